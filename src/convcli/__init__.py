@@ -1,0 +1,53 @@
+"""convcli: slide kernels over pictures, and see exactly what that does.
+
+>>> import convcli
+>>> convcli.correlate([[0, 0, 9, 9]], [[-1, 0, 1]]).tolist()
+[[9.0, 9.0]]
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convcli.borders import Border
+    from convcli.engine import convolve, correlate
+    from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError, SpecError
+    from convcli.geometry import Window, window
+    from convcli.kernels import Kernel, kernel_from
+
+__all__ = [
+    "Border",
+    "ConvcliError",
+    "GeometryError",
+    "ImageError",
+    "Kernel",
+    "KernelError",
+    "SpecError",
+    "Window",
+    "convolve",
+    "correlate",
+    "kernel_from",
+    "window",
+]
+
+_HOMES = {
+    "Border": "convcli.borders",
+    "convolve": "convcli.engine",
+    "correlate": "convcli.engine",
+    "ConvcliError": "convcli.errors",
+    "GeometryError": "convcli.errors",
+    "ImageError": "convcli.errors",
+    "KernelError": "convcli.errors",
+    "SpecError": "convcli.errors",
+    "Window": "convcli.geometry",
+    "window": "convcli.geometry",
+    "Kernel": "convcli.kernels",
+    "kernel_from": "convcli.kernels",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Commands that need no arrays start without NumPy: names are fetched when used.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,106 @@
+"""The program `convcli`: its commands, and the one place where errors become exit codes."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from convcli.errors import ConvcliError, SpecError
+
+_COMMANDS = {
+    "apply": "convcli.cli.apply",
+    "kernels": "convcli.cli.kernels",
+    "params": "convcli.cli.params",
+    "size": "convcli.cli.size",
+}
+"""Each command and the module that holds it as `command`, imported when it is used."""
+
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+class Program(click.Group):
+    """A group that imports a command when it is called, and reports errors on one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        return command
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's signature
+        **extra: Any,
+    ) -> Any:
+        """Run the program; in standalone mode exit with its status."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        _tolerate_plain_terminals()
+        try:
+            status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(_USAGE)
+        except click.UsageError as error:
+            _fail(_with_hint(error), _USAGE)
+        except click.ClickException as error:
+            _fail(error.format_message(), _FAILED)
+        except click.Abort:
+            sys.exit(_INTERRUPTED)
+        except SpecError as error:
+            _fail(str(error), _USAGE)
+        except ConvcliError as error:
+            _fail(str(error), _FAILED)
+        except MemoryError:
+            _fail("not enough memory: use a smaller picture, padding or kernel", _FAILED)
+        except OSError as error:
+            _fail(f"{error.filename or 'output'}: {error.strerror or error}", _FAILED)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _tolerate_plain_terminals() -> None:
+    """Let signs like × become ? where the encoding has none, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _with_hint(error: click.UsageError) -> str:
+    message = error.format_message().rstrip(".")
+    path = error.ctx.command_path if error.ctx else "convcli"
+    return f"{message} (see '{path} --help')"
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    line = " ".join(message.splitlines())
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True)
+    sys.exit(status)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"auto_envvar_prefix": "CONVCLI", "help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  convcli apply sobel-x photo.jpg edges.png
+  convcli size --w 7 --k 3 --s 2 --p 1
+  convcli params --in 3 --filters 64 --k 3
+  convcli kernels gaussian:2
+
+Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
+
+Exit status: 0 done, 1 it failed, 2 wrong usage.""",
+)
+@click.version_option(package_name="convcli", message="%(prog)s %(version)s")
+def main() -> None:
+    """Slide kernels over pictures, and say exactly what that does."""

@@ -1,0 +1,158 @@
+"""`convcli apply`: filter a picture."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import (
+    BorderType,
+    KernelType,
+    PaddingType,
+    PairType,
+    json_option,
+    option,
+    quiet_option,
+)
+
+if TYPE_CHECKING:
+    from convcli.filtering import Report
+    from convcli.kernels import Kernel
+
+_RANGES = ("auto", "clip", "abs", "shift", "stretch")
+
+
+@click.command(
+    "apply",
+    cls=Command,
+    short_help="Filter a picture.",
+    epilog="""\b
+Examples:
+  convcli apply sobel-x photo.jpg edges.png
+  convcli apply gaussian:2 photo.jpg soft.png --border replicate
+  convcli apply '[[0,-1,0],[-1,5,-1],[0,-1,0]]' photo.jpg crisp.png
+  convcli apply gaussian:1 photo.jpg out.png --then laplacian8
+  convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
+)
+@click.argument("kernel", type=KernelType())
+@click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
+@click.argument("target", metavar="OUTPUT", type=click.Path(allow_dash=True))
+@option(
+    "--stride",
+    "-s",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Step of the window, in pixels.",
+)
+@option(
+    "--padding",
+    "-p",
+    type=PaddingType(),
+    default="same",
+    show_default=True,
+    section="Window",
+    help="Pixels added on each side; same keeps the size at stride 1.",
+)
+@option(
+    "--border",
+    type=BorderType(),
+    default="zero",
+    show_default=True,
+    section="Window",
+    help="How the picture goes on in the padding.",
+)
+@option(
+    "--dilation",
+    "-d",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Distance between two taps, in pixels.",
+)
+@option(
+    "--strict",
+    is_flag=True,
+    section="Window",
+    help="Fail where the stride leaves a remainder.",
+)
+@option(
+    "--then",
+    "chain",
+    type=KernelType(),
+    multiple=True,
+    metavar="KERNEL",
+    section="Kernel",
+    help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
+)
+@option(
+    "--bias",
+    type=float,
+    default=None,
+    section="Kernel",
+    help="Add this to each value (of every kernel).",
+)
+@option(
+    "--flip",
+    is_flag=True,
+    section="Kernel",
+    help="Flip the kernel first: the mathematician's convolution.",
+)
+@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@option(
+    "--range",
+    "mapping",
+    type=click.Choice(_RANGES),
+    default="auto",
+    show_default=True,
+    section="Pixels",
+    help="Values outside 0-255: cut off, without sign, 0 as mid-grey, or stretched to "
+    "fill the range. auto: abs for kernels that sum to 0, else clip.",
+)
+@quiet_option("Print no report (warnings and errors stay).")
+@json_option
+def command(
+    *,
+    kernel: "Kernel",
+    chain: tuple["Kernel", ...],
+    source: str,
+    target: str,
+    mapping: str,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
+
+    KERNEL is a name (sobel-x), a name with parameters (gaussian:2, box:5), a .json
+    file, or inline JSON. A - is standard input or output. An OUTPUT that ends in .npy
+    gets the raw floats; one with {map} in its name, a picture for each output map.
+    """
+    from convcli.filtering import STANDARD, Options, Range, filter_file  # noqa: PLC0415 - NumPy
+
+    if target == STANDARD and sys.stdout.isatty():
+        raise click.UsageError(
+            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
+        )
+    options = Options(range=Range(mapping), **settings)
+    report = filter_file([kernel, *chain], source, target, options)
+    for warning in report.warnings:
+        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
+    if not quiet or as_json:
+        _show(report, source, target, as_json=as_json, to_stderr=target == STANDARD)
+
+
+def _show(
+    report: "Report", source: str, target: str, *, as_json: bool, to_stderr: bool
+) -> None:
+    if as_json:
+        document = {"source": source, "target": target, **report.as_dict()}
+        click.echo(json.dumps(document), err=to_stderr)
+        return
+    from convcli.cli.render import show_report  # noqa: PLC0415 - rich only where it prints
+
+    show_report(report, source, target, to_stderr=to_stderr)

@@ -1,0 +1,164 @@
+"""Parameter types and options that commands share. Imports neither NumPy nor rich."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from convcli.cli.help import Option
+from convcli.errors import GeometryError
+from convcli.geometry import Padding, Pair
+
+if TYPE_CHECKING:
+    from convcli.borders import Border
+    from convcli.kernels import Kernel
+
+option = functools.partial(click.option, cls=Option)
+"""`click.option` with a `section` on the help page."""
+
+_PAIR = 2
+_DIGITS = 12
+"""No picture has a side of more digits."""
+
+_Value = TypeVar("_Value")
+
+
+class _WordType(click.ParamType[_Value, Any]):
+    """A type that shows its forms as they are written, and completes its words."""
+
+    words: tuple[str, ...] = ()
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for the value on the help page."""
+        return self.name
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem[Any]]:
+        """Complete the words."""
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+class PairType(_WordType[Pair]):
+    """One whole number for both axes, or two: ``YxX``, rows by columns."""
+
+    name = "N|YxX"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Pair:
+        """Return (rows, columns)."""
+        numbers = _numbers(value)
+        if numbers is None or min(numbers) < 1:
+            expected = "a whole number of at least 1, or two as YxX (3x5: 3 rows, 5 columns)"
+            self.fail(f"expected {expected}; got {value!r}", param, ctx)
+        return numbers
+
+
+class PaddingType(_WordType[Padding]):
+    """``same``, ``valid``, or pixels a side: ``N`` or ``YxX``."""
+
+    name = "same|valid|N|YxX"
+    words = ("same", "valid")
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Padding:
+        """Return what `convcli.geometry.window` takes."""
+        if value == "same" or value == "valid":  # noqa: PLR1714 - mypy narrows only this form
+            word: Padding = value
+            return word
+        numbers = _numbers(value)
+        if numbers is None:
+            expected = "same, valid, a whole number of at least 0, or two as YxX"
+            self.fail(f"expected {expected}; got {value!r}", param, ctx)
+        return numbers
+
+
+class BorderType(_WordType["Border"]):
+    """A border mode by its name, or by an unambiguous name of another tool."""
+
+    words = ("zero", "replicate", "reflect", "symmetric", "wrap")
+    name = "|".join(words)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Border":
+        """Return the border mode."""
+        from convcli.borders import border_named  # noqa: PLC0415 - borders import NumPy
+
+        try:
+            return border_named(value)
+        except GeometryError as error:
+            self.fail(str(error).removeprefix("border: "), param, ctx)
+
+
+class KernelType(click.ParamType["Kernel", Any]):
+    """A kernel: a name, ``name:parameters``, a ``.json`` file or inline JSON."""
+
+    name = "kernel"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> "Kernel":
+        """Return the kernel."""
+        from convcli.kernels import Kernel, kernel_from  # noqa: PLC0415 - they import NumPy
+
+        return value if isinstance(value, Kernel) else kernel_from(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem[Any]]:
+        """Complete kernel names, and files where no name fits."""
+        from convcli.kernels import CATALOGUE  # noqa: PLC0415 - they import NumPy
+
+        names: list[CompletionItem[Any]] = [
+            CompletionItem(entry.name, help=entry.description)
+            for entry in CATALOGUE.values()
+            if entry.name.startswith(incomplete)
+        ]
+        return names or [CompletionItem(incomplete, type="file")]
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json``."""
+    return option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        section="Output",
+        help="Print one JSON object instead.",
+    )(command)
+
+
+def quiet_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--quiet``, whose meaning depends on the command."""
+    return option("--quiet", "-q", is_flag=True, section="Output", help=text)
+
+
+def whole(least: int) -> click.IntRange:
+    """Return the type of a whole number of at least `least`."""
+    return click.IntRange(min=least)
+
+
+def _numbers(value: object) -> Pair | None:
+    """Return the pair that a value stands for; None where it stands for none."""
+    if isinstance(value, tuple):
+        return (value[0], value[1])
+    parts = str(value).strip().lower().replace("×", "x").split("x")
+    if len(parts) > _PAIR or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    if max(len(part) for part in parts) > _DIGITS:
+        return None
+    return (int(parts[0]), int(parts[-1]))

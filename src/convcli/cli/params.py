@@ -1,0 +1,250 @@
+"""`convcli params`: the learnable numbers of a layer, counted."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import (
+    KernelType,
+    PaddingType,
+    PairType,
+    json_option,
+    option,
+    whole,
+)
+from convcli.geometry import (
+    Layer,
+    Padding,
+    Pair,
+    Volume,
+    convolution_layer,
+    fully_connected_layer,
+    locally_connected_layer,
+    window,
+)
+
+if TYPE_CHECKING:
+    from convcli.kernels import Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A layer and how its numbers come about."""
+
+    name: str
+    arithmetic: str
+    layer: Layer
+
+
+@click.command(
+    "params",
+    cls=Command,
+    short_help="Count the parameters of a convolution layer.",
+    epilog="""\b
+Examples:
+  convcli params --in 3 --filters 64 --k 3
+  convcli params --in 3 --filters 64 --k 3 --w 32 --h 32 --p 1
+  convcli params --kernel bank.json""",
+)
+@option("--in", "channels", type=whole(1), section="Layer", help="Input channels.")
+@option("--filters", type=whole(1), section="Layer", help="Filters: output channels.")
+@option("--k", "size", type=PairType(), section="Layer", help="Kernel size.")
+@option(
+    "--groups",
+    type=whole(1),
+    default=1,
+    show_default=True,
+    section="Layer",
+    help="Groups that the channels are split into.",
+)
+@option("--no-bias", is_flag=True, section="Layer", help="The filters have no bias.")
+@option(
+    "--kernel",
+    type=KernelType(),
+    metavar="FILE",
+    section="Layer",
+    help="Count this kernel instead: a .json file or a name.",
+)
+@option("--w", "width", type=whole(1), section="Comparison", help="Input width, in pixels.")
+@option(
+    "--h",
+    "height",
+    type=whole(1),
+    section="Comparison",
+    help="Input height, in pixels; as the width where it is left out.",
+)
+@option(
+    "--s",
+    "stride",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Comparison",
+    help="Stride.",
+)
+@option(
+    "--p",
+    "padding",
+    type=PaddingType(),
+    default="0",
+    show_default=True,
+    section="Comparison",
+    help="Padding on each side.",
+)
+@option(
+    "--hidden",
+    type=whole(1),
+    default=1000,
+    show_default=True,
+    section="Comparison",
+    help="Units of the fully connected layer to compare with.",
+)
+@json_option
+def command(
+    *,
+    channels: int | None,
+    filters: int | None,
+    size: Pair | None,
+    groups: int,
+    no_bias: bool,
+    kernel: "Kernel | None",
+    width: int | None,
+    height: int | None,
+    stride: Pair,
+    padding: Padding,
+    hidden: int,
+    as_json: bool,
+) -> None:
+    """Count the weights and biases of a convolution layer.
+
+    With --w it also shows the output volume, the multiply-adds, and what layers that
+    share no weights would need for the same input.
+    """
+    bias = not no_bias
+    if kernel is not None:
+        channels, filters, size = kernel.channels * groups, kernel.filters, kernel.size
+        bias = bool(kernel.bias) and not no_bias
+    if channels is None or filters is None or size is None:
+        given = {"--in": channels, "--filters": filters, "--k": size}
+        missing = next(name for name, value in given.items() if value is None)
+        raise click.UsageError(
+            f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
+        )
+    if width is None and height is not None:
+        raise click.UsageError("Missing option '--w': --h is given without it")
+    output = None
+    volume = None
+    if width is not None:
+        volume = Volume(channels, height or width, width)
+        rows, columns = window(size, stride, padding).output_shape(
+            (volume.height, volume.width)
+        )
+        output = Volume(filters, rows, columns)
+    layer = convolution_layer(
+        channels,
+        filters,
+        size,
+        groups=groups,
+        bias=bias,
+        output=(output.height, output.width) if output else (0, 0),
+    )
+    rows_shown = [_Row("convolution", _counted(filters, channels, groups, size), layer)]
+    if volume and output:
+        rows_shown += _alternatives(
+            volume, output, size, groups=groups, bias=bias, hidden=hidden
+        )
+    if as_json:
+        click.echo(json.dumps(_document(rows_shown, output)))
+        return
+    _show(rows_shown, output)
+
+
+def _counted(filters: int, channels: int, groups: int, size: Pair) -> str:
+    depth = f"{channels}/{groups}" if groups > 1 else f"{channels}"
+    return f"{filters:,} · {depth} · {size[0]} · {size[1]}"
+
+
+def _alternatives(
+    volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
+) -> list[_Row]:
+    depth = volume.channels // groups
+    return [
+        _Row(
+            "locally connected",
+            f"{output.values:,} · {depth} · {size[0]} · {size[1]}",
+            locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias),
+        ),
+        _Row(
+            "fully connected, same output",
+            f"{volume.values:,} · {output.values:,}",
+            fully_connected_layer(volume.values, output.values, bias=bias),
+        ),
+        _Row(
+            f"fully connected, {hidden:,} units",
+            f"{volume.values:,} · {hidden:,}",
+            fully_connected_layer(volume.values, hidden, bias=bias),
+        ),
+    ]
+
+
+def _document(rows: list[_Row], output: Volume | None) -> dict[str, Any]:
+    convolution = rows[0].layer
+    document: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
+    if output is not None:
+        document["output"] = {
+            "channels": output.channels,
+            "height": output.height,
+            "width": output.width,
+        }
+        document["multiply_adds"] = convolution.multiply_adds
+        document["compared"] = [
+            {
+                "layer": row.name,
+                **_counts(row.layer),
+                "multiply_adds": row.layer.multiply_adds,
+                "ratio": row.layer.total / convolution.total,
+            }
+            for row in rows[1:]
+        ]
+    return document
+
+
+def _counts(layer: Layer) -> dict[str, int]:
+    return {"weights": layer.weights, "biases": layer.biases, "total": layer.total}
+
+
+def _show(rows: list[_Row], output: Volume | None) -> None:
+    from convcli.cli.render import show_facts, show_table  # noqa: PLC0415 - rich only here
+
+    layer = rows[0].layer
+    facts = [
+        ("weights", f"{rows[0].arithmetic} = {layer.weights:,}"),
+        ("biases", f"{layer.biases:,}" + (" (one per filter)" if layer.biases else "")),
+        ("total", f"{layer.weights:,} + {layer.biases:,} = {layer.total:,}"),
+    ]
+    if output:
+        positions = f"{output.width:,} × {output.height:,}"
+        facts += [
+            ("output", f"{positions} × {output.channels:,} = {output.values:,} values"),
+            ("multiply-adds", f"{positions} · {layer.weights:,} = {layer.multiply_adds:,}"),
+        ]
+    show_facts("Parameters of the convolution", facts)
+    if output:
+        show_table(
+            "What it would take without shared weights",
+            ("layer", "weights", "biases", "total", "ratio"),
+            [
+                (
+                    row.name,
+                    f"{row.layer.weights:,}",
+                    f"{row.layer.biases:,}",
+                    f"{row.layer.total:,}",
+                    f"{row.layer.total / layer.total:,.1f} ×",
+                )
+                for row in rows
+            ],
+            numbers=(1, 2, 3, 4),
+        )

@@ -1,0 +1,244 @@
+"""`convcli size`: the magic formula, filled in."""
+
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import PaddingType, PairType, json_option, option, quiet_option, whole
+from convcli.geometry import Axis, Padding, Pair, ReceptiveField, clean_settings, window
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One axis of the question: its letter (W or H), its length, the window over it."""
+
+    letter: str
+    size: int
+    axis: Axis
+
+    @property
+    def name(self) -> str:
+        return "column" if self.letter == "W" else "row"
+
+    @property
+    def clean(self) -> bool:
+        return self.axis.tiles(self.size)
+
+    @property
+    def output(self) -> int:
+        return self.axis.output_size(self.size)
+
+
+@click.command(
+    "size",
+    cls=Command,
+    short_help="Work out the output size of a convolution.",
+    epilog="""\b
+Examples:
+  convcli size --w 7 --k 3 --s 2 --p 1
+  convcli size --w 224 --h 224 --k 7 --s 2 --p 3
+  convcli size --w 32 --k 5 --p same --quiet
+  convcli size --common
+
+Exit status: 1 where the windows do not tile the input, unless --floor is given.""",
+)
+@option("--w", "width", type=whole(1), section="Input", help="Width W of the input, in pixels.")
+@option(
+    "--h",
+    "height",
+    type=whole(1),
+    section="Input",
+    help="Height H of the input; without it only the width is worked out.",
+)
+@option("--k", "kernel", type=PairType(), section="Window", help="Kernel size K.")
+@option(
+    "--s",
+    "stride",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Stride S.",
+)
+@option(
+    "--p",
+    "padding",
+    type=PaddingType(),
+    default="0",
+    show_default=True,
+    section="Window",
+    help="Padding P on each side.",
+)
+@option(
+    "--d",
+    "dilation",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Dilation D.",
+)
+@option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
+@option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
+@quiet_option("Print the bare size: a number, or WxH.")
+@json_option
+def command(
+    *,
+    width: int | None,
+    height: int | None,
+    kernel: Pair | None,
+    stride: Pair,
+    padding: Padding,
+    dilation: Pair,
+    floor: bool,
+    common: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Work out the size that a convolution gives: (W - K + 2P)/S + 1.
+
+    Where the fraction is no whole number it says what is left over, and which
+    settings near by are clean. Pairs are YxX: --k 3x5 has 3 rows and 5 columns.
+    """
+    if common:
+        _show_common(width or height or 32, as_json=as_json)
+        return 0
+    if width is None or kernel is None:
+        missing = "--w" if width is None else "--k"
+        raise click.UsageError(f"Missing option '{missing}': give --w and --k, or --common")
+    slide = window(kernel, stride, padding, dilation)
+    sides = [_Side("W", width, slide.columns)]
+    if height is not None:
+        sides.append(_Side("H", height, slide.rows))
+    answered = floor or all(side.clean for side in sides)
+    if as_json:
+        click.echo(json.dumps(_document(sides)))
+    elif not quiet:
+        click.echo("\n\n".join(_explained(side) for side in sides))
+    elif answered:
+        click.echo("x".join(str(side.output) for side in sides))
+    else:
+        raise click.ClickException(_refusal(sides))
+    return 0 if answered else 1
+
+
+def _refusal(sides: list[_Side]) -> str:
+    side = next(side for side in sides if not side.clean)
+    return (
+        f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
+        f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
+    )
+
+
+def _explained(side: _Side) -> str:
+    lines = [_formula(side)]
+    if side.clean:
+        lines.append(_seen(side))
+    else:
+        lines += [_left_over(side), _neighbours(side)]
+    return "\n".join(lines)
+
+
+def _formula(side: _Side) -> str:
+    """Return the formula in letters and in numbers, with its value."""
+    axis, letter = side.axis, side.letter
+    kernel, size_k = "K", str(axis.kernel)
+    if axis.dilation > 1:
+        kernel, size_k = "(D(K-1)+1)", f"({axis.dilation}·{axis.kernel - 1}+1)"
+    pad, size_p = "2P", f"2·{axis.before}"
+    if axis.before != axis.after:
+        pad, size_p = "P1 + P2", f"{axis.before} + {axis.after}"
+    general = f"({letter} - {kernel} + {pad})/S + 1"
+    filled = f"({side.size} - {size_k} + {size_p})/{axis.stride} + 1"
+    exact = axis.exact_output_size(side.size)
+    value = click.style(str(exact), bold=True) if side.clean else _mixed(exact)
+    return f"{general} = {filled} = {value}"
+
+
+def _mixed(exact: Fraction) -> str:
+    """Return a fraction as a person reads it: 7/3 = 2.33."""
+    return f"{click.style(str(exact), fg='yellow', bold=True)} = {float(exact):.2f}"
+
+
+def _seen(side: _Side) -> str:
+    extent = side.axis.extent
+    return f"Each of the {side.output} outputs sees {extent} px; no {side.name} is left over."
+
+
+def _left_over(side: _Side) -> str:
+    left = side.axis.unseen(side.size)
+    parts = [f"{left.picture} of the picture"] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    plural = "s are" if left.total > 1 else " is"
+    return (
+        f"No whole number: the windows do not tile the input. Truncated it is {side.output};\n"
+        f"{left.total} {side.name}{plural} never looked at: {', '.join(parts)}."
+    )
+
+
+def _neighbours(side: _Side) -> str:
+    lines = [f"Clean settings near by (--floor accepts {side.output} as it is):"]
+    for setting in clean_settings(side.axis, side.size):
+        letter = side.letter if setting.letter == "W" else setting.letter
+        lines.append(f"  {letter} = {setting.value:<6} gives {setting.output}")
+    return "\n".join(lines)
+
+
+def _document(sides: list[_Side]) -> dict[str, Any]:
+    names = {"W": "width", "H": "height"}
+    return {
+        "clean": all(side.clean for side in sides),
+        "output": {names[side.letter]: side.output for side in sides},
+        **{names[side.letter]: _axis_document(side) for side in sides},
+    }
+
+
+def _axis_document(side: _Side) -> dict[str, Any]:
+    axis, left = side.axis, side.axis.unseen(side.size)
+    return {
+        "size": side.size,
+        "kernel": axis.kernel,
+        "stride": axis.stride,
+        "padding": [axis.before, axis.after],
+        "dilation": axis.dilation,
+        "clean": side.clean,
+        "exact": str(axis.exact_output_size(side.size)),
+        "output": side.output,
+        "receptive_field": ReceptiveField().through(axis).size,
+        "unseen": {"total": left.total, **asdict(left)},
+        "clean_settings": []
+        if side.clean
+        else [asdict(setting) for setting in clean_settings(axis, side.size)],
+    }
+
+
+_COMMON = (
+    ("same 3×3", Axis(kernel=3, before=1, after=1), "no shrinkage"),
+    ("same 5×5", Axis(kernel=5, before=2, after=2), "no shrinkage"),
+    ("valid 3×3", Axis(kernel=3), "shrinks by 2"),
+    ("strided 3×3", Axis(kernel=3, stride=2, before=1, after=1), "halves"),
+)
+"""Setting, window, and what it does to the size."""
+
+
+def _show_common(size: int, *, as_json: bool) -> None:
+    rows = [
+        (name, axis.kernel, axis.stride, axis.before, axis.output_size(size), effect)
+        for name, axis, effect in _COMMON
+    ]
+    if as_json:
+        keys = ("setting", "k", "s", "p", "output", "effect")
+        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows]))
+        return
+    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+
+    show_table(
+        f"Common settings, W = {size}",
+        ("setting", "K", "S", "P", "output", "effect"),
+        [tuple(str(cell) for cell in row) for row in rows],
+        numbers=(1, 2, 3, 4),
+    )

@@ -1,0 +1,151 @@
+"""The front door of the engine: arrays in, an array out. No arithmetic here."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from convcli.borders import Border
+from convcli.engine.plan import Method, method_named, plan
+from convcli.engine.problem import problem_for
+from convcli.engine.run import run
+from convcli.engine.store import Store
+from convcli.errors import GeometryError, ImageError
+from convcli.geometry import IntOrPair, Padding, window
+from convcli.kernels import Kernel
+
+
+class Settings(TypedDict, total=False):
+    """The keyword arguments that `correlate` and `convolve` share."""
+
+    bias: float | Sequence[float] | None
+    stride: IntOrPair
+    padding: Padding
+    dilation: IntOrPair
+    groups: int
+    border: str | Border
+    fill: float
+    dtype: DTypeLike | None
+    method: str | Method
+
+
+def correlate(
+    image: ArrayLike,
+    weights: ArrayLike,
+    *,
+    bias: float | Sequence[float] | None = None,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    border: str | Border = Border.ZERO,
+    fill: float = 0.0,
+    dtype: DTypeLike | None = None,
+    method: str | Method = Method.AUTO,
+) -> NDArray[Any]:
+    """Slide weights over an image as they are written: cross-correlation, as CNNs do.
+
+    Parameters
+    ----------
+    image : array_like, shape (H, W) or (H, W, C)
+        Booleans, integers, or float16, 32 or 64; any strides. Never modified.
+    weights : array_like, shape (kh, kw) or (O, I/groups, kh, kw)
+        A 2-D kernel, applied to each channel on its own; or a filter bank, which takes
+        all channels at once.
+    bias : float or sequence of float, optional
+        Added to the result: one number, or one per output channel.
+    stride, dilation : int or (int, int)
+        In pixels, for both axes or (rows, columns).
+    padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
+        In pixels: every side, (rows, columns), ((top, bottom), (left, right)).
+        ``"same"`` pads d(k-1) in all, the odd pixel at the end, so that the size with
+        stride s is ceil(W/s).
+    groups : int
+        Groups that a filter bank splits the channels into.
+    border : {"zero", "replicate", "reflect", "symmetric", "wrap"}
+        How the image goes on in the padding, named as in `numpy.pad` (its ``edge`` is
+        ``replicate``).
+    fill : float
+        The constant of ``"zero"``.
+    dtype : dtype, optional
+        Of the result. Integers are rounded half to even and saturate; NaN becomes 0.
+    method : {"auto", "direct"}
+        The strategy.
+
+    Returns
+    -------
+    ndarray, shape (H', W'), (H', W', C) or (H', W', O)
+        Raw, unclipped: float32, or float64 for float64 or integer images of 32 bits
+        or more, unless `dtype` says otherwise. H' and W' are
+        floor((W + p1 + p2 - d(k-1) - 1)/s) + 1.
+
+    Raises
+    ------
+    ConvcliError
+        `ImageError` for an image that holds no real numbers, `KernelError` for weights
+        or a bias that cannot be used, `GeometryError` for settings that do not fit.
+
+    Examples
+    --------
+    >>> correlate([[1, 2, 4]], [[-1, 0, 1]], padding="same")
+    array([[ 2.,  3., -2.]])
+    """
+    pixels = _channels_last(image)
+    kernel = Kernel(weights, bias)
+    problem = problem_for(
+        pixels.shape,
+        pixels.dtype,
+        kernel,
+        window(kernel.size, stride, padding, dilation),
+        groups=groups,
+        border=border,
+        fill=fill,
+        dtype=dtype,
+    )
+    chosen = plan(problem, method_named(method))
+    result = np.empty(problem.result_shape, problem.result)
+    run(chosen, pixels, Store(result, divisor=chosen.divisor, bias=kernel.bias))
+    return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
+
+
+def convolve(
+    image: ArrayLike, weights: ArrayLike, **settings: Unpack[Settings]
+) -> NDArray[Any]:
+    """Convolve as mathematicians do: `correlate` with the kernel flipped on both axes.
+
+    Parameters
+    ----------
+    image, weights, **settings
+        As in `correlate`.
+
+    Returns
+    -------
+    ndarray
+        As from `correlate`.
+
+    Raises
+    ------
+    ConvcliError
+        As `correlate`.
+
+    Examples
+    --------
+    >>> convolve([[0, 1, 0]], [[1, 2, 3]], padding="same")
+    array([[1., 2., 3.]])
+    """
+    return correlate(image, Kernel(weights).flipped().weights, **settings)
+
+
+def _channels_last(image: ArrayLike) -> NDArray[Any]:
+    try:
+        pixels = np.asarray(image)
+    except ValueError:
+        raise ImageError("image: expected rows of equal length, got ragged lists") from None
+    if pixels.ndim == 2:  # noqa: PLR2004 - (H, W)
+        return pixels[..., np.newaxis]
+    if pixels.ndim == 3:  # noqa: PLR2004 - (H, W, C)
+        return pixels
+    raise GeometryError(
+        f"image: expected (H, W) or (H, W, C), got {pixels.ndim} dimensions: {pixels.shape}"
+    )

@@ -1,0 +1,184 @@
+"""What is to be computed, checked once: nothing of how."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from convcli.borders import Border, border_named
+from convcli.errors import GeometryError, ImageError, KernelError
+from convcli.geometry import Window
+from convcli.kernels import Kernel
+
+Shape: TypeAlias = tuple[int, int, int]
+
+_FLOATS = (np.float16, np.float32, np.float64)
+_WIDE_INTEGER = 4
+"""Integers of so many bytes are computed in float64: float32 holds 24 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One correlation, described completely and hashable.
+
+    Attributes
+    ----------
+    shape : (int, int, int)
+        Size of the image (H, W, C).
+    dtype : dtype
+        Of the image.
+    kernel : Kernel
+        Weights and bias.
+    window : Window
+        Stride, padding, dilation.
+    groups : int
+        Groups of a filter bank.
+    border : Border
+        How the image goes on beyond its edge.
+    fill : float
+        The constant of `Border.ZERO`.
+    result : dtype
+        Of the result.
+    """
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    kernel: Kernel
+    window: Window
+    groups: int
+    border: Border
+    fill: float
+    result: np.dtype[Any]
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the result."""
+        return self.kernel.filters if self.kernel.is_bank else self.shape[2]
+
+    @property
+    def result_shape(self) -> Shape:
+        """Size of the result (H', W', O)."""
+        rows, columns = self.window.output_shape(self.shape[:2])
+        return (rows, columns, self.outputs)
+
+
+def problem_for(
+    shape: tuple[int, ...],
+    image_dtype: np.dtype[Any],
+    kernel: Kernel,
+    window: Window,
+    *,
+    groups: int = 1,
+    border: str | Border = Border.ZERO,
+    fill: float = 0.0,
+    dtype: DTypeLike | None = None,
+) -> Problem:
+    """Describe a correlation and check that its parts fit together.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Size of the image (H, W, C).
+    image_dtype : dtype
+        Of the image: real numbers.
+    kernel : Kernel
+        A 2-D kernel, or a filter bank.
+    window : Window
+        How the kernel slides; its size must be the kernel's.
+    groups, border, fill, dtype
+        As in `convcli.correlate`.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ImageError
+        If the image is empty or holds no real numbers.
+    GeometryError
+        If sizes, channels, groups or border do not fit.
+    KernelError
+        If the bias does not fit.
+    """
+    _check_image(shape, image_dtype)
+    _check_channels(kernel, shape[2], groups)
+    if not np.isfinite(fill):
+        raise GeometryError(f"fill: expected a finite number, got {fill}")
+    problem = Problem(
+        shape=(shape[0], shape[1], shape[2]),
+        dtype=image_dtype,
+        kernel=kernel,
+        window=window,
+        groups=groups,
+        border=border_named(border),
+        fill=float(fill),
+        result=_result_dtype(image_dtype, dtype),
+    )
+    window.output_shape(problem.shape[:2])
+    if len(kernel.bias) not in (0, 1, problem.outputs):
+        raise KernelError(
+            f"bias: expected one number or {problem.outputs}, one per output channel; "
+            f"got {len(kernel.bias)}"
+        )
+    return problem
+
+
+def natural_result(image: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of a raw result: float32, or float64 where that would lose digits.
+
+    Examples
+    --------
+    >>> natural_result(np.dtype(np.uint8)), natural_result(np.dtype(np.int32))
+    (dtype('float32'), dtype('float64'))
+    """
+    wide = image == np.float64 or (image.kind in "iu" and image.itemsize >= _WIDE_INTEGER)
+    return np.dtype(np.float64 if wide else np.float32)
+
+
+def _result_dtype(image: np.dtype[Any], wanted: DTypeLike | None) -> np.dtype[Any]:
+    if wanted is None:
+        return natural_result(image)
+    try:
+        dtype = np.dtype(wanted)
+    except TypeError:
+        raise ImageError(f"dtype: expected a NumPy dtype, got {wanted!r}") from None
+    if dtype.kind in "iu" or dtype in _FLOATS:
+        return dtype.newbyteorder("=")
+    raise ImageError(f"dtype: expected an integer type or float16, 32 or 64; got {dtype}")
+
+
+def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "biu" and dtype not in _FLOATS:
+        raise ImageError(
+            f"image: expected booleans, integers or float16, 32 or 64; got {dtype}: "
+            "convert it with astype"
+        )
+    if 0 in shape:
+        raise GeometryError(
+            f"image: expected at least one pixel and one channel, got the shape {shape}"
+        )
+
+
+def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
+    if groups < 1:
+        raise GeometryError(f"groups: expected a whole number of at least 1, got {groups}")
+    if not kernel.is_bank:
+        if groups != 1:
+            raise GeometryError(
+                f"groups: expected 1 with a 2-D kernel (each channel is on its own already), "
+                f"got {groups}"
+            )
+        return
+    if kernel.channels * groups != channels:
+        raise GeometryError(
+            f"channels: the bank expects {kernel.channels * groups} "
+            f"({kernel.channels} × {groups} groups), the image has {channels}"
+            if groups > 1
+            else f"channels: the bank expects {kernel.channels}, the image has {channels}"
+        )
+    if kernel.filters % groups:
+        raise GeometryError(
+            f"groups: expected a divisor of the {kernel.filters} filters, got {groups}"
+        )

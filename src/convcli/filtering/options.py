@@ -1,0 +1,59 @@
+"""The settings of `apply`."""
+
+import enum
+from dataclasses import dataclass
+
+from convcli.borders import Border
+from convcli.engine import Method
+from convcli.geometry import IntOrPair, Padding
+
+
+class Range(enum.Enum):
+    """What becomes of values that a pixel cannot hold (w is white: 255 or 65,535)."""
+
+    AUTO = "auto"
+    """`ABS` where every flat area answers 0 (kernels that sum to 0), else `CLIP`."""
+    CLIP = "clip"
+    """Below 0 becomes 0, above w becomes w."""
+    ABS = "abs"
+    """The sign is dropped, then `CLIP`."""
+    SHIFT = "shift"
+    """0 becomes the middle, (w+1)/2, then `CLIP`."""
+    STRETCH = "stretch"
+    """The smallest value becomes 0, the largest w."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How pictures are filtered. In a chain each holds for every step, `range` at the end.
+
+    Attributes
+    ----------
+    stride, dilation, padding
+        As in `convcli.correlate`.
+    border : Border
+        How the picture goes on in the padding.
+    bias : float, optional
+        Added to every value; replaces a bias that the kernel has of its own.
+    flip : bool
+        Convolve: flip the kernel on both axes first.
+    gray : bool
+        Make the picture grey before it is filtered.
+    range : Range
+        What becomes of values that a pixel cannot hold.
+    strict : bool
+        Treat any remainder of the stride as an error.
+    method : Method
+        The engine's strategy.
+    """
+
+    stride: IntOrPair = 1
+    padding: Padding = "same"
+    dilation: IntOrPair = 1
+    border: Border = Border.ZERO
+    bias: float | None = None
+    flip: bool = False
+    gray: bool = False
+    range: Range = Range.AUTO
+    strict: bool = False
+    method: Method = Method.AUTO

@@ -1,0 +1,311 @@
+"""The frozen kernel: weights, bias, and what can be read from them."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convcli.errors import KernelError
+
+Weights: TypeAlias = NDArray[np.float64]
+
+MAX_WEIGHTS = 4 * 2**20
+"""The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
+
+_TOLERANCE = 1e-9
+"""Below this part of Σ|w| a sum of weights counts as zero: float noise, not intent."""
+
+_LARGEST_INTEGER = 2**31
+_LARGEST_DENOMINATOR = 64
+
+
+class Effect(enum.Enum):
+    """What the sum of a kernel's weights says about it."""
+
+    KEEPS = "keeps brightness"
+    CHANGE = "answers change"
+    SHARPENS = "sharpens"
+    SCALES = "scales brightness"
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerForm:
+    """A kernel as integers over one divisor: weights = integers / divisor.
+
+    Attributes
+    ----------
+    integers : ndarray of int64
+        Same shape as the weights.
+    divisor : float
+        What the integers are divided by.
+    """
+
+    integers: NDArray[np.int64]
+    divisor: float
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A grid of weights, or a filter bank of them, that never changes.
+
+    Parameters
+    ----------
+    weights : array_like, shape (kh, kw) or (O, I, kh, kw)
+        A 2-D kernel, applied to each channel on its own; or a filter bank with I
+        input channels (a group) and O output channels. Kept as read-only float64.
+    bias : float or sequence of float
+        Added to the result: one number, or one per output channel.
+    name, description : str
+        What the kernel is called and what it is for.
+
+    Raises
+    ------
+    KernelError
+        If the weights are empty, not numbers, not finite, not 2-D or 4-D, or more
+        than `MAX_WEIGHTS`; or if the bias fits none of the output channels.
+
+    Examples
+    --------
+    >>> kernel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], name="sobel-x")
+    >>> kernel.size, kernel.sum, kernel.rank
+    ((3, 3), 0.0, 1)
+    """
+
+    weights: Weights
+    bias: tuple[float, ...] = ()
+    name: str = "kernel"
+    description: str = field(default="", repr=False)
+
+    def __init__(
+        self,
+        weights: ArrayLike,
+        bias: float | Sequence[float] | NDArray[np.generic] | None = None,
+        name: str = "kernel",
+        description: str = "",
+    ) -> None:
+        grid = _weights(weights)
+        grid.flags.writeable = False
+        outputs = grid.shape[0] if grid.ndim == 4 else None  # noqa: PLR2004 - OIHW
+        object.__setattr__(self, "weights", grid)
+        object.__setattr__(self, "bias", _bias(bias, outputs))
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "description", description)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Kernel):
+            return NotImplemented
+        return self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @cached_property
+    def _key(self) -> tuple[tuple[int, ...], bytes, tuple[float, ...]]:
+        return (self.weights.shape, self.weights.tobytes(), self.bias)
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether this is a filter bank (O, I, kh, kw) and not one 2-D kernel."""
+        return self.weights.ndim == 4  # noqa: PLR2004 - OIHW
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Kernel size (rows, columns)."""
+        return (self.weights.shape[-2], self.weights.shape[-1])
+
+    @property
+    def filters(self) -> int:
+        """Output channels: O of a bank, 1 of a 2-D kernel."""
+        return self.weights.shape[0] if self.is_bank else 1
+
+    @property
+    def channels(self) -> int:
+        """Input channels that each filter takes: I of a bank, 1 of a 2-D kernel."""
+        return self.weights.shape[1] if self.is_bank else 1
+
+    @property
+    def sums(self) -> Weights:
+        """Sum of the weights of each filter, shape (O,)."""
+        return _clean_sums(self.weights.reshape(self.filters, -1))
+
+    @property
+    def sum(self) -> float:
+        """Sum of all weights; float noise around 0 reads as 0."""
+        return float(_clean_sums(self.weights.reshape(1, -1))[0])
+
+    @property
+    def is_zero_sum(self) -> bool:
+        """Whether every filter's weights sum to 0: flat areas answer 0."""
+        return not self.sums.any()
+
+    @property
+    def effect(self) -> Effect:
+        """What the sum says: see `Effect`."""
+        if self.is_zero_sum:
+            return Effect.CHANGE
+        if not np.allclose(self.sums, 1.0, rtol=0, atol=1e-6):
+            return Effect.SCALES
+        return Effect.SHARPENS if self.weights.min() < 0 else Effect.KEEPS
+
+    @cached_property
+    def rank(self) -> int:
+        """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero.
+
+        Raises
+        ------
+        KernelError
+            If this is a filter bank.
+        """
+        return int(np.linalg.matrix_rank(self._grid))
+
+    @cached_property
+    def symmetries(self) -> tuple[str, ...]:
+        """Which mirrors and turns keep a 2-D kernel, or only change its sign.
+
+        Raises
+        ------
+        KernelError
+            If this is a filter bank.
+        """
+        grid = self._grid
+        images = {
+            "left-right": grid[:, ::-1],
+            "top-bottom": grid[::-1],
+            "half-turn": grid[::-1, ::-1],
+            "transpose": grid.T,
+        }
+        same = {name: image for name, image in images.items() if image.shape == grid.shape}
+        scale = float(np.abs(grid).max()) or 1.0
+        even = [n for n, image in same.items() if _close(image, grid, scale)]
+        odd = [f"anti {n}" for n, image in same.items() if _close(image, -grid, scale)]
+        return (*even, *(name for name in odd if grid.any()))
+
+    @property
+    def flip_matters(self) -> bool:
+        """Whether correlation and convolution differ: no half-turn symmetry."""
+        turned = self.weights[..., ::-1, ::-1]
+        return not _close(turned, self.weights, float(np.abs(self.weights).max()) or 1.0)
+
+    @cached_property
+    def integer_form(self) -> IntegerForm | None:
+        """The kernel as integers over one divisor, or None where there is no such form.
+
+        Examples
+        --------
+        >>> form = Kernel([[0.25, 0.5, 0.25]]).integer_form
+        >>> form.integers.tolist(), form.divisor
+        ([[1, 2, 1]], 4.0)
+        """
+        magnitudes = np.abs(self.weights[self.weights != 0])
+        if magnitudes.size == 0 or not (magnitudes % 1).any():
+            return _integers_over(self.weights, 1.0)
+        for denominator in range(1, _LARGEST_DENOMINATOR + 1):
+            divisor = denominator / float(magnitudes.min())
+            whole = round(divisor)
+            form = _integers_over(self.weights, whole if _near(divisor, whole) else divisor)
+            if form is not None:
+                return form
+        return None
+
+    def flipped(self) -> "Kernel":
+        """Return the kernel flipped on both axes: convolution from correlation."""
+        return self.with_weights(self.weights[..., ::-1, ::-1])
+
+    def with_weights(self, weights: ArrayLike) -> "Kernel":
+        """Return the same kernel with other weights."""
+        return Kernel(weights, self.bias, self.name, self.description)
+
+    def with_bias(self, bias: float | Sequence[float] | None) -> "Kernel":
+        """Return the same kernel with another bias."""
+        return Kernel(self.weights, bias, self.name, self.description)
+
+    @property
+    def _grid(self) -> Weights:
+        if self.is_bank:
+            raise KernelError(
+                f"{self.name}: expected a 2-D kernel, got a bank of shape "
+                f"{self.weights.shape}: take one of its slices"
+            )
+        return self.weights
+
+
+def _weights(weights: ArrayLike) -> Weights:
+    try:
+        given = np.asarray(weights)
+    except ValueError:
+        raise KernelError(
+            "weights: expected rows of equal length, got ragged lists: make all rows "
+            "equally long"
+        ) from None
+    if given.dtype.kind not in "biuf":
+        raise KernelError(f"weights: expected real numbers, got dtype {given.dtype}")
+    if given.ndim not in (2, 4):
+        raise KernelError(
+            "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
+            f"got {given.ndim} dimensions of shape {given.shape}"
+        )
+    if given.size == 0:
+        raise KernelError(f"weights: expected at least one, got the shape {given.shape}")
+    if given.size > MAX_WEIGHTS:
+        raise KernelError(
+            f"weights: expected at most {MAX_WEIGHTS:,}, got {given.size:,}: split the bank"
+        )
+    grid = np.array(given, dtype=np.float64, order="C")
+    if not np.isfinite(grid).all():
+        place = np.argwhere(~np.isfinite(grid))[0].tolist()
+        raise KernelError(
+            f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
+            f"{grid[tuple(place)]}"
+        )
+    return grid
+
+
+def _bias(
+    bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
+) -> tuple[float, ...]:
+    if bias is None:
+        return ()
+    try:
+        values = np.asarray(bias, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise KernelError(f"bias: expected numbers, got {bias!r}") from None
+    if not np.isfinite(values).all():
+        raise KernelError(f"bias: expected finite numbers, got {bias}")
+    if values.ndim == 0:
+        return (float(values),)
+    if values.ndim > 1 or (outputs is not None and values.size not in (1, outputs)):
+        raise KernelError(
+            "bias: expected one number"
+            + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
+            + f"; got the shape {values.shape}"
+        )
+    return tuple(float(value) for value in values)
+
+
+def _clean_sums(rows: Weights) -> Weights:
+    sums: Weights = rows.sum(axis=1)
+    noise = np.abs(rows).sum(axis=1) * _TOLERANCE
+    return np.where(np.abs(sums) <= noise, 0.0, sums)
+
+
+def _close(one: Weights, other: Weights, scale: float) -> bool:
+    return bool(np.allclose(one, other, rtol=0, atol=_TOLERANCE * scale))
+
+
+def _near(value: float, whole: float) -> bool:
+    return abs(value - whole) <= _TOLERANCE * abs(whole)
+
+
+def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
+    integers = np.rint(weights * divisor)
+    if np.abs(integers).max() >= _LARGEST_INTEGER:
+        return None
+    if not np.array_equal(integers / divisor, weights):
+        return None
+    exact = integers.astype(np.int64)
+    exact.flags.writeable = False
+    return IntegerForm(exact, float(divisor))
