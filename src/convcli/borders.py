@@ -12,6 +12,7 @@ wrap        ``bcd|abcd|abc``   wrap         wrap            WRAP          circul
 """
 
 import enum
+import itertools
 from typing import Any
 
 import numpy as np
@@ -142,9 +143,9 @@ def fill_rows(
     fill : float
         The constant of rows whose source is -1.
     """
-    inside = np.flatnonzero(np.diff(sources) != 1) + 1
-    starts = [0, *inside.tolist()]
-    for start, stop in zip(starts, [*starts[1:], len(sources)], strict=True):
+    breaks = (np.diff(sources) != 1) | (sources[:-1] < 0)
+    starts = [0, *(np.flatnonzero(breaks) + 1).tolist()]
+    for start, stop in itertools.pairwise([*starts, len(sources)]):
         first = int(sources[start])
         tile[start:stop] = fill if first < 0 else image[first : first + stop - start]
 
