@@ -150,24 +150,59 @@ def fill_rows(
         tile[start:stop] = fill if first < 0 else image[first : first + stop - start]
 
 
-def fill_columns(tile: NDArray[Any], sources: NDArray[np.intp], left: int, fill: float) -> None:
-    """Fill the left and the right of a tile whose middle holds the picture's columns.
+def fill_columns(
+    padded: NDArray[Any],
+    image: NDArray[Any],
+    sources: tuple[NDArray[np.intp], NDArray[np.intp]],
+    inside: slice,
+    fill: float,
+) -> None:
+    """Fill the columns left and right of what `fill_rows` has filled.
 
     Parameters
     ----------
-    tile : ndarray, shape (rows, left + W + right, C)
-        What to fill.
-    sources : ndarray of intp, shape (left + W + right,)
-        Where each column comes from: what `source_indices` returns.
-    left : int
-        Width of the padding at the left.
+    padded : ndarray, shape (rows, columns, C)
+        What to fill; the values are cast to its dtype.
+    image : ndarray, shape (H, W, C)
+        The picture.
+    sources : (ndarray of intp, ndarray of intp)
+        Where each row and each column comes from, -1 for the constant.
+    inside : slice
+        The columns that hold the picture already; empty where there are none.
     fill : float
-        The constant of columns whose source is -1.
+        The constant.
     """
-    width = int(sources.max()) + 1
-    for side in (slice(0, left), slice(left + width, None)):
-        wanted = sources[side]
-        if wanted.size and wanted[0] < 0:
-            tile[:, side] = fill
-        elif wanted.size:
-            tile[:, side] = tile[:, left + wanted]
+    rows, columns = sources
+    filled = inside if inside.start < inside.stop else slice(0, 0)
+    for side in (slice(0, filled.start), slice(filled.stop, len(columns))):
+        wanted = columns[side]
+        if wanted.size == 0:
+            continue
+        if wanted[0] < 0:
+            padded[:, side] = fill
+        elif _are_among(wanted, columns[filled]):
+            _copy_columns(padded, side, wanted - columns[filled.start] + filled.start)
+        else:
+            padded[:, side] = image[np.ix_(rows, wanted)]
+
+
+def _are_among(wanted: NDArray[np.intp], there: NDArray[np.intp]) -> bool:
+    return there.size > 0 and bool(there[0] <= wanted.min() and wanted.max() <= there[-1])
+
+
+def _copy_columns(padded: NDArray[Any], side: slice, sources: NDArray[np.intp]) -> None:
+    """Copy columns within a tile, a run that goes one way at a time.
+
+    Slices take a third of the time that an index array does.
+    """
+    steps = np.diff(sources)
+    turns = (np.flatnonzero(steps[1:] != steps[:-1]) + 2).tolist() if steps.size else []
+    for start, stop in itertools.pairwise([0, *turns, len(sources)]):
+        run = sources[start:stop]
+        step = int(run[1] - run[0]) if len(run) > 1 else 1
+        target = padded[:, side.start + start : side.start + stop]
+        if step == 0:
+            target[...] = padded[:, run[0] : run[0] + 1]
+        else:
+            last = int(run[-1]) + step
+            target[...] = padded[:, int(run[0]) : last if last >= 0 else None : step]

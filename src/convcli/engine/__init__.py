@@ -1,17 +1,20 @@
 """The engine: how a correlation is computed. `correlate.py` is its front door."""
 
 from convcli.engine.correlate import convolve, correlate
-from convcli.engine.plan import Method, Plan, plan
+from convcli.engine.plan import Plan, plan
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.run import run
-from convcli.engine.store import Store, ValueRange, saturate
+from convcli.engine.run import available_cores, run
+from convcli.engine.store import Seen, Store, ValueRange, saturate
+from convcli.engine.strategies import Method
 
 __all__ = [
     "Method",
     "Plan",
     "Problem",
+    "Seen",
     "Store",
     "ValueRange",
+    "available_cores",
     "convolve",
     "correlate",
     "plan",

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.borders import Border
-from convcli.engine.plan import Method, method_named, plan
+from convcli.engine.plan import method_named, plan
 from convcli.engine.problem import problem_for
 from convcli.engine.run import run
 from convcli.engine.store import Store
+from convcli.engine.strategies import Method
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry import IntOrPair, Padding, window
 from convcli.kernels import Kernel
@@ -28,6 +29,7 @@ class Settings(TypedDict, total=False):
     fill: float
     dtype: DTypeLike | None
     method: str | Method
+    jobs: int | None
 
 
 def correlate(
@@ -43,6 +45,7 @@ def correlate(
     fill: float = 0.0,
     dtype: DTypeLike | None = None,
     method: str | Method = Method.AUTO,
+    jobs: int | None = None,
 ) -> NDArray[Any]:
     """Slide weights over an image as they are written: cross-correlation, as CNNs do.
 
@@ -70,8 +73,12 @@ def correlate(
         The constant of ``"zero"``.
     dtype : dtype, optional
         Of the result. Integers are rounded half to even and saturate; NaN becomes 0.
-    method : {"auto", "direct"}
-        The strategy.
+    method : {"auto", "direct", "separable", "gemm", "fft"}
+        The kind of strategy: by passes over the picture, by two one-dimensional ones, by
+        matrix products, by Fourier transforms; or the planner's choice.
+    jobs : int, optional
+        Threads; the cores that the process may use where none is given. The result is
+        the same to the last bit whatever the number.
 
     Returns
     -------
@@ -105,7 +112,7 @@ def correlate(
     )
     chosen = plan(problem, method_named(method))
     result = np.empty(problem.result_shape, problem.result)
-    run(chosen, pixels, Store(result, divisor=chosen.divisor, bias=kernel.bias))
+    run(chosen, pixels, Store(result, divisor=chosen.divisor, bias=kernel.bias), jobs)
     return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
 
 

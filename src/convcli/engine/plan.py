@@ -1,32 +1,41 @@
 """From a problem to how it is computed: decided once, from the problem alone."""
 
-import enum
 import functools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.engine.problem import Problem, natural_result
-from convcli.engine.tiles import input_rows
+from convcli.engine.problem import Problem
+from convcli.engine.scratch import Scratch
+from convcli.engine.strategies import STRATEGIES, Method, Strategy
+from convcli.engine.tiles import Tile, tiles_of
 from convcli.errors import ConvcliError
-
-_TILE_BYTES = 2**20
-"""Padded input of one tile: about half of a common L2 cache."""
-
-_FLOAT32_DIGITS = 2**24
-"""Up to here every whole number is a float32."""
-
-
-class Method(enum.Enum):
-    """The strategies, by the names that a person chooses them with."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A strategy that was considered.
+
+    Attributes
+    ----------
+    name : str
+        The strategy.
+    method : Method
+        Its kind.
+    nanoseconds : float or None
+        Estimated time an output value, on one thread; None where it cannot serve.
+    refusal : str
+        Why it cannot serve; empty where it can.
+    """
+
+    name: str
+    method: Method
+    nanoseconds: float | None
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """How a problem is computed. Executing it takes no further decision.
 
@@ -34,26 +43,47 @@ class Plan:
     ----------
     problem : Problem
         What is computed.
-    method : Method
-        The strategy.
-    weights : ndarray
-        The weights, or their integer form, in the working dtype.
-    divisor : float
-        What the accumulators are divided by at the end.
-    rows : int
-        Output rows a tile.
+    strategy : Strategy
+        How.
+    considered : tuple of Candidate
+        All strategies of the asked-for method, in the order of the registry.
+    why : str
+        The reason of the choice.
     """
 
     problem: Problem
-    method: Method
-    weights: NDArray[Any]
-    divisor: float
-    rows: int
+    strategy: Strategy
+    considered: tuple[Candidate, ...]
+    why: str
+
+    @property
+    def divisor(self) -> float:
+        """What the accumulators are divided by at the end."""
+        return self.strategy.divisor
 
     @property
     def working(self) -> np.dtype[Any]:
         """The dtype that tiles and accumulators have."""
-        return self.weights.dtype
+        return self.strategy.working
+
+    @property
+    def tiles(self) -> list[Tile]:
+        """The tiles, which no number of threads changes."""
+        strategy = self.strategy
+        return tiles_of(self.problem, strategy.rows, strategy.columns, planar=strategy.planar)
+
+    @property
+    def mends(self) -> bool:
+        """Whether tiles with a NaN or an infinity are computed tap by tap instead."""
+        return self.problem.dtype.kind == "f" and not self.strategy.local
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Memory that one thread works in."""
+        scratch = Scratch()
+        tile = scratch.take("tile", self.strategy.tile_shape, self.working)
+        self.strategy.bind(tile, scratch)
+        return scratch.nbytes
 
 
 def method_named(name: str | Method) -> Method:
@@ -73,62 +103,43 @@ def method_named(name: str | Method) -> Method:
 
 @functools.lru_cache(maxsize=64)
 def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
-    """Choose how to compute a problem.
+    """Choose how to compute a problem: the cheapest strategy that can serve.
 
     Parameters
     ----------
     problem : Problem
         What is to be computed.
     method : Method
-        A strategy to force; `Method.AUTO` leaves the choice to the planner.
+        The kind of strategy to take; `Method.AUTO` leaves it to the planner.
 
     Returns
     -------
     Plan
+
+    Raises
+    ------
+    ConvcliError
+        If no strategy of that method can serve the problem.
     """
-    working = _working_dtype(problem)
-    weights, divisor = _weights(problem)
-    return Plan(
-        problem=problem,
-        method=Method.DIRECT if method is Method.AUTO else method,
-        weights=weights.astype(working),
-        divisor=divisor,
-        rows=_tile_rows(problem, working),
-    )
+    kinds = [kind for kind in STRATEGIES if method in (Method.AUTO, kind.method)]
+    considered = tuple(_candidate(kind, problem) for kind in kinds)
+    costs = {c.name: c.nanoseconds for c in considered if c.nanoseconds is not None}
+    if not costs:
+        reasons = "; ".join(f"{c.name}: {c.refusal}" for c in considered)
+        raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
+    name = min(costs, key=costs.__getitem__)
+    chosen = next(kind for kind in kinds if kind.name == name)
+    return Plan(problem, chosen(problem), considered, _why(name, costs, method))
 
 
-def _weights(problem: Problem) -> tuple[NDArray[Any], float]:
-    """Return integers and their divisor for integer images: their sums are exact."""
-    form = problem.kernel.integer_form
-    if form is None or problem.dtype.kind == "f":
-        return problem.kernel.weights, 1.0
-    return form.integers, form.divisor
+def _candidate(kind: type[Strategy], problem: Problem) -> Candidate:
+    refusal = kind.refusal(problem)
+    return Candidate(kind.name, kind.method, None if refusal else kind.cost(problem), refusal)
 
 
-def _working_dtype(problem: Problem) -> np.dtype[Any]:
-    """Return float32 where it loses no digit that the result could show, else float64."""
-    wide = natural_result(problem.dtype) == np.float64 or problem.result == np.float64
-    wide_integers = problem.result.kind in "iu" and natural_result(problem.result) == np.float64
-    if wide or wide_integers or _largest_sum(problem) >= _FLOAT32_DIGITS:
-        return np.dtype(np.float64)
-    return np.dtype(np.float32)
-
-
-def _largest_sum(problem: Problem) -> float:
-    """Return the largest accumulator of an exact integer problem; 0 for all others."""
-    form = problem.kernel.integer_form
-    if form is None or problem.dtype.kind == "f":
-        return 0.0
-    largest = 1 if problem.dtype.kind == "b" else -int(np.iinfo(problem.dtype).min)
-    if problem.dtype.kind == "u":
-        largest = int(np.iinfo(problem.dtype).max)
-    weights = np.abs(form.integers).reshape(problem.kernel.filters, -1)
-    return float(weights.sum(axis=1).max()) * max(largest, abs(problem.fill))
-
-
-def _tile_rows(problem: Problem, working: np.dtype[Any]) -> int:
-    (left, right), channels = problem.window.padding[1], problem.shape[2]
-    row = (problem.shape[1] + left + right) * max(channels, problem.outputs) * working.itemsize
-    halo = input_rows(problem, 1)
-    fitting = max(_TILE_BYTES // row, 2 * halo) - halo
-    return int(min(max(fitting // problem.window.rows.stride, 1), problem.result_shape[0]))
+def _why(name: str, costs: dict[str, float], method: Method) -> str:
+    others = sorted(cost for other, cost in costs.items() if other != name)
+    if not others:
+        forced = "" if method is Method.AUTO else f" of method {method.value}"
+        return f"the only strategy{forced} that can serve"
+    return f"the cheapest: {others[0] / costs[name]:.1f} times faster than the next, estimated"

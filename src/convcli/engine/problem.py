@@ -1,10 +1,11 @@
 """What is to be computed, checked once: nothing of how."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from convcli.borders import Border, border_named
 from convcli.errors import GeometryError, ImageError, KernelError
@@ -14,11 +15,14 @@ from convcli.kernels import Kernel
 Shape: TypeAlias = tuple[int, int, int]
 
 _FLOATS = (np.float16, np.float32, np.float64)
+_FLOAT32_DIGITS = 2**24
+"""Up to here every whole number is a float32."""
+
 _WIDE_INTEGER = 4
 """Integers of so many bytes are computed in float64: float32 holds 24 bits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """One correlation, described completely and hashable.
 
@@ -61,6 +65,55 @@ class Problem:
         """Size of the result (H', W', O)."""
         rows, columns = self.window.output_shape(self.shape[:2])
         return (rows, columns, self.outputs)
+
+    @cached_property
+    def is_integer(self) -> bool:
+        """Whether image, weights (over a divisor) and fill are whole numbers."""
+        whole = self.kernel.integer_form is not None and self.fill == round(self.fill)
+        return whole and self.dtype.kind != "f"
+
+    @cached_property
+    def sum_limits(self) -> tuple[float, float]:
+        """The smallest and the largest Σ of integer weights times pixels, undivided.
+
+        Only meaningful where `is_integer`.
+        """
+        weights, _ = self.exact_weights
+        least, most = _limits(self.dtype)
+        least, most = min(least, self.fill), max(most, self.fill)
+        filters = weights.reshape(self.kernel.filters, -1)
+        above = np.where(filters > 0, filters, 0).sum(axis=1)
+        below = np.where(filters < 0, filters, 0).sum(axis=1)
+        low = (above * least + below * most).min()
+        high = (above * most + below * least).max()
+        return (float(low), float(high))
+
+    @cached_property
+    def exact_weights(self) -> tuple[NDArray[Any], float]:
+        """The weights and their divisor: whole numbers where sums are to be exact."""
+        form = self.kernel.integer_form
+        if form is None or self.dtype.kind == "f":
+            return self.kernel.weights, 1.0
+        return form.integers, form.divisor
+
+    @cached_property
+    def natural_working(self) -> np.dtype[Any]:
+        """Float32 where it loses no digit that the result could show, else float64."""
+        wide = natural_result(self.dtype) == np.float64 or self.result == np.float64
+        whole = self.result.kind in "iu" and natural_result(self.result) == np.float64
+        if (
+            wide
+            or whole
+            or (self.is_integer and max(np.abs(self.sum_limits)) >= _FLOAT32_DIGITS)
+        ):
+            return np.dtype(np.float64)
+        return np.dtype(np.float32)
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "b":
+        return (0.0, 1.0)
+    return (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
 
 
 def problem_for(

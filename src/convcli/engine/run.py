@@ -1,17 +1,38 @@
-"""Executes a plan: load, compute and store, a strip at a time."""
+"""Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
+import functools
+import os
+import queue
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.direct import accumulate
+from convcli.engine.blas import single_threaded_blas
 from convcli.engine.plan import Plan
-from convcli.engine.store import Store
-from convcli.engine.tiles import Loader, strips
+from convcli.engine.scratch import Scratch
+from convcli.engine.store import Seen, Store
+from convcli.engine.strategies import FALLBACK, Part, Strategy
+from convcli.engine.tiles import Loader, Tile, pieces
+from convcli.errors import ConvcliError
+
+Values = NDArray[Any]
+
+_WORTH_A_THREAD = 2e6
+"""Nanoseconds of estimated work below which a second thread starts too late to help."""
 
 
-def run(plan: Plan, image: NDArray[Any], store: Store) -> None:
-    """Compute all strips of a plan.
+def available_cores() -> int:
+    """Return how many cores this process may use, which may be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(plan: Plan, image: Values, store: Store, jobs: int | None = None) -> Seen:
+    """Compute all tiles of a plan; the result does not depend on the number of threads.
 
     Parameters
     ----------
@@ -21,9 +42,114 @@ def run(plan: Plan, image: NDArray[Any], store: Store) -> None:
         The image that the plan's problem describes; never modified.
     store : Store
         Where the results go.
+    jobs : int, optional
+        Threads; `available_cores` where none is given.
+
+    Returns
+    -------
+    Seen
+        What the store saw.
+
+    Raises
+    ------
+    ConvcliError
+        If `jobs` is below 1.
     """
-    problem = plan.problem
-    loader = Loader(image, problem, plan.working, plan.rows)
-    for strip in strips(problem.result_shape[0], plan.rows):
-        tile = loader.load(strip)
-        store.write(accumulate(tile, plan.weights, problem, strip.rows), strip)
+    tiles = plan.tiles
+    workers = _workers(plan, len(tiles), jobs)
+    waiting: queue.SimpleQueue[Tile] = queue.SimpleQueue()
+    for tile in tiles:
+        waiting.put(tile)
+    with single_threaded_blas():
+        if workers == 1:
+            return _work(plan, image, store, waiting)
+        # The calling thread works too: a new thread takes a while to start.
+        with ThreadPoolExecutor(workers - 1) as pool:
+            others = [
+                pool.submit(_work, plan, image, store, waiting) for _ in range(workers - 1)
+            ]
+            seen = _work(plan, image, store, waiting)
+            return sum((other.result() for other in others), seen)
+
+
+def _workers(plan: Plan, tiles: int, jobs: int | None) -> int:
+    if jobs is not None and jobs < 1:
+        raise ConvcliError(f"jobs: expected a whole number of at least 1, got {jobs}")
+    values = float(np.prod(plan.problem.result_shape))
+    work = values * plan.strategy.cost(plan.problem)
+    if work < _WORTH_A_THREAD:
+        return 1
+    return min(available_cores() if jobs is None else jobs, tiles)
+
+
+def _work(plan: Plan, image: Values, store: Store, waiting: "queue.SimpleQueue[Tile]") -> Seen:
+    worker = _Worker(plan, image, store)
+    seen = Seen()
+    while True:
+        try:
+            tile = waiting.get_nowait()
+        except queue.Empty:
+            return seen
+        seen += worker.compute(tile)
+
+
+class _Worker:
+    """One thread's buffers, and the way from the image through them to the store."""
+
+    def __init__(self, plan: Plan, image: Values, store: Store) -> None:
+        self._plan, self._image, self._store = plan, image, store
+        self._scratch = Scratch()
+        self._strategy = plan.strategy
+        self._tile, self._loader = self._feed(plan.strategy, "tile")
+        self._parts = plan.strategy.bind(self._tile, self._scratch)
+
+    def _feed(self, strategy: Strategy, name: str) -> tuple[Values, Loader]:
+        buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
+        return buffer, Loader(self._image, self._plan.problem, buffer)
+
+    def compute(self, tile: Tile) -> Seen:
+        self._loader.load(tile)
+        if self._plan.mends and not _is_finite(self._tile):
+            return self._mend(tile)
+        return self._store_parts(self._strategy, self._parts, tile)
+
+    def _store_parts(self, strategy: Strategy, parts: list[Part], tile: Tile) -> Seen:
+        seen = Seen()
+        width = (tile.columns.stop - tile.columns.start) * strategy.outputs
+        for part in parts:
+            start = tile.rows.start + part.first
+            if start >= tile.rows.stop:
+                break
+            values = part.compute()
+            stop = min(start + len(values), tile.rows.stop)
+            wanted = Tile(slice(start, stop), tile.columns, tile.channel)
+            seen += self._store.write(values[: stop - start, :width], wanted, self._scratch)
+        return seen
+
+    def _mend(self, tile: Tile) -> Seen:
+        """Compute a tile tap by tap, in pieces of the size that this takes."""
+        strategy, loader, parts = self._mender
+        seen = Seen()
+        for piece in pieces(tile, strategy.rows, strategy.columns):
+            loader.load(piece)
+            seen += self._store_parts(strategy, parts, piece)
+        return seen
+
+    @functools.cached_property
+    def _mender(self) -> tuple[Strategy, Loader, list[Part]]:
+        problem = self._plan.problem
+        if self._plan.strategy.planar:
+            problem = replace(problem, shape=(*problem.shape[:2], 1))
+        strategy = FALLBACK(problem)
+        buffer, loader = self._feed(strategy, "mended")
+        return strategy, loader, strategy.bind(buffer, self._scratch)
+
+
+def _is_finite(tile: Values) -> bool:
+    """Tell whether all values are finite, by one product that any NaN or infinity spoils.
+
+    It may be spoilt by huge values too: they are then computed tap by tap without need.
+    """
+    flat = tile.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)))

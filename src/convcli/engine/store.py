@@ -1,14 +1,19 @@
 """From accumulators to the result: divisor, bias, range, rounding, cast. The one place."""
 
 import enum
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.tiles import Strip
+from convcli.engine.scratch import Scratch
+from convcli.engine.tiles import Tile
 
 Values = NDArray[Any]
+
+_FLOAT32_DIGITS = 2**24
+"""Up to here every whole number is a float32."""
 
 
 class ValueRange(enum.Enum):
@@ -19,8 +24,30 @@ class ValueRange(enum.Enum):
     SHIFT = "shift"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a store saw.
+
+    Attributes
+    ----------
+    low, high : float
+        The smallest and the largest raw value.
+    clipped : int
+        Values that did not fit after they were mapped.
+    """
+
+    low: float = np.inf
+    high: float = -np.inf
+    clipped: int = 0
+
+    def __add__(self, other: "Seen") -> "Seen":
+        return Seen(
+            min(self.low, other.low), max(self.high, other.high), self.clipped + other.clipped
+        )
+
+
 class Store:
-    """Writes strips into the result and keeps count of what it saw.
+    """Writes tiles into the result.
 
     Parameters
     ----------
@@ -32,14 +59,7 @@ class Store:
         Added after the division: none, one, or one per output channel.
     pixels : ValueRange, optional
         How raw values are brought into the range of an integer `out`, for pictures;
-        None stores them as they are, and counts nothing.
-
-    Attributes
-    ----------
-    low, high : float
-        Smallest and largest raw value seen (with `pixels`).
-    clipped : int
-        Values that did not fit after the mapping (with `pixels`).
+        None stores them as they are.
     """
 
     def __init__(
@@ -54,35 +74,80 @@ class Store:
         self._divisor = divisor
         self._bias = np.array(bias) if any(bias) else None
         self._pixels = pixels
-        self.low = np.inf
-        self.high = -np.inf
-        self.clipped = 0
 
-    def write(self, accumulators: Values, strip: Strip) -> None:
-        """Store the accumulators (rows, W', O) of a strip; they may be overwritten."""
-        raw = self._finish(accumulators)
-        part = self._out[strip.start : strip.stop]
-        saturate(raw if self._pixels is None else self._map(raw, self._pixels), part)
+    def write(self, accumulators: Values, tile: Tile, scratch: Scratch) -> Seen:
+        """Store the accumulators of a tile.
 
-    def _finish(self, values: Values) -> Values:
+        Parameters
+        ----------
+        accumulators : ndarray, shape (rows, columns·O), or (rows, columns) of a channel
+            May be overwritten.
+        tile : Tile
+            Where they belong.
+        scratch : Scratch
+            Buffers of the calling worker.
+
+        Returns
+        -------
+        Seen
+            Nothing, unless raw values became pixels.
+        """
+        part = self._out[tile.rows, tile.columns]
+        if tile.channel is not None:
+            part = part[..., tile.channel]
+        raw = self._finished(accumulators.reshape(part.shape, copy=False), tile, scratch)
+        if self._pixels is None:
+            saturate(raw, part)
+            return Seen()
+        return _store_pixels(raw, part, self._pixels, scratch)
+
+    def _finished(self, values: Values, tile: Tile, scratch: Scratch) -> Values:
+        if self._divisor == 1.0 and self._bias is None:
+            return values
+        if values.dtype.kind in "iu":
+            # int32 accumulators may have more digits than a float32 keeps.
+            wide = np.float64 if values.dtype.itemsize > 2 else np.float32  # noqa: PLR2004
+            floats = scratch.take("floats", values.shape, wide)
+            np.copyto(floats, values)
+            values = floats
         if self._divisor != 1.0:
-            values = np.divide(values, values.dtype.type(self._divisor), out=values)
+            np.divide(values, values.dtype.type(self._divisor), out=values)
         if self._bias is not None:
-            values = np.add(values, self._bias.astype(values.dtype), out=values)
+            alone = tile.channel if self._bias.size > 1 and tile.channel is not None else ...
+            np.add(values, self._bias[alone].astype(values.dtype), out=values)
         return values
 
-    def _map(self, raw: Values, pixels: ValueRange) -> Values:
-        self.low = min(self.low, float(raw.min()))
-        self.high = max(self.high, float(raw.max()))
-        limits = np.iinfo(self._out.dtype)
-        if pixels is ValueRange.ABS:
-            raw = np.abs(raw, out=raw)
-        elif pixels is ValueRange.SHIFT:
-            raw = np.add(raw, raw.dtype.type((limits.max + 1) // 2), out=raw)
-        rounded = np.rint(raw, out=raw)
-        outside = (rounded < limits.min) | (rounded > limits.max)
-        self.clipped += int(np.count_nonzero(outside))
-        return rounded
+
+def _store_pixels(raw: Values, out: Values, pixels: ValueRange, scratch: Scratch) -> Seen:
+    low, high = float(raw.min()), float(raw.max())
+    limits = np.iinfo(out.dtype)
+    if pixels is ValueRange.ABS and low < 0:
+        raw = np.abs(raw, out=raw)
+    elif pixels is ValueRange.SHIFT:
+        raw = _shifted(raw, (limits.max + 1) // 2, high, scratch)
+    clipped = _count_outside(raw, limits.min, limits.max)
+    saturate(raw, out)
+    return Seen(low, high, clipped)
+
+
+def _shifted(raw: Values, middle: int, high: float, scratch: Scratch) -> Values:
+    """Add the middle of the range, in a wider type where the sum needs one."""
+    if raw.dtype.kind == "f" or high + middle <= np.iinfo(raw.dtype).max:
+        raw += raw.dtype.type(middle)
+        return raw
+    wide = scratch.take("shifted", raw.shape, np.int64)
+    np.add(raw, middle, out=wide, dtype=np.int64)
+    return wide
+
+
+def _count_outside(raw: Values, least: int, most: int) -> int:
+    """Count the values that no pixel can hold, rounding allowed for."""
+    if raw.dtype.kind == "f":
+        # What rounds half to even to `most` lies at most at most + ½ (odd) or below (even).
+        return int(np.count_nonzero((raw < least - 0.5) | (raw >= most + 0.5)))
+    if raw.min() >= least and raw.max() <= most:
+        return 0
+    return int(np.count_nonzero(raw < least) + np.count_nonzero(raw > most))
 
 
 def saturate(values: Values, out: Values) -> None:
@@ -105,8 +170,39 @@ def saturate(values: Values, out: Values) -> None:
     if out.dtype.kind == "f":
         # A value beyond float16 or float32 is infinite there, as in any cast.
         with np.errstate(over="ignore"):
-            out[...] = values
-        return
+            np.copyto(out, values, casting="unsafe")
+    elif values.dtype.kind in "iu":
+        _saturate_integers(values, out)
+    elif out.dtype.itemsize * 2 <= values.dtype.itemsize:
+        _round_in_mantissa(values, out)
+    else:
+        _round_wide(values, out)
+
+
+def _saturate_integers(values: Values, out: Values) -> None:
+    have, want = np.iinfo(values.dtype), np.iinfo(out.dtype)
+    if have.min < want.min or have.max > want.max:
+        low, high = max(have.min, want.min), min(have.max, want.max)
+        values.clip(low, high, out=values)
+    np.copyto(out, values, casting="unsafe")
+
+
+def _round_in_mantissa(values: Values, out: Values) -> None:
+    """Round by adding 1.5·2^m: the low bits of the mantissa are then the whole number.
+
+    With m the digits of the mantissa the sum is rounded half to even by the processor;
+    its low bytes, in two's complement, are copied out. 0.34 ns a value against 0.42 for
+    rint and a cast from float.
+    """
+    limits, kind = np.iinfo(out.dtype), values.dtype
+    bits = np.dtype(f"u{kind.itemsize}")
+    values.clip(limits.min, limits.max, out=values)
+    np.add(values, kind.type(1.5 * 2 ** np.finfo(kind).nmant), out=values)
+    np.copyto(out, values.view(bits), casting="unsafe")
+
+
+def _round_wide(values: Values, out: Values) -> None:
+    """Round to integers nearly as wide as the floats, whose limits no float may equal."""
     limits = np.iinfo(out.dtype)
     rounded = np.rint(values, out=values)
     highest = values.dtype.type(limits.max)

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine import Plan, Problem, Store, ValueRange, plan, problem_for, run, saturate
+from convcli.engine import (
+    Plan,
+    Problem,
+    Seen,
+    Store,
+    ValueRange,
+    plan,
+    problem_for,
+    run,
+    saturate,
+)
 from convcli.errors import GeometryError, KernelError
 from convcli.filtering.options import Options, Range
 from convcli.filtering.report import Report, Step
@@ -207,26 +217,18 @@ def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
     return f"stride {stride} leaves the last {lines} of {whose} ({coordinate} = {which}) unseen"
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    low: float
-    high: float
-    clipped: int = 0
-
-
 def _finish(
     step: Plan, values: Values, mapping: Range | None, source: Picture
-) -> tuple[Values, _Seen]:
+) -> tuple[Values, Seen]:
     if mapping is None:
         raw = _raw(step, values)
-        return raw, _Seen(float(raw.min()), float(raw.max()))
+        return raw, Seen(float(raw.min()), float(raw.max()))
     if mapping is Range.STRETCH:
         return _stretched(_raw(step, values), source)
     result = np.empty(step.problem.result_shape, source.pixels.dtype)
     pixels = ValueRange(mapping.value)
     store = Store(result, divisor=step.divisor, bias=step.problem.kernel.bias, pixels=pixels)
-    run(step, values, store)
-    return result, _Seen(store.low, store.high, store.clipped)
+    return result, run(step, values, store)
 
 
 def _raw(step: Plan, values: Values) -> Values:
@@ -235,8 +237,8 @@ def _raw(step: Plan, values: Values) -> Values:
     return result
 
 
-def _stretched(raw: Values, source: Picture) -> tuple[Values, _Seen]:
-    seen = _Seen(float(raw.min()), float(raw.max()))
+def _stretched(raw: Values, source: Picture) -> tuple[Values, Seen]:
+    seen = Seen(float(raw.min()), float(raw.max()))
     pixels = np.zeros(raw.shape, source.pixels.dtype)
     if seen.high > seen.low:
         raw -= raw.dtype.type(seen.low)
@@ -262,4 +264,4 @@ def _alpha(plans: Sequence[Plan], alpha: Values | None) -> Values | None:
 
 def _step(step: Plan) -> Step:
     kernel = step.problem.kernel
-    return Step(kernel.name, kernel.weights.shape, step.problem.window, step.method.value)
+    return Step(kernel.name, kernel.weights.shape, step.problem.window, step.strategy.name)

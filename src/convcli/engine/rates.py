@@ -1,0 +1,69 @@
+"""What the work costs: the constants of the planner's estimates.
+
+All in nanoseconds, measured on one thread by ``python benchmarks/calibrate.py``, which
+prints this table anew. Only their ratios decide between strategies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Rate = Mapping[np.dtype[Any], float]
+
+
+def _rate(**values: float) -> Rate:
+    return {np.dtype(name): value for name, value in values.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Nanoseconds for one value, by the dtype that is computed in.
+
+    Attributes
+    ----------
+    flat_pass : mapping
+        One ufunc over a flat buffer in the cache.
+    line_pass : mapping
+        The same over a view with long rows.
+    strided_pass : mapping
+        The same over a view with gaps.
+    load, store : mapping
+        Casting a value from the image, and into the result, both from memory.
+    product : mapping
+        One multiply-add of a matrix product small enough not to be packed.
+    scattered_product : mapping
+        One multiply-add of a product whose operands are gathered first.
+    copy : mapping
+        Moving a value into another order.
+    transform : mapping
+        One point of a Fourier transform, there and back.
+    call : float
+        One call from Python.
+    """
+
+    flat_pass: Rate
+    line_pass: Rate
+    strided_pass: Rate
+    load: Rate
+    store: Rate
+    product: Rate
+    scattered_product: Rate
+    copy: Rate
+    transform: Rate
+    call: float
+
+
+RATES = Rates(
+    flat_pass=_rate(int16=0.08, uint16=0.08, int32=0.13, float32=0.13, float64=0.3),
+    line_pass=_rate(float32=0.2, float64=0.4),
+    strided_pass=_rate(float32=0.8, float64=0.9),
+    load=_rate(int16=0.15, uint16=0.15, int32=0.3, float32=0.35, float64=0.7),
+    store=_rate(int16=0.2, uint16=0.2, int32=0.3, float32=0.45, float64=0.9),
+    product=_rate(float32=0.012, float64=0.024),
+    scattered_product=_rate(float32=0.2, float64=0.4),
+    copy=_rate(float32=0.3, float64=0.6),
+    transform=_rate(float32=18.0, float64=25.0),
+    call=1000.0,
+)

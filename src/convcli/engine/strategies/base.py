@@ -1,0 +1,144 @@
+"""What a strategy is: one way of computing a problem, prepared from the problem alone."""
+
+import abc
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.problem import Problem
+from convcli.engine.scratch import Scratch
+from convcli.engine.tiles import reach
+
+Values = NDArray[Any]
+
+
+class Method(enum.Enum):
+    """The kinds of strategies, by the names that a person chooses them with."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    SEPARABLE = "separable"
+    GEMM = "gemm"
+    FFT = "fft"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some output rows of a tile.
+
+    Attributes
+    ----------
+    first : int
+        The first of them, counted from the tile's first.
+    compute : callable
+        Computes them from the tile as it is loaded; returns the accumulators, shape
+        (rows, columns·O), or (rows, columns) where the strategy is planar. They may be
+        overwritten, and are valid until the next call.
+    """
+
+    first: int
+    compute: Callable[[], Values]
+
+
+class Strategy(abc.ABC):
+    """One way of computing a problem.
+
+    An instance is read-only after it was made: all threads share it. A tile is always
+    computed in full; where the result ends before the tile does, the rest is dropped.
+
+    Attributes
+    ----------
+    name : str
+        What it is called, in plans and reports.
+    method : Method
+        Its kind.
+    local : bool
+        Whether a NaN or an infinity reaches only outputs whose window holds it.
+    planar : bool
+        Whether a tile holds one channel, or all of them side by side.
+    problem : Problem
+        What is computed.
+    rows, columns : int
+        Outputs a tile.
+    working : dtype
+        Of tiles and accumulators.
+    divisor : float
+        What the accumulators are still to be divided by.
+    """
+
+    name: ClassVar[str]
+    method: ClassVar[Method]
+    local: ClassVar[bool] = False
+    planar: ClassVar[bool] = False
+
+    problem: Problem
+    rows: int
+    columns: int
+    working: np.dtype[Any]
+    divisor: float = 1.0
+
+    @classmethod
+    @abc.abstractmethod
+    def refusal(cls, problem: Problem) -> str:
+        """Say why the strategy cannot serve a problem; empty where it can."""
+
+    @classmethod
+    @abc.abstractmethod
+    def cost(cls, problem: Problem) -> float:
+        """Estimate the time on one thread, in nanoseconds an output value."""
+
+    @abc.abstractmethod
+    def __init__(self, problem: Problem) -> None:
+        """Prepare all that does not depend on pixels."""
+
+    @abc.abstractmethod
+    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+        """Make the views and buffers of one worker.
+
+        Parameters
+        ----------
+        tile : ndarray, shape `tile_shape`
+            What the loader fills.
+        scratch : Scratch
+            The worker's buffers.
+
+        Returns
+        -------
+        list of Part
+            From the top down.
+        """
+
+    @property
+    def channels(self) -> int:
+        """Channels that a tile holds side by side."""
+        return 1 if self.planar else self.problem.shape[2]
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the accumulators."""
+        return 1 if self.planar else self.problem.outputs
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Rows of a tile, and values a row: the padding and the halo included."""
+        window = self.problem.window
+        return (
+            reach(window.rows, self.rows),
+            reach(window.columns, self.columns) * self.channels,
+        )
+
+
+def spread(size: int, most: int, unit: int = 1) -> int:
+    """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
+
+    Examples
+    --------
+    >>> spread(10_000, 4096)
+    3334
+    """
+    pieces = -(-size // most)
+    return -(-size // (pieces * unit)) * unit

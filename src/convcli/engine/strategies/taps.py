@@ -1,0 +1,101 @@
+"""Tap by tap: one shifted, weighted view a weight, added up.
+
+It serves every problem and does what the definition says, so that it is what faster
+strategies fall back on.
+"""
+
+import numpy as np
+
+from convcli.engine.problem import Problem
+from convcli.engine.rates import RATES
+from convcli.engine.scratch import Scratch
+from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+
+_TILE_BYTES = 2**19
+"""Padded input, and accumulators, of one tile: what a common L2 cache holds with room."""
+
+_COLUMNS = 4096
+
+
+class Taps(Strategy):
+    """One multiplication and one addition a tap, on views of the tile.
+
+    A weight of 0 does not look at its pixel, so that a NaN below it does not spread (as
+    in OpenCV and SciPy).
+    """
+
+    name = "taps"
+    method = Method.DIRECT
+    local = True
+
+    @classmethod
+    def refusal(cls, problem: Problem) -> str:  # noqa: ARG003 - it serves every problem
+        """Return nothing: it serves every problem."""
+        return ""
+
+    @classmethod
+    def cost(cls, problem: Problem) -> float:
+        """Two passes a tap, or a matrix product that reads its input without order."""
+        kernel = problem.kernel
+        taps = np.count_nonzero(kernel.weights) / kernel.filters
+        if kernel.is_bank:
+            return float(taps * RATES.scattered_product[problem.natural_working])
+        jump = problem.window.columns.stride
+        passes = RATES.strided_pass if jump > 1 else RATES.line_pass
+        return float(2 * taps * passes[problem.natural_working])
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.working = problem.natural_working
+        weights, self.divisor = problem.exact_weights
+        self._weights = weights.astype(self.working)
+        height, width, outputs = problem.result_shape
+        self.columns = spread(width, _COLUMNS)
+        row = self.columns * max(problem.shape[2], outputs) * self.working.itemsize
+        self.rows = max(1, min(height, _TILE_BYTES // row))
+
+    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+        """Make a view of the tile for each tap."""
+        channels = self.problem.shape[2]
+        padded = tile.reshape(tile.shape[0], -1, channels, copy=False)
+        shape = (self.rows, self.columns, self.problem.outputs)
+        total = scratch.take("taps.total", shape, self.working)
+        product = scratch.take("taps.product", shape, self.working)
+        views = [
+            (self._shifted(padded, row, column), self._weights[..., row, column])
+            for row, column in np.ndindex(self.problem.kernel.size)
+            if self._weights[..., row, column].any()
+        ]
+
+        def compute() -> Values:
+            total.fill(0)
+            for view, tap in views:
+                np.add(total, self._weighted(view, tap, product), out=total)
+            return total.reshape(self.rows, -1)
+
+        return [Part(0, compute)]
+
+    def _shifted(self, padded: Values, row: int, column: int) -> Values:
+        """Return the values under one tap, shape (rows, columns, C)."""
+        down, across = (
+            slice(
+                at * axis.dilation,
+                at * axis.dilation + (count - 1) * axis.stride + 1,
+                axis.stride,
+            )
+            for at, axis, count in zip(
+                (row, column), self.problem.window.axes, (self.rows, self.columns), strict=True
+            )
+        )
+        return padded[down, across]
+
+    def _weighted(self, view: Values, tap: Values, out: Values) -> Values:
+        if not self.problem.kernel.is_bank:
+            return np.multiply(view, tap, out=out)
+        groups = self.problem.groups
+        rows, columns, channels = view.shape
+        grouped = view.reshape(rows, columns, groups, channels // groups)
+        weights = tap.reshape(groups, -1, channels // groups)
+        summed = out.reshape(rows, columns, groups, -1)
+        np.einsum("hwgi,goi->hwgo", grouped, weights, out=summed, optimize=True)
+        return out
