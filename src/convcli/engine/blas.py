@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,7 +60,7 @@ def _thread_functions() -> tuple[Callable[[int], None], Callable[[], int]] | Non
     that no path of a shared library has to be guessed.
     """
     try:
-        from numpy._core import _multiarray_umath as module  # noqa: PLC0415
+        module = importlib.import_module("numpy._core._multiarray_umath")
 
         library = ctypes.CDLL(module.__file__)
     except (ImportError, OSError, AttributeError):

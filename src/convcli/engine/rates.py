@@ -33,6 +33,8 @@ class Rates:
         Casting a value from the image, and into the result, both from memory.
     product : mapping
         One multiply-add of a matrix product small enough not to be packed.
+    band_product : mapping
+        One multiply-add of a banded product, zeros included.
     scattered_product : mapping
         One multiply-add of a product whose operands are gathered first.
     copy : mapping
@@ -49,6 +51,7 @@ class Rates:
     load: Rate
     store: Rate
     product: Rate
+    band_product: Rate
     scattered_product: Rate
     copy: Rate
     transform: Rate
@@ -62,6 +65,7 @@ RATES = Rates(
     load=_rate(int16=0.15, uint16=0.15, int32=0.3, float32=0.35, float64=0.7),
     store=_rate(int16=0.2, uint16=0.2, int32=0.3, float32=0.45, float64=0.9),
     product=_rate(float32=0.012, float64=0.024),
+    band_product=_rate(float32=0.03, float64=0.06),
     scattered_product=_rate(float32=0.2, float64=0.4),
     copy=_rate(float32=0.3, float64=0.6),
     transform=_rate(float32=18.0, float64=25.0),

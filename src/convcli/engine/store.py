@@ -1,6 +1,7 @@
 """From accumulators to the result: divisor, bias, range, rounding, cast. The one place."""
 
 import enum
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,11 +181,19 @@ def saturate(values: Values, out: Values) -> None:
 
 
 def _saturate_integers(values: Values, out: Values) -> None:
-    have, want = np.iinfo(values.dtype), np.iinfo(out.dtype)
-    if have.min < want.min or have.max > want.max:
-        low, high = max(have.min, want.min), min(have.max, want.max)
-        values.clip(low, high, out=values)
+    limits = _narrower(values.dtype, out.dtype)
+    if limits is not None:
+        values.clip(*limits, out=values)
     np.copyto(out, values, casting="unsafe")
+
+
+@functools.cache
+def _narrower(have: np.dtype[Any], want: np.dtype[Any]) -> tuple[int, int] | None:
+    """Return what to clip to before a cast between integers; None where all fits."""
+    given, wanted = np.iinfo(have), np.iinfo(want)
+    if given.min >= wanted.min and given.max <= wanted.max:
+        return None
+    return (max(given.min, wanted.min), min(given.max, wanted.max))
 
 
 def _round_in_mantissa(values: Values, out: Values) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import fill_columns, fill_rows, source_indices
+from convcli.borders import Sides, fill_rows, source_indices
 from convcli.engine.problem import Problem
 from convcli.geometry import Axis
 
@@ -105,24 +105,51 @@ class Loader:
         self._rows = source_indices(problem.border, problem.shape[0], top, bottom)
         self._columns = source_indices(problem.border, problem.shape[1], self._left, right)
 
+        self._bound: dict[tuple[int, int, int], _Bound] = {}
+
     def load(self, tile: Tile) -> None:
         """Fill the buffer with what a tile needs."""
         image = self._image
         if tile.channel is not None:
             image = image[..., tile.channel : tile.channel + 1]
         rows = _sources(self._rows, self._window.rows, tile.rows)
-        columns = _sources(self._columns, self._window.columns, tile.columns)
-        channels = image.shape[2]
-        self._buffer[len(rows) :] = 0
-        self._buffer[: len(rows), len(columns) * channels :] = 0
-        needed = self._buffer[: len(rows), : len(columns) * channels]
-        padded = needed.reshape(len(rows), len(columns), channels, copy=False)
+        key = (tile.columns.start, tile.columns.stop, len(rows))
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = self._bind(tile, len(rows), image.shape)
+        for rest in bound.rest:
+            rest.fill(0)
+        if bound.middle.size:
+            fill_rows(bound.middle, image[:, bound.columns], rows, self._fill)
+        bound.sides.fill(image, rows)
+
+    def _bind(self, tile: Tile, count: int, shape: tuple[int, ...]) -> "_Bound":
+        """Make the views for all tiles of these columns and this height.
+
+        They stay the same from tile to tile; made anew, they took as long as sobel-x.
+        """
+        sources = _sources(self._columns, self._window.columns, tile.columns)
+        width = len(sources) * shape[2]
+        padded = self._buffer[:count, :width].reshape(count, -1, shape[2], copy=False)
         first = tile.columns.start * self._window.columns.stride - self._left
-        inside = slice(max(-first, 0), max(min(len(columns), image.shape[1] - first), 0))
-        if inside.start < inside.stop:
-            part = image[:, first + inside.start : first + inside.stop]
-            fill_rows(padded[:, inside], part, rows, self._fill)
-        fill_columns(padded, image, (rows, columns), inside, self._fill)
+        start = min(max(-first, 0), len(sources))
+        inside = slice(start, max(min(len(sources), shape[1] - first), start))
+        return _Bound(
+            middle=padded[:, inside],
+            columns=slice(first + inside.start, first + inside.stop),
+            sides=Sides(padded, sources, inside, self._fill),
+            rest=[r for r in (self._buffer[count:], self._buffer[:count, width:]) if r.size],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """The views of a buffer that a tile fills: with rows, with columns, with 0."""
+
+    middle: Values
+    columns: slice
+    sides: Sides
+    rest: list[Values]
 
 
 def _sources(padded: NDArray[np.intp], axis: Axis, outputs: slice) -> NDArray[np.intp]:

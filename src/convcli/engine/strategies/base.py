@@ -73,13 +73,13 @@ class Strategy(abc.ABC):
     name: ClassVar[str]
     method: ClassVar[Method]
     local: ClassVar[bool] = False
-    planar: ClassVar[bool] = False
 
     problem: Problem
     rows: int
     columns: int
     working: np.dtype[Any]
     divisor: float = 1.0
+    planar: bool = False
 
     @classmethod
     @abc.abstractmethod

@@ -1,0 +1,238 @@
+"""Separable: kernels of low rank, as columns times rows, by banded matrices and BLAS.
+
+A column of taps over R rows at once is a banded matrix of R rows; a row of taps over N
+values at once is a banded matrix of N columns. BLAS multiplies the zeros of the bands
+too, and is faster all the same from about eight taps on.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.problem import Problem
+from convcli.engine.rates import RATES
+from convcli.engine.scratch import Scratch, strided
+from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+
+_MOST_RANK = 3
+"""A kernel of higher rank is as fast dense."""
+
+_SMALL_PRODUCT = 1_000_000
+"""OpenBLAS multiplies matrices of M·N·K up to this without packing them first: 81 taps
+take 2.9 ns an output below, 4.7 above."""
+
+_ROWS, _CHUNK = 64, 16
+"""Rows a tile, and rows that go through both factors while they are in the cache."""
+
+_COLUMNS = 4096
+_LONG = 16
+"""Rows of more taps than this take channels one by one: side by side, two thirds of the
+band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
+
+
+class Separable(Strategy):
+    """Two one-dimensional passes for each rank of the kernel."""
+
+    name = "separable"
+    method = Method.SEPARABLE
+
+    @classmethod
+    def refusal(cls, problem: Problem) -> str:
+        """Serve 2-D kernels of low rank at stride 1 and dilation 1."""
+        kernel = problem.kernel
+        if kernel.is_bank:
+            return "a filter bank"
+        if problem.window.stride != (1, 1) or problem.window.dilation != (1, 1):
+            return "a stride or dilation above 1"
+        if not 1 <= kernel.rank <= _MOST_RANK:
+            return f"rank {kernel.rank}"
+        return ""
+
+    @classmethod
+    def cost(cls, problem: Problem) -> float:
+        """Two banded products for each rank, zeros included, and the way in and out."""
+        working = problem.natural_working
+        kh, kw = problem.kernel.size
+        gap = 1 if _is_planar(problem) else problem.shape[2]
+        depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
+        products = depth * RATES.band_product[working] + 2 * RATES.flat_pass[working]
+        return problem.kernel.rank * products + RATES.load[working] + RATES.store[working]
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.working = problem.natural_working
+        self.planar = _is_planar(problem)
+        weights, self.divisor = problem.exact_weights
+        height, width, _ = problem.result_shape
+        self.columns = spread(width, _COLUMNS)
+        self.rows = min(height, _ROWS)
+        self._chunk = min(self.rows, _CHUNK if self.channels == 1 else _CHUNK // 2)
+        self._factors = [
+            (_Column(column, self.working), _Row(row, self.channels, self.working))
+            for column, row in _factors(weights.astype(np.float64), problem.kernel.rank)
+        ]
+
+    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+        """Make the products of each chunk of rows."""
+        pitch = tile.shape[1]
+        room = max(row.room(self._chunk * pitch) for _, row in self._factors)
+        buffers = [
+            scratch.take(f"separable.{name}", (room,), self.working)
+            for name in ("middle", "result", "sum")
+        ]
+        return [
+            self._part(tile, y, min(self._chunk, self.rows - y), buffers)
+            for y in range(0, self.rows, self._chunk)
+        ]
+
+    def _part(self, tile: Values, first: int, rows: int, buffers: Sequence[Values]) -> Part:
+        pitch = tile.shape[1]
+        middle, result, total = buffers
+        source = tile.reshape(-1)[first * pitch :]
+        steps = [
+            column.products(source, middle, rows, pitch)
+            + row.products(middle, into, rows * pitch)
+            for (column, row), into in zip(
+                self._factors, [total] + [result] * _MOST_RANK, strict=False
+            )
+        ]
+        crop = strided(total, 0, (rows, self.columns * self.channels), (pitch, 1))
+        size = rows * pitch
+
+        def compute() -> Values:
+            for number, products in enumerate(steps):
+                for left, right, out in products:
+                    np.matmul(left, right, out=out)
+                if number:
+                    np.add(total[:size], result[:size], out=total[:size])
+            return crop
+
+        return Part(first, compute)
+
+
+_Product = tuple[Values, Values, Values]
+
+
+class _Column:
+    """A column of taps: R output rows are (R × K) @ (K rows of the tile)."""
+
+    def __init__(self, taps: Values, working: np.dtype[Any]) -> None:
+        self._rows = _block_rows(len(taps))
+        self._taps = len(taps)
+        self._matrix = np.ascontiguousarray(_band(taps, self._rows).T.astype(working))
+
+    def products(self, source: Values, target: Values, rows: int, pitch: int) -> list[_Product]:
+        """Return the products that make `rows` flat rows from those of the source."""
+        whole = rows // self._rows
+        blocks = [(0, whole, self._matrix)] if whole else []
+        left = rows - whole * self._rows
+        if left:
+            matrix = np.ascontiguousarray(self._matrix[:left, : left + self._taps - 1])
+            blocks.append((whole * self._rows, 1, matrix))
+        return [
+            _row_product(matrix, source, target, (y, count), span, pitch)
+            for y, count, matrix in blocks
+            for span in _spans(pitch, _columns(matrix))
+        ]
+
+
+def _row_product(
+    matrix: Values,
+    source: Values,
+    target: Values,
+    block: tuple[int, int],
+    span: tuple[int, int, int],
+    pitch: int,
+) -> _Product:
+    """Return one batched product over `count` blocks of rows and a span of columns."""
+    (y, count), (x, batches, width) = block, span
+    rows, depth = matrix.shape
+    strides = (rows * pitch, width, pitch, 1)
+    at = y * pitch + x
+    read = strided(source, at, (count, batches, depth, width), strides)
+    return matrix, read, strided(target, at, (count, batches, rows, width), strides)
+
+
+class _Row:
+    """A row of taps: N outputs are a window of K values @ (K × N).
+
+    Windows that would overlap are taken in phases: those of one phase lie apart, so
+    that BLAS reads them where they are.
+    """
+
+    def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
+        spaced = np.zeros(channels * (len(taps) - 1) + 1)
+        spaced[::channels] = taps
+        self._outputs = _block_columns(len(taps))
+        self._matrix = np.ascontiguousarray(_band(spaced, self._outputs).astype(working))
+        self._phases = -(-self._matrix.shape[0] // self._outputs)
+        most = _SMALL_PRODUCT // self._matrix.size
+        self._windows = min(512, max(16, 2 ** int(math.log2(max(most, 1)))))
+
+    def _batches(self, size: int) -> tuple[int, int]:
+        windows = -(-size // (self._phases * self._outputs))
+        batches = -(-windows // self._windows)
+        return batches, -(-windows // batches)
+
+    def room(self, size: int) -> int:
+        """Return how long buffers for so many values have to be."""
+        batches, each = self._batches(size)
+        return batches * each * self._phases * self._outputs + self._matrix.shape[0]
+
+    def products(self, source: Values, target: Values, size: int) -> list[_Product]:
+        """Return the products that make `size` flat values."""
+        unit, (depth, outputs) = self._phases * self._outputs, self._matrix.shape
+        batches, each = self._batches(size)
+        strides = (each * unit, unit, 1)
+        return [
+            (
+                strided(source, phase * outputs, (batches, each, depth), strides),
+                self._matrix,
+                strided(target, phase * outputs, (batches, each, outputs), strides),
+            )
+            for phase in range(self._phases)
+        ]
+
+
+def _band(taps: Values, count: int) -> NDArray[np.float64]:
+    """Return a (count + taps - 1, count) matrix whose column j holds the taps from row j."""
+    matrix = np.zeros((count + len(taps) - 1, count))
+    for j in range(count):
+        matrix[j : j + len(taps), j] = taps
+    return matrix
+
+
+def _spans(size: int, most: int) -> list[tuple[int, int, int]]:
+    """Cut a length into equal batches and a rest: (start, batches, width)."""
+    batches = -(-size // most)
+    width = size // batches
+    rest = size - batches * width
+    return [(0, batches, width)] + ([(batches * width, 1, rest)] if rest else [])
+
+
+def _columns(matrix: Values) -> int:
+    return min(max(64, _SMALL_PRODUCT // matrix.size // 64 * 64), 1024)
+
+
+def _block_rows(taps: int) -> int:
+    """Return R: 4 is best for 9 taps, 8 to 16 for 41, 16 for 81; 6 and 12 are bad."""
+    return 4 if taps < 16 else 8 if taps < 32 else 16  # noqa: PLR2004 - measured bounds
+
+
+def _block_columns(taps: int) -> int:
+    """Return N: 16 is best for 9 taps, 32 for 41 and 81; 24, 48 and 96 are bad."""
+    return 16 if taps < 16 else 32  # noqa: PLR2004 - measured bound
+
+
+def _is_planar(problem: Problem) -> bool:
+    return problem.shape[2] > 1 and problem.kernel.size[1] > _LONG
+
+
+def _factors(weights: NDArray[np.float64], rank: int) -> list[tuple[Values, Values]]:
+    """Return columns and rows whose outer products add up to the weights (by SVD)."""
+    left, values, right = np.linalg.svd(weights)
+    scales = np.sqrt(values[:rank])
+    return [(left[:, i] * scales[i], right[i] * scales[i]) for i in range(rank)]
