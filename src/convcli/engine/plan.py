@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.engine.problem import Problem
 from convcli.engine.scratch import Scratch
+from convcli.engine.store import Store, ValueRange
 from convcli.engine.strategies import STRATEGIES, Method, Strategy
 from convcli.engine.tiles import Tile, tiles_of
 from convcli.errors import ConvcliError
+
+_HAIR = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,6 @@ class Plan:
     why: str
 
     @property
-    def divisor(self) -> float:
-        """What the accumulators are divided by at the end."""
-        return self.strategy.divisor
-
-    @property
     def working(self) -> np.dtype[Any]:
         """The dtype that tiles and accumulators have."""
         return self.strategy.working
@@ -71,6 +70,19 @@ class Plan:
         """The tiles, which no number of threads changes."""
         strategy = self.strategy
         return tiles_of(self.problem, strategy.rows, strategy.columns, planar=strategy.planar)
+
+    def store(self, out: NDArray[Any], pixels: ValueRange | None = None) -> Store:
+        """Return the store that finishes this plan's accumulators into `out`."""
+        problem = self.problem
+        # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
+        low, high = problem.limits[0] + _HAIR, problem.limits[1] - _HAIR
+        return Store(
+            out,
+            divisor=self.strategy.divisor,
+            bias=problem.kernel.bias,
+            pixels=pixels,
+            limits=(low, high),
+        )
 
     @property
     def mends(self) -> bool:

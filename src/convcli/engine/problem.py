@@ -78,15 +78,19 @@ class Problem:
 
         Only meaningful where `is_integer`.
         """
-        weights, _ = self.exact_weights
-        least, most = _limits(self.dtype)
-        least, most = min(least, self.fill), max(most, self.fill)
-        filters = weights.reshape(self.kernel.filters, -1)
-        above = np.where(filters > 0, filters, 0).sum(axis=1)
-        below = np.where(filters < 0, filters, 0).sum(axis=1)
-        low = (above * least + below * most).min()
-        high = (above * most + below * least).max()
-        return (float(low), float(high))
+        return _sum_limits(self.exact_weights[0], self)
+
+    @cached_property
+    def limits(self) -> tuple[float, float]:
+        """The smallest and the largest raw value that an integer image can give.
+
+        Without limits for float images.
+        """
+        if self.dtype.kind == "f":
+            return (-np.inf, np.inf)
+        below, above = _sum_limits(self.kernel.weights, self)
+        bias = self.kernel.bias or (0.0,)
+        return (below + min(bias), above + max(bias))
 
     @cached_property
     def exact_weights(self) -> tuple[NDArray[Any], float]:
@@ -108,6 +112,17 @@ class Problem:
         ):
             return np.dtype(np.float64)
         return np.dtype(np.float32)
+
+
+def _sum_limits(weights: NDArray[Any], problem: Problem) -> tuple[float, float]:
+    least, most = _limits(problem.dtype)
+    least, most = min(least, problem.fill), max(most, problem.fill)
+    filters = weights.reshape(problem.kernel.filters, -1)
+    above = np.where(filters > 0, filters, 0).sum(axis=1)
+    below = np.where(filters < 0, filters, 0).sum(axis=1)
+    low = (above * least + below * most).min()
+    high = (above * most + below * least).max()
+    return (float(low), float(high))
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import enum
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,6 @@ from convcli.engine.scratch import Scratch
 from convcli.engine.tiles import Tile
 
 Values = NDArray[Any]
-
-_FLOAT32_DIGITS = 2**24
-"""Up to here every whole number is a float32."""
 
 
 class ValueRange(enum.Enum):
@@ -61,6 +59,9 @@ class Store:
     pixels : ValueRange, optional
         How raw values are brought into the range of an integer `out`, for pictures;
         None stores them as they are.
+    limits : (float, float)
+        Between which all raw values are known to lie, rounding errors aside: what
+        cannot overflow is not clipped.
     """
 
     def __init__(
@@ -70,11 +71,14 @@ class Store:
         divisor: float = 1.0,
         bias: tuple[float, ...] = (),
         pixels: ValueRange | None = None,
+        limits: tuple[float, float] = (-np.inf, np.inf),
     ) -> None:
         self._out = out
         self._divisor = divisor
         self._bias = np.array(bias) if any(bias) else None
         self._pixels = pixels
+        self._limits = limits
+        self._fits = _fits(limits, out.dtype)
 
     def write(self, accumulators: Values, tile: Tile, scratch: Scratch) -> Seen:
         """Store the accumulators of a tile.
@@ -96,11 +100,25 @@ class Store:
         part = self._out[tile.rows, tile.columns]
         if tile.channel is not None:
             part = part[..., tile.channel]
-        raw = self._finished(accumulators.reshape(part.shape, copy=False), tile, scratch)
+        values = accumulators.reshape(part.shape, copy=False)
+        if self._pixels is None and self._divides_whole(values):
+            np.copyto(part, _divided(values, int(self._divisor)), casting="unsafe")
+            return Seen()
+        raw = self._finished(values, tile, scratch)
         if self._pixels is None:
-            saturate(raw, part)
+            saturate(raw, part, fits=self._fits)
             return Seen()
         return _store_pixels(raw, part, self._pixels, scratch)
+
+    def _divides_whole(self, values: Values) -> bool:
+        """Tell whether whole numbers can be divided as such, and the quotients fit.
+
+        By an odd divisor no quotient lies half-way between two whole numbers.
+        """
+        whole = values.dtype.kind in "iu" and self._bias is None and self._fits
+        odd = self._divisor % 2 == 1 and self._divisor > 1
+        most = self._divisor * (self._limits[1] + 1)
+        return whole and odd and self._limits[0] >= 0 and most <= np.iinfo(values.dtype).max
 
     def _finished(self, values: Values, tile: Tile, scratch: Scratch) -> Values:
         if self._divisor == 1.0 and self._bias is None:
@@ -112,11 +130,38 @@ class Store:
             np.copyto(floats, values)
             values = floats
         if self._divisor != 1.0:
-            np.divide(values, values.dtype.type(self._divisor), out=values)
+            _divide(values, self._divisor)
         if self._bias is not None:
             alone = tile.channel if self._bias.size > 1 and tile.channel is not None else ...
             np.add(values, self._bias[alone].astype(values.dtype), out=values)
         return values
+
+
+def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
+    """Tell whether rounded values between the limits fit an integer dtype."""
+    if dtype.kind == "f":
+        return True
+    info = np.iinfo(dtype)
+    return bool(info.min <= limits[0] and limits[1] <= info.max)
+
+
+def _divided(values: Values, divisor: int) -> Values:
+    """Divide whole numbers that are not negative, rounding to the nearest.
+
+    NumPy divides unsigned integers by a scalar as fast as it adds them.
+    """
+    unsigned = values.view(f"u{values.dtype.itemsize}")
+    unsigned += unsigned.dtype.type(divisor // 2)
+    unsigned //= unsigned.dtype.type(divisor)
+    return unsigned
+
+
+def _divide(values: Values, divisor: float) -> None:
+    """Divide floats in place; a power of two is multiplied, as exact and twice as fast."""
+    if math.frexp(divisor)[0] == 0.5:  # noqa: PLR2004 - the mantissa of a power of two
+        np.multiply(values, values.dtype.type(1 / divisor), out=values)
+    else:
+        np.divide(values, values.dtype.type(divisor), out=values)
 
 
 def _store_pixels(raw: Values, out: Values, pixels: ValueRange, scratch: Scratch) -> Seen:
@@ -151,7 +196,7 @@ def _count_outside(raw: Values, least: int, most: int) -> int:
     return int(np.count_nonzero(raw < least) + np.count_nonzero(raw > most))
 
 
-def saturate(values: Values, out: Values) -> None:
+def saturate(values: Values, out: Values, *, fits: bool = False) -> None:
     """Copy values into an array of another dtype without ever wrapping around.
 
     Parameters
@@ -160,6 +205,8 @@ def saturate(values: Values, out: Values) -> None:
         Real numbers; may be overwritten.
     out : ndarray of the same shape
         Integer dtypes get values rounded half to even and saturated, NaN as 0.
+    fits : bool
+        Whether the rounded values are known to fit.
 
     Examples
     --------
@@ -173,16 +220,16 @@ def saturate(values: Values, out: Values) -> None:
         with np.errstate(over="ignore"):
             np.copyto(out, values, casting="unsafe")
     elif values.dtype.kind in "iu":
-        _saturate_integers(values, out)
+        _saturate_integers(values, out, fits=fits)
     elif out.dtype.itemsize * 2 <= values.dtype.itemsize:
-        _round_in_mantissa(values, out)
+        _round_in_mantissa(values, out, fits=fits)
     else:
         _round_wide(values, out)
 
 
-def _saturate_integers(values: Values, out: Values) -> None:
+def _saturate_integers(values: Values, out: Values, *, fits: bool) -> None:
     limits = _narrower(values.dtype, out.dtype)
-    if limits is not None:
+    if limits is not None and not fits:
         values.clip(*limits, out=values)
     np.copyto(out, values, casting="unsafe")
 
@@ -196,7 +243,7 @@ def _narrower(have: np.dtype[Any], want: np.dtype[Any]) -> tuple[int, int] | Non
     return (max(given.min, wanted.min), min(given.max, wanted.max))
 
 
-def _round_in_mantissa(values: Values, out: Values) -> None:
+def _round_in_mantissa(values: Values, out: Values, *, fits: bool) -> None:
     """Round by adding 1.5·2^m: the low bits of the mantissa are then the whole number.
 
     With m the digits of the mantissa the sum is rounded half to even by the processor;
@@ -205,7 +252,8 @@ def _round_in_mantissa(values: Values, out: Values) -> None:
     """
     limits, kind = np.iinfo(out.dtype), values.dtype
     bits = np.dtype(f"u{kind.itemsize}")
-    values.clip(limits.min, limits.max, out=values)
+    if not fits:
+        values.clip(limits.min, limits.max, out=values)
     np.add(values, kind.type(1.5 * 2 ** np.finfo(kind).nmant), out=values)
     np.copyto(out, values.view(bits), casting="unsafe")
 

@@ -12,7 +12,6 @@ from convcli.engine import (
     Plan,
     Problem,
     Seen,
-    Store,
     ValueRange,
     plan,
     problem_for,
@@ -226,14 +225,12 @@ def _finish(
     if mapping is Range.STRETCH:
         return _stretched(_raw(step, values), source)
     result = np.empty(step.problem.result_shape, source.pixels.dtype)
-    pixels = ValueRange(mapping.value)
-    store = Store(result, divisor=step.divisor, bias=step.problem.kernel.bias, pixels=pixels)
-    return result, run(step, values, store)
+    return result, run(step, values, step.store(result, ValueRange(mapping.value)))
 
 
 def _raw(step: Plan, values: Values) -> Values:
     result = np.empty(step.problem.result_shape, step.problem.result)
-    run(step, values, Store(result, divisor=step.divisor, bias=step.problem.kernel.bias))
+    run(step, values, step.store(result))
     return result
 
 

@@ -23,6 +23,9 @@ with 262 KB, and no less with larger ones: below, calls dominate; above, the cac
 _ROW = 6144
 """Values a row of a tile: longer rows leave so few of them that the halo is felt."""
 
+_SHORT_ROW = 512
+"""Values a row of a tile at the least: copying shorter rows takes longer than adding."""
+
 _MOST_TAPS = 64
 """More taps of a kernel without factors are no business of passes."""
 
@@ -69,11 +72,13 @@ class Passes(Strategy):
         self.divisor = problem.exact_weights[1]
         self._operations = _program_of(problem)
         height, width, channels = problem.result_shape
-        self.columns = spread(width, max(_ROW // channels, 1))
+        halo = problem.window.rows.extent - 1
+        values = _TILE_BYTES // self.working.itemsize
+        # Tall kernels take narrow tiles, so that at most a third of the rows is halo.
+        most = min(_ROW, max(values // (3 * halo + 1), _SHORT_ROW))
+        self.columns = spread(width, max(most // channels, 1))
         self.rows = 1
-        row = self.tile_shape[1] * self.working.itemsize
-        halo = self.tile_shape[0] - 1
-        self.rows = max(1, min(height, _TILE_BYTES // row - halo))
+        self.rows = max(1, min(height, values // self.tile_shape[1] - halo))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Turn each operation into a ufunc and its views."""

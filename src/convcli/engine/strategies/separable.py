@@ -132,28 +132,15 @@ class _Column:
         if left:
             matrix = np.ascontiguousarray(self._matrix[:left, : left + self._taps - 1])
             blocks.append((whole * self._rows, 1, matrix))
-        return [
-            _row_product(matrix, source, target, (y, count), span, pitch)
-            for y, count, matrix in blocks
-            for span in _spans(pitch, _columns(matrix))
-        ]
-
-
-def _row_product(
-    matrix: Values,
-    source: Values,
-    target: Values,
-    block: tuple[int, int],
-    span: tuple[int, int, int],
-    pitch: int,
-) -> _Product:
-    """Return one batched product over `count` blocks of rows and a span of columns."""
-    (y, count), (x, batches, width) = block, span
-    rows, depth = matrix.shape
-    strides = (rows * pitch, width, pitch, 1)
-    at = y * pitch + x
-    read = strided(source, at, (count, batches, depth, width), strides)
-    return matrix, read, strided(target, at, (count, batches, rows, width), strides)
+        products = []
+        for y, count, matrix in blocks:
+            height, depth = matrix.shape
+            for x, batches, width in _spans(pitch, _columns(matrix)):
+                at, strides = y * pitch + x, (height * pitch, width, pitch, 1)
+                read = strided(source, at, (count, batches, depth, width), strides)
+                write = strided(target, at, (count, batches, height, width), strides)
+                products.append((matrix, read, write))
+        return products
 
 
 class _Row:
@@ -180,7 +167,7 @@ class _Row:
     def room(self, size: int) -> int:
         """Return how long buffers for so many values have to be."""
         batches, each = self._batches(size)
-        return batches * each * self._phases * self._outputs + self._matrix.shape[0]
+        return batches * each * self._phases * self._outputs + len(self._matrix)
 
     def products(self, source: Values, target: Values, size: int) -> list[_Product]:
         """Return the products that make `size` flat values."""
