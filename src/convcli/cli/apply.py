@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.help import Command
 from convcli.cli.options import (
     BorderType,
@@ -113,6 +114,7 @@ Examples:
     help="Values outside 0-255: cut off, without sign, 0 as mid-grey, or stretched to "
     "fill the range. auto: abs for kernels that sum to 0, else clip.",
 )
+@engine_options
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option
 def command(
@@ -122,6 +124,8 @@ def command(
     source: str,
     target: str,
     mapping: str,
+    method: str,
+    plan_only: bool,
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -132,13 +136,24 @@ def command(
     file, or inline JSON. A - is standard input or output. An OUTPUT that ends in .npy
     gets the raw floats; one with {map} in its name, a picture for each output map.
     """
-    from convcli.filtering import STANDARD, Options, Range, filter_file  # noqa: PLC0415 - NumPy
+    from convcli.engine import Method  # noqa: PLC0415 - the same
+    from convcli.filtering import (  # noqa: PLC0415 - they import NumPy
+        STANDARD,
+        Options,
+        Range,
+        filter_file,
+        plan_file,
+    )
 
-    if target == STANDARD and sys.stdout.isatty():
+    if target == STANDARD and sys.stdout.isatty() and not plan_only:
         raise click.UsageError(
             "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
         )
-    options = Options(range=Range(mapping), **settings)
+    options = Options(range=Range(mapping), method=Method(method), **settings)
+    if plan_only:
+        plans = plan_file([kernel, *chain], source, options)
+        show_plans(plans, options.jobs, as_json=as_json)
+        return
     report = filter_file([kernel, *chain], source, target, options)
     for warning in report.warnings:
         click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)

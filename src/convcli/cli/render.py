@@ -91,7 +91,7 @@ def _size(shape: tuple[int, int, int]) -> str:
 def _step(step: "Step", report: "Report") -> list[tuple[str, str]]:
     shape = _times(step.weights)
     return [
-        ("kernel", f"{step.kernel} ({shape}), method {step.method}"),
+        ("kernel", f"{step.kernel} ({shape}), method {step.method} ({step.strategy})"),
         ("window", f"{_window(step)}, border {report.border}"),
     ]
 

@@ -97,6 +97,34 @@ class Plan:
         self.strategy.bind(tile, scratch)
         return scratch.nbytes
 
+    def memory_bytes(self, jobs: int) -> int:
+        """Estimate the memory beside image and result, on so many threads."""
+        return self.scratch_bytes * min(jobs, len(self.tiles))
+
+    def as_dict(self, jobs: int) -> dict[str, Any]:
+        """Return the plan as plain JSON values, for so many threads."""
+        strategy = self.strategy
+        return {
+            "kernel": self.problem.kernel.name,
+            "strategy": strategy.name,
+            "method": strategy.method.value,
+            "why": self.why,
+            "considered": [
+                {
+                    "strategy": candidate.name,
+                    "method": candidate.method.value,
+                    "ns_per_value": candidate.nanoseconds,
+                    "refusal": candidate.refusal or None,
+                }
+                for candidate in self.considered
+            ],
+            "tile": {"rows": strategy.rows, "columns": strategy.columns},
+            "tiles": len(self.tiles),
+            "working_dtype": self.working.name,
+            "jobs": jobs,
+            "memory_bytes": self.memory_bytes(jobs),
+        }
+
 
 def method_named(name: str | Method) -> Method:
     """Return the method of that name.

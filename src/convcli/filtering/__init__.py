@@ -1,6 +1,6 @@
 """The use case of `convcli apply`: pictures and kernels in, pictures and a report out."""
 
-from convcli.filtering.files import STANDARD, filter_file
+from convcli.filtering.files import STANDARD, filter_file, plan_file
 from convcli.filtering.filter import Filtered, filter_picture
 from convcli.filtering.options import Options, Range
 from convcli.filtering.report import Report, Step
@@ -14,4 +14,5 @@ __all__ = [
     "Step",
     "filter_file",
     "filter_picture",
+    "plan_file",
 ]

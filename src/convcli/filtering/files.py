@@ -4,8 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from convcli.engine import Plan
 from convcli.errors import ImageError
-from convcli.filtering.filter import Filtered, filter_picture
+from convcli.filtering.filter import Filtered, filter_picture, plan_chain
 from convcli.filtering.options import Options
 from convcli.filtering.report import Report
 from convcli.images import (
@@ -63,6 +64,27 @@ def filter_file(
     filtered = filter_picture(picture, kernels, options, raw=raw)
     _write(filtered, target, raw=raw)
     return filtered.report
+
+
+def plan_file(kernels: Sequence[Kernel], source: str, options: Options) -> tuple[Plan, ...]:
+    """Plan how the picture in a file would be filtered; nothing is computed or written.
+
+    Parameters
+    ----------
+    kernels, source, options
+        As in `filter_file`.
+
+    Returns
+    -------
+    tuple of Plan, one for each kernel
+
+    Raises
+    ------
+    ConvcliError
+        If the picture cannot be read, or a kernel does not fit it.
+    """
+    picture = _read(source)
+    return plan_chain((picture.gray() if options.gray else picture).pixels, kernels, options)
 
 
 def _check_maps(kernels: Sequence[Kernel], picture: Picture, target: str) -> None:

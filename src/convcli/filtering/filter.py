@@ -102,8 +102,8 @@ def filter_picture(
     started = time.perf_counter()
     values: Values = source.pixels
     for step in plans[:-1]:
-        values = _raw(step, values)
-    values, seen = _finish(plans[-1], values, mapping, source)
+        values = _raw(step, values, options.jobs)
+    values, seen = _finish(plans[-1], values, mapping, source, options.jobs)
     seconds = time.perf_counter() - started
     alpha = _alpha(plans, source.alpha)
     report = Report(
@@ -217,20 +217,20 @@ def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
 
 
 def _finish(
-    step: Plan, values: Values, mapping: Range | None, source: Picture
+    step: Plan, values: Values, mapping: Range | None, source: Picture, jobs: int | None
 ) -> tuple[Values, Seen]:
     if mapping is None:
-        raw = _raw(step, values)
+        raw = _raw(step, values, jobs)
         return raw, Seen(float(raw.min()), float(raw.max()))
     if mapping is Range.STRETCH:
-        return _stretched(_raw(step, values), source)
+        return _stretched(_raw(step, values, jobs), source)
     result = np.empty(step.problem.result_shape, source.pixels.dtype)
-    return result, run(step, values, step.store(result, ValueRange(mapping.value)))
+    return result, run(step, values, step.store(result, ValueRange(mapping.value)), jobs)
 
 
-def _raw(step: Plan, values: Values) -> Values:
+def _raw(step: Plan, values: Values, jobs: int | None) -> Values:
     result = np.empty(step.problem.result_shape, step.problem.result)
-    run(step, values, step.store(result))
+    run(step, values, step.store(result), jobs)
     return result
 
 
@@ -260,5 +260,7 @@ def _alpha(plans: Sequence[Plan], alpha: Values | None) -> Values | None:
 
 
 def _step(step: Plan) -> Step:
-    kernel = step.problem.kernel
-    return Step(kernel.name, kernel.weights.shape, step.problem.window, step.strategy.name)
+    kernel, method = step.problem.kernel, step.strategy.method.value
+    return Step(
+        kernel.name, kernel.weights.shape, step.problem.window, method, step.strategy.name
+    )

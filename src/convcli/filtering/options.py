@@ -44,7 +44,9 @@ class Options:
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
-        The engine's strategy.
+        The kind of the engine's strategy.
+    jobs : int, optional
+        Threads; the cores that the process may use where none is given.
     """
 
     stride: IntOrPair = 1
@@ -57,3 +59,4 @@ class Options:
     range: Range = Range.AUTO
     strict: bool = False
     method: Method = Method.AUTO
+    jobs: int | None = None

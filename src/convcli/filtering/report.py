@@ -18,14 +18,15 @@ class Step:
         Shape of its weights.
     window : Window
         How it slid.
-    method : str
-        The engine's strategy.
+    method, strategy : str
+        Kind and name of the engine's strategy.
     """
 
     kernel: str
     weights: tuple[int, ...]
     window: Window
     method: str
+    strategy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,4 +106,5 @@ def _step(step: Step) -> dict[str, Any]:
         "padding": [list(side) for side in step.window.padding],
         "dilation": list(step.window.dilation),
         "method": step.method,
+        "strategy": step.strategy,
     }

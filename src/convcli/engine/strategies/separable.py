@@ -155,7 +155,7 @@ class _Row:
         spaced[::channels] = taps
         self._outputs = _block_columns(len(taps))
         self._matrix = np.ascontiguousarray(_band(spaced, self._outputs).astype(working))
-        self._phases = -(-self._matrix.shape[0] // self._outputs)
+        self._phases: int = -(-self._matrix.shape[0] // self._outputs)
         most = _SMALL_PRODUCT // self._matrix.size
         self._windows = min(512, max(16, 2 ** int(math.log2(max(most, 1)))))
 

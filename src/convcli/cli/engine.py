@@ -1,0 +1,76 @@
+"""Options of the engine, and the plan that `--plan` prints."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.options import option, whole
+
+if TYPE_CHECKING:
+    from convcli.engine import Plan
+
+_METHODS = ("auto", "direct", "separable", "gemm", "fft")
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--method``, ``--jobs`` and ``--plan``."""
+    for decorate in (
+        option(
+            "--plan",
+            "plan_only",
+            is_flag=True,
+            section="Engine",
+            help="Say how it would be computed, and why; compute and write nothing.",
+        ),
+        option(
+            "--jobs",
+            type=whole(1),
+            section="Engine",
+            help="Threads; all cores that may be used where it is left out.",
+        ),
+        option(
+            "--method",
+            type=click.Choice(_METHODS),
+            default="auto",
+            show_default=True,
+            section="Engine",
+            help="Kind of strategy; fails where it cannot serve.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> None:
+    """Print plans: what was considered, what was chosen and why."""
+    from convcli.engine import available_cores  # noqa: PLC0415 - NumPy
+
+    threads = jobs or available_cores()
+    if as_json:
+        click.echo(json.dumps([plan.as_dict(threads) for plan in plans]))
+        return
+    from convcli.cli.render import show_facts, show_table  # noqa: PLC0415 - rich
+
+    for plan in plans:
+        strategy = plan.strategy
+        facts = [
+            ("strategy", f"{strategy.name}, method {strategy.method.value}"),
+            ("why", plan.why),
+            ("tile", f"{strategy.columns} × {strategy.rows} outputs, {len(plan.tiles)} tiles"),
+            ("computes in", plan.working.name),
+            ("memory", f"{plan.memory_bytes(threads) / 2**20:.1f} MiB on {threads} thread(s)"),
+        ]
+        show_facts(f"Plan for {plan.problem.kernel.name}", facts)
+        rows = [
+            (
+                c.name,
+                c.method.value,
+                f"{c.nanoseconds:.2f}" if c.nanoseconds else "-",
+                c.refusal,
+            )
+            for c in plan.considered
+        ]
+        headings = ("considered", "method", "ns a value", "cannot serve because of")
+        show_table("Estimates for one thread", headings, rows, numbers=(2,))
