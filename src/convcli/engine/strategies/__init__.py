@@ -1,9 +1,29 @@
 """The strategies. A new one is one file, and one line here."""
 
+from convcli.engine.strategies.band import Band
 from convcli.engine.strategies.base import Method, Part, Strategy
+from convcli.engine.strategies.depthwise import Depthwise
+from convcli.engine.strategies.dft import RowDft
+from convcli.engine.strategies.fft import Fft
+from convcli.engine.strategies.im2col import Im2col
+from convcli.engine.strategies.passes import Passes
+from convcli.engine.strategies.pointwise import Pointwise
+from convcli.engine.strategies.separable import Separable
 from convcli.engine.strategies.taps import Taps
+from convcli.engine.strategies.winograd import RowWinograd
 
-STRATEGIES: tuple[type[Strategy], ...] = (Taps,)
+STRATEGIES: tuple[type[Strategy], ...] = (
+    Passes,
+    Separable,
+    Band,
+    RowDft,
+    Fft,
+    RowWinograd,
+    Im2col,
+    Pointwise,
+    Depthwise,
+    Taps,
+)
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
 FALLBACK: type[Strategy] = Taps

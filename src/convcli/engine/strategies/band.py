@@ -1,0 +1,145 @@
+"""Dense kernels as a band matrix times shifted copies of the rows."""
+
+import numpy as np
+
+from convcli.engine.matrices import (
+    UNPACKED,
+    call_cost,
+    dense_weights,
+    frozen,
+    pitch,
+    transfer_cost,
+    up,
+)
+from convcli.engine.problem import Problem
+from convcli.engine.rates import RATES
+from convcli.engine.scratch import Scratch, strided
+from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+
+_TOGETHER = 4
+"""Output rows of one product: the fewest with which it runs at full speed."""
+
+_ROWS = 32
+_VALUES = 4096
+"""Values of a row of a tile."""
+
+_SHIFTED_BYTES = 700_000
+"""The shifted rows: with what they are made of and become, a common L2 cache."""
+
+_MOST_BYTES = 2**22
+_LINE = 32
+_WIDEST = 832
+
+
+class Band(Strategy):
+    """R output rows are one product: band (R × K) by shifted rows (K × width).
+
+    The rows are copied once for each kernel column, shifted to where it reads. R output
+    rows then need the R + kh - 1 rows that stand next to each other, each kw times: K
+    contiguous rows, which BLAS reads where they are. The next R rows overlap them, but
+    as another product of the batch, which costs nothing.
+    """
+
+    name = "band"
+    method = Method.GEMM
+
+    @classmethod
+    def refusal(cls, problem: Problem) -> str:
+        """Serve 2-D kernels at stride 1 that leave a cache for the picture."""
+        if problem.kernel.is_bank:
+            return "a filter bank"
+        if problem.window.stride != (1, 1):
+            return "a stride above 1"
+        shifted = _shifted_rows(problem, _ROWS) * 2 * _LINE * problem.natural_working.itemsize
+        return "a kernel too large for a band" if shifted > _MOST_BYTES else ""
+
+    @classmethod
+    def cost(cls, problem: Problem) -> float:
+        """Estimate a copy for each kernel column, and R + kh - 1 rows of products."""
+        working = problem.natural_working
+        height, width, channels = problem.result_shape
+        rows = spread(height, _ROWS, _TOGETHER)
+        across = problem.window.columns.kernel
+        products = (
+            (_TOGETHER + problem.window.rows.extent - 1) * across * RATES.product[working]
+        )
+        copies = _shifted_rows(problem, rows) / rows * RATES.copy[working]
+        blocks = -(-height // rows) * -(-width * channels // _block(problem, rows))
+        overlap = (rows + problem.window.rows.extent - 1) / rows
+        moved = transfer_cost(problem, working, overlap)
+        return products + copies + moved + call_cost(problem, 2 * blocks)
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.working = problem.natural_working
+        height, width, channels = problem.result_shape
+        self.rows = spread(height, _ROWS, _TOGETHER)
+        self.columns = spread(width, max(_VALUES // channels, 1))
+        self._block = spread(self.columns * channels, _block(problem, self.rows), _LINE)
+        self._width = up(self.columns * channels, self._block)
+        weights, self.divisor = dense_weights(problem)
+        taps = weights[:, :: problem.window.columns.dilation]
+        down, self._across = taps.shape
+        band = np.zeros((_TOGETHER, _TOGETHER + down - 1, self._across))
+        for row in range(_TOGETHER):
+            band[row, row : row + down] = taps
+        self._band = frozen(band.reshape(_TOGETHER, -1), self.working)
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Whole blocks, and what the kernel reads behind the last."""
+        across = self.problem.window.columns
+        width = self._width + (across.extent - 1) * self.channels
+        return (self.rows + self.problem.window.rows.extent - 1, pitch(width, self.working))
+
+    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+        """Make the views of each block of columns."""
+        shape = (len(tile), self._across, pitch(self._block, self.working))
+        shifted = scratch.take("band.shifted", shape, self.working)
+        width = pitch(self._width, self.working)
+        total = scratch.take("band.total", (self.rows, width), self.working)
+        target, windows = shifted[..., : self._block], self._windows(shifted)
+        blocks = [
+            (self._shifts(tile, x), self._products(total, x))
+            for x in range(0, self._width, self._block)
+        ]
+
+        def compute() -> Values:
+            for source, product in blocks:
+                np.copyto(target, source)
+                np.matmul(self._band, windows, out=product)
+            return total[:, : self.columns * self.channels]
+
+        return [Part(0, compute)]
+
+    def _shifts(self, tile: Values, x: int) -> Values:
+        """Return a block of the tile, once for each kernel column."""
+        height, step = tile.shape
+        jump = self.problem.window.columns.dilation * self.channels
+        return strided(tile, x, (height, self._across, self._block), (step, jump, 1))
+
+    def _windows(self, shifted: Values) -> Values:
+        """Return the rows that each R output rows need: overlapping from run to run."""
+        _, across, apart = shifted.shape
+        shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
+        return strided(shifted, 0, shape, (_TOGETHER * across * apart, apart, 1))
+
+    def _products(self, total: Values, x: int) -> Values:
+        """Return a block of the accumulators, R rows at a time."""
+        width = total.shape[1]
+        shape = (self.rows // _TOGETHER, _TOGETHER, self._block)
+        return strided(total, x, shape, (_TOGETHER * width, width, 1))
+
+
+def _shifted_rows(problem: Problem, rows: int) -> int:
+    window = problem.window
+    return (rows + window.rows.extent - 1) * window.columns.kernel
+
+
+def _block(problem: Problem, rows: int) -> int:
+    """Return the most values that are multiplied together: unpacked, and in the cache."""
+    window = problem.window
+    inner = (_TOGETHER + window.rows.extent - 1) * window.columns.kernel
+    fitting = _SHIFTED_BYTES // problem.natural_working.itemsize // _shifted_rows(problem, rows)
+    most = min(UNPACKED // (_TOGETHER * inner), fitting, _WIDEST)
+    return max(most // _LINE * _LINE, 2 * _LINE)

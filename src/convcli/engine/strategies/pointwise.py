@@ -1,0 +1,113 @@
+"""1×1 filter banks: the tile is the matrix."""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from convcli.engine.matrices import UNPACKED, call_cost, frozen, transfer_cost
+from convcli.engine.problem import Problem
+from convcli.engine.rates import RATES
+from convcli.engine.scratch import Scratch, strided
+from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+
+_COLUMNS = 4096
+_TILE_BYTES = 2**20
+_PART_BYTES = 2**19
+"""Outputs that are stored at once."""
+
+_PANEL = 128
+"""Filters of a product."""
+
+_FEWEST = 16
+_LINE = 64
+
+
+class Pointwise(Strategy):
+    """Pixels by filters is one matrix product; a stride is only its row pitch."""
+
+    name = "pointwise"
+    method = Method.GEMM
+
+    @classmethod
+    def refusal(cls, problem: Problem) -> str:
+        """Serve 1×1 banks."""
+        one = problem.kernel.is_bank and problem.kernel.size == (1, 1)
+        return "" if one else "not a bank of 1×1"
+
+    @classmethod
+    def cost(cls, problem: Problem) -> float:
+        """Estimate products, in which few filters leave lanes empty."""
+        working = problem.natural_working
+        height, width, outputs = problem.result_shape
+        lanes = max(_LINE // working.itemsize * problem.groups / outputs, 1.0)
+        products = problem.kernel.channels * lanes * RATES.product[working]
+        rows, columns = _size(problem)
+        tiles = -(-height // rows) * -(-width // columns)
+        panels = max(problem.groups, outputs / _PANEL)
+        moved = transfer_cost(problem, working)
+        return products + moved + call_cost(problem, panels * tiles)
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.working = problem.natural_working
+        self.rows, self.columns = _size(problem)
+        weights, self.divisor = problem.exact_weights
+        each, inputs = len(weights) // problem.groups, weights.shape[1]
+        self._panels = [
+            (group * inputs, first, frozen(panel, self.working))
+            for group in range(problem.groups)
+            for first in range(group * each, (group + 1) * each, _PANEL)
+            for panel in (weights[first : min(first + _PANEL, (group + 1) * each), :, 0, 0].T,)
+        ]
+        most = max(_FEWEST, UNPACKED // (inputs * min(each, _PANEL)))
+        self._together = -(-self.columns // -(-self.columns // most))
+        self.columns = -(-self.columns // self._together) * self._together
+
+    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+        """Make the matrices of each part, panel by panel."""
+        row = self.columns * self.outputs
+        together = spread(self.rows, max(1, _PART_BYTES // (row * self.working.itemsize)))
+        total = scratch.take("pointwise.total", (together, row), self.working)
+        return [
+            Part(first, self._bound(tile, total[: self.rows - first], first))
+            for first in range(0, self.rows, together)
+        ]
+
+    def _bound(self, tile: Values, total: Values, first: int) -> Callable[[], Values]:
+        pairs = [
+            (self._pixels(tile, first, len(total), channel, len(panel)), panel, out)
+            for channel, at, panel in self._panels
+            for out in (self._results(total, at, panel.shape[1]),)
+        ]
+
+        def compute() -> Values:
+            for pixels, panel, out in pairs:
+                np.matmul(pixels, panel, out=out)
+            return total
+
+        return compute
+
+    def _pixels(self, tile: Values, first: int, rows: int, channel: int, inputs: int) -> Values:
+        """Return the input of some rows, shape (rows, products, pixels, I/groups)."""
+        down, across = self.problem.window.stride
+        row, step, together = down * tile.shape[1], across * self.channels, self._together
+        shape = (rows, self.columns // together, together, inputs)
+        return strided(tile, first * row + channel, shape, (row, together * step, step, 1))
+
+    def _results(self, total: Values, first: int, filters: int) -> Values:
+        """Return where some filters' results go, shape (rows, products, pixels, filters)."""
+        together = self._together
+        shape = (len(total), self.columns // together, together, filters)
+        strides = (total.shape[1], together * self.outputs, self.outputs, 1)
+        return strided(total, first, shape, strides)
+
+
+@functools.lru_cache
+def _size(problem: Problem) -> tuple[int, int]:
+    """Return rows and columns of a tile whose input and output fit into the cache."""
+    height, width, outputs = problem.result_shape
+    down, across = problem.window.stride
+    pixel = (down * across * problem.shape[2] + outputs) * problem.natural_working.itemsize
+    columns = spread(width, max(1, min(_COLUMNS, _TILE_BYTES // pixel)))
+    return spread(height, max(1, _TILE_BYTES // (pixel * columns))), columns
