@@ -1,0 +1,54 @@
+"""Commands start fast because they import only what they need."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.support import environment, save
+
+IMPORTED = """\
+import json, sys
+from convcli.cli import main
+for words in json.loads(sys.argv[1]):
+    assert not main(words, prog_name="convcli", standalone_mode=False)
+print()
+print(*({"numpy", "PIL", "rich"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "forbidden"),
+    [
+        (
+            (
+                "--help",
+                "--version",
+                "apply --help",
+                "size --w 7 --k 3",
+                "size --w 7 --k 3 --json",
+                "size --w 7 --k 3 --quiet",
+                "params --in 3 --filters 4 --k 3 --json",
+            ),
+            {"numpy", "PIL", "rich"},
+        ),
+        (("size --common", "params --in 3 --filters 4 --k 3"), {"numpy", "PIL"}),
+        (("kernels", "kernels box"), {"PIL"}),
+        (("kernels --json", "kernels box --json"), {"PIL", "rich"}),
+        (("apply box in.png out.png --quiet", "apply box in.png out.png --json"), {"rich"}),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(
+    tmp_path: Path, lines: tuple[str, ...], forbidden: set[str]
+) -> None:
+    save(tmp_path / "in.png", [[10, 20, 30]])
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTED, json.dumps([line.split() for line in lines])],
+        capture_output=True,
+        check=True,
+        env=environment(),
+        cwd=tmp_path,
+    )
+    assert forbidden & set(ended.stdout.decode().splitlines()[-1].split()) == set()

@@ -1,0 +1,111 @@
+"""The program as a whole: help, version, wrong commands, shell completion."""
+
+from importlib.metadata import version
+
+import pytest
+
+from cli.support import done, refusal, run
+
+COMMANDS = ("apply", "kernels", "params", "size")
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert done("--version") == f"convcli {version('convcli')}\n"
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_lists_the_commands(option: str) -> None:
+    lines = [line.split() for line in done(option).splitlines()]
+    assert [name for name in COMMANDS if not any(line[:1] == [name] for line in lines)] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_each_command_has_help_with_examples(command: str, option: str) -> None:
+    text = done(command, option)
+    assert text.startswith(f"Usage: convcli {command} ")
+    assert f"\n    convcli {command}" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_no_command_shows_the_help_and_is_wrong_usage() -> None:
+    result = run()
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Commands:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("aply",), ("'aply'", "(see 'convcli --help')")),
+        (("--nonsense",), ("'--nonsense'", "(see 'convcli --help')")),
+        (("apply",), ("KERNEL", "(see 'convcli apply --help')")),
+        (("apply", "box"), ("INPUT", "(see 'convcli apply --help')")),
+        (("apply", "box", "a.png"), ("OUTPUT", "(see 'convcli apply --help')")),
+        (("apply", "box", "a.png", "b.png", "c.png"), ("c.png",)),
+        (("apply", "box", "a.png", "b.png", "--bordr", "wrap"), ("--bordr", "--border")),
+        (("apply", "box", "a.png", "b.png", "--border"), ("--border", "argument")),
+    ],
+)
+def test_wrong_usage_is_one_line(words: tuple[str, ...], parts: tuple[str, ...]) -> None:
+    line = refusal(*words, status=2)
+    assert [part for part in parts if part not in line] == []
+
+
+# ------------------------------------------------------------------ completion
+
+
+def completed(shell: str, *words: str) -> list[str]:
+    """Return what a shell is told of the last of these words."""
+    texts = {"COMP_WORDS": " ".join(("convcli", *words))}
+    texts["COMP_CWORD"] = words[-1] if shell == "fish" else str(len(words))
+    texts["_CONVCLI_COMPLETE"] = f"{shell}_complete"
+    result = run(env=texts)
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    if shell == "zsh":
+        return lines[1::3]
+    return [line.partition(",")[2].partition("\t")[0] for line in lines]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("",), ["apply", "kernels", "params", "size"]),
+        (("ke",), ["kernels"]),
+        (("apply", "sob"), ["sobel-x", "sobel-y"]),
+        (("kernels", "sch"), ["scharr-x", "scharr-y"]),
+        (("params", "--kernel", "prew"), ["prewitt-x", "prewitt-y"]),
+        (("apply", "box", "a", "b", "--then", "lap"), ["laplacian4", "laplacian8"]),
+        (("apply", "box", "a", "b", "--b"), ["--border", "--bias"]),
+        (("apply", "box", "a", "b", "--border", "re"), ["replicate", "reflect"]),
+        (("apply", "box", "a", "b", "--range", "s"), ["shift", "stretch"]),
+        (("apply", "box", "a", "b", "-p", ""), ["same", "valid"]),
+        (("size", "--p", "v"), ["valid"]),
+        (("size", "--fl"), ["--floor"]),
+        (("params", "--no"), ["--no-bias"]),
+    ],
+)
+def test_completion(shell: str, words: tuple[str, ...], expected: list[str]) -> None:
+    found = completed(shell, *words)
+    assert [word for word in expected if word not in found] == []
+    assert [word for word in found if not word.startswith(words[-1])] == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("words", [("apply", "my"), ("apply", "box", "ph"), ("kernels", "./k")])
+def test_completion_of_a_file_is_left_to_the_shell(shell: str, words: tuple[str, ...]) -> None:
+    texts = {"COMP_WORDS": " ".join(("convcli", *words))}
+    texts["COMP_CWORD"] = words[-1] if shell == "fish" else str(len(words))
+    result = run(env={**texts, "_CONVCLI_COMPLETE": f"{shell}_complete"})
+    assert result.exit_code == 0
+    assert result.stdout.startswith("file")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_that_switches_completion_on(shell: str) -> None:
+    result = run(env={"_CONVCLI_COMPLETE": f"{shell}_source"})
+    assert result.exit_code == 0
+    assert f"_CONVCLI_COMPLETE={shell}_complete" in result.stdout

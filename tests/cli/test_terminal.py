@@ -1,0 +1,153 @@
+"""The program at a real terminal of 40 and of 80 columns."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.support import PHOTOS, command, environment
+
+if sys.platform == "win32":
+    pytest.skip("openpty opens no terminals on Windows", allow_module_level=True)
+
+STYLE = re.compile(r"\x1b\[([0-9;]*)m")
+CAMERA = PHOTOS / "camera.png"
+
+WRAPPED = ("size",)
+"""Running text, which a narrow terminal wraps by itself."""
+
+SHOWS: dict[str, tuple[str, ...]] = {
+    "kernels": ("kernels",),
+    "sobel-x": ("kernels", "sobel-x"),
+    "gaussian": ("kernels", "gaussian:2"),
+    "params": ("params", "--in", "3", "--filters", "64", "--k", "3", "--w", "32", "--p", "1"),
+    "size": ("size", "--w", "224", "--k", "7", "--s", "2", "--p", "3"),
+    "common": ("size", "--common"),
+    "apply": ("apply", "box:3", str(CAMERA), "out.png"),
+}
+
+
+def shown(words: tuple[str, ...], columns: int, folder: Path, **more: str) -> str:
+    """Run the program at a terminal of so many columns; return all that it writes there."""
+    import termios  # noqa: PLC0415 - Windows has none
+
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    with subprocess.Popen(
+        command(*words),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=folder,
+        env=environment(**{"TERM": "xterm-256color", **more}),
+    ) as running:
+        os.close(theirs)
+        text = b"".join(iter(lambda: _read(ours), b""))
+        os.close(ours)
+    assert running.returncode in (0, 1, 2)
+    return text.decode().replace("\r\n", "\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # On Linux the end of a terminal is an error.
+        return b""
+
+
+def plain(text: str) -> str:
+    return STYLE.sub("", text)
+
+
+def colours(text: str) -> list[str]:
+    """Return the escapes that set a colour; bold and plain are none."""
+    codes = [code for style in STYLE.findall(text) for code in style.split(";")]
+    return [code for code in codes if re.fullmatch(r"[349]\d|10\d", code)]
+
+
+@pytest.fixture(scope="module", params=[40, 80])
+def terminal(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[int, dict[str, str]]:
+    """Return the width of a terminal, and all shows as they look there."""
+    columns: int = request.param
+    folder = tmp_path_factory.mktemp("terminal")
+    return columns, {show: shown(words, columns, folder) for show, words in SHOWS.items()}
+
+
+@pytest.mark.parametrize("show", SHOWS)
+def test_nothing_is_cut_or_wider_than_the_terminal(
+    terminal: tuple[int, dict[str, str]], show: str
+) -> None:
+    columns, shows = terminal
+    text = plain(shows[show])
+    assert "Traceback" not in text
+    assert "…" not in text
+    room = 80 if show in WRAPPED else columns
+    assert max(len(line) for line in text.splitlines()) <= room
+
+
+@pytest.mark.parametrize(
+    ("show", "narrow", "wide"),
+    [
+        ("kernels", ["gaussian", "laplacian4", "sharpen", "answers"], ["[:sigma,radius]"]),
+        ("sobel-x", ["-2", "separable", "changes"], ["1 (separable: a column times a row)"]),
+        # In a narrow terminal, as many of the middle columns as there is room for.
+        ("gaussian", [".0398"], [".000729"]),
+        ("params", ["locally", "201,392,128", "112,384.0"], ["multiply-adds"]),
+        ("size", ["= 225/2 = 112.50", "K = 6"], []),
+        ("common", ["strided", "shrinkage", "16"], ["no shrinkage"]),
+        ("apply", ["512 × 512 px, 1 channel", "range clip"], ["padding 1, border zero"]),
+    ],
+)
+def test_all_that_matters_can_be_read(
+    terminal: tuple[int, dict[str, str]], show: str, narrow: list[str], wide: list[str]
+) -> None:
+    columns, shows = terminal
+    text = plain(shows[show])
+    parts = narrow if columns == 40 else [*narrow, *wide]
+    assert [part for part in parts if part not in text] == []
+
+
+def test_a_terminal_gets_colour(terminal: tuple[int, dict[str, str]], tmp_path: Path) -> None:
+    columns, shows = terminal
+    assert colours(shows["sobel-x"])
+    assert colours(shown(("kernels", "sobl-x"), columns, tmp_path))
+
+
+def test_the_grid_has_another_colour_below_0_than_above(tmp_path: Path) -> None:
+    grid = [line for line in shown(SHOWS["sobel-x"], 80, tmp_path).splitlines() if "-2" in line]
+    (row,) = grid
+    backgrounds = re.findall(r"48;[0-9;]+?(?=m)", row)
+    assert len(set(backgrounds)) == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        SHOWS["sobel-x"],
+        SHOWS["params"],
+        SHOWS["size"],
+        SHOWS["apply"],
+        ("kernels", "sobl-x"),
+        ("apply", "[[1]]", str(CAMERA), "out.png", "-s", "3", "-q"),
+    ],
+)
+def test_no_color_is_heeded(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert colours(shown(words, 80, tmp_path, NO_COLOR="1")) == []
+
+
+def test_a_terminal_that_knows_no_escapes_gets_none(tmp_path: Path) -> None:
+    text = shown(SHOWS["sobel-x"], 80, tmp_path, TERM="dumb")
+    assert "\x1b" not in text
+    assert " -2   0   2" in text
+
+
+def test_a_picture_is_not_written_to_a_terminal(tmp_path: Path) -> None:
+    text = plain(shown(("apply", "box", str(CAMERA), "-"), 80, tmp_path))
+    assert "standard output is a terminal" in text
+    assert "PNG" not in text
+    assert len(text.splitlines()) == 1
