@@ -162,7 +162,7 @@ def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
         If no strategy of that method can serve the problem.
     """
     kinds = [kind for kind in STRATEGIES if method in (Method.AUTO, kind.method)]
-    considered = tuple(_candidate(kind, problem) for kind in kinds)
+    considered = tuple(_candidate(kind, problem, method) for kind in kinds)
     costs = {c.name: c.nanoseconds for c in considered if c.nanoseconds is not None}
     if not costs:
         reasons = "; ".join(f"{c.name}: {c.refusal}" for c in considered)
@@ -172,8 +172,10 @@ def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
     return Plan(problem, chosen(problem), considered, _why(name, costs, method))
 
 
-def _candidate(kind: type[Strategy], problem: Problem) -> Candidate:
+def _candidate(kind: type[Strategy], problem: Problem, method: Method) -> Candidate:
     refusal = kind.refusal(problem)
+    if not refusal and method is Method.AUTO and problem.is_integer and not kind.exact:
+        refusal = "inexact, where whole numbers can be exact"
     return Candidate(kind.name, kind.method, None if refusal else kind.cost(problem), refusal)
 
 

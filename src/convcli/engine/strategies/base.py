@@ -56,6 +56,8 @@ class Strategy(abc.ABC):
         What it is called, in plans and reports.
     method : Method
         Its kind.
+    exact : bool
+        Whether sums of whole numbers are whole: no factors, no transforms.
     local : bool
         Whether a NaN or an infinity reaches only outputs whose window holds it.
     planar : bool
@@ -72,6 +74,7 @@ class Strategy(abc.ABC):
 
     name: ClassVar[str]
     method: ClassVar[Method]
+    exact: ClassVar[bool] = True
     local: ClassVar[bool] = False
 
     problem: Problem

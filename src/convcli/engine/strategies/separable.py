@@ -38,6 +38,7 @@ class Separable(Strategy):
 
     name = "separable"
     method = Method.SEPARABLE
+    exact = False
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:

@@ -1,0 +1,138 @@
+"""Every strategy equals the plain loops of the oracle, whatever is asked of it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import cases
+import oracle
+from cases import Case
+
+ways = pytest.mark.parametrize("way", cases.WAYS)
+
+
+def assert_close(result: NDArray[Any] | None, case: Case) -> None:
+    if result is None:
+        return
+    expected = case.expected()
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=0, atol=case.tolerance(result.dtype))
+
+
+@ways
+@given(case=cases.cases())
+def test_every_type_of_image_with_real_weights(way: str, case: Case) -> None:
+    assert_close(case.result(way), case)
+
+
+@ways
+@given(case=cases.cases(cases.INTEGERS, cases.whole_weights))
+def test_whole_weights_on_integers_are_exact(way: str, case: Case) -> None:
+    result = case.result(way)
+    if result is not None:
+        expected = case.expected().astype(result.dtype)
+        assert result.shape == expected.shape
+        np.testing.assert_allclose(result, expected, rtol=0, atol=case.slack(way))
+
+
+@ways
+@given(case=cases.cases(("float64",)))
+def test_float64_images_keep_their_digits(way: str, case: Case) -> None:
+    result = case.result(way)
+    assert result is None or result.dtype == np.float64
+    assert_close(result, case)
+
+
+@ways
+@given(case=cases.cases(), wanted=st.sampled_from(cases.FLOATS[1:]))
+def test_a_float_type_may_be_asked_for(way: str, case: Case, wanted: str) -> None:
+    result = case.result(way, dtype=wanted)
+    if result is not None:
+        assert result.dtype == wanted
+        # A float64 result of a float32 image has at least float32's digits.
+        atol = case.tolerance(np.dtype(np.float32))
+        np.testing.assert_allclose(result, case.expected(), rtol=0, atol=atol)
+
+
+@ways
+@given(
+    case=cases.cases(cases.INTEGERS, cases.whole_weights),
+    divisor=st.sampled_from([2, 4, 6, 9, 10, 16, 25, 256]),
+    wanted=st.sampled_from(cases.INTEGERS[1:]),
+)
+def test_integers_over_a_divisor_are_rounded_exactly(
+    way: str, case: Case, divisor: int, wanted: str
+) -> None:
+    """Ties go to the even neighbour, what does not fit saturates."""
+    result = case.with_weights(case.weights / divisor).result(way, dtype=wanted)
+    if result is None:
+        return
+    bias = case.settings["bias"] or 0
+    sums = (case.expected() - bias) / divisor + bias
+    limits = np.iinfo(wanted)
+    expected = [min(max(round(v), int(limits.min)), int(limits.max)) for v in sums.flat]
+    assert result.dtype == wanted
+    slack = case.slack(way)
+    allowed = int(slack) + 1 if slack else 0
+    pairs = zip(result.ravel().tolist(), expected, strict=True)
+    assert all(abs(value - exact) <= allowed for value, exact in pairs)
+
+
+@ways
+@given(
+    case=cases.cases(("uint8", "uint16", "float32")),
+    wanted=st.sampled_from(["uint8", "int16", "int32"]),
+)
+def test_integers_of_real_weights_are_off_at_ties_only(
+    way: str, case: Case, wanted: str
+) -> None:
+    result = case.result(way, dtype=wanted)
+    if result is not None:
+        limits = np.iinfo(wanted)
+        exact = np.clip(case.expected(), limits.min, limits.max)
+        distance = np.abs(result.astype(np.float64) - exact)
+        assert distance.max() <= 0.5 + 1e-5 * max(case.scale(), 100)
+
+
+@ways
+@given(case=cases.cases())
+def test_the_image_is_never_modified(way: str, case: Case) -> None:
+    before = case.image.copy()
+    case.result(way)
+    np.testing.assert_array_equal(case.image, before, strict=True)
+
+
+@ways
+@settings(max_examples=30)
+@given(case=cases.cases(("float32", "float64")), data=st.data())
+def test_nan_and_infinity_stay_where_the_kernel_looks(
+    way: str, case: Case, data: st.DataObject
+) -> None:
+    spoilt = case.image.copy()
+    place = tuple(data.draw(st.integers(0, size - 1)) for size in spoilt.shape)
+    spoilt[place] = data.draw(st.sampled_from([np.nan, np.inf, -np.inf]))
+    clean, result = (
+        case.result(way),
+        Case(spoilt, case.weights, case.settings).result(way),
+    )
+    if clean is None or result is None:
+        return
+    with np.errstate(invalid="ignore"):
+        expected = Case(spoilt, case.weights, case.settings).expected()
+    touched = ~np.isfinite(expected)
+    np.testing.assert_array_equal(~np.isfinite(result), touched)
+    np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+    atol = case.tolerance(result.dtype)
+    np.testing.assert_allclose(result[~touched], clean[~touched], rtol=0, atol=atol)
+
+
+def test_the_oracle_itself_by_hand() -> None:
+    """Two pixels, two weights, one pixel of border: 3·0 + 4·1, 3·1 + 4·2, 3·2 + 4·9."""
+    maps = oracle.correlate(
+        np.array([[1, 2]]), np.array([[3, 4]]), padding=(0, 1), fill=9, bias=-1
+    )
+    assert maps[..., 0].tolist() == [[3 * 9 + 4 * 1 - 1, 3 * 1 + 4 * 2 - 1, 3 * 2 + 4 * 9 - 1]]

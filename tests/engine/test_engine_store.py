@@ -1,0 +1,98 @@
+"""The store: divisor, bias, the range of pixels, and what it sees."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from convcli.engine import Seen, Store, ValueRange
+from convcli.engine.scratch import Scratch
+from convcli.engine.tiles import Tile
+
+RAW = [-300.0, -0.5, 0.5, 1.5, 255.4, 255.6]
+
+
+def write(store: Store, values: Any, row: int = 0, dtype: str = "float64") -> Seen:
+    """Write one row of accumulators."""
+    accumulators = np.array([values], dtype)
+    columns = slice(0, None)
+    return store.write(accumulators, Tile(slice(row, row + 1), columns), Scratch())
+
+
+def row_of_bytes(length: int) -> NDArray[np.uint8]:
+    return np.zeros((1, length, 1), np.uint8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("pixels", "expected", "clipped"),
+    [
+        (ValueRange.CLIP, [0, 0, 0, 2, 255, 255], 2),
+        (ValueRange.ABS, [255, 0, 0, 2, 255, 255], 2),
+        (ValueRange.SHIFT, [0, 128, 128, 130, 255, 255], 3),
+    ],
+)
+def test_ranges_of_bytes(
+    dtype: str, pixels: ValueRange, expected: list[int], clipped: int
+) -> None:
+    """-0.5 and 0.5 around 128 are ties: both go to 128, the even neighbour."""
+    out = row_of_bytes(6)
+    seen = write(Store(out, pixels=pixels), RAW, dtype=dtype)
+    assert out.ravel().tolist() == expected
+    assert seen.clipped == clipped
+    assert seen.low == -300
+    assert seen.high == pytest.approx(255.6)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float32"])
+@pytest.mark.parametrize(
+    ("pixels", "expected", "clipped"),
+    [
+        (ValueRange.CLIP, [0, 0, 0, 200, 255, 255], 4),
+        (ValueRange.ABS, [255, 129, 1, 200, 255, 255], 2),
+        (ValueRange.SHIFT, [0, 0, 127, 255, 255, 255], 5),
+    ],
+)
+def test_ranges_of_whole_numbers(
+    dtype: str, pixels: ValueRange, expected: list[int], clipped: int
+) -> None:
+    """30,000 + 128 still fits an int16, and 32,700 + 128 no more."""
+    out = row_of_bytes(6)
+    seen = write(Store(out, pixels=pixels), [-30_000, -129, -1, 200, 255, 32_700], dtype=dtype)
+    assert out.ravel().tolist() == expected
+    assert (seen.low, seen.high, seen.clipped) == (-30_000, 32_700, clipped)
+
+
+def test_sixteen_bits_shift_to_their_own_middle() -> None:
+    out = np.empty((1, 3, 1), np.uint16)
+    seen = write(Store(out, pixels=ValueRange.SHIFT), [-40_000.0, 0.0, 40_000.0])
+    assert out.ravel().tolist() == [0, 32_768, 65_535]
+    assert seen.clipped == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "clipped"), [(255.5, 1), (255.49, 0), (-0.5, 0), (-0.51, 1), (254.5, 0)]
+)
+def test_clipped_is_what_rounds_out_of_range(limit: float, clipped: int) -> None:
+    """255.5 rounds to 256, the even neighbour; -0.5 to 0."""
+    assert write(Store(row_of_bytes(1), pixels=ValueRange.CLIP), [limit]).clipped == clipped
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float32", "float64"])
+def test_the_divisor_comes_before_the_bias(dtype: str) -> None:
+    out = np.empty((1, 2, 1))
+    write(Store(out, divisor=4, bias=(10,)), [8, 2], dtype=dtype)
+    assert out.ravel().tolist() == [12, 10.5]
+
+
+def test_a_row_goes_to_its_place_and_what_is_seen_adds_up() -> None:
+    out = np.zeros((3, 1, 2), np.uint8)
+    store = Store(out, bias=(1, 2), pixels=ValueRange.CLIP)
+    seen = write(store, [10.0, 300.0], row=2) + write(store, [-10.0, 20.0], row=0)
+    assert out.tolist() == [[[0, 22]], [[0, 0]], [[11, 255]]]
+    assert seen == Seen(low=-9, high=302, clipped=2)
+
+
+def test_raw_values_are_stored_without_a_look() -> None:
+    assert write(Store(np.empty((1, 1, 1))), [1e9]) == Seen(np.inf, -np.inf, 0)

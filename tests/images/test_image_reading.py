@@ -1,0 +1,241 @@
+"""Reading: every mode that Pillow knows, orientation, and files that are no pictures."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from convcli import ImageError
+from convcli.images import Picture, read_picture
+
+GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
+COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])
+ALPHA = np.array([[255, 128, 0], [1, 2, 3]], np.uint8)
+
+
+def saved(image: Image.Image, path: Path, **options: Any) -> Path:
+    image.save(path, **options)
+    return path
+
+
+def assert_picture(
+    picture: Picture, pixels: NDArray[Any], alpha: NDArray[Any] | None = None
+) -> None:
+    np.testing.assert_array_equal(picture.pixels, pixels, strict=True)
+    if alpha is None:
+        assert picture.alpha is None
+    else:
+        assert picture.alpha is not None
+        np.testing.assert_array_equal(picture.alpha, alpha, strict=True)
+
+
+def test_grey(tmp_path: Path) -> None:
+    picture = read_picture(saved(Image.fromarray(GREY), tmp_path / "l.png"))
+    assert_picture(picture, GREY[..., np.newaxis])
+    assert (picture.shape, picture.channels, picture.white) == ((2, 3), 1, 255)
+    assert picture.format == "PNG"
+
+
+def test_grey_with_alpha(tmp_path: Path) -> None:
+    image = Image.fromarray(np.dstack([GREY, ALPHA]))
+    assert image.mode == "LA"
+    assert_picture(
+        read_picture(saved(image, tmp_path / "la.png")), GREY[..., np.newaxis], ALPHA
+    )
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "ppm"])
+def test_colour(tmp_path: Path, suffix: str) -> None:
+    picture = read_picture(saved(Image.fromarray(COLOUR), tmp_path / f"rgb.{suffix}"))
+    assert_picture(picture, COLOUR)
+    assert picture.channels == 3
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_colour_with_alpha(tmp_path: Path, suffix: str) -> None:
+    image = Image.fromarray(np.dstack([COLOUR, ALPHA]))
+    picture = read_picture(saved(image, tmp_path / f"rgba.{suffix}"))
+    assert_picture(picture, COLOUR, ALPHA)
+
+
+def test_bilevel_becomes_grey(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[True, False, True]]))
+    assert image.mode == "1"
+    picture = read_picture(saved(image, tmp_path / "1.png"))
+    assert_picture(picture, np.array([[[255], [0], [255]]], np.uint8))
+
+
+def palette() -> Image.Image:
+    image = Image.fromarray(np.array([[0, 1, 2]], np.uint8), "L").convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
+    image.putdata([0, 1, 2])
+    return image
+
+
+PALETTE_COLOURS = np.array([[[10, 20, 30], [40, 50, 60], [70, 80, 90]]], np.uint8)
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "bmp"])
+def test_a_palette_becomes_its_colours(tmp_path: Path, suffix: str) -> None:
+    picture = read_picture(saved(palette(), tmp_path / f"p.{suffix}"))
+    assert_picture(picture, PALETTE_COLOURS)
+
+
+def test_a_palette_with_a_transparent_entry(tmp_path: Path) -> None:
+    picture = read_picture(saved(palette(), tmp_path / "p.png", transparency=1))
+    assert_picture(picture, PALETTE_COLOURS, np.array([[255, 0, 255]], np.uint8))
+
+
+def test_a_palette_with_an_alpha_for_each_entry(tmp_path: Path) -> None:
+    path = saved(palette(), tmp_path / "p.png", transparency=bytes([255, 128, 0]))
+    assert_picture(read_picture(path), PALETTE_COLOURS, np.array([[255, 128, 0]], np.uint8))
+
+
+def test_one_grey_that_is_transparent(tmp_path: Path) -> None:
+    path = saved(Image.fromarray(GREY), tmp_path / "l.png", transparency=100)
+    expected = np.where(GREY == 100, 0, 255).astype(np.uint8)
+    assert_picture(read_picture(path), GREY[..., np.newaxis], expected)
+
+
+def test_one_colour_that_is_transparent(tmp_path: Path) -> None:
+    path = saved(
+        Image.fromarray(PALETTE_COLOURS), tmp_path / "c.png", transparency=(40, 50, 60)
+    )
+    expected = np.array([[255, 0, 255]], np.uint8)
+    assert_picture(read_picture(path), PALETTE_COLOURS, expected)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg"])
+def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
+    """No ink is white, all black ink is black, cyan alone takes the red away."""
+    inks = np.repeat([[[0, 0, 0, 0], [0, 0, 0, 255], [255, 0, 0, 0]]], 8, axis=1)
+    image = Image.fromarray(np.repeat(inks, 8, axis=0).astype(np.uint8), "CMYK")
+    picture = read_picture(saved(image, tmp_path / f"cmyk.{suffix}"))
+    expected = [[255, 255, 255], [0, 0, 0], [0, 255, 255]]
+    tolerance = 0 if suffix == "tif" else 3
+    np.testing.assert_allclose(picture.pixels[4, [4, 12, 20]], expected, atol=tolerance)
+    assert picture.alpha is None
+
+
+DEEP = np.array([[0, 1, 255], [256, 40_000, 65_535]], np.uint16)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_16_bit_grey_keeps_its_bits(tmp_path: Path, suffix: str) -> None:
+    picture = read_picture(saved(Image.fromarray(DEEP), tmp_path / f"i16.{suffix}"))
+    assert_picture(picture, DEEP[..., np.newaxis])
+    assert picture.white == 65_535
+
+
+def test_16_bit_grey_of_the_other_byte_order(tmp_path: Path) -> None:
+    """A TIFF that starts with MM: its numbers have the high byte first."""
+    image = Image.fromarray(DEEP.astype(">u2"))
+    assert image.mode == "I;16B"
+    path = saved(image, tmp_path / "big.tif")
+    assert path.read_bytes()[:2] == b"MM"
+    assert_picture(read_picture(path), DEEP[..., np.newaxis])
+
+
+@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
+def test_modes_that_cannot_be_filtered(tmp_path: Path, mode: str) -> None:
+    path = saved(Image.new(mode, (3, 2)), tmp_path / "odd.tif")
+    with pytest.raises(ImageError) as raised:
+        read_picture(path)
+    said = str(raised.value)
+    assert said.startswith(f"{path}: expected 8-bit grey or colour or 16-bit grey")
+    assert f"got mode {mode}: convert it first" in said
+
+
+STORED = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "shown"),
+    [
+        (1, [[10, 20, 30], [40, 50, 60]]),
+        (2, [[30, 20, 10], [60, 50, 40]]),
+        (3, [[60, 50, 40], [30, 20, 10]]),
+        (4, [[40, 50, 60], [10, 20, 30]]),
+        (5, [[10, 40], [20, 50], [30, 60]]),
+        (6, [[40, 10], [50, 20], [60, 30]]),
+        (7, [[60, 30], [50, 20], [40, 10]]),
+        (8, [[30, 60], [20, 50], [10, 40]]),
+    ],
+)
+def test_the_orientation_of_a_camera_is_applied(
+    tmp_path: Path, orientation: int, shown: list[list[int]]
+) -> None:
+    """EXIF 2.32, tag 0x0112: which side of the scene row 0 and column 0 are."""
+    image = Image.fromarray(STORED)
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    picture = read_picture(saved(image, tmp_path / "turned.png", exif=exif))
+    assert picture.pixels[..., 0].tolist() == shown
+    assert picture.format == "PNG"
+
+
+def test_a_stream_is_read_like_a_file(tmp_path: Path) -> None:
+    data = saved(Image.fromarray(COLOUR), tmp_path / "rgb.png").read_bytes()
+    assert_picture(read_picture(io.BytesIO(data), "standard input"), COLOUR)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "expected a picture, got something else: convert it to PNG first"),
+        (b"hello, I am no picture", "expected a picture, got something else"),
+        (b"\x89PNG\r\n\x1a\n", "expected a picture, got something else"),
+    ],
+)
+def test_what_is_no_picture(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "no.png"
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as raised:
+        read_picture(path)
+    assert str(raised.value).startswith(f"{path}: {said}")
+    with pytest.raises(ImageError, match=r"^standard input: expected a picture"):
+        read_picture(io.BytesIO(content), "standard input")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "gif", "webp", "ppm"])
+def test_a_file_cut_short_is_one_line_that_names_it(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = saved(Image.fromarray(noise), tmp_path / f"cut.{suffix}")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ImageError) as raised:
+        read_picture(path)
+    said = str(raised.value)
+    assert said.startswith(f"{path}: ")
+    assert "\n" not in said
+
+
+def test_a_png_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
+    """The last bytes hold checksums only: all pixels may be there without them."""
+    whole = saved(Image.fromarray(COLOUR), tmp_path / "whole.png").read_bytes()
+    refused = 0
+    for length in range(len(whole)):
+        try:
+            picture = read_picture(io.BytesIO(whole[:length]), "cut")
+        except ImageError:
+            refused += 1
+        else:
+            assert_picture(picture, COLOUR)
+    assert refused > len(whole) // 2
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"absent\.png: no such file: check the path"):
+        read_picture(tmp_path / "absent.png")
+    with pytest.raises(ImageError, match="got a folder: name a file in it"):
+        read_picture(tmp_path)
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    assert_picture(
+        read_picture(str(saved(Image.fromarray(COLOUR), tmp_path / "a.png"))), COLOUR
+    )

@@ -1,0 +1,97 @@
+"""Specifications: names, parameters, near misses."""
+
+from pathlib import Path
+
+import pytest
+
+from convcli import KernelError, SpecError, kernel_from
+from convcli.kernels import entry_named
+
+
+@pytest.mark.parametrize(
+    ("spec", "same_as"),
+    [
+        ("box", "box:3"),
+        ("box:5", "box:size=5"),
+        ("gaussian", "gaussian:1"),
+        ("gaussian:2", "gaussian:sigma=2"),
+        ("gaussian:2.0,6", "gaussian:sigma=2,radius=6"),
+        ("gaussian:2,radius=6", "gaussian:radius=6,sigma=2"),
+        ("gaussian:2", "gaussian:2,8"),
+        ("gaussian:radius=4", "gaussian:1"),
+        ("gaussian:1e0", "gaussian"),
+        (" gaussian : sigma = 2 , radius = 6 ", "gaussian:2,6"),
+        ("SOBEL-X", "sobel-x"),
+        ("[[-1,0,1],[-2,0,2],[-1,0,1]]", "sobel-x"),
+        (' {"weights": [[1, 2, 1], [2, 4, 2], [1, 2, 1]], "divisor": 16} ', "binomial"),
+    ],
+)
+def test_two_ways_to_say_the_same(spec: str, same_as: str) -> None:
+    assert kernel_from(spec) == kernel_from(same_as)
+
+
+def test_a_path_to_json(tmp_path: Path) -> None:
+    path = tmp_path / "My Kernel.JSON"
+    path.write_text("[[1, 2], [3, 4]]")
+    kernel = kernel_from(str(path))
+    assert kernel.weights.tolist() == [[1, 2], [3, 4]]
+    assert kernel.name == "My Kernel"
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("sobelx", "sobel-x"),
+        ("sobel", "sobel-x"),
+        ("gausian:2", "gaussian"),
+        ("guassian", "gaussian"),
+        ("sharpn", "sharpen"),
+        ("laplacian", "laplacian4"),
+        ("prewit-y", "prewitt-y"),
+        ("Embos", "emboss"),
+    ],
+)
+def test_a_misspelt_name_suggests_the_nearest(misspelt: str, meant: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        kernel_from(misspelt)
+    said = str(raised.value)
+    assert repr(misspelt.partition(":")[0]) in said
+    assert "did you mean" in said
+    assert meant in said
+
+
+@pytest.mark.parametrize("name", ["zzz", "", "17", "./kernel.png"])
+def test_a_name_near_none_points_to_the_list(name: str) -> None:
+    with pytest.raises(SpecError, match="'convcli kernels' lists them"):
+        entry_named(name)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("box:", "box: expected parameters after ':', got nothing: drop the ':'"),
+        ("box:two", "box: expected a whole number for size (pixels), got 'two'"),
+        ("box:2.5", "box: expected a whole number for size (pixels), got '2.5'"),
+        ("box:,", "box: expected a whole number for size (pixels), got ''"),
+        ("gaussian:nan", "gaussian: expected a number for sigma (pixels), got 'nan'"),
+        ("gaussian:inf", "gaussian: expected a number for sigma (pixels), got 'inf'"),
+        ("gaussian:1e999", "gaussian: expected a number for sigma (pixels), got '1e999'"),
+        ("gaussian:sigma=", "gaussian: expected a number for sigma (pixels), got ''"),
+        ("gaussian:sigma=big", "gaussian: expected a number for sigma (pixels), got 'big'"),
+        ("gaussian:siga=2", "gaussian: no parameter is called 'siga': it takes sigma, radius"),
+        ("gaussian:=2", "gaussian: no parameter is called '': it takes sigma, radius"),
+        ("gaussian:1,2,3", "gaussian: no place for '3': it takes sigma, radius"),
+        ("gaussian:1,sigma=2", "gaussian: sigma is given twice: give it once"),
+        ("sobel-x:3", "sobel-x: no place for '3': it takes no parameters"),
+        ("sobel-x:size=3", "sobel-x: no parameter is called 'size': it takes no parameters"),
+    ],
+)
+def test_parameters_that_are_wrong(spec: str, said: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        kernel_from(spec)
+    assert str(raised.value) == said
+
+
+def test_a_path_that_is_not_there() -> None:
+    with pytest.raises(KernelError, match=r"nowhere\.json: the kernel file cannot be read"):
+        kernel_from("nowhere.json")
