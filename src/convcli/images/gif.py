@@ -1,0 +1,108 @@
+"""GIF: palettes that are exact where 256 colours suffice, and animations of whole frames."""
+
+import io
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from convcli.images.encoded import image_of
+from convcli.images.picture import Picture, Timing
+
+_COLOURS = 256
+_HALF = 128
+_CLEAR_AFTER = 2
+_LARGEST_DELAY = 65_535
+_HEADER, _TABLE_FLAG, _IMAGE, _EXTENSION, _END = 13, 0x80, 0x2C, 0x21, b"\x3b"
+
+
+def gif_bytes(frames: Sequence[Picture], timing: Timing | None) -> bytes:
+    """Return 8-bit pictures of one size as a GIF.
+
+    Parameters
+    ----------
+    frames : sequence of Picture
+        Alpha below one half becomes transparent, the rest opaque.
+    timing : Timing or None
+        For more than one frame. A disposal is kept unless a pixel of the frame would
+        show through the next one.
+    """
+    parts = [_Part(frame) for frame in frames]
+    height, width = frames[0].shape
+    data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
+    if timing is not None and timing.loop is not None:
+        data.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", timing.loop) + b"\0")
+    for index, part in enumerate(parts):
+        delay, disposal = 0, 0
+        if timing is not None:
+            delay = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
+            disposal = _disposal(parts, index, timing)
+        data += [part.control(delay, disposal), part.image]
+    return b"".join([*data, _END])
+
+
+def _disposal(parts: Sequence["_Part"], index: int, timing: Timing) -> int:
+    wanted = timing.disposals[index] if timing.disposals[index] in (0, 1, 2, 3) else 0
+    following = parts[index + 1] if index + 1 < len(parts) else None
+    if following is None or wanted == _CLEAR_AFTER:
+        return wanted
+    return _CLEAR_AFTER if (parts[index].opaque & ~following.opaque).any() else wanted
+
+
+class _Part:
+    """One frame, encoded: its image block with a palette of its own."""
+
+    def __init__(self, picture: Picture) -> None:
+        alpha = np.full(picture.shape, 255, np.uint8) if picture.alpha is None else picture.alpha
+        self.opaque = alpha >= _HALF
+        image, self._clear = _paletted(picture, self.opaque)
+        buffer = io.BytesIO()
+        image.save(buffer, format="GIF", optimize=False, interlace=False)
+        self.image = _image_block(buffer.getvalue())
+
+    def control(self, delay: int, disposal: int) -> bytes:
+        """Return the graphic control extension."""
+        flags = disposal << 2 | (self._clear is not None)
+        return b"\x21\xf9\x04" + struct.pack("<BHB", flags, delay, self._clear or 0) + b"\0"
+
+
+def _paletted(picture: Picture, opaque: np.ndarray) -> tuple[Image.Image, int | None]:
+    """Return the picture with at most 256 colours, and which of them is transparent."""
+    translucent = not opaque.all()
+    room = _COLOURS - translucent
+    colours = np.broadcast_to(picture.pixels, (*picture.shape, 3)).astype(np.uint32)
+    codes = colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
+    codes[~opaque] = codes[opaque][0] if opaque.any() else 0
+    found, indices = np.unique(codes, return_inverse=True)
+    if len(found) <= room:
+        palette = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
+        indices = indices.reshape(picture.shape).astype(np.uint8)
+    else:
+        image = image_of(Picture(colours.astype(np.uint8))).quantize(room)
+        palette = np.array(image.getpalette("RGB")).reshape(-1, 3)
+        indices = np.array(image)
+    if translucent:
+        clear = len(palette)
+        indices[~opaque] = clear
+        palette = np.concatenate([palette, [[0, 0, 0]]])
+    image = Image.fromarray(indices)
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    return image, clear if translucent else None
+
+
+def _image_block(data: bytes) -> bytes:
+    """Return the image of a one-frame GIF, with the file's palette as its own."""
+    size = 3 << (data[10] & 7) + 1 if data[10] & _TABLE_FLAG else 0
+    table, at = data[_HEADER : _HEADER + size], _HEADER + size
+    while data[at] == _EXTENSION:
+        at = _after_blocks(data, at + 2)
+    descriptor = data[at : at + 9] + bytes((_TABLE_FLAG | data[10] & 7,))
+    end = _after_blocks(data, at + 11)
+    return descriptor + table + data[at + 10 : end]
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    while data[at]:
+        at += data[at] + 1
+    return at + 1
