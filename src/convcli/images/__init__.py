@@ -3,7 +3,7 @@
 from convcli.images.atomic import replacing
 from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
 from convcli.images.light import from_linear, to_linear
-from convcli.images.limits import MAX_PIXELS, Reading
+from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_named
 from convcli.images.modes import MODES, Mode
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
 from convcli.images.reading import read_document, read_picture
@@ -21,6 +21,7 @@ __all__ = [
     "MAX_PIXELS",
     "MODES",
     "NPY",
+    "READ_FORMATS",
     "Depth",
     "Document",
     "Format",
@@ -37,6 +38,7 @@ __all__ = [
     "pipe_format",
     "read_document",
     "read_picture",
+    "readable_named",
     "replacing",
     "to_linear",
     "write_array",

@@ -2,11 +2,11 @@
 
 import sys
 import zlib
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, TiffImagePlugin
+from PIL import ExifTags, ImageFile, TiffImagePlugin
 
 from convcli.errors import ImageError
 from convcli.images.limits import Counter, Reading
@@ -23,7 +23,7 @@ _DEFLATE = (8, 32946)
 _FLOAT_FORMAT = 3
 
 
-def deep_rawmode(image: Image.Image) -> str | None:
+def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
     """Return how the file keeps 16-bit colours; None where it keeps none.
 
     Parameters
@@ -42,7 +42,7 @@ def is_deep(rawmode: str) -> bool:
     return rawmode == _GRAY_ALPHA or rawmode[:-1] in _SUPPORTED
 
 
-def low_bytes(image: Image.Image, rawmode: str) -> None:
+def low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     """Make an opened image decode the low bytes of its pixels, where the high ones are due.
 
     Pillow's decoders take the first byte of each big-endian pair and the second of each
@@ -72,7 +72,7 @@ def with_alpha(values: NDArray[Any], kind: str | None) -> Picture:
     return Picture(values, None, kind)
 
 
-def ppm_picture(file: BinaryIO, image: Image.Image) -> Picture | None:
+def ppm_picture(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
     """Return a binary PPM in colour with more than 8 bits; None for any other.
 
     Parameters
@@ -84,7 +84,8 @@ def ppm_picture(file: BinaryIO, image: Image.Image) -> Picture | None:
     """
     if image.mode != "RGB" or not image.tile or image.tile[0].codec_name != "ppm":
         return None
-    largest = image.tile[0].args[-1]
+    arguments: Any = image.tile[0].args
+    largest = int(arguments[-1])
     if largest <= _BYTE:
         return None
     width, height = image.size
@@ -108,7 +109,7 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
     return other
 
 
-def has_deep_planes(image: Image.Image) -> bool:
+def has_deep_planes(image: ImageFile.ImageFile) -> bool:
     """Say whether a TIFF keeps 16-bit colours plane by plane, which Pillow misreads."""
     tags = getattr(image, "tag_v2", {})
     planar = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == _PAIR
@@ -116,7 +117,7 @@ def has_deep_planes(image: Image.Image) -> bool:
     return planar and len(bits) > 1 and bits[0] == 16  # noqa: PLR2004 - bits
 
 
-def deep_planes(file: BinaryIO, image: Image.Image) -> Picture:
+def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Picture:
     """Return the picture of such a TIFF."""
     tags: Any = getattr(image, "tag_v2")  # noqa: B009 - only TIFF images have it
     values = plain_tiff(file, tags, image.size)
@@ -145,7 +146,7 @@ def plain_tiff(file: BinaryIO, image_tags: Any, size: tuple[int, int]) -> NDArra
         If the layout is another one, or the file is truncated.
     """
     dtype, channels = _sample(image_tags)
-    order = "<" if image_tags.prefix == b"II" else ">"
+    order: Literal["<", ">"] = "<" if image_tags.prefix == b"II" else ">"
     count = size[0] * size[1] * channels
     wanted = count * dtype.itemsize
     data = _strips(file, image_tags, wanted)

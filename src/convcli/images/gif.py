@@ -54,7 +54,9 @@ class _Part:
     """One frame, encoded: its image block with a palette of its own."""
 
     def __init__(self, picture: Picture) -> None:
-        alpha = np.full(picture.shape, 255, np.uint8) if picture.alpha is None else picture.alpha
+        alpha = (
+            np.full(picture.shape, 255, np.uint8) if picture.alpha is None else picture.alpha
+        )
         self.opaque = alpha >= _HALF
         image, self._clear = _paletted(picture, self.opaque)
         buffer = io.BytesIO()

@@ -119,3 +119,19 @@ def blocked_format(prefix: bytes) -> str | None:
         if accepts is not None and accepts(prefix) is True:
             return name
     return None
+
+
+def readable_named(name: str) -> str:
+    """Return the format of that name, which Pillow may read with another program's help.
+
+    Raises
+    ------
+    ImageError
+        If Pillow knows none.
+    """
+    Image.init()
+    kind = name.strip().upper()
+    if kind not in Image.OPEN:
+        off = ", ".join(sorted(set(Image.OPEN) - set(READ_FORMATS))).lower()
+        raise ImageError(f"expected a format that is off ({off}), got {name!r}")
+    return kind

@@ -112,16 +112,17 @@ class Picture:
         """Return an 8-bit picture with 16 bits a channel (times 257); any other as it is."""
         if self.depth is not Depth.EIGHT or depth is not Depth.SIXTEEN:
             return self
-        wide = [
-            None if part is None else part.astype(np.uint16) * np.uint16(257)
-            for part in (self.pixels, self.alpha)
-        ]
-        return replace(self, pixels=wide[0], alpha=wide[1])
+        alpha = None if self.alpha is None else _widened(self.alpha)
+        return replace(self, pixels=_widened(self.pixels), alpha=alpha)
+
+
+def _widened(pixels: Pixels) -> Pixels:
+    return pixels.astype(np.uint16) * np.uint16(257)
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a file says about its pixels.
+    r"""What a file says about its pixels.
 
     Attributes
     ----------
@@ -130,7 +131,7 @@ class Metadata:
     dpi : (float, float) or None
         Resolution across and down, in dots per inch.
     exif : bytes or None
-        The camera's notes (``Exif\\0\\0`` and a TIFF block), without orientation and
+        The camera's notes (``Exif\0\0`` and a TIFF block), without orientation and
         thumbnail.
     subsampling : int or None
         Of a JPEG's colours, as Pillow counts: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
@@ -162,6 +163,12 @@ class Timing:
     disposals: tuple[int, ...]
     loop: int | None = None
     still: bool = False
+
+    def without_still(self) -> "Timing":
+        """Return the timing of the animation alone."""
+        return replace(
+            self, durations=self.durations[1:], disposals=self.disposals[1:], still=False
+        )
 
 
 @dataclass(frozen=True, slots=True)

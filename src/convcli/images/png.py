@@ -112,7 +112,9 @@ def _interleaved(picture: Picture) -> NDArray[Any]:
 def _filtered(values: NDArray[Any]) -> bytes:
     """Return 16-bit rows with PNG's filter byte before each: the better of Sub and Up."""
     rows, columns, channels = values.shape
-    raw = np.ascontiguousarray(values, ">u2").view(np.uint8).reshape(rows, columns * channels * 2)
+    raw = (
+        np.ascontiguousarray(values, ">u2").view(np.uint8).reshape(rows, columns * channels * 2)
+    )
     sub, up = raw.copy(), raw.copy()
     sub[:, 2 * channels :] -= raw[:, : -2 * channels]
     up[1:] -= raw[:-1]

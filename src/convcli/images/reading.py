@@ -5,29 +5,18 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.arrays import is_array, read_array
-from convcli.images.deep import (
-    deep_planes,
-    deep_rawmode,
-    has_deep_planes,
-    is_deep,
-    joined,
-    low_bytes,
-    open_deep_tiff,
-    ppm_picture,
-)
+from convcli.images.deep import open_deep_tiff
+from convcli.images.frames import Frame, frame_of, timing_of
 from convcli.images.limits import Counter, Reading, blocked_format, guarded
-from convcli.images.metadata import FAULTS, metadata_of
-from convcli.images.modes import picture_from
-from convcli.images.picture import Document, Picture, Timing
+from convcli.images.metadata import metadata_of
+from convcli.images.picture import Document, Picture
 
 _DECODER_FAULTS = (
     OSError,
@@ -42,7 +31,6 @@ _DECODER_FAULTS = (
     EOFError,
     NotImplementedError,
     RuntimeError,
-    MemoryError,
     struct.error,
     zlib.error,
 )
@@ -56,17 +44,6 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by EXIF orientation."""
 
 _PREFIX = 64
 _DEFAULTS = Reading()
@@ -141,6 +118,10 @@ def _faults(label: str) -> Iterator[None]:
         raise ImageError(
             f"{label}: {fault}: raise --max-pixels if you trust the file"
         ) from None
+    except MemoryError:
+        raise ImageError(
+            f"{label}: not enough memory for it: use a smaller picture, or --frame"
+        ) from None
     except _DECODER_FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
         hint = ": --allow-truncated reads what there is" if "truncated" in fault else ""
@@ -190,10 +171,14 @@ def _unknown(prefix: bytes, label: str, reading: Reading) -> ImageError:
             f"{label}: {kind} files are off, for they may run other programs or hold no "
             f"picture: add --allow-format {kind.lower()} if you trust the file"
         )
-    return ImageError(f"{label}: expected a picture, got something else: convert it to PNG first")
+    return ImageError(
+        f"{label}: expected a picture, got something else: convert it to PNG first"
+    )
 
 
-def _document(file: BinaryIO, opened: Image.Image, label: str, reading: Reading) -> Document:
+def _document(
+    file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: Reading
+) -> Document:
     kind = _NAMES.get(opened.format or "", opened.format)
     animated = opened.format in _MANY
     count = int(getattr(opened, "n_frames", 1)) if animated else 1
@@ -202,93 +187,24 @@ def _document(file: BinaryIO, opened: Image.Image, label: str, reading: Reading)
     if kind != "TIFF":
         counter.add(*opened.size, len(wanted))
     mode = opened.mode
-    frames: list[_Frame] = []
+    frames: list[Frame] = []
     for index in wanted:
         if count > 1:
             opened.seek(index)
         if kind == "TIFF":
             counter.add(*opened.size)
-        frames.append(_frame(file, opened, kind, label))
+        frames.append(frame_of(file, opened, kind, label))
         if len(frames) == 1:
             metadata, notes = metadata_of(opened)
     return Document(
         frames=tuple(frame.picture for frame in frames),
         metadata=metadata,
-        timing=_timing(frames, opened) if kind in _ANIMATED else None,
+        timing=timing_of(frames, opened) if kind in _ANIMATED else None,
         mode=mode,
-        notes=tuple(dict.fromkeys((*notes, *(note for frame in frames for note in frame.notes)))),
+        notes=tuple(
+            dict.fromkeys((*notes, *(note for frame in frames for note in frame.notes)))
+        ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    picture: Picture
-    duration: float
-    disposal: int
-    notes: tuple[str, ...]
-
-
-def _frame(file: BinaryIO, opened: Image.Image, kind: str | None, label: str) -> _Frame:
-    picture, notes = _pixels(file, opened, kind, label)
-    disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
-    return _Frame(picture, float(opened.info.get("duration") or 0), int(disposal), notes)
-
-
-def _timing(frames: list[_Frame], opened: Image.Image) -> Timing | None:
-    if len(frames) == 1:
-        return None
-    loop = opened.info.get("loop")
-    return Timing(
-        durations=tuple(frame.duration for frame in frames),
-        disposals=tuple(frame.disposal for frame in frames),
-        loop=loop if isinstance(loop, int) else None,
-        still=bool(opened.info.get("default_image")),
-    )
-
-
-def _pixels(
-    file: BinaryIO, opened: Image.Image, kind: str | None, label: str
-) -> tuple[Picture, tuple[str, ...]]:
-    """Return the pixels with all of their bits, and a note where Pillow drops some."""
-    if kind == "PPM":
-        picture = ppm_picture(file, opened)
-        if picture is not None:
-            return picture, ()
-    if kind == "TIFF" and has_deep_planes(opened):
-        return deep_planes(file, opened), ()
-    rawmode = deep_rawmode(opened)
-    if rawmode is None:
-        return picture_from(_upright(opened), kind, label), ()
-    single = not getattr(opened, "is_animated", False) or kind == "TIFF"
-    if not is_deep(rawmode) or not single:
-        note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
-        return picture_from(_upright(opened), kind, label), (note,)
-    return _two_halves(file, opened, rawmode, kind), ()
-
-
-def _two_halves(
-    file: BinaryIO, opened: Image.Image, rawmode: str, kind: str | None
-) -> Picture:
-    """Decode 16-bit colours twice: Pillow takes one byte of each pair at a time."""
-    index = opened.tell()
-    high = np.asarray(_upright(opened))
-    file.seek(0)
-    with Image.open(file, formats=[opened.format or ""]) as other:
-        if index:
-            other.seek(index)
-        low_bytes(other, rawmode)
-        return joined(high, np.asarray(_upright(other)), kind)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Decode an image and turn it as its EXIF orientation says."""
-    image.load()
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except FAULTS:
-        orientation = None
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
 
 
 def _wanted(count: int, label: str, reading: Reading) -> range:

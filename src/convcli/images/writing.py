@@ -49,7 +49,7 @@ _DEFAULTS = Saving()
 
 def pipe_format(source: str | None, picture: Picture) -> str:
     """Return the format for standard output: the input's where it keeps all, else PNG."""
-    if source not in FORMATS or obstacle(picture, source):
+    if source is None or source not in FORMATS or obstacle(picture, source):
         return "PNG"
     return source
 
@@ -137,33 +137,33 @@ def _write(data: bytes, target: str | Path | BinaryIO) -> None:
         with replacing(target) as file:
             file.write(data)
         return
-    target.write(data)
-    target.flush()
+    try:
+        target.write(data)
+        target.flush()
+    except BrokenPipeError:
+        raise  # nobody reads on: that is no failure to report
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageError(f"standard output: cannot be written: {reason}") from None
 
 
 def _encoded(document: Document, kind: str, saving: Saving) -> bytes:
     frames, metadata, timing = document.frames, document.metadata, document.timing
     level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
-    entry = FORMATS[kind]
     if kind == NPY:
         return array_bytes(array_of(frames[0]))
     if kind == "TIFF":
         return tiff_bytes(frames, metadata, level)
-    alike = _alike([_for_format(frame, entry) for frame in frames], kind)
+    alike = _alike([_for_format(frame, FORMATS[kind]) for frame in frames], kind)
+    if timing is None and len(alike) > 1:
+        timing = _a_second_each(len(alike))
     if kind == "PNG":
-        return png_bytes(alike, metadata, timing or _pages(len(frames)), level)
+        return png_bytes(alike, metadata, timing, level)
     if timing is not None and timing.still:
-        alike = alike[1:]
-        timing = replace(
-            timing, durations=timing.durations[1:], disposals=timing.disposals[1:]
-        )
+        alike, timing = alike[1:], timing.without_still()
     if kind == "GIF":
-        return gif_bytes(alike, timing or _pages(len(alike)))
-    settings = _settings(entry, metadata, saving)
-    if len(alike) > 1:
-        playing = timing or _pages(len(alike))
-        settings["duration"] = [round(duration) for duration in playing.durations]
-        settings["loop"] = 1 if playing.loop is None else playing.loop
+        return gif_bytes(alike, timing)
+    settings = _settings(FORMATS[kind], metadata, timing, saving)
     return encoded(alike[0], kind, metadata, settings, alike[1:])
 
 
@@ -172,13 +172,18 @@ def array_of(picture: Picture) -> NDArray[Any]:
     return picture.pixels[..., 0] if picture.channels == 1 else picture.pixels
 
 
-def _settings(entry: Format, metadata: Metadata, saving: Saving) -> dict[str, Any]:
+def _settings(
+    entry: Format, metadata: Metadata, timing: Timing | None, saving: Saving
+) -> dict[str, Any]:
     settings = dict(entry.settings)
     if entry.quality is not None:
         quality = saving.quality or entry.quality
         settings |= {"quality": quality} if quality else {"lossless": True}
     if entry.name == "JPEG":
         settings["subsampling"] = metadata.subsampling or 0
+    if timing is not None and entry.frames:
+        settings["duration"] = [round(duration) for duration in timing.durations]
+        settings["loop"] = 1 if timing.loop is None else timing.loop
     return settings
 
 
@@ -216,6 +221,6 @@ def _alpha(frame: Picture) -> NDArray[Any]:
     return np.full(frame.shape, frame.white, frame.pixels.dtype)
 
 
-def _pages(count: int) -> Timing | None:
-    """Return the timing of pages that become an animation: a second each."""
-    return Timing((1000.0,) * count, (0,) * count, 0) if count > 1 else None
+def _a_second_each(count: int) -> Timing:
+    """Return the timing of pages that become an animation."""
+    return Timing((1000.0,) * count, (0,) * count, 0)

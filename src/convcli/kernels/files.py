@@ -45,8 +45,8 @@ def read_kernel(path: str | Path) -> Kernel:
     try:
         with place.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise KernelError(f"{path}: the kernel file cannot be read: {reason}") from None
     if len(data) > _MOST_BYTES:
         raise KernelError(
