@@ -48,7 +48,7 @@ class Program(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _tolerate_plain_terminals()
         with leaving_when_told():
-            self._run(args, prog_name, complete_var, extra)
+            return self._run(args, prog_name, complete_var, extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; leave quietly where nobody reads its output any more."""

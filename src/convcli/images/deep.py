@@ -21,6 +21,11 @@ _SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
 
 _DEFLATE = (8, 32946)
 _FLOAT_FORMAT = 3
+_DEEP = (16, 32)
+_DIFFERENCES = 2
+_ORIENTATION = ExifTags.Base.Orientation
+_SAMPLES = {1: (1, 2), 2: (3, 4)}
+"""How many values a pixel has, for photometric 1 (black is zero) and 2 (RGB)."""
 
 
 def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
@@ -57,10 +62,12 @@ def low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     ]
 
 
-def joined(high: NDArray[Any], low: NDArray[Any], kind: str | None) -> Picture:
+def joined(
+    high: NDArray[Any], low: NDArray[Any], rawmode: str, kind: str | None
+) -> Picture:
     """Return the 16-bit picture of its two halves, (H, W, C) each."""
-    if high.shape != low.shape:
-        # Grey and alpha: the second decoding has both bytes of both.
+    if rawmode == _GRAY_ALPHA:
+        # The second decoding has both bytes of both.
         high, low = low[..., ::2], low[..., 1::2]
     return with_alpha(high.astype(np.uint16) * np.uint16(256) + low, kind)
 
@@ -154,22 +161,25 @@ def plain_tiff(file: BinaryIO, image_tags: Any, size: tuple[int, int]) -> NDArra
         raise OSError("image file is truncated")
     values = np.frombuffer(data, dtype.newbyteorder(order), count).astype(dtype)
     if image_tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == _PAIR:
-        return np.moveaxis(values.reshape(channels, size[1], size[0]), 0, 2)
-    return values.reshape(size[1], size[0], channels)
+        grid = np.moveaxis(values.reshape(channels, size[1], size[0]), 0, 2)
+    else:
+        grid = values.reshape(size[1], size[0], channels)
+    if image_tags.get(TiffImagePlugin.PREDICTOR, 1) == _DIFFERENCES:
+        return np.cumsum(grid, axis=1, dtype=dtype)
+    return grid
 
 
 def _sample(tags: Any) -> tuple[np.dtype[Any], int]:
     bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
     kind = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0]
     dtype = {(16, 1): np.uint16, (32, _FLOAT_FORMAT): np.float32}.get((bits[0], kind))
-    channels = len(bits)
-    plain = TiffImagePlugin.TILEWIDTH not in tags and all(
-        tags.get(tag, 1) == 1 for tag in (TiffImagePlugin.PREDICTOR, ExifTags.Base.Orientation)
-    )
-    rgb = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _PAIR
-    if dtype is None or not plain or not rgb or channels not in (3, 4):
+    predictor = tags.get(TiffImagePlugin.PREDICTOR, 1)
+    plain = TiffImagePlugin.TILEWIDTH not in tags and tags.get(_ORIENTATION, 1) == 1
+    known = predictor == 1 or (predictor == _DIFFERENCES and dtype is np.uint16)
+    colours = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
+    if dtype is None or not plain or not known or len(bits) not in _SAMPLES.get(colours, ()):
         raise OSError(f"TIFF with samples of {bits} bits in a layout that is not read")
-    return np.dtype(dtype), channels
+    return np.dtype(dtype), len(bits)
 
 
 def _strips(file: BinaryIO, tags: Any, wanted: int) -> bytes:
@@ -188,7 +198,12 @@ def _strips(file: BinaryIO, tags: Any, wanted: int) -> bytes:
 
 
 def open_deep_tiff(file: BinaryIO, label: str, reading: Reading) -> Document | None:
-    """Read a TIFF of float colours, which Pillow does not know; None where it is none.
+    """Read a TIFF of float colours or of 16 bits with alpha, which Pillow does not know.
+
+    Returns
+    -------
+    Document or None
+        None where it is none of them.
 
     Raises
     ------
@@ -204,11 +219,11 @@ def open_deep_tiff(file: BinaryIO, label: str, reading: Reading) -> Document | N
     tags = TiffImagePlugin.ImageFileDirectory_v2(header)
     file.seek(tags.next)
     tags.load(file)
-    if tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,))[0] != _FLOAT_FORMAT:
+    if tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0] not in _DEEP:
         return None
     if reading.frame or tags.next:
-        raise ImageError(f"{label}: expected one page of float colours, got more: split them")
+        raise ImageError(f"{label}: expected one page at this depth, got more: split them")
     size = (int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH]))
     Counter(reading.max_pixels, label).add(*size)
     values = plain_tiff(file, tags, size)
-    return Document((with_alpha(values, "TIFF"),), mode="RGB;32F")
+    return Document((with_alpha(values, "TIFF"),), mode="F" if values.dtype == np.float32 else "I;16")

@@ -143,12 +143,6 @@ _TABLE = (
     Format(name="SGI", suffixes=(".bw", ".rgb", ".rgba", ".sgi"), about=""),
     Format(name="PCX", suffixes=(".pcx",)),
     Format(name="QOI", suffixes=(".qoi",), alpha=True, about="grey becomes RGB"),
-    Format(
-        name="IM",
-        suffixes=(".im",),
-        gray=_ALL,
-        alpha=True,
-    ),
     Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL, about="the raw array"),
 )
 

@@ -118,7 +118,7 @@ def _two_halves(
         if index:
             other.seek(index)
         low_bytes(other, rawmode)
-        return joined(high, np.asarray(_upright(other)), kind)
+        return joined(high, np.asarray(_upright(other)), rawmode, kind)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -53,8 +53,10 @@ class Reading:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """All formats that are accepted."""
-        return (*READ_FORMATS, *sorted(self.allow_formats))
+        """All formats that are accepted and that this Pillow has."""
+        Image.init()
+        accepted = {*READ_FORMATS, *self.allow_formats}
+        return tuple(name for name in Image.OPEN if name in accepted)
 
     @property
     def max_bytes(self) -> int:
