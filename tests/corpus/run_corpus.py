@@ -104,7 +104,9 @@ def main() -> int:
         worse = not found.kind.startswith(_GOOD)
         bad += worse
         if arguments.list or worse:
-            print(f"{path.relative_to(arguments.folder)}: {found.kind}: {found.line}", flush=True)
+            print(
+                f"{path.relative_to(arguments.folder)}: {found.kind}: {found.line}", flush=True
+            )
     for kind, count in sorted(counts.items()):
         print(f"{count:5} {kind}")
     print(f"{counts.total():5} files, {bad} of them wrongly")

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from convcli.cli import main
+from fidelity.opening import opened
 
 
 def apply(*arguments: str | Path) -> Result:
@@ -30,7 +31,7 @@ def shape(tmp_path: Path) -> Path:
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    pixels = np.asarray(Image.open(path))
+    pixels = np.asarray(opened(path))
     return pixels[..., :-1], pixels[..., -1]
 
 
@@ -66,14 +67,14 @@ def test_a_brighter_kernel_makes_nothing_more_opaque(tmp_path: Path) -> None:
     pixels = np.full((5, 5, 4), 100, np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in.png")
     apply("[[2]]", tmp_path / "in.png", tmp_path / "out.png")
-    assert np.asarray(Image.open(tmp_path / "out.png"))[2, 2].tolist() == [200, 200, 200, 100]
+    assert np.asarray(opened(tmp_path / "out.png"))[2, 2].tolist() == [200, 200, 200, 100]
 
 
 def test_a_bias_is_added_to_the_colour_not_to_its_part(tmp_path: Path) -> None:
     pixels = np.full((5, 5, 4), 100, np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in.png")
     apply("[[1]]", tmp_path / "in.png", tmp_path / "out.png", "--bias", "7")
-    assert np.asarray(Image.open(tmp_path / "out.png"))[2, 2].tolist() == [107, 107, 107, 100]
+    assert np.asarray(opened(tmp_path / "out.png"))[2, 2].tolist() == [107, 107, 107, 100]
 
 
 @pytest.mark.parametrize("kernel", ["sobel-x", "laplacian8", "edge"])
@@ -112,7 +113,7 @@ def test_an_opaque_picture_is_filtered_as_one_without_alpha(tmp_path: Path) -> N
     apply("box:3", tmp_path / "rgb.png", tmp_path / "a.png")
     apply("box:3", tmp_path / "rgba.png", tmp_path / "b.png")
     got, alpha = read(tmp_path / "b.png")
-    np.testing.assert_array_equal(got, np.asarray(Image.open(tmp_path / "a.png")))
+    np.testing.assert_array_equal(got, np.asarray(opened(tmp_path / "a.png")))
     assert (alpha == 255).all()
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from convcli import correlate
 from convcli.cli import main
+from fidelity.opening import opened
 
 BLUR = "[[1,2,1],[2,4,2],[1,2,1]]"
 WEIGHTS = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
@@ -35,7 +36,7 @@ def test_16_bits_in_are_16_bits_out(suffix: str, tmp_path: Path) -> None:
     done = apply(kernel, tmp_path / "in.png", tmp_path / f"out.{suffix}")
     assert done.exit_code == 0
     assert "16 bits" in done.output
-    out = Image.open(tmp_path / f"out.{suffix}")
+    out = opened(tmp_path / f"out.{suffix}")
     assert out.mode == "I;16"
     wanted = np.rint(correlate(values.astype(np.float64), WEIGHTS, padding="same"))
     np.testing.assert_array_equal(np.asarray(out), wanted)
@@ -46,14 +47,14 @@ def test_ranges_are_of_16_bits(mapping: str, wanted: int, tmp_path: Path) -> Non
     Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / "in.png")
     done = apply("[[2]]", tmp_path / "in.png", tmp_path / "out.png", "--range", mapping)
     assert done.exit_code == 0
-    assert np.asarray(Image.open(tmp_path / "out.png")).max() == wanted
+    assert np.asarray(opened(tmp_path / "out.png")).max() == wanted
 
 
 def test_16_bits_come_down_to_8_by_257(tmp_path: Path) -> None:
     values = deep(tmp_path / "in.png")
     done = apply("identity", tmp_path / "in.png", tmp_path / "out.png", "--depth", "8")
     assert done.exit_code == 0
-    out = Image.open(tmp_path / "out.png")
+    out = opened(tmp_path / "out.png")
     assert out.mode == "L"
     np.testing.assert_array_equal(np.asarray(out), np.rint(values / 257))
 
@@ -72,9 +73,11 @@ def test_8_bits_go_up_to_16_by_257_in_colour_too(tmp_path: Path) -> None:
 def test_16_bits_keep_what_8_would_round_away(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 1, 0]], np.uint8)).save(tmp_path / "in.png")
     kernel = '{"weights": [[1,1,1]], "divisor": 3}'
-    assert apply(kernel, tmp_path / "in.png", tmp_path / "o.png", "--depth", "16").exit_code == 0
+    assert (
+        apply(kernel, tmp_path / "in.png", tmp_path / "o.png", "--depth", "16").exit_code == 0
+    )
     # 257/3 = 85.67: a third of a step of 8 bits.
-    assert np.asarray(Image.open(tmp_path / "o.png")).tolist() == [[86, 86, 86]]
+    assert np.asarray(opened(tmp_path / "o.png")).tolist() == [[86, 86, 86]]
 
 
 def test_floats_stay_unclipped(tmp_path: Path) -> None:
@@ -82,7 +85,7 @@ def test_floats_stay_unclipped(tmp_path: Path) -> None:
     Image.fromarray(values).save(tmp_path / "in.tif")
     done = apply("[[3]]", tmp_path / "in.tif", tmp_path / "out.tif")
     assert done.exit_code == 0
-    out = Image.open(tmp_path / "out.tif")
+    out = opened(tmp_path / "out.tif")
     assert out.mode == "F"
     np.testing.assert_allclose(np.asarray(out), values * 3, rtol=1e-6)
 
@@ -91,7 +94,7 @@ def test_8_bits_forced_to_floats_keep_their_numbers(tmp_path: Path) -> None:
     Image.fromarray(np.array([[10, 20, 30]], np.uint8)).save(tmp_path / "in.png")
     done = apply("[[-1,0,1]]", tmp_path / "in.png", tmp_path / "o.tif", "--depth", "float")
     assert done.exit_code == 0
-    assert np.asarray(Image.open(tmp_path / "o.tif")).tolist() == [[20, 20, -20]]
+    assert np.asarray(opened(tmp_path / "o.tif")).tolist() == [[20, 20, -20]]
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "gif"])
@@ -171,12 +174,10 @@ def test_raw_floats_pass_between_stages_unrounded(tmp_path: Path) -> None:
     assert np.load(io.BytesIO(first.stdout)).dtype == np.float32
     last = [*program, "sobel-x", "-", str(tmp_path / "piped.png"), "--depth", "8"]
     subprocess.run(last, input=first.stdout, capture_output=True, check=True)
-    done = apply(
-        "gaussian:1", tmp_path / "in.png", tmp_path / "chain.png", "--then", "sobel-x"
-    )
+    done = apply("gaussian:1", tmp_path / "in.png", tmp_path / "chain.png", "--then", "sobel-x")
     assert done.exit_code == 0
-    piped = np.asarray(Image.open(tmp_path / "piped.png")).astype(int)
-    chain = np.asarray(Image.open(tmp_path / "chain.png")).astype(int)
+    piped = np.asarray(opened(tmp_path / "piped.png")).astype(int)
+    chain = np.asarray(opened(tmp_path / "chain.png")).astype(int)
     # Halves may fall either way: the two sum in another order.
     assert np.abs(piped - chain).max() <= 1
     assert (piped == chain).mean() > 0.99

@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from fidelity.format_cases import PICTURES, ROWS, Row
 from PIL import Image, ImageCms
 
 from convcli.errors import ImageError
@@ -22,6 +21,7 @@ from convcli.images import (
     write_document,
     write_picture,
 )
+from fidelity.format_cases import PICTURES, ROWS, Row
 
 CASES = [(row, picture) for row in ROWS for picture in PICTURES]
 NAMES = [f"{row.format}-{picture}" for row, picture in CASES]

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from fidelity.format_cases import READ, Read
 from PIL import Image, ImageCms
 
 from convcli.cli import main
 from convcli.images import MODES, Depth, read_document
 from convcli.images.modes import picture_from
+from fidelity.format_cases import READ, Read
 
 SIZE = (24, 20)
 

@@ -3,12 +3,16 @@
 import io
 import struct
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.images.encoded import image_of
 from convcli.images.picture import Picture, Timing
+
+Opacity: TypeAlias = NDArray[np.bool_]
 
 _COLOURS = 256
 _HALF = 128
@@ -33,21 +37,26 @@ def gif_bytes(frames: Sequence[Picture], timing: Timing | None) -> bytes:
     data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
     if timing is not None and timing.loop is not None:
         data.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", timing.loop) + b"\0")
+    canvas = np.zeros((height, width), bool)
     for index, part in enumerate(parts):
         delay, disposal = 0, 0
         if timing is not None:
+            following = parts[index + 1] if index + 1 < len(parts) else None
             delay = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
-            disposal = _disposal(parts, index, timing)
+            disposal, canvas = _disposed(canvas, part, following, timing.disposals[index])
         data += [part.control(delay, disposal), part.image]
     return b"".join([*data, _END])
 
 
-def _disposal(parts: Sequence["_Part"], index: int, timing: Timing) -> int:
-    wanted = timing.disposals[index] if timing.disposals[index] in (0, 1, 2, 3) else 0
-    following = parts[index + 1] if index + 1 < len(parts) else None
-    if following is None or wanted == _CLEAR_AFTER:
-        return wanted
-    return _CLEAR_AFTER if (parts[index].opaque & ~following.opaque).any() else wanted
+def _disposed(
+    canvas: Opacity, part: "_Part", following: "_Part | None", wanted: int
+) -> tuple[int, Opacity]:
+    """Return a frame's disposal, and what it leaves opaque for the next."""
+    clear = np.zeros_like(canvas)
+    left = {2: clear, 3: canvas}.get(wanted, canvas | part.opaque)
+    if following is not None and (left & ~following.opaque).any():
+        return _CLEAR_AFTER, clear
+    return wanted if wanted in (0, 1, 2, 3) else 0, left
 
 
 class _Part:
@@ -69,7 +78,7 @@ class _Part:
         return b"\x21\xf9\x04" + struct.pack("<BHB", flags, delay, self._clear or 0) + b"\0"
 
 
-def _paletted(picture: Picture, opaque: np.ndarray) -> tuple[Image.Image, int | None]:
+def _paletted(picture: Picture, opaque: Opacity) -> tuple[Image.Image, int | None]:
     """Return the picture with at most 256 colours, and which of them is transparent."""
     translucent = not opaque.all()
     room = _COLOURS - translucent

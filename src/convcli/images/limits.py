@@ -1,6 +1,8 @@
 """What is let in: formats, pixels, damage."""
 
 import contextlib
+import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -26,6 +28,10 @@ READ_FORMATS = (
 
 _BYTES_A_PIXEL = 16
 _SPARE_BYTES = 64 * 2**20
+
+_STDERR = 2
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _lock = threading.RLock()
 
@@ -111,6 +117,23 @@ def guarded(reading: Reading) -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Keep libtiff from writing to standard error itself: its errors are raised anyway."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - it has no path to speak of
+        os.dup2(nowhere.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def blocked_format(prefix: bytes) -> str | None:

@@ -14,7 +14,7 @@ from convcli.errors import ImageError
 from convcli.images.arrays import is_array, read_array
 from convcli.images.deep import open_deep_tiff
 from convcli.images.frames import Frame, frame_of, timing_of
-from convcli.images.limits import Counter, Reading, blocked_format, guarded
+from convcli.images.limits import Counter, Reading, blocked_format, guarded, without_chatter
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Document, Picture
 
@@ -96,7 +96,7 @@ def read_document(
         file.seek(0)
         if is_array(prefix):
             return read_array(file, label, reading)
-        with guarded(reading):
+        with guarded(reading), _quietly(prefix):
             return _decode(file, prefix, label, reading)
 
 
@@ -126,6 +126,12 @@ def _faults(label: str) -> Iterator[None]:
         fault = " ".join(str(error).split()) or type(error).__name__
         hint = ": --allow-truncated reads what there is" if "truncated" in fault else ""
         raise ImageError(f"{label}: the picture cannot be read: {fault}{hint}") from None
+
+
+def _quietly(prefix: bytes) -> contextlib.AbstractContextManager[None]:
+    """Silence the one decoder that speaks to standard error by itself."""
+    tiff = prefix[:2] in (b"II", b"MM")
+    return without_chatter() if tiff else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
