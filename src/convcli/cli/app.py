@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
-from convcli.cli.ending import INTERRUPTED, abandon_output, leaving_when_told, printable
+from convcli.cli.ending import INTERRUPTED, abandon_output, leaving_when_told, printable, shortened
 from convcli.errors import ConvcliError, SpecError
 
 _COMMANDS = {
@@ -106,7 +106,7 @@ def _with_hint(error: click.UsageError) -> str:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    line = printable(" ".join(message.splitlines()))
+    line = shortened(printable(" ".join(message.splitlines())))
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True)
     sys.exit(status)
 

@@ -12,6 +12,8 @@ INTERRUPTED = 130
 TERMINATED = 143
 """128 and the signal's number, as shells report them."""
 
+_LONGEST, _TAIL = 700, 250
+
 
 @contextlib.contextmanager
 def leaving_when_told() -> Iterator[None]:
@@ -55,3 +57,16 @@ def printable(text: str) -> str:
     'red\\x1b[31m.png'
     """
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shortened(line: str) -> str:
+    """Return a line without its middle where it is very long: what to do stands at its end.
+
+    Examples
+    --------
+    >>> len(shortened("x" * 100_000))
+    703
+    """
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"

@@ -2,6 +2,8 @@
 
 import io
 import math
+import struct
+import tokenize
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,6 +20,20 @@ _HEADERS = {
     (1, 0): npy.read_array_header_1_0,
     (2, 0): npy.read_array_header_2_0,
 }
+
+_HEADER_FAULTS = (
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+)
+"""What numpy raises on a header, which it reads as Python's literals."""
 
 
 def is_array(prefix: bytes) -> bool:
@@ -49,7 +65,7 @@ def read_array(file: BinaryIO, label: str, reading: Reading) -> Document:
     try:
         version = npy.read_magic(file)
         shape, fortran, dtype = _HEADERS[version](file)
-    except (ValueError, KeyError, EOFError, OverflowError) as error:
+    except _HEADER_FAULTS as error:
         fault = " ".join(str(error).split())
         raise ImageError(f"{label}: the array cannot be read: {fault}") from None
     _check(shape, dtype, label)

@@ -62,9 +62,7 @@ def low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     ]
 
 
-def joined(
-    high: NDArray[Any], low: NDArray[Any], rawmode: str, kind: str | None
-) -> Picture:
+def joined(high: NDArray[Any], low: NDArray[Any], rawmode: str, kind: str | None) -> Picture:
     """Return the 16-bit picture of its two halves, (H, W, C) each."""
     if rawmode == _GRAY_ALPHA:
         # The second decoding has both bytes of both.
@@ -226,4 +224,6 @@ def open_deep_tiff(file: BinaryIO, label: str, reading: Reading) -> Document | N
     size = (int(tags[TiffImagePlugin.IMAGEWIDTH]), int(tags[TiffImagePlugin.IMAGELENGTH]))
     Counter(reading.max_pixels, label).add(*size)
     values = plain_tiff(file, tags, size)
-    return Document((with_alpha(values, "TIFF"),), mode="F" if values.dtype == np.float32 else "I;16")
+    return Document(
+        (with_alpha(values, "TIFF"),), mode="F" if values.dtype == np.float32 else "I;16"
+    )

@@ -48,6 +48,26 @@ def gif_bytes(frames: Sequence[Picture], timing: Timing | None) -> bytes:
     return b"".join([*data, _END])
 
 
+def is_complete(data: bytes) -> bool:
+    """Say whether a GIF goes on to its end mark: Pillow stops silently where one is cut."""
+    try:
+        at = _HEADER + _table_size(data[10])
+        while data[at] != _END[0]:
+            if data[at] == _EXTENSION:
+                at = _after_blocks(data, at + 2)
+            elif data[at] == _IMAGE:
+                at = _after_blocks(data, at + 11 + _table_size(data[at + 9]))
+            else:
+                at += 1
+    except IndexError:
+        return False
+    return True
+
+
+def _table_size(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & _TABLE_FLAG else 0
+
+
 def _disposed(
     canvas: Opacity, part: "_Part", following: "_Part | None", wanted: int
 ) -> tuple[int, Opacity]:
@@ -104,7 +124,7 @@ def _paletted(picture: Picture, opaque: Opacity) -> tuple[Image.Image, int | Non
 
 def _image_block(data: bytes) -> bytes:
     """Return the image of a one-frame GIF, with the file's palette as its own."""
-    size = 3 << (data[10] & 7) + 1 if data[10] & _TABLE_FLAG else 0
+    size = _table_size(data[10])
     table, at = data[_HEADER : _HEADER + size], _HEADER + size
     while data[at] == _EXTENSION:
         at = _after_blocks(data, at + 2)

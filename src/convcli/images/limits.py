@@ -96,11 +96,15 @@ class Counter:
         """
         self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
         if self._pixels > self._limit:
-            what = f"{width} × {height}" + (f" in {frames} frames" if frames > 1 else "")
-            raise ImageError(
-                f"{self._label}: expected at most {self._limit:,} pixels, got "
-                f"{self._pixels:,} ({what}): raise --max-pixels if you trust the file"
-            )
+            raise too_many_pixels(self._label, self._limit, self._pixels)
+
+
+def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
+    """Return the error on a file that declares too many pixels."""
+    return ImageError(
+        f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
+        "trust the file"
+    )
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 import contextlib
 import io
+import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,15 @@ from convcli.errors import ImageError
 from convcli.images.arrays import is_array, read_array
 from convcli.images.deep import open_deep_tiff
 from convcli.images.frames import Frame, frame_of, timing_of
-from convcli.images.limits import Counter, Reading, blocked_format, guarded, without_chatter
+from convcli.images.gif import is_complete as gif_is_complete
+from convcli.images.limits import (
+    Counter,
+    Reading,
+    blocked_format,
+    guarded,
+    too_many_pixels,
+    without_chatter,
+)
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Document, Picture
 
@@ -44,6 +53,13 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
+
+_COMPLETE: dict[str, Callable[[bytes], bool]] = {
+    "GIF": gif_is_complete,
+    # The mark that every codestream ends with, and that no data in it can look like.
+    "JPEG2000": lambda data: b"\xff\xd9" in data,
+}
+"""Tests for formats whose decoders take what there is for all that there was."""
 
 _PREFIX = 64
 _DEFAULTS = Reading()
@@ -91,17 +107,17 @@ def read_document(
         pixels than the limit, or a format that is off.
     """
     label = name or str(source)
-    with _faults(label), _seekable(source, label, reading) as file:
+    with _faults(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(_PREFIX)
         file.seek(0)
-        if is_array(prefix):
-            return read_array(file, label, reading)
         with guarded(reading), _quietly(prefix):
+            if is_array(prefix):
+                return read_array(file, label, reading)
             return _decode(file, prefix, label, reading)
 
 
 @contextlib.contextmanager
-def _faults(label: str) -> Iterator[None]:
+def _faults(label: str, reading: Reading) -> Iterator[None]:
     """Turn what goes wrong into one line that names the file and the fault."""
     try:
         yield
@@ -114,10 +130,8 @@ def _faults(label: str) -> Iterator[None]:
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        fault = str(error).partition(",")[0]
-        raise ImageError(
-            f"{label}: {fault}: raise --max-pixels if you trust the file"
-        ) from None
+        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
+        raise too_many_pixels(label, reading.max_pixels, declared) from None
     except MemoryError:
         raise ImageError(
             f"{label}: not enough memory for it: use a smaller picture, or --frame"
@@ -165,7 +179,21 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: Reading) -> Docu
             return document
         raise _unknown(prefix, label, reading) from None
     with opened:
+        _check_end(file, opened.format, reading)
         return _document(file, opened, label, reading)
+
+
+def _check_end(file: BinaryIO, kind: str | None, reading: Reading) -> None:
+    """Refuse files that end early in formats whose decoders do not notice."""
+    is_complete = _COMPLETE.get(kind or "")
+    if is_complete is None or reading.allow_truncated:
+        return
+    at = file.tell()
+    file.seek(0)
+    complete = is_complete(file.read())
+    file.seek(at)
+    if not complete:
+        raise OSError("image file is truncated")
 
 
 def _unknown(prefix: bytes, label: str, reading: Reading) -> ImageError:

@@ -235,6 +235,11 @@ def _bias(bias: object, weights: Weights) -> float | list[float] | None:
 def _text(value: object, place: str) -> str:
     if not isinstance(value, str):
         _fail(place, f"expected text, got {_kind(value)}", 'write it as "text"')
+    odd = [sign for sign in value if not sign.isprintable() and sign not in "\n\t"]
+    if odd:
+        # A file from elsewhere must not steer the terminal that its name is shown on.
+        fault = f"expected signs that can be printed, got {ascii(odd[0])}"
+        _fail(place, fault, "leave it out")
     return value
 
 
