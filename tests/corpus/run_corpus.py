@@ -50,12 +50,12 @@ def outcome(path: Path) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "convcli", "apply", "gaussian:1", str(path)]
         try:
-            done = subprocess.run(  # noqa: S603 - the program under test
+            done = subprocess.run(
                 [*command, f"{folder}/out.tif", "--quiet"],
                 capture_output=True,
                 timeout=_SECONDS,
                 check=False,
-                preexec_fn=_limit_memory,  # noqa: PLW1509 - there are no threads here
+                preexec_fn=_limit_memory,
             )
         except subprocess.TimeoutExpired:
             return Outcome("time-out", "")
@@ -75,19 +75,18 @@ def _judged(status: int, error: str) -> Outcome:
     lines = error.splitlines()
     if "Traceback" in error:
         return Outcome("traceback", lines[-1])
-    if status not in (0, 1):
-        return Outcome(f"status {status}", error)
     if status == 0:
-        odd = [line for line in lines if not line.startswith("Warning: ")]
-        if odd:
-            return Outcome("stray output", error)
-        return Outcome("filtered, with a warning" if lines else "filtered", error.strip())
-    if len(lines) != 1 or not error.startswith("Error: "):
-        return Outcome("more than a line", error)
-    for kind, pattern in _KINDS.items():
-        if re.search(pattern, error):
-            return Outcome(f"refused: {kind}", error.strip())
-    return Outcome("refused: other", error.strip())
+        return _of_success(lines)
+    if status != 1 or len(lines) != 1 or not error.startswith("Error: "):
+        return Outcome(f"status {status}, {len(lines)} lines", error)
+    reasons = (kind for kind, pattern in _KINDS.items() if re.search(pattern, error))
+    return Outcome(f"refused: {next(reasons, 'other')}", error.strip())
+
+
+def _of_success(lines: list[str]) -> Outcome:
+    if any(not line.startswith("Warning: ") for line in lines):
+        return Outcome("stray output", " ".join(lines))
+    return Outcome("filtered, with a warning" if lines else "filtered", " ".join(lines))
 
 
 def main() -> int:

@@ -37,9 +37,9 @@ def sample(name: str) -> Picture:
     alpha = 255.0 - np.minimum(rows * 5, 120)
     channels = 1 if name.startswith("L") else 3
     pixels = plain[..., :channels]
-    dtype, scale = np.uint8, 1.0
+    dtype, scale = "u1", 1.0
     if name.endswith("16"):
-        dtype, scale = np.uint16, 257.0
+        dtype, scale = "u2", 257.0
         pixels = pixels + 0.3
     if name.endswith("F"):
         return Picture((pixels * 1.1 - 20).astype(np.float32))

@@ -1,6 +1,7 @@
 """Every mode that Pillow reads: its pixels are those that Pillow's own conversion gives."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from convcli.cli import main
 from convcli.images import MODES, Depth, read_document
 from convcli.images.modes import picture_from
 from fidelity.format_cases import READ, Read
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SIZE = (24, 20)
 
@@ -25,21 +29,26 @@ def image_in(mode: str) -> Image.Image:
         values = np.random.default_rng(6).integers(0, 65536, (20, 24))
         order = ">" if mode.endswith("B") else "<"
         return Image.frombytes(mode, SIZE, values.astype(f"{order}u2").tobytes())
-    if mode == "F":
-        return Image.fromarray(np.linspace(-9, 300, 480, dtype=np.float32).reshape(20, 24))
-    if mode == "I":
-        return Image.fromarray(np.arange(480, dtype=np.int32).reshape(20, 24) * 90_001 - 7)
-    if mode in ("LA", "La"):
-        gray = Image.merge("LA", [Image.fromarray(colours(2)[..., i]) for i in (0, 1)])
-        return gray if mode == "LA" else gray.convert("La")
-    if mode in ("P", "PA"):
-        paletted = Image.fromarray(colours(3)).quantize(64)
-        return paletted if mode == "P" else paletted.convert("PA")
-    if mode in ("RGBA", "RGBa"):
-        return Image.fromarray(colours(4)).convert(mode)
+    numbers: dict[str, NDArray[Any]] = {
+        "F": np.linspace(-9, 300, 480, dtype=np.float32).reshape(20, 24),
+        "I": np.arange(480, dtype=np.int32).reshape(20, 24) * 90_001 - 7,
+    }
+    if mode in numbers:
+        return Image.fromarray(numbers[mode])
     if mode == "LAB":
         return Image.frombytes("LAB", SIZE, colours(3).tobytes())
-    return Image.fromarray(colours(3)).convert(mode)
+    start = {"LA": _gray_alpha, "La": _gray_alpha, "P": _paletted, "PA": _paletted}
+    channels = 4 if mode in ("RGBA", "RGBa") else 3
+    image = start[mode]() if mode in start else Image.fromarray(colours(channels))
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _gray_alpha() -> Image.Image:
+    return Image.merge("LA", [Image.fromarray(colours(2)[..., i]) for i in (0, 1)])
+
+
+def _paletted() -> Image.Image:
+    return Image.fromarray(colours(3)).quantize(64)
 
 
 def test_every_mode_of_pillow_is_in_the_table_and_tested() -> None:

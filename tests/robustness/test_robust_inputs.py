@@ -15,7 +15,7 @@ from PIL import Image
 
 from convcli.cli import main
 from convcli.errors import ImageError
-from convcli.images import Reading, read_document
+from convcli.images import Document, Reading, read_document
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA", "DDS", "SGI",
          "PCX", "QOI", "AVIF")  # fmt: skip
@@ -45,6 +45,16 @@ def sample(kind: str, *, animated: bool = False) -> bytes:
     return buffer.getvalue()
 
 
+def read_or_refuse(data: bytes) -> Document | None:
+    try:
+        return read_document(io.BytesIO(data), "stream")
+    except ImageError as error:
+        line = str(error)
+    assert line.startswith("stream: ")
+    assert "\n" not in line
+    return None
+
+
 CUT = [(kind, False) for kind in KINDS] + [(kind, True) for kind in ANIMATED]
 
 
@@ -54,10 +64,8 @@ def test_what_is_cut_is_refused_or_was_not_needed(kind: str, animated: bool) -> 
     whole = read_document(io.BytesIO(data))
     step = max(len(data) // 60, 1)
     for end in range(0, len(data), step):
-        try:
-            got = read_document(io.BytesIO(data[:end]), "cut")
-        except ImageError as error:
-            assert str(error).startswith("cut: ")
+        got = read_or_refuse(data[:end])
+        if got is None:
             continue
         for one, other in zip(got.frames, whole.frames, strict=True):
             np.testing.assert_array_equal(one.pixels, other.pixels)
@@ -83,11 +91,7 @@ def test_flipped_bits_give_a_picture_or_one_line(kind: str) -> None:
     for place in random.integers(0, len(data), 60):
         damaged = bytearray(data)
         damaged[place] ^= 1 << random.integers(0, 8)
-        try:
-            read_document(io.BytesIO(bytes(damaged)), "bits")
-        except ImageError as error:
-            assert str(error).startswith("bits: ")
-            assert "\n" not in str(error)
+        read_or_refuse(bytes(damaged))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +216,7 @@ def test_max_pixels_is_the_limit(tmp_path: Path) -> None:
 def test_pillows_own_limit_does_not_stand_in_the_way() -> None:
     before = Image.MAX_IMAGE_PIXELS
     data = png(60_000, 60_000)
-    with pytest.raises(ImageError, match="truncated|cannot be read") as caught:
+    with pytest.raises(ImageError, match=r"truncated|cannot be read") as caught:
         read_document(io.BytesIO(data), "x", Reading(max_pixels=10**10, frame=0))
     assert "--max-pixels" not in str(caught.value)
     assert before == Image.MAX_IMAGE_PIXELS

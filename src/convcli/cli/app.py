@@ -7,7 +7,13 @@ from typing import Any, NoReturn
 
 import click
 
-from convcli.cli.ending import INTERRUPTED, abandon_output, leaving_when_told, printable, shortened
+from convcli.cli.ending import (
+    INTERRUPTED,
+    abandon_output,
+    leaving_when_told,
+    printable,
+    shortened,
+)
 from convcli.errors import ConvcliError, SpecError
 
 _COMMANDS = {

@@ -71,9 +71,8 @@ class Way:
                 seen = raw_values(step, seen, self.options.jobs)
             return seen, under_the_middle(plans, source.alpha)
         stacked = np.dstack([seen, part])
-        return _premultiplied(
-            _fitted(plans, stacked, self.options), stacked, source.white, self.options.jobs
-        )
+        steps = _fitted(plans, stacked, self.options)
+        return _premultiplied(steps, stacked, source.white, self.options.jobs)
 
 
 def alpha_way(picture: Picture, kernels: Sequence[Kernel], options: Options) -> Way:
@@ -117,7 +116,9 @@ def under_the_middle(plans: Sequence[Plan], alpha: Values) -> Values:
     return alpha
 
 
-def _premultiplied(plans: Sequence[Plan], values: Values, white: int) -> tuple[Values, Values]:
+def _premultiplied(
+    plans: Sequence[Plan], values: Values, white: int, jobs: int | None
+) -> tuple[Values, Values]:
     """Filter colour times opacity, and opacity (0 to 1) as the last channel; divide.
 
     The opacity is filtered by the kernel over its sum, so that a kernel that makes

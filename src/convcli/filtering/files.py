@@ -85,6 +85,8 @@ def filter_file(
     document = _read(source, reading)
     kind = kind or _pipe_kind(document, options)
     raw = kind == NPY and options.depth is None
+    for frame in document.frames:
+        _check_size(frame, kernels, options, reading.max_pixels)
     promised = _promise(document, kernels, target, kind, options)
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
     filtered = [filter_picture(frame, kernels, options, raw=raw) for frame in document.frames]
@@ -120,6 +122,19 @@ def _read(source: str, reading: Reading) -> Document:
     if source == STANDARD:
         return read_document(sys.stdin.buffer, "standard input", reading)
     return read_document(source, reading=reading)
+
+
+def _check_size(frame: Picture, kernels: Sequence[Kernel], options: Options, most: int) -> None:
+    """Refuse a padding that makes a result larger than any picture that would be read."""
+    shape = (*frame.shape, 1 if options.gray else frame.channels)
+    empty = np.broadcast_to(np.zeros((), frame.pixels.dtype), shape)
+    for step in plan_chain(empty, kernels, options):
+        rows, columns, _ = step.problem.result_shape
+        if rows * columns > max(most, frame.shape[0] * frame.shape[1]):
+            raise ImageError(
+                f"{step.problem.kernel.name}: expected a result of at most {most:,} pixels, got "
+                f"{rows * columns:,}: use less padding, or raise --max-pixels"
+            )
 
 
 def _pipe_kind(document: Document, options: Options) -> str:

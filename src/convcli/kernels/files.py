@@ -238,7 +238,7 @@ def _text(value: object, place: str) -> str:
     odd = [sign for sign in value if not sign.isprintable() and sign not in "\n\t"]
     if odd:
         # A file from elsewhere must not steer the terminal that its name is shown on.
-        fault = f"expected signs that can be printed, got {ascii(odd[0])}"
+        fault = f"expected signs that can be printed, got {odd[0]!a}"
         _fail(place, fault, "leave it out")
     return value
 
