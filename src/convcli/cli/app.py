@@ -7,6 +7,13 @@ from typing import Any, NoReturn
 
 import click
 
+from convcli.cli.ending import (
+    INTERRUPTED,
+    abandon_output,
+    leaving_when_told,
+    printable,
+    shortened,
+)
 from convcli.errors import ConvcliError, SpecError
 
 _COMMANDS = {
@@ -17,7 +24,7 @@ _COMMANDS = {
 }
 """Each command and the module that holds it as `command`, imported when it is used."""
 
-_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+_FAILED, _USAGE = 1, 2
 
 
 class Program(click.Group):
@@ -46,8 +53,27 @@ class Program(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _tolerate_plain_terminals()
+        with leaving_when_told():
+            return self._run(args, prog_name, complete_var, extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; leave quietly where nobody reads its output any more."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            abandon_output()
+            sys.exit(_FAILED)
+
+    def _run(
+        self,
+        args: Sequence[str] | None,
+        prog_name: str | None,
+        complete_var: str | None,
+        extra: dict[str, Any],
+    ) -> NoReturn:
         try:
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(_USAGE)
@@ -56,14 +82,18 @@ class Program(click.Group):
         except click.ClickException as error:
             _fail(error.format_message(), _FAILED)
         except click.Abort:
-            sys.exit(_INTERRUPTED)
+            sys.exit(INTERRUPTED)
         except SpecError as error:
             _fail(str(error), _USAGE)
         except ConvcliError as error:
             _fail(str(error), _FAILED)
         except MemoryError:
             _fail("not enough memory: use a smaller picture, padding or kernel", _FAILED)
+        except BrokenPipeError:
+            abandon_output()
+            sys.exit(_FAILED)
         except OSError as error:
+            abandon_output()
             _fail(f"{error.filename or 'output'}: {error.strerror or error}", _FAILED)
         sys.exit(status if isinstance(status, int) else 0)
 
@@ -82,7 +112,7 @@ def _with_hint(error: click.UsageError) -> str:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    line = " ".join(message.splitlines())
+    line = shortened(printable(" ".join(message.splitlines())))
     click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True)
     sys.exit(status)
 
@@ -99,7 +129,7 @@ Examples:
 
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
 
-Exit status: 0 done, 1 it failed, 2 wrong usage.""",
+Exit status: 0 done, 1 it failed, 2 wrong usage, 130 interrupted, 143 terminated.""",
 )
 @click.version_option(package_name="convcli", message="%(prog)s %(version)s")
 def main() -> None:

@@ -17,11 +17,19 @@ from convcli.cli.options import (
     option,
     quiet_option,
 )
+from convcli.cli.pictures import (
+    pixel_options,
+    reading_from,
+    reading_options,
+    saving_from,
+    saving_options,
+)
 
 if TYPE_CHECKING:
     from convcli.filtering import Report
     from convcli.kernels import Kernel
 
+_STANDARD = "-"
 _RANGES = ("auto", "clip", "abs", "shift", "stretch")
 
 
@@ -114,6 +122,9 @@ Examples:
     help="Values outside 0-255: cut off, without sign, 0 as mid-grey, or stretched to "
     "fill the range. auto: abs for kernels that sum to 0, else clip.",
 )
+@pixel_options
+@reading_options
+@saving_options
 @engine_options
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option
@@ -126,6 +137,9 @@ def command(
     mapping: str,
     method: str,
     plan_only: bool,
+    depth: str | None,
+    alpha: str,
+    kind: str | None,
     quiet: bool,
     as_json: bool,
     **settings: Any,
@@ -138,27 +152,45 @@ def command(
     """
     from convcli.engine import Method  # noqa: PLC0415 - the same
     from convcli.filtering import (  # noqa: PLC0415 - they import NumPy
-        STANDARD,
+        Alpha,
         Options,
         Range,
         filter_file,
         plan_file,
     )
+    from convcli.images import Depth  # noqa: PLC0415 - the same
 
-    if target == STANDARD and sys.stdout.isatty() and not plan_only:
-        raise click.UsageError(
-            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
-        )
-    options = Options(range=Range(mapping), method=Method(method), **settings)
+    _refuse_terminals(source, None if plan_only else target)
+    reading, saving = reading_from(settings), saving_from(settings)
+    options = Options(
+        range=Range(mapping),
+        depth=Depth(depth) if depth else None,
+        alpha=Alpha(alpha),
+        method=Method(method),
+        **settings,
+    )
     if plan_only:
-        plans = plan_file([kernel, *chain], source, options)
+        plans = plan_file([kernel, *chain], source, options, reading=reading)
         show_plans(plans, options.jobs, as_json=as_json)
         return
-    report = filter_file([kernel, *chain], source, target, options)
+    report = filter_file(
+        [kernel, *chain], source, target, options, reading=reading, saving=saving, kind=kind
+    )
     for warning in report.warnings:
         click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
     if not quiet or as_json:
-        _show(report, source, target, as_json=as_json, to_stderr=target == STANDARD)
+        _show(report, source, target, as_json=as_json, to_stderr=target == _STANDARD)
+
+
+def _refuse_terminals(source: str, target: str | None) -> None:
+    if target == _STANDARD and sys.stdout.isatty():
+        raise click.UsageError(
+            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
+        )
+    if source == _STANDARD and sys.stdin.isatty():
+        raise click.UsageError(
+            "INPUT is - but standard input is a terminal: name a file, or use a pipe"
+        )
 
 
 def _show(

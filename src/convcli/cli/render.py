@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _ENDLESS = 10_000
 """Columns of a pipe: wide enough that no table is ever cut."""
 
+_PLAIN = ("", "L", "LA", "RGB", "RGBA")
+"""Modes that are filtered as they are, with 8 bits or 16."""
+
 _SHOWN = 9
 """The most rows and columns of a kernel that are shown as a grid."""
 
@@ -73,8 +76,8 @@ def show_facts(
 def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
     """Print what filtering did."""
     facts = [
-        ("input", _size(report.input_shape)),
-        ("output", _size(report.output_shape) + (" + alpha" if report.alpha else "")),
+        ("input", _size(report.input_shape) + _origin(report)),
+        ("output", _size(report.output_shape) + _kept(report)),
         *(fact for step in report.steps for fact in _step(step, report)),
         ("raw values", f"{_short(report.low)} to {_short(report.high)}"),
         ("pixels", _pixels(report)),
@@ -86,6 +89,17 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
 def _size(shape: tuple[int, int, int]) -> str:
     rows, columns, channels = shape
     return f"{columns} × {rows} px, {channels} channel{'s' * (channels > 1)}"
+
+
+def _origin(report: "Report") -> str:
+    """Say what is not plain about the input: more frames, a mode that was converted."""
+    frames = f", {report.frames} frames" if report.frames > 1 else ""
+    return frames + (f", from {report.mode}" if report.mode not in _PLAIN else "")
+
+
+def _kept(report: "Report") -> str:
+    alpha = f" + alpha ({report.alpha_way})" if report.alpha else ""
+    return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
 
 
 def _step(step: "Step", report: "Report") -> list[tuple[str, str]]:

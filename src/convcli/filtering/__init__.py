@@ -2,11 +2,12 @@
 
 from convcli.filtering.files import STANDARD, filter_file, plan_file
 from convcli.filtering.filter import Filtered, filter_picture
-from convcli.filtering.options import Options, Range
+from convcli.filtering.options import Alpha, Options, Range
 from convcli.filtering.report import Report, Step
 
 __all__ = [
     "STANDARD",
+    "Alpha",
     "Filtered",
     "Options",
     "Range",

@@ -2,20 +2,32 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
+
+import numpy as np
 
 from convcli.engine import Plan
 from convcli.errors import ImageError
-from convcli.filtering.filter import Filtered, filter_picture, plan_chain
-from convcli.filtering.options import Options
-from convcli.filtering.report import Report
+from convcli.filtering.filter import (
+    Filtered,
+    filter_picture,
+    plan_chain,
+    prepared,
+    working_pixels,
+)
+from convcli.filtering.options import Options, Range
+from convcli.filtering.report import Report, together
 from convcli.images import (
+    NPY,
+    Document,
     Picture,
+    Reading,
+    Saving,
+    check_format,
     format_for,
     pipe_format,
-    read_picture,
-    write_array,
-    write_picture,
+    read_document,
+    write_document,
 )
 from convcli.kernels import Kernel
 
@@ -26,12 +38,20 @@ MAP = "{map}"
 """What stands for the number of an output map in a file name."""
 
 _PICTURE_CHANNELS = (1, 3)
+_READING, _SAVING = Reading(), Saving()
 
 
 def filter_file(
-    kernels: Sequence[Kernel], source: str, target: str, options: Options
+    kernels: Sequence[Kernel],
+    source: str,
+    target: str,
+    options: Options,
+    *,
+    reading: Reading = _READING,
+    saving: Saving = _SAVING,
+    kind: str | None = None,
 ) -> Report:
-    """Filter the picture in a file, and write the result: complete or not at all.
+    """Filter the pictures in a file, and write the result: complete or not at all.
 
     Parameters
     ----------
@@ -45,6 +65,11 @@ def filter_file(
         or (H', W') where there is one channel.
     options : Options
         How.
+    reading, saving : Reading, Saving
+        What is accepted, and how the result is written.
+    kind : str, optional
+        The name of the output's format; that of its suffix otherwise, and on standard
+        output the input's where it can hold the result, else PNG.
 
     Returns
     -------
@@ -53,25 +78,31 @@ def filter_file(
     Raises
     ------
     ConvcliError
-        If the picture cannot be read, filtered or written.
+        If the pictures cannot be read, filtered or written.
     """
-    raw = Path(target).suffix.lower() == ".npy"
-    if not raw and target != STANDARD:
-        format_for(target)
-    picture = _read(source)
-    if not raw and MAP not in target:
-        _check_maps(kernels, picture, target)
-    filtered = filter_picture(picture, kernels, options, raw=raw)
-    _write(filtered, target, raw=raw)
-    return filtered.report
+    if kind is None and target != STANDARD:
+        kind = format_for(target)
+    document = _read(source, reading)
+    kind = kind or _pipe_kind(document, options)
+    raw = kind == NPY and options.depth is None
+    for frame in document.frames:
+        _check_size(frame, kernels, options, reading.max_pixels)
+    promised = _promise(document, kernels, target, kind, options)
+    check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
+    filtered = [filter_picture(frame, kernels, options, raw=raw) for frame in document.frames]
+    _write(filtered, document, target, kind, saving)
+    notes = [*document.notes, *_losses(filtered, kind, options)]
+    return together([one.report for one in filtered], document.mode, notes)
 
 
-def plan_file(kernels: Sequence[Kernel], source: str, options: Options) -> tuple[Plan, ...]:
-    """Plan how the picture in a file would be filtered; nothing is computed or written.
+def plan_file(
+    kernels: Sequence[Kernel], source: str, options: Options, *, reading: Reading = _READING
+) -> tuple[Plan, ...]:
+    """Plan how the first picture in a file would be filtered; nothing is computed or written.
 
     Parameters
     ----------
-    kernels, source, options
+    kernels, source, options, reading
         As in `filter_file`.
 
     Returns
@@ -83,40 +114,78 @@ def plan_file(kernels: Sequence[Kernel], source: str, options: Options) -> tuple
     ConvcliError
         If the picture cannot be read, or a kernel does not fit it.
     """
-    picture = _read(source)
-    return plan_chain((picture.gray() if options.gray else picture).pixels, kernels, options)
+    picture = prepared(_read(source, reading).frames[0], options)
+    return plan_chain(working_pixels(picture, options), kernels, options)
 
 
-def _check_maps(kernels: Sequence[Kernel], picture: Picture, target: str) -> None:
-    channels = picture.channels
+def _read(source: str, reading: Reading) -> Document:
+    if source == STANDARD:
+        return read_document(sys.stdin.buffer, "standard input", reading)
+    return read_document(source, reading=reading)
+
+
+def _check_size(frame: Picture, kernels: Sequence[Kernel], options: Options, most: int) -> None:
+    """Refuse a padding that makes a result larger than any picture that would be read."""
+    shape = (*frame.shape, 1 if options.gray else frame.channels)
+    empty = np.broadcast_to(np.zeros((), frame.pixels.dtype), shape)
+    for step in plan_chain(empty, kernels, options):
+        rows, columns, _ = step.problem.result_shape
+        if rows * columns > max(most, frame.shape[0] * frame.shape[1]):
+            raise ImageError(
+                f"{step.problem.kernel.name}: expected a result of at most {most:,} pixels, got "
+                f"{rows * columns:,}: use less padding, or raise --max-pixels"
+            )
+
+
+def _pipe_kind(document: Document, options: Options) -> str:
+    return pipe_format(document.format, _promised(document.frames[0], 1, options))
+
+
+def _promise(
+    document: Document, kernels: Sequence[Kernel], target: str, kind: str, options: Options
+) -> Document:
+    """Return frames of one pixel, like the result's: what cannot hold them fails early."""
+    channels = 1 if options.gray else document.frames[0].channels
     for kernel in kernels:
         channels = kernel.filters if kernel.is_bank else channels
-    if channels not in _PICTURE_CHANNELS:
+    if MAP in target:
+        if document.is_animated:
+            raise ImageError(
+                f"{target}: {MAP} names the maps of one picture, the input has "
+                f"{len(document.frames)} frames: choose one with --frame"
+            )
+        channels = 1
+    elif channels not in _PICTURE_CHANNELS and kind != NPY:
         raise ImageError(
             f"{target}: expected 1 or 3 output maps for one picture, got {channels}: write a "
             f".npy, or put {MAP} into the name (map-{MAP}.png)"
         )
+    return Document(tuple(_promised(frame, channels, options) for frame in document.frames))
 
 
-def _read(source: str) -> Picture:
-    if source == STANDARD:
-        return read_picture(sys.stdin.buffer, "standard input")
-    return read_picture(source)
+def _promised(frame: Picture, channels: int, options: Options) -> Picture:
+    """Return one pixel of the depth and the channels that the result will have."""
+    depth = options.depth or frame.depth
+    return Picture(np.zeros((1, 1, channels), depth.dtype))
 
 
-def _write(filtered: Filtered, target: str, *, raw: bool) -> None:
-    channels = filtered.values.shape[2]
+def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[str]:
+    """Say what the output does not hold, though it was there or asked for."""
+    found = []
+    if kind == NPY and any(one.report.alpha for one in filtered):
+        found.append("the .npy holds the colours only: the transparency is left out")
+    if options.range is not Range.AUTO and filtered[0].report.range is None:
+        found.append(f"--range {options.range.value} is not used: the output holds raw floats")
+    return found
+
+
+def _write(
+    filtered: Sequence[Filtered], document: Document, target: str, kind: str, saving: Saving
+) -> None:
     if MAP in target:
-        for index, picture in enumerate(filtered.maps()):
-            name = target.replace(MAP, str(index))
-            if raw:
-                write_array(picture.pixels[..., 0], name)
-            else:
-                write_picture(picture, name, format_for(name))
-    elif raw:
-        write_array(filtered.values[..., 0] if channels == 1 else filtered.values, target)
-    elif target == STANDARD:
-        picture = filtered.picture()
-        write_picture(picture, sys.stdout.buffer, pipe_format(filtered.format, picture))
-    else:
-        write_picture(filtered.picture(), target, format_for(target))
+        for index, picture in enumerate(filtered[0].maps()):
+            one = replace(document, frames=(picture,), timing=None)
+            write_document(one, target.replace(MAP, str(index)), kind, saving)
+        return
+    result = replace(document, frames=tuple(one.picture() for one in filtered))
+    write_document(result, sys.stdout.buffer if target == STANDARD else target, kind, saving)

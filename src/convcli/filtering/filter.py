@@ -16,13 +16,14 @@ from convcli.engine import (
     plan,
     problem_for,
     run,
-    saturate,
 )
-from convcli.errors import GeometryError, KernelError
+from convcli.errors import GeometryError, ImageError, KernelError
+from convcli.filtering.alpha import alpha_way, raw_values
 from convcli.filtering.options import Options, Range
+from convcli.filtering.ranges import as_depth, mapped, rescaled
 from convcli.filtering.report import Report, Step
 from convcli.geometry import Axis, window
-from convcli.images import Picture
+from convcli.images import Depth, Picture, from_linear, to_linear
 from convcli.kernels import Kernel
 
 Values = NDArray[Any]
@@ -35,9 +36,9 @@ class Filtered:
     Attributes
     ----------
     values : ndarray, shape (H', W', O)
-        Pixels, of the picture's dtype; or raw floats where these were asked for.
+        Pixels of the depth that was asked for; or raw floats.
     alpha : ndarray, shape (H', W'), or None
-        The opacity under the middle of each window.
+        The opacity, of the same depth.
     format : str or None
         The file format that the picture came from.
     report : Report
@@ -95,17 +96,23 @@ def filter_picture(
     >>> edges.values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
-    source = picture.gray() if options.gray else picture
-    plans = plan_chain(source.pixels, kernels, options)
-    mapping = None if raw else _mapping(plans, options.range)
-    warnings = _remainders(plans, options)
     started = time.perf_counter()
-    values: Values = source.pixels
-    for step in plans[:-1]:
-        values = _raw(step, values, options.jobs)
-    values, seen = _finish(plans[-1], values, mapping, source, options.jobs)
-    seconds = time.perf_counter() - started
-    alpha = _alpha(plans, source.alpha)
+    source = prepared(picture, options)
+    depth = Depth.FLOAT if raw else options.depth or source.depth
+    pixels = working_pixels(source, options)
+    plans = plan_chain(pixels, kernels, options)
+    way = alpha_way(source, [step.problem.kernel for step in plans], options)
+    mapping = None if depth is Depth.FLOAT else _mapping(plans, options.range)
+    warnings = _remainders(plans, options)
+    if mapping is not None and depth is source.depth and not options.linear and way.is_apart:
+        values, seen = _finish(plans, pixels, mapping, options.jobs)
+        alpha = way.alpha(plans, source)
+    else:
+        floats, alpha = way.colour_and_alpha(plans, pixels, source)
+        light = from_linear(floats, source.white) if options.linear else floats
+        values, seen = mapped(rescaled(light, source.depth, depth), mapping, depth)
+    if alpha is not None:
+        alpha = as_depth(rescaled(alpha, source.depth, depth), depth)
     report = Report(
         input_shape=(*source.shape, source.channels),
         output_shape=plans[-1].problem.result_shape,
@@ -115,11 +122,35 @@ def filter_picture(
         low=seen.low,
         high=seen.high,
         clipped=seen.clipped / values.size,
-        alpha=alpha is not None and not raw,
+        alpha=alpha is not None,
+        alpha_way=None if alpha is None else way.name,
+        depth=depth.value,
         warnings=warnings,
-        seconds=seconds,
+        seconds=time.perf_counter() - started,
     )
     return Filtered(values, alpha, picture.format, report)
+
+
+def prepared(picture: Picture, options: Options) -> Picture:
+    """Return the picture that is filtered: grey, or of more bits, where that is wanted.
+
+    Raises
+    ------
+    ImageError
+        If linear light is wanted of floats.
+    """
+    if options.linear and picture.depth is Depth.FLOAT:
+        raise ImageError(
+            "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
+            "transfer function to undo: leave --linear out"
+        )
+    source = picture.gray() if options.gray else picture
+    return source.scaled_to(options.depth or source.depth)
+
+
+def working_pixels(source: Picture, options: Options) -> Values:
+    """Return the pixels that the first kernel slides over."""
+    return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
 def plan_chain(pixels: Values, kernels: Sequence[Kernel], options: Options) -> tuple[Plan, ...]:
@@ -217,46 +248,16 @@ def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
 
 
 def _finish(
-    step: Plan, values: Values, mapping: Range | None, source: Picture, jobs: int | None
+    plans: Sequence[Plan], values: Values, mapping: Range, jobs: int | None
 ) -> tuple[Values, Seen]:
-    if mapping is None:
-        raw = _raw(step, values, jobs)
-        return raw, Seen(float(raw.min()), float(raw.max()))
+    """Store pixels as they are computed, without a float picture in between."""
+    step, dtype = plans[-1], values.dtype
+    for earlier in plans[:-1]:
+        values = raw_values(earlier, values, jobs)
     if mapping is Range.STRETCH:
-        return _stretched(_raw(step, values, jobs), source)
-    result = np.empty(step.problem.result_shape, source.pixels.dtype)
+        return mapped(raw_values(step, values, jobs), mapping, Depth.of(dtype))
+    result = np.empty(step.problem.result_shape, dtype)
     return result, run(step, values, step.store(result, ValueRange(mapping.value)), jobs)
-
-
-def _raw(step: Plan, values: Values, jobs: int | None) -> Values:
-    result = np.empty(step.problem.result_shape, step.problem.result)
-    run(step, values, step.store(result), jobs)
-    return result
-
-
-def _stretched(raw: Values, source: Picture) -> tuple[Values, Seen]:
-    seen = Seen(float(raw.min()), float(raw.max()))
-    pixels = np.zeros(raw.shape, source.pixels.dtype)
-    if seen.high > seen.low:
-        raw -= raw.dtype.type(seen.low)
-        raw *= raw.dtype.type(source.white / (seen.high - seen.low))
-        saturate(raw, pixels)
-    return pixels, seen
-
-
-def _alpha(plans: Sequence[Plan], alpha: Values | None) -> Values | None:
-    """Return the opacity under the middle of each window, step by step."""
-    if alpha is None:
-        return None
-    for step in plans:
-        rows, columns = (
-            np.clip([axis.centre(output) for output in range(count)], 0, size - 1)
-            for axis, count, size in zip(
-                step.problem.window.axes, step.problem.result_shape, alpha.shape, strict=False
-            )
-        )
-        alpha = alpha[np.ix_(rows, columns)]
-    return alpha
 
 
 def _step(step: Plan) -> Step:

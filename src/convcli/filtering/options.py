@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from convcli.borders import Border
 from convcli.engine import Method
 from convcli.geometry import IntOrPair, Padding
+from convcli.images import Depth
 
 
 class Range(enum.Enum):
@@ -21,6 +22,21 @@ class Range(enum.Enum):
     """0 becomes the middle, (w+1)/2, then `CLIP`."""
     STRETCH = "stretch"
     """The smallest value becomes 0, the largest w."""
+
+
+class Alpha(enum.Enum):
+    """How transparency and colour are filtered together."""
+
+    AUTO = "auto"
+    """`KEEP` for banks, opaque pictures and chains with a kernel that sums to 0, else
+    `PREMULTIPLY`."""
+    PREMULTIPLY = "premultiply"
+    """Colours count by their opacity, which is filtered alike: what is not seen bleeds
+    nowhere. A kernel that sums to 0 keeps the opacity as it was."""
+    KEEP = "keep"
+    """Colours are filtered as if opaque; the opacity stays as it was."""
+    FILTER = "filter"
+    """The opacity is filtered as if it were one more colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +57,13 @@ class Options:
         Make the picture grey before it is filtered.
     range : Range
         What becomes of values that a pixel cannot hold.
+    depth : Depth, optional
+        Of the result; the picture's own otherwise. From 8 to 16 bits, 255 becomes
+        65,535. Floats keep their numbers both ways.
+    alpha : Alpha
+        How transparency is filtered.
+    linear : bool
+        Filter in linear light: sRGB's transfer function is undone before and done after.
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
@@ -57,6 +80,9 @@ class Options:
     flip: bool = False
     gray: bool = False
     range: Range = Range.AUTO
+    depth: Depth | None = None
+    alpha: Alpha = Alpha.AUTO
+    linear: bool = False
     strict: bool = False
     method: Method = Method.AUTO
     jobs: int | None = None

@@ -1,6 +1,8 @@
 """What filtering says it did."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from convcli.geometry import ReceptiveField, Window
@@ -48,7 +50,15 @@ class Report:
     clipped : float
         Part of the values that a pixel could not hold, 0 to 1.
     alpha : bool
-        Whether transparency was carried over.
+        Whether the result has transparency.
+    alpha_way : str or None
+        How that was filtered: a value of `Alpha`.
+    depth : str
+        Of the result: a value of `Depth`.
+    mode : str
+        How the file kept its pixels, by Pillow's name.
+    frames : int
+        How many pictures were filtered; the numbers are of all of them.
     warnings : tuple of str
         What a person should know.
     seconds : float
@@ -66,6 +76,10 @@ class Report:
     alpha: bool
     warnings: tuple[str, ...]
     seconds: float
+    alpha_way: str | None = None
+    depth: str = "8"
+    mode: str = ""
+    frames: int = 1
 
     @property
     def receptive_field(self) -> tuple[int, int]:
@@ -86,12 +100,47 @@ class Report:
             ),
             "border": self.border,
             "range": self.range,
-            "raw": {"min": self.low, "max": self.high},
+            "raw": {"min": _number(self.low), "max": _number(self.high)},
             "clipped_percent": round(100 * self.clipped, 4),
             "alpha": self.alpha,
+            "alpha_way": self.alpha_way,
+            "depth": self.depth,
+            "mode": self.mode,
+            "frames": self.frames,
             "warnings": list(self.warnings),
             "milliseconds": round(1000 * self.seconds, 3),
         }
+
+
+def together(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
+    """Return the report on all frames of a document: that of the first, and the extremes.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        At least one.
+    mode : str
+        How the file kept its pixels.
+    notes : sequence of str
+        What else a person should know.
+    """
+    said = [*notes, *(warning for report in reports for warning in report.warnings)]
+    return replace(
+        reports[0],
+        low=min(report.low for report in reports),
+        high=max(report.high for report in reports),
+        clipped=sum(report.clipped for report in reports) / len(reports),
+        alpha=any(report.alpha for report in reports),
+        seconds=sum(report.seconds for report in reports),
+        warnings=tuple(dict.fromkeys(said)),
+        mode=mode,
+        frames=len(reports),
+    )
+
+
+def _number(value: float) -> float | None:
+    """Return a number that JSON has: no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _size(shape: tuple[int, int, int]) -> dict[str, int]:

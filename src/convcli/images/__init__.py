@@ -1,21 +1,47 @@
 """Pictures from files and pipes, and back: the only place that imports Pillow."""
 
 from convcli.images.atomic import replacing
-from convcli.images.picture import Picture
-from convcli.images.reading import read_picture
+from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
+from convcli.images.light import from_linear, to_linear
+from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_named
+from convcli.images.modes import MODES, Mode
+from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
+from convcli.images.reading import read_document, read_picture
 from convcli.images.writing import (
-    format_for,
+    Saving,
+    check_format,
     pipe_format,
     write_array,
+    write_document,
     write_picture,
 )
 
 __all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "MODES",
+    "NPY",
+    "READ_FORMATS",
+    "Depth",
+    "Document",
+    "Format",
+    "Metadata",
+    "Mode",
     "Picture",
+    "Reading",
+    "Saving",
+    "Timing",
+    "check_format",
     "format_for",
+    "format_named",
+    "from_linear",
     "pipe_format",
+    "read_document",
     "read_picture",
+    "readable_named",
     "replacing",
+    "to_linear",
     "write_array",
+    "write_document",
     "write_picture",
 ]

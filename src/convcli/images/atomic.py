@@ -1,6 +1,7 @@
 """Outputs that are complete or absent, never half."""
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -9,6 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from convcli.errors import ImageError
+
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+class _ReadOnlyError(PermissionError):
+    """The target may not be written, though its folder may."""
 
 
 @contextlib.contextmanager
@@ -35,6 +42,9 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
     """
     try:
         final = Path(os.path.realpath(target))
+    except ValueError:
+        raise ImageError(f"{str(target)!r}: expected a file name, got a NUL in it") from None
+    try:
         with _open(final) as file:
             yield file
     except OSError as error:
@@ -45,7 +55,12 @@ def replacing(target: str | Path) -> Iterator[BinaryIO]:
 def _open(final: Path) -> Iterator[BinaryIO]:
     if final.is_dir():
         raise IsADirectoryError
-    if final.exists() and not final.is_file():
+    if final.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    before = final.stat() if final.exists() else None
+    if before is not None and not before.st_mode & _WRITABLE:
+        raise _ReadOnlyError
+    if before is not None and not stat.S_ISREG(before.st_mode):
         with final.open("wb") as device:
             yield device
         return
@@ -53,16 +68,26 @@ def _open(final: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("xb") as file:
             yield file
-        if final.exists():
-            temporary.chmod(stat.S_IMODE(final.stat().st_mode))
+        if before is not None:
+            _take_after(temporary, before)
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _take_after(temporary: Path, before: os.stat_result) -> None:
+    """Give the new file the old one's mode, and its owner where that is allowed."""
+    if hasattr(os, "chown"):
+        with contextlib.suppress(PermissionError):
+            os.chown(temporary, before.st_uid, before.st_gid)
+    temporary.chmod(stat.S_IMODE(before.st_mode))
+
+
 def _reason(error: OSError, final: Path) -> str:
     if isinstance(error, IsADirectoryError):
         return "it is a folder: name a file in it"
+    if isinstance(error, _ReadOnlyError):
+        return "it is read-only: make it writable, or name another file"
     if isinstance(error, FileNotFoundError):
         return f"the folder {final.parent} does not exist: make it first"
     if isinstance(error, PermissionError):

@@ -1,6 +1,7 @@
 """Pixels and what their file said about them."""
 
-from dataclasses import dataclass, replace
+import enum
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,18 +13,52 @@ _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
 
 
+class Depth(enum.Enum):
+    """How a picture's numbers are kept."""
+
+    EIGHT = "8"
+    """Whole numbers from 0 to 255 (uint8)."""
+    SIXTEEN = "16"
+    """Whole numbers from 0 to 65,535 (uint16)."""
+    FLOAT = "float"
+    """Any numbers, as they are (every other dtype)."""
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any]) -> "Depth":
+        """Return the depth of pixels of that dtype.
+
+        Examples
+        --------
+        >>> Depth.of(np.dtype(np.uint16))
+        <Depth.SIXTEEN: '16'>
+        """
+        return {np.dtype(np.uint8): cls.EIGHT, np.dtype(np.uint16): cls.SIXTEEN}.get(
+            dtype, cls.FLOAT
+        )
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype that files of this depth hold."""
+        return np.dtype({"8": np.uint8, "16": np.uint16, "float": np.float32}[self.value])
+
+    @property
+    def white(self) -> int:
+        """The largest pixel: 255 or 65,535. Floats are taken to be on the 8-bit scale."""
+        return 65_535 if self is Depth.SIXTEEN else 255
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A picture in memory.
 
     Attributes
     ----------
-    pixels : ndarray of uint8 or uint16, shape (H, W, C)
-        Colour channels: 1 (grey) or 3 (red, green, blue).
+    pixels : ndarray of uint8, uint16 or another real dtype, shape (H, W, C)
+        Colour channels: 1 (grey) or 3 (red, green, blue); any number from an array.
     alpha : ndarray, shape (H, W), or None
         Opacity, of the same dtype; None where the file has none.
     format : str or None
-        Pillow's name of the file format that it came from.
+        The name of the file format that it came from, as in `FORMATS`.
     """
 
     pixels: Pixels
@@ -41,12 +76,22 @@ class Picture:
         return int(self.pixels.shape[2])
 
     @property
+    def depth(self) -> Depth:
+        """How its numbers are kept."""
+        return Depth.of(self.pixels.dtype)
+
+    @property
     def white(self) -> int:
         """The largest value that a pixel can have: 255 or 65,535."""
-        return int(np.iinfo(self.pixels.dtype).max)
+        return self.depth.white
+
+    @property
+    def is_translucent(self) -> bool:
+        """Whether any pixel is not fully opaque."""
+        return self.alpha is not None and bool((self.alpha != self.white).any())
 
     def gray(self) -> "Picture":
-        """Return the picture in grey, by ITU-R BT.601 luma, rounded as Pillow does.
+        """Return the picture in grey, by ITU-R BT.601 luma; integers rounded as Pillow does.
 
         Examples
         --------
@@ -54,8 +99,108 @@ class Picture:
         >>> Picture(red).gray().pixels.tolist()
         [[[76]]]
         """
-        if self.channels == 1:
+        if self.channels != 3:  # noqa: PLR2004 - only red, green, blue has a luma
             return self
-        weighted = self.pixels.astype(np.uint32) @ np.array(_LUMA, np.uint32)
-        luma = ((weighted + 0x8000) >> 16).astype(self.pixels.dtype)
+        if self.depth is Depth.FLOAT:
+            luma = self.pixels @ (np.array(_LUMA, np.float32) / np.float32(0x10000))
+        else:
+            weighted = self.pixels.astype(np.uint32) @ np.array(_LUMA, np.uint32)
+            luma = ((weighted + 0x8000) >> 16).astype(self.pixels.dtype)
         return replace(self, pixels=luma[..., np.newaxis])
+
+    def scaled_to(self, depth: Depth) -> "Picture":
+        """Return an 8-bit picture with 16 bits a channel (times 257); any other as it is."""
+        if self.depth is not Depth.EIGHT or depth is not Depth.SIXTEEN:
+            return self
+        alpha = None if self.alpha is None else _widened(self.alpha)
+        return replace(self, pixels=_widened(self.pixels), alpha=alpha)
+
+
+def _widened(pixels: Pixels) -> Pixels:
+    return pixels.astype(np.uint16) * np.uint16(257)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    r"""What a file says about its pixels.
+
+    Attributes
+    ----------
+    icc : bytes or None
+        The colour profile.
+    dpi : (float, float) or None
+        Resolution across and down, in dots per inch.
+    exif : bytes or None
+        The camera's notes (``Exif\0\0`` and a TIFF block), without orientation and
+        thumbnail.
+    subsampling : int or None
+        Of a JPEG's colours, as Pillow counts: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
+    """
+
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    exif: bytes | None = None
+    subsampling: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How an animation plays.
+
+    Attributes
+    ----------
+    durations : tuple of float
+        How long each frame is shown, in milliseconds.
+    disposals : tuple of int
+        What becomes of each frame before the next, as its format counts them.
+    loop : int or None
+        How often it is played, 0 for ever; None where the file does not say: once.
+    still : bool
+        Whether the first frame is shown only where animations are not.
+    """
+
+    durations: tuple[float, ...]
+    disposals: tuple[int, ...]
+    loop: int | None = None
+    still: bool = False
+
+    def without_still(self) -> "Timing":
+        """Return the timing of the animation alone."""
+        return replace(
+            self, durations=self.durations[1:], disposals=self.disposals[1:], still=False
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All that a file holds: one picture, or the frames of an animation, or pages.
+
+    Attributes
+    ----------
+    frames : tuple of Picture
+        At least one.
+    metadata : Metadata
+        Of the first.
+    timing : Timing or None
+        None where the frames are pages, or one only.
+    mode : str
+        How the file kept its pixels, by Pillow's name: ``CMYK``.
+    notes : tuple of str
+        What a person should know about the reading.
+    """
+
+    frames: tuple[Picture, ...]
+    metadata: Metadata = field(default_factory=Metadata)
+    timing: Timing | None = None
+    mode: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str | None:
+        """The name of the file format that it came from."""
+        return self.frames[0].format
+
+    @property
+    def is_animated(self) -> bool:
+        """Whether there is more than one frame."""
+        return len(self.frames) > 1

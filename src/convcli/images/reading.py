@@ -1,17 +1,31 @@
-"""From a file or a pipe to a `Picture`."""
+"""From a file or a pipe to a `Document`."""
 
+import contextlib
 import io
+import re
 import struct
-import warnings
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
-from convcli.images.picture import Picture
+from convcli.images.arrays import is_array, read_array
+from convcli.images.deep import open_deep_tiff
+from convcli.images.frames import Frame, frame_of, timing_of
+from convcli.images.gif import is_complete as gif_is_complete
+from convcli.images.limits import (
+    Counter,
+    Reading,
+    blocked_format,
+    guarded,
+    too_many_pixels,
+    without_chatter,
+)
+from convcli.images.metadata import metadata_of
+from convcli.images.picture import Document, Picture
 
 _DECODER_FAULTS = (
     OSError,
@@ -20,64 +34,93 @@ _DECODER_FAULTS = (
     TypeError,
     KeyError,
     IndexError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
     EOFError,
-    OverflowError,
     NotImplementedError,
     RuntimeError,
     struct.error,
     zlib.error,
-    Image.DecompressionBombError,
 )
 """What Pillow's decoders raise on damaged files: each format has its own habits."""
 
-_CONVERSIONS = {
-    "1": "L",
-    "PA": "RGBA",
-    "La": "LA",
-    "RGBa": "RGBA",
-    "RGBX": "RGB",
-    "CMYK": "RGB",
-    "YCbCr": "RGB",
-    "HSV": "RGB",
+_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "TIFF", "WEBP")
+"""Formats whose frames are an animation or pages; the others' further pictures are
+previews, layers and sizes of the first."""
+
+_NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
+"""Formats that are others with something added."""
+
+_ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
+
+_COMPLETE: dict[str, Callable[[bytes], bool]] = {
+    "GIF": gif_is_complete,
+    # The mark that every codestream ends with, and that no data in it can look like.
+    "JPEG2000": lambda data: b"\xff\xd9" in data,
 }
-"""Modes that are filtered in another one. A palette's depends on its transparency."""
+"""Tests for formats whose decoders take what there is for all that there was."""
 
-_NATIVE = ("L", "LA", "RGB", "RGBA")
-_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_PREFIX = 64
+_DEFAULTS = Reading()
 
 
-def read_picture(source: str | Path | BinaryIO, name: str | None = None) -> Picture:
-    """Read a picture; its EXIF orientation is applied to the pixels.
+def read_picture(
+    source: str | Path | BinaryIO, name: str | None = None, reading: Reading = _DEFAULTS
+) -> Picture:
+    """Read the first picture of a file.
 
-    Parameters
-    ----------
-    source : str, Path or binary file
-        A path, or an open stream (read to its end first: a pipe cannot seek).
-    name : str, optional
-        What messages call the stream.
+    Parameters, errors
+    ------------------
+    As for `read_document`.
 
     Returns
     -------
     Picture
-        uint8, or uint16 for 16-bit grey. Bilevel becomes grey; palettes, CMYK, YCbCr
-        and HSV become RGB.
+    """
+    return read_document(source, name, reading).frames[0]
+
+
+def read_document(
+    source: str | Path | BinaryIO, name: str | None = None, reading: Reading = _DEFAULTS
+) -> Document:
+    """Read all frames of a file; EXIF orientation is applied to the pixels.
+
+    Parameters
+    ----------
+    source : str, Path or binary file
+        A path, or an open stream (read to its end first where it cannot seek).
+    name : str, optional
+        What messages call the stream.
+    reading : Reading
+        What is accepted.
+
+    Returns
+    -------
+    Document
+        Pixels as `MODES` says: uint8, uint16 for 16 bits, or floats.
 
     Raises
     ------
     ImageError
-        If there is no such file, it holds no picture or a damaged one, or a mode that
-        cannot be filtered.
+        If there is no such file, it holds no picture, a damaged or a truncated one, more
+        pixels than the limit, or a format that is off.
     """
     label = name or str(source)
+    with _faults(label, reading), _seekable(source, label, reading) as file:
+        prefix = file.read(_PREFIX)
+        file.seek(0)
+        with guarded(reading), _quietly(prefix):
+            if is_array(prefix):
+                return read_array(file, label, reading)
+            return _decode(file, prefix, label, reading)
+
+
+@contextlib.contextmanager
+def _faults(label: str, reading: Reading) -> Iterator[None]:
+    """Turn what goes wrong into one line that names the file and the fault."""
     try:
-        if isinstance(source, str | Path):
-            with Path(source).open("rb") as file:
-                return _decode(file, label)
-        return _decode(io.BytesIO(source.read()), label)
-    except UnidentifiedImageError:
-        raise ImageError(
-            f"{label}: expected a picture, got something else: convert it to PNG first"
-        ) from None
+        yield
     except FileNotFoundError:
         raise ImageError(f"{label}: no such file: check the path") from None
     except IsADirectoryError:
@@ -86,38 +129,124 @@ def read_picture(source: str | Path | BinaryIO, name: str | None = None) -> Pict
         ) from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
+        raise too_many_pixels(label, reading.max_pixels, declared) from None
+    except MemoryError:
+        raise ImageError(
+            f"{label}: not enough memory for it: use a smaller picture, or --frame"
+        ) from None
     except _DECODER_FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{label}: the picture cannot be read: {fault}") from None
+        hint = ": --allow-truncated reads what there is" if "truncated" in fault else ""
+        raise ImageError(f"{label}: the picture cannot be read: {fault}{hint}") from None
 
 
-def _decode(file: BinaryIO, label: str) -> Picture:
-    with warnings.catch_warnings():
-        # Remarks on odd metadata or sizes are no fault of the pixels.
-        warnings.simplefilter("ignore")
-        with Image.open(file) as opened:
-            kind = opened.format
-            image = ImageOps.exif_transpose(opened)
-            image.load()
-    return _picture(image, kind, label)
+def _quietly(prefix: bytes) -> contextlib.AbstractContextManager[None]:
+    """Silence the one decoder that speaks to standard error by itself."""
+    tiff = prefix[:2] in (b"II", b"MM")
+    return without_chatter() if tiff else contextlib.nullcontext()
 
 
-def _picture(image: Image.Image, kind: str | None, label: str) -> Picture:
-    if image.mode in _SIXTEEN_BIT:
-        return Picture(np.asarray(image).astype(np.uint16)[..., np.newaxis], None, kind)
-    mode = _CONVERSIONS.get(image.mode, image.mode)
-    if image.has_transparency_data:
-        mode = "LA" if image.mode in ("1", "L", "LA", "La") else "RGBA"
-    elif image.mode == "P":
-        mode = "RGB"
-    if mode not in _NATIVE:
+@contextlib.contextmanager
+def _seekable(
+    source: str | Path | BinaryIO, label: str, reading: Reading
+) -> Iterator[BinaryIO]:
+    if not isinstance(source, str | Path):
+        yield source if source.seekable() else _slurped(source, label, reading)
+        return
+    with Path(source).open("rb") as file:
+        yield file if file.seekable() else _slurped(file, label, reading)
+
+
+def _slurped(stream: BinaryIO, label: str, reading: Reading) -> BinaryIO:
+    """Return all that comes through a pipe; a pipe may never end, memory does."""
+    data = stream.read(reading.max_bytes + 1)
+    if len(data) > reading.max_bytes:
         raise ImageError(
-            f"{label}: expected 8-bit grey or colour or 16-bit grey, got mode {image.mode}: "
-            "convert it first"
+            f"{label}: expected at most {reading.max_bytes:,} bytes, got more: raise "
+            "--max-pixels if you trust the file"
         )
-    array = np.asarray(image if image.mode == mode else image.convert(mode))
-    if array.ndim == 2:  # noqa: PLR2004 - grey has no channel axis
-        return Picture(array[..., np.newaxis], None, kind)
-    if mode in ("LA", "RGBA"):
-        return Picture(array[..., :-1], array[..., -1], kind)
-    return Picture(array, None, kind)
+    return io.BytesIO(data)
+
+
+def _decode(file: BinaryIO, prefix: bytes, label: str, reading: Reading) -> Document:
+    try:
+        opened = Image.open(file, formats=reading.formats)
+    except UnidentifiedImageError:
+        document = open_deep_tiff(file, label, reading)
+        if document is not None:
+            return document
+        raise _unknown(prefix, label, reading) from None
+    with opened:
+        _check_end(file, opened.format, reading)
+        return _document(file, opened, label, reading)
+
+
+def _check_end(file: BinaryIO, kind: str | None, reading: Reading) -> None:
+    """Refuse files that end early in formats whose decoders do not notice."""
+    is_complete = _COMPLETE.get(kind or "")
+    if is_complete is None or reading.allow_truncated:
+        return
+    at = file.tell()
+    file.seek(0)
+    complete = is_complete(file.read())
+    file.seek(at)
+    if not complete:
+        raise OSError("image file is truncated")
+
+
+def _unknown(prefix: bytes, label: str, reading: Reading) -> ImageError:
+    if not prefix:
+        return ImageError(f"{label}: expected a picture, got an empty file: make it again")
+    kind = blocked_format(prefix)
+    if kind is not None and kind not in reading.allow_formats:
+        return ImageError(
+            f"{label}: {kind} files are off, for they may run other programs or hold no "
+            f"picture: add --allow-format {kind.lower()} if you trust the file"
+        )
+    return ImageError(
+        f"{label}: expected a picture, got something else: convert it to PNG first"
+    )
+
+
+def _document(
+    file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: Reading
+) -> Document:
+    kind = _NAMES.get(opened.format or "", opened.format)
+    animated = opened.format in _MANY
+    count = int(getattr(opened, "n_frames", 1)) if animated else 1
+    wanted = _wanted(count, label, reading)
+    counter = Counter(reading.max_pixels, label)
+    if kind != "TIFF":
+        counter.add(*opened.size, len(wanted))
+    mode = opened.mode
+    frames: list[Frame] = []
+    for index in wanted:
+        if count > 1:
+            opened.seek(index)
+        if kind == "TIFF":
+            counter.add(*opened.size)
+        frames.append(frame_of(file, opened, kind, label))
+        if len(frames) == 1:
+            metadata, notes = metadata_of(opened)
+    return Document(
+        frames=tuple(frame.picture for frame in frames),
+        metadata=metadata,
+        timing=timing_of(frames, opened) if kind in _ANIMATED else None,
+        mode=mode,
+        notes=tuple(
+            dict.fromkeys((*notes, *(note for frame in frames for note in frame.notes)))
+        ),
+    )
+
+
+def _wanted(count: int, label: str, reading: Reading) -> range:
+    if reading.frame is None:
+        return range(count)
+    if reading.frame >= count:
+        raise ImageError(
+            f"{label}: expected a frame of 0 to {count - 1}, got {reading.frame}: "
+            "they are counted from 0"
+        )
+    return range(reading.frame, reading.frame + 1)

@@ -1,94 +1,100 @@
-"""From a `Picture` to a file or a pipe."""
+"""From pictures to a file or a pipe: encoded in memory, then written in one go."""
 
-import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convcli.errors import ImageError
+from convcli.images.arrays import array_bytes
 from convcli.images.atomic import replacing
-from convcli.images.picture import Picture, Pixels
+from convcli.images.encoded import encoded
+from convcli.images.formats import FORMATS, NPY, Format, obstacle
+from convcli.images.gif import gif_bytes
+from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
+from convcli.images.png import png_bytes
+from convcli.images.tiff import tiff_bytes
 
-_SAVE_OPTIONS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95}}
-"""Where Pillow's own default loses more than a filter's user expects."""
-
-_PIPE_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "PPM")
-"""Formats that keep what a filter makes, so that a pipe may go on in them."""
-
-_OPAQUE_FORMATS = ("JPEG", "PPM", "BMP")
-"""Common formats without transparency."""
-
-_SIXTEEN_BIT_FORMATS = ("PNG", "TIFF", "PPM")
-"""Formats to which Pillow writes 16-bit grey as it is."""
+_COLOUR_ONLY = ("QOI", "WEBP")
+"""Formats that hold red, green and blue only."""
 
 
-def format_for(target: str | Path) -> str:
-    """Return Pillow's name of the format that a file name's suffix stands for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """How pictures are written.
 
-    Raises
-    ------
-    ImageError
-        If the suffix is missing or no picture format that can be written.
-
-    Examples
-    --------
-    >>> format_for("edges.png")
-    'PNG'
+    Attributes
+    ----------
+    quality : int, optional
+        1 to 100, for formats that have it; their default otherwise.
+    compress_level : int, optional
+        Of zlib, 0 to 9, for PNG and TIFF.
+    strip : bool
+        Write no profile, resolution and EXIF.
     """
-    suffix = Path(target).suffix.lower()
-    Image.preinit()
-    if suffix not in Image.EXTENSION:
-        Image.init()
-    kind = Image.EXTENSION.get(suffix)
-    if kind is None or kind not in Image.SAVE:
-        got = f"the suffix '{suffix}'" if suffix else "no suffix"
-        raise ImageError(
-            f"{target}: expected a picture format that can be written, got {got}: "
-            "name it .png, .jpg, .webp, .tif or .npy"
-        )
-    return kind
+
+    quality: int | None = None
+    compress_level: int | None = None
+    strip: bool = False
+
+
+DEFAULT_LEVEL = 4
+"""zlib's level for PNG and TIFF where none is asked for."""
+
+_DEFAULTS = Saving()
 
 
 def pipe_format(source: str | None, picture: Picture) -> str:
     """Return the format for standard output: the input's where it keeps all, else PNG."""
-    if source not in _PIPE_FORMATS or _obstacle(picture, source):
+    if source is None or source not in FORMATS or obstacle(picture, source):
         return "PNG"
     return source
 
 
-def write_picture(picture: Picture, target: str | Path | BinaryIO, kind: str) -> None:
-    """Write a picture: complete, or not at all.
+def write_picture(
+    picture: Picture, target: str | Path | BinaryIO, kind: str, saving: Saving = _DEFAULTS
+) -> None:
+    """Write one picture: complete, or not at all.
+
+    Parameters, errors
+    ------------------
+    As for `write_document`.
+    """
+    write_document(Document((picture,)), target, kind, saving)
+
+
+def write_document(
+    document: Document, target: str | Path | BinaryIO, kind: str, saving: Saving = _DEFAULTS
+) -> None:
+    """Write all frames of a document: complete, or not at all.
 
     Parameters
     ----------
-    picture : Picture
+    document : Document
         What to write.
     target : str, Path or binary file
         A path, which is replaced in one step, or an open stream.
     kind : str
-        Pillow's name of the format.
+        The name of the format, as in `FORMATS`.
+    saving : Saving
+        How.
 
     Raises
     ------
     ImageError
-        If the format cannot hold the picture, or the target cannot be written.
+        If the format cannot hold the pictures, or the target cannot be written.
     """
     label = target if isinstance(target, str | Path) else "standard output"
-    obstacle = _obstacle(picture, kind)
-    if obstacle:
-        raise ImageError(f"{label}: {obstacle}")
-    image = _image(picture, kind)
-    if isinstance(target, str | Path):
-        with replacing(target) as file:
-            _save(image, file, kind, str(label))
-        return
-    buffer = io.BytesIO()
-    _save(image, buffer, kind, str(label))
-    target.write(buffer.getbuffer())
-    target.flush()
+    check_format(document, str(label), kind, saving)
+    metadata = Metadata() if saving.strip else document.metadata
+    try:
+        data = _encoded(replace(document, metadata=metadata), kind, saving)
+    except ImageError as error:
+        raise ImageError(f"{label}: {error}") from None
+    _write(data, target)
 
 
 def write_array(array: NDArray[Any], target: str | Path | BinaryIO) -> None:
@@ -99,42 +105,122 @@ def write_array(array: NDArray[Any], target: str | Path | BinaryIO) -> None:
     ImageError
         If the target cannot be written.
     """
+    _write(array_bytes(array), target)
+
+
+def check_format(document: Document, label: str, kind: str, saving: Saving) -> None:
+    """Check that a format can hold all of a document, and has the settings.
+
+    Raises
+    ------
+    ImageError
+        If not; the message says what to do.
+    """
+    entry = FORMATS[kind]
+    if len(document.frames) > 1 and not entry.frames:
+        raise ImageError(
+            f"{label}: {kind} holds one frame, the input has {len(document.frames)}: "
+            "write .gif, .png, .webp or .tif, or choose one with --frame"
+        )
+    for frame in document.frames:
+        problem = obstacle(frame, kind)
+        if problem:
+            raise ImageError(f"{label}: {problem}")
+    if saving.quality is not None and entry.quality is None:
+        raise ImageError(f"{label}: {kind} has no quality to set: leave --quality out")
+    if saving.compress_level is not None and not entry.levels:
+        raise ImageError(f"{label}: {kind} has no level to set: leave --compress-level out")
+
+
+def _write(data: bytes, target: str | Path | BinaryIO) -> None:
     if isinstance(target, str | Path):
         with replacing(target) as file:
-            np.save(file, array, allow_pickle=False)
+            file.write(data)
         return
-    np.save(target, array, allow_pickle=False)
-
-
-def _obstacle(picture: Picture, kind: str) -> str:
-    """Say why the format cannot hold the picture; empty where it can."""
-    sixteen = picture.pixels.dtype == np.uint16
-    if sixteen and kind not in _SIXTEEN_BIT_FORMATS:
-        return f"{kind} cannot hold 16 bits: write .png or .tif"
-    if sixteen and (picture.channels > 1 or picture.alpha is not None):
-        return "16 bits are written in grey only: use --gray, or write .npy"
-    if kind in _OPAQUE_FORMATS and picture.alpha is not None and _is_translucent(picture.alpha):
-        return f"{kind} cannot hold transparency: write .png, .webp or .tif"
-    return ""
-
-
-def _is_translucent(alpha: Pixels) -> bool:
-    return bool((alpha != np.iinfo(alpha.dtype).max).any())
-
-
-def _image(picture: Picture, kind: str) -> Image.Image:
-    pixels = picture.pixels
-    if picture.alpha is not None and kind not in _OPAQUE_FORMATS:
-        pixels = np.dstack([pixels, picture.alpha])
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
-def _save(image: Image.Image, file: BinaryIO, kind: str, label: str) -> None:
     try:
-        image.save(file, format=kind, **_SAVE_OPTIONS.get(kind, {}))
-    except (ValueError, KeyError, TypeError, SystemError) as error:
-        raise ImageError(f"{label}: {kind} cannot hold this picture: {error}") from None
+        target.write(data)
+        target.flush()
+    except BrokenPipeError:
+        raise  # nobody reads on: that is no failure to report
     except OSError as error:
-        if error.errno is not None:
-            raise
-        raise ImageError(f"{label}: {kind} cannot hold this picture: {error}") from None
+        reason = error.strerror or type(error).__name__
+        raise ImageError(f"standard output: cannot be written: {reason}") from None
+
+
+def _encoded(document: Document, kind: str, saving: Saving) -> bytes:
+    frames, metadata, timing = document.frames, document.metadata, document.timing
+    level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
+    if kind == NPY:
+        return array_bytes(array_of(frames[0]))
+    if kind == "TIFF":
+        return tiff_bytes(frames, metadata, level)
+    alike = _alike([_for_format(frame, FORMATS[kind]) for frame in frames], kind)
+    if timing is None and len(alike) > 1:
+        timing = _a_second_each(len(alike))
+    if kind == "PNG":
+        return png_bytes(alike, metadata, timing, level)
+    if timing is not None and timing.still:
+        alike, timing = alike[1:], timing.without_still()
+    if kind == "GIF":
+        return gif_bytes(alike, timing)
+    settings = _settings(FORMATS[kind], metadata, timing, saving)
+    return encoded(alike[0], kind, metadata, settings, alike[1:])
+
+
+def array_of(picture: Picture) -> NDArray[Any]:
+    """Return a picture as an array: (H, W) where there is one channel."""
+    return picture.pixels[..., 0] if picture.channels == 1 else picture.pixels
+
+
+def _settings(
+    entry: Format, metadata: Metadata, timing: Timing | None, saving: Saving
+) -> dict[str, Any]:
+    settings = dict(entry.settings)
+    if entry.quality is not None:
+        quality = saving.quality or entry.quality
+        settings |= {"quality": quality} if quality else {"lossless": True}
+    if entry.name == "JPEG":
+        settings["subsampling"] = metadata.subsampling or 0
+    if timing is not None and entry.frames:
+        settings["duration"] = [round(duration) for duration in timing.durations]
+        settings["loop"] = 1 if timing.loop is None else timing.loop
+    return settings
+
+
+def _for_format(picture: Picture, entry: Format) -> Picture:
+    """Return the picture without an alpha that the format has no room for, or in RGB."""
+    if not entry.alpha and picture.alpha is not None:
+        picture = replace(picture, alpha=None)
+    if entry.name in _COLOUR_ONLY and picture.channels == 1:
+        return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))
+    if picture.depth is Depth.FLOAT:
+        return replace(picture, pixels=picture.pixels.astype(Depth.FLOAT.dtype))
+    return picture
+
+
+def _alike(frames: Sequence[Picture], kind: str) -> list[Picture]:
+    """Return frames with the same channels; their sizes must be the same already."""
+    if len({frame.shape for frame in frames}) > 1:
+        raise ImageError(f"{kind} holds frames of one size, these differ: write .tif")
+    channels = max(frame.channels for frame in frames)
+    opaque = all(frame.alpha is None for frame in frames)
+    return [
+        Picture(
+            frame.pixels
+            if frame.channels == channels
+            else np.repeat(frame.pixels, channels, axis=2),
+            None if opaque else _alpha(frame),
+        )
+        for frame in frames
+    ]
+
+
+def _alpha(frame: Picture) -> NDArray[Any]:
+    if frame.alpha is not None:
+        return frame.alpha
+    return np.full(frame.shape, frame.white, frame.pixels.dtype)
+
+
+def _a_second_each(count: int) -> Timing:
+    """Return the timing of pages that become an animation."""
+    return Timing((1000.0,) * count, (0,) * count, 0)

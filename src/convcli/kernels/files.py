@@ -45,8 +45,8 @@ def read_kernel(path: str | Path) -> Kernel:
     try:
         with place.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise KernelError(f"{path}: the kernel file cannot be read: {reason}") from None
     if len(data) > _MOST_BYTES:
         raise KernelError(
@@ -235,6 +235,11 @@ def _bias(bias: object, weights: Weights) -> float | list[float] | None:
 def _text(value: object, place: str) -> str:
     if not isinstance(value, str):
         _fail(place, f"expected text, got {_kind(value)}", 'write it as "text"')
+    odd = [sign for sign in value if not sign.isprintable() and sign not in "\n\t"]
+    if odd:
+        # A file from elsewhere must not steer the terminal that its name is shown on.
+        fault = f"expected signs that can be printed, got {odd[0]!a}"
+        _fail(place, fault, "leave it out")
     return value
 
 

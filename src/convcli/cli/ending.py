@@ -1,0 +1,72 @@
+"""How the program ends: signals, readers that went away, what a terminal may be sent."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+INTERRUPTED = 130
+TERMINATED = 143
+"""128 and the signal's number, as shells report them."""
+
+_LONGEST, _TAIL = 700, 250
+
+
+@contextlib.contextmanager
+def leaving_when_told() -> Iterator[None]:
+    """Turn SIGTERM into an orderly exit, so that temporary files are removed.
+
+    SIGINT needs nothing: Python raises KeyboardInterrupt.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
+    # A second signal must not stop the cleaning up.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(TERMINATED)
+
+
+def abandon_output() -> None:
+    """Send what standard output still holds nowhere: flushing it at exit would fail too."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def printable(text: str) -> str:
+    r"""Return text without control characters: a file's name must not steer a terminal.
+
+    Examples
+    --------
+    >>> printable("red\x1b[31m.png")
+    'red\\x1b[31m.png'
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shortened(line: str) -> str:
+    """Return a line without its middle where it is very long: what to do stands at its end.
+
+    Examples
+    --------
+    >>> len(shortened("x" * 100_000))
+    703
+    """
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST - _TAIL]} … {line[-_TAIL:]}"

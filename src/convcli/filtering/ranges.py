@@ -1,0 +1,79 @@
+"""From raw floats to pixels of a depth."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine import Seen, saturate
+from convcli.filtering.options import Range
+from convcli.images import Depth
+
+Values = NDArray[Any]
+
+_SIXTEEN_TO_EIGHT = 257
+"""White of 16 bits over white of 8."""
+
+
+def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
+    """Return values on the scale of a depth: 16 bits come down to 8, floats stay.
+
+    From 8 bits up to 16 the picture is scaled before it is filtered.
+    """
+    if source is Depth.SIXTEEN and depth is Depth.EIGHT:
+        return np.asarray(values, np.float32) / np.float32(_SIXTEEN_TO_EIGHT)
+    return values
+
+
+def mapped(raw: Values, mapping: Range | None, depth: Depth) -> tuple[Values, Seen]:
+    """Return raw values as pixels, and what was seen of them.
+
+    Parameters
+    ----------
+    raw : ndarray of floats
+        May be overwritten.
+    mapping : Range or None
+        Not `Range.AUTO`. None returns the values as they are.
+    depth : Depth
+        Of the result.
+    """
+    seen = Seen(*_extent(raw))
+    if mapping is None:
+        return raw, seen
+    spread = _spread(raw, seen, mapping, depth)
+    least, most = -0.5, depth.white + 0.5
+    clipped = int(np.count_nonzero((spread < least) | (spread >= most)))
+    return as_depth(spread, depth), Seen(seen.low, seen.high, clipped)
+
+
+def as_depth(values: Values, depth: Depth) -> Values:
+    """Return values rounded and saturated to a depth; floats as they are."""
+    if depth is Depth.FLOAT or values.dtype == depth.dtype:
+        return values
+    pixels = np.empty(values.shape, depth.dtype)
+    saturate(np.array(values, np.float32), pixels)
+    return pixels
+
+
+def _extent(raw: Values) -> tuple[float, float]:
+    """Return the smallest and the largest number; NaN is none."""
+    known = raw[~np.isnan(raw)] if np.isnan(raw).any() else raw
+    return (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+
+
+def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:
+    if mapping is Range.ABS:
+        return np.abs(raw, out=raw)
+    if mapping is Range.SHIFT:
+        raw += raw.dtype.type((depth.white + 1) // 2)
+    if mapping is Range.STRETCH:
+        return _stretched(raw, seen, depth)
+    return raw
+
+
+def _stretched(raw: Values, seen: Seen, depth: Depth) -> Values:
+    if not seen.high > seen.low:
+        return np.zeros_like(raw)
+    raw -= raw.dtype.type(seen.low)
+    raw *= raw.dtype.type(depth.white / (seen.high - seen.low))
+    return raw

@@ -1,0 +1,216 @@
+"""What each file format can hold: one table, for reading, writing and the docs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from convcli.errors import ImageError
+from convcli.images.picture import Depth, Picture
+
+NPY = "NPY"
+
+_EIGHT = frozenset({Depth.EIGHT})
+_ALL = frozenset(Depth)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """What a format can hold when it is written.
+
+    Attributes
+    ----------
+    name : str
+        Pillow's name of it, or ``NPY``.
+    suffixes : tuple of str
+        Of file names, in lower case.
+    gray, colour : frozenset of Depth
+        The depths of grey pictures and of pictures in colour.
+    alpha : bool
+        Whether it holds transparency.
+    icc, dpi, exif : bool
+        The metadata that it carries.
+    frames : bool
+        Whether it holds more than one picture.
+    quality : int or None
+        The default of ``--quality``; None where it has no such setting. 0 stands for
+        lossless, which a quality that is asked for replaces.
+    levels : bool
+        Whether ``--compress-level`` applies.
+    settings : mapping
+        What else Pillow is told.
+    about : str
+        What changes in it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    gray: frozenset[Depth] = _EIGHT
+    colour: frozenset[Depth] = _EIGHT
+    alpha: bool = False
+    icc: bool = False
+    dpi: bool = False
+    exif: bool = False
+    frames: bool = False
+    quality: int | None = None
+    levels: bool = False
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    about: str = ""
+
+
+_TABLE = (
+    Format(
+        name="PNG",
+        suffixes=(".png", ".apng"),
+        gray=frozenset({Depth.EIGHT, Depth.SIXTEEN}),
+        colour=frozenset({Depth.EIGHT, Depth.SIXTEEN}),
+        alpha=True,
+        icc=True,
+        dpi=True,
+        exif=True,
+        frames=True,
+        levels=True,
+        about="whole dots per metre",
+    ),
+    Format(
+        name="TIFF",
+        suffixes=(".tif", ".tiff"),
+        gray=_ALL,
+        colour=_ALL,
+        alpha=True,
+        icc=True,
+        dpi=True,
+        exif=True,
+        frames=True,
+        levels=True,
+        about="Deflate compression",
+    ),
+    Format(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+        icc=True,
+        dpi=True,
+        exif=True,
+        quality=95,
+        about="lossy; the input's colour subsampling, else 4:4:4",
+    ),
+    Format(
+        name="WEBP",
+        suffixes=(".webp",),
+        alpha=True,
+        icc=True,
+        exif=True,
+        frames=True,
+        quality=0,
+        settings=MappingProxyType({"exact": True}),
+        about="lossless unless --quality is given; grey becomes RGB",
+    ),
+    Format(
+        name="GIF",
+        suffixes=(".gif",),
+        alpha=True,
+        frames=True,
+        about="256 colours a frame; alpha is on or off; hundredths of a second",
+    ),
+    Format(
+        name="AVIF",
+        suffixes=(".avif", ".avifs"),
+        alpha=True,
+        icc=True,
+        exif=True,
+        frames=True,
+        quality=90,
+        settings=MappingProxyType({"subsampling": "4:4:4"}),
+        about="lossy",
+    ),
+    Format(name="BMP", suffixes=(".bmp",), dpi=True, about="whole dots per metre"),
+    Format(
+        name="PPM",
+        suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"),
+        gray=_ALL,
+        about="floats as PFM",
+    ),
+    Format(
+        name="JPEG2000",
+        suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+        gray=frozenset({Depth.EIGHT, Depth.SIXTEEN}),
+        alpha=True,
+        about="lossless",
+    ),
+    Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), alpha=True),
+    Format(name="DDS", suffixes=(".dds",), alpha=True, about="uncompressed"),
+    Format(name="SGI", suffixes=(".bw", ".rgb", ".rgba", ".sgi"), about=""),
+    Format(name="PCX", suffixes=(".pcx",)),
+    Format(name="QOI", suffixes=(".qoi",), alpha=True, about="grey becomes RGB"),
+    Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL, about="the raw array"),
+)
+
+FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
+"""All formats that are written, by name."""
+
+_SUFFIXES = {suffix: entry.name for entry in _TABLE for suffix in entry.suffixes}
+
+_KINDS = (
+    {name.lower(): name for name in FORMATS}
+    | {suffix[1:]: name for suffix, name in _SUFFIXES.items()}
+)  # fmt: skip
+
+
+def format_for(target: str | Path) -> str:
+    """Return the name of the format that a file name's suffix stands for.
+
+    Raises
+    ------
+    ImageError
+        If the suffix is missing or no format that can be written.
+
+    Examples
+    --------
+    >>> format_for("edges.png")
+    'PNG'
+    """
+    suffix = Path(target).suffix.lower()
+    if suffix in _SUFFIXES:
+        return _SUFFIXES[suffix]
+    got = f"the suffix '{suffix}'" if suffix else "no suffix"
+    raise ImageError(
+        f"{target}: expected a picture format that can be written, got {got}: "
+        "name it .png, .jpg, .webp, .tif or .npy, or use --format"
+    )
+
+
+def format_named(name: str) -> str:
+    """Return the format that a person names, by its name or a suffix.
+
+    Raises
+    ------
+    ImageError
+        If there is none.
+
+    Examples
+    --------
+    >>> format_named("jpg")
+    'JPEG'
+    """
+    kind = _KINDS.get(name.strip().lower().removeprefix("."))
+    if kind is None:
+        known = ", ".join(entry.lower() for entry in FORMATS)
+        raise ImageError(f"expected a format that can be written ({known}), got {name!r}")
+    return kind
+
+
+def obstacle(picture: Picture, kind: str) -> str:
+    """Say why a format cannot hold a picture, and the remedy; empty where it can."""
+    entry = FORMATS[kind]
+    depths = entry.gray if picture.channels == 1 else entry.colour
+    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[picture.depth.value]
+    if picture.depth not in depths and picture.depth in entry.gray:
+        return f"{kind} holds {what} in grey only: use --gray, --depth 8, or write .tif"
+    if picture.depth is Depth.FLOAT and Depth.FLOAT not in depths:
+        return f"{kind} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
+    if picture.depth not in depths:
+        return f"{kind} cannot hold {what}: write .png or .tif, or use --depth 8"
+    if picture.is_translucent and not entry.alpha and kind != NPY:
+        return f"{kind} cannot hold transparency: write .png, .webp or .tif"
+    return ""

@@ -1,0 +1,166 @@
+"""What is let in: formats, pixels, damage."""
+
+import contextlib
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from PIL import Image, ImageFile
+
+from convcli.errors import ImageError
+
+MAX_PIXELS = 89_478_485
+"""Pillow's own limit for a warning: a quarter GiB of 24-bit pixels."""
+
+_LEAST = 64 * 64
+"""A frame counts as at least so many pixels: it has a cost of its own."""
+
+READ_FORMATS = (
+    "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
+    "ICNS", "ICO", "IM", "IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX",
+    "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP",
+    "XBM", "XPM", "XVTHUMB",
+)  # fmt: skip
+"""Picture formats that Pillow decodes by itself."""
+
+_BYTES_A_PIXEL = 16
+_SPARE_BYTES = 64 * 2**20
+
+_STDERR = 2
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is accepted from a file.
+
+    Attributes
+    ----------
+    max_pixels : int
+        The most pixels, of all frames that are read.
+    allow_truncated : bool
+        Read what there is of a file that ends too early.
+    allow_formats : frozenset of str
+        Formats beside `READ_FORMATS`, by Pillow's names (``EPS``).
+    frame : int, optional
+        The only frame to read, counted from 0; all of them otherwise.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    allow_truncated: bool = False
+    allow_formats: frozenset[str] = frozenset()
+    frame: int | None = None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """All formats that are accepted and that this Pillow has."""
+        Image.init()
+        accepted = {*READ_FORMATS, *self.allow_formats}
+        return tuple(name for name in Image.OPEN if name in accepted)
+
+    @property
+    def max_bytes(self) -> int:
+        """More bytes than any file within the limit of pixels has."""
+        return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
+
+
+class Counter:
+    """Adds up the pixels that a file declares, before any is decoded.
+
+    Parameters
+    ----------
+    limit : int
+        The most pixels.
+    label : str
+        What messages call the file.
+    """
+
+    def __init__(self, limit: int, label: str) -> None:
+        self._limit = limit
+        self._label = label
+        self._pixels = 0
+
+    def add(self, width: int, height: int, frames: int = 1) -> None:
+        """Count frames of a size.
+
+        Raises
+        ------
+        ImageError
+            If that makes too many pixels.
+        """
+        self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
+        if self._pixels > self._limit:
+            raise too_many_pixels(self._label, self._limit, self._pixels)
+
+
+def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
+    """Return the error on a file that declares too many pixels."""
+    return ImageError(
+        f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
+        "trust the file"
+    )
+
+
+@contextlib.contextmanager
+def guarded(reading: Reading) -> Iterator[None]:
+    """Set Pillow's switches, which are global, for the time of one reading."""
+    with _lock, warnings.catch_warnings():
+        # Remarks on odd metadata are no fault of the pixels.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before = (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
+        Image.MAX_IMAGE_PIXELS = reading.max_pixels
+        ImageFile.LOAD_TRUNCATED_IMAGES = reading.allow_truncated
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Keep libtiff from writing to standard error itself: its errors are raised anyway."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - it has no path to speak of
+        os.dup2(nowhere.fileno(), _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+
+
+def blocked_format(prefix: bytes) -> str | None:
+    """Return the format that a file's first bytes look like, where it is not accepted."""
+    Image.init()
+    for name in sorted(set(Image.OPEN) - set(READ_FORMATS)):
+        accepts = Image.OPEN[name][1]
+        if accepts is not None and accepts(prefix) is True:
+            return name
+    return None
+
+
+def readable_named(name: str) -> str:
+    """Return the format of that name, which Pillow may read with another program's help.
+
+    Raises
+    ------
+    ImageError
+        If Pillow knows none.
+    """
+    Image.init()
+    kind = name.strip().upper()
+    if kind not in Image.OPEN:
+        off = ", ".join(sorted(set(Image.OPEN) - set(READ_FORMATS))).lower()
+        raise ImageError(f"expected a format that is off ({off}), got {name!r}")
+    return kind

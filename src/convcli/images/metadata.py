@@ -1,0 +1,149 @@
+"""Profile, resolution and EXIF: from a decoded image, and to a format that holds them."""
+
+import math
+import struct
+from typing import Any
+
+from PIL import ExifTags, Image, JpegImagePlugin
+
+from convcli.images.formats import FORMATS
+from convcli.images.modes import keeps_profile
+from convcli.images.picture import Metadata
+
+FAULTS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+)
+"""What Pillow raises on metadata that make no sense: each tag has its own habits."""
+
+_KEPT = (
+    0x010E,  # ImageDescription
+    0x010F,  # Make
+    0x0110,  # Model
+    0x0131,  # Software
+    0x0132,  # DateTime
+    0x013B,  # Artist
+    0x013E,  # WhitePoint
+    0x013F,  # PrimaryChromaticities
+    0x8298,  # Copyright
+)
+"""What EXIF 2.3 has in its first directory, less what the pixels or the file say."""
+
+_STRUCTURE = ("{", "<?xml", "ImageJ=", "SCIFIO=")
+"""How descriptions begin that tell a program of pages and shapes, which may change."""
+
+_PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
+_JPEG_LIMIT = 65_533 - 8
+_PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
+_HEADER = 128
+
+
+def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a decoded image says about itself, and what of it is damaged.
+
+    Parameters
+    ----------
+    image : Image
+        Decoded; its orientation is applied by someone else.
+
+    Returns
+    -------
+    Metadata, tuple of str
+    """
+    notes: tuple[str, ...] = ()
+    try:
+        exif = _exif(image)
+    except FAULTS:
+        exif, notes = None, ("the EXIF data is damaged: it is dropped",)
+    profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or not keeps_profile(image.mode):
+        profile = None
+    return Metadata(profile, _dpi(image.info.get("dpi")), exif, _subsampling(image)), notes
+
+
+def save_settings(
+    metadata: Metadata, kind: str, channels: int, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Return Pillow's settings for the metadata that a format can hold.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        What there is.
+    kind : str
+        The name of the format.
+    channels : int
+        1 or 3: a profile of another number of colours is left out.
+    size : (int, int)
+        Rows and columns, which EXIF repeats.
+
+    Returns
+    -------
+    dict with ``icc_profile``, ``dpi``, ``exif``, each only where it is held
+    """
+    entry = FORMATS[kind]
+    settings: dict[str, Any] = {}
+    if entry.icc and metadata.icc and _fits(metadata.icc, channels):
+        settings["icc_profile"] = metadata.icc
+    if entry.dpi and metadata.dpi:
+        settings["dpi"] = metadata.dpi
+    if entry.exif and metadata.exif:
+        exif = _resized(metadata.exif, size)
+        if kind != "JPEG" or len(exif) <= _JPEG_LIMIT:
+            settings["exif"] = exif
+    return settings
+
+
+def _exif(image: Image.Image) -> bytes | None:
+    """Return EXIF without orientation, thumbnail, and what describes the old file."""
+    found, kept = image.getexif(), Image.Exif()
+    for tag in _KEPT:
+        if tag in found and not str(found[tag]).startswith(_STRUCTURE):
+            kept[tag] = found[tag]
+    for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        inner = dict(found.get_ifd(tag))
+        if ExifTags.IFD.Interop in inner:
+            inner[ExifTags.IFD.Interop] = dict(found.get_ifd(ExifTags.IFD.Interop))
+        if inner:
+            kept[tag] = inner
+    return kept.tobytes() if len(kept) else None
+
+
+def _resized(exif: bytes, size: tuple[int, int]) -> bytes:
+    """Return EXIF whose pixel dimensions, where it has any, are the picture's."""
+    block = Image.Exif()
+    block.load(exif)
+    inner = block.get_ifd(ExifTags.IFD.Exif)
+    width_height = (size[1], size[0])
+    for tag, side in _PIXEL_SIDES:
+        if tag in inner:
+            inner[tag] = width_height[side]
+    return block.tobytes()
+
+
+def _dpi(value: object) -> tuple[float, float] | None:
+    try:
+        across, down = (float(part) for part in value)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    usable = all(math.isfinite(part) and part > 0 for part in (across, down))
+    return (across, down) if usable else None
+
+
+def _subsampling(image: Image.Image) -> int | None:
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return None
+    sampling = JpegImagePlugin.get_sampling(image)
+    return sampling if sampling >= 0 else None
+
+
+def _fits(profile: bytes, channels: int) -> bool:
+    return len(profile) >= _HEADER and profile[16:20] == _PROFILE_SPACES.get(channels)

@@ -1,0 +1,143 @@
+"""The modes that Pillow reads, and what each is filtered as: one table."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from convcli.errors import ImageError
+from convcli.images.picture import Picture, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What pixels of a mode become.
+
+    Attributes
+    ----------
+    target : str
+        Pillow's mode that they are converted to; the same where they are filtered as
+        they are.
+    about : str
+        What that means.
+    """
+
+    target: str
+    about: str
+
+
+_DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
+
+MODES: Mapping[str, Mode] = MappingProxyType(
+    {
+        "1": Mode("L", "black and white: 0 and 255"),
+        "L": Mode("L", "8-bit grey"),
+        "LA": Mode("LA", "8-bit grey with alpha"),
+        "La": Mode("LA", "premultiplied: the grey is divided by alpha"),
+        "P": Mode("RGB", "the palette's colours; RGBA where one of them is transparent"),
+        "PA": Mode("RGBA", "the palette's colours with alpha"),
+        "RGB": Mode("RGB", "8-bit colour"),
+        "RGBA": Mode("RGBA", "8-bit colour with alpha"),
+        "RGBa": Mode("RGBA", "premultiplied: the colours are divided by alpha"),
+        "RGBX": Mode("RGB", "the fourth byte means nothing"),
+        "CMYK": Mode("RGB", _DEVICE),
+        "YCbCr": Mode("RGB", "ITU-R BT.601, as in JPEG"),
+        "LAB": Mode("RGB", "CIE L*a*b* (D50) to sRGB"),
+        "HSV": Mode("RGB", "a hue is an angle: it has no mean"),
+        "I": Mode("I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey"),
+        "I;16": Mode("I;16", "16-bit grey"),
+        "I;16L": Mode("I;16", "16-bit grey"),
+        "I;16B": Mode("I;16", "16-bit grey"),
+        "I;16N": Mode("I;16", "16-bit grey"),
+        "F": Mode("F", "32-bit floats, as they are"),
+    }
+)
+
+_SIXTEEN_BIT = "I;16"
+_PROFILED = ("CMYK", "LAB")
+_TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
+_GRAY_AXES = 2
+
+
+def picture_from(image: Image.Image, kind: str | None, label: str) -> Picture:
+    """Return the pixels of a decoded image, in a mode that can be filtered.
+
+    Parameters
+    ----------
+    image : Image
+        Decoded, upright.
+    kind : str or None
+        The name of its file format.
+    label : str
+        What messages call it.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ImageError
+        If the mode is not in `MODES`.
+    """
+    mode = MODES.get(image.mode)
+    if mode is None:
+        known = ", ".join(MODES)
+        raise ImageError(
+            f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
+        )
+    if mode.target == _SIXTEEN_BIT:
+        return _sixteen(np.asarray(image).astype(np.uint16), image, kind)
+    if mode.target == "I" and kind == "PPM":
+        return _sixteen(np.asarray(image).astype(np.uint16), image, kind)
+    if mode.target in ("I", "F"):
+        dtype = np.float64 if mode.target == "I" else np.float32
+        return Picture(np.asarray(image).astype(dtype)[..., np.newaxis], None, kind)
+    target = mode.target
+    if image.has_transparency_data:
+        target = _TRANSPARENT.get(target, target)
+    return _split(np.asarray(_converted(image, target)), target, kind)
+
+
+def keeps_profile(mode: str) -> bool:
+    """Say whether a picture of that mode is still described by its file's profile."""
+    return mode not in _PROFILED
+
+
+def _sixteen(grid: Pixels, image: Image.Image, kind: str | None) -> Picture:
+    clear = image.info.get("transparency")
+    alpha = None
+    if isinstance(clear, int):
+        alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
+    return Picture(grid[..., np.newaxis], alpha, kind)
+
+
+def _split(array: Pixels, target: str, kind: str | None) -> Picture:
+    if array.ndim == _GRAY_AXES:
+        return Picture(array[..., np.newaxis], None, kind)
+    if target.endswith("A"):
+        return Picture(array[..., :-1], array[..., -1], kind)
+    return Picture(array, None, kind)
+
+
+def _converted(image: Image.Image, target: str) -> Image.Image:
+    if image.mode == target:
+        return image
+    profile = image.info.get("icc_profile")
+    if image.mode == "CMYK" and profile:
+        try:
+            return _through(image, profile)
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            return image.convert(target)
+    return image.convert(target)
+
+
+def _through(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert a CMYK image to sRGB as its profile says."""
+    converted = ImageCms.profileToProfile(
+        image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    return image.convert("RGB") if converted is None else converted

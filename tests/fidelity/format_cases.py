@@ -1,0 +1,87 @@
+"""What each format keeps of each kind of picture: the cases of the tests, and of the docs.
+
+A cell says what a picture of the column becomes when it is written to the format of the row:
+``same`` (equal to the last bit), ``close`` (lossy), ``rgb`` (grey as three equal channels),
+``few`` (256 colours, alpha on or off) or ``-`` (refused, with the remedy). The columns after
+the bar: whether profile, resolution and EXIF arrive, and whether frames do.
+"""
+
+from dataclasses import dataclass
+
+PICTURES = ("L", "L16", "LF", "LA", "LA16", "RGB", "RGB16", "RGBF", "RGBA", "RGBA16")
+
+_WRITTEN = """
+PNG      same same -    same same same same -    same same | icc dpi exif frames
+TIFF     same same same same same same same same same same | icc dpi exif frames
+JPEG     close -   -    -    -    close -   -    -    -    | icc dpi exif -
+WEBP     rgb  -    -    rgb  -    same -    -    same -    | icc -   exif frames
+GIF      same -    -    few  -    few  -    -    few  -    | -   -   -    frames
+AVIF     close -   -    close -   close -   -    close -   | icc -   exif frames
+BMP      same -    -    -    -    same -    -    -    -    | -   dpi -    -
+PPM      same same same -    -    same -    -    -    -    | -   -   -    -
+JPEG2000 same same -    same -    same -    -    same -    | -   -   -    -
+TGA      same -    -    same -    same -    -    same -    | -   -   -    -
+DDS      same -    -    same -    same -    -    same -    | -   -   -    -
+SGI      same -    -    -    -    same -    -    -    -    | -   -   -    -
+PCX      same -    -    -    -    same -    -    -    -    | -   -   -    -
+QOI      rgb  -    -    rgb  -    same -    -    same -    | -   -   -    -
+NPY      same same same -    -    same same same -    -    | -   -   -    -
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one format holds."""
+
+    format: str
+    cells: dict[str, str]
+    icc: bool
+    dpi: bool
+    exif: bool
+    frames: bool
+
+
+def _row(line: str) -> Row:
+    left, right = line.split("|")
+    name, *cells = left.split()
+    icc, dpi, exif, frames = (word != "-" for word in right.split())
+    return Row(name, dict(zip(PICTURES, cells, strict=True)), icc, dpi, exif, frames)
+
+
+ROWS = tuple(_row(line) for line in _WRITTEN.strip().splitlines())
+
+
+@dataclass(frozen=True)
+class Read:
+    """A mode, a format that keeps it, and what its pixels are filtered as."""
+
+    mode: str
+    format: str
+    depth: str
+    channels: int
+    alpha: bool
+
+
+READ = (
+    Read("1", "PNG", "8", 1, alpha=False),
+    Read("L", "PNG", "8", 1, alpha=False),
+    Read("LA", "PNG", "8", 1, alpha=True),
+    Read("La", "", "8", 1, alpha=True),
+    Read("P", "PNG", "8", 3, alpha=False),
+    Read("PA", "TIFF", "8", 3, alpha=True),
+    Read("RGB", "PNG", "8", 3, alpha=False),
+    Read("RGBA", "PNG", "8", 3, alpha=True),
+    Read("RGBa", "", "8", 3, alpha=True),
+    Read("RGBX", "", "8", 3, alpha=False),
+    Read("CMYK", "TIFF", "8", 3, alpha=False),
+    Read("YCbCr", "TIFF", "8", 3, alpha=False),
+    Read("LAB", "TIFF", "8", 3, alpha=False),
+    Read("HSV", "", "8", 3, alpha=False),
+    Read("I", "TIFF", "float", 1, alpha=False),
+    Read("I;16", "PNG", "16", 1, alpha=False),
+    Read("I;16L", "", "16", 1, alpha=False),
+    Read("I;16B", "TIFF", "16", 1, alpha=False),
+    Read("I;16N", "", "16", 1, alpha=False),
+    Read("F", "TIFF", "float", 1, alpha=False),
+)
+"""Modes without a format are met in memory only: no file that Pillow writes keeps them."""
