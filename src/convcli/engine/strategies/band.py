@@ -5,6 +5,7 @@ import numpy as np
 from convcli.engine.matrices import (
     UNPACKED,
     call_cost,
+    dense_refusal,
     dense_weights,
     frozen,
     pitch,
@@ -46,10 +47,9 @@ class Band(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 that leave a cache for the picture."""
-        if problem.kernel.is_bank:
-            return "a filter bank"
-        if problem.window.stride != (1, 1):
-            return "a stride above 1"
+        reason = dense_refusal(problem)
+        if reason:
+            return reason
         shifted = _shifted_rows(problem, _ROWS) * 2 * _LINE * problem.natural_working.itemsize
         return "a kernel too large for a band" if shifted > _MOST_BYTES else ""
 

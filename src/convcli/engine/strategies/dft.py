@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from convcli.engine.matrices import (
     call_cost,
+    dense_refusal,
     dense_weights,
     frozen,
     pitch,
     transfer_cost,
+    transform_refusal,
     transform_working,
     up,
     whole_again,
@@ -44,16 +46,14 @@ class RowDft(Strategy):
 
     name = "row-dft"
     method = Method.FFT
-    exact = False
     planar = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 whose Toeplitz matrices stay small."""
-        if problem.kernel.is_bank:
-            return "a filter bank"
-        if problem.window.stride != (1, 1):
-            return "a stride above 1"
+        reason = dense_refusal(problem) or transform_refusal(problem)
+        if reason:
+            return reason
         length, taps = _length(problem), problem.window.columns.extent
         values = _planes(length) * (_outputs(taps) + taps - 1) * _outputs(taps)
         wide = values * transform_working(problem).itemsize > _MOST_BYTES

@@ -7,9 +7,11 @@ import numpy as np
 
 from convcli.engine.matrices import (
     call_cost,
+    dense_refusal,
     dense_weights,
     frozen,
     transfer_cost,
+    transform_refusal,
     transform_working,
     whole_again,
 )
@@ -39,16 +41,14 @@ class Fft(Strategy):
 
     name = "fft"
     method = Method.FFT
-    exact = False
     planar = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 that fit into a transform, with room for outputs."""
-        if problem.kernel.is_bank:
-            return "a filter bank"
-        if problem.window.stride != (1, 1):
-            return "a stride above 1"
+        reason = dense_refusal(problem) or transform_refusal(problem)
+        if reason:
+            return reason
         most = _MOST[transform_working(problem).itemsize]
         wide = max(axis.extent for axis in problem.window.axes) > most // 2
         return f"a kernel above {most // 2} px" if wide else ""

@@ -10,6 +10,7 @@ from convcli.engine.matrices import (
     frozen,
     pitch,
     transfer_cost,
+    transform_refusal,
     transform_working,
     up,
     whole_again,
@@ -65,7 +66,6 @@ class RowWinograd(Strategy):
 
     name = "row-winograd"
     method = Method.GEMM
-    exact = False
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -77,8 +77,9 @@ class RowWinograd(Strategy):
             return "a stride, a dilation, or groups"
         if min(kernel.channels, kernel.filters) < _FEWEST:
             return f"fewer than {_FEWEST} channels"
-        large = kernel.channels * kernel.filters > UNPACKED // _LEAST_COLUMNS
-        return "too many channels for products that are not packed" if large else ""
+        if kernel.channels * kernel.filters > UNPACKED // _LEAST_COLUMNS:
+            return "too many channels for products that are not packed"
+        return transform_refusal(problem)
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
