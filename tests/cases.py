@@ -1,6 +1,6 @@
 """Correlations to draw: images of every type and layout, and settings of every form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -28,12 +28,13 @@ METHODS = tuple(method.value for method in Method)
 WAYS = ("auto", *_ALONE)
 """The planner's choice, and each strategy alone: a new one is tested at once."""
 
-_ROUNDED = (
-    *("fft", "only fft", "only row-dft"),
-    *("gemm", "only row-winograd"),
-    *("separable", "only separable"),
-)
-"""Ways through numbers that are not whole: Fourier's, Winograd's, factors from an SVD."""
+_ROUNDED = {
+    name
+    for kind in STRATEGIES
+    if not kind.exact
+    for name in (f"only {kind.name}", kind.method.value)
+}
+"""Ways that may go through numbers that are not whole: the strategies say so themselves."""
 
 _SERVE_ALL = ("auto", "direct")
 _EXACT = 2**40
@@ -66,6 +67,15 @@ class Case:
                 raise
             return None
 
+    def results(
+        self, ways: tuple[str, ...] = WAYS, **more: Any
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yield what each way makes of it, where it can serve."""
+        for way in ways:
+            result = self.result(way, **more)
+            if result is not None:
+                yield way, result
+
     def _alone(self, kind: type[Strategy], **settings: Any) -> NDArray[Any] | None:
         jobs, chosen = settings.pop("jobs", None), self.plan(**settings)
         if kind.refusal(chosen.problem):
@@ -90,7 +100,12 @@ class Case:
         return out
 
     def slack(self, way: str) -> float:
-        """Return the error that is allowed where whole numbers should stay whole."""
+        """Return the error that is allowed where all numbers are whole.
+
+        None for integer images, save where a strategy says that it is inexact.
+        """
+        if self.image.dtype.kind == "f":
+            return self.tolerance(self.image.dtype)
         return slack(way, self.scale())
 
     def tolerance(self, dtype: np.dtype[Any]) -> float:

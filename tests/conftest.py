@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 settings.register_profile(
     "convcli",
     deadline=None,
-    max_examples=30,
+    max_examples=60,
     phases=[phase for phase in Phase if phase is not Phase.explain],
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -138,6 +138,11 @@ class Axis:
         padding = min(total, self.after)
         return Unseen(picture=total - padding, padding=padding)
 
+    @property
+    def gap(self) -> int:
+        """Pixels between two windows that neither looks at: stride less extent."""
+        return max(self.stride - self.extent, 0)
+
     def source(self, output: int) -> int:
         """Return the picture position of the first tap of an output (negative: padding)."""
         return output * self.stride - self.before

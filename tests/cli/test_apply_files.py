@@ -76,7 +76,6 @@ FAILURES = {
     "no memory": ("in.png", "out.png", ("box", "-p", "999999999")),
     "transparency in a JPEG": ("clear.png", "out.jpg", ("box",)),
     "16 bits in a JPEG": ("deep.png", "out.jpg", ("box",)),
-    "16 bits in colour": ("deep.png", "out.png", ("[[[[1]]],[[[1]]],[[[1]]]]",)),
 }
 
 
@@ -227,7 +226,7 @@ def test_a_photograph_in_jpeg_is_filtered(tmp_path: Path) -> None:
         ("TIFF", b"II"),
         ("BMP", b"BM"),
         ("PPM", b"P5"),
-        ("GIF", b"\x89PNG"),
+        ("GIF", b"GIF89a"),
     ],
 )
 def test_a_pipe_goes_on_in_the_format_that_came(kind: str, signature: bytes) -> None:

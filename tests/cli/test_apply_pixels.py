@@ -154,7 +154,7 @@ def test_opacity_is_carried_over_untouched(
 ) -> None:
     alpha = gradient(3, 4) * 20
     pixels = np.dstack([*[np.full((3, 4), 90, np.uint8)] * colours, alpha])
-    made = np.array(filtered(tmp_path, pixels, kernel))
+    made = np.array(filtered(tmp_path, pixels, kernel, "--alpha", "keep"))
     assert mode(tmp_path / "out.png") == expected
     assert made[..., -1].tolist() == alpha.tolist()
 
@@ -177,7 +177,7 @@ def test_opacity_is_that_under_the_middle_of_each_window(
 ) -> None:
     alpha = gradient(9, 9)
     pixels = np.dstack([*[alpha] * colours, alpha])
-    made = np.array(filtered(tmp_path, pixels, "box", *options))
+    made = np.array(filtered(tmp_path, pixels, "box", *options, "--alpha", "keep"))
     assert made[..., -1].tolist() == alpha[rows, columns].tolist()
 
 

@@ -42,10 +42,10 @@ def test_the_report_has_a_line_for_each_fact(source: Path, out: Path) -> None:
 
 def test_the_report_tells_of_opacity_stride_and_dilation(tmp_path: Path, out: Path) -> None:
     pixels = save(tmp_path / "rgba.png", [[[1, 2, 3, 4]] * 5] * 5)
-    options = ("-s", "2x4", "-d", "1x2", "-p", "1x0", "--border", "edge")
+    options = ("-s", "2x4", "-d", "1x2", "-p", "1x0", "--border", "edge", "--alpha", "keep")
     text = done("apply", "box", pixels, out, *options)
     assert "input       5 × 5 px, 3 channels\n" in text
-    assert "output      1 × 3 px, 3 channels + alpha\n" in text
+    assert "output      1 × 3 px, 3 channels + alpha" in text
     assert "stride 2×4, padding 1+1 rows, 0+0 columns, dilation 1×2, border replicate" in text
 
 
@@ -104,6 +104,10 @@ def test_json_holds_all_that_the_report_says(tmp_path: Path, out: Path) -> None:
         "raw": {"min": 64, "max": 128},
         "clipped_percent": 0,
         "alpha": False,
+        "alpha_way": None,
+        "depth": "8",
+        "frames": 1,
+        "mode": "L",
         "warnings": [],
     }
 

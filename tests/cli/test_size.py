@@ -80,7 +80,9 @@ def test_no_whole_number_shows_the_fraction_and_what_is_unseen(
 
 def test_how_many_are_never_looked_at_is_told() -> None:
     assert "1 column is never looked at" in unclean("--w 7 --k 3 --s 3")
-    assert "3 columns are never looked at" in unclean("--w 9 --k 3 --s 5 --p 1")
+    assert "3 columns left over at the end are never looked at" in unclean(
+        "--w 9 --k 3 --s 5 --p 1"
+    )
     assert "1 row is never looked at" in unclean("--w 6 --h 7 --k 3 --s 3")
 
 

@@ -57,6 +57,7 @@ def test_json_of_clean_settings() -> None:
             "output": 3,
             "receptive_field": 5,
             "unseen": {"total": 0, "picture": 0, "padding": 0},
+            "gap": 0,
             "clean_settings": [],
         },
         "height": {
@@ -70,6 +71,7 @@ def test_json_of_clean_settings() -> None:
             "output": 4,
             "receptive_field": 5,
             "unseen": {"total": 0, "picture": 0, "padding": 0},
+            "gap": 0,
             "clean_settings": [],
         },
     }

@@ -1,9 +1,11 @@
 """Types: what comes in, what comes out, and how it is rounded."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import cases
 import convcli
@@ -76,6 +78,13 @@ def test_negative_halves_too(dtype: str) -> None:
     assert convcli.correlate(image, [[-0.5]], dtype=dtype).tolist() == [[0, -2, -2, -4]]
 
 
+@pytest.mark.parametrize(("weight", "rounded"), [(3.5, 4), (6.5, 6), (7.5, 8), (20.5, 20)])
+def test_a_half_in_the_weights_is_a_tie_too(weight: float, rounded: int) -> None:
+    image = np.ones((1, 1), np.uint8)
+    assert convcli.correlate(image, [[weight]]).tolist() == [[weight]]
+    assert convcli.correlate(image, [[weight]], dtype=np.uint8).tolist() == [[rounded]]
+
+
 @integers
 @pytest.mark.parametrize("image", ["float32", "float64", "int64"])
 def test_what_does_not_fit_saturates(dtype: str, image: str) -> None:
@@ -140,24 +149,39 @@ def test_float16_results_beyond_its_range_are_infinite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "settings"),
+    ("image", "weights"),
     [
-        (np.ones((1, 1), np.uint8), {"weights": [[1e300]]}),
-        (np.ones((1, 1), np.float32), {"weights": [[1e300]]}),
-        (np.ones((1, 1), np.float32), {"weights": [[1]], "bias": 1e300}),
-        (np.ones((1, 1), np.float32), {"weights": [[1, 1]], "fill": 1e300, "padding": (0, 1)}),
-        (np.full((1, 1), 3e38, np.float32), {"weights": [[2]]}),
-        (np.full((1, 2), 3e38, np.float32), {"weights": [[1, 1]]}),
-        (np.full((1, 2), 1e308), {"weights": [[1, 1]]}),
+        (np.full((1, 1), 3e38, np.float32), [[2]]),
+        (np.full((1, 2), 3e38, np.float32), [[1, 1]]),
+        (np.full((1, 2), 1e308), [[1, 1]]),
     ],
 )
-def test_what_no_float_holds_is_infinite_without_a_warning(
-    image: np.ndarray[tuple[int, int], np.dtype[np.generic]], settings: dict[str, object]
+def test_pixels_whose_sum_no_float_holds_are_infinite_without_a_warning(
+    image: NDArray[Any], weights: list[list[float]]
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = convcli.correlate(image, **settings)  # type: ignore[arg-type]
+        result = convcli.correlate(image, weights)
     assert (result == np.inf).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"weights": [[1e300]]},
+        {"weights": [[1]], "bias": 1e300},
+        {"weights": [[1, 1]], "fill": 1e300, "padding": (0, 1)},
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_settings_whose_sum_no_float32_holds_are_refused(
+    dtype: str, settings: dict[str, Any]
+) -> None:
+    """They would be infinite whatever the image; in float64 they are not."""
+    with pytest.raises(convcli.KernelError, match="scale the weights or the bias down"):
+        convcli.correlate(np.ones((1, 1), dtype), **settings)
+    result = convcli.correlate(np.ones((1, 1), dtype), **settings, dtype=np.float64)
+    assert result.ravel().tolist()[0] == pytest.approx(1e300)
 
 
 def test_opposite_infinities_are_not_a_number_without_a_warning() -> None:

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-import cases
 import convcli
 from cases import Case
 from convcli.engine.strategies import STRATEGIES
@@ -26,7 +25,7 @@ KERNELS: dict[str, NDArray[np.float64]] = {
     "long box": np.full((1, 33), 1 / 33),
     "binomial": convcli.kernel_from("binomial:2").weights,
     "gaussian": convcli.kernel_from("gaussian:1.3").weights,
-    "wide gaussian": convcli.kernel_from("gaussian:3").weights,
+    "wide gaussian": convcli.kernel_from("gaussian:2").weights,
     "rank 2": np.outer([1.5, 2, 3.1], [1, 0.3, 4]) + np.outer([0.7, -1, 1], [2, 1, -1.9]),
     "dense": RNG.normal(size=(7, 5)),
     "large": RNG.normal(size=(17, 15)),
@@ -48,8 +47,6 @@ BANKS: dict[str, tuple[NDArray[np.float64], dict[str, Any]]] = {
     "groups": (bank(6, 2, 3, 2), {"groups": 3, "dilation": (2, 1), "padding": (2, 0)}),
 }
 
-ways = pytest.mark.parametrize("way", cases.WAYS)
-
 
 def pictured(dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.random.default_rng(23).integers(0, 200, shape).astype(dtype)
@@ -57,7 +54,7 @@ def pictured(dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
 
 def kernel_case(name: str, dtype: str, border: str) -> Case:
     weights = KERNELS[name]
-    image = pictured(dtype, (19, 23, 2))
+    image = pictured(dtype, (11, 13, 2))
     return Case(image, weights, {"padding": "same", "border": border, "bias": 3.5})
 
 
@@ -69,11 +66,9 @@ def bank_case(name: str, dtype: str) -> Case:
     return Case(image, weights, {**settings, "bias": bias, "border": "reflect"})
 
 
-def assert_close(way: str, case: Case, expected: NDArray[np.float64]) -> None:
-    result = case.result(way)
-    if result is not None:
-        atol = case.tolerance(result.dtype)
-        np.testing.assert_allclose(result, expected, rtol=0, atol=atol)
+def assert_close(way: str, result: NDArray[Any], expected: NDArray[Any], atol: float) -> None:
+    assert result.shape == expected.shape, way
+    np.testing.assert_allclose(result, expected, rtol=0, atol=atol, err_msg=way)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -81,8 +76,8 @@ def assert_close(way: str, case: Case, expected: NDArray[np.float64]) -> None:
 def test_kernels(name: str, dtype: str, border: str) -> None:
     case = kernel_case(name, dtype, border)
     expected = case.expected()
-    for way in cases.WAYS:
-        assert_close(way, case, expected)
+    for way, result in case.results():
+        assert_close(way, result, expected, case.tolerance(result.dtype))
 
 
 @pytest.mark.parametrize("name", BANKS)
@@ -90,39 +85,34 @@ def test_kernels(name: str, dtype: str, border: str) -> None:
 def test_banks(name: str, dtype: str) -> None:
     case = bank_case(name, dtype)
     expected = case.expected()
-    for way in cases.WAYS:
-        assert_close(way, case, expected)
+    for way, result in case.results():
+        assert_close(way, result, expected, case.tolerance(result.dtype))
 
 
-@ways
 @pytest.mark.parametrize("name", KERNELS)
-def test_bytes_are_off_at_ties_only(way: str, name: str) -> None:
+def test_bytes_are_off_at_ties_only(name: str) -> None:
     """Within 1e-3 of a tie either neighbour is right."""
     case = kernel_case(name, "uint8", "replicate")
-    result = case.result(way, dtype=np.int16)
-    if result is not None:
-        distance = np.abs(result - case.expected())
-        assert distance.max() <= 0.5 + 1e-3
+    expected = case.expected()
+    for way, result in case.results(dtype=np.int16):
+        assert np.abs(result - expected).max() <= 0.5 + 1e-3, way
 
 
-@ways
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("place", [(0, 0), (7, 22), (18, 5)])
+@pytest.mark.parametrize("place", [(0, 0), (7, 12), (10, 5)])
 def test_a_nan_stays_where_the_kernel_looks(
-    way: str, place: tuple[int, int], value: float
+    name: str, place: tuple[int, int], value: float
 ) -> None:
-    for name, weights in KERNELS.items():
-        case = kernel_case(name, "float32", "zero")
-        spoilt = case.image.copy()
-        spoilt[place] = value
-        clean, result = (
-            Case(image, weights, case.settings).result(way) for image in (case.image, spoilt)
-        )
-        if clean is not None and result is not None:
-            touched = looking_at(place, weights, clean.shape)
-            np.testing.assert_array_equal(~np.isfinite(result), touched, name)
-            atol = case.tolerance(result.dtype)
-            np.testing.assert_allclose(result[~touched], clean[~touched], rtol=0, atol=atol)
+    case = kernel_case(name, "float32", "zero")
+    spoilt = case.image.copy()
+    spoilt[place] = value
+    clean = dict(case.results())
+    for way, result in Case(spoilt, case.weights, case.settings).results():
+        touched = looking_at(place, case.weights, result.shape)
+        np.testing.assert_array_equal(~np.isfinite(result), touched, way)
+        atol = case.tolerance(result.dtype)
+        assert_close(way, result[~touched], clean[way][~touched], atol)
 
 
 def looking_at(
@@ -161,7 +151,7 @@ def test_the_planner_keeps_whole_numbers_whole(name: str) -> None:
             ndimage.correlate(image[..., c].astype(np.float64), w, mode="mirror")
             for c, w in enumerate(filters)
         )
-        np.testing.assert_array_equal(result[..., output], expected)
+        np.testing.assert_array_equal(result[..., output], np.float32(expected))
 
 
 def test_every_strategy_serves_some_of_these() -> None:

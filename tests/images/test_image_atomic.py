@@ -66,7 +66,7 @@ def test_a_new_file_has_the_mode_of_any_new_file(tmp_path: Path) -> None:
     assert target.stat().st_mode == plain.stat().st_mode
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
 def test_the_mode_of_the_old_file_is_kept(tmp_path: Path, mode: int) -> None:
     target = tmp_path / "out.png"
     target.write_bytes(b"old")

@@ -140,16 +140,6 @@ def test_16_bit_grey_of_the_other_byte_order(tmp_path: Path) -> None:
     assert_picture(read_picture(path), DEEP[..., np.newaxis])
 
 
-@pytest.mark.parametrize("mode", ["F", "I", "LAB"])
-def test_modes_that_cannot_be_filtered(tmp_path: Path, mode: str) -> None:
-    path = saved(Image.new(mode, (3, 2)), tmp_path / "odd.tif")
-    with pytest.raises(ImageError) as raised:
-        read_picture(path)
-    said = str(raised.value)
-    assert said.startswith(f"{path}: expected 8-bit grey or colour or 16-bit grey")
-    assert f"got mode {mode}: convert it first" in said
-
-
 STORED = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)
 
 
@@ -186,8 +176,8 @@ def test_a_stream_is_read_like_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "expected a picture, got something else: convert it to PNG first"),
-        (b"hello, I am no picture", "expected a picture, got something else"),
+        (b"", "expected a picture, got "),
+        (b"hello, I am no picture", "expected a picture, got something else: convert it"),
         (b"\x89PNG\r\n\x1a\n", "expected a picture, got something else"),
     ],
 )

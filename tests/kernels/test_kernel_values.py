@@ -32,8 +32,8 @@ def test_weights_are_a_read_only_copy() -> None:
 
 
 def test_equal_weights_and_bias_make_equal_kernels() -> None:
-    kernel = Kernel([[1, 2]], bias=3, name="one")
-    assert kernel == Kernel(np.array([[1.0, 2.0]]), [3.0], name="other")
+    kernel = Kernel([[1, 2]], bias=3)
+    assert kernel == Kernel(np.array([[1.0, 2.0]]), [3.0])
     assert hash(kernel) == hash(Kernel([[1, 2]], 3))
     assert kernel != Kernel([[1], [2]], 3)
     assert kernel != Kernel([[1, 2]], 4)
@@ -68,7 +68,7 @@ def test_flipping_turns_both_axes_and_keeps_the_rest(
 
 
 def test_another_bias_for_the_same_weights() -> None:
-    kernel = Kernel(np.ones((2, 1, 1, 1)), [1, 2], "name")
+    kernel = Kernel(np.ones((2, 1, 1, 1)), [1, 2])
     assert kernel.with_bias(None).bias == ()
     assert kernel.with_bias([3, 4]).bias == (3, 4)
     assert kernel.with_bias(5) == Kernel(np.ones((2, 1, 1, 1)), 5)
@@ -173,6 +173,8 @@ def test_a_bank_has_no_rank_and_no_symmetry() -> None:
         ("[[0.25, 0.5, 0.25]]", [[1, 2, 1]], 4),
         ("[[0.1, -0.2, 0.3]]", [[1, -2, 3]], 10),
         ("[[-0.5, 0, 0.5]]", [[-1, 0, 1]], 2),
+        ("[[3.5]]", [[7]], 2),
+        ("[[1.75, -7]]", [[7, -28]], 4),
         ("[[0, 0]]", [[0, 0]], 1),
         ("[[6, 4]]", [[6, 4]], 1),
     ],

@@ -1,6 +1,8 @@
 """The program `convcli`: its commands, and the one place where errors become exit codes."""
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -25,6 +27,9 @@ _COMMANDS = {
 """Each command and the module that holds it as `command`, imported when it is used."""
 
 _FAILED, _USAGE = 1, 2
+
+_PLAIN = bool(os.environ.get("NO_COLOR"))
+"""Whether the user wants no colour (no-color.org); rich heeds it by itself."""
 
 
 class Program(click.Group):
@@ -99,7 +104,10 @@ class Program(click.Group):
 
 
 def _tolerate_plain_terminals() -> None:
-    """Let signs like × become ? where the encoding has none, instead of failing."""
+    """Do without streams that are closed, and without signs that an encoding lacks."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -113,13 +121,18 @@ def _with_hint(error: click.UsageError) -> str:
 
 def _fail(message: str, status: int) -> NoReturn:
     line = shortened(printable(" ".join(message.splitlines())))
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True)
+    color = False if _PLAIN else None
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {line}", err=True, color=color)
     sys.exit(status)
 
 
 @click.group(
     cls=Program,
-    context_settings={"auto_envvar_prefix": "CONVCLI", "help_option_names": ["-h", "--help"]},
+    context_settings={
+        "auto_envvar_prefix": "CONVCLI",
+        "help_option_names": ["-h", "--help"],
+        "color": False if _PLAIN else None,
+    },
     epilog="""\b
 Examples:
   convcli apply sobel-x photo.jpg edges.png

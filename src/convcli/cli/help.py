@@ -1,5 +1,6 @@
 """Help pages whose options stand in groups."""
 
+import os
 from typing import Any
 
 import click
@@ -19,6 +20,14 @@ class Option(click.Option):
     def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.section = section
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value of CONVCLI_COMMAND_OPTION, named after the longest flag."""
+        found = super().resolve_envvar_value(ctx)
+        if found is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
+            return found
+        flag = max(self.opts, key=len).lstrip("-").replace("-", "_")
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{flag.upper()}") or None
 
 
 class Command(click.Command):

@@ -1,7 +1,7 @@
 """Parameter types and options that commands share. Imports neither NumPy nor rich."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -113,6 +113,10 @@ class KernelType(click.ParamType["Kernel", Any]):
         from convcli.kernels import Kernel, kernel_from  # noqa: PLC0415 - they import NumPy
 
         return value if isinstance(value, Kernel) else kernel_from(value)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split the kernels of an environment variable; inline JSON is one of them."""
+        return [rv] if rv.lstrip().startswith(("[", "{")) else rv.split()
 
     def shell_complete(
         self,

@@ -1,6 +1,7 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +125,12 @@ def command(
     share no weights would need for the same input.
     """
     bias = not no_bias
+    given = {"--in": channels, "--filters": filters, "--k": size}
     if kernel is not None:
+        _refuse_both(given)
         channels, filters, size = kernel.channels * groups, kernel.filters, kernel.size
         bias = bool(kernel.bias) and not no_bias
     if channels is None or filters is None or size is None:
-        given = {"--in": channels, "--filters": filters, "--k": size}
         missing = next(name for name, value in given.items() if value is None)
         raise click.UsageError(
             f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
@@ -160,6 +162,12 @@ def command(
         click.echo(json.dumps(_document(rows_shown, output)))
         return
     _show(rows_shown, output)
+
+
+def _refuse_both(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise click.UsageError(f"{name} says what --kernel says already: give one of them")
 
 
 def _counted(filters: int, channels: int, groups: int, size: Pair) -> str:

@@ -5,11 +5,12 @@ A terminal gets colour and its own width. A pipe gets plain text that is never c
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 _ENDLESS = 10_000
 """Columns of a pipe: wide enough that no table is ever cut."""
+
+_MILLION = 1e6
+
+_NARROWEST = 16
+"""Columns of a terminal that a table's last column needs at the least."""
 
 _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 """Modes that are filtered as they are, with 8 bits or 16."""
@@ -37,11 +43,12 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
     if stream.isatty():
         Console(file=stream, highlight=False).print(*parts, sep="\n")
         return
-    plain = Console(file=io.StringIO(), width=_ENDLESS, highlight=False)
+    plain = Console(file=io.StringIO(), width=_ENDLESS, highlight=False, force_terminal=False)
     with plain.capture() as captured:
         plain.print(*parts, sep="\n")
     lines = captured.get().splitlines()
     stream.write("".join(f"{line.rstrip()}\n" for line in lines))
+    stream.flush()
 
 
 def show_table(
@@ -51,14 +58,43 @@ def show_table(
     *,
     numbers: Sequence[int] = (),
 ) -> None:
-    """Print a table; columns named in `numbers` stand to the right."""
+    """Print a table; columns named in `numbers` stand to the right.
+
+    On a terminal the last column is wrapped where it has to be; a terminal that is too
+    narrow even for that gets each row as a block of lines.
+    """
+    body = [tuple(row) for row in rows]
+    if not _has_room(headings, body):
+        show(Text(title, style="bold"), *_blocks(headings, body))
+        return
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for index, heading in enumerate(headings):
         right = index in numbers
-        table.add_column(heading, justify="right" if right else "left", no_wrap=right)
-    for row in rows:
+        last = index == len(headings) - 1
+        side: JustifyMethod = "right" if right else "left"
+        table.add_column(heading, justify=side, no_wrap=not last, overflow="fold")
+    for row in body:
         table.add_row(*(Text(cell) for cell in row))
     show(table)
+
+
+def _has_room(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    if not sys.stdout.isatty():
+        return True
+    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
+    gaps = 3 * len(widths) + 1
+    return sum(widths[:-1]) + min(widths[-1], _NARROWEST) + gaps <= Console().width
+
+
+def _blocks(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Text | Table]:
+    for row in rows:
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(no_wrap=True)
+        facts.add_column(overflow="fold")
+        for heading, cell in zip(headings[1:], row[1:], strict=True):
+            facts.add_row(f"  {heading}", Text(cell))
+        yield Text(row[0], style="bold")
+        yield facts
 
 
 def show_facts(
@@ -209,7 +245,7 @@ def _tidy(value: float) -> str:
 
 def _short(value: float) -> str:
     """Return a number with at most 4 digits that matter, whole numbers whole."""
-    return f"{value:.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"  # noqa: PLR2004
+    return f"{value:.0f}" if abs(value) < _MILLION and value == round(value) else f"{value:.4g}"
 
 
 def _times(lengths: Sequence[int]) -> str:

@@ -118,7 +118,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_document(sides)))
     elif not quiet:
-        click.echo("\n\n".join(_explained(side) for side in sides))
+        click.echo("\n\n".join(_explained(side, floor=floor) for side in sides))
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
@@ -134,12 +134,13 @@ def _refusal(sides: list[_Side]) -> str:
     )
 
 
-def _explained(side: _Side) -> str:
+def _explained(side: _Side, *, floor: bool) -> str:
     lines = [_formula(side)]
-    if side.clean:
-        lines.append(_seen(side))
-    else:
-        lines += [_left_over(side), _neighbours(side)]
+    lines.append(_seen(side) if side.clean else _left_over(side))
+    if side.axis.gap:
+        lines.append(f"The stride skips {side.axis.gap} {side.name}(s) between two windows.")
+    if not side.clean:
+        lines.append(_neighbours(side, floor=floor))
     return "\n".join(lines)
 
 
@@ -165,23 +166,26 @@ def _mixed(exact: Fraction) -> str:
 
 
 def _seen(side: _Side) -> str:
-    extent = side.axis.extent
-    return f"Each of the {side.output} outputs sees {extent} px; no {side.name} is left over."
+    taps, extent = side.axis.kernel, side.axis.extent
+    sees = f"{taps} px" if taps == extent else f"{taps} of {extent} px"
+    return f"Each of the {side.output} outputs sees {sees}; no {side.name} is left over."
 
 
 def _left_over(side: _Side) -> str:
     left = side.axis.unseen(side.size)
     parts = [f"{left.picture} of the picture"] * (left.picture > 0)
     parts += [f"{left.padding} of padding"] * (left.padding > 0)
-    plural = "s are" if left.total > 1 else " is"
+    plural, verb = ("s", "are") if left.total > 1 else ("", "is")
+    where = f"{plural}{' left over at the end' if side.axis.gap else ''} {verb}"
     return (
         f"No whole number: the windows do not tile the input. Truncated it is {side.output};\n"
-        f"{left.total} {side.name}{plural} never looked at: {', '.join(parts)}."
+        f"{left.total} {side.name}{where} never looked at: {', '.join(parts)}."
     )
 
 
-def _neighbours(side: _Side) -> str:
-    lines = [f"Clean settings near by (--floor accepts {side.output} as it is):"]
+def _neighbours(side: _Side, *, floor: bool) -> str:
+    hint = "" if floor else f" (--floor accepts {side.output} as it is)"
+    lines = [f"Clean settings near by{hint}:"]
     for setting in clean_settings(side.axis, side.size):
         letter = side.letter if setting.letter == "W" else setting.letter
         lines.append(f"  {letter} = {setting.value:<6} gives {setting.output}")
@@ -210,6 +214,7 @@ def _axis_document(side: _Side) -> dict[str, Any]:
         "output": side.output,
         "receptive_field": ReceptiveField().through(axis).size,
         "unseen": {"total": left.total, **asdict(left)},
+        "gap": axis.gap,
         "clean_settings": []
         if side.clean
         else [asdict(setting) for setting in clean_settings(axis, side.size)],

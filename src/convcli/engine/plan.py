@@ -1,7 +1,7 @@
 """From a problem to how it is computed: decided once, from the problem alone."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,6 @@ def method_named(name: str | Method) -> Method:
         raise ConvcliError(f"method: expected one of {known}; got {name!r}") from None
 
 
-@functools.lru_cache(maxsize=64)
 def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
     """Choose how to compute a problem: the cheapest strategy that can serve.
 
@@ -161,6 +160,12 @@ def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
     ConvcliError
         If no strategy of that method can serve the problem.
     """
+    # Equal problems share a plan; kernels of equal weights keep their own names in it.
+    return replace(_plan(problem, method), problem=problem)
+
+
+@functools.lru_cache(maxsize=64)
+def _plan(problem: Problem, method: Method) -> Plan:
     kinds = [kind for kind in STRATEGIES if method in (Method.AUTO, kind.method)]
     considered = tuple(_candidate(kind, problem, method) for kind in kinds)
     costs = {c.name: c.nanoseconds for c in considered if c.nanoseconds is not None}

@@ -185,6 +185,7 @@ def problem_for(
         result=_result_dtype(image_dtype, dtype),
     )
     window.output_shape(problem.shape[:2])
+    _check_magnitude(problem)
     if len(kernel.bias) not in (0, 1, problem.outputs):
         raise KernelError(
             f"bias: expected one number or {problem.outputs}, one per output channel; "
@@ -226,6 +227,21 @@ def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if 0 in shape:
         raise GeometryError(
             f"image: expected at least one pixel and one channel, got the shape {shape}"
+        )
+
+
+def _check_magnitude(problem: Problem) -> None:
+    """Refuse weights whose sums no float of the result holds, whatever the image."""
+    filters = np.abs(problem.kernel.weights).reshape(problem.kernel.filters, -1)
+    with np.errstate(over="ignore"):
+        brightest = 1.0 if problem.dtype.kind == "f" else max(map(abs, _limits(problem.dtype)))
+        largest = filters.sum(axis=1).max() * max(brightest, abs(problem.fill))
+        largest += max(map(abs, problem.kernel.bias), default=0.0)
+    most = float(np.finfo(problem.natural_working).max)
+    if not largest <= most:
+        raise KernelError(
+            f"weights: expected sums below {most:.3g}, the largest {problem.natural_working}; "
+            f"got up to {largest:.3g}: scale the weights or the bias down"
         )
 
 

@@ -85,12 +85,14 @@ def _workers(plan: Plan, tiles: int, jobs: int | None) -> int:
 def _work(plan: Plan, image: Values, store: Store, waiting: "queue.SimpleQueue[Tile]") -> Seen:
     worker = _Worker(plan, image, store)
     seen = Seen()
-    while True:
-        try:
-            tile = waiting.get_nowait()
-        except queue.Empty:
-            return seen
-        seen += worker.compute(tile)
+    # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
+    with np.errstate(over="ignore", invalid="ignore"):
+        while True:
+            try:
+                tile = waiting.get_nowait()
+            except queue.Empty:
+                return seen
+            seen += worker.compute(tile)
 
 
 class _Worker:

@@ -132,8 +132,8 @@ def _check_size(frame: Picture, kernels: Sequence[Kernel], options: Options, mos
         rows, columns, _ = step.problem.result_shape
         if rows * columns > max(most, frame.shape[0] * frame.shape[1]):
             raise ImageError(
-                f"{step.problem.kernel.name}: expected a result of at most {most:,} pixels, got "
-                f"{rows * columns:,}: use less padding, or raise --max-pixels"
+                f"{step.problem.kernel.name}: expected a result of at most {most:,} pixels, "
+                f"got {rows * columns:,}: use less padding, or raise --max-pixels"
             )
 
 

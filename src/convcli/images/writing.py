@@ -138,7 +138,10 @@ def _write(data: bytes, target: str | Path | BinaryIO) -> None:
             file.write(data)
         return
     try:
-        target.write(data)
+        # An unbuffered pipe takes what has room, and says how much that was.
+        left = memoryview(data)
+        while left:
+            left = left[target.write(left) :]
         target.flush()
     except BrokenPipeError:
         raise  # nobody reads on: that is no failure to report

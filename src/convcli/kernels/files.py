@@ -235,6 +235,8 @@ def _bias(bias: object, weights: Weights) -> float | list[float] | None:
 def _text(value: object, place: str) -> str:
     if not isinstance(value, str):
         _fail(place, f"expected text, got {_kind(value)}", 'write it as "text"')
+    if not value.isprintable():
+        _fail(place, "expected a line of text, got control characters", "remove them")
     odd = [sign for sign in value if not sign.isprintable() and sign not in "\n\t"]
     if odd:
         # A file from elsewhere must not steer the terminal that its name is shown on.

@@ -205,8 +205,8 @@ class Kernel:
             return _integers_over(self.weights, 1.0)
         for denominator in range(1, _LARGEST_DENOMINATOR + 1):
             divisor = denominator / float(magnitudes.min())
-            whole = round(divisor)
-            form = _integers_over(self.weights, whole if _near(divisor, whole) else divisor)
+            whole = round(min(divisor, _LARGEST_INTEGER))
+            form = _integers_over(self.weights, whole) if _near(divisor, whole) else None
             if form is not None:
                 return form
         return None
@@ -267,7 +267,7 @@ def _weights(weights: ArrayLike) -> Weights:
 def _bias(
     bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
 ) -> tuple[float, ...]:
-    if bias is None:
+    if bias is None or np.size(bias) == 0:
         return ()
     try:
         values = np.asarray(bias, dtype=np.float64)
