@@ -135,8 +135,9 @@ class Axis:
         Unseen(picture=0, padding=1)
         """
         total = self.span(size) % self.stride
-        padding = min(total, self.after)
-        return Unseen(picture=total - padding, padding=padding)
+        first = size + self.after - total  # the first position behind the last window
+        picture = max(size - max(first, 0), 0)
+        return Unseen(picture=picture, padding=total - picture)
 
     @property
     def gap(self) -> int:

@@ -183,6 +183,11 @@ def command(
 
 
 def _refuse_terminals(source: str, target: str | None) -> None:
+    for name, path in (("INPUT", source), ("OUTPUT", target)):
+        if path == "":
+            raise click.UsageError(
+                f"{name} is empty: name a file, or - for the standard stream"
+            )
     if target == _STANDARD and sys.stdout.isatty():
         raise click.UsageError(
             "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"

@@ -179,7 +179,8 @@ def _plan(problem: Problem, method: Method) -> Plan:
 
 def _candidate(kind: type[Strategy], problem: Problem, method: Method) -> Candidate:
     refusal = kind.refusal(problem)
-    if not refusal and method is Method.AUTO and problem.is_integer and not kind.exact:
+    whole = kind.exact or kind.rounds or not problem.is_integer
+    if not refusal and method is Method.AUTO and not whole:
         refusal = "inexact, where whole numbers can be exact"
     return Candidate(kind.name, kind.method, None if refusal else kind.cost(problem), refusal)
 

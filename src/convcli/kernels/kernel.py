@@ -217,7 +217,7 @@ class Kernel:
 
     def with_weights(self, weights: ArrayLike) -> "Kernel":
         """Return the same kernel with other weights."""
-        return Kernel(weights, self.bias, self.name, self.description)
+        return Kernel(weights, self.bias or None, self.name, self.description)
 
     def with_bias(self, bias: float | Sequence[float] | None) -> "Kernel":
         """Return the same kernel with another bias."""
@@ -267,7 +267,7 @@ def _weights(weights: ArrayLike) -> Weights:
 def _bias(
     bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
 ) -> tuple[float, ...]:
-    if bias is None or np.size(bias) == 0:
+    if bias is None:
         return ()
     try:
         values = np.asarray(bias, dtype=np.float64)

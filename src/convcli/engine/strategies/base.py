@@ -58,6 +58,8 @@ class Strategy(abc.ABC):
         Its kind.
     exact : bool
         Whether sums of whole numbers are whole: no factors, no transforms.
+    rounds : bool
+        Whether, where pixels and weights are known to be whole, sums are rounded to be so.
     local : bool
         Whether a NaN or an infinity reaches only outputs whose window holds it.
     planar : bool
@@ -75,6 +77,7 @@ class Strategy(abc.ABC):
     name: ClassVar[str]
     method: ClassVar[Method]
     exact: ClassVar[bool] = True
+    rounds: ClassVar[bool] = False
     local: ClassVar[bool] = False
 
     problem: Problem

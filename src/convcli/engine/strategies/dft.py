@@ -46,6 +46,8 @@ class RowDft(Strategy):
 
     name = "row-dft"
     method = Method.FFT
+    exact = False
+    rounds = True
     planar = True
 
     @classmethod

@@ -41,6 +41,8 @@ class Fft(Strategy):
 
     name = "fft"
     method = Method.FFT
+    exact = False
+    rounds = True
     planar = True
 
     @classmethod

@@ -66,6 +66,8 @@ class RowWinograd(Strategy):
 
     name = "row-winograd"
     method = Method.GEMM
+    exact = False
+    rounds = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
