@@ -47,6 +47,8 @@ def rgb(picture: Picture) -> Image.Image:
 def _eight_bits(pixels: Pixels) -> Pixels:
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
+    elif pixels.dtype != np.uint8:
+        pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
