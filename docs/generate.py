@@ -11,6 +11,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convcli.kernels.catalogue import Entry
 
 _ROOT = Path(__file__).parent.parent
 _TIME = re.compile(r"^(time +)[\d.]+ ms$", re.MULTILINE)
@@ -40,18 +44,75 @@ def help_page(command: str) -> str:
     return f"```text\n{_output(f'convcli {command} --help')}\n```"
 
 
-def kernel_table() -> str:
-    """Return the catalogue as a Markdown table."""
-    from convcli.kernels import CATALOGUE  # noqa: PLC0415 - cog loads this file before the path
+def kernel_names() -> str:
+    """Return the names of all kernels and operators, by theme, as a Markdown table."""
+    from convcli.kernels import (  # noqa: PLC0415 - cog loads this file before the path
+        CATALOGUE,
+        OPERATORS,
+        THEMES,
+    )
 
-    lines = ["| kernel | size | sum | what the sum says | use | source |", "|" + "---|" * 6]
-    for entry in CATALOGUE.values():
-        kernel = entry.kernel()
-        parameters = ",".join(p.name for p in entry.parameters)
-        name = f"`{entry.name}:{parameters}`" if parameters else f"`{entry.name}`"
-        size = "×".join(str(length) for length in kernel.size)
-        facts = (f"{kernel.sum:g}", kernel.effect.value, entry.description, entry.source)
-        lines.append(f"| {' | '.join((name, size, *facts))} |")
+    lines = ["| kind | names |", "|---|---|"]
+    for theme in THEMES:
+        names = [f"`{e.form}`" for e in CATALOGUE.values() if e.theme == theme]
+        lines.append(f"| {theme} | {', '.join(names)} |")
+    lines.append(f"| Operators | {', '.join(f'`{name}`' for name in OPERATORS)} |")
+    return "\n".join(lines)
+
+
+def kernel_tables() -> str:
+    """Return the catalogue as Markdown tables, one a theme."""
+    from convcli.kernels import CATALOGUE, THEMES  # noqa: PLC0415 - as above
+
+    parts = []
+    for theme in THEMES:
+        entries = [entry for entry in CATALOGUE.values() if entry.theme == theme]
+        head = ["| kernel | size | sum | what the sum says | use | source |", "|" + "---|" * 6]
+        parts.append("\n".join([f"### {theme}", "", *head, *map(_kernel_row, entries)]))
+        parts.append(_parameter_table(entries))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _kernel_row(entry: "Entry") -> str:
+    kernel = entry.kernel()
+    size = "×".join(str(length) for length in kernel.size)
+    facts = (f"{kernel.sum:g}", kernel.effect.value, entry.description, entry.source)
+    return f"| {' | '.join((f'`{entry.form}`', size, *facts))} |"
+
+
+def _parameter_table(entries: "list[Entry]") -> str:
+    rows = [
+        f"| `{entry.name}` | `{p.name}` | {p.about} | {p.unit or '–'} | {p.range} | "
+        f"{'worked out' if p.default is None else f'{p.default:g}'} |"
+        for entry in entries
+        for p in entry.parameters
+    ]
+    head = ["| kernel | parameter | meaning | unit | range | default |", "|" + "---|" * 6]
+    return "\n".join([*head, *rows]) if rows else ""
+
+
+def operator_table() -> str:
+    """Return the operators as a Markdown table."""
+    from convcli.kernels import OPERATORS  # noqa: PLC0415 - as above
+
+    lines = ["| operator | combines | use | source |", "|" + "---|" * 4]
+    for entry in OPERATORS.values():
+        names = entry.kernels
+        shown = " + ".join(names) if len(names) < 5 else f"{names[0]} … {names[-1]}"  # noqa: PLR2004
+        how = f"{entry.combine.value} of {shown}"
+        lines.append(f"| `{entry.name}` | {how} | {entry.description} | {entry.source} |")
+    return "\n".join(lines)
+
+
+def format_table() -> str:
+    """Return the formats of kernels as a Markdown table."""
+    from convcli.kernels import FORMATS  # noqa: PLC0415 - as above
+
+    lines = ["| `--export` | files | what it is |", "|---|---|---|"]
+    for entry in FORMATS.values():
+        name = f"`{entry.name}`" if entry.write else "only read"
+        suffixes = ", ".join(f"`{suffix}`" for suffix in entry.suffixes) or "–"
+        lines.append(f"| {name} | {suffixes} | {entry.about} |")
     return "\n".join(lines)
 
 

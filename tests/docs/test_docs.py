@@ -14,7 +14,7 @@ from PIL import Image
 
 from convcli import kernel_from
 from convcli.cli import main
-from convcli.kernels import CATALOGUE
+from convcli.kernels import CATALOGUE, OPERATORS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -39,9 +39,11 @@ def test_each_command_has_its_section(name: str) -> None:
     assert f"convcli {name}" in README
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", [*CATALOGUE, *OPERATORS])
 def test_each_kernel_has_its_row(name: str) -> None:
-    assert re.search(rf"^\| `{re.escape(name)}[`:]", README, re.MULTILINE)
+    row = rf"^\| `{re.escape(name)}[`\[]"
+    assert re.search(row, (ROOT / "docs" / "kernels.md").read_text("utf-8"), re.MULTILINE)
+    assert re.search(rf"`{re.escape(name)}[`\[]", README)
 
 
 @pytest.mark.parametrize("name", commands())

@@ -166,14 +166,14 @@ def test_pixels_whose_sum_no_float_holds_are_infinite_without_a_warning(
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("dtype", "settings"),
     [
-        {"weights": [[1e300]]},
-        {"weights": [[1]], "bias": 1e300},
-        {"weights": [[1, 1]], "fill": 1e300, "padding": (0, 1)},
+        ("uint8", {"weights": [[1e300]]}),
+        ("float32", {"weights": [[1e300]]}),
+        ("float32", {"weights": [[1]], "bias": 1e300}),
+        ("float32", {"weights": [[1, 1]], "fill": 1e300, "padding": (0, 1)}),
     ],
 )
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_settings_whose_sum_no_float32_holds_are_refused(
     dtype: str, settings: dict[str, Any]
 ) -> None:

@@ -20,6 +20,7 @@ from convcli.errors import ConvcliError, SpecError
 
 _COMMANDS = {
     "apply": "convcli.cli.apply",
+    "find": "convcli.cli.find",
     "kernels": "convcli.cli.kernels",
     "params": "convcli.cli.params",
     "size": "convcli.cli.size",

@@ -1,15 +1,19 @@
-"""`convcli kernels`: the catalogue, and one kernel read from its weights."""
+"""`convcli kernels`: the catalogue, and one kernel read, drawn or exported."""
 
 import json
+import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.options import KernelType, json_option
+from convcli.cli.options import NameType, json_option, layout_option, option
 
 if TYPE_CHECKING:
-    from convcli.kernels import Kernel
+    from convcli.kernels import Archive, Entry, Kernel, Operator
+
+_FORMATS = ("json", "vips", "imagemagick", "ffmpeg", "svg", "npy", "npz", "numpy", "torch")
 
 
 @click.command(
@@ -20,61 +24,193 @@ if TYPE_CHECKING:
 Examples:
   convcli kernels
   convcli kernels sobel-x
-  convcli kernels gaussian:1
+  convcli kernels gaussian:2 --png gaussian.png
+  convcli kernels sharpen --export vips > sharpen.mat
+  convcli kernels model.safetensors
   convcli kernels my-kernel.json""",
 )
-@click.argument("kernel", metavar="[NAME]", required=False, type=KernelType())
+@click.argument("found", metavar="[NAME]", required=False, type=NameType())
+@layout_option
+@option(
+    "--png",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    section="Output",
+    help="Draw the kernel and what can be read from it.",
+)
+@option(
+    "--export",
+    type=click.Choice(_FORMATS),
+    section="Output",
+    help="Write the kernel for another program.",
+)
+@option(
+    "--output",
+    "-o",
+    type=click.Path(allow_dash=True),
+    default="-",
+    metavar="FILE",
+    section="Output",
+    help="Where --export writes to.  [default: standard output]",
+)
+@option(
+    "--schema",
+    is_flag=True,
+    section="Output",
+    help="Print the JSON Schema of kernels as JSON.",
+)
 @json_option
-def command(*, kernel: "Kernel | None", as_json: bool) -> None:
-    """List all named kernels, or show one: its grid, sum, rank and symmetry.
+def command(
+    *,
+    found: "Kernel | Operator | Archive | None",
+    png: str | None,
+    export: str | None,
+    output: str,
+    schema: bool,
+    as_json: bool,
+) -> None:
+    """List all named kernels, or read one: grid, sum, rank, range, frequencies.
 
-    NAME may have parameters (gaussian:2), be a .json file, or inline JSON.
+    NAME is what 'convcli apply' takes: a name with parameters (gaussian:2) and modifiers
+    (sobel-x@45), an operator (sobel), a file, or inline text. A .npz or .safetensors
+    file without ::TENSOR is listed.
     """
-    if as_json:
-        click.echo(json.dumps(_catalogue() if kernel is None else _document(kernel)))
-        return
-    from convcli.cli.render import show_catalogue, show_kernel  # noqa: PLC0415 - rich
+    if schema:
+        from convcli.kernels.formats.schema import schema as published  # noqa: PLC0415 - NumPy
 
-    if kernel is None:
-        show_catalogue()
+        click.echo(json.dumps(published(), indent=2))
+    elif export:
+        _export(_kernel(found, "--export"), export, output)
+    elif png:
+        from convcli.filtering.figures import draw  # noqa: PLC0415 - it imports Pillow
+
+        draw(_operand(found, "--png"), png)
+    elif as_json:
+        click.echo(json.dumps(_document(found)))
     else:
-        show_kernel(kernel)
+        _show(found)
+
+
+def _show(found: "Kernel | Operator | Archive | None") -> None:
+    from convcli.cli import render_kernels as render  # noqa: PLC0415 - rich, where it prints
+    from convcli.kernels import Archive, Operator  # noqa: PLC0415 - they import NumPy
+
+    if found is None:
+        render.show_catalogue()
+    elif isinstance(found, Archive):
+        render.show_tensors(found)
+    elif isinstance(found, Operator):
+        render.show_operator(found)
+    else:
+        render.show_kernel(found)
+
+
+def _operand(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel | Operator":
+    from convcli.kernels import Archive  # noqa: PLC0415 - it imports NumPy
+
+    if found is None:
+        raise click.UsageError(f"{name} needs the NAME of a kernel")
+    if isinstance(found, Archive):
+        raise click.UsageError(f"{name} needs one tensor: write {found.path}::TENSOR")
+    return found
+
+
+def _kernel(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
+    from convcli.kernels import Operator  # noqa: PLC0415 - it imports NumPy
+
+    operand = _operand(found, name)
+    if isinstance(operand, Operator):
+        names = ", ".join(kernel.name for kernel in operand.kernels)
+        raise click.UsageError(f"{name} writes one kernel: choose one of {names}")
+    return operand
+
+
+def _export(kernel: "Kernel", form: str, output: str) -> None:
+    from convcli.images import replacing  # noqa: PLC0415 - it imports NumPy
+    from convcli.kernels import export  # noqa: PLC0415 - it imports NumPy
+
+    data = export(kernel, form)
+    if output == "-" and isinstance(data, bytes) and sys.stdout.isatty():
+        raise click.UsageError(f"{form} is binary but standard output is a terminal: use -o")
+    if output == "-":
+        click.echo(data, nl=False)
+        return
+    with replacing(output) as file:
+        file.write(data if isinstance(data, bytes) else data.encode())
+
+
+def _document(found: "Kernel | Operator | Archive | None") -> Any:
+    from convcli.kernels import Archive, Operator  # noqa: PLC0415 - they import NumPy
+
+    if found is None:
+        return _catalogue()
+    if isinstance(found, Archive):
+        return [asdict(tensor) for tensor in found.tensors]
+    if isinstance(found, Operator):
+        return {
+            "name": found.name,
+            "description": found.description,
+            "combine": found.combine.value,
+            "kernels": [_read(kernel) for kernel in found.kernels],
+        }
+    return _read(found)
 
 
 def _catalogue() -> list[dict[str, Any]]:
-    from convcli.kernels import CATALOGUE  # noqa: PLC0415 - NumPy only where it is needed
+    from convcli.kernels import CATALOGUE, OPERATORS  # noqa: PLC0415 - they import NumPy
 
-    return [
+    kernels = [_entry(entry) for entry in CATALOGUE.values()]
+    operators = [
         {
             "name": entry.name,
+            "theme": "Operators",
             "description": entry.description,
             "source": entry.source,
-            "parameters": [
-                {
-                    "name": parameter.name,
-                    "default": parameter.default,
-                    "unit": parameter.unit,
-                    "range": parameter.range,
-                    "about": parameter.about,
-                }
-                for parameter in entry.parameters
-            ],
-            **_facts(entry.kernel()),
+            "kernels": list(entry.kernels),
+            "combine": entry.combine.value,
         }
-        for entry in CATALOGUE.values()
+        for entry in OPERATORS.values()
     ]
+    return [*kernels, *operators]
 
 
-def _document(kernel: "Kernel") -> dict[str, Any]:
+def _entry(entry: "Entry") -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "theme": entry.theme,
+        "description": entry.description,
+        "source": entry.source,
+        "parameters": [
+            {
+                "name": parameter.name,
+                "default": parameter.default,
+                "unit": parameter.unit,
+                "range": parameter.range,
+                "about": parameter.about,
+            }
+            for parameter in entry.parameters
+        ],
+        **_facts(entry.kernel()),
+    }
+
+
+def _read(kernel: "Kernel") -> dict[str, Any]:
+    from convcli.filtering.kernel_facts import strategy_of  # noqa: PLC0415 - it imports NumPy
+    from convcli.kernels.reading import frequency_response, read  # noqa: PLC0415 - the same
+
     document: dict[str, Any] = {
         "name": kernel.name,
         "description": kernel.description,
         **_facts(kernel),
         "bias": list(kernel.bias),
         "weights": kernel.weights.tolist(),
+        "flip_matters": kernel.flip_matters,
+        "strategy": strategy_of(kernel),
     }
     if not kernel.is_bank:
         document |= {"rank": kernel.rank, "symmetries": list(kernel.symmetries)}
+        document |= read(kernel).as_dict()
+        document["frequency_response"] = frequency_response(kernel).round(6).tolist()
     return document
 
 

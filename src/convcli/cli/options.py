@@ -13,7 +13,7 @@ from convcli.geometry import Padding, Pair
 
 if TYPE_CHECKING:
     from convcli.borders import Border
-    from convcli.kernels import Kernel
+    from convcli.kernels import Archive, Kernel, Layout, Operator
 
 option = functools.partial(click.option, cls=Option)
 """`click.option` with a `section` on the help page."""
@@ -98,10 +98,40 @@ class BorderType(_WordType["Border"]):
             self.fail(str(error).removeprefix("border: "), param, ctx)
 
 
-class KernelType(click.ParamType["Kernel", Any]):
-    """A kernel: a name, ``name:parameters``, a ``.json`` file or inline JSON."""
+class _SpecType(click.ParamType[_Value, Any]):
+    """What a person writes for a kernel; it completes names, and files where none fits."""
 
     name = "kernel"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,
+        incomplete: str,
+    ) -> list[CompletionItem[Any]]:
+        """Complete names, and files where no name fits."""
+        names: list[CompletionItem[Any]] = [
+            CompletionItem(name, help=about)
+            for name, about in self.known()
+            if name.startswith(incomplete)
+        ]
+        return names or [CompletionItem(incomplete, type="file")]
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split the kernels of an environment variable; inline JSON is one of them."""
+        return [rv] if rv.lstrip().startswith(("[", "{")) else rv.split()
+
+    def known(self) -> list[tuple[str, str]]:
+        """Return the names that may stand here, and what they do."""
+        from convcli.kernels import CATALOGUE, OPERATORS  # noqa: PLC0415 - they import NumPy
+
+        kernels = [(entry.name, entry.description) for entry in CATALOGUE.values()]
+        operators = [(entry.name, entry.description) for entry in OPERATORS.values()]
+        return [*kernels, *operators]
+
+
+class KernelType(_SpecType["Kernel"]):
+    """A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
 
     def convert(
         self,
@@ -112,27 +142,67 @@ class KernelType(click.ParamType["Kernel", Any]):
         """Return the kernel."""
         from convcli.kernels import Kernel, kernel_from  # noqa: PLC0415 - they import NumPy
 
-        return value if isinstance(value, Kernel) else kernel_from(value)
+        return value if isinstance(value, Kernel) else kernel_from(value, layout=_layout(ctx))
 
-    def split_envvar_value(self, rv: str) -> Sequence[str]:
-        """Split the kernels of an environment variable; inline JSON is one of them."""
-        return [rv] if rv.lstrip().startswith(("[", "{")) else rv.split()
 
-    def shell_complete(
+class OperandType(_SpecType["Kernel | Operator"]):
+    """A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
+
+    def convert(
         self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
-    ) -> list[CompletionItem[Any]]:
-        """Complete kernel names, and files where no name fits."""
-        from convcli.kernels import CATALOGUE  # noqa: PLC0415 - they import NumPy
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> "Kernel | Operator":
+        """Return the kernel or the operator."""
+        from convcli.kernels import operand_from  # noqa: PLC0415 - they import NumPy
 
-        names: list[CompletionItem[Any]] = [
-            CompletionItem(entry.name, help=entry.description)
-            for entry in CATALOGUE.values()
-            if entry.name.startswith(incomplete)
-        ]
-        return names or [CompletionItem(incomplete, type="file")]
+        return operand_from(value, layout=_layout(ctx)) if isinstance(value, str) else value
+
+
+class NameType(_SpecType["Kernel | Operator | Archive"]):
+    """What can be read and shown: an operand, or a file of several arrays."""
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> "Kernel | Operator | Archive":
+        """Return the operand, or what the file holds."""
+        from convcli.kernels import archive_at, operand_from  # noqa: PLC0415 - NumPy
+
+        archive = archive_at(str(value))
+        return operand_from(str(value), layout=_layout(ctx)) if archive is None else archive
+
+
+_LAYOUT = "convcli.layout"
+
+
+def layout_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--layout``, which kernels given on the same command line are read by."""
+    return option(
+        "--layout",
+        type=click.Choice(["oihw", "hwio"]),
+        default="oihw",
+        show_default=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_keep_layout,
+        section="Kernel",
+        help="Axes of filter banks in .npy, .npz and .safetensors: outputs, inputs, rows, "
+        "columns as torch; or as TensorFlow.",
+    )(command)
+
+
+def _keep_layout(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    ctx.meta[_LAYOUT] = value
+
+
+def _layout(ctx: click.Context | None) -> "Layout":
+    from convcli.kernels import Layout  # noqa: PLC0415 - kernels import NumPy
+
+    return Layout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,27 +14,19 @@ from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.kernels import CATALOGUE, Entry, Kernel
+from convcli.wording import short, times
 
 if TYPE_CHECKING:
-    from convcli.filtering import Report, Step
+    from convcli.filtering import Report, Step, Swatch
 
 _ENDLESS = 10_000
 """Columns of a pipe: wide enough that no table is ever cut."""
-
-_MILLION = 1e6
 
 _NARROWEST = 16
 """Columns of a terminal that a table's last column needs at the least."""
 
 _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 """Modes that are filtered as they are, with 8 bits or 16."""
-
-_SHOWN = 9
-"""The most rows and columns of a kernel that are shown as a grid."""
-
-_SHADES = ("#2166ac", "#4393c3", "#92c5de", "#f7f7f7", "#f4a582", "#d6604d", "#b2182b")
-"""Blue below 0, red above: ColorBrewer's RdBu, readable to the colour-blind."""
 
 
 def show(*parts: RenderableType, to_stderr: bool = False) -> None:
@@ -49,6 +41,11 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
     lines = captured.get().splitlines()
     stream.write("".join(f"{line.rstrip()}\n" for line in lines))
     stream.flush()
+
+
+def is_plain() -> bool:
+    """Whether standard output takes plain text only, as a pipe does."""
+    return not sys.stdout.isatty()
 
 
 def show_table(
@@ -115,11 +112,18 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
         ("input", _size(report.input_shape) + _origin(report)),
         ("output", _size(report.output_shape) + _kept(report)),
         *(fact for step in report.steps for fact in _step(step, report)),
-        ("raw values", f"{_short(report.low)} to {_short(report.high)}"),
+        ("raw values", f"{short(report.low)} to {short(report.high)}"),
         ("pixels", _pixels(report)),
         ("time", f"{1000 * report.seconds:.1f} ms"),
     ]
     show_facts(f"{source} → {target}", facts, to_stderr=to_stderr)
+    if report.legend:
+        show(*(_swatch(swatch) for swatch in report.legend), to_stderr=to_stderr)
+
+
+def _swatch(swatch: "Swatch") -> Text:
+    color = "#{:02x}{:02x}{:02x}".format(*swatch.color)
+    return Text.assemble(("██", color), f" {swatch.meaning} ({color})")
 
 
 def _size(shape: tuple[int, int, int]) -> str:
@@ -139,11 +143,16 @@ def _kept(report: "Report") -> str:
 
 
 def _step(step: "Step", report: "Report") -> list[tuple[str, str]]:
-    shape = _times(step.weights)
+    shape = times(step.weights)
+    combined = f", {step.combined}" if step.combined else ""
     return [
-        ("kernel", f"{step.kernel} ({shape}), method {step.method} ({step.strategy})"),
+        ("kernel", f"{step.kernel} ({shape}){combined}, {_method(step)}"),
         ("window", f"{_window(step)}, border {report.border}"),
     ]
+
+
+def _method(step: "Step") -> str:
+    return f"method {step.method} ({step.strategy})"
 
 
 def _window(step: "Step") -> str:
@@ -165,88 +174,3 @@ def _pixels(report: "Report") -> str:
     if report.range is None:
         return "none: raw floats"
     return f"range {report.range}, {100 * report.clipped:.2f} % clipped"
-
-
-def show_catalogue() -> None:
-    """Print all named kernels."""
-    rows = [_row(entry) for entry in CATALOGUE.values()]
-    show_table(
-        "Kernels", ("name", "size", "sum", "what the sum says", "use"), rows, numbers=(2,)
-    )
-
-
-def _row(entry: Entry) -> tuple[str, ...]:
-    kernel = entry.kernel()
-    parameters = ",".join(parameter.name for parameter in entry.parameters)
-    name = f"{entry.name}[:{parameters}]" if parameters else entry.name
-    size = _times(kernel.size)
-    return (name, size, _short(kernel.sum), kernel.effect.value, entry.description)
-
-
-def show_kernel(kernel: Kernel) -> None:
-    """Print one kernel: its grid in colour, and what can be read from it."""
-    grid = kernel.weights.reshape(-1, *kernel.size)[0]
-    rows, columns = (_middle(length) for length in kernel.size)
-    scale = float(abs(grid).max()) or 1.0
-    cells = [[_tidy(value) for value in line] for line in grid[rows, columns].tolist()]
-    width = max(len(cell) for line in cells for cell in line) + 2
-    table = Table.grid(padding=0)
-    for values, line in zip(grid[rows, columns] / scale, cells, strict=True):
-        table.add_row(*(_cell(v, cell, width) for v, cell in zip(values, line, strict=True)))
-    show_facts(kernel.name, _read(kernel))
-    show(Text(), table, *_what_is_shown(kernel, rows, columns))
-
-
-def _what_is_shown(kernel: Kernel, rows: slice, columns: slice) -> list[Text]:
-    notes: list[Text] = []
-    if kernel.is_bank:
-        notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
-    shown = (rows.stop - rows.start, columns.stop - columns.start)
-    if shown != kernel.size:
-        notes.append(Text(f"The middle {_times(shown)} of {_times(kernel.size)}."))
-    return notes
-
-
-def _read(kernel: Kernel) -> list[tuple[str, str]]:
-    facts = [("what", kernel.description)] if kernel.description else []
-    entry = CATALOGUE.get(kernel.name.partition(":")[0])
-    if entry is not None:
-        facts += [(p.name, f"{p.about} ({p.unit}; {p.range})") for p in entry.parameters]
-        facts.append(("source", entry.source))
-    facts.append(("size", _times(kernel.weights.shape)))
-    facts.append(("sum", f"{_short(kernel.sum)}: {kernel.effect.value}"))
-    if kernel.bias:
-        facts.append(("bias", ", ".join(_short(value) for value in kernel.bias)))
-    if not kernel.is_bank:
-        separable = " (separable: a column times a row)" if kernel.rank == 1 else ""
-        facts.append(("rank", f"{kernel.rank}{separable}"))
-        facts.append(("symmetry", ", ".join(kernel.symmetries) or "none"))
-    matters = "changes the result" if kernel.flip_matters else "changes nothing"
-    facts.append(("--flip", matters))
-    return facts
-
-
-def _middle(length: int) -> slice:
-    start = max(length - _SHOWN, 0) // 2
-    return slice(start, min(start + _SHOWN, length))
-
-
-def _cell(value: float, text: str, width: int) -> Text:
-    """Return a coloured cell; `value` is between -1 and 1."""
-    shade = _SHADES[round((value + 1) / 2 * (len(_SHADES) - 1))]
-    ink = "black" if shade in _SHADES[2:5] else "white"
-    return Text(f"{text:>{width - 1}} ", style=f"{ink} on {shade}")
-
-
-def _tidy(value: float) -> str:
-    """Return a weight with 3 digits that matter and no leading zero."""
-    return f"{value:.3g}".replace("0.", ".", 1) if 0 < abs(value) < 1 else _short(value)
-
-
-def _short(value: float) -> str:
-    """Return a number with at most 4 digits that matter, whole numbers whole."""
-    return f"{value:.0f}" if abs(value) < _MILLION and value == round(value) else f"{value:.4g}"
-
-
-def _times(lengths: Sequence[int]) -> str:
-    return "×".join(str(length) for length in lengths)

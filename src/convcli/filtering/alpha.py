@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine import Plan, plan, run
+from convcli.engine import plan
 from convcli.errors import ImageError
 from convcli.filtering.options import Alpha, Options
+from convcli.filtering.stages import Stage
 from convcli.images import Picture
-from convcli.kernels import Kernel
 
 Values = NDArray[Any]
 
@@ -44,72 +44,75 @@ class Way:
         """Whether the colours do not depend on the opacity."""
         return self.kind is not Alpha.PREMULTIPLY
 
-    def alpha(self, plans: Sequence[Plan], source: Picture) -> Values | None:
+    def alpha(self, stages: Sequence[Stage], source: Picture) -> Values | None:
         """Return the opacity where it does not depend on the colours."""
         if source.alpha is None:
             return None
         if self.kind is Alpha.FILTER:
             values: Values = source.alpha[..., np.newaxis]
-            for step in _fitted(plans, values, self.options):
-                values = raw_values(step, values, self.options.jobs)
+            for stage in _fitted(stages, values, self.options):
+                values = stage.raw(values)
             return values[..., 0]
-        return under_the_middle(plans, source.alpha)
+        return under_the_middle(stages, source.alpha)
 
     def colour_and_alpha(
-        self, plans: Sequence[Plan], pixels: Values, source: Picture
+        self, stages: Sequence[Stage], pixels: Values, source: Picture
     ) -> tuple[Values, Values | None]:
         """Return raw colours and opacity, on the scale of the source."""
         if self.is_apart or source.alpha is None:
             values = pixels
-            for step in plans:
-                values = raw_values(step, values, self.options.jobs)
-            return values, self.alpha(plans, source)
+            for stage in stages:
+                values = stage.raw(values)
+            return values, self.alpha(stages, source)
         part = source.alpha[..., np.newaxis].astype(np.float32) / np.float32(source.white)
         seen = pixels.astype(np.float32) * part
-        if any(step.problem.kernel.is_zero_sum for step in plans):
-            for step in _fitted(plans, seen, self.options):
-                seen = raw_values(step, seen, self.options.jobs)
-            return seen, under_the_middle(plans, source.alpha)
+        if any(stage.is_zero_sum for stage in stages):
+            for stage in _fitted(stages, seen, self.options):
+                seen = stage.raw(seen)
+            return seen, under_the_middle(stages, source.alpha)
         stacked = np.dstack([seen, part])
-        steps = _fitted(plans, stacked, self.options)
-        return _premultiplied(steps, stacked, source.white, self.options.jobs)
+        steps = _fitted(stages, stacked, self.options)
+        return _premultiplied(steps, stacked, source.white)
 
 
-def alpha_way(picture: Picture, kernels: Sequence[Kernel], options: Options) -> Way:
+def alpha_way(picture: Picture, stages: Sequence[Stage], options: Options) -> Way:
     """Decide how a picture's transparency is treated.
 
     Raises
     ------
     ImageError
-        If a way is asked for that a filter bank does not have.
+        If a way is asked for that a filter bank or an operator does not have.
     """
-    bank = any(kernel.is_bank for kernel in kernels)
+    bank = any(stage.problem.kernel.is_bank for stage in stages)
+    zero = any(stage.is_zero_sum for stage in stages)
+    operator = next((stage.name for stage in stages if stage.combine is not None), "")
     wanted = options.alpha
     if wanted is Alpha.AUTO:
-        apart = bank or any(kernel.is_zero_sum for kernel in kernels)
+        apart = bank or zero or bool(operator)
         wanted = Alpha.KEEP if apart or not picture.is_translucent else Alpha.PREMULTIPLY
     if bank and wanted is not Alpha.KEEP and picture.alpha is not None:
         raise ImageError(
             f"alpha {wanted.value}: expected 2-D kernels, got a filter bank, which mixes the "
             "colours: use --alpha keep"
         )
+    if operator and wanted is Alpha.PREMULTIPLY and not zero and picture.alpha is not None:
+        raise ImageError(
+            f"alpha premultiply: expected kernels one by one, got {operator}, whose answers "
+            "have no one opacity: use --alpha keep"
+        )
     return Way(wanted, options)
 
 
-def raw_values(step: Plan, values: Values, jobs: int | None) -> Values:
-    """Return the raw floats of one step of a chain."""
-    result = np.empty(step.problem.result_shape, step.problem.result)
-    run(step, values, step.store(result), jobs)
-    return result
-
-
-def under_the_middle(plans: Sequence[Plan], alpha: Values) -> Values:
+def under_the_middle(stages: Sequence[Stage], alpha: Values) -> Values:
     """Return the opacity under the middle of each window, step by step."""
-    for step in plans:
+    for stage in stages:
         rows, columns = (
             np.clip([axis.centre(output) for output in range(count)], 0, size - 1)
             for axis, count, size in zip(
-                step.problem.window.axes, step.problem.result_shape, alpha.shape, strict=False
+                stage.problem.window.axes,
+                stage.problem.result_shape,
+                alpha.shape,
+                strict=False,
             )
         )
         alpha = alpha[np.ix_(rows, columns)]
@@ -117,16 +120,16 @@ def under_the_middle(plans: Sequence[Plan], alpha: Values) -> Values:
 
 
 def _premultiplied(
-    plans: Sequence[Plan], values: Values, white: int, jobs: int | None
+    stages: Sequence[Stage], values: Values, white: int
 ) -> tuple[Values, Values]:
     """Filter colour times opacity, and opacity (0 to 1) as the last channel; divide.
 
     The opacity is filtered by the kernel over its sum, so that a kernel that makes
     brighter makes nothing more opaque.
     """
-    for step in plans:
-        kernel = step.problem.kernel
-        values = raw_values(_without_bias(step), values, jobs)
+    for stage in stages:
+        kernel = stage.problem.kernel
+        values = _without_bias(stage).raw(values)
         values[..., -1] /= kernel.sum
         if any(kernel.bias):
             values[..., :-1] += values[..., -1:] * np.array(kernel.bias, values.dtype)
@@ -136,24 +139,29 @@ def _premultiplied(
     return colours, part[..., 0] * white
 
 
-def _fitted(plans: Sequence[Plan], values: Values, options: Options) -> list[Plan]:
-    """Return the plans for values of another dtype or number of channels."""
+def _fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[Stage]:
+    """Return the stages for values of another dtype or number of channels."""
     found = []
-    shape, dtype = values.shape, values.dtype
-    for step in plans:
-        problem = replace(
-            step.problem,
-            shape=(*step.problem.shape[:2], shape[2]),
-            dtype=dtype,
-            result=np.dtype(np.float32),
-        )
-        found.append(plan(problem, options.method))
-        dtype = problem.result
+    channels, dtype = values.shape[2], values.dtype
+    for stage in stages:
+        problems = [
+            replace(
+                step.problem,
+                shape=(*step.problem.shape[:2], channels),
+                dtype=dtype,
+                result=np.dtype(np.float32),
+            )
+            for step in stage.plans
+        ]
+        plans = tuple(plan(problem, options.method) for problem in problems)
+        found.append(replace(stage, plans=plans))
+        dtype = np.dtype(np.float32)
     return found
 
 
-def _without_bias(step: Plan) -> Plan:
+def _without_bias(stage: Stage) -> Stage:
+    (step,) = stage.plans
     kernel = step.problem.kernel
     if not any(kernel.bias):
-        return step
-    return plan(replace(step.problem, kernel=kernel.with_bias(None)))
+        return stage
+    return replace(stage, plans=(plan(replace(step.problem, kernel=kernel.with_bias(None))),))

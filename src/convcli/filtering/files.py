@@ -8,15 +8,11 @@ import numpy as np
 
 from convcli.engine import Plan
 from convcli.errors import ImageError
-from convcli.filtering.filter import (
-    Filtered,
-    filter_picture,
-    plan_chain,
-    prepared,
-    working_pixels,
-)
+from convcli.filtering.filter import Filtered, filter_picture, prepared, working_pixels
+from convcli.filtering.maps import MAP, laid_out, written_channels
 from convcli.filtering.options import Options, Range
 from convcli.filtering.report import Report, together
+from convcli.filtering.stages import Operand, plan_chain
 from convcli.images import (
     NPY,
     Document,
@@ -29,20 +25,15 @@ from convcli.images import (
     read_document,
     write_document,
 )
-from convcli.kernels import Kernel
 
 STANDARD = "-"
 """What stands for standard input or standard output."""
 
-MAP = "{map}"
-"""What stands for the number of an output map in a file name."""
-
-_PICTURE_CHANNELS = (1, 3)
 _READING, _SAVING = Reading(), Saving()
 
 
 def filter_file(
-    kernels: Sequence[Kernel],
+    kernels: Sequence[Operand],
     source: str,
     target: str,
     options: Options,
@@ -50,6 +41,7 @@ def filter_file(
     reading: Reading = _READING,
     saving: Saving = _SAVING,
     kind: str | None = None,
+    sheet: bool = False,
 ) -> Report:
     """Filter the pictures in a file, and write the result: complete or not at all.
 
@@ -62,7 +54,8 @@ def filter_file(
     target : str
         A path, or ``-`` for standard output. With ``{map}`` in it each output channel
         becomes a grey picture of its own; a ``.npy`` gets the raw floats (H', W', O),
-        or (H', W') where there is one channel.
+        or (H', W') where there is one channel; a ``.tif`` a page for each channel where
+        there are not 1 or 3.
     options : Options
         How.
     reading, saving : Reading, Saving
@@ -70,6 +63,8 @@ def filter_file(
     kind : str, optional
         The name of the output's format; that of its suffix otherwise, and on standard
         output the input's where it can hold the result, else PNG.
+    sheet : bool
+        Write all output channels as one sheet of labelled tiles.
 
     Returns
     -------
@@ -82,21 +77,27 @@ def filter_file(
     """
     if kind is None and target != STANDARD:
         kind = format_for(target)
-    document = _read(source, reading)
+    document = read_source(source, reading)
     kind = kind or _pipe_kind(document, options)
     raw = kind == NPY and options.depth is None
     for frame in document.frames:
         _check_size(frame, kernels, options, reading.max_pixels)
-    promised = _promise(document, kernels, target, kind, options)
+    channels = written_channels(document, kernels, options, target, kind, sheet=sheet)
+    promised = Document(tuple(_promised(frame, channels, options) for frame in document.frames))
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
     filtered = [filter_picture(frame, kernels, options, raw=raw) for frame in document.frames]
-    _write(filtered, document, target, kind, saving)
+    if MAP in target:
+        _write_each(filtered[0], document, target, kind, saving)
+    else:
+        result = laid_out(filtered, document, options, kind, sheet=sheet)
+        opened = sys.stdout.buffer if target == STANDARD else target
+        write_document(result, opened, kind, saving)
     notes = [*document.notes, *_losses(filtered, kind, options)]
     return together([one.report for one in filtered], document.mode, notes)
 
 
 def plan_file(
-    kernels: Sequence[Kernel], source: str, options: Options, *, reading: Reading = _READING
+    kernels: Sequence[Operand], source: str, options: Options, *, reading: Reading = _READING
 ) -> tuple[Plan, ...]:
     """Plan how the first picture in a file would be filtered; nothing is computed or written.
 
@@ -114,26 +115,30 @@ def plan_file(
     ConvcliError
         If the picture cannot be read, or a kernel does not fit it.
     """
-    picture = prepared(_read(source, reading).frames[0], options)
-    return plan_chain(working_pixels(picture, options), kernels, options)
+    picture = prepared(read_source(source, reading).frames[0], options)
+    stages = plan_chain(working_pixels(picture, options), kernels, options)
+    return tuple(step for stage in stages for step in stage.plans)
 
 
-def _read(source: str, reading: Reading) -> Document:
+def read_source(source: str, reading: Reading = _READING) -> Document:
+    """Read a path, or standard input for ``-``."""
     if source == STANDARD:
         return read_document(sys.stdin.buffer, "standard input", reading)
     return read_document(source, reading=reading)
 
 
-def _check_size(frame: Picture, kernels: Sequence[Kernel], options: Options, most: int) -> None:
+def _check_size(
+    frame: Picture, kernels: Sequence[Operand], options: Options, most: int
+) -> None:
     """Refuse a padding that makes a result larger than any picture that would be read."""
-    shape = (*frame.shape, 1 if options.gray else frame.channels)
+    shape = (*frame.shape, 1 if options.wants_gray else frame.channels)
     empty = np.broadcast_to(np.zeros((), frame.pixels.dtype), shape)
     for step in plan_chain(empty, kernels, options):
         rows, columns, _ = step.problem.result_shape
         if rows * columns > max(most, frame.shape[0] * frame.shape[1]):
             raise ImageError(
-                f"{step.problem.kernel.name}: expected a result of at most {most:,} pixels, "
-                f"got {rows * columns:,}: use less padding, or raise --max-pixels"
+                f"{step.name}: expected a result of at most {most:,} pixels, got "
+                f"{rows * columns:,}: use less padding, or raise --max-pixels"
             )
 
 
@@ -141,31 +146,9 @@ def _pipe_kind(document: Document, options: Options) -> str:
     return pipe_format(document.format, _promised(document.frames[0], 1, options))
 
 
-def _promise(
-    document: Document, kernels: Sequence[Kernel], target: str, kind: str, options: Options
-) -> Document:
-    """Return frames of one pixel, like the result's: what cannot hold them fails early."""
-    channels = 1 if options.gray else document.frames[0].channels
-    for kernel in kernels:
-        channels = kernel.filters if kernel.is_bank else channels
-    if MAP in target:
-        if document.is_animated:
-            raise ImageError(
-                f"{target}: {MAP} names the maps of one picture, the input has "
-                f"{len(document.frames)} frames: choose one with --frame"
-            )
-        channels = 1
-    elif channels not in _PICTURE_CHANNELS and kind != NPY:
-        raise ImageError(
-            f"{target}: expected 1 or 3 output maps for one picture, got {channels}: write a "
-            f".npy, or put {MAP} into the name (map-{MAP}.png)"
-        )
-    return Document(tuple(_promised(frame, channels, options) for frame in document.frames))
-
-
 def _promised(frame: Picture, channels: int, options: Options) -> Picture:
     """Return one pixel of the depth and the channels that the result will have."""
-    depth = options.depth or frame.depth
+    depth = options.depth_for(frame)
     return Picture(np.zeros((1, 1, channels), depth.dtype))
 
 
@@ -176,16 +159,14 @@ def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[s
         found.append("the .npy holds the colours only: the transparency is left out")
     if options.range is not Range.AUTO and filtered[0].report.range is None:
         found.append(f"--range {options.range.value} is not used: the output holds raw floats")
+    if options.colormap is not None and filtered[0].report.range is None:
+        found.append("--colormap is not used: the output holds raw floats")
     return found
 
 
-def _write(
-    filtered: Sequence[Filtered], document: Document, target: str, kind: str, saving: Saving
+def _write_each(
+    filtered: Filtered, document: Document, target: str, kind: str, saving: Saving
 ) -> None:
-    if MAP in target:
-        for index, picture in enumerate(filtered[0].maps()):
-            one = replace(document, frames=(picture,), timing=None)
-            write_document(one, target.replace(MAP, str(index)), kind, saving)
-        return
-    result = replace(document, frames=tuple(one.picture() for one in filtered))
-    write_document(result, sys.stdout.buffer if target == STANDARD else target, kind, saving)
+    for index, picture in enumerate(filtered.maps()):
+        one = replace(document, frames=(picture,), timing=None)
+        write_document(one, target.replace(MAP, str(index)), kind, saving)

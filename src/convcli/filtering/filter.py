@@ -8,25 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine import (
-    Plan,
-    Problem,
-    Seen,
-    ValueRange,
-    plan,
-    problem_for,
-    run,
-)
-from convcli.errors import GeometryError, ImageError, KernelError
-from convcli.filtering.alpha import alpha_way, raw_values
+from convcli.engine import Seen, ValueRange, run
+from convcli.errors import GeometryError, ImageError
+from convcli.filtering import colormaps, direction
+from convcli.filtering.alpha import alpha_way
 from convcli.filtering.options import Options, Range
-from convcli.filtering.ranges import as_depth, mapped, rescaled
-from convcli.filtering.report import Report, Step
-from convcli.geometry import Axis, window
+from convcli.filtering.ranges import as_depth, mapped, meanings, rescaled
+from convcli.filtering.report import Report, Step, Swatch
+from convcli.filtering.stages import Operand, Stage, plan_chain
+from convcli.geometry import Axis
 from convcli.images import Depth, Picture, from_linear, to_linear
-from convcli.kernels import Kernel
 
 Values = NDArray[Any]
+
+_STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
+"""What the engine's store does tile by tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +39,35 @@ class Filtered:
         The file format that the picture came from.
     report : Report
         What was done.
+    colormap : Colormap or None
+        What each output channel is to be coloured by.
     """
 
     values: Values
     alpha: Values | None
     format: str | None
     report: Report
+    colormap: colormaps.Colormap | None = None
 
     def picture(self) -> Picture:
         """Return the values as one picture of 1 or 3 channels."""
+        if self.colormap is not None:
+            return self.maps()[0]
         return Picture(self.values, self.alpha, self.format)
 
     def maps(self) -> list[Picture]:
-        """Return each output channel as a grey picture of its own."""
-        return [
-            Picture(self.values[..., index : index + 1], self.alpha, self.format)
-            for index in range(self.values.shape[2])
-        ]
+        """Return each output channel as a picture of its own: grey, or coloured."""
+        return [self._map(index) for index in range(self.values.shape[2])]
+
+    def _map(self, index: int) -> Picture:
+        values = self.values[..., index : index + 1]
+        if self.colormap is not None:
+            values = colormaps.colored(values[..., 0], self.colormap)
+        return Picture(values, self.alpha, self.format)
 
 
 def filter_picture(
-    picture: Picture, kernels: Sequence[Kernel], options: Options, *, raw: bool = False
+    picture: Picture, kernels: Sequence[Operand], options: Options, *, raw: bool = False
 ) -> Filtered:
     """Filter a picture by one kernel after another, unrounded between the steps.
 
@@ -71,9 +75,9 @@ def filter_picture(
     ----------
     picture : Picture
         Never modified.
-    kernels : sequence of Kernel
+    kernels : sequence of Kernel or Operator
         At least one. A 2-D kernel filters each colour channel on its own; a bank takes
-        all channels at once.
+        all channels at once; an operator combines the answers of several.
     options : Options
         How.
     raw : bool
@@ -98,25 +102,30 @@ def filter_picture(
     """
     started = time.perf_counter()
     source = prepared(picture, options)
-    depth = Depth.FLOAT if raw else options.depth or source.depth
+    depth = Depth.FLOAT if raw else options.depth_for(source)
     pixels = working_pixels(source, options)
-    plans = plan_chain(pixels, kernels, options)
-    way = alpha_way(source, [step.problem.kernel for step in plans], options)
-    mapping = None if depth is Depth.FLOAT else _mapping(plans, options.range)
-    warnings = _remainders(plans, options)
-    if mapping is not None and depth is source.depth and not options.linear and way.is_apart:
-        values, seen = _finish(plans, pixels, mapping, options.jobs)
-        alpha = way.alpha(plans, source)
+    stages = plan_chain(pixels, kernels, options)
+    way = alpha_way(source, stages, options)
+    mapping = None if depth is Depth.FLOAT else _mapping(stages, options)
+    warnings = _remainders(stages, options)
+    if _is_streamed(stages[-1], mapping, depth, source, options) and way.is_apart:
+        values, seen = _streamed(stages, pixels, mapping)
+        alpha = way.alpha(stages, source)
+    elif options.direction:
+        values, seen = _directed(stages, pixels, source, mapping, options)
+        alpha = way.alpha(stages, source)
     else:
-        floats, alpha = way.colour_and_alpha(plans, pixels, source)
+        floats, alpha = way.colour_and_alpha(stages, pixels, source)
         light = from_linear(floats, source.white) if options.linear else floats
+        if options.relu:
+            np.maximum(light, 0, out=light)
         values, seen = mapped(rescaled(light, source.depth, depth), mapping, depth)
     if alpha is not None:
         alpha = as_depth(rescaled(alpha, source.depth, depth), depth)
     report = Report(
         input_shape=(*source.shape, source.channels),
-        output_shape=plans[-1].problem.result_shape,
-        steps=tuple(_step(step) for step in plans),
+        output_shape=(values.shape[0], values.shape[1], values.shape[2]),
+        steps=tuple(_step(stage) for stage in stages),
         border=options.border.value,
         range=None if mapping is None else mapping.value,
         low=seen.low,
@@ -125,10 +134,11 @@ def filter_picture(
         alpha=alpha is not None,
         alpha_way=None if alpha is None else way.name,
         depth=depth.value,
+        legend=_legend(mapping, seen, options),
         warnings=warnings,
         seconds=time.perf_counter() - started,
     )
-    return Filtered(values, alpha, picture.format, report)
+    return Filtered(values, alpha, picture.format, report, None if raw else options.colormap)
 
 
 def prepared(picture: Picture, options: Options) -> Picture:
@@ -144,7 +154,7 @@ def prepared(picture: Picture, options: Options) -> Picture:
             "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
             "transfer function to undo: leave --linear out"
         )
-    source = picture.gray() if options.gray else picture
+    source = picture.gray() if options.wants_gray else picture
     return source.scaled_to(options.depth or source.depth)
 
 
@@ -153,78 +163,26 @@ def working_pixels(source: Picture, options: Options) -> Values:
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def plan_chain(pixels: Values, kernels: Sequence[Kernel], options: Options) -> tuple[Plan, ...]:
-    """Plan each step of a chain; nothing is computed.
-
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W, C)
-        Only the shape and the dtype are looked at.
-    kernels, options
-        As in `filter_picture`.
-
-    Returns
-    -------
-    tuple of Plan, one for each kernel
-
-    Raises
-    ------
-    ConvcliError
-        If a kernel does not fit what comes to it.
-    """
-    plans: list[Plan] = []
-    shape, dtype = pixels.shape, pixels.dtype
-    for kernel in kernels:
-        turned = kernel.flipped() if options.flip else kernel
-        ready = turned if options.bias is None else turned.with_bias(options.bias)
-        step = plan(_problem(shape, dtype, ready, options), options.method)
-        shape, dtype = step.problem.result_shape, step.problem.result
-        plans.append(step)
-    return tuple(plans)
-
-
-def _problem(
-    shape: tuple[int, ...], dtype: np.dtype[Any], kernel: Kernel, options: Options
-) -> Problem:
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    try:
-        return problem_for(shape, dtype, kernel, slide, border=options.border)
-    except GeometryError as error:
-        remedy = _remedy(shape[2], kernel)
-        raise GeometryError(f"{kernel.name}: {error}{remedy}") from None
-    except KernelError as error:
-        raise KernelError(f"{kernel.name}: {error}") from None
-
-
-def _remedy(channels: int, kernel: Kernel) -> str:
-    """Say what to do about a bank whose channels are not the picture's."""
-    if not kernel.is_bank or kernel.channels == channels:
-        return ""
-    if kernel.channels == 1:
-        return ": use --gray, or a 2-D kernel"
-    if channels == 1:
-        return ": give it a colour picture, or a bank with 1 input channel"
-    return f": give it a bank with {channels} input channels"
-
-
-def _mapping(plans: Sequence[Plan], wanted: Range) -> Range:
-    if wanted is not Range.AUTO:
-        return wanted
+def _mapping(stages: Sequence[Stage], options: Options) -> Range:
+    if options.range is not Range.AUTO:
+        return options.range
+    if options.colormap is not None:
+        signed = options.colormap is colormaps.Colormap.DIVERGING
+        return Range.BALANCE if signed else Range.STRETCH
     # A chain answers 0 on flat areas as soon as one of its kernels does.
-    zero = any(step.problem.kernel.is_zero_sum for step in plans)
-    return Range.ABS if zero else Range.CLIP
+    return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
 
 
-def _remainders(plans: Sequence[Plan], options: Options) -> tuple[str, ...]:
+def _remainders(stages: Sequence[Stage], options: Options) -> tuple[str, ...]:
     """Say which rows and columns no window looks at; raise where that is not wanted."""
     found: list[str] = []
-    for number, step in enumerate(plans, start=1):
+    for number, step in enumerate(stages, start=1):
         shape, slide = step.problem.shape[:2], step.problem.window
         whose = "the picture" if number == 1 else f"step {number}'s input"
         for name, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
             left = axis.unseen(size)
             if options.strict and left.total:
-                raise GeometryError(_not_clean(step.problem.kernel.name, name, axis, size))
+                raise GeometryError(_not_clean(step.name, name, axis, size))
             if left.picture:
                 found.append(_unseen(name, axis.stride, size, left.picture, whose))
     return tuple(found)
@@ -247,21 +205,61 @@ def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
     return f"stride {stride} leaves the last {lines} of {whose} ({coordinate} = {which}) unseen"
 
 
-def _finish(
-    plans: Sequence[Plan], values: Values, mapping: Range, jobs: int | None
+def _is_streamed(
+    last: Stage, mapping: Range | None, depth: Depth, source: Picture, options: Options
+) -> bool:
+    """Whether pixels can be stored as they are computed, tile by tile."""
+    whole = options.linear or options.relu or options.direction or last.combine is not None
+    return mapping in _STORED and depth is source.depth and not whole
+
+
+def _streamed(
+    stages: Sequence[Stage], values: Values, mapping: Range | None
 ) -> tuple[Values, Seen]:
     """Store pixels as they are computed, without a float picture in between."""
-    step, dtype = plans[-1], values.dtype
-    for earlier in plans[:-1]:
-        values = raw_values(earlier, values, jobs)
-    if mapping is Range.STRETCH:
-        return mapped(raw_values(step, values, jobs), mapping, Depth.of(dtype))
-    result = np.empty(step.problem.result_shape, dtype)
-    return result, run(step, values, step.store(result, ValueRange(mapping.value)), jobs)
+    dtype, last = values.dtype, stages[-1]
+    for earlier in stages[:-1]:
+        values = earlier.raw(values)
+    result = np.empty(last.problem.result_shape, dtype)
+    (step,) = last.plans
+    how = None if mapping is None else ValueRange(mapping.value)
+    return result, run(step, values, step.store(result, how), last.jobs)
 
 
-def _step(step: Plan) -> Step:
-    kernel, method = step.problem.kernel, step.strategy.method.value
-    return Step(
-        kernel.name, kernel.weights.shape, step.problem.window, method, step.strategy.name
-    )
+def _directed(
+    stages: Sequence[Stage],
+    values: Values,
+    source: Picture,
+    mapping: Range | None,
+    options: Options,
+) -> tuple[Values, Seen]:
+    if mapping is None or options.colormap is not None:
+        raise ImageError(
+            "--direction: expected a picture in its own colours to write, got "
+            + ("raw floats: name a .png" if mapping is None else "a colour map: drop one")
+        )
+    for earlier in stages[:-1]:
+        values = earlier.raw(values)
+    answer, right, up = direction.followed(stages[-1], values)
+    scaled = rescaled(answer, source.depth, Depth.EIGHT)
+    strength, seen = mapped(scaled, mapping, Depth.EIGHT)
+    return direction.hue_picture(right, up, strength[..., 0]), seen
+
+
+def _legend(mapping: Range | None, seen: Seen, options: Options) -> tuple[Swatch, ...]:
+    if mapping is None:
+        return ()
+    if options.direction:
+        return direction.legend()
+    if options.colormap is None:
+        return ()
+    return colormaps.legend(options.colormap, meanings(mapping, seen))
+
+
+def _step(stage: Stage) -> Step:
+    shape = stage.problem.kernel.weights.shape
+    how = None if stage.combine is None else stage.combine.value
+    chosen = [step.strategy for step in stage.plans]
+    methods = "+".join(dict.fromkeys(strategy.method.value for strategy in chosen))
+    names = "+".join(dict.fromkeys(strategy.name for strategy in chosen))
+    return Step(stage.name, shape, stage.problem.window, methods, names, how)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from convcli.borders import Border
 from convcli.engine import Method
+from convcli.filtering.colormaps import Colormap
 from convcli.geometry import IntOrPair, Padding
-from convcli.images import Depth
+from convcli.images import Depth, Picture
+from convcli.kernels import Combine
 
 
 class Range(enum.Enum):
@@ -22,6 +24,8 @@ class Range(enum.Enum):
     """0 becomes the middle, (w+1)/2, then `CLIP`."""
     STRETCH = "stretch"
     """The smallest value becomes 0, the largest w."""
+    BALANCE = "balance"
+    """0 becomes the middle, the largest magnitude an end."""
 
 
 class Alpha(enum.Enum):
@@ -64,6 +68,17 @@ class Options:
         How transparency is filtered.
     linear : bool
         Filter in linear light: sRGB's transfer function is undone before and done after.
+    combine : Combine, optional
+        How the answers of joined kernels become one; by default as the operator does.
+    map : int, optional
+        The one output map of the last filter bank to compute, counted from 0.
+    relu : bool
+        Make negative values 0 before they become pixels.
+    colormap : Colormap, optional
+        Colour each output map; `Range.AUTO` then stretches, or balances where the
+        colours diverge.
+    direction : bool
+        Colour the direction of the gradient by hue, its strength by brightness.
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
@@ -83,6 +98,22 @@ class Options:
     depth: Depth | None = None
     alpha: Alpha = Alpha.AUTO
     linear: bool = False
+    combine: Combine | None = None
+    map: int | None = None
+    relu: bool = False
+    colormap: Colormap | None = None
+    direction: bool = False
     strict: bool = False
     method: Method = Method.AUTO
     jobs: int | None = None
+
+    def depth_for(self, source: Picture) -> Depth:
+        """Return the depth of the result: colours of a legend have 8 bits."""
+        if self.colormap is not None or self.direction:
+            return Depth.EIGHT
+        return self.depth or source.depth
+
+    @property
+    def wants_gray(self) -> bool:
+        """Whether the picture is made grey first: a direction has one hue a pixel."""
+        return self.gray or self.direction

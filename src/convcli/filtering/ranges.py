@@ -68,6 +68,8 @@ def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:
         raw += raw.dtype.type((depth.white + 1) // 2)
     if mapping is Range.STRETCH:
         return _stretched(raw, seen, depth)
+    if mapping is Range.BALANCE:
+        return _balanced(raw, seen, depth)
     return raw
 
 
@@ -77,3 +79,30 @@ def _stretched(raw: Values, seen: Seen, depth: Depth) -> Values:
     raw -= raw.dtype.type(seen.low)
     raw *= raw.dtype.type(depth.white / (seen.high - seen.low))
     return raw
+
+
+def _balanced(raw: Values, seen: Seen, depth: Depth) -> Values:
+    middle = (depth.white + 1) // 2
+    largest = max(abs(seen.low), abs(seen.high))
+    raw *= raw.dtype.type((depth.white - middle) / largest if largest else 0)
+    raw += raw.dtype.type(middle)
+    return raw
+
+
+def meanings(mapping: Range, seen: Seen) -> dict[int, str]:
+    """Return which raw values some of the 256 pixel values stand for.
+
+    Examples
+    --------
+    >>> meanings(Range.BALANCE, Seen(-3.0, 9.0))
+    {1: '-9', 128: '0', 255: '9'}
+    """
+    largest = max(abs(seen.low), abs(seen.high))
+    if mapping is Range.STRETCH:
+        return {0: f"{seen.low:.4g}", 255: f"{seen.high:.4g}"}
+    if mapping is Range.BALANCE:
+        return {1: f"{-largest:.4g}", 128: "0", 255: f"{largest:.4g}"}
+    if mapping is Range.SHIFT:
+        return {0: "-128 and below", 128: "0", 255: "127 and above"}
+    sign = "±" if mapping is Range.ABS else ""
+    return {0: "0" if sign else "0 and below", 255: f"{sign}255 and above"}

@@ -9,8 +9,24 @@ from convcli.geometry import ReceptiveField, Window
 
 
 @dataclass(frozen=True, slots=True)
+class Swatch:
+    """A colour of a legend.
+
+    Attributes
+    ----------
+    meaning : str
+        What it stands for.
+    color : (int, int, int)
+        Red, green, blue, 0 to 255.
+    """
+
+    meaning: str
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One kernel of a chain.
+    """One kernel of a chain, or several whose answers are combined.
 
     Attributes
     ----------
@@ -22,6 +38,8 @@ class Step:
         How it slid.
     method, strategy : str
         Kind and name of the engine's strategy.
+    combined : str or None
+        How the answers of several kernels became one.
     """
 
     kernel: str
@@ -29,6 +47,7 @@ class Step:
     window: Window
     method: str
     strategy: str
+    combined: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +99,7 @@ class Report:
     depth: str = "8"
     mode: str = ""
     frames: int = 1
+    legend: tuple[Swatch, ...] = ()
 
     @property
     def receptive_field(self) -> tuple[int, int]:
@@ -107,6 +127,7 @@ class Report:
             "depth": self.depth,
             "mode": self.mode,
             "frames": self.frames,
+            "legend": [{"meaning": s.meaning, "rgb": list(s.color)} for s in self.legend],
             "warnings": list(self.warnings),
             "milliseconds": round(1000 * self.seconds, 3),
         }
@@ -156,4 +177,5 @@ def _step(step: Step) -> dict[str, Any]:
         "dilation": list(step.window.dilation),
         "method": step.method,
         "strategy": step.strategy,
+        "combined": step.combined,
     }

@@ -1,6 +1,7 @@
 """Pictures from files and pipes, and back: the only place that imports Pillow."""
 
 from convcli.images.atomic import replacing
+from convcli.images.drawing import contact_sheet, marked
 from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
 from convcli.images.light import from_linear, to_linear
 from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_named
@@ -32,9 +33,11 @@ __all__ = [
     "Saving",
     "Timing",
     "check_format",
+    "contact_sheet",
     "format_for",
     "format_named",
     "from_linear",
+    "marked",
     "pipe_format",
     "read_document",
     "read_picture",

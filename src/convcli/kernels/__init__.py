@@ -1,20 +1,40 @@
 """Kernels: what they are, the named ones, and how they are read from text and files."""
 
-from convcli.kernels.catalogue import CATALOGUE, Entry, Parameter
-from convcli.kernels.files import parse_kernel, read_kernel
+from convcli.kernels.catalogue import CATALOGUE, OPERATORS, THEMES, Entry, Parameter
+from convcli.kernels.formats import (
+    FORMATS,
+    Archive,
+    archive_at,
+    export,
+    parse_kernel,
+    read_kernel,
+)
 from convcli.kernels.kernel import MAX_WEIGHTS, Effect, IntegerForm, Kernel
-from convcli.kernels.spec import entry_named, kernel_from
+from convcli.kernels.layout import Layout
+from convcli.kernels.named import entry_named
+from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.spec import kernel_from, operand_from
 
 __all__ = [
     "CATALOGUE",
+    "FORMATS",
     "MAX_WEIGHTS",
+    "OPERATORS",
+    "THEMES",
+    "Archive",
+    "Combine",
     "Effect",
     "Entry",
     "IntegerForm",
     "Kernel",
+    "Layout",
+    "Operator",
     "Parameter",
+    "archive_at",
     "entry_named",
+    "export",
     "kernel_from",
+    "operand_from",
     "parse_kernel",
     "read_kernel",
 ]

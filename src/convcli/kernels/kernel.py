@@ -21,6 +21,8 @@ _TOLERANCE = 1e-9
 
 _LARGEST_INTEGER = 2**31
 _LARGEST_DENOMINATOR = 64
+_SMALLEST = 1e-300
+"""Below it a divisor that makes whole numbers would be infinite."""
 
 
 class Effect(enum.Enum):
@@ -203,8 +205,11 @@ class Kernel:
         magnitudes = np.abs(self.weights[self.weights != 0])
         if magnitudes.size == 0 or not (magnitudes % 1).any():
             return _integers_over(self.weights, 1.0)
+        smallest = float(magnitudes.min())
+        if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
+            return None
         for denominator in range(1, _LARGEST_DENOMINATOR + 1):
-            divisor = denominator / float(magnitudes.min())
+            divisor = denominator / smallest
             whole = round(min(divisor, _LARGEST_INTEGER))
             form = _integers_over(self.weights, whole) if _near(divisor, whole) else None
             if form is not None:
@@ -267,7 +272,7 @@ def _weights(weights: ArrayLike) -> Weights:
 def _bias(
     bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
 ) -> tuple[float, ...]:
-    if bias is None:
+    if bias is None or (isinstance(bias, tuple) and not bias):
         return ()
     try:
         values = np.asarray(bias, dtype=np.float64)

@@ -1,0 +1,77 @@
+"""`convcli find`: where a kernel answers most strongly."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import KernelType, json_option, layout_option, option, whole
+
+if TYPE_CHECKING:
+    from convcli.kernels import Kernel
+
+
+@click.command(
+    "find",
+    cls=Command,
+    short_help="Find where a pattern appears.",
+    epilog="""\b
+Examples:
+  convcli find image:eye.png photo.png --normalized
+  convcli find image:eye.png photo.png --normalized --top 2 --mark eyes.png
+  convcli find log:4@negate photo.png --top 10""",
+)
+@click.argument("kernel", type=KernelType())
+@click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
+@layout_option
+@option(
+    "--top",
+    type=whole(1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    section="Matches",
+    help="How many places at most.",
+)
+@option(
+    "--normalized",
+    is_flag=True,
+    section="Matches",
+    help="Score from -1 to 1, whatever the brightness and contrast (normalised "
+    "cross-correlation).",
+)
+@option(
+    "--mark",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    section="Output",
+    help="Write the picture with the places framed and numbered.",
+)
+@json_option
+def command(
+    *,
+    kernel: "Kernel",
+    source: str,
+    top: int,
+    normalized: bool,
+    mark: str | None,
+    as_json: bool,
+) -> None:
+    """Find the places of IMAGE where KERNEL answers most strongly.
+
+    KERNEL is what 'convcli apply' takes; image:patch.png is a patch to look for, with
+    its mean taken off. The picture is made grey. Of places closer than half a kernel,
+    the best is listed.
+    """
+    from convcli.filtering import find_in_file  # noqa: PLC0415 - it imports NumPy
+
+    matches = find_in_file(kernel, source, top=top, normalized=normalized, target=mark)
+    if as_json:
+        found = [match.as_dict() for match in matches]
+        document = {"source": source, "kernel": kernel.name, "normalized": normalized}
+        click.echo(json.dumps({**document, "matches": found}))
+        return
+    from convcli.cli.render_kernels import show_matches  # noqa: PLC0415 - rich
+
+    show_matches(f"{kernel.name} in {source}", matches)

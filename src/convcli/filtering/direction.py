@@ -1,0 +1,158 @@
+"""The gradient's direction as hue and its strength as brightness."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import KernelError
+from convcli.filtering.combine import combined
+from convcli.filtering.report import Swatch
+from convcli.filtering.stages import Stage
+from convcli.kernels import Kernel
+
+Values = NDArray[Any]
+
+_SECTORS = 6
+_NEEDED = (
+    "expected kernels that answer two directions, got fewer: use sobel, or join them as "
+    "sobel-x+sobel-y"
+)
+_ARROWS = (
+    (0, "→ brighter to the right"),
+    (45, "↗"),
+    (90, "↑ brighter above"),
+    (135, "↖"),
+    (180, "← brighter to the left"),
+    (225, "↙"),
+    (270, "↓ brighter below"),
+    (315, "↘"),
+)
+
+
+def gradient_weights(kernels: list[Kernel], name: str) -> NDArray[np.float64]:
+    """Return how the answers of some kernels add up to the gradient, shape (2, N).
+
+    A kernel answers a ramp that gets brighter by 1 a pixel to the right with
+    Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
+    gradient is the least-squares solution of these equations, so that it is right for
+    pairs along the axes, along the diagonals, and for compasses of eight.
+
+    Parameters
+    ----------
+    kernels : list of Kernel
+        2-D, all of one size.
+    name : str
+        What messages call them.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, N)
+        Rows: to the right, upwards, in brightness a pixel.
+
+    Raises
+    ------
+    KernelError
+        If the kernels do not tell two directions apart.
+
+    Examples
+    --------
+    >>> pair = [Kernel([[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
+    ...         Kernel([[0, 1, 0], [0, 0, 0], [0, -1, 0]])]
+    >>> (gradient_weights(pair, "pair") + 0.0).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+    moments = np.array([_moments(kernel, name) for kernel in kernels])
+    if np.linalg.matrix_rank(moments) < 2:  # noqa: PLR2004 - a plane has two directions
+        raise KernelError(f"{name}: {_NEEDED}")
+    return np.linalg.pinv(moments).astype(np.float64)
+
+
+def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
+    if kernel.is_bank:
+        raise KernelError(f"{name}: expected 2-D kernels for a direction, got a filter bank")
+    rows, columns = kernel.size
+    y, x = np.mgrid[:rows, :columns]
+    return (
+        float((kernel.weights * x).sum() - kernel.sum * (columns - 1) / 2),
+        float(kernel.sum * (rows - 1) / 2 - (kernel.weights * y).sum()),
+    )
+
+
+def followed(stage: Stage, values: Values) -> tuple[Values, Values, Values]:
+    """Return an operator's answer and the gradient, each kernel computed once.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of an operator.
+    values : ndarray, shape (H, W, 1)
+        The stage's input.
+
+    Returns
+    -------
+    (ndarray, shape (H', W', 1); ndarray, shape (H', W'); the same)
+        The answer, and the gradient to the right and upwards.
+
+    Raises
+    ------
+    KernelError
+        If the stage is one kernel, or its kernels do not tell two directions apart.
+    """
+    if stage.combine is None:
+        raise KernelError(f"{stage.name}: {_NEEDED}")
+    kernels = [step.problem.kernel for step in stage.plans]
+    weights = gradient_weights(kernels, stage.name)
+    gradient = np.zeros((2, *stage.problem.result_shape[:2]), stage.problem.result)
+
+    def watched() -> Iterator[Values]:
+        for shares, answer in zip(weights.T, stage.answers(values), strict=True):
+            for axis, share in enumerate(shares):
+                gradient[axis] += answer[..., 0] * answer.dtype.type(share)
+            yield answer
+
+    return combined(watched(), stage.combine), gradient[0], gradient[1]
+
+
+def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
+    """Colour directions.
+
+    Parameters
+    ----------
+    right, up : ndarray, shape (H, W)
+        The gradient.
+    brightness : ndarray of uint8, shape (H, W)
+        Its strength.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        Full hues (as in HSV): 0° is red, 120° green, 240° blue, counter-clockwise.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1))
+    >>> hue_picture(one, 0 * one, np.full((1, 1), 200, np.uint8)).tolist()
+    [[[200, 0, 0]]]
+    """
+    sector = np.arctan2(up, right) * (_SECTORS / (2 * math.pi))
+    out = np.empty((*brightness.shape, 3), np.uint8)
+    for channel, shift in enumerate((0, 2, 4)):
+        # Each primary is full within one sector of its hue, and gone two sectors on.
+        away = np.abs((sector - shift + 9) % _SECTORS - 3)
+        share = np.clip(2 - away, 0, 1)
+        out[..., channel] = np.rint(share * brightness)
+    return out
+
+
+def legend() -> tuple[Swatch, ...]:
+    """Return what the hues mean."""
+    found = []
+    for degrees, meaning in _ARROWS:
+        turn = math.radians(degrees)
+        right, up = np.full((1, 1), math.cos(turn)), np.full((1, 1), math.sin(turn))
+        color = hue_picture(right, up, np.full((1, 1), 255, np.uint8))[0, 0]
+        found.append(Swatch(meaning, (int(color[0]), int(color[1]), int(color[2]))))
+    return tuple(found)

@@ -1,0 +1,134 @@
+"""A kernel as a picture: its cells, its frequencies, and what can be read from it."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.filtering.colormaps import Colormap, palette
+from convcli.filtering.kernel_facts import facts_of, operator_facts
+from convcli.images import Picture, format_for, write_picture
+from convcli.images.figure import (
+    Block,
+    below,
+    beside,
+    cell_block,
+    figure,
+    picture_block,
+    text_block,
+    title_block,
+)
+from convcli.kernels import Kernel, Operator
+from convcli.kernels.reading import frequency_response
+from convcli.wording import tidy
+
+_WIDTH = 640
+_CELLS = 360
+_NUMBERED = 9
+_LARGEST_CELL, _SMALLEST_CELL = 52, 4
+_MIDDLE, _REACH = 128, 127
+_RESPONSE_SCALE = 6
+_SLICES = 64
+"""The most slices of a filter bank that a figure shows."""
+
+
+def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
+
+    Examples
+    --------
+    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
+    """
+    largest = float(np.abs(grid).max()) or 1.0
+    places = np.rint(_MIDDLE + _REACH * grid / largest).astype(np.intp)
+    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
+
+
+def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
+    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
+
+    Examples
+    --------
+    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
+    [0, 255, 0]
+    """
+    response = frequency_response(kernel, samples)
+    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)
+
+
+def kernel_figure(kernel: Kernel) -> Picture:
+    """Draw a kernel: its grid, its frequency response, and what can be said of it.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Of a filter bank the first 64 slices are drawn, a row for each filter.
+
+    Returns
+    -------
+    Picture
+        RGB.
+    """
+    drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
+    text = text_block(facts_of(kernel), max(_WIDTH, drawn.width))
+    return figure([title_block(kernel.name), drawn, text])
+
+
+def operator_figure(operator: Operator) -> Picture:
+    """Draw an operator: the grids of its kernels, and how their answers become one."""
+    blocks = [
+        below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
+        for kernel in operator.kernels
+    ]
+    rows = [beside(blocks[at : at + 4]) for at in range(0, len(blocks), 4)]
+    drawn = below(rows)
+    text = text_block(operator_facts(operator), max(_WIDTH, drawn.width))
+    return figure([title_block(operator.name), drawn, text])
+
+
+def draw(operand: Kernel | Operator, target: str | Path) -> None:
+    """Draw a kernel or an operator into a picture's file.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be written.
+    """
+    if isinstance(operand, Operator):
+        picture = operator_figure(operand)
+    else:
+        picture = kernel_figure(operand)
+    write_picture(picture, target, format_for(target))
+
+
+def _grid(kernel: Kernel, room: int) -> Block:
+    side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
+    return cell_block(cell_colors(kernel.weights), _labels(kernel), side)
+
+
+def _grid_and_response(kernel: Kernel) -> Block:
+    caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
+    return beside(
+        [
+            _grid(kernel, _CELLS),
+            picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption),
+        ]
+    )
+
+
+def _labels(kernel: Kernel) -> list[list[str]]:
+    if max(kernel.size) > _NUMBERED:
+        return [[""] * kernel.size[1]] * kernel.size[0]
+    return [[tidy(value) for value in row] for row in kernel.weights.tolist()]
+
+
+def _slices(kernel: Kernel) -> Block:
+    """Draw slices of a bank in rows: a filter a row, or as many as fit."""
+    slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
+    across = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
+    side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
+    blank = [[""] * kernel.size[1]] * kernel.size[0]
+    blocks = [cell_block(cell_colors(grid), blank, side) for grid in slices]
+    rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
+    return below(rows)

@@ -1,0 +1,125 @@
+"""What can be said of a kernel, in words: for the terminal and for figures."""
+
+import numpy as np
+
+from convcli.engine import plan, problem_for
+from convcli.geometry import window
+from convcli.kernels import CATALOGUE, OPERATORS, Combine, Effect, Kernel, Operator, kernel_from
+from convcli.kernels.reading import Reading, read
+from convcli.wording import short, tidy, times
+
+_MEANINGS = {
+    Effect.KEEPS: "keeps brightness",
+    Effect.CHANGE: "answers change, flat areas give 0",
+    Effect.SHARPENS: "keeps brightness and sharpens",
+    Effect.SCALES: "scales brightness by the sum",
+}
+_WAYS = {
+    Combine.MAGNITUDE: "magnitude (root of the sum of squares)",
+    Combine.MAX: "largest answer",
+    Combine.SUM: "sum",
+    Combine.MEAN: "mean",
+    Combine.MIN: "smallest answer",
+}
+_TYPICAL = (1080, 1920)
+"""Rows and columns of the picture that a strategy is named for."""
+
+_LONGEST_FACTOR = 17
+_FLAT = 100
+
+
+def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
+    """Return what can be read from a kernel, as (name, text).
+
+    Examples
+    --------
+    >>> dict(facts_of(Kernel([[1, 2, 1]])))["factors"]
+    '[1] ⊗ [1 2 1]'
+    """
+    facts = [("what", kernel.description)] if kernel.description else []
+    facts += _from_catalogue(kernel)
+    facts.append(("size", times(kernel.weights.shape)))
+    facts.append(("sum", f"{short(kernel.sum)}: {_MEANINGS[kernel.effect]}"))
+    if kernel.bias:
+        shown = ", ".join(short(value) for value in kernel.bias[:_LONGEST_FACTOR])
+        more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""
+        facts.append(("bias", shown + more))
+    if not kernel.is_bank:
+        facts += _of_grid(kernel, read(kernel))
+    matters = "changes the result" if kernel.flip_matters else "changes nothing"
+    facts.append(("--flip", matters))
+    facts.append(("engine", strategy_of(kernel)))
+    return facts
+
+
+def operator_facts(operator: Operator) -> list[tuple[str, str]]:
+    """Return what can be said of an operator, as (name, text)."""
+    entry = OPERATORS.get(operator.name)
+    facts = [("what", operator.description)] if operator.description else []
+    facts += [("source", entry.source)] if entry else []
+    names = ", ".join(kernel.name for kernel in operator.kernels)
+    facts.append(("combines", f"the {_WAYS[operator.combine]} of {names}"))
+    return facts
+
+
+def strategy_of(kernel: Kernel) -> str:
+    """Say how the engine would compute a kernel on an 8-bit picture of 1920 × 1080 px."""
+    shape = (*_TYPICAL, kernel.channels)
+    slide = window(kernel.size, padding="same")
+    chosen = plan(problem_for(shape, np.dtype(np.uint8), kernel, slide))
+    return f"{chosen.strategy.name} ({chosen.why})"
+
+
+def _from_catalogue(kernel: Kernel) -> list[tuple[str, str]]:
+    entry = CATALOGUE.get(kernel.name.partition(":")[0])
+    # A kernel of one's own may have the name of another.
+    if entry is None or "@" in kernel.name or kernel_from(kernel.name) != kernel:
+        return []
+    facts = [
+        (p.name, f"{p.about} ({_unit(p.unit)}{p.range}{_default(p.default)})")
+        for p in entry.parameters
+    ]
+    return [*facts, ("source", entry.source)]
+
+
+def _unit(unit: str) -> str:
+    return f"{unit}; " if unit else ""
+
+
+def _default(value: float | None) -> str:
+    return "" if value is None else f"; default {value:g}"
+
+
+def _of_grid(kernel: Kernel, reading: Reading) -> list[tuple[str, str]]:
+    black = f" + {short(reading.offset)}" if reading.offset else ""
+    flat = short(_FLAT * reading.gain + reading.offset)
+    return [
+        ("rank", _rank(kernel)),
+        *([("factors", _factors(reading))] if reading.factors else []),
+        ("symmetry", ", ".join(kernel.symmetries) or "none"),
+        ("output", f"{short(reading.low)} to {short(reading.high)} for pixels of 0 to 255"),
+        ("DC gain", f"{short(reading.gain)}{black}: a flat {_FLAT} becomes {flat}"),
+    ]
+
+
+def _rank(kernel: Kernel) -> str:
+    if kernel.rank == 1:
+        return "1 (separable: a column times a row)"
+    return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
+
+
+def _factors(reading: Reading) -> str:
+    if reading.factors is None:
+        return "none"
+    column, row, divisor = reading.factors
+    over = "" if divisor == 1 else f" / {short(divisor)}"
+    return f"{_listed(column.tolist())} ⊗ {_listed(row.tolist())}{over}"
+
+
+def _listed(values: list[float]) -> str:
+    """Return numbers in brackets; of many, the first and the last."""
+    half = _LONGEST_FACTOR // 2
+    words = [tidy(value) for value in values]
+    if len(words) > _LONGEST_FACTOR:
+        words = [*words[:half], "…", *words[-half:]]
+    return f"[{' '.join(words)}]"

@@ -1,0 +1,98 @@
+"""Many output maps: how many there are, and how they are laid out in files."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from convcli.errors import ImageError
+from convcli.filtering.filter import Filtered
+from convcli.filtering.options import Options
+from convcli.filtering.stages import Operand
+from convcli.images import NPY, Document, contact_sheet
+from convcli.kernels import Operator
+
+MAP = "{map}"
+"""What stands for the number of an output map in a file name."""
+
+_PICTURE_CHANNELS = (1, 3)
+_PAGED = "TIFF"
+
+
+def output_channels(channels: int, operands: Sequence[Operand], options: Options) -> int:
+    """Return how many maps a chain makes of a picture of so many channels."""
+    if options.map is not None:
+        return 1
+    for operand in operands:
+        kernel = operand.kernels[0] if isinstance(operand, Operator) else operand
+        channels = kernel.filters if kernel.is_bank else channels
+    return channels
+
+
+def written_channels(
+    document: Document,
+    operands: Sequence[Operand],
+    options: Options,
+    target: str,
+    kind: str,
+    *,
+    sheet: bool,
+) -> int:
+    """Return how many channels each picture that is written has.
+
+    Raises
+    ------
+    ImageError
+        If the maps do not fit into what is to be written.
+    """
+    start = 1 if options.wants_gray else document.frames[0].channels
+    maps = output_channels(start, operands, options)
+    colored = options.colormap is not None or options.direction
+    if sheet and (kind == NPY or MAP in target):
+        raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
+    fits = sheet or MAP in target or options.direction or kind == NPY
+    many = not _is_single(maps, options)
+    if document.is_animated and (sheet or MAP in target or (many and kind == _PAGED)):
+        raise ImageError(
+            f"{target}: expected one picture to show the maps of, the input has "
+            f"{len(document.frames)} frames: choose one with --frame"
+        )
+    if many and not fits and kind != _PAGED:
+        raise ImageError(f"{target}: {_too_many(maps, options)}")
+    if sheet or (colored and kind != NPY):
+        return 3
+    return 1 if MAP in target or (many and kind == _PAGED) else maps
+
+
+def _is_single(maps: int, options: Options) -> bool:
+    """Whether all maps are one picture: grey or colour, or one in heat."""
+    return (
+        maps == 1 or options.direction or (maps in _PICTURE_CHANNELS and not options.colormap)
+    )
+
+
+def _too_many(maps: int, options: Options) -> str:
+    fitting = "1 output map" if options.colormap else "1 or 3 output maps"
+    remedy = "make it grey (--gray), or " if options.colormap and maps > 1 else ""
+    return (
+        f"expected {fitting} for one picture, got {maps}: {remedy}write a .npy or .tif, put "
+        f"{MAP} into the name (map-{MAP}.png), use --sheet, or pick one with --map"
+    )
+
+
+def laid_out(
+    filtered: Sequence[Filtered],
+    document: Document,
+    options: Options,
+    kind: str,
+    *,
+    sheet: bool,
+) -> Document:
+    """Return what one file holds: the pictures, a sheet of all maps, or a page for each."""
+    first = filtered[0]
+    if sheet:
+        maps = first.maps()
+        labels = [f"map {number}" for number in range(len(maps))]
+        return replace(document, frames=(contact_sheet(maps, labels),), timing=None)
+    maps_made = first.values.shape[2]
+    if kind == _PAGED and not _is_single(maps_made, options):
+        return replace(document, frames=tuple(first.maps()), timing=None)
+    return replace(document, frames=tuple(one.picture() for one in filtered))

@@ -1,0 +1,177 @@
+"""One step of a chain: a kernel, or an operator of several, planned for its input."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine import Plan, Problem, plan, problem_for, run
+from convcli.errors import GeometryError, KernelError, SpecError
+from convcli.filtering.combine import combined
+from convcli.filtering.options import Options
+from convcli.geometry import window
+from convcli.kernels import Combine, Kernel, Operator
+
+Values: TypeAlias = NDArray[Any]
+Operand: TypeAlias = Kernel | Operator
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A planned step.
+
+    Attributes
+    ----------
+    plans : tuple of Plan
+        One for each kernel, all with the same input.
+    combine : Combine or None
+        How several answers become one; None where there is one kernel.
+    name : str
+        Of the kernel, or of the operator.
+    jobs : int or None
+        Threads.
+    """
+
+    plans: tuple[Plan, ...]
+    combine: Combine | None
+    name: str
+    jobs: int | None
+
+    @property
+    def problem(self) -> Problem:
+        """What the first plan computes: shapes and types are those of all."""
+        return self.plans[0].problem
+
+    @property
+    def is_zero_sum(self) -> bool:
+        """Whether flat areas answer 0."""
+        return all(one.problem.kernel.is_zero_sum for one in self.plans)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the sign of an answer is a direction only: it may be dropped.
+
+        A compass's best answer is below 0 where there is no edge at all.
+        """
+        return self.is_zero_sum and self.combine is not Combine.MAX
+
+    def raw(self, values: Values) -> Values:
+        """Return the answer to an input (H, W, C), unrounded, shape (H', W', O)."""
+        answers = self.answers(values)
+        return next(answers) if self.combine is None else combined(answers, self.combine)
+
+    def answers(self, values: Values) -> Iterator[Values]:
+        """Yield the raw answer of each kernel, one at a time."""
+        return (_answer(one, values, self.jobs) for one in self.plans)
+
+
+def plan_chain(
+    pixels: Values, operands: Sequence[Operand], options: Options
+) -> tuple[Stage, ...]:
+    """Plan each step of a chain; nothing is computed.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, C)
+        Only the shape and the dtype are looked at.
+    operands : sequence of Kernel or Operator
+        The steps.
+    options : Options
+        How.
+
+    Returns
+    -------
+    tuple of Stage, one for each step
+
+    Raises
+    ------
+    ConvcliError
+        If a kernel does not fit what comes to it.
+    """
+    if options.combine and not any(isinstance(one, Operator) for one in operands):
+        raise SpecError(
+            f"--combine {options.combine.value}: expected several kernels, got one: join "
+            "them as sobel-x+sobel-y"
+        )
+    steps = [*operands[:-1], _picked(operands[-1], options.map)]
+    stages: list[Stage] = []
+    shape, dtype = pixels.shape, pixels.dtype
+    for step in steps:
+        stage = _stage(step, shape, dtype, options)
+        shape, dtype = stage.problem.result_shape, stage.problem.result
+        stages.append(stage)
+    return tuple(stages)
+
+
+def _stage(
+    step: Operand, shape: tuple[int, ...], dtype: np.dtype[Any], options: Options
+) -> Stage:
+    kernels = step.kernels if isinstance(step, Operator) else (step,)
+    how = (options.combine or step.combine) if isinstance(step, Operator) else None
+    plans = tuple(_plan(kernel, shape, dtype, options) for kernel in kernels)
+    return Stage(plans, how, step.name, options.jobs)
+
+
+def _plan(
+    kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any], options: Options
+) -> Plan:
+    turned = kernel.flipped() if options.flip else kernel
+    ready = turned if options.bias is None else turned.with_bias(options.bias)
+    return plan(_problem(shape, dtype, ready, options), options.method)
+
+
+def _picked(step: Operand, number: int | None) -> Operand:
+    """Return the step with one of its filters only: the others are not computed."""
+    if number is None:
+        return step
+    if isinstance(step, Operator):
+        return step.changed(lambda kernel: _filter(kernel, number))
+    return _filter(step, number)
+
+
+def _filter(kernel: Kernel, number: int) -> Kernel:
+    if not kernel.is_bank:
+        raise KernelError(
+            f"{kernel.name}: expected a filter bank to take map {number} of, got a 2-D "
+            "kernel: drop --map"
+        )
+    if number >= kernel.filters:
+        raise KernelError(
+            f"{kernel.name}: expected a map from 0 to {kernel.filters - 1}, got {number}: "
+            "maps are numbered from 0"
+        )
+    bias = kernel.bias[number : number + 1] if len(kernel.bias) > 1 else kernel.bias
+    weights = kernel.weights[number : number + 1]
+    return Kernel(weights, bias or None, f"{kernel.name}[{number}]", kernel.description)
+
+
+def _problem(
+    shape: tuple[int, ...], dtype: np.dtype[Any], kernel: Kernel, options: Options
+) -> Problem:
+    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    try:
+        return problem_for(shape, dtype, kernel, slide, border=options.border)
+    except GeometryError as error:
+        remedy = _remedy(shape[2], kernel)
+        raise GeometryError(f"{kernel.name}: {error}{remedy}") from None
+    except KernelError as error:
+        raise KernelError(f"{kernel.name}: {error}") from None
+
+
+def _remedy(channels: int, kernel: Kernel) -> str:
+    """Say what to do about a bank whose channels are not the picture's."""
+    if not kernel.is_bank or kernel.channels == channels:
+        return ""
+    if kernel.channels == 1:
+        return ": use --gray, or a 2-D kernel"
+    if channels == 1:
+        return ": give it a colour picture, or a bank with 1 input channel"
+    return f": give it a bank with {channels} input channels"
+
+
+def _answer(step: Plan, values: Values, jobs: int | None) -> Values:
+    result = np.empty(step.problem.result_shape, step.problem.result)
+    run(step, values, step.store(result), jobs)
+    return result

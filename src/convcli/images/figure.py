@@ -1,0 +1,185 @@
+"""Blocks that a figure is put together from: text, grids of numbers, enlarged pictures."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from convcli.images.drawing import FAINT, INK, WHITE, Color, as_picture, canvas, font
+from convcli.images.picture import Picture
+
+Block: TypeAlias = Image.Image
+"""A part of a figure."""
+
+_SPELLED = str.maketrans(
+    {
+        "×": "x",
+        "⊗": "*",
+        "·": "*",
+        "½": "1/2",
+        "²": "^2",
+        "√": "sqrt",
+        "⌈": "ceil(",
+        "⌉": ")",
+        "∇": "del",
+        "°": " deg",
+        "α": "alpha",
+        "γ": "gamma",
+        "θ": "theta",
+        "λ": "lambda",
+        "π": "pi",
+        "σ": "sigma",
+        "ψ": "psi",
+        "…": "...",
+        "−": "-",
+        "≥": ">=",
+    }
+)
+"""Signs that Pillow's own font lacks."""
+
+_MARGIN = 16
+_LINE = 18
+_SIZE = 13
+_TITLE = 20
+
+
+def text_block(lines: Sequence[tuple[str, str]], width: int) -> Block:
+    """Draw facts: a name in grey and what it is, broken where the block ends.
+
+    Parameters
+    ----------
+    lines : sequence of (name, text)
+        The facts; an empty name goes on with the one before.
+    width : int
+        Of the block, in pixels.
+    """
+    face = font(_SIZE)
+    longest = max(int(face.getlength(name)) for name, _ in lines)
+    indent = longest + _MARGIN if longest else 0
+    broken = [
+        (name if index == 0 else "", part)
+        for name, text in lines
+        for index, part in enumerate(_broken(_spelled(text), width - indent))
+    ]
+    image = canvas(width, _LINE * len(broken))
+    pen = ImageDraw.Draw(image)
+    for index, (name, part) in enumerate(broken):
+        pen.text((0, index * _LINE), name, fill=FAINT, font=face)
+        pen.text((indent, index * _LINE), part, fill=INK, font=face)
+    return image
+
+
+def _spelled(text: str) -> str:
+    """Return a text in signs that the font has."""
+    return text.translate(_SPELLED).encode("ascii", "replace").decode()
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Break a text into lines, at blanks."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font(_SIZE).getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def title_block(text: str) -> Block:
+    """Draw a heading."""
+    face = font(_TITLE)
+    text = _spelled(text)
+    image = canvas(int(face.getlength(text)) + 2, _TITLE + 8)
+    ImageDraw.Draw(image).text((0, 0), text, fill=INK, font=face)
+    return image
+
+
+def cell_block(colors: NDArray[np.uint8], labels: Sequence[Sequence[str]], side: int) -> Block:
+    """Draw a grid of coloured cells.
+
+    Parameters
+    ----------
+    colors : ndarray of uint8, shape (rows, columns, 3)
+        Of the cells.
+    labels : sequence of sequence of str
+        What stands in each cell, where it fits; empty for nothing.
+    side : int
+        Of a cell, in pixels.
+    """
+    rows, columns = colors.shape[:2]
+    image = canvas(columns * side + 1, rows * side + 1)
+    pen = ImageDraw.Draw(image)
+    for row, column in np.ndindex(rows, columns):
+        left, top = column * side, row * side
+        red, green, blue = colors[row, column].tolist()
+        edge = FAINT if side > _LINE else None
+        pen.rectangle(
+            (left, top, left + side, top + side), fill=(red, green, blue), outline=edge
+        )
+        _centred(
+            pen,
+            labels[row][column],
+            (left + side / 2, top + side / 2),
+            side,
+            _ink(colors[row, column]),
+        )
+    return image
+
+
+def _centred(
+    pen: ImageDraw.ImageDraw, text: str, middle: tuple[float, float], room: int, ink: Color
+) -> None:
+    face = font(_SIZE)
+    if text and face.getlength(text) < room:
+        pen.text(middle, text, fill=ink, font=face, anchor="mm")
+
+
+def _ink(color: NDArray[np.uint8]) -> Color:
+    """Return black or white, whichever is read more easily on a colour."""
+    return INK if float(color @ np.array([0.299, 0.587, 0.114])) > 140 else WHITE  # noqa: PLR2004
+
+
+def picture_block(pixels: NDArray[np.uint8], scale: int, caption: str) -> Block:
+    """Draw a picture, each pixel as a square of `scale`, with a line below it."""
+    large = Image.fromarray(pixels).resize(
+        (pixels.shape[1] * scale, pixels.shape[0] * scale), Image.Resampling.NEAREST
+    )
+    face, caption = font(_SIZE - 1), _spelled(caption)
+    width = max(large.width, int(face.getlength(caption)) + 2)
+    image = canvas(width, large.height + _LINE)
+    image.paste(large, (0, 0))
+    ImageDraw.Draw(image).text((0, large.height + 2), caption, fill=FAINT, font=face)
+    return image
+
+
+def beside(blocks: Sequence[Block]) -> Block:
+    """Put blocks side by side, their tops aligned."""
+    width = sum(block.width for block in blocks) + _MARGIN * (len(blocks) - 1)
+    image = canvas(width, max(block.height for block in blocks))
+    left = 0
+    for block in blocks:
+        image.paste(block, (left, 0))
+        left += block.width + _MARGIN
+    return image
+
+
+def below(blocks: Sequence[Block]) -> Block:
+    """Put blocks below one another, their left sides aligned."""
+    height = sum(block.height + _MARGIN for block in blocks) - _MARGIN
+    image = canvas(max(block.width for block in blocks), height)
+    top = 0
+    for block in blocks:
+        image.paste(block, (0, top))
+        top += block.height + _MARGIN
+    return image
+
+
+def figure(blocks: Sequence[Block]) -> Picture:
+    """Put blocks below one another, with a margin all round."""
+    inner = below(blocks)
+    image = canvas(inner.width + 2 * _MARGIN, inner.height + 2 * _MARGIN)
+    image.paste(inner, (_MARGIN, _MARGIN))
+    return as_picture(image)

@@ -1,0 +1,36 @@
+"""Compass kernels: one edge, seen from eight directions."""
+
+from convcli.kernels.catalogue.entry import Theme
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.modifiers import rotated
+
+THEME = Theme("Compass")
+
+POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
+"""The compass, each point 45° counter-clockwise from the one before."""
+
+_SETS = (
+    (
+        "kirsch",
+        [[5, 5, 5], [-3, 0, -3], [-3, -3, -3]],
+        "Kirsch 1971; some tools divide by 15, and start at another point",
+    ),
+    (
+        "robinson",
+        [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
+        "Robinson 1977, level 5: Sobel's kernel turned; others keep four and take the sign",
+    ),
+    (
+        "prewitt-compass",
+        [[1, 1, 1], [1, -2, 1], [-1, -1, -1]],
+        "Prewitt 1970, as in Pratt's Digital Image Processing",
+    ),
+)
+for _name, _north, _source in _SETS:
+    for _step, _point in enumerate(POINTS):
+        THEME.fixed(
+            f"{_name}-{_point}",
+            rotated(Kernel(_north), 45 * _step).weights,
+            f"edges: brighter towards {_point.upper()}",
+            f"{_source}; north's ring of 8 weights turned by {45 * _step}°",
+        )

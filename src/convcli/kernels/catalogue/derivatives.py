@@ -1,0 +1,92 @@
+"""First derivatives: smooth along the edge, differentiate across it."""
+
+import math
+
+from convcli.kernels.catalogue.entry import Theme, outer
+
+THEME = Theme("Derivatives")
+
+_EDGE = (-1, 0, 1)
+_ABOUT_X = "vertical edges: brighter to the right"
+_ABOUT_Y = "horizontal edges: brighter below"
+
+
+def _pair(name: str, smooth: tuple[float, ...], edge: tuple[float, ...], source: str) -> None:
+    THEME.fixed(f"{name}-x", outer(smooth, edge), _ABOUT_X, source)
+    THEME.fixed(f"{name}-y", outer(edge, smooth), _ABOUT_Y, source)
+
+
+_pair(
+    "sobel",
+    (1, 2, 1),
+    _EDGE,
+    "Sobel & Feldman 1968, as OpenCV Sobel and SciPy sobel; scikit-image divides by 4",
+)
+_pair(
+    "sobel5",
+    (1, 4, 6, 4, 1),
+    (-1, -2, 0, 2, 1),
+    "binomial smoothing ⊗ a smoothed difference, as OpenCV Sobel with ksize 5",
+)
+_pair(
+    "prewitt",
+    (1, 1, 1),
+    _EDGE,
+    "Prewitt 1970, as SciPy prewitt; scikit-image divides by 3",
+)
+_pair(
+    "scharr",
+    (3, 10, 3),
+    _EDGE,
+    "Scharr 2000, as OpenCV Scharr; scikit-image divides by 16",
+)
+_pair(
+    "farid",
+    (
+        0.0376593171958126,
+        0.249153396177344,
+        0.426374573253687,
+        0.249153396177344,
+        0.0376593171958126,
+    ),
+    (-0.109603762960254, -0.276690988455557, 0, 0.276690988455557, 0.109603762960254),
+    "Farid & Simoncelli 2004, 5 taps, matched for rotation invariance; as scikit-image farid",
+)
+THEME.fixed(
+    "roberts-1",
+    [[1, 0], [0, -1]],
+    "the falling diagonal: brighter at the upper left",
+    "Roberts 1963, scikit-image roberts_pos_diag has the opposite sign",
+)
+THEME.fixed(
+    "roberts-2",
+    [[0, 1], [-1, 0]],
+    "the rising diagonal: brighter at the upper right",
+    "Roberts 1963, scikit-image roberts_neg_diag has the opposite sign",
+)
+_C, _D, _R = 1 / (2 * math.sqrt(2)), 1 / 2, math.sqrt(2)
+_FREI_CHEN: tuple[tuple[list[list[float]], str], ...] = (
+    ([[_C, _R * _C, _C], [0, 0, 0], [-_C, -_R * _C, -_C]], "edge: brighter above"),
+    ([[_C, 0, -_C], [_R * _C, 0, -_R * _C], [_C, 0, -_C]], "edge: brighter to the left"),
+    ([[0, -_C, _R * _C], [_C, 0, -_C], [-_R * _C, _C, 0]], "edge: ripple, rising"),
+    ([[_R * _C, -_C, 0], [-_C, 0, _C], [0, _C, -_R * _C]], "edge: ripple, falling"),
+    ([[0, _D, 0], [-_D, 0, -_D], [0, _D, 0]], "line: upright against level"),
+    ([[-_D, 0, _D], [0, 0, 0], [_D, 0, -_D]], "line: rising against falling"),
+    (
+        [[1 / 6, -2 / 6, 1 / 6], [-2 / 6, 4 / 6, -2 / 6], [1 / 6, -2 / 6, 1 / 6]],
+        "line: Laplacian with strong diagonals",
+    ),
+    (
+        [[-2 / 6, 1 / 6, -2 / 6], [1 / 6, 4 / 6, 1 / 6], [-2 / 6, 1 / 6, -2 / 6]],
+        "line: Laplacian with strong sides",
+    ),
+    ([[1 / 3] * 3] * 3, "mean, of length 1"),
+)
+for _number, (_weights, _about) in enumerate(_FREI_CHEN, start=1):
+    THEME.fixed(
+        f"frei-chen-{_number}",
+        _weights,
+        _about,
+        "Frei & Chen 1977: an orthonormal basis of all 3×3 kernels; 1-4 edges, 5-8 lines, "
+        "9 mean. Others differ in order and sign",
+    )

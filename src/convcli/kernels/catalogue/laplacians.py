@@ -1,0 +1,102 @@
+"""Second derivatives: blobs, lines and both sides of an edge."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from convcli.errors import SpecError
+from convcli.kernels.catalogue.entry import Parameter, Theme
+from convcli.kernels.catalogue.smoothing import RADIUS, gaussian, reach_of
+from convcli.kernels.kernel import Weights
+
+THEME = Theme("Laplacians")
+
+THEME.fixed(
+    "laplacian4",
+    [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+    "second derivative over the 4 nearest neighbours",
+    "as OpenCV Laplacian (ksize 1) and SciPy laplace; ImageMagick and scikit-image have "
+    "the centre positive",
+)
+THEME.fixed(
+    "laplacian8",
+    [[1, 1, 1], [1, -8, 1], [1, 1, 1]],
+    "second derivative over all 8 neighbours",
+    "the 8-neighbour stencil; ImageMagick has the centre positive",
+)
+
+
+@THEME.named(
+    "laplacian",
+    "second derivative, the diagonals weighted by alpha",
+    "4/(α+1) · [α/4 (1-α)/4 α/4; (1-α)/4 -1 (1-α)/4; …], MATLAB fspecial('laplacian', α); "
+    "α = 0 is laplacian4",
+    Parameter("alpha", float, 0.2, 0, 1, "", "weight α of the diagonals against the sides"),
+)
+def _laplacian(alpha: float) -> Weights:
+    # As fractions, so that α = 0.2 makes sixths to the last digit: whole numbers over 6.
+    exact = Fraction(repr(alpha))
+    corner, side, centre = (part / (exact + 1) for part in (exact, 1 - exact, Fraction(-4)))
+    ring = [corner, side, corner]
+    return np.array([ring, [side, centre, side], ring], dtype=np.float64)
+
+
+THEME.fixed(
+    "edge",
+    [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
+    "edges of every direction (outline)",
+    "laplacian8 with the opposite sign; ImageMagick Laplacian:0, Pillow FIND_EDGES",
+)
+
+
+@THEME.named(
+    "log",
+    "Laplacian of a Gaussian: dark blobs of radius σ√2 answer strongest",
+    "(r² - 2σ²)/σ⁴ times the gaussian, less its mean, so that it sums to 0; SciPy "
+    "gaussian_laplace before the mean is taken off, MATLAB fspecial('log'). ImageMagick "
+    "LoG has the centre positive",
+    Parameter("sigma", float, 1.4, 0.3, 255, "pixels", "standard deviation σ"),
+    RADIUS,
+)
+def _log(sigma: float, radius: int | None) -> Weights:
+    bell = gaussian(sigma, radius)
+    reach = len(bell) // 2
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    weights: Weights = bell * (x**2 + y**2 - 2 * sigma**2) / sigma**4
+    weights -= weights.mean()
+    return weights
+
+
+THEME.fixed(
+    "log5",
+    [
+        [0, 0, -1, 0, 0],
+        [0, -1, -2, -1, 0],
+        [-1, -2, 16, -2, -1],
+        [0, -1, -2, -1, 0],
+        [0, 0, -1, 0, 0],
+    ],
+    "Laplacian of a Gaussian in whole numbers: bright blobs answer",
+    "the 5×5 approximation of textbooks (Gonzalez & Woods), centre positive, unlike log",
+)
+
+
+@THEME.named(
+    "dog",
+    "difference of two Gaussians: what lies between two scales",
+    "G(σ1) - G(σ2), each with SciPy's radius; scikit-image difference_of_gaussians. "
+    "ImageMagick DoG likewise, on a radius of its own",
+    Parameter("sigma1", float, 1.0, 0, 255, "pixels", "σ of the added bell", above=True),
+    Parameter("sigma2", float, 1.6, 0, 255, "pixels", "σ of the subtracted bell", above=True),
+)
+def _dog(sigma1: float, sigma2: float) -> Weights:
+    if math.isclose(sigma1, sigma2):
+        raise SpecError(
+            f"dog: expected two different sigmas, got {sigma1:g} twice: dog:1,1.6 is one"
+        )
+    reach = max(reach_of(sigma1), reach_of(sigma2))
+    bells = (np.pad(gaussian(s), reach - reach_of(s)) for s in (sigma1, sigma2))
+    added, subtracted = bells
+    difference: Weights = added - subtracted
+    return difference

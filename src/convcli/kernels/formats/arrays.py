@@ -1,0 +1,193 @@
+"""NumPy's own files: one array (.npy), or several by name (.npz)."""
+
+import contextlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import KernelError
+from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
+from convcli.kernels.layout import Layout
+
+_DIMENSIONS = (2, 3, 4)
+_ONE_FILTER = 3
+_ENDINGS = ("weight", "weights", "kernel")
+_FAULTS = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+"""What NumPy raises on files that are damaged, or no arrays."""
+
+
+def kernel_of_array(
+    weights: NDArray[np.generic],
+    bias: NDArray[np.generic] | None,
+    name: str,
+    layout: Layout = Layout.OIHW,
+) -> Kernel:
+    """Return the kernel that an array holds.
+
+    Parameters
+    ----------
+    weights : ndarray
+        (kh, kw), one filter (I, kh, kw), or a bank in the order of `layout`.
+    bias : ndarray or None
+        One number, or one a filter.
+    name : str
+        The array's name.
+    layout : Layout
+        Order of the axes of a bank.
+
+    Raises
+    ------
+    KernelError
+        If the array is no kernel.
+    """
+    check_dimensions(weights.shape, name)
+    bank = layout.to_oihw(weights)
+    grid = bank[np.newaxis] if bank.ndim == _ONE_FILTER else bank
+    return Kernel(grid, bias, name)
+
+
+def check_dimensions(shape: tuple[int, ...], name: str) -> None:
+    """Raise `KernelError` unless a shape may be a kernel's."""
+    if len(shape) not in _DIMENSIONS:
+        fault = f"expected 2 to 4 dimensions, got {len(shape)} of shape {shape}"
+        fail(name, fault, "name a convolution's weights; 'convcli kernels FILE' lists them")
+    count = int(np.prod(shape, dtype=object))
+    if count > MAX_WEIGHTS:
+        fail(name, f"expected at most {MAX_WEIGHTS:,} weights, got {count:,}", "split the bank")
+
+
+def bias_name(name: str, names: set[str]) -> str | None:
+    """Return which array holds the bias of another: ``conv1.bias`` of ``conv1.weight``.
+
+    Examples
+    --------
+    >>> bias_name("conv1/kernel", {"conv1/kernel", "conv1/bias"})
+    'conv1/bias'
+    """
+    for ending in _ENDINGS:
+        if name.endswith(ending):
+            wanted = f"{name.removesuffix(ending)}bias"
+            return wanted if wanted in names else None
+    return None
+
+
+def chosen(name: str, tensors: list[Tensor]) -> Tensor:
+    """Return the array of that name; without a name, the only one.
+
+    Raises
+    ------
+    KernelError
+        If there is none, or the choice is not clear.
+    """
+    if not name and len(tensors) == 1:
+        return tensors[0]
+    found = [tensor for tensor in tensors if tensor.name == name]
+    if found:
+        return found[0]
+    known = ", ".join(tensor.name for tensor in tensors[:5]) or "none"
+    more = f" … ({len(tensors)})" if len(tensors) > 5 else ""  # noqa: PLR2004 - of those shown
+    wanted = f"no tensor is called {name!r}" if name else "expected FILE::TENSOR, got FILE"
+    raise KernelError(f"{wanted}: it holds {known}{more}")
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Turn what NumPy raises on files that it cannot read into one error."""
+    try:
+        yield
+    except _FAULTS as error:
+        reason = " ".join(str(error).split())[:120]
+        raise KernelError(f"not a readable NumPy file ({reason}): write it again") from None
+
+
+def _read_npy(path: Path, name: str, layout: Layout) -> Kernel:
+    if name:
+        fail("", f"a .npy holds one array, got ::{name}", f"drop ::{name}")
+    with _reading(), path.open("rb") as file:
+        # Refused before memory is taken for what it claims to hold.
+        check_dimensions(_claimed(file, path.stem).shape, path.stem)
+        file.seek(0)
+        found = np.lib.format.read_array(file, allow_pickle=False)
+    return kernel_of_array(found, None, path.stem, layout)
+
+
+def _claimed(file: IO[bytes], name: str) -> Tensor:
+    """Return the name, shape and dtype that a .npy's header states."""
+    version = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read(file)
+    return Tensor(name, shape, str(dtype))
+
+
+def _tensors(path: Path) -> list[Tensor]:
+    return [tensor for tensor in _all(path) if len(tensor.shape) in _DIMENSIONS]
+
+
+def _all(path: Path) -> list[Tensor]:
+    with _reading(), zipfile.ZipFile(path) as archive:
+        found = [_member(archive, item) for item in archive.namelist()]
+    names = {tensor.name for tensor in found}
+    return [Tensor(t.name, t.shape, t.dtype, bias_name(t.name, names)) for t in found]
+
+
+def _member(archive: zipfile.ZipFile, item: str) -> Tensor:
+    with archive.open(item) as file:
+        return _claimed(file, item.removesuffix(".npy"))
+
+
+def _read_npz(path: Path, name: str, layout: Layout) -> Kernel:
+    tensors = _all(path)
+    usable = [tensor for tensor in tensors if len(tensor.shape) in _DIMENSIONS]
+    named = [tensor for tensor in tensors if tensor.name == name]
+    tensor = named[0] if named else chosen(name, usable)
+    check_dimensions(tensor.shape, tensor.name)
+    bias = None if tensor.bias is None else _array(path, tensor.bias, tensor.shape)
+    return kernel_of_array(_array(path, tensor.name), bias, tensor.name, layout)
+
+
+def _array(
+    path: Path, name: str, weights: tuple[int, ...] = (MAX_WEIGHTS,)
+) -> NDArray[np.generic]:
+    """Read one array, unless it claims to hold more than the weights do."""
+    with _reading(), zipfile.ZipFile(path) as archive:
+        item = f"{name}.npy"
+        with archive.open(item) as file:
+            claimed = _claimed(file, name)
+        if int(np.prod(claimed.shape, dtype=object)) > int(np.prod(weights, dtype=object)):
+            fail(name, f"expected no more numbers than weights, got {claimed.shape}", "mend it")
+        with archive.open(item) as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _write_npy(kernel: Kernel) -> bytes:
+    if any(kernel.bias):
+        fail(kernel.name, "npy has no place for the bias", "export as npz or json")
+    buffer = io.BytesIO()
+    np.save(buffer, kernel.weights, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _write_npz(kernel: Kernel) -> bytes:
+    buffer = io.BytesIO()
+    if kernel.bias:
+        np.savez(buffer, weights=kernel.weights, bias=np.array(kernel.bias))
+    else:
+        np.savez(buffer, weights=kernel.weights)
+    return buffer.getvalue()
+
+
+NPY = ArrayFormat("npy", "NumPy array", (".npy",), _read_npy, None, _write_npy)
+NPZ = ArrayFormat(
+    "npz", "NumPy archive: weights and bias", (".npz",), _read_npz, _tensors, _write_npz
+)

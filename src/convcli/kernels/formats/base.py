@@ -1,0 +1,213 @@
+"""What a format is: how kernels are written for another program, and read from it."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from convcli.errors import KernelError
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
+from convcli.kernels.layout import Layout
+
+MOST_BYTES = 40 * MAX_WEIGHTS
+"""No text within the limit of weights is larger: 25 characters a number, and white space."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFormat:
+    """A kernel as text.
+
+    Attributes
+    ----------
+    name : str
+        As in ``--export NAME``.
+    about : str
+        Whose format it is, and how the text is used there.
+    suffixes : tuple of str
+        Of its files, with the dot, in lower case.
+    recognises : callable
+        Whether a text that stands without a file's suffix is of this format.
+    parse : callable
+        From text to a kernel; raises `KernelError` without the text's name.
+    write : callable
+        From a kernel to text.
+    """
+
+    name: str
+    about: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[str], bool]
+    parse: Callable[[str], Kernel]
+    write: Callable[[Kernel], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An array in a file of arrays.
+
+    Attributes
+    ----------
+    name : str
+        What follows ``::``.
+    shape : tuple of int
+        As stored.
+    dtype : str
+        As the file calls it.
+    bias : str or None
+        The array that holds its bias.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    bias: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayFormat:
+    """A file of arrays, of which one may be chosen by ``FILE::NAME``.
+
+    Attributes
+    ----------
+    name, about, suffixes
+        As in `TextFormat`.
+    read : callable
+        From a path, an array's name (empty for the only one) and a layout to a kernel.
+    tensors : callable or None
+        Lists what a file holds that may be a kernel; None for files of one array.
+    write : callable or None
+        From a kernel to bytes; None where the format is only read.
+    """
+
+    name: str
+    about: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, str, Layout], Kernel]
+    tensors: Callable[[Path], list[Tensor]] | None
+    write: Callable[[Kernel], bytes] | None
+
+
+Format: TypeAlias = TextFormat | ArrayFormat
+
+
+def fail(place: str, fault: str, remedy: str) -> NoReturn:
+    """Raise `KernelError`: the place, what was expected and what came, what to do."""
+    raise KernelError(f"{place}: {fault}: {remedy}" if place else f"{fault}: {remedy}")
+
+
+def number(text: str, place: str) -> float:
+    """Return the finite number that a text says.
+
+    Raises
+    ------
+    KernelError
+        If it says none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        fail(place, f"expected a finite number, got {text[:40]!r}", "replace it by a number")
+    return value
+
+
+def grid_of(values: list[float], rows: int, columns: int) -> Weights:
+    """Return numbers as a grid.
+
+    Raises
+    ------
+    KernelError
+        If it is empty or too large, or there are not rows × columns numbers.
+    """
+    if not 0 < rows * columns <= MAX_WEIGHTS:
+        fail("size", f"expected 1 to {MAX_WEIGHTS:,} weights, got {columns}×{rows}", "mend it")
+    if len(values) != rows * columns:
+        fault = f"expected {columns}×{rows} = {rows * columns} numbers, got {len(values)}"
+        fail("weights", fault, "mend the size or the numbers")
+    return np.array(values, dtype=np.float64).reshape(rows, columns)
+
+
+def centred(grid: Weights, row: int, column: int) -> Weights:
+    """Fill a grid up with zeros until the weight at (row, column) stands in its middle.
+
+    The middle of an even size is the earlier of the two, as `"same"` padding has it.
+
+    Examples
+    --------
+    >>> centred(np.array([[1.0, 2.0, 3.0]]), 0, 0).tolist()
+    [[0.0, 0.0, 1.0, 2.0, 3.0]]
+    """
+    around = []
+    for at, size in zip((row, column), grid.shape, strict=True):
+        more = size - 1 - 2 * at
+        around.append((more if more > 1 else 0, max(-more, 0)))
+    return np.pad(grid, around)
+
+
+def odd_sized(grid: Weights) -> Weights:
+    """Fill even sizes up with a first row or column of zeros.
+
+    Programs disagree on which of the two middle weights of an even size stands over the
+    pixel; of an odd size there is one.
+
+    Examples
+    --------
+    >>> odd_sized(np.array([[1.0, 2.0]])).tolist()
+    [[0.0, 1.0, 2.0]]
+    """
+    rows, columns = grid.shape
+    return np.pad(grid, [(1 - rows % 2, 0), (1 - columns % 2, 0)])
+
+
+def single(kernel: Kernel, name: str, *, bias: bool) -> tuple[Weights, float]:
+    """Return the one grid and the one bias that a simple format can hold.
+
+    Raises
+    ------
+    KernelError
+        If the kernel is a bank, or has a bias that the format has no place for.
+    """
+    if kernel.is_bank:
+        fault = f"expected a 2-D kernel, got a bank of shape {kernel.weights.shape}"
+        fail(f"{kernel.name} as {name}", fault, "export it as json, npy, numpy or torch")
+    value = kernel.bias[0] if kernel.bias else 0.0
+    if value and not bias:
+        fault = f"{name} has no place for the bias {value:g}"
+        fail(kernel.name, fault, "add it there by hand, or export as json")
+    return kernel.weights, value
+
+
+def over_divisor(weights: Weights, kernel: Kernel) -> tuple[Weights, float]:
+    """Return whole numbers and their divisor where there are any, else the weights and 1."""
+    form = kernel.integer_form
+    if form is None:
+        return weights, 1.0
+    return form.integers.astype(np.float64), form.divisor
+
+
+def plain(value: float) -> str:
+    """Return the shortest text that reads back as the same number.
+
+    Examples
+    --------
+    >>> plain(2.0), plain(0.1)
+    ('2', '0.1')
+    """
+    whole = float(value).is_integer() and abs(value) < 2**53
+    return str(int(value)) if whole else repr(float(value))
+
+
+def lines(grid: ArrayLike, between: str = " ") -> list[str]:
+    """Return the rows of a grid as text."""
+    return [between.join(plain(v) for v in row) for row in np.asarray(grid).tolist()]
+
+
+def split_numbers(text: str) -> list[str]:
+    """Return the words of a text, which blanks, commas or semicolons part."""
+    return [word for word in re.split(r"[\s,;]+", text) if word]

@@ -1,0 +1,84 @@
+"""Layers of trained networks from safetensors files (extra `models`)."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convcli.errors import KernelError
+from convcli.kernels.formats.arrays import (
+    bias_name,
+    check_dimensions,
+    chosen,
+    kernel_of_array,
+)
+from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.layout import Layout
+
+_BANK = 4
+_READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
+
+
+def _read(path: Path, name: str, layout: Layout) -> Kernel:
+    with _opened(path) as file:
+        tensors = _all(file)
+        banks = [tensor for tensor in tensors if len(tensor.shape) == _BANK]
+        named = [tensor for tensor in tensors if tensor.name == name]
+        tensor = named[0] if named else chosen(name, banks)
+        check_dimensions(tensor.shape, tensor.name)
+        bias = None if tensor.bias is None else _array(file, tensor.bias)
+        return kernel_of_array(_array(file, tensor.name), bias, tensor.name, layout)
+
+
+def _tensors(path: Path) -> list[Tensor]:
+    with _opened(path) as file:
+        return [tensor for tensor in _all(file) if len(tensor.shape) == _BANK]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        import safetensors  # noqa: PLC0415 - an extra, for these files only
+    except ImportError:
+        raise KernelError(
+            "reading safetensors needs the extra 'models': pip install 'convcli[models]'"
+        ) from None
+    try:
+        # Mapped, not read: a layer of a large model costs that layer's memory.
+        with safetensors.safe_open(path, framework="numpy") as file:
+            yield file
+    except safetensors.SafetensorError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise KernelError(f"not a whole safetensors file ({reason}): fetch it again") from None
+
+
+def _all(file: Any) -> list[Tensor]:
+    names = list(file.keys())
+    known = set(names)
+    found = []
+    for name in names:
+        part = file.get_slice(name)
+        shape = tuple(part.get_shape())
+        found.append(Tensor(name, shape, part.get_dtype(), bias_name(name, known)))
+    return found
+
+
+def _array(file: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in _READABLE:
+        fail(name, f"expected numbers that NumPy has, got {dtype}", "save it as float32")
+    array: np.ndarray[Any, np.dtype[Any]] = file.get_tensor(name)
+    return array
+
+
+SAFETENSORS = ArrayFormat(
+    "safetensors",
+    "layers of trained networks: FILE::TENSOR (extra models)",
+    (".safetensors",),
+    _read,
+    _tensors,
+    None,
+)

@@ -1,0 +1,105 @@
+"""Several kernels that make one picture: gradients and compass operators."""
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import KernelError
+from convcli.kernels.kernel import Kernel
+
+
+class Combine(enum.Enum):
+    """How the answers of several kernels become one."""
+
+    MAGNITUDE = "magnitude"
+    """The root of the sum of squares: the length of a gradient."""
+    MAX = "max"
+    """The largest answer, with its sign: of a compass, the best direction."""
+    SUM = "sum"
+    """All answers added."""
+    MEAN = "mean"
+    """All answers added, over their number."""
+    MIN = "min"
+    """The smallest answer, with its sign."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Kernels whose answers are combined, aligned so that they look at the same pixel.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernel
+        At least two 2-D kernels, or banks of equal filters and channels. Smaller ones
+        are filled up with zeros around their middle.
+    combine : Combine
+        How.
+    name, description : str
+        What it is called and what it is for.
+
+    Raises
+    ------
+    KernelError
+        If the kernels cannot be combined.
+
+    Examples
+    --------
+    >>> step = Kernel([[-1, 1]], name="step")
+    >>> Operator([step, Kernel([[1, 2, 1]])], Combine.SUM).kernels[0].weights.tolist()
+    [[0.0, -1.0, 1.0]]
+    """
+
+    kernels: tuple[Kernel, ...]
+    combine: Combine
+    name: str
+    description: str
+
+    def __init__(
+        self,
+        kernels: Sequence[Kernel],
+        combine: Combine,
+        name: str = "",
+        description: str = "",
+    ) -> None:
+        object.__setattr__(self, "kernels", _aligned(kernels))
+        object.__setattr__(self, "combine", combine)
+        object.__setattr__(self, "name", name or "+".join(k.name for k in kernels))
+        object.__setattr__(self, "description", description)
+
+    @property
+    def is_zero_sum(self) -> bool:
+        """Whether flat areas answer 0."""
+        return all(kernel.is_zero_sum for kernel in self.kernels)
+
+    def changed(self, change: Callable[[Kernel], Kernel]) -> "Operator":
+        """Return the operator with each of its kernels changed."""
+        kernels = [change(kernel) for kernel in self.kernels]
+        return Operator(kernels, self.combine, self.name, self.description)
+
+
+def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
+    if len(kernels) < 2:  # noqa: PLR2004 - one kernel has nothing to be combined with
+        raise KernelError(f"expected at least 2 kernels to combine, got {len(kernels)}")
+    stacks = {kernel.weights.shape[:-2] for kernel in kernels}
+    if len(stacks) > 1:
+        shapes = ", ".join(str(kernel.weights.shape) for kernel in kernels)
+        raise KernelError(
+            "expected 2-D kernels, or banks of equal filters and channels, to combine; got "
+            f"the shapes {shapes}: combine like with like"
+        )
+    sizes = np.array([kernel.size for kernel in kernels])
+    before, after = ((sizes - 1) // 2).max(axis=0), (sizes // 2).max(axis=0)
+    return tuple(_padded(kernel, before, after) for kernel in kernels)
+
+
+def _padded(kernel: Kernel, before: NDArray[np.intp], after: NDArray[np.intp]) -> Kernel:
+    """Fill up with zeros to so many weights before and after the one in the middle."""
+    size = np.array(kernel.size)
+    around = np.stack([before - (size - 1) // 2, after - size // 2], axis=1)
+    if not around.any():
+        return kernel
+    outer = [(0, 0)] * (kernel.weights.ndim - 2)
+    return kernel.with_weights(np.pad(kernel.weights, [*outer, *around.tolist()]))
