@@ -60,29 +60,35 @@ class Depthwise(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Make one view of all windows."""
-        channels, (down, across) = self.channels, self.problem.window.axes
-        row = tile.shape[1]
-        windows = strided(
-            tile,
-            0,
-            (self.rows, down.kernel, across.kernel, self.columns, channels),
-            (
-                down.stride * row,
-                down.dilation * row,
-                across.dilation * channels,
-                across.stride * channels,
-                1,
-            ),
-        )
-        weights = self._weights.reshape(*self._weights.shape[:2], -1, channels, copy=False)
-        shape = (self.rows, self.columns, channels)
-        total = scratch.take("depthwise.total", shape, self.working)
+        width = self.columns * self.channels
+        # At stride 1 the pixels of a row are one run: einsum would not join them itself.
+        run = width if self.problem.window.columns.stride == 1 else self.channels
+        windows = self._windows(tile, run)
+        weights = self._weights.reshape(*self._weights.shape[:2], -1, run, copy=False)
+        total = scratch.take("depthwise.total", (self.rows, width // run, run), self.working)
 
         def compute() -> Values:
             np.einsum("yabxc,abxc->yxc", windows, weights, out=total)
             return total.reshape(self.rows, -1)
 
         return [Part(0, compute)]
+
+    def _windows(self, tile: Values, run: int) -> Values:
+        """Return the input, shape (rows, kh, kw, runs, values of a run)."""
+        (down, across), row = self.problem.window.axes, tile.shape[1]
+        runs = self.columns * self.channels // run
+        return strided(
+            tile,
+            0,
+            (self.rows, down.kernel, across.kernel, runs, run),
+            (
+                down.stride * row,
+                down.dilation * row,
+                across.dilation * self.channels,
+                across.stride * self.channels,
+                1,
+            ),
+        )
 
 
 @functools.lru_cache

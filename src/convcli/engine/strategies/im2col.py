@@ -98,52 +98,45 @@ class Im2col(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Make the views of the runs, and of the windows of each part."""
-        return self._shared(tile, scratch) if self._shape.shared else self._whole(tile, scratch)
-
-    def _shared(self, tile: Values, scratch: Scratch) -> list[Part]:
-        """Gather (column, group, row) of runs; the windows of output rows overlap."""
-        groups, slots = self.problem.groups, reach(self.problem.window.rows, self.rows)
-        run = _inner(self.problem) // self.problem.kernel.size[0]
-        column = groups * slots * run
-        gathered = scratch.take("im2col.runs", (self.columns * column,), self.working)
-        gather = self._gather(tile, gathered, (self.columns, groups, slots), "xgy")
-        pixels, step = self._shape.pixels, self.problem.window.stride[0] * run
-        together = max(1, _PART_BYTES // (self.columns * self.outputs * self.working.itemsize))
-        together = spread(self.rows, together)
-        total = scratch.take(
-            "im2col.total", (together, self.columns * self.outputs), self.working
-        )
+        lay_out = self._shared if self._shape.shared else self._whole
+        gather, windows = lay_out(tile, scratch)
+        products = windows.shape[1]
+        height, width = self.rows // products, self.columns * self.outputs
+        most = max(1, _PART_BYTES // (height * width * self.working.itemsize))
+        together = spread(products, most)
+        total = scratch.take("im2col.total", (together * height, width), self.working)
         parts = []
-        for first in range(0, self.rows, together):
-            rows = min(together, self.rows - first)
-            windows = strided(
-                gathered,
-                first * step,
-                (groups, rows, self.columns // pixels, pixels, _inner(self.problem)),
-                (slots * run, step, pixels * column, column, 1),
-            )
-            compute = functools.partial(self._multiply, windows, total[:rows])
-            parts.append(Part(first, compute if first else _after(gather, compute)))
+        for first in range(0, products, together):
+            some = windows[:, first : first + together]
+            accumulators = total[: some.shape[1] * height]
+            product = (some, self._results(accumulators, some.shape), accumulators)
+            compute = functools.partial(self._multiply, None if first else gather, *product)
+            parts.append(Part(first * height, compute))
         return parts
 
-    def _whole(self, tile: Values, scratch: Scratch) -> list[Part]:
-        """Gather (row, column, group, kernel row) of runs: windows as they are."""
-        groups, inner = self.problem.groups, _inner(self.problem)
-        pixels = self.rows * self.columns
-        gathered = scratch.take("im2col.runs", (pixels * groups * inner,), self.working)
-        down = self.problem.kernel.size[0]
-        gather = self._gather(tile, gathered, (self.rows, self.columns, groups, down), "rxgk")
-        total = scratch.take(
-            "im2col.total", (self.rows, self.columns * self.outputs), self.working
-        )
-        batch = self._shape.pixels
-        windows = strided(
-            gathered,
-            0,
-            (groups, 1, pixels // batch, batch, inner),
-            (inner, 0, batch * groups * inner, groups * inner, 1),
-        )
-        return [Part(0, _after(gather, functools.partial(self._multiply, windows, total)))]
+    def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
+        """Lay out runs by (column, group, row): the windows of output rows overlap."""
+        groups, slots = self.problem.groups, reach(self.problem.window.rows, self.rows)
+        run = _inner(self.problem) // self.problem.kernel.size[0]
+        column, pixels = groups * slots * run, self._shape.pixels
+        runs = scratch.take("im2col.runs", (self.columns * column,), self.working)
+        batches = self.columns // pixels
+        shape = (groups, self.rows, batches, pixels, _inner(self.problem))
+        step = self.problem.window.stride[0] * run
+        windows = strided(runs, 0, shape, (slots * run, step, pixels * column, column, 1))
+        return self._gather(tile, runs, (self.columns, groups, slots), "xgy"), windows
+
+    def _whole(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
+        """Lay out runs by (row, column, group, kernel row): each window has its own."""
+        groups, inner, pixels = self.problem.groups, _inner(self.problem), self._shape.pixels
+        size = self.rows * self.columns * groups * inner
+        runs = scratch.take("im2col.runs", (size,), self.working)
+        products = self.rows * self.columns // pixels
+        pixel = groups * inner
+        shape = (groups, products, 1, pixels, inner)
+        windows = strided(runs, 0, shape, (inner, pixels * pixel, 0, pixel, 1))
+        axes = (self.rows, self.columns, groups, self.problem.kernel.size[0])
+        return self._gather(tile, runs, axes, "rxgk"), windows
 
     def _gather(
         self, tile: Values, gathered: Values, shape: tuple[int, ...], axes: str
@@ -167,18 +160,25 @@ class Im2col(Strategy):
         source, target = _runs(tile, each, shape, steps), _runs(gathered, each, shape)
         return functools.partial(np.copyto, target, source)
 
-    def _multiply(self, windows: Values, total: Values) -> Values:
-        groups, rows, batches, pixels, _ = windows.shape
-        filters = self.outputs // groups
-        apart = pixels * self.outputs
-        products = strided(
-            total,
-            0,
-            (groups, rows, batches, pixels, filters),
-            (filters, batches * apart, apart, self.outputs, 1),
-        )
-        np.matmul(windows, self._weights[:, np.newaxis, np.newaxis], out=products)
-        return total
+    def _results(self, total: Values, shape: tuple[int, ...]) -> Values:
+        """Return where products of windows of that shape go."""
+        groups, products, batches, pixels, _ = shape
+        filters, batch = self.outputs // groups, pixels * self.outputs
+        strides = (filters, batches * batch, batch, self.outputs, 1)
+        return strided(total, 0, (groups, products, batches, pixels, filters), strides)
+
+    def _multiply(
+        self,
+        gather: Callable[[], None] | None,
+        windows: Values,
+        results: Values,
+        accumulators: Values,
+    ) -> Values:
+        """Compute a part; the first of a tile gathers its runs."""
+        if gather is not None:
+            gather()
+        np.matmul(windows, self._weights[:, np.newaxis, np.newaxis], out=results)
+        return accumulators
 
 
 def _runs(
@@ -188,14 +188,6 @@ def _runs(
     item = np.dtype(f"V{length * values.itemsize}")
     strides = None if steps is None else [step * values.itemsize for step in steps]
     return np.ndarray(shape, item, values, 0, strides)
-
-
-def _after(gather: Callable[[], None], compute: Callable[[], Values]) -> Callable[[], Values]:
-    def both() -> Values:
-        gather()
-        return compute()
-
-    return both
 
 
 def _inner(problem: Problem) -> int:

@@ -37,7 +37,7 @@ class Taps(Strategy):
     def cost(cls, problem: Problem) -> float:
         """Two passes a tap, or a matrix product that reads its input without order."""
         kernel = problem.kernel
-        taps = max(np.count_nonzero(kernel.weights), 1) / kernel.filters
+        taps = max(int(np.count_nonzero(kernel.weights)), 1) / kernel.filters
         if kernel.is_bank:
             return float(taps * RATES.scattered_product[problem.natural_working])
         jump = problem.window.columns.stride
