@@ -278,7 +278,7 @@ def test_a_large_sheet_is_scaled_down(tmp_path: Path) -> None:
         (["o.png", "--map", "5"], "expected a map from 0 to 4, got 5"),
         (["o.npy", "--sheet"], "expected one picture for --sheet"),
         (["o-{map}.png", "--sheet"], "expected one picture for --sheet"),
-        (["o.png", "--colormap", "gray"], "expected 1 output maps"),
+        (["o.png", "--colormap", "gray"], "expected 1 output map "),
     ],
 )
 def test_maps_that_do_not_fit(
@@ -359,7 +359,7 @@ def test_a_flat_map_has_one_colour(tmp_path: Path) -> None:
 
 def test_sixteen_bits_in_heat(tmp_path: Path) -> None:
     path, out = tmp_path / "deep.png", tmp_path / "o.png"
-    Image.fromarray(np.array([[0, 30000, 60000]], np.uint16)).save(path)
+    Image.fromarray(np.array([[0, 30001, 60000]], np.uint16)).save(path)
     assert run("apply", "identity", path, out, "--colormap", "gray").exit_code == 0
     assert pixels_of(out)[0, :, 0].tolist() == [0, 128, 255]
 

@@ -127,10 +127,10 @@ def test_an_input_that_is_no_picture_is_named(
 
 def test_an_empty_name_is_not_taken_for_a_folder(tmp_path: Path, source: Path) -> None:
     # An unset shell variable: convcli apply box "$PHOTO" out.png
-    line = refusal("apply", "box", "", tmp_path / "out.png", status=1)
+    line = refusal("apply", "box", "", tmp_path / "out.png", status=2)
     assert "a folder" not in line
     assert "INPUT" in line or "''" in line
-    line = refusal("apply", "box", source, "", status=1)
+    line = refusal("apply", "box", source, "", status=2)
     assert "OUTPUT" in line or "''" in line
 
 

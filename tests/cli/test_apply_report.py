@@ -107,6 +107,7 @@ def test_json_holds_all_that_the_report_says(tmp_path: Path, out: Path) -> None:
         "alpha_way": None,
         "depth": "8",
         "frames": 1,
+        "legend": [],
         "mode": "L",
         "warnings": [],
     }

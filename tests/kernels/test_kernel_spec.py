@@ -44,11 +44,11 @@ def test_a_path_to_json(tmp_path: Path) -> None:
     ("misspelt", "meant"),
     [
         ("sobelx", "sobel-x"),
-        ("sobel", "sobel-x"),
+        ("sobl-x", "sobel-x"),
         ("gausian:2", "gaussian"),
         ("guassian", "gaussian"),
         ("sharpn", "sharpen"),
-        ("laplacian", "laplacian4"),
+        ("laplacian-4", "laplacian4"),
         ("prewit-y", "prewitt-y"),
         ("Embos", "emboss"),
     ],

@@ -43,6 +43,11 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
     stream.flush()
 
 
+def width_of_output() -> int:
+    """Return the columns of standard output: of a terminal, or without end."""
+    return Console().width if sys.stdout.isatty() else _ENDLESS
+
+
 def is_plain() -> bool:
     """Whether standard output takes plain text only, as a pipe does."""
     return not sys.stdout.isatty()

@@ -1,19 +1,22 @@
 """The catalogue, and one kernel read from its weights, for people."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render import is_plain, show, show_facts, show_table
-from convcli.filtering.figures import cell_colors, response_pixels
-from convcli.filtering.finding import Match
+from convcli.cli.render import is_plain, show, show_facts, show_table, width_of_output
+from convcli.filtering.cells import cell_colors, response_pixels
 from convcli.filtering.kernel_facts import facts_of, operator_facts
 from convcli.kernels import CATALOGUE, OPERATORS, THEMES, Archive, Entry, Kernel, Operator
 from convcli.wording import short, tidy, times
+
+if TYPE_CHECKING:
+    from convcli.filtering import Match
 
 _SHOWN = 9
 """The most rows and columns of a kernel that are shown as a grid."""
@@ -75,7 +78,7 @@ def show_tensors(archive: Archive) -> None:
     show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
 
 
-def show_matches(title: str, matches: Sequence[Match]) -> None:
+def show_matches(title: str, matches: "Sequence[Match]") -> None:
     """Print where a kernel answers."""
     rows = [
         (
@@ -94,29 +97,44 @@ def show_matches(title: str, matches: Sequence[Match]) -> None:
 def _grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
     grid = kernel.weights.reshape(-1, *kernel.size)[0]
-    rows, columns = (_middle(length) for length in kernel.size)
+    rows, columns = _shown(kernel)
     colors = cell_colors(grid)[rows, columns]
     cells = [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
-    width = max(len(cell) for line in cells for cell in line) + 2
+    width = _cell_width(grid[rows, columns])
     table = Table.grid(padding=0)
     for paints, line in zip(colors, cells, strict=True):
         table.add_row(*(_cell(p, cell, width) for p, cell in zip(paints, line, strict=True)))
     return table
 
 
+def _cell_width(grid: NDArray[np.float64]) -> int:
+    return max(len(tidy(value)) for value in grid.ravel().tolist()) + 2
+
+
 def _what_is_shown(kernel: Kernel) -> list[Text]:
     notes: list[Text] = []
     if kernel.is_bank:
         notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
-    shown = [min(length, _SHOWN) for length in kernel.size]
-    if tuple(shown) != kernel.size:
+    shown = tuple(part.stop - part.start for part in _shown(kernel))
+    if shown != kernel.size:
         notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
     return notes
 
 
-def _middle(length: int) -> slice:
-    start = max(length - _SHOWN, 0) // 2
-    return slice(start, min(start + _SHOWN, length))
+def _shown(kernel: Kernel) -> tuple[slice, slice]:
+    """Return the middle rows, and as many middle columns as there is room for."""
+    rows, columns = (_middle(length, _SHOWN) for length in kernel.size)
+    middle = kernel.weights.reshape(-1, *kernel.size)[0][rows, columns]
+    room = max(width_of_output() // _cell_width(middle), 1)
+    while columns.stop - columns.start > room:
+        columns = _middle(kernel.size[1], columns.stop - columns.start - 2)
+    return rows, columns
+
+
+def _middle(length: int, most: int) -> slice:
+    most = max(most, 1)
+    start = max(length - most, 0) // 2
+    return slice(start, min(start + most, length))
 
 
 def _cell(color: NDArray[Any], text: str, width: int) -> Text:

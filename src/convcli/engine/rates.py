@@ -39,6 +39,8 @@ class Rates:
         One multiply-add of a banded product, zeros included.
     scattered_product : mapping
         One multiply-add of a product whose operands are gathered first.
+    scattered_sum : mapping
+        One sum of such a product: an output value of one tap.
     summed_pass : mapping
         One tap of einsum: multiply and add to the sum in one pass.
     copy : mapping
@@ -47,6 +49,8 @@ class Rates:
         One point of a Fourier transform, there and back.
     call : float
         One call from Python.
+    run : float
+        One run of values more, in a call that works on many.
     """
 
     flat_pass: Rate
@@ -58,10 +62,12 @@ class Rates:
     low_product: Rate
     band_product: Rate
     scattered_product: Rate
+    scattered_sum: Rate
     summed_pass: Rate
     copy: Rate
     transform: Rate
     call: float
+    run: float
 
 
 RATES = Rates(
@@ -74,8 +80,10 @@ RATES = Rates(
     low_product=_rate(float32=0.02, float64=0.04),
     band_product=_rate(float32=0.03, float64=0.06),
     scattered_product=_rate(float32=0.2, float64=0.4),
+    scattered_sum=_rate(float32=4.0, float64=4.5),
     summed_pass=_rate(float32=0.27, float64=0.5),
     copy=_rate(float32=0.3, float64=0.6),
     transform=_rate(float32=18.0, float64=25.0),
     call=1000.0,
+    run=25.0,
 )

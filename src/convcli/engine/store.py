@@ -115,7 +115,8 @@ class Store:
 
         By an odd divisor no quotient lies half-way between two whole numbers.
         """
-        whole = values.dtype.kind in "iu" and self._bias is None and self._fits
+        whole = values.dtype.kind in "iu" and self._out.dtype.kind in "iu"
+        whole = whole and self._bias is None and self._fits
         odd = self._divisor % 2 == 1 and self._divisor > 1
         most = self._divisor * (self._limits[1] + 1)
         return whole and odd and self._limits[0] >= 0 and most <= np.iinfo(values.dtype).max

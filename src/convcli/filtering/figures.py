@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from convcli.filtering.colormaps import Colormap, palette
+from convcli.filtering.cells import cell_colors, response_pixels
 from convcli.filtering.kernel_facts import facts_of, operator_facts
 from convcli.images import Picture, format_for, write_picture
 from convcli.images.figure import (
@@ -19,42 +16,15 @@ from convcli.images.figure import (
     title_block,
 )
 from convcli.kernels import Kernel, Operator
-from convcli.kernels.reading import frequency_response
 from convcli.wording import tidy
 
 _WIDTH = 640
 _CELLS = 360
 _NUMBERED = 9
 _LARGEST_CELL, _SMALLEST_CELL = 52, 4
-_MIDDLE, _REACH = 128, 127
 _RESPONSE_SCALE = 6
 _SLICES = 64
 """The most slices of a filter bank that a figure shows."""
-
-
-def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
-
-    Examples
-    --------
-    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
-    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
-    """
-    largest = float(np.abs(grid).max()) or 1.0
-    places = np.rint(_MIDDLE + _REACH * grid / largest).astype(np.intp)
-    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
-
-
-def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
-    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
-
-    Examples
-    --------
-    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
-    [0, 255, 0]
-    """
-    response = frequency_response(kernel, samples)
-    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)
 
 
 def kernel_figure(kernel: Kernel) -> Picture:

@@ -46,7 +46,8 @@ class Depthwise(Strategy):
         tiles = -(-height // rows) * -(-width // columns)
         overlap = reach(problem.window.rows, rows) / (rows * problem.window.rows.stride)
         moved = transfer_cost(problem, working, overlap)
-        return taps * RATES.summed_pass[working] + moved + call_cost(problem, tiles)
+        runs = 0 if problem.window.columns.stride == 1 else taps * RATES.run / problem.shape[2]
+        return taps * RATES.summed_pass[working] + runs + moved + call_cost(problem, tiles)
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem

@@ -39,7 +39,9 @@ class Taps(Strategy):
         kernel = problem.kernel
         taps = max(int(np.count_nonzero(kernel.weights)), 1) / kernel.filters
         if kernel.is_bank:
-            return float(taps * RATES.scattered_product[problem.natural_working])
+            working, places = problem.natural_working, kernel.size[0] * kernel.size[1]
+            sums = places * RATES.scattered_sum[working]
+            return float(sums + taps * RATES.scattered_product[working])
         jump = problem.window.columns.stride
         passes = RATES.strided_pass if jump > 1 else RATES.line_pass
         return float(2 * taps * passes[problem.natural_working])

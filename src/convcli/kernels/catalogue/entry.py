@@ -111,7 +111,9 @@ class Entry:
         arguments = {p.name: given.get(p.name, p.default) for p in self.parameters}
         for parameter in self.parameters:
             _check(self, parameter, arguments[parameter.name])
-        shown = ",".join(f"{key}={value:g}" for key, value in given.items())
+        shown = ",".join(
+            f"{p.name}={given[p.name]:g}" for p in self.parameters if p.name in given
+        )
         name = f"{self.name}:{shown}" if shown else self.name
         return Kernel(self.build(**arguments), self.bias, name, self.description)
 

@@ -115,7 +115,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _constant(name: str) -> NoReturn:
-    fail("weights", f"expected finite numbers, got {name}", "replace it by a number")
+    fail("", f"expected finite numbers, got {name}", "replace it by a number")
 
 
 def _fields(document: object) -> dict[str, Any]:

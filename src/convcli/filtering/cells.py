@@ -1,0 +1,35 @@
+"""The colours of a kernel's cells and of its frequencies, for terminals and figures."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.filtering.colormaps import Colormap, palette
+from convcli.kernels import Kernel
+from convcli.kernels.reading import frequency_response
+
+_MIDDLE, _REACH = 128, 127
+
+
+def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
+
+    Examples
+    --------
+    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
+    """
+    largest = float(np.abs(grid).max()) or 1.0
+    places = np.rint(_MIDDLE + _REACH * grid / largest).astype(np.intp)
+    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
+
+
+def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
+    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
+
+    Examples
+    --------
+    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
+    [0, 255, 0]
+    """
+    response = frequency_response(kernel, samples)
+    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)
