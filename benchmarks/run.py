@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cases import Case, Values, all_cases
 from rich.console import Console
 from rich.table import Table
 
 import convcli
-from cases import Case, Values, all_cases
 
 _THREADS = (1, 2)
 _EDGE = 2

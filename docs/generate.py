@@ -118,7 +118,7 @@ def format_table() -> str:
     return "\n".join(lines)
 
 
-def format_table() -> str:
+def picture_table() -> str:
     """Return what each format keeps of each kind of picture: the cases of the tests."""
     from convcli.images import FORMATS  # noqa: PLC0415 - cog loads this file before the path
 
