@@ -3,6 +3,7 @@
 Refresh all documents with ``cog -P -r -I docs README.md docs/*.md``.
 """
 
+import importlib
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -114,6 +116,48 @@ def format_table() -> str:
         suffixes = ", ".join(f"`{suffix}`" for suffix in entry.suffixes) or "–"
         lines.append(f"| {name} | {suffixes} | {entry.about} |")
     return "\n".join(lines)
+
+
+def picture_table() -> str:
+    """Return what each format keeps of each kind of picture: the cases of the tests."""
+    from convcli.images import FORMATS  # noqa: PLC0415 - cog loads this file before the path
+
+    cases = _cases()
+
+    heads = ("format", "suffixes", *cases.PICTURES, "profile", "dpi", "EXIF", "frames", "notes")
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for row in cases.ROWS:
+        entry = FORMATS[row.format]
+        cells = [{"-": "–"}.get(row.cells[name], row.cells[name]) for name in cases.PICTURES]
+        kept = ["yes" if held else "–" for held in (row.icc, row.dpi, row.exif, row.frames)]
+        suffixes = " ".join(f"`{suffix}`" for suffix in entry.suffixes)
+        lines.append(f"| {' | '.join((row.format, suffixes, *cells, *kept, entry.about))} |")
+    return "\n".join(lines)
+
+
+def mode_table() -> str:
+    """Return what each of Pillow's modes is filtered as: the cases of the tests."""
+    from convcli.images import MODES  # noqa: PLC0415 - cog loads this file before the path
+
+    lines = [
+        "| mode | filtered with | channels | tested in | what that means |",
+        "|" + "---|" * 5,
+    ]
+    for case in _cases().READ:
+        depth = {"8": "8 bits", "16": "16 bits", "float": "floats"}[case.depth]
+        channels = f"{case.channels}{' + alpha' if case.alpha else ''}"
+        held = case.format or "memory"
+        about = MODES[case.mode].about
+        lines.append(f"| `{case.mode}` | {depth} | {channels} | {held} | {about} |")
+    return "\n".join(lines)
+
+
+def _cases() -> ModuleType:
+    sys.path.insert(0, str(_ROOT / "tests"))
+    try:
+        return importlib.import_module("fidelity.format_cases")
+    finally:
+        sys.path.pop(0)
 
 
 def _output(command: str) -> str:

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 from convcli.errors import GeometryError
 
@@ -68,7 +68,8 @@ class Axis:
         for name in ("kernel", "stride", "dilation"):
             if getattr(self, name) < 1:
                 raise GeometryError(
-                    f"{name}: expected a whole number of at least 1, got {getattr(self, name)}"
+                    f"{name}: expected a whole number of at least 1, "
+                    f"got {getattr(self, name)}: use 1 or more"
                 )
         if min(self.before, self.after) < 0:
             raise GeometryError(
@@ -262,7 +263,7 @@ def window(
     return Window(rows, columns)
 
 
-def pair(value: IntOrPair, name: str) -> Pair:
+def pair(value: object, name: str) -> Pair:
     """Return (rows, columns) of one number or of two.
 
     Raises
@@ -275,7 +276,7 @@ def pair(value: IntOrPair, name: str) -> Pair:
     >>> pair(3, "kernel")
     (3, 3)
     """
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if _is_several(value):
         if len(value) == 2:  # noqa: PLR2004 - a pair is two
             return (_whole(value[0], name), _whole(value[1], name))
         raise GeometryError(f"{name}: expected one number or two (rows, columns), got {value}")
@@ -283,22 +284,26 @@ def pair(value: IntOrPair, name: str) -> Pair:
     return (number, number)
 
 
+def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
+    """Tell whether a value has parts: a list, a tuple or an array of one dimension."""
+    return hasattr(value, "__len__") and not isinstance(value, str)
+
+
 def _whole(value: object, name: str) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
         raise GeometryError(f"{name}: expected a whole number, got {value!r}")
     return operator.index(value)
 
 
 def _sides(padding: Padding, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
     """Return ((top, bottom), (left, right)) of any form of padding."""
-    if padding == "valid":
+    if isinstance(padding, str) and padding == "valid":
         return ((0, 0), (0, 0))
-    if padding == "same":
+    if isinstance(padding, str) and padding == "same":
         return (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
-    if not isinstance(padding, Sequence):
-        return (pair(padding, "padding"), pair(padding, "padding"))
-    if len(padding) == 2 and not isinstance(padding, str):  # noqa: PLR2004 - a pair is two
-        return (pair(padding[0], "padding"), pair(padding[1], "padding"))
+    sides = list(padding) if _is_several(padding) else [padding, padding]
+    if len(sides) == 2 and not isinstance(padding, str):  # noqa: PLR2004 - a pair is two
+        return (pair(sides[0], "padding"), pair(sides[1], "padding"))
     raise GeometryError(
         "padding: expected a number, (rows, columns), ((top, bottom), (left, right)), 'same' "
         f"or 'valid'; got {padding!r}"

@@ -119,11 +119,7 @@ def test_one_kernel_is_shown_as_a_grid_with_its_sum() -> None:
     assert text.startswith("emboss\n")
     assert "size      3×3\n" in text
     assert "sum       1: keeps brightness and sharpens\n" in text
-    assert [line.split() for line in text.splitlines()[-3:]] == [
-        ["-2", "-1", "0"],
-        ["-1", "1", "1"],
-        ["0", "1", "2"],
-    ]
+    assert "\n -2  -1   0\n -1   1   1\n  0   1   2\n" in text
 
 
 def test_a_kernel_says_whether_flipping_it_matters() -> None:

@@ -190,4 +190,6 @@ def _why(name: str, costs: dict[str, float], method: Method) -> str:
     if not others:
         forced = "" if method is Method.AUTO else f" of method {method.value}"
         return f"the only strategy{forced} that can serve"
+    if not costs[name]:
+        return "there is nothing to compute"
     return f"the cheapest: {others[0] / costs[name]:.1f} times faster than the next, estimated"

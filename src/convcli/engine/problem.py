@@ -1,7 +1,9 @@
 """What is to be computed, checked once: nothing of how."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -109,6 +111,10 @@ class Problem:
             wide
             or whole
             or (self.is_integer and max(np.abs(self.sum_limits)) >= _FLOAT32_DIGITS)
+            or (
+                self.is_integer
+                and max(map(abs, self.kernel.bias), default=0) >= _FLOAT32_DIGITS
+            )
         ):
             return np.dtype(np.float64)
         return np.dtype(np.float32)
@@ -172,24 +178,24 @@ def problem_for(
     """
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
-    if not np.isfinite(fill):
-        raise GeometryError(f"fill: expected a finite number, got {fill}")
+    if not isinstance(fill, Real) or not math.isfinite(fill):
+        raise GeometryError(f"fill: expected a finite number, got {fill!r}")
     problem = Problem(
         shape=(shape[0], shape[1], shape[2]),
-        dtype=image_dtype,
+        dtype=image_dtype.newbyteorder("="),
         kernel=kernel,
         window=window,
         groups=groups,
         border=border_named(border),
         fill=float(fill),
-        result=_result_dtype(image_dtype, dtype),
+        result=_result_dtype(image_dtype.newbyteorder("="), dtype),
     )
     window.output_shape(problem.shape[:2])
     _check_magnitude(problem)
     if len(kernel.bias) not in (0, 1, problem.outputs):
         raise KernelError(
             f"bias: expected one number or {problem.outputs}, one per output channel; "
-            f"got {len(kernel.bias)}"
+            f"got {len(kernel.bias)}: give as many as there are maps"
         )
     return problem
 
@@ -210,23 +216,24 @@ def _result_dtype(image: np.dtype[Any], wanted: DTypeLike | None) -> np.dtype[An
     if wanted is None:
         return natural_result(image)
     try:
-        dtype = np.dtype(wanted)
+        dtype = np.dtype(wanted).newbyteorder("=")
     except TypeError:
         raise ImageError(f"dtype: expected a NumPy dtype, got {wanted!r}") from None
     if dtype.kind in "iu" or dtype in _FLOATS:
-        return dtype.newbyteorder("=")
+        return dtype
     raise ImageError(f"dtype: expected an integer type or float16, 32 or 64; got {dtype}")
 
 
 def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if dtype.kind not in "biu" and dtype not in _FLOATS:
+    if dtype.kind not in "biu" and dtype.newbyteorder("=") not in _FLOATS:
         raise ImageError(
             f"image: expected booleans, integers or float16, 32 or 64; got {dtype}: "
             "convert it with astype"
         )
     if 0 in shape:
         raise GeometryError(
-            f"image: expected at least one pixel and one channel, got the shape {shape}"
+            f"image: expected at least one pixel and one channel, got the shape {shape}: "
+            "check how it was cut"
         )
 
 
@@ -246,8 +253,8 @@ def _check_magnitude(problem: Problem) -> None:
 
 
 def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
-    if groups < 1:
-        raise GeometryError(f"groups: expected a whole number of at least 1, got {groups}")
+    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
+        raise GeometryError(f"groups: expected a whole number of at least 1, got {groups!r}")
     if not kernel.is_bank:
         if groups != 1:
             raise GeometryError(
@@ -256,13 +263,14 @@ def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
             )
         return
     if kernel.channels * groups != channels:
+        depth = f"{kernel.channels * groups}"
+        depth += f" ({kernel.channels} × {groups} groups)" if groups > 1 else ""
         raise GeometryError(
-            f"channels: the bank expects {kernel.channels * groups} "
-            f"({kernel.channels} × {groups} groups), the image has {channels}"
-            if groups > 1
-            else f"channels: the bank expects {kernel.channels}, the image has {channels}"
+            f"channels: the bank expects {depth}, the image has {channels}: "
+            "use a bank for as many, or a 2-D kernel"
         )
     if kernel.filters % groups:
         raise GeometryError(
-            f"groups: expected a divisor of the {kernel.filters} filters, got {groups}"
+            f"groups: expected a divisor of the {kernel.filters} filters, got {groups}: "
+            "use a number that divides both"
         )

@@ -40,7 +40,9 @@ def mapped(raw: Values, mapping: Range | None, depth: Depth) -> tuple[Values, Se
     seen = Seen(*_extent(raw))
     if mapping is None:
         return raw, seen
-    spread = _spread(raw, seen, mapping, depth)
+    # An infinity that was computed is clipped like any other value that does not fit.
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = _spread(raw, seen, mapping, depth)
     least, most = -0.5, depth.white + 0.5
     clipped = int(np.count_nonzero((spread < least) | (spread >= most)))
     return as_depth(spread, depth), Seen(seen.low, seen.high, clipped)

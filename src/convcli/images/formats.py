@@ -175,7 +175,7 @@ def format_for(target: str | Path) -> str:
         return _SUFFIXES[suffix]
     got = f"the suffix '{suffix}'" if suffix else "no suffix"
     raise ImageError(
-        f"{target}: expected a picture format that can be written, got {got}: "
+        f"{str(target) or repr('')}: expected a picture format that can be written, got {got}: "
         "name it .png, .jpg, .webp, .tif or .npy, or use --format"
     )
 

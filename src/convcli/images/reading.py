@@ -107,6 +107,8 @@ def read_document(
         pixels than the limit, or a format that is off.
     """
     label = name or str(source)
+    if not label:
+        raise ImageError("'': expected the name of a picture, got none: name a file")
     with _faults(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(_PREFIX)
         file.seek(0)

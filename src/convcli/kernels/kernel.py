@@ -264,7 +264,7 @@ def _weights(weights: ArrayLike) -> Weights:
         place = np.argwhere(~np.isfinite(grid))[0].tolist()
         raise KernelError(
             f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
-            f"{grid[tuple(place)]}"
+            f"{grid[tuple(place)]}: replace it by a number"
         )
     return grid
 
@@ -286,7 +286,7 @@ def _bias(
         raise KernelError(
             "bias: expected one number"
             + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
-            + f"; got the shape {values.shape}"
+            + f"; got the shape {values.shape}: give as many as there are maps"
         )
     return tuple(float(value) for value in values)
 

@@ -99,5 +99,12 @@ class Taps(Strategy):
         grouped = view.reshape(rows, columns, groups, channels // groups)
         weights = tap.reshape(groups, -1, channels // groups)
         summed = out.reshape(rows, columns, groups, -1)
+        if self.problem.dtype.kind == "f" and not tap.all():
+            # 0 times a NaN is NaN: a product must not meet what it does not look at.
+            summed.fill(0)
+            for group, output, inner in np.argwhere(weights):
+                weight = weights[group, output, inner]
+                summed[..., group, output] += grouped[..., group, inner] * weight
+            return out
         np.einsum("hwgi,goi->hwgo", grouped, weights, out=summed, optimize=True)
         return out

@@ -7,7 +7,8 @@ over I input channels (I, kh, kw), 4-D a filter bank (O, I, kh, kw).
 
 import json
 import math
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ JSON = TextFormat(
 
 def _load(text: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
     except json.JSONDecodeError as error:
         fail(
             f"line {error.lineno}, column {error.colno}",
@@ -114,8 +115,11 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _constant(name: str) -> NoReturn:
-    fail("", f"expected finite numbers, got {name}", "replace it by a number")
+@dataclass(frozen=True)
+class _Constant:
+    """A NaN or an infinity, until it is known where it stands."""
+
+    name: str
 
 
 def _fields(document: object) -> dict[str, Any]:
@@ -189,6 +193,9 @@ def _at(path: tuple[int, ...], name: str = "weights") -> str:
 
 
 def _number(value: object, name: str, path: tuple[int, ...] = ()) -> float:
+    if isinstance(value, _Constant):
+        fault = f"expected finite numbers, got {value.name}"
+        fail(_at(path, name), fault, "replace it by a number")
     if isinstance(value, bool) or not isinstance(value, int | float):
         fail(_at(path, name), f"expected a number, got {_kind(value)}", "write it as 1 or 0.5")
     try:
