@@ -1,6 +1,5 @@
 """The catalogue, and one kernel read from its weights, for people."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from convcli.kernels import CATALOGUE, OPERATORS, THEMES, Archive, Entry, Kernel
 from convcli.wording import short, tidy, times
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from convcli.filtering import Match
 
 _SHOWN = 9
@@ -108,7 +109,10 @@ def _grid(kernel: Kernel) -> Table:
 
 
 def _cell_width(grid: NDArray[np.float64]) -> int:
-    return max(len(tidy(value)) for value in grid.ravel().tolist()) + 2
+    """Return the width of a cell: with a space on each side where there is room."""
+    longest = max(len(tidy(value)) for value in grid.ravel().tolist())
+    roomy = (longest + 2) * grid.shape[1] <= width_of_output()
+    return longest + 2 if roomy else longest + 1
 
 
 def _what_is_shown(kernel: Kernel) -> list[Text]:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from convcli.errors import KernelError
-from convcli.images import read_picture
 from convcli.kernels.kernel import Kernel
 
 PREFIX = "image:"
@@ -33,6 +32,8 @@ def kernel_of_picture(path: str) -> Kernel:
     KernelError
         If it is all of one brightness, or too large.
     """
+    from convcli.images import read_picture  # noqa: PLC0415 - Pillow, for patches only
+
     pixels = read_picture(path).gray().pixels[..., 0].astype(np.float64)
     flat = pixels - pixels.mean()
     length = float(np.sqrt((flat**2).sum()))
