@@ -28,7 +28,7 @@ def run(*commands: str) -> str:
     Parameters
     ----------
     *commands : str
-        As ``convcli size --w 7 --k 3``; each is run in a scratch folder that has the
+        As ``convcli size --w 7 --k 3``; all are run in one scratch folder that has the
         sample images. Times are shown as …, so that a document is the same everywhere.
 
     Returns
@@ -36,9 +36,14 @@ def run(*commands: str) -> str:
     str
         A fenced console block.
     """
-    shown = [part for command in commands for part in (f"$ {command}", _output(command))]
+    outputs = _outputs(*commands)
+    shown = [part for pair in zip(commands, outputs, strict=True) for part in _typed(*pair)]
     body = "\n".join(part for part in shown if part)
     return f"```console\n{body}\n```"
+
+
+def _typed(command: str, output: str) -> tuple[str, str]:
+    return f"$ {command}", output
 
 
 def help_page(command: str) -> str:
@@ -161,16 +166,23 @@ def _cases() -> ModuleType:
 
 
 def _output(command: str) -> str:
-    environment = {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
-    words = [sys.executable, "-m", *shlex.split(command)]
+    return _outputs(command)[0]
+
+
+def _outputs(*commands: str) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         shutil.copytree(_ROOT / "sample_images", Path(scratch, "sample_images"))
-        done = subprocess.run(  # noqa: S603 - the documents' own commands
-            words,
-            cwd=scratch,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+        return [_run(command, scratch) for command in commands]
+
+
+def _run(command: str, folder: str) -> str:
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(  # noqa: S603 - the documents' own commands
+        [sys.executable, "-m", *shlex.split(command)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
     return _TIME.sub(r"\1… ms", (done.stdout + done.stderr).strip())

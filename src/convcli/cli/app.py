@@ -19,11 +19,19 @@ from convcli.cli.ending import (
 from convcli.errors import ConvcliError, SpecError
 
 _COMMANDS = {
+    "animate": "convcli.cli.animate",
     "apply": "convcli.cli.apply",
+    "borders": "convcli.cli.borders",
+    "conv1d": "convcli.cli.conv1d",
+    "equivariance": "convcli.cli.equivariance",
+    "explain": "convcli.cli.explain",
     "find": "convcli.cli.find",
     "kernels": "convcli.cli.kernels",
+    "learn": "convcli.cli.learn",
     "params": "convcli.cli.params",
+    "pool": "convcli.cli.pool",
     "size": "convcli.cli.size",
+    "stack": "convcli.cli.stack",
 }
 """Each command and the module that holds it as `command`, imported when it is used."""
 

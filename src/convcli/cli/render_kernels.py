@@ -53,7 +53,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
     show_facts(kernel.name, facts_of(kernel))
-    show(Text(), _grid(kernel), *_what_is_shown(kernel))
+    show(Text(), cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
         show(Text(), note, *_response(kernel))
@@ -66,7 +66,7 @@ def show_operator(operator: Operator) -> None:
         table = Table.grid(padding=(0, 3))
         some = operator.kernels[start : start + _BESIDE]
         table.add_row(*(Text(kernel.name, style="bold") for kernel in some))
-        table.add_row(*(_grid(kernel) for kernel in some))
+        table.add_row(*(cell_grid(kernel) for kernel in some))
         show(Text(), table)
 
 
@@ -95,7 +95,7 @@ def show_matches(title: str, matches: "Sequence[Match]") -> None:
     show_table(title, headings, rows, numbers=(0, 1, 2, 5))
 
 
-def _grid(kernel: Kernel) -> Table:
+def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
     grid = kernel.weights.reshape(-1, *kernel.size)[0]
     rows, columns = _shown(kernel)
@@ -104,7 +104,9 @@ def _grid(kernel: Kernel) -> Table:
     width = _cell_width(grid[rows, columns])
     table = Table.grid(padding=0)
     for paints, line in zip(colors, cells, strict=True):
-        table.add_row(*(_cell(p, cell, width) for p, cell in zip(paints, line, strict=True)))
+        table.add_row(
+            *(color_cell(p, cell, width) for p, cell in zip(paints, line, strict=True))
+        )
     return table
 
 
@@ -141,7 +143,8 @@ def _middle(length: int, most: int) -> slice:
     return slice(start, min(start + most, length))
 
 
-def _cell(color: NDArray[Any], text: str, width: int) -> Text:
+def color_cell(color: NDArray[Any], text: str, width: int) -> Text:
+    """Return a cell of that ground (red, green, blue), `width` characters wide."""
     red, green, blue = color.tolist()
     ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"
     return Text(f"{text:>{width - 1}} ", style=f"{ink} on #{red:02x}{green:02x}{blue:02x}")

@@ -43,6 +43,9 @@ Examples:
   convcli size --w 224 --h 224 --k 7 --s 2 --p 3
   convcli size --w 32 --k 5 --p same --quiet
   convcli size --common
+  convcli size --w 224 --k 3 --s 2 --p 1 --compare
+  convcli size --w 4 --k 3 --s 2 --p 1 --transposed
+  convcli size --quiz --seed 7
 
 Exit status: 1 where the windows do not tile the input, unless --floor is given.""",
 )
@@ -84,6 +87,48 @@ Exit status: 1 where the windows do not tile the input, unless --floor is given.
 )
 @option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
 @option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
+@option(
+    "--compare",
+    is_flag=True,
+    section="Other rules",
+    help="Set the course's rule beside torch's, TensorFlow's and ONNX's.",
+)
+@option(
+    "--transposed",
+    is_flag=True,
+    section="Other rules",
+    help="The size of a transposed convolution: the way back.",
+)
+@option(
+    "--output-padding",
+    "extra",
+    type=whole(0),
+    default=0,
+    show_default=True,
+    section="Other rules",
+    help="Pixels that --transposed adds at the end.",
+)
+@option(
+    "--quiz",
+    is_flag=True,
+    section="Quiz",
+    help="Ask questions; answers come from the terminal or from standard input.",
+)
+@option(
+    "--seed",
+    type=whole(0),
+    default=None,
+    section="Quiz",
+    help="The same questions for the same seed.",
+)
+@option(
+    "--count",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    section="Quiz",
+    help="How many questions.",
+)
 @quiet_option("Print the bare size: a number, or WxH.")
 @json_option
 def command(
@@ -96,6 +141,12 @@ def command(
     dilation: Pair,
     floor: bool,
     common: bool,
+    compare: bool,
+    transposed: bool,
+    extra: int,
+    quiz: bool,
+    seed: int | None,
+    count: int,
     quiet: bool,
     as_json: bool,
 ) -> int:
@@ -107,6 +158,11 @@ def command(
     if common:
         _show_common(width or height or 32, as_json=as_json)
         return 0
+    if quiz:
+        from convcli.cli.quiz import run_quiz  # noqa: PLC0415 - only where it is asked for
+
+        run_quiz(seed, count, as_json=as_json)
+        return 0
     if width is None or kernel is None:
         missing = "--w" if width is None else "--k"
         raise click.UsageError(f"Missing option '{missing}': give --w and --k, or --common")
@@ -114,6 +170,10 @@ def command(
     sides = [_Side("W", width, slide.columns)]
     if height is not None:
         sides.append(_Side("H", height, slide.rows))
+    if compare or transposed:
+        triples = [(side.letter, side.axis, side.size) for side in sides]
+        _other_rules(triples, extra, transposed=transposed, quiet=quiet, as_json=as_json)
+        return 0
     answered = floor or all(side.clean for side in sides)
     if as_json:
         click.echo(json.dumps(_document(sides)))
@@ -124,6 +184,22 @@ def command(
     else:
         raise click.ClickException(_refusal(sides))
     return 0 if answered else 1
+
+
+def _other_rules(
+    sides: list[tuple[str, Axis, int]],
+    extra: int,
+    *,
+    transposed: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from convcli.cli.size_rules import show_rules, show_transposed  # noqa: PLC0415 - as above
+
+    if transposed:
+        show_transposed(sides, extra, quiet=quiet, as_json=as_json)
+    else:
+        show_rules(sides, as_json=as_json)
 
 
 def _refusal(sides: list[_Side]) -> str:

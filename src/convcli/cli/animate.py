@@ -1,0 +1,119 @@
+"""`convcli animate`: the window slides, the output fills."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.lesson_options import PointType, window_options
+from convcli.cli.options import KernelType, json_option, option, quiet_option
+from convcli.geometry import Pair
+
+if TYPE_CHECKING:
+    from convcli.kernels import Kernel
+
+_RANGES = ("auto", "clip", "abs", "shift", "stretch")
+
+
+@click.command(
+    "animate",
+    cls=Command,
+    short_help="Show the window slide over a small crop.",
+    epilog="""\b
+Examples:
+  convcli animate sobel-x photo.jpg slide.gif --at 120,80
+  convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
+  convcli animate sharpen photo.jpg border.png --border replicate --cells 5""",
+)
+@click.argument("kernel", type=KernelType())
+@click.argument("image", type=click.Path(allow_dash=True))
+@click.argument("target", metavar="OUT", type=click.Path())
+@option(
+    "--at",
+    type=PointType(),
+    default=None,
+    section="Crop",
+    help="The middle of the crop; the picture's middle unless given.",
+)
+@option(
+    "--cells",
+    type=click.IntRange(1, 16),
+    default=7,
+    show_default=True,
+    section="Crop",
+    help="Rows and columns of the crop.",
+)
+@window_options()
+@option(
+    "--flip",
+    is_flag=True,
+    section="Kernel",
+    help="Flip the kernel first: the mathematician's convolution.",
+)
+@option(
+    "--range",
+    "mapping",
+    type=click.Choice(_RANGES),
+    default="auto",
+    show_default=True,
+    section="Frames",
+    help="What becomes of values that a pixel cannot hold.",
+)
+@option(
+    "--delay",
+    type=click.IntRange(20, 10_000),
+    default=400,
+    show_default=True,
+    section="Frames",
+    help="How long a frame stays, in milliseconds.",
+)
+@option(
+    "--frames",
+    type=click.IntRange(1, 256),
+    default=100,
+    show_default=True,
+    section="Frames",
+    help="The most frames; where outputs are more, several fill at once.",
+)
+@quiet_option("Print no report.")
+@json_option
+def command(
+    *,
+    kernel: "Kernel",
+    image: str,
+    target: str,
+    at: Pair | None,
+    cells: int,
+    mapping: str,
+    delay: int,
+    frames: int,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Draw KERNEL sliding over a crop of IMAGE, and write it to OUT.
+
+    OUT ends in .gif, .png or .apng (an animated PNG) or .webp. The crop is filtered as
+    if it were the whole picture, in grey; padding has green frames.
+    """
+    from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
+    from convcli.images.canvas import check_canvas_target, write_frames  # noqa: PLC0415
+    from convcli.lessons.animate import durations_for, frames_of, scene_of  # noqa: PLC0415
+    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+
+    check_canvas_target(target, moving=True)
+    options = Options(range=Range(mapping), **settings)
+    scene = scene_of(read_picture_at(image), kernel, options, at, cells)
+    drawn = frames_of(scene, frames)
+    write_frames(drawn, durations_for(len(drawn), delay), target)
+    width, height = drawn[0].image.size
+    rows, columns = scene.output.shape
+    if as_json:
+        document = {"target": target, "frames": len(drawn), "width": width, "height": height}
+        click.echo(json.dumps(document | {"output": {"width": columns, "height": rows}}))
+    elif not quiet:
+        click.echo(
+            f"{target}: {len(drawn)} frames of {width} × {height} px, "
+            f"output {columns} × {rows} cells"
+        )

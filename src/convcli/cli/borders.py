@@ -1,0 +1,119 @@
+"""`convcli borders`: what lies beyond the edge."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import KernelType, json_option, option, whole
+
+if TYPE_CHECKING:
+    from convcli.kernels import Kernel
+    from convcli.lessons.border_strips import Strip
+
+_TOOLS = ("NumPy", "SciPy", "OpenCV", "torch", "ImageMagick")
+
+
+@click.command(
+    "borders",
+    cls=Command,
+    short_help="Show what lies beyond the edge.",
+    epilog="""\b
+Examples:
+  convcli borders
+  convcli borders --width 6
+  convcli borders photo.jpg box:5 --gray --png borders.png""",
+)
+@click.argument("image", required=False, type=click.Path(allow_dash=True))
+@click.argument("kernel", required=False, type=KernelType())
+@option(
+    "--width",
+    type=whole(1),
+    default=3,
+    show_default=True,
+    section="Output",
+    help="Pixels of padding that are drawn.",
+)
+@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@option(
+    "--png",
+    metavar="FILE",
+    default=None,
+    section="Output",
+    help="Draw the corner of IMAGE with each mode, magnified.",
+)
+@json_option
+def command(
+    *,
+    image: str | None,
+    kernel: "Kernel | None",
+    width: int,
+    gray: bool,
+    png: str | None,
+    as_json: bool,
+) -> None:
+    """Draw each border mode, with its name in other tools.
+
+    With IMAGE and KERNEL it shows the top left corner that each mode gives.
+    """
+    if width > 40:  # noqa: PLR2004 - half a terminal
+        raise click.UsageError(f"--width: expected at most 40, got {width}: use a smaller one")
+    if image is None or kernel is None:
+        if image is not None or png is not None:
+            raise click.UsageError(
+                "Missing argument 'KERNEL': give IMAGE and KERNEL, or neither"
+            )
+        _show_modes(width, as_json=as_json)
+        return
+    _show_strips(image, kernel, gray=gray, png=png, as_json=as_json)
+
+
+def _show_modes(width: int, *, as_json: bool) -> None:
+    from convcli.borders import Border  # noqa: PLC0415 - NumPy
+    from convcli.lessons.border_strips import NAMES_ELSEWHERE, drawn  # noqa: PLC0415 - NumPy
+
+    rows = [(mode.value, drawn(mode, width), *NAMES_ELSEWHERE[mode]) for mode in Border]
+    if as_json:
+        keys = ("name", "drawn", *(tool.lower() for tool in _TOOLS))
+        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows]))
+        return
+    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+
+    show_table("Border modes", ("name", "drawn", *_TOOLS), rows, numbers=(0, 1))
+
+
+def _show_strips(
+    image: str, kernel: "Kernel", *, gray: bool, png: str | None, as_json: bool
+) -> None:
+    from convcli.filtering import Options  # noqa: PLC0415 - NumPy
+    from convcli.images.canvas import check_canvas_target, write_canvas  # noqa: PLC0415
+    from convcli.lessons import border_strips as lesson  # noqa: PLC0415 - NumPy
+    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+
+    if png is not None:
+        check_canvas_target(png, moving=False)
+    picture, options = read_picture_at(image), Options(gray=gray)
+    strips = lesson.strips_of(picture, kernel, options)
+    if png is not None:
+        write_canvas(lesson.draw_strips(strips, picture.white), png)
+    count = lesson.numbers_shown(kernel, options)
+    if as_json:
+        click.echo(json.dumps(_document(strips, count) | {"image": image, "png": png}))
+        return
+    from convcli.cli.render_borders import show_strips  # noqa: PLC0415 - rich only here
+
+    show_strips(strips, count, picture.white)
+
+
+def _document(strips: "list[Strip]", count: int) -> dict[str, Any]:
+    return {
+        "strips": [
+            {
+                "border": strip.border.value,
+                "corner": strip.pixels[:count, :count].tolist(),
+                "largest_difference_to_zero": strip.spread,
+            }
+            for strip in strips
+        ]
+    }

@@ -1,0 +1,184 @@
+"""`convcli conv1d`: convolution outside images."""
+
+import json
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import json_option, option, quiet_option
+from convcli.lessons.sequences import (
+    Mode,
+    Number,
+    SequenceError,
+    break_even,
+    carried,
+    convolve_exactly,
+    cut,
+    digits_unlimited,
+    operations,
+    parse_die,
+    parse_digits,
+    parse_sequence,
+    polynomial,
+)
+
+_READERS: dict[str, Callable[[str], list[Any]]] = {
+    "digits": parse_digits,
+    "dice": parse_die,
+    "polynomial": parse_sequence,
+}
+_READINGS = ("sequence", *_READERS)
+
+
+@click.command(
+    "conv1d",
+    cls=Command,
+    short_help="Convolve two sequences: polynomials, digits, dice.",
+    context_settings={"ignore_unknown_options": True},
+    epilog="""\b
+Examples:
+  convcli conv1d 1,2,3 4,5
+  convcli conv1d 1,2,3 4,5 --as polynomial
+  convcli conv1d 123 45 --as digits
+  convcli conv1d 6 6 --as dice
+  convcli conv1d @long.txt @longer.txt --as digits --quiet""",
+)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@option(
+    "--as",
+    "reading",
+    type=click.Choice(_READINGS),
+    default="sequence",
+    show_default=True,
+    section="Reading",
+    help="What A and B are: coefficients with the constant first, whole numbers, dice "
+    "(6 is a fair one with 6 faces; or the probabilities of the faces 1, 2, …).",
+)
+@option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default="full",
+    show_default=True,
+    section="Reading",
+    help="Which part of the result: all, as long as the longer, or where both overlap.",
+)
+@option(
+    "--method",
+    type=click.Choice(("auto", "direct", "fft")),
+    default="auto",
+    show_default=True,
+    section="Reading",
+    help="How to compute it; both are exact.",
+)
+@quiet_option("Print the bare result.")
+@json_option
+def command(
+    *, a: str, b: str, reading: str, mode: str, method: str, quiet: bool, as_json: bool
+) -> None:
+    """Convolve the sequences A and B: multiply each pair, and sum along the diagonals.
+
+    Numbers are exact: whole ones of any size, fractions (1/3), decimals (0.25). @FILE
+    reads a sequence from a file, - from standard input.
+    """
+    if reading != "sequence" and mode != "full":
+        raise click.UsageError(f"--mode is for sequences: --as {reading} needs the full one")
+    if a == b == "-":
+        raise click.UsageError("A and B are both -: standard input holds one of them")
+    parse = _READERS.get(reading, parse_sequence)
+    left, right = parse(_text(a)), parse(_text(b))
+    fft = None if method == "auto" else method == "fft"
+    result = cut(convolve_exactly(left, right, fft=fft), (len(left), len(right)), Mode(mode))
+    with digits_unlimited():
+        if as_json:
+            click.echo(json.dumps(_document(left, right, result, reading)))
+        elif quiet:
+            click.echo(_bare(result, reading))
+        else:
+            _show(left, right, result, reading, full=mode == "full")
+
+
+def _text(argument: str) -> str:
+    if argument == "-":
+        return sys.stdin.read()
+    if not argument.startswith("@"):
+        return argument
+    try:
+        return Path(argument[1:]).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise SequenceError(f"{argument[1:]}: cannot be read: {reason}") from None
+
+
+def _bare(result: list[Number], reading: str) -> str:
+    if reading == "digits":
+        return _digits(carried(result)[0])
+    if reading == "polynomial":
+        return polynomial(result)
+    return ",".join(str(value) for value in result)
+
+
+def _digits(digits: list[int]) -> str:
+    return "".join(str(digit) for digit in reversed(digits))
+
+
+def _document(
+    left: list[Any], right: list[Any], result: list[Number], reading: str
+) -> dict[str, Any]:
+    count = operations(len(left), len(right))
+    document: dict[str, Any] = {
+        "a": _plain(left),
+        "b": _plain(right),
+        "result": _plain(result),
+        "operations": {"direct": count.direct, "fft": count.fft, "transform": count.transform},
+        "fft_pays_from": break_even(),
+    }
+    if reading == "digits":
+        digits, carries = carried(result)
+        document |= {"product": _digits(digits), "carries": carries}
+    elif reading == "polynomial":
+        document["product"] = polynomial(result)
+    elif reading == "dice":
+        document["distribution"] = {
+            str(total): str(value) for total, value in enumerate(result, start=2)
+        }
+    return document
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    return [str(value) if isinstance(value, Fraction) else value for value in values]
+
+
+def _show(
+    left: list[Any], right: list[Any], result: list[Number], reading: str, *, full: bool
+) -> None:
+    from convcli.cli import render_sequences as render  # noqa: PLC0415 - rich only here
+
+    render.show_products(left, right, reading)
+    if full:
+        render.show_diagonals(left, right, result, reading)
+    if reading == "digits":
+        render.show_carries(result, *carried(result))
+    elif reading == "polynomial":
+        click.echo(f"({polynomial(left)}) · ({polynomial(right)}) = {polynomial(result)}")
+    elif reading == "dice":
+        render.show_dice(result)
+    else:
+        click.echo(f"result: {render.shortened([str(value) for value in result])}")
+    _show_operations(len(left), len(right))
+
+
+def _show_operations(m: int, n: int) -> None:
+    count = operations(m, n)
+    better = "the FFT" if count.fft < count.direct else "the direct way"
+    click.echo(
+        f"\ndirect: {count.direct:,} operations (2·{m}·{n} - {m + n - 1})\n"
+        f"FFT:    {count.fft:,} (three transforms of {count.transform:,})\n"
+        f"Here {better} is cheaper. "
+        f"For two of equal length the FFT pays from {break_even()} on."
+    )

@@ -1,0 +1,89 @@
+"""`convcli equivariance`: shift then filter, or filter then shift."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.lesson_options import PointType, window_options
+from convcli.cli.options import KernelType, json_option, option
+from convcli.geometry import Pair
+
+if TYPE_CHECKING:
+    from convcli.kernels import Kernel
+    from convcli.lessons.equivariance import Difference
+
+
+@click.command(
+    "equivariance",
+    cls=Command,
+    short_help="Shift then filter, or filter then shift: the same?",
+    epilog="""\b
+Examples:
+  convcli equivariance sobel-x photo.jpg --shift 10,0
+  convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
+  convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2""",
+)
+@click.argument("kernel", type=KernelType())
+@click.argument("image", type=click.Path(allow_dash=True))
+@option(
+    "--shift",
+    type=PointType(),
+    default="10,0",
+    show_default=True,
+    section="Window",
+    help="X columns to the right, Y rows down.",
+)
+@window_options()
+@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@json_option
+def command(
+    *, kernel: "Kernel", image: str, shift: Pair, as_json: bool, **settings: Any
+) -> None:
+    """Compare both orders of shifting IMAGE and filtering it by KERNEL.
+
+    Away from the border they agree: convolution is translation equivariant. With a
+    stride s they do so only for shifts by multiples of s.
+    """
+    from convcli.filtering import Options  # noqa: PLC0415 - NumPy
+    from convcli.lessons.equivariance import compare_orders, compare_steps  # noqa: PLC0415
+    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+
+    picture = read_picture_at(image)
+    options = Options(**settings)
+    asked = compare_orders(picture, kernel, shift, options)
+    series = compare_steps(picture, kernel, shift, options) if shift != (0, 0) else []
+    if as_json:
+        document = {"kernel": kernel.name, "image": image, **asked.as_dict()}
+        click.echo(json.dumps(document | {"steps": [one.as_dict() for one in series]}))
+        return
+    _show([asked, *series], settings["stride"], kernel.name)
+
+
+def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:
+    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+    from convcli.lessons.equivariance import verdict  # noqa: PLC0415 - NumPy
+
+    show_table(
+        f"{name}: shift then filter, against filter then shift",
+        ("shift x,y", "of the output", "inside", "at the border", ""),
+        [_row(one) for one in differences],
+        numbers=(2, 3),
+    )
+    click.echo(verdict(differences, stride))
+
+
+def _row(one: "Difference") -> tuple[str, ...]:
+    moved = one.output_shift
+    return (
+        f"{one.shift[1]},{one.shift[0]}",
+        "no whole number" if moved is None else f"{moved[1]},{moved[0]}",
+        _value(one.inside),
+        _value(one.border),
+        "commutes" if one.commutes else "differs",
+    )
+
+
+def _value(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"

@@ -1,0 +1,101 @@
+"""`convcli explain`: one output pixel, taken apart."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.lesson_options import PointType, window_options
+from convcli.cli.options import KernelType, json_option, option
+from convcli.geometry import Pair
+
+if TYPE_CHECKING:
+    from convcli.kernels import Kernel
+
+_RANGES = ("auto", "clip", "abs", "shift", "stretch")
+
+
+@click.command(
+    "explain",
+    cls=Command,
+    short_help="Take one output pixel apart.",
+    epilog="""\b
+Examples:
+  convcli explain sobel-x photo.jpg --at 120,80
+  convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
+  convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png""",
+)
+@click.argument("kernel", type=KernelType())
+@click.argument("image", type=click.Path(allow_dash=True))
+@option(
+    "--at",
+    required=True,
+    type=PointType(),
+    section="Output",
+    help="The pixel of the output: X columns from the left, Y rows from the top.",
+)
+@window_options()
+@option("--bias", type=float, default=None, section="Kernel", help="Add this to the sum.")
+@option(
+    "--flip",
+    is_flag=True,
+    section="Kernel",
+    help="Flip the kernel first: the mathematician's convolution.",
+)
+@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@option(
+    "--range",
+    "mapping",
+    type=click.Choice(_RANGES),
+    default="auto",
+    show_default=True,
+    section="Pixels",
+    help="What becomes of values that a pixel cannot hold, as in apply.",
+)
+@option(
+    "--channel",
+    type=click.IntRange(min=0),
+    default=None,
+    section="Pixels",
+    help="Only this output channel, counted from 0 (for a bank 0 unless given).",
+)
+@option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@json_option
+def command(
+    *,
+    kernel: "Kernel",
+    image: str,
+    at: Pair,
+    mapping: str,
+    channel: int | None,
+    png: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.
+
+    The value is the one that convcli apply writes there, with the same options.
+    """
+    from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
+    from convcli.images.canvas import check_canvas_target, write_canvas  # noqa: PLC0415
+    from convcli.lessons.explain import explain  # noqa: PLC0415 - NumPy
+    from convcli.lessons.explain_drawing import draw  # noqa: PLC0415 - NumPy
+    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+
+    if png is not None:
+        check_canvas_target(png, moving=False)
+    wanted = channel if channel is not None or not kernel.is_bank else 0
+    options = Options(range=Range(mapping), **settings)
+    channels = None if wanted is None else [wanted]
+    found = explain(read_picture_at(image), kernel, at, options, channels)
+    if png is not None:
+        write_canvas(draw(found), png)
+    if as_json:
+        document = {"kernel": kernel.name, "image": image, "png": png}
+        click.echo(json.dumps(document | {"channels": [one.as_dict() for one in found]}))
+        return
+    from convcli.cli.render_explain import show_explanation  # noqa: PLC0415 - rich only here
+
+    for one in found:
+        show_explanation(one, kernel, colours=len(found))

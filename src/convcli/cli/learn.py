@@ -1,0 +1,161 @@
+"""`convcli learn`: the kernel that turns one picture into another."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import PairType, json_option, option, quiet_option
+from convcli.geometry import Pair
+
+if TYPE_CHECKING:
+    from convcli.lessons.learn import Learnt
+
+
+@click.command(
+    "learn",
+    cls=Command,
+    short_help="Find the kernel that turns one picture into another.",
+    epilog="""\b
+Examples:
+  convcli apply sobel-x photo.jpg edges.npy
+  convcli learn photo.jpg edges.npy --k 3 -o kernel.json
+  convcli apply kernel.json photo.jpg same-edges.png
+  convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json""",
+)
+@click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
+@click.argument("target", metavar="TARGET", type=click.Path())
+@option(
+    "--k",
+    "size",
+    type=PairType(),
+    default="3",
+    show_default=True,
+    section="Kernel",
+    help="Size of the kernel.",
+)
+@option("--gray", is_flag=True, section="Kernel", help="Make both pictures grey first.")
+@option(
+    "--per-channel",
+    is_flag=True,
+    section="Kernel",
+    help="A kernel of its own for each colour channel, not one for all.",
+)
+@option(
+    "--mix",
+    is_flag=True,
+    section="Kernel",
+    help="A filter bank: each output channel looks at all input channels.",
+)
+@option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    default=None,
+    section="Output",
+    help="Write the kernel as JSON, for apply.",
+)
+@option(
+    "--method",
+    type=click.Choice(("lstsq", "sgd")),
+    default="lstsq",
+    show_default=True,
+    section="Method",
+    help="Solve the normal equations, or learn by gradient descent.",
+)
+@option(
+    "--steps",
+    type=click.IntRange(1, 1_000_000),
+    default=4000,
+    show_default=True,
+    section="Method",
+    help="Steps of the descent.",
+)
+@option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    section="Method",
+    help="Of the choice of crops that the descent looks at.",
+)
+@option(
+    "--history",
+    metavar="FILE",
+    default=None,
+    section="Output",
+    help="Write the loss of the descent as JSON.",
+)
+@quiet_option("Print no report (warnings and errors stay).")
+@json_option
+def command(
+    *,
+    source: str,
+    target: str,
+    size: Pair,
+    gray: bool,
+    per_channel: bool,
+    mix: bool,
+    output: str | None,
+    method: str,
+    steps: int,
+    seed: int,
+    history: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Find the kernel and the bias that turn INPUT into TARGET.
+
+    TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
+    """
+    from convcli.lessons.learn import kernel_document, learn  # noqa: PLC0415 - NumPy
+    from convcli.lessons.pictures import read_values, write_json  # noqa: PLC0415 - NumPy
+    from convcli.lessons.samples import Sharing, task_for  # noqa: PLC0415 - NumPy
+
+    if per_channel + mix + gray > 1:
+        raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
+    if history is not None and method != "sgd":
+        raise click.UsageError("--history needs --method sgd: the other has no steps")
+    sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
+    task = task_for(
+        read_values(source, gray=gray), read_values(target, gray=gray), size, sharing
+    )
+    with _progress(steps * len(task.groups) if method == "sgd" else 0) as tick:
+        learnt = learn(task, method, steps=steps, seed=seed, tick=tick)
+    if output is not None:
+        write_json(kernel_document(learnt.kernel), output)
+    if history is not None:
+        points = [{"step": step, "loss": loss} for step, loss in learnt.history]
+        write_json({"method": method, "seed": seed, "history": points}, history)
+    for warning in learnt.warnings:
+        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
+    if as_json:
+        click.echo(json.dumps(_document(learnt, source, target, method, output)))
+    elif not quiet:
+        from convcli.cli.render_learn import show_learnt  # noqa: PLC0415 - rich only here
+
+        show_learnt(learnt, f"{source} → {target}", output)
+
+
+def _document(
+    learnt: "Learnt", source: str, target: str, method: str, output: str | None
+) -> dict[str, Any]:
+    document: dict[str, Any] = {"source": source, "target": target, "method": method}
+    document |= {"output": output, **learnt.as_dict()}
+    if learnt.history:
+        document["history"] = [{"step": step, "loss": loss} for step, loss in learnt.history]
+    return document
+
+
+@contextlib.contextmanager
+def _progress(steps: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error while a descent runs, where that is a terminal."""
+    if not steps or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=steps, label="learning", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)

@@ -1,0 +1,150 @@
+"""`convcli pool`: the other way to make a picture smaller."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import (
+    BorderType,
+    PaddingType,
+    PairType,
+    json_option,
+    option,
+    quiet_option,
+)
+from convcli.cli.pictures import (
+    pixel_options,
+    reading_from,
+    reading_options,
+    saving_from,
+    saving_options,
+)
+from convcli.geometry import Pair
+
+if TYPE_CHECKING:
+    from convcli.filtering import Report
+
+
+@click.command(
+    "pool",
+    cls=Command,
+    short_help="Pool a picture: maximum or average.",
+    epilog="""\b
+Examples:
+  convcli pool max photo.jpg half.png
+  convcli pool average photo.jpg half.png --k 2 --s 2
+  convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1""",
+)
+@click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
+@click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
+@click.argument("target", metavar="OUTPUT", type=click.Path(allow_dash=True))
+@option(
+    "--k",
+    "size",
+    type=PairType(),
+    default="2",
+    show_default=True,
+    section="Window",
+    help="Rows and columns of the window.",
+)
+@option(
+    "--s",
+    "--stride",
+    "-s",
+    "stride",
+    type=PairType(),
+    default=None,
+    section="Window",
+    help="Step of the window; as the window unless given.",
+)
+@option(
+    "--padding",
+    "-p",
+    type=PaddingType(),
+    default="valid",
+    show_default=True,
+    section="Window",
+    help="Pixels added on each side.",
+)
+@option(
+    "--border",
+    type=BorderType(),
+    default="zero",
+    show_default=True,
+    section="Window",
+    help="How the picture goes on in the padding; zero never wins a maximum.",
+)
+@option(
+    "--dilation",
+    "-d",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Distance between two taps, in pixels.",
+)
+@option(
+    "--strict", is_flag=True, section="Window", help="Fail where the stride leaves a remainder."
+)
+@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@pixel_options
+@reading_options
+@saving_options
+@quiet_option("Print no report (warnings and errors stay).")
+@json_option
+def command(
+    *,
+    pooling: str,
+    source: str,
+    target: str,
+    size: Pair,
+    stride: Pair | None,
+    depth: str | None,
+    alpha: str,
+    kind: str | None,
+    quiet: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Keep the largest value, or the average, of each window of INPUT.
+
+    Without options a picture of half the size comes out. A - is standard input or
+    output; an OUTPUT that ends in .npy gets floats.
+    """
+    from convcli.filtering import STANDARD, Alpha, Options  # noqa: PLC0415 - NumPy
+    from convcli.images import Depth  # noqa: PLC0415 - NumPy
+    from convcli.lessons.pool import pool_file  # noqa: PLC0415 - NumPy
+
+    if target == STANDARD and sys.stdout.isatty():
+        raise click.UsageError(
+            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
+        )
+    reading, saving = reading_from(settings), saving_from(settings)
+    options = Options(
+        stride=stride or size,
+        depth=None if depth is None else Depth(depth),
+        alpha=Alpha(alpha),
+        **settings,
+    )
+    report = pool_file(
+        pooling, size, source, target, options, reading=reading, saving=saving, file_format=kind
+    )
+    for warning in report.warnings:
+        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
+    if not quiet or as_json:
+        _show(report, source, target, as_json=as_json, to_stderr=target == STANDARD)
+
+
+def _show(
+    report: "Report", source: str, target: str, *, as_json: bool, to_stderr: bool
+) -> None:
+    if as_json:
+        document = {"source": source, "target": target, **report.as_dict()}
+        click.echo(json.dumps(document), err=to_stderr)
+        return
+    from convcli.cli.render import show_report  # noqa: PLC0415 - rich only where it prints
+
+    show_report(report, source, target, to_stderr=to_stderr)

@@ -1,0 +1,40 @@
+"""The corners that border modes give, side by side."""
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from convcli.cli.render import show
+from convcli.cli.render_kernels import color_cell
+from convcli.lessons.border_strips import Strip
+from convcli.lessons.pictures import grey_colors
+from convcli.wording import short
+
+
+def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
+    """Print each mode's corner as grey cells, as many side by side as there is room for."""
+    grids = [_grid(strip, count, white) for strip in strips]
+    room = Console().width if sys.stdout.isatty() else sys.maxsize
+    width = max(count * (len(str(white)) + 2), len("symmetric")) + 3
+    across = max(min(room // width, len(grids)), 1)
+    for start in range(0, len(grids), across):
+        line = Table.grid(padding=(0, 3, 0, 0))
+        line.add_row(*grids[start : start + across])
+        show(line, "")
+    channel = " (first channel)" if strips[0].pixels.shape[2] > 1 else ""
+    show(f"The top left {count} × {count} pixels with each border mode{channel}.")
+
+
+def _grid(strip: Strip, count: int, white: int) -> Table:
+    table = Table(
+        title=strip.border.value, box=None, show_header=False, padding=0, title_style="bold"
+    )
+    width = len(str(white)) + 2
+    values = strip.pixels[:count, :count, 0]
+    for paints, line in zip(grey_colors(values / white), values.tolist(), strict=True):
+        table.add_row(
+            *(color_cell(p, short(v), width) for p, v in zip(paints, line, strict=True))
+        )
+    return table

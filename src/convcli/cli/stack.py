@@ -1,0 +1,110 @@
+"""`convcli stack`: a network layer by layer."""
+
+import json
+from pathlib import Path
+
+import click
+
+from convcli.cli.help import Command
+from convcli.cli.options import json_option, option
+from convcli.geometry import Volume
+from convcli.lessons.layers import LayerSpec, layers_from, read_stack, volume_from
+from convcli.lessons.presets import PRESETS
+from convcli.lessons.stack import Stack, stack_of
+
+
+@click.command(
+    "stack",
+    cls=Command,
+    short_help="Work out a network layer by layer.",
+    epilog="""\b
+Layers:
+  conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]     pP may be psame
+  pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]      S is K unless given
+  gap   adaptive:N   fc:UNITS[,nobias]   bn   relu   dropout   flatten   softmax
+  residual … [shortcut …] add                           a block with a way round
+
+\b
+Examples:
+  convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
+  convcli stack --preset vgg16
+  convcli stack --in 32x32x64 conv:64,k5,p2 --compare 'conv:64,k3,p1 conv:64,k3,p1'""",
+)
+@click.argument("layers", nargs=-1, metavar="[LAYER]...")
+@option(
+    "--in",
+    "source",
+    metavar="HxWxC",
+    section="Input",
+    help="Size of the input: rows x columns x channels.",
+)
+@option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    section="Input",
+    help="A well-known network instead of layers.",
+)
+@option(
+    "--compare",
+    metavar="LAYERS",
+    section="Output",
+    help="A second stack, in one word (quote it), a preset or a .json file, side by side.",
+)
+@json_option
+def command(
+    *,
+    layers: tuple[str, ...],
+    source: str | None,
+    preset: str | None,
+    compare: str | None,
+    as_json: bool,
+) -> None:
+    """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
+
+    LAYERs are written as conv:64,k3,p1, or stand in one .json file.
+    """
+    if preset and layers:
+        raise click.UsageError("--preset and layers are both given: give one of them")
+    size = volume_from(source) if source else None
+    first = _stack(size, (preset,) if preset else layers)
+    if compare is None:
+        _show(first, as_json=as_json)
+        return
+    _compare(first, _stack(size or first.source, (compare,)), as_json=as_json)
+
+
+def _stack(size: Volume | None, words: tuple[str, ...]) -> Stack:
+    given, layers = _parsed(words)
+    volume = size or given
+    if volume is None:
+        raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")
+    return stack_of(volume, layers)
+
+
+def _parsed(words: tuple[str, ...]) -> tuple[Volume | None, list[LayerSpec]]:
+    if not words:
+        raise click.UsageError("Missing argument 'LAYER': give layers, or --preset")
+    if len(words) == 1 and words[0] in PRESETS:
+        source, text = PRESETS[words[0]]
+        return volume_from(source), layers_from([text])
+    if len(words) == 1 and Path(words[0]).suffix.lower() == ".json":
+        return read_stack(words[0])
+    return None, layers_from(words)
+
+
+def _show(stack: Stack, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(stack.as_dict()))
+        return
+    from convcli.cli.render_stack import show_stack  # noqa: PLC0415 - rich only here
+
+    show_stack(stack)
+
+
+def _compare(one: Stack, other: Stack, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"first": one.as_dict(), "second": other.as_dict()}))
+        return
+    from convcli.cli.render_stack import show_comparison  # noqa: PLC0415 - rich only here
+
+    show_comparison(one, other)

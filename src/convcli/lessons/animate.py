@@ -1,0 +1,246 @@
+"""The window slides over a small crop, and the output fills cell by cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.borders import source_indices
+from convcli.errors import GeometryError
+from convcli.filtering import Options, filter_picture
+from convcli.geometry import Pair, Window, window
+from convcli.images import Picture
+from convcli.images.canvas import QUIET, Canvas, Cell, diverging, grey
+from convcli.kernels import Kernel
+from convcli.lessons.pictures import tight
+from convcli.wording import short
+
+MOST_CELLS = 16
+"""The widest crop: a frame would need cells too small to read."""
+
+_MOST_PADDED = 32
+_WIDE, _HIGH = 1240, 560
+"""Room for the three grids, in pixels."""
+_LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that the frames show.
+
+    Attributes
+    ----------
+    padded : ndarray of float64, shape (H + p1 + p2, W + p1 + p2)
+        The crop in grey, with its padding.
+    outside : ndarray of bool, same shape
+        What of it is padding.
+    output : ndarray, shape (H', W')
+        The pixels that filtering the crop gives.
+    raw : ndarray of float64, shape (H', W')
+        The same before the range step.
+    kernel : Kernel
+        As it slides: flipped where that was asked for.
+    window : Window
+        How it slides.
+    white : int
+        The largest value a pixel can have.
+    border : str
+        What the padding holds.
+    """
+
+    padded: NDArray[np.float64]
+    outside: NDArray[np.bool_]
+    output: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    kernel: Kernel
+    window: Window
+    white: int
+    border: str
+
+
+def scene_of(
+    picture: Picture, kernel: Kernel, options: Options, at: Pair | None, cells: int
+) -> Scene:
+    """Cut a crop out of a picture, and filter it as a picture of its own.
+
+    Parameters
+    ----------
+    picture : Picture
+        Shown in grey.
+    kernel : Kernel
+        A 2-D kernel.
+    options : Options
+        How the crop is filtered.
+    at : (int, int), optional
+        Row and column of the crop's middle; the picture's middle where none is given.
+        Near an edge the crop moves inwards.
+    cells : int
+        Rows and columns of the crop, at most `MOST_CELLS`.
+
+    Raises
+    ------
+    GeometryError
+        If the place lies outside the picture, the kernel is a bank, or the padding is
+        too wide to be shown.
+    """
+    if kernel.is_bank:
+        raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
+    crop = _crop(picture.gray(), at, cells)
+    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    padded, outside = _padded(crop.pixels[..., 0], slide, options)
+    if max(padded.shape) > _MOST_PADDED:
+        raise GeometryError(
+            f"animate: expected at most {_MOST_PADDED} cells with the padding, got "
+            f"{max(padded.shape)}: use a smaller kernel, dilation or padding, or fewer --cells"
+        )
+    done = filter_picture(crop, [kernel], options)
+    raw = filter_picture(crop, [kernel], options, raw=True)
+    return Scene(
+        padded=padded,
+        outside=outside,
+        output=done.values[..., 0].astype(np.float64),
+        raw=raw.values[..., 0].astype(np.float64),
+        kernel=kernel.flipped() if options.flip else kernel,
+        window=slide,
+        white=crop.white,
+        border=options.border.value,
+    )
+
+
+def _crop(picture: Picture, at: Pair | None, cells: int) -> Picture:
+    height, width = picture.shape
+    row, column = at if at is not None else (height // 2, width // 2)
+    if not (0 <= row < height and 0 <= column < width):
+        raise GeometryError(
+            f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "
+            f"got {column},{row}: choose one inside"
+        )
+    top, left = (
+        max(min(place - cells // 2, size - cells), 0)
+        for place, size in ((row, height), (column, width))
+    )
+    return Picture(picture.pixels[top : top + cells, left : left + cells])
+
+
+def _padded(
+    pixels: NDArray[np.generic], slide: Window, options: Options
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    rows, columns = (
+        source_indices(options.border, size, axis.before, axis.after)
+        for axis, size in zip(slide.axes, pixels.shape, strict=True)
+    )
+    values = pixels[np.ix_(rows, columns)].astype(np.float64)
+    values[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
+    outside = np.ones(values.shape, bool)
+    outside[
+        slide.rows.before : slide.rows.before + pixels.shape[0],
+        slide.columns.before : slide.columns.before + pixels.shape[1],
+    ] = False
+    return values, outside
+
+
+def frames_of(scene: Scene, most: int) -> list[Canvas]:
+    """Draw the frames, at most `most`: where there are more outputs, several fill at once.
+
+    Examples
+    --------
+    >>> picture = Picture(np.zeros((9, 9, 1), np.uint8))
+    >>> scene = scene_of(picture, Kernel([[1.0]]), Options(), None, 3)
+    >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
+    (9, 4)
+    """
+    count = scene.output.size
+    shown = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    return [_frame(scene, int(index)) for index in shown]
+
+
+def durations_for(frames: int, milliseconds: int) -> list[int]:
+    """Return how long each frame stays; the last, with the whole output, longer."""
+    return [milliseconds] * (frames - 1) + [max(milliseconds, 2500)]
+
+
+def _frame(scene: Scene, index: int) -> Canvas:
+    row, column = divmod(index, scene.output.shape[1])
+    grids = (_input(scene, row, column), _kernel(scene), _output(scene, index))
+    wide = sum(len(grid[0]) for grid in grids)
+    high = max(len(grid) for grid in grids)
+    side = min((_WIDE - 2 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
+    body = _MARGIN + _TITLE
+    width = max(wide * side + 2 * _GAP + 2 * _MARGIN, 560)
+    canvas = Canvas(width, body + high * side + _CAPTION + _MARGIN)
+    _title(canvas, scene)
+    x = _MARGIN
+    for number, grid in enumerate(grids):
+        top = body + (high - len(grid)) * side // 2
+        canvas.grid((x, top), grid, side)
+        x += len(grid[0]) * side + _GAP
+        sign = (canvas.times, canvas.equals)[number] if number < len(grids) - 1 else None
+        if sign:
+            sign((x - _GAP // 2, body + high * side // 2), 20)
+    _caption(canvas, scene, row, column, body + high * side)
+    return canvas
+
+
+def _input(scene: Scene, row: int, column: int) -> list[list[Cell]]:
+    rows, columns = (
+        set(range(output * axis.stride, output * axis.stride + axis.extent, axis.dilation))
+        for output, axis in zip((row, column), scene.window.axes, strict=True)
+    )
+    return [
+        [
+            Cell(
+                grey(scene.padded[y, x] / scene.white),
+                tight(scene.padded[y, x]),
+                padded=bool(scene.outside[y, x]),
+                framed=y in rows and x in columns,
+            )
+            for x in range(scene.padded.shape[1])
+        ]
+        for y in range(scene.padded.shape[0])
+    ]
+
+
+def _kernel(scene: Scene) -> list[list[Cell]]:
+    weights = scene.kernel.weights
+    scale = float(np.abs(weights).max()) or 1.0
+    return [[Cell(diverging(w / scale), tight(w)) for w in line] for line in weights.tolist()]
+
+
+def _output(scene: Scene, index: int) -> list[list[Cell]]:
+    blank = Cell((255, 255, 255))
+    height, width = scene.output.shape
+    return [
+        [
+            Cell(
+                grey(scene.output[y, x] / scene.white),
+                tight(scene.output[y, x]),
+                framed=y * width + x == index,
+            )
+            if y * width + x <= index
+            else blank
+            for x in range(width)
+        ]
+        for y in range(height)
+    ]
+
+
+def _title(canvas: Canvas, scene: Scene) -> None:
+    slide = scene.window
+    parts = [f"stride {_pair(slide.stride)}", f"dilation {_pair(slide.dilation)}"]
+    if scene.outside.any():
+        parts.append(f"padding {scene.border} (green frames)")
+    width = canvas.image.width - 2 * _MARGIN
+    title = f"{scene.kernel.name}: {', '.join(parts)}"
+    canvas.text((_MARGIN, _MARGIN + 8), title, 20, colour=QUIET, width=width)
+
+
+def _pair(value: Sequence[int]) -> str:
+    return f"{value[0]}" if value[0] == value[1] else f"{value[0]}x{value[1]}"
+
+
+def _caption(canvas: Canvas, scene: Scene, row: int, column: int, top: int) -> None:
+    raw, value = scene.raw[row, column], scene.output[row, column]
+    arrow = f" -> {short(value)}" if raw != value else ""
+    text = f"output ({column}, {row}): sum of the products {short(float(raw))}{arrow}"
+    canvas.text((_MARGIN, top + 32), text, 24, width=canvas.image.width - 2 * _MARGIN)

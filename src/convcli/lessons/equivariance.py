@@ -1,0 +1,194 @@
+"""Shift then filter, or filter then shift: the same, wherever the border has no say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.borders import Border, source_indices
+from convcli.engine import correlate
+from convcli.errors import GeometryError
+from convcli.filtering import Options
+from convcli.geometry import Axis, Pair, window
+from convcli.images import Picture
+from convcli.kernels import Kernel
+
+Values = NDArray[Any]
+
+_NOISE = 1e-5
+"""Part of the largest possible value below which a difference is float noise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How far the two orders are apart, for one shift.
+
+    Attributes
+    ----------
+    shift : (int, int)
+        Rows and columns of the picture.
+    output_shift : (int, int) or None
+        Rows and columns of the output that this is; None where the stride does not
+        divide the shift (then the nearest whole shift was compared).
+    inside : float or None
+        Largest difference where no window looks beyond the picture; None where there is
+        no such output.
+    border : float or None
+        Largest difference at the other outputs.
+    commutes : bool
+        Whether `inside` is nothing but float noise.
+    """
+
+    shift: Pair
+    output_shift: Pair | None
+    inside: float | None
+    border: float | None
+    commutes: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the difference as plain JSON values."""
+        return {
+            "shift": {"x": self.shift[1], "y": self.shift[0]},
+            "output_shift": None
+            if self.output_shift is None
+            else {"x": self.output_shift[1], "y": self.output_shift[0]},
+            "inside": self.inside,
+            "border": self.border,
+            "commutes": self.commutes,
+        }
+
+
+def compare_orders(
+    picture: Picture, kernel: Kernel, shift: Pair, options: Options
+) -> Difference:
+    """Shift a picture and filter it, filter it and shift the result, and compare.
+
+    What a shift brings in from beyond the edge is what the border mode says is there.
+    Values are compared raw: before any range step.
+
+    Parameters
+    ----------
+    picture : Picture
+        The picture.
+    kernel : Kernel
+        What it is filtered by.
+    shift : (int, int)
+        Rows down and columns to the right, in pixels.
+    options : Options
+        Window, border, bias, flip and gray.
+
+    Returns
+    -------
+    Difference
+
+    Raises
+    ------
+    GeometryError
+        If the shift is as large as the picture.
+    """
+    pixels = (picture.gray() if options.gray else picture).pixels
+    for name, by, size in zip(("y", "x"), shift, pixels.shape, strict=False):
+        if abs(by) >= size:
+            raise GeometryError(
+                f"shift: expected {name} between {1 - size} and {size - 1}, got {by}: nothing "
+                "of the picture would be left"
+            )
+    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    nearest = tuple(
+        _nearest(by, axis.stride) for by, axis in zip(shift, slide.axes, strict=True)
+    )
+    even = all(by % axis.stride == 0 for by, axis in zip(shift, slide.axes, strict=True))
+    first = _filtered(_shifted(pixels, shift, options.border), kernel, options)
+    second = _shifted(
+        _filtered(pixels, kernel, options), (nearest[0], nearest[1]), options.border
+    )
+    apart = np.abs(first.astype(np.float64) - second).max(axis=2)
+    inside = np.logical_and.outer(
+        *(
+            _undisturbed(axis, size, by, count)
+            for axis, size, by, count in zip(
+                slide.axes, pixels.shape, shift, apart.shape, strict=False
+            )
+        )
+    )
+    largest = _largest(apart, inside)
+    scale = float(np.abs(kernel.weights).sum()) * picture.white
+    return Difference(
+        shift=shift,
+        output_shift=(nearest[0], nearest[1]) if even else None,
+        inside=largest,
+        border=_largest(apart, ~inside),
+        commutes=largest is not None and largest <= _NOISE * scale,
+    )
+
+
+def compare_steps(
+    picture: Picture, kernel: Kernel, shift: Pair, options: Options, most: int = 6
+) -> list[Difference]:
+    """Compare the shifts by 1, 2, … pixels in the direction of a shift.
+
+    With stride s those by multiples of s do.
+    """
+    direction = tuple((by > 0) - (by < 0) for by in shift)
+    height, width = picture.shape
+    steps = range(1, min(most, height - 1, width - 1) + 1)
+    return [
+        compare_orders(picture, kernel, (step * direction[0], step * direction[1]), options)
+        for step in steps
+    ]
+
+
+def _nearest(by: int, stride: int) -> int:
+    return round(by / stride)
+
+
+def _filtered(pixels: Values, kernel: Kernel, options: Options) -> Values:
+    ready = kernel.flipped() if options.flip else kernel
+    return correlate(
+        pixels,
+        ready.weights,
+        bias=options.bias if options.bias is not None else ready.bias or None,
+        stride=options.stride,
+        padding=options.padding,
+        dilation=options.dilation,
+        border=options.border,
+    )
+
+
+def _shifted(values: Values, shift: Pair, border: Border) -> Values:
+    rows, columns = (
+        _sources(border, size, by) for size, by in zip(values.shape, shift, strict=False)
+    )
+    moved = values[np.ix_(rows, columns)]
+    moved[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
+    return moved
+
+
+def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
+    padded = source_indices(border, size, max(by, 0), max(-by, 0))
+    return padded[:size] if by >= 0 else padded[-by : size - by]
+
+
+def _undisturbed(axis: Axis, size: int, by: int, outputs: int) -> NDArray[np.bool_]:
+    """Tell which outputs look at the picture only, shifted or not."""
+    first = np.arange(outputs) * axis.stride - axis.before
+    # Where the stride does not divide the shift, the other order looks a little aside.
+    aside = by - _nearest(by, axis.stride) * axis.stride
+    low, high = max(by, 0) + max(-aside, 0), min(size, size + by) - max(aside, 0)
+    inside: NDArray[np.bool_] = (first >= low) & (first + axis.extent <= high)
+    return inside
+
+
+def _largest(apart: NDArray[np.float64], where: NDArray[np.bool_]) -> float | None:
+    return float(apart[where].max()) if where.any() else None
+
+
+def verdict(differences: Sequence[Difference], stride: Pair) -> str:
+    """Say what a series of shifts shows."""
+    rows, columns = stride
+    if all(one.commutes for one in differences):
+        return "Away from the border the order makes no difference."
+    by = f"{columns}" if rows == columns else f"{columns} columns and {rows} rows"
+    return f"With stride {by} only shifts by multiples of {by} commute."

@@ -1,0 +1,278 @@
+"""Layers as a person writes them: ``conv:64,k3,p1``, or the same in JSON."""
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from convcli.errors import GeometryError
+from convcli.geometry import Padding, Pair, Volume, window
+
+_FIRST = {
+    "conv": "filters",
+    "pool": "kernel",
+    "avgpool": "kernel",
+    "adaptive": "size",
+    "fc": "units",
+}
+"""What the number after the colon is, for the layers that need one."""
+
+_PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "shortcut", "add")
+"""Layers without settings."""
+
+_ALIASES = {"maxpool": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
+
+_SETTINGS = {"conv": "kspdg", "pool": "kspd", "avgpool": "ksp", "adaptive": "", "fc": ""}
+"""The letters that a layer takes: kernel, stride, padding, dilation, groups."""
+
+_LARGEST = 10**7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSpec:
+    """One layer of a stack, as it was asked for.
+
+    Attributes
+    ----------
+    text : str
+        As a person writes it.
+    kind : str
+        ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``, ``bn``,
+        ``relu``, ``dropout``, ``flatten``, ``softmax``, or the parts of a residual
+        block: ``residual``, ``shortcut``, ``add``.
+    units : int
+        Filters of a convolution, units of a fully connected layer.
+    kernel, stride, dilation : (int, int)
+        Rows, columns. The kernel of ``adaptive`` is the size that it gives.
+    padding : int, pair or word
+        As `convcli.geometry.window` takes it.
+    groups : int
+        Groups of channels.
+    bias : bool
+        Whether there are biases.
+    """
+
+    text: str
+    kind: str
+    units: int = 0
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Padding = 0
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    bias: bool = True
+
+
+def layer_from(text: str) -> LayerSpec:
+    """Parse one layer.
+
+    Parameters
+    ----------
+    text : str
+        A kind, a colon, its number, and letters: ``conv:64,k3,s2,p1,d1,g1,nobias``,
+        ``pool:3,s2``, ``avgpool:2``, ``adaptive:7``, ``fc:1000``, ``relu``. The stride
+        of a pool is its kernel unless it is given, as in torch.
+
+    Returns
+    -------
+    LayerSpec
+
+    Raises
+    ------
+    GeometryError
+        If the text makes no layer.
+
+    Examples
+    --------
+    >>> layer_from("pool:3,s2").stride
+    (2, 2)
+    """
+    name, colon, rest = text.strip().partition(":")
+    kind = _ALIASES.get(name.lower(), name.lower())
+    if kind in _PLAIN:
+        if colon:
+            _fail(text, f"{kind} takes no settings", f"write '{kind}'")
+        return LayerSpec(text=kind, kind=kind)
+    if kind not in _FIRST:
+        near = difflib.get_close_matches(kind, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"use {', '.join([*_FIRST, *_PLAIN])}"
+        _fail(text, "no such layer", hint)
+    return _with_settings(text.strip(), kind, [part.strip() for part in rest.split(",")])
+
+
+def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
+    found: dict[str, Pair | str] = {}
+    bias = True
+    for part in parts:
+        if part == "nobias" and kind in ("conv", "fc"):
+            bias = False
+            continue
+        letter = part[:1] if part[:1].isalpha() else ""
+        if letter and letter not in _SETTINGS[kind]:
+            _fail(text, f"no setting '{part}'", f"{kind} takes {_known(kind)}")
+        if letter in found:
+            _fail(text, f"'{letter or _FIRST[kind]}' is given twice", "give it once")
+        found[letter] = _value(text, letter, part.removeprefix(letter))
+    if kind in ("pool", "avgpool") and "" in found:
+        if "k" in found:
+            _fail(text, "the kernel is given twice", "give it once")
+        found["k"] = found.pop("")
+    return _layer(text, kind, found, bias=bias)
+
+
+def _layer(text: str, kind: str, found: dict[str, Pair | str], *, bias: bool) -> LayerSpec:
+    needed = "k" if kind in ("pool", "avgpool") else ""
+    if needed not in found:
+        _fail(text, f"its {_FIRST[kind]} is missing", f"write {kind}:N with a number N")
+    if kind == "conv" and "k" not in found:
+        _fail(text, "its kernel size is missing", f"write {text},k3")
+    first = _pair(found.get("", (1, 1)))
+    kernel = first if kind == "adaptive" else _pair(found.get("k", (1, 1)))
+    stride = kernel if kind in ("pool", "avgpool") else (1, 1)
+    if kind in ("conv", "fc") and first[0] != first[1]:
+        _fail(text, f"expected one number of {_FIRST[kind]}, got two", "give one")
+    padding = found.get("p", (0, 0))
+    layer = LayerSpec(
+        text=text,
+        kind=kind,
+        units=first[0],
+        kernel=kernel,
+        stride=_pair(found.get("s", stride)),
+        padding="same" if padding == "same" else "valid" if padding == "valid" else padding,  # type: ignore[arg-type] # a pair
+        dilation=_pair(found.get("d", (1, 1))),
+        groups=_pair(found.get("g", (1, 1)))[0],
+        bias=bias,
+    )
+    _check_pool(layer)
+    return layer
+
+
+def _check_pool(layer: LayerSpec) -> None:
+    """Refuse what torch refuses: a padding wider than half of the kernel."""
+    if layer.kind not in ("pool", "avgpool"):
+        return
+    slide = window(layer.kernel, layer.stride, layer.padding, layer.dilation)
+    if any(axis.before > axis.kernel // 2 for axis in slide.axes):
+        _fail(layer.text, "the padding is wider than half of the kernel", "pad less")
+
+
+def _pair(value: Pair | str) -> Pair:
+    return (value[0], value[1]) if isinstance(value, tuple) else (0, 0)
+
+
+def _value(text: str, letter: str, value: str) -> Pair | str:
+    if letter == "p" and value in ("same", "valid"):
+        return value
+    numbers = value.lower().replace("×", "x").split("x")
+    if len(numbers) > len(("rows", "columns")) or not all(
+        number.isascii() and number.isdigit() and int(number) <= _LARGEST for number in numbers
+    ):
+        _fail(text, f"expected a whole number in '{letter}{value}'", "as k3, or k3x5")
+    pair = (int(numbers[0]), int(numbers[-1]))
+    if letter != "p" and min(pair) < 1:
+        _fail(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
+    return pair
+
+
+def _known(kind: str) -> str:
+    letters = [f"{letter}N" for letter in _SETTINGS[kind]]
+    words = ["nobias"] if kind in ("conv", "fc") else []
+    return ", ".join([f"a number of {_FIRST[kind]}", *letters, *words])
+
+
+def _fail(text: str, fault: str, remedy: str) -> NoReturn:
+    raise GeometryError(f"layer '{text}': {fault}: {remedy}")
+
+
+# ---------------------------------------------------------------------------- JSON
+
+_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias")
+
+
+def read_stack(path: str | Path) -> tuple[Volume | None, list[LayerSpec]]:
+    """Read a stack from a JSON file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A list of layers, or ``{"in": "224x224x3", "layers": […]}``. A layer is text
+        (``"conv:64,k3,p1"``) or an object (``{"layer": "conv", "filters": 64, "k": 3,
+        "p": 1, "bias": false}``).
+
+    Returns
+    -------
+    (Volume or None, list of LayerSpec)
+        The input's size where the file gives it, and the layers.
+
+    Raises
+    ------
+    GeometryError
+        If the file cannot be read or holds no stack.
+    """
+    try:
+        document = json.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        raise GeometryError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
+    volume = None
+    if isinstance(document, dict):
+        if isinstance(document.get("in"), str):
+            volume = volume_from(document["in"])
+        document = document.get("layers")
+    if not isinstance(document, list) or not document:
+        raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
+    return volume, [layer_from(_text(entry)) for entry in document]
+
+
+def _text(entry: object) -> str:
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict) or not isinstance(entry.get("layer"), str):
+        _fail(str(entry), "expected text or an object with 'layer'", 'as "conv:64,k3,p1"')
+    unknown = [key for key in entry if key not in _KEYS]
+    if unknown:
+        _fail(str(entry), f"an unknown key '{unknown[0]}'", f"use {', '.join(_KEYS)}")
+    parts = [_joined(entry[key]) for key in ("filters", "units", "size") if key in entry]
+    parts += [f"{key}{_joined(entry[key])}" for key in "kspdg" if key in entry]
+    parts += ["nobias"] * (entry.get("bias") is False)
+    return f"{entry['layer']}:{','.join(parts)}" if parts else str(entry["layer"])
+
+
+def _joined(value: object) -> str:
+    return "x".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def volume_from(text: str) -> Volume:
+    """Parse the size of an input: rows × columns × channels, or rows × columns.
+
+    Raises
+    ------
+    GeometryError
+        If the text is no size.
+
+    Examples
+    --------
+    >>> volume_from("224x224x3")
+    Volume(channels=3, height=224, width=224)
+    """
+    parts = text.strip().lower().replace("×", "x").split("x")
+    numbers = [int(p) for p in parts if p.isascii() and p.isdigit() and int(p) <= _LARGEST]
+    if len(numbers) != len(parts) or len(parts) not in (2, 3):
+        raise GeometryError(
+            f"in: expected rows x columns x channels, as 224x224x3; got '{text}'"
+        )
+    return Volume(numbers[2] if len(parts) > len("yx") else 1, numbers[0], numbers[1])
+
+
+def layers_from(words: Sequence[str]) -> list[LayerSpec]:
+    """Parse layers that stand in several words, or several in one.
+
+    Examples
+    --------
+    >>> [layer.kind for layer in layers_from(["conv:8,k3 relu", "pool:2"])]
+    ['conv', 'relu', 'pool']
+    """
+    return [layer_from(part) for word in words for part in word.split()]

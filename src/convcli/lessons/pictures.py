@@ -1,0 +1,70 @@
+"""Where the lessons take pictures from, and small things that they share about them."""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.filtering.files import read_source
+from convcli.images import Picture, replacing
+from convcli.wording import short
+
+_TINY = 0.0005
+
+
+def read_picture_at(source: str) -> Picture:
+    """Read the first picture of a path, or of standard input where it is ``-``.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    return read_source(source).frames[0]
+
+
+def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return greys, shape (…, 3), for levels from 0 (black) to 1 (white)."""
+    greys = np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
+    return np.repeat(greys[..., np.newaxis], 3, axis=-1)
+
+
+def tight(value: float) -> str:
+    """Return a number for a narrow cell: 3 decimals below 1, else 3 digits that matter.
+
+    Examples
+    --------
+    >>> tight(0.0625), tight(-0.5), tight(255), tight(-0.0), tight(1e-5)
+    ('.062', '-.5', '255', '0', '~0')
+    """
+    value += 0.0  # -0 becomes 0
+    if abs(value) >= 1 or value == 0:
+        return short(value) if value == round(value) else f"{value:.3g}"
+    if abs(value) < _TINY:
+        return "~0"
+    return f"{value:.3f}".rstrip("0").replace("0.", ".", 1)
+
+
+def read_values(source: str, *, gray: bool = False) -> NDArray[Any]:
+    """Read the colours of a picture, or an array from a .npy, shape (H, W, C).
+
+    Raises
+    ------
+    ImageError
+        If there is no picture and no such array.
+    """
+    picture = read_picture_at(source)
+    return (picture.gray() if gray else picture).pixels
+
+
+def write_json(document: dict[str, Any], target: str) -> None:
+    """Write a JSON file: complete, or not at all.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be written.
+    """
+    with replacing(target) as file:
+        file.write(json.dumps(document, indent=1).encode() + b"\n")

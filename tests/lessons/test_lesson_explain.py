@@ -1,0 +1,144 @@
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcli import Border, kernel_from
+from convcli.filtering import Options, Range, filter_picture
+from convcli.geometry import Padding
+from convcli.images import Picture
+from convcli.lessons.explain import explain
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> str:
+    """A vertical edge, 6 × 4: dark to the left of x = 3, 100 from there on."""
+    pixels = np.zeros((4, 6), np.uint8)
+    pixels[:, 3:] = 100
+    path = tmp_path / "edge.png"
+    Image.fromarray(pixels).save(path)
+    return str(path)
+
+
+def test_a_vertical_edge_by_hand(ask: Ask, edge: str) -> None:
+    (one,) = ask("explain", "sobel-x", edge, "--at", "2,1")["channels"]
+    (plane,) = one["planes"]
+    assert plane["patch"] == [[0, 0, 100]] * 3
+    assert plane["products"] == [[0, 0, 100], [0, 0, 200], [0, 0, 100]]
+    assert (one["sum"], one["raw"], one["range"], one["value"]) == (400, 400, "abs", 255)
+    # patch · kernel = 400, lengths 100·√3 and √12: 400 / (100·6)
+    assert one["cosine"] == pytest.approx(2 / 3)
+    assert one["meaning"].startswith("similar")
+
+
+def test_flat_is_orthogonal_and_the_other_edge_opposite(ask: Ask, edge: str) -> None:
+    (flat,) = ask("explain", "sobel-x", edge, "--at", "4,1")["channels"]
+    assert flat["cosine"] == 0
+    assert flat["meaning"].startswith("orthogonal")
+    (back,) = ask("explain", "sobel-x", edge, "--at", "2,1", "--flip")["channels"]
+    assert back["cosine"] == pytest.approx(-2 / 3)
+    assert back["meaning"].startswith("opposite")
+    (dark,) = ask("explain", "sobel-x", edge, "--at", "1,1")["channels"]
+    assert dark["cosine"] is None
+
+
+def test_padding_is_told(ask: Ask, edge: str) -> None:
+    (one,) = ask("explain", "box:3", edge, "--at", "5,0")["channels"]
+    assert one["padded"] == [[True] * 3, [False, False, True], [False, False, True]]
+    assert one["columns"] == [4, 5, 6]
+    assert one["rows"] == [-1, 0, 1]
+    assert one["value"] == 44  # 400/9 = 44.4
+    (other,) = ask("explain", "box:3", edge, "--at", "5,0", "--border", "edge")["channels"]
+    assert other["value"] == 100
+
+
+PADDINGS: list[Padding] = ["same", "valid", 3]
+COMBINATIONS = list(
+    itertools.product(Border, [1, 2, 3], PADDINGS, [1, 2], ["clip", "abs", "shift", "stretch"])
+)
+
+
+@pytest.mark.parametrize("spec", ["sobel-x", "[[0.3,-1.2],[0.7,0.4],[2,0.1]]"])
+def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None:
+    chance = np.random.default_rng(6)
+    picture = Picture(chance.integers(0, 256, (9, 11, 3)).astype(np.uint8))
+    kernel = kernel_from(spec)
+    for border, stride, padding, dilation, mapping in COMBINATIONS:
+        options = Options(
+            border=border,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            range=Range(mapping),
+            bias=1.5,
+        )
+        applied = filter_picture(picture, [kernel], options)
+        floats = filter_picture(picture, [kernel], options, raw=True).values
+        height, width = applied.values.shape[:2]
+        for y, x in {(0, 0), (height - 1, width - 1), (height // 2, width // 3)}:
+            for one in explain(picture, kernel, (y, x), options):
+                assert one.value == applied.values[y, x, one.channel]
+                assert one.raw == pytest.approx(floats[y, x, one.channel], abs=1e-3)
+                last = one.steps[-1][1] if one.steps else one.raw
+                assert last == pytest.approx(one.value, abs=0.01)
+
+
+def test_a_bank_sums_over_its_channels() -> None:
+    chance = np.random.default_rng(7)
+    picture = Picture(chance.integers(0, 256, (5, 5, 3)).astype(np.uint8))
+    kernel = kernel_from("[[[[1,2]],[[3,4]],[[5,6]]],[[[0,0]],[[0,1]],[[0,0]]]]")
+    (one,) = explain(picture, kernel, (2, 2), Options(padding="valid"), [0])
+    left, right = picture.pixels[2, 2].astype(int), picture.pixels[2, 3].astype(int)
+    assert one.raw == left @ [1, 3, 5] + right @ [2, 4, 6]
+    assert len(one.planes) == 3
+
+
+def test_the_library_makes_no_output_that_apply_would_not(
+    ask: Ask, run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    options = ["--stride", "3", "--dilation", "2", "--border", "wrap"]
+    run("apply", "sharpen", sample("coffee.png"), str(out), "--quiet", *options)
+    found = ask("explain", "sharpen", sample("coffee.png"), "--at", "199,0", *options)
+    with Image.open(out) as picture:
+        assert tuple(one["value"] for one in found["channels"]) == picture.getpixel((199, 0))
+
+
+def test_text_shows_the_grids_and_says_what_they_mean(
+    run: Callable[..., Any], edge: str
+) -> None:
+    text = run("explain", "sobel-x", edge, "--at", "0,0", "--bias", "3").stdout
+    lines = [line.split() for line in text.splitlines()]
+    assert ["(0)", "0", "0", "×", "-2", "0", "2", "=", "0", "0", "0"] in lines
+    assert "bias       0 + 3 = 3" in text
+    assert "5 of 9 taps see it, in brackets (border zero)" in text
+
+
+def test_large_kernels_show_their_middle(
+    run: Callable[..., Any], sample: Callable[[str], str]
+) -> None:
+    text = run("explain", "gaussian:3", sample("camera.png"), "--at", "100,100").stdout
+    assert "The middle 7×7 of 25×25." in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--at", "6,0"], "x 0 to 5 and y 0 to 3; got 6,0"),
+        (["--at", "-1,0"], "got -1,0"),
+        (["--at", "3,0", "--stride", "2"], "x 0 to 2 and y 0 to 1"),
+        (["--at", "1"], "expected two whole numbers as X,Y"),
+        (["--at", "1,1", "--channel", "1"], "channel: expected 0 to 0, got 1"),
+        (["--at", "1,1", "--png", "x.jpg"], "ends in .png"),
+    ],
+)
+def test_nonsense_is_refused(
+    refuse: Callable[..., str], edge: str, words: list[str], said: str
+) -> None:
+    assert said in refuse("explain", "sobel-x", edge, *words)

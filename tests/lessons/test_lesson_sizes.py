@@ -1,0 +1,177 @@
+"""size --compare, --transposed and --quiz; and the notes' examples, through the commands."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from convcli.errors import GeometryError
+from convcli.geometry import Axis, ceil_padding, transposed_size
+from convcli.lessons.quiz import questions
+
+Ask = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "upper"),
+    [
+        # TensorFlow's guide to padding: 13 wide, filter 6, stride 5: 1 left, 2 right
+        (13, 6, 5, (1, 2)),
+        (224, 3, 2, (0, 1)),
+        (5, 3, 1, (1, 1)),
+        (8, 1, 2, (0, 0)),
+        (7, 2, 1, (0, 1)),
+    ],
+)
+def test_same_of_tensorflow_and_onnx(
+    size: int, kernel: int, stride: int, upper: tuple[int, int]
+) -> None:
+    assert ceil_padding(size, kernel, stride) == upper
+    assert ceil_padding(size, kernel, stride, lower=True) == upper[::-1]
+    axis = Axis(kernel, stride, *upper)
+    assert axis.output_size(size) == -(-size // stride)
+
+
+def test_rules_stand_side_by_side(ask: Ask) -> None:
+    rules = ask("size", "--w", "13", "--k", "6", "--s", "5", "--compare")["W"]
+    found = {rule["rule"]: (rule["output"], rule["padding"]) for rule in rules}
+    assert found == {
+        "course": ("12/5", [0, 0]),
+        "torch": ("2", [0, 0]),
+        "TensorFlow SAME": ("3", [1, 2]),
+        "ONNX SAME_UPPER": ("3", [1, 2]),
+        "ONNX SAME_LOWER": ("3", [2, 1]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "axis", "extra", "result"),
+    [
+        # what torch.nn.ConvTranspose2d (2.13) gives
+        (6, Axis(3, 2, 1, 1), 1, 12),
+        (4, Axis(3, 2, 1, 1), 0, 7),
+        (4, Axis(4, 2, 1, 1), 0, 8),
+        (5, Axis(3, dilation=2), 0, 9),
+    ],
+)
+def test_transposed_sizes_are_torchs(
+    ask: Ask, size: int, axis: Axis, extra: int, result: int
+) -> None:
+    words = f"--w {size} --k {axis.kernel} --s {axis.stride} --p {axis.before}"
+    words += f" --d {axis.dilation} --transposed --output-padding {extra}"
+    assert ask("size", *words.split())["output"] == {"width": result}
+    assert axis.output_size(result) == size
+
+
+def test_transposed_refuses() -> None:
+    with pytest.raises(GeometryError, match="expected 0 to 1"):
+        transposed_size(Axis(3, 2), 4, 2)
+    with pytest.raises(GeometryError, match="leaves nothing"):
+        transposed_size(Axis(1, 1, 3, 3), 4)
+
+
+def test_transposed_shows_its_formula(run: Callable[..., Any]) -> None:
+    text = run("size", *["--w", "4", "--k", "3", "--s", "2", "--p", "1", "--transposed"]).stdout
+    assert "(4 - 1)·2 + 3 - 2·1 + 0 = 7" in text
+    assert "each size from 7 to 8 to 4" in text
+
+
+def test_a_perfect_quiz(run: Callable[..., Any], ask: Ask) -> None:
+    answers = "\n".join(str(question.answer) for question in questions(7, 5)) + "\n"
+    text = run("size", "--quiz", "--seed", "7", text=answers).stdout
+    assert "5 of 5 right." in text
+    assert ask("size", "--quiz", "--seed", "7", text=answers)["right"] == 5
+
+
+def test_wrong_and_missing_answers_are_explained(run: Callable[..., Any]) -> None:
+    result = run("size", "--quiz", "--seed", "7", "--count", "3", text="999\nseven\n")
+    assert result.exit_code == 0
+    assert result.stdout.count("No: ") == 2
+    assert "No more answers" in result.stdout
+    assert "0 of 3 right." in result.stdout
+
+
+def test_answers_of_many_quizzes_by_brute_force() -> None:
+    """Sizes are counted by sliding a window, not by the formula."""
+    for seed in range(40):
+        for question in questions(seed, 5):
+            words = [
+                int(word.strip(".,?"))
+                for word in question.text.split()
+                if word.strip(".,?").isdigit()
+            ]
+            if "How wide" in question.text:
+                size, kernel, stride, padding = words
+                starts = range(-padding, size + padding - kernel + 1, stride)
+                assert len(starts) == question.answer
+                assert starts[-1] + kernel == size + padding
+            elif "never looked at" in question.text:
+                size, kernel, stride, _ = words
+                last = range(0, size - kernel + 1, stride)[-1] + kernel
+                assert size - last == question.answer
+
+
+# ------------------------------------------------------- the notes' own examples
+
+
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [
+        ("--w 7 --k 3 --s 1 --p 0", "5"),  # a 3×3 kernel on a 7×7 image: 5×5
+        ("--w 7 --k 3 --s 1 --p 1", "7"),  # same
+        ("--w 32 --k 3 --p 1", "32"),
+        ("--w 224 --k 3 --p 1", "224"),
+        ("--w 5 --k 3 --p 1", "5"),  # padded to 7, and back to 5
+        ("--w 8 --k 5 --p 2", "8"),  # 5×5 and padding 2: same
+        ("--w 8 --k 3 --s 2 --p 1 --floor", "4"),  # stride 2 halves
+    ],
+)
+def test_sizes_of_the_notes(run: Callable[..., Any], words: str, result: str) -> None:
+    assert run("size", *words.split(), "--quiet").stdout.strip() == result
+
+
+def test_stride_3_on_7_is_awkward(run: Callable[..., Any]) -> None:
+    result = run("size", "--w", "7", "--k", "3", "--s", "3")
+    assert result.exit_code == 1
+    assert "7/3 = 2.33" in result.stdout
+    assert "1 column is never looked at: 1 of the picture" in result.stdout
+
+
+def test_sixty_four_kernels_over_rgb(ask: Ask) -> None:
+    (layer,) = ask("stack", "--in", "32x32x3", "conv:64,k3,p1")["layers"]
+    assert (layer["weights"], layer["biases"], layer["parameters"]) == (1728, 64, 1792)
+    assert layer["arithmetic"] == "(3·3·3+1)·64"
+    assert layer["output"] == {"height": 32, "width": 32, "channels": 64}
+
+
+def test_a_fully_connected_layer_takes_three_orders_more(ask: Ask) -> None:
+    words = ["--in", "3", "--filters", "64", "--k", "3", "--w", "32", "--p", "1"]
+    document = ask("params", *words, "--hidden", "1000")
+    hidden = document["compared"][-1]
+    assert hidden["weights"] == 3_072_000
+    assert 1000 < hidden["ratio"] < 10_000
+    wide = ask("stack", "--in", "1000x1000x1", "fc:1000000,nobias")
+    assert wide["totals"]["parameters"] == 10**12
+
+
+def test_common_settings(ask: Ask) -> None:
+    rows = {row["setting"]: row["output"] for row in ask("size", "--common", "--w", "32")}
+    assert rows == {"same 3×3": 32, "same 5×5": 32, "valid 3×3": 30, "strided 3×3": 16}
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "effect"),
+    [
+        ("identity", 1, "keeps brightness"),
+        ("box", 1, "keeps brightness"),
+        ("sobel-x", 0, "answers change"),
+        ("sobel-y", 0, "answers change"),
+        ("edge", 0, "answers change"),
+        ("sharpen", 1, "sharpens"),
+    ],
+)
+def test_reading_a_kernel_from_its_weights(
+    ask: Ask, name: str, total: int, effect: str
+) -> None:
+    document = ask("kernels", name)
+    assert (round(document["sum"], 9), document["effect"]) == (total, effect)
