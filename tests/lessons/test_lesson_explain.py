@@ -142,3 +142,17 @@ def test_nonsense_is_refused(
     refuse: Callable[..., str], edge: str, words: list[str], said: str
 ) -> None:
     assert said in refuse("explain", "sobel-x", edge, *words)
+
+
+def test_transparent_pictures_are_explained_as_kept(
+    ask: Ask, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    glass, out = tmp_path / "glass.png", tmp_path / "out.png"
+    chance = np.random.default_rng(8)
+    Image.fromarray(chance.integers(0, 256, (5, 6, 4)).astype(np.uint8)).save(glass)
+    run("apply", "box:3", str(glass), str(out), "--alpha", "keep", "-q")
+    found = ask("explain", "box:3", str(glass), "--at", "2,2")
+    with Image.open(out) as picture:
+        written = picture.getpixel((2, 2))
+    assert isinstance(written, tuple)
+    assert tuple(one["value"] for one in found["channels"]) == written[:3]

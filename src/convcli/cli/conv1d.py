@@ -179,6 +179,6 @@ def _show_operations(m: int, n: int) -> None:
     click.echo(
         f"\ndirect: {count.direct:,} operations (2·{m}·{n} - {m + n - 1})\n"
         f"FFT:    {count.fft:,} (three transforms of {count.transform:,})\n"
-        f"Here {better} is cheaper. "
+        f"Here {better} is cheaper.\n"
         f"For two of equal length the FFT pays from {break_even()} on."
     )

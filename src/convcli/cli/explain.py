@@ -75,7 +75,8 @@ def command(
 ) -> None:
     """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.
 
-    The value is the one that convcli apply writes there, with the same options.
+    The value is the one that convcli apply writes there, with the same options; of a
+    picture with transparency, the one with --alpha keep.
     """
     from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
     from convcli.images.canvas import check_canvas_target, write_canvas  # noqa: PLC0415

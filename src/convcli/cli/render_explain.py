@@ -32,7 +32,7 @@ def show_explanation(one: Explanation, kernel: Kernel, *, colours: int) -> None:
     for plane in one.planes:
         if len(one.planes) > 1:
             show(f"input channel {plane.channel}")
-        show(*_grids(one, plane), "")
+        show(*_grids(one, plane))
     show_facts("", _facts(one, kernel))
     show("")
 
@@ -107,12 +107,14 @@ def _facts(one: Explanation, kernel: Kernel) -> list[tuple[str, str]]:
         facts.append(("bias", f"{short(one.total)} + {short(one.bias)} = {short(one.raw)}"))
     facts += [(f"range {one.range}", f"{name} → {short(value)}") for name, value in one.steps]
     facts.append(("value", f"{short(one.value)}, as apply writes it"))
-    cosine = "" if one.cosine is None else f"cosine {one.cosine:.2f}, "
+    cosine = "" if one.cosine is None else f"cosine {_cosine(one.cosine)}, "
     facts.append(("means", f"{cosine}{one.meaning}"))
     centred = one.centred_cosine
     if kernel.is_zero_sum and centred is not None:
         text = meaning_of(centred).partition(":")[0]
-        facts.append(("pattern", f"cosine {centred:.2f} without the mean brightness: {text}"))
+        facts.append(
+            ("pattern", f"cosine {_cosine(centred)} without the mean brightness: {text}")
+        )
     if one.padded.any():
         count = int(one.padded.sum())
         facts.append(
@@ -122,6 +124,10 @@ def _facts(one: Explanation, kernel: Kernel) -> list[tuple[str, str]]:
             )
         )
     return facts
+
+
+def _cosine(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # -0.00 becomes 0.00
 
 
 def _looks_at(one: Explanation) -> str:

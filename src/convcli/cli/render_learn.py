@@ -8,6 +8,7 @@ from convcli.cli.render_kernels import cell_grid
 from convcli.lessons.learn import Learnt
 from convcli.wording import short
 
+_NOISE = 1e-9
 _WIDE, _HIGH = 60, 8
 """Characters of the curve."""
 
@@ -18,13 +19,13 @@ def show_learnt(learnt: Learnt, title: str, output: str | None) -> None:
     shape = "×".join(str(length) for length in kernel.weights.shape)
     facts = [
         ("kernel", f"{shape}, sum {short(round(kernel.sum, 6))}"),
-        ("bias", ", ".join(short(round(value, 6)) for value in kernel.bias)),
-        ("residual", f"{learnt.residual:.3g} (root mean square)"),
-        ("unexplained", f"{100 * learnt.unexplained:.3g} % of the target's variance"),
+        ("bias", ", ".join(short(round(value, 6) + 0.0) for value in kernel.bias)),
+        ("residual", f"{_size(learnt.residual)} (root mean square)"),
+        ("unexplained", f"{_size(100 * learnt.unexplained)} % of the target's variance"),
         ("condition", f"{learnt.condition:.3g}"),
     ]
     facts += [
-        ("nearest", f"{name} (no weight is further off than {gap:.2g})")
+        ("nearest", f"{name} (no weight is further off than {_size(gap)})")
         for name, gap in learnt.nearest
     ]
     if learnt.error:
@@ -36,6 +37,11 @@ def show_learnt(learnt: Learnt, title: str, output: str | None) -> None:
         show("", cell_grid(kernel.with_weights(kernel.weights.round(6) + 0.0)))
     if learnt.history:
         show("", *curve(learnt.history))
+
+
+def _size(value: float) -> str:
+    """Return a size with 3 digits that matter; what is nothing but float noise is 0."""
+    return f"{value:.3g}" if value >= _NOISE else "0"
 
 
 def curve(history: Sequence[tuple[int, float]]) -> list[str]:

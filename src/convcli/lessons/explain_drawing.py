@@ -88,7 +88,7 @@ def _caption(canvas: Canvas, top: int, one: Explanation) -> None:
         20,
         width=width,
     )
-    cosine = "" if one.cosine is None else f"cosine {one.cosine:.2f}, "
+    cosine = "" if one.cosine is None else f"cosine {round(one.cosine, 2) + 0.0:.2f}, "
     canvas.text((_MARGIN, top + 34), f"{cosine}{one.meaning}", 20, width=width)
     notes = f"output pixel x = {one.at[1]}, y = {one.at[0]}"
     if one.padded.any():
