@@ -190,15 +190,21 @@ def bank_cases() -> Iterator[Case]:
         image = random.random((side, side, shape[1] * groups), dtype=np.float32)
 
         def ours(
-            threads: int, image: Values = image, weights: Values = weights,
-            stride: int = stride, padding: int = padding, groups: int = groups,
+            threads: int,
+            image: Values = image,
+            weights: Values = weights,
+            stride: int = stride,
+            padding: int = padding,
+            groups: int = groups,
         ) -> Values:
             return convcli.correlate(
                 image, weights, stride=stride, padding=padding, groups=groups, jobs=threads
             )
 
         peers = {
-            f"torch conv2d {layout}": _torch_bank(image, weights, (stride, padding, groups), kind)
+            f"torch conv2d {layout}": _torch_bank(
+                image, weights, (stride, padding, groups), kind
+            )
             for layout, kind in (
                 ("NCHW", torch.contiguous_format),
                 ("NHWC", torch.channels_last),

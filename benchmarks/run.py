@@ -55,13 +55,17 @@ def main() -> None:
         processes = all_processes(chosen.rounds)
     document = {"machine": machine(), "cases": rows, "processes": processes}
     if chosen.json:
-        chosen.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        chosen.json.write_text(
+            json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )
     show(document)
 
 
 def machine() -> dict[str, Any]:
     """Say where and when this was measured."""
-    versions = {name: sys.modules[name].__version__ for name in ("numpy", "cv2", "torch", "scipy")}
+    versions = {
+        name: sys.modules[name].__version__ for name in ("numpy", "cv2", "torch", "scipy")
+    }
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "cores": os.cpu_count(),
@@ -77,7 +81,9 @@ def _processor() -> str:
         return platform.processor()
     lines = facts.read_text("utf-8").splitlines()
     flags = next((line for line in lines if line.startswith("flags")), "")
-    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
+    name = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), ""
+    )
     return f"{name}{', AVX-512' if 'avx512f' in flags else ''}"
 
 
@@ -120,8 +126,10 @@ def _timed(case: Case, threads: int, rounds: int) -> dict[str, Any]:
         "peer_ms": 1e3 * medians[peer],
         "ratio": statistics.median(theirs / ours for theirs, ours in pairs),
     }
-    print(f"{row['case']:26} {threads} {row['ms']:8.1f} {row['peer_ms']:8.1f} {row['ratio']:.2f}",
-          file=sys.stderr)
+    print(
+        f"{row['case']:26} {threads} {row['ms']:8.1f} {row['peer_ms']:8.1f} {row['ratio']:.2f}",
+        file=sys.stderr,
+    )
     return row
 
 
@@ -162,19 +170,27 @@ def show(document: dict[str, Any]) -> None:
     compared = [row for row in document["cases"] if "ratio" in row]
     for row in compared:
         table.add_row(
-            row["case"], row["result"], str(row["threads"]), f"{row['ms']:.1f}", row["peer"],
-            f"{row['peer_ms']:.1f}", f"{row['ratio']:.2f}",
+            row["case"],
+            row["result"],
+            str(row["threads"]),
+            f"{row['ms']:.1f}",
+            row["peer"],
+            f"{row['peer_ms']:.1f}",
+            f"{row['ratio']:.2f}",
         )
     console = Console()
     console.print(table)
     for threads in _THREADS:
         ratios = [
-            row["ratio"] for row in compared
+            row["ratio"]
+            for row in compared
             if row["threads"] == threads and row["group"] not in ("SciPy", "Pillow")
         ]
         if ratios:
             mean = math.exp(statistics.fmean(map(math.log, ratios)))
-            console.print(f"{threads} thread(s): geometric mean {mean:.2f}, least {min(ratios):.2f}")
+            console.print(
+                f"{threads} thread(s): geometric mean {mean:.2f}, least {min(ratios):.2f}"
+            )
 
 
 if __name__ == "__main__":
