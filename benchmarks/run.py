@@ -8,7 +8,7 @@ gives medians, and the median of the ratios round by round. Whole processes are 
 """
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import math
 import os
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cases import Case, Values, all_cases
 from rich.console import Console
 from rich.table import Table
 
 import convcli
+from cases import Case, Values, all_cases
 
 _THREADS = (1, 2)
 _EDGE = 2
@@ -67,7 +67,7 @@ def machine() -> dict[str, Any]:
         name: sys.modules[name].__version__ for name in ("numpy", "cv2", "torch", "scipy")
     }
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "processor": _processor(),
         "python": platform.python_version(),

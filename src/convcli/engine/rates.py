@@ -33,8 +33,6 @@ class Rates:
         Casting a value from the image, and into the result, both from memory.
     product : mapping
         One multiply-add of a matrix product small enough not to be packed.
-    low_product : mapping
-        One multiply-add of such a product with four rows.
     band_product : mapping
         One multiply-add of a banded product, zeros included.
     scattered_product : mapping
@@ -59,7 +57,6 @@ class Rates:
     load: Rate
     store: Rate
     product: Rate
-    low_product: Rate
     band_product: Rate
     scattered_product: Rate
     scattered_sum: Rate
@@ -77,7 +74,6 @@ RATES = Rates(
     load=_rate(int16=0.15, uint16=0.15, int32=0.3, float32=0.35, float64=0.7),
     store=_rate(int16=0.2, uint16=0.2, int32=0.3, float32=0.45, float64=0.9),
     product=_rate(float32=0.012, float64=0.024),
-    low_product=_rate(float32=0.02, float64=0.04),
     band_product=_rate(float32=0.03, float64=0.06),
     scattered_product=_rate(float32=0.2, float64=0.4),
     scattered_sum=_rate(float32=4.0, float64=4.5),
