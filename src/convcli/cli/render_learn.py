@@ -49,9 +49,9 @@ def curve(history: Sequence[tuple[int, float]]) -> list[str]:
 
     Examples
     --------
-    >>> for line in curve([(0, 100.0), (1, 10.0), (2, 1.0)]):
+    >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)]):
     ...     print(line.rstrip())
-         100 │•
+       1e+07 │•
              │
              │
              │ •
