@@ -10,7 +10,7 @@ from rich.text import Text
 
 from convcli.cli.render import show, show_facts
 from convcli.cli.render_kernels import color_cell
-from convcli.filtering.figures import cell_colors
+from convcli.filtering.cells import cell_colors
 from convcli.kernels import Kernel
 from convcli.lessons.explain import Explanation, Plane, meaning_of
 from convcli.lessons.explain_drawing import middle
