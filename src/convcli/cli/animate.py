@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.lesson_options import PointType, window_options
-from convcli.cli.options import KernelType, json_option, option, quiet_option
+from convcli.cli.lesson_options import PointType
+from convcli.cli.options import KernelType, json_option, option, quiet_option, window_options
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ Examples:
     section="Crop",
     help="Rows and columns of the crop.",
 )
-@window_options()
+@window_options
 @option(
     "--flip",
     is_flag=True,

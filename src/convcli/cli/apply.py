@@ -9,15 +9,14 @@ import click
 from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.help import Command
 from convcli.cli.options import (
-    BorderType,
     OperandType,
-    PaddingType,
-    PairType,
     json_option,
     layout_option,
     option,
     quiet_option,
+    strict_option,
     whole,
+    window_options,
 )
 from convcli.cli.pictures import (
     pixel_options,
@@ -54,47 +53,8 @@ Examples:
 @click.argument("kernel", type=OperandType())
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", type=click.Path(allow_dash=True))
-@option(
-    "--stride",
-    "-s",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Step of the window, in pixels.",
-)
-@option(
-    "--padding",
-    "-p",
-    type=PaddingType(),
-    default="same",
-    show_default=True,
-    section="Window",
-    help="Pixels added on each side; same keeps the size at stride 1.",
-)
-@option(
-    "--border",
-    type=BorderType(),
-    default="zero",
-    show_default=True,
-    section="Window",
-    help="How the picture goes on in the padding.",
-)
-@option(
-    "--dilation",
-    "-d",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Distance between two taps, in pixels.",
-)
-@option(
-    "--strict",
-    is_flag=True,
-    section="Window",
-    help="Fail where the stride leaves a remainder.",
-)
+@window_options
+@strict_option
 @option(
     "--then",
     "chain",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.lesson_options import PointType, window_options
-from convcli.cli.options import KernelType, json_option, option
+from convcli.cli.lesson_options import PointType
+from convcli.cli.options import KernelType, json_option, option, window_options
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Examples:
     section="Window",
     help="X columns to the right, Y rows down.",
 )
-@window_options()
+@window_options
 @option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
 @json_option
 def command(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.lesson_options import PointType, window_options
-from convcli.cli.options import KernelType, json_option, option
+from convcli.cli.lesson_options import PointType
+from convcli.cli.options import KernelType, json_option, option, window_options
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Examples:
     section="Output",
     help="The pixel of the output: X columns from the left, Y rows from the top.",
 )
-@window_options()
+@window_options
 @option("--bias", type=float, default=None, section="Kernel", help="Add this to the sum.")
 @option(
     "--flip",

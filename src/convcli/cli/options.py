@@ -23,6 +23,7 @@ _DIGITS = 12
 """No picture has a side of more digits."""
 
 _Value = TypeVar("_Value")
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _WordType(click.ParamType[_Value, Any]):
@@ -236,3 +237,60 @@ def _numbers(value: object) -> Pair | None:
     if max(len(part) for part in parts) > _DIGITS:
         return None
     return (int(parts[0]), int(parts[-1]))
+
+
+def padding_option(default: str) -> Callable[[_Command], _Command]:
+    """Add ``--padding``."""
+    return option(
+        "--padding",
+        "-p",
+        type=PaddingType(),
+        default=default,
+        show_default=True,
+        section="Window",
+        help="Pixels added on each side; same keeps the size at stride 1.",
+    )
+
+
+_STRIDE = option(
+    "--stride",
+    "-s",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Step of the window, in pixels.",
+)
+
+border_option = option(
+    "--border",
+    type=BorderType(),
+    default="zero",
+    show_default=True,
+    section="Window",
+    help="How the picture goes on in the padding.",
+)
+"""``--border``."""
+
+dilation_option = option(
+    "--dilation",
+    "-d",
+    type=PairType(),
+    default="1",
+    show_default=True,
+    section="Window",
+    help="Distance between two taps, in pixels.",
+)
+"""``--dilation``."""
+
+strict_option = option(
+    "--strict", is_flag=True, section="Window", help="Fail where the stride leaves a remainder."
+)
+"""``--strict``."""
+
+
+def window_options(command: _Command) -> _Command:
+    """Add ``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
+    for add in (dilation_option, border_option, padding_option("same"), _STRIDE):
+        command = add(command)
+    return command

@@ -8,12 +8,14 @@ import click
 
 from convcli.cli.help import Command
 from convcli.cli.options import (
-    BorderType,
-    PaddingType,
     PairType,
+    border_option,
+    dilation_option,
     json_option,
     option,
+    padding_option,
     quiet_option,
+    strict_option,
 )
 from convcli.cli.pictures import (
     pixel_options,
@@ -60,35 +62,10 @@ Examples:
     section="Window",
     help="Step of the window; as the window unless given.",
 )
-@option(
-    "--padding",
-    "-p",
-    type=PaddingType(),
-    default="valid",
-    show_default=True,
-    section="Window",
-    help="Pixels added on each side.",
-)
-@option(
-    "--border",
-    type=BorderType(),
-    default="zero",
-    show_default=True,
-    section="Window",
-    help="How the picture goes on in the padding; zero never wins a maximum.",
-)
-@option(
-    "--dilation",
-    "-d",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Distance between two taps, in pixels.",
-)
-@option(
-    "--strict", is_flag=True, section="Window", help="Fail where the stride leaves a remainder."
-)
+@padding_option("valid")
+@border_option
+@dilation_option
+@strict_option
 @option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
 @pixel_options
 @reading_options
