@@ -15,7 +15,7 @@ Ask = Callable[..., Any]
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "upper"),
     [
-        # TensorFlow's guide to padding: 13 wide, filter 6, stride 5: 1 left, 2 right
+        # TensorFlow's well-known example: 13 wide, filter 6, stride 5: 1 left, 2 right
         (13, 6, 5, (1, 2)),
         (224, 3, 2, (0, 1)),
         (5, 3, 1, (1, 1)),

@@ -38,7 +38,7 @@ def test_lenet_by_hand(ask: Ask) -> None:
 @pytest.mark.parametrize(
     ("preset", "shapes"),
     [
-        # printed by torch.nn modules with the layers of torchvision.models (torch 2.13)
+        # what torch.nn (2.13) gives for the layers that torchvision.models lists
         ("alexnet", [(64, 55), (192, 27), (384, 13), (256, 13), (256, 13)]),
         (
             "vgg16",
