@@ -54,8 +54,8 @@ def curve(history: Sequence[tuple[int, float]]) -> list[str]:
        1e+07 │•
              │
              │
-             │
              │ •
+             │
              │
              │
            1 │  •

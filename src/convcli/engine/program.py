@@ -134,7 +134,8 @@ def _factors(kernel: Kernel, weights: NDArray[Any]) -> tuple[NDArray[Any], NDArr
         row = row // np.gcd.reduce(row)
     pivot = int(np.abs(row).argmax())
     column = weights[:, pivot] / row[pivot]
-    return column, row
+    # A weight of next to nothing makes no rank, but a NaN below it is seen all the same.
+    return (column, row) if np.allclose(np.outer(column, row), weights, 1e-12, 0) else None
 
 
 @dataclass
