@@ -1,5 +1,6 @@
 """Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
+import contextlib
 import functools
 import os
 import queue
@@ -68,7 +69,11 @@ def run(plan: Plan, image: Values, store: Store, jobs: int | None = None) -> See
             others = [
                 pool.submit(_work, plan, image, store, waiting) for _ in range(workers - 1)
             ]
-            seen = _work(plan, image, store, waiting)
+            try:
+                seen = _work(plan, image, store, waiting)
+            finally:
+                # After an interrupt the others stop with the tile that they are at.
+                _empty(waiting)
             return sum((other.result() for other in others), seen)
 
 
@@ -80,6 +85,12 @@ def _workers(plan: Plan, tiles: int, jobs: int | None) -> int:
     if work < _WORTH_A_THREAD:
         return 1
     return min(available_cores() if jobs is None else jobs, tiles)
+
+
+def _empty(waiting: "queue.SimpleQueue[Tile]") -> None:
+    while not waiting.empty():
+        with contextlib.suppress(queue.Empty):
+            waiting.get_nowait()
 
 
 def _work(plan: Plan, image: Values, store: Store, waiting: "queue.SimpleQueue[Tile]") -> Seen:
