@@ -134,7 +134,8 @@ def _gaussian_case(name: str, image: Values, taps: Values, sigma: float) -> Case
 
     peers: dict[str, Work] = {"OpenCV sepFilter2D": separable, "OpenCV GaussianBlur": gaussian}
     ours = _ours(image, np.outer(taps, taps), np.uint8)
-    return Case(name, "uint8", ours, peers, 1, "blur")
+    # OpenCV blurs 8 bits in fixed point: it may be 2 levels off.
+    return Case(name, "uint8", ours, peers, 2, "blur")
 
 
 def dense_cases() -> Iterator[Case]:

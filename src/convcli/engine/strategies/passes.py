@@ -14,6 +14,7 @@ from convcli.engine.program import Operation, Read, buffers_for, program_for
 from convcli.engine.rates import RATES
 from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.tiles import reach
 from convcli.kernels import Kernel
 
 _TILE_BYTES = 2**18
@@ -25,6 +26,9 @@ _ROW = 6144
 
 _SHORT_ROW = 512
 """Values a row of a tile at the least: copying shorter rows takes longer than adding."""
+
+_MOST_VALUES = 2**20
+"""The most values of a tile, halo included."""
 
 _MOST_TAPS = 64
 """More taps of a kernel without factors are no business of passes."""
@@ -56,6 +60,10 @@ class Passes(Strategy):
             return "no weight but 0"
         if taps > _MOST_TAPS and kernel.rank != 1:
             return f"{taps} taps without factors"
+        rows, columns = _tile(problem, _working(problem))
+        down, across = problem.window.axes
+        if reach(down, rows) * reach(across, columns) * problem.shape[2] > _MOST_VALUES:
+            return "a kernel whose halo alone fills the cache"
         return ""
 
     @classmethod
@@ -63,22 +71,18 @@ class Passes(Strategy):
         """One pass an operation, and the way in and out."""
         working = _working(problem)
         passes = len(_program_of(problem))
-        moved = RATES.load[working] + RATES.store[working]
-        return passes * RATES.flat_pass[working] + moved
+        rows, columns = _tile(problem, working)
+        down, across = problem.window.axes
+        halo = reach(down, rows) * reach(across, columns) / (rows * columns)
+        inside = passes * RATES.flat_pass[working] + RATES.load[working]
+        return halo * inside + RATES.store[working]
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.working = _working(problem)
         self.divisor = problem.exact_weights[1]
         self._operations = _program_of(problem)
-        height, width, channels = problem.result_shape
-        halo = problem.window.rows.extent - 1
-        values = _TILE_BYTES // self.working.itemsize
-        # Tall kernels take narrow tiles, so that at most a third of the rows is halo.
-        most = min(_ROW, max(values // (3 * halo + 1), _SHORT_ROW))
-        self.columns = spread(width, max(most // channels, 1))
-        self.rows = 1
-        self.rows = max(1, min(height, values // self.tile_shape[1] - halo))
+        self.rows, self.columns = _tile(problem, self.working)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Turn each operation into a ufunc and its views."""
@@ -121,6 +125,18 @@ class Passes(Strategy):
         right = view(operation.right)
         size = min(left.size, right.size)
         return left[:size], right[:size]
+
+
+def _tile(problem: Problem, working: np.dtype[Any]) -> tuple[int, int]:
+    """Return rows and columns of a tile."""
+    height, width, channels = problem.result_shape
+    halo = problem.window.rows.extent - 1
+    values = _TILE_BYTES // working.itemsize
+    # Tall kernels take narrow tiles, so that at most a third of the rows is halo.
+    most = min(_ROW, max(values // (3 * halo + 1), _SHORT_ROW))
+    columns = spread(width, max(most // channels, 1))
+    row = reach(problem.window.columns, columns) * channels
+    return max(1, min(height, values // row - halo)), columns
 
 
 def _working(problem: Problem) -> np.dtype[Any]:

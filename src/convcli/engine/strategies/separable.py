@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.matrices import transform_refusal, transform_working, whole_again
 from convcli.engine.problem import Problem
 from convcli.engine.rates import RATES
 from convcli.engine.scratch import Scratch, strided
@@ -27,7 +28,10 @@ take 2.9 ns an output below, 4.7 above."""
 _ROWS, _CHUNK = 64, 16
 """Rows a tile, and rows that go through both factors while they are in the cache."""
 
-_COLUMNS = 4096
+_COLUMNS, _NARROW = 4096, 512
+_TILE_BYTES = 2**23
+"""Padded input of a tile at the most, unless the kernel itself needs more."""
+
 _LONG = 16
 """Rows of more taps than this take channels one by one: side by side, two thirds of the
 band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
@@ -39,6 +43,7 @@ class Separable(Strategy):
     name = "separable"
     method = Method.SEPARABLE
     exact = False
+    rounds = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -50,12 +55,12 @@ class Separable(Strategy):
             return "a stride or dilation above 1"
         if not 1 <= kernel.rank <= _MOST_RANK:
             return f"rank {kernel.rank}"
-        return ""
+        return transform_refusal(problem)
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Two banded products for each rank, zeros included, and the way in and out."""
-        working = problem.natural_working
+        working = transform_working(problem)
         kh, kw = problem.kernel.size
         gap = 1 if _is_planar(problem) else problem.shape[2]
         depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
@@ -64,12 +69,14 @@ class Separable(Strategy):
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.working = problem.natural_working
+        self.working = transform_working(problem)
         self.planar = _is_planar(problem)
         weights, self.divisor = problem.exact_weights
         height, width, _ = problem.result_shape
-        self.columns = spread(width, _COLUMNS)
         self.rows = min(height, _ROWS)
+        tall = (self.rows + problem.window.rows.extent) * self.working.itemsize * self.channels
+        room = _TILE_BYTES // tall - problem.window.columns.extent
+        self.columns = spread(width, min(max(room, _NARROW), _COLUMNS))
         self._chunk = min(self.rows, _CHUNK if self.channels == 1 else _CHUNK // 2)
         self._factors = [
             (_Column(column, self.working), _Row(row, self.channels, self.working))
@@ -109,7 +116,7 @@ class Separable(Strategy):
                     np.matmul(left, right, out=out)
                 if number:
                     np.add(total[:size], result[:size], out=total[:size])
-            return crop
+            return whole_again(self.problem, crop)
 
         return Part(first, compute)
 
@@ -220,7 +227,10 @@ def _is_planar(problem: Problem) -> bool:
 
 
 def _factors(weights: NDArray[np.float64], rank: int) -> list[tuple[Values, Values]]:
-    """Return columns and rows whose outer products add up to the weights (by SVD)."""
+    """Return columns and rows whose outer products add up to the weights."""
+    if rank == 1:
+        y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
+        return [(weights[:, x] / weights[y, x], weights[y])]
     left, values, right = np.linalg.svd(weights)
     scales = np.sqrt(values[:rank])
     return [(left[:, i] * scales[i], right[i] * scales[i]) for i in range(rank)]
