@@ -46,6 +46,10 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
 def __getattr__(name: str) -> object:
     # Commands that need no arrays start without NumPy: names are fetched when used.
     if name in _HOMES:

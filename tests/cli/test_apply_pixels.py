@@ -77,10 +77,10 @@ def test_bias_is_added_before_rounding(
     assert filtered(tmp_path, [[10, 11, 254]], "[[1]]", "--bias", bias) == expected
 
 
-def test_bias_replaces_the_kernels_own(tmp_path: Path) -> None:
+def test_bias_comes_beside_the_kernels_own(tmp_path: Path) -> None:
     kernel = '{"weights": [[1]], "bias": 3}'
     assert filtered(tmp_path, [[10]], kernel) == [[13]]
-    assert filtered(tmp_path, [[10]], kernel, "--bias", "5") == [[15]]
+    assert filtered(tmp_path, [[10]], kernel, "--bias", "5") == [[18]]
     assert filtered(tmp_path, [[10]], kernel, "--bias", "0") == [[10]]
 
 

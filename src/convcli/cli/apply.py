@@ -9,6 +9,7 @@ import click
 from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.help import Command
 from convcli.cli.options import (
+    FiniteType,
     OperandType,
     json_option,
     layout_option,
@@ -73,7 +74,7 @@ Examples:
 )
 @option(
     "--bias",
-    type=float,
+    type=FiniteType(),
     default=None,
     section="Kernel",
     help="Add this to each value (of every kernel).",

@@ -1,6 +1,7 @@
 """Parameter types and options that commands share. Imports neither NumPy nor rich."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,6 +44,24 @@ class _WordType(click.ParamType[_Value, Any]):
     ) -> list[CompletionItem[Any]]:
         """Complete the words."""
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+
+
+class FiniteType(_WordType[float]):
+    """A number that is neither infinite nor NaN."""
+
+    name = "NUMBER"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.fail(f"expected a finite number, got {value!r}", param, ctx)
+        return number
 
 
 class PairType(_WordType[Pair]):

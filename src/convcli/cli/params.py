@@ -171,7 +171,7 @@ def _refuse_both(given: Mapping[str, object]) -> None:
 
 
 def _counted(filters: int, channels: int, groups: int, size: Pair) -> str:
-    depth = f"{channels}/{groups}" if groups > 1 else f"{channels}"
+    depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
     return f"{filters:,} · {depth} · {size[0]} · {size[1]}"
 
 

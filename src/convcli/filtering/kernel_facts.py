@@ -25,7 +25,14 @@ _TYPICAL = (1080, 1920)
 """Rows and columns of the picture that a strategy is named for."""
 
 _LONGEST_FACTOR = 17
+_FEW = 6
 _FLAT = 100
+
+
+def _sums(kernel: Kernel) -> str:
+    """Return the sum of each filter, the first few of many."""
+    sums = [short(value) for value in kernel.sums.tolist()]
+    return ", ".join(sums[:_FEW]) + (f" … ({len(sums)} filters)" if len(sums) > _FEW else "")
 
 
 def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
@@ -39,7 +46,7 @@ def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
     facts = [("what", kernel.description)] if kernel.description else []
     facts += _from_catalogue(kernel)
     facts.append(("size", times(kernel.weights.shape)))
-    facts.append(("sum", f"{short(kernel.sum)}: {_MEANINGS[kernel.effect]}"))
+    facts.append(("sum", f"{_sums(kernel)}: {_MEANINGS[kernel.effect]}"))
     if kernel.bias:
         shown = ", ".join(short(value) for value in kernel.bias[:_LONGEST_FACTOR])
         more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""

@@ -54,7 +54,7 @@ class Options:
     border : Border
         How the picture goes on in the padding.
     bias : float, optional
-        Added to every value; replaces a bias that the kernel has of its own.
+        Added to every value, beside a bias that the kernel has of its own.
     flip : bool
         Convolve: flip the kernel on both axes first.
     gray : bool

@@ -118,7 +118,7 @@ def _plan(
     kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any], options: Options
 ) -> Plan:
     turned = kernel.flipped() if options.flip else kernel
-    ready = turned if options.bias is None else turned.with_bias(options.bias)
+    ready = turned if options.bias is None else turned.plus_bias(options.bias)
     return plan(_problem(shape, dtype, ready, options), options.method)
 
 
@@ -155,7 +155,9 @@ def _problem(
         return problem_for(shape, dtype, kernel, slide, border=options.border)
     except GeometryError as error:
         remedy = _remedy(shape[2], kernel)
-        raise GeometryError(f"{kernel.name}: {error}{remedy}") from None
+        # What a person at the command line can do takes the place of the library's advice.
+        message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
+        raise GeometryError(f"{kernel.name}: {message}") from None
     except KernelError as error:
         raise KernelError(f"{kernel.name}: {error}") from None
 
@@ -165,10 +167,10 @@ def _remedy(channels: int, kernel: Kernel) -> str:
     if not kernel.is_bank or kernel.channels == channels:
         return ""
     if kernel.channels == 1:
-        return ": use --gray, or a 2-D kernel"
+        return "use --gray, or a 2-D kernel"
     if channels == 1:
-        return ": give it a colour picture, or a bank with 1 input channel"
-    return f": give it a bank with {channels} input channels"
+        return "give it a colour picture (and no --gray), or a bank with 1 input channel"
+    return f"give it a bank with {channels} input channels"
 
 
 def _answer(step: Plan, values: Values, jobs: int | None) -> Values:

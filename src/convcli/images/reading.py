@@ -140,7 +140,9 @@ def _faults(label: str, reading: Reading) -> Iterator[None]:
         ) from None
     except _DECODER_FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
-        hint = ": --allow-truncated reads what there is" if "truncated" in fault else ""
+        hint = ": get a whole copy of the file"
+        if "truncated" in fault:
+            hint = ": --allow-truncated reads what there is"
         raise ImageError(f"{label}: the picture cannot be read: {fault}{hint}") from None
 
 

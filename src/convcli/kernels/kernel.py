@@ -225,6 +225,10 @@ class Kernel:
         """Return the same kernel with other weights."""
         return Kernel(weights, self.bias or None, self.name, self.description)
 
+    def plus_bias(self, value: float) -> "Kernel":
+        """Return the same kernel with a number added to each bias."""
+        return self.with_bias([bias + value for bias in self.bias or (0.0,)])
+
     def with_bias(self, bias: float | Sequence[float] | None) -> "Kernel":
         """Return the same kernel with another bias."""
         return Kernel(self.weights, bias, self.name, self.description)
@@ -283,7 +287,11 @@ def _bias(
         raise KernelError(f"bias: expected finite numbers, got {bias}")
     if values.ndim == 0:
         return (float(values),)
-    if values.ndim > 1 or (outputs is not None and values.size not in (1, outputs)):
+    if (
+        values.ndim > 1
+        or values.size == 0
+        or (outputs is not None and values.size not in (1, outputs))
+    ):
         raise KernelError(
             "bias: expected one number"
             + (f" or {outputs}, one per filter" if outputs else " or one per output channel")

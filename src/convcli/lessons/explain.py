@@ -196,7 +196,7 @@ def explain(
     applied = filter_picture(picture, [kernel], options)
     _check_place(at, channels, applied.values.shape)
     ready = kernel.flipped() if options.flip else kernel
-    ready = ready if options.bias is None else ready.with_bias(options.bias)
+    ready = ready if options.bias is None else ready.plus_bias(options.bias)
     pixels = (picture.gray() if options.gray else picture).pixels
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
     taps = [

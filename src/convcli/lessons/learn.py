@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import SpecError
+from convcli.errors import ConvcliError, SpecError
 from convcli.kernels import CATALOGUE, Entry, Kernel
 from convcli.lessons.samples import Samples, Sharing, Task, Values
 
@@ -27,8 +27,11 @@ _UNEXPLAINED = 0.02
 _CROP = 64
 _MOMENTUM = 0.98
 _RATE = 0.6
-"""Of the largest curvature that any patch can have: heavy-ball descent is stable up to
-2(1 + momentum) = 3.96 (Polyak 1964)."""
+"""Of the largest curvature that any patch can have. Heavy-ball descent on one quadratic is
+stable up to 2(1 + momentum) (Polyak 1964); here the quadratic changes from crop to crop."""
+
+_TRIES, _DIVERGED = 8, 100.0
+"""A loss so many times the first one has run away: the rate is halved, so often at most."""
 
 _POINTS = 200
 """Losses that are kept of a descent."""
@@ -253,25 +256,62 @@ def descend(
     mean_in, mean_out = float(spectrum.patch.mean()), spectrum.target[:, np.newaxis]
     largest = max(float(np.abs(one.inputs - mean_in).max()) for one in group) / scale_in
     rate = _RATE / (moments.weights * max(largest, 1.0) ** 2)
+    scales = _Scales(mean_in, scale_in, mean_out, scale_out)
+    for _ in range(_TRIES):
+        found = _descent(group, scales, rate=rate, steps=steps, seed=seed, tick=tick)
+        if found is not None:
+            break
+        rate /= 2
+    else:
+        raise ConvcliError(
+            "the descent runs away at every rate: use --method lstsq, or other pictures"
+        )
+    weights, bias, history = found
+    final = weights * (scale_out / scale_in)
+    back = (mean_out + scale_out * bias)[:, 0] - final.sum(axis=1) * mean_in
+    return Solution(final, back), history
+
+
+class _Scales(NamedTuple):
+    """Means and deviations of patches and targets."""
+
+    mean_in: float
+    scale_in: float
+    mean_out: Values
+    scale_out: float
+
+
+def _descent(
+    group: Sequence[Samples],
+    scales: _Scales,
+    *,
+    rate: float,
+    steps: int,
+    seed: int,
+    tick: Callable[[], None],
+) -> tuple[Values, Values, list[tuple[int, float]]] | None:
+    """Descend at one rate; None where the loss runs away."""
     chance = np.random.default_rng(seed)
-    weights = np.zeros((moments.outputs, moments.weights))
-    bias = np.zeros((moments.outputs, 1))
+    depth = _crop(group[0], np.random.default_rng(seed))[0].shape[0]
+    weights, bias = np.zeros((len(scales.mean_out), depth)), np.zeros_like(scales.mean_out)
     speed, bias_speed = np.zeros_like(weights), np.zeros_like(bias)
     history: list[tuple[int, float]] = []
     for step in range(steps):
         patches, targets = _crop(group[step % len(group)], chance)
-        inputs = (patches - mean_in) / scale_in
-        errors = weights @ inputs + bias - (targets - mean_out) / scale_out
-        if step % max(steps // _POINTS, 1) == 0 or step == steps - 1:
-            history.append((step, float((errors**2).mean()) * scale_out**2))
+        inputs = (patches - scales.mean_in) / scales.scale_in
+        errors = weights @ inputs + bias - (targets - scales.mean_out) / scales.scale_out
+        loss = float((errors**2).mean()) * scales.scale_out**2
+        history = history or [(0, loss)]
+        if not loss <= _DIVERGED * max(scales.scale_out**2, history[0][1]):
+            return None
+        if step and (step % max(steps // _POINTS, 1) == 0 or step == steps - 1):
+            history.append((step, loss))
         slower = rate * min(1.0, 2 * (1 - step / steps))
         speed = _MOMENTUM * speed - slower * gradient(inputs, errors)
         bias_speed = _MOMENTUM * bias_speed - slower * errors.mean(axis=1, keepdims=True)
         weights, bias = weights + speed, bias + bias_speed
         tick()
-    final = weights * (scale_out / scale_in)
-    back = (mean_out + scale_out * bias)[:, 0] - final.sum(axis=1) * mean_in
-    return Solution(final, back), history
+    return weights, bias, history
 
 
 def _centred(moments: _Moments) -> Values:

@@ -80,6 +80,8 @@ def parse_sequence(text: str) -> list[Number]:
     [1, Fraction(1, 3), Fraction(1, 4)]
     """
     words = text.replace(",", " ").split()
+    if words and not all(part.strip() for part in text.split(",")):
+        raise SequenceError("expected a number between two commas, got none: write 0 there")
     if not words:
         raise SequenceError("expected numbers, got an empty sequence: write it as 1,2,3")
     if len(words) > _MOST:
