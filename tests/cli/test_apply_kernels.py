@@ -197,4 +197,4 @@ def test_values_beyond_float32_do_not_crash(
     assert result.exit_code in (0, 1, 2)
     assert "Infinity" not in result.stdout
     assert "NaN" not in result.stdout
-    assert len(result.stderr.splitlines()) == result.exit_code
+    assert len(result.stderr.splitlines()) == (result.exit_code > 0)

@@ -81,7 +81,7 @@ def test_bias_comes_beside_the_kernels_own(tmp_path: Path) -> None:
     kernel = '{"weights": [[1]], "bias": 3}'
     assert filtered(tmp_path, [[10]], kernel) == [[13]]
     assert filtered(tmp_path, [[10]], kernel, "--bias", "5") == [[18]]
-    assert filtered(tmp_path, [[10]], kernel, "--bias", "0") == [[10]]
+    assert filtered(tmp_path, [[10]], kernel, "--bias", "0") == [[13]]
 
 
 def test_flip_turns_the_kernel_by_half(tmp_path: Path) -> None:
