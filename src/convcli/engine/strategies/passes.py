@@ -5,6 +5,7 @@ their sums, so that they are exact; all others run in floats.
 """
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,12 @@ class Passes(Strategy):
         """One pass an operation, and the way in and out."""
         working = _working(problem)
         passes = len(_program_of(problem))
-        rows, columns = _tile(problem, working)
-        down, across = problem.window.axes
-        halo = reach(down, rows) * reach(across, columns) / (rows * columns)
+        halo = math.prod(
+            reach(axis, part) / part if part < whole else 1.0
+            for axis, part, whole in zip(
+                problem.window.axes, _tile(problem, working), problem.result_shape, strict=False
+            )
+        )
         inside = passes * RATES.flat_pass[working] + RATES.load[working]
         return halo * inside + RATES.store[working]
 
