@@ -11,5 +11,7 @@ settings.register_profile(
     phases=[phase for phase in Phase if phase is not Phase.explain],
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("thorough", settings.get_profile("convcli"), max_examples=2000)
+settings.register_profile(
+    "thorough", settings.get_profile("convcli"), derandomize=False, max_examples=2000
+)
 settings.load_profile("convcli")
