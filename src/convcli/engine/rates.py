@@ -1,7 +1,8 @@
 """What the work costs: the constants of the planner's estimates.
 
-All in nanoseconds, measured on one thread by ``python benchmarks/calibrate.py``, which
-prints this table anew. Only their ratios decide between strategies.
+All in nanoseconds, on one thread, from runs of the strategies on 12 megapixels.
+``python benchmarks/calibrate.py`` measures each kind of work on its own, and prints such a
+table for another machine. Only the ratios decide between strategies.
 """
 
 from collections.abc import Mapping
