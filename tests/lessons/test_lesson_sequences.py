@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.lessons.exact_fft import convolve_integers
 from convcli.lessons.sequences import break_even, convolve_direct, convolve_exactly, operations
+from convcli.lessons.sequences.exact_fft import convolve_integers
 
 Ask = Callable[..., Any]
 WHOLE = st.lists(st.integers(-(10**60), 10**60), min_size=1, max_size=30)
