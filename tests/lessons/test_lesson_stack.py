@@ -4,8 +4,7 @@ from typing import Any
 import pytest
 
 from convcli.geometry import Volume
-from convcli.lessons.layers import layers_from
-from convcli.lessons.stack import stack_of
+from convcli.lessons.stacks import layers_from, stack_of
 
 Ask = Callable[..., Any]
 

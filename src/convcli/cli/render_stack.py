@@ -4,7 +4,7 @@ from itertools import zip_longest
 
 from convcli.cli.render import show, show_facts, show_table
 from convcli.geometry import Volume
-from convcli.lessons.stack import Stack, StackRow
+from convcli.lessons.stacks import Stack, StackRow
 
 _HEADINGS = ("layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
 _UNITS = ("", " k", " M", " G", " T", " P")

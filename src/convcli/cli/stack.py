@@ -8,9 +8,15 @@ import click
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option
 from convcli.geometry import Volume
-from convcli.lessons.layers import LayerSpec, layers_from, read_stack, volume_from
-from convcli.lessons.presets import PRESETS
-from convcli.lessons.stack import Stack, stack_of
+from convcli.lessons.stacks import (
+    PRESETS,
+    LayerSpec,
+    Stack,
+    layers_from,
+    read_stack,
+    stack_of,
+    volume_from,
+)
 
 
 @click.command(

@@ -1,10 +1,8 @@
-"""Layers as a person writes them: ``conv:64,k3,p1``, or the same in JSON."""
+"""Layers as a person writes them: ``conv:64,k3,p1``."""
 
 import difflib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from convcli.errors import GeometryError
@@ -93,12 +91,12 @@ def layer_from(text: str) -> LayerSpec:
     kind = _ALIASES.get(name.lower(), name.lower())
     if kind in _PLAIN:
         if colon:
-            _fail(text, f"{kind} takes no settings", f"write '{kind}'")
+            refuse(text, f"{kind} takes no settings", f"write '{kind}'")
         return LayerSpec(text=kind, kind=kind)
     if kind not in _FIRST:
         near = difflib.get_close_matches(kind, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join([*_FIRST, *_PLAIN])}"
-        _fail(text, "no such layer", hint)
+        refuse(text, "no such layer", hint)
     return _with_settings(text.strip(), kind, [part.strip() for part in rest.split(",")])
 
 
@@ -111,13 +109,13 @@ def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
             continue
         letter = part[:1] if part[:1].isalpha() else ""
         if letter and letter not in _SETTINGS[kind]:
-            _fail(text, f"no setting '{part}'", f"{kind} takes {_known(kind)}")
+            refuse(text, f"no setting '{part}'", f"{kind} takes {_known(kind)}")
         if letter in found:
-            _fail(text, f"'{letter or _FIRST[kind]}' is given twice", "give it once")
+            refuse(text, f"'{letter or _FIRST[kind]}' is given twice", "give it once")
         found[letter] = _value(text, letter, part.removeprefix(letter))
     if kind in ("pool", "avgpool") and "" in found:
         if "k" in found:
-            _fail(text, "the kernel is given twice", "give it once")
+            refuse(text, "the kernel is given twice", "give it once")
         found["k"] = found.pop("")
     return _layer(text, kind, found, bias=bias)
 
@@ -125,14 +123,14 @@ def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
 def _layer(text: str, kind: str, found: dict[str, Pair | str], *, bias: bool) -> LayerSpec:
     needed = "k" if kind in ("pool", "avgpool") else ""
     if needed not in found:
-        _fail(text, f"its {_FIRST[kind]} is missing", f"write {kind}:N with a number N")
+        refuse(text, f"its {_FIRST[kind]} is missing", f"write {kind}:N with a number N")
     if kind == "conv" and "k" not in found:
-        _fail(text, "its kernel size is missing", f"write {text},k3")
+        refuse(text, "its kernel size is missing", f"write {text},k3")
     first = _pair(found.get("", (1, 1)))
     kernel = first if kind == "adaptive" else _pair(found.get("k", (1, 1)))
     stride = kernel if kind in ("pool", "avgpool") else (1, 1)
     if kind in ("conv", "fc") and first[0] != first[1]:
-        _fail(text, f"expected one number of {_FIRST[kind]}, got two", "give one")
+        refuse(text, f"expected one number of {_FIRST[kind]}, got two", "give one")
     padding = found.get("p", (0, 0))
     layer = LayerSpec(
         text=text,
@@ -155,7 +153,7 @@ def _check_pool(layer: LayerSpec) -> None:
         return
     slide = window(layer.kernel, layer.stride, layer.padding, layer.dilation)
     if any(axis.before > axis.kernel // 2 for axis in slide.axes):
-        _fail(layer.text, "the padding is wider than half of the kernel", "pad less")
+        refuse(layer.text, "the padding is wider than half of the kernel", "pad less")
 
 
 def _pair(value: Pair | str) -> Pair:
@@ -169,10 +167,10 @@ def _value(text: str, letter: str, value: str) -> Pair | str:
     if len(numbers) > len(("rows", "columns")) or not all(
         number.isascii() and number.isdigit() and int(number) <= _LARGEST for number in numbers
     ):
-        _fail(text, f"expected a whole number in '{letter}{value}'", "as k3, or k3x5")
+        refuse(text, f"expected a whole number in '{letter}{value}'", "as k3, or k3x5")
     pair = (int(numbers[0]), int(numbers[-1]))
     if letter != "p" and min(pair) < 1:
-        _fail(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
+        refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
     return pair
 
 
@@ -182,67 +180,9 @@ def _known(kind: str) -> str:
     return ", ".join([f"a number of {_FIRST[kind]}", *letters, *words])
 
 
-def _fail(text: str, fault: str, remedy: str) -> NoReturn:
+def refuse(text: str, fault: str, remedy: str) -> NoReturn:
+    """Raise what is wrong with a layer, and the remedy."""
     raise GeometryError(f"layer '{text}': {fault}: {remedy}")
-
-
-# ---------------------------------------------------------------------------- JSON
-
-_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias")
-
-
-def read_stack(path: str | Path) -> tuple[Volume | None, list[LayerSpec]]:
-    """Read a stack from a JSON file.
-
-    Parameters
-    ----------
-    path : str or Path
-        A list of layers, or ``{"in": "224x224x3", "layers": […]}``. A layer is text
-        (``"conv:64,k3,p1"``) or an object (``{"layer": "conv", "filters": 64, "k": 3,
-        "p": 1, "bias": false}``).
-
-    Returns
-    -------
-    (Volume or None, list of LayerSpec)
-        The input's size where the file gives it, and the layers.
-
-    Raises
-    ------
-    GeometryError
-        If the file cannot be read or holds no stack.
-    """
-    try:
-        document = json.loads(Path(path).read_text("utf-8-sig"))
-    except OSError as error:
-        raise GeometryError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
-    volume = None
-    if isinstance(document, dict):
-        if isinstance(document.get("in"), str):
-            volume = volume_from(document["in"])
-        document = document.get("layers")
-    if not isinstance(document, list) or not document:
-        raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
-    return volume, [layer_from(_text(entry)) for entry in document]
-
-
-def _text(entry: object) -> str:
-    if isinstance(entry, str):
-        return entry
-    if not isinstance(entry, dict) or not isinstance(entry.get("layer"), str):
-        _fail(str(entry), "expected text or an object with 'layer'", 'as "conv:64,k3,p1"')
-    unknown = [key for key in entry if key not in _KEYS]
-    if unknown:
-        _fail(str(entry), f"an unknown key '{unknown[0]}'", f"use {', '.join(_KEYS)}")
-    parts = [_joined(entry[key]) for key in ("filters", "units", "size") if key in entry]
-    parts += [f"{key}{_joined(entry[key])}" for key in "kspdg" if key in entry]
-    parts += ["nobias"] * (entry.get("bias") is False)
-    return f"{entry['layer']}:{','.join(parts)}" if parts else str(entry["layer"])
-
-
-def _joined(value: object) -> str:
-    return "x".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
 def volume_from(text: str) -> Volume:
