@@ -15,8 +15,7 @@ from scipy import ndimage
 from convcli import correlate, kernel_from
 from convcli.borders import Border
 from convcli.lessons.border_strips import drawn
-from convcli.lessons.learn import gradient
-from convcli.lessons.samples import Samples
+from convcli.lessons.learning import Samples, gradient
 
 Ask = Callable[..., Any]
 

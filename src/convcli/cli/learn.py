@@ -13,7 +13,7 @@ from convcli.cli.options import PairType, json_option, option, quiet_option
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
-    from convcli.lessons.learn import Learnt
+    from convcli.lessons.learning import Learnt
 
 
 @click.command(
@@ -112,9 +112,13 @@ def command(
 
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
     """
-    from convcli.lessons.learn import kernel_document, learn  # noqa: PLC0415 - NumPy
+    from convcli.lessons.learning import (  # noqa: PLC0415 - NumPy
+        Sharing,
+        kernel_document,
+        learn,
+        task_for,
+    )
     from convcli.lessons.pictures import read_values, write_json  # noqa: PLC0415 - NumPy
-    from convcli.lessons.samples import Sharing, task_for  # noqa: PLC0415 - NumPy
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from convcli.cli.render import show, show_facts
 from convcli.cli.render_kernels import cell_grid
-from convcli.lessons.learn import Learnt
+from convcli.lessons.learning import Learnt
 from convcli.wording import short
 
 _NOISE = 1e-9

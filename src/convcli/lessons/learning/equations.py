@@ -1,0 +1,122 @@
+"""The normal equations: what they are made of, and their exact solution."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.lessons.learning.samples import Samples, Values
+
+_SINGULAR = 1e-12
+"""Part of the largest eigenvalue below which the pictures say nothing of a direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What one group of samples gave.
+
+    Attributes
+    ----------
+    weights : ndarray of float64, shape (O, I·kh·kw)
+        The weights.
+    bias : ndarray of float64, shape (O,)
+        The biases.
+    """
+
+    weights: Values
+    bias: Values
+
+
+@dataclass(slots=True)
+class Moments:
+    """Sums over all samples of a group: what the normal equations are made of."""
+
+    weights: int
+    outputs: int
+    count: int = 0
+    patch: Values = field(init=False)
+    target: Values = field(init=False)
+    gram: Values = field(init=False)
+    cross: Values = field(init=False)
+    square: Values = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patch, self.target = np.zeros(self.weights), np.zeros(self.outputs)
+        self.gram = np.zeros((self.weights, self.weights))
+        self.cross = np.zeros((self.weights, self.outputs))
+        self.square = np.zeros(self.outputs)
+
+    def add(self, patches: Values, targets: Values) -> None:
+        """Add patches, shape (I·kh·kw, n), and targets, shape (O, n)."""
+        self.count += patches.shape[1]
+        self.patch += patches.sum(axis=1)
+        self.target += targets.sum(axis=1)
+        self.gram += patches @ patches.T
+        self.cross += patches @ targets.T
+        self.square += (targets**2).sum(axis=1)
+
+
+def moments_of(group: Sequence[Samples]) -> Moments:
+    """Return the sums over all samples of a group."""
+    moments = Moments(group[0].weights, len(group[0].targets))
+    for samples in group:
+        for patches, targets in samples.strips():
+            moments.add(patches, targets)
+    return moments
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """The centred normal matrix by its eigenvalues: the bias is taken out of it."""
+
+    values: Values
+    vectors: Values
+    cross: Values
+    patch: Values
+    target: Values
+    variance: float
+
+    @property
+    def determined(self) -> NDArray[np.bool_]:
+        """Which directions of the weights the pictures say something of."""
+        kept: NDArray[np.bool_] = self.values > _SINGULAR * max(
+            float(self.values.max()), 1e-300
+        )
+        return kept
+
+    @property
+    def condition(self) -> float:
+        """Largest eigenvalue by the smallest; infinite where a direction is open."""
+        if not self.determined.all():
+            return math.inf
+        return float(self.values.max() / self.values.min())
+
+    def inverse_diagonal(self, count: int) -> Values:
+        """Return each weight's variance, by that of the errors of `count` samples."""
+        kept = self.determined
+        spread: Values = (self.vectors[:, kept] ** 2 / self.values[kept]).sum(axis=1) / count
+        return spread
+
+
+def spectrum_of(moments: Moments) -> Spectrum:
+    """Return the eigenvalues of the centred normal matrix, and what belongs to them."""
+    patch, target = moments.patch / moments.count, moments.target / moments.count
+    gram = moments.gram / moments.count - np.outer(patch, patch)
+    cross = moments.cross / moments.count - np.outer(patch, target)
+    variance = float((moments.square / moments.count - target**2).mean())
+    values, vectors = np.linalg.eigh(gram)
+    return Spectrum(values, vectors, cross, patch, target, max(variance, 0.0))
+
+
+def solve_exactly(group: Sequence[Samples]) -> Solution:
+    """Solve the normal equations of a group: least squares, exact but for float64.
+
+    Where the pictures do not determine the weights, the smallest that fit are taken.
+    """
+    spectrum = spectrum_of(moments_of(group))
+    kept = spectrum.determined
+    vectors = spectrum.vectors[:, kept]
+    weights = vectors @ ((vectors.T @ spectrum.cross) / spectrum.values[kept, np.newaxis])
+    return Solution(weights.T, spectrum.target - spectrum.patch @ weights)
