@@ -1,0 +1,121 @@
+"""The learnable numbers of layers, counted."""
+
+import math
+from dataclasses import dataclass
+
+from convcli.errors import GeometryError
+from convcli.geometry.windows import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The learnable numbers of a layer, counted.
+
+    Attributes
+    ----------
+    weights, biases : int
+        How many of each.
+    multiply_adds : int
+        Products that one picture takes.
+    """
+
+    weights: int
+    biases: int
+    multiply_adds: int = 0
+
+    @property
+    def total(self) -> int:
+        """Weights and biases together."""
+        return self.weights + self.biases
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """The size of a stack of maps: channels × height × width."""
+
+    channels: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if min(self.channels, self.height, self.width) < 1:
+            raise GeometryError(
+                "volume: expected at least 1 channel, row and column, got "
+                f"{self.channels} × {self.height} × {self.width}"
+            )
+
+    @property
+    def values(self) -> int:
+        """Numbers in the volume, C·H·W."""
+        return self.channels * self.height * self.width
+
+
+def convolution_layer(
+    channels: int,
+    filters: int,
+    kernel: Pair,
+    *,
+    groups: int = 1,
+    bias: bool = True,
+    output: Pair = (0, 0),
+) -> Layer:
+    """Count a convolution layer: C_out·C_in/g·kh·kw weights and C_out biases.
+
+    Parameters
+    ----------
+    channels, filters : int
+        Input and output channels.
+    kernel : (int, int)
+        Kernel size (rows, columns).
+    groups : int
+        Groups that the channels are split into; must divide both counts.
+    bias : bool
+        Whether each filter has a bias.
+    output : (int, int)
+        Output size, for the multiply-adds H'·W'·C_out·C_in/g·kh·kw.
+
+    Raises
+    ------
+    GeometryError
+        If a count is below 1 or the groups do not divide the channels.
+
+    Examples
+    --------
+    >>> convolution_layer(3, 64, (3, 3)).total
+    1792
+    """
+    for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
+        if value < 1:
+            raise GeometryError(f"{name}: expected a whole number of at least 1, got {value}")
+    if channels % groups or filters % groups:
+        raise GeometryError(
+            f"groups: expected a divisor of {channels} input channels and {filters} filters, "
+            f"got {groups}"
+        )
+    weights = filters * (channels // groups) * math.prod(kernel)
+    return Layer(weights, filters if bias else 0, weights * math.prod(output))
+
+
+def fully_connected_layer(inputs: int, outputs: int, *, bias: bool = True) -> Layer:
+    """Count a fully connected layer: a weight for each (input, output) pair.
+
+    Examples
+    --------
+    >>> fully_connected_layer(3072, 1000).weights
+    3072000
+    """
+    return Layer(inputs * outputs, outputs if bias else 0, inputs * outputs)
+
+
+def locally_connected_layer(
+    channels: int, output: Volume, kernel: Pair, *, groups: int = 1, bias: bool = True
+) -> Layer:
+    """Count a layer that looks locally but shares no weights between positions.
+
+    Examples
+    --------
+    >>> locally_connected_layer(3, Volume(64, 32, 32), (3, 3)).total
+    1835008
+    """
+    weights = output.values * (channels // groups) * math.prod(kernel)
+    return Layer(weights, output.values if bias else 0, weights)
