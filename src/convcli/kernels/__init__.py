@@ -1,6 +1,7 @@
 """Kernels: what they are, the named ones, and how they are read from text and files."""
 
 from convcli.kernels.catalogue import CATALOGUE, OPERATORS, THEMES, Entry, Parameter
+from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats import (
     FORMATS,
     Archive,
@@ -9,7 +10,8 @@ from convcli.kernels.formats import (
     parse_kernel,
     read_kernel,
 )
-from convcli.kernels.kernel import MAX_WEIGHTS, Effect, IntegerForm, Kernel
+from convcli.kernels.integers import IntegerForm
+from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.layout import Layout
 from convcli.kernels.named import entry_named
 from convcli.kernels.operator import Combine, Operator

@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import KernelError
+from convcli.kernels.checks import checked_bias, checked_weights
+from convcli.kernels.integers import IntegerForm, integers_of
 
 Weights: TypeAlias = NDArray[np.float64]
 
-MAX_WEIGHTS = 4 * 2**20
-"""The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
-
 _TOLERANCE = 1e-9
 """Below this part of Σ|w| a sum of weights counts as zero: float noise, not intent."""
-
-_LARGEST_INTEGER = 2**31
-_LARGEST_DENOMINATOR = 64
-_SMALLEST = 1e-300
-"""Below it a divisor that makes whole numbers would be infinite."""
 
 
 class Effect(enum.Enum):
@@ -32,22 +26,6 @@ class Effect(enum.Enum):
     CHANGE = "answers change"
     SHARPENS = "sharpens"
     SCALES = "scales brightness"
-
-
-@dataclass(frozen=True, slots=True)
-class IntegerForm:
-    """A kernel as integers over one divisor: weights = integers / divisor.
-
-    Attributes
-    ----------
-    integers : ndarray of int64
-        Same shape as the weights.
-    divisor : float
-        What the integers are divided by.
-    """
-
-    integers: NDArray[np.int64]
-    divisor: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +67,11 @@ class Kernel:
         name: str = "kernel",
         description: str = "",
     ) -> None:
-        grid = _weights(weights)
+        grid = checked_weights(weights)
         grid.flags.writeable = False
         outputs = grid.shape[0] if grid.ndim == 4 else None  # noqa: PLR2004 - OIHW
         object.__setattr__(self, "weights", grid)
-        object.__setattr__(self, "bias", _bias(bias, outputs))
+        object.__setattr__(self, "bias", checked_bias(bias, outputs))
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "description", description)
 
@@ -203,19 +181,7 @@ class Kernel:
         >>> form.integers.tolist(), form.divisor
         ([[1, 2, 1]], 4.0)
         """
-        magnitudes = np.abs(self.weights[self.weights != 0])
-        if magnitudes.size == 0 or not (magnitudes % 1).any():
-            return _integers_over(self.weights, 1.0)
-        smallest = float(magnitudes.min())
-        if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
-            return None
-        for denominator in range(1, _LARGEST_DENOMINATOR + 1):
-            divisor = denominator / smallest
-            whole = round(min(divisor, _LARGEST_INTEGER))
-            form = _integers_over(self.weights, whole) if _near(divisor, whole) else None
-            if form is not None:
-                return form
-        return None
+        return integers_of(self.weights)
 
     def flipped(self) -> "Kernel":
         """Return the kernel flipped on both axes: convolution from correlation."""
@@ -243,63 +209,6 @@ class Kernel:
         return self.weights
 
 
-def _weights(weights: ArrayLike) -> Weights:
-    try:
-        given = np.asarray(weights)
-    except ValueError:
-        raise KernelError(
-            "weights: expected rows of equal length, got ragged lists: make all rows "
-            "equally long"
-        ) from None
-    if given.dtype.kind not in "biuf":
-        raise KernelError(f"weights: expected real numbers, got dtype {given.dtype}")
-    if given.ndim not in (2, 4):
-        raise KernelError(
-            "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
-            f"got {given.ndim} dimensions of shape {given.shape}"
-        )
-    if given.size == 0:
-        raise KernelError(f"weights: expected at least one, got the shape {given.shape}")
-    if given.size > MAX_WEIGHTS:
-        raise KernelError(
-            f"weights: expected at most {MAX_WEIGHTS:,}, got {given.size:,}: split the bank"
-        )
-    grid = np.array(given, dtype=np.float64, order="C")
-    if not np.isfinite(grid).all():
-        place = np.argwhere(~np.isfinite(grid))[0].tolist()
-        raise KernelError(
-            f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
-            f"{grid[tuple(place)]}: replace it by a number"
-        )
-    return grid
-
-
-def _bias(
-    bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
-) -> tuple[float, ...]:
-    if bias is None or (isinstance(bias, tuple) and not bias):
-        return ()
-    try:
-        values = np.asarray(bias, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise KernelError(f"bias: expected numbers, got {bias!r}") from None
-    if not np.isfinite(values).all():
-        raise KernelError(f"bias: expected finite numbers, got {bias}")
-    if values.ndim == 0:
-        return (float(values),)
-    if (
-        values.ndim > 1
-        or values.size == 0
-        or (outputs is not None and values.size not in (1, outputs))
-    ):
-        raise KernelError(
-            "bias: expected one number"
-            + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
-            + f"; got the shape {values.shape}: give as many as there are maps"
-        )
-    return tuple(float(value) for value in values)
-
-
 def _is_outer(grid: Weights) -> bool:
     """Tell whether a grid is the outer product of its strongest column and row."""
     y, x = np.unravel_index(np.abs(grid).argmax(), grid.shape)
@@ -316,18 +225,3 @@ def _clean_sums(rows: Weights) -> Weights:
 
 def _close(one: Weights, other: Weights, scale: float) -> bool:
     return bool(np.allclose(one, other, rtol=0, atol=_TOLERANCE * scale))
-
-
-def _near(value: float, whole: float) -> bool:
-    return abs(value - whole) <= _TOLERANCE * abs(whole)
-
-
-def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
-    integers = np.rint(weights * divisor)
-    if np.abs(integers).max() >= _LARGEST_INTEGER:
-        return None
-    if not np.array_equal(integers / divisor, weights):
-        return None
-    exact = integers.astype(np.int64)
-    exact.flags.writeable = False
-    return IntegerForm(exact, float(divisor))

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import KernelError
+from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.layout import Layout
 
 _DIMENSIONS = (2, 3, 4)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
+from convcli.kernels.checks import MAX_WEIGHTS
+from convcli.kernels.kernel import Kernel, Weights
 from convcli.kernels.layout import Layout
 
 MOST_BYTES = 40 * MAX_WEIGHTS

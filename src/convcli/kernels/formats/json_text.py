@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats.base import TextFormat, fail, over_divisor, plain
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
+from convcli.kernels.kernel import Kernel, Weights
 
 _KEYS = ("name", "description", "weights", "divisor", "bias")
 _DIMENSIONS = (2, 3, 4)

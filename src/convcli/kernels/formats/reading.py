@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convcli.errors import ConvcliError, KernelError
+from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats.base import MOST_BYTES, ArrayFormat, Tensor, TextFormat, fail
 from convcli.kernels.formats.json_text import JSON
 from convcli.kernels.formats.patch import PREFIX, kernel_of_picture
 from convcli.kernels.formats.registry import FORMATS, format_of, recognised
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.layout import Layout
 
 TENSOR = "::"

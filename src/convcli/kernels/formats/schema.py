@@ -9,7 +9,7 @@ which signs beyond the control characters cannot be printed.
 import sys
 from typing import Any, TypeAlias
 
-from convcli.kernels.kernel import MAX_WEIGHTS
+from convcli.kernels.checks import MAX_WEIGHTS
 
 Schema: TypeAlias = dict[str, Any]
 
