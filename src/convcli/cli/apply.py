@@ -8,17 +8,8 @@ import click
 
 from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.help import Command
-from convcli.cli.options import (
-    FiniteType,
-    OperandType,
-    json_option,
-    layout_option,
-    option,
-    quiet_option,
-    strict_option,
-    whole,
-    window_options,
-)
+from convcli.cli.kernel_types import OperandType, layout_option
+from convcli.cli.options import json_option, option, quiet_option, strict_option, window_options
 from convcli.cli.pictures import (
     pixel_options,
     reading_from,
@@ -26,6 +17,7 @@ from convcli.cli.pictures import (
     saving_from,
     saving_options,
 )
+from convcli.cli.types import FiniteType, whole
 
 if TYPE_CHECKING:
     from convcli.filtering import Report

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import option, whole
+from convcli.cli.options import option
+from convcli.cli.types import whole
 
 if TYPE_CHECKING:
     from convcli.engine import Plan

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.lesson_options import PointType
-from convcli.cli.options import KernelType, json_option, option, window_options
+from convcli.cli.kernel_types import KernelType
+from convcli.cli.options import json_option, option, window_options
+from convcli.cli.types import PointType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:

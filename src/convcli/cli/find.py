@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.options import KernelType, json_option, layout_option, option, whole
+from convcli.cli.kernel_types import KernelType, layout_option
+from convcli.cli.options import json_option, option
+from convcli.cli.types import whole
 
 if TYPE_CHECKING:
     from convcli.kernels import Kernel

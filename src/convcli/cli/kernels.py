@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.options import NameType, json_option, layout_option, option
+from convcli.cli.kernel_types import NameType, layout_option
+from convcli.cli.options import json_option, option
 
 if TYPE_CHECKING:
     from convcli.kernels import Archive, Entry, Kernel, Operator

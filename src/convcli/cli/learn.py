@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.options import PairType, json_option, option, quiet_option
+from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.types import PairType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:

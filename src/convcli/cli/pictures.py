@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from convcli.cli.options import option, whole
+from convcli.cli.options import option
+from convcli.cli.types import whole
 from convcli.errors import ImageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import click
 
 from convcli.cli.help import Command
 from convcli.cli.options import (
-    PairType,
     border_option,
     dilation_option,
     json_option,
@@ -24,6 +23,7 @@ from convcli.cli.pictures import (
     saving_from,
     saving_options,
 )
+from convcli.cli.types import PairType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:

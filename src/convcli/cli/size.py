@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.options import PaddingType, PairType, json_option, option, quiet_option, whole
+from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.types import PaddingType, PairType, whole
 from convcli.geometry import Axis, Padding, Pair, ReceptiveField, clean_settings, window
 
 
