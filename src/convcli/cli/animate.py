@@ -99,7 +99,7 @@ def command(
     if it were the whole picture, in grey; padding has green frames.
     """
     from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
-    from convcli.images.canvas import check_canvas_target, write_frames  # noqa: PLC0415
+    from convcli.images.canvas_files import check_canvas_target, write_frames  # noqa: PLC0415
     from convcli.lessons.animate import durations_for, frames_of, scene_of  # noqa: PLC0415
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
 

@@ -89,7 +89,7 @@ def _show_strips(
     image: str, kernel: "Kernel", *, gray: bool, png: str | None, as_json: bool
 ) -> None:
     from convcli.filtering import Options  # noqa: PLC0415 - NumPy
-    from convcli.images.canvas import check_canvas_target, write_canvas  # noqa: PLC0415
+    from convcli.images.canvas_files import check_canvas_target, write_canvas  # noqa: PLC0415
     from convcli.lessons import border_strips as lesson  # noqa: PLC0415 - NumPy
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
 

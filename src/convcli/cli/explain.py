@@ -80,7 +80,7 @@ def command(
     picture with transparency, the one with --alpha keep.
     """
     from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
-    from convcli.images.canvas import check_canvas_target, write_canvas  # noqa: PLC0415
+    from convcli.images.canvas_files import check_canvas_target, write_canvas  # noqa: PLC0415
     from convcli.lessons.explain import explain  # noqa: PLC0415 - NumPy
     from convcli.lessons.explain_drawing import draw  # noqa: PLC0415 - NumPy
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
