@@ -23,3 +23,7 @@ class SpecError(KernelError):
 
 class ImageError(ConvcliError):
     """Pixels that cannot be read, filtered or written."""
+
+
+class BatchError(ConvcliError):
+    """Many inputs that cannot be one batch: found before anything runs."""

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -82,6 +82,10 @@ class Kernel:
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By the constructor: an array that is unpickled could be written to.
+        return (Kernel, (self.weights, self.bias or None, self.name, self.description))
 
     @cached_property
     def _key(self) -> tuple[tuple[int, ...], bytes, tuple[float, ...]]:

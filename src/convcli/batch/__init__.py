@@ -1,0 +1,1 @@
+"""Many pictures: jobs, what runs them, and what they report."""

@@ -1,0 +1,153 @@
+"""One picture of many: where it comes from, where it goes, what became of it."""
+
+import enum
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from convcli.batch import places
+from convcli.errors import ConvcliError
+from convcli.filtering import Options, Report, filter_file
+from convcli.filtering.stages import Operand
+from convcli.images import Reading, Saving
+
+
+class Status(enum.Enum):
+    """How a job ended."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Its output was there before."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to filter.
+
+    Attributes
+    ----------
+    source, target : str
+        As `convcli.filtering.filter_file` takes them, but never ``-``.
+    """
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one job ended.
+
+    Attributes
+    ----------
+    job : Job
+        Which.
+    status : Status
+        How.
+    reason : str
+        Why it failed, on one line; empty otherwise.
+    megapixels : float
+        Size of the input, of all frames together, in millions of pixels.
+    seconds : float
+        How long it took, with reading and writing.
+    report : Report or None
+        What was done; None where nothing was.
+    """
+
+    job: Job
+    status: Status
+    reason: str = ""
+    megapixels: float = 0.0
+    seconds: float = 0.0
+    report: Report | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain JSON values."""
+        return {
+            "source": self.job.source,
+            "target": self.job.target,
+            "status": self.status.value,
+            "reason": self.reason,
+            "megapixels": round(self.megapixels, 6),
+            "seconds": round(self.seconds, 6),
+            **({} if self.report is None else self.report.as_dict()),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is done to every file; it can be pickled, and is sent to a worker once.
+
+    Attributes
+    ----------
+    kernels : tuple of Kernel or Operator
+        The chain.
+    options, reading, saving, kind, sheet
+        As in `convcli.filtering.filter_file`.
+    skip_existing : bool
+        Leave a file alone whose output is there already.
+    """
+
+    kernels: tuple[Operand, ...]
+    options: Options
+    reading: Reading = field(default_factory=Reading)
+    saving: Saving = field(default_factory=Saving)
+    kind: str | None = None
+    sheet: bool = False
+    skip_existing: bool = False
+
+    def with_threads(self, threads: int) -> "Work":
+        """Return the same work, of which the engine does each file on so many threads."""
+        return replace(self, options=replace(self.options, jobs=threads))
+
+    def run(self, job: Job) -> Outcome:
+        """Filter one file; its own faults are told, not raised.
+
+        Examples
+        --------
+        >>> from convcli import kernel_from
+        >>> work = Work(kernels=(kernel_from("box"),), options=Options())
+        >>> work.run(Job("nowhere.png", "out.png")).reason
+        'no such file: check the path'
+        """
+        if self.skip_existing and places.is_taken(job.target):
+            return Outcome(job=job, status=Status.SKIPPED)
+        start = time.perf_counter()
+        try:
+            report = self._filter(job)
+        except ConvcliError as error:
+            reason = str(error).removeprefix(f"{job.source}: ")
+        except MemoryError:
+            reason = "not enough memory: use fewer --jobs, or --memory"
+        except OSError as error:
+            reason = f"{error.filename or job.target}: {error.strerror or error}"
+        else:
+            seconds = time.perf_counter() - start
+            return Outcome(
+                job=job,
+                status=Status.DONE,
+                megapixels=_megapixels(report),
+                seconds=seconds,
+                report=report,
+            )
+        seconds = time.perf_counter() - start
+        return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
+
+    def _filter(self, job: Job) -> Report:
+        places.make_folder_of(job.target)
+        return filter_file(
+            self.kernels,
+            job.source,
+            job.target,
+            self.options,
+            reading=self.reading,
+            saving=self.saving,
+            kind=self.kind,
+            sheet=self.sheet,
+        )
+
+
+def _megapixels(report: Report) -> float:
+    rows, columns, _ = report.input_shape
+    return rows * columns * report.frames / 1e6

@@ -1,0 +1,96 @@
+"""The executor of one machine: a process for each of several cores.
+
+Processes, not threads: Pillow's switches hold for a whole process (`images.limits`), its
+encoders keep Python's lock, and a decoder that crashes takes only its own file with it.
+"""
+
+import contextlib
+from collections.abc import Generator, Iterable, Iterator
+from multiprocessing.connection import wait
+
+from convcli.batch.job import Job, Outcome, Work
+from convcli.batch.workers import Worker
+from convcli.engine import available_cores
+
+
+def shares(files: int, jobs: int | None = None) -> tuple[int, int]:
+    """Return how many workers there are, and threads of the engine in each.
+
+    Together they never exceed the cores that this process may use.
+
+    Parameters
+    ----------
+    files : int
+        How many there are to filter.
+    jobs : int, optional
+        The most cores to use.
+    """
+    cores = min(jobs or available_cores(), available_cores())
+    workers = max(1, min(cores, files))
+    return workers, cores // workers
+
+
+class LocalExecutor:
+    """Runs jobs in processes of this machine.
+
+    Parameters
+    ----------
+    workers : int
+        Processes.
+    threads : int
+        Of the engine, in each.
+    """
+
+    def __init__(self, workers: int, threads: int = 1) -> None:
+        self._most, self._threads = workers, threads
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Take no more jobs; those that run end, and are yielded."""
+        self._stopped = True
+
+    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+        """Run jobs, and yield what became of each as it ends: see `Executor.run`."""
+        work = work.with_threads(self._threads)
+        waiting = iter(jobs)
+        workers: list[Worker] = []
+        try:
+            while True:
+                self._feed(workers, work, waiting)
+                busy = [worker for worker in workers if worker.job is not None]
+                if not busy:
+                    return
+                yield from _ended(busy)
+                workers = [worker for worker in workers if worker.is_alive]
+        finally:
+            _end(workers)
+
+    def _feed(self, workers: list[Worker], work: Work, waiting: Iterator[Job]) -> None:
+        """Give a job to each worker that has none; start workers as they are needed."""
+        while not self._stopped:
+            idle = next((worker for worker in workers if worker.job is None), None)
+            if idle is None and len(workers) == self._most:
+                return
+            job = next(waiting, None)
+            if job is None:
+                return
+            if idle is None:
+                idle = Worker(work)
+                workers.append(idle)
+            idle.start(job)
+
+
+def _ended(busy: list[Worker]) -> Iterator[Outcome]:
+    """Wait until a job ends; yield the outcomes of all that have."""
+    ready = set(wait([worker.connection for worker in busy]))
+    for worker in busy:
+        if worker.connection in ready:
+            yield worker.outcome()
+
+
+def _end(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.leave()
+    for worker in workers:
+        with contextlib.closing(worker):
+            worker.join()

@@ -1,0 +1,87 @@
+"""What became of a whole batch."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from convcli.batch.job import Outcome, Status
+
+MOST_FAILURES = 1000
+MOST_WARNINGS = 20
+"""How many are kept: a batch may have millions."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts outcomes as they come.
+
+    Attributes
+    ----------
+    counts : Counter
+        How many jobs ended in which `Status`.
+    failures : list of Outcome
+        The first `MOST_FAILURES` that failed.
+    warnings : Counter
+        The first `MOST_WARNINGS` different ones, and of how many files each was said.
+    megapixels : float
+        Of all that was done.
+    busy : float
+        Seconds of work, of all workers together.
+    seconds : float
+        From the start to the end of the batch.
+    interrupted : bool
+        Whether it was stopped before its end.
+    """
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    failures: list[Outcome] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    megapixels: float = 0.0
+    busy: float = 0.0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more."""
+        self.counts[outcome.status] += 1
+        self.megapixels += outcome.megapixels
+        self.busy += outcome.seconds
+        if outcome.status is Status.FAILED and len(self.failures) < MOST_FAILURES:
+            self.failures.append(outcome)
+        for warning in outcome.report.warnings if outcome.report else ():
+            if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
+                self.warnings[warning] += 1
+
+    @property
+    def ended(self) -> int:
+        """How many jobs ended."""
+        return self.counts.total()
+
+    @property
+    def rate(self) -> float:
+        """Megapixels a second."""
+        return self.megapixels / self.seconds if self.seconds else 0.0
+
+    @property
+    def return_code(self) -> int:
+        """The status to exit with: 0 only if all went well.
+
+        Examples
+        --------
+        >>> Summary().return_code
+        0
+        """
+        if self.interrupted:
+            return 130
+        return 1 if self.counts[Status.FAILED] else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values."""
+        return {
+            **{status.value: self.counts[status] for status in Status},
+            "megapixels": round(self.megapixels, 6),
+            "seconds": round(self.seconds, 6),
+            "busy_seconds": round(self.busy, 6),
+            "megapixels_per_second": round(self.rate, 3),
+            "interrupted": self.interrupted,
+        }

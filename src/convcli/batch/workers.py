@@ -1,0 +1,115 @@
+"""One process that does one job after another."""
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+import warnings
+import weakref
+from multiprocessing.connection import Connection
+from typing import Any
+
+from convcli.batch.job import Job, Outcome, Status, Work
+
+_PATIENCE = 5.0
+"""Seconds that a process may take to leave before it is killed."""
+
+_OURS: "weakref.WeakSet[Connection]" = weakref.WeakSet()
+"""This process's ends of the pipes: a fork has them too, and must close them, for a worker
+ends when no process holds the other end of its pipe."""
+
+
+class Worker:
+    """A process of this machine.
+
+    Parameters
+    ----------
+    work : Work
+        What it does to each file.
+
+    Attributes
+    ----------
+    connection : Connection
+        Ready to be read from when a job has ended, or the process has.
+    job : Job or None
+        What it is at.
+    """
+
+    def __init__(self, work: Work) -> None:
+        # A fork starts in 10 ms with all that is imported here; elsewhere than on Linux it
+        # is not safe.
+        start = "fork" if sys.platform == "linux" else "spawn"
+        context: Any = multiprocessing.get_context(start)
+        self.connection, theirs = context.Pipe()
+        self.job: Job | None = None
+        _OURS.add(self.connection)
+        self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        with warnings.catch_warnings():
+            # NumPy's BLAS has threads of its own, which it ends before a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._process.start()
+        theirs.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can take a job."""
+        return not self.connection.closed
+
+    def start(self, job: Job) -> None:
+        """Give it a job."""
+        self.job = job
+        # One that has died meanwhile is found out when its answer is read.
+        with contextlib.suppress(OSError):
+            self.connection.send(job)
+
+    def outcome(self) -> Outcome:
+        """Return what became of its job; that has failed where the process has died."""
+        job, self.job = self.job, None
+        try:
+            outcome: Outcome = self.connection.recv()
+        except (EOFError, OSError):
+            assert job is not None  # noqa: S101 - only workers with a job are asked
+            self.close()
+            return Outcome(job=job, status=Status.FAILED, reason=self._last_words())
+        return outcome
+
+    def leave(self) -> None:
+        """Tell it to end: at once where it is in the middle of a job."""
+        if self.job is not None:
+            self._process.terminate()
+        self.connection.close()
+
+    def join(self) -> None:
+        """Wait until it has ended; kill it where that takes long."""
+        self._process.join(_PATIENCE)
+        if self._process.exitcode is None:
+            self._process.kill()
+            self._process.join()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.connection.close()
+
+    def _last_words(self) -> str:
+        self.join()
+        code = self._process.exitcode or 0
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        remedy = "use fewer --jobs, or --memory" if code == -signal.SIGKILL else "try it alone"
+        return f"the process that filtered it {how}: {remedy}"
+
+
+def _serve(connection: Connection, work: Work) -> None:
+    """Do jobs until nobody sends any more."""
+    for inherited in _OURS:
+        inherited.close()
+    # A terminal sends Ctrl-C to all processes: the first of them decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            connection.send(work.run(connection.recv()))
+
+
+def _leave(*_: object) -> None:
+    """Leave by an exception, so that temporary files are removed."""
+    sys.exit(128 + signal.SIGTERM)
