@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.engine import engine_options, show_plans
+from convcli.cli.filter_options import filter_options, options_from
 from convcli.cli.help import Command
-from convcli.cli.kernel_types import OperandType, layout_option
-from convcli.cli.options import json_option, option, quiet_option, strict_option, window_options
+from convcli.cli.kernel_types import OperandType
+from convcli.cli.options import json_option, quiet_option, strict_option, window_options
 from convcli.cli.pictures import (
     pixel_options,
     reading_from,
@@ -17,16 +18,12 @@ from convcli.cli.pictures import (
     saving_from,
     saving_options,
 )
-from convcli.cli.types import FiniteType, whole
 
 if TYPE_CHECKING:
     from convcli.filtering import Report
     from convcli.kernels import Kernel, Operator
 
 _STANDARD = "-"
-_RANGES = ("auto", "clip", "abs", "shift", "stretch", "balance")
-_COMBINES = ("magnitude", "max", "sum", "mean", "min")
-_COLORMAPS = ("gray", "viridis", "magma", "diverging")
 
 
 @click.command(
@@ -48,81 +45,7 @@ Examples:
 @click.argument("target", metavar="OUTPUT", type=click.Path(allow_dash=True))
 @window_options
 @strict_option
-@option(
-    "--then",
-    "chain",
-    type=OperandType(),
-    multiple=True,
-    metavar="KERNEL",
-    section="Kernel",
-    help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
-)
-@option(
-    "--combine",
-    type=click.Choice(_COMBINES),
-    default=None,
-    section="Kernel",
-    help="How the answers of kernels joined by + become one.  [default: magnitude]",
-)
-@option(
-    "--bias",
-    type=FiniteType(),
-    default=None,
-    section="Kernel",
-    help="Add this to each value (of every kernel).",
-)
-@option(
-    "--flip",
-    is_flag=True,
-    section="Kernel",
-    help="Flip the kernel first: the mathematician's convolution.",
-)
-@layout_option
-@option(
-    "--map",
-    type=whole(0),
-    default=None,
-    metavar="N",
-    section="Output maps",
-    help="Write this one of a filter bank's maps, counted from 0.",
-)
-@option(
-    "--sheet",
-    is_flag=True,
-    section="Output maps",
-    help="Write all maps as one sheet of labelled tiles.",
-)
-@option(
-    "--relu",
-    is_flag=True,
-    section="Output maps",
-    help="Make negative values 0 before they are written.",
-)
-@option(
-    "--colormap",
-    type=click.Choice(_COLORMAPS),
-    default=None,
-    section="Output maps",
-    help="Colour each map as heat. --range auto then stretches; with diverging it keeps "
-    "0 in the middle.",
-)
-@option(
-    "--direction",
-    is_flag=True,
-    section="Pixels",
-    help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
-)
-@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
-@option(
-    "--range",
-    "mapping",
-    type=click.Choice(_RANGES),
-    default="auto",
-    show_default=True,
-    section="Pixels",
-    help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
-    "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
-)
+@filter_options
 @pixel_options
 @reading_options
 @saving_options
@@ -135,14 +58,8 @@ def command(
     chain: tuple["Kernel | Operator", ...],
     source: str,
     target: str,
-    mapping: str,
-    method: str,
     plan_only: bool,
-    depth: str | None,
-    alpha: str,
     kind: str | None,
-    combine: str | None,
-    colormap: str | None,
     sheet: bool,
     quiet: bool,
     as_json: bool,
@@ -158,29 +75,11 @@ def command(
     A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
     with {map} in its name, a picture for each output map; a .tif, a page for each.
     """
-    from convcli.engine import Method  # noqa: PLC0415 - the same
-    from convcli.filtering import (  # noqa: PLC0415 - they import NumPy
-        Alpha,
-        Colormap,
-        Options,
-        Range,
-        filter_file,
-        plan_file,
-    )
-    from convcli.images import Depth  # noqa: PLC0415 - the same
-    from convcli.kernels import Combine  # noqa: PLC0415 - the same
+    from convcli.filtering import filter_file, plan_file  # noqa: PLC0415 - NumPy
 
     _refuse_terminals(source, None if plan_only else target)
     reading, saving = reading_from(settings), saving_from(settings)
-    options = Options(
-        range=Range(mapping),
-        depth=Depth(depth) if depth else None,
-        alpha=Alpha(alpha),
-        method=Method(method),
-        combine=Combine(combine) if combine else None,
-        colormap=Colormap(colormap) if colormap else None,
-        **settings,
-    )
+    options = options_from(settings)
     if plan_only:
         plans = plan_file([kernel, *chain], source, options, reading=reading)
         show_plans(plans, options.jobs, as_json=as_json)

@@ -15,6 +15,17 @@ option = functools.partial(click.option, cls=Option)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
+def group(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return what adds several options, in this order."""
+
+    def add(command: _Command) -> _Command:
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return add
+
+
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json``."""
     return option(

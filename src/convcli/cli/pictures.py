@@ -1,19 +1,16 @@
 """Options about pictures and their files, and what the library takes for them."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from convcli.cli.options import option
+from convcli.cli.options import group, option
 from convcli.cli.types import whole
 from convcli.errors import ImageError
 
 if TYPE_CHECKING:
     from convcli.images import Reading, Saving
-
-_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _MOST_PIXELS = 2**40
 
@@ -44,16 +41,7 @@ class FormatType(click.ParamType[str, Any]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
 
 
-def _group(*options: _Decorator) -> _Decorator:
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for one in reversed(options):
-            command = one(command)
-        return command
-
-    return add
-
-
-pixel_options = _group(
+pixel_options = group(
     option(
         "--depth",
         type=click.Choice(("8", "16", "float")),
@@ -79,7 +67,7 @@ pixel_options = _group(
 )
 """How pixels are filtered: ``depth``, ``alpha``, ``linear``."""
 
-reading_options = _group(
+reading_options = group(
     option(
         "--frame",
         type=whole(0),
@@ -113,7 +101,7 @@ reading_options = _group(
 )
 """What is accepted: see `reading_from`."""
 
-saving_options = _group(
+saving_options = group(
     option(
         "--format",
         "kind",
