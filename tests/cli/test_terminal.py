@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.support import PHOTOS, command, environment
+from convcli.lessons.stacks import PRESETS
 
 if sys.platform == "win32":
     pytest.skip("openpty opens no terminals on Windows", allow_module_level=True)
@@ -27,7 +28,23 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "size": ("size", "--w", "224", "--k", "7", "--s", "2", "--p", "3"),
     "common": ("size", "--common"),
     "apply": ("apply", "box:3", str(CAMERA), "out.png"),
+    "rules": ("size", "--w", "224", "--k", "3", "--s", "2", "--p", "1", "--compare"),
+    "borders": ("borders",),
+    "stacks": ("stack", "--in", "8x8x3", "conv:4,k3", "--compare", "conv:4,k5 relu"),
+    **{f"stack {name}": ("stack", "--preset", name) for name in PRESETS},
 }
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "params": ("layer", "weights", "biases", "total", "ratio"),
+    "rules": ("rule", "output", "left", "right"),
+    "borders": ("name", "drawn", "NumPy", "SciPy", "OpenCV", "torch", "ImageMagick"),
+    "stacks": ("first", "second", "ratio"),
+    **dict.fromkeys(
+        (f"stack {name}" for name in PRESETS),
+        ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory"),
+    ),
+}
+"""What stands above each table; in blocks, before each value."""
 
 
 def shown(words: tuple[str, ...], columns: int, folder: Path, **more: str) -> str:
@@ -101,6 +118,11 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         ("size", ["= 225/2 = 112.50", "K = 6"], []),
         ("common", ["strided", "shrinkage", "16"], ["no shrinkage"]),
         ("apply", ["512 × 512 px, 1 channel", "range clip"], ["padding 1, border zero"]),
+        ("rules", ["SAME_LOWER", "225/2"], ["no whole number: not allowed"]),
+        ("borders", ["dcb|abcd|cba", "REFLECT_101", "ImageMagick"], []),
+        ("stacks", ["(3·3·3+1)·4", "112", "304"], []),
+        ("stack resnet18", ["conv:64,k7,s2,p3,nobias", "fc:1000"], ["2,359,296"]),
+        ("stack vgg16", ["conv:64,k3,p1", "(25088+1)·4096"], ["102,764,544"]),
     ],
 )
 def test_all_that_matters_can_be_read(
@@ -110,6 +132,24 @@ def test_all_that_matters_can_be_read(
     text = plain(shows[show])
     parts = narrow if columns == 40 else [*narrow, *wide]
     assert [part for part in parts if part not in text] == []
+
+
+@pytest.mark.parametrize("show", TABLES)
+def test_tables_are_tables_in_80_columns_and_blocks_where_they_must_be(
+    terminal: tuple[int, dict[str, str]], show: str
+) -> None:
+    columns, shows = terminal
+    lines = [line.split() for line in plain(shows[show]).splitlines()]
+    headings = list(TABLES[show])
+    firsts = {line[0] for line in lines if line}
+    assert headings in lines or (columns == 40 and firsts.issuperset(headings[2:]))
+
+
+def test_a_blank_line_parts_the_blocks_of_a_narrow_terminal(tmp_path: Path) -> None:
+    text = plain(shown(SHOWS["stack lenet"], 40, tmp_path))
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    assert [block[0] for block in blocks[1:4]] == ["input", "1 conv:6,k5", "2 relu"]
+    assert [line.split()[0] for line in blocks[3][1:]] == ["output", "sees", "jump", "memory"]
 
 
 def test_a_terminal_gets_colour(terminal: tuple[int, dict[str, str]], tmp_path: Path) -> None:

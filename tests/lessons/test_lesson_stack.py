@@ -126,9 +126,20 @@ def test_memory_is_four_bytes_a_value(ask: Ask) -> None:
 def test_what_does_not_tile_is_marked(run: Callable[..., Any], ask: Ask) -> None:
     text = run("stack", "--in", "7x7x1", "conv:1,k3,s3").stdout
     assert "2×2×1 !" in text
-    assert "7/3 columns, truncated to 2; never looked at: 1 of the map" in text
+    assert "7/3 rows and columns, truncated to 2; never looked at: 1 of the map" in text
+    assert text.count("truncated") == 1
     assert ask("stack", "--in", "7x7x1", "conv:1,k3,s3")["clean"] is False
     assert "!" not in run("stack", "--in", "7x7x1", "conv:1,k3,s2").stdout
+
+
+def test_rows_and_columns_that_differ_have_a_note_each(run: Callable[..., Any]) -> None:
+    text = run("stack", "--in", "7x8x1", "relu", "conv:1,k3,s3").stdout
+    notes = [line for line in text.splitlines() if line.startswith("!")]
+    assert notes == [
+        "! layer 2 conv:1,k3,s3: 7/3 rows, truncated to 2; never looked at: 1 of the map.",
+        "! layer 2 conv:1,k3,s3: 8/3 columns, truncated to 2; never looked at: 2 of the map.",
+    ]
+    assert any(line.split()[:3] == ["2", "conv:1,k3,s3", "2×2×1"] for line in text.splitlines())
 
 
 def test_a_stack_from_a_file_is_the_same(ask: Ask, tmp_path: Any) -> None:

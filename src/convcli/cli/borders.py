@@ -82,7 +82,7 @@ def _show_modes(width: int, *, as_json: bool) -> None:
         return
     from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
 
-    show_table("Border modes", ("name", "drawn", *_TOOLS), rows, numbers=(0, 1))
+    show_table("Border modes", ("name", "drawn", *_TOOLS), rows)
 
 
 def _show_strips(

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from convcli.cli.render_layout import ROOMY, Layout, layout_for, wrapped
 from convcli.wording import short, times
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 _ENDLESS = 10_000
 """Columns of a pipe: wide enough that no table is ever cut."""
-
-_NARROWEST = 16
-"""Columns of a terminal that a table's last column needs at the least."""
 
 _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 """Modes that are filtered as they are, with 8 bits or 16."""
@@ -59,43 +56,51 @@ def show_table(
     rows: Iterable[Sequence[str]],
     *,
     numbers: Sequence[int] = (),
+    names: int = 1,
 ) -> None:
     """Print a table; columns named in `numbers` stand to the right.
 
-    On a terminal the last column is wrapped where it has to be; a terminal that is too
-    narrow even for that gets each row as a block of lines.
+    In a terminal cells are moved together, and wrapped, as far as they have to be; where
+    not even that is enough, each row becomes a block of lines below its first `names` cells.
     """
     body = [tuple(row) for row in rows]
-    if not _has_room(headings, body):
-        show(Text(title, style="bold"), *_blocks(headings, body))
+    layout = layout_for(headings, body, width_of_output())
+    if layout is None:
+        show(Text(title, style="bold"), *_blocks(headings, body, names), "")
         return
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for index, heading in enumerate(headings):
-        right = index in numbers
-        last = index == len(headings) - 1
-        side: JustifyMethod = "right" if right else "left"
-        table.add_column(heading, justify=side, no_wrap=not last, overflow="fold")
+    table = _table(title, layout)
+    for index, (heading, width) in enumerate(zip(headings, layout.widths, strict=True)):
+        side: JustifyMethod = "right" if index in numbers else "left"
+        table.add_column(_cell(heading, width), justify=side, width=width, overflow="fold")
     for row in body:
-        table.add_row(*(Text(cell) for cell in row))
-    show(table)
+        table.add_row(*map(_cell, row, layout.widths))
+    show(table, *[""] * (layout.gap < ROOMY))
 
 
-def _has_room(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    if not sys.stdout.isatty():
-        return True
-    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
-    gaps = 3 * len(widths) + 1
-    return sum(widths[:-1]) + min(widths[-1], _NARROWEST) + gaps <= Console().width
+def _table(title: str, layout: Layout) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    if layout.gap < ROOMY:
+        table.padding = (0, layout.gap - 1, 0, 0)
+        table.pad_edge = table.show_edge = False
+    return table
 
 
-def _blocks(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[Text | Table]:
+def _cell(text: str, width: int) -> Text:
+    return Text("\n".join(wrapped(text, width)))
+
+
+def _blocks(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], names: int
+) -> Iterator[Text | Table]:
     for row in rows:
         facts = Table.grid(padding=(0, 2))
         facts.add_column(no_wrap=True)
         facts.add_column(overflow="fold")
-        for heading, cell in zip(headings[1:], row[1:], strict=True):
-            facts.add_row(f"  {heading}", Text(cell))
-        yield Text(row[0], style="bold")
+        for heading, cell in zip(headings[names:], row[names:], strict=True):
+            if cell:
+                facts.add_row(f"  {heading}", Text(cell))
+        yield Text("")
+        yield Text(" ".join(row[:names]).strip(), style="bold")
         yield facts
 
 

@@ -3,30 +3,32 @@
 from itertools import zip_longest
 
 from convcli.cli.render import show, show_facts, show_table
-from convcli.geometry import Volume
+from convcli.geometry import Unseen, Volume
 from convcli.lessons.stacks import Stack, StackRow
 
-_HEADINGS = ("layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
+_HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
 _UNITS = ("", " k", " M", " G", " T", " P")
 
 
 def show_stack(stack: Stack) -> None:
     """Print a table with a row a layer, the totals, and the layers that do not tile."""
     rows: list[tuple[str, ...]] = [
-        ("input", _volume(stack.source), "", "", "1", "1", _memory(stack.source.values * 4))
+        ("", "input", _volume(stack.source), "", "", "1", "1", _memory(stack.source.values * 4))
     ]
-    rows += [_row(row) for row in stack.rows]
-    show_table("A stack, layer by layer", _HEADINGS, rows, numbers=(3, 4, 5, 6))
+    rows += [_row(number, row) for number, row in enumerate(stack.rows, 1)]
+    numbers = (0, 4, 5, 6, 7)
+    show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
     show_facts("Totals", _totals(stack))
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
     if notes:
         show("", *notes)
 
 
-def _row(row: StackRow) -> tuple[str, ...]:
+def _row(number: int, row: StackRow) -> tuple[str, ...]:
     reached = row.reached
     fields = reached.fields
     return (
+        f"{number}",
         "  " * row.depth + row.spec.text,
         _volume(reached.volume) + ("" if row.clean else " !"),
         f"{row.arithmetic} = {row.layer.total:,}" if row.arithmetic else "",
@@ -56,19 +58,25 @@ def _totals(stack: Stack) -> list[tuple[str, str]]:
 
 
 def _note(number: int, row: StackRow) -> list[str]:
-    """Say what a layer leaves over; pad rows and columns are told from picture ones."""
-    notes = []
-    names = ("row", "column")
+    """Say what a layer leaves over: once for both axes where they are alike."""
+    if row.clean:
+        return []
     outputs = (row.reached.volume.height, row.reached.volume.width)
-    for name, exact, output, left in zip(names, row.exact, outputs, row.unseen, strict=False):
-        if left.total:
-            parts = [f"{left.picture} of the map"] * (left.picture > 0)
-            parts += [f"{left.padding} of padding"] * (left.padding > 0)
-            notes.append(
-                f"! layer {number} {row.spec.text}: {exact} {name}s, truncated to {output}; "
-                f"never looked at: {', '.join(parts)}."
-            )
-    return notes
+    rows, columns = zip(row.exact, outputs, row.unseen, strict=True)
+    axes = {"rows and columns": rows} if rows == columns else {"rows": rows, "columns": columns}
+    return [
+        f"! layer {number} {row.spec.text}: {exact} {name}, truncated to {output}; "
+        f"never looked at: {_unseen(left)}."
+        for name, (exact, output, left) in axes.items()
+        if left.total
+    ]
+
+
+def _unseen(left: Unseen) -> str:
+    """Tell pad rows and columns from the map's own."""
+    parts = [f"{left.picture} of the map"] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return ", ".join(parts)
 
 
 def show_comparison(one: Stack, other: Stack) -> None:

@@ -7,9 +7,10 @@ pooling and full connections); AlexNet, VGG16 and ResNet18 as in torchvision.mod
 
 def _basic_block(filters: int, stride: int = 1) -> str:
     """Return ResNet's block of two 3×3 layers; a stride needs a 1×1 shortcut."""
-    shortcut = f"shortcut conv:{filters},k1,s{stride},nobias bn" if stride > 1 else ""
+    step = f",s{stride}" if stride > 1 else ""
+    shortcut = f"shortcut conv:{filters},k1{step},nobias bn" if stride > 1 else ""
     return (
-        f"residual conv:{filters},k3,s{stride},p1,nobias bn relu "
+        f"residual conv:{filters},k3{step},p1,nobias bn relu "
         f"conv:{filters},k3,p1,nobias bn {shortcut} add relu"
     )
 
