@@ -6,8 +6,10 @@ from convcli.engine.problem import Problem, problem_for
 from convcli.engine.run import available_cores, run
 from convcli.engine.store import Seen, Store, ValueRange, saturate
 from convcli.engine.strategies import Method
+from convcli.engine.tiles import Block
 
 __all__ = [
+    "Block",
     "Method",
     "Plan",
     "Problem",

@@ -11,8 +11,9 @@ from convcli.engine.problem import Problem
 from convcli.engine.scratch import Scratch
 from convcli.engine.store import Store, ValueRange
 from convcli.engine.strategies import STRATEGIES, Method, Strategy
-from convcli.engine.tiles import Tile, tiles_of
+from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError
+from convcli.geometry import Axis
 
 _HAIR = 0.1
 
@@ -71,6 +72,35 @@ class Plan:
         strategy = self.strategy
         return tiles_of(self.problem, strategy.rows, strategy.columns, planar=strategy.planar)
 
+    def tiles_in(self, block: Block) -> list[Tile]:
+        """Return the tiles that the outputs of a block lie in."""
+        one = self.strategy
+        return tiles_of(self.problem, one.rows, one.columns, planar=one.planar, block=block)
+
+    def block_of(self, rows: slice, columns: slice) -> Block:
+        """Return some outputs as a block, with what of the image they are computed from.
+
+        Examples
+        --------
+        >>> from convcli import Kernel, window
+        >>> from convcli.engine import problem_for
+        >>> kernel = Kernel([[1], [1], [1]])
+        >>> slide = window(kernel.size, padding="same")
+        >>> tall = plan(problem_for((100_000, 8, 1), np.dtype(np.uint8), kernel, slide))
+        >>> block = tall.block_of(slice(0, 5), slice(0, 8))
+        >>> int(block.held_rows[0]), len(block.held_rows) < 100_000
+        (0, True)
+        """
+        down, across = self.problem.window.axes
+        height, width, _ = self.problem.result_shape
+        padded_rows, padded_columns = padded_sources(self.problem)
+        return Block(
+            rows,
+            columns,
+            _held(down, covered(rows, self.strategy.rows, height), padded_rows),
+            _held(across, covered(columns, self.strategy.columns, width), padded_columns),
+        )
+
     def store(self, out: NDArray[Any], pixels: ValueRange | None = None) -> Store:
         """Return the store that finishes this plan's accumulators into `out`."""
         problem = self.problem
@@ -124,6 +154,12 @@ class Plan:
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
         }
+
+
+def _held(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return which places of an image some outputs read, in order."""
+    read = np.unique(sources_of(axis, outputs, padded))
+    return read[read >= 0]
 
 
 def method_named(name: str | Method) -> Method:

@@ -16,7 +16,7 @@ from convcli.engine.plan import Plan
 from convcli.engine.scratch import Scratch
 from convcli.engine.store import Seen, Store
 from convcli.engine.strategies import FALLBACK, Part, Strategy
-from convcli.engine.tiles import Loader, Tile, pieces
+from convcli.engine.tiles import Block, Loader, Tile, pieces
 from convcli.errors import ConvcliError
 
 Values = NDArray[Any]
@@ -32,7 +32,13 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def run(plan: Plan, image: Values, store: Store, jobs: int | None = None) -> Seen:
+def run(
+    plan: Plan,
+    image: Values,
+    store: Store,
+    jobs: int | None = None,
+    block: Block | None = None,
+) -> Seen:
     """Compute all tiles of a plan; the result does not depend on the number of threads.
 
     Parameters
@@ -45,6 +51,9 @@ def run(plan: Plan, image: Values, store: Store, jobs: int | None = None) -> See
         Where the results go.
     jobs : int, optional
         Threads; `available_cores` where none is given.
+    block : Block, optional
+        Compute only this part, bit for bit as it is in the whole: `image` then holds what
+        the block says, and the store has the shape of its outputs.
 
     Returns
     -------
@@ -56,21 +65,22 @@ def run(plan: Plan, image: Values, store: Store, jobs: int | None = None) -> See
     ConvcliError
         If `jobs` is below 1.
     """
-    tiles = plan.tiles
+    tiles = plan.tiles if block is None else plan.tiles_in(block)
     workers = _workers(plan, len(tiles), jobs)
     waiting: queue.SimpleQueue[Tile] = queue.SimpleQueue()
     for tile in tiles:
         waiting.put(tile)
     with single_threaded_blas():
         if workers == 1:
-            return _work(plan, image, store, waiting)
+            return _work(plan, image, store, waiting, block)
         # The calling thread works too: a new thread takes a while to start.
         with ThreadPoolExecutor(workers - 1) as pool:
             others = [
-                pool.submit(_work, plan, image, store, waiting) for _ in range(workers - 1)
+                pool.submit(_work, plan, image, store, waiting, block)
+                for _ in range(workers - 1)
             ]
             try:
-                seen = _work(plan, image, store, waiting)
+                seen = _work(plan, image, store, waiting, block)
             finally:
                 # After an interrupt the others stop with the tile that they are at.
                 _empty(waiting)
@@ -93,8 +103,14 @@ def _empty(waiting: "queue.SimpleQueue[Tile]") -> None:
             waiting.get_nowait()
 
 
-def _work(plan: Plan, image: Values, store: Store, waiting: "queue.SimpleQueue[Tile]") -> Seen:
-    worker = _Worker(plan, image, store)
+def _work(
+    plan: Plan,
+    image: Values,
+    store: Store,
+    waiting: "queue.SimpleQueue[Tile]",
+    block: Block | None,
+) -> Seen:
+    worker = _Worker(plan, image, store, block)
     seen = Seen()
     # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -109,8 +125,13 @@ def _work(plan: Plan, image: Values, store: Store, waiting: "queue.SimpleQueue[T
 class _Worker:
     """One thread's buffers, and the way from the image through them to the store."""
 
-    def __init__(self, plan: Plan, image: Values, store: Store) -> None:
-        self._plan, self._image, self._store = plan, image, store
+    def __init__(
+        self, plan: Plan, image: Values, store: Store, block: Block | None = None
+    ) -> None:
+        self._plan, self._image, self._store, self._block = plan, image, store, block
+        height, width, _ = plan.problem.result_shape
+        self._rows = slice(0, height) if block is None else block.rows
+        self._columns = slice(0, width) if block is None else block.columns
         self._scratch = Scratch()
         self._strategy = plan.strategy
         self._tile, self._loader = self._feed(plan.strategy, "tile")
@@ -118,7 +139,7 @@ class _Worker:
 
     def _feed(self, strategy: Strategy, name: str) -> tuple[Values, Loader]:
         buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
-        return buffer, Loader(self._image, self._plan.problem, buffer)
+        return buffer, Loader(self._image, self._plan.problem, buffer, self._block)
 
     def compute(self, tile: Tile) -> Seen:
         self._loader.load(tile)
@@ -128,16 +149,25 @@ class _Worker:
 
     def _store_parts(self, strategy: Strategy, parts: list[Part], tile: Tile) -> Seen:
         seen = Seen()
-        width = (tile.columns.stop - tile.columns.start) * strategy.outputs
         for part in parts:
             start = tile.rows.start + part.first
             if start >= tile.rows.stop:
                 break
             values = part.compute()
-            stop = min(start + len(values), tile.rows.stop)
-            wanted = Tile(slice(start, stop), tile.columns, tile.channel)
-            seen += self._store.write(values[: stop - start, :width], wanted, self._scratch)
+            rows = slice(start, min(start + len(values), tile.rows.stop))
+            whole = Tile(rows, tile.columns, tile.channel)
+            seen += self._store_rows(values, whole, strategy.outputs)
         return seen
+
+    def _store_rows(self, values: Values, tile: Tile, outputs: int) -> Seen:
+        """Store what is wanted of some rows of a tile."""
+        rows, columns = _common(tile.rows, self._rows), _common(tile.columns, self._columns)
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return Seen()
+        lines, pixels = _from(rows, tile.rows), _from(columns, tile.columns)
+        kept = values[lines, pixels.start * outputs : pixels.stop * outputs]
+        place = Tile(_from(rows, self._rows), _from(columns, self._columns), tile.channel)
+        return self._store.write(kept, place, self._scratch)
 
     def _mend(self, tile: Tile) -> Seen:
         """Compute a tile tap by tap, in pieces of the size that this takes."""
@@ -156,6 +186,15 @@ class _Worker:
         strategy = FALLBACK(problem)
         buffer, loader = self._feed(strategy, "mended")
         return strategy, loader, strategy.bind(buffer, self._scratch)
+
+
+def _common(one: slice, other: slice) -> slice:
+    return slice(max(one.start, other.start), min(one.stop, other.stop))
+
+
+def _from(part: slice, whole: slice) -> slice:
+    """Return a part as counted from the start of a whole."""
+    return slice(part.start - whole.start, part.stop - whole.start)
 
 
 def _is_finite(tile: Values) -> bool:

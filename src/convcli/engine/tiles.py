@@ -27,7 +27,35 @@ class Tile:
     channel: int | None = None
 
 
-def tiles_of(problem: Problem, rows: int, columns: int, *, planar: bool = False) -> list[Tile]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A part of a result, and the part of the image that it is computed from.
+
+    It is computed by the same tiles as the whole, so that it is equal to the last bit.
+
+    Attributes
+    ----------
+    rows, columns : slice
+        The outputs.
+    held_rows, held_columns : ndarray of intp
+        Which rows and columns of the image there are, in order: at least all that the
+        tiles that the outputs lie in read (see `sources_of`).
+    """
+
+    rows: slice
+    columns: slice
+    held_rows: NDArray[np.intp]
+    held_columns: NDArray[np.intp]
+
+
+def tiles_of(
+    problem: Problem,
+    rows: int,
+    columns: int,
+    *,
+    planar: bool = False,
+    block: Block | None = None,
+) -> list[Tile]:
     """Cut a problem's outputs into tiles of at most `rows` by `columns`.
 
     Parameters
@@ -38,6 +66,8 @@ def tiles_of(problem: Problem, rows: int, columns: int, *, planar: bool = False)
         Outputs a tile.
     planar : bool
         Whether each channel is computed on its own.
+    block : Block, optional
+        Leave out the tiles that none of its outputs lies in.
 
     Returns
     -------
@@ -45,11 +75,41 @@ def tiles_of(problem: Problem, rows: int, columns: int, *, planar: bool = False)
         Channel by channel, from the top, from the left.
     """
     height, width, channels = problem.result_shape
+    down, across = slice(0, height), slice(0, width)
+    if block is not None:
+        down = covered(block.rows, rows, height)
+        across = covered(block.columns, columns, width)
     return [
         tile
         for channel in (range(channels) if planar else (None,))
-        for tile in pieces(Tile(slice(0, height), slice(0, width), channel), rows, columns)
+        for tile in pieces(Tile(down, across, channel), rows, columns)
     ]
+
+
+def covered(outputs: slice, step: int, size: int) -> slice:
+    """Return the outputs of all tiles of an axis that some outputs lie in.
+
+    Examples
+    --------
+    >>> covered(slice(5, 9), 4, 10)
+    slice(4, 10, None)
+    """
+    return slice(outputs.start // step * step, min(-(-outputs.stop // step) * step, size))
+
+
+def sources_of(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return where the padded inputs of some outputs come from, -1 for the constant."""
+    first = outputs.start * axis.stride
+    return padded[first : first + reach(axis, outputs.stop - outputs.start)]
+
+
+def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where each row and each column of the padded image comes from."""
+    (top, bottom), (left, right) = problem.window.padding
+    return (
+        source_indices(problem.border, problem.shape[0], top, bottom),
+        source_indices(problem.border, problem.shape[1], left, right),
+    )
 
 
 def pieces(tile: Tile, rows: int, columns: int) -> list[Tile]:
@@ -94,17 +154,22 @@ class Loader:
     buffer : ndarray, shape (rows, pitch)
         What is filled, in the working dtype: C values a pixel, or 1 where tiles have a
         channel. What the tile does not need is set to 0.
+    block : Block, optional
+        What of the image there is, where it is not all.
     """
 
-    def __init__(self, image: Values, problem: Problem, buffer: Values) -> None:
+    def __init__(
+        self, image: Values, problem: Problem, buffer: Values, block: Block | None = None
+    ) -> None:
         self._image = image
         self._window = problem.window
         self._fill = problem.fill
         self._buffer = buffer
-        (top, bottom), (self._left, right) = problem.window.padding
-        self._rows = source_indices(problem.border, problem.shape[0], top, bottom)
-        self._columns = source_indices(problem.border, problem.shape[1], self._left, right)
-
+        self._left, self._width = problem.window.padding[1][0], problem.shape[1]
+        self._rows, self._columns = padded_sources(problem)
+        if block is not None:
+            self._rows = _places(self._rows, block.held_rows)
+            self._columns = _places(self._columns, block.held_columns)
         self._bound: dict[tuple[int, int, int], _Bound] = {}
 
     def load(self, tile: Tile) -> None:
@@ -112,7 +177,7 @@ class Loader:
         image = self._image
         if tile.channel is not None:
             image = image[..., tile.channel : tile.channel + 1]
-        rows = _sources(self._rows, self._window.rows, tile.rows)
+        rows = sources_of(self._window.rows, tile.rows, self._rows)
         key = (tile.columns.start, tile.columns.stop, len(rows))
         bound = self._bound.get(key)
         if bound is None:
@@ -128,15 +193,16 @@ class Loader:
 
         They stay the same from tile to tile; made anew, they took as long as sobel-x.
         """
-        sources = _sources(self._columns, self._window.columns, tile.columns)
+        sources = sources_of(self._window.columns, tile.columns, self._columns)
         width = len(sources) * shape[2]
         padded = self._buffer[:count, :width].reshape(count, -1, shape[2], copy=False)
         first = tile.columns.start * self._window.columns.stride - self._left
         start = min(max(-first, 0), len(sources))
-        inside = slice(start, max(min(len(sources), shape[1] - first), start))
+        inside = slice(start, max(min(len(sources), self._width - first), start))
+        there = int(sources[start]) if start < inside.stop else 0
         return _Bound(
             middle=padded[:, inside],
-            columns=slice(first + inside.start, first + inside.stop),
+            columns=slice(there, there + inside.stop - start),
             sides=Sides(padded, sources, inside, self._fill),
             rest=[r for r in (self._buffer[count:], self._buffer[:count, width:]) if r.size],
         )
@@ -152,6 +218,6 @@ class _Bound:
     rest: list[Values]
 
 
-def _sources(padded: NDArray[np.intp], axis: Axis, outputs: slice) -> NDArray[np.intp]:
-    first = outputs.start * axis.stride
-    return padded[first : first + reach(axis, outputs.stop - outputs.start)]
+def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return where sources stand among those that are held; -1 stays."""
+    return np.where(sources < 0, -1, np.searchsorted(held, sources))

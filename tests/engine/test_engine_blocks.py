@@ -1,0 +1,120 @@
+"""Parts of a result, computed from parts of an image: bit for bit as in the whole."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import cases
+import convcli
+from convcli.engine import Block, Plan, Seen, ValueRange, problem_for, run
+from convcli.engine.strategies import STRATEGIES
+from convcli.kernels import Kernel
+
+BLOCK = (83, 611)
+"""Outputs of a block: no multiple of any tile."""
+
+WHOLE = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]], float)
+REAL = np.random.default_rng(2).normal(size=(5, 4))
+WIDE = np.random.default_rng(3).normal(size=(3, 2, 3, 3))
+
+SCENES: dict[str, tuple[tuple[int, int, int], NDArray[Any], dict[str, Any]]] = {
+    "passes": ((330, 7_001, 1), WHOLE, {}),
+    "separable": ((300, 4_500, 1), np.outer(REAL[:, 0], np.arange(1.0, 18.0)), {}),
+    "band": ((130, 2_400, 3), REAL, {"dilation": (1, 2)}),
+    "row-dft": ((200, 4_200, 1), REAL, {}),
+    "fft": ((700, 1_300, 1), REAL, {}),
+    "row-winograd": ((90, 1_500, 24), np.random.default_rng(4).normal(size=(40, 24, 3, 3)), {}),
+    "im2col": ((190, 2_100, 4), WIDE, {"stride": (2, 3), "groups": 1}),
+    "pointwise": ((90, 1_500, 24), np.random.default_rng(5).normal(size=(50, 24, 1, 1)), {}),
+    "depthwise": ((90, 1_500, 24), np.random.default_rng(6).normal(size=(24, 1, 3, 3)), {}),
+    "taps": ((210, 5_001, 1), REAL, {"stride": (3, 2), "dilation": (2, 1)}),
+}
+"""An image of several tiles, weights and settings for each strategy."""
+
+GROUPS = {"im2col": 1, "depthwise": 24}
+
+
+def plan_of(name: str, dtype: str, border: str) -> Plan:
+    shape, weights, settings = SCENES[name]
+    if name == "im2col":
+        weights = np.repeat(weights, 2, axis=1)
+    sliding = {"padding": "same"} | {k: v for k, v in settings.items() if k != "groups"}
+    kernel = Kernel(weights)
+    window = convcli.window(kernel.size, **sliding)
+    groups = GROUPS.get(name, 1)
+    kind = next(kind for kind in STRATEGIES if kind.name == name)
+    problem = problem_for(shape, np.dtype(dtype), kernel, window, groups=groups, border=border)
+    assert not kind.refusal(problem)
+    return Plan(problem, kind(problem), (), "tested")
+
+
+def image_for(plan: Plan) -> NDArray[Any]:
+    values = np.random.default_rng(8).normal(110, 60, plan.problem.shape).clip(0, 255)
+    return values.astype(plan.problem.dtype)
+
+
+def blocks_of(plan: Plan) -> list[Block]:
+    rows, columns, _ = plan.problem.result_shape
+    return [
+        plan.block_of(slice(y, min(y + BLOCK[0], rows)), slice(x, min(x + BLOCK[1], columns)))
+        for y in range(0, rows, BLOCK[0])
+        for x in range(0, columns, BLOCK[1])
+    ]
+
+
+def in_blocks(
+    plan: Plan, image: NDArray[Any], dtype: np.dtype[Any], how: ValueRange | None
+) -> tuple[NDArray[Any], Seen]:
+    """Compute block by block, each from a copy of nothing but what it holds."""
+    result, seen = np.empty(plan.problem.result_shape, dtype), Seen()
+    for block in blocks_of(plan):
+        held = image[np.ix_(block.held_rows, block.held_columns)]
+        part = np.empty_like(result[block.rows, block.columns])
+        seen += run(plan, held, plan.store(part, how), 1, block)
+        result[block.rows, block.columns] = part
+    return result, seen
+
+
+@pytest.mark.parametrize("border", cases.BORDERS)
+@pytest.mark.parametrize("name", SCENES)
+def test_blocks_are_equal_to_the_whole_to_the_last_bit(name: str, border: str) -> None:
+    plan = plan_of(name, "float32", border)
+    image = image_for(plan)
+    whole = np.empty(plan.problem.result_shape, plan.problem.result)
+    run(plan, image, plan.store(whole), 1)
+    parts, _ = in_blocks(plan, image, plan.problem.result, None)
+    np.testing.assert_array_equal(parts, whole)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
+    """No value is counted twice, though tiles are computed for more than one block."""
+    plan = plan_of(name, "uint8", "reflect")
+    image = image_for(plan)
+    whole = np.empty(plan.problem.result_shape, np.uint8)
+    seen = run(plan, image, plan.store(whole, ValueRange.ABS), 1)
+    parts, seen_in_parts = in_blocks(plan, image, np.dtype(np.uint8), ValueRange.ABS)
+    np.testing.assert_array_equal(parts, whole)
+    assert seen_in_parts == seen
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_nan_spreads_no_further_in_blocks(name: str) -> None:
+    plan = plan_of(name, "float32", "wrap")
+    image = image_for(plan)
+    image[40:42, 600:602] = np.nan
+    whole = np.empty(plan.problem.result_shape, np.float32)
+    run(plan, image, plan.store(whole), 1)
+    parts, _ = in_blocks(plan, image, np.dtype(np.float32), None)
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_a_block_holds_no_more_than_its_tiles_read() -> None:
+    """Of a wrapped picture the first rows read the last ones too."""
+    plan = plan_of("passes", "uint8", "wrap")
+    block = plan.block_of(slice(0, 5), slice(0, 9))
+    rows, columns = plan.strategy.rows, plan.strategy.columns
+    assert block.held_rows.tolist() == [*range(rows + 1), 329]
+    assert block.held_columns.tolist() == [*range(columns + 1), 7_000]
