@@ -127,8 +127,8 @@ def _kernel(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
 
 
 def _export(kernel: "Kernel", form: str, output: str) -> None:
-    from convcli.images import replacing  # noqa: PLC0415 - it imports NumPy
     from convcli.kernels import export  # noqa: PLC0415 - it imports NumPy
+    from convcli.storage import replacing  # noqa: PLC0415 - only where it writes
 
     data = export(kernel, form)
     if output == "-" and isinstance(data, bytes) and sys.stdout.isatty():

@@ -1,6 +1,5 @@
 """Pictures from files and pipes, and back: the only place that imports Pillow."""
 
-from convcli.images.atomic import replacing
 from convcli.images.drawing import contact_sheet, marked
 from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
 from convcli.images.light import from_linear, to_linear
@@ -42,7 +41,6 @@ __all__ = [
     "read_document",
     "read_picture",
     "readable_named",
-    "replacing",
     "to_linear",
     "write_array",
     "write_document",

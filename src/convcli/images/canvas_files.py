@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import ImageError
-from convcli.images.atomic import replacing
+from convcli.storage import replacing
 from convcli.images.canvas import Canvas
 
 _GIF_COLOURS = 256

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images.arrays import array_bytes
-from convcli.images.atomic import replacing
 from convcli.images.encoded import encoded
 from convcli.images.formats import FORMATS, NPY, Format, obstacle
 from convcli.images.gif import gif_bytes
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
 from convcli.images.png import png_bytes
 from convcli.images.tiff import tiff_bytes
+from convcli.storage import replacing
 
 _COLOUR_ONLY = ("QOI", "WEBP")
 """Formats that hold red, green and blue only."""

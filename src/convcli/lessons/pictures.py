@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.filtering.files import read_source
-from convcli.images import Picture, replacing
+from convcli.images import Picture
+from convcli.storage import replacing
 from convcli.wording import short
 
 _TINY = 0.0005

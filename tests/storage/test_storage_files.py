@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from convcli import ConvcliError, ImageError
-from convcli.images import Picture, replacing, write_array, write_picture
+from convcli.images import Picture, write_array, write_picture
+from convcli.storage import replacing
 
 PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
 
