@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import ImageError
-from convcli.storage import replacing
 from convcli.images.canvas import Canvas
+from convcli.storage import replacing
 
 _GIF_COLOURS = 256
 
