@@ -12,6 +12,7 @@ from convcli.errors import ImageError
 from convcli.filtering.options import Alpha, Options
 from convcli.filtering.stages import Stage
 from convcli.images import Picture
+from convcli.kernels import Kernel
 
 Values = NDArray[Any]
 
@@ -50,7 +51,7 @@ class Way:
             return None
         if self.kind is Alpha.FILTER:
             values: Values = source.alpha[..., np.newaxis]
-            for stage in _fitted(stages, values, self.options):
+            for stage in fitted(stages, values, self.options):
                 values = stage.raw(values)
             return values[..., 0]
         return under_the_middle(stages, source.alpha)
@@ -64,15 +65,12 @@ class Way:
             for stage in stages:
                 values = stage.raw(values)
             return values, self.alpha(stages, source)
-        part = source.alpha[..., np.newaxis].astype(np.float32) / np.float32(source.white)
-        seen = pixels.astype(np.float32) * part
-        if any(stage.is_zero_sum for stage in stages):
-            for stage in _fitted(stages, seen, self.options):
-                seen = stage.raw(seen)
-            return seen, under_the_middle(stages, source.alpha)
-        stacked = np.dstack([seen, part])
-        steps = _fitted(stages, stacked, self.options)
-        return _premultiplied(steps, stacked, source.white)
+        values = weighed(pixels, source, stages)
+        for step in weighed_stages(stages, values, self.options):
+            values = step.answer(values)
+        if filters_opacity(stages):
+            return parted(values, source.white)
+        return values, under_the_middle(stages, source.alpha)
 
 
 def alpha_way(picture: Picture, stages: Sequence[Stage], options: Options) -> Way:
@@ -105,41 +103,109 @@ def alpha_way(picture: Picture, stages: Sequence[Stage], options: Options) -> Wa
 
 def under_the_middle(stages: Sequence[Stage], alpha: Values) -> Values:
     """Return the opacity under the middle of each window, step by step."""
-    for stage in stages:
-        rows, columns = (
-            np.clip([axis.centre(output) for output in range(count)], 0, size - 1)
-            for axis, count, size in zip(
-                stage.problem.window.axes,
-                stage.problem.result_shape,
-                alpha.shape,
-                strict=False,
-            )
-        )
-        alpha = alpha[np.ix_(rows, columns)]
-    return alpha
+    rows, columns, _ = stages[-1].problem.result_shape
+    return alpha[np.ix_(*middles(stages, range(rows), range(columns)))]
 
 
-def _premultiplied(
-    stages: Sequence[Stage], values: Values, white: int
-) -> tuple[Values, Values]:
-    """Filter colour times opacity, and opacity (0 to 1) as the last channel; divide.
+def middles(
+    stages: Sequence[Stage], rows: range, columns: range
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which rows and columns of the picture stand under the middle of windows.
 
-    The opacity is filtered by the kernel over its sum, so that a kernel that makes
-    brighter makes nothing more opaque.
+    Parameters
+    ----------
+    stages : sequence of Stage
+        The chain.
+    rows, columns : range
+        Outputs of its last step.
     """
-    for stage in stages:
-        kernel = stage.problem.kernel
-        values = _without_bias(stage).raw(values)
-        values[..., -1] /= kernel.sum
-        if any(kernel.bias):
-            values[..., :-1] += values[..., -1:] * np.array(kernel.bias, values.dtype)
+    down, across = np.asarray(rows, np.intp), np.asarray(columns, np.intp)
+    for stage in reversed(stages):
+        problem = stage.problem
+        (vertical, horizontal), (height, width) = problem.window.axes, problem.shape[:2]
+        down = np.clip([vertical.centre(int(at)) for at in down], 0, height - 1)
+        across = np.clip([horizontal.centre(int(at)) for at in across], 0, width - 1)
+    return down, across
+
+
+def filters_opacity(stages: Sequence[Stage]) -> bool:
+    """Tell whether opacity that weighs the colours is filtered with them.
+
+    Where all flat areas answer 0 it would be 0 everywhere.
+    """
+    return not any(stage.is_zero_sum for stage in stages)
+
+
+def weighed(pixels: Values, source: Picture, stages: Sequence[Stage]) -> Values:
+    """Return colour times opacity, and opacity (0 to 1) as the last channel if filtered.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (H, W, C)
+        What the first kernel would slide over.
+    source : Picture
+        Where they come from; with an opacity.
+    stages : sequence of Stage
+        The chain.
+    """
+    if source.alpha is None:
+        raise ValueError("expected a picture with an opacity, got none")
+    part = source.alpha[..., np.newaxis].astype(np.float32) / np.float32(source.white)
+    seen = pixels.astype(np.float32) * part
+    return np.dstack([seen, part]) if filters_opacity(stages) else seen
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedStage:
+    """A step for colours that are weighed by their opacity.
+
+    Attributes
+    ----------
+    stage : Stage
+        What is computed; without the kernel's bias where the opacity is filtered too.
+    kernel : Kernel or None
+        The kernel with its bias, where the opacity is filtered too.
+    """
+
+    stage: Stage
+    kernel: Kernel | None
+
+    def answer(self, values: Values) -> Values:
+        """Return the answer to an input."""
+        return self.evened(self.stage.raw(values))
+
+    def evened(self, values: Values) -> Values:
+        """Divide the opacity by the kernel's sum, and add the bias where colour is seen.
+
+        So a kernel that makes brighter makes nothing more opaque.
+        """
+        if self.kernel is None:
+            return values
+        values[..., -1] /= self.kernel.sum
+        if any(self.kernel.bias):
+            values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
+        return values
+
+
+def weighed_stages(
+    stages: Sequence[Stage], values: Values, options: Options
+) -> list[WeighedStage]:
+    """Return the steps for values as `weighed` returns them."""
+    steps = fitted(stages, values, options)
+    if not filters_opacity(stages):
+        return [WeighedStage(stage, None) for stage in steps]
+    return [WeighedStage(_without_bias(stage), stage.problem.kernel) for stage in steps]
+
+
+def parted(values: Values, white: int) -> tuple[Values, Values]:
+    """Return the colours without their weight, and the opacity on the scale of pixels."""
     part = values[..., -1:]
     seen = part > _UNSEEN
     colours = np.divide(values[..., :-1], part, out=np.zeros_like(values[..., :-1]), where=seen)
     return colours, part[..., 0] * white
 
 
-def _fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[Stage]:
+def fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[Stage]:
     """Return the stages for values of another dtype or number of channels."""
     found = []
     channels, dtype = values.shape[2], values.dtype

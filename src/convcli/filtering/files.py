@@ -8,7 +8,8 @@ import numpy as np
 
 from convcli.engine import Plan
 from convcli.errors import ImageError
-from convcli.filtering.filter import Filtered, filter_picture, prepared, working_pixels
+from convcli.filtering.course import prepared, working_pixels
+from convcli.filtering.filter import Filtered, filter_picture
 from convcli.filtering.maps import MAP, laid_out, written_channels
 from convcli.filtering.options import Options, Range
 from convcli.filtering.report import Report, together

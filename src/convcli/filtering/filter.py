@@ -3,26 +3,18 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.engine import Seen, ValueRange, run
-from convcli.errors import GeometryError, ImageError
+from convcli.engine import Seen, run
+from convcli.errors import ImageError
 from convcli.filtering import colormaps, direction
-from convcli.filtering.alpha import alpha_way
+from convcli.filtering.course import Course, course_for, prepared, working_pixels
 from convcli.filtering.options import Options, Range
-from convcli.filtering.ranges import as_depth, mapped, meanings, rescaled
-from convcli.filtering.report import Report, Step, Swatch
-from convcli.filtering.stages import Operand, Stage, plan_chain
-from convcli.geometry import Axis
-from convcli.images import Depth, Picture, from_linear, to_linear
-
-Values = NDArray[Any]
-
-_STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
-"""What the engine's store does tile by tile."""
+from convcli.filtering.ranges import mapped, meanings, rescaled, settled
+from convcli.filtering.report import Report, Swatch
+from convcli.filtering.stages import Operand, Stage, Values
+from convcli.images import Depth, Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,128 +94,39 @@ def filter_picture(
     """
     started = time.perf_counter()
     source = prepared(picture, options)
-    depth = Depth.FLOAT if raw else options.depth_for(source)
     pixels = working_pixels(source, options)
-    stages = plan_chain(pixels, kernels, options)
-    way = alpha_way(source, stages, options)
-    mapping = None if depth is Depth.FLOAT else _mapping(stages, options)
-    warnings = _remainders(stages, options)
-    if _is_streamed(stages[-1], mapping, depth, source, options) and way.is_apart:
-        values, seen = _streamed(stages, pixels, mapping)
+    course = course_for(source, pixels, kernels, options, raw=raw)
+    stages, way, mapping = course.stages, course.way, course.mapping
+    if course.is_streamed:
+        values, seen = _streamed(course, pixels)
         alpha = way.alpha(stages, source)
     elif options.direction:
         values, seen = _directed(stages, pixels, source, mapping, options)
         alpha = way.alpha(stages, source)
     else:
         floats, alpha = way.colour_and_alpha(stages, pixels, source)
-        light = from_linear(floats, source.white) if options.linear else floats
-        if options.relu:
-            np.maximum(light, 0, out=light)
-        values, seen = mapped(rescaled(light, source.depth, depth), mapping, depth)
-    if alpha is not None:
-        alpha = as_depth(rescaled(alpha, source.depth, depth), depth)
-    report = Report(
-        input_shape=(*source.shape, source.channels),
-        output_shape=(values.shape[0], values.shape[1], values.shape[2]),
-        steps=tuple(_step(stage) for stage in stages),
-        border=options.border.value,
-        range=None if mapping is None else mapping.value,
-        low=seen.low,
-        high=seen.high,
-        clipped=seen.clipped / values.size,
+        values, seen = mapped(course.lit(floats), mapping, course.depth)
+    seen = settled(seen)
+    report = course.report(
+        (*source.shape, source.channels),
+        (values.shape[0], values.shape[1], values.shape[2]),
+        seen,
         alpha=alpha is not None,
-        alpha_way=None if alpha is None else way.name,
-        depth=depth.value,
         legend=_legend(mapping, seen, options),
-        warnings=warnings,
         seconds=time.perf_counter() - started,
     )
-    return Filtered(values, alpha, picture.format, report, None if raw else options.colormap)
+    colormap = None if raw else options.colormap
+    return Filtered(values, course.opacity(alpha), picture.format, report, colormap)
 
 
-def prepared(picture: Picture, options: Options) -> Picture:
-    """Return the picture that is filtered: grey, or of more bits, where that is wanted.
-
-    Raises
-    ------
-    ImageError
-        If linear light is wanted of floats.
-    """
-    if options.linear and picture.depth is Depth.FLOAT:
-        raise ImageError(
-            "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
-            "transfer function to undo: leave --linear out"
-        )
-    source = picture.gray() if options.wants_gray else picture
-    return source.scaled_to(options.depth or source.depth)
-
-
-def working_pixels(source: Picture, options: Options) -> Values:
-    """Return the pixels that the first kernel slides over."""
-    return to_linear(source.pixels, source.white) if options.linear else source.pixels
-
-
-def _mapping(stages: Sequence[Stage], options: Options) -> Range:
-    if options.range is not Range.AUTO:
-        return options.range
-    if options.colormap is not None:
-        signed = options.colormap is colormaps.Colormap.DIVERGING
-        return Range.BALANCE if signed else Range.STRETCH
-    # A chain answers 0 on flat areas as soon as one of its kernels does.
-    return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
-
-
-def _remainders(stages: Sequence[Stage], options: Options) -> tuple[str, ...]:
-    """Say which rows and columns no window looks at; raise where that is not wanted."""
-    found: list[str] = []
-    for number, step in enumerate(stages, start=1):
-        shape, slide = step.problem.shape[:2], step.problem.window
-        whose = "the picture" if number == 1 else f"step {number}'s input"
-        for name, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
-            left = axis.unseen(size)
-            if options.strict and left.total:
-                raise GeometryError(_not_clean(step.name, name, axis, size))
-            if left.picture:
-                found.append(_unseen(name, axis.stride, size, left.picture, whose))
-    return tuple(found)
-
-
-def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:
-    left = axis.unseen(size)
-    return (
-        f"{kernel}: expected windows that tile {size} {name}s, got "
-        f"{axis.exact_output_size(size)} outputs ({left.picture} {name}(s) of picture and "
-        f"{left.padding} of padding left over): change the stride or the padding, or drop "
-        "--strict"
-    )
-
-
-def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
-    coordinate = "y" if name == "row" else "x"
-    which = f"{size - 1}" if count == 1 else f"{size - count} to {size - 1}"
-    lines = name if count == 1 else f"{count} {name}s"
-    return f"stride {stride} leaves the last {lines} of {whose} ({coordinate} = {which}) unseen"
-
-
-def _is_streamed(
-    last: Stage, mapping: Range | None, depth: Depth, source: Picture, options: Options
-) -> bool:
-    """Whether pixels can be stored as they are computed, tile by tile."""
-    whole = options.linear or options.relu or options.direction or last.combine is not None
-    return mapping in _STORED and depth is source.depth and not whole
-
-
-def _streamed(
-    stages: Sequence[Stage], values: Values, mapping: Range | None
-) -> tuple[Values, Seen]:
+def _streamed(course: Course, values: Values) -> tuple[Values, Seen]:
     """Store pixels as they are computed, without a float picture in between."""
-    dtype, last = values.dtype, stages[-1]
-    for earlier in stages[:-1]:
+    dtype, last = values.dtype, course.stages[-1]
+    for earlier in course.stages[:-1]:
         values = earlier.raw(values)
     result = np.empty(last.problem.result_shape, dtype)
     (step,) = last.plans
-    how = None if mapping is None else ValueRange(mapping.value)
-    return result, run(step, values, step.store(result, how), last.jobs)
+    return result, run(step, values, step.store(result, course.stored_as), last.jobs)
 
 
 def _directed(
@@ -254,12 +157,3 @@ def _legend(mapping: Range | None, seen: Seen, options: Options) -> tuple[Swatch
     if options.colormap is None:
         return ()
     return colormaps.legend(options.colormap, meanings(mapping, seen))
-
-
-def _step(stage: Stage) -> Step:
-    shape = stage.problem.kernel.weights.shape
-    how = None if stage.combine is None else stage.combine.value
-    chosen = [step.strategy for step in stage.plans]
-    methods = "+".join(dict.fromkeys(strategy.method.value for strategy in chosen))
-    names = "+".join(dict.fromkeys(strategy.name for strategy in chosen))
-    return Step(stage.name, shape, stage.problem.window, methods, names, how)

@@ -25,7 +25,9 @@ def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
     return values
 
 
-def mapped(raw: Values, mapping: Range | None, depth: Depth) -> tuple[Values, Seen]:
+def mapped(
+    raw: Values, mapping: Range | None, depth: Depth, known: Seen | None = None
+) -> tuple[Values, Seen]:
     """Return raw values as pixels, and what was seen of them.
 
     Parameters
@@ -36,13 +38,15 @@ def mapped(raw: Values, mapping: Range | None, depth: Depth) -> tuple[Values, Se
         Not `Range.AUTO`. None returns the values as they are.
     depth : Depth
         Of the result.
+    known : Seen, optional
+        The extent of the whole of which these values are a part.
     """
-    seen = Seen(*_extent(raw))
+    seen = extent(raw)
     if mapping is None:
         return raw, seen
     # An infinity that was computed is clipped like any other value that does not fit.
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = _spread(raw, seen, mapping, depth)
+        spread = _spread(raw, settled(known or seen), mapping, depth)
     least, most = -0.5, depth.white + 0.5
     clipped = int(np.count_nonzero((spread < least) | (spread >= most)))
     return as_depth(spread, depth), Seen(seen.low, seen.high, clipped)
@@ -57,10 +61,15 @@ def as_depth(values: Values, depth: Depth) -> Values:
     return pixels
 
 
-def _extent(raw: Values) -> tuple[float, float]:
+def extent(raw: Values) -> Seen:
     """Return the smallest and the largest number; NaN is none."""
     known = raw[~np.isnan(raw)] if np.isnan(raw).any() else raw
-    return (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
+    return Seen(float(known.min()), float(known.max())) if known.size else Seen()
+
+
+def settled(seen: Seen) -> Seen:
+    """Return what was seen; 0 where there was no number at all."""
+    return seen if seen.low <= seen.high else Seen(0.0, 0.0, seen.clipped)
 
 
 def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:

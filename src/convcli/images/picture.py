@@ -102,7 +102,10 @@ class Picture:
         if self.channels != 3:  # noqa: PLR2004 - only red, green, blue has a luma
             return self
         if self.depth is Depth.FLOAT:
-            luma = self.pixels @ (np.array(_LUMA, np.float32) / np.float32(0x10000))
+            # Not a product of matrices: its last digit depends on the picture's size.
+            red, green, blue = np.array(_LUMA, np.float32) / np.float32(0x10000)
+            luma = self.pixels[..., 0] * red + self.pixels[..., 1] * green
+            luma = luma + self.pixels[..., 2] * blue
         else:
             weighted = self.pixels.astype(np.uint32) @ np.array(_LUMA, np.uint32)
             luma = ((weighted + 0x8000) >> 16).astype(self.pixels.dtype)

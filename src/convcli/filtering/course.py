@@ -1,0 +1,223 @@
+"""What filtering will do to pictures of a kind: decided before a pixel is looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from convcli.engine import Seen, ValueRange
+from convcli.errors import GeometryError, ImageError
+from convcli.filtering import colormaps
+from convcli.filtering.alpha import Way, alpha_way
+from convcli.filtering.options import Options, Range
+from convcli.filtering.ranges import as_depth, rescaled
+from convcli.filtering.report import Report, Step, Swatch
+from convcli.filtering.stages import Operand, Stage, Values, plan_chain
+from convcli.geometry import Axis
+from convcli.images import Depth, Picture, from_linear, to_linear
+
+_STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
+"""What the engine's store does tile by tile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The steps from pixels to pixels.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+        The kernels, planned.
+    way : Way
+        How transparency is treated.
+    mapping : Range or None
+        How raw values become pixels; None for raw floats.
+    source_depth, depth : Depth
+        Of the picture as it is filtered, and of the result.
+    options : Options
+        What was asked for.
+    warnings : tuple of str
+        What a person should know.
+    """
+
+    stages: tuple[Stage, ...]
+    way: Way
+    mapping: Range | None
+    source_depth: Depth
+    depth: Depth
+    options: Options
+    warnings: tuple[str, ...]
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether pixels can be stored as they are computed, tile by tile."""
+        options = self.options
+        whole = options.linear or options.relu or options.direction or not self.way.is_apart
+        alone = self.stages[-1].combine is None and not whole
+        return self.mapping in _STORED and self.depth is self.source_depth and alone
+
+    @property
+    def stored_as(self) -> ValueRange | None:
+        """How the engine's store makes pixels, where they are streamed."""
+        return None if self.mapping is None else ValueRange(self.mapping.value)
+
+    def lit(self, raw: Values) -> Values:
+        """Return raw answers as they are mapped to pixels: light undone, scaled, cut at 0.
+
+        They may be overwritten.
+        """
+        options = self.options
+        light = from_linear(raw, self.source_depth.white) if options.linear else raw
+        if options.relu:
+            np.maximum(light, 0, out=light)
+        return rescaled(light, self.source_depth, self.depth)
+
+    def opacity(self, alpha: Values | None) -> Values | None:
+        """Return a filtered opacity in the depth of the result."""
+        if alpha is None:
+            return None
+        return as_depth(rescaled(alpha, self.source_depth, self.depth), self.depth)
+
+    def report(
+        self,
+        input_shape: tuple[int, int, int],
+        output_shape: tuple[int, int, int],
+        seen: Seen,
+        *,
+        alpha: bool,
+        seconds: float,
+        legend: tuple[Swatch, ...] = (),
+    ) -> Report:
+        """Return what was done, once it is known what was seen."""
+        rows, columns, channels = output_shape
+        return Report(
+            input_shape=input_shape,
+            output_shape=output_shape,
+            steps=tuple(_step(stage) for stage in self.stages),
+            border=self.options.border.value,
+            range=None if self.mapping is None else self.mapping.value,
+            low=seen.low,
+            high=seen.high,
+            clipped=seen.clipped / (rows * columns * channels),
+            alpha=alpha,
+            alpha_way=self.way.name if alpha else None,
+            depth=self.depth.value,
+            legend=legend,
+            warnings=self.warnings,
+            seconds=seconds,
+        )
+
+
+def course_for(
+    source: Picture,
+    pixels: Values,
+    kernels: Sequence[Operand],
+    options: Options,
+    *,
+    raw: bool = False,
+) -> Course:
+    """Decide what filtering does.
+
+    Parameters
+    ----------
+    source : Picture
+        As `prepared` returns it. Of its pixels only the kind is looked at, of its opacity
+        whether it is one everywhere.
+    pixels : ndarray, shape (H, W, C)
+        As `working_pixels` returns them; only shape and dtype are looked at.
+    kernels, options, raw
+        As in `convcli.filtering.filter_picture`.
+
+    Returns
+    -------
+    Course
+
+    Raises
+    ------
+    ConvcliError
+        If the kernels do not fit the picture.
+    """
+    depth = Depth.FLOAT if raw else options.depth_for(source)
+    stages = plan_chain(pixels, kernels, options)
+    return Course(
+        stages=stages,
+        way=alpha_way(source, stages, options),
+        mapping=None if depth is Depth.FLOAT else _mapping(stages, options),
+        source_depth=source.depth,
+        depth=depth,
+        options=options,
+        warnings=_remainders(stages, options),
+    )
+
+
+def prepared(picture: Picture, options: Options) -> Picture:
+    """Return the picture that is filtered: grey, or of more bits, where that is wanted.
+
+    Raises
+    ------
+    ImageError
+        If linear light is wanted of floats.
+    """
+    if options.linear and picture.depth is Depth.FLOAT:
+        raise ImageError(
+            "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
+            "transfer function to undo: leave --linear out"
+        )
+    source = picture.gray() if options.wants_gray else picture
+    return source.scaled_to(options.depth or source.depth)
+
+
+def working_pixels(source: Picture, options: Options) -> Values:
+    """Return the pixels that the first kernel slides over."""
+    return to_linear(source.pixels, source.white) if options.linear else source.pixels
+
+
+def _mapping(stages: Sequence[Stage], options: Options) -> Range:
+    if options.range is not Range.AUTO:
+        return options.range
+    if options.colormap is not None:
+        signed = options.colormap is colormaps.Colormap.DIVERGING
+        return Range.BALANCE if signed else Range.STRETCH
+    # A chain answers 0 on flat areas as soon as one of its kernels does.
+    return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
+
+
+def _remainders(stages: Sequence[Stage], options: Options) -> tuple[str, ...]:
+    """Say which rows and columns no window looks at; raise where that is not wanted."""
+    found: list[str] = []
+    for number, step in enumerate(stages, start=1):
+        shape, slide = step.problem.shape[:2], step.problem.window
+        whose = "the picture" if number == 1 else f"step {number}'s input"
+        for name, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
+            left = axis.unseen(size)
+            if options.strict and left.total:
+                raise GeometryError(_not_clean(step.name, name, axis, size))
+            if left.picture:
+                found.append(_unseen(name, axis.stride, size, left.picture, whose))
+    return tuple(found)
+
+
+def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:
+    left = axis.unseen(size)
+    return (
+        f"{kernel}: expected windows that tile {size} {name}s, got "
+        f"{axis.exact_output_size(size)} outputs ({left.picture} {name}(s) of picture and "
+        f"{left.padding} of padding left over): change the stride or the padding, or drop "
+        "--strict"
+    )
+
+
+def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
+    coordinate = "y" if name == "row" else "x"
+    which = f"{size - 1}" if count == 1 else f"{size - count} to {size - 1}"
+    lines = name if count == 1 else f"{count} {name}s"
+    return f"stride {stride} leaves the last {lines} of {whose} ({coordinate} = {which}) unseen"
+
+
+def _step(stage: Stage) -> Step:
+    shape = stage.problem.kernel.weights.shape
+    how = None if stage.combine is None else stage.combine.value
+    chosen = [step.strategy for step in stage.plans]
+    methods = "+".join(dict.fromkeys(strategy.method.value for strategy in chosen))
+    names = "+".join(dict.fromkeys(strategy.name for strategy in chosen))
+    return Step(stage.name, shape, stage.problem.window, methods, names, how)
