@@ -96,7 +96,7 @@ def test_a_bank_sums_over_its_channels() -> None:
     (one,) = explain(picture, kernel, (2, 2), Options(padding="valid"), [0])
     left, right = picture.pixels[2, 2].astype(int), picture.pixels[2, 3].astype(int)
     assert one.raw == left @ [1, 3, 5] + right @ [2, 4, 6]
-    assert len(one.planes) == 3
+    assert len(one.parts[0].planes) == 3
 
 
 def test_the_library_makes_no_output_that_apply_would_not(
@@ -144,15 +144,95 @@ def test_nonsense_is_refused(
     assert said in refuse("explain", "sobel-x", edge, *words)
 
 
-def test_transparent_pictures_are_explained_as_kept(
+@pytest.fixture
+def glass(tmp_path: Path) -> str:
+    """9 × 7 pixels of all colours and opacities, one corner of them not to be seen at all."""
+    pixels = np.random.default_rng(8).integers(0, 256, (7, 9, 4)).astype(np.uint8)
+    pixels[:3, :3, 3] = 0
+    path = tmp_path / "glass.png"
+    Image.fromarray(pixels).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("alpha", ["auto", "premultiply", "keep", "filter"])
+@pytest.mark.parametrize("spec", ["box:3", "sharpen", "sobel-x", "[[0.3,-1.2],[0.7,0.4]]"])
+def test_transparent_pixels_are_those_that_apply_writes(
+    ask: Ask, run: Callable[..., Any], glass: str, spec: str, alpha: str
+) -> None:
+    out = Path(glass).with_name("out.png")
+    for border, stride, dilation in itertools.product(Border, ["1", "2"], ["1", "2"]):
+        words = ["--border", border.value, "--stride", stride, "--dilation", dilation]
+        words += ["--alpha", alpha, "--bias", "3"]
+        run("apply", spec, glass, str(out), "-q", *words)
+        with Image.open(out) as picture:
+            written = np.asarray(picture)
+        for y, x in {(0, 0), (1, 1), (written.shape[0] - 1, written.shape[1] // 2)}:
+            found = ask("explain", spec, glass, "--at", f"{x},{y}", *words)["channels"]
+            values = [one["value"] for one in found]
+            assert [*values, found[0]["opacity_value"]] == written[y, x].tolist()
+            for one in found:
+                last = one["steps"][-1]["value"] if one["steps"] else one["raw"]
+                assert last == pytest.approx(one["value"], abs=0.01)
+
+
+def test_colours_count_by_their_opacity_by_hand(
     ask: Ask, run: Callable[..., Any], tmp_path: Path
 ) -> None:
-    glass, out = tmp_path / "glass.png", tmp_path / "out.png"
-    chance = np.random.default_rng(8)
-    Image.fromarray(chance.integers(0, 256, (5, 6, 4)).astype(np.uint8)).save(glass)
-    run("apply", "box:3", str(glass), str(out), "--alpha", "keep", "-q")
-    found = ask("explain", "box:3", str(glass), "--at", "2,2")
+    path = str(tmp_path / "two.png")
+    Image.fromarray(np.array([[[200, 255], [100, 51]]], np.uint8)).save(path)
+    words = ["explain", "[[0.5,0.5]]", path, "--at", "0,0", "-p", "valid"]
+    (one,) = ask(*words)["channels"]
+    # (200·1 + 100·0.2)/2 = 110 of an opacity of (1 + 0.2)/2 = 0.6: 183.33
+    assert one["planes"][0]["patch"] == [[200, 20]]
+    assert one["sum"] == 110
+    assert one["seen"] == pytest.approx(0.6)
+    assert one["raw"] == pytest.approx(110 / 0.6)
+    assert (one["value"], one["opacity_value"]) == (183, 153)
+    text = run(*words).stdout
+    assert "opacity     0.6 / 1 = 0.6" in text
+    assert "colour      110 / 0.6 = 183.3" in text
+    assert "patch × opacity" in text
+
+
+OPERATORS = [
+    ("sobel", []),
+    ("kirsch", []),
+    ("sobel-x+sobel-y", ["--combine", "mean", "--flip"]),
+    ("sobel-x+box:5", ["--combine", "min", "--stride", "2"]),
+    ("sobel-x+sobel-y@45", ["--combine", "sum", "--border", "wrap", "--range", "balance"]),
+    ("sobel", ["--bias", "7", "--dilation", "2", "--range", "stretch"]),
+]
+
+
+@pytest.mark.parametrize(("spec", "words"), OPERATORS)
+def test_an_operator_is_its_parts_and_their_combination(
+    ask: Ask, run: Callable[..., Any], tmp_path: Path, spec: str, words: list[str]
+) -> None:
+    source, out, floats = (str(tmp_path / name) for name in ("in.png", "out.png", "out.npy"))
+    pixels = np.random.default_rng(9).integers(0, 256, (8, 9, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(source)
+    run("apply", spec, source, out, "-q", *words)
+    unmapped = words[:-2] if "--range" in words else words
+    run("apply", spec, source, floats, "-q", *unmapped)
     with Image.open(out) as picture:
-        written = picture.getpixel((2, 2))
-    assert isinstance(written, tuple)
-    assert tuple(one["value"] for one in found["channels"]) == written[:3]
+        written = np.asarray(picture)
+    for x, y in [(0, 0), (2, 3)]:
+        found = ask("explain", spec, source, "--at", f"{x},{y}", *words)["channels"]
+        assert [one["value"] for one in found] == written[y, x].tolist()
+        for one, raw in zip(found, np.load(floats)[y, x], strict=True):
+            assert one["raw"] == pytest.approx(raw, abs=1e-3)
+
+
+def test_a_gradient_by_hand(ask: Ask, run: Callable[..., Any], tmp_path: Path) -> None:
+    path = str(tmp_path / "corner.png")
+    Image.fromarray(np.array([[0, 0, 0], [0, 0, 0], [0, 0, 10]], np.uint8)).save(path)
+    (one,) = ask("explain", "sobel", path, "--at", "1,1")["channels"]
+    assert one["combine"] == "magnitude"
+    assert [(part["kernel"], part["raw"]) for part in one["parts"]] == [
+        ("sobel-x", 10),
+        ("sobel-y", 10),
+    ]
+    assert one["raw"] == pytest.approx(200**0.5)
+    assert one["value"] == 14
+    text = run("explain", "sobel", path, "--at", "1,1").stdout
+    assert "magnitude  √(10² + 10²) = 14.14" in text

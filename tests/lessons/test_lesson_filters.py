@@ -284,6 +284,26 @@ def test_a_shift_as_large_as_the_picture_is_refused(
     assert "expected y between -511 and 511" in refuse(*words)
 
 
+def test_small_pictures_have_nowhere_to_go(
+    run: Callable[..., Any], refuse: Callable[..., str], ask: Ask, tmp_path: Path
+) -> None:
+    one, line = str(tmp_path / "one.png"), str(tmp_path / "line.png")
+    Image.new("L", (1, 1)).save(one)
+    Image.new("L", (50, 1), 9).save(line)
+    assert "expected x = 0 where a picture is 1 px long, got 10: use" in refuse(
+        "equivariance", "sobel-x", one
+    )
+    text = run("equivariance", "sobel-x", line).stdout
+    assert "nothing inside" in text
+    assert "All windows look beyond the picture" in text
+    assert len(ask("equivariance", "sobel-x", line)["steps"]) == 6
+
+
+def test_gradients_move_with_the_picture(ask: Ask, sample: Callable[[str], str]) -> None:
+    found = ask("equivariance", "sobel", sample("coffee.png"), "--border", "wrap")
+    assert (found["inside"], found["border"], found["commutes"]) == (0, 0, True)
+
+
 # ---------------------------------------------------------------------------- borders
 
 

@@ -5,16 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.filter_options import options_from
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import json_option, option, quiet_option, window_options
+from convcli.cli.options import (
+    flip_option,
+    json_option,
+    option,
+    quiet_option,
+    range_option,
+    window_options,
+)
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
     from convcli.kernels import Kernel
-
-_RANGES = ("auto", "clip", "abs", "shift", "stretch")
 
 
 @click.command(
@@ -46,21 +52,8 @@ Examples:
     help="Rows and columns of the crop.",
 )
 @window_options
-@option(
-    "--flip",
-    is_flag=True,
-    section="Kernel",
-    help="Flip the kernel first: the mathematician's convolution.",
-)
-@option(
-    "--range",
-    "mapping",
-    type=click.Choice(_RANGES),
-    default="auto",
-    show_default=True,
-    section="Frames",
-    help="What becomes of values that a pixel cannot hold.",
-)
+@flip_option
+@range_option
 @option(
     "--delay",
     type=click.IntRange(20, 10_000),
@@ -86,7 +79,6 @@ def command(
     target: str,
     at: Pair | None,
     cells: int,
-    mapping: str,
     delay: int,
     frames: int,
     quiet: bool,
@@ -98,13 +90,12 @@ def command(
     OUT ends in .gif, .png or .apng (an animated PNG) or .webp. The crop is filtered as
     if it were the whole picture, in grey; padding has green frames.
     """
-    from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
     from convcli.images.canvas_files import check_canvas_target, write_frames  # noqa: PLC0415
     from convcli.lessons.animate import durations_for, frames_of, scene_of  # noqa: PLC0415
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
 
     check_canvas_target(target, moving=True)
-    options = Options(range=Range(mapping), **settings)
+    options = options_from(settings)
     scene = scene_of(read_picture_at(image), kernel, options, at, cells)
     drawn = frames_of(scene, frames)
     write_frames(drawn, durations_for(len(drawn), delay), target)

@@ -7,7 +7,7 @@ import click
 
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import json_option, option
+from convcli.cli.options import gray_option, json_option, option
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ Examples:
     section="Output",
     help="Pixels of padding that are drawn.",
 )
-@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@gray_option
 @option(
     "--png",
     metavar="FILE",

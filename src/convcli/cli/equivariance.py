@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.help import Command
-from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import json_option, option, window_options
+from convcli.cli.kernel_types import OperandType
+from convcli.cli.options import gray_option, json_option, option, window_options
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
-    from convcli.kernels import Kernel
+    from convcli.kernels import Kernel, Operator
     from convcli.lessons.equivariance import Difference
 
 
@@ -26,7 +26,7 @@ Examples:
   convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
   convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2""",
 )
-@click.argument("kernel", type=KernelType())
+@click.argument("kernel", type=OperandType())
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--shift",
@@ -37,10 +37,10 @@ Examples:
     help="X columns to the right, Y rows down.",
 )
 @window_options
-@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@gray_option
 @json_option
 def command(
-    *, kernel: "Kernel", image: str, shift: Pair, as_json: bool, **settings: Any
+    *, kernel: "Kernel | Operator", image: str, shift: Pair, as_json: bool, **settings: Any
 ) -> None:
     """Compare both orders of shifting IMAGE and filtering it by KERNEL.
 
@@ -63,7 +63,7 @@ def command(
 
 
 def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:
-    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+    from convcli.cli.render import show, show_table  # noqa: PLC0415 - rich only where it prints
     from convcli.lessons.equivariance import verdict  # noqa: PLC0415 - NumPy
 
     show_table(
@@ -72,7 +72,7 @@ def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:
         [_row(one) for one in differences],
         numbers=(2, 3),
     )
-    click.echo(verdict(differences, stride))
+    show(verdict(differences, stride))
 
 
 def _row(one: "Difference") -> tuple[str, ...]:
@@ -82,9 +82,15 @@ def _row(one: "Difference") -> tuple[str, ...]:
         "no whole number" if moved is None else f"{moved[1]},{moved[0]}",
         _value(one.inside),
         _value(one.border),
-        "commutes" if one.commutes else "differs",
+        _outcome(one),
     )
 
 
 def _value(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
+
+
+def _outcome(one: "Difference") -> str:
+    if one.inside is None:
+        return "nothing inside"
+    return "commutes" if one.commutes else "differs"

@@ -5,16 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.filter_options import options_from
 from convcli.cli.help import Command
-from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import json_option, option, window_options
+from convcli.cli.kernel_types import OperandType, layout_option
+from convcli.cli.options import (
+    bias_option,
+    combine_option,
+    flip_option,
+    gray_option,
+    json_option,
+    option,
+    range_option,
+    window_options,
+)
+from convcli.cli.pictures import alpha_option
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
-    from convcli.kernels import Kernel
-
-_RANGES = ("auto", "clip", "abs", "shift", "stretch")
+    from convcli.kernels import Kernel, Operator
 
 
 @click.command(
@@ -24,10 +33,11 @@ _RANGES = ("auto", "clip", "abs", "shift", "stretch")
     epilog="""\b
 Examples:
   convcli explain sobel-x photo.jpg --at 120,80
+  convcli explain sobel photo.jpg --at 120,80
   convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
   convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png""",
 )
-@click.argument("kernel", type=KernelType())
+@click.argument("kernel", type=OperandType())
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--at",
@@ -37,23 +47,13 @@ Examples:
     help="The pixel of the output: X columns from the left, Y rows from the top.",
 )
 @window_options
-@option("--bias", type=float, default=None, section="Kernel", help="Add this to the sum.")
-@option(
-    "--flip",
-    is_flag=True,
-    section="Kernel",
-    help="Flip the kernel first: the mathematician's convolution.",
-)
-@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
-@option(
-    "--range",
-    "mapping",
-    type=click.Choice(_RANGES),
-    default="auto",
-    show_default=True,
-    section="Pixels",
-    help="What becomes of values that a pixel cannot hold, as in apply.",
-)
+@combine_option
+@bias_option
+@flip_option
+@layout_option
+@gray_option
+@range_option
+@alpha_option
 @option(
     "--channel",
     type=click.IntRange(min=0),
@@ -65,10 +65,9 @@ Examples:
 @json_option
 def command(
     *,
-    kernel: "Kernel",
+    kernel: "Kernel | Operator",
     image: str,
     at: Pair,
-    mapping: str,
     channel: int | None,
     png: str | None,
     as_json: bool,
@@ -76,20 +75,19 @@ def command(
 ) -> None:
     """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.
 
-    The value is the one that convcli apply writes there, with the same options; of a
-    picture with transparency, the one with --alpha keep.
+    The value is the one that convcli apply writes there with the same options. Of an
+    operator (sobel, sobel-x+sobel-y) each kernel's answer is shown, and how they become
+    one.
     """
-    from convcli.filtering import Options, Range  # noqa: PLC0415 - NumPy
     from convcli.images.canvas_files import check_canvas_target, write_canvas  # noqa: PLC0415
-    from convcli.lessons.explain import explain  # noqa: PLC0415 - NumPy
+    from convcli.lessons.explain import explain, first_channels  # noqa: PLC0415 - NumPy
     from convcli.lessons.explain_drawing import draw  # noqa: PLC0415 - NumPy
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
 
     if png is not None:
         check_canvas_target(png, moving=False)
-    wanted = channel if channel is not None or not kernel.is_bank else 0
-    options = Options(range=Range(mapping), **settings)
-    channels = None if wanted is None else [wanted]
+    options = options_from(settings)
+    channels = first_channels(kernel) if channel is None else [channel]
     found = explain(read_picture_at(image), kernel, at, options, channels)
     if png is not None:
         write_canvas(draw(found), png)
@@ -100,4 +98,4 @@ def command(
     from convcli.cli.render_explain import show_explanation  # noqa: PLC0415 - rich only here
 
     for one in found:
-        show_explanation(one, kernel, colours=len(found))
+        show_explanation(one, kernel.name)

@@ -1,18 +1,24 @@
-"""How `convcli apply` filters: kernels, output maps, pixels."""
+"""How pictures are filtered: kernels, output maps, pixels."""
 
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcli.cli.kernel_types import OperandType, layout_option
-from convcli.cli.options import group, option
-from convcli.cli.types import FiniteType, whole
+from convcli.cli.options import (
+    bias_option,
+    combine_option,
+    flip_option,
+    gray_option,
+    group,
+    option,
+    range_option,
+)
+from convcli.cli.types import whole
 
 if TYPE_CHECKING:
     from convcli.filtering import Options
 
-_RANGES = ("auto", "clip", "abs", "shift", "stretch", "balance")
-_COMBINES = ("magnitude", "max", "sum", "mean", "min")
 _COLORMAPS = ("gray", "viridis", "magma", "diverging")
 
 filter_options = group(
@@ -26,26 +32,9 @@ filter_options = group(
         help="Filter the result again, unrounded; may be repeated. Window options hold for "
         "each.",
     ),
-    option(
-        "--combine",
-        type=click.Choice(_COMBINES),
-        default=None,
-        section="Kernel",
-        help="How the answers of kernels joined by + become one.  [default: magnitude]",
-    ),
-    option(
-        "--bias",
-        type=FiniteType(),
-        default=None,
-        section="Kernel",
-        help="Add this to each value (of every kernel).",
-    ),
-    option(
-        "--flip",
-        is_flag=True,
-        section="Kernel",
-        help="Flip the kernel first: the mathematician's convolution.",
-    ),
+    combine_option,
+    bias_option,
+    flip_option,
     layout_option,
     option(
         "--map",
@@ -81,17 +70,8 @@ filter_options = group(
         section="Pixels",
         help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
     ),
-    option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first."),
-    option(
-        "--range",
-        "range",
-        type=click.Choice(_RANGES),
-        default="auto",
-        show_default=True,
-        section="Pixels",
-        help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
-        "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
-    ),
+    gray_option,
+    range_option,
 )
 """What is done to pictures: see `options_from`."""
 
@@ -111,5 +91,5 @@ def options_from(settings: dict[str, Any]) -> "Options":
         "combine": Combine,
         "colormap": Colormap,
     }
-    named = {name: kind(settings[name]) for name, kind in kinds.items() if settings[name]}
+    named = {name: kind(settings[name]) for name, kind in kinds.items() if settings.get(name)}
     return Options(**{**settings, **named})

@@ -7,10 +7,13 @@ from typing import Any, TypeVar
 import click
 
 from convcli.cli.help import Option
-from convcli.cli.types import BorderType, PaddingType, PairType
+from convcli.cli.types import BorderType, FiniteType, PaddingType, PairType
 
 option = functools.partial(click.option, cls=Option)
 """`click.option` with a `section` on the help page."""
+
+_RANGES = ("auto", "clip", "abs", "shift", "stretch", "balance")
+_COMBINES = ("magnitude", "max", "sum", "mean", "min")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -90,6 +93,48 @@ strict_option = option(
     "--strict", is_flag=True, section="Window", help="Fail where the stride leaves a remainder."
 )
 """``--strict``."""
+
+combine_option = option(
+    "--combine",
+    type=click.Choice(_COMBINES),
+    default=None,
+    section="Kernel",
+    help="How the answers of kernels joined by + become one.  [default: magnitude]",
+)
+"""``--combine``."""
+
+bias_option = option(
+    "--bias",
+    type=FiniteType(),
+    default=None,
+    section="Kernel",
+    help="Add this to each value (of every kernel).",
+)
+"""``--bias``."""
+
+flip_option = option(
+    "--flip",
+    is_flag=True,
+    section="Kernel",
+    help="Flip the kernel first: the mathematician's convolution.",
+)
+"""``--flip``."""
+
+gray_option = option(
+    "--gray", is_flag=True, section="Pixels", help="Make the picture grey first."
+)
+"""``--gray``."""
+
+range_option = option(
+    "--range",
+    type=click.Choice(_RANGES),
+    default="auto",
+    show_default=True,
+    section="Pixels",
+    help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
+    "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
+)
+"""``--range``."""
 
 
 def window_options(command: _Command) -> _Command:

@@ -41,6 +41,17 @@ class FormatType(click.ParamType[str, Any]):
         return [CompletionItem(name) for name in names if name.startswith(incomplete.lower())]
 
 
+alpha_option = option(
+    "--alpha",
+    type=click.Choice(("auto", "premultiply", "keep", "filter")),
+    default="auto",
+    show_default=True,
+    section="Pixels",
+    help="Transparency: weighs the colours and is filtered with them, stays as it was, or "
+    "is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
+)
+"""``--alpha``."""
+
 pixel_options = group(
     option(
         "--depth",
@@ -49,15 +60,7 @@ pixel_options = group(
         section="Pixels",
         help="Bits of the result; the input's where none is given. Floats are not clipped.",
     ),
-    option(
-        "--alpha",
-        type=click.Choice(("auto", "premultiply", "keep", "filter")),
-        default="auto",
-        show_default=True,
-        section="Pixels",
-        help="Transparency: weighs the colours and is filtered with them, stays as it was, or "
-        "is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
-    ),
+    alpha_option,
     option(
         "--linear",
         is_flag=True,

@@ -10,6 +10,7 @@ from convcli.cli.help import Command
 from convcli.cli.options import (
     border_option,
     dilation_option,
+    gray_option,
     json_option,
     option,
     padding_option,
@@ -66,7 +67,7 @@ Examples:
 @border_option
 @dilation_option
 @strict_option
-@option("--gray", is_flag=True, section="Pixels", help="Make the picture grey first.")
+@gray_option
 @pixel_options
 @reading_options
 @saving_options

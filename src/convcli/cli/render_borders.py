@@ -24,13 +24,15 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
         line.add_row(*grids[start : start + across])
         show(line, "")
     channel = " (first channel)" if strips[0].pixels.shape[2] > 1 else ""
-    show(f"The top left {count} × {count} pixels with each border mode{channel}.")
+    rows, columns = (min(count, length) for length in strips[0].pixels.shape[:2])
+    pixels = "pixel" if rows * columns == 1 else f"{columns} × {rows} pixels"
+    show(f"The top left {pixels} with each border mode{channel}.")
 
 
 def _grid(strip: Strip, count: int, white: int) -> Table:
-    table = Table(
-        title=strip.border.value, box=None, show_header=False, padding=0, title_style="bold"
-    )
+    name = strip.border.value
+    table = Table(title=name, box=None, show_header=False, padding=0, title_style="bold")
+    table.min_width = len(name)
     width = len(str(white)) + 2
     values = strip.pixels[:count, :count, 0]
     for paints, line in zip(grey_colors(values / white), values.tolist(), strict=True):

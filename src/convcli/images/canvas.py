@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from convcli.images.spelling import spelled
+
 Colour: TypeAlias = tuple[int, int, int]
 
 BLACK: Colour = (0, 0, 0)
@@ -112,6 +114,7 @@ class Canvas:
         width: float | None = None,
     ) -> None:
         """Write a line; it is made smaller until it fits into `width` pixels."""
+        text = spelled(text)
         font = ImageFont.load_default(size)
         while width is not None and size > 6 and font.getlength(text) > width:  # noqa: PLR2004
             size -= 1

@@ -9,35 +9,10 @@ from PIL import Image, ImageDraw
 
 from convcli.images.drawing import FAINT, INK, WHITE, Color, as_picture, canvas, font
 from convcli.images.picture import Picture
+from convcli.images.spelling import spelled
 
 Block: TypeAlias = Image.Image
 """A part of a figure."""
-
-_SPELLED = str.maketrans(
-    {
-        "×": "x",
-        "⊗": "*",
-        "·": "*",
-        "½": "1/2",
-        "²": "^2",
-        "√": "sqrt",
-        "⌈": "ceil(",
-        "⌉": ")",
-        "∇": "del",
-        "°": " deg",
-        "α": "alpha",
-        "γ": "gamma",
-        "θ": "theta",
-        "λ": "lambda",
-        "π": "pi",
-        "σ": "sigma",
-        "ψ": "psi",
-        "…": "...",
-        "−": "-",
-        "≥": ">=",
-    }
-)
-"""Signs that Pillow's own font lacks."""
 
 _MARGIN = 16
 _LINE = 18
@@ -61,7 +36,7 @@ def text_block(lines: Sequence[tuple[str, str]], width: int) -> Block:
     broken = [
         (name if index == 0 else "", part)
         for name, text in lines
-        for index, part in enumerate(_broken(_spelled(text), width - indent))
+        for index, part in enumerate(_broken(spelled(text), width - indent))
     ]
     image = canvas(width, _LINE * len(broken))
     pen = ImageDraw.Draw(image)
@@ -69,11 +44,6 @@ def text_block(lines: Sequence[tuple[str, str]], width: int) -> Block:
         pen.text((0, index * _LINE), name, fill=FAINT, font=face)
         pen.text((indent, index * _LINE), part, fill=INK, font=face)
     return image
-
-
-def _spelled(text: str) -> str:
-    """Return a text in signs that the font has."""
-    return text.translate(_SPELLED).encode("ascii", "replace").decode()
 
 
 def _broken(text: str, width: int) -> list[str]:
@@ -91,7 +61,7 @@ def _broken(text: str, width: int) -> list[str]:
 def title_block(text: str) -> Block:
     """Draw a heading."""
     face = font(_TITLE)
-    text = _spelled(text)
+    text = spelled(text)
     image = canvas(int(face.getlength(text)) + 2, _TITLE + 8)
     ImageDraw.Draw(image).text((0, 0), text, fill=INK, font=face)
     return image
@@ -147,7 +117,7 @@ def picture_block(pixels: NDArray[np.uint8], scale: int, caption: str) -> Block:
     large = Image.fromarray(pixels).resize(
         (pixels.shape[1] * scale, pixels.shape[0] * scale), Image.Resampling.NEAREST
     )
-    face, caption = font(_SIZE - 1), _spelled(caption)
+    face, caption = font(_SIZE - 1), spelled(caption)
     width = max(large.width, int(face.getlength(caption)) + 2)
     image = canvas(width, large.height + _LINE)
     image.paste(large, (0, 0))

@@ -70,6 +70,11 @@ class Operator:
         object.__setattr__(self, "description", description)
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Size of each kernel (rows, columns)."""
+        return self.kernels[0].size
+
+    @property
     def is_zero_sum(self) -> bool:
         """Whether flat areas answer 0."""
         return all(kernel.is_zero_sum for kernel in self.kernels)

@@ -1,19 +1,19 @@
 """Shift then filter, or filter then shift: the same, wherever the border has no say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import Border, source_indices
-from convcli.engine import correlate
 from convcli.errors import GeometryError
-from convcli.filtering import Options
+from convcli.filtering import Alpha, Options, filter_picture
+from convcli.filtering.stages import Operand
 from convcli.geometry import Axis, Pair, window
 from convcli.images import Picture
-from convcli.kernels import Kernel
+from convcli.kernels import Operator
 
 Values = NDArray[Any]
 
@@ -61,7 +61,7 @@ class Difference:
 
 
 def compare_orders(
-    picture: Picture, kernel: Kernel, shift: Pair, options: Options
+    picture: Picture, operand: Operand, shift: Pair, options: Options
 ) -> Difference:
     """Shift a picture and filter it, filter it and shift the result, and compare.
 
@@ -72,7 +72,7 @@ def compare_orders(
     ----------
     picture : Picture
         The picture.
-    kernel : Kernel
+    operand : Kernel or Operator
         What it is filtered by.
     shift : (int, int)
         Rows down and columns to the right, in pixels.
@@ -89,20 +89,15 @@ def compare_orders(
         If the shift is as large as the picture.
     """
     pixels = (picture.gray() if options.gray else picture).pixels
-    for name, by, size in zip(("y", "x"), shift, pixels.shape, strict=False):
-        if abs(by) >= size:
-            raise GeometryError(
-                f"shift: expected {name} between {1 - size} and {size - 1}, got {by}: nothing "
-                "of the picture would be left"
-            )
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    _check_shift(shift, picture.shape)
+    slide = window(operand.size, options.stride, options.padding, options.dilation)
     nearest = tuple(
         _nearest(by, axis.stride) for by, axis in zip(shift, slide.axes, strict=True)
     )
     even = all(by % axis.stride == 0 for by, axis in zip(shift, slide.axes, strict=True))
-    first = _filtered(_shifted(pixels, shift, options.border), kernel, options)
+    first = _filtered(_shifted(pixels, shift, options.border), operand, options)
     second = _shifted(
-        _filtered(pixels, kernel, options), (nearest[0], nearest[1]), options.border
+        _filtered(pixels, operand, options), (nearest[0], nearest[1]), options.border
     )
     apart = np.abs(first.astype(np.float64) - second).max(axis=2)
     inside = np.logical_and.outer(
@@ -114,7 +109,7 @@ def compare_orders(
         )
     )
     largest = _largest(apart, inside)
-    scale = float(np.abs(kernel.weights).sum()) * picture.white
+    scale = _gain(operand) * picture.white
     return Difference(
         shift=shift,
         output_shift=(nearest[0], nearest[1]) if even else None,
@@ -125,36 +120,49 @@ def compare_orders(
 
 
 def compare_steps(
-    picture: Picture, kernel: Kernel, shift: Pair, options: Options, most: int = 6
+    picture: Picture, operand: Operand, shift: Pair, options: Options, most: int = 6
 ) -> list[Difference]:
     """Compare the shifts by 1, 2, … pixels in the direction of a shift.
 
     With stride s those by multiples of s do.
     """
-    direction = tuple((by > 0) - (by < 0) for by in shift)
-    height, width = picture.shape
-    steps = range(1, min(most, height - 1, width - 1) + 1)
+    down, right = ((by > 0) - (by < 0) for by in shift)
+    lengths = [size for by, size in zip(shift, picture.shape, strict=True) if by]
     return [
-        compare_orders(picture, kernel, (step * direction[0], step * direction[1]), options)
-        for step in steps
+        compare_orders(picture, operand, (step * down, step * right), options)
+        for step in range(1, min(most + 1, *lengths))
     ]
+
+
+def _check_shift(shift: Pair, shape: Pair) -> None:
+    for name, by, size in zip(("y", "x"), shift, shape, strict=True):
+        if by and size == 1:
+            raise GeometryError(
+                f"shift: expected {name} = 0 where a picture is 1 px long, got {by}: use a "
+                "larger picture"
+            )
+        if abs(by) >= size:
+            raise GeometryError(
+                f"shift: expected {name} between {1 - size} and {size - 1}, got {by}: nothing "
+                "of the picture would be left"
+            )
+
+
+def _gain(operand: Operand) -> float:
+    """Return how much larger than a pixel an answer may be."""
+    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
+    return float(sum(np.abs(kernel.weights).sum() for kernel in kernels))
 
 
 def _nearest(by: int, stride: int) -> int:
     return round(by / stride)
 
 
-def _filtered(pixels: Values, kernel: Kernel, options: Options) -> Values:
-    ready = kernel.flipped() if options.flip else kernel
-    return correlate(
-        pixels,
-        ready.weights,
-        bias=options.bias if options.bias is not None else ready.bias or None,
-        stride=options.stride,
-        padding=options.padding,
-        dilation=options.dilation,
-        border=options.border,
+def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
+    raw = filter_picture(
+        Picture(pixels), [operand], replace(options, alpha=Alpha.KEEP), raw=True
     )
+    return raw.values
 
 
 def _shifted(values: Values, shift: Pair, border: Border) -> Values:
@@ -188,7 +196,10 @@ def _largest(apart: NDArray[np.float64], where: NDArray[np.bool_]) -> float | No
 def verdict(differences: Sequence[Difference], stride: Pair) -> str:
     """Say what a series of shifts shows."""
     rows, columns = stride
-    if all(one.commutes for one in differences):
+    compared = [one for one in differences if one.inside is not None]
+    if not compared:
+        return "All windows look beyond the picture: there is nothing to compare away from it."
+    if all(one.commutes for one in compared):
         return "Away from the border the order makes no difference."
     by = f"{columns}" if rows == columns else f"{columns} columns and {rows} rows"
     return f"With stride {by} only shifts by multiples of {by} commute."

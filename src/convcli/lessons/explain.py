@@ -1,7 +1,7 @@
-"""One output value, taken apart: patch · kernel, bias, range step, and what it means."""
+"""One output value, taken apart: what apply computes there, done again by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,160 +9,19 @@ from numpy.typing import NDArray
 
 from convcli.borders import Border, source_indices
 from convcli.errors import GeometryError
-from convcli.filtering import Alpha, Options, Report, filter_picture
-from convcli.geometry import Axis, Pair, window
+from convcli.filtering import Alpha, Filtered, Options, Report, filter_picture
+from convcli.filtering.stages import Operand
+from convcli.geometry import Axis, Pair, Window, window
 from convcli.images import Picture
-from convcli.kernels import Kernel
+from convcli.kernels import Combine, Kernel, Operator
+from convcli.lessons.explanation import Explanation, Grid, Part, Plane, together
 
-Grid = NDArray[np.float64]
-
-_ORTHOGONAL = 0.1
-_SIMILAR = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """What one input channel contributes.
-
-    Attributes
-    ----------
-    channel : int
-        The input channel.
-    patch, weights, products : ndarray of float64, shape (kh, kw)
-        What the window sees, the kernel, and the two multiplied.
-    """
-
-    channel: int
-    patch: Grid
-    weights: Grid
-    products: Grid
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """One output value.
-
-    Attributes
-    ----------
-    at : (int, int)
-        Its place in the output (row, column).
-    channel : int
-        Its output channel.
-    rows, columns : tuple of int
-        Where the taps look in the picture; outside of it there is padding.
-    padded : ndarray of bool, shape (kh, kw)
-        Which taps look at padding.
-    border : str
-        What the padding holds.
-    planes : tuple of Plane
-        A 2-D kernel has one, a filter bank one for each input channel.
-    bias : float
-        What is added to the sum.
-    raw : float
-        The sum of all products, and the bias.
-    range : str
-        The range step.
-    steps : tuple of (str, float)
-        How the raw value becomes the pixel: what is done, and what then is there.
-    value : int or float
-        What `convcli apply` writes there.
-    white : int
-        The largest value a pixel can have.
-    """
-
-    at: Pair
-    channel: int
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    padded: NDArray[np.bool_]
-    border: str
-    planes: tuple[Plane, ...]
-    bias: float
-    raw: float
-    range: str
-    steps: tuple[tuple[str, float], ...]
-    value: float
-    white: int
-
-    @property
-    def total(self) -> float:
-        """The sum of all products: the dot product of patch and kernel."""
-        return float(sum(plane.products.sum() for plane in self.planes))
-
-    @property
-    def cosine(self) -> float | None:
-        """Cosine of the angle between patch and kernel; None where one is all zero."""
-        return self._cosine(0.0)
-
-    @property
-    def centred_cosine(self) -> float | None:
-        """The same with the patch's mean taken off: its pattern alone, not its brightness."""
-        mean = float(np.mean([plane.patch.mean() for plane in self.planes]))
-        return self._cosine(mean)
-
-    def _cosine(self, mean: float) -> float | None:
-        patch = np.concatenate([plane.patch.reshape(-1) for plane in self.planes]) - mean
-        weights = np.concatenate([plane.weights.reshape(-1) for plane in self.planes])
-        lengths = float(np.linalg.norm(patch) * np.linalg.norm(weights))
-        return float(patch @ weights) / lengths if lengths > 0 else None
-
-    @property
-    def meaning(self) -> str:
-        """What the dot product says of the patch, in words."""
-        return meaning_of(self.cosine)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the explanation as plain JSON values."""
-        return {
-            "x": self.at[1],
-            "y": self.at[0],
-            "channel": self.channel,
-            "rows": list(self.rows),
-            "columns": list(self.columns),
-            "border": self.border,
-            "padded": self.padded.tolist(),
-            "planes": [
-                {
-                    "channel": plane.channel,
-                    "patch": plane.patch.tolist(),
-                    "weights": plane.weights.tolist(),
-                    "products": plane.products.tolist(),
-                }
-                for plane in self.planes
-            ],
-            "sum": self.total,
-            "bias": self.bias,
-            "raw": self.raw,
-            "range": self.range,
-            "steps": [{"step": name, "value": value} for name, value in self.steps],
-            "value": self.value,
-            "cosine": self.cosine,
-            "centred_cosine": self.centred_cosine,
-            "meaning": self.meaning,
-        }
-
-
-def meaning_of(cosine: float | None) -> str:
-    """Say what a cosine means: similar, orthogonal, opposite.
-
-    Examples
-    --------
-    >>> meaning_of(-0.9)
-    'opposite: the patch looks like the negative of the kernel'
-    """
-    if cosine is None:
-        return "no direction: the patch or the kernel is all zero"
-    if abs(cosine) < _ORTHOGONAL:
-        return "orthogonal: the patch has next to nothing of the kernel's pattern"
-    much = "" if abs(cosine) >= _SIMILAR else "somewhat "
-    if cosine > 0:
-        return f"{much}similar: the patch looks like the kernel"
-    return f"{much}opposite: the patch looks like the negative of the kernel"
+_COLOURS = ("red", "green", "blue")
 
 
 def explain(
     picture: Picture,
-    kernel: Kernel,
+    operand: Operand,
     at: Pair,
     options: Options,
     channels: Sequence[int] | None = None,
@@ -172,10 +31,9 @@ def explain(
     Parameters
     ----------
     picture : Picture
-        As for `convcli.filtering.filter_picture`, which is run to get the value. Colours
-        are filtered as if opaque: with ``--alpha keep`` where a picture is translucent.
-    kernel : Kernel
-        The kernel.
+        As for `convcli.filtering.filter_picture`, which is run to get the value.
+    operand : Kernel or Operator
+        What filters it.
     at : (int, int)
         Row and column of the output.
     options : Options
@@ -192,44 +50,23 @@ def explain(
     GeometryError
         If there is no such output pixel or channel.
     """
-    options = replace(options, alpha=Alpha.KEEP)
-    applied = filter_picture(picture, [kernel], options)
+    applied = filter_picture(picture, [operand], options)
     _check_place(at, channels, applied.values.shape)
-    ready = kernel.flipped() if options.flip else kernel
-    ready = ready if options.bias is None else ready.plus_bias(options.bias)
-    pixels = (picture.gray() if options.gray else picture).pixels
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    taps = [
-        _taps(axis, output, size, options.border)
-        for axis, output, size in zip(slide.axes, at, pixels.shape, strict=False)
+    source = picture.gray() if options.gray else picture
+    weighted = applied.report.alpha_way == Alpha.PREMULTIPLY.value
+    slide = window(operand.size, options.stride, options.padding, options.dilation)
+    view = _view(source, slide, at, options.border, weighted=weighted)
+    count = applied.values.shape[2]
+    return [
+        _explained(applied, view, _ready(operand, options), channel, options)
+        for channel in (range(count) if channels is None else channels)
     ]
-    padded = ~np.logical_and.outer(*(t.inside for t in taps))
-    patches = _patches(pixels, taps)
-    found: list[Explanation] = []
-    for channel in range(applied.values.shape[2]) if channels is None else channels:
-        planes = _planes(ready, patches, channel)
-        bias = _bias(ready, channel)
-        raw = float(sum(plane.products.sum() for plane in planes)) + bias
-        value = applied.values[at[0], at[1], channel].item()
-        mapping = applied.report.range or "none"
-        found.append(
-            Explanation(
-                at=at,
-                channel=channel,
-                rows=taps[0].positions,
-                columns=taps[1].positions,
-                padded=padded,
-                border=options.border.value,
-                planes=planes,
-                bias=bias,
-                raw=raw,
-                range=mapping,
-                steps=_steps(raw, value, mapping, picture.white, applied.report),
-                value=value,
-                white=picture.white,
-            )
-        )
-    return found
+
+
+def first_channels(operand: Operand) -> list[int] | None:
+    """Return the channels that are explained unless others are asked for: of a bank one."""
+    kernel = operand.kernels[0] if isinstance(operand, Operator) else operand
+    return [0] if kernel.is_bank else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +78,44 @@ class _Taps:
     inside: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the window of one output sees: patches of shape (kh, kw, C) and (kh, kw).
+
+    Where there is an opacity (0 to 1), the colours are multiplied by it.
+    """
+
+    picture: Picture
+    at: Pair
+    taps: tuple[_Taps, ...]
+    patch: Grid
+    opacity: Grid | None
+
+
+def _view(
+    picture: Picture, slide: Window, at: Pair, border: Border, *, weighted: bool
+) -> _View:
+    taps = tuple(
+        _taps(axis, output, size, border)
+        for axis, output, size in zip(slide.axes, at, picture.shape, strict=True)
+    )
+    patch, opacity = _patch(picture.pixels, taps), None
+    if weighted and picture.alpha is not None:
+        opacity = _patch(picture.alpha, taps) / picture.white
+        patch *= opacity[..., np.newaxis]
+    return _View(picture, at, taps, patch, opacity)
+
+
+def _ready(operand: Operand, options: Options) -> tuple[tuple[Kernel, ...], Combine | None]:
+    """Return the kernels as they slide, and how their answers become one."""
+    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
+    how = (options.combine or operand.combine) if isinstance(operand, Operator) else None
+    turned = [kernel.flipped() if options.flip else kernel for kernel in kernels]
+    if options.bias is None:
+        return tuple(turned), how
+    return tuple(kernel.plus_bias(options.bias) for kernel in turned), how
+
+
 def _taps(axis: Axis, output: int, size: int, border: Border) -> _Taps:
     first = output * axis.stride
     seen = slice(first, first + axis.extent, axis.dilation)
@@ -250,25 +125,86 @@ def _taps(axis: Axis, output: int, size: int, border: Border) -> _Taps:
     return _Taps(tuple(positions.tolist()), sources, inside)
 
 
-def _patches(pixels: NDArray[Any], taps: Sequence[_Taps]) -> Grid:
-    """Return what the taps see, shape (kh, kw, C): 0 where the border is a constant."""
+def _patch(pixels: NDArray[Any], taps: Sequence[_Taps]) -> Grid:
+    """Return what the taps see, shape (kh, kw, …): 0 where the border is a constant."""
     rows, columns = (tap.sources for tap in taps)
     patch = pixels[np.ix_(rows, columns)].astype(np.float64)
     patch[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
     return patch
 
 
-def _planes(kernel: Kernel, patches: Grid, channel: int) -> tuple[Plane, ...]:
-    if not kernel.is_bank:
-        return (_plane(channel, patches[..., channel], kernel.weights),)
-    return tuple(
-        _plane(index, patches[..., index], kernel.weights[channel, index])
-        for index in range(patches.shape[2])
+def _explained(
+    applied: Filtered,
+    view: _View,
+    ready: tuple[tuple[Kernel, ...], Combine | None],
+    channel: int,
+    options: Options,
+) -> Explanation:
+    (kernels, combine), (rows, columns) = ready, view.taps
+    at, report, picture = view.at, applied.report, view.picture
+    parts = tuple(_part(kernel, view, channel) for kernel in kernels)
+    raw = together([part.raw for part in parts], combine)
+    value = applied.values[at[0], at[1], channel].item()
+    mapping = report.range or "none"
+    bank = kernels[0].is_bank
+    return Explanation(
+        at=at,
+        channel=channel,
+        name=f"output map {channel}" if bank else _name(channel, picture.channels),
+        rows=rows.positions,
+        columns=columns.positions,
+        padded=~np.logical_and.outer(rows.inside, columns.inside),
+        border=options.border.value,
+        parts=parts,
+        combine=combine,
+        raw=raw,
+        range=mapping,
+        steps=_steps(raw, value, mapping, picture.white, report),
+        value=value,
+        white=picture.white,
+        alpha=report.alpha_way,
+        opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
     )
 
 
-def _plane(channel: int, patch: Grid, weights: Grid) -> Plane:
-    return Plane(channel, patch, weights, patch * weights)
+def _name(channel: int, channels: int) -> str:
+    """Return what a channel of so many is called."""
+    if channels == 1:
+        return ""
+    return _COLOURS[channel] if channels == len(_COLOURS) else f"channel {channel}"
+
+
+def _part(kernel: Kernel, view: _View, channel: int) -> Part:
+    opacity = None
+    # Where a kernel sums to 0 its answer is not divided: the opacity would be 0.
+    if view.opacity is not None and not kernel.is_zero_sum:
+        opacity = _plane(None, "opacity", view.opacity, kernel.weights)
+    return Part(
+        kernel=kernel.name,
+        weights_sum=float(kernel.sums[channel if kernel.is_bank else 0]),
+        planes=_planes(kernel, view.patch, channel),
+        bias=_bias(kernel, channel),
+        opacity=opacity,
+    )
+
+
+def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
+    if not kernel.is_bank:
+        name = _name(channel, patch.shape[2])
+        return (_plane(channel, name, patch[..., channel], kernel.weights),)
+    return tuple(
+        _plane(index, _input(index, patch.shape[2]), patch[..., index], weights)
+        for index, weights in enumerate(kernel.weights[channel])
+    )
+
+
+def _input(index: int, channels: int) -> str:
+    colour = f", {_COLOURS[index]}" if channels == len(_COLOURS) else ""
+    return f"input channel {index}{colour}"
+
+
+def _plane(channel: int | None, name: str, patch: Grid, weights: Grid) -> Plane:
+    return Plane(channel, name, patch, weights, patch * weights)
 
 
 def _bias(kernel: Kernel, channel: int) -> float:
@@ -286,7 +222,8 @@ def _check_place(at: Pair, channels: Sequence[int] | None, shape: tuple[int, ...
         )
     if channels is not None and not all(0 <= channel < count for channel in channels):
         raise GeometryError(
-            f"channel: expected 0 to {count - 1}, got {', '.join(map(str, channels))}"
+            f"channel: expected 0 to {count - 1}, got {', '.join(map(str, channels))}: choose "
+            "one of them"
         )
 
 
@@ -304,6 +241,10 @@ def _steps(
     elif mapping == "shift":
         now = raw + (white + 1) // 2
         steps.append((f"shift: add {(white + 1) // 2}", now))
+    elif mapping == "balance":
+        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
+        now = middle + (raw * (white - middle) / largest if largest else 0)
+        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", now))
     elif mapping == "stretch" and report.high > report.low:
         now = (raw - report.low) * white / (report.high - report.low)
         steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", now))

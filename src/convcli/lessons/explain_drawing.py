@@ -6,59 +6,94 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.images.canvas import QUIET, Canvas, Cell, diverging, grey
-from convcli.lessons.explain import Explanation, Plane
-from convcli.lessons.pictures import tight
+from convcli.lessons.explain_words import (
+    arithmetic,
+    combination,
+    grid_title,
+    title_of,
+    two_places,
+)
+from convcli.lessons.explanation import Explanation, Part, Plane
+from convcli.lessons.pictures import middle, tight
 from convcli.wording import short
 
 _SIDE = 52
-_SHOWN = 7
-"""The most rows and columns of a kernel that are drawn."""
-_GAP, _MARGIN, _CAPTION = 56, 24, 92
-
-
-def middle(length: int) -> slice:
-    """Return the middle of an axis that is too long to be shown."""
-    start = max(length - _SHOWN, 0) // 2
-    return slice(start, min(start + _SHOWN, length))
+_GAP, _MARGIN, _HEAD, _LINE = 56, 24, 26, 28
+_NARROWEST = 720
 
 
 def draw(explanations: Sequence[Explanation]) -> Canvas:
     """Draw explanations below each other, a row of grids for each channel that takes part."""
-    rows, columns = (middle(length) for length in explanations[0].padded.shape)
-    wide, high = columns.stop - columns.start, rows.stop - rows.start
-    planes = sum(len(one.planes) for one in explanations)
-    width = 2 * _MARGIN + 3 * wide * _SIDE + 3 * _GAP + 2 * _SIDE
-    height = _MARGIN + planes * (high * _SIDE + _MARGIN) + len(explanations) * _CAPTION
-    canvas = Canvas(max(width, 720), height)
+    part = explanations[0].padded[_shown(explanations[0])]
+    width = 2 * _MARGIN + 3 * part.shape[1] * _SIDE + 3 * _GAP + 2 * _SIDE
+    row = _HEAD + part.shape[0] * _SIDE + _MARGIN
+    rows = sum(len(_rows(one)) for one in explanations)
+    lines = sum(len(_lines(one)) + 1 for one in explanations)
+    height = _MARGIN + rows * row + lines * _LINE
+    canvas = Canvas(max(width, _NARROWEST), height)
     top = _MARGIN
     for one in explanations:
-        for plane in one.planes:
-            _draw_plane(canvas, top, one, plane, (rows, columns))
-            top += high * _SIDE + _MARGIN
-        _caption(canvas, top, one)
-        top += _CAPTION
+        for number, (name, plane) in enumerate(_rows(one)):
+            _draw_plane(canvas, top + _HEAD, one, plane)
+            _heads(canvas, top, (name, grid_title(one, plane)), part.shape[1])
+            if number == _value_row(one):
+                _draw_value(canvas, top + _HEAD, one)
+            top += row
+        top = _caption(canvas, top, one) + _LINE
     return canvas
 
 
-def _draw_plane(
-    canvas: Canvas, top: int, one: Explanation, plane: Plane, part: tuple[slice, slice]
-) -> None:
-    padded = one.padded[part]
+def _shown(one: Explanation) -> tuple[slice, slice]:
+    return (middle(one.padded.shape[0]), middle(one.padded.shape[1]))
+
+
+def _rows(one: Explanation) -> list[tuple[str, Plane]]:
+    """Return the planes in the order in which they are drawn, and what each is called."""
+    found: list[tuple[str, Plane]] = []
+    for part in one.parts:
+        prefix = [part.kernel] if one.combine is not None else []
+        planes = [*part.planes, *([part.opacity] if part.opacity else [])]
+        found += [(", ".join([*prefix, *([p.name] if p.name else [])]), p) for p in planes]
+    return found
+
+
+def _value_row(one: Explanation) -> int:
+    """Return the row that the value stands beside: the last of the colours."""
+    return len(_rows(one)) - 1 - (one.parts[-1].opacity is not None)
+
+
+def _heads(canvas: Canvas, top: int, names: tuple[str, str], columns: int) -> None:
+    """Say above the grids what they are; the name of the row comes first."""
+    name, patch = names
+    first = patch if name in ("", patch) else f"{name}: {patch}"
+    wide = columns * _SIDE
+    for index, text in enumerate((first, "kernel", "products")):
+        x = _MARGIN + index * (wide + _GAP)
+        canvas.text((x, top + _HEAD // 2), text, 16, colour=QUIET, width=wide + _GAP - 6)
+
+
+def _draw_plane(canvas: Canvas, top: int, one: Explanation, plane: Plane) -> None:
+    part = _shown(one)
     patch, weights, products = (g[part] for g in (plane.patch, plane.weights, plane.products))
     wide, half = patch.shape[1] * _SIDE, top + patch.shape[0] * _SIDE // 2
+    white = 1 if plane.channel is None else one.white
     x = _MARGIN
-    canvas.grid((x, top), _grey_cells(patch / one.white, patch, padded), _SIDE)
+    canvas.grid((x, top), _grey_cells(patch / white, patch, one.padded[part]), _SIDE)
     x += wide + _GAP
     canvas.times((x - _GAP // 2, half), 18)
     canvas.grid((x, top), _cells(weights), _SIDE)
     x += wide + _GAP
     canvas.equals((x - _GAP // 2, half), 18)
     canvas.grid((x, top), _cells(products), _SIDE)
-    x += wide + _GAP
-    if plane is one.planes[-1]:
-        canvas.arrow((x - _GAP // 2, half), 22)
-        cell = Cell(grey(one.value / one.white), short(one.value), framed=True)
-        canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
+
+
+def _draw_value(canvas: Canvas, top: int, one: Explanation) -> None:
+    rows, columns = one.padded[_shown(one)].shape
+    x = _MARGIN + 3 * (columns * _SIDE + _GAP)
+    half = top + rows * _SIDE // 2
+    canvas.arrow((x - _GAP // 2, half), 22)
+    cell = Cell(grey(one.value / one.white), short(one.value), framed=True)
+    canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
 
 
 def _grey_cells(
@@ -78,20 +113,50 @@ def _cells(values: NDArray[np.float64]) -> list[list[Cell]]:
     return [[Cell(diverging(v / scale), tight(v)) for v in line] for line in values.tolist()]
 
 
-def _caption(canvas: Canvas, top: int, one: Explanation) -> None:
-    steps = "".join(f", {name} -> {short(value)}" for name, value in one.steps)
-    bias = f" + bias {short(one.bias)} = {short(one.raw)}" if one.bias else ""
+def _caption(canvas: Canvas, top: int, one: Explanation) -> int:
+    """Write what the grids give; return where that ends."""
     width = canvas.image.width - 2 * _MARGIN
-    canvas.text(
-        (_MARGIN, top + 8),
-        f"sum of the products {short(one.total)}{bias}{steps}",
-        20,
-        width=width,
+    lines = _lines(one)
+    for index, line in enumerate(lines):
+        last = index == len(lines) - 1
+        size, colour = (16, QUIET) if last else (20, (0, 0, 0))
+        canvas.text((_MARGIN, top + 8), line, size, colour=colour, width=width)
+        top += _LINE
+    return top
+
+
+def _lines(one: Explanation) -> list[str]:
+    steps = "".join(f", {name} → {short(value)}" for name, value in one.steps)
+    if one.combine is None:
+        (part,) = one.parts
+        *first, last = _sums(part)
+        return [*first, f"{last}{steps}", _meaning(part), _notes(one)]
+    answers = [
+        f"{part.kernel}: {'; '.join(_sums(part))}; {_meaning(part)}" for part in one.parts
+    ]
+    return [*answers, f"{one.combine.value} {combination(one)}{steps}", _notes(one)]
+
+
+def _sums(part: Part) -> list[str]:
+    """Return the arithmetic on one line, or on two where there is an opacity."""
+    words = [f"{name} {text.partition(':')[0]}" for name, text in arithmetic(part)]
+    words[0] = words[0].replace("sum", "sum of the products")
+    if part.opacity is None:
+        return ["; ".join(words)]
+    return ["; ".join(words[:2]), "; ".join(words[2:])]
+
+
+def _meaning(part: Part) -> str:
+    return (
+        f"{'' if part.cosine is None else f'cosine {two_places(part.cosine)}, '}{part.meaning}"
     )
-    cosine = "" if one.cosine is None else f"cosine {round(one.cosine, 2) + 0.0:.2f}, "
-    canvas.text((_MARGIN, top + 34), f"{cosine}{one.meaning}", 20, width=width)
-    notes = f"output pixel x = {one.at[1]}, y = {one.at[0]}"
+
+
+def _notes(one: Explanation) -> str:
+    notes = title_of(one)
     if one.padded.any():
         count = int(one.padded.sum())
         notes += f"; {count} of {one.padded.size} taps see padding ({one.border}): green frames"
-    canvas.text((_MARGIN, top + 60), notes, 16, colour=QUIET, width=width)
+    if one.is_weighted:
+        notes += "; colours count by their opacity"
+    return notes

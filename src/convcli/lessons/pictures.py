@@ -12,6 +12,8 @@ from convcli.storage import replacing
 from convcli.wording import short
 
 _TINY = 0.0005
+_SHOWN = 7
+"""The most rows and columns of a kernel that are shown."""
 
 
 def read_picture_at(source: str) -> Picture:
@@ -29,6 +31,12 @@ def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return greys, shape (…, 3), for levels from 0 (black) to 1 (white)."""
     greys = np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
     return np.repeat(greys[..., np.newaxis], 3, axis=-1)
+
+
+def middle(length: int) -> slice:
+    """Return the middle of an axis of a kernel that is too long to be shown."""
+    start = max(length - _SHOWN, 0) // 2
+    return slice(start, min(start + _SHOWN, length))
 
 
 def tight(value: float) -> str:
