@@ -1,6 +1,12 @@
-"""What all tests share: how much Hypothesis looks for counterexamples."""
+"""What all tests share: how much Hypothesis looks for counterexamples, a server of objects."""
 
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+from s3_server import Bucket, s3_server
 
 # The oracle is made of plain loops: a slow example says nothing about the code under test,
 # and to explain a failure takes longer than to find it.
@@ -15,3 +21,16 @@ settings.register_profile(
     "thorough", settings.get_profile("convcli"), derandomize=False, max_examples=2000
 )
 settings.load_profile("convcli")
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    for name in ("fsspec", "s3fs", "moto"):
+        pytest.importorskip(name, reason="s3:// needs the extras cluster and test")
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_address: str) -> Bucket:
+    return Bucket(f"bucket-{uuid4().hex}", s3_address).make()

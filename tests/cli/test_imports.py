@@ -15,7 +15,7 @@ from convcli.cli import main
 for words in json.loads(sys.argv[1]):
     assert not main(words, prog_name="convcli", standalone_mode=False)
 print()
-print(*({"numpy", "PIL", "rich"} & set(sys.modules)))
+print(*({"numpy", "PIL", "rich", "fsspec", "dask", "distributed"} & set(sys.modules)))
 """
 
 
@@ -37,7 +37,10 @@ print(*({"numpy", "PIL", "rich"} & set(sys.modules)))
         (("size --common", "params --in 3 --filters 4 --k 3"), {"numpy", "PIL"}),
         (("kernels", "kernels box"), {"PIL"}),
         (("kernels --json", "kernels box --json"), {"PIL", "rich"}),
-        (("apply box in.png out.png --quiet", "apply box in.png out.png --json"), {"rich"}),
+        (
+            ("apply box in.png out.png --quiet", "apply box in.png out.png --json"),
+            {"rich", "fsspec", "dask", "distributed"},
+        ),
     ],
 )
 def test_a_command_imports_only_what_it_needs(

@@ -51,9 +51,10 @@ def filter_file(
     kernels : sequence of Kernel
         The chain.
     source : str
-        A path, or ``-`` for standard input.
+        A path, a URL that fsspec knows (``s3://bucket/photo.jpg``), or ``-`` for standard
+        input.
     target : str
-        A path, or ``-`` for standard output. With ``{map}`` in it each output channel
+        The same, or ``-`` for standard output. With ``{map}`` in it each output channel
         becomes a grey picture of its own; a ``.npy`` gets the raw floats (H', W', O),
         or (H', W') where there is one channel; a ``.tif`` a page for each channel where
         there are not 1 or 3.

@@ -1,6 +1,7 @@
 """From a file or a pipe to a `Document`."""
 
 import contextlib
+import functools
 import io
 import re
 import struct
@@ -26,6 +27,7 @@ from convcli.images.limits import (
 )
 from convcli.images.metadata import metadata_of
 from convcli.images.picture import Document, Picture
+from convcli.storage import fetched, local_path
 
 _DECODER_FAULTS = (
     OSError,
@@ -89,7 +91,8 @@ def read_document(
     Parameters
     ----------
     source : str, Path or binary file
-        A path, or an open stream (read to its end first where it cannot seek).
+        A path, a URL that fsspec knows, or an open stream (read to its end first where it
+        cannot seek).
     name : str, optional
         What messages call the stream.
     reading : Reading
@@ -157,15 +160,19 @@ def _seekable(
     source: str | Path | BinaryIO, label: str, reading: Reading
 ) -> Iterator[BinaryIO]:
     if not isinstance(source, str | Path):
-        yield source if source.seekable() else _slurped(source, label, reading)
+        yield source if source.seekable() else _slurped(source.read, label, reading)
         return
-    with Path(source).open("rb") as file:
-        yield file if file.seekable() else _slurped(file, label, reading)
+    path = local_path(source)
+    if path is None:
+        yield _slurped(functools.partial(fetched, str(source)), label, reading)
+        return
+    with Path(path).open("rb") as file:
+        yield file if file.seekable() else _slurped(file.read, label, reading)
 
 
-def _slurped(stream: BinaryIO, label: str, reading: Reading) -> BinaryIO:
-    """Return all that comes through a pipe; a pipe may never end, memory does."""
-    data = stream.read(reading.max_bytes + 1)
+def _slurped(read: Callable[[int], bytes], label: str, reading: Reading) -> BinaryIO:
+    """Return all that comes from afar; a pipe may never end, memory does."""
+    data = read(reading.max_bytes + 1)
     if len(data) > reading.max_bytes:
         raise ImageError(
             f"{label}: expected at most {reading.max_bytes:,} bytes, got more: raise "

@@ -76,7 +76,7 @@ def write_document(
     document : Document
         What to write.
     target : str, Path or binary file
-        A path, which is replaced in one step, or an open stream.
+        A path or a URL, which is replaced in one step, or an open stream.
     kind : str
         The name of the format, as in `FORMATS`.
     saving : Saving

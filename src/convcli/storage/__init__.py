@@ -1,5 +1,6 @@
-"""Where bytes go and come from: the floor below pictures and kernels."""
+"""Where bytes come from and go: paths and URLs; the floor below pictures and kernels."""
 
-from convcli.storage.writing import replacing
+from convcli.storage.replacing import replacing
+from convcli.storage.urls import fetched, is_there, is_url, local_path
 
-__all__ = ["replacing"]
+__all__ = ["fetched", "is_there", "is_url", "local_path", "replacing"]

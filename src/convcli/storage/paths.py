@@ -1,4 +1,4 @@
-"""Outputs that are complete or absent, never half."""
+"""Files of this machine, replaced in one step."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ class _ReadOnlyError(PermissionError):
 
 
 @contextlib.contextmanager
-def replacing(target: str | Path) -> Iterator[BinaryIO]:
+def replacing_path(target: str | Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside the target and rename it there at the end.
 
     A link is followed, the mode of an existing file kept. Where anything fails the

@@ -1,0 +1,219 @@
+"""URLs are read and written as paths are: the same bytes, complete or absent, clear errors."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cli.support import PHOTOS, command, environment, process, refusal, save
+from convcli import ImageError, kernel_from
+from convcli.filtering import Options, filter_file
+from convcli.images import Picture, Reading, read_picture, write_picture
+from convcli.storage import is_there, is_url, local_path, replacing
+from s3_server import Bucket
+
+fsspec = pytest.importorskip("fsspec", reason="URLs need the extra cluster")
+
+PHOTO = PHOTOS / "rocket.jpg"
+PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
+
+
+@pytest.fixture
+def memory() -> Any:
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    return store
+
+
+def local_result(folder: Path) -> bytes:
+    target = folder / "expected.png"
+    assert process("apply", "sobel-x", PHOTO, target, "-q").returncode == 0
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("s3://bucket/a.png", True),
+        ("gs://bucket/a.png", True),
+        ("memory://a.png", True),
+        ("simplecache::s3://bucket/a.png", True),
+        ("a.png", False),
+        ("/a//b.png", False),
+        ("c://a.png", False),
+        ("model.safetensors::conv1", False),
+        ("1s3://a.png", False),
+        ("", False),
+        (Path("s3://a.png"), False),
+    ],
+)
+def test_what_is_a_url(name: str | Path, expected: bool) -> None:  # noqa: FBT001
+    assert is_url(name) is expected
+
+
+def test_a_file_url_is_a_path() -> None:
+    assert local_path("file:///a b/c.png") == "/a b/c.png"
+    assert local_path("memory://c.png") is None
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_through_memory_and_back(memory: Any) -> None:
+    memory.pipe("/in.jpg", PHOTO.read_bytes())
+    filter_file([kernel_from("sobel-x")], "memory://in.jpg", "memory://out.npy", Options())
+    filter_file([kernel_from("sobel-x")], str(PHOTO), "memory://also.npy", Options())
+    assert memory.cat("/out.npy") == memory.cat("/also.npy")
+    assert is_there("memory://out.npy")
+    assert not is_there("memory://absent.npy")
+
+
+def test_each_map_has_its_object(memory: Any, tmp_path: Path) -> None:
+    bank = kernel_from("[[[[1]], [[0]], [[0]]], [[[0]], [[1]], [[0]]]]")
+    source = save(tmp_path / "in.png", [[[1, 2, 3]]])
+    filter_file([bank], str(source), "memory://map-{map}.png", Options())
+    found = [read_picture(f"memory://map-{index}.png").pixels.tolist() for index in (0, 1)]
+    assert found == [[[[1]]], [[[2]]]]
+    assert sorted(memory.ls("/", detail=False)) == ["/map-0.png", "/map-1.png"]
+
+
+def write_half(target: str) -> None:
+    with replacing(target) as file:
+        file.write(b"new, but only ha")
+        raise KeyboardInterrupt
+
+
+def test_a_failure_leaves_the_old_object(memory: Any) -> None:
+    memory.pipe("/out.png", b"old")
+    with pytest.raises(KeyboardInterrupt):
+        write_half("memory://out.png")
+    assert memory.cat("/out.png") == b"old"
+    write_picture(PICTURE, "memory://out.png", "PNG")
+    assert read_picture("memory://out.png").pixels.tolist() == PICTURE.pixels.tolist()
+
+
+def test_an_object_larger_than_the_limit_is_not_read(
+    memory: Any,
+) -> None:
+    memory.pipe("/in.png", bytes(70 * 2**20))
+    with pytest.raises(ImageError, match=r"^memory://in\.png: expected at most [0-9,]+ bytes"):
+        read_picture("memory://in.png", reading=Reading(max_pixels=1))
+
+
+# ------------------------------------------------------------------ what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("memory://absent.png", "cannot be read: no such file: check the URL"),
+        ("file:///absent.png", "no such file: check the path"),
+        (
+            "xyz://absent.png",
+            (
+                "expected a path, or a URL of a store that fsspec knows (s3, gs, file, "
+                "memory …): Protocol not known: xyz"
+            ),
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_read(tmp_path: Path, source: str, said: str) -> None:
+    target = tmp_path / "out.png"
+    assert refusal("apply", "box", source, target, status=1) == f"{source}: {said}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_picture(memory: Any) -> None:
+    memory.pipe("/folder/in.png", b"")
+    with pytest.raises(ImageError, match=re.escape("memory://folder: cannot be read: ")):
+        read_picture("memory://folder")
+
+
+WITHOUT = """\
+import sys
+sys.modules[sys.argv.pop(1)] = None
+from convcli.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("fsspec", "URLs need the package fsspec: pip install 'convcli[cluster]'"),
+        ("s3fs", "its store needs another package: Install s3fs to access S3"),
+    ],
+)
+def test_a_package_that_is_missing(missing: str, said: str) -> None:
+    words = (missing, "apply", "box", "s3://bucket/in.png", "out.png")
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *words],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=environment(),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"Error: s3://bucket/in.png: {said}\n"
+
+
+# ------------------------------------------------------------------ S3
+
+
+def asked(
+    source: str | Path, target: str | Path, settings: dict[str, str]
+) -> subprocess.CompletedProcess[bytes]:
+    words = command("apply", "sobel-x", source, target, "-q")
+    env = environment(**settings)
+    return subprocess.run(words, capture_output=True, check=False, env=env)
+
+
+@pytest.mark.parametrize("key", ["in.jpg", "folder/a b ü -?#%20*[x].jpg", "-" + "x" * 900])
+def test_an_object_store_gives_and_takes_what_a_file_does(
+    bucket: Bucket, tmp_path: Path, key: str
+) -> None:
+    source, target = bucket.put(key, PHOTO.read_bytes()), bucket.url("made/out.png")
+    ended = asked(source, target, bucket.settings)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert bucket.get("made/out.png") == local_result(tmp_path)
+    assert sorted(bucket.keys()) == sorted([key, "made/out.png"])
+
+
+def s3_refusal(source: str | Path, target: str | Path, settings: dict[str, str]) -> str:
+    ended = asked(source, target, settings)
+    lines = ended.stderr.decode().splitlines()
+    assert (ended.returncode, ended.stdout, len(lines)) == (1, b"", 1)
+    return lines[0]
+
+
+def test_what_an_object_store_refuses(bucket: Bucket, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    said = s3_refusal(bucket.url("absent.png"), out, bucket.settings)
+    assert (
+        said
+        == f"Error: {bucket.url('absent.png')}: cannot be read: no such file: check the URL"
+    )
+    said = s3_refusal(PHOTO, "s3://no-such-bucket/out.png", bucket.settings)
+    assert said == (
+        "Error: s3://no-such-bucket/out.png: cannot be written: the bucket or folder does not "
+        "exist: make it first"
+    )
+    empty = bucket.put("empty.png", b"")
+    assert s3_refusal(empty, out, bucket.settings) == (
+        f"Error: {empty}: expected a picture, got an empty file: make it again"
+    )
+    assert bucket.keys() == ["empty.png"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_credentials(bucket: Bucket, tmp_path: Path) -> None:
+    nobody = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": str(tmp_path)}
+    said = s3_refusal(bucket.url("in.png"), "out.png", {**bucket.settings, **nobody})
+    assert said == (
+        f"Error: {bucket.url('in.png')}: cannot be read: Unable to locate credentials: "
+        "check the URL, the credentials and the network"
+    )
