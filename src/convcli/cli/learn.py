@@ -114,6 +114,7 @@ def command(
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
     """
     from convcli.lessons.learning import (  # noqa: PLC0415 - NumPy
+        Schedule,
         Sharing,
         kernel_document,
         learn,
@@ -130,7 +131,7 @@ def command(
         read_values(source, gray=gray), read_values(target, gray=gray), size, sharing
     )
     with _progress(steps * len(task.groups) if method == "sgd" else 0) as tick:
-        learnt = learn(task, method, steps=steps, seed=seed, tick=tick)
+        learnt = learn(task, method, Schedule(steps=steps, seed=seed, tick=tick))
     if output is not None:
         write_json(kernel_document(learnt.kernel), output)
     if history is not None:
@@ -162,5 +163,5 @@ def _progress(steps: int) -> Iterator[Callable[[], None]]:
     if not steps or not sys.stderr.isatty():
         yield lambda: None
         return
-    with click.progressbar(length=steps, label="learning", file=sys.stderr) as bar:
+    with click.progressbar(length=steps, label="learning", file=sys.stderr, width=0) as bar:
         yield lambda: bar.update(1)

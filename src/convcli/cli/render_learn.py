@@ -1,42 +1,61 @@
 """A learnt kernel, and the curve of its loss."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from convcli.cli.render import show, show_facts
+from convcli.cli.render import show, show_facts, width_of_output
 from convcli.cli.render_kernels import cell_grid
-from convcli.lessons.learning import Learnt
+from convcli.lessons.learning import Learnt, Nearest
 from convcli.wording import short
 
 _NOISE = 1e-9
 _WIDE, _HIGH = 60, 8
-"""Characters of the curve."""
+"""Characters of the curve, where there is room."""
+
+_NAMES = 8
+"""Characters of the losses beside it."""
 
 
 def show_learnt(learnt: Learnt, title: str, output: str | None) -> None:
     """Print the kernel, how good it is, what it is nearest to, and the loss."""
+    written = [("written", output)] if output is not None else []
+    show_facts(title, [*_fit(learnt), *_doubts(learnt), *written])
     kernel = learnt.kernel
-    shape = "×".join(str(length) for length in kernel.weights.shape)
-    facts = [
-        ("kernel", f"{shape}, sum {short(round(kernel.sum, 6))}"),
-        ("bias", ", ".join(short(round(value, 6) + 0.0) for value in kernel.bias)),
-        ("residual", f"{_size(learnt.residual)} (root mean square)"),
-        ("unexplained", f"{_size(100 * learnt.unexplained)} % of the target's variance"),
-        ("condition", f"{learnt.condition:.3g}"),
-    ]
-    facts += [
-        ("nearest", f"{name} (no weight is further off than {_size(gap)})")
-        for name, gap in learnt.nearest
-    ]
-    if learnt.error:
-        facts.append(("rounding", f"leaves the weights uncertain by ±{learnt.error:.2g}"))
-    if output is not None:
-        facts.append(("written", output))
-    show_facts(title, facts)
     if not kernel.is_bank:
         show("", cell_grid(kernel.with_weights(kernel.weights.round(6) + 0.0)))
     if learnt.history:
-        show("", *curve(learnt.history))
+        show("", *curve(learnt.history, width_of_output()))
+
+
+def _fit(learnt: Learnt) -> list[tuple[str, str]]:
+    shape = "×".join(str(length) for length in learnt.kernel.weights.shape)
+    return [
+        ("kernel", f"{shape}, sum {_rounded(learnt.kernel.sum)}"),
+        ("bias", ", ".join(map(_rounded, learnt.kernel.bias))),
+        ("residual", f"{_size(learnt.residual)} (root mean square)"),
+        ("unexplained", f"{_size(100 * learnt.unexplained)} % of the target's variance"),
+        ("condition", f"{learnt.limits.condition:.3g}"),
+        *(("nearest", _nearest(one)) for one in learnt.nearest),
+    ]
+
+
+def _doubts(learnt: Learnt) -> Iterator[tuple[str, str]]:
+    if learnt.limits.error:
+        yield "rounding", f"leaves the weights uncertain by ±{learnt.limits.error:.2g}"
+    left_out = f"{100 * learnt.left_out:.1f}"
+    if left_out != "0.0":
+        yield "left out", f"{left_out} % of the target: at a limit, perhaps cut off"
+
+
+def _rounded(value: float) -> str:
+    """Return a number without float noise, and without the sign of a zero."""
+    return short(round(value, 6) + 0.0)
+
+
+def _nearest(one: Nearest) -> str:
+    if not one.near:
+        return "no catalogue kernel is near"
+    return f"{one.kernel} (no weight is further off than {_size(one.difference)})"
 
 
 def _size(value: float) -> str:
@@ -44,12 +63,12 @@ def _size(value: float) -> str:
     return f"{value:.3g}" if value >= _NOISE else "0"
 
 
-def curve(history: Sequence[tuple[int, float]]) -> list[str]:
+def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
     """Draw a loss over its steps, each ten times smaller loss equally far down.
 
     Examples
     --------
-    >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)]):
+    >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)], room=40):
     ...     print(line.rstrip())
        1e+07 │•
              │
@@ -62,20 +81,21 @@ def curve(history: Sequence[tuple[int, float]]) -> list[str]:
              └───
               loss over 3 steps
     """
-    points = [history[round(i)] for i in _spread(len(history))]
+    wide = max(min(room - _NAMES - len(" │"), _WIDE), 2)
+    points = [history[round(i)] for i in _spread(len(history), wide)]
     logs = [math.log10(max(loss, 1e-30)) for _, loss in points]
     high, low = max(logs), min(logs)
     rows = [round((high - value) / ((high - low) or 1.0) * (_HIGH - 1)) for value in logs]
     lines = ["".join("•" if row == line else " " for row in rows) for line in range(_HIGH)]
     names = {0: f"{10**high:.3g}", _HIGH - 1: f"{10**low:.3g}"}
-    drawn = [f"{names.get(n, ''):>8} │{line}" for n, line in enumerate(lines)]
+    drawn = [f"{names.get(n, ''):>{_NAMES}} │{line}" for n, line in enumerate(lines)]
     return [
         *drawn,
-        f"{'':>8} └{'─' * len(points)}",
-        f"{'':>9} loss over {history[-1][0] + 1} steps",
+        f"{'':>{_NAMES}} └{'─' * len(points)}",
+        f"{'':>{_NAMES}}  loss over {history[-1][0] + 1} steps",
     ]
 
 
-def _spread(count: int) -> list[float]:
-    wanted = min(count, _WIDE)
+def _spread(count: int, wide: int) -> list[float]:
+    wanted = min(count, wide)
     return [i * (count - 1) / max(wanted - 1, 1) for i in range(wanted)]

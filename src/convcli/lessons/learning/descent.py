@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from convcli.errors import ConvcliError
-from convcli.lessons.learning.equations import Moments, Solution, moments_of, spectrum_of
+from convcli.lessons.learning.equations import Solution, Spectrum
 from convcli.lessons.learning.samples import Samples, Values
 
 _CROP = 64
@@ -42,57 +42,76 @@ def gradient(patches: Values, errors: Values) -> Values:
     return slope
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How a descent goes.
+
+    Attributes
+    ----------
+    steps : int
+        How many; each looks at one crop.
+    seed : int
+        Of the choice of crops.
+    tick : callable
+        Called after each step.
+    """
+
+    steps: int = 4000
+    seed: int = 0
+    tick: Callable[[], None] = lambda: None
+
+
 def descend(
-    group: Sequence[Samples],
-    steps: int,
-    seed: int,
-    tick: Callable[[], None] = lambda: None,
+    group: Sequence[Samples], spectrum: Spectrum, schedule: Schedule
 ) -> tuple[Solution, list[tuple[int, float]]]:
     """Learn a group's weights by stochastic gradient descent with momentum.
 
-    Each step looks at one crop. Values are brought to mean 0 and deviation 1 first, and
-    the weights are brought back at the end.
+    Values are brought to mean 0 and deviation 1 first, and the weights are brought back
+    at the end.
 
     Parameters
     ----------
     group : sequence of Samples
         They share their weights.
-    steps : int
-        How many.
-    seed : int
-        Of the choice of crops.
-    tick : callable
-        Called after each step.
+    spectrum : Spectrum
+        The group's: only means and deviations are taken from it.
+    schedule : Schedule
+        Steps and seed.
 
     Returns
     -------
     (Solution, list of (int, float))
         The weights, and the mean squared error over a crop at some of the steps.
+
+    Raises
+    ------
+    ConvcliError
+        If the loss runs away at every rate that is tried.
     """
-    moments = moments_of(group)
-    spectrum = spectrum_of(moments)
-    scale_in = max(math.sqrt(float(np.trace(_centred(moments))) / moments.weights), 1e-12)
-    scale_out = max(math.sqrt(spectrum.variance), 1e-12)
-    mean_in, mean_out = float(spectrum.patch.mean()), spectrum.target[:, np.newaxis]
-    largest = max(float(np.abs(one.inputs - mean_in).max()) for one in group) / scale_in
-    rate = _RATE / (moments.weights * max(largest, 1.0) ** 2)
-    scales = _Scales(mean_in, scale_in, mean_out, scale_out)
-    for _ in range(_TRIES):
-        found = _descent(group, scales, rate=rate, steps=steps, seed=seed, tick=tick)
-        if found is not None:
-            break
-        rate /= 2
-    else:
-        raise ConvcliError(
-            "the descent runs away at every rate: use --method lstsq, or other pictures"
-        )
-    weights, bias, history = found
-    final = weights * (scale_out / scale_in)
-    back = (mean_out + scale_out * bias)[:, 0] - final.sum(axis=1) * mean_in
-    return Solution(final, back), history
+    scales = _scales(spectrum)
+    largest = max(float(np.abs(one.inputs - scales.mean_in).max()) for one in group)
+    rate = _RATE / (group[0].weights * max(largest / scales.scale_in, 1.0) ** 2)
+    for halvings in range(_TRIES):
+        run = _Run(scales, rate / 2**halvings, group[0].weights)
+        if run.all_steps(group, schedule):
+            return scales.back(run), run.history
+    raise ConvcliError(
+        "the descent runs away at every rate: use --method lstsq, or other pictures"
+    )
 
 
-class _Scales(NamedTuple):
+def _scales(spectrum: Spectrum) -> "_Scales":
+    patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
+    return _Scales(
+        mean_in=float(spectrum.patch.mean()),
+        scale_in=max(math.sqrt(max(patch_variance, 0.0)), 1e-12),
+        mean_out=spectrum.target[:, np.newaxis],
+        scale_out=max(math.sqrt(spectrum.variance), 1e-12),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scales:
     """Means and deviations of patches and targets."""
 
     mean_in: float
@@ -100,54 +119,66 @@ class _Scales(NamedTuple):
     mean_out: Values
     scale_out: float
 
-
-def _descent(
-    group: Sequence[Samples],
-    scales: _Scales,
-    *,
-    rate: float,
-    steps: int,
-    seed: int,
-    tick: Callable[[], None],
-) -> tuple[Values, Values, list[tuple[int, float]]] | None:
-    """Descend at one rate; None where the loss runs away."""
-    chance = np.random.default_rng(seed)
-    depth = _crop(group[0], np.random.default_rng(seed))[0].shape[0]
-    weights, bias = np.zeros((len(scales.mean_out), depth)), np.zeros_like(scales.mean_out)
-    speed, bias_speed = np.zeros_like(weights), np.zeros_like(bias)
-    history: list[tuple[int, float]] = []
-    for step in range(steps):
-        patches, targets = _crop(group[step % len(group)], chance)
-        inputs = (patches - scales.mean_in) / scales.scale_in
-        errors = weights @ inputs + bias - (targets - scales.mean_out) / scales.scale_out
-        loss = float((errors**2).mean()) * scales.scale_out**2
-        history = history or [(0, loss)]
-        if not loss <= _DIVERGED * max(scales.scale_out**2, history[0][1]):
-            return None
-        if step and (step % max(steps // _POINTS, 1) == 0 or step == steps - 1):
-            history.append((step, loss))
-        slower = rate * min(1.0, 2 * (1 - step / steps))
-        speed = _MOMENTUM * speed - slower * gradient(inputs, errors)
-        bias_speed = _MOMENTUM * bias_speed - slower * errors.mean(axis=1, keepdims=True)
-        weights, bias = weights + speed, bias + bias_speed
-        tick()
-    return weights, bias, history
+    def back(self, run: "_Run") -> Solution:
+        """Return what was learnt between scaled values for the values as they are."""
+        weights = run.weights * (self.scale_out / self.scale_in)
+        bias = (self.mean_out + self.scale_out * run.bias)[:, 0]
+        return Solution(weights, bias - weights.sum(axis=1) * self.mean_in)
 
 
-def _centred(moments: Moments) -> Values:
-    patch = moments.patch / moments.count
-    centred: Values = moments.gram / moments.count - np.outer(patch, patch)
-    return centred
+@dataclass(slots=True)
+class _Run:
+    """One descent at one rate, from weights of 0."""
+
+    scales: _Scales
+    rate: float
+    inputs: int
+    weights: Values = field(init=False)
+    bias: Values = field(init=False)
+    speed: Values = field(init=False)
+    bias_speed: Values = field(init=False)
+    history: list[tuple[int, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        outputs = len(self.scales.mean_out)
+        self.weights = self.speed = np.zeros((outputs, self.inputs))
+        self.bias = self.bias_speed = np.zeros((outputs, 1))
+
+    def all_steps(self, group: Sequence[Samples], schedule: Schedule) -> bool:
+        """Take all steps; return whether the loss has not run away."""
+        chance, steps = np.random.default_rng(schedule.seed), schedule.steps
+        for step in range(steps):
+            loss = self._step(_crop(group[step % len(group)], chance), 2 * (1 - step / steps))
+            if step % max(steps // _POINTS, 1) == 0 or step == steps - 1:
+                self.history.append((step, loss))
+            if not loss <= _DIVERGED * max(self.scales.scale_out**2, self.history[0][1]):
+                return False
+            schedule.tick()
+        return True
+
+    def _step(self, crop: tuple[Values, Values], left: float) -> float:
+        """Go one step down; return the loss before it. The rate falls in the second half."""
+        patches, targets = crop
+        inputs = (patches - self.scales.mean_in) / self.scales.scale_in
+        wanted = (targets - self.scales.mean_out) / self.scales.scale_out
+        errors = self.weights @ inputs + self.bias - wanted
+        rate = self.rate * min(1.0, left)
+        self.speed = _MOMENTUM * self.speed - rate * gradient(inputs, errors)
+        slope = errors.mean(axis=1, keepdims=True)
+        self.bias_speed = _MOMENTUM * self.bias_speed - rate * slope
+        self.weights, self.bias = self.weights + self.speed, self.bias + self.bias_speed
+        return float((errors**2).mean()) * self.scales.scale_out**2
 
 
 def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values]:
     """Return the patches and targets of one crop, the clipped ones left out."""
     height, width = samples.known.shape
     rows, columns = min(_CROP, height), min(_CROP, width)
-    y, x = int(chance.integers(height - rows + 1)), int(chance.integers(width - columns + 1))
-    keep = samples.known[y : y + rows, x : x + columns].reshape(-1)
-    if not keep.any():
-        return _crop(samples, chance)
+    keep = np.zeros(0, bool)
+    while not keep.any():
+        y = int(chance.integers(height - rows + 1))
+        x = int(chance.integers(width - columns + 1))
+        keep = samples.known[y : y + rows, x : x + columns].reshape(-1)
     patches = samples.patches((y, x), (rows, columns))
     targets = samples.targets[:, y : y + rows, x : x + columns]
     return patches[:, keep], targets.reshape(len(targets), -1)[:, keep]

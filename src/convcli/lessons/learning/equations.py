@@ -30,7 +30,7 @@ class Solution:
 
 
 @dataclass(slots=True)
-class Moments:
+class _Moments:
     """Sums over all samples of a group: what the normal equations are made of."""
 
     weights: int
@@ -58,9 +58,8 @@ class Moments:
         self.square += (targets**2).sum(axis=1)
 
 
-def moments_of(group: Sequence[Samples]) -> Moments:
-    """Return the sums over all samples of a group."""
-    moments = Moments(group[0].weights, len(group[0].targets))
+def _moments_of(group: Sequence[Samples]) -> _Moments:
+    moments = _Moments(group[0].weights, len(group[0].targets))
     for samples in group:
         for patches, targets in samples.strips():
             moments.add(patches, targets)
@@ -69,7 +68,21 @@ def moments_of(group: Sequence[Samples]) -> Moments:
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """The centred normal matrix by its eigenvalues: the bias is taken out of it."""
+    """The centred normal matrix by its eigenvalues: the bias is taken out of it.
+
+    Attributes
+    ----------
+    values, vectors : ndarray of float64, shapes (n) and (n, n)
+        Eigenvalues and eigenvectors, for n = I·kh·kw.
+    cross : ndarray of float64, shape (n, O)
+        Covariances of patches and targets.
+    patch, target : ndarray of float64, shapes (n) and (O)
+        Means.
+    variance : float
+        Of the targets.
+    count : int
+        How many samples it is made of.
+    """
 
     values: Values
     vectors: Values
@@ -77,6 +90,7 @@ class Spectrum:
     patch: Values
     target: Values
     variance: float
+    count: int
 
     @property
     def determined(self) -> NDArray[np.bool_]:
@@ -93,29 +107,43 @@ class Spectrum:
             return math.inf
         return float(self.values.max() / self.values.min())
 
-    def inverse_diagonal(self, count: int) -> Values:
-        """Return each weight's variance, by that of the errors of `count` samples."""
+    def weight_error(self, variance: float) -> float:
+        """Return the standard error of the least certain weight, of those determined.
+
+        Parameters
+        ----------
+        variance : float
+            Of the errors of the targets, each on its own.
+        """
         kept = self.determined
-        spread: Values = (self.vectors[:, kept] ** 2 / self.values[kept]).sum(axis=1) / count
-        return spread
+        if not kept.any():
+            return 0.0
+        spread = (self.vectors[:, kept] ** 2 / self.values[kept]).sum(axis=1) / self.count
+        return math.sqrt(variance * float(spread.max()))
+
+    def excess(self, tried: Solution, best: Solution) -> float:
+        """Return how much more a solution loses than the best one: mean squared errors."""
+        off = self.vectors.T @ (tried.weights - best.weights).T
+        shift = (tried.bias - best.bias) + (tried.weights - best.weights) @ self.patch
+        return float((self.values @ off**2 + shift**2).mean())
 
 
-def spectrum_of(moments: Moments) -> Spectrum:
-    """Return the eigenvalues of the centred normal matrix, and what belongs to them."""
+def spectrum_of(group: Sequence[Samples]) -> Spectrum:
+    """Return the eigenvalues of a group's centred normal matrix, and what belongs to them."""
+    moments = _moments_of(group)
     patch, target = moments.patch / moments.count, moments.target / moments.count
     gram = moments.gram / moments.count - np.outer(patch, patch)
     cross = moments.cross / moments.count - np.outer(patch, target)
     variance = float((moments.square / moments.count - target**2).mean())
     values, vectors = np.linalg.eigh(gram)
-    return Spectrum(values, vectors, cross, patch, target, max(variance, 0.0))
+    return Spectrum(values, vectors, cross, patch, target, max(variance, 0.0), moments.count)
 
 
-def solve_exactly(group: Sequence[Samples]) -> Solution:
-    """Solve the normal equations of a group: least squares, exact but for float64.
+def solve_exactly(spectrum: Spectrum) -> Solution:
+    """Solve the normal equations: least squares, exact but for float64.
 
     Where the pictures do not determine the weights, the smallest that fit are taken.
     """
-    spectrum = spectrum_of(moments_of(group))
     kept = spectrum.determined
     vectors = spectrum.vectors[:, kept]
     weights = vectors @ ((vectors.T @ spectrum.cross) / spectrum.values[kept, np.newaxis])

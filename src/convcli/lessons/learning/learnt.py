@@ -1,22 +1,17 @@
 """Find the kernel that turns one picture into another: exactly, or by gradient descent."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from convcli.kernels import Kernel
-from convcli.lessons.learning.descent import descend
-from convcli.lessons.learning.equations import (
-    Solution,
-    moments_of,
-    solve_exactly,
-    spectrum_of,
-)
-from convcli.lessons.learning.limits import warnings_for
-from convcli.lessons.learning.nearest import nearest_named
+from convcli.lessons.learning.descent import Schedule, descend
+from convcli.lessons.learning.equations import Solution, solve_exactly, spectrum_of
+from convcli.lessons.learning.limits import Limits, limits_of, warnings_for
+from convcli.lessons.learning.nearest import Nearest, nearest_named
 from convcli.lessons.learning.samples import Sharing, Task, Values
 
 
@@ -32,16 +27,12 @@ class Learnt:
         Root mean square of what the kernel does not explain, in the target's units.
     unexplained : float
         The same as part of the target's variance, 0 to 1.
-    condition : float
-        Condition number of the normal equations; infinite where weights are not
-        determined.
-    undetermined : int
-        Directions of the weights of which the pictures say nothing.
-    error : float
-        Standard error of the least certain weight, from rounding to whole numbers.
-    nearest : tuple of (str, float)
-        For each 2-D kernel learnt, the catalogue's nearest and the largest difference of a
-        weight.
+    limits : Limits
+        How well the pictures determine it.
+    left_out : float
+        Part of the target's values at 0 or white, which were left out.
+    nearest : tuple of Nearest
+        The catalogue's nearest to each 2-D kernel learnt.
     warnings : tuple of str
         What limits the answer.
     history : tuple of (int, float)
@@ -51,23 +42,25 @@ class Learnt:
     kernel: Kernel
     residual: float
     unexplained: float
-    condition: float
-    undetermined: int
-    error: float
-    nearest: tuple[tuple[str, float], ...]
+    limits: Limits
+    left_out: float
+    nearest: tuple[Nearest, ...]
     warnings: tuple[str, ...]
     history: tuple[tuple[int, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON values."""
+        limits = self.limits
         return {
             "kernel": kernel_document(self.kernel),
             "residual": self.residual,
             "unexplained": self.unexplained,
-            "condition": self.condition if math.isfinite(self.condition) else None,
-            "undetermined": self.undetermined,
-            "rounding_error": self.error,
-            "nearest": [{"kernel": name, "difference": gap} for name, gap in self.nearest],
+            "condition": limits.condition if math.isfinite(limits.condition) else None,
+            "undetermined": limits.undetermined,
+            "rounding_error": limits.error,
+            "left_out": self.left_out,
+            "converged": limits.arrived,
+            "nearest": [asdict(one) for one in self.nearest],
             "warnings": list(self.warnings),
         }
 
@@ -83,14 +76,7 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-def learn(
-    task: Task,
-    method: str = "lstsq",
-    *,
-    steps: int = 4000,
-    seed: int = 0,
-    tick: Callable[[], None] = lambda: None,
-) -> Learnt:
+def learn(task: Task, method: str = "lstsq", schedule: Schedule | None = None) -> Learnt:
     """Learn the kernel of a task.
 
     Parameters
@@ -99,23 +85,25 @@ def learn(
         From `task_for`.
     method : {"lstsq", "sgd"}
         Solve the normal equations, or descend.
-    steps, seed, tick
-        As in `descend`.
+    schedule : Schedule, optional
+        Of the descent.
 
     Returns
     -------
     Learnt
     """
-    solutions: list[Solution] = []
-    histories: list[list[tuple[int, float]]] = []
-    for group in task.groups:
-        if method == "sgd":
-            solution, history = descend(group, steps, seed, tick)
-            histories.append(history)
-        else:
-            solution = solve_exactly(group)
-        solutions.append(solution)
-    return _judged(task, solutions, _mean_history(histories))
+    spectra = [spectrum_of(group) for group in task.groups]
+    exact = [solve_exactly(spectrum) for spectrum in spectra]
+    if method != "sgd":
+        return _judged(task, exact, limits_of(task, spectra, exact, exact))
+    way = schedule or Schedule()
+    descents = [
+        descend(group, spectrum, way)
+        for group, spectrum in zip(task.groups, spectra, strict=True)
+    ]
+    solutions = [solution for solution, _ in descents]
+    limits = limits_of(task, spectra, solutions, exact)
+    return _judged(task, solutions, limits, _mean_history([h for _, h in descents]))
 
 
 def _mean_history(
@@ -128,30 +116,21 @@ def _mean_history(
 
 
 def _judged(
-    task: Task, solutions: Sequence[Solution], history: tuple[tuple[int, float], ...]
+    task: Task,
+    solutions: Sequence[Solution],
+    limits: Limits,
+    history: tuple[tuple[int, float], ...] = (),
 ) -> Learnt:
-    spectra = [(moments_of(group), group) for group in task.groups]
-    condition, undetermined, error, variance = 0.0, 0, 0.0, 0.0
-    for moments, _ in spectra:
-        spectrum = spectrum_of(moments)
-        condition = max(condition, spectrum.condition)
-        undetermined += int((~spectrum.determined).sum())
-        variance += spectrum.variance / len(spectra)
-        if task.rounded and spectrum.determined.any():
-            spread = spectrum.inverse_diagonal(moments.count) / 12
-            error = max(error, math.sqrt(float(spread.max())))
-    residual = _residual(task, solutions)
-    unexplained = min(residual**2 / variance, 1.0) if variance > 0 else 0.0
-    kernel = _kernel(task, solutions)
+    residual, kernel = _residual(task, solutions), _kernel(task, solutions)
+    unexplained = min(residual**2 / limits.variance, 1.0) if limits.variance > 0 else 0.0
     return Learnt(
         kernel=kernel,
         residual=residual,
         unexplained=unexplained,
-        condition=condition,
-        undetermined=undetermined,
-        error=error,
+        limits=limits,
+        left_out=task.left_out,
         nearest=tuple(nearest_named(grid) for grid in _grids(kernel, task.sharing)),
-        warnings=tuple(warnings_for(task, condition, undetermined, error, unexplained)),
+        warnings=warnings_for(limits, residual),
         history=history,
     )
 
