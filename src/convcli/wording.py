@@ -31,3 +31,14 @@ def tidy(value: float) -> str:
 def times(lengths: Sequence[int]) -> str:
     """Return a size: ``3×5``."""
     return "×".join(str(length) for length in lengths)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something: ``1 column``, ``3 columns``.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(0, "row")
+    ('1 row', '0 rows')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -17,9 +17,6 @@ if sys.platform == "win32":
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 CAMERA = PHOTOS / "camera.png"
 
-WRAPPED = ("size",)
-"""Running text, which a narrow terminal wraps by itself."""
-
 SHOWS: dict[str, tuple[str, ...]] = {
     "kernels": ("kernels",),
     "sobel-x": ("kernels", "sobel-x"),
@@ -27,6 +24,9 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "params": ("params", "--in", "3", "--filters", "64", "--k", "3", "--w", "32", "--p", "1"),
     "size": ("size", "--w", "224", "--k", "7", "--s", "2", "--p", "3"),
     "common": ("size", "--common"),
+    "transposed": ("size", "--w", "4", "--k", "3", "--s", "2", "--p", "1", "--transposed"),
+    "explain": ("explain", "sobel", str(CAMERA), "--at", "302,0"),
+    "equivariance": ("equivariance", "box:3", str(CAMERA), "--stride", "2"),
     "apply": ("apply", "box:3", str(CAMERA), "out.png"),
     "rules": ("size", "--w", "224", "--k", "3", "--s", "2", "--p", "1", "--compare"),
     "borders": ("borders",),
@@ -47,7 +47,9 @@ TABLES: dict[str, tuple[str, ...]] = {
 """What stands above each table; in blocks, before each value."""
 
 
-def shown(words: tuple[str, ...], columns: int, folder: Path, **more: str) -> str:
+def shown(
+    words: tuple[str, ...], columns: int, folder: Path, keys: bytes = b"", **more: str
+) -> str:
     """Run the program at a terminal of so many columns; return all that it writes there."""
     import termios  # noqa: PLC0415 - Windows has none
 
@@ -62,6 +64,7 @@ def shown(words: tuple[str, ...], columns: int, folder: Path, **more: str) -> st
         env=environment(**{"TERM": "xterm-256color", **more}),
     ) as running:
         os.close(theirs)
+        os.write(ours, keys)
         text = b"".join(iter(lambda: _read(ours), b""))
         os.close(ours)
     assert running.returncode in (0, 1, 2)
@@ -103,8 +106,7 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
     text = plain(shows[show])
     assert "Traceback" not in text
     assert "…" not in text
-    room = 80 if show in WRAPPED else columns
-    assert max(len(line) for line in text.splitlines()) <= room
+    assert max(len(line) for line in text.splitlines()) <= columns
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,10 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         # In a narrow terminal, as many of the middle columns as there is room for.
         ("gaussian", [".0398"], [".000729"]),
         ("params", ["locally", "201,392,128", "112,384.0"], ["multiply-adds"]),
-        ("size", ["= 225/2 = 112.50", "K = 6"], []),
+        ("size", ["225/2 = 112.50", "K = 6"], ["(224 - 7 + 2·3)/2 + 1 = 225/2"]),
+        ("transposed", ["2·1 + 0 = 7", "each size from 7 to 8 to 4"], []),
+        ("explain", ["sobel-y", "magnitude", "√("], ["3 of 9 taps see it"]),
+        ("equivariance", ["differs", "commutes"], ["no whole number", "by multiples of 2"]),
         ("common", ["strided", "shrinkage", "16"], ["no shrinkage"]),
         ("apply", ["512 × 512 px, 1 channel", "range clip"], ["padding 1, border zero"]),
         ("rules", ["SAME_LOWER", "225/2"], ["no whole number: not allowed"]),
@@ -191,3 +196,11 @@ def test_a_picture_is_not_written_to_a_terminal(tmp_path: Path) -> None:
     assert "standard output is a terminal" in text
     assert "PNG" not in text
     assert len(text.splitlines()) == 1
+
+
+def test_a_quiz_asks_again_and_wraps(tmp_path: Path) -> None:
+    words = ("size", "--quiz", "--seed", "7", "--count", "2")
+    text = plain(shown(words, 40, tmp_path, keys=b"seven\n7\n5\n"))
+    assert "> That is no number: answer again.\n> Right." in text
+    assert "1 of 2 right." in text
+    assert max(len(line) for line in text.splitlines()) <= 40

@@ -32,16 +32,68 @@ def test_same_of_tensorflow_and_onnx(
     assert axis.output_size(size) == -(-size // stride)
 
 
+def compared(ask: Ask, words: str) -> dict[str, tuple[str, list[int] | None]]:
+    rules = ask("size", *words.split(), "--compare", "--floor")["W"]
+    return {rule["rule"]: (rule["output"], rule["padding"]) for rule in rules}
+
+
 def test_rules_stand_side_by_side(ask: Ask) -> None:
-    rules = ask("size", "--w", "13", "--k", "6", "--s", "5", "--compare")["W"]
-    found = {rule["rule"]: (rule["output"], rule["padding"]) for rule in rules}
-    assert found == {
+    assert compared(ask, "--w 13 --k 6 --s 5") == {
         "course": ("12/5", [0, 0]),
         "torch": ("2", [0, 0]),
         "TensorFlow SAME": ("3", [1, 2]),
         "ONNX SAME_UPPER": ("3", [1, 2]),
         "ONNX SAME_LOWER": ("3", [2, 1]),
     }
+
+
+def test_padding_is_told_as_it_is_read(ask: Ask, run: Callable[..., Any]) -> None:
+    # The windows of torch start at -1, 1, … 221 and end at 223: no padding on the right.
+    assert compared(ask, "--w 224 --k 3 --s 2 --p 1")["torch"] == ("112", [1, 0])
+    words = ["size", "--w", "8", "--k", "4", "--s", "2", "--p", "1", "--compare"]
+    text = run(*words).stdout
+    assert "odd pixel" not in text
+    assert text.count("as much on both sides") == 3
+    assert "no padding needed" in run(*words[:3], "--k", "2", "--s", "2", "--compare").stdout
+
+
+def test_torchs_same_is_for_stride_1_only(ask: Ask) -> None:
+    # torch.nn.Conv2d(1, 1, 3, stride=2, padding="same") raises ValueError.
+    assert compared(ask, "--w 8 --k 3 --s 2 --p same")["torch"] == ("none", None)
+    assert compared(ask, "--w 8 --k 4 --p same")["torch"] == ("8", [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [("", 1), ("--floor", 0), ("--p 1", 1), ("--s 1", 0)]
+)
+def test_a_comparison_ends_as_size_does(
+    run: Callable[..., Any], words: str, status: int
+) -> None:
+    line = ["size", "--w", "224", "--k", "3", "--s", "2", *words.split()]
+    assert run(*line, "--compare").exit_code == status
+    assert run(*line).exit_code == status
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--w 8 --k 3 --transposed --compare", "--transposed and --compare exclude each other"),
+        ("--quiz --w 5", "--w: --quiz has no use for it"),
+        ("--common --k 3", "--k: --common has no use for it"),
+        ("--w 8 --k 3 --compare --quiet", "--quiet: --compare has no use for it"),
+        ("--w 8 --k 3 --seed 4", "--seed belongs to --quiz"),
+        ("--w 8 --k 3 --output-padding 1", "--output-padding belongs to --transposed"),
+    ],
+)
+def test_no_option_is_ignored(refuse: Callable[..., str], words: str, said: str) -> None:
+    assert said in refuse("size", *words.split())
+
+
+def test_settings_of_the_environment_are_no_options_of_this_line(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONVCLI_SIZE_SEED", "4")
+    assert run("size", "--w", "8", "--k", "3", "-q").stdout == "6\n"
 
 
 @pytest.mark.parametrize(
@@ -84,11 +136,26 @@ def test_a_perfect_quiz(run: Callable[..., Any], ask: Ask) -> None:
 
 
 def test_wrong_and_missing_answers_are_explained(run: Callable[..., Any]) -> None:
-    result = run("size", "--quiz", "--seed", "7", "--count", "3", text="999\nseven\n")
+    result = run("size", "--quiz", "--seed", "7", "--count", "3", text="999\n7/3\n")
     assert result.exit_code == 0
     assert result.stdout.count("No: ") == 2
     assert "No more answers" in result.stdout
     assert "0 of 3 right." in result.stdout
+
+
+def test_what_is_no_number_is_asked_for_again(run: Callable[..., Any], ask: Ask) -> None:
+    answers = [str(question.answer) for question in questions(7, 5)]
+    text = "\n".join(["seven", answers[0], "", *answers[1:]]) + "\n"
+    result = run("size", "--quiz", "--seed", "7", text=text).stdout
+    assert result.count("That is no number: answer again.") == 2
+    assert "5 of 5 right." in result
+    assert ask("size", "--quiz", "--seed", "7", text=text)["right"] == 5
+
+
+def test_questions_count_in_words() -> None:
+    texts = [question.text for seed in range(40) for question in questions(seed, 5)]
+    assert any("over 1 channel, each" in text for text in texts)
+    assert not any("(s)" in text for text in texts)
 
 
 def test_answers_of_many_quizzes_by_brute_force() -> None:

@@ -36,7 +36,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "as_json",
         is_flag=True,
         section="Output",
-        help="Print one JSON object instead.",
+        help="Print the result as JSON instead.",
     )(command)
 
 

@@ -1,37 +1,26 @@
 """`convcli size`: the magic formula, filled in."""
 
 import json
-from dataclasses import asdict, dataclass
-from fractions import Fraction
-from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.plain import say
+from convcli.cli.size_words import Side, document, explained, refusal
 from convcli.cli.types import PaddingType, PairType, whole
-from convcli.geometry import Axis, Padding, Pair, ReceptiveField, clean_settings, window
+from convcli.geometry import Axis, Padding, Pair, window
 
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One axis of the question: its letter (W or H), its length, the window over it."""
-
-    letter: str
-    size: int
-    axis: Axis
-
-    @property
-    def name(self) -> str:
-        return "column" if self.letter == "W" else "row"
-
-    @property
-    def clean(self) -> bool:
-        return self.axis.tiles(self.size)
-
-    @property
-    def output(self) -> int:
-        return self.axis.output_size(self.size)
+_WINDOW = {"width", "height", "kernel", "stride", "padding", "dilation"}
+_TAKEN = {
+    "common": {"width", "height"},
+    "quiz": {"seed", "count"},
+    "compare": {*_WINDOW, "floor"},
+    "transposed": {*_WINDOW, "extra", "quiet"},
+    "": {*_WINDOW, "floor", "quiet"},
+}
+"""Each way of asking, and the options that it heeds beside ``--json``."""
 
 
 @click.command(
@@ -48,7 +37,8 @@ Examples:
   convcli size --w 4 --k 3 --s 2 --p 1 --transposed
   convcli size --quiz --seed 7
 
-Exit status: 1 where the windows do not tile the input, unless --floor is given.""",
+Exit status: 1 where the windows do not tile the input, with --compare too, unless
+--floor is given.""",
 )
 @option("--w", "width", type=whole(1), section="Input", help="Width W of the input, in pixels.")
 @option(
@@ -132,7 +122,10 @@ Exit status: 1 where the windows do not tile the input, unless --floor is given.
 )
 @quiet_option("Print the bare size: a number, or WxH.")
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     *,
     width: int | None,
     height: int | None,
@@ -141,161 +134,68 @@ def command(
     padding: Padding,
     dilation: Pair,
     floor: bool,
-    common: bool,
-    compare: bool,
-    transposed: bool,
     extra: int,
-    quiz: bool,
     seed: int | None,
     count: int,
     quiet: bool,
     as_json: bool,
+    **ways: bool,
 ) -> int:
     """Work out the size that a convolution gives: (W - K + 2P)/S + 1.
 
     Where the fraction is no whole number it says what is left over, and which
     settings near by are clean. Pairs are YxX: --k 3x5 has 3 rows and 5 columns.
     """
-    if common:
-        _show_common(width or height or 32, as_json=as_json)
-        return 0
-    if quiz:
+    way = _way(context, ways)
+    if way == "common":
+        return _show_common(width or height or 32, as_json=as_json)
+    if way == "quiz":
         from convcli.cli.quiz import run_quiz  # noqa: PLC0415 - only where it is asked for
 
-        run_quiz(seed, count, as_json=as_json)
-        return 0
+        return run_quiz(seed, count, as_json=as_json)
     if width is None or kernel is None:
         missing = "--w" if width is None else "--k"
         raise click.UsageError(f"Missing option '{missing}': give --w and --k, or --common")
     slide = window(kernel, stride, padding, dilation)
-    sides = [_Side("W", width, slide.columns)]
+    sides = [Side("W", width, slide.columns)]
     if height is not None:
-        sides.append(_Side("H", height, slide.rows))
-    if compare or transposed:
-        triples = [(side.letter, side.axis, side.size) for side in sides]
-        _other_rules(triples, extra, transposed=transposed, quiet=quiet, as_json=as_json)
-        return 0
+        sides.append(Side("H", height, slide.rows))
+    if way == "transposed":
+        from convcli.cli.size_rules import show_transposed  # noqa: PLC0415 - as above
+
+        return show_transposed(sides, extra, quiet=quiet, as_json=as_json)
     answered = floor or all(side.clean for side in sides)
-    if as_json:
-        click.echo(json.dumps(_document(sides)))
+    if way == "compare":
+        from convcli.cli.size_rules import show_rules  # noqa: PLC0415 - as above
+
+        show_rules(sides, same=padding == "same", as_json=as_json)
+    elif as_json:
+        click.echo(json.dumps(document(sides)))
     elif not quiet:
-        click.echo("\n\n".join(_explained(side, floor=floor) for side in sides))
+        say("\n\n".join(explained(side, floor=floor) for side in sides))
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
-        raise click.ClickException(_refusal(sides))
+        raise click.ClickException(refusal(sides))
     return 0 if answered else 1
 
 
-def _other_rules(
-    sides: list[tuple[str, Axis, int]],
-    extra: int,
-    *,
-    transposed: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    from convcli.cli.size_rules import show_rules, show_transposed  # noqa: PLC0415 - as above
-
-    if transposed:
-        show_transposed(sides, extra, quiet=quiet, as_json=as_json)
-    else:
-        show_rules(sides, as_json=as_json)
-
-
-def _refusal(sides: list[_Side]) -> str:
-    side = next(side for side in sides if not side.clean)
-    return (
-        f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
-        f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
-    )
-
-
-def _explained(side: _Side, *, floor: bool) -> str:
-    lines = [_formula(side)]
-    lines.append(_seen(side) if side.clean else _left_over(side))
-    if side.axis.gap:
-        lines.append(f"The stride skips {side.axis.gap} {side.name}(s) between two windows.")
-    if not side.clean:
-        lines.append(_neighbours(side, floor=floor))
-    return "\n".join(lines)
-
-
-def _formula(side: _Side) -> str:
-    """Return the formula in letters and in numbers, with its value."""
-    axis, letter = side.axis, side.letter
-    kernel, size_k = "K", str(axis.kernel)
-    if axis.dilation > 1:
-        kernel, size_k = "(D(K-1)+1)", f"({axis.dilation}·{axis.kernel - 1}+1)"
-    pad, size_p = "2P", f"2·{axis.before}"
-    if axis.before != axis.after:
-        pad, size_p = "P1 + P2", f"{axis.before} + {axis.after}"
-    general = f"({letter} - {kernel} + {pad})/S + 1"
-    filled = f"({side.size} - {size_k} + {size_p})/{axis.stride} + 1"
-    exact = axis.exact_output_size(side.size)
-    value = click.style(str(exact), bold=True) if side.clean else _mixed(exact)
-    return f"{general} = {filled} = {value}"
-
-
-def _mixed(exact: Fraction) -> str:
-    """Return a fraction as a person reads it: 7/3 = 2.33."""
-    return f"{click.style(str(exact), fg='yellow', bold=True)} = {float(exact):.2f}"
-
-
-def _seen(side: _Side) -> str:
-    taps, extent = side.axis.kernel, side.axis.extent
-    sees = f"{taps} px" if taps == extent else f"{taps} of {extent} px"
-    return f"Each of the {side.output} outputs sees {sees}; no {side.name} is left over."
-
-
-def _left_over(side: _Side) -> str:
-    left = side.axis.unseen(side.size)
-    parts = [f"{left.picture} of the picture"] * (left.picture > 0)
-    parts += [f"{left.padding} of padding"] * (left.padding > 0)
-    plural, verb = ("s", "are") if left.total > 1 else ("", "is")
-    where = f"{plural}{' left over at the end' if side.axis.gap else ''} {verb}"
-    return (
-        f"No whole number: the windows do not tile the input. Truncated it is {side.output};\n"
-        f"{left.total} {side.name}{where} never looked at: {', '.join(parts)}."
-    )
-
-
-def _neighbours(side: _Side, *, floor: bool) -> str:
-    hint = "" if floor else f" (--floor accepts {side.output} as it is)"
-    lines = [f"Clean settings near by{hint}:"]
-    for setting in clean_settings(side.axis, side.size):
-        letter = side.letter if setting.letter == "W" else setting.letter
-        lines.append(f"  {letter} = {setting.value:<6} gives {setting.output}")
-    return "\n".join(lines)
-
-
-def _document(sides: list[_Side]) -> dict[str, Any]:
-    names = {"W": "width", "H": "height"}
-    return {
-        "clean": all(side.clean for side in sides),
-        "output": {names[side.letter]: side.output for side in sides},
-        **{names[side.letter]: _axis_document(side) for side in sides},
-    }
-
-
-def _axis_document(side: _Side) -> dict[str, Any]:
-    axis, left = side.axis, side.axis.unseen(side.size)
-    return {
-        "size": side.size,
-        "kernel": axis.kernel,
-        "stride": axis.stride,
-        "padding": [axis.before, axis.after],
-        "dilation": axis.dilation,
-        "clean": side.clean,
-        "exact": str(axis.exact_output_size(side.size)),
-        "output": side.output,
-        "receptive_field": ReceptiveField().through(axis).size,
-        "unseen": {"total": left.total, **asdict(left)},
-        "gap": axis.gap,
-        "clean_settings": []
-        if side.clean
-        else [asdict(setting) for setting in clean_settings(axis, side.size)],
-    }
+def _way(context: click.Context, ways: dict[str, bool]) -> str:
+    """Return which way of asking is meant; refuse options that it would not heed."""
+    chosen = [name for name, asked in ways.items() if asked]
+    if len(chosen) > 1:
+        raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other: drop one")
+    way = chosen[0] if chosen else ""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if typed and name not in {*_TAKEN[way], way, "as_json"}:
+            flag = max(parameter.opts, key=len)
+            users = " or ".join(f"--{user}" for user in _TAKEN if name in _TAKEN[user])
+            if way:
+                raise click.UsageError(f"{flag}: --{way} has no use for it: drop one of them")
+            raise click.UsageError(f"{flag} belongs to {users}: add that, or drop {flag}")
+    return way
 
 
 _COMMON = (
@@ -307,7 +207,7 @@ _COMMON = (
 """Setting, window, and what it does to the size."""
 
 
-def _show_common(size: int, *, as_json: bool) -> None:
+def _show_common(size: int, *, as_json: bool) -> int:
     rows = [
         (name, axis.kernel, axis.stride, axis.before, axis.output_size(size), effect)
         for name, axis, effect in _COMMON
@@ -315,7 +215,7 @@ def _show_common(size: int, *, as_json: bool) -> None:
     if as_json:
         keys = ("setting", "k", "s", "p", "output", "effect")
         click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows]))
-        return
+        return 0
     from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
 
     show_table(
@@ -324,3 +224,4 @@ def _show_common(size: int, *, as_json: bool) -> None:
         [tuple(str(cell) for cell in row) for row in rows],
         numbers=(1, 2, 3, 4),
     )
+    return 0

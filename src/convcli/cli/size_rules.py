@@ -1,85 +1,144 @@
 """What other rules than the course's give: `convcli size --compare` and `--transposed`."""
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import click
 
+from convcli.cli.plain import say
+from convcli.cli.size_words import NAMES, Side
 from convcli.geometry import Axis, Pair, ceil_padding, transposed_size
+from convcli.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One way to size an output: who computes so, what comes out, with which padding."""
+    """One way to size an output.
 
-    name: str
+    Attributes
+    ----------
+    rule : str
+        Who computes so.
+    output : str
+        What comes out; ``none`` where the rule has no answer.
+    padding : (int, int) or None
+        Pixels of padding at the start and at the end that windows look at; where nothing
+        comes out, those that were asked for.
+    note : str
+        What a person should know.
+    """
+
+    rule: str
     output: str
     padding: Pair | None
     note: str
 
 
-def rules_for(axis: Axis, size: int) -> list[Rule]:
-    """Return what each rule makes of one axis; those named SAME choose the padding."""
-    exact, floor = axis.exact_output_size(size), axis.output_size(size)
-    asked = (axis.before, axis.after)
-    clean = exact.denominator == 1
-    rules = [
-        Rule("course", str(exact), asked, "clean" if clean else "no whole number: not allowed"),
-        Rule("torch", str(floor), asked, "clean" if clean else "rounded down"),
-    ]
-    upper = ceil_padding(size, axis.kernel, axis.stride, axis.dilation)
-    same = str(-(-size // axis.stride))
+def rules_for(side: Side, *, same: bool = False) -> list[Rule]:
+    """Return what each rule makes of one axis; those named SAME choose the padding.
+
+    Parameters
+    ----------
+    side : Side
+        The axis.
+    same : bool
+        Whether its padding was asked for as ``same``, which torch has at stride 1 only.
+    """
     return [
-        *rules,
-        Rule("TensorFlow SAME", same, upper, "odd pixel at the end"),
-        Rule("ONNX SAME_UPPER", same, upper, "odd pixel at the end"),
-        Rule("ONNX SAME_LOWER", same, (upper[1], upper[0]), "odd pixel at the start"),
+        _course(side),
+        _torch(side, same=same),
+        _same("TensorFlow SAME", side),
+        _same("ONNX SAME_UPPER", side),
+        _same("ONNX SAME_LOWER", side, lower=True),
     ]
 
 
-def show_rules(sides: list[tuple[str, Axis, int]], *, as_json: bool) -> None:
-    """Print the rules side by side, for each (letter, axis, size)."""
-    found = {letter: rules_for(axis, size) for letter, axis, size in sides}
+def _course(side: Side) -> Rule:
+    asked = (side.axis.before, side.axis.after)
+    exact = str(side.axis.exact_output_size(side.size))
+    return Rule(
+        "course", exact, asked, "clean" if side.clean else "no whole number: not allowed"
+    )
+
+
+def _torch(side: Side, *, same: bool) -> Rule:
+    axis = side.axis
+    if same and axis.stride > 1:
+        return Rule("torch", "none", None, "same needs stride 1: torch refuses")
+    left = axis.unseen(side.size)
+    note = "clean" if side.clean else f"rounded down: {_unread(side, axis)}"
+    return Rule("torch", str(side.output), (axis.before, axis.after - left.padding), note)
+
+
+def _unread(side: Side, axis: Axis) -> str:
+    """Say how much of the picture and of the padding no window looks at."""
+    left = axis.unseen(side.size)
+    parts = [counted(left.picture, side.name)] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return f"{' and '.join(parts)} not read"
+
+
+def _same(name: str, side: Side, *, lower: bool = False) -> Rule:
+    axis = side.axis
+    pads = ceil_padding(side.size, axis.kernel, axis.stride, axis.dilation, lower=lower)
+    note = _split(pads)
+    used = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
+    if not used.tiles(side.size):
+        note = f"{note}; {_unread(side, used)}"
+    return Rule(name, str(used.output_size(side.size)), pads, note)
+
+
+def _split(pads: Pair) -> str:
+    if pads[0] == pads[1]:
+        return "as much on both sides" if pads[0] else "no padding needed"
+    return f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
+
+
+def show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
+    """Print the rules side by side, for each axis."""
+    found = [rules_for(side, same=same) for side in sides]
     if as_json:
-        click.echo(json.dumps({letter: _document(rules) for letter, rules in found.items()}))
+        pairs = zip(sides, found, strict=True)
+        click.echo(
+            json.dumps({s.letter: [asdict(rule) for rule in rules] for s, rules in pairs})
+        )
         return
     from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
 
-    for letter, axis, size in sides:
-        title = f"{letter} = {size}, K = {axis.kernel}, S = {axis.stride}, D = {axis.dilation}"
-        before, after = ("left", "right") if letter == "W" else ("top", "bottom")
-        rows = [(r.name, r.output, *_sides(r), r.note) for r in found[letter]]
-        show_table(title, ("rule", "output", before, after, ""), rows, numbers=(1, 2, 3))
+    for side, rules in zip(sides, found, strict=True):
+        before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
+        rows = [(r.rule, r.output, *_sides(r), r.note) for r in rules]
+        headings = ("rule", "output", before, after, "")
+        show_table(_title(side, same=same), headings, rows, numbers=(1, 2, 3))
+
+
+def _title(side: Side, *, same: bool) -> str:
+    axis = side.axis
+    pads = f"{axis.before}" if axis.before == axis.after else f"{axis.before}+{axis.after}"
+    asked = f"{pads} (same)" if same else pads
+    window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
+    return f"{side.letter} = {side.size}, {window}; padding as it is read"
 
 
 def _sides(rule: Rule) -> tuple[str, str]:
     return ("", "") if rule.padding is None else (str(rule.padding[0]), str(rule.padding[1]))
 
 
-def _document(rules: list[Rule]) -> list[dict[str, Any]]:
-    return [
-        {"rule": r.name, "output": r.output, "padding": r.padding, "note": r.note}
-        for r in rules
-    ]
-
-
-def show_transposed(
-    sides: list[tuple[str, Axis, int]], extra: int, *, quiet: bool, as_json: bool
-) -> None:
+def show_transposed(sides: list[Side], extra: int, *, quiet: bool, as_json: bool) -> int:
     """Print the size that a transposed convolution gives, with the formula filled in."""
-    sizes = {letter: transposed_size(axis, size, extra) for letter, axis, size in sides}
+    sizes = {s.letter: transposed_size(s.axis, s.size, extra) for s in sides}
     if as_json:
-        names = {"W": "width", "H": "height"}
-        document = {"output": {names[letter]: size for letter, size in sizes.items()}}
+        document = {"output": {NAMES[letter]: size for letter, size in sizes.items()}}
         click.echo(json.dumps({"transposed": True, "output_padding": extra, **document}))
     elif quiet:
         click.echo("x".join(str(size) for size in sizes.values()))
     else:
-        click.echo("\n\n".join(_transposed(*side, extra, sizes[side[0]]) for side in sides))
+        say("\n\n".join(_transposed(side, extra, sizes[side.letter]) for side in sides))
+    return 0
 
 
-def _transposed(letter: str, axis: Axis, size: int, extra: int, result: int) -> str:
+def _transposed(side: Side, extra: int, result: int) -> str:
+    letter, axis, size = side.letter, side.axis, side.size
     kernel, filled = "K", f"{axis.kernel}"
     if axis.dilation > 1:
         kernel, filled = "D(K-1) + 1", f"{axis.dilation}·{axis.kernel - 1} + 1"

@@ -1,10 +1,13 @@
 """Questions on sizes, with answers that can be checked and explained."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from convcli.geometry import Axis, ReceptiveField, convolution_layer
+from convcli.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,25 @@ class Question:
         >>> Question("1,000 + 792?", 1792, "").is_right(" 1,792 ")
         True
         """
-        text = given.strip().replace(",", "")
-        return text.isascii() and text.isdigit() and text.lstrip("0") == f"{self.answer or ''}"
+        return is_number(given) and Fraction(_bare(given)) == self.answer
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15}|/0*[1-9][0-9]{0,14})?")
+
+
+def is_number(given: str) -> bool:
+    """Tell whether an answer is a number: whole, decimal, or a fraction.
+
+    Examples
+    --------
+    >>> is_number("1,792"), is_number("7/3"), is_number("seven")
+    (True, True, False)
+    """
+    return _NUMBER.fullmatch(_bare(given)) is not None
+
+
+def _bare(given: str) -> str:
+    return given.strip().replace(",", "")
 
 
 def questions(seed: int, count: int) -> list[Question]:
@@ -92,8 +112,8 @@ def _parameters(chance: random.Random) -> Question:
     kernel = chance.choice((1, 3, 5))
     total = convolution_layer(channels, filters, (kernel, kernel)).total
     return Question(
-        f"{filters} filters of {kernel}×{kernel} over {channels} channel(s), each with a bias: "
-        "how many parameters?",
+        f"{filters} filters of {kernel}×{kernel} over {counted(channels, 'channel')}, each "
+        "with a bias: how many parameters?",
         total,
         f"({kernel}·{kernel}·{channels} + 1)·{filters} = {total}",
     )
