@@ -3,10 +3,11 @@
 from convcli.engine.correlate import convolve, correlate
 from convcli.engine.plan import Plan, plan
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.run import available_cores, run
+from convcli.engine.run import run
 from convcli.engine.store import Seen, Store, ValueRange, saturate
 from convcli.engine.strategies import Method
 from convcli.engine.tiles import Block
+from convcli.engine.worker import available_cores
 
 __all__ = [
     "Block",

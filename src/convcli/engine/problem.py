@@ -71,8 +71,10 @@ class Problem:
     @cached_property
     def is_integer(self) -> bool:
         """Whether image, weights (over a divisor) and fill are whole numbers."""
-        whole = self.kernel.integer_form is not None and self.fill == round(self.fill)
-        return whole and self.dtype.kind != "f"
+        # Looking for a divisor takes long; of floats nothing is whole in any case.
+        if self.dtype.kind == "f" or self.fill != round(self.fill):
+            return False
+        return self.kernel.integer_form is not None
 
     @cached_property
     def sum_limits(self) -> tuple[float, float]:
@@ -97,8 +99,8 @@ class Problem:
     @cached_property
     def exact_weights(self) -> tuple[NDArray[Any], float]:
         """The weights and their divisor: whole numbers where sums are to be exact."""
-        form = self.kernel.integer_form
-        if form is None or self.dtype.kind == "f":
+        form = None if self.dtype.kind == "f" else self.kernel.integer_form
+        if form is None:
             return self.kernel.weights, 1.0
         return form.integers, form.divisor
 

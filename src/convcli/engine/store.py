@@ -4,12 +4,12 @@ import enum
 import functools
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.scratch import Scratch
+from convcli.engine.scratch import Scratch, strided
 from convcli.engine.tiles import Tile
 
 Values = NDArray[Any]
@@ -80,7 +80,35 @@ class Store:
         self._limits = limits
         self._fits = _fits(limits, out.dtype)
 
-    def write(self, accumulators: Values, tile: Tile, scratch: Scratch) -> Seen:
+    def direct(self, tile: Tile, working: np.dtype[Any]) -> Values | None:
+        """Return the part of the result that a tile's accumulators may be computed in.
+
+        Parameters
+        ----------
+        tile : Tile
+            Whose part.
+        working : dtype
+            Of the accumulators.
+
+        Returns
+        -------
+        ndarray, shape (rows, columns·O), or None
+            None where accumulators become something else before they are stored: what
+            is computed here is the result.
+        """
+        apart = tile.channel is not None and self._out.shape[2] > 1
+        if apart or working != self._out.dtype or self._finishes:
+            return None
+        part = self._out[tile.rows, tile.columns]
+        return part.reshape(len(part), -1, copy=False)
+
+    @property
+    def _finishes(self) -> bool:
+        return self._pixels is not None or self._divisor != 1.0 or self._bias is not None
+
+    def write(
+        self, accumulators: Values, tile: Tile, scratch: Scratch, around: Values | None = None
+    ) -> Seen:
         """Store the accumulators of a tile.
 
         Parameters
@@ -91,6 +119,10 @@ class Store:
             Where they belong.
         scratch : Scratch
             Buffers of the calling worker.
+        around : ndarray, shape (values,), optional
+            The contiguous buffer that the accumulators are rows of, if they do not fill
+            it. What is done to each value is done to all of it: on sobel-x to 8 bits that
+            takes 9.5 ms where rows of 4000 values take 12.7.
 
         Returns
         -------
@@ -100,42 +132,67 @@ class Store:
         part = self._out[tile.rows, tile.columns]
         if tile.channel is not None:
             part = part[..., tile.channel]
-        values = accumulators.reshape(part.shape, copy=False)
-        if self._pixels is None and self._divides_whole(values):
-            np.copyto(part, _divided(values, int(self._divisor)), casting="unsafe")
+        block = _Block(accumulators, accumulators if around is None else around)
+        if self._pixels is None and self._divides_whole(accumulators.dtype):
+            _divide_whole(block, int(self._divisor))
+            np.copyto(part, block.values.reshape(part.shape, copy=False), casting="unsafe")
             return Seen()
-        raw = self._finished(values, tile, scratch)
+        block = self._finished(block, part.shape, tile, scratch)
         if self._pixels is None:
-            saturate(raw, part, fits=self._fits)
+            _saturate(block, part, fits=self._fits)
             return Seen()
+        raw = block.values.reshape(part.shape, copy=False)
         return _store_pixels(raw, part, self._pixels, scratch)
 
-    def _divides_whole(self, values: Values) -> bool:
+    def _divides_whole(self, dtype: np.dtype[Any]) -> bool:
         """Tell whether whole numbers can be divided as such, and the quotients fit.
 
         By an odd divisor no quotient lies half-way between two whole numbers.
         """
-        whole = values.dtype.kind in "iu" and self._out.dtype.kind in "iu"
+        whole = dtype.kind in "iu" and self._out.dtype.kind in "iu"
         whole = whole and self._bias is None and self._fits
         odd = self._divisor % 2 == 1 and self._divisor > 1
         most = self._divisor * (self._limits[1] + 1)
-        return whole and odd and self._limits[0] >= 0 and most <= np.iinfo(values.dtype).max
+        return whole and odd and self._limits[0] >= 0 and most <= np.iinfo(dtype).max
 
-    def _finished(self, values: Values, tile: Tile, scratch: Scratch) -> Values:
+    def _finished(
+        self, block: "_Block", shape: tuple[int, ...], tile: Tile, scratch: Scratch
+    ) -> "_Block":
+        """Divide, and add the bias, in floats."""
         if self._divisor == 1.0 and self._bias is None:
-            return values
-        if values.dtype.kind in "iu":
-            # int32 accumulators may have more digits than a float32 keeps.
-            wide = np.float64 if values.dtype.itemsize > 2 else np.float32  # noqa: PLR2004
-            floats = scratch.take("floats", values.shape, wide)
-            np.copyto(floats, values)
-            values = floats
+            return block
+        if block.values.dtype.kind in "iu":
+            block = block.cast(scratch)
+        kind = block.values.dtype
         if self._divisor != 1.0:
-            _divide(values, self._divisor)
-        if self._bias is not None:
-            alone = tile.channel if self._bias.size > 1 and tile.channel is not None else ...
-            np.add(values, self._bias[alone].astype(values.dtype), out=values)
-        return values
+            _divide(block.around, self._divisor)
+        if self._bias is None:
+            return block
+        if self._bias.size == 1:
+            np.add(block.around, kind.type(self._bias[0]), out=block.around)
+        else:
+            alone = ... if tile.channel is None else tile.channel
+            values = block.values.reshape(shape, copy=False)
+            np.add(values, self._bias[alone].astype(kind), out=values)
+        return block
+
+
+class _Block(NamedTuple):
+    """Accumulators, and the contiguous buffer that they are rows of."""
+
+    values: Values
+    around: Values
+
+    def cast(self, scratch: Scratch) -> "_Block":
+        """Return whole numbers as floats.
+
+        Accumulators of 32 bits may have more digits than a float32 keeps.
+        """
+        wide = np.float64 if self.values.dtype.itemsize > 2 else np.float32  # noqa: PLR2004
+        floats = scratch.take("floats", (self.around.size,), wide)
+        np.copyto(floats, self.around.reshape(-1))
+        pitch = self.values.strides[0] // self.values.itemsize
+        return _Block(strided(floats, 0, self.values.shape, (pitch, 1)), floats)
 
 
 def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
@@ -146,15 +203,14 @@ def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
     return bool(info.min <= limits[0] and limits[1] <= info.max)
 
 
-def _divided(values: Values, divisor: int) -> Values:
-    """Divide whole numbers that are not negative, rounding to the nearest.
+def _divide_whole(block: _Block, divisor: int) -> None:
+    """Divide whole numbers that are not negative, in place, rounding to the nearest.
 
     NumPy divides unsigned integers by a scalar as fast as it adds them.
     """
-    unsigned = values.view(f"u{values.dtype.itemsize}")
+    unsigned = block.around.view(f"u{block.around.dtype.itemsize}")
     unsigned += unsigned.dtype.type(divisor // 2)
     unsigned //= unsigned.dtype.type(divisor)
-    return unsigned
 
 
 def _divide(values: Values, divisor: float) -> None:
@@ -216,23 +272,25 @@ def saturate(values: Values, out: Values, *, fits: bool = False) -> None:
     >>> out.tolist()
     [0, 0, 2, 255]
     """
+    _saturate(_Block(values, values), out, fits=fits)
+
+
+def _saturate(block: _Block, out: Values, *, fits: bool) -> None:
+    values = block.values.reshape(out.shape, copy=False)
     if out.dtype.kind == "f":
         # A value beyond float16 or float32 is infinite there, as in any cast.
         with np.errstate(over="ignore"):
             np.copyto(out, values, casting="unsafe")
     elif values.dtype.kind in "iu":
-        _saturate_integers(values, out, fits=fits)
+        limits = _narrower(values.dtype, out.dtype)
+        if limits is not None and not fits:
+            block.around.clip(*limits, out=block.around)
+        np.copyto(out, values, casting="unsafe")
     elif out.dtype.itemsize * 2 <= values.dtype.itemsize:
-        _round_in_mantissa(values, out, fits=fits)
+        _round_in_mantissa(block.around, np.iinfo(out.dtype), fits=fits)
+        np.copyto(out, values.view(f"u{values.dtype.itemsize}"), casting="unsafe")
     else:
         _round_wide(values, out)
-
-
-def _saturate_integers(values: Values, out: Values, *, fits: bool) -> None:
-    limits = _narrower(values.dtype, out.dtype)
-    if limits is not None and not fits:
-        values.clip(*limits, out=values)
-    np.copyto(out, values, casting="unsafe")
 
 
 @functools.cache
@@ -244,19 +302,17 @@ def _narrower(have: np.dtype[Any], want: np.dtype[Any]) -> tuple[int, int] | Non
     return (max(given.min, wanted.min), min(given.max, wanted.max))
 
 
-def _round_in_mantissa(values: Values, out: Values, *, fits: bool) -> None:
-    """Round by adding 1.5·2^m: the low bits of the mantissa are then the whole number.
+def _round_in_mantissa(values: Values, limits: "np.iinfo[Any]", *, fits: bool) -> None:
+    """Round in place by adding 1.5·2^m: the low bits are then the whole number.
 
     With m the digits of the mantissa the sum is rounded half to even by the processor;
-    its low bytes, in two's complement, are copied out. 0.34 ns a value against 0.42 for
-    rint and a cast from float.
+    its low bytes, in two's complement, are what is to be copied out. 0.34 ns a value
+    against 0.42 for rint and a cast from float.
     """
-    limits, kind = np.iinfo(out.dtype), values.dtype
-    bits = np.dtype(f"u{kind.itemsize}")
+    kind = values.dtype
     if not fits:
         values.clip(limits.min, limits.max, out=values)
     np.add(values, kind.type(1.5 * 2 ** np.finfo(kind).nmant), out=values)
-    np.copyto(out, values.view(bits), casting="unsafe")
 
 
 def _round_wide(values: Values, out: Values) -> None:

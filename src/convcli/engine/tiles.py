@@ -147,8 +147,6 @@ class Loader:
 
     Parameters
     ----------
-    image : ndarray, shape (H, W, C)
-        Any strides; never modified.
     problem : Problem
         Window, border and fill.
     buffer : ndarray, shape (rows, pitch)
@@ -158,10 +156,7 @@ class Loader:
         What of the image there is, where it is not all.
     """
 
-    def __init__(
-        self, image: Values, problem: Problem, buffer: Values, block: Block | None = None
-    ) -> None:
-        self._image = image
+    def __init__(self, problem: Problem, buffer: Values, block: Block | None = None) -> None:
         self._window = problem.window
         self._fill = problem.fill
         self._buffer = buffer
@@ -172,9 +167,16 @@ class Loader:
             self._columns = _places(self._columns, block.held_columns)
         self._bound: dict[tuple[int, int, int], _Bound] = {}
 
-    def load(self, tile: Tile) -> None:
-        """Fill the buffer with what a tile needs."""
-        image = self._image
+    def load(self, image: Values, tile: Tile) -> None:
+        """Fill the buffer with what a tile needs.
+
+        Parameters
+        ----------
+        image : ndarray, shape (H, W, C)
+            Any strides; never modified.
+        tile : Tile
+            The outputs that are computed from the buffer.
+        """
         if tile.channel is not None:
             image = image[..., tile.channel : tile.channel + 1]
         rows = sources_of(self._window.rows, tile.rows, self._rows)

@@ -18,6 +18,9 @@ Weights: TypeAlias = NDArray[np.float64]
 _TOLERANCE = 1e-9
 """Below this part of Σ|w| a sum of weights counts as zero: float noise, not intent."""
 
+_HASHED = 1024
+"""Weights that are hashed, about."""
+
 
 class Effect(enum.Enum):
     """What the sum of a kernel's weights says about it."""
@@ -81,7 +84,9 @@ class Kernel:
         return self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        # A sample: hashing all weights of a large bank takes as long as using it.
+        step = self.weights.size // _HASHED + 1
+        return hash((self.weights.shape, self.weights.flat[::step].tobytes(), self.bias))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By the constructor: an array that is unpickled could be written to.

@@ -98,19 +98,23 @@ class Band(Strategy):
         shifted = scratch.take("band.shifted", shape, self.working)
         width = pitch(self._width, self.working)
         total = scratch.take("band.total", (self.rows, width), self.working)
-        target, windows = shifted[..., : self._block], self._windows(shifted)
-        blocks = [
-            (self._shifts(tile, x), self._products(total, x))
-            for x in range(0, self._width, self._block)
-        ]
+        moved, windows = shifted[..., : self._block], self._windows(shifted)
+        starts = range(0, self._width, self._block)
+        blocks = [(x, self._shifts(tile, x)) for x in starts]
+        kept = total[:, : self.columns * self.channels]
+
+        def direct(target: Values) -> None:
+            products = target.reshape(-1, _TOGETHER, target.shape[1], copy=False)
+            for x, source in blocks:
+                np.copyto(moved, source)
+                out = products[..., x : x + self._block]
+                np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
         def compute() -> Values:
-            for source, product in blocks:
-                np.copyto(target, source)
-                np.matmul(self._band, windows, out=product)
-            return total[:, : self.columns * self.channels]
+            direct(kept)
+            return kept
 
-        return [Part(0, compute)]
+        return [Part(0, self.rows, compute, total.reshape(-1), direct)]
 
     def _shifts(self, tile: Values, x: int) -> Values:
         """Return a block of the tile, once for each kernel column."""
@@ -123,12 +127,6 @@ class Band(Strategy):
         _, across, apart = shifted.shape
         shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
         return strided(shifted, 0, shape, (_TOGETHER * across * apart, apart, 1))
-
-    def _products(self, total: Values, x: int) -> Values:
-        """Return a block of the accumulators, R rows at a time."""
-        width = total.shape[1]
-        shape = (self.rows // _TOGETHER, _TOGETHER, self._block)
-        return strided(total, x, shape, (_TOGETHER * width, width, 1))
 
 
 def _shifted_rows(problem: Problem, rows: int) -> int:

@@ -34,14 +34,25 @@ class Part:
     ----------
     first : int
         The first of them, counted from the tile's first.
+    rows : int
+        How many there are.
     compute : callable
         Computes them from the tile as it is loaded; returns the accumulators, shape
         (rows, columns·O), or (rows, columns) where the strategy is planar. They may be
         overwritten, and are valid until the next call.
+    around : ndarray or None
+        The contiguous buffer whose rows begin with the accumulators, if they are not
+        all of it: what lies between may be overwritten too.
+    direct : callable or None
+        Computes the accumulators into an array of their shape and dtype, of which only
+        rows need be contiguous.
     """
 
     first: int
+    rows: int
     compute: Callable[[], Values]
+    around: Values | None = None
+    direct: Callable[[Values], None] | None = None
 
 
 class Strategy(abc.ABC):

@@ -66,13 +66,17 @@ class Depthwise(Strategy):
         run = width if self.problem.window.columns.stride == 1 else self.channels
         windows = self._windows(tile, run)
         weights = self._weights.reshape(*self._weights.shape[:2], -1, run, copy=False)
-        total = scratch.take("depthwise.total", (self.rows, width // run, run), self.working)
+        total = scratch.take("depthwise.total", (self.rows, width), self.working)
+
+        def direct(target: Values) -> None:
+            runs = target.reshape(self.rows, -1, run, copy=False)
+            np.einsum("yabxc,abxc->yxc", windows, weights, out=runs)
 
         def compute() -> Values:
-            np.einsum("yabxc,abxc->yxc", windows, weights, out=total)
-            return total.reshape(self.rows, -1)
+            direct(total)
+            return total
 
-        return [Part(0, compute)]
+        return [Part(0, self.rows, compute, direct=direct)]
 
     def _windows(self, tile: Values, run: int) -> Values:
         """Return the input, shape (rows, kh, kw, runs, values of a run)."""

@@ -103,42 +103,48 @@ class RowDft(Strategy):
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Make the views of each block of columns, for each group of rows."""
         needed = self._block + self.problem.window.columns.extent - 1
-        starts = range(0, self._width, self._block)
-        compute = self._computation(needed, scratch)
+        shape = (self._together, pitch(self._width, self.working))
+        total = scratch.take("dft.total", shape, self.working)
+        transform, kept = self._transform(needed, scratch), total[:, : self.columns]
+
+        def compute(rows: Values) -> Values:
+            transform(rows, kept)
+            return kept
+
         return [
             Part(
                 first,
-                functools.partial(
-                    compute,
-                    [tile[first : first + self._length, x : x + needed] for x in starts],
-                ),
+                self._together,
+                functools.partial(compute, rows),
+                total.reshape(-1),
+                functools.partial(transform, rows),
             )
             for first in range(0, self.rows, self._together)
+            for rows in (tile[first : first + self._length],)
         ]
 
-    def _computation(self, needed: int, scratch: Scratch) -> Callable[[list[Values]], Values]:
-        """Bind all but the rows that are read."""
-        planes, product, total = (
+    def _transform(self, needed: int, scratch: Scratch) -> Callable[[Values, Values], None]:
+        """Bind all but the rows that are read, and where their outputs go."""
+        planes, product = (
             scratch.take(f"dft.{name}", (rows, pitch(columns, self.working)), self.working)
             for name, rows, columns in (
                 ("planes", len(self._forward), needed),
                 ("product", len(self._forward), self._block),
-                ("total", self._together, self._width),
             )
         )
         pairs = [self._windows(planes, product, first) for first in (0, self._outputs)]
         read, made = planes[:, :needed], product[:, : self._block]
-        targets = np.split(total[:, : self._width], self._width // self._block, axis=1)
 
-        def compute(sources: list[Values]) -> Values:
-            for source, target in zip(sources, targets, strict=True):
-                np.matmul(self._forward, source, out=read)
+        def transform(rows: Values, target: Values) -> None:
+            for x in range(0, self._width, self._block):
+                np.matmul(self._forward, rows[:, x : x + needed], out=read)
                 for windows, out in pairs:
                     np.matmul(windows, self._toeplitz, out=out)
-                np.matmul(self._inverse, made, out=target)
-            return whole_again(self.problem, total[:, : self.columns])
+                part = target[:, x : x + self._block]
+                np.matmul(self._inverse, made[:, : part.shape[1]], out=part)
+            whole_again(self.problem, target)
 
-        return compute
+        return transform
 
     def _windows(self, planes: Values, product: Values, first: int) -> tuple[Values, Values]:
         """Return every second window of all planes, and where its outputs go."""

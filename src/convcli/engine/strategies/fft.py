@@ -103,7 +103,7 @@ class Fft(Strategy):
             np.fft.irfft(spectrum[: self.rows], width, axis=1, out=tile[: self.rows])
             return whole_again(self.problem, tile[: self.rows, : self.columns])
 
-        return [Part(0, compute)]
+        return [Part(0, self.rows, compute, tile.reshape(-1))]
 
 
 def _complex(working: np.dtype[Any]) -> np.dtype[Any]:

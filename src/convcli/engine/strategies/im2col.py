@@ -109,10 +109,36 @@ class Im2col(Strategy):
         for first in range(0, products, together):
             some = windows[:, first : first + together]
             accumulators = total[: some.shape[1] * height]
-            product = (some, self._results(accumulators, some.shape), accumulators)
-            compute = functools.partial(self._multiply, None if first else gather, *product)
-            parts.append(Part(first * height, compute))
+            parts.append(
+                self._part(some, accumulators, first * height, None if first else gather)
+            )
         return parts
+
+    def _part(
+        self,
+        windows: Values,
+        accumulators: Values,
+        first: int,
+        gather: Callable[[], None] | None,
+    ) -> Part:
+        """Return a part; the first of a tile gathers its runs."""
+        groups, *places, _ = windows.shape
+        weights, shape = self._weights[:, np.newaxis, np.newaxis], (*places, groups, -1)
+
+        def direct(target: Values) -> None:
+            if gather is not None:
+                gather()
+            results = target.reshape(shape, copy=False).transpose(3, 0, 1, 2, 4)
+            np.matmul(windows, weights, out=results)
+
+        def compute() -> Values:
+            direct(accumulators)
+            return accumulators
+
+        rows = len(accumulators)
+        # A product of many rows needs them to follow each other in the result.
+        apart = rows > places[0] and self.columns < self.problem.result_shape[1]
+        return Part(first, rows, compute, direct=None if apart else direct)
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
@@ -159,26 +185,6 @@ class Im2col(Strategy):
             shape, steps = (*shape, across.kernel), [*steps, across.dilation * inputs]
         source, target = _runs(tile, each, shape, steps), _runs(gathered, each, shape)
         return functools.partial(np.copyto, target, source)
-
-    def _results(self, total: Values, shape: tuple[int, ...]) -> Values:
-        """Return where products of windows of that shape go."""
-        groups, products, batches, pixels, _ = shape
-        filters, batch = self.outputs // groups, pixels * self.outputs
-        strides = (filters, batches * batch, batch, self.outputs, 1)
-        return strided(total, 0, (groups, products, batches, pixels, filters), strides)
-
-    def _multiply(
-        self,
-        gather: Callable[[], None] | None,
-        windows: Values,
-        results: Values,
-        accumulators: Values,
-    ) -> Values:
-        """Compute a part; the first of a tile gathers its runs."""
-        if gather is not None:
-            gather()
-        np.matmul(windows, self._weights[:, np.newaxis, np.newaxis], out=results)
-        return accumulators
 
 
 def _runs(

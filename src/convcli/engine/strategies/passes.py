@@ -103,15 +103,27 @@ class Passes(Strategy):
             target = buffers[place][: left.size]
             calls.append((operation.ufunc, left, right, target))
             values[operation.target] = target
-        shape = (self.rows, self.columns * self.channels)
-        crop = strided(calls[-1][-1], 0, shape, (tile.shape[1], 1))
+        *calls, (last, left, right, around) = calls
+        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
+        crops = [
+            strided(side, 0, shape, (pitch, 1)) if isinstance(side, np.ndarray) else side
+            for side in (left, right, around)
+        ]
+
+        def advance() -> None:
+            for ufunc, *operands in calls:
+                ufunc(*operands)
 
         def compute() -> Values:
-            for ufunc, left, right, out in calls:
-                ufunc(left, right, out)
-            return crop
+            advance()
+            last(left, right, around)
+            return crops[2]
 
-        return [Part(0, compute)]
+        def direct(target: Values) -> None:
+            advance()
+            last(*crops[:2], target)
+
+        return [Part(0, self.rows, compute, around, direct)]
 
     def _operands(
         self, operation: Operation, values: dict[int, Values], pitch: int

@@ -1,7 +1,6 @@
 """1×1 filter banks: the tile is the matrix."""
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 
@@ -70,23 +69,27 @@ class Pointwise(Strategy):
         together = spread(self.rows, max(1, _PART_BYTES // (row * self.working.itemsize)))
         total = scratch.take("pointwise.total", (together, row), self.working)
         return [
-            Part(first, self._bound(tile, total[: self.rows - first], first))
+            self._part(tile, total[: self.rows - first], first)
             for first in range(0, self.rows, together)
         ]
 
-    def _bound(self, tile: Values, total: Values, first: int) -> Callable[[], Values]:
-        pairs = [
-            (self._pixels(tile, first, len(total), channel, len(panel)), panel, out)
+    def _part(self, tile: Values, total: Values, first: int) -> Part:
+        rows = len(total)
+        panels = [
+            (self._pixels(tile, first, rows, channel, len(panel)), panel, at)
             for channel, at, panel in self._panels
-            for out in (self._results(total, at, panel.shape[1]),)
         ]
 
+        def direct(target: Values) -> None:
+            results = target.reshape(*panels[0][0].shape[:3], self.outputs, copy=False)
+            for pixels, panel, at in panels:
+                np.matmul(pixels, panel, out=results[..., at : at + panel.shape[1]])
+
         def compute() -> Values:
-            for pixels, panel, out in pairs:
-                np.matmul(pixels, panel, out=out)
+            direct(total)
             return total
 
-        return compute
+        return Part(first, rows, compute, direct=direct)
 
     def _pixels(self, tile: Values, first: int, rows: int, channel: int, inputs: int) -> Values:
         """Return the input of some rows, shape (rows, products, pixels, I/groups)."""
@@ -94,13 +97,6 @@ class Pointwise(Strategy):
         row, step, together = down * tile.shape[1], across * self.channels, self._together
         shape = (rows, self.columns // together, together, inputs)
         return strided(tile, first * row + channel, shape, (row, together * step, step, 1))
-
-    def _results(self, total: Values, first: int, filters: int) -> Values:
-        """Return where some filters' results go, shape (rows, products, pixels, filters)."""
-        together = self._together
-        shape = (len(total), self.columns // together, together, filters)
-        strides = (total.shape[1], together * self.outputs, self.outputs, 1)
-        return strided(total, first, shape, strides)
 
 
 @functools.lru_cache

@@ -118,7 +118,7 @@ class Separable(Strategy):
                     np.add(total[:size], result[:size], out=total[:size])
             return whole_again(self.problem, crop)
 
-        return Part(first, compute)
+        return Part(first, rows, compute, total[:size])
 
 
 _Product = tuple[Values, Values, Values]

@@ -75,7 +75,7 @@ class Taps(Strategy):
                 np.add(total, self._weighted(view, tap, product), out=total)
             return total.reshape(self.rows, -1)
 
-        return [Part(0, compute)]
+        return [Part(0, self.rows, compute)]
 
     def _shifted(self, padded: Values, row: int, column: int) -> Values:
         """Return the values under one tap, shape (rows, columns, C)."""

@@ -128,16 +128,25 @@ class RowWinograd(Strategy):
         phases = self._phases(flat, product)
         products = product.reshape(_PLANES, -1)[:, : total.shape[1]]
 
-        def compute(rows: Values) -> Values:
+        def direct(rows: Values, target: Values) -> None:
             np.matmul(self._input, rows, out=planes)
             for windows, out in phases:
                 np.matmul(windows, self._filters, out=out)
-            return whole_again(self.problem, np.matmul(self._output, products, out=total))
+            whole_again(self.problem, np.matmul(self._output, products, out=target))
 
-        needed = tile[:, : wide * inputs]
+        def compute(rows: Values) -> Values:
+            direct(rows, total)
+            return total
+
         return [
-            Part(first, functools.partial(compute, needed[first : first + _PLANES]))
+            Part(
+                first,
+                _TOGETHER,
+                functools.partial(compute, rows),
+                direct=functools.partial(direct, rows),
+            )
             for first in range(0, self.rows, _TOGETHER)
+            for rows in (tile[first : first + _PLANES, : wide * inputs],)
         ]
 
     def _phases(self, planes: Values, product: Values) -> list[tuple[Values, Values]]:
