@@ -15,6 +15,9 @@ if sys.platform == "win32":
     pytest.skip("openpty opens no terminals on Windows", allow_module_level=True)
 
 STYLE = re.compile(r"\x1b\[([0-9;]*)m")
+HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
+"""What hides the cursor, and shows it again."""
+
 CAMERA = PHOTOS / "camera.png"
 
 SHOWS: dict[str, tuple[str, ...]] = {
@@ -30,6 +33,9 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "apply": ("apply", "box:3", str(CAMERA), "out.png"),
     "rules": ("size", "--w", "224", "--k", "3", "--s", "2", "--p", "1", "--compare"),
     "borders": ("borders",),
+    "polynomial": ("conv1d", "1,2,3,4,5,6,7,8,9", "1/2,-1/3,7,8", "--as", "polynomial"),
+    "digits": ("conv1d", "1234567890123", "9876543210987", "--as", "digits"),
+    "dice": ("conv1d", "6", "6", "--as", "dice"),
     "stacks": ("stack", "--in", "8x8x3", "conv:4,k3", "--compare", "conv:4,k5 relu"),
     **{f"stack {name}": ("stack", "--preset", name) for name in PRESETS},
 }
@@ -125,6 +131,9 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         ("apply", ["512 × 512 px, 1 channel", "range clip"], ["padding 1, border zero"]),
         ("rules", ["SAME_LOWER", "225/2"], ["no whole number: not allowed"]),
         ("borders", ["dcb|abcd|cba", "REFLECT_101", "ImageMagick"], []),
+        ("polynomial", ["(1 + 2x + 3x²", "+ 72x¹¹"], ["n = 128, 191 to 256"]),
+        ("digits", ["10^25", "12193263113"], ["3·9 + 2·8 + 1·7"]),
+        ("dice", ["1/36", "0.1667", "████"], ["1/6·1/6 + 1/6·1/6 + 1/6·1/6 "]),
         ("stacks", ["(3·3·3+1)·4", "112", "304"], []),
         ("stack resnet18", ["conv:64,k7,s2,p3,nobias", "fc:1000"], ["2,359,296"]),
         ("stack vgg16", ["conv:64,k3,p1", "(25088+1)·4096"], ["102,764,544"]),
@@ -155,6 +164,17 @@ def test_a_blank_line_parts_the_blocks_of_a_narrow_terminal(tmp_path: Path) -> N
     blocks = [block.splitlines() for block in text.split("\n\n")]
     assert [block[0] for block in blocks[1:4]] == ["input", "1 conv:6,k5", "2 relu"]
     assert [line.split()[0] for line in blocks[3][1:]] == ["output", "sees", "jump", "memory"]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 80])
+def test_the_progress_and_the_curve_of_a_descent_fit(tmp_path: Path, columns: int) -> None:
+    words = ("learn", str(CAMERA), str(CAMERA), "--method", "sgd", "--steps", "100")
+    text = shown(words, columns, tmp_path)
+    lines = plain(text.replace(HIDDEN, "").replace(SHOWN, "")).splitlines()
+    drawn = [line for line in lines if "│" in line or "└" in line or "learning" in line]
+    # eight rows and the axis, and the bar at its beginning and at its end
+    assert len(drawn) >= 8 + 1 + 2
+    assert max(map(len, drawn)) <= columns
 
 
 def test_a_terminal_gets_colour(terminal: tuple[int, dict[str, str]], tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.lessons.sequences import break_even, convolve_direct, convolve_exactly, operations
+from convcli.lessons.sequences import (
+    cheaper_by_fft,
+    convolve_direct,
+    convolve_exactly,
+    operations,
+)
 from convcli.lessons.sequences.exact_fft import convolve_integers
 
 Ask = Callable[..., Any]
@@ -52,6 +58,13 @@ def test_a_polynomial_product(run: Callable[..., Any]) -> None:
     assert run("conv1d", "1,1", "1,1", "--as", "polynomial", "-q").stdout == "1 + 2x + x²\n"
     text = run("conv1d", "1,-2", "0,1/3", "--as", "polynomial").stdout
     assert "(1 - 2x) · ((1/3)x) = (1/3)x - (2/3)x²" in text
+
+
+def test_fractions_that_become_whole_are_written_so(run: Callable[..., Any]) -> None:
+    # (1 + ½x)(2 + 2x) = 2 + 3x + x²
+    result = run("conv1d", "1,1/2", "2,2", "--as", "polynomial", "-q")
+    assert result.stdout == "2 + 3x + x²\n"
+    assert json.loads(run("conv1d", "1/2", "2,4", "--json").stdout)["result"] == [1, 2]
 
 
 def test_long_multiplication_carries(ask: Ask) -> None:
@@ -113,6 +126,7 @@ def test_decimals_are_exact(ask: Ask) -> None:
 
 
 def test_a_negative_sequence_is_no_option(run: Callable[..., Any]) -> None:
+    assert "-1·(-3) " in run("conv1d", "-1,2", "-3").stdout
     assert run("conv1d", "-1,2", "-3", "-q").stdout == "3,-6\n"
 
 
@@ -127,11 +141,70 @@ def test_operation_counts_by_hand() -> None:
     assert count.fft == 3 * 5 * 256 * 8 + 6 * 256
 
 
-def test_the_break_even_is_the_first_length_after_the_last_dearer_one() -> None:
-    first = break_even()
-    before, after = operations(first - 1, first - 1), operations(first, first)
-    assert before.fft >= before.direct
-    assert after.fft < after.direct
+def test_the_fft_pays_where_its_count_is_smaller(run: Callable[..., Any]) -> None:
+    runs = cheaper_by_fft()
+    for n in range(1, 2000):
+        count = operations(n, n)
+        inside = any(a <= n and (b is None or n <= b) for a, b in runs)
+        assert inside == (count.fft < count.direct)
+    # 128·128: 2·128² - 255 = 32,513 operations directly; 15·256·8 + 6·256 = 32,256 by the FFT
+    ones = ",".join(["1"] * 128)
+    text = run("conv1d", ones, ones).stdout
+    assert "direct: 32,513 operations" in text
+    assert "FFT:    32,256 (three transforms of 256)" in text
+    assert "Here the FFT is cheaper." in text
+    assert "n = 128, 191 to 256, and for all from 284 on" in text
+
+
+def test_one_operation_is_one(run: Callable[..., Any]) -> None:
+    assert "direct: 1 operation (" in run("conv1d", "3", "4").stdout
+
+
+@pytest.mark.parametrize("faces", [6, 16])
+def test_tables_that_fit_are_shown_to_their_last_row(
+    run: Callable[..., Any], faces: int
+) -> None:
+    text = run("conv1d", str(faces), str(faces), "--as", "dice").stdout
+    rolls = re.findall(r"^  (\d+) +1/", text, re.MULTILINE)
+    assert rolls == [str(n) for n in range(2, 2 * faces + 1)]
+    assert "…" not in text
+    assert "left out" not in text
+
+
+def test_all_carries_are_shown(run: Callable[..., Any]) -> None:
+    digits = "9" * 16
+    lines = run("conv1d", digits, digits, "--as", "digits").stdout.splitlines()
+    shown = [line.split() for line in lines[lines.index("Carries") :] if "10^" in line]
+    assert "".join(row[-2] for row in reversed(shown)) == str(int(digits) ** 2)
+
+
+def test_what_does_not_fit_is_counted(run: Callable[..., Any]) -> None:
+    digits = "9" * 20
+    text = run("conv1d", digits, digits, "--as", "digits").stdout
+    assert "the first 16 × 16 of 20 × 20" in text
+    assert "the first 32 of 39 diagonals; 7 are left out" in text
+    assert "the first 32 of 40 carries; 8 are left out" in text
+    assert "9·9 + … (1 more)" in text
+    assert "… (4 more)" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "places"), [("same", ["[0]", "[1]", "[2]"]), ("valid", ["[1]", "[2]"])]
+)
+def test_modes_show_the_diagonals_that_they_keep(
+    run: Callable[..., Any], mode: str, places: list[str]
+) -> None:
+    lines = run("conv1d", "1,2,3", "4,5", "--mode", mode).stdout.splitlines()
+    assert f"Diagonals, summed: {len(places)} of 4" in lines
+    assert [line.split()[0] for line in lines if line.strip().startswith("[")] == places
+    assert any(line.split() == ["[1]", "1·5", "+", "2·4", "=", "13"] for line in lines)
+
+
+def test_a_long_polynomial_is_one_line_in_a_pipe(run: Callable[..., Any]) -> None:
+    ones = ",".join(["1"] * 4000)
+    lines = run("conv1d", ones, "1,1", "--as", "polynomial").stdout.splitlines()
+    (product,) = [line for line in lines if line.startswith("(1 + x")]
+    assert product.endswith("+ 2x³⁹⁹⁹ + x⁴⁰⁰⁰")
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from convcli.lessons.sequences import (
     Mode,
     Number,
     SequenceError,
-    break_even,
     carried,
+    cheaper_by_fft,
     convolve_exactly,
-    cut,
     digits_unlimited,
+    kept,
     operations,
     parse_die,
     parse_digits,
@@ -93,14 +93,15 @@ def command(
     parse = _READERS.get(reading, parse_sequence)
     left, right = parse(_text(a)), parse(_text(b))
     fft = None if method == "auto" else method == "fft"
-    result = cut(convolve_exactly(left, right, fft=fft), (len(left), len(right)), Mode(mode))
+    places = kept((len(left), len(right)), Mode(mode))
+    result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
     with digits_unlimited():
         if as_json:
             click.echo(json.dumps(_document(left, right, result, reading)))
         elif quiet:
             click.echo(_bare(result, reading))
         else:
-            _show(left, right, result, reading, full=mode == "full")
+            _show(left, right, dict(zip(places, result, strict=True)), reading)
 
 
 def _text(argument: str) -> str:
@@ -136,7 +137,7 @@ def _document(
         "b": _plain(right),
         "result": _plain(result),
         "operations": {"direct": count.direct, "fft": count.fft, "transform": count.transform},
-        "fft_pays_from": break_even(),
+        "fft_pays_for": cheaper_by_fft(),
     }
     if reading == "digits":
         digits, carries = carried(result)
@@ -154,31 +155,20 @@ def _plain(values: list[Any]) -> list[Any]:
     return [str(value) if isinstance(value, Fraction) else value for value in values]
 
 
-def _show(
-    left: list[Any], right: list[Any], result: list[Number], reading: str, *, full: bool
-) -> None:
+def _show(left: list[Any], right: list[Any], sums: dict[int, Number], reading: str) -> None:
     from convcli.cli import render_sequences as render  # noqa: PLC0415 - rich only here
+    from convcli.cli.render import show_lines  # noqa: PLC0415 - the same
 
+    result = list(sums.values())
     render.show_products(left, right, reading)
-    if full:
-        render.show_diagonals(left, right, result, reading)
+    render.show_diagonals(left, right, sums, reading)
     if reading == "digits":
         render.show_carries(result, *carried(result))
     elif reading == "polynomial":
-        click.echo(f"({polynomial(left)}) · ({polynomial(right)}) = {polynomial(result)}")
+        factors = f"({polynomial(left)}) · ({polynomial(right)})"
+        show_lines(f"{factors} = {polynomial(result)}")
     elif reading == "dice":
         render.show_dice(result)
     else:
-        click.echo(f"result: {render.shortened([str(value) for value in result])}")
-    _show_operations(len(left), len(right))
-
-
-def _show_operations(m: int, n: int) -> None:
-    count = operations(m, n)
-    better = "the FFT" if count.fft < count.direct else "the direct way"
-    click.echo(
-        f"\ndirect: {count.direct:,} operations (2·{m}·{n} - {m + n - 1})\n"
-        f"FFT:    {count.fft:,} (three transforms of {count.transform:,})\n"
-        f"Here {better} is cheaper.\n"
-        f"For two of equal length the FFT pays from {break_even()} on."
-    )
+        show_lines(f"result: {render.shortened([str(value) for value in result])}")
+    render.show_costs(len(left), len(right))

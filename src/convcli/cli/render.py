@@ -50,6 +50,15 @@ def is_plain() -> bool:
     return not sys.stdout.isatty()
 
 
+def show_lines(*lines: str) -> None:
+    """Print running text: wrapped in a terminal, and as it is in a pipe."""
+    if is_plain():
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return
+    room = width_of_output()
+    show(*(Text("\n".join(wrapped(line, room))) for line in lines))
+
+
 def show_table(
     title: str,
     headings: Sequence[str],

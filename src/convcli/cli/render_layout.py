@@ -15,8 +15,8 @@ _NARROWEST = 16
 _LINES = (2, 3)
 """Lines that any other cell may take: as few as will do."""
 
-_BREAK = re.compile(r"(?<=[^=] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})")
-"""Where a cell may be broken: at a space, but "= 5" stays whole; between the settings of a
+_BREAK = re.compile(r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})")
+"""Where a cell may be broken: at a space, but "+ 5" stays whole; between the settings of a
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 

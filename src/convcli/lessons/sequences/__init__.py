@@ -1,13 +1,13 @@
 """Convolution outside images: two sequences, exactly."""
 
-from convcli.lessons.sequences.convolve import Mode, convolve_direct, convolve_exactly, cut
+from convcli.lessons.sequences.convolve import Mode, convolve_direct, convolve_exactly, kept
 from convcli.lessons.sequences.numbers import (
     Number,
     SequenceError,
     digits_unlimited,
     parse_sequence,
 )
-from convcli.lessons.sequences.operations import Operations, break_even, operations
+from convcli.lessons.sequences.operations import Operations, cheaper_by_fft, operations
 from convcli.lessons.sequences.readings import carried, parse_die, parse_digits, polynomial
 
 __all__ = [
@@ -15,12 +15,12 @@ __all__ = [
     "Number",
     "Operations",
     "SequenceError",
-    "break_even",
     "carried",
+    "cheaper_by_fft",
     "convolve_direct",
     "convolve_exactly",
-    "cut",
     "digits_unlimited",
+    "kept",
     "operations",
     "parse_die",
     "parse_digits",

@@ -41,7 +41,7 @@ def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
     for i, left in enumerate(a):
         for j, right in enumerate(b, start=i):
             result[j] += left * right
-    return result
+    return [_reduced(value) for value in result]
 
 
 def convolve_exactly(
@@ -78,26 +78,26 @@ def convolve_exactly(
 
     below_a, below_b = (math.lcm(*(Fraction(x).denominator for x in s)) for s in (a, b))
     whole = convolve_integers([int(x * below_a) for x in a], [int(x * below_b) for x in b])
-    return [_reduced(value, below_a * below_b) for value in whole]
+    return [_reduced(Fraction(value, below_a * below_b)) for value in whole]
 
 
-def _reduced(value: int, below: int) -> Number:
-    fraction = Fraction(value, below)
-    return fraction.numerator if fraction.denominator == 1 else fraction
+def _reduced(value: Number) -> Number:
+    """Return a whole number as such."""
+    return value.numerator if value.denominator == 1 else value
 
 
-def cut(result: Sequence[Number], lengths: tuple[int, int], mode: Mode) -> list[Number]:
-    """Return the part of a full result that a mode keeps, as `numpy.convolve` does.
+def kept(lengths: tuple[int, int], mode: Mode) -> range:
+    """Return the places of a full result that a mode keeps, as `numpy.convolve` does.
 
     Examples
     --------
-    >>> cut([4, 13, 22, 15], (3, 2), Mode.SAME)
-    [4, 13, 22]
+    >>> kept((3, 2), Mode.FULL), kept((3, 2), Mode.SAME), kept((3, 2), Mode.VALID)
+    (range(0, 4), range(0, 3), range(1, 3))
     """
     longer, shorter = max(lengths), min(lengths)
     if mode is Mode.FULL:
-        return list(result)
+        return range(longer + shorter - 1)
     if mode is Mode.VALID:
-        return list(result[shorter - 1 : longer])
+        return range(shorter - 1, longer)
     start = (shorter - 1) // 2
-    return list(result[start : start + longer])
+    return range(start, start + longer)

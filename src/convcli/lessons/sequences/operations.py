@@ -31,10 +31,23 @@ def operations(m: int, n: int) -> Operations:
     return Operations(2 * m * n - length, 15 * size * log + 6 * size, size)
 
 
-def break_even() -> int:
-    """Return the length n from which on the FFT of two sequences of n is always cheaper.
+def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
+    """Return the lengths n for which the FFT of two sequences of n is cheaper.
 
-    By the counts of `operations`; beyond 4096 the FFT always is.
+    By the counts of `operations`. A transform's length is a power of two: just above one it
+    doubles, and the direct way is cheaper once more. Beyond 4096 the FFT always is.
+
+    Returns
+    -------
+    tuple of (int, int or None)
+        The first and the last n of each run; None where it does not end.
+
+    Examples
+    --------
+    >>> cheaper_by_fft()
+    ((128, 128), (191, 256), (284, None))
     """
-    dearer = [n for n in range(1, 4097) if (c := operations(n, n)).fft >= c.direct]
-    return max(dearer) + 1
+    cheaper = [n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct]
+    firsts = [n for n in cheaper if n - 1 not in cheaper]
+    lasts = [n for n in cheaper if n + 1 not in cheaper]
+    return tuple(zip(firsts, [*lasts[:-1], None], strict=True))
