@@ -153,6 +153,45 @@ def test_a_stack_from_a_file_is_the_same(ask: Ask, tmp_path: Any) -> None:
     assert words["layers"][0]["weights"] == 8 * 3 * 15
 
 
+@pytest.mark.parametrize("size", ['"32x32x3"', "[32, 32, 3]"])
+def test_a_file_gives_the_size_of_its_input(ask: Ask, tmp_path: Any, size: str) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(f'{{"in": {size}, "layers": ["conv:8,k3"]}}')
+    document = ask("stack", str(path))
+    assert document["input"] == {"height": 32, "width": 32, "channels": 3}
+    # --in goes before it, and a stack compared with has its own
+    assert ask("stack", str(path), "--in", "9x9x1")["input"]["height"] == 9
+    both = ask("stack", "--preset", "lenet", "--compare", str(path))
+    assert both["second"]["input"]["channels"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"input": "8x8x1", "layers": ["relu"]}', "an unknown key 'input': use in, layers"),
+        ('{"in": 8, "layers": ["relu"]}', "in: expected rows x columns x channels"),
+        ('{"in": null, "layers": ["relu"]}', "in: expected rows x columns x channels"),
+        ('{"in": "8x8x1", "layers": []}', "expected a list of layers"),
+        ('{"in": "8x8x1"}', "expected a list of layers"),
+        ('"relu"', "expected a list of layers"),
+        ('["conv:8', "expected JSON"),
+        ('["conv:8,k3"]', "Missing option '--in'"),
+        ('{"in": "8x8x1", "layers": [7]}', "expected text or an object with 'layer'"),
+        ('{"in": "8x8x1", "layers": [{"layer": "conv", "kernel": 3}]}', "key 'kernel': use"),
+        (
+            '{"in": "8x8x1", "layers": [{"layer": "fc", "units": 3, "bias": "no"}]}',
+            "layer 'fc': expected a bias of true or false",
+        ),
+    ],
+)
+def test_a_file_that_is_no_stack_is_refused(
+    refuse: Callable[..., str], tmp_path: Any, text: str, said: str
+) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(text)
+    assert said in refuse("stack", str(path))
+
+
 def test_a_shortcut_adds_its_own_weights() -> None:
     stack = stack_of(
         Volume(2, 8, 8),

@@ -81,29 +81,27 @@ def _unseen(left: Unseen) -> str:
 
 def show_comparison(one: Stack, other: Stack) -> None:
     """Print two stacks side by side, and their totals with the ratio."""
-    rows: list[tuple[str, ...]] = [
+    layers = [
         (f"layer {number}", _counted(first), _counted(second), "")
         for number, (first, second) in enumerate(zip_longest(one.rows, other.rows), 1)
     ]
-    rows += [
-        ("parameters", f"{one.parameters:,}", f"{other.parameters:,}", _times(one, other)),
-        (
-            "mult-adds",
-            _scaled(one.multiply_adds),
-            _scaled(other.multiply_adds),
-            _ratio(one.multiply_adds, other.multiply_adds),
-        ),
+    inputs = ("input", _volume(one.source), _volume(other.source), "")
+    rows = [inputs, *layers, *_compared_totals(one, other)]
+    show_table("Two stacks, side by side", ("", "first", "second", "ratio"), rows, numbers=(3,))
+
+
+def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
+    parameters = (one.parameters, other.parameters)
+    products = (one.multiply_adds, other.multiply_adds)
+    memory = (one.memory, other.memory)
+    return [
+        ("parameters", *(f"{count:,}" for count in parameters), _ratio(*parameters)),
+        ("mult-adds", *map(_scaled, products), _ratio(*products)),
         ("output", _volume(one.reached.volume), _volume(other.reached.volume), ""),
         ("sees", _sees(one), _sees(other), ""),
-        ("jump", *(str(stack.reached.fields[1].jump) for stack in (one, other)), ""),
-        (
-            "memory",
-            _memory(one.memory),
-            _memory(other.memory),
-            _ratio(one.memory, other.memory),
-        ),
+        ("jump", _jump(one), _jump(other), ""),
+        ("memory", *map(_memory, memory), _ratio(*memory)),
     ]
-    show_table("Two stacks, side by side", ("", "first", "second", "ratio"), rows, numbers=(3,))
 
 
 def _counted(row: StackRow | None) -> str:
@@ -115,10 +113,6 @@ def _counted(row: StackRow | None) -> str:
     )
 
 
-def _times(one: Stack, other: Stack) -> str:
-    return _ratio(one.parameters, other.parameters)
-
-
 def _ratio(one: int, other: int) -> str:
     return f"{one / other:.2f}" if other else ""
 
@@ -126,6 +120,10 @@ def _ratio(one: int, other: int) -> str:
 def _sees(stack: Stack) -> str:
     rows, columns = stack.reached.fields
     return "all" if stack.reached.all_seen else f"{rows.size}×{columns.size}"
+
+
+def _jump(stack: Stack) -> str:
+    return _pair(*(axis.jump for axis in stack.reached.fields))
 
 
 def _scaled(value: float) -> str:

@@ -29,6 +29,7 @@ Layers:
   pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]      S is K unless given
   gap   adaptive:N   fc:UNITS[,nobias]   bn   relu   dropout   flatten   softmax
   residual … [shortcut …] add                           a block with a way round
+In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}
 
 \b
 Examples:
@@ -72,16 +73,19 @@ def command(
     if preset and layers:
         raise click.UsageError("--preset and layers are both given: give one of them")
     size = volume_from(source) if source else None
-    first = _stack(size, (preset,) if preset else layers)
+    first = _stack((preset,) if preset else layers, size)
     if compare is None:
         _show(first, as_json=as_json)
         return
-    _compare(first, _stack(size or first.source, (compare,)), as_json=as_json)
+    _compare(first, _stack((compare,), size, first.source), as_json=as_json)
 
 
-def _stack(size: Volume | None, words: tuple[str, ...]) -> Stack:
+def _stack(
+    words: tuple[str, ...], size: Volume | None, otherwise: Volume | None = None
+) -> Stack:
+    """Return a stack for the size that is asked for, or its own, or another one's."""
     given, layers = _parsed(words)
-    volume = size or given
+    volume = size or given or otherwise
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")
     return stack_of(volume, layers)
