@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from convcli.kernels.catalogue import Entry
 
 _ROOT = Path(__file__).parent.parent
-_TIME = re.compile(r"^(time +)[\d.]+ ms$", re.MULTILINE)
+_TIME = re.compile(r"^time +\d.*$", re.MULTILINE)
+_NUMBER = re.compile(r"\d[\d.,]*\b")
 
 
 def run(*commands: str) -> str:
@@ -185,4 +186,5 @@ def _run(command: str, folder: str) -> str:
         encoding="utf-8",
         check=False,
     )
-    return _TIME.sub(r"\1… ms", (done.stdout + done.stderr).strip())
+    said = (done.stdout + done.stderr).strip()
+    return _TIME.sub(lambda found: _NUMBER.sub("…", found[0]), said)

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convcli.batch import places
-from convcli.errors import ConvcliError
+from convcli.batch.memory import needed_bytes
+from convcli.errors import ConvcliError, ImageError
 from convcli.filtering import Options, Report, filter_file
 from convcli.filtering.stages import Operand
 from convcli.images import Reading, Saving
+
+_GIB = 2**30
 
 
 class Status(enum.Enum):
@@ -87,6 +90,8 @@ class Work:
         As in `convcli.filtering.filter_file`.
     skip_existing : bool
         Leave a file alone whose output is there already.
+    memory : int, optional
+        Refuse a file that takes more bytes, judged by its header.
     """
 
     kernels: tuple[Operand, ...]
@@ -96,6 +101,7 @@ class Work:
     kind: str | None = None
     sheet: bool = False
     skip_existing: bool = False
+    memory: int | None = None
 
     def with_threads(self, threads: int) -> "Work":
         """Return the same work, of which the engine does each file on so many threads."""
@@ -135,6 +141,7 @@ class Work:
         return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
 
     def _filter(self, job: Job) -> Report:
+        self._check_memory(job)
         places.make_folder_of(job.target)
         return filter_file(
             self.kernels,
@@ -146,6 +153,28 @@ class Work:
             kind=self.kind,
             sheet=self.sheet,
         )
+
+    def needed_bytes(self, job: Job) -> int:
+        """Estimate the memory that a job takes; 0 where nobody asks for a limit."""
+        if self.memory is None:
+            return 0
+        return needed_bytes(
+            job.source,
+            job.target,
+            self.kernels,
+            self.options,
+            reading=self.reading,
+            kind=self.kind,
+        )
+
+    def _check_memory(self, job: Job) -> None:
+        needed = self.needed_bytes(job)
+        if self.memory is not None and needed > self.memory:
+            most, got = self.memory / _GIB, needed / _GIB
+            raise ImageError(
+                f"expected a picture that takes at most {most:.3g} GiB of memory, got one of "
+                f"about {got:.3g} GiB: raise --memory"
+            )
 
 
 def _megapixels(report: Report) -> float:

@@ -6,9 +6,11 @@ encoders keep Python's lock, and a decoder that crashes takes only its own file 
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from multiprocessing.connection import wait
 
 from convcli.batch.job import Job, Outcome, Work
+from convcli.batch.waiting import Waiting
 from convcli.batch.workers import Worker
 from convcli.engine import available_cores
 
@@ -39,10 +41,13 @@ class LocalExecutor:
         Processes.
     threads : int
         Of the engine, in each.
+    memory : int, optional
+        The most bytes that the pictures which are filtered at a time may take: jobs are
+        held back until there is room.
     """
 
-    def __init__(self, workers: int, threads: int = 1) -> None:
-        self._most, self._threads = workers, threads
+    def __init__(self, workers: int, threads: int = 1, memory: int | None = None) -> None:
+        self._most, self._threads, self._memory = workers, threads, memory
         self._stopped = False
 
     def stop(self) -> None:
@@ -51,8 +56,8 @@ class LocalExecutor:
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Run jobs, and yield what became of each as it ends: see `Executor.run`."""
-        work = work.with_threads(self._threads)
-        waiting = iter(jobs)
+        work = replace(work.with_threads(self._threads), memory=self._memory)
+        waiting = Waiting(work, jobs)
         workers: list[Worker] = []
         try:
             while True:
@@ -65,19 +70,20 @@ class LocalExecutor:
         finally:
             _end(workers)
 
-    def _feed(self, workers: list[Worker], work: Work, waiting: Iterator[Job]) -> None:
+    def _feed(self, workers: list[Worker], work: Work, waiting: Waiting) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
         while not self._stopped:
             idle = next((worker for worker in workers if worker.job is None), None)
             if idle is None and len(workers) == self._most:
                 return
-            job = next(waiting, None)
-            if job is None:
+            held = sum(worker.needs for worker in workers if worker.job is not None)
+            taken = waiting.take(held)
+            if taken is None:
                 return
             if idle is None:
                 idle = Worker(work)
                 workers.append(idle)
-            idle.start(job)
+            idle.start(*taken)
 
 
 def _ended(busy: list[Worker]) -> Iterator[Outcome]:

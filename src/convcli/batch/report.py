@@ -62,6 +62,14 @@ class Summary:
         """Megapixels a second."""
         return self.megapixels / self.seconds if self.seconds else 0.0
 
+    def seconds_left(self, total: int) -> float | None:
+        """Estimate how long the rest of `total` files takes; None before the first is done.
+
+        Files that were skipped took no time and do not count.
+        """
+        worked = self.ended - self.counts[Status.SKIPPED]
+        return self.seconds / worked * (total - self.ended) if worked else None
+
     @property
     def return_code(self) -> int:
         """The status to exit with: 0 only if all went well.

@@ -33,6 +33,8 @@ class Worker:
         Ready to be read from when a job has ended, or the process has.
     job : Job or None
         What it is at.
+    needs : int
+        The bytes of memory that this takes.
     """
 
     def __init__(self, work: Work) -> None:
@@ -42,6 +44,7 @@ class Worker:
         context: Any = multiprocessing.get_context(start)
         self.connection, theirs = context.Pipe()
         self.job: Job | None = None
+        self.needs = 0
         _OURS.add(self.connection)
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
         with warnings.catch_warnings():
@@ -55,9 +58,9 @@ class Worker:
         """Whether it can take a job."""
         return not self.connection.closed
 
-    def start(self, job: Job) -> None:
-        """Give it a job."""
-        self.job = job
+    def start(self, job: Job, needs: int) -> None:
+        """Give it a job that takes so many bytes of memory."""
+        self.job, self.needs = job, needs
         # One that has died meanwhile is found out when its answer is read.
         with contextlib.suppress(OSError):
             self.connection.send(job)

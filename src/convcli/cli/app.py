@@ -16,7 +16,7 @@ from convcli.cli.ending import (
     printable,
     shortened,
 )
-from convcli.errors import ConvcliError, SpecError
+from convcli.errors import BatchError, ConvcliError, SpecError
 
 _COMMANDS = {
     "animate": "convcli.cli.animate",
@@ -97,7 +97,7 @@ class Program(click.Group):
             _fail(error.format_message(), _FAILED)
         except click.Abort:
             sys.exit(INTERRUPTED)
-        except SpecError as error:
+        except (BatchError, SpecError) as error:
             _fail(str(error), _USAGE)
         except ConvcliError as error:
             _fail(str(error), _FAILED)

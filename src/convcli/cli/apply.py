@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.batch import batch_from, batch_options
 from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.filter_options import filter_options, options_from
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType
-from convcli.cli.options import json_option, quiet_option, strict_option, window_options
+from convcli.cli.options import json_option_for, quiet_option, strict_option, window_options
 from convcli.cli.pictures import (
     pixel_options,
     reading_from,
@@ -37,27 +38,27 @@ Examples:
   convcli apply '[[0,-1,0],[-1,5,-1],[0,-1,0]]' photo.jpg crisp.png
   convcli apply gaussian:1 photo.jpg out.png --then laplacian8
   convcli apply sobel photo.jpg edges.png --direction
+  convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OperandType())
-@click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
-@click.argument("target", metavar="OUTPUT", type=click.Path(allow_dash=True))
+@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
 @strict_option
 @filter_options
 @pixel_options
 @reading_options
 @saving_options
+@batch_options
 @engine_options
 @quiet_option("Print no report (warnings and errors stay).")
-@json_option
+@json_option_for("Print the result as JSON instead; with --out-dir, one line a file.")
 def command(
     *,
     kernel: "Kernel | Operator",
     chain: tuple["Kernel | Operator", ...],
-    source: str,
-    target: str,
+    names: tuple[str, ...],
     plan_only: bool,
     kind: str | None,
     sheet: bool,
@@ -74,18 +75,41 @@ def command(
 
     A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
     with {map} in its name, a picture for each output map; a .tif, a page for each.
-    """
-    from convcli.filtering import filter_file, plan_file  # noqa: PLC0415 - NumPy
 
-    _refuse_terminals(source, None if plan_only else target)
+    With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
+    patterns in quotes ('*.jpg', '**/*.jpg').
+    """
+    batch = batch_from(settings, names)
+    if batch is not None and plan_only:
+        raise click.UsageError("--plan is for one picture: name one INPUT, and no --out-dir")
+    kernels = (kernel, *chain)
     reading, saving = reading_from(settings), saving_from(settings)
     options = options_from(settings)
+    if batch is not None:
+        from convcli.batch.job import Work  # noqa: PLC0415 - only many pictures need them
+        from convcli.cli.batch_run import run  # noqa: PLC0415 - the same
+
+        work = Work(
+            kernels=kernels,
+            options=options,
+            reading=reading,
+            saving=saving,
+            kind=kind,
+            sheet=sheet,
+            skip_existing=batch.on_exists == "skip",
+        )
+        run(work, batch, quiet=quiet, as_json=as_json)
+        return
+    from convcli.filtering import filter_file, plan_file  # noqa: PLC0415 - NumPy
+
+    source, target = names
+    _refuse_terminals(source, None if plan_only else target)
     if plan_only:
-        plans = plan_file([kernel, *chain], source, options, reading=reading)
+        plans = plan_file(kernels, source, options, reading=reading)
         show_plans(plans, options.jobs, as_json=as_json)
         return
     report = filter_file(
-        [kernel, *chain],
+        kernels,
         source,
         target,
         options,

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 INTERRUPTED = 130
@@ -13,6 +13,7 @@ TERMINATED = 143
 """128 and the signal's number, as shells report them."""
 
 _LONGEST, _TAIL = 700, 250
+_STDERR = 2
 
 
 @contextlib.contextmanager
@@ -35,6 +36,39 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
     # A second signal must not stop the cleaning up.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(TERMINATED)
+
+
+_FINISHING = "Interrupted: what runs is finished; Ctrl-C again stops at once.\n"
+
+
+@contextlib.contextmanager
+def stopping_first(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGINT; the second raises KeyboardInterrupt, no third does.
+
+    Where SIGINT is ignored, as a shell does for what runs in the background, it stays so.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if before is signal.SIG_IGN or not main:
+        yield
+        return
+
+    def first(*_: object) -> None:
+        signal.signal(signal.SIGINT, second)
+        stop()
+        # Not by sys.stderr, which the interrupted program may be in the middle of.
+        with contextlib.suppress(OSError):
+            os.write(_STDERR, f"\n{_FINISHING}".encode())
+
+    def second(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def abandon_output() -> None:

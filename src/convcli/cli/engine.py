@@ -29,7 +29,8 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--jobs",
             type=whole(1),
             section="Engine",
-            help="Threads; all cores that may be used where it is left out.",
+            help="Cores to use, by threads or, for many pictures, processes; all that may be "
+            "used where it is left out.",
         ),
         option(
             "--method",

@@ -29,15 +29,14 @@ def group(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Com
     return add
 
 
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def json_option(command: _Command) -> _Command:
     """Add ``--json``."""
-    return option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        section="Output",
-        help="Print the result as JSON instead.",
-    )(command)
+    return json_option_for("Print the result as JSON instead.")(command)
+
+
+def json_option_for(text: str) -> Callable[[_Command], _Command]:
+    """Add ``--json``, where a command prints more than one object."""
+    return option("--json", "as_json", is_flag=True, section="Output", help=text)
 
 
 def quiet_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

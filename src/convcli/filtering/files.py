@@ -169,6 +169,7 @@ def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[s
 def _write_each(
     filtered: Filtered, document: Document, target: str, kind: str, saving: Saving
 ) -> None:
-    for index, picture in enumerate(filtered.maps()):
+    # Backwards: where the first is there, all are.
+    for index, picture in reversed(list(enumerate(filtered.maps()))):
         one = replace(document, frames=(picture,), timing=None)
         write_document(one, target.replace(MAP, str(index)), kind, saving)

@@ -2,6 +2,7 @@
 
 from convcli.images.drawing import contact_sheet, marked
 from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
+from convcli.images.header import Header, header_of
 from convcli.images.light import from_linear, to_linear
 from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_named
 from convcli.images.modes import MODES, Mode
@@ -25,6 +26,7 @@ __all__ = [
     "Depth",
     "Document",
     "Format",
+    "Header",
     "Metadata",
     "Mode",
     "Picture",
@@ -36,6 +38,7 @@ __all__ = [
     "format_for",
     "format_named",
     "from_linear",
+    "header_of",
     "marked",
     "pipe_format",
     "read_document",

@@ -62,12 +62,7 @@ def read_array(file: BinaryIO, label: str, reading: Reading) -> Document:
     ImageError
         If the file is damaged, too large, or holds something else.
     """
-    try:
-        version = npy.read_magic(file)
-        shape, fortran, dtype = _HEADERS[version](file)
-    except _HEADER_FAULTS as error:
-        fault = " ".join(str(error).split())
-        raise ImageError(f"{label}: the array cannot be read: {fault}") from None
+    shape, fortran, dtype = array_header(file, label)
     _check(shape, dtype, label)
     Counter(reading.max_pixels, label).add(shape[1], shape[0], 1)
     data = file.read(math.prod(shape) * dtype.itemsize + 1)
@@ -77,6 +72,23 @@ def read_array(file: BinaryIO, label: str, reading: Reading) -> Document:
     native = array.astype(dtype.newbyteorder("="))
     pixels = native if native.ndim > min(_DIMENSIONS) else native[..., np.newaxis]
     return Document((Picture(pixels, None, NPY),), mode=str(pixels.dtype))
+
+
+def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return an array's shape, whether it is kept column by column, and its dtype.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged.
+    """
+    try:
+        version = npy.read_magic(file)
+        shape, fortran, dtype = _HEADERS[version](file)
+    except _HEADER_FAULTS as error:
+        fault = " ".join(str(error).split())
+        raise ImageError(f"{label}: the array cannot be read: {fault}") from None
+    return shape, fortran, dtype
 
 
 def array_bytes(array: NDArray[Any]) -> bytes:

@@ -65,6 +65,13 @@ class Reading:
         return tuple(name for name in Image.OPEN if name in accepted)
 
     @property
+    def suffixes(self) -> frozenset[str]:
+        """The suffixes, in lower case, of files that are taken for pictures in a folder."""
+        formats = {*self.formats, "MPO"}
+        known = {suffix for suffix, name in Image.EXTENSION.items() if name in formats}
+        return frozenset(known | {".npy"})
+
+    @property
     def max_bytes(self) -> int:
         """More bytes than any file within the limit of pixels has."""
         return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES

@@ -1,0 +1,152 @@
+"""Many pictures: from what was asked for to the exit status."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from convcli.batch import places
+from convcli.batch.executor import Executor
+from convcli.batch.inputs import Found, found, listed
+from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.listing import Listing
+from convcli.batch.local import LocalExecutor, shares
+from convcli.batch.names import DEFAULT, Template
+from convcli.batch.report import Summary
+from convcli.batch.run import run_batch
+from convcli.cli.batch import Batch
+from convcli.cli.ending import printable, stopping_first
+from convcli.cli.progress import progress_for
+from convcli.engine import available_cores
+from convcli.errors import BatchError
+
+_STANDARD = "-"
+
+
+def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
+    """Filter all pictures that were asked for; end with the status of the whole.
+
+    Raises
+    ------
+    BatchError
+        If the inputs and outputs cannot be one batch: nothing has run then.
+    click.ClickException
+        If a file failed.
+    """
+    with Listing(_jobs(work, batch)) as listing:
+        listing.check(may_exist=batch.on_exists != "error")
+        _make_folder(batch.out_dir)
+        summary = _run(work, batch, listing, quiet=quiet, as_json=as_json)
+        total = len(listing)
+    _warn(summary)
+    if as_json:
+        click.echo(json.dumps({"summary": {"files": total, **summary.as_dict()}}))
+    elif not quiet:
+        from convcli.cli.render_batch import show_summary  # noqa: PLC0415 - rich
+
+        show_summary(summary, total, batch.out_dir)
+    _end(summary, total)
+
+
+def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bool) -> Summary:
+    executor = _executor(work, batch, len(listing))
+    interrupted = False
+
+    def stop() -> None:
+        nonlocal interrupted
+        interrupted = True
+        executor.stop()
+
+    silent = quiet or (as_json and sys.stdout.isatty())
+    progress = progress_for(batch.progress, len(listing), silent=silent)
+
+    def tell(outcome: Outcome, summary: Summary) -> None:
+        progress.show(summary)
+        if as_json:
+            click.echo(json.dumps(outcome.as_dict()))
+
+    with closing(progress), stopping_first(stop):
+        summary = run_batch(executor, work, listing, tell, fail_fast=batch.fail_fast)
+    summary.interrupted = interrupted
+    return summary
+
+
+def _executor(work: Work, batch: Batch, files: int) -> Executor:
+    jobs, cores = work.options.jobs, available_cores()
+    if jobs is not None and jobs > cores:
+        _say_warning(f"--jobs {jobs}: this process may use {cores} cores, so {cores} are used")
+    return LocalExecutor(*shares(files, jobs), memory=batch.memory)
+
+
+# ------------------------------------------------------------------ inputs
+
+
+def _jobs(work: Work, batch: Batch) -> Iterator[Job]:
+    template = Template(batch.template or DEFAULT, work.kind)
+    return (template.job(one, batch.out_dir) for one in _found(work, batch))
+
+
+def _found(work: Work, batch: Batch) -> Iterator[Found]:
+    yield from found(
+        batch.names,
+        work.reading.suffixes,
+        recursive=batch.recursive,
+        besides=batch.out_dir,
+    )
+    if batch.files_from is not None:
+        with _list(batch.files_from) as stream:
+            yield from listed(stream)
+
+
+@contextmanager
+def _list(name: str) -> Iterator[BinaryIO]:
+    if name == _STANDARD:
+        if sys.stdin.isatty():
+            raise click.UsageError(
+                "--files-from is - but standard input is a terminal: use a pipe or a file"
+            )
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(name).open("rb")  # noqa: SIM115 - it is closed below
+    except OSError as error:
+        raise BatchError(f"{name}: the list cannot be read: {error.strerror}") from None
+    with stream:
+        yield stream
+
+
+def _make_folder(out_dir: str) -> None:
+    try:
+        places.make_folder(out_dir)
+    except OSError as error:
+        raise BatchError(
+            f"{out_dir}: the folder cannot be made: {error.strerror}: name another"
+        ) from None
+
+
+# ------------------------------------------------------------------ the end
+
+
+def _warn(summary: Summary) -> None:
+    for text, files in summary.warnings.items():
+        _say_warning(f"{files:,} file{'s' * (files > 1)}: {text}")
+
+
+def _say_warning(text: str) -> None:
+    label = click.style("Warning:", fg="yellow", bold=True)
+    click.echo(f"{label} {printable(text)}", err=True)
+
+
+def _end(summary: Summary, total: int) -> None:
+    failed = summary.counts[Status.FAILED]
+    if failed and not summary.interrupted:
+        first = summary.failures[0]
+        raise click.ClickException(
+            f"{failed:,} of {total:,} files failed; the first: {first.job.source}: "
+            f"{first.reason}"
+        )
+    click.get_current_context().exit(summary.return_code)

@@ -1,0 +1,84 @@
+"""How a batch is shown: a bar while it runs, tables at its end."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from convcli.batch.job import Status
+from convcli.batch.report import Summary
+from convcli.cli.ending import printable
+from convcli.cli.progress import line
+from convcli.cli.render import show, show_facts, show_table
+
+_SECONDS = 0.1
+"""Between two pictures of the bar, at the least."""
+
+_SHOWN = 20
+"""Failures that a terminal shows."""
+
+
+class Bar:
+    """A bar on standard error, which is gone at the end.
+
+    It is drawn when a file ends, not by a thread of its own: workers that are forked
+    while another thread draws could inherit its locks.
+
+    Parameters
+    ----------
+    total : int
+        How many files there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._next = total, 0.0
+        columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
+        self._progress = Progress(
+            *columns,
+            console=Console(file=sys.stderr, highlight=False),
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._progress.add_task(line(Summary(), total), total=total)
+        self._progress.start()
+
+    def show(self, summary: Summary) -> None:
+        """Draw the bar again where it is time for it."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _SECONDS
+        text = line(summary, self._total)
+        self._progress.update(self._task, completed=summary.ended, description=text)
+        self._progress.refresh()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+
+def show_summary(summary: Summary, total: int, out_dir: str) -> None:
+    """Print what became of a batch, and what failed."""
+    files = f"{total:,} file{'s' * (total != 1)}"
+    counts = [(status.value, f"{summary.counts[status]:,}") for status in Status]
+    left = total - summary.ended
+    facts = [
+        *counts,
+        *([("not started", f"{left:,}")] if left else []),
+        ("megapixels", f"{summary.megapixels:,.2f}"),
+        ("time", f"{summary.seconds:,.2f} s, {summary.rate:,.2f} megapixels a second"),
+    ]
+    show_facts(printable(f"{files} → {out_dir}"), facts)
+    if summary.failures:
+        _show_failures(summary)
+
+
+def _show_failures(summary: Summary) -> None:
+    shown = summary.failures[:_SHOWN] if sys.stdout.isatty() else summary.failures
+    rows = [(printable(one.job.source), printable(one.reason)) for one in shown]
+    show_table("Failed", ("file", "reason"), rows)
+    rest = summary.counts[Status.FAILED] - len(shown)
+    if rest:
+        show(Text(f"and {rest:,} more, which --json lists"))
