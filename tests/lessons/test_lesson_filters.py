@@ -1,6 +1,5 @@
-"""pool, equivariance, borders."""
+"""equivariance, borders."""
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,83 +14,6 @@ from convcli.borders import Border
 from convcli.lessons.border_strips import drawn
 
 Ask = Callable[..., Any]
-
-
-# ------------------------------------------------------------------------------- pool
-
-
-MODES = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric", "zero": "constant"}
-
-
-@pytest.mark.parametrize("border", MODES)
-@pytest.mark.parametrize("kernel", ["1x2", "3x2", "3"])
-def test_max_pooling_is_a_maximum_over_plain_loops(
-    run: Callable[..., Any], tmp_path: Path, border: str, kernel: str
-) -> None:
-    image = np.random.default_rng(1).integers(0, 256, (7, 8)).astype(np.uint8)
-    source, out = str(tmp_path / "in.png"), str(tmp_path / "out.npy")
-    Image.fromarray(image).save(source)
-    size = tuple(int(part) for part in kernel.split("x")) * 2
-    for stride, padding, dilation in itertools.product([1, 2], [0, 2], [1, 2]):
-        words = ["--k", kernel, "--s", str(stride), "-p", str(padding), "-d", str(dilation)]
-        result = run("pool", "max", source, out, *words, "--border", border, "-q")
-        assert result.exit_code == 0, result.output
-        padded = np.pad(image, padding, mode=MODES[border])  # type: ignore[call-overload]
-        got = np.load(out)
-        for y, x in np.ndindex(got.shape):
-            seen = padded[y * stride :, x * stride :][::dilation, ::dilation]
-            assert got[y, x] == seen[: size[0], : size[1]].max()
-
-
-def test_pooling_a_photograph(
-    run: Callable[..., Any], ask: Ask, sample: Callable[[str], str], tmp_path: Path
-) -> None:
-    most, mean = tmp_path / "max.png", tmp_path / "mean.png"
-    report = ask("pool", "max", sample("coffee.png"), str(most))
-    assert report["output"] == {"width": 300, "height": 200, "channels": 3}
-    run("pool", "average", sample("coffee.png"), str(mean), "--k", "2", "--s", "2")
-    source = np.asarray(Image.open(sample("coffee.png"))).reshape(200, 2, 300, 2, 3)
-    np.testing.assert_array_equal(np.asarray(Image.open(most)), source.max(axis=(1, 3)))
-    averages = np.rint(source.mean(axis=(1, 3)))
-    np.testing.assert_array_equal(np.asarray(Image.open(mean)), averages)
-
-
-def test_sixteen_bits_and_transparency_stay(run: Callable[..., Any], tmp_path: Path) -> None:
-    deep, half = tmp_path / "deep.png", tmp_path / "half.png"
-    Image.fromarray(np.array([[1, 60_000], [500, 3]], np.uint16)).save(deep)
-    run("pool", "max", str(deep), str(half))
-    with Image.open(half) as picture:
-        assert picture.getpixel((0, 0)) == 60_000
-    glass = np.array([[[9, 8, 7, 200]] * 2] * 2, np.uint8)
-    Image.fromarray(glass).save(deep)
-    for kind in ("max", "average"):
-        run("pool", kind, str(deep), str(half))
-        with Image.open(half) as picture:
-            assert picture.getpixel((0, 0)) == (9, 8, 7, 200)
-
-
-def test_every_frame_is_pooled(run: Callable[..., Any], tmp_path: Path) -> None:
-    moving, half = tmp_path / "moving.gif", tmp_path / "half.gif"
-    frames = [Image.new("L", (4, 4), level) for level in (0, 100, 200)]
-    frames[0].save(moving, save_all=True, append_images=frames[1:], duration=70)
-    run("pool", "max", str(moving), str(half))
-    with Image.open(half) as picture:
-        assert (getattr(picture, "n_frames", 1), picture.size) == (3, (2, 2))
-
-
-def test_pooling_warns_and_refuses(
-    run: Callable[..., Any],
-    refuse: Callable[..., str],
-    sample: Callable[[str], str],
-    tmp_path: Path,
-) -> None:
-    out = str(tmp_path / "out.png")
-    result = run("pool", "max", sample("chelsea.png"), out)
-    assert "last column of the picture (x = 450) unseen" in result.stderr
-    words = ["pool", "max", sample("chelsea.png"), out]
-    assert "expected windows that tile" in refuse(*words, "--strict")
-    assert "use a smaller kernel" in refuse("pool", "average", *words[2:], "--k", "999")
-    assert "at most 1024 pixels for a maximum" in refuse(*words, "--k", "999")
 
 
 # ----------------------------------------------------------------------- equivariance

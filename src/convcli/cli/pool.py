@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.filter_options import options_from
 from convcli.cli.help import Command
 from convcli.cli.options import (
-    border_option,
     dilation_option,
     gray_option,
     json_option,
@@ -24,10 +24,11 @@ from convcli.cli.pictures import (
     saving_from,
     saving_options,
 )
-from convcli.cli.types import PairType
-from convcli.geometry import Pair
+from convcli.cli.types import BorderType, PairType
+from convcli.geometry import Padding, Pair, window
 
 if TYPE_CHECKING:
+    from convcli.borders import Border
     from convcli.filtering import Report
 
 
@@ -64,7 +65,14 @@ Examples:
     help="Step of the window; as the window unless given.",
 )
 @padding_option("valid")
-@border_option
+@option(
+    "--border",
+    type=BorderType(),
+    default=None,
+    section="Window",
+    help="How the picture goes on in the padding.  [default: max: padding never wins; "
+    "average: zero, which counts]",
+)
 @dilation_option
 @strict_option
 @gray_option
@@ -80,8 +88,9 @@ def command(
     target: str,
     size: Pair,
     stride: Pair | None,
-    depth: str | None,
-    alpha: str,
+    padding: Padding,
+    dilation: Pair,
+    border: "Border | None",
     kind: str | None,
     quiet: bool,
     as_json: bool,
@@ -89,26 +98,29 @@ def command(
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
-    Without options a picture of half the size comes out. A - is standard input or
-    output; an OUTPUT that ends in .npy gets floats.
+    Without options a picture of half the size comes out; a window as large as the
+    picture pools all of it. Padding is at most half of the window; as in torch it never
+    wins a maximum, and counts as zeros in an average. A - is standard input or output;
+    an OUTPUT that ends in .npy gets floats.
     """
-    from convcli.filtering import STANDARD, Alpha, Options  # noqa: PLC0415 - NumPy
-    from convcli.images import Depth  # noqa: PLC0415 - NumPy
+    from convcli.filtering import STANDARD  # noqa: PLC0415 - NumPy
     from convcli.lessons.pool import pool_file  # noqa: PLC0415 - NumPy
+    from convcli.lessons.pooling import Kind, Pooling  # noqa: PLC0415 - NumPy
 
     if target == STANDARD and sys.stdout.isatty():
         raise click.UsageError(
             "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
         )
     reading, saving = reading_from(settings), saving_from(settings)
-    options = Options(
-        stride=stride or size,
-        depth=None if depth is None else Depth(depth),
-        alpha=Alpha(alpha),
-        **settings,
-    )
+    slide = window(size, stride or size, padding, dilation)
     report = pool_file(
-        pooling, size, source, target, options, reading=reading, saving=saving, file_format=kind
+        Pooling(Kind(pooling), slide, border),
+        source,
+        target,
+        options_from(settings),
+        reading=reading,
+        saving=saving,
+        file_format=kind,
     )
     for warning in report.warnings:
         click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)

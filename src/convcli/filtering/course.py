@@ -13,8 +13,9 @@ from convcli.filtering.options import Options, Range
 from convcli.filtering.ranges import as_depth, rescaled
 from convcli.filtering.report import Report, Step, Swatch
 from convcli.filtering.stages import Operand, Stage, Values, plan_chain
-from convcli.geometry import Axis
+from convcli.geometry import Axis, Pair, Window
 from convcli.images import Depth, Picture, from_linear, to_linear
+from convcli.wording import counted
 
 _STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
 """What the engine's store does tile by tile."""
@@ -183,27 +184,55 @@ def _mapping(stages: Sequence[Stage], options: Options) -> Range:
 
 
 def _remainders(stages: Sequence[Stage], options: Options) -> tuple[str, ...]:
-    """Say which rows and columns no window looks at; raise where that is not wanted."""
     found: list[str] = []
     for number, step in enumerate(stages, start=1):
-        shape, slide = step.problem.shape[:2], step.problem.window
         whose = "the picture" if number == 1 else f"step {number}'s input"
-        for name, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
-            left = axis.unseen(size)
-            if options.strict and left.total:
-                raise GeometryError(_not_clean(step.name, name, axis, size))
-            if left.picture:
-                found.append(_unseen(name, axis.stride, size, left.picture, whose))
+        slide, shape = step.problem.window, step.problem.shape[:2]
+        found += remainders(step.name, slide, shape, strict=options.strict, whose=whose)
     return tuple(found)
+
+
+def remainders(
+    name: str, slide: Window, shape: Pair, *, strict: bool, whose: str = "the picture"
+) -> list[str]:
+    """Say which rows and columns no window looks at.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the kernel.
+    slide : Window
+        How it slides.
+    shape : (int, int)
+        Rows and columns of what it slides over.
+    strict : bool
+        Whether any remainder, of the padding too, is an error.
+    whose : str
+        What messages call what it slides over.
+
+    Raises
+    ------
+    GeometryError
+        If there is a remainder that is not wanted.
+    """
+    found: list[str] = []
+    for line, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
+        left = axis.unseen(size)
+        if strict and left.total:
+            raise GeometryError(_not_clean(name, line, axis, size))
+        if left.picture:
+            found.append(_unseen(line, axis.stride, size, left.picture, whose))
+    return found
 
 
 def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:
     left = axis.unseen(size)
+    parts = [f"{counted(left.picture, name)} of picture"] * (left.picture > 0)
+    parts += [f"{counted(left.padding, name)} of padding"] * (left.padding > 0)
     return (
-        f"{kernel}: expected windows that tile {size} {name}s, got "
-        f"{axis.exact_output_size(size)} outputs ({left.picture} {name}(s) of picture and "
-        f"{left.padding} of padding left over): change the stride or the padding, or drop "
-        "--strict"
+        f"{kernel}: expected windows that tile {counted(size, name)}, got "
+        f"{axis.exact_output_size(size)} outputs ({' and '.join(parts)} left over): change the "
+        "stride or the padding, or drop --strict"
     )
 
 

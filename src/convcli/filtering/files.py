@@ -80,7 +80,7 @@ def filter_file(
     if kind is None and target != STANDARD:
         kind = format_for(target)
     document = read_source(source, reading)
-    kind = kind or _pipe_kind(document, options)
+    kind = kind or pipe_kind(document, options)
     raw = kind == NPY and options.depth is None
     for frame in document.frames:
         _check_size(frame, kernels, options, reading.max_pixels)
@@ -88,6 +88,40 @@ def filter_file(
     promised = Document(tuple(_promised(frame, channels, options) for frame in document.frames))
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
     filtered = [filter_picture(frame, kernels, options, raw=raw) for frame in document.frames]
+    return write_filtered(filtered, document, target, kind, options, saving=saving, sheet=sheet)
+
+
+def write_filtered(
+    filtered: Sequence[Filtered],
+    document: Document,
+    target: str,
+    kind: str,
+    options: Options,
+    *,
+    saving: Saving = _SAVING,
+    sheet: bool = False,
+) -> Report:
+    """Write what came of the frames of a document, with all that its file said.
+
+    Parameters
+    ----------
+    filtered : sequence of Filtered
+        One for each frame.
+    document : Document
+        What they were made of.
+    target, kind, options, saving, sheet
+        As in `filter_file`; a kind must be given.
+
+    Returns
+    -------
+    Report
+        On all frames.
+
+    Raises
+    ------
+    ImageError
+        If they cannot be written.
+    """
     if MAP in target:
         _write_each(filtered[0], document, target, kind, saving)
     else:
@@ -144,7 +178,8 @@ def _check_size(
             )
 
 
-def _pipe_kind(document: Document, options: Options) -> str:
+def pipe_kind(document: Document, options: Options) -> str:
+    """Return the format for standard output: the input's where it can hold the result."""
     return pipe_format(document.format, _promised(document.frames[0], 1, options))
 
 
