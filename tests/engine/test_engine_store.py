@@ -1,5 +1,6 @@
 """The store: divisor, bias, the range of pixels, and what it sees."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -96,3 +97,22 @@ def test_a_row_goes_to_its_place_and_what_is_seen_adds_up() -> None:
 
 def test_raw_values_are_stored_without_a_look() -> None:
     assert write(Store(np.empty((1, 1, 1))), [1e9]) == Seen(np.inf, -np.inf, 0)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32"])
+@pytest.mark.parametrize("divisor", [2, 16, 64, 3, 25])
+def test_whole_numbers_are_divided_to_the_nearest_half_to_even(
+    dtype: str, divisor: int
+) -> None:
+    """Python rounds fractions half to even, without any float."""
+    sums = list(range(-(0 if divisor % 2 or dtype == "uint16" else 100 * divisor), 7000))
+    out = np.empty((1, len(sums), 1), np.int16)
+    limits = (sums[0] / divisor, sums[-1] / divisor)
+    write(Store(out, divisor=divisor, limits=limits), sums, dtype=dtype)
+    assert out.ravel().tolist() == [round(Fraction(total, divisor)) for total in sums]
+
+
+def test_quotients_that_do_not_fit_saturate() -> None:
+    out = row_of_bytes(4)
+    write(Store(out, divisor=4, limits=(-50, 300)), [-200, -2, 1022, 1200], dtype="int16")
+    assert out.ravel().tolist() == [0, 0, 255, 255]

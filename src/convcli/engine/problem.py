@@ -76,6 +76,12 @@ class Problem:
             return False
         return self.kernel.integer_form is not None
 
+    @property
+    def pixel_limits(self) -> tuple[float, float]:
+        """The smallest and the largest value that an integer image and its fill can have."""
+        least, most = _limits(self.dtype)
+        return (min(least, self.fill), max(most, self.fill))
+
     @cached_property
     def sum_limits(self) -> tuple[float, float]:
         """The smallest and the largest Σ of integer weights times pixels, undivided.
@@ -123,8 +129,7 @@ class Problem:
 
 
 def _sum_limits(weights: NDArray[Any], problem: Problem) -> tuple[float, float]:
-    least, most = _limits(problem.dtype)
-    least, most = min(least, problem.fill), max(most, problem.fill)
+    least, most = problem.pixel_limits
     filters = weights.reshape(problem.kernel.filters, -1)
     above = np.where(filters > 0, filters, 0).sum(axis=1)
     below = np.where(filters < 0, filters, 0).sum(axis=1)

@@ -5,7 +5,7 @@ the tile. A program is a straight line of operations, each of which makes one va
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -31,9 +31,9 @@ class Read(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One pass: `target` = `ufunc`(`left`, `right`)."""
+    """One pass: `target` = `function`(`left`, `right`), a ufunc or what is called like one."""
 
-    ufunc: np.ufunc
+    function: Callable[..., Any]
     left: Read
     right: Read | float
     target: int
@@ -86,12 +86,21 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     return min(programs, key=len)
 
 
-def buffers_for(operations: Sequence[Operation]) -> list[int]:
+def buffers_for(
+    operations: Sequence[Operation], types: Sequence[np.dtype[Any]] | None = None
+) -> list[int]:
     """Place values in as few buffers as possible.
 
     The tile is buffer 0, and is used like the others after its last reader. An operation
     writes into the place of an operand only where it reads it unshifted: NumPy would
     copy operands that overlap the output otherwise.
+
+    Parameters
+    ----------
+    operations : sequence of Operation
+        Whose values are placed.
+    types : sequence of dtype, optional
+        Of value 0 and of each operation's: a buffer has one.
 
     Returns
     -------
@@ -105,17 +114,21 @@ def buffers_for(operations: Sequence[Operation]) -> list[int]:
     [1, 0, 1]
     """
     last_use = {read.value: i for i, op in enumerate(operations) for read in op.reads}
-    places, free, count = {0: 0}, list[int](), 1
+    kinds: Sequence[Any] = types or (None,) * (len(operations) + 1)
+    places, free, count = {0: 0}, defaultdict[Any, list[int]](list), 1
     for i, operation in enumerate(operations):
+        kind = kinds[operation.target]
         ending = {read.value for read in operation.reads if last_use[read.value] == i}
-        kept = [value for value in ending if _only_unshifted(operation, value)]
+        kept = [v for v in ending if _only_unshifted(operation, v) and kinds[v] == kind]
         if kept:
             place = places[kept[0]]
-        elif free:
-            place = free.pop()
+        elif free[kind]:
+            place = free[kind].pop()
         else:
             place, count = count, count + 1
-        free += [places[value] for value in ending if places[value] != place]
+        for value in ending:
+            if places[value] != place:
+                free[kinds[value]].append(places[value])
         places[operation.target] = place
     return [places[operation.target] for operation in operations]
 

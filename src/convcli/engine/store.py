@@ -134,10 +134,9 @@ class Store:
             part = part[..., tile.channel]
         block = _Block(accumulators, accumulators if around is None else around)
         if self._pixels is None and self._divides_whole(accumulators.dtype):
-            _divide_whole(block, int(self._divisor))
-            np.copyto(part, block.values.reshape(part.shape, copy=False), casting="unsafe")
-            return Seen()
-        block = self._finished(block, part.shape, tile, scratch)
+            _divide_whole(block.around, int(self._divisor), scratch)
+        else:
+            block = self._finished(block, part.shape, tile, scratch)
         if self._pixels is None:
             _saturate(block, part, fits=self._fits)
             return Seen()
@@ -145,15 +144,14 @@ class Store:
         return _store_pixels(raw, part, self._pixels, scratch)
 
     def _divides_whole(self, dtype: np.dtype[Any]) -> bool:
-        """Tell whether whole numbers can be divided as such, and the quotients fit.
-
-        By an odd divisor no quotient lies half-way between two whole numbers.
-        """
+        """Tell whether whole numbers can be divided as such."""
         whole = dtype.kind in "iu" and self._out.dtype.kind in "iu"
-        whole = whole and self._bias is None and self._fits
-        odd = self._divisor % 2 == 1 and self._divisor > 1
-        most = self._divisor * (self._limits[1] + 1)
-        return whole and odd and self._limits[0] >= 0 and most <= np.iinfo(dtype).max
+        if not whole or self._bias is not None or self._divisor <= 1:
+            return False
+        low, high = self._limits
+        if self._divisor * (high + 1) > np.iinfo(dtype).max:
+            return False
+        return _is_power_of_two(self._divisor) or (self._divisor % 2 == 1 and low >= 0)
 
     def _finished(
         self, block: "_Block", shape: tuple[int, ...], tile: Tile, scratch: Scratch
@@ -203,19 +201,35 @@ def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
     return bool(info.min <= limits[0] and limits[1] <= info.max)
 
 
-def _divide_whole(block: _Block, divisor: int) -> None:
-    """Divide whole numbers that are not negative, in place, rounding to the nearest.
+def _divide_whole(values: Values, divisor: int, scratch: Scratch) -> None:
+    """Divide whole numbers in place, rounding half to even.
 
-    NumPy divides unsigned integers by a scalar as fast as it adds them.
+    By an odd divisor, which they are not negative for, no quotient lies half-way between
+    two whole numbers; NumPy divides unsigned integers by a scalar as fast as it adds them.
+    Shifted down by k bits is rounded down: what makes that the nearest is half of 2^k,
+    less 1 where the quotient is even.
     """
-    unsigned = block.around.view(f"u{block.around.dtype.itemsize}")
-    unsigned += unsigned.dtype.type(divisor // 2)
-    unsigned //= unsigned.dtype.type(divisor)
+    if divisor % 2:
+        unsigned = values.view(f"u{values.itemsize}")
+        unsigned += unsigned.dtype.type(divisor // 2)
+        unsigned //= unsigned.dtype.type(divisor)
+        return
+    bits = values.dtype.type(divisor.bit_length() - 1)
+    odd = scratch.take("odd", values.shape, values.dtype)
+    np.right_shift(values, bits, out=odd)
+    np.bitwise_and(odd, values.dtype.type(1), out=odd)
+    np.add(values, odd, out=values)
+    np.add(values, values.dtype.type(divisor // 2 - 1), out=values)
+    np.right_shift(values, bits, out=values)
+
+
+def _is_power_of_two(number: float) -> bool:
+    return math.frexp(number)[0] == 0.5  # noqa: PLR2004 - the mantissa of a power of two
 
 
 def _divide(values: Values, divisor: float) -> None:
     """Divide floats in place; a power of two is multiplied, as exact and twice as fast."""
-    if math.frexp(divisor)[0] == 0.5:  # noqa: PLR2004 - the mantissa of a power of two
+    if _is_power_of_two(divisor):
         np.multiply(values, values.dtype.type(1 / divisor), out=values)
     else:
         np.divide(values, values.dtype.type(divisor), out=values)

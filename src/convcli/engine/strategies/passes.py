@@ -16,6 +16,7 @@ from convcli.engine.rates import RATES
 from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
 from convcli.engine.tiles import reach
+from convcli.engine.widths import Typed, in_integers, of_one_type
 from convcli.kernels import Kernel
 
 _TILE_BYTES = 2**18
@@ -33,8 +34,6 @@ _MOST_VALUES = 2**20
 
 _MOST_TAPS = 64
 """More taps of a kernel without factors are no business of passes."""
-
-_INTEGERS = (np.int16, np.uint16, np.int32)
 
 
 class Passes(Strategy):
@@ -70,38 +69,38 @@ class Passes(Strategy):
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """One pass an operation, and the way in and out."""
-        working = _working(problem)
-        passes = len(_program_of(problem))
+        working, typed = _working(problem), _typed(problem)
         halo = math.prod(
             reach(axis, part) / part if part < whole else 1.0
             for axis, part, whole in zip(
                 problem.window.axes, _tile(problem, working), problem.result_shape, strict=False
             )
         )
-        inside = passes * RATES.flat_pass[working] + RATES.load[working]
-        return halo * inside + RATES.store[working]
+        passes = sum(RATES.flat_pass[kind] for kind in typed.types[1:])
+        return halo * (passes + RATES.load[working]) + RATES.store[typed.types[-1]]
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.working = _working(problem)
         self.divisor = problem.exact_weights[1]
-        self._operations = _program_of(problem)
+        self._program = _typed(problem)
         self.rows, self.columns = _tile(problem, self.working)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Turn each operation into a ufunc and its views."""
-        places = buffers_for(self._operations)
-        buffers = [tile.reshape(-1)] + [
-            scratch.take(f"passes.{place}", (tile.size,), self.working)
-            for place in range(1, max(places) + 1)
-        ]
+        operations, types = self._program
+        places = buffers_for(operations, types)
         # A value is shorter than its buffer: what lies behind it belongs to another.
-        values = {0: buffers[0]}
+        values = {0: tile.reshape(-1)}
         calls = []
-        for operation, place in zip(self._operations, places, strict=True):
+        for operation, place in zip(operations, places, strict=True):
             left, right = self._operands(operation, values, tile.shape[1])
-            target = buffers[place][: left.size]
-            calls.append((operation.ufunc, left, right, target))
+            target = values[0]
+            if place:
+                kind = types[operation.target]
+                target = scratch.take(f"passes.{place}", (tile.size,), kind)
+            target = target[: left.size]
+            calls.append((operation.function, left, right, target))
             values[operation.target] = target
         *calls, (last, left, right, around) = calls
         shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
@@ -111,8 +110,8 @@ class Passes(Strategy):
         ]
 
         def advance() -> None:
-            for ufunc, *operands in calls:
-                ufunc(*operands)
+            for function, *operands in calls:
+                function(*operands)
 
         def compute() -> Values:
             advance()
@@ -123,7 +122,8 @@ class Passes(Strategy):
             advance()
             last(*crops[:2], target)
 
-        return [Part(0, self.rows, compute, around, direct)]
+        mixed = around.dtype != self.working
+        return [Part(0, self.rows, compute, around, None if mixed else direct)]
 
     def _operands(
         self, operation: Operation, values: dict[int, Values], pitch: int
@@ -137,7 +137,7 @@ class Passes(Strategy):
 
         left = view(operation.left)
         if not isinstance(operation.right, Read):
-            return left, self.working.type(operation.right)
+            return left, left.dtype.type(operation.right)
         right = view(operation.right)
         size = min(left.size, right.size)
         return left[:size], right[:size]
@@ -156,13 +156,31 @@ def _tile(problem: Problem, working: np.dtype[Any]) -> tuple[int, int]:
 
 
 def _working(problem: Problem) -> np.dtype[Any]:
-    if problem.is_integer:
-        low, high = problem.sum_limits
-        for kind in _INTEGERS:
-            limits = np.iinfo(kind)
-            if limits.min <= min(low, problem.fill) and max(high, problem.fill) <= limits.max:
-                return np.dtype(kind)
-    return problem.natural_working
+    """Return what tiles are loaded as."""
+    return _typed(problem).types[0]
+
+
+def _typed(problem: Problem) -> Typed:
+    return _typed_program(
+        problem.kernel,
+        problem.pixel_limits if problem.is_integer else None,
+        problem.natural_working,
+        whole=problem.dtype.kind != "f",
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _typed_program(
+    kernel: Kernel,
+    limits: tuple[float, float] | None,
+    otherwise: np.dtype[Any],
+    *,
+    whole: bool,
+) -> Typed:
+    """Return the program of a kernel in integers between limits, or in floats."""
+    operations = _program(kernel, whole=whole)
+    typed = None if limits is None else in_integers(operations, kernel.size, limits)
+    return typed or of_one_type(operations, otherwise)
 
 
 @functools.lru_cache(maxsize=256)
@@ -171,7 +189,3 @@ def _program(kernel: Kernel, *, whole: bool) -> tuple[Operation, ...]:
     form = kernel.integer_form if whole else None
     weights = kernel.weights if form is None else form.integers
     return tuple(program_for(kernel, weights))
-
-
-def _program_of(problem: Problem) -> tuple[Operation, ...]:
-    return _program(problem.kernel, whole=problem.dtype.kind != "f")
