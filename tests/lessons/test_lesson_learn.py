@@ -82,6 +82,10 @@ def test_gradient_descent_finds_it_too_and_its_loss_falls(
     losses = [point["loss"] for point in json.loads(history.read_text())["history"]]
     assert losses[-1] < 1e-6 * losses[0]
     assert "loss over 4000 steps" in result.stdout
+    assert f"written      {out}, {history}" in result.stdout
+    assert [line.split() for line in result.stdout.splitlines() if " -2 " in line] == [
+        ["-2", "0", "2"]
+    ]
 
 
 def test_the_gradient_is_a_correlation_of_input_and_error() -> None:

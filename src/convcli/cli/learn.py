@@ -144,7 +144,8 @@ def command(
     elif not quiet:
         from convcli.cli.render_learn import show_learnt  # noqa: PLC0415 - rich only here
 
-        show_learnt(learnt, f"{source} → {target}", output)
+        written = [path for path in (output, history) if path is not None]
+        show_learnt(learnt, f"{source} → {target}", written)
 
 
 def _document(

@@ -5,10 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from convcli.cli.render import show, show_facts, width_of_output
 from convcli.cli.render_kernels import cell_grid
+from convcli.kernels import Kernel
 from convcli.lessons.learning import Learnt, Nearest
 from convcli.wording import short
 
 _NOISE = 1e-9
+_NEXT_TO_NOTHING = 1e-5
+"""Part of the largest weight that is shown as 0."""
+
 _WIDE, _HIGH = 60, 8
 """Characters of the curve, where there is room."""
 
@@ -16,13 +20,12 @@ _NAMES = 8
 """Characters of the losses beside it."""
 
 
-def show_learnt(learnt: Learnt, title: str, output: str | None) -> None:
+def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
     """Print the kernel, how good it is, what it is nearest to, and the loss."""
-    written = [("written", output)] if output is not None else []
-    show_facts(title, [*_fit(learnt), *_doubts(learnt), *written])
-    kernel = learnt.kernel
-    if not kernel.is_bank:
-        show("", cell_grid(kernel.with_weights(kernel.weights.round(6) + 0.0)))
+    files = [("written", ", ".join(written))] if written else []
+    show_facts(title, [*_fit(learnt), *_doubts(learnt), *files])
+    if not learnt.kernel.is_bank:
+        show("", cell_grid(_without_noise(learnt.kernel)))
     if learnt.history:
         show("", *curve(learnt.history, width_of_output()))
 
@@ -45,6 +48,13 @@ def _doubts(learnt: Learnt) -> Iterator[tuple[str, str]]:
     left_out = f"{100 * learnt.left_out:.1f}"
     if left_out != "0.0":
         yield "left out", f"{left_out} % of the target: at a limit, perhaps cut off"
+
+
+def _without_noise(kernel: Kernel) -> Kernel:
+    """Return a kernel with 0 for weights that are next to nothing beside the largest."""
+    weights = kernel.weights
+    kept = abs(weights) > _NEXT_TO_NOTHING * abs(weights).max()
+    return kernel.with_weights((weights * kept).round(6) + 0.0)
 
 
 def _rounded(value: float) -> str:
