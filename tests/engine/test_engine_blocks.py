@@ -21,6 +21,8 @@ WIDE = np.random.default_rng(3).normal(size=(3, 2, 3, 3))
 
 SCENES: dict[str, tuple[tuple[int, int, int], NDArray[Any], dict[str, Any]]] = {
     "passes": ((330, 7_001, 1), WHOLE, {}),
+    "passes, divided": ((330, 7_001, 1), np.ones((3, 3)) / 9, {}),
+    "im2col, several parts": ((290, 1_300, 3), np.ones((16, 3, 3, 3)) * REAL[0, 0], {}),
     "separable": ((300, 4_500, 1), np.outer(REAL[:, 0], np.arange(1.0, 18.0)), {}),
     "band": ((130, 2_400, 3), REAL, {"dilation": (1, 2)}),
     "row-dft": ((200, 4_200, 1), REAL, {}),
@@ -44,7 +46,7 @@ def plan_of(name: str, dtype: str, border: str) -> Plan:
     kernel = Kernel(weights)
     window = convcli.window(kernel.size, **sliding)
     groups = GROUPS.get(name, 1)
-    kind = next(kind for kind in STRATEGIES if kind.name == name)
+    kind = next(kind for kind in STRATEGIES if kind.name == name.partition(",")[0])
     problem = problem_for(shape, np.dtype(dtype), kernel, window, groups=groups, border=border)
     assert not kind.refusal(problem)
     return Plan(problem, kind(problem), (), "tested")
@@ -98,6 +100,16 @@ def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
     parts, seen_in_parts = in_blocks(plan, image, np.dtype(np.uint8), ValueRange.ABS)
     np.testing.assert_array_equal(parts, whole)
     assert seen_in_parts == seen
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_pixels_of_signs_that_are_clipped_are_equal(name: str) -> None:
+    plan = plan_of(name, "uint8", "wrap")
+    image = image_for(plan)
+    whole = np.empty(plan.problem.result_shape, np.uint8)
+    run(plan, image, plan.store(whole), 1)
+    parts, _ = in_blocks(plan, image, np.dtype(np.uint8), None)
+    np.testing.assert_array_equal(parts, whole)
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -189,7 +189,10 @@ class _Block(NamedTuple):
         wide = np.float64 if self.values.dtype.itemsize > 2 else np.float32  # noqa: PLR2004
         floats = scratch.take("floats", (self.around.size,), wide)
         np.copyto(floats, self.around.reshape(-1))
-        pitch = self.values.strides[0] // self.values.itemsize
+        whole = self.around is self.values
+        pitch = (
+            self.values.shape[1] if whole else self.values.strides[0] // self.values.itemsize
+        )
         return _Block(strided(floats, 0, self.values.shape, (pitch, 1)), floats)
 
 

@@ -70,7 +70,7 @@ class Worker:
     ) -> Seen:
         seen = Seen()
         for part in parts:
-            if tile.rows.start + part.first >= tile.rows.stop:
+            if tile.rows.start + part.first >= min(tile.rows.stop, self._rows.stop):
                 break
             seen += self._store_part(strategy, part, tile, store)
         return seen
@@ -81,6 +81,8 @@ class Worker:
         made = slice(first, min(first + part.rows, tile.rows.stop))
         rows, columns = _common(made, self._rows), _common(tile.columns, self._columns)
         if rows.start >= rows.stop or columns.start >= columns.stop:
+            # The parts below may build on this one.
+            part.compute()
             return Seen()
         place = Tile(_from(rows, self._rows), _from(columns, self._columns), tile.channel)
         if part.direct and _sizes(rows, columns) == (part.rows, strategy.columns):
@@ -91,7 +93,8 @@ class Worker:
         lines, pixels = _from(rows, made), _from(columns, tile.columns)
         outputs = strategy.outputs
         values = part.compute()[lines, pixels.start * outputs : pixels.stop * outputs]
-        return store.write(values, place, self._scratch, part.around)
+        around = None if lines.start or pixels.start else part.around
+        return store.write(values, place, self._scratch, around)
 
     def _mend(self, tile: Tile, image: Values, store: Store) -> Seen:
         """Compute a tile tap by tap, in pieces of the size that this takes."""
