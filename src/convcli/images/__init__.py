@@ -7,7 +7,8 @@ from convcli.images.light import from_linear, to_linear
 from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_named
 from convcli.images.modes import MODES, Mode
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
-from convcli.images.reading import read_document, read_picture
+from convcli.images.reading import read_document, read_metadata, read_picture
+from convcli.images.tiled import EncodedTile, TiledTiff, TileLayout, encoded_tiles
 from convcli.images.writing import (
     Saving,
     check_format,
@@ -25,6 +26,7 @@ __all__ = [
     "READ_FORMATS",
     "Depth",
     "Document",
+    "EncodedTile",
     "Format",
     "Header",
     "Metadata",
@@ -32,9 +34,12 @@ __all__ = [
     "Picture",
     "Reading",
     "Saving",
+    "TileLayout",
+    "TiledTiff",
     "Timing",
     "check_format",
     "contact_sheet",
+    "encoded_tiles",
     "format_for",
     "format_named",
     "from_linear",
@@ -42,6 +47,7 @@ __all__ = [
     "marked",
     "pipe_format",
     "read_document",
+    "read_metadata",
     "read_picture",
     "readable_named",
     "to_linear",

@@ -26,7 +26,7 @@ from convcli.images.limits import (
     without_chatter,
 )
 from convcli.images.metadata import metadata_of
-from convcli.images.picture import Document, Picture
+from convcli.images.picture import Document, Metadata, Picture
 from convcli.storage import fetched, local_path
 
 _DECODER_FAULTS = (
@@ -119,6 +119,37 @@ def read_document(
             if is_array(prefix):
                 return read_array(file, label, reading)
             return _decode(file, prefix, label, reading)
+
+
+def read_metadata(source: str | Path, frame: int = 0) -> tuple[Metadata, str]:
+    """Read what a TIFF says about a page, and the name of its mode; no pixel is decoded.
+
+    Parameters
+    ----------
+    source : str or Path
+        A TIFF of any size.
+    frame : int
+        The page.
+
+    Returns
+    -------
+    Metadata, str
+        Nothing, and an empty name, of a page that Pillow does not know.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file.
+    """
+    unlimited = Reading(max_pixels=2**62)
+    with _faults(str(source), unlimited), guarded(unlimited), without_chatter():
+        try:
+            with Image.open(source, formats=("TIFF",)) as opened:
+                if frame:
+                    opened.seek(frame)
+                return metadata_of(opened)[0], opened.mode
+        except UnidentifiedImageError:
+            return Metadata(), ""
 
 
 @contextlib.contextmanager

@@ -51,8 +51,12 @@ def _write_page(
     directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     lengths = [len(strip) for strip in strips]
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
-    tags = _tags(picture, values, rows) | _described(picture, metadata)
+    tags = sample_tags(
+        picture.shape, picture.channels, picture.depth, alpha=picture.alpha is not None
+    )
+    tags |= described_tags(metadata, picture.channels, picture.shape)
     tags |= {
+        TiffImagePlugin.ROWSPERSTRIP: rows,
         TiffImagePlugin.STRIPBYTECOUNTS: tuple(lengths),
         TiffImagePlugin.STRIPOFFSETS: tuple(starts),
     }
@@ -73,36 +77,56 @@ def _values(picture: Picture) -> NDArray[Any]:
 
 def _strips(values: NDArray[Any], rows: int) -> Iterator[bytes]:
     for start in range(0, len(values), rows):
-        part = values[start : start + rows]
-        if part.dtype.kind == "u":
-            part = part.copy()
-            part[:, 1:] -= values[start : start + rows, :-1]
-        yield part.tobytes()
+        yield predicted(values[start : start + rows]).tobytes()
 
 
-def _tags(picture: Picture, values: NDArray[Any], rows: int) -> dict[int, Any]:
-    channels = values.shape[2]
+def predicted(part: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers as differences along the rows; floats as they are."""
+    if part.dtype.kind != "u":
+        return part
+    differences = part.copy()
+    differences[:, 1:] -= part[:, :-1]
+    return differences
+
+
+def sample_tags(
+    size: tuple[int, int], channels: int, depth: Depth, *, alpha: bool
+) -> dict[int, Any]:
+    """Return what a directory says of pixels, wherever they lie in the file.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Rows and columns.
+    channels : int
+        1 or 3, alpha not counted.
+    depth : Depth
+        Of each of them.
+    alpha : bool
+        Whether an opacity comes last.
+    """
+    samples = channels + alpha
     tags: dict[int, Any] = {
-        TiffImagePlugin.IMAGEWIDTH: values.shape[1],
-        TiffImagePlugin.IMAGELENGTH: values.shape[0],
-        TiffImagePlugin.BITSPERSAMPLE: (8 * values.dtype.itemsize,) * channels,
+        TiffImagePlugin.IMAGEWIDTH: size[1],
+        TiffImagePlugin.IMAGELENGTH: size[0],
+        TiffImagePlugin.BITSPERSAMPLE: (8 * depth.dtype.itemsize,) * samples,
         TiffImagePlugin.COMPRESSION: _DEFLATE,
-        TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if picture.channels == 1 else 2,
-        TiffImagePlugin.SAMPLESPERPIXEL: channels,
-        TiffImagePlugin.ROWSPERSTRIP: rows,
+        TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if channels == 1 else 2,
+        TiffImagePlugin.SAMPLESPERPIXEL: samples,
         TiffImagePlugin.PLANAR_CONFIGURATION: 1,
     }
-    if picture.alpha is not None:
+    if alpha:
         tags[TiffImagePlugin.EXTRASAMPLES] = (_UNASSOCIATED,)
-    if picture.depth is Depth.FLOAT:
-        tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * channels
+    if depth is Depth.FLOAT:
+        tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
     else:
         tags[TiffImagePlugin.PREDICTOR] = _DIFFERENCES
     return tags
 
 
-def _described(picture: Picture, metadata: Metadata) -> dict[int, Any]:
-    settings = save_settings(metadata, "TIFF", picture.channels, picture.shape)
+def described_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> dict[int, Any]:
+    """Return what a directory says of a picture beside its pixels."""
+    settings = save_settings(metadata, "TIFF", channels, size)
     tags: dict[int, Any] = {}
     if "exif" in settings:
         block = Image.Exif()
