@@ -48,7 +48,7 @@ def replacing_path(target: str | Path) -> Iterator[BinaryIO]:
         with _open(final) as file:
             yield file
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
+        raise ImageError(f"{target}: cannot be written: {reason(error, final)}") from None
 
 
 @contextlib.contextmanager
@@ -83,7 +83,8 @@ def _take_after(temporary: Path, before: os.stat_result) -> None:
     temporary.chmod(stat.S_IMODE(before.st_mode))
 
 
-def _reason(error: OSError, final: Path) -> str:
+def reason(error: OSError, final: Path) -> str:
+    """Say why a target cannot be written, and what to do."""
     if isinstance(error, IsADirectoryError):
         return "it is a folder: name a file in it"
     if isinstance(error, _ReadOnlyError):

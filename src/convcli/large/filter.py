@@ -1,0 +1,183 @@
+"""The use case: a picture larger than memory, from a file to a file."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from convcli.engine import Seen
+from convcli.errors import ImageError
+from convcli.filtering import Options, Range, Report
+from convcli.filtering.options import Alpha
+from convcli.filtering.ranges import settled
+from convcli.filtering.stages import Operand
+from convcli.images import MAX_PIXELS, Saving
+from convcli.large.blocks import Blocks, chunks_of
+from convcli.large.names import is_zarr
+from convcli.large.passes import Task, each
+from convcli.large.targets import Target, check_target, target_for
+from convcli.large.tiff_source import open_tiff
+from convcli.large.tiling import Tiling, tiling_for
+from convcli.large.work import Work
+from convcli.large.zarr_source import open_zarr
+
+Progress = Callable[[int, int], None]
+"""Is told how many blocks are done, and of how many."""
+
+
+def filter_large(
+    kernels: Sequence[Operand],
+    source: str,
+    target: str,
+    options: Options,
+    *,
+    frame: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    saving: Saving | None = None,
+    memory: int | None = None,
+    client: Any = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Filter a picture block by block: equal to the last bit to what it is in one piece.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernel or Operator
+        The chain.
+    source : str
+        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C).
+    target : str
+        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``.
+    options : Options
+        How; but for `Options.colormap` and `Options.direction`.
+    frame : int, optional
+        The page of a TIFF that has several.
+    max_pixels : int
+        Refuse results that have more, where the picture has not.
+    saving : Saving, optional
+        How the result is written.
+    memory : int, optional
+        Bytes for the blocks that are computed at once; 256 MiB where none are given.
+    client : distributed.Client, optional
+        A Dask cluster whose workers see both files; threads of this machine otherwise.
+    progress : callable, optional
+        Is told how many blocks are done, and of how many.
+
+    Returns
+    -------
+    Report
+        Its time includes reading and writing.
+
+    Raises
+    ------
+    ConvcliError
+        If the picture cannot be read, filtered or written.
+    """
+    started = time.perf_counter()
+    saving = saving or Saving()
+    work = _work(kernels, source, options, frame)
+    opened = work.source
+    check_target(work, target, saving, max_pixels)
+    tiling = tiling_for(work, target, options.jobs, memory, client)
+    run = _Run(tiling, client, progress)
+    work = run.prepared(work)
+    with target_for(target, work, tiling.chunk, saving) as into:
+        seen = run.write(work, into)
+    report = work.course.report(
+        (*opened.shape[:2], opened.channels),
+        work.shape,
+        settled(seen),
+        alpha=opened.alpha,
+        seconds=time.perf_counter() - started,
+    )
+    return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
+
+
+def plan_large(
+    kernels: Sequence[Operand],
+    source: str,
+    target: str,
+    options: Options,
+    *,
+    frame: int | None = None,
+    memory: int | None = None,
+    client: Any = None,
+) -> Tiling:
+    """Plan how a picture would be filtered block by block; no pixel is read.
+
+    Parameters, errors
+    ------------------
+    As for `filter_large`.
+
+    Returns
+    -------
+    Tiling
+    """
+    work = _work(kernels, source, options, frame)
+    return tiling_for(work, target, options.jobs, memory, client)
+
+
+class _Run:
+    """The passes over a picture, and what is told of them."""
+
+    def __init__(self, tiling: Tiling, client: Any, progress: Progress | None) -> None:
+        self._tiling, self._client, self._progress = tiling, client, progress
+        self._done = 0
+
+    def prepared(self, work: Work) -> Work:
+        """Look at all of the picture first, where pixels depend on all of it."""
+        if _asks_for_opacity(work):
+            looked = self._each(Work.is_translucent, work, chunks_of(work), quiet=True)
+            work = replace(work, translucent=any(looked))
+        if self._tiling.passes > 1:
+            extents = self._each(Work.extent, work, self._tiling.blocks)
+            work = replace(work, known=sum(extents, Seen()))
+        return work
+
+    def write(self, work: Work, into: Target) -> Seen:
+        """Compute and write all blocks."""
+        seen = Seen()
+        for written in self._each(into.task, work, self._tiling.blocks):
+            for tile in written.tiles:
+                into.add(tile)
+            seen += written.seen
+        return seen
+
+    def _each(
+        self, task: Task[Any], work: Work, blocks: Blocks, *, quiet: bool = False
+    ) -> Iterator[Any]:
+        results = each(task, work, blocks, jobs=self._tiling.jobs, client=self._client)
+        for result in results:
+            yield result
+            if not quiet:
+                self._tell()
+
+    def _tell(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._tiling.blocks.count * self._tiling.passes)
+
+
+def _work(kernels: Sequence[Operand], source: str, options: Options, frame: int | None) -> Work:
+    if options.colormap is not None or options.direction:
+        name = "--direction" if options.direction else "--colormap"
+        raise ImageError(f"{source}: {name} needs the whole picture in memory: leave it out")
+    opened = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
+    if frame is not None and is_zarr(source):
+        raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
+    return Work(opened, tuple(kernels), replace(options, jobs=1))
+
+
+def _asks_for_opacity(work: Work) -> bool:
+    """Tell whether it matters if any pixel is translucent."""
+    if not work.source.alpha or work.options.alpha is not Alpha.AUTO:
+        return False
+    return replace(work, translucent=True).course.way.kind is Alpha.PREMULTIPLY
+
+
+def _losses(work: Work) -> tuple[str, ...]:
+    """Say what was asked for and could not be."""
+    wanted = work.options.range
+    if wanted is Range.AUTO or work.course.mapping is not None:
+        return ()
+    return (f"--range {wanted.value} is not used: the output holds raw floats",)

@@ -1,0 +1,108 @@
+"""What is asked of a picture that is read in parts."""
+
+import abc
+import contextlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import ImageError
+from convcli.images import Metadata
+
+Values: TypeAlias = NDArray[Any]
+
+_LARGEST_CHUNK = 2**30
+"""Bytes of a chunk above which a file is refused: it is in memory as a whole."""
+
+_FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, zlib.error)
+"""What decoders raise on damage: each has its own habits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(abc.ABC):
+    """A picture in a file, which is opened where it is read: an instance can be pickled.
+
+    Attributes
+    ----------
+    label : str
+        Its path.
+    shape : (int, int, int)
+        Rows, columns, samples.
+    dtype : dtype
+        Of the samples: real numbers.
+    alpha : bool
+        Whether the last sample is an opacity.
+    chunk : (int, int)
+        Rows and columns that are decoded together.
+    metadata : Metadata
+        What the file says about its pixels.
+    mode : str
+        How the file keeps them.
+    """
+
+    label: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    alpha: bool
+    chunk: tuple[int, int]
+    metadata: Metadata
+    mode: str
+
+    @property
+    def channels(self) -> int:
+        """Colour channels, alpha not counted."""
+        return self.shape[2] - self.alpha
+
+    @abc.abstractmethod
+    def read(self, rows: slice, columns: slice) -> Values:
+        """Read a rectangle, shape (rows, columns, samples).
+
+        Raises
+        ------
+        ImageError
+            If the file is damaged or gone.
+        """
+
+
+@contextlib.contextmanager
+def faults(label: str) -> Iterator[None]:
+    """Turn what goes wrong in a file into one line that names it and the fault."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ImageError(f"{label}: no such file: check the path") from None
+    except PermissionError:
+        raise ImageError(f"{label}: no permission to read it: check its mode") from None
+    except _FAULTS as error:
+        fault = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{label}: the picture cannot be read: {fault}: get a whole copy of it"
+        ) from None
+
+
+def check_chunk(chunk: tuple[int, int], size: int, label: str) -> None:
+    """Refuse chunks that are as good as whole pictures.
+
+    Parameters
+    ----------
+    chunk : (int, int)
+        Rows and columns.
+    size : int
+        Bytes of a pixel.
+    label : str
+        What the message calls the file.
+
+    Raises
+    ------
+    ImageError
+        If a chunk has more than 1 GiB.
+    """
+    if chunk[0] * chunk[1] * size > _LARGEST_CHUNK:
+        raise ImageError(
+            f"{label}: expected tiles of at most 1 GiB, got {chunk[1]} × {chunk[0]} px: "
+            "rewrite it in smaller ones"
+        )

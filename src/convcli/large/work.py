@@ -1,0 +1,192 @@
+"""What is done to each block of a large picture; sent to a worker once."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from convcli.engine import Seen
+from convcli.filtering import Options
+from convcli.filtering.alpha import (
+    filters_opacity,
+    fitted,
+    middles,
+    parted,
+    weighed,
+    weighed_stages,
+)
+from convcli.filtering.course import Course, course_for, prepared, working_pixels
+from convcli.filtering.options import Alpha
+from convcli.filtering.ranges import extent, mapped
+from convcli.filtering.stages import Operand, Stage
+from convcli.images import Picture
+from convcli.large.fields import Answer, Changed, Field, Stored
+from convcli.large.source import Source, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A block of the result.
+
+    Attributes
+    ----------
+    values : ndarray, shape (rows, columns, C)
+        Pixels, or raw floats.
+    alpha : ndarray, shape (rows, columns), or None
+        Their opacity.
+    seen : Seen
+        Of the raw values.
+    """
+
+    values: Values
+    alpha: Values | None
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Work:
+    """A picture, and what is to be done to it. It can be pickled.
+
+    Attributes
+    ----------
+    source : Source
+        The picture.
+    kernels : tuple of Kernel or Operator
+        The chain.
+    options : Options
+        How; of one thread a block.
+    translucent : bool
+        Whether any pixel is not fully opaque.
+    known : Seen or None
+        The extent of all raw values, where pixels depend on it.
+    """
+
+    source: Source
+    kernels: tuple[Operand, ...]
+    options: Options
+    translucent: bool = False
+    known: Seen | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is planned: another process plans the same."""
+        names = ("source", "kernels", "options", "translucent", "known")
+        return {name: self.__dict__[name] for name in names}
+
+    @cached_property
+    def course(self) -> Course:
+        """What filtering does: decided for the whole picture."""
+        sample = self._sample
+        pixels = self._virtual(working_pixels(sample, self.options))
+        return course_for(sample, pixels, self.kernels, self.options)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the result (H', W', C), alpha not counted."""
+        return self.course.stages[-1].problem.result_shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the result."""
+        if self.course.mapping is None:
+            return self.course.stages[-1].problem.result
+        return self.course.depth.dtype
+
+    def part(self, rows: slice, columns: slice) -> Part:
+        """Compute a block of the result, bit for bit as it is in the whole."""
+        course = self.course
+        if course.is_streamed:
+            answer = self._answer(course.stages)
+            values, seen = answer.pixels(rows, columns, course.depth.dtype, course.stored_as)
+            return Part(values, self._opacity(rows, columns), seen)
+        raw, alpha = self._raw(rows, columns)
+        values, seen = mapped(course.lit(raw), course.mapping, course.depth, self.known)
+        return Part(values, course.opacity(alpha), seen)
+
+    def extent(self, rows: slice, columns: slice) -> Seen:
+        """Return the extent of a block's raw values."""
+        return extent(self.course.lit(self._raw(rows, columns)[0]))
+
+    def is_translucent(self, rows: slice, columns: slice) -> bool:
+        """Tell whether any pixel of a rectangle of the picture is not fully opaque."""
+        return self._picture(self.source.read(rows, columns)).is_translucent
+
+    def _raw(self, rows: slice, columns: slice) -> tuple[Values, Values | None]:
+        """Return raw colours and their opacity, on the scale of the picture."""
+        course = self.course
+        if course.way.is_apart or not self.source.alpha:
+            values = self._answer(course.stages).part(rows, columns)
+            return values, self._unscaled_opacity(rows, columns)
+        seen = self._weighed(self._sample)
+        field: Field = Changed(Stored(self.source), self._weigh)
+        for step in weighed_stages(course.stages, self._virtual(seen), self.options):
+            field = Answer(field, step.stage, step.evened)
+        values = field.part(rows, columns)
+        if filters_opacity(course.stages):
+            return parted(values, self._sample.white)
+        return values, self._under_the_middle(rows, columns)
+
+    def _answer(self, stages: tuple[Stage, ...]) -> Answer:
+        field: Field = Changed(Stored(self.source), self._working)
+        for stage in stages[:-1]:
+            field = Answer(field, stage)
+        return Answer(field, stages[-1])
+
+    def _opacity(self, rows: slice, columns: slice) -> Values | None:
+        return self.course.opacity(self._unscaled_opacity(rows, columns))
+
+    def _unscaled_opacity(self, rows: slice, columns: slice) -> Values | None:
+        """Return the opacity where it does not depend on the colours."""
+        if not self.source.alpha:
+            return None
+        if self.course.way.kind is not Alpha.FILTER:
+            return self._under_the_middle(rows, columns)
+        field: Field = Changed(Stored(self.source), self._alpha)
+        one = self._virtual(
+            self._alpha(np.zeros((1, 1, self.source.shape[2]), self.source.dtype))
+        )
+        for stage in fitted(self.course.stages, one, self.options):
+            field = Answer(field, stage)
+        return field.part(rows, columns)[..., 0]
+
+    def _under_the_middle(self, rows: slice, columns: slice) -> Values:
+        down, across = middles(
+            self.course.stages,
+            range(rows.start, rows.stop),
+            range(columns.start, columns.stop),
+        )
+        top, left = int(down[0]), int(across[0])
+        held = self.source.read(slice(top, int(down[-1]) + 1), slice(left, int(across[-1]) + 1))
+        return self._alpha(held)[..., 0][np.ix_(down - top, across - left)]
+
+    @property
+    def _sample(self) -> Picture:
+        """One pixel of the picture's kind."""
+        zeros = np.zeros((1, 1, self.source.shape[2]), self.source.dtype)
+        sample = self._picture(zeros)
+        if sample.alpha is None or self.translucent:
+            return sample
+        return replace(sample, alpha=np.full_like(sample.alpha, sample.white))
+
+    def _virtual(self, pixel: Values) -> Values:
+        """Return one pixel as if it were the whole picture."""
+        shape = (*self.source.shape[:2], pixel.shape[2])
+        return np.broadcast_to(pixel.dtype.type(0), shape)
+
+    def _picture(self, samples: Values) -> Picture:
+        if not self.source.alpha:
+            return prepared(Picture(samples), self.options)
+        return prepared(Picture(samples[..., :-1], samples[..., -1]), self.options)
+
+    def _working(self, samples: Values) -> Values:
+        return working_pixels(self._picture(samples), self.options)
+
+    def _alpha(self, samples: Values) -> Values:
+        alpha = self._picture(samples).alpha
+        return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
+
+    def _weigh(self, samples: Values) -> Values:
+        return self._weighed(self._picture(samples))
+
+    def _weighed(self, picture: Picture) -> Values:
+        return weighed(working_pixels(picture, self.options), picture, self.course.stages)

@@ -1,0 +1,75 @@
+"""Folders that are outputs: a new one takes the place of an old one, in one step."""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from convcli.errors import ImageError
+from convcli.storage.paths import reason
+
+
+@contextlib.contextmanager
+def replacing_folder(target: str | Path, is_output: Callable[[Path], bool]) -> Iterator[Path]:
+    """Make a folder beside the target, and rename it there at the end.
+
+    Where anything fails it is removed, and an existing target is as it was.
+
+    Parameters
+    ----------
+    target : str or Path
+        The folder to make or to replace.
+    is_output : callable
+        Tells whether an existing folder is what may be replaced.
+
+    Yields
+    ------
+    Path
+        An empty folder to write to.
+
+    Raises
+    ------
+    ImageError
+        If the target cannot be written, or is something else.
+    """
+    final = Path(target).resolve()
+    _check(final, str(target), is_output)
+    temporary = _beside(final)
+    try:
+        temporary.mkdir()
+        yield temporary
+        _take_place(temporary, final)
+    except OSError as error:
+        raise ImageError(f"{target}: cannot be written: {reason(error, final)}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check(final: Path, label: str, is_output: Callable[[Path], bool]) -> None:
+    if final.exists() and not final.is_dir():
+        raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
+    if final.is_dir() and any(final.iterdir()) and not is_output(final):
+        raise ImageError(
+            f"{label}: cannot be written: it is a folder with other things in it: name a "
+            "new one"
+        )
+
+
+def _beside(final: Path) -> Path:
+    return final.with_name(f".convcli-{secrets.token_hex(8)}.tmp")
+
+
+def _take_place(temporary: Path, final: Path) -> None:
+    """Rename the new folder; the old one stands aside first, for no system swaps two."""
+    if not final.exists():
+        temporary.rename(final)
+        return
+    old = _beside(final)
+    final.rename(old)
+    try:
+        temporary.rename(final)
+    except OSError:
+        old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
