@@ -1,7 +1,5 @@
 """`convcli apply`: filter a picture."""
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +10,7 @@ from convcli.cli.filter_options import filter_options, options_from
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType
 from convcli.cli.options import json_option_for, quiet_option, strict_option, window_options
+from convcli.cli.outcome import refuse_terminals, report_outcome
 from convcli.cli.pictures import (
     pixel_options,
     reading_from,
@@ -21,10 +20,7 @@ from convcli.cli.pictures import (
 )
 
 if TYPE_CHECKING:
-    from convcli.filtering import Report
     from convcli.kernels import Kernel, Operator
-
-_STANDARD = "-"
 
 
 @click.command(
@@ -103,7 +99,7 @@ def command(
     from convcli.filtering import filter_file, plan_file  # noqa: PLC0415 - NumPy
 
     source, target = names
-    _refuse_terminals(source, None if plan_only else target)
+    refuse_terminals(source, None if plan_only else target)
     if plan_only:
         plans = plan_file(kernels, source, options, reading=reading)
         show_plans(plans, options.jobs, as_json=as_json)
@@ -118,35 +114,4 @@ def command(
         kind=kind,
         sheet=sheet,
     )
-    for warning in report.warnings:
-        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
-    if not quiet or as_json:
-        _show(report, source, target, as_json=as_json, to_stderr=target == _STANDARD)
-
-
-def _refuse_terminals(source: str, target: str | None) -> None:
-    for name, path in (("INPUT", source), ("OUTPUT", target)):
-        if path == "":
-            raise click.UsageError(
-                f"{name} is empty: name a file, or - for the standard stream"
-            )
-    if target == _STANDARD and sys.stdout.isatty():
-        raise click.UsageError(
-            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
-        )
-    if source == _STANDARD and sys.stdin.isatty():
-        raise click.UsageError(
-            "INPUT is - but standard input is a terminal: name a file, or use a pipe"
-        )
-
-
-def _show(
-    report: "Report", source: str, target: str, *, as_json: bool, to_stderr: bool
-) -> None:
-    if as_json:
-        document = {"source": source, "target": target, **report.as_dict()}
-        click.echo(json.dumps(document), err=to_stderr)
-        return
-    from convcli.cli.render import show_report  # noqa: PLC0415 - rich only where it prints
-
-    show_report(report, source, target, to_stderr=to_stderr)
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json)

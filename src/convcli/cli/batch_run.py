@@ -19,12 +19,11 @@ from convcli.batch.names import DEFAULT, Template
 from convcli.batch.report import Summary
 from convcli.batch.run import run_batch
 from convcli.cli.batch import Batch
-from convcli.cli.ending import printable, stopping_first
+from convcli.cli.ending import stopping_first
+from convcli.cli.outcome import STANDARD, warn
 from convcli.cli.progress import progress_for
 from convcli.engine import available_cores
 from convcli.errors import BatchError
-
-_STANDARD = "-"
 
 
 def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
@@ -78,7 +77,7 @@ def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bo
 def _executor(work: Work, batch: Batch, files: int) -> Executor:
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
-        _say_warning(f"--jobs {jobs}: this process may use {cores} cores, so {cores} are used")
+        warn([f"--jobs {jobs}: this process may use {cores} cores, so {cores} are used"])
     return LocalExecutor(*shares(files, jobs), memory=batch.memory)
 
 
@@ -104,7 +103,7 @@ def _found(work: Work, batch: Batch) -> Iterator[Found]:
 
 @contextmanager
 def _list(name: str) -> Iterator[BinaryIO]:
-    if name == _STANDARD:
+    if name == STANDARD:
         if sys.stdin.isatty():
             raise click.UsageError(
                 "--files-from is - but standard input is a terminal: use a pipe or a file"
@@ -132,13 +131,9 @@ def _make_folder(out_dir: str) -> None:
 
 
 def _warn(summary: Summary) -> None:
-    for text, files in summary.warnings.items():
-        _say_warning(f"{files:,} file{'s' * (files > 1)}: {text}")
-
-
-def _say_warning(text: str) -> None:
-    label = click.style("Warning:", fg="yellow", bold=True)
-    click.echo(f"{label} {printable(text)}", err=True)
+    warn(
+        f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
+    )
 
 
 def _end(summary: Summary, total: int) -> None:

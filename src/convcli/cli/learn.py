@@ -10,6 +10,7 @@ import click
 
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.outcome import warn
 from convcli.cli.types import PairType
 from convcli.geometry import Pair
 
@@ -137,8 +138,7 @@ def command(
     if history is not None:
         points = [{"step": step, "loss": loss} for step, loss in learnt.history]
         write_json({"method": method, "seed": seed, "history": points}, history)
-    for warning in learnt.warnings:
-        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
+    warn(learnt.warnings)
     if as_json:
         click.echo(json.dumps(_document(learnt, source, target, method, output)))
     elif not quiet:

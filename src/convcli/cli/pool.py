@@ -1,7 +1,5 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +15,7 @@ from convcli.cli.options import (
     quiet_option,
     strict_option,
 )
+from convcli.cli.outcome import refuse_terminals, report_outcome
 from convcli.cli.pictures import (
     pixel_options,
     reading_from,
@@ -29,7 +28,6 @@ from convcli.geometry import Padding, Pair, window
 
 if TYPE_CHECKING:
     from convcli.borders import Border
-    from convcli.filtering import Report
 
 
 @click.command(
@@ -103,14 +101,10 @@ def command(
     wins a maximum, and counts as zeros in an average. A - is standard input or output;
     an OUTPUT that ends in .npy gets floats.
     """
-    from convcli.filtering import STANDARD  # noqa: PLC0415 - NumPy
     from convcli.lessons.pool import pool_file  # noqa: PLC0415 - NumPy
     from convcli.lessons.pooling import Kind, Pooling  # noqa: PLC0415 - NumPy
 
-    if target == STANDARD and sys.stdout.isatty():
-        raise click.UsageError(
-            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
-        )
+    refuse_terminals(source, target)
     reading, saving = reading_from(settings), saving_from(settings)
     slide = window(size, stride or size, padding, dilation)
     report = pool_file(
@@ -122,19 +116,4 @@ def command(
         saving=saving,
         file_format=kind,
     )
-    for warning in report.warnings:
-        click.echo(f"{click.style('Warning:', fg='yellow', bold=True)} {warning}", err=True)
-    if not quiet or as_json:
-        _show(report, source, target, as_json=as_json, to_stderr=target == STANDARD)
-
-
-def _show(
-    report: "Report", source: str, target: str, *, as_json: bool, to_stderr: bool
-) -> None:
-    if as_json:
-        document = {"source": source, "target": target, **report.as_dict()}
-        click.echo(json.dumps(document), err=to_stderr)
-        return
-    from convcli.cli.render import show_report  # noqa: PLC0415 - rich only where it prints
-
-    show_report(report, source, target, to_stderr=to_stderr)
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json)
