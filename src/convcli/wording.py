@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 
 _LONGEST_WHOLE = 1e6
+_TINY = 0.0005
+_DUST = 1e-14
+"""Below it a weight is what rounding left of 0."""
 
 
 def short(value: float) -> str:
@@ -26,6 +29,22 @@ def tidy(value: float) -> str:
     ('.0625', '-2')
     """
     return f"{value:.3g}".replace("0.", ".", 1) if 0 < abs(value) < 1 else short(value)
+
+
+def tight(value: float) -> str:
+    """Return a number for a narrow cell: 3 decimals below 1, else 3 digits that matter.
+
+    Examples
+    --------
+    >>> tight(0.0625), tight(-0.5), tight(255), tight(-0.0), tight(1e-5), tight(5e-17)
+    ('.062', '-.5', '255', '0', '~0', '0')
+    """
+    value += 0.0  # -0 becomes 0
+    if abs(value) >= 1 or value == 0:
+        return short(value) if value == round(value) else f"{value:.3g}"
+    if abs(value) < _TINY:
+        return "~0" if abs(value) > _DUST else "0"
+    return f"{value:.3f}".rstrip("0").replace("0.", ".", 1)
 
 
 def times(lengths: Sequence[int]) -> str:

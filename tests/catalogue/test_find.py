@@ -200,3 +200,9 @@ def test_a_patch_beyond_the_limit_of_weights(tmp_path: Path) -> None:
     result = run("find", f"image:{tmp_path / 'huge.png'}", PHOTOS / "camera.png")
     assert result.exit_code == 1
     assert "at most 4,194,304" in result.stderr
+
+
+def test_a_long_title_is_not_cut_in_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / f"{'long ' * 30}.png"
+    Image.fromarray(camera()[:64, :64]).save(path)
+    assert f"sobel-x in {path}\n" in run("find", "sobel-x", path).stdout

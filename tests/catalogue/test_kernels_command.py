@@ -284,3 +284,11 @@ def test_failures(words: list[str], message: str) -> None:
 def test_the_schema_is_printed() -> None:
     schema = json.loads(run("kernels", "--schema").stdout)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_what_rounding_left_of_0_reads_as_0() -> None:
+    # A quarter of a period from the middle the cosine of the stripes is 0: in floats 6e-17.
+    assert "e-17" not in run("kernels", "gabor").stdout
+    weights = np.array(facts("gabor")["weights"])
+    quarter = weights[27, 27 + 2]
+    assert 0 < abs(quarter) < 1e-16

@@ -122,3 +122,13 @@ def test_strips_are_what_apply_writes(
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:
     assert "give IMAGE and KERNEL, or neither" in refuse("borders", sample("camera.png"))
     assert "at most 40" in refuse("borders", "--width", "99")
+
+
+def test_a_picture_of_one_pixel_keeps_the_names(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "one.png"
+    Image.new("L", (1, 1), 9).save(path)
+    text = run("borders", str(path), "box:3").stdout
+    assert text.split()[:5] == ["zero", "replicate", "reflect", "symmetric", "wrap"]
+    assert "The top left pixel with each border mode." in text

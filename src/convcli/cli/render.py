@@ -77,17 +77,18 @@ def show_table(
     if layout is None:
         show(Text(title, style="bold"), *_blocks(headings, body, names), "")
         return
-    table = _table(title, layout)
+    table = _table(layout)
     for index, (heading, width) in enumerate(zip(headings, layout.widths, strict=True)):
         side: JustifyMethod = "right" if index in numbers else "left"
         table.add_column(_cell(heading, width), justify=side, width=width, overflow="fold")
     for row in body:
         table.add_row(*map(_cell, row, layout.widths))
-    show(table, *[""] * (layout.gap < ROOMY))
+    # As a part of the table the title would be broken where the table ends.
+    show(Text(title, style="bold"), table, *[""] * (layout.gap < ROOMY))
 
 
-def _table(title: str, layout: Layout) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def _table(layout: Layout) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
     if layout.gap < ROOMY:
         table.padding = (0, layout.gap - 1, 0, 0)
         table.pad_edge = table.show_edge = False

@@ -11,7 +11,8 @@ from convcli.cli.render_kernels import color_cell
 from convcli.filtering.cells import cell_colors
 from convcli.lessons.explain_words import facts_of, grid_title, title_of
 from convcli.lessons.explanation import Explanation, Plane
-from convcli.lessons.pictures import grey_colors, middle, tight
+from convcli.lessons.pictures import grey_colors, middle
+from convcli.wording import tight
 
 
 def show_explanation(one: Explanation, name: str) -> None:

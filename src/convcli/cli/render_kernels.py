@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convcli.cli.render import is_plain, show, show_facts, show_table, width_of_output
-from convcli.filtering.cells import cell_colors, response_pixels
+from convcli.filtering.cells import cell_colors, response_pixels, without_dust
 from convcli.filtering.kernel_facts import facts_of, operator_facts
 from convcli.kernels import CATALOGUE, OPERATORS, THEMES, Archive, Entry, Kernel, Operator
 from convcli.wording import short, tidy, times
@@ -97,7 +97,7 @@ def show_matches(title: str, matches: "Sequence[Match]") -> None:
 
 def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
-    grid = kernel.weights.reshape(-1, *kernel.size)[0]
+    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
     rows, columns = _shown(kernel)
     colors = cell_colors(grid)[rows, columns]
     cells = [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
@@ -130,7 +130,7 @@ def _what_is_shown(kernel: Kernel) -> list[Text]:
 def _shown(kernel: Kernel) -> tuple[slice, slice]:
     """Return the middle rows, and as many middle columns as there is room for."""
     rows, columns = (_middle(length, _SHOWN) for length in kernel.size)
-    middle = kernel.weights.reshape(-1, *kernel.size)[0][rows, columns]
+    middle = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
     room = max(width_of_output() // _cell_width(middle), 1)
     while columns.stop - columns.start > room:
         columns = _middle(kernel.size[1], columns.stop - columns.start - 2)

@@ -8,6 +8,8 @@ from convcli.kernels import Kernel
 from convcli.kernels.reading import frequency_response
 
 _MIDDLE, _REACH = 128, 127
+_DUST = 1e-13
+"""Below this part of the largest weight another is what rounding left of 0."""
 
 
 def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -21,6 +23,17 @@ def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
     largest = float(np.abs(grid).max()) or 1.0
     places = np.rint(_MIDDLE + _REACH * grid / largest).astype(np.intp)
     return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
+
+
+def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights to be read: 0 where only rounding left another number.
+
+    Examples
+    --------
+    >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
+    [1.0, 0.0, -0.5]
+    """
+    return np.where(np.abs(grid) <= _DUST * np.abs(grid).max(), 0.0, grid)
 
 
 def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from convcli.filtering.cells import cell_colors, response_pixels
+from convcli.filtering.cells import cell_colors, response_pixels, without_dust
 from convcli.filtering.kernel_facts import facts_of, operator_facts
 from convcli.images import Picture, format_for, write_picture
 from convcli.images.figure import (
@@ -16,7 +16,7 @@ from convcli.images.figure import (
     title_block,
 )
 from convcli.kernels import Kernel, Operator
-from convcli.wording import tidy
+from convcli.wording import tight
 
 _WIDTH = 640
 _CELLS = 360
@@ -90,7 +90,7 @@ def _grid_and_response(kernel: Kernel) -> Block:
 def _labels(kernel: Kernel) -> list[list[str]]:
     if max(kernel.size) > _NUMBERED:
         return [[""] * kernel.size[1]] * kernel.size[0]
-    return [[tidy(value) for value in row] for row in kernel.weights.tolist()]
+    return [[tight(value) for value in row] for row in without_dust(kernel.weights).tolist()]
 
 
 def _slices(kernel: Kernel) -> Block:

@@ -134,7 +134,7 @@ class Canvas:
         for left, top, cell in placed:
             if cell.framed:
                 box = (left, top, left + side, top + side)
-                self._draw.rectangle(box, outline=ACCENT, width=max(side // 10, 2))
+                self._draw.rectangle(box, outline=ACCENT, width=_frame_of(side))
 
     def _cell(self, left: int, top: int, cell: Cell, side: int) -> None:
         box = (left, top, left + side, top + side)
@@ -144,7 +144,8 @@ class Canvas:
             box = (left + inset, top + inset, left + side - inset, top + side - inset)
         self._draw.rectangle(box, fill=cell.ground, outline=None if cell.padded else QUIET)
         middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
-        room = box[2] - box[0] - 3
+        frame = 2 * _frame_of(side) if cell.framed else 0
+        room = min(box[2] - box[0], side - frame) - 4
         if cell.text and side >= 16:  # noqa: PLR2004 - below it nobody can read
             self.text(
                 middle,
@@ -189,3 +190,8 @@ class Canvas:
         self._draw.polygon(
             [(tip + 3, y), (tip - back, y - back), (tip - back, y + back)], BLACK
         )
+
+
+def _frame_of(side: int) -> int:
+    """Return how thick the frame of a cell is."""
+    return max(side // 10, 2)

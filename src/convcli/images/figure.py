@@ -17,6 +17,9 @@ Block: TypeAlias = Image.Image
 _MARGIN = 16
 _LINE = 18
 _SIZE = 13
+_SMALLEST = 9
+_BESIDE = 6
+"""Room that a number leaves in its cell, both sides together."""
 _TITLE = 20
 
 
@@ -102,9 +105,10 @@ def cell_block(colors: NDArray[np.uint8], labels: Sequence[Sequence[str]], side:
 def _centred(
     pen: ImageDraw.ImageDraw, text: str, middle: tuple[float, float], room: int, ink: Color
 ) -> None:
-    face = font(_SIZE)
-    if text and face.getlength(text) < room:
-        pen.text(middle, text, fill=ink, font=face, anchor="mm")
+    for size in range(_SIZE, _SMALLEST - 1, -1):
+        if text and font(size).getlength(text) <= room - _BESIDE:
+            pen.text(middle, text, fill=ink, font=font(size), anchor="mm")
+            return
 
 
 def _ink(color: NDArray[np.uint8]) -> Color:

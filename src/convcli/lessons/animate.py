@@ -13,8 +13,7 @@ from convcli.geometry import Pair, Window, window
 from convcli.images import Picture
 from convcli.images.canvas import QUIET, Canvas, Cell, diverging, grey
 from convcli.kernels import Kernel
-from convcli.lessons.pictures import tight
-from convcli.wording import short
+from convcli.wording import short, tight
 
 MOST_CELLS = 16
 """The widest crop: a frame would need cells too small to read."""
@@ -22,6 +21,8 @@ MOST_CELLS = 16
 _MOST_PADDED = 32
 _WIDE, _HIGH = 1240, 560
 """Room for the three grids, in pixels."""
+_FIVE_DIGITS_WIDE = 40
+_THREE_DIGITS = 999
 _LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
 
 
@@ -165,7 +166,7 @@ def _frame(scene: Scene, index: int) -> Canvas:
     grids = (_input(scene, row, column), _kernel(scene), _output(scene, index))
     wide = sum(len(grid[0]) for grid in grids)
     high = max(len(grid) for grid in grids)
-    side = min((_WIDE - 2 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
+    side = _side(scene)
     body = _MARGIN + _TITLE
     width = max(wide * side + 2 * _GAP + 2 * _MARGIN, 560)
     canvas = Canvas(width, body + high * side + _CAPTION + _MARGIN)
@@ -182,6 +183,22 @@ def _frame(scene: Scene, index: int) -> Canvas:
     return canvas
 
 
+def _side(scene: Scene) -> int:
+    """Return the side of a cell that gives the three grids room, in pixels."""
+    shapes = (scene.padded.shape, scene.kernel.size, scene.output.shape)
+    high, wide = max(int(shape[0]) for shape in shapes), sum(int(shape[1]) for shape in shapes)
+    return min((_WIDE - 2 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
+
+
+def _in_thousands(scene: Scene) -> bool:
+    """Tell whether five digits would be too small to be read."""
+    return scene.white > _THREE_DIGITS and _side(scene) < _FIVE_DIGITS_WIDE
+
+
+def _pixel(scene: Scene, value: float) -> str:
+    return f"{value / 1000:.0f}k" if _in_thousands(scene) and value else tight(value)
+
+
 def _input(scene: Scene, row: int, column: int) -> list[list[Cell]]:
     rows, columns = (
         set(range(output * axis.stride, output * axis.stride + axis.extent, axis.dilation))
@@ -191,7 +208,7 @@ def _input(scene: Scene, row: int, column: int) -> list[list[Cell]]:
         [
             Cell(
                 grey(scene.padded[y, x] / scene.white),
-                tight(scene.padded[y, x]),
+                _pixel(scene, scene.padded[y, x]),
                 padded=bool(scene.outside[y, x]),
                 framed=y in rows and x in columns,
             )
@@ -214,7 +231,7 @@ def _output(scene: Scene, index: int) -> list[list[Cell]]:
         [
             Cell(
                 grey(scene.output[y, x] / scene.white),
-                tight(scene.output[y, x]),
+                _pixel(scene, scene.output[y, x]),
                 framed=y * width + x == index,
             )
             if y * width + x <= index
@@ -230,6 +247,8 @@ def _title(canvas: Canvas, scene: Scene) -> None:
     parts = [f"stride {_pair(slide.stride)}", f"dilation {_pair(slide.dilation)}"]
     if scene.outside.any():
         parts.append(f"padding {scene.border} (green frames)")
+    if _in_thousands(scene):
+        parts.append("k: thousands")
     width = canvas.image.width - 2 * _MARGIN
     title = f"{scene.kernel.name}: {', '.join(parts)}"
     canvas.text((_MARGIN, _MARGIN + 8), title, 20, colour=QUIET, width=width)

@@ -14,8 +14,8 @@ from convcli.lessons.explain_words import (
     two_places,
 )
 from convcli.lessons.explanation import Explanation, Part, Plane
-from convcli.lessons.pictures import middle, tight
-from convcli.wording import short
+from convcli.lessons.pictures import middle
+from convcli.wording import short, tight
 
 _SIDE = 52
 _GAP, _MARGIN, _HEAD, _LINE = 56, 24, 26, 28

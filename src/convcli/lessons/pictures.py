@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from convcli.filtering.files import read_source
 from convcli.images import Picture
 from convcli.storage import replacing
-from convcli.wording import short
 
-_TINY = 0.0005
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
@@ -37,22 +35,6 @@ def middle(length: int) -> slice:
     """Return the middle of an axis of a kernel that is too long to be shown."""
     start = max(length - _SHOWN, 0) // 2
     return slice(start, min(start + _SHOWN, length))
-
-
-def tight(value: float) -> str:
-    """Return a number for a narrow cell: 3 decimals below 1, else 3 digits that matter.
-
-    Examples
-    --------
-    >>> tight(0.0625), tight(-0.5), tight(255), tight(-0.0), tight(1e-5)
-    ('.062', '-.5', '255', '0', '~0')
-    """
-    value += 0.0  # -0 becomes 0
-    if abs(value) >= 1 or value == 0:
-        return short(value) if value == round(value) else f"{value:.3g}"
-    if abs(value) < _TINY:
-        return "~0"
-    return f"{value:.3f}".rstrip("0").replace("0.", ".", 1)
 
 
 def read_values(source: str, *, gray: bool = False) -> NDArray[Any]:

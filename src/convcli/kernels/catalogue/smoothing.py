@@ -77,7 +77,7 @@ def _binomial(radius: int) -> Weights:
 @THEME.named(
     "disk",
     "the blur of a lens out of focus: a round, evenly weighted patch",
-    "each weight is the part of the pixel inside the circle, exactly, over πr²; MATLAB "
+    "each weight is the part of the pixel inside the circle, exactly, over π·r²; MATLAB "
     "fspecial('disk', r). Others draw the circle without the part-covered pixels",
     Parameter(
         "radius", float, 3.0, 0, LARGEST_RADIUS, "pixels", "radius r of the disk", above=True

@@ -17,9 +17,9 @@ _WIDEST_DEFAULT = 0.56
 @THEME.named(
     "gabor",
     "stripes under a bell: answers texture of one wavelength and direction",
-    "exp(-(x'² + γ²y'²)/2σ²) · cos(2πx'/λ + ψ), as OpenCV getGaborKernel, whose θ turns "
+    "exp(-(x'² + γ²·y'²)/(2σ²)) · cos(2π·x'/λ + ψ), as OpenCV getGaborKernel, whose θ turns "
     "clockwise and whose grid is turned by 180°; scikit-image is complex and divides by "
-    "2πσxσy",
+    "2π·σx·σy",
     Parameter("lambda", float, 8.0, 2, 2000, "pixels", "wavelength λ of the stripes"),
     Parameter("theta", float, 0.0, -360, 360, "degrees", "across the stripes, θ: 0 is right"),
     Parameter("sigma", float, None, 0, 500, "pixels", "of the bell, 0.56 λ", above=True),
