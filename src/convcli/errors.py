@@ -27,3 +27,7 @@ class ImageError(ConvcliError):
 
 class BatchError(ConvcliError):
     """Many inputs that cannot be one batch: found before anything runs."""
+
+
+class ClusterError(ConvcliError):
+    """A cluster that cannot be reached or used, or that went away."""

@@ -55,10 +55,8 @@ def found(
     BatchError
         If a name stands for nothing.
     """
-    for name in names:
-        if places.is_url(name):
-            yield Found(name)
-        elif places.is_folder(name):
+    for name in map(places.located, names):
+        if places.is_folder(name):
             yield from _in_folder(name, suffixes, recursive=recursive, besides=besides)
         elif glob.has_magic(name) and not places.is_there(name):
             yield from _matching(name)
@@ -95,14 +93,10 @@ def _in_folder(
 
 
 def _matching(pattern: str) -> Iterator[Found]:
-    names = [
-        name
-        for name in glob.iglob(pattern, recursive=True)  # noqa: PTH207 - names stay as typed
-        if not places.is_folder(name)
-    ]
+    names = places.matching(pattern)
     if not names:
         raise BatchError(f"{pattern}: expected files that match the pattern, got none")
-    for name in sorted(names):
+    for name in names:
         yield Found(name)
 
 
@@ -124,7 +118,7 @@ def listed(stream: BinaryIO) -> Iterator[Found]:
         kept = name if end == b"\0" else name.removesuffix(b"\r")
         if kept:
             text = places.decoded(kept)
-            yield Found(f"./{text}" if text == _STANDARD else text)
+            yield Found(f"./{text}" if text == _STANDARD else places.located(text))
 
 
 def split(stream: BinaryIO, end: bytes, first: bytes = b"") -> Iterator[bytes]:

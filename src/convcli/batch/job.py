@@ -117,10 +117,10 @@ class Work:
         >>> work.run(Job("nowhere.png", "out.png")).reason
         'no such file: check the path'
         """
-        if self.skip_existing and places.is_taken(job.target):
-            return Outcome(job=job, status=Status.SKIPPED)
         start = time.perf_counter()
         try:
+            if self.skip_existing and places.is_taken(job.target):
+                return Outcome(job=job, status=Status.SKIPPED)
             report = self._filter(job)
         except ConvcliError as error:
             reason = str(error).removeprefix(f"{job.source}: ")

@@ -77,6 +77,7 @@ class Listing:
             If two jobs write the same file, one writes another's input, or an output is
             there already.
         """
+        self._refuse_private()
         sources, targets = self._hashes()
         ordered = np.sort(targets)
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -87,6 +88,14 @@ class Listing:
             self._refuse_crossed(set(crossed.tolist()))
         if not may_exist:
             self._refuse_taken()
+
+    def _refuse_private(self) -> None:
+        for job in self:
+            if places.is_private(job.target):
+                raise BatchError(
+                    f"{job.target}: a batch has many processes, and memory:// ends with the "
+                    "one that wrote there: use a path, or the URL of a store"
+                )
 
     def _hashes(self) -> NDArray[np.int64]:
         """Return the hashes of inputs and of outputs; what has the same is compared."""
@@ -124,7 +133,7 @@ class Listing:
                 )
 
     def _refuse_taken(self) -> None:
-        taken = (job.target for job in self if places.is_taken(job.target))
+        taken = places.taken(job.target for job in self)
         first = next(taken, None)
         if first is None:
             return

@@ -4,40 +4,78 @@ A place is a string, for it may be a URL; no other module of this floor looks in
 """
 
 import functools
+import glob
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from convcli import storage
+from convcli.errors import ImageError
 from convcli.filtering.maps import MAP
 
-_URL = "://"
 _HIDDEN = "."
 
 
 def is_url(place: str) -> bool:
-    """Tell whether a place is a URL.
+    """Tell whether a place is a URL of a store."""
+    return storage.is_url(place)
 
-    Examples
-    --------
-    >>> is_url("s3://bucket/a.png"), is_url("a:b.png")
-    (True, False)
-    """
-    return _URL in place
+
+def located(name: str) -> str:
+    """Return the place that a person means: a path for ``file://``, which is no store."""
+    return storage.local_path(name) or name
+
+
+def absolute(place: str) -> str:
+    """Return a place as it is called from any folder, and so on another machine."""
+    return place if is_url(place) else os.path.abspath(place)
+
+
+def is_private(place: str) -> bool:
+    """Tell whether a place is in the memory of one process, where no other sees it."""
+    return place.startswith("memory://")
 
 
 def is_there(place: str) -> bool:
     """Tell whether a file or a folder is there."""
-    return os.path.lexists(place)
+    return storage.is_there(place) if is_url(place) else os.path.lexists(place)
 
 
 def is_folder(place: str) -> bool:
     """Tell whether a folder is there."""
-    return not is_url(place) and os.path.isdir(place)
+    return storage.is_folder(place) if is_url(place) else os.path.isdir(place)
+
+
+def matching(pattern: str) -> list[str]:
+    """Return the files that a pattern stands for, by name."""
+    if is_url(pattern):
+        return storage.matching(pattern)
+    found = glob.iglob(pattern, recursive=True)
+    return sorted(name for name in found if not os.path.isdir(name))
 
 
 def is_taken(target: str) -> bool:
     """Tell whether an output is there; of many maps the first, which is written last."""
     return is_there(first_map(target))
+
+
+def taken(targets: Iterable[str]) -> Iterator[str]:
+    """Yield the outputs that are there; a store is asked once for all of a folder."""
+    known, names = "", frozenset[str]()
+    for target in targets:
+        folder, _, name = first_map(target).rpartition("/")
+        if not is_url(target):
+            if is_taken(target):
+                yield target
+            continue
+        if folder != known:
+            known, names = folder, frozenset(_names_below(folder))
+        if name in names:
+            yield target
+
+
+def _names_below(folder: str) -> Iterator[str]:
+    return storage.files_in(folder) if storage.is_folder(folder) else iter(())
 
 
 def first_map(target: str) -> str:
@@ -53,7 +91,8 @@ def make_folder(place: str) -> None:
     OSError
         If it cannot be made.
     """
-    os.makedirs(place or os.curdir, exist_ok=True)
+    if not is_url(place):
+        os.makedirs(place or os.curdir, exist_ok=True)
 
 
 def make_folder_of(target: str) -> None:
@@ -64,14 +103,15 @@ def make_folder_of(target: str) -> None:
     OSError
         If it cannot be made.
     """
-    make_folder(os.path.dirname(target))
+    if not is_url(target):
+        make_folder(os.path.dirname(target))
 
 
 def size_of(place: str) -> int:
     """Return the bytes of a file; 0 where there is none."""
     try:
-        return os.stat(place).st_size
-    except OSError:
+        return storage.size_of(place) if is_url(place) else os.stat(place).st_size
+    except (OSError, ImageError):
         return 0
 
 
@@ -127,6 +167,9 @@ def files_in(
     OSError
         If a folder cannot be read.
     """
+    if is_url(folder):
+        yield from _objects_in(folder, recursive=recursive, besides=besides)
+        return
     avoided = os.path.realpath(besides) if besides else None
     for path, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = sorted(
@@ -140,6 +183,17 @@ def files_in(
         for name in sorted(names):
             if not name.startswith(_HIDDEN):
                 yield "" if below == os.curdir else below, name
+
+
+def _objects_in(
+    folder: str, *, recursive: bool, besides: str | None
+) -> Iterator[tuple[str, str]]:
+    avoided = f"{besides.rstrip('/')}/" if besides else None
+    for path in storage.files_in(folder, recursive=recursive):
+        below, _, name = path.rpartition("/")
+        inside = avoided is not None and joined(folder, path).startswith(avoided)
+        if not inside and not any(step.startswith(_HIDDEN) for step in path.split("/")):
+            yield below, name
 
 
 def _raise(error: OSError) -> None:

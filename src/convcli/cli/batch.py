@@ -11,6 +11,9 @@ import click
 from click.core import ParameterSource
 
 from convcli.cli.options import group, option
+from convcli.cli.types import whole
+from convcli.errors import BatchError
+from convcli.storage import is_url
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:I?B)?")
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
@@ -33,6 +36,24 @@ class SizeType(click.ParamType[int, Any]):
         if amount < 1:
             self.fail(f"expected an amount of memory (4G, 512M), got {value!r}", param, ctx)
         return int(amount)
+
+
+class AddressType(click.ParamType[str, Any]):
+    """Where a cluster is: its scheduler's address, or ``local:N``."""
+
+    name = "address"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the address as it is."""
+        from convcli.batch.connecting import local_workers  # noqa: PLC0415 - NumPy
+
+        try:
+            local_workers(str(value))
+        except BatchError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
 
 
 batch_options = group(
@@ -86,6 +107,23 @@ batch_options = group(
         help="Hold pictures back so that those in work fit into so much: 4G.",
     ),
     option(
+        "--cluster",
+        type=AddressType(),
+        metavar="ADDRESS",
+        section="Many pictures",
+        help="Filter on a Dask cluster: tcp://HOST:8786 of its scheduler, or local:N to start "
+        "one with N workers here (extra cluster).",
+    ),
+    option(
+        "--retries",
+        type=whole(0),
+        metavar="N",
+        default=3,
+        show_default=True,
+        section="Many pictures",
+        help="How often a picture is tried again whose worker was lost (--cluster).",
+    ),
+    option(
         "--progress",
         type=click.Choice(("auto", "bar", "plain", "none")),
         default="auto",
@@ -103,6 +141,8 @@ _NEEDS_FOLDER = {
     "on_exists": "--on-exists",
     "fail_fast": "--fail-fast",
     "memory": "--memory",
+    "cluster": "--cluster",
+    "retries": "--retries",
     "progress": "--progress",
 }
 
@@ -117,7 +157,7 @@ class Batch:
         Files, folders, patterns.
     out_dir : str
         Where the outputs go.
-    recursive, files_from, template, on_exists, fail_fast, memory, progress
+    recursive, files_from, template, on_exists, fail_fast, memory, cluster, retries, progress
         As on the command line.
     """
 
@@ -129,6 +169,8 @@ class Batch:
     on_exists: str
     fail_fast: bool
     memory: int | None
+    cluster: str | None
+    retries: int
     progress: str
 
 
@@ -169,7 +211,8 @@ def _refuse_many(names: Sequence[str]) -> None:
             f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
             f"{names[-1]}): add --out-dir DIR to filter many pictures"
         )
-    if glob.has_magic(names[0]) and not Path(names[0]).exists():
+    pattern = glob.has_magic(names[0]) and not is_url(names[0])
+    if pattern and not Path(names[0]).exists():
         raise click.UsageError(
             f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
         )

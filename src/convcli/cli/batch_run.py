@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +37,7 @@ def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     click.ClickException
         If a file failed.
     """
+    batch = replace(batch, out_dir=places.located(batch.out_dir))
     with Listing(_jobs(work, batch)) as listing:
         listing.check(may_exist=batch.on_exists != "error")
         _make_folder(batch.out_dir)
@@ -75,6 +77,10 @@ def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bo
 
 
 def _executor(work: Work, batch: Batch, files: int) -> Executor:
+    if batch.cluster is not None:
+        from convcli.batch.cluster import DaskExecutor  # noqa: PLC0415 - only for many machines
+
+        return DaskExecutor(batch.cluster, batch.retries, batch.memory)
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {cores} cores, so {cores} are used"])

@@ -1,5 +1,6 @@
 """What a file says about its pictures before any is decoded."""
 
+import io
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from convcli.images.arrays import array_header, is_array
 from convcli.images.deep import deep_rawmode
 from convcli.images.limits import Reading, guarded
 from convcli.images.modes import MODES
+from convcli.storage import fetched, local_path
 
 _FAULTS = (
     OSError,
@@ -33,6 +35,9 @@ _FAULTS = (
 """What a header that is damaged raises: reading the whole file will say what is wrong."""
 
 _PREFIX = 64
+_BEGINNING = 2**20
+"""Bytes of an object that are fetched for its header."""
+
 _DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
 
 
@@ -67,7 +72,7 @@ def header_of(source: str | Path, reading: Reading) -> Header | None:
     True
     """
     try:
-        with Path(source).open("rb") as file, guarded(reading):
+        with _opened(source) as file, guarded(reading):
             prefix = file.read(_PREFIX)
             file.seek(0)
             if is_array(prefix):
@@ -76,6 +81,13 @@ def header_of(source: str | Path, reading: Reading) -> Header | None:
                 return _of_image(opened, reading)
     except _FAULTS:
         return None
+
+
+def _opened(source: str | Path) -> BinaryIO:
+    path = local_path(source)
+    return (
+        io.BytesIO(fetched(str(source), _BEGINNING)) if path is None else Path(path).open("rb")
+    )
 
 
 def _of_array(file: BinaryIO, label: str) -> Header:

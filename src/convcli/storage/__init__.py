@@ -2,6 +2,26 @@
 
 from convcli.storage.folders import replacing_folder
 from convcli.storage.replacing import replacing
-from convcli.storage.urls import fetched, is_there, is_url, local_path
+from convcli.storage.urls import (
+    fetched,
+    files_in,
+    is_folder,
+    is_there,
+    is_url,
+    local_path,
+    matching,
+    size_of,
+)
 
-__all__ = ["fetched", "is_there", "is_url", "local_path", "replacing", "replacing_folder"]
+__all__ = [
+    "fetched",
+    "files_in",
+    "is_folder",
+    "is_there",
+    "is_url",
+    "local_path",
+    "matching",
+    "replacing",
+    "replacing_folder",
+    "size_of",
+]

@@ -22,6 +22,7 @@ _FAULTS = (
 )
 """What stores raise beside OSError, by module: looked for only where one is in use."""
 
+_ABSENT = "no such file: check the URL"
 _INSTALL = "pip install 'convcli[cluster]'"
 
 
@@ -64,7 +65,7 @@ def fetched(url: str, most: int) -> bytes:
         If there is nothing, or it cannot be read.
     """
     store, path = _store(url)
-    with _told(url, "read", "no such file: check the URL"), store.open(path, "rb") as file:
+    with _told(url, "read", _ABSENT), store.open(path, "rb") as file:
         data: bytes = file.read(most)
     return data
 
@@ -91,8 +92,65 @@ def is_there(url: str) -> bool:
         If the store does not answer.
     """
     store, path = _store(url)
-    with _told(url, "looked up", ""):
+    with _told(url, "looked up", _ABSENT):
         return bool(store.exists(path))
+
+
+def size_of(url: str) -> int:
+    """Return the bytes of what stands at a URL.
+
+    Raises
+    ------
+    ImageError
+        If there is nothing, or the store does not answer.
+    """
+    store, path = _store(url)
+    with _told(url, "looked up", _ABSENT):
+        return int(store.size(path) or 0)
+
+
+def is_folder(url: str) -> bool:
+    """Tell whether a URL is the beginning of others.
+
+    Raises
+    ------
+    ImageError
+        If the store does not answer.
+    """
+    store, path = _store(url)
+    with _told(url, "looked up", _ABSENT):
+        return bool(store.isdir(path))
+
+
+def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
+    """Yield what stands below a URL, by name: relative to it, with slashes.
+
+    Raises
+    ------
+    ImageError
+        If the store does not answer.
+    """
+    store, path = _store(url)
+    with _told(url, "listed", _ABSENT):
+        found = store.find(path, maxdepth=None if recursive else 1)
+    start = len(path.rstrip("/")) + 1 if path else 0
+    yield from sorted(name[start:] for name in found)
+
+
+def matching(pattern: str) -> list[str]:
+    """Return the URLs that a pattern stands for, by name.
+
+    Raises
+    ------
+    ImageError
+        If the store does not answer.
+    """
+    store, path = _store(pattern)
+    with _told(pattern, "listed", _ABSENT):
+        found = store.glob(path, detail=True)
+    return sorted(
+        store.unstrip_protocol(name) for name, facts in found.items() if facts["type"] == "file"
+    )
 
 
 def _store(url: str) -> tuple[Any, str]:

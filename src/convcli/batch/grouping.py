@@ -1,0 +1,53 @@
+"""How many jobs are sent to a cluster together."""
+
+import itertools
+from collections.abc import Iterable
+
+from convcli.batch.job import Job, Outcome
+
+_TASKS_A_SECOND = 200
+"""What a scheduler does without effort (see benchmarks/cluster.py): each task takes it about
+a millisecond, however long the task is, and all workers share it."""
+
+_LEAST_SECONDS = 0.1
+_MOST_JOBS = 1000
+
+
+class Groups:
+    """Takes jobs in groups, each of which keeps a worker busy for long enough.
+
+    With one file a task, a scheduler has enough to do with a hundred workers. The more
+    workers there are, the longer are the tasks; a lost worker loses more work with them.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        Taken as there is room for them.
+    """
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._jobs = iter(jobs)
+        self._seconds = 0.0
+        self._known = 0
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take into account how long a job took."""
+        self._seconds += outcome.seconds
+        self._known += 1
+
+    def next(self, threads: int) -> list[Job]:
+        """Return the next jobs for one of so many threads; empty at the end."""
+        return list(itertools.islice(self._jobs, self.size(threads)))
+
+    def size(self, threads: int) -> int:
+        """Return how many jobs make a task long enough.
+
+        Examples
+        --------
+        >>> Groups([]).size(threads=8)  # nothing is known yet
+        1
+        """
+        if not self._known:
+            return 1
+        wanted = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)
+        return int(min(max(wanted * self._known / max(self._seconds, 1e-9), 1), _MOST_JOBS))
