@@ -78,7 +78,7 @@ def border_named(name: "str | Border") -> Border:
     if key in {border.value for border in Border}:
         return Border(key)
     known = ", ".join(border.value for border in Border)
-    hint = ""
+    hint = ": use one of these"
     if key == "mirror":
         hint = " ('mirror' is 'reflect' in SciPy and 'symmetric' in ImageMagick: name one)"
     raise GeometryError(f"border: expected one of {known}; got {str(name)!r}{hint}")

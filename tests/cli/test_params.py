@@ -186,10 +186,14 @@ def test_a_misspelt_kernel_is_wrong_usage() -> None:
     assert "sobel-x" in refusal(*words("--kernel sobel-xx"), status=2)
 
 
+def test_groups_that_divide_nothing_are_wrong_usage() -> None:
+    line = refusal(*words("--in 4 --filters 6 --k 3 --groups 3"), status=2)
+    assert "expected a divisor of 4 input channels and 6 filters, got 3" in line
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("--in 4 --filters 6 --k 3 --groups 3", ("groups", "4 input channels", "6 filters")),
         ("--in 3 --filters 4 --k 9 --w 4", ("9 px", "4 px")),
         ("--kernel nowhere.json", ("nowhere.json",)),
     ],

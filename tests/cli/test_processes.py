@@ -241,6 +241,7 @@ def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
     assert ended.returncode == 1
     assert len(ended.stderr.splitlines()) == 1
     assert b"No space left" in ended.stderr
+    assert b": make room, or write elsewhere" in ended.stderr
 
 
 # ------------------------------------------------------------------ environment

@@ -186,3 +186,35 @@ def test_convolve_refuses_alike() -> None:
 def test_all_errors_are_one_family() -> None:
     for kind in (GeometryError, ImageError, KernelError, convcli.SpecError):
         assert issubclass(kind, ConvcliError)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stride": 1.5},
+        {"padding": -1},
+        {"padding": "some"},
+        {"dilation": 0},
+        {"bias": np.nan},
+        {"bias": "x"},
+        {"groups": 0},
+        {"fill": np.inf},
+        {"border": "none"},
+        {"dtype": "bits"},
+        {"jobs": "x"},
+        {"jobs": 1.5},
+        {"jobs": True},
+        {"jobs": 0},
+    ],
+)
+def test_each_message_ends_with_what_to_do(settings: dict[str, Any]) -> None:
+    text = message(ConvcliError, np.ones((4, 4)), np.ones((3, 3)), **settings)
+    place, _, remedy = text.rpartition(": ")
+    assert place.startswith(f"{next(iter(settings))}: expected ")
+    assert remedy.split()[0] in {"use", "give", "round", "cut", "leave", "replace"}
+
+
+@pytest.mark.parametrize("weights", [[1, 2, 1], [[1j]], [["a"]], np.ones((0, 3)), "abc"])
+def test_weights_of_a_wrong_form_come_with_the_remedy(weights: Any) -> None:
+    text = message(KernelError, np.ones((4, 4)), weights)
+    assert text.rpartition(": ")[2].split()[0] in {"write", "take", "add"}

@@ -97,3 +97,16 @@ def test_hostile_names_are_one_line(spec: str) -> None:
     refused(run(spec))
     with pytest.raises(KernelError):
         kernel_from(spec)
+
+
+def test_inline_text_that_is_no_kernel_is_wrong_usage() -> None:
+    for text in ("[[1,2],[3]]", "[[1", "[]", '{"weights": 1}'):
+        done = run(text)
+        refused(done, "inline kernel: ")
+        assert done.exit_code == 2
+
+
+def test_a_picture_is_no_kernel_file(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0")
+    refused(run(str(path)), f"got a picture: write image:{path} to look for it as a patch")

@@ -260,3 +260,18 @@ def test_standard_output_that_is_a_terminal_is_refused(folder: Path) -> None:
     assert (done.returncode, waiting.returncode) == (2, 2)
     assert b"standard output is a terminal: name a file, or use a pipe" in done.stderr
     assert b"standard input is a terminal: name a file, or use a pipe" in waiting.stderr
+
+
+def test_a_folder_that_takes_no_files(folder: Path) -> None:
+    if not Path("/proc/self").is_dir():  # Only some systems have such a folder.
+        return
+    refused(run(folder / "in.png", "/proc/o.png"), "the folder /proc takes no files: choose")
+
+
+def test_a_name_that_is_too_long_is_said_once(folder: Path) -> None:
+    name = f"{'a' * 300}.png"
+    for words in ((name, folder / "o.png"), (folder / "in.png", folder / name)):
+        done = run(*words)
+        refused(done, "File name too long")
+        assert done.stderr.count("aaa.png") == 1
+        assert "Errno" not in done.stderr

@@ -1,5 +1,6 @@
 """The program `convcli`: its commands, and the one place where errors become exit codes."""
 
+import errno
 import importlib
 import io
 import os
@@ -108,8 +109,15 @@ class Program(click.Group):
             sys.exit(_FAILED)
         except OSError as error:
             abandon_output()
-            _fail(f"{error.filename or 'output'}: {error.strerror or error}", _FAILED)
+            place = error.filename or "output"
+            _fail(f"{place}: {error.strerror or error}: {_remedy(error)}", _FAILED)
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _remedy(error: OSError) -> str:
+    """Say what to do where the system refuses."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return "make room, or write elsewhere" if full else "check the path and its permissions"
 
 
 def _tolerate_plain_terminals() -> None:

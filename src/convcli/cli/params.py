@@ -130,6 +130,11 @@ def command(
         raise click.UsageError(
             f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
         )
+    if channels % groups or filters % groups:
+        raise click.UsageError(
+            f"--groups: expected a divisor of {channels} input channels and {filters} filters, "
+            f"got {groups}: use a number that divides both"
+        )
     if width is None and height is not None:
         raise click.UsageError("Missing option '--w': --h is given without it")
     output = None

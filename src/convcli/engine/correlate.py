@@ -147,11 +147,14 @@ def _channels_last(image: ArrayLike) -> NDArray[Any]:
     try:
         pixels = np.asarray(image)
     except ValueError:
-        raise ImageError("image: expected rows of equal length, got ragged lists") from None
+        raise ImageError(
+            "image: expected rows of equal length, got ragged lists: fill them up"
+        ) from None
     if pixels.ndim == 2:  # noqa: PLR2004 - (H, W)
         return pixels[..., np.newaxis]
     if pixels.ndim == 3:  # noqa: PLR2004 - (H, W, C)
         return pixels
     raise GeometryError(
-        f"image: expected (H, W) or (H, W, C), got {pixels.ndim} dimensions: {pixels.shape}"
+        f"image: expected (H, W) or (H, W, C), got {pixels.ndim} dimensions of shape "
+        f"{pixels.shape}: reshape it"
     )

@@ -186,7 +186,7 @@ def problem_for(
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
     if not isinstance(fill, Real) or not math.isfinite(fill):
-        raise GeometryError(f"fill: expected a finite number, got {fill!r}")
+        raise GeometryError(f"fill: expected a finite number, got {fill!r}: use 0 or another")
     problem = Problem(
         shape=(shape[0], shape[1], shape[2]),
         dtype=image_dtype.newbyteorder("="),
@@ -225,10 +225,14 @@ def _result_dtype(image: np.dtype[Any], wanted: DTypeLike | None) -> np.dtype[An
     try:
         dtype = np.dtype(wanted).newbyteorder("=")
     except TypeError:
-        raise ImageError(f"dtype: expected a NumPy dtype, got {wanted!r}") from None
+        raise ImageError(
+            f"dtype: expected a NumPy dtype, got {wanted!r}: use one as numpy.uint8"
+        ) from None
     if dtype.kind in "iu" or dtype in _FLOATS:
         return dtype
-    raise ImageError(f"dtype: expected an integer type or float16, 32 or 64; got {dtype}")
+    raise ImageError(
+        f"dtype: expected an integer type or float16, 32 or 64; got {dtype}: use one of these"
+    )
 
 
 def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -261,12 +265,14 @@ def _check_magnitude(problem: Problem) -> None:
 
 def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
-        raise GeometryError(f"groups: expected a whole number of at least 1, got {groups!r}")
+        raise GeometryError(
+            f"groups: expected a whole number of at least 1, got {groups!r}: use 1 or more"
+        )
     if not kernel.is_bank:
         if groups != 1:
             raise GeometryError(
                 f"groups: expected 1 with a 2-D kernel (each channel is on its own already), "
-                f"got {groups}"
+                f"got {groups}: leave it out"
             )
         return
     if kernel.channels * groups != channels:

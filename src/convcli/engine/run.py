@@ -3,6 +3,7 @@
 import queue
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -77,13 +78,19 @@ def run(
 
 
 def _workers(plan: Plan, tiles: int, jobs: int | None) -> int:
-    if jobs is not None and jobs < 1:
-        raise ConvcliError(f"jobs: expected a whole number of at least 1, got {jobs}")
+    threads = available_cores() if jobs is None else _checked(jobs)
     values = float(np.prod(plan.problem.result_shape))
     work = values * plan.strategy.cost(plan.problem)
-    if work < _WORTH_A_THREAD:
-        return 1
-    return min(available_cores() if jobs is None else jobs, tiles)
+    return 1 if work < _WORTH_A_THREAD else min(threads, tiles)
+
+
+def _checked(jobs: object) -> int:
+    if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
+        raise ConvcliError(
+            f"jobs: expected a whole number of at least 1, got {jobs!r}: leave it out for one "
+            "a core"
+        )
+    return int(jobs)
 
 
 def _empty(waiting: "queue.SimpleQueue[Tile]") -> None:

@@ -60,7 +60,8 @@ class Axis:
                 )
         if min(self.before, self.after) < 0:
             raise GeometryError(
-                f"padding: expected 0 or more pixels, got {min(self.before, self.after)}"
+                f"padding: expected 0 or more pixels, got {min(self.before, self.after)}: "
+                "cut the picture where it should be smaller"
             )
 
     @property
@@ -77,7 +78,9 @@ class Axis:
             If the axis is empty, or the kernel larger than the padded axis.
         """
         if size < 1:
-            raise GeometryError(f"size: expected at least 1 pixel, got {size}")
+            raise GeometryError(
+                f"size: expected at least 1 pixel, got {size}: use a larger one"
+            )
         span = size + self.before + self.after - self.extent
         if span < 0:
             raise GeometryError(

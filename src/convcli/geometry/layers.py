@@ -41,7 +41,7 @@ class Volume:
         if min(self.channels, self.height, self.width) < 1:
             raise GeometryError(
                 "volume: expected at least 1 channel, row and column, got "
-                f"{self.channels} × {self.height} × {self.width}"
+                f"{self.channels} × {self.height} × {self.width}: use 1 or more of each"
             )
 
     @property
@@ -86,11 +86,13 @@ def convolution_layer(
     """
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
-            raise GeometryError(f"{name}: expected a whole number of at least 1, got {value}")
+            raise GeometryError(
+                f"{name}: expected a whole number of at least 1, got {value}: use 1 or more"
+            )
     if channels % groups or filters % groups:
         raise GeometryError(
             f"groups: expected a divisor of {channels} input channels and {filters} filters, "
-            f"got {groups}"
+            f"got {groups}: use a number that divides both"
         )
     weights = filters * (channels // groups) * math.prod(kernel)
     return Layer(weights, filters if bias else 0, weights * math.prod(output))

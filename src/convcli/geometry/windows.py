@@ -138,7 +138,9 @@ def pair(value: object, name: str) -> Pair:
     if _is_several(value):
         if len(value) == 2:  # noqa: PLR2004 - a pair is two
             return (_whole(value[0], name), _whole(value[1], name))
-        raise GeometryError(f"{name}: expected one number or two (rows, columns), got {value}")
+        raise GeometryError(
+            f"{name}: expected one number or two (rows, columns), got {value}: give one or two"
+        )
     number = _whole(value, name)
     return (number, number)
 
@@ -150,7 +152,7 @@ def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
 
 def _whole(value: object, name: str) -> int:
     if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
-        raise GeometryError(f"{name}: expected a whole number, got {value!r}")
+        raise GeometryError(f"{name}: expected a whole number, got {value!r}: round it")
     return operator.index(value)
 
 
@@ -165,7 +167,7 @@ def _sides(padding: Padding, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
         return (pair(sides[0], "padding"), pair(sides[1], "padding"))
     raise GeometryError(
         "padding: expected a number, (rows, columns), ((top, bottom), (left, right)), 'same' "
-        f"or 'valid'; got {padding!r}"
+        f"or 'valid'; got {padding!r}: use one of these"
     )
 
 

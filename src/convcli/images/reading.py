@@ -173,8 +173,10 @@ def _faults(label: str, reading: Reading) -> Iterator[None]:
             f"{label}: not enough memory for it: use a smaller picture, or --frame"
         ) from None
     except _DECODER_FAULTS as error:
-        fault = " ".join(str(error).split()) or type(error).__name__
-        hint = ": get a whole copy of the file"
+        # The system's own messages repeat the name.
+        system = error.strerror if isinstance(error, OSError) else None
+        fault = system or " ".join(str(error).split()) or type(error).__name__
+        hint = ": check the path" if system else ": get a whole copy of the file"
         if "truncated" in fault:
             hint = ": --allow-truncated reads what there is"
         raise ImageError(f"{label}: the picture cannot be read: {fault}{hint}") from None

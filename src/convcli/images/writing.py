@@ -147,7 +147,9 @@ def _write(data: bytes, target: str | Path | BinaryIO) -> None:
         raise  # nobody reads on: that is no failure to report
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ImageError(f"standard output: cannot be written: {reason}") from None
+        raise ImageError(
+            f"standard output: cannot be written: {reason}: make room, or write elsewhere"
+        ) from None
 
 
 def _encoded(document: Document, kind: str, saving: Saving) -> bytes:

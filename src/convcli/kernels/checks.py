@@ -27,14 +27,19 @@ def checked_weights(weights: ArrayLike) -> NDArray[np.float64]:
             "equally long"
         ) from None
     if given.dtype.kind not in "biuf":
-        raise KernelError(f"weights: expected real numbers, got dtype {given.dtype}")
+        raise KernelError(
+            f"weights: expected real numbers, got dtype {given.dtype}: take the real part of "
+            "complex ones, and turn text into numbers"
+        )
     if given.ndim not in (2, 4):
         raise KernelError(
             "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
-            f"got {given.ndim} dimensions of shape {given.shape}"
+            f"got {given.ndim} dimensions of shape {given.shape}: write [[1, 2, 1]] for one row"
         )
     if given.size == 0:
-        raise KernelError(f"weights: expected at least one, got the shape {given.shape}")
+        raise KernelError(
+            f"weights: expected at least one, got the shape {given.shape}: add some"
+        )
     if given.size > MAX_WEIGHTS:
         raise KernelError(
             f"weights: expected at most {MAX_WEIGHTS:,}, got {given.size:,}: split the bank"
@@ -64,9 +69,13 @@ def checked_bias(
     try:
         values = np.asarray(bias, dtype=np.float64)
     except (TypeError, ValueError):
-        raise KernelError(f"bias: expected numbers, got {bias!r}") from None
+        raise KernelError(
+            f"bias: expected numbers, got {bias!r}: give one, or one per output channel"
+        ) from None
     if not np.isfinite(values).all():
-        raise KernelError(f"bias: expected finite numbers, got {bias}")
+        raise KernelError(
+            f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
+        )
     if values.ndim == 0:
         return (float(values),)
     if (

@@ -89,8 +89,10 @@ def reason(error: OSError, final: Path) -> str:
         return "it is a folder: name a file in it"
     if isinstance(error, _ReadOnlyError):
         return "it is read-only: make it writable, or name another file"
+    if isinstance(error, FileNotFoundError) and final.parent.is_dir():
+        return f"the folder {final.parent} takes no files: choose another"
     if isinstance(error, FileNotFoundError):
         return f"the folder {final.parent} does not exist: make it first"
     if isinstance(error, PermissionError):
         return "no permission: check the folder's mode"
-    return error.strerror or type(error).__name__
+    return f"{error.strerror or type(error).__name__}: choose another name or place"

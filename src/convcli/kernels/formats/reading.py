@@ -1,9 +1,10 @@
 """From a file, or from text that is a kernel by itself, to a `Kernel`."""
 
+import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
-from convcli.errors import ConvcliError, KernelError
+from convcli.errors import ConvcliError, KernelError, SpecError
 from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats.base import MOST_BYTES, ArrayFormat, Tensor, TextFormat, fail
 from convcli.kernels.formats.json_text import JSON
@@ -47,13 +48,16 @@ def read_inline(text: str) -> Kernel:
 
     Raises
     ------
-    KernelError
+    SpecError
         If it is none.
     """
     found = recognised(text)
     if found is None:
         fail("inline kernel", "expected a kernel in a known format", "write [[1, 2], [3, 4]]")
-    return parse_kernel(text, "inline kernel", form=found)
+    try:
+        return parse_kernel(text, "inline kernel", form=found)
+    except KernelError as error:
+        raise SpecError(str(error)) from None
 
 
 def parse_kernel(
@@ -166,6 +170,11 @@ def _text_of(path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if (mimetypes.guess_type(path)[0] or "").startswith("image/"):
+            raise KernelError(
+                f"{path}: expected a kernel file, got a picture: write image:{path} to look "
+                "for it as a patch"
+            ) from None
         raise KernelError(
             f"{path}: expected UTF-8 text, got another encoding at byte {error.start}: "
             "save the file as UTF-8"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry import Pair
+from convcli.wording import counted
 
 Values = NDArray[np.float64]
 
@@ -176,8 +177,8 @@ def _inside(
 def _check_channels(source: int, target: int, sharing: Sharing) -> None:
     if sharing is not Sharing.MIX and source != target:
         raise GeometryError(
-            f"target: expected {source} channel(s) as INPUT has, got {target}: use --gray, or "
-            "--mix to learn a bank"
+            f"target: expected {counted(source, 'channel')} as INPUT has, got {target}: use "
+            "--gray, or --mix to learn a bank"
         )
 
 
