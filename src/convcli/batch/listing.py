@@ -1,5 +1,6 @@
 """The jobs of a batch, counted and checked before any runs."""
 
+import contextlib
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from types import TracebackType
@@ -30,12 +31,15 @@ class Listing:
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - see close
-        self._count = 0
-        for job in jobs:
-            for place in (job.source, job.target):
-                self._file.write(places.encoded(place) + _END)
-            self._count += 1
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._file.close)
+            self._count = sum(1 for _ in map(self._keep, jobs))
+            stack.pop_all()
         self._end = self._file.tell()
+
+    def _keep(self, job: Job) -> None:
+        for place in (job.source, job.target):
+            self._file.write(places.encoded(place) + _END)
 
     def __enter__(self) -> Self:
         return self

@@ -209,7 +209,7 @@ def key(place: str) -> str:
     if is_url(place):
         return place
     folder, name = os.path.split(place)
-    real, folds = _real(folder)
+    real, folds = _real(os.path.abspath(folder))
     return os.path.join(real, _folded(name) if folds else name)
 
 

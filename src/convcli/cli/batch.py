@@ -15,7 +15,7 @@ from convcli.cli.types import whole
 from convcli.errors import BatchError
 from convcli.storage import is_url
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:I?B)?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?")
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
 _PAIR = 2
 
@@ -129,7 +129,8 @@ batch_options = group(
         default="auto",
         show_default=True,
         section="Many pictures",
-        help="A bar on standard error, or plain lines; auto: a bar on a terminal.",
+        help="On standard error: a bar (in a pipe plain lines), or plain lines; auto: a bar on a "
+        "terminal, nothing in a pipe.",
     ),
 )
 """What is for many pictures only: see `batch_from`."""

@@ -89,10 +89,11 @@ def progress_for(kind: str, total: int, *, silent: bool) -> Progress:
     silent : bool
         Whether ``auto`` shows nothing even on a terminal.
     """
-    if kind == "auto":
-        kind = "bar" if sys.stderr.isatty() and not silent else "none"
-    if kind == "bar":
-        from convcli.cli.render_batch import Bar  # noqa: PLC0415 - rich only where it prints
+    terminal = sys.stderr.isatty()
+    if kind == "none" or (kind == "auto" and (silent or not terminal)):
+        return Nothing()
+    if kind == "plain" or not terminal:
+        return Lines(total)
+    from convcli.cli.render_batch import Bar  # noqa: PLC0415 - rich only where it prints
 
-        return Bar(total)
-    return Lines(total) if kind == "plain" else Nothing()
+    return Bar(total)

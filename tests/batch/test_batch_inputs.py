@@ -1,0 +1,237 @@
+"""Which files a batch is made of, what their outputs are called, what is refused."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from convcli.batch import places
+from convcli.batch.inputs import Found, found, listed
+from convcli.batch.job import Job
+from convcli.batch.listing import Listing
+from convcli.batch.names import Template
+from convcli.errors import BatchError
+
+PNG = frozenset({".png"})
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder with pictures in folders, and be in it."""
+    for name in ("b.png", "a.PNG", "notes.txt", ".hidden.png", "sub/a.png", "sub/deep/c.png"):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("tree")
+def test_a_folder_stands_for_the_pictures_in_it() -> None:
+    assert list(found(["photos"], PNG)) == [Found("photos/a.PNG"), Found("photos/b.png")]
+
+
+def test_recursion_keeps_the_tree(tree: Path) -> None:
+    (tree / "photos" / "circle").symlink_to(tree / "photos")
+    assert list(found(["photos"], PNG, recursive=True)) == [
+        Found("photos/a.PNG"),
+        Found("photos/b.png"),
+        Found("photos/sub/a.png", "sub"),
+        Found("photos/sub/deep/c.png", os.path.join("sub", "deep")),  # noqa: PTH118 - a string
+    ]
+
+
+@pytest.mark.usefixtures("tree")
+def test_the_outputs_folder_is_no_input() -> None:
+    names = list(found(["photos"], PNG, recursive=True, besides="photos/sub"))
+    assert [one.source for one in names] == ["photos/a.PNG", "photos/b.png"]
+
+
+@pytest.mark.usefixtures("tree")
+def test_patterns_go_through_folders_in_order() -> None:
+    assert [one.source for one in found(["photos/**/*.png"], PNG)] == [
+        "photos/b.png",
+        "photos/sub/a.png",
+        "photos/sub/deep/c.png",
+    ]
+
+
+def test_a_file_whose_name_is_a_pattern_is_that_file(tree: Path) -> None:
+    (tree / "a[1].png").write_bytes(b"")
+    (tree / "a1.png").write_bytes(b"")
+    assert list(found(["a[1].png"], PNG)) == [Found("a[1].png")]
+
+
+def test_files_are_taken_as_they_are_named_though_they_be_missing() -> None:
+    assert list(found(["nowhere.xyz"], PNG)) == [Found("nowhere.xyz")]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("empty", ("got none", "--recursive")),
+        ("photos/*.gif", ("match", "got none")),
+        ("-", ("--files-from -",)),
+        ("", ("name a file",)),
+    ],
+)
+def test_names_that_stand_for_nothing_are_refused(
+    tree: Path, name: str, parts: tuple[str, ...]
+) -> None:
+    (tree / "empty").mkdir()
+    with pytest.raises(BatchError) as caught:
+        list(found([name], PNG))
+    assert [part for part in parts if part not in str(caught.value)] == []
+
+
+def test_a_folder_that_cannot_be_read_is_refused(tree: Path) -> None:
+    closed = tree / "photos" / "sub"
+    closed.chmod(0)
+    try:
+        if os.access(closed, os.R_OK):  # Nothing is closed to the superuser.
+            return
+        with pytest.raises(BatchError, match="cannot be read"):
+            list(found(["photos"], PNG, recursive=True))
+    finally:
+        closed.chmod(0o755)
+
+
+# ------------------------------------------------------------------ lists
+
+
+@pytest.mark.parametrize(
+    ("data", "names"),
+    [
+        (b"a.png\nb c.png\n\n-x.png", ["a.png", "b c.png", "-x.png"]),
+        (b"a.png\r\nb.png\r\n", ["a.png", "b.png"]),
+        (b"two\nlines.png\0b.png\r\0", ["two\nlines.png", "b.png\r"]),
+        ("grüße.png\n".encode(), ["grüße.png"]),
+        (b"\xff.png\n", [os.fsdecode(b"\xff.png")]),
+        (b"-\n", ["./-"]),
+        (b"", []),
+    ],
+)
+def test_lists(data: bytes, names: list[str]) -> None:
+    assert [one.source for one in listed(io.BytesIO(data))] == names
+
+
+def test_a_list_longer_than_a_block_has_every_name_once() -> None:
+    names = [f"{'x' * (n % 200)}{n}.png" for n in range(5000)]
+    data = io.BytesIO("\n".join(names).encode())
+    assert [one.source for one in listed(data)] == names
+
+
+# ------------------------------------------------------------------ names
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "source", "target"),
+    [
+        ("{stem}{suffix}", None, "photos/a.b.jpg", "out/a.b.jpg"),
+        ("{stem}{suffix}", "WEBP", "photos/a.b.jpg", "out/a.b.webp"),
+        ("{stem}-edges.png", None, "a.jpg", "out/a-edges.png"),
+        ("{parent}-{stem}{suffix}", None, "/photos/a.jpg", "out/photos-a.jpg"),
+        ("{parent}/{stem}-{map}.png", None, "/photos/a.jpg", "out/photos/a-{map}.png"),
+        ("{stem}.png", None, "photos/{parent}.jpg", "out/{parent}.png"),
+        ("{stem}.png", None, "noend", "out/noend.png"),
+    ],
+)
+def test_templates(text: str, kind: str | None, source: str, target: str) -> None:
+    assert Template(text, kind).job(Found(source), "out") == Job(source, target)
+
+
+@pytest.mark.usefixtures("tree")
+def test_the_folder_of_an_input_is_its_real_one() -> None:
+    name = Template("{parent}-{stem}.png").job(Found("photos/sub/../b.png"), "out").target
+    assert name == "out/photos-b.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{stm}.png", "'{stm}'"),
+        ("{stem.png", "'{stem.png'"),
+        ("stem}.png", "'}'"),
+        ("{}.png", "'{}'"),
+        ("../{stem}.png", "--out-dir"),
+        ("/tmp/{stem}.png", "--out-dir"),  # noqa: S108 - it must not be written to
+        ("{stem}/", "--out-dir"),
+        ("", "--out-dir"),
+        ("{stem}{map}.png", "{map}"),
+        ("{stem}1{map}.png", "{map}"),
+        ("{map}{stem}.png", "{map}"),
+    ],
+)
+def test_bad_templates(text: str, said: str) -> None:
+    with pytest.raises(BatchError) as caught:
+        Template(text)
+    assert said in str(caught.value)
+
+
+# ------------------------------------------------------------------ listings
+
+
+def refused(jobs: list[Job], *, may_exist: bool = True) -> str:
+    with Listing(jobs) as listing, pytest.raises(BatchError) as caught:
+        listing.check(may_exist=may_exist)
+    return str(caught.value)
+
+
+def test_a_listing_gives_its_jobs_back_as_often_as_asked() -> None:
+    odd = ["a b", "two\nlines", "grüße", os.fsdecode(b"\xff"), "-", "x" * 255]
+    jobs = [Job(f"{n}{name}", f"out/{name}") for name in odd for n in range(500)]
+    with Listing(iter(jobs)) as listing:
+        assert len(listing) == 3000
+        first, second = iter(listing), iter(listing)
+        assert next(first) == next(second) == jobs[0]
+        assert list(listing) == jobs
+        assert list(first) == jobs[1:]
+
+
+@pytest.mark.usefixtures("tree")
+def test_two_inputs_with_one_output_are_refused() -> None:
+    said = refused([Job("x/a.png", "out/a.png"), Job("y/a.png", "./out/../out/a.png")])
+    assert said.startswith("x/a.png and y/a.png would both be written to ")
+
+
+@pytest.mark.usefixtures("tree")
+def test_an_input_that_is_given_twice_is_refused() -> None:
+    assert "photos/./b.png: the input is given twice" in refused(
+        [Job("photos/b.png", "out/b.png"), Job("photos/./b.png", "out/b.png")]
+    )
+
+
+def test_a_link_to_a_folder_hides_no_collision(tree: Path) -> None:
+    (tree / "link").symlink_to(tree / "photos")
+    assert "would both" in refused([Job("1.png", "link/a.png"), Job("2.png", "photos/a.png")])
+
+
+@pytest.mark.usefixtures("tree")
+def test_an_output_that_is_another_input_is_refused() -> None:
+    said = refused([Job("a.png", "b.png"), Job("b.png", "c.png")])
+    assert said.startswith("b.png: the output of a.png is another input")
+
+
+@pytest.mark.usefixtures("tree")
+def test_an_output_that_is_its_own_input_is_no_collision() -> None:
+    with Listing([Job("photos/b.png", "photos/b.png")]) as listing:
+        listing.check(may_exist=True)
+
+
+def test_outputs_that_exist_are_refused_and_counted(tree: Path) -> None:
+    (tree / "gone.png").symlink_to("nowhere")
+    jobs = [Job(str(n), name) for n, name in enumerate(["photos/b.png", "x.png", "gone.png"])]
+    said = refused(jobs, may_exist=False)
+    assert said.startswith("photos/b.png: the output exists (and 1 more outputs)")
+
+
+def test_the_first_map_stands_for_all(tree: Path) -> None:
+    (tree / "a-0.png").write_bytes(b"")
+    assert "exists" in refused([Job("a.png", "a-{map}.png")], may_exist=False)
+
+
+def test_names_differ_as_the_disk_says(tree: Path) -> None:
+    # On most disks of Linux A is not a; on those of Windows and macOS it is.
+    folds = (tree / "PHOTOS").exists()
+    assert (places.key("photos/B.png") == places.key("photos/b.png")) is folds

@@ -1,0 +1,145 @@
+"""Pictures in work fit into the memory that was given; estimates are held against runs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.support import PHOTOS, environment, save
+from convcli.batch.job import Job, Status, Work
+from convcli.batch.local import LocalExecutor
+from convcli.batch.memory import needed_bytes
+from convcli.batch.waiting import Waiting
+from convcli.filtering import Options
+from convcli.images import Reading, header_of
+from convcli.kernels import Kernel, operand_from
+
+MIB = 2**20
+
+PEAK = """\
+import sys
+from pathlib import Path
+from convcli.cli import main
+def status(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+def run(*words):
+    main(["apply", *words, "--quiet", "--jobs", "1"], standalone_mode=False)
+run("box", sys.argv[1], sys.argv[2])
+Path("/proc/self/clear_refs").write_text("5")
+before = status("VmRSS")
+run(*sys.argv[3:])
+print(1024 * (status("VmHWM") - before))
+"""
+"""Prints the growth of a process's peak by one more picture."""
+
+
+def photo(path: Path, mode: str = "RGB") -> Path:
+    """Write a photograph of 4 megapixels."""
+    with Image.open(PHOTOS / "rocket.jpg") as opened:
+        opened.convert("RGB").resize((2448, 1632)).convert(mode).save(path)
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
+@pytest.mark.parametrize(
+    ("mode", "words", "options"),
+    [
+        ("RGB", ("sobel-x", "in.jpg", "out.jpg"), Options()),
+        ("RGB", ("sobel-x", "in.png", "out.png"), Options()),
+        ("L", ("sobel-x", "in.png", "out.png"), Options()),
+        ("RGBA", ("sobel-x", "in.png", "out.webp"), Options()),
+        ("RGB", ("sobel", "in.jpg", "out.jpg"), Options()),
+        ("RGB", ("sobel-x", "in.jpg", "out.npy"), Options()),
+        ("RGB", ("gaussian:2", "in.jpg", "out.jpg", "--linear"), Options(linear=True)),
+        ("RGB", ("sobel", "in.jpg", "out.jpg", "--direction"), Options(direction=True)),
+        ("RGB", ("gabor", "in.jpg", "out.gif"), Options()),
+        ("RGB", ("identity", "in.jpg", "out.avif"), Options()),
+    ],
+)
+def test_the_estimate_is_more_than_it_takes_but_not_much(
+    mode: str, words: tuple[str, str, str], options: Options, tmp_path: Path
+) -> None:
+    source = photo(tmp_path / words[1], mode)
+    save(tmp_path / "tiny.png", [[1, 2]])
+    ran = subprocess.run(
+        [sys.executable, "-c", PEAK, "tiny.png", "small.png", *words],
+        capture_output=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment(),
+    )
+    grown = int(ran.stdout)
+    kernels = (operand_from(words[0]),)
+    estimated = needed_bytes(str(source), words[2], kernels, options, reading=Reading())
+    # A few MiB are code that is used for the first time.
+    assert grown - 6 * MIB <= estimated <= 4 * grown
+
+
+@pytest.mark.parametrize(
+    ("pixels", "dtype", "shape", "kind"),
+    [
+        ([[1, 2, 3]], np.uint8, (1, 3, 1), "uint8"),
+        ([[[1, 2, 3]], [[4, 5, 6]]], np.uint8, (2, 1, 3), "uint8"),
+        ([[1, 2, 3]], np.uint16, (1, 3, 1), "uint16"),
+    ],
+)
+def test_headers(
+    tmp_path: Path, pixels: object, dtype: type, shape: tuple[int, int, int], kind: str
+) -> None:
+    header = header_of(save(tmp_path / "a.png", pixels, dtype), Reading())
+    assert header is not None
+    assert (header.shape, header.dtype, header.frames, header.alpha) == (
+        shape,
+        np.dtype(kind),
+        1,
+        False,
+    )
+
+
+def test_headers_of_arrays_and_animations(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4, 5, 7), np.float32))
+    frames = [Image.new("RGB", (6, 3), color) for color in ("red", "blue", "lime")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    array, film = (header_of(tmp_path / name, Reading()) for name in ("a.npy", "a.gif"))
+    assert array is not None
+    assert film is not None
+    assert (array.shape, array.dtype) == ((4, 5, 7), np.dtype(np.float32))
+    assert (film.shape, film.frames) == ((3, 6, 3), 3)
+
+
+def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x" * 100)
+    needs = needed_bytes(
+        str(tmp_path / "a.png"), "b.png", (Kernel([[1]]),), Options(), reading=Reading()
+    )
+    assert needs < 10_000
+
+
+def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
+    source = str(save(tmp_path / "a.png", np.zeros((100, 100), np.uint8)))
+    work = Work(kernels=(Kernel([[1]]),), options=Options(jobs=1), memory=10**9)
+    job = Job(source, str(tmp_path / "b.png"))
+    needs = work.needed_bytes(job)
+    assert needs >= 2 * 100 * 100
+    waiting = Waiting(work, [job, job])
+    assert waiting.take(10**9 - needs + 1) is None
+    assert waiting.take(10**9 - needs) == (job, needs)
+    assert waiting.take(10**9) is None
+    assert waiting.take(0) == (job, needs)
+    assert waiting.take(0) is None
+
+
+def test_a_picture_that_never_fits_fails_and_the_others_do_not(tmp_path: Path) -> None:
+    small, large = save(tmp_path / "s.png", [[1]]), photo(tmp_path / "l.png")
+    jobs = [Job(str(path), f"{path}.out.png") for path in (large, small)]
+    work = Work(kernels=(Kernel([[1]]),), options=Options())
+    outcomes = {
+        Path(outcome.job.source).name: outcome
+        for outcome in LocalExecutor(2, memory=16 * MIB).run(work, jobs)
+    }
+    assert outcomes["s.png"].status is Status.DONE
+    assert outcomes["l.png"].reason.startswith("expected a picture that takes at most 0.0156")
