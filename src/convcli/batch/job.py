@@ -119,9 +119,7 @@ class Work:
         """
         start = time.perf_counter()
         try:
-            if self.skip_existing and places.is_taken(job.target):
-                return Outcome(job=job, status=Status.SKIPPED)
-            report = self._filter(job)
+            report = None if self._is_done(job) else self._filter(job)
         except ConvcliError as error:
             reason = str(error).removeprefix(f"{job.source}: ")
         except MemoryError:
@@ -129,16 +127,12 @@ class Work:
         except OSError as error:
             reason = f"{error.filename or job.target}: {error.strerror or error}"
         else:
-            seconds = time.perf_counter() - start
-            return Outcome(
-                job=job,
-                status=Status.DONE,
-                megapixels=_megapixels(report),
-                seconds=seconds,
-                report=report,
-            )
+            return _ended(job, report, time.perf_counter() - start)
         seconds = time.perf_counter() - start
         return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
+
+    def _is_done(self, job: Job) -> bool:
+        return self.skip_existing and places.is_taken(job.target)
 
     def _filter(self, job: Job) -> Report:
         self._check_memory(job)
@@ -175,6 +169,18 @@ class Work:
                 f"expected a picture that takes at most {most:.3g} GiB of memory, got one of "
                 f"about {got:.3g} GiB: raise --memory"
             )
+
+
+def _ended(job: Job, report: Report | None, seconds: float) -> Outcome:
+    if report is None:
+        return Outcome(job=job, status=Status.SKIPPED)
+    return Outcome(
+        job=job,
+        status=Status.DONE,
+        megapixels=_megapixels(report),
+        seconds=seconds,
+        report=report,
+    )
 
 
 def _megapixels(report: Report) -> float:

@@ -84,7 +84,7 @@ def first_map(target: str) -> str:
 
 
 def make_folder(place: str) -> None:
-    """Make a folder and those above it, where there is none.
+    """Make a folder and those above it, where there is none; a store needs none.
 
     Raises
     ------
@@ -243,6 +243,12 @@ def encoded(place: str) -> bytes:
 def decoded(name: bytes) -> str:
     """Return a name of bytes, of which not all need be text, as a string."""
     return os.fsdecode(name)
+
+
+def forget(pid: int, target: str) -> None:
+    """Remove what a process that was killed left of an output."""
+    if not is_url(target):
+        storage.remove_left_by(pid, target)
 
 
 def stays_below(name: str) -> bool:

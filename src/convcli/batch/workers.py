@@ -4,11 +4,13 @@ import contextlib
 import multiprocessing
 import signal
 import sys
+import threading
 import warnings
 import weakref
 from multiprocessing.connection import Connection
 from typing import Any
 
+from convcli.batch import places
 from convcli.batch.job import Job, Outcome, Status, Work
 
 _PATIENCE = 5.0
@@ -38,10 +40,7 @@ class Worker:
     """
 
     def __init__(self, work: Work) -> None:
-        # A fork starts in 10 ms with all that is imported here; elsewhere than on Linux it
-        # is not safe.
-        start = "fork" if sys.platform == "linux" else "spawn"
-        context: Any = multiprocessing.get_context(start)
+        context: Any = multiprocessing.get_context(_start_method())
         self.connection, theirs = context.Pipe()
         self.job: Job | None = None
         self.needs = 0
@@ -73,7 +72,9 @@ class Worker:
         except (EOFError, OSError):
             assert job is not None  # noqa: S101 - only workers with a job are asked
             self.close()
-            return Outcome(job=job, status=Status.FAILED, reason=self._last_words())
+            reason = self._last_words()
+            places.forget(self._process.pid, job.target)
+            return Outcome(job=job, status=Status.FAILED, reason=reason)
         return outcome
 
     def leave(self) -> None:
@@ -99,6 +100,16 @@ class Worker:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
         remedy = "use fewer --jobs, or --memory" if code == -signal.SIGKILL else "try it alone"
         return f"the process that filtered it {how}: {remedy}"
+
+
+def _start_method() -> str:
+    """Choose how a process starts.
+
+    A fork takes 10 ms, for it has all that is imported here; a new process takes 300. But
+    a fork is not safe while other threads may hold a lock, nor elsewhere than on Linux.
+    """
+    alone = threading.active_count() == 1
+    return "fork" if alone and sys.platform == "linux" else "spawn"
 
 
 def _serve(connection: Connection, work: Work) -> None:

@@ -129,8 +129,8 @@ batch_options = group(
         default="auto",
         show_default=True,
         section="Many pictures",
-        help="On standard error: a bar (in a pipe plain lines), or plain lines; auto: a bar on a "
-        "terminal, nothing in a pipe.",
+        help="Shown on standard error: a bar (in a pipe plain lines), or plain lines; auto: a "
+        "bar on a terminal, nothing in a pipe.",
     ),
 )
 """What is for many pictures only: see `batch_from`."""

@@ -1,6 +1,7 @@
 """Where bytes come from and go: paths and URLs; the floor below pictures and kernels."""
 
 from convcli.storage.folders import replacing_folder
+from convcli.storage.paths import remove_left_by
 from convcli.storage.replacing import replacing
 from convcli.storage.urls import (
     fetched,
@@ -21,6 +22,7 @@ __all__ = [
     "is_url",
     "local_path",
     "matching",
+    "remove_left_by",
     "replacing",
     "replacing_folder",
     "size_of",

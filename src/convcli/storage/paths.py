@@ -3,8 +3,10 @@
 import contextlib
 import errno
 import os
+import platform
 import secrets
 import stat
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -64,7 +66,7 @@ def _open(final: Path) -> Iterator[BinaryIO]:
         with final.open("wb") as device:
             yield device
         return
-    temporary = final.with_name(f".convcli-{secrets.token_hex(8)}.tmp")
+    temporary = final.with_name(f"{_mark(os.getpid())}-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
@@ -73,6 +75,18 @@ def _open(final: Path) -> Iterator[BinaryIO]:
         temporary.replace(final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_by(pid: int, target: str | Path) -> None:
+    """Remove what a process of this machine left beside a target when it was killed."""
+    folder = Path(os.path.realpath(target)).parent
+    for left in folder.glob(f"{_mark(pid)}-*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def _mark(pid: int) -> str:
+    """Begin the names of a process's temporary files; other machines have the folder too."""
+    return f".convcli-{zlib.crc32(platform.node().encode()):08x}-{pid}"
 
 
 def _take_after(temporary: Path, before: os.stat_result) -> None:
