@@ -1,6 +1,7 @@
 """What the documents' cog blocks call: the program's own words, run and pasted.
 
-Refresh all documents with ``cog -P -r -I docs README.md docs/*.md``.
+Refresh all documents with ``cog -P -r -I docs README.md docs/*.md``, and the pictures that
+they show with ``python docs/generate.py``.
 """
 
 import importlib
@@ -22,6 +23,19 @@ _ROOT = Path(__file__).parent.parent
 _TIME = re.compile(r"^time +\d.*$", re.MULTILINE)
 _NUMBER = re.compile(r"\d[\d.,]*\b")
 
+PICTURES = {
+    "chelsea-sobel-x.png": "convcli apply sobel-x sample_images/chelsea.png {} --quiet",
+    "explained.png": "convcli explain sobel-x sample_images/camera.png --at 302,228 --png {}",
+    "slide.gif": "convcli animate sobel-x sample_images/camera.png {} --at 302,228 --cells 4",
+}
+"""The pictures in docs/images, and the command that makes each."""
+
+
+def make_pictures(folder: Path) -> None:
+    """Make the documents' pictures in a folder, by running their commands."""
+    for name, command in PICTURES.items():
+        _run(command.format(shlex.quote(str(folder.resolve() / name))), str(_ROOT))
+
 
 def run(*commands: str) -> str:
     """Run commands as a reader would type them, and return them with what they print.
@@ -41,6 +55,23 @@ def run(*commands: str) -> str:
     shown = [part for pair in zip(commands, outputs, strict=True) for part in _typed(*pair)]
     body = "\n".join(part for part in shown if part)
     return f"```console\n{body}\n```"
+
+
+def piped(answers: str, command: str) -> str:
+    """Run a command with lines on standard input, as `run` does without.
+
+    Parameters
+    ----------
+    answers : str
+        The lines, parted by blanks.
+    command : str
+        As in `run`.
+    """
+    lines = answers.replace(" ", "\n") + "\n"
+    with tempfile.TemporaryDirectory() as scratch:
+        output = _run(command, scratch, lines)
+    shown = lines.replace("\n", "\\n")
+    return f"```console\n$ printf '{shown}' | {command}\n{output}\n```"
 
 
 def _typed(command: str, output: str) -> tuple[str, str]:
@@ -176,7 +207,7 @@ def _outputs(*commands: str) -> list[str]:
         return [_run(command, scratch) for command in commands]
 
 
-def _run(command: str, folder: str) -> str:
+def _run(command: str, folder: str, lines: str = "") -> str:
     environment = {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(  # noqa: S603 - the documents' own commands
         [sys.executable, "-m", *shlex.split(command)],
@@ -184,7 +215,12 @@ def _run(command: str, folder: str) -> str:
         env=environment,
         capture_output=True,
         encoding="utf-8",
+        input=lines,
         check=False,
     )
     said = (done.stdout + done.stderr).strip()
     return _TIME.sub(lambda found: _NUMBER.sub("…", found[0]), said)
+
+
+if __name__ == "__main__":
+    make_pictures(_ROOT / "docs" / "images")
