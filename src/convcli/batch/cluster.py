@@ -5,6 +5,7 @@ import itertools
 import queue
 import secrets
 import time
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,11 +29,12 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A group on its way: its jobs, and how many workers died of it."""
+    """A group on its way: its jobs, how many workers died of it, whether no other is out."""
 
     future: Any
     jobs: Sequence[Job]
     deaths: int
+    alone: bool
 
 
 class DaskExecutor:
@@ -89,7 +91,7 @@ class DaskExecutor:
                 if not group:
                     break
                 flights.send(group)
-            if not flights.are_out:
+            if not flights.are_out and (self._stopped or not flights.send_suspect()):
                 return
             for outcome in flights.landed():
                 groups.learn(outcome)
@@ -106,6 +108,7 @@ class _Flights:
         self._out: dict[str, _Sent] = {}
         self._back: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._blind: set[str] = set()
+        self._suspects: deque[tuple[Job, int]] = deque()
         self._looked = self._alive = time.monotonic()
         self.threads = self._count_threads()
         self._work = self._keep(work)
@@ -133,7 +136,7 @@ class _Flights:
         """Whether groups are to come back."""
         return bool(self._out)
 
-    def send(self, jobs: Sequence[Job], deaths: int = 0) -> None:
+    def send(self, jobs: Sequence[Job], deaths: int = 0, *, alone: bool = False) -> None:
         """Send a group to the scheduler; the work itself is on the workers already."""
         future = self._client.submit(
             run_group,
@@ -142,8 +145,16 @@ class _Flights:
             key=(self._name, next(self._numbers)),
             retries=self._retries,
         )
-        self._out[future.key] = _Sent(future, jobs, deaths)
+        self._out[future.key] = _Sent(future, jobs, deaths, alone)
         future.add_done_callback(self._back.put)
+
+    def send_suspect(self) -> bool:
+        """Send a job whose workers died, while no other is out; False where there is none."""
+        if not self._suspects:
+            return False
+        job, deaths = self._suspects.popleft()
+        self.send([job], deaths, alone=True)
+        return True
 
     def landed(self) -> list[Outcome]:
         """Wait for a group; return what became of its jobs: of none where it is tried again."""
@@ -208,21 +219,19 @@ class _Flights:
         return replace(outcome, reason=reason + ("" if known else remedy))
 
     def _again(self, sent: _Sent, error: BaseException) -> list[Outcome]:
-        """Try a group again whose workers died, each job by itself; or say that it failed."""
+        """Put jobs aside whose workers died; or say that they failed.
+
+        They died of one of the jobs that they had at the time: only one that does it again
+        with no other beside it is known to be the one.
+        """
         from distributed import KilledWorker  # noqa: PLC0415 - the extra, where it is in use
 
         if not isinstance(error, KilledWorker):
             return _failed(sent.jobs, f"the worker could not do it: {_line(error)}")
         deaths = sent.deaths + error.allowed_failures + 1
-        if len(sent.jobs) > 1:
-            # One file may be what kills them: it must not take the others with it.
-            for job in sent.jobs:
-                self.send([job])
-        elif deaths <= self._retries:
-            self.send(sent.jobs, deaths)
-        else:
-            reason = f"{deaths} workers died while they were at it: try it alone"
-            return _failed(sent.jobs, reason)
+        if self._retries == 0 or (sent.alone and deaths > self._retries):
+            return _failed(sent.jobs, f"{deaths} workers died while they were at it")
+        self._suspects.extend((job, deaths) for job in sent.jobs)
         return []
 
 

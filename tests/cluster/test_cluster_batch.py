@@ -1,0 +1,248 @@
+"""A batch on a real cluster: the same bytes as here, whatever is lost on the way."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.support import PHOTOS, command, environment, process, save
+from cluster.conftest import COUNT, contents
+from dask_cluster import Cluster
+from s3_server import Bucket
+
+Running = subprocess.Popen[bytes]
+
+
+def lines_of(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+@contextmanager
+def started(*words: str | Path) -> Iterator[Running]:
+    """Start the program in a session of its own, whose processes get a terminal's signals."""
+    running = subprocess.Popen(
+        command(*words),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        start_new_session=True,
+    )
+    with running:
+        yield running
+        running.kill()
+
+
+def await_outcomes(running: Running, count: int) -> list[dict[str, Any]]:
+    assert running.stdout is not None
+    return [json.loads(running.stdout.readline()) for _ in range(count)]
+
+
+def batch(photos: Path, out: Path, address: str) -> list[str | Path]:
+    return ["apply", "gaussian:2", photos, "--out-dir", out, "--cluster", address, "--json"]
+
+
+# ------------------------------------------------------------------ the same as here
+
+
+def test_a_batch_is_the_same_as_on_one_machine(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    ended = process(*batch(photos, tmp_path / "out", cluster.address))
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    *outcomes, last = lines_of(ended.stdout)
+    assert last["summary"]["done"] == len(outcomes) == COUNT
+    assert {one["target"] for one in outcomes} == {
+        str(tmp_path / "out" / name) for name in expected
+    }
+    assert contents(tmp_path / "out") == expected
+
+
+def test_relative_paths_are_those_of_the_client(cluster: Cluster, tmp_path: Path) -> None:
+    save(tmp_path / "in.png", [[1, 2, 3]])
+    words = ("apply", "[[2]]", "in.png", "--out-dir", "out", "--cluster", cluster.address)
+    ended = process(*words, "--json", folder=tmp_path)
+    one, last = lines_of(ended.stdout)
+    assert (one["source"], one["target"]) == ("in.png", os.path.join("out", "in.png"))  # noqa: PTH118
+    assert last["summary"]["done"] == 1
+    assert (tmp_path / "out" / "in.png").exists()
+
+
+def test_odd_names(cluster: Cluster, tmp_path: Path) -> None:
+    names = ["a b.png", "new\nline.png", "-dash.png", "ünï→码.png", "x" * 250 + ".png"]
+    named = [os.fsencode(name) for name in names] + [b"no-text-\xff.png"]
+    for number, name in enumerate(named):
+        save(tmp_path / "in.png", [[number, 9]])
+        os.rename(tmp_path / "in.png", os.fsencode(tmp_path) + b"/" + name)  # noqa: PTH104
+    words = ("apply", "[[2]]", "--files-from", "-", "--out-dir", "out", "-q")
+    for out, more in (("here", ()), ("there", ("--cluster", cluster.address))):
+        ended = process(
+            *(out if word == "out" else word for word in words),
+            *more,
+            stdin=b"\0".join(named) + b"\0",
+            folder=tmp_path,
+        )
+        assert (ended.returncode, ended.stderr) == (0, b"")
+    here = contents(tmp_path / "here")
+    assert len(here) == len(named)
+    assert contents(tmp_path / "there") == here
+
+
+# ------------------------------------------------------------------ what goes wrong
+
+
+def test_a_worker_that_is_killed_costs_nothing(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    doomed = cluster.start_worker()
+    with started(*batch(photos, tmp_path, cluster.address)) as running:
+        outcomes = await_outcomes(running, 3)
+        os.kill(doomed, signal.SIGKILL)
+        rest, errors = running.communicate(timeout=60)
+    assert (running.returncode, errors) == (0, b"")
+    *more, last = lines_of(rest)
+    assert last["summary"]["done"] == len(outcomes) + len(more) == COUNT
+    made = contents(tmp_path)
+    # A process that is killed cannot take away what it was in the middle of.
+    assert {name: made[name] for name in made if not name.startswith(".convcli-")} == expected
+
+
+def test_a_client_that_is_killed_goes_on_with_skip(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    with started(*batch(photos, tmp_path, cluster.address)) as running:
+        await_outcomes(running, 5)
+        os.kill(running.pid, signal.SIGKILL)
+    ended = process(*batch(photos, tmp_path, cluster.address), "--on-exists", "skip")
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    summary = lines_of(ended.stdout)[-1]["summary"]
+    assert summary["skipped"] >= 5
+    assert summary["skipped"] + summary["done"] == COUNT
+    assert contents(tmp_path) == expected
+
+
+@pytest.mark.parametrize("where", ["running", "local:2"])
+def test_an_interrupt_finishes_what_runs(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path, where: str
+) -> None:
+    address = cluster.address if where == "running" else where
+    with started(*batch(photos, tmp_path, address)) as running:
+        await_outcomes(running, 2)
+        os.killpg(running.pid, signal.SIGINT)
+        rest, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert b"Traceback" not in errors
+    *more, last = lines_of(rest)
+    made = contents(tmp_path)
+    assert last["summary"]["interrupted"]
+    assert 2 + len(more) == last["summary"]["done"] == len(made) < COUNT
+    assert made == {name: expected[name] for name in made}
+
+
+def test_two_interrupts_stop_at_once(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    with started(*batch(photos, tmp_path, cluster.address)) as running:
+        await_outcomes(running, 2)
+        assert running.stderr is not None
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.stderr.readline() == b"\n"
+        assert running.stderr.readline().startswith(b"Interrupted")
+        os.killpg(running.pid, signal.SIGINT)
+        _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert b"Traceback" not in errors
+    ended = process(*batch(photos, tmp_path, cluster.address), "--on-exists", "skip")
+    assert ended.returncode == 0
+    assert contents(tmp_path) == expected
+
+
+def test_a_full_disk_a_damaged_file_and_one_that_vanishes_stop_no_other(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    out.mkdir()
+    source.mkdir()
+    for path in photos.iterdir():
+        os.link(path, source / path.name)
+    (source / "001.jpg").unlink()
+    (source / "001.jpg").write_bytes(b"no picture")
+    # The one device of Linux that is always full.
+    (out / "002.jpg").symlink_to("/dev/full")
+    last = f"{COUNT - 1:03}.jpg"
+    with started(*batch(source, out, cluster.address), "--on-exists", "overwrite") as running:
+        outcomes = await_outcomes(running, 1)
+        (source / last).unlink()
+        rest, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert len(errors.splitlines()) == 1
+    *more, summary = lines_of(rest)
+    failed = [one for one in (*outcomes, *more) if one["status"] == "failed"]
+    reasons = {Path(one["source"]).name: one["reason"] for one in failed}
+    assert reasons.keys() == {"001.jpg", "002.jpg", last}
+    assert reasons["001.jpg"].startswith("expected a picture, got something else")
+    assert reasons["002.jpg"].endswith("cannot be written: No space left on device")
+    assert reasons[last] == "no such file: check the path"
+    assert summary["summary"]["done"] == COUNT - 3
+    (out / "002.jpg").unlink()
+    assert contents(out) == {
+        name: data for name, data in expected.items() if name not in reasons
+    }
+
+
+def test_a_duplicate_is_refused_before_anything_runs(cluster: Cluster, tmp_path: Path) -> None:
+    source = save(tmp_path / "in.png", [[1, 2, 3]])
+    words = ("apply", "box", source, source, "--out-dir", tmp_path / "out")
+    ended = process(*words, "--cluster", cluster.address)
+    assert ended.returncode == 2
+    assert b"the input is given twice" in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# ------------------------------------------------------------------ S3
+
+
+@pytest.mark.parametrize("where", ["here", "on the cluster"])
+def test_from_a_store_to_a_store(
+    cluster: Cluster, bucket: Bucket, tmp_path: Path, where: str
+) -> None:
+    for name in ("camera.png", "coffee.png", "rocket.jpg"):
+        bucket.put(f"in/deeper/{name}", (PHOTOS / name).read_bytes())
+    bucket.put("in/readme.txt", b"no picture")
+    words = ["apply", "sobel-x", bucket.url("in"), "--recursive", "--json"]
+    words += ["--out-dir", bucket.url("out")]
+    words += ["--cluster", cluster.address] if where == "on the cluster" else []
+    ended = asked(words, bucket)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert process("apply", "sobel-x", PHOTOS, "--out-dir", tmp_path, "-q").returncode == 0
+    here = contents(tmp_path)
+    for name in ("camera.png", "coffee.png", "rocket.jpg"):
+        assert bucket.get(f"out/deeper/{name}") == here[name]
+    assert len(bucket.keys()) == 7
+
+
+def asked(words: list[str], bucket: Bucket) -> subprocess.CompletedProcess[bytes]:
+    env = environment(**bucket.settings)
+    return subprocess.run(command(*words), capture_output=True, check=False, env=env)
+
+
+def test_a_pattern_of_objects_of_which_one_is_there_already(bucket: Bucket) -> None:
+    for name in ("in/camera.png", "in/coffee.png", "in/rocket.jpg", "out/coffee.png"):
+        bucket.put(name, (PHOTOS / Path(name).name).read_bytes())
+    words = ["apply", "box", bucket.url("in/*.png"), "--out-dir", bucket.url("out"), "--json"]
+    refused = asked(words, bucket)
+    assert refused.returncode == 2
+    assert refused.stderr.decode().startswith(
+        f"Error: {bucket.url('out/coffee.png')}: the output exists: use --on-exists skip"
+    )
+    skipped = asked([*words, "--on-exists", "skip"], bucket)
+    assert skipped.returncode == 0
+    summary = lines_of(skipped.stdout)[-1]["summary"]
+    assert (summary["done"], summary["skipped"]) == (1, 1)
+    assert bucket.get("out/coffee.png") == (PHOTOS / "coffee.png").read_bytes()
