@@ -91,8 +91,9 @@ def command(
     if it were the whole picture, in grey; padding has green frames.
     """
     from convcli.images.canvas_files import check_canvas_target, write_frames  # noqa: PLC0415
-    from convcli.lessons.animate import durations_for, frames_of, scene_of  # noqa: PLC0415
+    from convcli.lessons.animate import durations_for, frames_of  # noqa: PLC0415 - NumPy
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+    from convcli.lessons.scene import scene_of  # noqa: PLC0415 - NumPy
 
     check_canvas_target(target, moving=True)
     options = options_from(settings)

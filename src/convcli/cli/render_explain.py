@@ -10,7 +10,8 @@ from convcli.cli.render import show, show_facts, width_of_output
 from convcli.cli.render_kernels import color_cell
 from convcli.filtering.cells import cell_colors
 from convcli.lessons.explain_words import facts_of, grid_title, title_of
-from convcli.lessons.explanation import Explanation, Plane
+from convcli.lessons.explanation import Explanation
+from convcli.lessons.explanation_parts import Plane
 from convcli.lessons.pictures import grey_colors, middle
 from convcli.wording import tight
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from convcli.borders import Border, source_indices
 from convcli.errors import GeometryError
-from convcli.filtering import Alpha, Filtered, Options, Report, filter_picture
+from convcli.filtering import Alpha, Filtered, Options, filter_picture
 from convcli.filtering.stages import Operand
 from convcli.geometry import Axis, Pair, Window, window
 from convcli.images import Picture
 from convcli.kernels import Combine, Kernel, Operator
-from convcli.lessons.explanation import Explanation, Grid, Part, Plane, together
+from convcli.lessons.explanation import Explanation, steps_between, together
+from convcli.lessons.explanation_parts import Grid, Part, Plane
 
 _COLOURS = ("red", "green", "blue")
 
@@ -159,7 +160,7 @@ def _explained(
         combine=combine,
         raw=raw,
         range=mapping,
-        steps=_steps(raw, value, mapping, picture.white, report),
+        steps=steps_between(raw, value, mapping, picture.white, report),
         value=value,
         white=picture.white,
         alpha=report.alpha_way,
@@ -225,31 +226,3 @@ def _check_place(at: Pair, channels: Sequence[int] | None, shape: tuple[int, ...
             f"channel: expected 0 to {count - 1}, got {', '.join(map(str, channels))}: choose "
             "one of them"
         )
-
-
-def _steps(
-    raw: float, value: float, mapping: str, white: int, report: Report
-) -> tuple[tuple[str, float], ...]:
-    """Say how a raw value becomes a pixel; the last step is what was written."""
-    if mapping == "none":
-        return ()
-    steps: list[tuple[str, float]] = []
-    now = raw
-    if mapping == "abs":
-        now = abs(raw)
-        steps.append(("abs: drop the sign", now))
-    elif mapping == "shift":
-        now = raw + (white + 1) // 2
-        steps.append((f"shift: add {(white + 1) // 2}", now))
-    elif mapping == "balance":
-        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
-        now = middle + (raw * (white - middle) / largest if largest else 0)
-        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", now))
-    elif mapping == "stretch" and report.high > report.low:
-        now = (raw - report.low) * white / (report.high - report.low)
-        steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", now))
-    if not 0 <= now <= white:
-        steps.append((f"clip: cut off at {0 if now < 0 else white}", value))
-    elif now != value:
-        steps.append(("round to a whole number, halves to even", value))
-    return tuple(steps)

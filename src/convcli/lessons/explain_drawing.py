@@ -13,7 +13,8 @@ from convcli.lessons.explain_words import (
     title_of,
     two_places,
 )
-from convcli.lessons.explanation import Explanation, Part, Plane
+from convcli.lessons.explanation import Explanation
+from convcli.lessons.explanation_parts import Part, Plane
 from convcli.lessons.pictures import middle
 from convcli.wording import short, tight
 

@@ -1,7 +1,8 @@
 """An explanation in words: the arithmetic, and what it means."""
 
 from convcli.kernels import Combine
-from convcli.lessons.explanation import Explanation, Part, Plane, meaning_of
+from convcli.lessons.explanation import Explanation
+from convcli.lessons.explanation_parts import Part, Plane, meaning_of
 from convcli.wording import short
 
 Facts = list[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""What is said of one output value: patch · kernel, bias, range step, and what it means."""
+"""What is said of one output value: the answers of kernels, the range step, the pixel."""
 
 import math
 from dataclasses import dataclass
@@ -7,128 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.filtering import Alpha
+from convcli.filtering import Alpha, Report
 from convcli.geometry import Pair
 from convcli.kernels import Combine
+from convcli.lessons.explanation_parts import Part
 
-Grid = NDArray[np.float64]
-
-_ORTHOGONAL = 0.1
-_SIMILAR = 0.5
 _WEIGHTED = Alpha.PREMULTIPLY.value
-_UNSEEN = 1e-6
-"""Below this opacity there is no colour to recover: as apply has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """What one input channel contributes.
-
-    Attributes
-    ----------
-    channel : int or None
-        The input channel; None for the opacity.
-    name : str
-        What a person calls it: ``red``, ``input channel 0``; empty where there is one only.
-    patch, weights, products : ndarray of float64, shape (kh, kw)
-        What the window sees, the kernel, and the two multiplied.
-    """
-
-    channel: int | None
-    name: str
-    patch: Grid
-    weights: Grid
-    products: Grid
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """The answer of one kernel.
-
-    Attributes
-    ----------
-    kernel : str
-        Its name.
-    weights_sum : float
-        The sum of its weights.
-    planes : tuple of Plane
-        A 2-D kernel has one, a filter bank one for each input channel. Where the colours
-        count by their opacity, the patch holds colour times opacity.
-    bias : float
-        What is added to the sum.
-    opacity : Plane or None
-        The opacity (0 to 1), filtered alike, where the sum is divided by it.
-    """
-
-    kernel: str
-    weights_sum: float
-    planes: tuple[Plane, ...]
-    bias: float
-    opacity: Plane | None = None
-
-    @property
-    def total(self) -> float:
-        """The sum of all products: the dot product of patch and kernel."""
-        return float(sum(plane.products.sum() for plane in self.planes))
-
-    @property
-    def seen(self) -> float | None:
-        """The filtered opacity that the sum is divided by; None where it is not."""
-        if self.opacity is None:
-            return None
-        return float(self.opacity.products.sum()) / self.weights_sum
-
-    @property
-    def is_unseen(self) -> bool:
-        """Whether the opacity leaves no colour to recover."""
-        return self.seen is not None and self.seen <= _UNSEEN
-
-    @property
-    def colour(self) -> float:
-        """The sum over the opacity, where it counts; 0 where nothing is seen."""
-        return 0.0 if self.is_unseen else self.total / (self.seen or 1.0)
-
-    @property
-    def raw(self) -> float:
-        """The answer, before it is combined or becomes a pixel."""
-        return 0.0 if self.is_unseen else self.colour + self.bias
-
-    @property
-    def cosine(self) -> float | None:
-        """Cosine of the angle between patch and kernel; None where one is all zero."""
-        return self._cosine(0.0)
-
-    @property
-    def centred_cosine(self) -> float | None:
-        """The same with the patch's mean taken off: its pattern alone, not its brightness."""
-        mean = float(np.mean([plane.patch.mean() for plane in self.planes]))
-        return self._cosine(mean)
-
-    def _cosine(self, mean: float) -> float | None:
-        patch = np.concatenate([plane.patch.reshape(-1) for plane in self.planes]) - mean
-        weights = np.concatenate([plane.weights.reshape(-1) for plane in self.planes])
-        lengths = float(np.linalg.norm(patch) * np.linalg.norm(weights))
-        return float(patch @ weights) / lengths if lengths > 0 else None
-
-    @property
-    def meaning(self) -> str:
-        """What the dot product says of the patch, in words."""
-        return meaning_of(self.cosine)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the answer as plain JSON values."""
-        opacity = {} if self.opacity is None else {"opacity": _plane(self.opacity)}
-        return {
-            "planes": [_plane(plane) for plane in self.planes],
-            **opacity,
-            "sum": self.total,
-            "seen": self.seen,
-            "bias": self.bias,
-            "raw": self.raw,
-            "cosine": self.cosine,
-            "centred_cosine": self.centred_cosine,
-            "meaning": self.meaning,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,33 +99,6 @@ class Explanation:
         }
 
 
-def _plane(plane: Plane) -> dict[str, Any]:
-    return {
-        "channel": plane.channel,
-        "patch": plane.patch.tolist(),
-        "weights": plane.weights.tolist(),
-        "products": plane.products.tolist(),
-    }
-
-
-def meaning_of(cosine: float | None) -> str:
-    """Say what a cosine means: similar, orthogonal, opposite.
-
-    Examples
-    --------
-    >>> meaning_of(-0.9)
-    'opposite: the patch looks like the negative of the kernel'
-    """
-    if cosine is None:
-        return "no direction: the patch or the kernel is all zero"
-    if abs(cosine) < _ORTHOGONAL:
-        return "orthogonal: the patch has next to nothing of the kernel's pattern"
-    much = "" if abs(cosine) >= _SIMILAR else "somewhat "
-    if cosine > 0:
-        return f"{much}similar: the patch looks like the kernel"
-    return f"{much}opposite: the patch looks like the negative of the kernel"
-
-
 def together(answers: list[float], combine: Combine | None) -> float:
     """Return the answers of some kernels as one.
 
@@ -257,3 +114,43 @@ def together(answers: list[float], combine: Combine | None) -> float:
     if combine is Combine.MIN:
         return min(answers)
     return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
+
+
+def steps_between(
+    raw: float, value: float, mapping: str, white: int, report: Report
+) -> tuple[tuple[str, float], ...]:
+    """Say how a raw value becomes a pixel; the last step is what was written.
+
+    Parameters
+    ----------
+    raw, value : float
+        Before the range step, and what was written.
+    mapping : str
+        The range step: a value of `Range`, or ``none`` for raw floats.
+    white : int
+        The largest value a pixel can have.
+    report : Report
+        What filtering saw: the extent that is stretched.
+    """
+    if mapping == "none":
+        return ()
+    steps: list[tuple[str, float]] = []
+    now = raw
+    if mapping == "abs":
+        now = abs(raw)
+        steps.append(("abs: drop the sign", now))
+    elif mapping == "shift":
+        now = raw + (white + 1) // 2
+        steps.append((f"shift: add {(white + 1) // 2}", now))
+    elif mapping == "balance":
+        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
+        now = middle + (raw * (white - middle) / largest if largest else 0)
+        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", now))
+    elif mapping == "stretch" and report.high > report.low:
+        now = (raw - report.low) * white / (report.high - report.low)
+        steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", now))
+    if not 0 <= now <= white:
+        steps.append((f"clip: cut off at {0 if now < 0 else white}", value))
+    elif now != value:
+        steps.append(("round to a whole number, halves to even", value))
+    return tuple(steps)
