@@ -6,7 +6,7 @@ computes only "valid" outputs.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,7 @@ from convcli.geometry import Axis
 Values = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(NamedTuple):
     """The outputs that are computed together, of one channel or (None) of all."""
 
     rows: slice
@@ -161,6 +160,7 @@ class Loader:
         self._fill = problem.fill
         self._buffer = buffer
         self._left, self._width = problem.window.padding[1][0], problem.shape[1]
+        self._step, self._extent = problem.window.rows.stride, problem.window.rows.extent
         self._rows, self._columns = padded_sources(problem)
         if block is not None:
             self._rows = _places(self._rows, block.held_rows)
@@ -179,7 +179,8 @@ class Loader:
         """
         if tile.channel is not None:
             image = image[..., tile.channel : tile.channel + 1]
-        rows = sources_of(self._window.rows, tile.rows, self._rows)
+        first, last = tile.rows.start * self._step, (tile.rows.stop - 1) * self._step
+        rows = self._rows[first : last + self._extent]
         key = (tile.columns.start, tile.columns.stop, len(rows))
         bound = self._bound.get(key)
         if bound is None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.plan import Plan
 from convcli.engine.scratch import Scratch
-from convcli.engine.store import Seen, Store
+from convcli.engine.store import NOTHING, Seen, Store
 from convcli.engine.strategies import FALLBACK, Part, Strategy
 from convcli.engine.tiles import Block, Loader, Tile, pieces
 
@@ -41,9 +41,6 @@ class Worker:
 
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
         self._plan, self.block = plan, block
-        height, width, _ = plan.problem.result_shape
-        self._rows = slice(0, height) if block is None else block.rows
-        self._columns = slice(0, width) if block is None else block.columns
         self._scratch = Scratch()
         self.strategy = plan.strategy
         self._tile, self._loader = self._feed(plan.strategy, "tile")
@@ -68,32 +65,38 @@ class Worker:
     def _store_parts(
         self, strategy: Strategy, parts: list[Part], tile: Tile, store: Store
     ) -> Seen:
-        seen = Seen()
+        seen = NOTHING
+        last = (
+            tile.rows.stop if self.block is None else min(tile.rows.stop, self.block.rows.stop)
+        )
         for part in parts:
-            if tile.rows.start + part.first >= min(tile.rows.stop, self._rows.stop):
+            first = tile.rows.start + part.first
+            if first >= last:
                 break
-            seen += self._store_part(strategy, part, tile, store)
+            rows = slice(first, min(first + part.rows, tile.rows.stop))
+            made = Tile(rows, tile.columns, tile.channel)
+            found = self._store_part(strategy, part, made, store)
+            seen = found if seen is NOTHING else seen + found
         return seen
 
-    def _store_part(self, strategy: Strategy, part: Part, tile: Tile, store: Store) -> Seen:
+    def _store_part(self, strategy: Strategy, part: Part, made: Tile, store: Store) -> Seen:
         """Store what is wanted of some rows of a tile."""
-        first = tile.rows.start + part.first
-        made = slice(first, min(first + part.rows, tile.rows.stop))
-        rows, columns = _common(made, self._rows), _common(tile.columns, self._columns)
-        if rows.start >= rows.stop or columns.start >= columns.stop:
+        wanted = made if self.block is None else _wanted(made, self.block)
+        if wanted is None:
             # The parts below may build on this one.
             part.compute()
-            return Seen()
-        place = Tile(_from(rows, self._rows), _from(columns, self._columns), tile.channel)
-        if part.direct and _sizes(rows, columns) == (part.rows, strategy.columns):
+            return NOTHING
+        place = wanted if self.block is None else _within(wanted, self.block)
+        rows, columns = _sizes(wanted)
+        if part.direct and (rows, columns) == (part.rows, strategy.columns):
             target = store.direct(place, strategy.working)
             if target is not None:
                 part.direct(target)
-                return Seen()
-        lines, pixels = _from(rows, made), _from(columns, tile.columns)
-        outputs = strategy.outputs
-        values = part.compute()[lines, pixels.start * outputs : pixels.stop * outputs]
-        around = None if lines.start or pixels.start else part.around
+                return NOTHING
+        top, outputs = wanted.rows.start - made.rows.start, strategy.outputs
+        left = wanted.columns.start - made.columns.start
+        values = part.compute()[top : top + rows, left * outputs : (left + columns) * outputs]
+        around = None if top or left else part.around
         return store.write(values, place, self._scratch, around)
 
     def _mend(self, tile: Tile, image: Values, store: Store) -> Seen:
@@ -140,16 +143,30 @@ def rest(worker: Worker) -> None:
         _RESTING.append(worker)
 
 
+def _wanted(made: Tile, block: Block) -> Tile | None:
+    """Return the part of a tile that a block wants, if any."""
+    rows, columns = _common(made.rows, block.rows), _common(made.columns, block.columns)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return None
+    return Tile(rows, columns, made.channel)
+
+
+def _within(tile: Tile, block: Block) -> Tile:
+    """Return a tile as counted from the start of a block."""
+    rows, columns = _from(tile.rows, block.rows), _from(tile.columns, block.columns)
+    return Tile(rows, columns, tile.channel)
+
+
 def _common(one: slice, other: slice) -> slice:
     return slice(max(one.start, other.start), min(one.stop, other.stop))
 
 
 def _from(part: slice, whole: slice) -> slice:
-    """Return a part as counted from the start of a whole."""
     return slice(part.start - whole.start, part.stop - whole.start)
 
 
-def _sizes(rows: slice, columns: slice) -> tuple[int, int]:
+def _sizes(tile: Tile) -> tuple[int, int]:
+    rows, columns, _ = tile
     return (rows.stop - rows.start, columns.stop - columns.start)
 
 
