@@ -15,6 +15,8 @@ from PIL import Image
 _SOBEL = "-1 0 1 -2 0 2 -1 0 1"
 _PYTHON = [sys.executable]
 _CONVCLI = [*_PYTHON, "-m", "convcli"]
+_ALIKE = ["--range", "clip", "--border", "replicate", "-q"]
+"""What the others do without being told, so that all write the same picture."""
 
 
 def all_processes(rounds: int) -> list[dict[str, Any]]:
@@ -38,7 +40,7 @@ def all_processes(rounds: int) -> list[dict[str, Any]]:
         ]
         for suffix in ("jpg", "ppm", "png"):
             source = pictures[suffix]
-            ours = [*_CONVCLI, "apply", "sobel-x", source, folder / f"o.{suffix}", "-q"]
+            ours = [*_CONVCLI, "apply", "sobel-x", source, folder / f"o.{suffix}", *_ALIKE]
             peers = _programs(source, folder, suffix)
             row = _compared(f"apply sobel-x, 12 megapixels {suffix}", ours, peers, rounds)
             row["bytes"] = {

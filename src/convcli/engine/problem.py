@@ -57,12 +57,12 @@ class Problem:
     fill: float
     result: np.dtype[Any]
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         """Channels of the result."""
         return self.kernel.filters if self.kernel.is_bank else self.shape[2]
 
-    @property
+    @cached_property
     def result_shape(self) -> Shape:
         """Size of the result (H', W', O)."""
         rows, columns = self.window.output_shape(self.shape[:2])

@@ -84,6 +84,10 @@ class Kernel:
         return self._key == other._key
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         # A sample: hashing all weights of a large bank takes as long as using it.
         step = self.weights.size // _HASHED + 1
         return hash((self.weights.shape, self.weights.flat[::step].tobytes(), self.bias))
