@@ -1,5 +1,6 @@
 """How numbers and sizes are written for people."""
 
+import math
 from collections.abc import Sequence
 
 _LONGEST_WHOLE = 1e6
@@ -40,6 +41,8 @@ def tight(value: float) -> str:
     ('.062', '-.5', '255', '0', '~0', '0')
     """
     value += 0.0  # -0 becomes 0
+    if not math.isfinite(value):
+        return f"{value:g}"
     if abs(value) >= 1 or value == 0:
         return short(value) if value == round(value) else f"{value:.3g}"
     if abs(value) < _TINY:

@@ -236,3 +236,16 @@ def test_a_gradient_by_hand(ask: Ask, run: Callable[..., Any], tmp_path: Path) -
     assert one["value"] == 14
     text = run("explain", "sobel", path, "--at", "1,1").stdout
     assert "magnitude  √(10² + 10²) = 14.14" in text
+
+
+def test_numbers_that_are_none(ask: Ask, run: Callable[..., Any], tmp_path: Path) -> None:
+    path = str(tmp_path / "nan.npy")
+    np.save(path, np.array([[1, np.nan], [3, np.inf]], np.float32))
+    (one,) = ask("explain", "box:3", path, "--at", "0,0")["channels"]
+    assert one["planes"][0]["patch"][1] == [0, 1, None]
+    assert one["value"] is None
+    drawn = str(tmp_path / "nan.png")
+    result = run("explain", "box:3", path, "--at", "0,0", "--png", drawn)
+    assert result.exit_code == 0, result.output
+    assert "nan" in result.stdout
+    assert "inf" in result.stdout

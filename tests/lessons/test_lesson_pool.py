@@ -199,3 +199,16 @@ def test_pooling_warns_and_refuses(
     assert "expected at most half of the window, 1 px for 3, got 2" in refuse(
         *words, "--k", "3", "-p", "2"
     )
+
+
+def test_channels_that_no_picture_has(
+    run: Callable[..., Any], refuse: Callable[..., str], tmp_path: Path
+) -> None:
+    source = str(tmp_path / "five.npy")
+    np.save(source, np.zeros((4, 4, 5), np.uint8))
+    words = ["pool", "max", source]
+    assert "got 5: write a .npy or .tif, put {map} into the name" in refuse(
+        *words, str(tmp_path / "o.png")
+    )
+    run(*words, str(tmp_path / "m-{map}.png"), "-q")
+    assert len(list(tmp_path.glob("m-*.png"))) == 5

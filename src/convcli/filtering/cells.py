@@ -15,13 +15,16 @@ _DUST = 1e-13
 def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
 
+    What is NaN or infinite is white, too.
+
     Examples
     --------
     >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
     [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
     """
-    largest = float(np.abs(grid).max()) or 1.0
-    places = np.rint(_MIDDLE + _REACH * grid / largest).astype(np.intp)
+    known = np.where(np.isfinite(grid), grid, 0.0)
+    largest = float(np.abs(known).max()) or 1.0
+    places = np.rint(_MIDDLE + _REACH * known / largest).astype(np.intp)
     return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
 
 

@@ -3,6 +3,7 @@
 What is drawn is made of squares and short texts, so that a lesson reads at arm's length.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -36,8 +37,8 @@ _DIVERGING = (
 
 
 def grey(value: float) -> Colour:
-    """Return a grey; 0 is black, 1 is white."""
-    level = round(255 * min(max(value, 0.0), 1.0))
+    """Return a grey; 0 is black, 1 is white. What is no number is black."""
+    level = 0 if math.isnan(value) else round(255 * min(max(value, 0.0), 1.0))
     return (level, level, level)
 
 

@@ -69,9 +69,9 @@ def strips_of(
         filter_picture(picture, [kernel], replace(options, border=border)).values[:size, :size]
         for border in Border
     ]
-    zero = results[0].astype(np.int64)
+    zero = results[0].astype(np.float64)
     return [
-        Strip(border, result, float(np.abs(result.astype(np.int64) - zero).max()))
+        Strip(border, result, float(np.nan_to_num(np.abs(result - zero)).max()))
         for border, result in zip(Border, results, strict=True)
     ]
 

@@ -14,6 +14,7 @@ from convcli.filtering.stages import Operand
 from convcli.geometry import Axis, Pair, window
 from convcli.images import Picture
 from convcli.kernels import Operator
+from convcli.lessons.pictures import json_number
 
 Values = NDArray[Any]
 
@@ -54,8 +55,8 @@ class Difference:
             "output_shift": None
             if self.output_shift is None
             else {"x": self.output_shift[1], "y": self.output_shift[0]},
-            "inside": self.inside,
-            "border": self.border,
+            "inside": None if self.inside is None else json_number(self.inside),
+            "border": None if self.border is None else json_number(self.border),
             "commutes": self.commutes,
         }
 

@@ -15,7 +15,7 @@ from convcli.lessons.explain_words import (
 )
 from convcli.lessons.explanation import Explanation
 from convcli.lessons.explanation_parts import Part, Plane
-from convcli.lessons.pictures import middle
+from convcli.lessons.pictures import finite, middle
 from convcli.wording import short, tight
 
 _SIDE = 52
@@ -110,8 +110,12 @@ def _grey_cells(
 
 
 def _cells(values: NDArray[np.float64]) -> list[list[Cell]]:
-    scale = float(np.abs(values).max()) or 1.0
-    return [[Cell(diverging(v / scale), tight(v)) for v in line] for line in values.tolist()]
+    known = finite(values)
+    levels = known / (float(np.abs(known).max()) or 1.0)
+    return [
+        [Cell(diverging(level), tight(value)) for level, value in zip(*pair, strict=True)]
+        for pair in zip(levels.tolist(), values.tolist(), strict=True)
+    ]
 
 
 def _caption(canvas: Canvas, top: int, one: Explanation) -> int:

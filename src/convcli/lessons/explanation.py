@@ -11,6 +11,7 @@ from convcli.filtering import Alpha, Report
 from convcli.geometry import Pair
 from convcli.kernels import Combine
 from convcli.lessons.explanation_parts import Part
+from convcli.lessons.pictures import json_number
 
 _WEIGHTED = Alpha.PREMULTIPLY.value
 
@@ -81,7 +82,11 @@ class Explanation:
             answer = self.parts[0].as_dict()
         else:
             parts = [{"kernel": part.kernel, **part.as_dict()} for part in self.parts]
-            answer = {"combine": self.combine.value, "parts": parts, "raw": self.raw}
+            answer = {
+                "combine": self.combine.value,
+                "parts": parts,
+                "raw": json_number(self.raw),
+            }
         return {
             "x": self.at[1],
             "y": self.at[0],
@@ -93,8 +98,10 @@ class Explanation:
             **answer,
             "alpha_way": self.alpha,
             "range": self.range,
-            "steps": [{"step": name, "value": value} for name, value in self.steps],
-            "value": self.value,
+            "steps": [
+                {"step": name, "value": json_number(value)} for name, value in self.steps
+            ],
+            "value": json_number(self.value),
             "opacity_value": self.opacity,
         }
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.lessons.pictures import json_number
+
 Grid = NDArray[np.float64]
 
 _ORTHOGONAL = 0.1
@@ -115,10 +117,10 @@ class Part:
         return {
             "planes": [_plane(plane) for plane in self.planes],
             **opacity,
-            "sum": self.total,
+            "sum": json_number(self.total),
             "seen": self.seen,
             "bias": self.bias,
-            "raw": self.raw,
+            "raw": json_number(self.raw),
             "cosine": self.cosine,
             "centred_cosine": self.centred_cosine,
             "meaning": self.meaning,
@@ -128,10 +130,14 @@ class Part:
 def _plane(plane: Plane) -> dict[str, Any]:
     return {
         "channel": plane.channel,
-        "patch": plane.patch.tolist(),
-        "weights": plane.weights.tolist(),
-        "products": plane.products.tolist(),
+        "patch": _numbers(plane.patch),
+        "weights": _numbers(plane.weights),
+        "products": _numbers(plane.products),
     }
+
+
+def _numbers(grid: Grid) -> list[list[float | None]]:
+    return [[json_number(value) for value in row] for row in grid.tolist()]
 
 
 def meaning_of(cosine: float | None) -> str:
@@ -143,7 +149,7 @@ def meaning_of(cosine: float | None) -> str:
     'opposite: the patch looks like the negative of the kernel'
     """
     if cosine is None:
-        return "no direction: the patch or the kernel is all zero"
+        return "no direction: the patch or the kernel is all zero, or not finite"
     if abs(cosine) < _ORTHOGONAL:
         return "orthogonal: the patch has next to nothing of the kernel's pattern"
     much = "" if abs(cosine) >= _SIMILAR else "somewhat "

@@ -1,6 +1,7 @@
 """Where the lessons take pictures from, and small things that they share about them."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,19 @@ def read_picture_at(source: str) -> Picture:
     return read_source(source).frames[0]
 
 
+def json_number(value: float) -> float | None:
+    """Return a number that JSON has: None where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return values that have a colour: 0 for those that are NaN or infinite."""
+    return np.where(np.isfinite(values), values, 0.0)
+
+
 def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return greys, shape (…, 3), for levels from 0 (black) to 1 (white)."""
-    greys = np.rint(255 * np.clip(levels, 0, 1)).astype(np.uint8)
+    greys = np.rint(255 * np.clip(finite(levels), 0, 1)).astype(np.uint8)
     return np.repeat(greys[..., np.newaxis], 3, axis=-1)
 
 

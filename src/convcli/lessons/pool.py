@@ -10,6 +10,7 @@ from convcli.errors import ImageError
 from convcli.filtering import STANDARD, Alpha, Filtered, Options, Report
 from convcli.filtering.course import prepared, remainders, working_pixels
 from convcli.filtering.files import pipe_kind, read_source, write_filtered
+from convcli.filtering.maps import written_channels
 from convcli.filtering.ranges import rescaled
 from convcli.filtering.report import Step
 from convcli.images import NPY, Depth, Picture, Reading, Saving, format_for, from_linear
@@ -51,6 +52,7 @@ def pool_file(
         kind = format_for(target)
     document = read_source(source, reading)
     kind = kind or pipe_kind(document, options)
+    written_channels(document, (), options, target, kind, sheet=False)
     raw = kind == NPY and options.depth is None
     results = [pool_picture(frame, pooling, options, raw=raw) for frame in document.frames]
     return write_filtered(results, document, target, kind, options, saving=saving)
