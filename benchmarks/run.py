@@ -8,11 +8,8 @@ gives medians, and the median of the ratios round by round. Whole processes are 
 """
 
 import argparse
-import datetime as dt
 import json
 import math
-import os
-import platform
 import statistics
 import sys
 import time
@@ -21,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import machine
 from rich.console import Console
 from rich.table import Table
 
@@ -53,38 +51,16 @@ def main() -> None:
         from processes import all_processes  # noqa: PLC0415 - needs other programs
 
         processes = all_processes(chosen.rounds)
-    document = {"machine": machine(), "cases": rows, "processes": processes}
+    document = {
+        "machine": machine("numpy", "cv2", "torch", "scipy"),
+        "cases": rows,
+        "processes": processes,
+    }
     if chosen.json:
         chosen.json.write_text(
             json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8"
         )
     show(document)
-
-
-def machine() -> dict[str, Any]:
-    """Say where and when this was measured."""
-    versions = {
-        name: sys.modules[name].__version__ for name in ("numpy", "cv2", "torch", "scipy")
-    }
-    return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "processor": _processor(),
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
-def _processor() -> str:
-    facts = Path("/proc/cpuinfo")
-    if not facts.exists():
-        return platform.processor()
-    lines = facts.read_text("utf-8").splitlines()
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    name = next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), ""
-    )
-    return f"{name}{', AVX-512' if 'avx512f' in flags else ''}"
 
 
 def measured(case: Case, rounds: int) -> list[dict[str, Any]]:

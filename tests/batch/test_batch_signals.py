@@ -31,7 +31,8 @@ def held(target):
         file.write(b"half")
         file.flush()
         Path(f"started-{os.getpid()}").write_text(str(os.getpid()))
-        while not Path("go").exists():
+        end = time.monotonic() + 60
+        while not Path("go").exists() and time.monotonic() < end:
             time.sleep(0.01)
         file.seek(0)
         yield file
