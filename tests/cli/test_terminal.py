@@ -211,6 +211,21 @@ def test_a_terminal_that_knows_no_escapes_gets_none(tmp_path: Path) -> None:
     assert " -2   0   2" in text
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("apply", "box", "-", "out.png"),
+        ("pool", "max", "-", "out.png"),
+        ("learn", "-", str(CAMERA)),
+        ("borders", "-", "box:3"),
+    ],
+)
+def test_no_picture_is_waited_for_from_a_terminal(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    assert "INPUT is - but standard input is a terminal" in plain(shown(words, 80, tmp_path))
+
+
 def test_a_picture_is_not_written_to_a_terminal(tmp_path: Path) -> None:
     text = plain(shown(("apply", "box", str(CAMERA), "-"), 80, tmp_path))
     assert "standard output is a terminal" in text

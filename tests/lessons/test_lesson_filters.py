@@ -121,7 +121,10 @@ def test_strips_are_what_apply_writes(
 
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:
     assert "give IMAGE and KERNEL, or neither" in refuse("borders", sample("camera.png"))
+    assert "give IMAGE and KERNEL, or neither" in refuse("borders", "--gray")
     assert "at most 40" in refuse("borders", "--width", "99")
+    words = ["borders", sample("camera.png"), "box:3", "--width", "2"]
+    assert "--width is for the names alone" in refuse(*words)
 
 
 def test_a_picture_of_one_pixel_keeps_the_names(

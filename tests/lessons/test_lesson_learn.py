@@ -253,6 +253,8 @@ def test_learning_refuses(
     camera, coffee = sample("camera.png"), sample("coffee.png")
     assert "target: expected INPUT's size, 512 × 512 px" in refuse("learn", camera, coffee)
     assert "fits into 512 × 512 px" in refuse("learn", camera, camera, "--k", "600")
+    assert "at most 1,024 weights" in refuse("learn", camera, camera, "--k", "33")
+    assert "for each output, got 1,083" in refuse("learn", coffee, coffee, "--k", "19", "--mix")
     gray = str(tmp_path / "gray.png")
     Image.open(coffee).convert("L").save(gray)
     assert "use --gray, or --mix" in refuse("learn", coffee, gray)

@@ -8,11 +8,15 @@ import click
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import gray_option, json_option, option
+from convcli.cli.outcome import refuse_terminals
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
     from convcli.kernels import Kernel
     from convcli.lessons.border_strips import Strip
+
+_WIDTH, _WIDEST = 3, 40
+"""Pixels of padding that are drawn, and at most: half a terminal."""
 
 _TOOLS = ("NumPy", "SciPy", "OpenCV", "torch", "ImageMagick")
 
@@ -32,10 +36,9 @@ Examples:
 @option(
     "--width",
     type=whole(1),
-    default=3,
-    show_default=True,
+    default=None,
     section="Output",
-    help="Pixels of padding that are drawn.",
+    help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
 )
 @gray_option
 @option(
@@ -50,7 +53,7 @@ def command(
     *,
     image: str | None,
     kernel: "Kernel | None",
-    width: int,
+    width: int | None,
     gray: bool,
     png: str | None,
     as_json: bool,
@@ -59,19 +62,25 @@ def command(
 
     With IMAGE and KERNEL it shows the top left corner that each mode gives.
     """
-    if width > 40:  # noqa: PLR2004 - half a terminal
-        raise click.UsageError(f"--width: expected at most 40, got {width}: use a smaller one")
     if image is None or kernel is None:
-        if image is not None or png is not None:
+        if image is not None or png is not None or gray:
             raise click.UsageError(
-                "Missing argument 'KERNEL': give IMAGE and KERNEL, or neither"
+                "Missing argument 'KERNEL': give IMAGE and KERNEL, or neither and no option "
+                "that is for them"
             )
-        _show_modes(width, as_json=as_json)
+        _show_modes(_WIDTH if width is None else width, as_json=as_json)
         return
+    if width is not None:
+        raise click.UsageError("--width is for the names alone: leave it out with IMAGE")
+    refuse_terminals(image, None)
     _show_strips(image, kernel, gray=gray, png=png, as_json=as_json)
 
 
 def _show_modes(width: int, *, as_json: bool) -> None:
+    if width > _WIDEST:
+        raise click.UsageError(
+            f"--width: expected at most {_WIDEST}, got {width}: use a smaller one"
+        )
     from convcli.borders import Border  # noqa: PLC0415 - NumPy
     from convcli.lessons.border_strips import NAMES_ELSEWHERE, drawn  # noqa: PLC0415 - NumPy
 

@@ -10,7 +10,7 @@ import click
 
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
-from convcli.cli.outcome import warn
+from convcli.cli.outcome import refuse_terminals, warn
 from convcli.cli.types import PairType
 from convcli.geometry import Pair
 
@@ -127,6 +127,7 @@ def command(
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
     if history is not None and method != "sgd":
         raise click.UsageError("--history needs --method sgd: the other has no steps")
+    refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     task = task_for(
         read_values(source, gray=gray), read_values(target, gray=gray), size, sharing

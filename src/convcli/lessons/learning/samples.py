@@ -20,6 +20,11 @@ _FEWEST = 20
 """Samples a weight that must be left where clipped ones are taken out."""
 
 
+_MOST_WEIGHTS = 1024
+"""Weights of one output at most: equations of so many take about a minute on a photograph,
+and both time and memory grow with the square."""
+
+
 class Sharing(enum.Enum):
     """Which weights the colour channels have."""
 
@@ -136,6 +141,7 @@ def task_for(
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ImageError(f"{name}: expected finite numbers, got NaN or infinity: mend it")
     _check_channels(source.shape[2], inside.shape[2], sharing)
+    _check_weights(size, source.shape[2] if sharing is Sharing.MIX else 1)
     known, left_out = _known(inside, source.shape[2] * size[0] * size[1])
     inputs = np.moveaxis(source, 2, 0).astype(np.float64)
     targets = np.moveaxis(inside, 2, 0).astype(np.float64)
@@ -179,6 +185,15 @@ def _check_channels(source: int, target: int, sharing: Sharing) -> None:
         raise GeometryError(
             f"target: expected {counted(source, 'channel')} as INPUT has, got {target}: use "
             "--gray, or --mix to learn a bank"
+        )
+
+
+def _check_weights(size: Pair, channels: int) -> None:
+    count = size[0] * size[1] * channels
+    if count > _MOST_WEIGHTS:
+        raise GeometryError(
+            f"k: expected at most {_MOST_WEIGHTS:,} weights for each output, got {count:,}: "
+            "use a smaller kernel"
         )
 
 

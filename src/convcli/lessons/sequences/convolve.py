@@ -35,7 +35,7 @@ def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
     if len(a) * len(b) > _DIRECT_LIMIT:
         raise SequenceError(
             f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
-            f"{len(a) * len(b):,}: use the FFT"
+            f"{len(a) * len(b):,}: use --method fft"
         )
     result: list[Number] = [0] * (len(a) + len(b) - 1)
     for i, left in enumerate(a):

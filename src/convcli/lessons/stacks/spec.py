@@ -97,7 +97,8 @@ def layer_from(text: str) -> LayerSpec:
         near = difflib.get_close_matches(kind, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join([*_FIRST, *_PLAIN])}"
         refuse(text, "no such layer", hint)
-    return _with_settings(text.strip(), kind, [part.strip() for part in rest.split(",")])
+    parts = [part.strip() for part in rest.lower().split(",")] if rest.strip() else []
+    return _with_settings(text.strip(), kind, parts)
 
 
 def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
@@ -107,6 +108,8 @@ def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
         if part == "nobias" and kind in ("conv", "fc"):
             bias = False
             continue
+        if not part:
+            refuse(text, "nothing stands beside a comma", "leave the comma out")
         letter = part[:1] if part[:1].isalpha() else ""
         if letter and letter not in _SETTINGS[kind]:
             refuse(text, f"no setting '{part}'", f"{kind} takes {_known(kind)}")
@@ -123,7 +126,8 @@ def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
 def _layer(text: str, kind: str, found: dict[str, Pair | str], *, bias: bool) -> LayerSpec:
     needed = "k" if kind in ("pool", "avgpool") else ""
     if needed not in found:
-        refuse(text, f"its {_FIRST[kind]} is missing", f"write {kind}:N with a number N")
+        what = {"filters": "number of filters", "units": "number of units"}.get(_FIRST[kind])
+        refuse(text, f"its {what or _FIRST[kind]} is missing", f"write {kind}:N, N a number")
     if kind == "conv" and "k" not in found:
         refuse(text, "its kernel size is missing", f"write {text},k3")
     first = _pair(found.get("", (1, 1)))
@@ -164,10 +168,12 @@ def _value(text: str, letter: str, value: str) -> Pair | str:
     if letter == "p" and value in ("same", "valid"):
         return value
     numbers = value.lower().replace("×", "x").split("x")
-    if len(numbers) > len(("rows", "columns")) or not all(
+    most = 1 if letter == "g" else len(("rows", "columns"))
+    if len(numbers) > most or not all(
         number.isascii() and number.isdigit() and int(number) <= _LARGEST for number in numbers
     ):
-        refuse(text, f"expected a whole number in '{letter}{value}'", "as k3, or k3x5")
+        two = f", or {letter}3x5 (rows x columns)" if letter in ("k", "s", "p", "d") else ""
+        refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
     pair = (int(numbers[0]), int(numbers[-1]))
     if letter != "p" and min(pair) < 1:
         refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
@@ -200,9 +206,10 @@ def volume_from(text: str) -> Volume:
     """
     parts = text.strip().lower().replace("×", "x").split("x")
     numbers = [int(p) for p in parts if p.isascii() and p.isdigit() and int(p) <= _LARGEST]
-    if len(numbers) != len(parts) or len(parts) not in (2, 3):
+    if len(numbers) != len(parts) or len(parts) not in (2, 3) or 0 in numbers:
         raise GeometryError(
-            f"in: expected rows x columns x channels, as 224x224x3; got '{text}'"
+            "in: expected rows x columns x channels, each at least 1, as 224x224x3; got "
+            f"'{text}'"
         )
     return Volume(numbers[2] if len(parts) > len("yx") else 1, numbers[0], numbers[1])
 
