@@ -98,6 +98,14 @@ def test_frames_are_bounded(
     assert ask(*words, "--cells", "12")["frames"] == 100
 
 
+def test_one_frame_is_said_to_be_one(
+    run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
+) -> None:
+    out = str(tmp_path / "a.gif")
+    text = run("animate", "box:3", sample("camera.png"), out, "--frames", "1").stdout
+    assert text.startswith(f"{out}: 1 frame of ")
+
+
 def test_the_last_frame_holds_what_apply_writes(
     run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from convcli.cli.options import (
 )
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
+from convcli.wording import counted
 
 if TYPE_CHECKING:
     from convcli.kernels import Kernel
@@ -107,6 +108,6 @@ def command(
         click.echo(json.dumps(document | {"output": {"width": columns, "height": rows}}))
     elif not quiet:
         click.echo(
-            f"{target}: {len(drawn)} frames of {width} × {height} px, "
-            f"output {columns} × {rows} cells"
+            f"{target}: {counted(len(drawn), 'frame')} of {width} × {height} px, "
+            f"output {columns} × {rows} {'cell' if rows * columns == 1 else 'cells'}"
         )

@@ -11,6 +11,7 @@ from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import json_option, option
 from convcli.cli.types import PaddingType, PairType, whole
+from convcli.errors import GeometryError
 from convcli.geometry import (
     Layer,
     Padding,
@@ -130,11 +131,6 @@ def command(
         raise click.UsageError(
             f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
         )
-    if channels % groups or filters % groups:
-        raise click.UsageError(
-            f"--groups: expected a divisor of {channels} input channels and {filters} filters, "
-            f"got {groups}: use a number that divides both"
-        )
     if width is None and height is not None:
         raise click.UsageError("Missing option '--w': --h is given without it")
     output = None
@@ -145,14 +141,13 @@ def command(
             (volume.height, volume.width)
         )
         output = Volume(filters, rows, columns)
-    layer = convolution_layer(
-        channels,
-        filters,
-        size,
-        groups=groups,
-        bias=bias,
-        output=(output.height, output.width) if output else (0, 0),
-    )
+    shape = (output.height, output.width) if output else (0, 0)
+    try:
+        layer = convolution_layer(
+            channels, filters, size, groups=groups, bias=bias, output=shape
+        )
+    except GeometryError as error:
+        raise click.UsageError(f"--{error}") from None
     rows_shown = [_Row("convolution", _counted(filters, channels, groups, size), layer)]
     if volume and output:
         rows_shown += _alternatives(

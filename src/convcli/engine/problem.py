@@ -13,6 +13,7 @@ from convcli.borders import Border, border_named
 from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry import Window
 from convcli.kernels import Kernel
+from convcli.wording import counted
 
 Shape: TypeAlias = tuple[int, int, int]
 
@@ -284,6 +285,6 @@ def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
         )
     if kernel.filters % groups:
         raise GeometryError(
-            f"groups: expected a divisor of the {kernel.filters} filters, got {groups}: "
+            f"groups: expected a divisor of {counted(kernel.filters, 'filter')}, got {groups}: "
             "use a number that divides both"
         )

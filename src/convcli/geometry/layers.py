@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from convcli.errors import GeometryError
 from convcli.geometry.windows import Pair
+from convcli.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def convolution_layer(
             )
     if channels % groups or filters % groups:
         raise GeometryError(
-            f"groups: expected a divisor of {channels} input channels and {filters} filters, "
+            f"groups: expected a divisor of {counted(channels, 'input channel')} and "
+            f"{counted(filters, 'filter')}, "
             f"got {groups}: use a number that divides both"
         )
     weights = filters * (channels // groups) * math.prod(kernel)
