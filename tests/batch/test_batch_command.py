@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -254,6 +253,8 @@ def test_memory_may_have_units(photos: Path) -> None:
 
 
 def test_a_full_disk_in_the_middle_leaves_no_half(tmp_path: Path) -> None:
+    import resource  # noqa: PLC0415 - Windows has none
+
     # The limit on the size of files stands for a disk that is full: both end a write early.
     noise = np.random.default_rng(0).integers(0, 256, (100, 100), np.uint8)
     save(tmp_path / "1.png", [[1, 2]])

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,21 @@ def test_closing_the_iterator_ends_the_processes(tmp_path: Path) -> None:
     next(outcomes)
     outcomes.close()
     assert multiprocessing.active_children() == []
+
+
+def test_processes_start_beside_threads_too(tmp_path: Path) -> None:
+    # Then they are new processes, not forks, and get all that they need as a message.
+    ended = threading.Event()
+    other = threading.Thread(target=ended.wait)
+    other.start()
+    try:
+        jobs = jobs_for(tmp_path, 3)
+        outcomes = list(LocalExecutor(1).run(DOUBLE, jobs))
+    finally:
+        ended.set()
+        other.join()
+    assert [outcome.status for outcome in outcomes] == [Status.DONE] * 3
+    assert load(Path(jobs[2].target)) == [[4, 6]]
 
 
 def test_workers_and_threads_together_never_exceed_the_cores() -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 import weakref
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -15,6 +16,8 @@ from convcli.batch.job import Job, Outcome, Status, Work
 
 _PATIENCE = 5.0
 """Seconds that a process may take to leave before it is killed."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _OURS: "weakref.WeakSet[Connection]" = weakref.WeakSet()
 """This process's ends of the pipes: a fork has them too, and must close them, for a worker
@@ -46,7 +49,7 @@ class Worker:
         self.needs = 0
         _OURS.add(self.connection)
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        with warnings.catch_warnings():
+        with _deaf(), warnings.catch_warnings():
             # NumPy's BLAS has threads of its own, which it ends before a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
@@ -89,6 +92,8 @@ class Worker:
         if self._process.exitcode is None:
             self._process.kill()
             self._process.join()
+            if self.job is not None:
+                places.forget(self._process.pid, self.job.target)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -100,6 +105,19 @@ class Worker:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
         remedy = "use fewer --jobs, or --memory" if code == -signal.SIGKILL else "try it alone"
         return f"the process that filtered it {how}: {remedy}"
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Hold signals back while a process starts, so that it never acts on its parent's."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows has none of these signals.
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_method() -> str:
@@ -119,6 +137,8 @@ def _serve(connection: Connection, work: Work) -> None:
     # A terminal sends Ctrl-C to all processes: the first of them decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     with contextlib.suppress(EOFError, OSError):
         while True:
             connection.send(work.run(connection.recv()))
