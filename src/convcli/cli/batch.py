@@ -1,6 +1,5 @@
 """Options for many pictures, and what was asked for with them. Imports no batch."""
 
-import glob
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -212,7 +211,9 @@ def _refuse_many(names: Sequence[str]) -> None:
             f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
             f"{names[-1]}): add --out-dir DIR to filter many pictures"
         )
-    pattern = glob.has_magic(names[0]) and not is_url(names[0])
+    from convcli.batch.inputs import is_pattern  # noqa: PLC0415 - it imports NumPy
+
+    pattern = is_pattern(names[0]) and not is_url(names[0])
     if pattern and not Path(names[0]).exists():
         raise click.UsageError(
             f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
