@@ -41,6 +41,11 @@ class Summary:
     seconds: float = 0.0
     interrupted: bool = False
 
+    @classmethod
+    def of(cls, done: int, megapixels: float, seconds: float) -> "Summary":
+        """Return the summary of so much that is done, and nothing else."""
+        return cls(counts=Counter({Status.DONE: done}), megapixels=megapixels, seconds=seconds)
+
     def add(self, outcome: Outcome) -> None:
         """Count one more."""
         self.counts[outcome.status] += 1

@@ -9,6 +9,7 @@ from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.filter_options import filter_options, options_from
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType
+from convcli.cli.large import SHARED, filter_in_blocks, large_from, plan_in_blocks, tiled_option
 from convcli.cli.options import json_option_for, quiet_option, strict_option, window_options
 from convcli.cli.outcome import refuse_terminals, report_outcome
 from convcli.cli.pictures import (
@@ -35,6 +36,7 @@ Examples:
   convcli apply gaussian:1 photo.jpg out.png --then laplacian8
   convcli apply sobel photo.jpg edges.png --direction
   convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
+  convcli apply gaussian:2 huge.tif soft.tif --tiled
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
@@ -45,6 +47,7 @@ Examples:
 @filter_options
 @pixel_options
 @reading_options
+@tiled_option
 @saving_options
 @batch_options
 @engine_options
@@ -73,9 +76,11 @@ def command(
     with {map} in its name, a picture for each output map; a .tif, a page for each.
 
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
-    patterns in quotes ('*.jpg', '**/*.jpg').
+    patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
+    one picture may be larger than memory.
     """
-    batch = batch_from(settings, names)
+    large = large_from(settings, names)
+    batch = batch_from(settings, names, () if large is None else SHARED)
     if batch is not None and plan_only:
         raise click.UsageError("--plan is for one picture: name one INPUT, and no --out-dir")
     kernels = (kernel, *chain)
@@ -100,18 +105,27 @@ def command(
 
     source, target = names
     refuse_terminals(source, None if plan_only else target)
+    if plan_only and large is not None:
+        plan_in_blocks(large, kernels, options, reading, as_json=as_json)
+        return
     if plan_only:
         plans = plan_file(kernels, source, options, reading=reading)
         show_plans(plans, options.jobs, as_json=as_json)
         return
-    report = filter_file(
-        kernels,
-        source,
-        target,
-        options,
-        reading=reading,
-        saving=saving,
-        kind=kind,
-        sheet=sheet,
-    )
+    if large is not None:
+        silent = quiet or (as_json and sys.stdout.isatty())
+        report = filter_in_blocks(
+            large, kernels, options, reading, saving, kind=kind, silent=silent
+        )
+    else:
+        report = filter_file(
+            kernels,
+            source,
+            target,
+            options,
+            reading=reading,
+            saving=saving,
+            kind=kind,
+            sheet=sheet,
+        )
     report_outcome(report, source, target, quiet=quiet, as_json=as_json)

@@ -1,7 +1,7 @@
 """Options for many pictures, and what was asked for with them. Imports no batch."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,19 @@ class Batch:
     progress: str
 
 
-def batch_from(settings: dict[str, Any], names: Sequence[str]) -> Batch | None:
+def batch_from(
+    settings: dict[str, Any], names: Sequence[str], shared: Collection[str] = ()
+) -> Batch | None:
     """Take the options for many pictures out of a command's settings.
+
+    Parameters
+    ----------
+    settings : dict
+        By the parameters' names; changed.
+    names : sequence of str
+        INPUTs, and OUTPUT where there is no folder.
+    shared : collection of str
+        Parameters that one picture may have as well.
 
     Returns
     -------
@@ -189,7 +200,7 @@ def batch_from(settings: dict[str, Any], names: Sequence[str]) -> Batch | None:
     """
     own = {name: settings.pop(name) for name in ("out_dir", *_NEEDS_FOLDER)}
     if own["out_dir"] is None:
-        _refuse_many(names)
+        _refuse_many(names, shared)
         return None
     if not own["out_dir"]:
         raise click.UsageError("--out-dir: expected the name of a folder, got none")
@@ -198,11 +209,12 @@ def batch_from(settings: dict[str, Any], names: Sequence[str]) -> Batch | None:
     return Batch(names=names, **own)
 
 
-def _refuse_many(names: Sequence[str]) -> None:
+def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
     """Refuse what only a batch can do, where no folder is given for it."""
     context = click.get_current_context()
     for name, flag in _NEEDS_FOLDER.items():
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in shared:
             raise click.UsageError(f"{flag} is for many pictures: add --out-dir DIR")
     if len(names) < _PAIR:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")

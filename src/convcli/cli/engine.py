@@ -60,7 +60,10 @@ def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> N
         facts = [
             ("strategy", f"{strategy.name}, method {strategy.method.value}"),
             ("why", plan.why),
-            ("tile", f"{strategy.columns} × {strategy.rows} outputs, {len(plan.tiles)} tiles"),
+            (
+                "tile",
+                f"{strategy.columns} × {strategy.rows} outputs, {plan.tile_count:,} tiles",
+            ),
             ("computes in", plan.working.name),
             ("memory", f"{plan.memory_bytes(threads) / 2**20:.1f} MiB on {threads} thread(s)"),
         ]

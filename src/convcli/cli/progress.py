@@ -1,4 +1,4 @@
-"""How far a batch is, on standard error: a bar, plain lines or nothing."""
+"""How far a batch or a large picture is, on standard error: a bar, plain lines or nothing."""
 
 import datetime as dt
 import sys
@@ -42,10 +42,12 @@ class Lines:
     ----------
     total : int
         How many files there are.
+    unit : str
+        What they are, if not files.
     """
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self, total: int, unit: str = "files") -> None:
+        self._total, self._unit = total, unit
         self._next = time.monotonic() + _SECONDS
         self._last = Summary()
 
@@ -54,14 +56,14 @@ class Lines:
         self._last = summary
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS
-            click.echo(line(summary, self._total), err=True)
+            click.echo(line(summary, self._total, self._unit), err=True)
 
     def close(self) -> None:
         """Print the last line."""
-        click.echo(line(self._last, self._total), err=True)
+        click.echo(line(self._last, self._total, self._unit), err=True)
 
 
-def line(summary: Summary, total: int) -> str:
+def line(summary: Summary, total: int, unit: str = "files") -> str:
     """Return how far a batch is, in words.
 
     Examples
@@ -72,12 +74,12 @@ def line(summary: Summary, total: int) -> str:
     left = summary.seconds_left(total)
     end = "" if left is None else f" {dt.timedelta(seconds=round(left))} left,"
     return (
-        f"{summary.ended:,}/{total:,} files,{end} {summary.megapixels:,.1f} MP, "
+        f"{summary.ended:,}/{total:,} {unit},{end} {summary.megapixels:,.1f} MP, "
         f"{summary.rate:,.1f} MP/s"
     )
 
 
-def progress_for(kind: str, total: int, *, silent: bool) -> Progress:
+def progress_for(kind: str, total: int, *, silent: bool, unit: str = "files") -> Progress:
     """Return what shows the progress.
 
     Parameters
@@ -88,12 +90,14 @@ def progress_for(kind: str, total: int, *, silent: bool) -> Progress:
         How many files there are.
     silent : bool
         Whether ``auto`` shows nothing even on a terminal.
+    unit : str
+        What they are, if not files.
     """
     terminal = sys.stderr.isatty()
     if kind == "none" or (kind == "auto" and (silent or not terminal)):
         return Nothing()
     if kind == "plain" or not terminal:
-        return Lines(total)
+        return Lines(total, unit)
     from convcli.cli.render_batch import Bar  # noqa: PLC0415 - rich only where it prints
 
-    return Bar(total)
+    return Bar(total, unit)

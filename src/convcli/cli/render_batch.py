@@ -30,10 +30,12 @@ class Bar:
     ----------
     total : int
         How many files there are.
+    unit : str
+        What they are, if not files.
     """
 
-    def __init__(self, total: int) -> None:
-        self._total, self._next = total, 0.0
+    def __init__(self, total: int, unit: str = "files") -> None:
+        self._total, self._unit, self._next = total, unit, 0.0
         columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
         self._progress = Progress(
             *columns,
@@ -42,7 +44,7 @@ class Bar:
             transient=True,
             expand=True,
         )
-        self._task = self._progress.add_task(line(Summary(), total), total=total)
+        self._task = self._progress.add_task(line(Summary(), total, unit), total=total)
         self._progress.start()
 
     def show(self, summary: Summary) -> None:
@@ -50,7 +52,7 @@ class Bar:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS
-        text = line(summary, self._total)
+        text = line(summary, self._total, self._unit)
         self._progress.update(self._task, completed=summary.ended, description=text)
         self._progress.refresh()
 

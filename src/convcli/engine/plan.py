@@ -72,6 +72,15 @@ class Plan:
         strategy = self.strategy
         return tiles_of(self.problem, strategy.rows, strategy.columns, planar=strategy.planar)
 
+    @property
+    def tile_count(self) -> int:
+        """How many tiles there are."""
+        rows, columns, channels = self.problem.result_shape
+        one = self.strategy
+        return (
+            -(-rows // one.rows) * -(-columns // one.columns) * (channels if one.planar else 1)
+        )
+
     def tiles_in(self, block: Block) -> list[Tile]:
         """Return the tiles that the outputs of a block lie in."""
         one = self.strategy
@@ -129,7 +138,7 @@ class Plan:
 
     def memory_bytes(self, jobs: int) -> int:
         """Estimate the memory beside image and result, on so many threads."""
-        return self.scratch_bytes * min(jobs, len(self.tiles))
+        return self.scratch_bytes * min(jobs, self.tile_count)
 
     def as_dict(self, jobs: int) -> dict[str, Any]:
         """Return the plan as plain JSON values, for so many threads."""
@@ -149,7 +158,7 @@ class Plan:
                 for candidate in self.considered
             ],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
-            "tiles": len(self.tiles),
+            "tiles": self.tile_count,
             "working_dtype": self.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),

@@ -108,9 +108,10 @@ class Counter:
 
 def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
     """Return the error on a file that declares too many pixels."""
+    tiled = ", or use --tiled" if label.lower().endswith((".tif", ".tiff")) else ""
     return ImageError(
         f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
-        "trust the file"
+        f"trust the file{tiled}"
     )
 
 

@@ -4,7 +4,6 @@ Nothing of the extra is imported before a picture is filtered.
 """
 
 from convcli.large.filter import Progress, filter_large, plan_large
-from convcli.large.names import is_zarr
 from convcli.large.tiling import Tiling
 
-__all__ = ["Progress", "Tiling", "filter_large", "is_zarr", "plan_large"]
+__all__ = ["Progress", "Tiling", "filter_large", "plan_large"]

@@ -13,16 +13,16 @@ from convcli.filtering.ranges import settled
 from convcli.filtering.stages import Operand
 from convcli.images import MAX_PIXELS, Saving
 from convcli.large.blocks import Blocks, chunks_of
-from convcli.large.names import is_zarr
 from convcli.large.passes import Task, each
 from convcli.large.targets import Target, check_target, target_for
 from convcli.large.tiff_source import open_tiff
 from convcli.large.tiling import Tiling, tiling_for
 from convcli.large.work import Work
 from convcli.large.zarr_source import open_zarr
+from convcli.storage import is_zarr
 
-Progress = Callable[[int, int], None]
-"""Is told how many blocks are done, and of how many."""
+Progress = Callable[[int, int, float], None]
+"""Is told how many blocks are done, of how many, and how many megapixels that are."""
 
 
 def filter_large(
@@ -34,6 +34,7 @@ def filter_large(
     frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
     saving: Saving | None = None,
+    kind: str | None = None,
     memory: int | None = None,
     client: Any = None,
     progress: Progress | None = None,
@@ -56,12 +57,14 @@ def filter_large(
         Refuse results that have more, where the picture has not.
     saving : Saving, optional
         How the result is written.
+    kind : str, optional
+        ``TIFF``, whatever the target is called.
     memory : int, optional
         Bytes for the blocks that are computed at once; 256 MiB where none are given.
     client : distributed.Client, optional
         A Dask cluster whose workers see both files; threads of this machine otherwise.
     progress : callable, optional
-        Is told how many blocks are done, and of how many.
+        Is told how many blocks are done, of how many, and how many megapixels that are.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def filter_large(
     saving = saving or Saving()
     work = _work(kernels, source, options, frame)
     opened = work.source
-    check_target(work, target, saving, max_pixels)
+    check_target(work, target, saving, max_pixels, kind)
     tiling = tiling_for(work, target, options.jobs, memory, client)
     run = _Run(tiling, client, progress)
     work = run.prepared(work)
@@ -123,6 +126,7 @@ class _Run:
     def __init__(self, tiling: Tiling, client: Any, progress: Progress | None) -> None:
         self._tiling, self._client, self._progress = tiling, client, progress
         self._done = 0
+        self._whole = tiling.blocks.size[0] * tiling.blocks.size[1] / 1e6
 
     def prepared(self, work: Work) -> Work:
         """Look at all of the picture first, where pixels depend on all of it."""
@@ -152,10 +156,15 @@ class _Run:
             if not quiet:
                 self._tell()
 
+    @property
+    def _megapixels(self) -> float:
+        return self._whole * self._done / self._tiling.blocks.count
+
     def _tell(self) -> None:
         self._done += 1
         if self._progress is not None:
-            self._progress(self._done, self._tiling.blocks.count * self._tiling.passes)
+            count = self._tiling.blocks.count
+            self._progress(self._done, count * self._tiling.passes, self._megapixels)
 
 
 def _work(kernels: Sequence[Operand], source: str, options: Options, frame: int | None) -> Work:

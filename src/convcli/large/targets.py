@@ -26,10 +26,9 @@ from convcli.images import (
 )
 from convcli.images.writing import DEFAULT_LEVEL
 from convcli.large.extra import needed
-from convcli.large.names import is_zarr
 from convcli.large.work import Part, Work
 from convcli.large.zarr_source import ZarrSource
-from convcli.storage import replacing, replacing_folder
+from convcli.storage import is_zarr, replacing, replacing_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,9 @@ class Target:
     add: Callable[[EncodedTile], None]
 
 
-def check_target(work: Work, target: str, saving: Saving, max_pixels: int) -> None:
+def check_target(
+    work: Work, target: str, saving: Saving, max_pixels: int, kind: str | None
+) -> None:
     """Check that a result can be written, before anything is computed.
 
     Raises
@@ -110,13 +111,17 @@ def check_target(work: Work, target: str, saving: Saving, max_pixels: int) -> No
             f"{target}: expected one file for all maps: a .tif gets a page for each"
         )
     if is_zarr(target):
+        if kind is not None:
+            raise ImageError(
+                f"{target}: expected a .tif for --format, got a .zarr: leave it out"
+            )
         if saving.quality is not None or saving.compress_level is not None:
             raise ImageError(
                 f"{target}: Zarr has no quality and no level to set: leave --quality and "
                 "--compress-level out"
             )
         return
-    if format_for(target) != "TIFF":
+    if (kind or format_for(target)) != "TIFF":
         raise ImageError(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"

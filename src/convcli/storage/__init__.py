@@ -1,6 +1,6 @@
 """Where bytes come from and go: paths and URLs; the floor below pictures and kernels."""
 
-from convcli.storage.folders import replacing_folder
+from convcli.storage.folders import is_zarr, replacing_folder
 from convcli.storage.paths import remove_left_by
 from convcli.storage.replacing import replacing
 from convcli.storage.urls import (
@@ -20,6 +20,7 @@ __all__ = [
     "is_folder",
     "is_there",
     "is_url",
+    "is_zarr",
     "local_path",
     "matching",
     "remove_left_by",

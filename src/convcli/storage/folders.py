@@ -1,6 +1,7 @@
 """Folders that are outputs: a new one takes the place of an old one, in one step."""
 
 import contextlib
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,6 +9,19 @@ from pathlib import Path
 
 from convcli.errors import ImageError
 from convcli.storage.paths import reason
+
+_ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
+
+
+def is_zarr(name: str) -> bool:
+    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
+
+    Examples
+    --------
+    >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
+    (True, True, False)
+    """
+    return _ZARR.search(name) is not None
 
 
 @contextlib.contextmanager

@@ -1,0 +1,186 @@
+"""One picture a block at a time: its option, and the way to `convcli.large`."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from convcli.cli.options import option
+from convcli.storage import is_zarr
+
+if TYPE_CHECKING:
+    from convcli.filtering import Options, Report
+    from convcli.images import Reading, Saving
+    from convcli.kernels import Kernel, Operator
+    from convcli.large import Progress, Tiling
+
+_STANDARD = "-"
+_PAIR = 2
+
+tiled_option = option(
+    "--tiled",
+    is_flag=True,
+    section="Input",
+    help="Filter a TIFF block by block, so that it may be larger than memory (.zarr always "
+    "is; extra cluster).",
+)
+"""``--tiled``."""
+
+SHARED = ("memory", "progress")
+"""Options for many pictures that one large picture has too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Large:
+    """What was asked for with one picture that is filtered block by block.
+
+    Attributes
+    ----------
+    source, target : str
+        The files.
+    memory, progress
+        As on the command line.
+    """
+
+    source: str
+    target: str
+    memory: int | None
+    progress: str
+
+
+def large_from(settings: dict[str, Any], names: Sequence[str]) -> Large | None:
+    """Take ``--tiled`` out of a command's settings.
+
+    Returns
+    -------
+    Large or None
+        None where the picture is read as a whole, or there are many.
+
+    Raises
+    ------
+    click.UsageError
+        If what is asked for cannot be done block by block.
+    """
+    tiled, many = settings.pop("tiled"), settings["out_dir"] is not None
+    if many and tiled:
+        raise click.UsageError("--tiled is for one picture: leave it or --out-dir out")
+    if many or len(names) != _PAIR or not (tiled or any(map(is_zarr, names))):
+        return None
+    _refuse(names)
+    source, target = names
+    return Large(
+        source=source, target=target, memory=settings["memory"], progress=settings["progress"]
+    )
+
+
+def _refuse(names: Sequence[str]) -> None:
+    if _STANDARD in names or "" in names:
+        raise click.UsageError("a picture is filtered block by block from a file to a file")
+    context = click.get_current_context()
+    for name, flag in (("sheet", "--sheet"), ("allow_truncated", "--allow-truncated")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{flag} needs the whole picture in memory: leave it out, or make the picture "
+                "smaller first"
+            )
+
+
+def filter_in_blocks(
+    large: Large,
+    kernels: Sequence["Kernel | Operator"],
+    options: "Options",
+    reading: "Reading",
+    saving: "Saving",
+    *,
+    kind: str | None,
+    silent: bool,
+) -> "Report":
+    """Filter a picture block by block, and show how far it is."""
+    from convcli.large import filter_large  # noqa: PLC0415 - NumPy
+
+    with _shown(large.progress, silent=silent) as progress:
+        return filter_large(
+            kernels,
+            large.source,
+            large.target,
+            options,
+            frame=reading.frame,
+            max_pixels=reading.max_pixels,
+            saving=saving,
+            kind=kind,
+            memory=large.memory,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def _shown(kind: str, *, silent: bool) -> "Iterator[Progress]":
+    """Yield what shows the progress, which is gone at the end."""
+    from convcli.batch.report import Summary  # noqa: PLC0415 - NumPy
+    from convcli.cli.progress import progress_for  # noqa: PLC0415 - the same
+
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        shown: list[Any] = []
+
+        def show(done: int, total: int, megapixels: float) -> None:
+            if not shown:
+                shown.append(progress_for(kind, total, silent=silent, unit="blocks"))
+                stack.callback(shown[0].close)
+            seconds = time.monotonic() - started
+            shown[0].show(Summary.of(done, megapixels, seconds))
+
+        yield show
+
+
+def plan_in_blocks(
+    large: Large,
+    kernels: Sequence["Kernel | Operator"],
+    options: "Options",
+    reading: "Reading",
+    *,
+    as_json: bool,
+) -> None:
+    """Print how a picture would be filtered block by block."""
+    from convcli.large import plan_large  # noqa: PLC0415 - NumPy
+
+    tiling = plan_large(
+        kernels,
+        large.source,
+        large.target,
+        options,
+        frame=reading.frame,
+        memory=large.memory,
+    )
+    if as_json:
+        click.echo(json.dumps(tiling.as_dict()))
+        return
+    _show_tiling(tiling, large)
+
+
+def _show_tiling(tiling: "Tiling", large: Large) -> None:
+    from convcli.cli.engine import show_plans  # noqa: PLC0415 - rich only where it prints
+    from convcli.cli.render import show_facts  # noqa: PLC0415 - the same
+
+    blocks, jobs = tiling.blocks, min(tiling.jobs, tiling.blocks.count)
+    facts = [
+        ("blocks", f"{blocks.count:,} of {_pixels(blocks.shape)}, in {_passes(tiling.passes)}"),
+        ("halo", f"{_pixels(blocks.halo)} more of the input for each, at most"),
+        ("tiles", f"{_pixels(tiling.source_chunk)} read, {_pixels(tiling.chunk)} written"),
+        ("memory", f"{tiling.memory_bytes / 2**20:,.0f} MiB for {jobs} block(s) at once"),
+    ]
+    show_facts(f"{large.source} → {large.target}", facts)
+    show_plans(tiling.plans, 1, as_json=False)
+
+
+def _pixels(shape: tuple[int, int]) -> str:
+    return f"{shape[1]:,} × {shape[0]:,} px"
+
+
+def _passes(count: int) -> str:
+    return "one pass" if count == 1 else f"{count} passes"
