@@ -15,7 +15,7 @@ from convcli.images import MAX_PIXELS, Saving
 from convcli.large.blocks import Blocks, chunks_of
 from convcli.large.passes import Task, each
 from convcli.large.targets import Target, check_target, target_for
-from convcli.large.tiff_source import open_tiff
+from convcli.large.tiff_source import close_all, open_tiff
 from convcli.large.tiling import Tiling, tiling_for
 from convcli.large.work import Work
 from convcli.large.zarr_source import open_zarr
@@ -83,9 +83,12 @@ def filter_large(
     check_target(work, target, saving, max_pixels, kind)
     tiling = tiling_for(work, target, options.jobs, memory, client)
     run = _Run(tiling, client, progress)
-    work = run.prepared(work)
-    with target_for(target, work, tiling.chunk, saving) as into:
-        seen = run.write(work, into)
+    try:
+        work = run.prepared(work)
+        with target_for(target, work, tiling.chunk, saving) as into:
+            seen = run.write(work, into)
+    finally:
+        close_all()
     report = work.course.report(
         (*opened.shape[:2], opened.channels),
         work.shape,

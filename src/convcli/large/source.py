@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,6 +67,24 @@ class Source(abc.ABC):
         ImageError
             If the file is damaged or gone.
         """
+
+
+def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Cut a rectangle at the chunks' edges.
+
+    Examples
+    --------
+    >>> list(cut(slice(2, 5), slice(0, 4), (3, 4)))
+    [(slice(2, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
+    """
+    down, across = (
+        [
+            slice(max(start, part.start), min(start + step, part.stop))
+            for start in range(part.start // step * step, part.stop, step)
+        ]
+        for part, step in zip((rows, columns), chunk, strict=True)
+    )
+    yield from itertools.product(down, across)
 
 
 @contextlib.contextmanager

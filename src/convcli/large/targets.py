@@ -26,9 +26,13 @@ from convcli.images import (
 )
 from convcli.images.writing import DEFAULT_LEVEL
 from convcli.large.extra import needed
+from convcli.large.source import cut
 from convcli.large.work import Part, Work
 from convcli.large.zarr_source import ZarrSource
 from convcli.storage import is_zarr, replacing, replacing_folder
+
+_FLAT = 2
+"""Axes of an array without channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,14 @@ class ZarrChunks:
         """Compute a block and store it."""
         part = work.part(rows, columns)
         array = needed("zarr", self.path).open_array(self.path, mode="r+")
-        array[rows, columns] = _samples(part)[..., 0] if array.ndim == 2 else _samples(part)  # noqa: PLR2004 - (H, W)
+        samples = _samples(part)
+        values = samples[..., 0] if array.ndim == _FLAT else samples
+        # Chunk by chunk: of several at once some are still written when one has failed.
+        for down, across in cut(rows, columns, array.chunks[:_FLAT]):
+            array[down, across] = values[
+                down.start - rows.start : down.stop - rows.start,
+                across.start - columns.start : across.stop - columns.start,
+            ]
         return Written(part.seen, [])
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,8 @@ class _Opened:
 
     def __init__(self, path: str, page: int) -> None:
         self._file = needed("tifffile", path).TiffFile(path)
+        # Where nothing holds it any more the file is closed, whatever tifffile still holds.
+        weakref.finalize(self, self._file.close)
         self._page = self._file.pages[page]
         self._lock = threading.Lock()
         self.order = self._file.byteorder
@@ -131,6 +134,11 @@ class _Opened:
 @functools.lru_cache(maxsize=8)
 def _opened(path: str, page: int, changed: int) -> _Opened:  # noqa: ARG001 - part of the key
     return _Opened(path, page)
+
+
+def close_all() -> None:
+    """Close the files that this process has open, if no thread reads from them."""
+    _opened.cache_clear()
 
 
 def open_tiff(path: str, frame: int | None = None) -> TiffSource:

@@ -8,7 +8,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images import Metadata
 from convcli.large.extra import needed
-from convcli.large.source import Source, Values, check_chunk, faults
+from convcli.large.source import Source, Values, check_chunk, cut, faults
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
 
@@ -29,8 +29,18 @@ class ZarrSource(Source):
         """Read a rectangle: see `Source.read`."""
         with faults(self.label):
             array = needed("zarr", self.label).open_array(self.label, mode="r")
-            values = np.asarray(array[rows, columns], self.dtype)
-        return values[..., np.newaxis] if self.is_flat else values
+            shape = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
+            values = np.empty(shape, self.dtype)
+            flat = values[..., 0] if self.is_flat else values
+            # Chunk by chunk: of several at once some are still read when one has failed.
+            for down, across in cut(rows, columns, self.chunk):
+                place = (_from(down, rows), _from(across, columns))
+                flat[place] = array[down, across]
+        return values
+
+
+def _from(part: slice, whole: slice) -> slice:
+    return slice(part.start - whole.start, part.stop - whole.start)
 
 
 def open_zarr(path: str) -> ZarrSource:
