@@ -79,7 +79,9 @@ def test_settings(name: str, kernels: list[Any], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", Alpha)
-@pytest.mark.parametrize("kernels", [["gaussian:2"], ["sobel-y"], ["sharpen", "box:3"]], ids=str)
+@pytest.mark.parametrize(
+    "kernels", [["gaussian:2"], ["sobel-y"], ["sharpen", "box:3"]], ids=str
+)
 def test_transparency(way: Alpha, kernels: list[Any], tmp_path: Path) -> None:
     values, options = picture((150, 211, 4)), Options(alpha=way, stride=2)
     source = write_tiff(tmp_path / "in.tif", values, extrasamples=["unassalpha"])

@@ -1,5 +1,6 @@
 """`convcli apply`: filter a picture."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,7 +32,7 @@ tiled_option = option(
 )
 """``--tiled``."""
 
-SHARED = ("memory", "progress")
+SHARED = ("memory", "cluster", "retries", "progress")
 """Options for many pictures that one large picture has too."""
 
 
@@ -43,13 +44,15 @@ class Large:
     ----------
     source, target : str
         The files.
-    memory, progress
+    memory, cluster, retries, progress
         As on the command line.
     """
 
     source: str
     target: str
     memory: int | None
+    cluster: str | None
+    retries: int
     progress: str
 
 
@@ -73,9 +76,7 @@ def large_from(settings: dict[str, Any], names: Sequence[str]) -> Large | None:
         return None
     _refuse(names)
     source, target = names
-    return Large(
-        source=source, target=target, memory=settings["memory"], progress=settings["progress"]
-    )
+    return Large(source=source, target=target, **{name: settings[name] for name in SHARED})
 
 
 def _refuse(names: Sequence[str]) -> None:
@@ -103,19 +104,49 @@ def filter_in_blocks(
     """Filter a picture block by block, and show how far it is."""
     from convcli.large import filter_large  # noqa: PLC0415 - NumPy
 
-    with _shown(large.progress, silent=silent) as progress:
+    with (
+        _cluster(large) as client,
+        _shown(large.progress, silent=silent) as progress,
+    ):
         return filter_large(
             kernels,
-            large.source,
-            large.target,
+            *_places(large),
             options,
             frame=reading.frame,
             max_pixels=reading.max_pixels,
             saving=saving,
             kind=kind,
             memory=large.memory,
+            client=client,
+            retries=large.retries,
             progress=progress,
         )
+
+
+@contextlib.contextmanager
+def _cluster(large: Large) -> Iterator[Any]:
+    """Connect to the cluster, where one is asked for."""
+    if large.cluster is None:
+        yield None
+        return
+    from convcli.batch.connecting import check_sight, connected  # noqa: PLC0415 - the extra
+    from convcli.batch.job import Job  # noqa: PLC0415 - the same
+
+    source, target = _places(large)
+    with connected(large.cluster, large.retries) as client:
+        # A TIFF is written here: only the chunks of an array are written by the workers.
+        if Path(target).parent.is_dir() or not is_zarr(target):
+            check_sight(client, Job(source, target if is_zarr(target) else source))
+        yield client
+
+
+def _places(large: Large) -> tuple[str, str]:
+    """Return the files' names: those that workers in other folders know them by."""
+    if large.cluster is None:
+        return (large.source, large.target)
+    from convcli.batch.places import absolute, located  # noqa: PLC0415 - NumPy
+
+    return (absolute(located(large.source)), absolute(located(large.target)))
 
 
 @contextlib.contextmanager
@@ -149,14 +180,15 @@ def plan_in_blocks(
     """Print how a picture would be filtered block by block."""
     from convcli.large import plan_large  # noqa: PLC0415 - NumPy
 
-    tiling = plan_large(
-        kernels,
-        large.source,
-        large.target,
-        options,
-        frame=reading.frame,
-        memory=large.memory,
-    )
+    with _cluster(large) as client:
+        tiling = plan_large(
+            kernels,
+            *_places(large),
+            options,
+            frame=reading.frame,
+            memory=large.memory,
+            client=client,
+        )
     if as_json:
         click.echo(json.dumps(tiling.as_dict()))
         return

@@ -37,6 +37,7 @@ def filter_large(
     kind: str | None = None,
     memory: int | None = None,
     client: Any = None,
+    retries: int = 3,
     progress: Progress | None = None,
 ) -> Report:
     """Filter a picture block by block: equal to the last bit to what it is in one piece.
@@ -62,7 +63,10 @@ def filter_large(
     memory : int, optional
         Bytes for the blocks that are computed at once; 256 MiB where none are given.
     client : distributed.Client, optional
-        A Dask cluster whose workers see both files; threads of this machine otherwise.
+        A Dask cluster whose workers see the input, and the output where it is a ``.zarr``;
+        threads of this machine otherwise.
+    retries : int
+        How often a block is tried again there.
     progress : callable, optional
         Is told how many blocks are done, of how many, and how many megapixels that are.
 
@@ -82,7 +86,7 @@ def filter_large(
     opened = work.source
     check_target(work, target, saving, max_pixels, kind)
     tiling = tiling_for(work, target, options.jobs, memory, client)
-    run = _Run(tiling, client, progress)
+    run = _Run(tiling, progress, client=client, retries=retries)
     try:
         work = run.prepared(work)
         with target_for(target, work, tiling.chunk, saving) as into:
@@ -126,8 +130,8 @@ def plan_large(
 class _Run:
     """The passes over a picture, and what is told of them."""
 
-    def __init__(self, tiling: Tiling, client: Any, progress: Progress | None) -> None:
-        self._tiling, self._client, self._progress = tiling, client, progress
+    def __init__(self, tiling: Tiling, progress: Progress | None, **cluster: Any) -> None:
+        self._tiling, self._progress, self._cluster = tiling, progress, cluster
         self._done = 0
         self._whole = tiling.blocks.size[0] * tiling.blocks.size[1] / 1e6
 
@@ -153,7 +157,7 @@ class _Run:
     def _each(
         self, task: Task[Any], work: Work, blocks: Blocks, *, quiet: bool = False
     ) -> Iterator[Any]:
-        results = each(task, work, blocks, jobs=self._tiling.jobs, client=self._client)
+        results = each(task, work, blocks, jobs=self._tiling.jobs, **self._cluster)
         for result in results:
             yield result
             if not quiet:

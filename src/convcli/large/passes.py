@@ -1,12 +1,13 @@
 """All blocks of a picture, through `dask.array`: on threads of this machine or a cluster."""
 
-import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
 
+from convcli.errors import ClusterError
 from convcli.large.blocks import Blocks
 from convcli.large.extra import needed
 from convcli.large.work import Work
@@ -15,15 +16,19 @@ Result = TypeVar("Result")
 Task = Callable[[Work, slice, slice], Result]
 
 _AHEAD = 2
-"""Blocks a thread that are handed out: a result waits while the one before is written."""
-
-_RETRIES = 3
+"""Blocks a thread that are handed out: results wait while the ones before are written."""
 
 
 def each(
-    task: Task[Result], work: Work, blocks: Blocks, *, jobs: int, client: Any = None
+    task: Task[Result],
+    work: Work,
+    blocks: Blocks,
+    *,
+    jobs: int,
+    client: Any = None,
+    retries: int = 0,
 ) -> Iterator[Result]:
-    """Do something to each block, and yield what comes of it as it ends, in any order.
+    """Do something to each block, and yield what comes of it, from the first to the last.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def each(
         Threads, where there is no cluster.
     client : distributed.Client, optional
         The cluster that computes.
+    retries : int
+        How often a block is tried again there.
 
     Yields
     ------
@@ -45,13 +52,14 @@ def each(
     Raises
     ------
     ConvcliError
-        Whatever the task raises; no block is begun after that.
+        Whatever the task raises, or that a block has killed its workers; no block is begun
+        after that.
     """
     if client is None:
         yield from _on_threads(_lazily(task, work, blocks), jobs)
         return
     sent = client.scatter(work, broadcast=True, hash=False)
-    yield from _on_cluster(_lazily(task, sent, blocks), client)
+    yield from _on_cluster(_lazily(task, sent, blocks), client, retries)
 
 
 def _lazily(task: Task[Result], work: Any, blocks: Blocks) -> list[Any]:
@@ -79,39 +87,38 @@ def _call(*, task: Task[Result], work: Work, blocks: Blocks, block_id: tuple[int
 
 
 def _on_threads(tasks: list[Any], jobs: int) -> Iterator[Any]:
-    waiting, running = iter(tasks), set()
     pool = ThreadPoolExecutor(jobs)
     try:
-        while True:
-            for task in waiting:
-                running.add(pool.submit(task.compute, scheduler="synchronous"))
-                if len(running) >= _AHEAD * jobs:
-                    break
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()[0, 0]
+        yield from _in_order(
+            tasks, lambda task: pool.submit(task.compute, scheduler="synchronous"), jobs
+        )
     finally:
         # After an error or an interrupt each thread ends the block that it is at.
         pool.shutdown(cancel_futures=True)
 
 
-def _on_cluster(tasks: list[Any], client: Any) -> Iterator[Any]:
+def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
     distributed = needed("distributed", "cluster")
     threads = max(1, sum(client.nthreads().values()))
-    waiting, running = iter(tasks), set()
     try:
-        while True:
-            for task in waiting:
-                running.add(client.compute(task, retries=_RETRIES))
-                if len(running) >= _AHEAD * threads:
-                    break
-            if not running:
-                return
-            done, running = distributed.wait(running, return_when="FIRST_COMPLETED")
-            for future in done:
-                yield future.result()[0, 0]
-    finally:
-        with contextlib.suppress(Exception):
-            client.cancel(list(running))
+        yield from _in_order(tasks, lambda task: client.compute(task, retries=retries), threads)
+    except distributed.KilledWorker:
+        raise ClusterError(
+            "a block has killed the workers that computed it: use less --memory, or more "
+            "--retries"
+        ) from None
+    except (needed("distributed.comm", "cluster").CommClosedError, CancelledError):
+        raise ClusterError(
+            "the cluster has gone away: look at its scheduler, and run it again"
+        ) from None
+
+
+def _in_order(tasks: list[Any], begin: Callable[[Any], Any], workers: int) -> Iterator[Any]:
+    """Yield results in the order of the tasks: so the bytes of a file are always the same."""
+    running: deque[Any] = deque()
+    for task in tasks:
+        running.append(begin(task))
+        if len(running) >= _AHEAD * workers:
+            yield running.popleft().result()[0, 0]
+    while running:
+        yield running.popleft().result()[0, 0]
