@@ -13,7 +13,7 @@ def run_batch(
     executor: Executor,
     work: Work,
     jobs: Iterable[Job],
-    tell: Callable[[Outcome, Summary], None],
+    tell: Callable[[Outcome, Summary], object] = lambda *_: None,
     *,
     fail_fast: bool = False,
 ) -> Summary:
