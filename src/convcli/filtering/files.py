@@ -88,7 +88,12 @@ def filter_file(
     promised = Document(tuple(_promised(frame, channels, options) for frame in document.frames))
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
     filtered = [filter_picture(frame, kernels, options, raw=raw) for frame in document.frames]
-    return write_filtered(filtered, document, target, kind, options, saving=saving, sheet=sheet)
+    # What was read is needed no more: encoders take as much memory again.
+    described = replace(document, frames=())
+    del document, frame
+    return write_filtered(
+        filtered, described, target, kind, options, saving=saving, sheet=sheet
+    )
 
 
 def write_filtered(

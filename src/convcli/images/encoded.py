@@ -40,7 +40,7 @@ def encoded(
     metadata: Metadata,
     settings: Mapping[str, Any],
     rest: Sequence[Picture] = (),
-) -> bytes:
+) -> memoryview:
     """Return a picture, and the frames after it, as the bytes of a file.
 
     Parameters
@@ -70,4 +70,4 @@ def encoded(
     except _FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{kind} cannot hold this picture: {fault}") from None
-    return buffer.getvalue()
+    return buffer.getbuffer()

@@ -17,6 +17,7 @@ from convcli.images.deep import (
 )
 from convcli.images.metadata import FAULTS
 from convcli.images.modes import picture_from
+from convcli.images.netpbm import netpbm_picture
 from convcli.images.picture import Picture, Timing
 
 _TURNS = {
@@ -92,7 +93,7 @@ def _pixels(
 ) -> tuple[Picture, tuple[str, ...]]:
     """Return the pixels with all of their bits, and a note where Pillow drops some."""
     if kind == "PPM":
-        picture = ppm_picture(file, opened)
+        picture = ppm_picture(file, opened) or netpbm_picture(file, opened)
         if picture is not None:
             return picture, ()
     if kind == "TIFF" and has_deep_planes(opened):

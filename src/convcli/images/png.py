@@ -26,7 +26,7 @@ _IDAT, _TEXT = b"IDAT", (b"iCCP", b"pHYs", b"eXIf")
 
 def png_bytes(
     frames: Sequence[Picture], metadata: Metadata, timing: Timing | None, level: int
-) -> bytes:
+) -> bytes | memoryview:
     """Return pictures of one size, depth and number of channels as a PNG or an APNG.
 
     Parameters
@@ -40,6 +40,8 @@ def png_bytes(
     level : int
         Of zlib's compression, 0 to 9.
     """
+    if timing is None and _is_plain(frames[0]):
+        return _by_pillow(frames[0], metadata, level)
     first, rest = _chunks(frames[0], metadata, level), frames[1:]
     head = [(name, data) for name, data in first if name in (b"IHDR", *_TEXT)]
     pixels = [data for name, data in first if name == _IDAT]
@@ -82,12 +84,20 @@ def _control(number: int, size: bytes, timing: Timing, index: int) -> bytes:
     return struct.pack(">I", number) + size + tail
 
 
+def _is_plain(picture: Picture) -> bool:
+    """Tell whether Pillow's encoder keeps all bits."""
+    return picture.depth is Depth.EIGHT or (picture.channels == 1 and picture.alpha is None)
+
+
+def _by_pillow(picture: Picture, metadata: Metadata, level: int) -> memoryview:
+    return encoded(picture, "PNG", metadata, {"compress_level": level})
+
+
 def _chunks(picture: Picture, metadata: Metadata, level: int) -> list[tuple[bytes, bytes]]:
     """Return the chunks of one picture, by Pillow's encoder where it can."""
-    plain = picture.depth is Depth.EIGHT or (picture.channels == 1 and picture.alpha is None)
-    small = picture if plain else _token(picture)
-    data = encoded(small, "PNG", metadata, {"compress_level": level})
-    chunks = list(_parsed(data))
+    plain = _is_plain(picture)
+    data = _by_pillow(picture if plain else _token(picture), metadata, level)
+    chunks = list(_parsed(bytes(data)))
     if plain:
         return chunks
     width_height = struct.pack(">II", picture.shape[1], picture.shape[0])

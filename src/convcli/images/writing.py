@@ -13,6 +13,7 @@ from convcli.images.arrays import array_bytes
 from convcli.images.encoded import encoded
 from convcli.images.formats import FORMATS, NPY, Format, obstacle
 from convcli.images.gif import gif_bytes
+from convcli.images.netpbm import is_netpbm, netpbm_parts
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
 from convcli.images.png import png_bytes
 from convcli.images.tiff import tiff_bytes
@@ -91,10 +92,10 @@ def write_document(
     check_format(document, str(label), kind, saving)
     metadata = Metadata() if saving.strip else document.metadata
     try:
-        data = _encoded(replace(document, metadata=metadata), kind, saving)
+        parts = _encoded(replace(document, metadata=metadata), kind, saving)
     except ImageError as error:
         raise ImageError(f"{label}: {error}") from None
-    _write(data, target)
+    _write(parts, target)
 
 
 def write_array(array: NDArray[Any], target: str | Path | BinaryIO) -> None:
@@ -105,7 +106,7 @@ def write_array(array: NDArray[Any], target: str | Path | BinaryIO) -> None:
     ImageError
         If the target cannot be written.
     """
-    _write(array_bytes(array), target)
+    _write([array_bytes(array)], target)
 
 
 def check_format(document: Document, label: str, kind: str, saving: Saving) -> None:
@@ -132,16 +133,17 @@ def check_format(document: Document, label: str, kind: str, saving: Saving) -> N
         raise ImageError(f"{label}: {kind} has no level to set: leave --compress-level out")
 
 
-def _write(data: bytes, target: str | Path | BinaryIO) -> None:
+def _write(parts: Sequence[bytes | memoryview], target: str | Path | BinaryIO) -> None:
     if isinstance(target, str | Path):
         with replacing(target) as file:
-            file.write(data)
+            file.writelines(parts)
         return
     try:
         # An unbuffered pipe takes what has room, and says how much that was.
-        left = memoryview(data)
-        while left:
-            left = left[target.write(left) :]
+        for part in parts:
+            left = memoryview(part)
+            while left:
+                left = left[target.write(left) :]
         target.flush()
     except BrokenPipeError:
         raise  # nobody reads on: that is no failure to report
@@ -152,24 +154,26 @@ def _write(data: bytes, target: str | Path | BinaryIO) -> None:
         ) from None
 
 
-def _encoded(document: Document, kind: str, saving: Saving) -> bytes:
+def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | memoryview]:
     frames, metadata, timing = document.frames, document.metadata, document.timing
     level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
     if kind == NPY:
-        return array_bytes(array_of(frames[0]))
+        return [array_bytes(array_of(frames[0]))]
     if kind == "TIFF":
-        return tiff_bytes(frames, metadata, level)
+        return [tiff_bytes(frames, metadata, level)]
     alike = _alike([_for_format(frame, FORMATS[kind]) for frame in frames], kind)
     if timing is None and len(alike) > 1:
         timing = _a_second_each(len(alike))
     if kind == "PNG":
-        return png_bytes(alike, metadata, timing, level)
+        return [png_bytes(alike, metadata, timing, level)]
+    if kind == "PPM" and is_netpbm(alike[0]):
+        return netpbm_parts(alike[0])
     if timing is not None and timing.still:
         alike, timing = alike[1:], timing.without_still()
     if kind == "GIF":
-        return gif_bytes(alike, timing)
+        return [gif_bytes(alike, timing)]
     settings = _settings(FORMATS[kind], metadata, timing, saving)
-    return encoded(alike[0], kind, metadata, settings, alike[1:])
+    return [encoded(alike[0], kind, metadata, settings, alike[1:])]
 
 
 def array_of(picture: Picture) -> NDArray[Any]:
