@@ -5,8 +5,9 @@
 [[9.0, 9.0]]
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from convcli.deferred import deferred
 
 if TYPE_CHECKING:
     from convcli.borders import Border
@@ -50,8 +51,5 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
 
 
-def __getattr__(name: str) -> object:
-    # Commands that need no arrays start without NumPy: names are fetched when used.
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Commands that need no arrays start without NumPy.
+__getattr__ = deferred(__name__, _HOMES)

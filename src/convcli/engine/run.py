@@ -2,7 +2,6 @@
 
 import queue
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral
 from typing import Any
 
@@ -63,6 +62,8 @@ def run(
     with single_threaded_blas():
         if workers == 1:
             return _work(plan, image, store, waiting, block)
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a small one is done
+
         # The calling thread works too: a new thread takes a while to start.
         with ThreadPoolExecutor(workers - 1) as pool:
             others = [

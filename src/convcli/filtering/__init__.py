@@ -1,7 +1,8 @@
 """The use case of `convcli apply`: pictures and kernels in, pictures and a report out."""
 
-import importlib
 from typing import TYPE_CHECKING
+
+from convcli.deferred import deferred
 
 if TYPE_CHECKING:
     from convcli.filtering.colormaps import Colormap
@@ -30,26 +31,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Colormap": "colormaps",
-    "STANDARD": "files",
-    "filter_file": "files",
-    "plan_file": "files",
-    "Filtered": "filter",
-    "filter_picture": "filter",
-    "Match": "finding",
-    "find": "finding",
-    "find_in_file": "finding",
-    "Alpha": "options",
-    "Options": "options",
-    "Range": "options",
-    "Report": "report",
-    "Step": "report",
-    "Swatch": "report",
+    "Colormap": "convcli.filtering.colormaps",
+    "STANDARD": "convcli.filtering.files",
+    "filter_file": "convcli.filtering.files",
+    "plan_file": "convcli.filtering.files",
+    "Filtered": "convcli.filtering.filter",
+    "filter_picture": "convcli.filtering.filter",
+    "Match": "convcli.filtering.finding",
+    "find": "convcli.filtering.finding",
+    "find_in_file": "convcli.filtering.finding",
+    "Alpha": "convcli.filtering.options",
+    "Options": "convcli.filtering.options",
+    "Range": "convcli.filtering.options",
+    "Report": "convcli.filtering.report",
+    "Step": "convcli.filtering.report",
+    "Swatch": "convcli.filtering.report",
 }
 
 
-def __getattr__(name: str) -> object:
-    # Reading a kernel needs no Pillow: names are fetched when used.
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"convcli.filtering.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Reading a kernel needs no Pillow.
+__getattr__ = deferred(__name__, _HOMES)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from convcli import images
 from convcli.errors import ImageError
 from convcli.filtering.filter import Filtered
 from convcli.filtering.options import Options
 from convcli.filtering.stages import Operand
-from convcli.images import NPY, Document, contact_sheet
+from convcli.images import NPY, Document
 from convcli.kernels import Operator
 
 MAP = "{map}"
@@ -91,7 +92,7 @@ def laid_out(
     if sheet:
         maps = first.maps()
         labels = [f"map {number}" for number in range(len(maps))]
-        return replace(document, frames=(contact_sheet(maps, labels),), timing=None)
+        return replace(document, frames=(images.contact_sheet(maps, labels),), timing=None)
     maps_made = first.values.shape[2]
     if kind == _PAGED and not _is_single(maps_made, options):
         return replace(document, frames=tuple(first.maps()), timing=None)

@@ -1,6 +1,8 @@
 """Pictures from files and pipes, and back: the only place that imports Pillow."""
 
-from convcli.images.drawing import contact_sheet, marked
+from typing import TYPE_CHECKING
+
+from convcli.deferred import deferred
 from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
 from convcli.images.header import Header, header_of
 from convcli.images.light import from_linear, to_linear
@@ -8,7 +10,6 @@ from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_na
 from convcli.images.modes import MODES, Mode
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
 from convcli.images.reading import read_document, read_metadata, read_picture
-from convcli.images.tiled import EncodedTile, TiledTiff, TileLayout, encoded_tiles
 from convcli.images.writing import (
     Saving,
     check_format,
@@ -17,6 +18,10 @@ from convcli.images.writing import (
     write_document,
     write_picture,
 )
+
+if TYPE_CHECKING:
+    from convcli.images.drawing import contact_sheet, marked
+    from convcli.images.tiled import EncodedTile, TiledTiff, TileLayout, encoded_tiles
 
 __all__ = [
     "FORMATS",
@@ -55,3 +60,18 @@ __all__ = [
     "write_document",
     "write_picture",
 ]
+
+_TILED = "convcli.images.tiled"
+
+# Filtering a picture needs no letters to draw, and most pictures no tiles.
+__getattr__ = deferred(
+    __name__,
+    {
+        "contact_sheet": "convcli.images.drawing",
+        "marked": "convcli.images.drawing",
+        "EncodedTile": _TILED,
+        "TiledTiff": _TILED,
+        "TileLayout": _TILED,
+        "encoded_tiles": _TILED,
+    },
+)

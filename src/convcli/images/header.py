@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 from convcli.errors import ImageError
 from convcli.images.arrays import array_header, is_array
 from convcli.images.deep import deep_rawmode
-from convcli.images.limits import Reading, guarded
+from convcli.images.limits import Reading, guarded, open_image
 from convcli.images.modes import MODES
 from convcli.storage import fetched, local_path
 
@@ -77,7 +77,7 @@ def header_of(source: str | Path, reading: Reading) -> Header | None:
             file.seek(0)
             if is_array(prefix):
                 return _of_array(file, str(source))
-            with Image.open(file, formats=reading.formats) as opened:
+            with open_image(file, reading) as opened:
                 return _of_image(opened, reading)
     except _FAULTS:
         return None

@@ -7,8 +7,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 
@@ -58,11 +59,15 @@ class Reading:
     frame: int | None = None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All formats that are accepted."""
+        return (*READ_FORMATS, *self.allow_formats)
+
+    @property
     def formats(self) -> tuple[str, ...]:
         """All formats that are accepted and that this Pillow has."""
         Image.init()
-        accepted = {*READ_FORMATS, *self.allow_formats}
-        return tuple(name for name in Image.OPEN if name in accepted)
+        return tuple(name for name in Image.OPEN if name in self.names)
 
     @property
     def suffixes(self) -> frozenset[str]:
@@ -75,6 +80,26 @@ class Reading:
     def max_bytes(self) -> int:
         """More bytes than any file within the limit of pixels has."""
         return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
+
+
+def open_image(file: BinaryIO, reading: Reading) -> ImageFile.ImageFile:
+    """Open a picture of an accepted format; its pixels are not decoded yet.
+
+    The formats that Pillow begins with are tried first: the modules of all others take
+    as long to import as NumPy does.
+
+    Raises
+    ------
+    UnidentifiedImageError
+        If the file is of none of the formats.
+    """
+    Image.preinit()
+    start = file.tell()
+    try:
+        return Image.open(file, formats=[name for name in reading.names if name in Image.OPEN])
+    except UnidentifiedImageError:
+        file.seek(start)
+        return Image.open(file, formats=reading.formats)
 
 
 class Counter:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from convcli.errors import ImageError
 from convcli.images.picture import Picture, Pixels
@@ -146,17 +146,17 @@ def _converted(image: Image.Image, target: str) -> Image.Image:
     if image.mode == target:
         return image
     profile = image.info.get("icc_profile")
-    if image.mode == "CMYK" and profile:
-        try:
-            return _through(image, profile)
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            return image.convert(target)
-    return image.convert(target)
+    through = _through(image, profile) if image.mode == "CMYK" and profile else None
+    return image.convert(target) if through is None else through
 
 
-def _through(image: Image.Image, profile: bytes) -> Image.Image:
-    """Convert a CMYK image to sRGB as its profile says."""
-    converted = ImageCms.profileToProfile(
-        image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-    )
-    return image.convert("RGB") if converted is None else converted
+def _through(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """Convert a CMYK image to sRGB as its profile says; None where that is none."""
+    from PIL import ImageCms  # noqa: PLC0415 - few pictures are CMYK
+
+    try:
+        return ImageCms.profileToProfile(
+            image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None

@@ -22,6 +22,7 @@ from convcli.images.limits import (
     Reading,
     blocked_format,
     guarded,
+    open_image,
     too_many_pixels,
     without_chatter,
 )
@@ -216,7 +217,7 @@ def _slurped(read: Callable[[int], bytes], label: str, reading: Reading) -> Bina
 
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: Reading) -> Document:
     try:
-        opened = Image.open(file, formats=reading.formats)
+        opened = open_image(file, reading)
     except UnidentifiedImageError:
         document = open_deep_tiff(file, label, reading)
         if document is not None:

@@ -1,6 +1,5 @@
 """A name of the catalogue, and the parameters that follow it."""
 
-import difflib
 import math
 
 from convcli.errors import SpecError
@@ -40,6 +39,8 @@ def entry_named(name: str) -> Entry:
     key = name.strip().lower()
     if key in CATALOGUE:
         return CATALOGUE[key]
+    import difflib  # noqa: PLC0415 - for mistakes only
+
     near = difflib.get_close_matches(key, [*CATALOGUE, *OPERATORS], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "'convcli kernels' lists them"
     raise SpecError(f"no kernel is called {name!r}: {hint}")

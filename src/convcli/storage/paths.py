@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import platform
-import secrets
 import stat
 import zlib
 from collections.abc import Iterator
@@ -66,7 +65,7 @@ def _open(final: Path) -> Iterator[BinaryIO]:
         with final.open("wb") as device:
             yield device
         return
-    temporary = final.with_name(f"{_mark(os.getpid())}-{secrets.token_hex(8)}.tmp")
+    temporary = final.with_name(f"{_mark(os.getpid())}-{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             yield file
