@@ -1,9 +1,8 @@
 """Folders that are outputs: a new one takes the place of an old one, in one step."""
 
 import contextlib
+import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,7 +56,7 @@ def replacing_folder(target: str | Path, is_output: Callable[[Path], bool]) -> I
     except OSError as error:
         raise ImageError(f"{target}: cannot be written: {reason(error, final)}") from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _removed(temporary)
 
 
 def _check(final: Path, label: str, is_output: Callable[[Path], bool]) -> None:
@@ -71,7 +70,7 @@ def _check(final: Path, label: str, is_output: Callable[[Path], bool]) -> None:
 
 
 def _beside(final: Path) -> Path:
-    return final.with_name(f".convcli-{secrets.token_hex(8)}.tmp")
+    return final.with_name(f".convcli-{os.urandom(8).hex()}.tmp")
 
 
 def _take_place(temporary: Path, final: Path) -> None:
@@ -86,4 +85,10 @@ def _take_place(temporary: Path, final: Path) -> None:
     except OSError:
         old.rename(final)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _removed(old)
+
+
+def _removed(folder: Path) -> None:
+    import shutil  # noqa: PLC0415 - with its archives it takes longer than is_zarr is worth
+
+    shutil.rmtree(folder, ignore_errors=True)
