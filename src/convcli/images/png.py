@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.images.encoded import encoded
+from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.picture import Depth, Metadata, Picture, Timing
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_BANDS, _BAND = 8, 4
+"""Bands of neighbouring rows that stand for a picture."""
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """PNG's number for grey, grey with alpha, RGB and RGBA."""
@@ -25,7 +29,7 @@ _IDAT, _TEXT = b"IDAT", (b"iCCP", b"pHYs", b"eXIf")
 
 
 def png_bytes(
-    frames: Sequence[Picture], metadata: Metadata, timing: Timing | None, level: int
+    frames: Sequence[Picture], metadata: Metadata, timing: Timing | None, level: int | None
 ) -> bytes | memoryview:
     """Return pictures of one size, depth and number of channels as a PNG or an APNG.
 
@@ -37,11 +41,13 @@ def png_bytes(
         Profile, resolution, EXIF.
     timing : Timing or None
         For more than one frame.
-    level : int
-        Of zlib's compression, 0 to 9.
+    level : int or None
+        Of zlib's compression, 0 to 9; None for what suits the picture (see `_strategy`).
     """
     if timing is None and _is_plain(frames[0]):
-        return _by_pillow(frames[0], metadata, level)
+        strategy = zlib.Z_DEFAULT_STRATEGY if level is not None else _strategy(frames[0])
+        return _by_pillow(frames[0], metadata, _level(level), strategy)
+    level = _level(level)
     first, rest = _chunks(frames[0], metadata, level), frames[1:]
     head = [(name, data) for name, data in first if name in (b"IHDR", *_TEXT)]
     pixels = [data for name, data in first if name == _IDAT]
@@ -89,8 +95,37 @@ def _is_plain(picture: Picture) -> bool:
     return picture.depth is Depth.EIGHT or (picture.channels == 1 and picture.alpha is None)
 
 
-def _by_pillow(picture: Picture, metadata: Metadata, level: int) -> memoryview:
-    return encoded(picture, "PNG", metadata, {"compress_level": level})
+def _by_pillow(
+    picture: Picture,
+    metadata: Metadata,
+    level: int,
+    strategy: int = zlib.Z_DEFAULT_STRATEGY,
+) -> memoryview:
+    settings = {"compress_level": level, "compress_type": strategy}
+    return encoded(picture, "PNG", metadata, settings)
+
+
+def _level(level: int | None) -> int:
+    return DEFAULT_LEVEL if level is None else level
+
+
+def _strategy(picture: Picture) -> int:
+    """Return the strategy of zlib that makes a sample of the rows smaller.
+
+    Photographs, and what filters make of them, hold few repetitions to be found: looking
+    for runs only takes two thirds of the time and makes files 1 to 4 % smaller. Of text
+    and patterns it makes files several times as large.
+    """
+    height = picture.shape[0]
+    starts = np.linspace(0, max(height - _BAND, 0), _BANDS).astype(int)
+    rows = np.unique(np.add.outer(starts, np.arange(_BAND)).clip(0, height - 1))
+    alpha = None if picture.alpha is None else picture.alpha[rows]
+    sample = Picture(picture.pixels[rows], alpha)
+    sizes = {
+        strategy: len(_by_pillow(sample, Metadata(), DEFAULT_LEVEL, strategy))
+        for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
+    }
+    return min(sizes, key=sizes.__getitem__)
 
 
 def _chunks(picture: Picture, metadata: Metadata, level: int) -> list[tuple[bytes, bytes]]:

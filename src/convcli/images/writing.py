@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convcli.errors import ImageError
 from convcli.images.arrays import array_bytes
 from convcli.images.encoded import encoded
-from convcli.images.formats import FORMATS, NPY, Format, obstacle
+from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
 from convcli.images.gif import gif_bytes
 from convcli.images.netpbm import is_netpbm, netpbm_parts
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
@@ -41,9 +41,6 @@ class Saving:
     compress_level: int | None = None
     strip: bool = False
 
-
-DEFAULT_LEVEL = 4
-"""zlib's level for PNG and TIFF where none is asked for."""
 
 _DEFAULTS = Saving()
 
@@ -165,7 +162,7 @@ def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | 
     if timing is None and len(alike) > 1:
         timing = _a_second_each(len(alike))
     if kind == "PNG":
-        return [png_bytes(alike, metadata, timing, level)]
+        return [png_bytes(alike, metadata, timing, saving.compress_level)]
     if kind == "PPM" and is_netpbm(alike[0]):
         return netpbm_parts(alike[0])
     if timing is not None and timing.still:

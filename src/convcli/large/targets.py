@@ -24,7 +24,7 @@ from convcli.images import (
     encoded_tiles,
     format_for,
 )
-from convcli.images.writing import DEFAULT_LEVEL
+from convcli.images.formats import DEFAULT_LEVEL
 from convcli.large.extra import needed
 from convcli.large.source import cut
 from convcli.large.work import Part, Work
