@@ -13,7 +13,7 @@ from convcli.batch import places
 from convcli.batch.job import Job
 from convcli.errors import BatchError
 
-_IN_MEMORY = 4 * 2**20
+_IN_MEMORY = 2**18
 """Bytes of names above which they are kept in a temporary file."""
 
 _BLOCK = 65_536

@@ -7,11 +7,11 @@ for a whole process (`images.limits`). And a decoder that crashes takes only its
 """
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from multiprocessing.connection import wait
 
-from convcli.batch.job import Job, Outcome, Work
+from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.waiting import Waiting
 from convcli.batch.workers import Worker
 from convcli.engine import available_cores
@@ -67,7 +67,13 @@ class LocalExecutor:
                 busy = [worker for worker in workers if worker.job is not None]
                 if not busy:
                     return
-                yield from _ended(busy)
+                for worker in _ready(busy):
+                    outcome = worker.outcome()
+                    # The worker goes on while the outcome is told; after a failure nothing
+                    # may be to go on with.
+                    if outcome.status is not Status.FAILED:
+                        self._feed(workers, work, waiting)
+                    yield outcome
                 workers = [worker for worker in workers if worker.is_alive]
         finally:
             _end(workers)
@@ -75,7 +81,7 @@ class LocalExecutor:
     def _feed(self, workers: list[Worker], work: Work, waiting: Waiting) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
         while not self._stopped:
-            idle = next((worker for worker in workers if worker.job is None), None)
+            idle = next((worker for worker in workers if worker.is_idle), None)
             if idle is None and len(workers) == self._most:
                 return
             held = sum(worker.needs for worker in workers if worker.job is not None)
@@ -88,12 +94,10 @@ class LocalExecutor:
             idle.start(*taken)
 
 
-def _ended(busy: list[Worker]) -> Iterator[Outcome]:
-    """Wait until a job ends; yield the outcomes of all that have."""
+def _ready(busy: list[Worker]) -> list[Worker]:
+    """Wait until a job ends; return the workers whose jobs have."""
     ready = set(wait([worker.connection for worker in busy]))
-    for worker in busy:
-        if worker.connection in ready:
-            yield worker.outcome()
+    return [worker for worker in busy if worker.connection in ready]
 
 
 def _end(workers: list[Worker]) -> None:

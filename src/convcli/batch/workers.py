@@ -57,8 +57,13 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can take a job."""
+        """Whether it can take jobs."""
         return not self.connection.closed
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a job."""
+        return self.job is None and self.is_alive
 
     def start(self, job: Job, needs: int) -> None:
         """Give it a job that takes so many bytes of memory."""
