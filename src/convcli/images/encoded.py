@@ -61,13 +61,31 @@ def encoded(
     ImageError
         If the encoder refuses the picture.
     """
+    buffer = io.BytesIO()
+    encode(picture, buffer, kind, metadata, settings=settings, rest=rest)
+    return buffer.getbuffer()
+
+
+def encode(
+    picture: Picture,
+    file: Any,
+    kind: str,
+    metadata: Metadata,
+    *,
+    settings: Mapping[str, Any],
+    rest: Sequence[Picture] = (),
+) -> None:
+    """Write a picture, and the frames after it, to what has the methods that its format needs.
+
+    Parameters, errors
+    ------------------
+    As for `encoded`. For PNG the file needs a ``write`` only.
+    """
     options = {**settings, **save_settings(metadata, kind, picture.channels, picture.shape)}
     if rest:
         options |= {"save_all": True, "append_images": [image_of(frame) for frame in rest]}
-    buffer = io.BytesIO()
     try:
-        image_of(picture).save(buffer, format=kind, **options)
+        image_of(picture).save(file, format=kind, **options)
     except _FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{kind} cannot hold this picture: {fault}") from None
-    return buffer.getbuffer()

@@ -162,7 +162,7 @@ def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | 
     if timing is None and len(alike) > 1:
         timing = _a_second_each(len(alike))
     if kind == "PNG":
-        return [png_bytes(alike, metadata, timing, saving.compress_level)]
+        return png_bytes(alike, metadata, timing, saving.compress_level)
     if kind == "PPM" and is_netpbm(alike[0]):
         return netpbm_parts(alike[0])
     if timing is not None and timing.still:
