@@ -17,8 +17,8 @@ from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.remote import Landed, kept, run_group
 from convcli.errors import ClusterError
 
-_AHEAD = 2
-"""Groups for each thread that are sent: one that runs, and one that can begin at once."""
+_SPARE = 4
+"""For so many threads one more group is sent than run: it begins where one ends."""
 
 _LOOK = 2.0
 """Seconds between two looks at the cluster."""
@@ -129,7 +129,7 @@ class _Flights:
     @property
     def has_room(self) -> bool:
         """Whether one more group may be sent: a million never wait in the scheduler."""
-        return len(self._out) < _AHEAD * max(self.threads, 1)
+        return len(self._out) < self.threads + max(self.threads // _SPARE, 2)
 
     @property
     def are_out(self) -> bool:

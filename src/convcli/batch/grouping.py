@@ -1,22 +1,24 @@
 """How many jobs are sent to a cluster together."""
 
 import itertools
+import math
 from collections.abc import Iterable
 
 from convcli.batch.job import Job, Outcome
 
-_TASKS_A_SECOND = 200
-"""What a scheduler does without effort (see benchmarks/cluster.py): each task takes it about
-a millisecond, however long the task is, and all workers share it."""
+_TASKS_A_SECOND = 100
+"""What a scheduler does without effort: each task takes it some milliseconds, however long the
+task is, and all workers share it (benchmarks/cluster.py, docs/scale.md)."""
 
-_LEAST_SECONDS = 0.1
-_MOST_JOBS = 1000
+_LEAST_SECONDS = 0.2
+_INSTANT = 1e-6
+_MOST_JOBS = 250
 
 
 class Groups:
     """Takes jobs in groups, each of which keeps a worker busy for long enough.
 
-    With one file a task, a scheduler has enough to do with a hundred workers. The more
+    With one file a task, a scheduler has enough to do with a few workers. The more
     workers there are, the longer are the tasks; a lost worker loses more work with them.
 
     Parameters
@@ -50,4 +52,5 @@ class Groups:
         if not self._known:
             return 1
         wanted = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)
-        return int(min(max(wanted * self._known / max(self._seconds, 1e-9), 1), _MOST_JOBS))
+        each = max(self._seconds / self._known, _INSTANT)
+        return min(math.ceil(wanted / each), _MOST_JOBS)

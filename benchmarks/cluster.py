@@ -1,0 +1,250 @@
+"""Measure batches on a Dask cluster of this machine: speed, the scheduler, the requests.
+
+    python benchmarks/cluster.py [--only TEXT] [--rounds 3] [--json benchmarks/cluster.json]
+
+What `docs/scale.md` reckons with is the file that ``--json`` writes. Needs Linux (times of
+processes come from /proc) and the extras cluster and test.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import os
+import pickle
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import distributed  # noqa: F401 - its version is told
+import numpy as np
+from moto.server import ThreadedMotoServer
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from machine import machine
+
+from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
+from convcli import kernel_from
+from convcli.batch import cluster as cluster_module
+from convcli.batch import grouping
+from convcli.batch.cluster import DaskExecutor
+from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.filtering import Options, Report
+from dask_cluster import dask_cluster
+from s3_server import Bucket
+
+_GROUPS = (1, 10, 100)
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    """Run the cases that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--files", type=int, default=200, help="JPEGs of 2 megapixels")
+    parser.add_argument("--tasks", type=int, default=2000, help="tasks for the scheduler")
+    parser.add_argument("--json", type=Path, help="where the results go")
+    chosen = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        for case in (local, scheduler, requests):
+            if chosen.only in case.__name__:
+                rows += case(_folder(Path(name, case.__name__)), chosen)
+    document = {"machine": machine("distributed", "numpy", "PIL"), "rows": rows}
+    if chosen.json:
+        chosen.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    show(rows)
+
+
+# ------------------------------------------------------------------ speed
+
+
+def local(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Compare two workers of a cluster with two jobs, as whole processes."""
+    photos, out = _photos(folder / "in", chosen.files), folder / "out"
+    words = ["apply", "sobel-x", photos, "--out-dir", out, "--quiet"]
+    times = _in_turn(
+        {
+            "--jobs 2": lambda: _run([*words, "--jobs", "2"], out),
+            "--cluster local:2": lambda: _run([*words, "--cluster", "local:2"], out),
+        },
+        chosen.rounds,
+    )
+    rows = [
+        _row(f"{chosen.files} JPEGs of 2 megapixels, {name}", statistics.median(found), "s")
+        for name, found in times.items()
+    ]
+    ratio = _ratio(times["--cluster local:2"], times["--jobs 2"])
+    sizes = [statistics.mean(p.stat().st_size for p in f.iterdir()) for f in (photos, out)]
+    return [
+        *rows,
+        _row("the cluster takes", ratio, "× the time", most=1.3),
+        _row("a worker's time for a file", 1e3 * _file_seconds(folder, chosen.files), "ms"),
+        _row("bytes of an input", sizes[0], "B"),
+        _row("bytes of an output", sizes[1], "B"),
+    ]
+
+
+def _file_seconds(folder: Path, files: int) -> float:
+    """Return the time that a file takes one core: of its processor, less the start's."""
+    few, many = _photos(folder / "few", files // 10), folder / "in"
+    times = [_processor_time(photos, folder / "out") for photos in (few, many)]
+    return (times[1] - times[0]) / (files - files // 10)
+
+
+def _processor_time(photos: Path, out: Path) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _run(["apply", "sobel-x", photos, "--out-dir", out, "--jobs", "1", "--quiet"], out)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+# ------------------------------------------------------------------ the scheduler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle(Work):
+    """Work that takes no time, and says what real work says."""
+
+    told: Report | None = None
+
+    def run(self, job: Job) -> Outcome:
+        """Do nothing."""
+        return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.told)
+
+
+class Fixed(grouping.Groups):
+    """Groups of one size."""
+
+    of = 1
+
+    def size(self, threads: int) -> int:  # noqa: ARG002 - as in the class above
+        """Return the size."""
+        return self.of
+
+
+def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure what a task takes the scheduler and the client: time of their processors."""
+    work, source, told = _idle(folder)
+    cluster_module.Groups = Fixed
+    rows = [_row("bytes of an answer for a file", told, "B")]
+    with dask_cluster(_folder(folder / "cluster"), 2) as cluster:
+        pid = cluster.processes[0].pid
+        for size in _GROUPS:
+            Fixed.of = size
+            jobs = [Job(source, str(folder / "out" / f"{n}.png")) for n in range(size)]
+            many = (job for _ in range(chosen.tasks) for job in jobs)
+            before = (_processor_seconds(pid), time.process_time(), time.perf_counter())
+            for _ in DaskExecutor(cluster.address).run(work, many):
+                pass
+            after = (_processor_seconds(pid), time.process_time(), time.perf_counter())
+            took = [(b - a) / chosen.tasks for a, b in zip(before, after, strict=True)]
+            print(f"{size} files a task: {took}", file=sys.stderr)
+            rows += [
+                _row(f"the scheduler's time for a task of {size}", 1e3 * took[0], "ms"),
+                _row(f"the client's time for a task of {size}", 1e3 * took[1], "ms"),
+                _row(f"tasks of {size}, two workers", 1 / took[2], "a second"),
+            ]
+    return rows
+
+
+def _idle(folder: Path) -> tuple[Work, str, int]:
+    """Return the work, an input of it, and the bytes of what it says of a file."""
+    source, target = str(folder / "in.png"), str(folder / "out.png")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(source)
+    outcome = Work(kernels=(kernel_from("sobel-x"),), options=Options()).run(
+        Job(source, target)
+    )
+    work = Idle(kernels=(kernel_from("sobel-x"),), options=Options(), told=outcome.report)
+    return work, source, len(pickle.dumps(outcome))
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+# ------------------------------------------------------------------ the store
+
+
+class _Counting(logging.Handler):
+    """Counts the requests that a server logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.methods: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take note of the method."""
+        # Between colours, but for the commonest status.
+        self.methods += re.findall(r"(HEAD|GET|PUT|POST) /", record.getMessage())
+
+
+def requests(folder: Path, _: argparse.Namespace) -> list[dict[str, Any]]:
+    """Count what a file asks of an object store: the difference of two batches."""
+    few, many = 5, 25
+    counts = {}
+    for skip in (False, True):
+        found = [_requests(folder, count, skip=skip) for count in (few, many)]
+        for method in ("HEAD", "GET", "PUT"):
+            difference = found[1].count(method) - found[0].count(method)
+            counts[skip, method] = difference / (many - few)
+    return [
+        _row(f"{method} requests for a file{' with skip' * skip}", value, "")
+        for (skip, method), value in counts.items()
+    ]
+
+
+@contextlib.contextmanager
+def _server() -> Iterator[tuple[str, _Counting]]:
+    counting, logger = _Counting(), logging.getLogger("werkzeug")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(counting)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port()), counting
+    finally:
+        server.stop()
+        logger.removeHandler(counting)
+
+
+def _requests(folder: Path, count: int, *, skip: bool) -> list[str]:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(buffer, "PNG")
+    with _server() as (address, counting):
+        environment = {
+            **os.environ,
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "anyone",
+            "AWS_SECRET_ACCESS_KEY": "anything",
+        }
+        bucket = Bucket(f"bucket-{count}-{skip}".lower(), address).make()
+        listed = folder / "list"
+        names = [bucket.put(f"in/{n}.png", buffer.getvalue()) for n in range(count)]
+        listed.write_text("\n".join(names), "utf-8")
+        counting.methods.clear()
+        words = ["apply", "box", "--files-from", str(listed), "--out-dir", bucket.url("out")]
+        subprocess.run(  # noqa: S603 - our own program
+            [sys.executable, "-m", "convcli", *words, "-q", *["--on-exists", "skip"] * skip],
+            check=True,
+            env=environment,
+        )
+        return list(counting.methods)
+
+
+if __name__ == "__main__":
+    main()
