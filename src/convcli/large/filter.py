@@ -1,5 +1,6 @@
 """The use case: a picture larger than memory, from a file to a file."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -138,30 +139,36 @@ class _Run:
     def prepared(self, work: Work) -> Work:
         """Look at all of the picture first, where pixels depend on all of it."""
         if _asks_for_opacity(work):
-            looked = self._each(Work.is_translucent, work, chunks_of(work), quiet=True)
-            work = replace(work, translucent=any(looked))
+            with self._each(Work.is_translucent, work, chunks_of(work), quiet=True) as looked:
+                work = replace(work, translucent=any(looked))
         if self._tiling.passes > 1:
-            extents = self._each(Work.extent, work, self._tiling.blocks)
-            work = replace(work, known=sum(extents, Seen()))
+            with self._each(Work.extent, work, self._tiling.blocks) as extents:
+                work = replace(work, known=sum(extents, Seen()))
         return work
 
     def write(self, work: Work, into: Target) -> Seen:
         """Compute and write all blocks."""
         seen = Seen()
-        for written in self._each(into.task, work, self._tiling.blocks):
-            for tile in written.tiles:
-                into.add(tile)
-            seen += written.seen
+        with self._each(into.task, work, self._tiling.blocks) as blocks:
+            for written in blocks:
+                for tile in written.tiles:
+                    into.add(tile)
+                seen += written.seen
         return seen
 
+    @contextlib.contextmanager
     def _each(
         self, task: Task[Any], work: Work, blocks: Blocks, *, quiet: bool = False
-    ) -> Iterator[Any]:
+    ) -> Iterator[Iterator[Any]]:
+        """Yield the results of a pass; at the end no thread works on it any more."""
         results = each(task, work, blocks, jobs=self._tiling.jobs, **self._cluster)
+        with contextlib.closing(results):
+            yield results if quiet else self._told(results)
+
+    def _told(self, results: Iterator[Any]) -> Iterator[Any]:
         for result in results:
             yield result
-            if not quiet:
-                self._tell()
+            self._tell()
 
     @property
     def _megapixels(self) -> float:

@@ -1,7 +1,7 @@
 """All blocks of a picture, through `dask.array`: on threads of this machine or a cluster."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.errors import ClusterError
 from convcli.large.blocks import Blocks
-from convcli.large.extra import needed
+from convcli.large.extra import needed, uninterrupted
 from convcli.large.work import Work
 
 Result = TypeVar("Result")
@@ -27,7 +27,7 @@ def each(
     jobs: int,
     client: Any = None,
     retries: int = 0,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Do something to each block, and yield what comes of it, from the first to the last.
 
     Parameters
@@ -117,7 +117,8 @@ def _in_order(tasks: list[Any], begin: Callable[[Any], Any], workers: int) -> It
     """Yield results in the order of the tasks: so the bytes of a file are always the same."""
     running: deque[Any] = deque()
     for task in tasks:
-        running.append(begin(task))
+        with uninterrupted():
+            running.append(begin(task))
         if len(running) >= _AHEAD * workers:
             yield running.popleft().result()[0, 0]
     while running:

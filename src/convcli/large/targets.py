@@ -25,7 +25,7 @@ from convcli.images import (
     format_for,
 )
 from convcli.images.formats import DEFAULT_LEVEL
-from convcli.large.extra import needed
+from convcli.large.extra import needed, uninterrupted
 from convcli.large.source import cut
 from convcli.large.work import Part, Work
 from convcli.large.zarr_source import ZarrSource
@@ -192,12 +192,13 @@ def _zarr(path: str, work: Work, chunk: tuple[int, int], *, flat: bool) -> Itera
     shape: tuple[int, ...] = (rows, columns, channels + work.source.alpha)
     chunks: tuple[int, ...] = (*chunk, shape[2])
     with replacing_folder(path, _is_array) as folder:
-        zarr.create_array(
-            str(folder),
-            shape=shape[:2] if flat else shape,
-            chunks=chunks[:2] if flat else chunks,
-            dtype=work.dtype,
-        )
+        with uninterrupted():
+            zarr.create_array(
+                str(folder),
+                shape=shape[:_FLAT] if flat else shape,
+                chunks=chunks[:_FLAT] if flat else chunks,
+                dtype=work.dtype,
+            )
         yield Target(ZarrChunks(str(folder)), _no_tile)
 
 

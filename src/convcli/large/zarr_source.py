@@ -7,7 +7,7 @@ import numpy as np
 
 from convcli.errors import ImageError
 from convcli.images import Metadata
-from convcli.large.extra import needed
+from convcli.large.extra import needed, uninterrupted
 from convcli.large.source import Source, Values, check_chunk, cut, faults
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
@@ -59,7 +59,8 @@ def open_zarr(path: str) -> ZarrSource:
     zarr = needed("zarr", path)
     with faults(path):
         try:
-            node = zarr.open(path, mode="r")
+            with uninterrupted():
+                node = zarr.open(path, mode="r")
         except FileNotFoundError:
             raise ImageError(
                 f"{path}: expected a Zarr array, found none: check the path"
