@@ -47,6 +47,8 @@ class Seen:
         )
 
 
+_NEARLY_HALF = 0.49
+
 NOTHING = Seen()
 """What a store saw that does not look: raw values that stay raw."""
 
@@ -143,8 +145,7 @@ class Store:
         if self._pixels is None:
             _saturate(block, part, fits=self._fits)
             return NOTHING
-        raw = block.values.reshape(part.shape, copy=False)
-        return _store_pixels(raw, part, self._pixels, scratch)
+        return _store_pixels(block, part, self._pixels, scratch)
 
     def _divides_whole(self, dtype: np.dtype[Any]) -> bool:
         """Tell whether whole numbers can be divided as such."""
@@ -249,36 +250,43 @@ def _divide(values: Values, divisor: float) -> None:
         np.divide(values, values.dtype.type(divisor), out=values)
 
 
-def _store_pixels(raw: Values, out: Values, pixels: ValueRange, scratch: Scratch) -> Seen:
-    low, high = float(raw.min()), float(raw.max())
-    limits = np.iinfo(out.dtype)
+def _store_pixels(block: _Block, out: Values, pixels: ValueRange, scratch: Scratch) -> Seen:
+    low, high = float(block.values.min()), float(block.values.max())
+    least, most = _limits(out.dtype)
+    lowest, highest = low, high
     if pixels is ValueRange.ABS and low < 0:
-        raw = np.abs(raw, out=raw)
+        np.abs(block.around, out=block.around)
+        lowest, highest = 0.0, max(-low, high)
     elif pixels is ValueRange.SHIFT:
-        raw = _shifted(raw, (limits.max + 1) // 2, high, scratch)
-    clipped = _count_outside(raw, limits.min, limits.max)
-    saturate(raw, out)
+        middle = (most + 1) // 2
+        block = _shifted(block, middle, high, scratch)
+        lowest, highest = low + middle, high + middle
+    # What rounds to a pixel at ½ is looked at; so is NaN, which is not above anything.
+    fits = least - _NEARLY_HALF <= lowest and highest <= most + _NEARLY_HALF
+    clipped = 0 if fits else _count_outside(block.values, (lowest, highest), least, most)
+    _saturate(block, out, fits=fits)
     return Seen(low, high, clipped)
 
 
-def _shifted(raw: Values, middle: int, high: float, scratch: Scratch) -> Values:
+def _shifted(block: _Block, middle: int, high: float, scratch: Scratch) -> _Block:
     """Add the middle of the range, in a wider type where the sum needs one."""
-    if raw.dtype.kind == "f" or high + middle <= np.iinfo(raw.dtype).max:
-        raw += raw.dtype.type(middle)
-        return raw
-    wide = scratch.take("shifted", raw.shape, np.int64)
-    np.add(raw, middle, out=wide, dtype=np.int64)
-    return wide
+    values, around = block
+    if values.dtype.kind == "f" or high + middle <= np.iinfo(values.dtype).max:
+        np.add(around, values.dtype.type(middle), out=around)
+        return block
+    wide = scratch.take("shifted", values.shape, np.int64)
+    np.add(values, middle, out=wide, dtype=np.int64)
+    return _Block(wide, wide)
 
 
-def _count_outside(raw: Values, least: int, most: int) -> int:
+def _count_outside(values: Values, extremes: tuple[float, float], least: int, most: int) -> int:
     """Count the values that no pixel can hold, rounding allowed for."""
-    if raw.dtype.kind == "f":
+    if values.dtype.kind == "f":
         # What rounds half to even to `most` lies at most at most + ½ (odd) or below (even).
-        return int(np.count_nonzero((raw < least - 0.5) | (raw >= most + 0.5)))
-    if raw.min() >= least and raw.max() <= most:
-        return 0
-    return int(np.count_nonzero(raw < least) + np.count_nonzero(raw > most))
+        return int(np.count_nonzero((values < least - 0.5) | (values >= most + 0.5)))
+    below = np.count_nonzero(values < least) if extremes[0] < least else 0
+    above = np.count_nonzero(values > most) if extremes[1] > most else 0
+    return int(below + above)
 
 
 def saturate(values: Values, out: Values, *, fits: bool = False) -> None:

@@ -136,11 +136,11 @@ def _write(parts: Sequence[bytes | memoryview], target: str | Path | BinaryIO) -
             file.writelines(parts)
         return
     try:
-        # An unbuffered pipe takes what has room, and says how much that was.
-        for part in parts:
-            left = memoryview(part)
-            while left:
-                left = left[target.write(left) :]
+        # All at once: of small pieces a buffer would keep what found no room. An
+        # unbuffered pipe takes what has room, and says how much that was.
+        left = memoryview(b"".join(parts))
+        while left:
+            left = left[target.write(left) :]
         target.flush()
     except BrokenPipeError:
         raise  # nobody reads on: that is no failure to report
