@@ -52,13 +52,18 @@ def all_processes(rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _pictures(folder: Path) -> dict[str, Path]:
-    """Make a photograph of 12 megapixels from a sample, in three formats."""
+def photograph() -> Image.Image:
+    """Return a photograph of 12 megapixels, with the noise that enlarging takes away."""
     sample = Path(__file__).parent.parent / "sample_images" / "rocket.jpg"
     with Image.open(sample) as opened:
         large = opened.convert("RGB").resize((4000, 3000), Image.Resampling.BICUBIC)
     noise = np.random.default_rng(0).normal(0, 3, (3000, 4000, 3))
-    photo = Image.fromarray(np.clip(np.asarray(large) + noise, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(np.asarray(large) + noise, 0, 255).astype(np.uint8))
+
+
+def _pictures(folder: Path) -> dict[str, Path]:
+    """Write the photograph in three formats."""
+    photo = photograph()
     made = {suffix: folder / f"in.{suffix}" for suffix in ("jpg", "ppm", "png")}
     photo.save(made["jpg"], quality=90)
     photo.save(made["ppm"])

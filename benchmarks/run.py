@@ -127,7 +127,7 @@ def scaling(rounds: int) -> list[dict[str, Any]]:
             seconds = statistics.median(times[1:])
             rows.append(
                 {
-                    "case": f"sobel-x, {megapixels} megapixels",
+                    "case": f"sobel-x, {megapixels} megapixel{'s' if megapixels > 1 else ''}",
                     "result": "uint8",
                     "group": "scaling",
                     "threads": threads,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_RESULTS = Path(__file__).parent.parent / "benchmarks" / "results.json"
+_BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 _APART = ("SciPy", "Pillow")
 """Peers with targets of their own: not in the mean over the fastest peers."""
 
@@ -84,6 +84,16 @@ def process_table() -> str:
     return "\n".join(lines)
 
 
+def level_table() -> str:
+    """Return a Markdown table of what zlib's levels cost and save in a PNG."""
+    lines = ["| compression | seconds | megabytes |", "|---|--:|--:|"]
+    lines += [
+        f"| {row['case']} | {row['seconds']:.2f} | {row['bytes'] / 1e6:.1f} |"
+        for row in _results("png_levels")["rows"]
+    ]
+    return "\n".join(lines)
+
+
 def _cells(row: Row) -> str:
     return f"{row['ms']:.1f} | {row['peer_ms']:.1f} | **{row['ratio']:.2f}**"
 
@@ -93,6 +103,7 @@ def _compared() -> Sequence[Row]:
     return [row for row in rows if "ratio" in row and row["group"] not in _APART]
 
 
-def _results() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_RESULTS.read_text("utf-8"))
+def _results(name: str = "results") -> dict[str, Any]:
+    text = Path(_BENCHMARKS, f"{name}.json").read_text("utf-8")
+    document: dict[str, Any] = json.loads(text)
     return document
