@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cli.support import PHOTOS, command, environment, process, save
-from cluster.conftest import COUNT, contents
 from dask_cluster import Cluster
+from many_machines.conftest import COUNT, contents
 from s3_server import Bucket
 
 Running = subprocess.Popen[bytes]
