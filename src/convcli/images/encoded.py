@@ -8,19 +8,11 @@ import numpy as np
 from PIL import Image
 
 from convcli.errors import ImageError
+from convcli.images.faults import FAULTS
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Metadata, Picture
 
-_FAULTS = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    SystemError,
-    OverflowError,
-)
+_FAULTS = (*FAULTS, SystemError)
 """What Pillow's encoders raise on what they cannot hold: each has its own habits."""
 
 

@@ -15,7 +15,7 @@ from convcli.images.deep import (
     low_bytes,
     ppm_picture,
 )
-from convcli.images.metadata import FAULTS
+from convcli.images.faults import FAULTS
 from convcli.images.modes import picture_from
 from convcli.images.netpbm import netpbm_picture
 from convcli.images.picture import Picture, Timing

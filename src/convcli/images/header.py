@@ -1,7 +1,6 @@
 """What a file says about its pictures before any is decoded."""
 
 import io
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,22 +11,14 @@ from PIL import Image, ImageFile
 from convcli.errors import ImageError
 from convcli.images.arrays import array_header, is_array
 from convcli.images.deep import deep_rawmode
+from convcli.images.faults import FAULTS
 from convcli.images.limits import Reading, guarded, open_image
 from convcli.images.modes import MODES
 from convcli.storage import fetched, local_path
 
 _FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    SyntaxError,
+    *FAULTS,
     EOFError,
-    RuntimeError,
-    struct.error,
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
     ImageError,

@@ -1,28 +1,14 @@
 """Profile, resolution and EXIF: from a decoded image, and to a format that holds them."""
 
 import math
-import struct
 from typing import Any
 
 from PIL import ExifTags, Image, JpegImagePlugin
 
+from convcli.images.faults import FAULTS
 from convcli.images.formats import FORMATS
 from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
-
-FAULTS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    struct.error,
-)
-"""What Pillow raises on metadata that make no sense: each tag has its own habits."""
 
 _KEPT = (
     0x010E,  # ImageDescription

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import io
 import re
-import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from convcli.errors import ImageError
 from convcli.images.arrays import is_array, read_array
 from convcli.images.deep import open_deep_tiff
+from convcli.images.faults import FAULTS
 from convcli.images.frames import Frame, frame_of, timing_of
 from convcli.images.gif import is_complete as gif_is_complete
 from convcli.images.limits import (
@@ -30,22 +30,7 @@ from convcli.images.metadata import metadata_of
 from convcli.images.picture import Document, Metadata, Picture
 from convcli.storage import fetched, local_path
 
-_DECODER_FAULTS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    AssertionError,
-    ArithmeticError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
+_DECODER_FAULTS = (*FAULTS, AssertionError, EOFError, zlib.error)
 """What Pillow's decoders raise on damaged files: each format has its own habits."""
 
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "TIFF", "WEBP")

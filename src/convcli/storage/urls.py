@@ -23,6 +23,7 @@ _FAULTS = (
 """What stores raise beside OSError, by module: looked for only where one is in use."""
 
 _ABSENT = "no such file: check the URL"
+_NO_FOLDER = "the bucket or folder does not exist: make it first"
 _INSTALL = "pip install 'convcli[cluster]'"
 
 
@@ -64,8 +65,7 @@ def fetched(url: str, most: int) -> bytes:
     ImageError
         If there is nothing, or it cannot be read.
     """
-    store, path = _store(url)
-    with _told(url, "read", _ABSENT), store.open(path, "rb") as file:
+    with _told(url, "read", _ABSENT) as (store, path), store.open(path, "rb") as file:
         data: bytes = file.read(most)
     return data
 
@@ -78,8 +78,10 @@ def put(url: str, data: bytes) -> None:
     ImageError
         If the store refuses.
     """
-    store, path = _store(url)
-    with _told(url, "written", "the bucket or folder does not exist: make it first"):
+    with _told(url, "written", "the bucket or folder does not exist: make it first") as (
+        store,
+        path,
+    ):
         store.pipe_file(path, data)
 
 
@@ -91,8 +93,7 @@ def is_there(url: str) -> bool:
     ImageError
         If the store does not answer.
     """
-    store, path = _store(url)
-    with _told(url, "looked up", _ABSENT):
+    with _told(url, "looked up", _ABSENT) as (store, path):
         return bool(store.exists(path))
 
 
@@ -104,8 +105,7 @@ def size_of(url: str) -> int:
     ImageError
         If there is nothing, or the store does not answer.
     """
-    store, path = _store(url)
-    with _told(url, "looked up", _ABSENT):
+    with _told(url, "looked up", _ABSENT) as (store, path):
         return int(store.size(path) or 0)
 
 
@@ -117,8 +117,7 @@ def is_folder(url: str) -> bool:
     ImageError
         If the store does not answer.
     """
-    store, path = _store(url)
-    with _told(url, "looked up", _ABSENT):
+    with _told(url, "looked up", _ABSENT) as (store, path):
         return bool(store.isdir(path))
 
 
@@ -130,8 +129,7 @@ def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     ImageError
         If the store does not answer.
     """
-    store, path = _store(url)
-    with _told(url, "listed", _ABSENT):
+    with _told(url, "listed", _ABSENT) as (store, path):
         found = store.find(path, maxdepth=None if recursive else 1)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in found)
@@ -145,8 +143,7 @@ def matching(pattern: str) -> list[str]:
     ImageError
         If the store does not answer.
     """
-    store, path = _store(pattern)
-    with _told(pattern, "listed", _ABSENT):
+    with _told(pattern, "listed", _ABSENT) as (store, path):
         found = store.glob(path, detail=True)
     return sorted(
         store.unstrip_protocol(name) for name, facts in found.items() if facts["type"] == "file"
@@ -179,10 +176,11 @@ def _protocols(store: Any) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _told(url: str, done: str, absent: str) -> Iterator[None]:
-    """Turn what a store raises into one line."""
+def _told(url: str, done: str, absent: str) -> Iterator[tuple[Any, str]]:
+    """Give the file system of a URL and the path in it; turn what it raises into one line."""
+    found = _store(url)
     try:
-        yield
+        yield found
     except FileNotFoundError:
         raise ImageError(f"{url}: cannot be {done}: {absent}") from None
     except PermissionError:
