@@ -27,6 +27,14 @@ from convcli.cli import main
 main(sys.argv[1:])
 """
 
+LISTENING = """\
+import logging, sys
+from convcli.batch.connecting import connected
+with connected(sys.argv[1], 0):
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    print(len(names), [n for n in names if logging.getLogger(n).isEnabledFor(logging.ERROR)])
+"""
+
 
 def said(code: str, *words: str | Path) -> str:
     """Run the program by other means, which must fail with one line; return that."""
@@ -91,6 +99,19 @@ def test_a_cluster_without_workers(lonely: Cluster, source: Path, tmp_path: Path
         f"{lonely.address}: the cluster has no workers: start some with "
         f"`dask worker {lonely.address}`"
     )
+
+
+def test_nothing_that_dask_logs_stands_in_a_report(cluster: Cluster) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", LISTENING, cluster.address],
+        capture_output=True,
+        check=True,
+        text=True,
+        env=environment(),
+    ).stdout
+    number, loud = told.split(maxsplit=1)
+    assert int(number) > 10
+    assert loud == "[]\n"
 
 
 def test_a_worker_that_does_not_see_the_paths(lonely: Cluster, tmp_path: Path) -> None:

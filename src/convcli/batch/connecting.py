@@ -21,6 +21,9 @@ _PATIENCE = 10.0
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
+_TALKERS = ("distributed", "distributed.client", "distributed.gc")
+"""Loggers that Dask gives a level of their own: the others take that of the first."""
+
 _INSTALL = "pip install 'convcli[cluster]'"
 
 
@@ -75,7 +78,8 @@ def connected(address: str, retries: int) -> Iterator[Any]:
     except ImportError:
         raise ClusterError(f"--cluster needs the package distributed: {_INSTALL}") from None
     # What it logs would stand in the middle of a report; what matters is raised.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for logger in _TALKERS:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if workers is None:
             cluster = address
