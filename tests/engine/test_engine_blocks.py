@@ -49,7 +49,7 @@ def plan_of(name: str, dtype: str, border: str) -> Plan:
     kind = next(kind for kind in STRATEGIES if kind.name == name.partition(",")[0])
     problem = problem_for(shape, np.dtype(dtype), kernel, window, groups=groups, border=border)
     assert not kind.refusal(problem)
-    return Plan(problem, kind(problem), (), "tested")
+    return Plan(problem, kind(problem), (), "tested", 1.0)
 
 
 def image_for(plan: Plan) -> NDArray[Any]:

@@ -65,7 +65,7 @@ def planned(
     window = convcli.window(kernel.size, **sliding)
     problem = problem_for(shape, np.dtype(dtype), kernel, window, **settings)
     assert not KINDS[name].refusal(problem)
-    return Plan(problem, KINDS[name](problem), (), "tested")
+    return Plan(problem, KINDS[name](problem), (), "tested", 1.0)
 
 
 def executed(plan: Plan, image: NDArray[Any], jobs: int = 1) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """What is to be computed, checked once: nothing of how."""
 
+import functools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,6 +58,14 @@ class Problem:
     border: Border
     fill: float
     result: np.dtype[Any]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        # Plans, and much that goes into one, are looked up by their problem.
+        return hash((self.shape, self.dtype, self.kernel, self.window, self.border))
 
     @cached_property
     def outputs(self) -> int:
@@ -249,6 +258,7 @@ def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         )
 
 
+@functools.lru_cache(maxsize=64)
 def _check_magnitude(problem: Problem) -> None:
     """Refuse weights whose sums no float of the result holds, whatever the image."""
     filters = np.abs(problem.kernel.weights).reshape(problem.kernel.filters, -1)

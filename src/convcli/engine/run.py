@@ -1,5 +1,6 @@
 """Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
+import math
 import queue
 from collections.abc import Iterator
 from numbers import Integral
@@ -80,8 +81,7 @@ def run(
 
 def _workers(plan: Plan, tiles: int, jobs: int | None) -> int:
     threads = available_cores() if jobs is None else _checked(jobs)
-    values = float(np.prod(plan.problem.result_shape))
-    work = values * plan.strategy.cost(plan.problem)
+    work = math.prod(plan.problem.result_shape) * plan.cost
     return 1 if work < _WORTH_A_THREAD else min(threads, tiles)
 
 
