@@ -116,3 +116,35 @@ def test_quotients_that_do_not_fit_saturate() -> None:
     out = row_of_bytes(4)
     write(Store(out, divisor=4, limits=(-50, 300)), [-200, -2, 1022, 1200], dtype="int16")
     assert out.ravel().tolist() == [0, 0, 255, 255]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_shift_rounds_before_it_adds(dtype: str) -> None:
+    """4644.5006 rounds to 4645; in float32 4644.5006 + 32,768 is 37,412.5, a tie."""
+    out = np.empty((1, 2, 1), np.uint16)
+    write(Store(out, pixels=ValueRange.SHIFT), [4644.5006, -561.499], dtype=dtype)
+    assert out.ravel().tolist() == [32_768 + 4645, 32_768 - 561]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32"])
+def test_sixteen_bits_shift_whole_numbers_that_are_all_negative(dtype: str) -> None:
+    """32,768 itself is no int16."""
+    out = np.empty((1, 3, 1), np.uint16)
+    write(Store(out, pixels=ValueRange.SHIFT), [-32_768, -300, -1], dtype=dtype)
+    assert out.ravel().tolist() == [0, 32_468, 32_767]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16"])
+def test_a_quotient_in_float64_has_all_its_digits(dtype: str) -> None:
+    out = np.empty((1, 2, 1))
+    write(Store(out, divisor=9), [1132, 100], dtype=dtype)
+    assert out.ravel().tolist() == [1132 / 9, 100 / 9]
+
+
+@pytest.mark.parametrize("result", ["uint8", "int16", "uint16", "int32"])
+def test_nan_becomes_0_whatever_its_mantissa_holds(result: str) -> None:
+    """R writes a missing number as the NaN whose low word is 1954."""
+    missing = np.array([0x7FF00000000007A2], np.uint64).view(np.float64)
+    out = np.ones((1, 2, 1), result)
+    write(Store(out), [missing[0], 7.0])
+    assert out.ravel().tolist() == [0, 7]

@@ -13,6 +13,7 @@ from convcli.engine.scratch import Scratch, strided
 from convcli.engine.tiles import Tile
 
 Values = NDArray[Any]
+Whole = tuple[int, int]
 
 
 class ValueRange(enum.Enum):
@@ -145,7 +146,7 @@ class Store:
         if self._pixels is None:
             _saturate(block, part, fits=self._fits)
             return NOTHING
-        return _store_pixels(block, part, self._pixels, scratch)
+        return _store_pixels(block, part, self._pixels)
 
     def _divides_whole(self, dtype: np.dtype[Any]) -> bool:
         """Tell whether whole numbers can be divided as such."""
@@ -172,7 +173,7 @@ class Store:
             _divide_whole(block.around, int(self._divisor), scratch)
             return block
         if block.values.dtype.kind in "iu":
-            block = block.cast(scratch)
+            block = block.cast(self._out.dtype, scratch)
         kind = block.values.dtype
         if self._divisor != 1.0:
             _divide(block.around, self._divisor)
@@ -193,13 +194,15 @@ class _Block(NamedTuple):
     values: Values
     around: Values
 
-    def cast(self, scratch: Scratch) -> "_Block":
+    def cast(self, result: np.dtype[Any], scratch: Scratch) -> "_Block":
         """Return whole numbers as floats.
 
-        Accumulators of 32 bits may have more digits than a float32 keeps.
+        Accumulators of 32 bits may have more digits than a float32 keeps, and a quotient
+        has more than it for a result in float64.
         """
-        wide = np.float64 if self.values.dtype.itemsize > 2 else np.float32  # noqa: PLR2004
-        floats = scratch.take("floats", (self.around.size,), wide)
+        wide = self.values.dtype.itemsize > 2 or result.itemsize > 4  # noqa: PLR2004
+        kind = np.float64 if wide else np.float32
+        floats = scratch.take("floats", (self.around.size,), kind)
         np.copyto(floats, self.around.reshape(-1))
         whole = self.around is self.values
         pitch = (
@@ -250,33 +253,24 @@ def _divide(values: Values, divisor: float) -> None:
         np.divide(values, values.dtype.type(divisor), out=values)
 
 
-def _store_pixels(block: _Block, out: Values, pixels: ValueRange, scratch: Scratch) -> Seen:
+def _store_pixels(block: _Block, out: Values, pixels: ValueRange) -> Seen:
     low, high = float(block.values.min()), float(block.values.max())
-    least, most = _limits(out.dtype)
     lowest, highest = low, high
     if pixels is ValueRange.ABS and low < 0:
         np.abs(block.around, out=block.around)
         lowest, highest = 0.0, max(-low, high)
-    elif pixels is ValueRange.SHIFT:
-        middle = (most + 1) // 2
-        block = _shifted(block, middle, high, scratch)
-        lowest, highest = low + middle, high + middle
+    least, most = _limits(out.dtype)
+    middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
+    raw = (least - middle, most - middle)
     # What rounds to a pixel at ½ is looked at; so is NaN, which is not above anything.
-    fits = least - _NEARLY_HALF <= lowest and highest <= most + _NEARLY_HALF
-    clipped = 0 if fits else _count_outside(block.values, (lowest, highest), least, most)
-    _saturate(block, out, fits=fits)
+    fits = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
+    clipped = 0 if fits else _count_outside(block.values, (lowest, highest), *raw)
+    _saturate(block, out, raw, fits=fits)
+    if middle:
+        # After rounding, where it loses no digit: modulo 2^bits a negative number is one
+        # of the upper half, and comes back.
+        np.add(out, out.dtype.type(middle), out=out)
     return Seen(low, high, clipped)
-
-
-def _shifted(block: _Block, middle: int, high: float, scratch: Scratch) -> _Block:
-    """Add the middle of the range, in a wider type where the sum needs one."""
-    values, around = block
-    if values.dtype.kind == "f" or high + middle <= np.iinfo(values.dtype).max:
-        np.add(around, values.dtype.type(middle), out=around)
-        return block
-    wide = scratch.take("shifted", values.shape, np.int64)
-    np.add(values, middle, out=wide, dtype=np.int64)
-    return _Block(wide, wide)
 
 
 def _count_outside(values: Values, extremes: tuple[float, float], least: int, most: int) -> int:
@@ -311,22 +305,24 @@ def saturate(values: Values, out: Values, *, fits: bool = False) -> None:
     _saturate(_Block(values, values), out, fits=fits)
 
 
-def _saturate(block: _Block, out: Values, *, fits: bool) -> None:
+def _saturate(block: _Block, out: Values, raw: Whole | None = None, *, fits: bool) -> None:
+    """Copy values, no further out than `raw`: by default the limits of the dtype."""
     values = block.values.reshape(out.shape, copy=False)
-    if out.dtype == values.dtype:
-        np.copyto(out, values)
-    elif out.dtype.kind == "f":
+    if out.dtype.kind == "f":
         # A value beyond float16 or float32 is infinite there, as in any cast.
         with np.errstate(over="ignore"):
             np.copyto(out, values, casting="unsafe")
-    elif values.dtype.kind in "iu":
-        limits = _narrower(values.dtype, out.dtype)
-        if limits is not None and not fits:
-            block.around.clip(*limits, out=block.around)
+        return
+    limits = raw or _limits(out.dtype)
+    if values.dtype.kind in "iu":
+        narrower = _narrower(values.dtype, limits)
+        if narrower is not None and not fits:
+            block.around.clip(*narrower, out=block.around)
         np.copyto(out, values, casting="unsafe")
     elif out.dtype.itemsize * 2 <= values.dtype.itemsize:
         if not fits:
-            block.around.clip(*_limits(out.dtype), out=block.around)
+            block.around.clip(*limits, out=block.around)
+            _forget_unknown(block.around)
         _round_in_mantissa(block.around)
         np.copyto(out, values.view(f"u{values.dtype.itemsize}"), casting="unsafe")
     else:
@@ -334,17 +330,23 @@ def _saturate(block: _Block, out: Values, *, fits: bool) -> None:
 
 
 @functools.cache
-def _narrower(have: np.dtype[Any], want: np.dtype[Any]) -> tuple[int, int] | None:
-    """Return what to clip to before a cast between integers; None where all fits."""
-    given, wanted = np.iinfo(have), np.iinfo(want)
-    if given.min >= wanted.min and given.max <= wanted.max:
+def _narrower(have: np.dtype[Any], limits: Whole) -> Whole | None:
+    """Return what to clip integers to; None where all of their type lie between the limits."""
+    given = np.iinfo(have)
+    if limits[0] <= given.min and given.max <= limits[1]:
         return None
-    return (max(given.min, wanted.min), min(given.max, wanted.max))
+    return (max(given.min, limits[0]), min(given.max, limits[1]))
 
 
 @functools.cache
-def _limits(kind: np.dtype[Any]) -> tuple[int, int]:
+def _limits(kind: np.dtype[Any]) -> Whole:
     return (int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+
+
+def _forget_unknown(values: Values) -> None:
+    """Make NaN 0: its mantissa may hold anything."""
+    if np.isnan(values.min()):
+        values[np.isnan(values)] = 0
 
 
 def _round_in_mantissa(values: Values) -> None:

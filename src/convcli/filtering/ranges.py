@@ -76,6 +76,8 @@ def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:
     if mapping is Range.ABS:
         return np.abs(raw, out=raw)
     if mapping is Range.SHIFT:
+        # Rounded first, as the engine's store does: 16 bits leave a float32 8 behind the point.
+        np.rint(raw, out=raw)
         raw += raw.dtype.type((depth.white + 1) // 2)
     if mapping is Range.STRETCH:
         return _stretched(raw, seen, depth)
