@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli import ImageError
-from convcli.images import Picture, read_picture
+from convcli.images import Picture, Reading, read_document, read_picture
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
 COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])
@@ -129,6 +129,30 @@ def test_16_bit_grey_keeps_its_bits(tmp_path: Path, suffix: str) -> None:
     picture = read_picture(saved(Image.fromarray(DEEP), tmp_path / f"i16.{suffix}"))
     assert_picture(picture, DEEP[..., np.newaxis])
     assert picture.white == 65_535
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"P6\n2 1\n1000\n\x01\xf4\x03\xe8\x00\x00\x00\x01\x03\xe7\x00\x02",
+        b"P3\n2 1 # wide\n1000\n500 1000 0 # the first\n1 999 2\n",
+    ],
+)
+def test_16_bit_colours_of_a_ppm_keep_their_bits(content: bytes) -> None:
+    """Binary or plain: 500 of 1000 is 32,767.5 of 65,535, and 1 is 65.535."""
+    pixels = read_document(io.BytesIO(content), "deep.ppm").frames[0].pixels
+    assert pixels.tolist() == [[[32_768, 65_535, 0], [66, 65_469, 131]]]
+
+
+@pytest.mark.parametrize(
+    "content", [b"P6\n1 1\n1000\n\x01\xf4\x03\xe8\x00", b"P3\n1 1\n1000\n500 1000"]
+)
+def test_a_deep_ppm_cut_short_is_read_only_where_that_is_allowed(content: bytes) -> None:
+    with pytest.raises(ImageError, match="truncated: --allow-truncated"):
+        read_document(io.BytesIO(content), "cut.ppm")
+    what_there_is = Reading(allow_truncated=True)
+    pixels = read_document(io.BytesIO(content), "cut.ppm", what_there_is).frames[0].pixels
+    assert pixels.tolist() == [[[32_768, 65_535, 0]]]
 
 
 def test_16_bit_grey_of_the_other_byte_order(tmp_path: Path) -> None:

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, ImageFile, TiffImagePlugin
 
 from convcli.errors import ImageError
-from convcli.images.limits import Counter, Reading
+from convcli.images.limits import Counter, Reading, completed
 from convcli.images.picture import Document, Picture
 
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
-_WHITE = 65_535
-_BYTE = 255
 _PAIR = 2
 _GRAY_ALPHA = "LA;16B"
 _SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
@@ -77,32 +75,6 @@ def with_alpha(values: NDArray[Any], kind: str | None) -> Picture:
     return Picture(values, None, kind)
 
 
-def ppm_picture(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
-    """Return a binary PPM in colour with more than 8 bits; None for any other.
-
-    Parameters
-    ----------
-    file : binary file
-        The whole file.
-    image : Image
-        The same, opened by Pillow.
-    """
-    if image.mode != "RGB" or not image.tile or image.tile[0].codec_name != "ppm":
-        return None
-    arguments: Any = image.tile[0].args
-    largest = int(arguments[-1])
-    if largest <= _BYTE:
-        return None
-    width, height = image.size
-    file.seek(image.tile[0].offset)
-    data = file.read(width * height * 3 * _PAIR)
-    if len(data) < width * height * 3 * _PAIR:
-        raise OSError("image file is truncated")
-    values = np.frombuffer(data, ">u2").reshape(height, width, 3).astype(np.float64)
-    scaled = np.rint(np.minimum(values, largest) * (_WHITE / largest))
-    return Picture(scaled.astype(np.uint16), None, "PPM")
-
-
 def _rawmode(args: Any) -> str:
     first = args[0] if isinstance(args, tuple) and args else args
     return first if isinstance(first, str) else ""
@@ -153,11 +125,10 @@ def plain_tiff(file: BinaryIO, image_tags: Any, size: tuple[int, int]) -> NDArra
     dtype, channels = _sample(image_tags)
     order: Literal["<", ">"] = "<" if image_tags.prefix == b"II" else ">"
     count = size[0] * size[1] * channels
-    wanted = count * dtype.itemsize
-    data = _strips(file, image_tags, wanted)
-    if len(data) < wanted:
-        raise OSError("image file is truncated")
-    values = np.frombuffer(data, dtype.newbyteorder(order), count).astype(dtype)
+    data = _strips(file, image_tags, count * dtype.itemsize)
+    held = min(len(data) // dtype.itemsize, count)
+    samples = np.frombuffer(data, dtype.newbyteorder(order), held).astype(dtype)
+    values = completed(samples, count)
     if image_tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == _PAIR:
         grid = np.moveaxis(values.reshape(channels, size[1], size[0]), 0, 2)
     else:

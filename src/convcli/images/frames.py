@@ -13,11 +13,10 @@ from convcli.images.deep import (
     is_deep,
     joined,
     low_bytes,
-    ppm_picture,
 )
 from convcli.images.faults import FAULTS
 from convcli.images.modes import picture_from
-from convcli.images.netpbm import netpbm_picture
+from convcli.images.netpbm import deep_ppm, netpbm_picture
 from convcli.images.picture import Picture, Timing
 
 _TURNS = {
@@ -93,7 +92,7 @@ def _pixels(
 ) -> tuple[Picture, tuple[str, ...]]:
     """Return the pixels with all of their bits, and a note where Pillow drops some."""
     if kind == "PPM":
-        picture = ppm_picture(file, opened) or netpbm_picture(file, opened)
+        picture = deep_ppm(file, opened) or netpbm_picture(file, opened)
         if picture is not None:
             return picture, ()
     if kind == "TIFF" and has_deep_planes(opened):

@@ -7,8 +7,10 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
@@ -129,6 +131,20 @@ class Counter:
         self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
         if self._pixels > self._limit:
             raise too_many_pixels(self._label, self._limit, self._pixels)
+
+
+def completed(samples: NDArray[Any], wanted: int) -> NDArray[Any]:
+    """Return as many samples as are wanted: 0 for what is missing, where that is allowed.
+
+    Raises
+    ------
+    OSError
+        If some are missing, and `Reading.allow_truncated` does not hold.
+    """
+    missing = wanted - len(samples)
+    if missing > 0 and not ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise OSError("image file is truncated")
+    return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 
 def too_many_pixels(label: str, limit: int, got: int) -> ImageError:

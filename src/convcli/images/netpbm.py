@@ -1,16 +1,20 @@
-"""Netpbm's raw pictures of 8 bits: what lies in the file is the array."""
+"""Netpbm's pictures: what lies in the file is the array, or nearly so."""
 
-from collections.abc import Sequence
-from typing import BinaryIO
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageFile
 
+from convcli.images.limits import completed
 from convcli.images.picture import Depth, Picture
 
 _PIECE = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
 _MODES = {"L": 1, "RGB": 3}
+_BYTE, _WHITE, _PAIR = 255, 65_535, 2
 
 
 def netpbm_picture(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
@@ -38,6 +42,49 @@ def netpbm_picture(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None
         if file.tell() - image.tile[0].offset == len(flat)
         else None
     )
+
+
+def deep_ppm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+    """Return a PPM in colour with more than 8 bits, binary or plain; None for any other.
+
+    Parameters
+    ----------
+    file : binary file
+        The whole file.
+    image : Image
+        The same, opened by Pillow.
+    """
+    if image.mode != "RGB" or not image.tile or image.tile[0].codec_name not in _SAMPLES:
+        return None
+    arguments: Any = image.tile[0].args
+    largest = int(arguments[-1])
+    if largest <= _BYTE:
+        return None
+    width, height = image.size
+    file.seek(image.tile[0].offset)
+    samples = _SAMPLES[image.tile[0].codec_name](file, width * height * 3)
+    values = completed(samples, width * height * 3).reshape(height, width, 3).astype(float)
+    scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
+    return Picture(scaled.astype(np.uint16), None, "PPM")
+
+
+def _binary_samples(file: BinaryIO, count: int) -> NDArray[Any]:
+    data = file.read(count * _PAIR)
+    return np.frombuffer(data[: len(data) // _PAIR * _PAIR], ">u2")
+
+
+def _plain_samples(file: BinaryIO, count: int) -> NDArray[Any]:
+    """Return numbers in decimal digits; those before the first that is none."""
+    text = re.sub(rb"#[^\r\n]*", b" ", file.read()).decode("latin-1")
+    # Given a count, NumPy makes up what is missing.
+    return np.fromstring(text, np.int64, sep=" ")[:count]
+
+
+_SAMPLES: Mapping[str, Callable[[BinaryIO, int], NDArray[Any]]] = {
+    "ppm": _binary_samples,
+    "ppm_plain": _plain_samples,
+}
+"""How Pillow's two decoders' files hold more than 8 bits."""
 
 
 def is_netpbm(picture: Picture) -> bool:
