@@ -4,6 +4,7 @@ from convcli.engine.correlate import convolve, correlate
 from convcli.engine.plan import Plan, plan
 from convcli.engine.problem import Problem, problem_for
 from convcli.engine.run import run
+from convcli.engine.scratch import result_array
 from convcli.engine.store import Seen, Store, ValueRange, saturate
 from convcli.engine.strategies import Method
 from convcli.engine.tiles import Block
@@ -22,6 +23,7 @@ __all__ = [
     "correlate",
     "plan",
     "problem_for",
+    "result_array",
     "run",
     "saturate",
 ]

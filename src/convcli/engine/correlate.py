@@ -10,6 +10,7 @@ from convcli.borders import Border
 from convcli.engine.plan import method_named, plan
 from convcli.engine.problem import problem_for
 from convcli.engine.run import run
+from convcli.engine.scratch import result_array
 from convcli.engine.strategies import Method
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry import IntOrPair, Padding, window
@@ -110,7 +111,7 @@ def correlate(
         dtype=dtype,
     )
     chosen = plan(problem, method_named(method))
-    result = np.empty(problem.result_shape, problem.result)
+    result = result_array(problem.result_shape, problem.result)
     run(chosen, pixels, chosen.store(result), jobs)
     return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
 

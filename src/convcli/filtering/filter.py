@@ -4,9 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from convcli.engine import Seen, run
+from convcli.engine import Seen, result_array, run
 from convcli.errors import ImageError
 from convcli.filtering import colormaps, direction
 from convcli.filtering.course import Course, course_for, prepared, working_pixels
@@ -124,7 +122,7 @@ def _streamed(course: Course, values: Values) -> tuple[Values, Seen]:
     dtype, last = values.dtype, course.stages[-1]
     for earlier in course.stages[:-1]:
         values = earlier.raw(values)
-    result = np.empty(last.problem.result_shape, dtype)
+    result = result_array(last.problem.result_shape, dtype)
     (step,) = last.plans
     return result, run(step, values, step.store(result, course.stored_as), last.jobs)
 

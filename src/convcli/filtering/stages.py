@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine import Plan, Problem, plan, problem_for, run
+from convcli.engine import Plan, Problem, plan, problem_for, result_array, run
 from convcli.errors import GeometryError, KernelError, SpecError
 from convcli.filtering.combine import combined
 from convcli.filtering.options import Options
@@ -174,6 +174,6 @@ def _remedy(channels: int, kernel: Kernel) -> str:
 
 
 def _answer(step: Plan, values: Values, jobs: int | None) -> Values:
-    result = np.empty(step.problem.result_shape, step.problem.result)
+    result = result_array(step.problem.result_shape, step.problem.result)
     run(step, values, step.store(result), jobs)
     return result

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine import Block, Plan, Seen, ValueRange, run
+from convcli.engine import Block, Plan, Seen, ValueRange, result_array, run
 from convcli.filtering.combine import combined
 from convcli.filtering.stages import Stage
 from convcli.large.source import Source, Values
@@ -82,11 +82,11 @@ class Answer(Field):
     ) -> tuple[Values, Seen]:
         """Compute a rectangle of pixels, and what was seen of the raw values."""
         ((plan, block, values),) = self._fed(rows, columns)
-        result = np.empty(_shape(plan, block), dtype)
+        result = result_array(_shape(plan, block), dtype)
         return result, run(plan, values, plan.store(result, how), self._stage.jobs, block)
 
     def _raw(self, plan: Plan, block: Block, values: Values) -> Values:
-        result = np.empty(_shape(plan, block), plan.problem.result)
+        result = result_array(_shape(plan, block), plan.problem.result)
         run(plan, values, plan.store(result), self._stage.jobs, block)
         return result
 
