@@ -62,10 +62,16 @@ def test_a_misspelt_name_suggests_the_nearest(misspelt: str, meant: str) -> None
     assert meant in said
 
 
-@pytest.mark.parametrize("name", ["zzz", "", "17", "./kernel.png"])
+@pytest.mark.parametrize("name", ["zzz", "", "17"])
 def test_a_name_near_none_points_to_the_list(name: str) -> None:
     with pytest.raises(SpecError, match="'convcli kernels' lists them"):
         entry_named(name)
+
+
+@pytest.mark.parametrize("name", ["./kernel.png", "nosuch.jpg", "kernels/mine", "sobel-x.txt"])
+def test_a_name_like_that_of_a_missing_file_says_so(name: str) -> None:
+    with pytest.raises(SpecError, match="if it is a file, there is none of that name"):
+        kernel_from(name)
 
 
 @pytest.mark.parametrize(

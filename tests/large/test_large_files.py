@@ -196,7 +196,7 @@ def make_text(path: Path) -> str:
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
-    "no TIFF": (make_text, "expected a TIFF to read in tiles"),
+    "no TIFF": (make_text, "expected a TIFF or a .zarr to filter block by block"),
     "a missing TIFF": (lambda path: f"{path}/none.tif", "no such file"),
     "a missing array": (lambda path: f"{path}/none.zarr", "expected a Zarr array, found none"),
     "a folder": (str, "got a folder"),
@@ -300,3 +300,15 @@ def test_blocks_fit_into_the_memory_that_is_given(tmp_path: Path) -> None:
         assert tiling.memory_bytes <= memory
         assert tiling.blocks.shape[0] % 512 == tiling.blocks.shape[1] % 512 == 0
         assert tiling.blocks.count >= (10**12 * 3 * 4) // memory
+
+
+def test_a_layout_that_is_not_read_whole_names_the_way_out(tmp_path: Path) -> None:
+    """Tiled floats in colour, as renderers write them."""
+    path = tmp_path / "tiled.tif"
+    values = np.random.default_rng(3).random((32, 32, 3)).astype(np.float32)
+    tifffile.imwrite(path, values, tile=(16, 16), photometric="rgb")
+    with pytest.raises(ConvcliError, match="'convcli apply --tiled' reads more"):
+        read_document(path)
+    filter_large([Kernel([[1.0]])], str(path), str(tmp_path / "out.tif"), Options())
+    with tifffile.TiffFile(tmp_path / "out.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), values)

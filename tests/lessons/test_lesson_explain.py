@@ -249,3 +249,22 @@ def test_numbers_that_are_none(ask: Ask, run: Callable[..., Any], tmp_path: Path
     assert result.exit_code == 0, result.output
     assert "nan" in result.stdout
     assert "inf" in result.stdout
+
+
+@pytest.mark.parametrize("kernel", ["box:3", "bank.npy"])
+def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
+    run: Callable[..., Any], tmp_path: Path, kernel: str
+) -> None:
+    """The same grids for 13 channels as for 200, and a line that says so."""
+    heights = []
+    for channels in (12, 13, 200):
+        np.save(tmp_path / "deep.npy", np.ones((5, 5, channels), np.float32))
+        np.save(tmp_path / "bank.npy", np.ones((1, channels, 3, 3)))
+        spec = str(tmp_path / kernel) if kernel.endswith("npy") else kernel
+        drawn = tmp_path / f"{channels}.png"
+        words = ("explain", spec, str(tmp_path / "deep.npy"), "--at", "2,2")
+        result = run(*words, "--png", str(drawn))
+        assert result.exit_code == 0, result.output
+        with Image.open(drawn) as picture:
+            heights.append(picture.height)
+    assert heights[0] <= heights[1] == heights[2] < heights[0] + 40

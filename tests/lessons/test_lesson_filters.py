@@ -1,5 +1,6 @@
 """equivariance, borders."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,40 @@ def test_a_picture_of_one_pixel_keeps_the_names(
     text = run("borders", str(path), "box:3").stdout
     assert text.split()[:5] == ["zero", "replicate", "reflect", "symmetric", "wrap"]
     assert "The top left pixel with each border mode." in text
+
+
+@pytest.fixture
+def holed(tmp_path: Path) -> str:
+    """A row of floats with a NaN and an infinity far from both ends."""
+    row = np.ones((1, 20, 1), np.float32)
+    row[0, 9], row[0, 12] = np.nan, np.inf
+    path = tmp_path / "holed.npy"
+    np.save(path, row)
+    return str(path)
+
+
+def test_what_is_no_number_moves_along_with_the_picture(ask: Ask, holed: str) -> None:
+    found = ask("equivariance", "[[1]]", holed, "--shift", "2,0")
+    assert (found["inside"], found["commutes"]) == (0, True)
+
+
+def test_corners_of_what_is_no_number_are_json(run: Callable[..., Any], holed: str) -> None:
+    """A null is what JSON has for it; browsers and jq refuse NaN."""
+
+    def refused(name: str) -> None:
+        raise AssertionError(name)
+
+    result = run("borders", holed, "box:15", "--json")
+    found = json.loads(result.stdout, parse_constant=refused)["strips"]
+    assert None in [value for strip in found for (value,) in strip["corner"][0]]
+    assert result.stderr == ""
+
+
+def test_strips_of_a_bank_show_its_first_map(run: Callable[..., Any], tmp_path: Path) -> None:
+    path, drawn = tmp_path / "colour.png", tmp_path / "strips.png"
+    Image.fromarray(np.full((30, 30, 3), (50, 100, 200), np.uint8)).save(path)
+    bank = [[[[float(place == output % 3)]] for place in range(3)] for output in range(5)]
+    result = run("borders", str(path), json.dumps(bank), "--png", str(drawn))
+    assert result.exit_code == 0, result.output
+    with Image.open(drawn) as strips:
+        assert strips.getpixel((160, 200)) == (50, 50, 50)

@@ -1,10 +1,10 @@
 """`convcli animate`: the window slides, the output fills."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.filter_options import options_from
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
@@ -105,7 +105,7 @@ def command(
     rows, columns = scene.output.shape
     if as_json:
         document = {"target": target, "frames": len(drawn), "width": width, "height": height}
-        click.echo(json.dumps(document | {"output": {"width": columns, "height": rows}}))
+        show_json(document | {"output": {"width": columns, "height": rows}})
     elif not quiet:
         click.echo(
             f"{target}: {counted(len(drawn), 'frame')} of {width} × {height} px, "

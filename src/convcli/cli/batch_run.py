@@ -1,6 +1,5 @@
 """Many pictures: from what was asked for to the exit status."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from convcli.batch.names import DEFAULT, Template
 from convcli.batch.report import Summary
 from convcli.batch.run import run_batch
 from convcli.cli.batch import Batch
+from convcli.cli.documents import show_json
 from convcli.cli.ending import stopping_first
 from convcli.cli.outcome import STANDARD, warn
 from convcli.cli.progress import progress_for
@@ -45,7 +45,7 @@ def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
         total = len(listing)
     _warn(summary)
     if as_json:
-        click.echo(json.dumps({"summary": {"files": total, **summary.as_dict()}}))
+        show_json({"summary": {"files": total, **summary.as_dict()}})
     elif not quiet:
         from convcli.cli.render_batch import show_summary  # noqa: PLC0415 - rich
 
@@ -68,7 +68,7 @@ def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bo
     def tell(outcome: Outcome, summary: Summary) -> None:
         progress.show(summary)
         if as_json:
-            click.echo(json.dumps(outcome.as_dict()))
+            show_json(outcome.as_dict())
 
     with closing(progress), stopping_first(stop):
         summary = run_batch(executor, work, listing, tell, fail_fast=batch.fail_fast)

@@ -1,10 +1,10 @@
 """`convcli borders`: what lies beyond the edge."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import gray_option, json_option, option
@@ -87,7 +87,7 @@ def _show_modes(width: int, *, as_json: bool) -> None:
     rows = [(mode.value, drawn(mode, width), *NAMES_ELSEWHERE[mode]) for mode in Border]
     if as_json:
         keys = ("name", "drawn", *(tool.lower() for tool in _TOOLS))
-        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows]))
+        show_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
     from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
 
@@ -110,7 +110,7 @@ def _show_strips(
         write_canvas(lesson.draw_strips(strips, picture.white), png)
     count = lesson.numbers_shown(kernel, options)
     if as_json:
-        click.echo(json.dumps(_document(strips, count) | {"image": image, "png": png}))
+        show_json(_document(strips, count) | {"image": image, "png": png})
         return
     from convcli.cli.render_borders import show_strips  # noqa: PLC0415 - rich only here
 

@@ -1,6 +1,5 @@
 """`convcli conv1d`: convolution outside images."""
 
-import json
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,6 +8,7 @@ from typing import Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
 from convcli.lessons.sequences import (
@@ -97,7 +97,7 @@ def command(
     result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
     with digits_unlimited():
         if as_json:
-            click.echo(json.dumps(_document(left, right, result, reading)))
+            show_json(_document(left, right, result, reading))
         elif quiet:
             click.echo(_bare(result, reading))
         else:

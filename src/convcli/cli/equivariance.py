@@ -1,10 +1,10 @@
 """`convcli equivariance`: shift then filter, or filter then shift."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType
 from convcli.cli.options import gray_option, json_option, option, window_options
@@ -57,7 +57,7 @@ def command(
     series = compare_steps(picture, kernel, shift, options) if shift != (0, 0) else []
     if as_json:
         document = {"kernel": kernel.name, "image": image, **asked.as_dict()}
-        click.echo(json.dumps(document | {"steps": [one.as_dict() for one in series]}))
+        show_json(document | {"steps": [one.as_dict() for one in series]})
         return
     _show([asked, *series], settings["stride"], kernel.name)
 

@@ -1,10 +1,10 @@
 """`convcli explain`: one output pixel, taken apart."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.filter_options import options_from
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType, layout_option
@@ -93,7 +93,7 @@ def command(
         write_canvas(draw(found), png)
     if as_json:
         document = {"kernel": kernel.name, "image": image, "png": png}
-        click.echo(json.dumps(document | {"channels": [one.as_dict() for one in found]}))
+        show_json(document | {"channels": [one.as_dict() for one in found]})
         return
     from convcli.cli.render_explain import show_explanation  # noqa: PLC0415 - rich only here
 

@@ -1,10 +1,10 @@
 """`convcli find`: where a kernel answers most strongly."""
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType, layout_option
 from convcli.cli.options import json_option, option
@@ -72,7 +72,7 @@ def command(
     if as_json:
         found = [match.as_dict() for match in matches]
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}
-        click.echo(json.dumps({**document, "matches": found}))
+        show_json({**document, "matches": found})
         return
     from convcli.cli.render_kernels import show_matches  # noqa: PLC0415 - rich
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import NameType, layout_option
 from convcli.cli.options import json_option, option
@@ -87,7 +88,7 @@ def command(
 
         draw(_operand(found, "--png"), png)
     elif as_json:
-        click.echo(json.dumps(_document(found)))
+        show_json(_document(found))
     else:
         _show(found)
 

@@ -1,7 +1,6 @@
 """One picture a block at a time: its option, and the way to `convcli.large`."""
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from convcli.cli.documents import show_json
 from convcli.cli.options import option
 from convcli.storage import is_zarr
+from convcli.wording import counted
 
 if TYPE_CHECKING:
     from convcli.filtering import Options, Report
@@ -190,7 +191,7 @@ def plan_in_blocks(
             client=client,
         )
     if as_json:
-        click.echo(json.dumps(tiling.as_dict()))
+        show_json(tiling.as_dict())
         return
     _show_tiling(tiling, large)
 
@@ -199,12 +200,16 @@ def _show_tiling(tiling: "Tiling", large: Large) -> None:
     from convcli.cli.engine import show_plans  # noqa: PLC0415 - rich only where it prints
     from convcli.cli.render import show_facts  # noqa: PLC0415 - the same
 
-    blocks, jobs = tiling.blocks, min(tiling.jobs, tiling.blocks.count)
+    blocks, memory = tiling.blocks, tiling.memory_bytes / 2**20
+    together = counted(min(tiling.jobs, blocks.count), "block")
     facts = [
         ("blocks", f"{blocks.count:,} of {_pixels(blocks.shape)}, in {_passes(tiling.passes)}"),
         ("halo", f"{_pixels(blocks.halo)} more of the input for each, at most"),
         ("tiles", f"{_pixels(tiling.source_chunk)} read, {_pixels(tiling.chunk)} written"),
-        ("memory", f"{tiling.memory_bytes / 2**20:,.0f} MiB for {jobs} block(s) at once"),
+        (
+            "memory",
+            f"{memory:,.0f} MiB for {together} at once",
+        ),
     ]
     show_facts(f"{large.source} → {large.target}", facts)
     show_plans(tiling.plans, 1, as_json=False)

@@ -1,13 +1,13 @@
 """`convcli learn`: the kernel that turns one picture into another."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
 from convcli.cli.outcome import refuse_terminals, warn
@@ -141,7 +141,7 @@ def command(
         write_json({"method": method, "seed": seed, "history": points}, history)
     warn(learnt.warnings)
     if as_json:
-        click.echo(json.dumps(_document(learnt, source, target, method, output)))
+        show_json(_document(learnt, source, target, method, output))
     elif not quiet:
         from convcli.cli.render_learn import show_learnt  # noqa: PLC0415 - rich only here
 

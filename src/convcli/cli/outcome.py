@@ -1,12 +1,12 @@
 """How the commands that write one picture begin and end: the standard streams, the report."""
 
-import json
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.ending import printable
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def report_outcome(
     to_stderr = target == STANDARD
     if as_json:
         document = {"source": source, "target": target, **report.as_dict()}
-        click.echo(json.dumps(document), err=to_stderr)
+        show_json(document, err=to_stderr)
     elif not quiet:
         from convcli.cli.render import show_report  # noqa: PLC0415 - rich only here
 

@@ -1,12 +1,12 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import json_option, option
@@ -154,7 +154,7 @@ def command(
             volume, output, size, groups=groups, bias=bias, hidden=hidden
         )
     if as_json:
-        click.echo(json.dumps(_document(rows_shown, output)))
+        show_json(_document(rows_shown, output))
         return
     _show(rows_shown, output)
 

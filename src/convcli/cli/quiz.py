@@ -1,11 +1,11 @@
 """`convcli size --quiz`: asks, checks, explains."""
 
-import json
 import secrets
 import sys
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.plain import say
 from convcli.lessons.quiz import Question, is_number, questions
 
@@ -72,6 +72,4 @@ def _document(asked: list[Question], seed: int) -> None:
         for question, answer in zip(asked, given, strict=True)
     ]
     right = sum(bool(entry["right"]) for entry in entries)
-    click.echo(
-        json.dumps({"seed": seed, "count": len(asked), "right": right, "questions": entries})
-    )
+    show_json({"seed": seed, "count": len(asked), "right": right, "questions": entries})

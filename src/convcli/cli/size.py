@@ -1,10 +1,9 @@
 """`convcli size`: the magic formula, filled in."""
 
-import json
-
 import click
 from click.core import ParameterSource
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
 from convcli.cli.plain import say
@@ -170,7 +169,7 @@ def command(
 
         show_rules(sides, same=padding == "same", as_json=as_json)
     elif as_json:
-        click.echo(json.dumps(document(sides)))
+        show_json(document(sides))
     elif not quiet:
         say("\n\n".join(explained(side, floor=floor) for side in sides))
     elif answered:
@@ -214,7 +213,7 @@ def _show_common(size: int, *, as_json: bool) -> int:
     ]
     if as_json:
         keys = ("setting", "k", "s", "p", "output", "effect")
-        click.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows]))
+        show_json([dict(zip(keys, row, strict=True)) for row in rows])
         return 0
     from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
 

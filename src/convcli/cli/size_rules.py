@@ -1,10 +1,10 @@
 """What other rules than the course's give: `convcli size --compare` and `--transposed`."""
 
-import json
 from dataclasses import asdict, dataclass
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.plain import say
 from convcli.cli.size_words import NAMES, Side
 from convcli.geometry import Axis, Pair, ceil_padding, transposed_size
@@ -99,9 +99,7 @@ def show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
     found = [rules_for(side, same=same) for side in sides]
     if as_json:
         pairs = zip(sides, found, strict=True)
-        click.echo(
-            json.dumps({s.letter: [asdict(rule) for rule in rules] for s, rules in pairs})
-        )
+        show_json({s.letter: [asdict(rule) for rule in rules] for s, rules in pairs})
         return
     from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
 
@@ -129,7 +127,7 @@ def show_transposed(sides: list[Side], extra: int, *, quiet: bool, as_json: bool
     sizes = {s.letter: transposed_size(s.axis, s.size, extra) for s in sides}
     if as_json:
         document = {"output": {NAMES[letter]: size for letter, size in sizes.items()}}
-        click.echo(json.dumps({"transposed": True, "output_padding": extra, **document}))
+        show_json({"transposed": True, "output_padding": extra, **document})
     elif quiet:
         click.echo("x".join(str(size) for size in sizes.values()))
     else:

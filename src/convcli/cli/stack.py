@@ -1,10 +1,10 @@
 """`convcli stack`: a network layer by layer."""
 
-import json
 from pathlib import Path
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option
 from convcli.geometry import Volume
@@ -104,7 +104,7 @@ def _parsed(words: tuple[str, ...]) -> tuple[Volume | None, list[LayerSpec]]:
 
 def _show(stack: Stack, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(stack.as_dict()))
+        show_json(stack.as_dict())
         return
     from convcli.cli.render_stack import show_stack  # noqa: PLC0415 - rich only here
 
@@ -113,7 +113,7 @@ def _show(stack: Stack, *, as_json: bool) -> None:
 
 def _compare(one: Stack, other: Stack, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"first": one.as_dict(), "second": other.as_dict()}))
+        show_json({"first": one.as_dict(), "second": other.as_dict()})
         return
     from convcli.cli.render_stack import show_comparison  # noqa: PLC0415 - rich only here
 

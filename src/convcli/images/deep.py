@@ -22,6 +22,9 @@ _FLOAT_FORMAT = 3
 _DEEP = (16, 32)
 _DIFFERENCES = 2
 _ORIENTATION = ExifTags.Base.Orientation
+NOT_READ = "is not read here"
+"""What the message on a deep TIFF ends in that is whole, but kept in an unusual way."""
+
 _SAMPLES = {1: (1, 2), 2: (3, 4)}
 """How many values a pixel has, for photometric 1 (black is zero) and 2 (RGB)."""
 
@@ -147,7 +150,7 @@ def _sample(tags: Any) -> tuple[np.dtype[Any], int]:
     known = predictor == 1 or (predictor == _DIFFERENCES and dtype is np.uint16)
     colours = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION)
     if dtype is None or not plain or not known or len(bits) not in _SAMPLES.get(colours, ()):
-        raise OSError(f"TIFF with samples of {bits} bits in a layout that is not read")
+        raise OSError(f"TIFF of {len(bits)} × {bits[0]} bits in a layout that {NOT_READ}")
     return np.dtype(dtype), len(bits)
 
 
@@ -161,7 +164,7 @@ def _strips(file: BinaryIO, tags: Any, wanted: int) -> bytes:
         if compression in _DEFLATE:
             data = zlib.decompressobj().decompress(data, wanted)
         elif compression != 1:
-            raise OSError(f"TIFF compression {compression} is not read at this depth")
+            raise OSError(f"TIFF of this depth with compression {compression} {NOT_READ}")
         parts.append(data)
     return b"".join(parts)
 

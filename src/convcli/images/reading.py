@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.arrays import is_array, read_array
-from convcli.images.deep import open_deep_tiff
+from convcli.images.deep import NOT_READ, open_deep_tiff
 from convcli.images.faults import FAULTS
 from convcli.images.frames import Frame, frame_of, timing_of
 from convcli.images.gif import is_complete as gif_is_complete
@@ -165,6 +165,8 @@ def _faults(label: str, reading: Reading) -> Iterator[None]:
         hint = ": check the path" if system else ": get a whole copy of the file"
         if "truncated" in fault:
             hint = ": --allow-truncated reads what there is"
+        if fault.endswith(NOT_READ):
+            hint = ": 'convcli apply --tiled' reads more, or save it in strips with Deflate"
         raise ImageError(f"{label}: the picture cannot be read: {fault}{hint}") from None
 
 

@@ -1,11 +1,15 @@
 """A name of the catalogue, and the parameters that follow it."""
 
 import math
+import re
 
 from convcli.errors import SpecError
 from convcli.kernels.catalogue import CATALOGUE, OPERATORS, Entry, Parameter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
+
+_LIKE_A_FILE = re.compile(r"[/\\]|\.[A-Za-z]\w*$")
+"""What looks like a path: names of kernels have neither a slash nor a suffix."""
 
 
 def named(text: str) -> Kernel | Operator:
@@ -43,6 +47,8 @@ def entry_named(name: str) -> Entry:
 
     near = difflib.get_close_matches(key, [*CATALOGUE, *OPERATORS], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "'convcli kernels' lists them"
+    if _LIKE_A_FILE.search(name):
+        hint = "if it is a file, there is none of that name: check the path"
     raise SpecError(f"no kernel is called {name!r}: {hint}")
 
 

@@ -165,8 +165,8 @@ def open_tiff(path: str, frame: int | None = None) -> TiffSource:
             file = tifffile.TiffFile(path)
         except tifffile.TiffFileError:
             raise ImageError(
-                f"{path}: expected a TIFF to read in tiles, got something else: convert it "
-                "to a tiled TIFF first, or drop --tiled"
+                f"{path}: expected a TIFF or a .zarr to filter block by block, got something "
+                "else: convert it to TIFF first, or use neither --tiled nor .zarr"
             ) from None
         with file:
             number = _page_number(file, path, frame)

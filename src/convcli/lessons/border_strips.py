@@ -13,6 +13,7 @@ from convcli.geometry import window
 from convcli.images import Picture
 from convcli.images.canvas import Canvas
 from convcli.kernels import Kernel
+from convcli.lessons.pictures import differences, finite
 
 NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
     Border.ZERO: ("constant", "constant", "CONSTANT", "zeros", "Black"),
@@ -24,6 +25,7 @@ NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
 """What NumPy's pad, SciPy, OpenCV (BORDER_…), torch and ImageMagick call each mode."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_RGB = 3
 _MAGNIFIED = 10
 _SIDE_PIXELS = 28
 """Picture pixels that a strip shows, rows and columns."""
@@ -69,9 +71,8 @@ def strips_of(
         filter_picture(picture, [kernel], replace(options, border=border)).values[:size, :size]
         for border in Border
     ]
-    zero = results[0].astype(np.float64)
     return [
-        Strip(border, result, float(np.nan_to_num(np.abs(result - zero)).max()))
+        Strip(border, result, float(finite(differences(result, results[0])).max()))
         for border, result in zip(Border, results, strict=True)
     ]
 
@@ -96,5 +97,8 @@ def draw_strips(strips: Sequence[Strip], white: int) -> Canvas:
 
 
 def _colours(pixels: NDArray[Any], white: int) -> NDArray[np.uint8]:
-    eight = (pixels.astype(np.float64) * (255 / white)).round().astype(np.uint8)
-    return np.broadcast_to(eight, (*eight.shape[:2], 3)) if eight.shape[2] == 1 else eight
+    # The maps of a bank have no colours: the first of them is shown.
+    shown = pixels if pixels.shape[2] == _RGB else pixels[..., :1]
+    levels = np.clip(finite(shown.astype(np.float64)) * (255 / white), 0, 255)
+    eight = np.rint(levels).astype(np.uint8)
+    return np.broadcast_to(eight, (*eight.shape[:2], _RGB))

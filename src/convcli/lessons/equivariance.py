@@ -14,7 +14,7 @@ from convcli.filtering.stages import Operand
 from convcli.geometry import Axis, Pair, window
 from convcli.images import Picture
 from convcli.kernels import Operator
-from convcli.lessons.pictures import json_number
+from convcli.lessons.pictures import differences, json_number
 
 Values = NDArray[Any]
 
@@ -100,7 +100,7 @@ def compare_orders(
     second = _shifted(
         _filtered(pixels, operand, options), (nearest[0], nearest[1]), options.border
     )
-    apart = np.abs(first.astype(np.float64) - second).max(axis=2)
+    apart = differences(first, second).max(axis=2)
     inside = np.logical_and.outer(
         *(
             _undisturbed(axis, size, by, count)

@@ -20,17 +20,24 @@ from convcli.wording import short, tight
 
 _SIDE = 52
 _GAP, _MARGIN, _HEAD, _LINE = 56, 24, 26, 28
+_MOST = 12
+"""Channels that are drawn, each on a row: a drawing of 200 is 40,000 pixels tall."""
+
 _NARROWEST = 720
 
 
 def draw(explanations: Sequence[Explanation]) -> Canvas:
-    """Draw explanations below each other, a row of grids for each channel that takes part."""
+    """Draw explanations below each other, a row of grids for each channel that takes part.
+
+    Of more than 12 output channels, or input channels, the first 12 are drawn.
+    """
+    count, explanations = len(explanations), explanations[:_MOST]
     part = explanations[0].padded[_shown(explanations[0])]
     width = 2 * _MARGIN + 3 * part.shape[1] * _SIDE + 3 * _GAP + 2 * _SIDE
     row = _HEAD + part.shape[0] * _SIDE + _MARGIN
     rows = sum(len(_rows(one)) for one in explanations)
     lines = sum(len(_lines(one)) + 1 for one in explanations)
-    height = _MARGIN + rows * row + lines * _LINE
+    height = _MARGIN + rows * row + (lines + (count > _MOST)) * _LINE
     canvas = Canvas(max(width, _NARROWEST), height)
     top = _MARGIN
     for one in explanations:
@@ -41,6 +48,9 @@ def draw(explanations: Sequence[Explanation]) -> Canvas:
                 _draw_value(canvas, top + _HEAD, one)
             top += row
         top = _caption(canvas, top, one) + _LINE
+    if count > _MOST:
+        rest = f"the first {_MOST} of {count} channels; --channel draws any other"
+        canvas.text((_MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
     return canvas
 
 
@@ -53,7 +63,8 @@ def _rows(one: Explanation) -> list[tuple[str, Plane]]:
     found: list[tuple[str, Plane]] = []
     for part in one.parts:
         prefix = [part.kernel] if one.combine is not None else []
-        planes = [*part.planes, *([part.opacity] if part.opacity else [])]
+        drawn = part.planes[:_MOST]
+        planes = [*drawn, *([part.opacity] if part.opacity else [])]
         found += [(", ".join([*prefix, *([p.name] if p.name else [])]), p) for p in planes]
     return found
 
@@ -162,6 +173,9 @@ def _notes(one: Explanation) -> str:
     if one.padded.any():
         count = int(one.padded.sum())
         notes += f"; {count} of {one.padded.size} taps see padding ({one.border}): green frames"
+    planes = len(one.parts[0].planes)
+    if planes > _MOST:
+        notes += f"; the first {_MOST} of {planes} input channels are drawn"
     if one.is_weighted:
         notes += "; colours count by their opacity"
     return notes

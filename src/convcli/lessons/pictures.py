@@ -36,6 +36,21 @@ def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isfinite(values), values, 0.0)
 
 
+def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how far apart two arrays are: two NaNs, or two equal infinities, not at all.
+
+    Examples
+    --------
+    >>> nan, inf = float("nan"), float("inf")
+    >>> differences(np.array([1, nan, inf, 3]), np.array([4, nan, inf, nan])).tolist()
+    [3.0, 0.0, 0.0, nan]
+    """
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    apart = np.zeros(same.shape)
+    np.subtract(one, other, where=~same, out=apart, dtype=np.float64)
+    return np.abs(apart)
+
+
 def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return greys, shape (…, 3), for levels from 0 (black) to 1 (white)."""
     greys = np.rint(255 * np.clip(finite(levels), 0, 1)).astype(np.uint8)
