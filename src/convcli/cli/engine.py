@@ -55,7 +55,7 @@ def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> N
         return
     from convcli.cli.render import show_facts, show_table  # noqa: PLC0415 - rich
 
-    for plan in plans:
+    for plan in (one.on(threads) for one in plans):
         strategy = plan.strategy
         facts = [
             ("strategy", f"{strategy.name}, method {strategy.method.value}"),

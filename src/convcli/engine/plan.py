@@ -1,6 +1,7 @@
 """From a problem to how it is computed: decided once, from the problem alone."""
 
 import functools
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,9 @@ from convcli.errors import ConvcliError
 from convcli.geometry import Axis
 
 _HAIR = 0.1
+
+_WORTH_A_THREAD = 1e6
+"""Nanoseconds of estimated work below which a second thread wakes too late to help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,20 @@ class Plan:
     def working(self) -> np.dtype[Any]:
         """The dtype that tiles and accumulators have."""
         return self.strategy.working
+
+    def on(self, jobs: int) -> "Plan":
+        """Return the plan as so many threads execute it: the same result, in other tiles."""
+        return self._threaded if self.threads(jobs) > 1 else self
+
+    def threads(self, jobs: int) -> int:
+        """Return how many of so many threads there is work for."""
+        work = math.prod(self.problem.result_shape) * self.cost
+        return 1 if work < _WORTH_A_THREAD else min(jobs, self.tile_count)
+
+    @functools.cached_property
+    def _threaded(self) -> "Plan":
+        strategy = self.strategy.threaded()
+        return self if strategy is self.strategy else replace(self, strategy=strategy)
 
     @functools.cached_property
     def tiles(self) -> list[Tile]:
@@ -141,11 +159,13 @@ class Plan:
 
     def memory_bytes(self, jobs: int) -> int:
         """Estimate the memory beside image and result, on so many threads."""
-        return self.scratch_bytes * min(jobs, self.tile_count)
+        used = self.on(jobs)
+        return used.scratch_bytes * used.threads(jobs)
 
     def as_dict(self, jobs: int) -> dict[str, Any]:
         """Return the plan as plain JSON values, for so many threads."""
-        strategy = self.strategy
+        used = self.on(jobs)
+        strategy = used.strategy
         return {
             "kernel": self.problem.kernel.name,
             "strategy": strategy.name,
@@ -161,7 +181,7 @@ class Plan:
                 for candidate in self.considered
             ],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
-            "tiles": self.tile_count,
+            "tiles": used.tile_count,
             "working_dtype": self.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),

@@ -1,10 +1,11 @@
 """Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
-import math
+import functools
+import os
 import queue
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,10 @@ from convcli.engine.tiles import Block, Tile
 from convcli.engine.worker import available_cores, rest, worker_for
 from convcli.errors import ConvcliError
 
-Values = NDArray[Any]
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
-_WORTH_A_THREAD = 2e6
-"""Nanoseconds of estimated work below which a second thread starts too late to help."""
+Values = NDArray[Any]
 
 
 def run(
@@ -55,34 +56,44 @@ def run(
     ConvcliError
         If `jobs` is below 1.
     """
+    asked = available_cores() if jobs is None else _checked(jobs)
+    workers = plan.threads(asked)
+    # A block comes with the input of the tiles that it was cut for.
+    plan = plan.on(workers) if block is None else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
-    workers = _workers(plan, len(tiles), jobs)
+    workers = min(workers, len(tiles))
     waiting: queue.SimpleQueue[Tile] = queue.SimpleQueue()
     for tile in tiles:
         waiting.put(tile)
     with single_threaded_blas():
-        if workers == 1:
+        if workers <= 1:
             return _work(plan, image, store, waiting, block)
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a small one is done
+        pool = _pool(os.getpid(), workers - 1)
+        # The calling thread works too: another takes a while to wake.
+        others = [
+            pool.submit(_work, plan, image, store, waiting, block) for _ in range(workers - 1)
+        ]
+        try:
+            seen = _work(plan, image, store, waiting, block)
+        finally:
+            # After an interrupt the others stop with the tile that they are at.
+            _empty(waiting)
+            # One that has not begun has nothing to do; the image is in use until all end.
+            begun = [other for other in others if not other.cancel()]
+            for other in begun:
+                other.exception()
+        return sum((other.result() for other in begun), seen)
 
-        # The calling thread works too: a new thread takes a while to start.
-        with ThreadPoolExecutor(workers - 1) as pool:
-            others = [
-                pool.submit(_work, plan, image, store, waiting, block)
-                for _ in range(workers - 1)
-            ]
-            try:
-                seen = _work(plan, image, store, waiting, block)
-            finally:
-                # After an interrupt the others stop with the tile that they are at.
-                _empty(waiting)
-            return sum((other.result() for other in others), seen)
 
+@functools.cache
+def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 - see below
+    """Return threads that wait for work: to start one takes as long as a small bank.
 
-def _workers(plan: Plan, tiles: int, jobs: int | None) -> int:
-    threads = available_cores() if jobs is None else _checked(jobs)
-    work = math.prod(plan.problem.result_shape) * plan.cost
-    return 1 if work < _WORTH_A_THREAD else min(threads, tiles)
+    A process that was forked has none of its parent's threads: it gets its own.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a small one is done
+
+    return ThreadPoolExecutor(threads)
 
 
 def _checked(jobs: object) -> int:

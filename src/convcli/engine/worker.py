@@ -41,6 +41,7 @@ class Worker:
 
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
         self._plan, self.block = plan, block
+        self._mends = plan.mends
         self._scratch = Scratch()
         self.strategy = plan.strategy
         self._tile, self._loader = self._feed(plan.strategy, "tile")
@@ -58,7 +59,7 @@ class Worker:
     def compute(self, tile: Tile, image: Values, store: Store) -> Seen:
         """Load a tile from an image, compute it and store it."""
         self._loader.load(image, tile)
-        if self._plan.mends and not _is_finite(self._tile):
+        if self._mends and not _is_finite(self._tile):
             return self._mend(tile, image, store)
         return self._store_parts(self.strategy, self._parts, tile, store)
 
@@ -81,21 +82,27 @@ class Worker:
 
     def _store_part(self, strategy: Strategy, part: Part, made: Tile, store: Store) -> Seen:
         """Store what is wanted of some rows of a tile."""
-        wanted = made if self.block is None else _wanted(made, self.block)
-        if wanted is None:
-            # The parts below may build on this one.
-            part.compute()
-            return NOTHING
-        place = wanted if self.block is None else _within(wanted, self.block)
+        wanted, place = made, made
+        if self.block is not None:
+            found = _wanted(made, self.block)
+            if found is None:
+                # The parts below may build on this one.
+                part.compute()
+                return NOTHING
+            wanted, place = found, _within(found, self.block)
         rows, columns = _sizes(wanted)
-        if part.direct and (rows, columns) == (part.rows, strategy.columns):
+        whole = (rows, columns) == (part.rows, strategy.columns)
+        if whole and part.direct is not None:
             target = store.direct(place, strategy.working)
             if target is not None:
                 part.direct(target)
                 return NOTHING
+        values = part.compute()
+        if whole:
+            return store.write(values, place, self._scratch, part.around)
         top, outputs = wanted.rows.start - made.rows.start, strategy.outputs
         left = wanted.columns.start - made.columns.start
-        values = part.compute()[top : top + rows, left * outputs : (left + columns) * outputs]
+        values = values[top : top + rows, left * outputs : (left + columns) * outputs]
         around = None if top or left else part.around
         return store.write(values, place, self._scratch, around)
 

@@ -129,6 +129,10 @@ class Strategy(abc.ABC):
             From the top down.
         """
 
+    def threaded(self) -> "Strategy":
+        """Return the strategy as several threads share it: the same values, in other tiles."""
+        return self
+
     @property
     def channels(self) -> int:
         """Channels that a tile holds side by side."""

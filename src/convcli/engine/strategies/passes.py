@@ -19,10 +19,17 @@ from convcli.engine.tiles import reach
 from convcli.engine.widths import Typed, in_integers, of_one_type
 from convcli.kernels import Kernel
 
-_TILE_BYTES = 2**19
-"""One buffer of a tile. On 12 megapixels sobel-x takes 9.8 ms with tiles of 131 KB, 9.5
-with 524 KB and 10.2 with 1 MB on one thread; on two, 15.5, 6.2 and 7.3: after each call a
-thread waits for the other's Python, so that few calls have to do much."""
+_CACHED_BYTES = 2**20
+"""All buffers of a tile on one thread. Sobel-x takes two: on 12 megapixels 5.3 ms if they are
+380 KB each, 5.2 at 520 KB, 7.3 at 1 MB; laplacian8 four: 8.7, 10.1 and 15.5 ms."""
+
+_SHARED_BYTES = 5 * 2**17
+"""Each buffer of a tile on several threads: after each call a thread waits for the other's
+Python, so that few calls have to do much. On two threads laplacian8 takes 8.1 ms in tiles of
+one thread, 6.3 in these."""
+
+_LEAST_VALUES = 2**17
+"""Values of a tile, however many buffers there are: smaller ones are mostly halo."""
 
 _ROW = 6144
 """Values a row of a tile: longer rows leave so few of them that the halo is felt."""
@@ -61,7 +68,7 @@ class Passes(Strategy):
             return "no weight but 0"
         if taps > _MOST_TAPS and kernel.rank != 1:
             return f"{taps} taps without factors"
-        rows, columns = _tile(problem, _working(problem))
+        rows, columns = _tile(problem)
         down, across = problem.window.axes
         if reach(down, rows) * reach(across, columns) * problem.shape[2] > _MOST_VALUES:
             return "a kernel whose halo alone fills the cache"
@@ -74,18 +81,23 @@ class Passes(Strategy):
         halo = math.prod(
             reach(axis, part) / part if part < whole else 1.0
             for axis, part, whole in zip(
-                problem.window.axes, _tile(problem, working), problem.result_shape, strict=False
+                problem.window.axes, _tile(problem), problem.result_shape, strict=False
             )
         )
         passes = sum(RATES.flat_pass[kind] for kind in typed.types[1:])
         return halo * (passes + RATES.load[working]) + RATES.store[typed.types[-1]]
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, *, shared: bool = False) -> None:
         self.problem = problem
         self.working = _working(problem)
         self.divisor = problem.exact_weights[1]
         self._program = _typed(problem)
-        self.rows, self.columns = _tile(problem, self.working)
+        self._shared = shared
+        self.rows, self.columns = _tile(problem, shared=shared)
+
+    def threaded(self) -> Strategy:
+        """Return the strategy in larger tiles: no value depends on where its tile ends."""
+        return self if self._shared else Passes(self.problem, shared=True)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Turn each operation into a ufunc and its views."""
@@ -144,16 +156,24 @@ class Passes(Strategy):
         return left[:size], right[:size]
 
 
-def _tile(problem: Problem, working: np.dtype[Any]) -> tuple[int, int]:
-    """Return rows and columns of a tile."""
+@functools.lru_cache(maxsize=256)
+def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
+    """Return rows and columns of a tile, alone or beside other threads."""
     height, width, channels = problem.result_shape
     halo = problem.window.rows.extent - 1
-    values = _TILE_BYTES // working.itemsize
+    typed = _typed(problem)
+    fitting = _CACHED_BYTES // _value_bytes(typed)
+    if shared:
+        fitting = _SHARED_BYTES // typed.types[0].itemsize
+    values = max(fitting, _LEAST_VALUES)
     # Tall kernels take narrow tiles, so that at most a third of the rows is halo.
     most = min(_ROW, max(values // (3 * halo + 1), _SHORT_ROW))
     columns = spread(width, max(most // channels, 1))
     row = reach(problem.window.columns, columns) * channels
-    return max(1, min(height, values // row - halo)), columns
+    rows = max(1, min(height, values // row - halo))
+    pieces = -(-height // rows)
+    # Two threads have the same to do if tiles are alike, and their number is even.
+    return -(-height // (pieces + pieces % 2 if shared else pieces)), columns
 
 
 def _working(problem: Problem) -> np.dtype[Any]:
@@ -168,6 +188,17 @@ def _typed(problem: Problem) -> Typed:
         problem.natural_working,
         whole=problem.dtype.kind != "f",
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _value_bytes(typed: Typed) -> int:
+    """Return the bytes that all buffers have for each value of a tile."""
+    operations, types = typed
+    kinds = {
+        place: types[op.target]
+        for op, place in zip(operations, buffers_for(*typed), strict=True)
+    }
+    return sum(kind.itemsize for kind in {0: types[0], **kinds}.values())
 
 
 @functools.lru_cache(maxsize=256)
