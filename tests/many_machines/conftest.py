@@ -1,5 +1,7 @@
 """One cluster of two workers for all tests that leave it as it was."""
 
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +11,12 @@ from PIL import Image
 
 from cli.support import PHOTOS, process
 from dask_cluster import Cluster, dask_cluster
+from held import Held
 from s3_server import Bucket
 
 COUNT = 60
+HELD = 8
+"""More than a cluster of two workers is sent before anything is known."""
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +35,20 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = np.asarray(opened)
     for index in range(COUNT):
         turned = np.roll(pixels, 7 * index, axis=1)
-        Image.fromarray(turned).save(folder / f"{index:03}.jpg", quality=90)
+        Image.fromarray(turned[::2, ::2]).save(folder / f"{index:03}.jpg", quality=90)
     return folder
+
+
+@pytest.fixture
+def held(photos: Path, tmp_path: Path) -> Iterator[tuple[Path, list[Held]]]:
+    """Return the same folder, of which more files cannot be read yet than are sent at first."""
+    folder = tmp_path / "held"
+    folder.mkdir()
+    for path in photos.iterdir():
+        shutil.copy(path, folder)
+    waiting = [Held(folder / f"{index:03}.jpg") for index in range(HELD)]
+    yield folder, waiting
+    release(waiting)
 
 
 @pytest.fixture(scope="session")
@@ -43,5 +60,20 @@ def expected(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return contents(out)
 
 
+def release(held: list[Held]) -> None:
+    """Let all be read; none is released twice."""
+    while held:
+        held.pop().release()
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def settled(folder: Path) -> dict[str, bytes]:
+    """Return what is in a folder once nobody is in the middle of writing there."""
+    end = time.monotonic() + 60
+    while any(path.name.startswith(".convcli-") for path in folder.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return contents(folder)

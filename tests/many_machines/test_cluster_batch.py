@@ -13,7 +13,8 @@ import pytest
 
 from cli.support import PHOTOS, command, environment, process, save
 from dask_cluster import Cluster
-from many_machines.conftest import COUNT, contents
+from held import Held
+from many_machines.conftest import COUNT, HELD, contents, release, settled
 from s3_server import Bucket
 
 Running = subprocess.Popen[bytes]
@@ -124,43 +125,60 @@ def test_a_client_that_is_killed_goes_on_with_skip(
     summary = lines_of(ended.stdout)[-1]["summary"]
     assert summary["skipped"] >= 5
     assert summary["skipped"] + summary["done"] == COUNT
-    assert contents(tmp_path) == expected
+    assert settled(tmp_path) == expected
 
 
 @pytest.mark.parametrize("where", ["running", "local:2"])
 def test_an_interrupt_finishes_what_runs(
-    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path, where: str
+    cluster: Cluster,
+    held: tuple[Path, list[Held]],
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    where: str,
 ) -> None:
-    address = cluster.address if where == "running" else where
-    with started(*batch(photos, tmp_path, address)) as running:
-        await_outcomes(running, 2)
-        os.killpg(running.pid, signal.SIGINT)
+    address, out = cluster.address if where == "running" else where, tmp_path / "out"
+    with started(*batch(held[0], out, address)) as running:
+        held[1][0].await_reader()
+        interrupt(running)
+        release(held[1])
         rest, errors = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert b"Traceback" not in errors
-    *more, last = lines_of(rest)
-    made = contents(tmp_path)
+    assert (running.returncode, errors) == (130, b"")
+    *outcomes, last = lines_of(rest)
+    made = contents(out)
     assert last["summary"]["interrupted"]
-    assert 2 + len(more) == last["summary"]["done"] == len(made) < COUNT
+    assert len(outcomes) == last["summary"]["done"] == len(made)
+    assert 1 <= len(made) <= HELD
     assert made == {name: expected[name] for name in made}
 
 
+def interrupt(running: Running) -> None:
+    """Press Ctrl-C, and wait until the program says so."""
+    assert running.stderr is not None
+    os.killpg(running.pid, signal.SIGINT)
+    assert running.stderr.readline() == b"\n"
+    assert running.stderr.readline().startswith(b"Interrupted")
+
+
+@pytest.mark.parametrize("where", ["running", "local:2"])
 def test_two_interrupts_stop_at_once(
-    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+    cluster: Cluster,
+    held: tuple[Path, list[Held]],
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    where: str,
 ) -> None:
-    with started(*batch(photos, tmp_path, cluster.address)) as running:
-        await_outcomes(running, 2)
-        assert running.stderr is not None
+    address, out = cluster.address if where == "running" else where, tmp_path / "out"
+    with started(*batch(held[0], out, address)) as running:
+        held[1][0].await_reader()
+        interrupt(running)
         os.killpg(running.pid, signal.SIGINT)
-        assert running.stderr.readline() == b"\n"
-        assert running.stderr.readline().startswith(b"Interrupted")
-        os.killpg(running.pid, signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
+        _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
     assert b"Traceback" not in errors
-    ended = process(*batch(photos, tmp_path, cluster.address), "--on-exists", "skip")
+    release(held[1])
+    ended = process(*batch(held[0], out, cluster.address), "--on-exists", "skip")
     assert ended.returncode == 0
-    assert contents(tmp_path) == expected
+    assert settled(out) == expected
 
 
 def test_a_full_disk_a_damaged_file_and_one_that_vanishes_stop_no_other(

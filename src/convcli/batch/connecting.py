@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -178,12 +178,18 @@ def _versions(client: Any) -> dict[str, Any]:
     They are asked by a function of the standard library, for one of ours may not be there.
     """
     asked = (importlib.metadata.version, "convcli")
-    found = {f"the worker {w}": v for w, v in client.run(*asked, on_error="return").items()}
+    found = {f"the worker {where}": it for where, it in _answers(client, *asked).items()}
     try:
         found["the scheduler"] = client.run_on_scheduler(*asked)
     except importlib.metadata.PackageNotFoundError:
         found["the scheduler"] = None
     return found
+
+
+def _answers(client: Any, function: Callable[..., Any], *given: Any) -> dict[str, Any]:
+    """Ask all workers; those that leave meanwhile have nothing to say, and no work to do."""
+    found = client.run(function, *given, on_error="return")
+    return {worker: it for worker, it in found.items() if not isinstance(it, OSError)}
 
 
 def check_sight(client: Any, job: Job) -> None:
@@ -219,7 +225,7 @@ def check_sight(client: Any, job: Job) -> None:
 
 
 def _check_seen(client: Any, path: str, shown: str) -> None:
-    for worker, sees in client.run(places.is_there, path).items():
+    for worker, sees in _answers(client, places.is_there, path).items():
         if not sees:
             raise ClusterError(
                 f"the worker {worker} does not see {shown}, this machine does: share the "
