@@ -16,7 +16,7 @@ HASTY = """\
 import sys
 from convcli.batch import connecting
 from convcli.cli import main
-connecting._PATIENCE = 1.0
+setattr(connecting, sys.argv.pop(1), 1.0)
 main(sys.argv[1:])
 """
 
@@ -82,20 +82,20 @@ def test_without_the_extra(source: Path, tmp_path: Path) -> None:
 
 def test_a_scheduler_that_does_not_answer(source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
-    line = said(HASTY, *words, "tcp://127.0.0.1:1")
+    line = said(HASTY, "_PATIENCE", *words, "tcp://127.0.0.1:1")
     assert line.startswith("tcp://127.0.0.1:1: no scheduler answers: Timed out")
     assert line.endswith("check the address, and that `dask scheduler` runs there")
 
 
 def test_encryption_without_certificates(source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
-    line = said(HASTY, *words, "tls://127.0.0.1:1")
+    line = said(HASTY, "_PATIENCE", *words, "tls://127.0.0.1:1")
     assert line.startswith("tls://127.0.0.1:1: tls:// needs certificates")
 
 
 def test_a_cluster_without_workers(lonely: Cluster, source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
-    assert said(HASTY, *words, lonely.address) == (
+    assert said(HASTY, "_WORKERS_PATIENCE", *words, lonely.address) == (
         f"{lonely.address}: the cluster has no workers: start some with "
         f"`dask worker {lonely.address}`"
     )

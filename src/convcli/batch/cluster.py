@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import itertools
+import operator
 import queue
 import secrets
 import time
@@ -11,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from convcli.batch import places
-from convcli.batch.connecting import check_sight, connected, local_workers
+from convcli.batch.addresses import local_workers
+from convcli.batch.connecting import check_sight, connected
 from convcli.batch.grouping import Groups
 from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.remote import Landed, kept, run_group
@@ -70,13 +72,13 @@ class DaskExecutor:
 
     def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Run jobs, and yield what became of each as it ends: see `Executor.run`."""
-        waiting = iter(jobs)
+        total, waiting = operator.length_hint(jobs), iter(jobs)
         first = next(waiting, None)
         if first is None:
             return
         with connected(self._address, self._retries) as client:
             check_sight(client, _absolute(first))
-            groups = Groups(itertools.chain([first], waiting))
+            groups = Groups(itertools.chain([first], waiting), total)
             work = replace(work.with_threads(1), memory=self._memory)
             flights = _Flights(client, work, self._address, self._retries)
             try:

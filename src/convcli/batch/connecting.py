@@ -3,51 +3,27 @@
 import contextlib
 import importlib.metadata
 import logging
-import multiprocessing
-import re
 import secrets
 from collections.abc import Callable, Iterator
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 from convcli.batch import places
+from convcli.batch.addresses import local_workers
+from convcli.batch.forking import start_forking
 from convcli.batch.job import Job
-from convcli.engine import available_cores
-from convcli.errors import BatchError, ClusterError
+from convcli.errors import ClusterError
 
 _PATIENCE = 10.0
-"""Seconds for a scheduler to answer, and for a first worker to be there."""
+"""Seconds for a scheduler to answer."""
 
-_LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
-_REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
+_WORKERS_PATIENCE = 10.0
+"""Seconds for a first worker to be there."""
+
 _TALKERS = ("distributed", "distributed.client", "distributed.gc")
 """Loggers that Dask gives a level of their own: the others take that of the first."""
 
 _INSTALL = "pip install 'convcli[cluster]'"
-
-
-def local_workers(address: str) -> int | None:
-    """Return how many workers ``local:N`` starts on this machine; None for other addresses.
-
-    Raises
-    ------
-    BatchError
-        If it is no address.
-
-    Examples
-    --------
-    >>> local_workers("local:4"), local_workers("tcp://10.0.0.1:8786")
-    (4, None)
-    """
-    found = _LOCAL.fullmatch(address)
-    if found is not None:
-        return int(found[1]) if found[1] else available_cores()
-    if _REMOTE.fullmatch(address) is None:
-        raise BatchError(
-            f"expected tcp://HOST:PORT of a Dask scheduler, or local:N, got {address!r}"
-        )
-    return None
 
 
 @contextlib.contextmanager
@@ -89,19 +65,12 @@ def connected(address: str, retries: int) -> Iterator[Any]:
 
 
 def _prepare_workers() -> None:
-    """Let one process import what all workers need, and fork them, while this one goes on.
-
-    That takes a second off the start, and lets a worker that died be back in a tenth.
-    """
+    forked = start_forking()
     import dask  # noqa: PLC0415 - the extra
 
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return
-    # Dask looks at it once, when it is imported.
-    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["distributed", "convcli.batch.remote"])
-    forkserver.ensure_running()
+    if forked:
+        # Dask looks at it once, when it is imported.
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
 
 
 @contextlib.contextmanager
@@ -109,8 +78,13 @@ def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
     """Start workers of one thread each: Pillow's switches hold for a whole process."""
     import dask  # noqa: PLC0415 - the extra
 
+    settings = {
+        "distributed.scheduler.allowed-failures": retries,
+        # Nobody looks at it, and taking samples costs workers 4 % of their time.
+        "distributed.worker.profile.enabled": False,
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": retries}),
+        dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -157,7 +131,7 @@ def _check_encryption(distributed: Any, address: str) -> None:
 def _check_workers(client: Any, address: str) -> None:
     """Refuse a cluster without workers, or that has another convcli somewhere, or none."""
     try:
-        client.wait_for_workers(1, timeout=_PATIENCE)
+        client.wait_for_workers(1, timeout=_WORKERS_PATIENCE)
     except TimeoutError:
         raise ClusterError(
             f"{address}: the cluster has no workers: start some with `dask worker {address}`"

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from collections.abc import Iterable
 
 from convcli.batch.job import Job, Outcome
@@ -13,6 +14,8 @@ task is, and all workers share it (benchmarks/cluster.py, docs/scale.md)."""
 _LEAST_SECONDS = 0.2
 _INSTANT = 1e-6
 _MOST_JOBS = 250
+_SHARES = 2
+"""A group has at most this part of what is left for its thread."""
 
 
 class Groups:
@@ -25,10 +28,12 @@ class Groups:
     ----------
     jobs : iterable of Job
         Taken as there is room for them.
+    total : int
+        How many there are; 0 where nobody knows.
     """
 
-    def __init__(self, jobs: Iterable[Job]) -> None:
-        self._jobs = iter(jobs)
+    def __init__(self, jobs: Iterable[Job], total: int = 0) -> None:
+        self._jobs, self._left = iter(jobs), total or sys.maxsize
         self._seconds = 0.0
         self._known = 0
 
@@ -39,7 +44,9 @@ class Groups:
 
     def next(self, threads: int) -> list[Job]:
         """Return the next jobs for one of so many threads; empty at the end."""
-        return list(itertools.islice(self._jobs, self.size(threads)))
+        group = list(itertools.islice(self._jobs, self.size(threads)))
+        self._left -= len(group)
+        return group
 
     def size(self, threads: int) -> int:
         """Return how many jobs make a task long enough.
@@ -53,4 +60,6 @@ class Groups:
             return 1
         wanted = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)
         each = max(self._seconds / self._known, _INSTANT)
-        return min(math.ceil(wanted / each), _MOST_JOBS)
+        # Shorter towards the end, so that all workers come to theirs at the same time.
+        fair = max(1, self._left // (_SHARES * threads))
+        return min(math.ceil(wanted / each), _MOST_JOBS, fair)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.batch import batch_from, batch_options
+from convcli.cli.batch import batch_from, batch_options, prepare_cluster
 from convcli.cli.engine import engine_options, show_plans
 from convcli.cli.filter_options import filter_options, options_from
 from convcli.cli.help import Command
@@ -80,6 +80,7 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
+    prepare_cluster(settings["cluster"])
     large = large_from(settings, names)
     batch = batch_from(settings, names, () if large is None else SHARED)
     if batch is not None and plan_only:

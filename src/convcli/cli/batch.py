@@ -9,6 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from convcli.batch.addresses import local_workers
+from convcli.batch.forking import start_forking
 from convcli.cli.options import group, option
 from convcli.cli.types import whole
 from convcli.errors import BatchError
@@ -46,8 +48,6 @@ class AddressType(click.ParamType[str, Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Return the address as it is."""
-        from convcli.batch.connecting import local_workers  # noqa: PLC0415 - NumPy
-
         try:
             local_workers(str(value))
         except BatchError as error:
@@ -133,6 +133,13 @@ batch_options = group(
     ),
 )
 """What is for many pictures only: see `batch_from`."""
+
+
+def prepare_cluster(address: str | None) -> None:
+    """Begin to start workers of this machine, where there will be some, while all is read."""
+    if address is not None and local_workers(address) is not None:
+        start_forking()
+
 
 _NEEDS_FOLDER = {
     "recursive": "--recursive",
