@@ -18,9 +18,9 @@ _DECODED, _ENCODED = 4, 2
 """Copies of the input (Pillow's, with a fourth byte, its bytes, the array) and of the
 result (the encoder's)."""
 
-_FLOATS, _MORE_FLOATS = 3, 7
+_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS = 3, 7, 9
 """Float pictures at the same time: where values are mapped as a whole; where they pass
-through linear light or become directions."""
+through linear light; where they become directions."""
 
 _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}
 """Copies of the result that an encoder makes for itself."""
@@ -84,8 +84,10 @@ def _needed(header: Header, stages: Sequence[Stage], options: Options, kind: str
 
 
 def _floats(header: Header, stages: Sequence[Stage], options: Options, kind: str) -> int:
-    if options.linear or options.direction:
-        return _MORE_FLOATS
+    if options.direction:
+        return _DIRECTION_FLOATS
+    if options.linear:
+        return _LINEAR_FLOATS
     stored = options.range in _STORED and not (options.relu or options.colormap)
     single = len(stages) == 1 and stages[0].combine is None
     opaque = not header.alpha or all(stage.is_zero_sum for stage in stages)
