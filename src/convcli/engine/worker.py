@@ -99,7 +99,7 @@ class Worker:
                 return NOTHING
         values = part.compute()
         if whole:
-            return store.write(values, place, self._scratch, part.around)
+            return store.write(values, place, self._scratch, part.around, part.spare)
         top, outputs = wanted.rows.start - made.rows.start, strategy.outputs
         left = wanted.columns.start - made.columns.start
         values = values[top : top + rows, left * outputs : (left + columns) * outputs]

@@ -43,6 +43,8 @@ class Part:
     around : ndarray or None
         The contiguous buffer whose rows begin with the accumulators, if they are not
         all of it: what lies between may be overwritten too.
+    spare : ndarray or None
+        A buffer of the shape and dtype of `around` that holds nothing of use then.
     direct : callable or None
         Computes the accumulators into an array of their shape and dtype, of which only
         rows need be contiguous.
@@ -53,6 +55,7 @@ class Part:
     compute: Callable[[], Values]
     around: Values | None = None
     direct: Callable[[Values], None] | None = None
+    spare: Values | None = None
 
 
 class Strategy(abc.ABC):

@@ -103,16 +103,16 @@ class Passes(Strategy):
         """Turn each operation into a ufunc and its views."""
         operations, types = self._program
         places = buffers_for(operations, types)
+        buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: what lies behind it belongs to another.
-        values = {0: tile.reshape(-1)}
+        values = {0: buffers[0]}
         calls = []
         for operation, place in zip(operations, places, strict=True):
             left, right = self._operands(operation, values, tile.shape[1])
-            target = values[0]
-            if place:
+            if place not in buffers:
                 kind = types[operation.target]
-                target = scratch.take(f"passes.{place}", (tile.size,), kind)
-            target = target[: left.size]
+                buffers[place] = scratch.take(f"passes.{place}", (tile.size,), kind)
+            target = buffers[place][: left.size]
             calls.append((operation.function, left, right, target))
             values[operation.target] = target
         *calls, (last, left, right, around) = calls
@@ -136,7 +136,9 @@ class Passes(Strategy):
             last(*crops[:2], target)
 
         mixed = around.dtype != self.working
-        return [Part(0, self.rows, compute, around, None if mixed else direct)]
+        others = [buffers[place] for place in buffers if place != places[-1]]
+        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
+        return [Part(0, self.rows, compute, around, None if mixed else direct, spare)]
 
     def _operands(
         self, operation: Operation, values: dict[int, Values], pitch: int
