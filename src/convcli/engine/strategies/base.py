@@ -92,7 +92,6 @@ class Strategy(abc.ABC):
     method: ClassVar[Method]
     exact: ClassVar[bool] = True
     rounds: ClassVar[bool] = False
-    local: ClassVar[bool] = False
 
     problem: Problem
     rows: int
@@ -100,6 +99,7 @@ class Strategy(abc.ABC):
     working: np.dtype[Any]
     divisor: float = 1.0
     planar: bool = False
+    local: bool = False
 
     @classmethod
     @abc.abstractmethod
@@ -166,3 +166,14 @@ def spread(size: int, most: int, unit: int = 1) -> int:
     """
     pieces = -(-size // most)
     return -(-size // (pieces * unit)) * unit
+
+
+def looks_at_all(weights: Values) -> bool:
+    """Tell whether no weight is 0: a product then meets no NaN that an output may not see.
+
+    Examples
+    --------
+    >>> looks_at_all(np.array([1.0, -2.0])), looks_at_all(np.array([1.0, 0.0]))
+    (True, False)
+    """
+    return bool(np.all(weights))

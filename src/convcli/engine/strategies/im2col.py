@@ -10,7 +10,7 @@ from convcli.engine.matrices import UNPACKED, call_cost, frozen, pitch, transfer
 from convcli.engine.problem import Problem
 from convcli.engine.rates import RATES
 from convcli.engine.scratch import Scratch, strided
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
 from convcli.engine.tiles import reach
 
 _COLUMNS, _ROWS = 4096, 32
@@ -85,6 +85,7 @@ class Im2col(Strategy):
         self._shape = _shape(problem)
         self.rows, self.columns = self._shape.rows, self._shape.columns
         weights, self.divisor = problem.exact_weights
+        self.local = looks_at_all(weights)
         groups, (down, across) = problem.groups, problem.kernel.size
         runs = weights.reshape(groups, -1, weights.shape[1], down, across)
         matrices = runs.transpose(0, 3, 4, 2, 1).reshape(groups, _inner(problem), -1)

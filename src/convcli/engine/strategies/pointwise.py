@@ -8,7 +8,7 @@ from convcli.engine.matrices import UNPACKED, call_cost, frozen, transfer_cost
 from convcli.engine.problem import Problem
 from convcli.engine.rates import RATES
 from convcli.engine.scratch import Scratch, strided
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
 
 _COLUMNS = 4096
 _TILE_BYTES = 2**20
@@ -52,6 +52,7 @@ class Pointwise(Strategy):
         self.working = problem.natural_working
         self.rows, self.columns = _size(problem)
         weights, self.divisor = problem.exact_weights
+        self.local = looks_at_all(weights)
         each, inputs = len(weights) // problem.groups, weights.shape[1]
         self._panels = [
             (group * inputs, first, frozen(panel, self.working))
