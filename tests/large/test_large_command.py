@@ -59,7 +59,7 @@ def test_the_same_file_comes_out_each_time(scan: str, tmp_path: Path) -> None:
 
 def test_a_picture_above_the_limit_is_let_in_by_tiles_only(scan: str, tmp_path: Path) -> None:
     words = ("apply", "box:3", scan, tmp_path / "out.tif", "--max-pixels", "9999")
-    assert refusal(*words, status=1).endswith("if you trust the file, or use --tiled")
+    assert refusal(*words, status=1).endswith("or use 'convcli apply --tiled'")
     done(*words, "--tiled")
     expected = whole(np.asarray(tifffile.imread(scan)), ["box:3"], Options()).values
     assert read(str(tmp_path / "out.tif")).tolist() == expected[..., 0].tolist()

@@ -268,3 +268,31 @@ def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
         with Image.open(drawn) as picture:
             heights.append(picture.height)
     assert heights[0] <= heights[1] == heights[2] < heights[0] + 40
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "box:3", "PICTURE", "--at", "0,0"),
+        ("equivariance", "box:3", "PICTURE"),
+        ("borders", "PICTURE", "box:3"),
+        ("learn", "PICTURE", "PICTURE"),
+        ("find", "box:3", "PICTURE"),
+        ("animate", "box:3", "PICTURE", "OUT"),
+    ],
+)
+def test_what_a_refusal_advises_is_an_option_of_the_command(
+    run: Callable[..., Any], refuse: Callable[..., str], tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """A limit that can be raised, pages of which one can be chosen."""
+    path = tmp_path / "pages.tif"
+    noise = np.random.default_rng(1).integers(1, 255, (2, 30, 40)).astype(np.uint8)
+    pages = [Image.fromarray(page) for page in noise]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    places = {"PICTURE": str(path), "OUT": str(tmp_path / "out.gif")}
+    call = [places.get(word, word) for word in words]
+    assert "raise --max-pixels" in refuse(*call, "--max-pixels", "1199")
+    for frame in ("0", "1"):
+        result = run(*call, "--max-pixels", "1200", "--frame", frame)
+        assert result.exit_code == 0, result.output
+    assert "expected a frame of 0 to 1" in refuse(*call, "--frame", "2")

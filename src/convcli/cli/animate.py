@@ -16,11 +16,14 @@ from convcli.cli.options import (
     range_option,
     window_options,
 )
+from convcli.cli.pictures import reads_a_picture
+from convcli.cli.plain import say
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
 from convcli.wording import counted
 
 if TYPE_CHECKING:
+    from convcli.images import Reading
     from convcli.kernels import Kernel
 
 
@@ -72,6 +75,7 @@ Examples:
     help="The most frames; where outputs are more, several fill at once.",
 )
 @quiet_option("Print no report.")
+@reads_a_picture
 @json_option
 def command(
     *,
@@ -84,6 +88,7 @@ def command(
     frames: int,
     quiet: bool,
     as_json: bool,
+    reading: "Reading",
     **settings: Any,
 ) -> None:
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUT.
@@ -98,7 +103,7 @@ def command(
 
     check_canvas_target(target, moving=True)
     options = options_from(settings)
-    scene = scene_of(read_picture_at(image), kernel, options, at, cells)
+    scene = scene_of(read_picture_at(image, reading), kernel, options, at, cells)
     drawn = frames_of(scene, frames)
     write_frames(drawn, durations_for(len(drawn), delay), target)
     width, height = drawn[0].image.size
@@ -107,7 +112,7 @@ def command(
         document = {"target": target, "frames": len(drawn), "width": width, "height": height}
         show_json(document | {"output": {"width": columns, "height": rows}})
     elif not quiet:
-        click.echo(
+        say(
             f"{target}: {counted(len(drawn), 'frame')} of {width} × {height} px, "
             f"output {columns} × {rows} {'cell' if rows * columns == 1 else 'cells'}"
         )

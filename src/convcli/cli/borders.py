@@ -9,9 +9,11 @@ from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import gray_option, json_option, option
 from convcli.cli.outcome import refuse_terminals
+from convcli.cli.pictures import reads_a_picture
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
+    from convcli.images import Reading
     from convcli.kernels import Kernel
     from convcli.lessons.border_strips import Strip
 
@@ -48,6 +50,7 @@ Examples:
     section="Output",
     help="Draw the corner of IMAGE with each mode, magnified.",
 )
+@reads_a_picture
 @json_option
 def command(
     *,
@@ -57,6 +60,7 @@ def command(
     gray: bool,
     png: str | None,
     as_json: bool,
+    reading: "Reading",
 ) -> None:
     """Draw each border mode, with its name in other tools.
 
@@ -73,7 +77,7 @@ def command(
     if width is not None:
         raise click.UsageError("--width is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
-    _show_strips(image, kernel, gray=gray, png=png, as_json=as_json)
+    _show_strips(image, kernel, reading, gray=gray, png=png, as_json=as_json)
 
 
 def _show_modes(width: int, *, as_json: bool) -> None:
@@ -95,7 +99,13 @@ def _show_modes(width: int, *, as_json: bool) -> None:
 
 
 def _show_strips(
-    image: str, kernel: "Kernel", *, gray: bool, png: str | None, as_json: bool
+    image: str,
+    kernel: "Kernel",
+    reading: "Reading",
+    *,
+    gray: bool,
+    png: str | None,
+    as_json: bool,
 ) -> None:
     from convcli.filtering import Options  # noqa: PLC0415 - NumPy
     from convcli.images.canvas_files import check_canvas_target, write_canvas  # noqa: PLC0415
@@ -104,7 +114,7 @@ def _show_strips(
 
     if png is not None:
         check_canvas_target(png, moving=False)
-    picture, options = read_picture_at(image), Options(gray=gray)
+    picture, options = read_picture_at(image, reading), Options(gray=gray)
     strips = lesson.strips_of(picture, kernel, options)
     if png is not None:
         write_canvas(lesson.draw_strips(strips, picture.white), png)

@@ -8,10 +8,12 @@ from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType
 from convcli.cli.options import gray_option, json_option, option, window_options
+from convcli.cli.pictures import reads_a_picture
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
+    from convcli.images import Reading
     from convcli.kernels import Kernel, Operator
     from convcli.lessons.equivariance import Difference
 
@@ -38,9 +40,16 @@ Examples:
 )
 @window_options
 @gray_option
+@reads_a_picture
 @json_option
 def command(
-    *, kernel: "Kernel | Operator", image: str, shift: Pair, as_json: bool, **settings: Any
+    *,
+    kernel: "Kernel | Operator",
+    image: str,
+    shift: Pair,
+    as_json: bool,
+    reading: "Reading",
+    **settings: Any,
 ) -> None:
     """Compare both orders of shifting IMAGE and filtering it by KERNEL.
 
@@ -51,7 +60,7 @@ def command(
     from convcli.lessons.equivariance import compare_orders, compare_steps  # noqa: PLC0415
     from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
 
-    picture = read_picture_at(image)
+    picture = read_picture_at(image, reading)
     options = Options(**settings)
     asked = compare_orders(picture, kernel, shift, options)
     series = compare_steps(picture, kernel, shift, options) if shift != (0, 0) else []
@@ -59,7 +68,8 @@ def command(
         document = {"kernel": kernel.name, "image": image, **asked.as_dict()}
         show_json(document | {"steps": [one.as_dict() for one in series]})
         return
-    _show([asked, *series], settings["stride"], kernel.name)
+    others = [one for one in series if one.shift != shift]
+    _show([asked, *others], settings["stride"], kernel.name)
 
 
 def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:

@@ -18,11 +18,12 @@ from convcli.cli.options import (
     range_option,
     window_options,
 )
-from convcli.cli.pictures import alpha_option
+from convcli.cli.pictures import alpha_option, reads_a_picture
 from convcli.cli.types import PointType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
+    from convcli.images import Reading
     from convcli.kernels import Kernel, Operator
 
 
@@ -62,6 +63,7 @@ Examples:
     help="Only this output channel, counted from 0 (for a bank 0 unless given).",
 )
 @option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@reads_a_picture
 @json_option
 def command(
     *,
@@ -71,6 +73,7 @@ def command(
     channel: int | None,
     png: str | None,
     as_json: bool,
+    reading: "Reading",
     **settings: Any,
 ) -> None:
     """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.
@@ -88,7 +91,7 @@ def command(
         check_canvas_target(png, moving=False)
     options = options_from(settings)
     channels = first_channels(kernel) if channel is None else [channel]
-    found = explain(read_picture_at(image), kernel, at, options, channels)
+    found = explain(read_picture_at(image, reading), kernel, at, options, channels)
     if png is not None:
         write_canvas(draw(found), png)
     if as_json:

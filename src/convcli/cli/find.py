@@ -8,9 +8,11 @@ from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType, layout_option
 from convcli.cli.options import json_option, option
+from convcli.cli.pictures import reads_a_picture
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
+    from convcli.images import Reading
     from convcli.kernels import Kernel
 
 
@@ -50,6 +52,7 @@ Examples:
     section="Output",
     help="Write the picture with the places framed and numbered.",
 )
+@reads_a_picture
 @json_option
 def command(
     *,
@@ -59,6 +62,7 @@ def command(
     normalized: bool,
     mark: str | None,
     as_json: bool,
+    reading: "Reading",
 ) -> None:
     """Find the places of IMAGE where KERNEL answers most strongly.
 
@@ -68,7 +72,9 @@ def command(
     """
     from convcli.filtering import find_in_file  # noqa: PLC0415 - it imports NumPy
 
-    matches = find_in_file(kernel, source, top=top, normalized=normalized, target=mark)
+    matches = find_in_file(
+        kernel, source, top=top, normalized=normalized, target=mark, reading=reading
+    )
     if as_json:
         found = [match.as_dict() for match in matches]
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}

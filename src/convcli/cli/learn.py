@@ -11,10 +11,12 @@ from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.options import json_option, option, quiet_option
 from convcli.cli.outcome import refuse_terminals, warn
+from convcli.cli.pictures import reads_a_picture
 from convcli.cli.types import PairType
 from convcli.geometry import Pair
 
 if TYPE_CHECKING:
+    from convcli.images import Reading
     from convcli.lessons.learning import Learnt
 
 
@@ -93,6 +95,7 @@ Examples:
     help="Write the loss of the descent as JSON.",
 )
 @quiet_option("Print no report (warnings and errors stay).")
+@reads_a_picture
 @json_option
 def command(
     *,
@@ -109,6 +112,7 @@ def command(
     history: str | None,
     quiet: bool,
     as_json: bool,
+    reading: "Reading",
 ) -> None:
     """Find the kernel and the bias that turn INPUT into TARGET.
 
@@ -130,7 +134,10 @@ def command(
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     task = task_for(
-        read_values(source, gray=gray), read_values(target, gray=gray), size, sharing
+        read_values(source, reading, gray=gray),
+        read_values(target, reading, gray=gray),
+        size,
+        sharing,
     )
     with _progress(steps * len(task.groups) if method == "sgd" else 0) as tick:
         learnt = learn(task, method, Schedule(steps=steps, seed=seed, tick=tick))

@@ -1,5 +1,7 @@
 """Options about pictures and their files, and what the library takes for them."""
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,15 +72,26 @@ pixel_options = group(
 )
 """How pixels are filtered: ``depth``, ``alpha``, ``linear``."""
 
-reading_options = group(
-    option(
-        "--frame",
-        type=whole(0),
-        metavar="N",
-        default=None,
-        section="Input",
-        help="Only this frame or page, counted from 0; all of them otherwise.",
-    ),
+_frame_option = option(
+    "--frame",
+    type=whole(0),
+    metavar="N",
+    default=None,
+    section="Input",
+    help="Only this frame or page, counted from 0; all of them otherwise.",
+)
+
+_first_frame_option = option(
+    "--frame",
+    type=whole(0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    section="Input",
+    help="Which frame or page, counted from 0.",
+)
+
+_limit_options = group(
     option(
         "--max-pixels",
         type=click.IntRange(1, _MOST_PIXELS),
@@ -102,6 +115,8 @@ reading_options = group(
         help="Read a format that is off (eps runs Ghostscript); may be repeated.",
     ),
 )
+
+reading_options = group(_frame_option, _limit_options)
 """What is accepted: see `reading_from`."""
 
 saving_options = group(
@@ -138,6 +153,16 @@ saving_options = group(
     ),
 )
 """How results are written: see `saving_from`."""
+
+
+def reads_a_picture(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the reading options to a command on one frame, which gets them as ``reading``."""
+
+    @functools.wraps(command)
+    def with_reading(**settings: Any) -> Any:
+        return command(reading=reading_from(settings), **settings)
+
+    return group(_first_frame_option, _limit_options)(with_reading)
 
 
 def reading_from(settings: dict[str, Any]) -> "Reading":

@@ -25,17 +25,17 @@ from convcli.lessons.stacks import (
     short_help="Work out a network layer by layer.",
     epilog="""\b
 Layers:
-  conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]     pP may be psame
-  pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]      S is K unless given
-  gap   adaptive:N   fc:UNITS[,nobias]   bn   relu   dropout   flatten   softmax
-  residual … [shortcut …] add                           a block with a way round
+  conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]  pP may be psame
+  pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]   S is K unless given
+  gap  adaptive:N  fc:UNITS[,nobias]  bn  relu  dropout  flatten  softmax
+  residual … [shortcut …] add                        a block with a way round
 In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}
 
 \b
 Examples:
   convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
   convcli stack --preset vgg16
-  convcli stack --in 32x32x64 conv:64,k5,p2 --compare 'conv:64,k3,p1 conv:64,k3,p1'""",
+  convcli stack --in 32x32x8 conv:8,k5 --compare 'conv:8,k3 conv:8,k3'""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
 @option(

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from convcli.engine import correlate
 from convcli.errors import GeometryError, KernelError
 from convcli.filtering.files import read_source
-from convcli.images import Picture, format_for, marked, write_picture
+from convcli.images import Picture, Reading, format_for, marked, write_picture
 from convcli.kernels import Kernel
 
 Values = NDArray[Any]
 
+_READING = Reading(frame=0)
 _FLAT = 1e-5
 """Below this part of the picture's range a standard deviation is flat: like nothing."""
 
@@ -123,6 +124,7 @@ def find_in_file(
     top: int = 5,
     normalized: bool = False,
     target: str | None = None,
+    reading: Reading = _READING,
 ) -> list[Match]:
     """Find where a kernel answers most strongly in the picture of a file.
 
@@ -136,6 +138,8 @@ def find_in_file(
         As in `find`.
     target : str, optional
         Where the picture is written to with the places framed and numbered.
+    reading : Reading
+        What is accepted; of several frames the first that is read is taken.
 
     Returns
     -------
@@ -148,7 +152,7 @@ def find_in_file(
         If the picture cannot be read, searched or written.
     """
     kind = format_for(target) if target else ""
-    picture = read_source(source).frames[0]
+    picture = read_source(source, reading).frames[0]
     matches = find(picture, kernel, top=top, normalized=normalized)
     if target:
         boxes = [(m.left, m.top, m.width, m.height) for m in matches]

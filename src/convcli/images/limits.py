@@ -149,7 +149,9 @@ def completed(samples: NDArray[Any], wanted: int) -> NDArray[Any]:
 
 def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
     """Return the error on a file that declares too many pixels."""
-    tiled = ", or use --tiled" if label.lower().endswith((".tif", ".tiff")) else ""
+    tiled = (
+        ", or use 'convcli apply --tiled'" if label.lower().endswith((".tif", ".tiff")) else ""
+    )
     return ImageError(
         f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
         f"trust the file{tiled}"

@@ -8,22 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.filtering.files import read_source
-from convcli.images import Picture
+from convcli.images import Picture, Reading
 from convcli.storage import replacing
 
+_READING = Reading(frame=0)
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
-def read_picture_at(source: str) -> Picture:
-    """Read the first picture of a path, or of standard input where it is ``-``.
+def read_picture_at(source: str, reading: Reading = _READING) -> Picture:
+    """Read the picture of a path, or of standard input where it is ``-``: the first.
 
     Raises
     ------
     ImageError
         If it cannot be read.
     """
-    return read_source(source).frames[0]
+    return read_source(source, reading).frames[0]
 
 
 def json_number(value: float) -> float | None:
@@ -63,7 +64,9 @@ def middle(length: int) -> slice:
     return slice(start, min(start + _SHOWN, length))
 
 
-def read_values(source: str, *, gray: bool = False) -> NDArray[Any]:
+def read_values(
+    source: str, reading: Reading = _READING, *, gray: bool = False
+) -> NDArray[Any]:
     """Read the colours of a picture, or an array from a .npy, shape (H, W, C).
 
     Raises
@@ -71,7 +74,7 @@ def read_values(source: str, *, gray: bool = False) -> NDArray[Any]:
     ImageError
         If there is no picture and no such array.
     """
-    picture = read_picture_at(source)
+    picture = read_picture_at(source, reading)
     return (picture.gray() if gray else picture).pixels
 
 
