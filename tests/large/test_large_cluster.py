@@ -1,6 +1,9 @@
 """One large picture on a Dask cluster of real processes."""
 
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 from cli.support import process
 from convcli.filtering import Options, Range
 from convcli.large import filter_large
+from held import Held
 from large.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
@@ -61,6 +65,37 @@ def test_a_fault_on_a_worker_is_one_line_here(client: Any, tmp_path: Path) -> No
         )
     assert type(caught.value).__name__ == "ImageError"
     assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
+
+
+@pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
+@pytest.mark.parametrize("killed", [1, 2])
+def test_workers_that_are_killed_cost_nothing(
+    client: Any, target: str, killed: int, tmp_path: Path
+) -> None:
+    values = picture((400, 500))
+    source = write_zarr(tmp_path / "in.zarr", values)
+    held = Held(tmp_path / "in.zarr" / "c" / "2" / "2")
+
+    def kill() -> None:
+        held.await_reader()
+        for pid in list(client.run(os.getpid).values())[:killed]:
+            os.kill(pid, signal.SIGKILL)
+        held.release()
+
+    with ThreadPoolExecutor() as pool:
+        killing = pool.submit(kill)
+        filter_large(
+            operands(["box:3"]),
+            source,
+            str(tmp_path / target),
+            Options(),
+            memory=SMALL,
+            client=client,
+        )
+        killing.result()
+    expected = whole(values, ["box:3"], Options()).values[..., 0]
+    np.testing.assert_array_equal(read(str(tmp_path / target)), expected)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.zarr", target]
 
 
 def test_the_command_takes_a_cluster(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from convcli.large.tiff_source import close_all, open_tiff
 from convcli.large.tiling import Tiling, tiling_for
 from convcli.large.work import Work
 from convcli.large.zarr_source import open_zarr
-from convcli.storage import is_zarr
+from convcli.storage import is_url, is_zarr, local_path
 
 Progress = Callable[[int, int, float], None]
 """Is told how many blocks are done, of how many, and how many megapixels that are."""
@@ -48,9 +48,10 @@ def filter_large(
     kernels : sequence of Kernel or Operator
         The chain.
     source : str
-        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C).
+        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C), which
+        may stand at a URL that fsspec knows.
     target : str
-        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``.
+        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr`` on a disk.
     options : Options
         How; but for `Options.colormap` and `Options.direction`.
     frame : int, optional
@@ -82,7 +83,7 @@ def filter_large(
         If the picture cannot be read, filtered or written.
     """
     started = time.perf_counter()
-    saving = saving or Saving()
+    source, target, saving = _located(source), _located(target), saving or Saving()
     work = _work(kernels, source, options, frame)
     opened = work.source
     check_target(work, target, saving, max_pixels, kind)
@@ -124,8 +125,8 @@ def plan_large(
     -------
     Tiling
     """
-    work = _work(kernels, source, options, frame)
-    return tiling_for(work, target, options.jobs, memory, client)
+    work = _work(kernels, _located(source), options, frame)
+    return tiling_for(work, _located(target), options.jobs, memory, client)
 
 
 class _Run:
@@ -181,10 +182,20 @@ class _Run:
             self._progress(self._done, count * self._tiling.passes, self._megapixels)
 
 
+def _located(name: str) -> str:
+    """Return the path that ``file://`` stands for; other URLs as they are."""
+    return local_path(name) or name
+
+
 def _work(kernels: Sequence[Operand], source: str, options: Options, frame: int | None) -> Work:
     if options.colormap is not None or options.direction:
         name = "--direction" if options.direction else "--colormap"
         raise ImageError(f"{source}: {name} needs the whole picture in memory: leave it out")
+    if is_url(source) and not is_zarr(source):
+        raise ImageError(
+            f"{source}: a TIFF is read block by block from a disk only: copy it there, or keep "
+            "it as a .zarr, which is read from a store too"
+        )
     opened = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
     if frame is not None and is_zarr(source):
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")

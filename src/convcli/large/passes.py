@@ -58,8 +58,13 @@ def each(
     if client is None:
         yield from _on_threads(_lazily(task, work, blocks), jobs)
         return
-    sent = client.scatter(work, broadcast=True, hash=False)
+    # As a task, not scattered: it is made again where all workers that have it are lost.
+    sent = client.submit(_kept, work, pure=False, retries=retries)
     yield from _on_cluster(_lazily(task, sent, blocks), client, retries)
+
+
+def _kept(work: Work) -> Work:
+    return work
 
 
 def _lazily(task: Task[Result], work: Any, blocks: Blocks) -> list[Any]:

@@ -29,7 +29,7 @@ from convcli.large.extra import needed, uninterrupted
 from convcli.large.source import cut
 from convcli.large.work import Part, Work
 from convcli.large.zarr_source import ZarrSource
-from convcli.storage import is_zarr, replacing, replacing_folder
+from convcli.storage import is_url, is_zarr, replacing, replacing_folder
 
 _FLAT = 2
 """Axes of an array without channels."""
@@ -122,6 +122,11 @@ def check_target(
             f"{target}: expected one file for all maps: a .tif gets a page for each"
         )
     if is_zarr(target):
+        if is_url(target):
+            raise ImageError(
+                f"{target}: a .zarr is written to a disk only, where it is complete or "
+                "absent: name a folder, and copy it to the store"
+            )
         if kind is not None:
             raise ImageError(
                 f"{target}: expected a .tif for --format, got a .zarr: leave it out"
