@@ -1,13 +1,14 @@
 """Options of the engine, and the plan that `--plan` prints."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.documents import show_json
 from convcli.cli.options import option
 from convcli.cli.types import whole
+from convcli.wording import counted
 
 if TYPE_CHECKING:
     from convcli.engine import Plan
@@ -51,12 +52,12 @@ def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> N
 
     threads = jobs or available_cores()
     if as_json:
-        click.echo(json.dumps([plan.as_dict(threads) for plan in plans]))
+        show_json([plan.as_dict(threads) for plan in plans])
         return
     from convcli.cli.render import show_facts, show_table  # noqa: PLC0415 - rich
 
     for plan in (one.on(threads) for one in plans):
-        strategy = plan.strategy
+        strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
         facts = [
             ("strategy", f"{strategy.name}, method {strategy.method.value}"),
             ("why", plan.why),
@@ -65,7 +66,7 @@ def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> N
                 f"{strategy.columns} × {strategy.rows} outputs, {plan.tile_count:,} tiles",
             ),
             ("computes in", plan.working.name),
-            ("memory", f"{plan.memory_bytes(threads) / 2**20:.1f} MiB on {threads} thread(s)"),
+            ("memory", f"{memory:.1f} MiB on {counted(threads, 'thread')}"),
         ]
         show_facts(f"Plan for {plan.problem.kernel.name}", facts)
         rows = [
