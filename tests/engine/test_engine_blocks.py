@@ -35,6 +35,9 @@ SCENES: dict[str, tuple[tuple[int, int, int], NDArray[Any], dict[str, Any]]] = {
 }
 """An image of several tiles, weights and settings for each strategy."""
 
+MUCH = 1e9
+"""Nanoseconds a value: so much work is shared by threads."""
+
 GROUPS = {"im2col": 1, "depthwise": 24}
 
 
@@ -49,7 +52,7 @@ def plan_of(name: str, dtype: str, border: str) -> Plan:
     kind = next(kind for kind in STRATEGIES if kind.name == name.partition(",")[0])
     problem = problem_for(shape, np.dtype(dtype), kernel, window, groups=groups, border=border)
     assert not kind.refusal(problem)
-    return Plan(problem, kind(problem), (), "tested", 1.0)
+    return Plan(problem, kind(problem), (), "tested", MUCH)
 
 
 def image_for(plan: Plan) -> NDArray[Any]:

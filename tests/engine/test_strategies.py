@@ -14,6 +14,9 @@ from convcli.engine.strategies import STRATEGIES, Strategy
 from convcli.kernels import Kernel
 
 Floats = NDArray[np.float64]
+MUCH = 1e9
+"""Nanoseconds a value: so much work is shared by threads."""
+
 KINDS: dict[str, type[Strategy]] = {kind.name: kind for kind in STRATEGIES}
 MIB = 2**20
 
@@ -65,7 +68,7 @@ def planned(
     window = convcli.window(kernel.size, **sliding)
     problem = problem_for(shape, np.dtype(dtype), kernel, window, **settings)
     assert not KINDS[name].refusal(problem)
-    return Plan(problem, KINDS[name](problem), (), "tested", 1.0)
+    return Plan(problem, KINDS[name](problem), (), "tested", MUCH)
 
 
 def executed(plan: Plan, image: NDArray[Any], jobs: int = 1) -> NDArray[Any]:
