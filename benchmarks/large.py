@@ -8,7 +8,6 @@ extra cluster.
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from machine import machine
 from numpy.typing import NDArray
 
 SIDE, TILE = 20_000, 512
@@ -84,6 +84,15 @@ def measured(kernel: str, source: Path, target: Path) -> dict[str, Any]:
     }
 
 
+def rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what was measured as `batch.py` writes it."""
+    what = f"{SIDE:,} × {SIDE:,} px, {one['kernel']} to {one['output']}"
+    return [
+        {"what": what, "value": one["seconds"], "unit": "s"},
+        {"what": f"{what}, peak", "value": one["peak_mib"], "unit": "MiB", "most": LIMIT_MIB},
+    ]
+
+
 def main() -> int:
     """Run all cases; the status is 1 where one took more memory than it may."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,9 +111,12 @@ def main() -> int:
                 f"{kernel:12} {one['output']:6} {one['seconds']:7.1f} s "
                 f"{one['megapixels_per_second']:7.1f} MP/s {one['peak_mib']:7.0f} MiB"
             )
-    written = {"machine": platform.processor() or platform.machine(), "results": results}
+    written = {
+        "machine": machine("numpy", "tifffile"),
+        "rows": [row for one in results for row in rows(one)],
+    }
     if target is not None:
-        target.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+        target.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     return int(max(one["peak_mib"] for one in results) > LIMIT_MIB)
 
 

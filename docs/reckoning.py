@@ -1,4 +1,4 @@
-"""What `scale.md` reckons, from what `benchmarks/cluster.py` measured."""
+"""What `scale.md` reckons and shows, from what `benchmarks/` measured."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from convcli.batch.grouping import Groups
 from convcli.batch.job import Job, Outcome, Status
 
-_FACTS = Path(__file__).parent.parent / "benchmarks" / "cluster.json"
+_MEASURED = Path(__file__).parent.parent / "benchmarks"
 
 PICTURES = 10**9
 WORKERS = (10, 100, 1000, 10_000)
@@ -87,21 +87,43 @@ def facts(rows: dict[str, float]) -> Facts:
     )
 
 
-def measured() -> str:
-    """Return all that was measured, as a Markdown table."""
-    document = _document()
+def measured(name: str) -> str:
+    """Return all that one of the benchmarks measured, as a Markdown table.
+
+    Parameters
+    ----------
+    name : str
+        The file's: ``batch`` or ``cluster``.
+    """
+    document = _document(name)
     where = document["machine"]
     lines = [
-        (
-            f"{where['processor']}, {where['cores']} cores, Python {where['python']}, "
-            f"distributed {where['distributed']}, {where['date']}:"
-        ),
+        f"{_machine(where)}, {where['date']}:",
         "",
-        "| what | measured |",
-        "|---|---|",
+        "| what | measured | asked |",
+        "|---|---|---|",
     ]
-    rows = [f"| {row['what']} | {_short(row['value'])} {row['unit']} |" for row in _rows()]
+    rows = [
+        f"| {row['what']} | {_short(row['value'], 3)} {row['unit']} | {_asked(row)} |"
+        for row in document["rows"]
+    ]
     return "\n".join([*lines, *rows])
+
+
+def _machine(where: dict[str, Any]) -> str:
+    packages = [f"{name} {where[name]}" for name in ("distributed",) if name in where]
+    parts = (where["processor"], f"{where['cores']} cores", f"Python {where['python']}")
+    return ", ".join((*parts, *packages))
+
+
+def _asked(row: dict[str, Any]) -> str:
+    """Return the target of a row, and whether it was reached."""
+    for sign, key in (("≥", "least"), ("≤", "most")):
+        wanted = row.get(key)
+        if wanted is not None:
+            short = row["value"] < wanted if key == "least" else row["value"] > wanted
+            return f"{sign} {wanted:g}{', missed' * short}"
+    return ""
 
 
 def costs() -> str:
@@ -165,23 +187,18 @@ def core_hours() -> str:
     )
 
 
-def _document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_FACTS.read_text("utf-8"))
-    return found
-
-
-def _rows() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = _document()["rows"]
+def _document(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((_MEASURED / f"{name}.json").read_text("utf-8"))
     return found
 
 
 def _values() -> dict[str, float]:
-    return {row["what"]: row["value"] for row in _rows()}
+    return {row["what"]: row["value"] for row in _document("cluster")["rows"]}
 
 
-def _short(value: float) -> str:
-    """Return a number with two digits that count, and those before the point."""
+def _short(value: float, count: int = 2) -> str:
+    """Return a number with so many digits that count, and those before the point."""
     if value == 0:
         return "0"
-    digits = max(0, 1 - math.floor(math.log10(abs(value))))
-    return f"{round(value, 1 - math.floor(math.log10(abs(value)))):,.{digits}f}"
+    places = count - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, places):,.{max(0, places)}f}"
