@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [--only TEXT] [--rounds 7] [--json benchmarks/results.json]
 
-Each case is first checked (both sides agree), then timed in turn, A B A B …; the table
-gives medians, and the median of the ratios round by round. Whole processes are timed by
+Each case is first checked (both sides agree), then timed in turn, A B A B …, with a pause
+in which the threads of the last one fall asleep; the table gives medians, and the median of the ratios round by round. Whole processes are timed by
 ``--processes``.
 """
 
@@ -26,6 +26,9 @@ import convcli
 from cases import Case, Values, all_cases
 
 _THREADS = (1, 2)
+_SETTLING = 0.004
+"""Seconds between two measurements."""
+
 _EDGE = 2
 """Pixels at the edge that Pillow leaves unfiltered."""
 
@@ -86,6 +89,7 @@ def _timed(case: Case, threads: int, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds + 1):
         for name, work in works.items():
+            settle()
             start = time.perf_counter()
             work(threads)
             times[name].append(time.perf_counter() - start)
@@ -107,6 +111,17 @@ def _timed(case: Case, threads: int, rounds: int) -> dict[str, Any]:
         file=sys.stderr,
     )
     return row
+
+
+def settle() -> None:
+    """Let the threads of whoever ran last fall asleep, without falling asleep oneself.
+
+    Those of torch and OpenCV go on looking for work for a few milliseconds, on a core that
+    the next one is to use; a core that sleeps takes time to wake.
+    """
+    until = time.perf_counter() + _SETTLING
+    while time.perf_counter() < until:
+        pass
 
 
 def scaling(rounds: int) -> list[dict[str, Any]]:

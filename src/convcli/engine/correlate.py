@@ -1,5 +1,6 @@
 """The front door of the engine: arrays in, an array out. No arithmetic here."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.borders import Border
-from convcli.engine.plan import method_named, plan
+from convcli.engine.plan import Plan, method_named, plan
 from convcli.engine.problem import problem_for
 from convcli.engine.run import run
 from convcli.engine.scratch import result_array
@@ -15,6 +16,9 @@ from convcli.engine.strategies import Method
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry import IntOrPair, Padding, window
 from convcli.kernels import Kernel
+
+_PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
+"""Settings of which two that are equal, and of one type, are the same."""
 
 
 class Settings(TypedDict, total=False):
@@ -100,9 +104,34 @@ def correlate(
     """
     pixels = _channels_last(image)
     kernel = Kernel(weights, bias)
+    settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
+    # What a dictionary takes for the same, 1 and True in a pair, is not the same stride.
+    plain = all(isinstance(setting, _PLAIN) for setting in settings)
+    look_up = _planned if plain else _planned.__wrapped__
+    chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
+    result = result_array(chosen.problem.result_shape, chosen.problem.result)
+    run(chosen, pixels, chosen.store(result), jobs)
+    return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
+
+
+@functools.lru_cache(maxsize=64, typed=True)
+def _planned(  # noqa: PLR0917 - a key
+    shape: tuple[int, ...],
+    image_dtype: np.dtype[Any],
+    kernel: Kernel,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
+    groups: int,
+    border: str | Border,
+    fill: float,
+    dtype: DTypeLike | None,
+    method: str | Method,
+) -> Plan:
+    """Check what is asked for, and plan it: once where the same is asked for again."""
     problem = problem_for(
-        pixels.shape,
-        pixels.dtype,
+        shape,
+        image_dtype,
         kernel,
         window(kernel.size, stride, padding, dilation),
         groups=groups,
@@ -110,10 +139,7 @@ def correlate(
         fill=fill,
         dtype=dtype,
     )
-    chosen = plan(problem, method_named(method))
-    result = result_array(problem.result_shape, problem.result)
-    run(chosen, pixels, chosen.store(result), jobs)
-    return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
+    return plan(problem, method_named(method))
 
 
 def convolve(
