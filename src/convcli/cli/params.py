@@ -1,8 +1,7 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,30 +9,19 @@ from convcli.cli.documents import show_json
 from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import json_option, option
+from convcli.cli.params_words import Row, alternatives, counted_as, document, show
 from convcli.cli.types import PaddingType, PairType, whole
 from convcli.errors import GeometryError
 from convcli.geometry import (
-    Layer,
     Padding,
     Pair,
     Volume,
     convolution_layer,
-    fully_connected_layer,
-    locally_connected_layer,
     window,
 )
 
 if TYPE_CHECKING:
     from convcli.kernels import Kernel
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A layer and how its numbers come about."""
-
-    name: str
-    arithmetic: str
-    layer: Layer
 
 
 @click.command(
@@ -148,106 +136,18 @@ def command(
         )
     except GeometryError as error:
         raise click.UsageError(f"--{error}") from None
-    rows_shown = [_Row("convolution", _counted(filters, channels, groups, size), layer)]
+    rows_shown = [Row("convolution", counted_as(filters, channels, groups, size), layer)]
     if volume and output:
-        rows_shown += _alternatives(
+        rows_shown += alternatives(
             volume, output, size, groups=groups, bias=bias, hidden=hidden
         )
     if as_json:
-        show_json(_document(rows_shown, output))
+        show_json(document(rows_shown, output))
         return
-    _show(rows_shown, output)
+    show(rows_shown, output)
 
 
 def _refuse_both(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise click.UsageError(f"{name} says what --kernel says already: give one of them")
-
-
-def _counted(filters: int, channels: int, groups: int, size: Pair) -> str:
-    depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
-    return f"{filters:,} · {depth} · {size[0]} · {size[1]}"
-
-
-def _alternatives(
-    volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
-) -> list[_Row]:
-    depth = volume.channels // groups
-    return [
-        _Row(
-            "locally connected",
-            f"{output.values:,} · {depth} · {size[0]} · {size[1]}",
-            locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias),
-        ),
-        _Row(
-            "fully connected, same output",
-            f"{volume.values:,} · {output.values:,}",
-            fully_connected_layer(volume.values, output.values, bias=bias),
-        ),
-        _Row(
-            f"fully connected, {hidden:,} units",
-            f"{volume.values:,} · {hidden:,}",
-            fully_connected_layer(volume.values, hidden, bias=bias),
-        ),
-    ]
-
-
-def _document(rows: list[_Row], output: Volume | None) -> dict[str, Any]:
-    convolution = rows[0].layer
-    document: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
-    if output is not None:
-        document["output"] = {
-            "channels": output.channels,
-            "height": output.height,
-            "width": output.width,
-        }
-        document["multiply_adds"] = convolution.multiply_adds
-        document["compared"] = [
-            {
-                "layer": row.name,
-                **_counts(row.layer),
-                "multiply_adds": row.layer.multiply_adds,
-                "ratio": row.layer.total / convolution.total,
-            }
-            for row in rows[1:]
-        ]
-    return document
-
-
-def _counts(layer: Layer) -> dict[str, int]:
-    return {"weights": layer.weights, "biases": layer.biases, "total": layer.total}
-
-
-def _show(rows: list[_Row], output: Volume | None) -> None:
-    from convcli.cli.render import show_facts, show_table  # noqa: PLC0415 - rich only here
-
-    layer = rows[0].layer
-    facts = [
-        ("weights", f"{rows[0].arithmetic} = {layer.weights:,}"),
-        ("biases", f"{layer.biases:,}" + (" (one per filter)" if layer.biases else "")),
-        ("total", f"{layer.weights:,} + {layer.biases:,} = {layer.total:,}"),
-    ]
-    if output:
-        positions = f"{output.width:,} × {output.height:,}"
-        facts += [
-            ("output", f"{positions} × {output.channels:,} = {output.values:,} values"),
-            ("multiply-adds", f"{positions} · {layer.weights:,} = {layer.multiply_adds:,}"),
-        ]
-    show_facts("Parameters of the convolution", facts)
-    if output:
-        show_table(
-            "What it would take without shared weights",
-            ("layer", "weights", "biases", "total", "ratio"),
-            [
-                (
-                    row.name,
-                    f"{row.layer.weights:,}",
-                    f"{row.layer.biases:,}",
-                    f"{row.layer.total:,}",
-                    f"{row.layer.total / layer.total:,.1f} ×",
-                )
-                for row in rows
-            ],
-            numbers=(1, 2, 3, 4),
-        )
