@@ -3,8 +3,8 @@
     python benchmarks/run.py [--only TEXT] [--rounds 7] [--json benchmarks/results.json]
 
 Each case is first checked (both sides agree), then timed in turn, A B A B …, with a pause
-in which the threads of the last one fall asleep; the table gives medians, and the median of the ratios round by round. Whole processes are timed by
-``--processes``.
+in which the threads of the last one fall asleep; the table gives medians, and the median of
+the ratios round by round. Whole processes are timed by ``--processes``.
 """
 
 import argparse
