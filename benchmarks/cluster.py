@@ -138,7 +138,7 @@ class Fixed(grouping.Groups):
 def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure what a task takes the scheduler and the client: time of their processors."""
     work, source, told = _idle(folder)
-    cluster_module.Groups = Fixed
+    cluster_module.Groups = Fixed  # type: ignore[attr-defined]
     rows = [_row("bytes of an answer for a file", told, "B")]
     with dask_cluster(_folder(folder / "cluster"), 2) as cluster:
         pid = cluster.processes[0].pid

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from comparisons import Case, Values, all_cases
 from machine import machine
 from rich.console import Console
 from rich.table import Table
 
 import convcli
-from cases import Case, Values, all_cases
 
 _THREADS = (1, 2)
 _SETTLING = 0.004

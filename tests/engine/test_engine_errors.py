@@ -224,7 +224,7 @@ def test_weights_of_a_wrong_form_come_with_the_remedy(weights: Any) -> None:
 @pytest.mark.parametrize("setting", ["stride", "dilation", "padding"])
 def test_what_equals_a_valid_setting_is_refused_after_it_too(setting: str, value: Any) -> None:
     """What was planned before is looked up, and Python takes True, 1.0 and 1 for the same."""
-    plain = (1, 1) if isinstance(value, tuple) else 1
+    plain: Any = (1, 1) if isinstance(value, tuple) else 1
     convcli.correlate(np.ones((4, 4)), np.ones((3, 3)), **{setting: plain})
     with pytest.raises(GeometryError):
         convcli.correlate(np.ones((4, 4)), np.ones((3, 3)), **{setting: value})

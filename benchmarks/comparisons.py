@@ -156,7 +156,8 @@ def dense_cases() -> Iterator[Case]:
 
 def _scipy(image: Values, weights: Values) -> Work:
     def work(threads: int) -> Values:  # noqa: ARG001 - it has one thread
-        return ndimage.correlate(image, weights.astype(image.dtype), mode="mirror")
+        found: Values = ndimage.correlate(image, weights.astype(image.dtype), mode="mirror")
+        return found
 
     return work
 
