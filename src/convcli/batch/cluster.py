@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from convcli.batch import places
@@ -18,6 +18,7 @@ from convcli.batch.grouping import Groups
 from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.remote import Landed, kept, run_group
 from convcli.errors import ClusterError
+from convcli.records import replace
 
 _SPARE = 4
 """For so many threads one more group is sent than run: it begins where one ends."""

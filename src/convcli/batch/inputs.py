@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from convcli.batch import places
 from convcli.errors import BatchError
+from convcli.records import Record
 
 _BLOCK = 65_536
 _STANDARD = "-"
 _PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Record):
     """A file to filter.
 
     Attributes

@@ -2,7 +2,6 @@
 
 import enum
 import time
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convcli.batch import places
@@ -11,6 +10,7 @@ from convcli.errors import ConvcliError, ImageError
 from convcli.filtering import Options, Report, filter_file
 from convcli.filtering.stages import Operand
 from convcli.images import Reading, Saving
+from convcli.records import Record, replace
 
 _GIB = 2**30
 
@@ -24,8 +24,7 @@ class Status(enum.Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Record):
     """A file to filter.
 
     Attributes
@@ -38,8 +37,7 @@ class Job:
     target: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Record, kw_only=True):
     """How one job ended.
 
     Attributes
@@ -78,8 +76,7 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(Record, kw_only=True):
     """What is done to every file; it can be pickled, and is sent to a worker once.
 
     Attributes
@@ -96,8 +93,8 @@ class Work:
 
     kernels: tuple[Operand, ...]
     options: Options
-    reading: Reading = field(default_factory=Reading)
-    saving: Saving = field(default_factory=Saving)
+    reading: Reading = Reading()
+    saving: Saving = Saving()
     kind: str | None = None
     sheet: bool = False
     skip_existing: bool = False

@@ -8,13 +8,13 @@ for a whole process (`images.limits`). And a decoder that crashes takes only its
 
 import contextlib
 from collections.abc import Generator, Iterable
-from dataclasses import replace
 from multiprocessing.connection import wait
 
 from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.waiting import Waiting
 from convcli.batch.workers import Worker
 from convcli.engine import available_cores
+from convcli.records import replace
 
 
 def shares(files: int, jobs: int | None = None) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """What outputs are called: templates such as ``{stem}-edges.png``."""
 
 import re
-from dataclasses import dataclass
 
 from convcli.batch import places
 from convcli.batch.inputs import Found
@@ -9,6 +8,7 @@ from convcli.batch.job import Job
 from convcli.errors import BatchError
 from convcli.filtering.maps import MAP
 from convcli.images import FORMATS
+from convcli.records import Record
 
 FIELDS = ("{parent}", "{stem}", "{suffix}", MAP)
 """What a template may hold: the name of the input's folder, its own without suffix, the
@@ -21,8 +21,7 @@ _BESIDE_MAP = re.compile(r"[\d}]\{map\}|\{map\}(?!\{suffix\})[\d{]")
 """A number beside another number, or beside a name that may end in one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Record):
     """Names outputs after inputs.
 
     Parameters

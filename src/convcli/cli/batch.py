@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from convcli.batch.forking import start_forking
 from convcli.cli.options import group, option
 from convcli.cli.types import whole
 from convcli.errors import BatchError
+from convcli.records import Record
 from convcli.storage import is_url
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?")
@@ -154,8 +154,7 @@ _NEEDS_FOLDER = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Record, kw_only=True):
     """What was asked for beside the filter.
 
     Attributes

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +24,7 @@ from convcli.cli.outcome import STANDARD, warn
 from convcli.cli.progress import progress_for
 from convcli.engine import available_cores
 from convcli.errors import BatchError
+from convcli.records import replace
 
 
 def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from click.core import ParameterSource
 
 from convcli.cli.documents import show_json
 from convcli.cli.options import option
+from convcli.records import Record
 from convcli.storage import is_zarr
 from convcli.wording import counted
 
@@ -37,8 +37,7 @@ SHARED = ("memory", "cluster", "retries", "progress")
 """Options for many pictures that one large picture has too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Large:
+class Large(Record, kw_only=True):
     """What was asked for with one picture that is filtered block by block.
 
     Attributes

@@ -1,17 +1,16 @@
 """One axis of `convcli size`: the formula filled in, what is left over, what would be clean."""
 
-from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
 import click
 
 from convcli.geometry import Axis, ReceptiveField, clean_settings
+from convcli.records import Record, asdict
 from convcli.wording import counted
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Record):
     """One axis of the question: its letter (W or H), its length, the window over it."""
 
     letter: str

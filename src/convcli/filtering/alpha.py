@@ -1,7 +1,7 @@
 """Colour and transparency: how the two are filtered together."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from convcli.filtering.options import Alpha, Options
 from convcli.filtering.stages import Stage
 from convcli.images import Picture
 from convcli.kernels import Kernel
+from convcli.records import Record, replace
 
 Values = NDArray[Any]
 
@@ -20,8 +21,7 @@ _UNSEEN = 1e-6
 """Below this part of white an opacity is none: there is no colour to recover."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Record):
     """How one picture's transparency is treated: `Alpha.AUTO` resolved.
 
     Attributes
@@ -155,8 +155,7 @@ def weighed(pixels: Values, source: Picture, stages: Sequence[Stage]) -> Values:
     return np.dstack([seen, part]) if filters_opacity(stages) else seen
 
 
-@dataclass(frozen=True, slots=True)
-class WeighedStage:
+class WeighedStage(Record):
     """A step for colours that are weighed by their opacity.
 
     Attributes
@@ -211,7 +210,7 @@ def fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[St
     channels, dtype = values.shape[2], values.dtype
     for stage in stages:
         problems = [
-            replace(
+            dataclasses.replace(
                 step.problem,
                 shape=(*step.problem.shape[:2], channels),
                 dtype=dtype,
@@ -230,4 +229,5 @@ def _without_bias(stage: Stage) -> Stage:
     kernel = step.problem.kernel
     if not any(kernel.bias):
         return stage
-    return replace(stage, plans=(plan(replace(step.problem, kernel=kernel.with_bias(None))),))
+    unbiased = dataclasses.replace(step.problem, kernel=kernel.with_bias(None))
+    return replace(stage, plans=(plan(unbiased),))

@@ -1,7 +1,6 @@
 """What filtering will do to pictures of a kind: decided before a pixel is looked at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,14 +14,14 @@ from convcli.filtering.report import Report, Step, Swatch
 from convcli.filtering.stages import Operand, Stage, Values, plan_chain
 from convcli.geometry import Axis, Pair, Window
 from convcli.images import Depth, Picture, from_linear, to_linear
+from convcli.records import Record
 from convcli.wording import counted
 
 _STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
 """What the engine's store does tile by tile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Record):
     """The steps from pixels to pixels.
 
     Attributes

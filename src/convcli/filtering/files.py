@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from convcli.images import (
     read_document,
     write_document,
 )
+from convcli.records import replace
 
 STANDARD = "-"
 """What stands for standard input or standard output."""

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from convcli.engine import Seen, result_array, run
 from convcli.errors import ImageError
@@ -13,10 +12,10 @@ from convcli.filtering.ranges import mapped, meanings, rescaled, settled
 from convcli.filtering.report import Report, Swatch
 from convcli.filtering.stages import Operand, Stage, Values
 from convcli.images import Depth, Picture
+from convcli.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Filtered:
+class Filtered(Record):
     """What came out.
 
     Attributes

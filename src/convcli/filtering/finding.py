@@ -1,6 +1,5 @@
 """Where does a pattern appear? The strongest answers of a kernel, each named once."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from convcli.errors import GeometryError, KernelError
 from convcli.filtering.files import read_source
 from convcli.images import Picture, Reading, format_for, marked, write_picture
 from convcli.kernels import Kernel
+from convcli.records import Record
 
 Values = NDArray[Any]
 
@@ -19,8 +19,7 @@ _FLAT = 1e-5
 """Below this part of the picture's range a standard deviation is flat: like nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Record):
     """A place where the kernel answers more strongly than anywhere near.
 
     Attributes

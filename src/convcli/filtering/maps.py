@@ -1,7 +1,6 @@
 """Many output maps: how many there are, and how they are laid out in files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from convcli import images
 from convcli.errors import ImageError
@@ -10,6 +9,7 @@ from convcli.filtering.options import Options
 from convcli.filtering.stages import Operand
 from convcli.images import NPY, Document
 from convcli.kernels import Operator
+from convcli.records import replace
 
 MAP = "{map}"
 """What stands for the number of an output map in a file name."""

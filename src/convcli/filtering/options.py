@@ -1,7 +1,6 @@
 """The settings of `apply`."""
 
 import enum
-from dataclasses import dataclass
 
 from convcli.borders import Border
 from convcli.engine import Method
@@ -9,6 +8,7 @@ from convcli.filtering.colormaps import Colormap
 from convcli.geometry import IntOrPair, Padding
 from convcli.images import Depth, Picture
 from convcli.kernels import Combine
+from convcli.records import Record
 
 
 class Range(enum.Enum):
@@ -43,8 +43,7 @@ class Alpha(enum.Enum):
     """The opacity is filtered as if it were one more colour."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Record, kw_only=True):
     """How pictures are filtered. In a chain each holds for every step, `range` at the end.
 
     Attributes

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from convcli.geometry import ReceptiveField, Window
+from convcli.records import Record, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Swatch:
+class Swatch(Record):
     """A colour of a legend.
 
     Attributes
@@ -24,8 +23,7 @@ class Swatch:
     color: tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One kernel of a chain, or several whose answers are combined.
 
     Attributes
@@ -50,8 +48,7 @@ class Step:
     combined: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Record, kw_only=True):
     """What was done to one picture.
 
     Attributes

@@ -1,7 +1,6 @@
 """One step of a chain: a kernel, or an operator of several, planned for its input."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,13 +12,13 @@ from convcli.filtering.combine import combined
 from convcli.filtering.options import Options
 from convcli.geometry import window
 from convcli.kernels import Combine, Kernel, Operator
+from convcli.records import Record
 
 Values: TypeAlias = NDArray[Any]
 Operand: TypeAlias = Kernel | Operator
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Record):
     """A planned step.
 
     Attributes

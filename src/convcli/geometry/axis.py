@@ -1,13 +1,12 @@
 """One axis of a sliding window: sizes and what is left over."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from convcli.errors import GeometryError
+from convcli.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+class Unseen(Record):
     """What a stride leaves over at the end of an axis, in pixels."""
 
     picture: int
@@ -19,8 +18,7 @@ class Unseen:
         return self.picture + self.padding
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(Record):
     """One axis of a sliding window.
 
     Parameters

@@ -1,13 +1,12 @@
 """Settings near by whose windows tile the input."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from convcli.geometry.axis import Axis
+from convcli.records import Record, replace
 
 
-@dataclass(frozen=True, slots=True)
-class CleanSetting:
+class CleanSetting(Record):
     """One change that makes the windows tile the axis.
 
     Attributes

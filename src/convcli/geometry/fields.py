@@ -1,13 +1,12 @@
 """Receptive fields: what one output of a stack of layers sees."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 
 from convcli.geometry.axis import Axis
+from convcli.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
+class ReceptiveField(Record):
     """What one output of a stack of layers sees, along one axis.
 
     Attributes

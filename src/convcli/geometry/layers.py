@@ -1,15 +1,14 @@
 """The learnable numbers of layers, counted."""
 
 import math
-from dataclasses import dataclass
 
 from convcli.errors import GeometryError
 from convcli.geometry.windows import Pair
+from convcli.records import Record
 from convcli.wording import counted
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Record):
     """The learnable numbers of a layer, counted.
 
     Attributes
@@ -30,8 +29,7 @@ class Layer:
         return self.weights + self.biases
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Record):
     """The size of a stack of maps: channels × height × width."""
 
     channels: int

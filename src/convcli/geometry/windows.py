@@ -2,19 +2,18 @@
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeGuard
 
 from convcli.errors import GeometryError
 from convcli.geometry.axis import Axis, Unseen
+from convcli.records import Record
 
 Pair: TypeAlias = tuple[int, int]
 IntOrPair: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["same", "valid"]
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Record):
     """How a kernel slides over a picture: its size, stride, padding and dilation.
 
     Make one with `window`, which accepts the forms that a person writes.

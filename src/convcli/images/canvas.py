@@ -5,7 +5,6 @@ What is drawn is made of squares and short texts, so that a lesson reads at arm'
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convcli.images.spelling import spelled
+from convcli.records import Record
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -66,8 +66,7 @@ def ink_on(ground: Colour) -> Colour:
     return BLACK if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(Record):
     """One square of a grid.
 
     Attributes

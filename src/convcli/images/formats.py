@@ -1,13 +1,13 @@
 """What each file format can hold: one table, for reading, writing and the docs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from convcli.errors import ImageError
 from convcli.images.picture import Depth, Picture
+from convcli.records import Record
 
 DEFAULT_LEVEL = 4
 """zlib's level for PNG and TIFF where none is asked for. Of what filters make of 12
@@ -20,8 +20,7 @@ _EIGHT = frozenset({Depth.EIGHT})
 _ALL = frozenset(Depth)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(Record, kw_only=True):
     """What a format can hold when it is written.
 
     Attributes
@@ -60,7 +59,7 @@ class Format:
     frames: bool = False
     quality: int | None = None
     levels: bool = False
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Any] = MappingProxyType({})
     about: str = ""
 
 

@@ -1,6 +1,5 @@
 """From an opened file's frame to pixels: upright, with all of their bits."""
 
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -18,6 +17,7 @@ from convcli.images.faults import FAULTS
 from convcli.images.modes import picture_from
 from convcli.images.netpbm import deep_ppm, netpbm_picture
 from convcli.images.picture import Picture, Timing
+from convcli.records import Record
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,8 +31,7 @@ _TURNS = {
 """What makes a picture upright, by EXIF orientation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Record):
     """One frame as it was read.
 
     Attributes

@@ -1,7 +1,6 @@
 """What a file says about its pictures before any is decoded."""
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +13,7 @@ from convcli.images.deep import deep_rawmode
 from convcli.images.faults import FAULTS
 from convcli.images.limits import Reading, guarded, open_image
 from convcli.images.modes import MODES
+from convcli.records import Record
 from convcli.storage import fetched, local_path
 
 _FAULTS = (
@@ -32,8 +32,7 @@ _BEGINNING = 2**20
 _DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Record):
     """The size of what a file holds.
 
     Attributes

@@ -6,7 +6,6 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
+from convcli.records import Record
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit for a warning: a quarter GiB of 24-bit pixels."""
@@ -39,8 +39,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 _lock = threading.RLock()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Record, kw_only=True):
     """What is accepted from a file.
 
     Attributes

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -10,12 +9,12 @@ from PIL import Image
 
 from convcli.errors import ImageError
 from convcli.images.picture import Picture, Pixels
+from convcli.records import Record
 
 _STRIP_PIXELS = 2**18
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(Record):
     """What pixels of a mode become.
 
     Attributes

@@ -1,11 +1,12 @@
 """Pixels and what their file said about them."""
 
 import enum
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from convcli.records import Record, replace
 
 Pixels: TypeAlias = NDArray[Any]
 
@@ -47,8 +48,7 @@ class Depth(enum.Enum):
         return 65_535 if self is Depth.SIXTEEN else 255
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Record):
     """A picture in memory.
 
     Attributes
@@ -123,8 +123,7 @@ def _widened(pixels: Pixels) -> Pixels:
     return pixels.astype(np.uint16) * np.uint16(257)
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Record):
     r"""What a file says about its pixels.
 
     Attributes
@@ -146,8 +145,7 @@ class Metadata:
     subsampling: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(Record):
     """How an animation plays.
 
     Attributes
@@ -174,8 +172,7 @@ class Timing:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Record):
     """All that a file holds: one picture, or the frames of an animation, or pages.
 
     Attributes
@@ -193,7 +190,7 @@ class Document:
     """
 
     frames: tuple[Picture, ...]
-    metadata: Metadata = field(default_factory=Metadata)
+    metadata: Metadata = Metadata()
     timing: Timing | None = None
     mode: str = ""
     notes: tuple[str, ...] = ()

@@ -4,7 +4,6 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import TiffImagePlugin
 
 from convcli.images.picture import Depth, Metadata
 from convcli.images.tiff import described_tags, predicted, sample_tags
+from convcli.records import Record
 
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
@@ -22,8 +22,7 @@ _PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
 _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TileLayout:
+class TileLayout(Record, kw_only=True):
     """Where pixels lie in a TIFF of tiles.
 
     Attributes
@@ -75,8 +74,7 @@ class TileLayout:
         return values * self.depth.dtype.itemsize > _LARGEST_PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedTile:
+class EncodedTile(Record):
     """A tile as the file holds it: of which page, the how manieth of it."""
 
     page: int

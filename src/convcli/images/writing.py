@@ -1,7 +1,6 @@
 """From pictures to a file or a pipe: encoded in memory, then written in one go."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,14 +16,14 @@ from convcli.images.netpbm import is_netpbm, netpbm_parts
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
 from convcli.images.png import png_bytes
 from convcli.images.tiff import tiff_bytes
+from convcli.records import Record, replace
 from convcli.storage import replacing
 
 _COLOUR_ONLY = ("QOI", "WEBP")
 """Formats that hold red, green and blue only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
+class Saving(Record, kw_only=True):
     """How pictures are written.
 
     Attributes

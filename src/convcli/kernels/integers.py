@@ -1,9 +1,9 @@
 """A kernel as whole numbers over one divisor."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from convcli.records import Record
 
 _TOLERANCE = 1e-9
 """Below this part of a divisor its distance to a whole number is float noise."""
@@ -14,8 +14,7 @@ _SMALLEST = 1e-300
 """Below it a divisor that makes whole numbers would be infinite."""
 
 
-@dataclass(frozen=True, slots=True)
-class IntegerForm:
+class IntegerForm(Record):
     """A kernel as integers over one divisor: weights = integers / divisor.
 
     Attributes

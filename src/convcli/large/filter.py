@@ -1,9 +1,9 @@
 """The use case: a picture larger than memory, from a file to a file."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from convcli.engine import Seen
@@ -20,6 +20,7 @@ from convcli.large.tiff_source import close_all, open_tiff
 from convcli.large.tiling import Tiling, tiling_for
 from convcli.large.work import Work
 from convcli.large.zarr_source import open_zarr
+from convcli.records import replace
 from convcli.storage import is_url, is_zarr, local_path
 
 Progress = Callable[[int, int, float], None]
@@ -141,10 +142,10 @@ class _Run:
         """Look at all of the picture first, where pixels depend on all of it."""
         if _asks_for_opacity(work):
             with self._each(Work.is_translucent, work, chunks_of(work), quiet=True) as looked:
-                work = replace(work, translucent=any(looked))
+                work = dataclasses.replace(work, translucent=any(looked))
         if self._tiling.passes > 1:
             with self._each(Work.extent, work, self._tiling.blocks) as extents:
-                work = replace(work, known=sum(extents, Seen()))
+                work = dataclasses.replace(work, known=sum(extents, Seen()))
         return work
 
     def write(self, work: Work, into: Target) -> Seen:
@@ -206,7 +207,7 @@ def _asks_for_opacity(work: Work) -> bool:
     """Tell whether it matters if any pixel is translucent."""
     if not work.source.alpha or work.options.alpha is not Alpha.AUTO:
         return False
-    return replace(work, translucent=True).course.way.kind is Alpha.PREMULTIPLY
+    return dataclasses.replace(work, translucent=True).course.way.kind is Alpha.PREMULTIPLY
 
 
 def _losses(work: Work) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What is done to each block of a large picture; sent to a worker once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from convcli.filtering.stages import Operand, Stage
 from convcli.images import Picture
 from convcli.large.fields import Answer, Changed, Field, Stored
 from convcli.large.source import Source, Values
+from convcli.records import replace
 
 
 @dataclass(frozen=True, slots=True)

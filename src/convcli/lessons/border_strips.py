@@ -1,7 +1,7 @@
 """Border modes drawn, named, and seen on a picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from convcli.images import Picture
 from convcli.images.canvas import Canvas
 from convcli.kernels import Kernel
 from convcli.lessons.pictures import differences, finite
+from convcli.records import replace
 
 NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
     Border.ZERO: ("constant", "constant", "CONSTANT", "zeros", "Black"),

@@ -1,7 +1,7 @@
 """Shift then filter, or filter then shift: the same, wherever the border has no say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from convcli.geometry import Axis, Pair, window
 from convcli.images import Picture
 from convcli.kernels import Operator
 from convcli.lessons.pictures import differences, json_number
+from convcli.records import replace
 
 Values = NDArray[Any]
 

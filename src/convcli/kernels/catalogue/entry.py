@@ -7,7 +7,6 @@ counter-clockwise as the picture is seen: 0° is to the right, 90° is up.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from convcli.errors import SpecError
 from convcli.kernels.kernel import Kernel, Weights
+from convcli.records import Record
 
 _Build = TypeVar("_Build", bound=Callable[..., Weights])
 
@@ -24,8 +24,7 @@ LARGEST_RADIUS = 1023
 LARGEST_SIDE = 2 * LARGEST_RADIUS + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Record):
     """A number that a named kernel takes.
 
     Attributes
@@ -71,8 +70,7 @@ class Parameter:
         return low and value <= self.most and not (self.odd and value % 2 != 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Record):
     """A named kernel of the catalogue.
 
     Attributes

@@ -1,14 +1,12 @@
 """Named edge operators: several kernels of the catalogue that make one picture."""
 
-from dataclasses import dataclass
-
 from convcli.kernels.catalogue.compass import POINTS
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.operator import Combine, Operator
+from convcli.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorEntry:
+class OperatorEntry(Record):
     """A named operator.
 
     Attributes

@@ -1,0 +1,102 @@
+"""Frozen values with named fields."""
+
+import inspect
+import pickle
+
+import pytest
+
+from convcli.records import Record, asdict, replace
+
+
+class Crop(Record):
+    """A part of a picture, for these tests."""
+
+    left: int
+    right: int
+    label: str = "whole"
+
+    def __post_init__(self) -> None:
+        if self.right < self.left:
+            raise ValueError("expected left before right")
+
+    @property
+    def width(self) -> int:
+        """How wide it is."""
+        return self.right - self.left
+
+
+class Told(Record, kw_only=True):
+    """Made by name only; a field without a default may follow one with it."""
+
+    left: int = 3
+    right: int
+
+
+def test_fields_are_given_by_position_or_name() -> None:
+    crop = Crop(2, right=9)
+    assert (crop.left, crop.right, crop.label, crop.width) == (2, 9, "whole", 7)
+    assert repr(crop) == "Crop(left=2, right=9, label='whole')"
+    assert asdict(Told(right=4)) == {"left": 3, "right": 4}
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "got"),
+    [
+        ((), {}, "()"),
+        ((1, 2, "a", "b"), {}, "(1, 2, 'a', 'b')"),
+        ((1, 2), {"left": 1}, "(1, 2, left=…)"),
+        ((1, 2), {"top": 1}, "(1, 2, top=…)"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    values: tuple[object, ...], named: dict[str, object], got: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        Crop(*values, **named)  # type: ignore[arg-type]
+    expected = "(left: int, right: int, label: str = 'whole')"
+    assert str(caught.value) == f"Crop: expected {expected}, got {got}"
+
+
+def test_keywords_only_means_just_that() -> None:
+    with pytest.raises(TypeError, match="expected"):
+        Told(1, 2)  # type: ignore[call-arg]
+
+
+def test_a_record_does_not_change() -> None:
+    crop = Crop(2, 9)
+    with pytest.raises(AttributeError, match="left cannot be changed"):
+        crop.left = 3  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="left cannot be removed"):
+        del crop.left
+    with pytest.raises(AttributeError):
+        crop.top = 3
+
+
+def test_records_are_equal_by_their_fields_and_kind() -> None:
+    assert Crop(2, 9) == Crop(2, 9, "whole")
+    assert Crop(2, 9) != Crop(2, 8)
+    assert Told(left=2, right=9) != Crop(2, 9)
+    assert {Crop(2, 9): "found"}[Crop(2, 9)] == "found"
+
+
+def test_a_change_makes_another_record_which_is_checked_again() -> None:
+    crop = Crop(2, 9)
+    assert replace(crop, left=5) == Crop(5, 9)
+    assert crop == Crop(2, 9)
+    with pytest.raises(ValueError, match="left before right"):
+        replace(crop, right=0)
+
+
+def _sent(record: Record) -> object:
+    return pickle.loads(pickle.dumps(record))  # noqa: S301 - our own
+
+
+def test_records_travel_to_other_processes() -> None:
+    assert _sent(Crop(2, 9, "part")) == Crop(2, 9, "part")
+    assert _sent(Told(right=9)) == Told(right=9)
+
+
+def test_help_shows_the_fields() -> None:
+    assert list(inspect.signature(Crop).parameters) == ["left", "right", "label"]
+    kinds = {field.kind for field in inspect.signature(Told).parameters.values()}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
