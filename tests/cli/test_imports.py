@@ -15,8 +15,11 @@ from convcli.cli import main
 for words in json.loads(sys.argv[1]):
     assert not main(words, prog_name="convcli", standalone_mode=False)
 print()
-print(*({"numpy", "PIL", "rich", "fsspec", "dask", "distributed"} & set(sys.modules)))
+print(*sys.modules)
 """
+
+SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathlib", "tempfile"}
+"""What takes a millisecond or more, and is for options that few use."""
 
 
 @pytest.mark.parametrize(
@@ -27,19 +30,33 @@ print(*({"numpy", "PIL", "rich", "fsspec", "dask", "distributed"} & set(sys.modu
                 "--help",
                 "--version",
                 "apply --help",
-                "size --w 7 --k 3",
                 "size --w 7 --k 3 --json",
-                "size --w 7 --k 3 --quiet",
                 "params --in 3 --filters 4 --k 3 --json",
             ),
             {"numpy", "PIL", "rich"},
+        ),
+        (
+            ("size --w 7 --k 3", "size --w 7 --k 3 --s 2 --p 1", "size --w 7 --k 3 --quiet"),
+            {*SLOW, "numpy", "PIL", "convcli.geometry.layers", "click.shell_completion"},
         ),
         (("size --common", "params --in 3 --filters 4 --k 3"), {"numpy", "PIL"}),
         (("kernels", "kernels box"), {"PIL"}),
         (("kernels --json", "kernels box --json"), {"PIL", "rich"}),
         (
-            ("apply box in.png out.png --quiet", "apply box in.png out.png --json"),
-            {"rich", "fsspec", "dask", "distributed"},
+            ("apply box in.png out.png --json",),
+            {"rich", "fsspec", "dask", "distributed", "convcli.batch", "convcli.large"},
+        ),
+        (
+            ("apply sobel-x in.png out.png --quiet",),
+            {
+                *(SLOW - {"dataclasses", "pathlib"}),
+                "numpy.ma",
+                "multiprocessing",
+                "concurrent.futures",
+                "convcli.batch",
+                "convcli.large",
+                "convcli.kernels.formats",
+            },
         ),
     ],
 )

@@ -1,16 +1,15 @@
 """Which files a batch is made of: names, folders, patterns and lists."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from convcli import storage
 from convcli.batch import places
 from convcli.errors import BatchError
 from convcli.records import Record
 
 _BLOCK = 65_536
 _STANDARD = "-"
-_PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
 
 
 class Found(Record):
@@ -58,21 +57,10 @@ def found(
     for name in map(places.located, names):
         if places.is_folder(name):
             yield from _in_folder(name, suffixes, recursive=recursive, besides=besides)
-        elif is_pattern(name) and not places.is_there(name):
+        elif storage.is_pattern(name) and not places.is_there(name):
             yield from _matching(name)
         else:
             yield Found(_checked(name))
-
-
-def is_pattern(name: str) -> bool:
-    """Tell whether a name may stand for several: a bracket alone is a letter of a name.
-
-    Examples
-    --------
-    >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
-    (True, True, False)
-    """
-    return _PATTERN.search(name) is not None
 
 
 def _checked(name: str) -> str:

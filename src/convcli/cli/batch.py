@@ -14,7 +14,7 @@ from convcli.cli.options import group, option
 from convcli.cli.types import whole
 from convcli.errors import BatchError
 from convcli.records import Record
-from convcli.storage import is_url
+from convcli.storage import is_pattern, is_url
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?")
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
@@ -229,8 +229,6 @@ def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
             f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
             f"{names[-1]}): add --out-dir DIR to filter many pictures"
         )
-    from convcli.batch.inputs import is_pattern  # noqa: PLC0415 - it imports NumPy
-
     pattern = is_pattern(names[0]) and not is_url(names[0])
     if pattern and not Path(names[0]).exists():
         raise click.UsageError(

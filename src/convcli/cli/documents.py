@@ -1,6 +1,5 @@
 """What ``--json`` prints: JSON as its standard has it."""
 
-import json
 import math
 from typing import Any
 
@@ -17,6 +16,8 @@ def show_json(document: Any, *, err: bool = False) -> None:
     err : bool
         On standard error.
     """
+    import json  # noqa: PLC0415 - only where it is asked for
+
     try:
         text = json.dumps(document, allow_nan=False)
     except ValueError:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from convcli.cli.options import option
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from convcli.kernels import Archive, Kernel, Layout, Operator
 
 _Value = TypeVar("_Value")
@@ -24,8 +25,10 @@ class _SpecType(click.ParamType[_Value, Any]):
         ctx: click.Context,
         param: click.Parameter,
         incomplete: str,
-    ) -> list[CompletionItem[Any]]:
+    ) -> "list[CompletionItem[Any]]":
         """Complete names, and files where no name fits."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells only
+
         names: list[CompletionItem[Any]] = [
             CompletionItem(name, help=about)
             for name, about in self.known()

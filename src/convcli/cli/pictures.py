@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from convcli.cli.options import group, option
 from convcli.cli.types import whole
 from convcli.errors import ImageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from convcli.images import Reading, Saving
 
 _MOST_PIXELS = 2**40
@@ -35,8 +36,10 @@ class FormatType(click.ParamType[str, Any]):
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem[Any]]:
+    ) -> "list[CompletionItem[Any]]":
         """Complete the names."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells only
+
         from convcli.images import FORMATS  # noqa: PLC0415 - Pillow only where it is used
 
         names = [name.lower() for name in FORMATS]

@@ -1,6 +1,5 @@
 """Plain text for people: broken at blanks where a terminal ends, left as it is in a pipe."""
 
-import shutil
 import sys
 
 import click
@@ -26,8 +25,11 @@ def wrapped(text: str, width: int | None = None) -> str:
     >>> wrapped("  one two three", 12)
     '  one two\n  three'
     """
-    room = width or shutil.get_terminal_size().columns
-    return "\n".join(_broken(line, room) for line in text.split("\n"))
+    if width is None:
+        import shutil  # noqa: PLC0415 - with its archives it takes 2 ms
+
+        width = shutil.get_terminal_size().columns
+    return "\n".join(_broken(line, width) for line in text.split("\n"))
 
 
 def _broken(line: str, width: int) -> str:

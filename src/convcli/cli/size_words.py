@@ -1,11 +1,10 @@
 """One axis of `convcli size`: the formula filled in, what is left over, what would be clean."""
 
-from fractions import Fraction
 from typing import Any
 
 import click
 
-from convcli.geometry import Axis, ReceptiveField, clean_settings
+from convcli.geometry import Axis
 from convcli.records import Record, asdict
 from convcli.wording import counted
 
@@ -65,13 +64,13 @@ def _formula(side: Side) -> str:
         pad, size_p = "P1 + P2", f"{axis.before} + {axis.after}"
     general = f"({letter} - {kernel} + {pad})/S + 1"
     filled = f"({side.size} - {size_k} + {size_p})/{axis.stride} + 1"
-    exact = axis.exact_output_size(side.size)
-    value = click.style(str(exact), bold=True) if side.clean else _mixed(exact)
+    value = click.style(str(side.output), bold=True) if side.clean else _mixed(side)
     return f"{general} = {filled} = {value}"
 
 
-def _mixed(exact: Fraction) -> str:
+def _mixed(side: Side) -> str:
     """Return a fraction as a person reads it: 7/3 = 2.33."""
+    exact = side.axis.exact_output_size(side.size)
     return f"{click.style(str(exact), fg='yellow', bold=True)} = {float(exact):.2f}"
 
 
@@ -96,6 +95,8 @@ def _left_over(side: Side) -> str:
 
 def _neighbours(side: Side, *, floor: bool) -> str:
     hint = "" if floor else f" (--floor accepts {side.output} as it is)"
+    from convcli.geometry import clean_settings  # noqa: PLC0415 - as above
+
     lines = [f"Clean settings near by{hint}:"]
     for setting in clean_settings(side.axis, side.size):
         letter = side.letter if setting.letter == "W" else setting.letter
@@ -116,6 +117,8 @@ def document(sides: list[Side]) -> dict[str, Any]:
 
 
 def _axis_document(side: Side) -> dict[str, Any]:
+    from convcli.geometry import ReceptiveField, clean_settings  # noqa: PLC0415 - fractions
+
     axis, left = side.axis, side.axis.unseen(side.size)
     return {
         "size": side.size,

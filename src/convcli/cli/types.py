@@ -4,12 +4,13 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from convcli.errors import GeometryError
 from convcli.geometry import Padding, Pair
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from convcli.borders import Border
 
 _PAIR = 2
@@ -33,8 +34,10 @@ class _WordType(click.ParamType[_Value, Any]):
         ctx: click.Context,
         param: click.Parameter,
         incomplete: str,
-    ) -> list[CompletionItem[Any]]:
+    ) -> "list[CompletionItem[Any]]":
         """Complete the words."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells only
+
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 

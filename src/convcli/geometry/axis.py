@@ -1,9 +1,12 @@
 """One axis of a sliding window: sizes and what is left over."""
 
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from convcli.errors import GeometryError
 from convcli.records import Record
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 class Unseen(Record):
@@ -99,7 +102,7 @@ class Axis(Record):
         """
         return self.span(size) // self.stride + 1
 
-    def exact_output_size(self, size: int) -> Fraction:
+    def exact_output_size(self, size: int) -> "Fraction":
         """Return the magic formula (W - K + 2P)/S + 1 without rounding.
 
         Examples
@@ -107,6 +110,8 @@ class Axis(Record):
         >>> Axis(kernel=3, stride=3).exact_output_size(7)
         Fraction(7, 3)
         """
+        from fractions import Fraction  # noqa: PLC0415 - whole sizes do without
+
         return Fraction(self.span(size), self.stride) + 1
 
     def tiles(self, size: int) -> bool:

@@ -12,6 +12,8 @@ from convcli.errors import ImageError
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+://")
 """What a URL begins with; a drive of Windows has one letter. ``a::b://`` goes through a."""
 
+_PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
+
 _FAULTS = (
     ("aiohttp", "ClientError"),
     ("azure.core.exceptions", "AzureError"),
@@ -36,6 +38,17 @@ def is_url(name: str | Path) -> bool:
     (True, False, False)
     """
     return isinstance(name, str) and _URL.match(name) is not None
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a name may stand for several: a bracket alone is a letter of a name.
+
+    Examples
+    --------
+    >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
+    (True, True, False)
+    """
+    return _PATTERN.search(name) is not None
 
 
 def local_path(name: str | Path) -> str | None:
