@@ -1,6 +1,5 @@
 """Commands start fast because they import only what they need."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +9,10 @@ import pytest
 from cli.support import environment, save
 
 IMPORTED = """\
-import json, sys
+import sys
 from convcli.cli import main
-for words in json.loads(sys.argv[1]):
-    assert not main(words, prog_name="convcli", standalone_mode=False)
+for line in sys.argv[1:]:
+    assert not main(line.split(), prog_name="convcli", standalone_mode=False)
 print()
 print(*sys.modules)
 """
@@ -65,7 +64,7 @@ def test_a_command_imports_only_what_it_needs(
 ) -> None:
     save(tmp_path / "in.png", [[10, 20, 30]])
     ended = subprocess.run(
-        [sys.executable, "-c", IMPORTED, json.dumps([line.split() for line in lines])],
+        [sys.executable, "-c", IMPORTED, *lines],
         capture_output=True,
         check=True,
         env=environment(),
