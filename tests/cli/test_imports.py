@@ -48,9 +48,13 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
         (
             ("apply sobel-x in.png out.png --quiet",),
             {
-                *(SLOW - {"dataclasses", "pathlib"}),
+                *(SLOW - {"dataclasses", "pathlib", "fractions", "decimal"}),
                 "numpy.ma",
+                "PIL.GifImagePlugin",
+                "PIL.JpegImagePlugin",
+                "PIL.TiffImagePlugin",
                 "multiprocessing",
+                "subprocess",
                 "concurrent.futures",
                 "convcli.batch",
                 "convcli.large",

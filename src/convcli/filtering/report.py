@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from convcli.geometry import ReceptiveField, Window
+from convcli.geometry import Window
 from convcli.records import Record, replace
 
 
@@ -101,6 +101,8 @@ class Report(Record, kw_only=True):
     @property
     def receptive_field(self) -> tuple[int, int]:
         """Rows and columns of the picture that one output value sees."""
+        from convcli.geometry import ReceptiveField  # noqa: PLC0415 - it takes fractions
+
         rows = columns = ReceptiveField()
         for step in self.steps:
             rows, columns = rows.through(step.window.rows), columns.through(step.window.columns)

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from convcli.deferred import deferred
 from convcli.images.formats import FORMATS, NPY, Format, format_for, format_named
-from convcli.images.header import Header, header_of
 from convcli.images.light import from_linear, to_linear
 from convcli.images.limits import MAX_PIXELS, READ_FORMATS, Reading, readable_named
 from convcli.images.modes import MODES, Mode
@@ -21,6 +20,7 @@ from convcli.images.writing import (
 
 if TYPE_CHECKING:
     from convcli.images.drawing import contact_sheet, marked
+    from convcli.images.header import Header, header_of
     from convcli.images.tiled import EncodedTile, TiledTiff, TileLayout, encoded_tiles
 
 __all__ = [
@@ -61,7 +61,7 @@ __all__ = [
     "write_picture",
 ]
 
-_TILED = "convcli.images.tiled"
+_HEADER, _TILED = "convcli.images.header", "convcli.images.tiled"
 
 # Filtering a picture needs no letters to draw, and most pictures no tiles.
 __getattr__ = deferred(
@@ -69,6 +69,8 @@ __getattr__ = deferred(
     {
         "contact_sheet": "convcli.images.drawing",
         "marked": "convcli.images.drawing",
+        "Header": _HEADER,
+        "header_of": _HEADER,
         "EncodedTile": _TILED,
         "TiledTiff": _TILED,
         "TileLayout": _TILED,

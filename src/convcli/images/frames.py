@@ -6,9 +6,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from convcli.images.deep import (
-    deep_planes,
     deep_rawmode,
-    has_deep_planes,
     is_deep,
     joined,
     low_bytes,
@@ -94,8 +92,12 @@ def _pixels(
         picture = deep_ppm(file, opened) or netpbm_picture(file, opened)
         if picture is not None:
             return picture, ()
-    if kind == "TIFF" and has_deep_planes(opened):
-        return deep_planes(file, opened), ()
+    if kind == "TIFF":
+        from convcli.images.deep_tiff import deep_planes  # noqa: PLC0415 - Pillow's TIFF
+
+        planes = deep_planes(file, opened)
+        if planes is not None:
+            return planes, ()
     rawmode = deep_rawmode(opened)
     if rawmode is None:
         return picture_from(_upright(opened), kind, label), ()

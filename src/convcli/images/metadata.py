@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from PIL import ExifTags, Image, JpegImagePlugin
+from PIL import ExifTags, Image
 
 from convcli.images.faults import FAULTS
 from convcli.images.formats import FORMATS
@@ -27,6 +27,7 @@ _STRUCTURE = ("{", "<?xml", "ImageJ=", "SCIFIO=")
 """How descriptions begin that tell a program of pages and shapes, which may change."""
 
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
+_JPEGS = ("JPEG", "MPO")
 _JPEG_LIMIT = 65_533 - 8
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 _HEADER = 128
@@ -125,8 +126,10 @@ def _dpi(value: object) -> tuple[float, float] | None:
 
 
 def _subsampling(image: Image.Image) -> int | None:
-    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+    if image.format not in _JPEGS:
         return None
+    from PIL import JpegImagePlugin  # noqa: PLC0415 - it takes 3 ms
+
     sampling = JpegImagePlugin.get_sampling(image)
     return sampling if sampling >= 0 else None
 

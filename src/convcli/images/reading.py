@@ -13,10 +13,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.arrays import is_array, read_array
-from convcli.images.deep import NOT_READ, open_deep_tiff
+from convcli.images.deep import NOT_READ
 from convcli.images.faults import FAULTS
 from convcli.images.frames import Frame, frame_of, timing_of
-from convcli.images.gif import is_complete as gif_is_complete
 from convcli.images.limits import (
     Counter,
     Reading,
@@ -42,8 +41,15 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
 
+
+def _gif_is_complete(data: bytes) -> bool:
+    from convcli.images.gif import is_complete  # noqa: PLC0415 - for few pictures
+
+    return is_complete(data)
+
+
 _COMPLETE: dict[str, Callable[[bytes], bool]] = {
-    "GIF": gif_is_complete,
+    "GIF": _gif_is_complete,
     # The mark that every codestream ends with, and that no data in it can look like.
     "JPEG2000": lambda data: b"\xff\xd9" in data,
 }
@@ -206,6 +212,8 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: Reading) -> Docu
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
+        from convcli.images.deep_tiff import open_deep_tiff  # noqa: PLC0415 - Pillow's TIFF
+
         document = open_deep_tiff(file, label, reading)
         if document is not None:
             return document

@@ -11,11 +11,8 @@ from convcli.errors import ImageError
 from convcli.images.arrays import array_bytes
 from convcli.images.encoded import encoded
 from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
-from convcli.images.gif import gif_bytes
 from convcli.images.netpbm import is_netpbm, netpbm_parts
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
-from convcli.images.png import png_bytes
-from convcli.images.tiff import tiff_bytes
 from convcli.records import Record, replace
 from convcli.storage import replacing
 
@@ -156,17 +153,23 @@ def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | 
     if kind == NPY:
         return [array_bytes(array_of(frames[0]))]
     if kind == "TIFF":
+        from convcli.images.tiff import tiff_bytes  # noqa: PLC0415 - Pillow's TIFF
+
         return [tiff_bytes(frames, metadata, level)]
     alike = _alike([_for_format(frame, FORMATS[kind]) for frame in frames], kind)
     if timing is None and len(alike) > 1:
         timing = _a_second_each(len(alike))
     if kind == "PNG":
+        from convcli.images.png import png_bytes  # noqa: PLC0415 - as for the others
+
         return png_bytes(alike, metadata, timing, saving.compress_level)
     if kind == "PPM" and is_netpbm(alike[0]):
         return netpbm_parts(alike[0])
     if timing is not None and timing.still:
         alike, timing = alike[1:], timing.without_still()
     if kind == "GIF":
+        from convcli.images.gif import gif_bytes  # noqa: PLC0415 - as for the others
+
         return [gif_bytes(alike, timing)]
     settings = _settings(FORMATS[kind], metadata, timing, saving)
     return [encoded(alike[0], kind, metadata, settings, alike[1:])]

@@ -2,13 +2,13 @@
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel
+from convcli.records import Record
 
 
 class Combine(enum.Enum):
@@ -26,8 +26,7 @@ class Combine(enum.Enum):
     """The smallest answer, with its sign."""
 
 
-@dataclass(frozen=True)
-class Operator:
+class Operator(Record):
     """Kernels whose answers are combined, aligned so that they look at the same pixel.
 
     Parameters

@@ -1,7 +1,9 @@
 """Compass kernels: one edge, seen from eight directions."""
 
+import functools
+
 from convcli.kernels.catalogue.entry import Theme
-from convcli.kernels.kernel import Kernel
+from convcli.kernels.kernel import Kernel, Weights
 from convcli.kernels.modifiers import rotated
 
 THEME = Theme("Compass")
@@ -9,7 +11,13 @@ THEME = Theme("Compass")
 POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
 """The compass, each point 45° counter-clockwise from the one before."""
 
-_SETS = (
+
+def _turned(north: list[list[float]], steps: int) -> Weights:
+    """Return the weights that look so many points on from north."""
+    return rotated(Kernel(north), 45 * steps).weights
+
+
+_SETS: tuple[tuple[str, list[list[float]], str], ...] = (
     (
         "kirsch",
         [[5, 5, 5], [-3, 0, -3], [-3, -3, -3]],
@@ -28,9 +36,8 @@ _SETS = (
 )
 for _name, _north, _source in _SETS:
     for _step, _point in enumerate(POINTS):
-        THEME.fixed(
+        THEME.named(
             f"{_name}-{_point}",
-            rotated(Kernel(_north), 45 * _step).weights,
             f"edges: brighter towards {_point.upper()}",
             f"{_source}; north's ring of 8 weights turned by {45 * _step}°",
-        )
+        )(functools.partial(_turned, _north, _step))

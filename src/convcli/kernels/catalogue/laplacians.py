@@ -1,7 +1,6 @@
 """Second derivatives: blobs, lines and both sides of an edge."""
 
 import math
-from fractions import Fraction
 
 import numpy as np
 
@@ -35,6 +34,8 @@ THEME.fixed(
     Parameter("alpha", float, 0.2, 0, 1, "", "weight α of the diagonals against the sides"),
 )
 def _laplacian(alpha: float) -> Weights:
+    from fractions import Fraction  # noqa: PLC0415 - for this kernel only
+
     # As fractions, so that α = 0.2 makes sixths to the last digit: whole numbers over 6.
     exact = Fraction(repr(alpha))
     corner, side, centre = (part / (exact + 1) for part in (exact, 1 - exact, Fraction(-4)))
