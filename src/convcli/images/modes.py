@@ -11,7 +11,9 @@ from convcli.errors import ImageError
 from convcli.images.picture import Picture, Pixels
 from convcli.records import Record
 
-_STRIP_PIXELS = 2**18
+_STRIP_PIXELS = 2**16
+"""Of 12 megapixels in colour: 17 ms; four times as many in a strip, which no cache holds and
+whose memory comes from the system anew each time, take 58, four times fewer 24."""
 
 
 class Mode(Record):
