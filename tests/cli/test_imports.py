@@ -48,7 +48,7 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
         (
             ("apply sobel-x in.png out.png --quiet",),
             {
-                *(SLOW - {"dataclasses", "pathlib", "fractions", "decimal"}),
+                *(SLOW - {"dataclasses", "fractions", "decimal"}),
                 "numpy.ma",
                 "PIL.GifImagePlugin",
                 "PIL.JpegImagePlugin",

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,6 +128,8 @@ def _cluster(large: Large) -> Iterator[Any]:
     if large.cluster is None:
         yield None
         return
+    from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
+
     from convcli.batch.connecting import check_sight, connected  # noqa: PLC0415 - the extra
     from convcli.batch.job import Job  # noqa: PLC0415 - the same
 

@@ -1,13 +1,16 @@
 """What each file format can hold: one table, for reading, writing and the docs."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.errors import ImageError
 from convcli.images.picture import Depth, Picture
 from convcli.records import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT_LEVEL = 4
 """zlib's level for PNG and TIFF where none is asked for. Of what filters make of 12
@@ -161,7 +164,7 @@ _KINDS = (
 )  # fmt: skip
 
 
-def format_for(target: str | Path) -> str:
+def format_for(target: "str | Path") -> str:
     """Return the name of the format that a file name's suffix stands for.
 
     Raises
@@ -174,7 +177,7 @@ def format_for(target: str | Path) -> str:
     >>> format_for("edges.png")
     'PNG'
     """
-    suffix = Path(target).suffix.lower()
+    suffix = os.path.splitext(target)[1].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
     got = f"the suffix '{suffix}'" if suffix else "no suffix"

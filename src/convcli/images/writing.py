@@ -1,8 +1,8 @@
 """From pictures to a file or a pipe: encoded in memory, then written in one go."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from convcli.images.netpbm import is_netpbm, netpbm_parts
 from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
 from convcli.records import Record, replace
 from convcli.storage import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _COLOUR_ONLY = ("QOI", "WEBP")
 """Formats that hold red, green and blue only."""
@@ -49,7 +52,7 @@ def pipe_format(source: str | None, picture: Picture) -> str:
 
 
 def write_picture(
-    picture: Picture, target: str | Path | BinaryIO, kind: str, saving: Saving = _DEFAULTS
+    picture: Picture, target: "str | Path | BinaryIO", kind: str, saving: Saving = _DEFAULTS
 ) -> None:
     """Write one picture: complete, or not at all.
 
@@ -61,7 +64,7 @@ def write_picture(
 
 
 def write_document(
-    document: Document, target: str | Path | BinaryIO, kind: str, saving: Saving = _DEFAULTS
+    document: Document, target: "str | Path | BinaryIO", kind: str, saving: Saving = _DEFAULTS
 ) -> None:
     """Write all frames of a document: complete, or not at all.
 
@@ -81,7 +84,7 @@ def write_document(
     ImageError
         If the format cannot hold the pictures, or the target cannot be written.
     """
-    label = target if isinstance(target, str | Path) else "standard output"
+    label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(document, str(label), kind, saving)
     metadata = Metadata() if saving.strip else document.metadata
     try:
@@ -91,7 +94,7 @@ def write_document(
     _write(parts, target)
 
 
-def write_array(array: NDArray[Any], target: str | Path | BinaryIO) -> None:
+def write_array(array: NDArray[Any], target: "str | Path | BinaryIO") -> None:
     """Write an array as .npy: complete, or not at all.
 
     Raises
@@ -126,8 +129,8 @@ def check_format(document: Document, label: str, kind: str, saving: Saving) -> N
         raise ImageError(f"{label}: {kind} has no level to set: leave --compress-level out")
 
 
-def _write(parts: Sequence[bytes | memoryview], target: str | Path | BinaryIO) -> None:
-    if isinstance(target, str | Path):
+def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO") -> None:
+    if isinstance(target, str | os.PathLike):
         with replacing(target) as file:
             file.writelines(parts)
         return

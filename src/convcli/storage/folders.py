@@ -3,11 +3,14 @@
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from convcli.errors import ImageError
 from convcli.storage.paths import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 
@@ -24,7 +27,9 @@ def is_zarr(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def replacing_folder(target: str | Path, is_output: Callable[[Path], bool]) -> Iterator[Path]:
+def replacing_folder(
+    target: "str | Path", is_output: "Callable[[Path], bool]"
+) -> "Iterator[Path]":
     """Make a folder beside the target, and rename it there at the end.
 
     Where anything fails it is removed, and an existing target is as it was.
@@ -46,6 +51,8 @@ def replacing_folder(target: str | Path, is_output: Callable[[Path], bool]) -> I
     ImageError
         If the target cannot be written, or is something else.
     """
+    from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
+
     final = Path(target).resolve()
     _check(final, str(target), is_output)
     temporary = _beside(final)
@@ -59,7 +66,7 @@ def replacing_folder(target: str | Path, is_output: Callable[[Path], bool]) -> I
         _removed(temporary)
 
 
-def _check(final: Path, label: str, is_output: Callable[[Path], bool]) -> None:
+def _check(final: "Path", label: str, is_output: "Callable[[Path], bool]") -> None:
     if final.exists() and not final.is_dir():
         raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
     if final.is_dir() and any(final.iterdir()) and not is_output(final):
@@ -69,11 +76,11 @@ def _check(final: Path, label: str, is_output: Callable[[Path], bool]) -> None:
         )
 
 
-def _beside(final: Path) -> Path:
+def _beside(final: "Path") -> "Path":
     return final.with_name(f".convcli-{os.urandom(8).hex()}.tmp")
 
 
-def _take_place(temporary: Path, final: Path) -> None:
+def _take_place(temporary: "Path", final: "Path") -> None:
     """Rename the new folder; the old one stands aside first, for no system swaps two."""
     if not final.exists():
         temporary.rename(final)
@@ -88,7 +95,7 @@ def _take_place(temporary: Path, final: Path) -> None:
     _removed(old)
 
 
-def _removed(folder: Path) -> None:
+def _removed(folder: "Path") -> None:
     import shutil  # noqa: PLC0415 - with its archives it takes longer than is_zarr is worth
 
     shutil.rmtree(folder, ignore_errors=True)

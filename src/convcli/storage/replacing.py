@@ -3,15 +3,17 @@
 import contextlib
 import io
 from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from convcli.storage.paths import replacing_path
 from convcli.storage.urls import local_path, put
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @contextlib.contextmanager
-def replacing(target: str | Path) -> Iterator[BinaryIO]:
+def replacing(target: "str | Path") -> Iterator[BinaryIO]:
     """Open what becomes the target in one step, once all of it is written.
 
     A path is replaced by renaming a temporary file beside it, an object of a store by

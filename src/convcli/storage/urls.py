@@ -4,10 +4,12 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.errors import ImageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+://")
 """What a URL begins with; a drive of Windows has one letter. ``a::b://`` goes through a."""
@@ -29,7 +31,7 @@ _NO_FOLDER = "the bucket or folder does not exist: make it first"
 _INSTALL = "pip install 'convcli[cluster]'"
 
 
-def is_url(name: str | Path) -> bool:
+def is_url(name: "str | Path") -> bool:
     """Tell whether a name is a URL, not a path.
 
     Examples
@@ -51,7 +53,7 @@ def is_pattern(name: str) -> bool:
     return _PATTERN.search(name) is not None
 
 
-def local_path(name: str | Path) -> str | None:
+def local_path(name: "str | Path") -> str | None:
     """Return the path of a file on this machine; None where the name is another store's.
 
     Raises
