@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,6 +90,10 @@ def test_after_stop_what_runs_ends_and_nothing_starts(tmp_path: Path) -> None:
 
 class Deadly(Kernel):
     """A kernel that takes the process with it which receives it a second time."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Where threads run a worker is no fork: it gets what is pickled.
+        return (Deadly, (self.weights,))
 
     def flipped(self) -> Kernel:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -7,8 +7,6 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from convcli.batch.addresses import local_workers
-from convcli.batch.forking import start_forking
 from convcli.cli.options import group, option
 from convcli.cli.types import whole
 from convcli.errors import BatchError
@@ -47,6 +45,8 @@ class AddressType(click.ParamType[str, Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """Return the address as it is."""
+        from convcli.batch.addresses import local_workers  # noqa: PLC0415 - for clusters
+
         try:
             local_workers(str(value))
         except BatchError as error:
@@ -136,7 +136,12 @@ batch_options = group(
 
 def prepare_cluster(address: str | None) -> None:
     """Begin to start workers of this machine, where there will be some, while all is read."""
-    if address is not None and local_workers(address) is not None:
+    if address is None:
+        return
+    from convcli.batch.addresses import local_workers  # noqa: PLC0415 - for clusters
+    from convcli.batch.forking import start_forking  # noqa: PLC0415 - the same
+
+    if local_workers(address) is not None:
         start_forking()
 
 
