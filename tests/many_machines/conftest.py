@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +72,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def settled(folder: Path) -> dict[str, bytes]:
     """Return what is in a folder once nobody is in the middle of writing there."""
+    wait_for(lambda: not any(path.name.startswith(".convcli-") for path in folder.iterdir()))
+    return contents(folder)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
-    while any(path.name.startswith(".convcli-") for path in folder.iterdir()):
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
-    return contents(folder)

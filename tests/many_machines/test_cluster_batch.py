@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from cli.support import PHOTOS, command, environment, process, save
 from dask_cluster import Cluster
 from held import Held
-from many_machines.conftest import COUNT, HELD, contents, release, settled
+from many_machines.conftest import COUNT, HELD, contents, release, settled, wait_for
 from s3_server import Bucket
 
 Running = subprocess.Popen[bytes]
@@ -179,6 +179,29 @@ def test_two_interrupts_stop_at_once(
     ended = process(*batch(held[0], out, cluster.address), "--on-exists", "skip")
     assert ended.returncode == 0
     assert settled(out) == expected
+
+
+def test_an_interrupt_while_a_cluster_starts_is_no_reason_for_noise(
+    held: tuple[Path, list[Held]], tmp_path: Path
+) -> None:
+    with started(*batch(held[0], tmp_path / "out", "local:2")) as running:
+        wait_for(lambda: any("numpy" in loaded for loaded in children(running.pid)))
+        os.killpg(running.pid, signal.SIGINT)
+        release(held[1])
+        _, errors = running.communicate(timeout=60)
+    # Python ends by the signal itself where it came in the middle of an import.
+    assert running.returncode in (130, -signal.SIGINT)
+    assert b"Traceback" not in errors
+    assert b"KeyboardInterrupt" not in errors
+
+
+def children(pid: int) -> list[str]:
+    """Return what each child of a process has loaded: nothing where it is gone already."""
+    loaded = []
+    for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(OSError):
+            loaded.append(Path(f"/proc/{number}/maps").read_text())
+    return loaded
 
 
 def test_a_full_disk_a_damaged_file_and_one_that_vanishes_stop_no_other(

@@ -1,7 +1,10 @@
 """The process that workers of this machine are forked from. Imports no arrays."""
 
+import contextlib
 import importlib.util
 import multiprocessing
+import signal
+from collections.abc import Iterator
 
 _PRELOADED = ["distributed", "convcli.batch.remote"]
 
@@ -22,8 +25,25 @@ def start_forking() -> bool:
         return False
     if importlib.util.find_spec(_PRELOADED[0]) is None:
         return False
-    from multiprocessing import forkserver  # noqa: PLC0415 - only where it is
+    from multiprocessing import forkserver, resource_tracker  # noqa: PLC0415 - where they are
 
     multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
-    forkserver.ensure_running()
+    # First, for it lets signals through at its end.
+    resource_tracker.ensure_running()
+    # What is begun here is deaf for good: a terminal's Ctrl-C is for the client alone.
+    with deaf_to(signal.SIGINT):
+        forkserver.ensure_running()
     return True
+
+
+@contextlib.contextmanager
+def deaf_to(*signals: signal.Signals) -> Iterator[None]:
+    """Hold signals back while a process starts, so that it never acts on its parent's."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows has none of these signals.
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,11 +7,11 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
 from convcli.batch import places
+from convcli.batch.forking import deaf_to
 from convcli.batch.job import Job, Outcome, Status, Work
 
 _PATIENCE = 5.0
@@ -49,7 +49,7 @@ class Worker:
         self.needs = 0
         _OURS.add(self.connection)
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        with _deaf(), warnings.catch_warnings():
+        with deaf_to(*_SIGNALS), warnings.catch_warnings():
             # NumPy's BLAS has threads of its own, which it ends before a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
@@ -110,19 +110,6 @@ class Worker:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
         remedy = "use fewer --jobs, or --memory" if code == -signal.SIGKILL else "try it alone"
         return f"the process that filtered it {how}: {remedy}"
-
-
-@contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    """Hold signals back while a process starts, so that it never acts on its parent's."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows has none of these signals.
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_method() -> str:
