@@ -289,6 +289,9 @@ def _count_outside(values: Values, extremes: tuple[float, float], least: int, mo
     if values.dtype.kind == "f":
         # What rounds half to even to `most` lies at most at most + ½ (odd) or below (even).
         return int(np.count_nonzero((values < least - 0.5) | (values >= most + 0.5)))
+    if least == 0 and values.dtype.kind == "i":
+        # As a number without sign, what is negative lies above all pixels.
+        return int(np.count_nonzero(values.view(f"u{values.itemsize}") > most))
     below = np.count_nonzero(values < least) if extremes[0] < least else 0
     above = np.count_nonzero(values > most) if extremes[1] > most else 0
     return int(below + above)
