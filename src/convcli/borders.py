@@ -13,7 +13,7 @@ wrap        ``bcd|abcd|abc``   wrap         wrap            WRAP          circul
 
 import enum
 import itertools
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,20 +127,41 @@ def source_indices(border: Border, size: int, before: int, after: int) -> NDArra
     return np.minimum(folded, 2 * size - 2 - folded)
 
 
-def is_run(sources: NDArray[np.intp]) -> bool:
-    """Tell whether rows or columns come from the picture in one piece, in order.
+Stretch: TypeAlias = tuple[slice, slice | None]
+"""Rows of a tile, and those of the picture that they are copies of; None for the constant."""
+
+
+def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
+    """Cut the rows of a tile where their sources stop following each other.
+
+    Parameters
+    ----------
+    sources : ndarray of intp, shape (rows,)
+        Where each row comes from, -1 for the constant: a slice of what `source_indices`
+        returns.
+
+    Returns
+    -------
+    list of (slice, slice or None)
 
     Examples
     --------
-    >>> is_run(np.array([2, 3, 4])), is_run(np.array([-1, 0, 1])), is_run(np.array([1, 0, 1]))
-    (True, False, False)
+    >>> stretches(np.array([-1, 0, 1]))
+    [(slice(0, 1, None), None), (slice(1, 3, None), slice(0, 2, None))]
     """
-    # Neighbours differ by 1 at most (by more only where a wrap goes back).
-    return bool(0 <= sources[0] == sources[-1] - len(sources) + 1)
+    breaks = (np.diff(sources) != 1) | (sources[:-1] < 0)
+    starts = [0, *(np.flatnonzero(breaks) + 1).tolist()]
+    found: list[Stretch] = []
+    for start, stop in itertools.pairwise([*starts, len(sources)]):
+        first = int(sources[start])
+        found.append(
+            (slice(start, stop), None if first < 0 else slice(first, first + stop - start))
+        )
+    return found
 
 
 def fill_rows(
-    tile: NDArray[Any], image: NDArray[Any], sources: NDArray[np.intp], fill: float
+    tile: NDArray[Any], image: NDArray[Any], rows: list[Stretch], fill: float
 ) -> None:
     """Copy picture rows into a tile, border rows included.
 
@@ -150,19 +171,16 @@ def fill_rows(
         What to fill; the values are cast to its dtype.
     image : ndarray, shape (H, columns, C)
         The picture.
-    sources : ndarray of intp, shape (rows,)
-        Where each row comes from: a slice of what `source_indices` returns.
+    rows : list of (slice, slice or None)
+        From `stretches`.
     fill : float
-        The constant of rows whose source is -1.
+        The constant.
     """
-    if is_run(sources):
-        np.copyto(tile, image[sources[0] : sources[-1] + 1], casting="unsafe")
-        return
-    breaks = (np.diff(sources) != 1) | (sources[:-1] < 0)
-    starts = [0, *(np.flatnonzero(breaks) + 1).tolist()]
-    for start, stop in itertools.pairwise([*starts, len(sources)]):
-        first = int(sources[start])
-        tile[start:stop] = fill if first < 0 else image[first : first + stop - start]
+    for target, source in rows:
+        if source is None:
+            tile[target] = fill
+        else:
+            np.copyto(tile[target], image[source], casting="unsafe")
 
 
 class Sides:

@@ -3,7 +3,7 @@
 import functools
 import os
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -61,28 +61,30 @@ def run(
     # A block comes with the input of the tiles that it was cut for.
     plan = plan.on(workers) if block is None else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
-    workers = min(workers, len(tiles))
+    others = min(workers, len(tiles)) - 1
+    work = functools.partial(_work, plan, image, store, block)
+    with single_threaded_blas():
+        return _shared(work, tiles, others) if others > 0 else work(tiles)
+
+
+def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: int) -> Seen:
+    """Work on tiles on other threads too, each taking one when it is done with the last."""
     waiting: queue.SimpleQueue[Tile] = queue.SimpleQueue()
     for tile in tiles:
         waiting.put(tile)
-    with single_threaded_blas():
-        if workers <= 1:
-            return _work(plan, image, store, waiting, block)
-        pool = _pool(os.getpid(), workers - 1)
-        # The calling thread works too: another takes a while to wake.
-        others = [
-            pool.submit(_work, plan, image, store, waiting, block) for _ in range(workers - 1)
-        ]
-        try:
-            seen = _work(plan, image, store, waiting, block)
-        finally:
-            # After an interrupt the others stop with the tile that they are at.
-            _empty(waiting)
-            # One that has not begun has nothing to do; the image is in use until all end.
-            begun = [other for other in others if not other.cancel()]
-            for other in begun:
-                other.exception()
-        return sum((other.result() for other in begun), seen)
+    pool = _pool(os.getpid(), others)
+    # The calling thread works too: another takes a while to wake.
+    promised = [pool.submit(work, _taken(waiting)) for _ in range(others)]
+    try:
+        seen = work(_taken(waiting))
+    finally:
+        # After an interrupt the others stop with the tile that they are at.
+        _empty(waiting)
+        # One that has not begun has nothing to do; the image is in use until all end.
+        begun = [one for one in promised if not one.cancel()]
+        for one in begun:
+            one.exception()
+    return sum((one.result() for one in begun), seen)
 
 
 @functools.cache
@@ -111,17 +113,13 @@ def _empty(waiting: "queue.SimpleQueue[Tile]") -> None:
 
 
 def _work(
-    plan: Plan,
-    image: Values,
-    store: Store,
-    waiting: "queue.SimpleQueue[Tile]",
-    block: Block | None,
+    plan: Plan, image: Values, store: Store, block: Block | None, tiles: Iterable[Tile]
 ) -> Seen:
     worker = worker_for(plan, block)
     seen = Seen()
     # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
     with np.errstate(over="ignore", invalid="ignore"):
-        for tile in _taken(waiting):
+        for tile in tiles:
             seen += worker.compute(tile, image, store)
     rest(worker)
     return seen

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Sides, fill_rows, source_indices
+from convcli.borders import Sides, Stretch, fill_rows, source_indices, stretches
 from convcli.engine.problem import Problem
 from convcli.geometry import Axis
 
@@ -166,6 +166,7 @@ class Loader:
             self._rows = _places(self._rows, block.held_rows)
             self._columns = _places(self._columns, block.held_columns)
         self._bound: dict[tuple[int, int, int], _Bound] = {}
+        self._stretches: dict[tuple[int, int], list[Stretch]] = {}
 
     def load(self, image: Values, tile: Tile) -> None:
         """Fill the buffer with what a tile needs.
@@ -188,7 +189,11 @@ class Loader:
         for rest in bound.rest:
             rest.fill(0)
         if bound.middle.size:
-            fill_rows(bound.middle, image[:, bound.columns], rows, self._fill)
+            place = (first, len(rows))
+            if place not in self._stretches:
+                self._stretches[place] = stretches(rows)
+            parts = self._stretches[place]
+            fill_rows(bound.middle, image[:, bound.columns], parts, self._fill)
         bound.sides.fill(image, rows)
 
     def _bind(self, tile: Tile, count: int, shape: tuple[int, ...]) -> "_Bound":
