@@ -26,7 +26,7 @@ from rich.table import Table
 import convcli
 
 _THREADS = (1, 2)
-_SETTLING = 0.004
+_SETTLING = 0.015
 """Seconds between two measurements."""
 
 _EDGE = 2
@@ -116,7 +116,7 @@ def _timed(case: Case, threads: int, rounds: int) -> dict[str, Any]:
 def settle() -> None:
     """Let the threads of whoever ran last fall asleep, without falling asleep oneself.
 
-    Those of torch and OpenCV go on looking for work for a few milliseconds, on a core that
+    Those of torch and OpenCV go on looking for work for some milliseconds, on a core that
     the next one is to use; a core that sleeps takes time to wake.
     """
     until = time.perf_counter() + _SETTLING
