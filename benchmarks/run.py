@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--only TEXT] [--rounds 7] [--json benchmarks/results.json]
 
-Each case is first checked (both sides agree), then timed in turn, A B A B …, with a pause
-in which the threads of the last one fall asleep; the table gives medians, and the median of
-the ratios round by round. Whole processes are timed by ``--processes``.
+Each case is first checked (both sides agree), then timed in turn, A B A B …, on two threads
+with a pause in which those of the last one fall asleep; the table gives medians, and the
+median of the ratios round by round. Whole processes are timed by ``--processes``.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import convcli
 
 _THREADS = (1, 2)
 _SETTLING = 0.015
-"""Seconds between two measurements."""
+"""Seconds between two measurements on several threads."""
 
 _EDGE = 2
 """Pixels at the edge that Pillow leaves unfiltered."""
@@ -89,7 +89,8 @@ def _timed(case: Case, threads: int, rounds: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds + 1):
         for name, work in works.items():
-            settle()
+            if threads > 1:
+                settle()
             start = time.perf_counter()
             work(threads)
             times[name].append(time.perf_counter() - start)
