@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_LEVEL = 4
-"""zlib's level for PNG and TIFF where none is asked for. Of what filters make of 12
-megapixels, through Pillow: level 1 takes 1.1 s and 20.6 MB, 4 takes 1.9 s and 17.5 MB, 6
-takes 4.7 s and 17.6 MB."""
+"""zlib's level for PNG and TIFF where none is asked for. A PNG of 12 megapixels takes 1.0 s
+and 24.8 MB at level 1, 1.6 s and 24.0 MB at level 4, and the same at 6 and 9; looking for
+runs only, which is what suits photographs (see `png`), 0.6 s and 22.4 MB."""
 
 NPY = "NPY"
 
