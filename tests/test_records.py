@@ -100,3 +100,34 @@ def test_help_shows_the_fields() -> None:
     assert list(inspect.signature(Crop).parameters) == ["left", "right", "label"]
     kinds = {field.kind for field in inspect.signature(Told).parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+class Pixel(Record):
+    x: int
+    y: int = 0
+
+
+class Coloured(Pixel):
+    colour: str = "red"
+
+
+class Moved(Pixel):
+    """Adds nothing but what it does."""
+
+    def left(self) -> int:
+        """Return where it would be."""
+        return self.x - 1
+
+
+def test_a_record_that_inherits_has_all_fields() -> None:
+    assert (Coloured(1).x, Coloured(1).y, Coloured(1).colour) == (1, 0, "red")
+    assert Coloured(1, 2, "blue") == Coloured(x=1, y=2, colour="blue")
+    assert replace(Coloured(1), y=5) == Coloured(1, 5)
+    assert Coloured(1) != Pixel(1)
+    assert repr(Moved(3)) == "Moved(x=3, y=0)"
+    assert Moved(3).left() == 2
+    assert _sent(Coloured(1, 2)) == Coloured(1, 2)
+    with pytest.raises(
+        TypeError, match=r"expected \(x: int, y: int = 0, colour: str = 'red'\)"
+    ):
+        Coloured()  # type: ignore[call-arg]

@@ -83,6 +83,7 @@ def filter_picture(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from convcli import kernel_from
     >>> step = Picture(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
     >>> edges = filter_picture(step, [kernel_from("[[-1,0,1]]")], Options())
