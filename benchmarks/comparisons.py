@@ -169,7 +169,8 @@ def _torch_reflect(image: Values, weights: Values) -> Work:
     def work(threads: int) -> Values:
         torch.set_num_threads(threads)
         padded = torch.nn.functional.pad(source, (1, 1, 1, 1), mode="reflect")
-        return torch.nn.functional.conv2d(padded, bank)[0, 0].numpy()
+        made: Values = torch.nn.functional.conv2d(padded, bank)[0, 0].numpy()
+        return made
 
     return work
 
@@ -228,7 +229,8 @@ def _torch_bank(
         torch.set_num_threads(threads)
         with torch.no_grad():
             made = torch.nn.functional.conv2d(source, bank, None, stride, padding, 1, groups)
-        return made[0].permute(1, 2, 0).numpy()
+        maps: Values = made[0].permute(1, 2, 0).numpy()
+        return maps
 
     return work
 

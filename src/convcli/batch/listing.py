@@ -87,7 +87,10 @@ class Listing:
         twice = ordered[1:][ordered[1:] == ordered[:-1]]
         if twice.size:
             self._refuse_twice(set(twice.tolist()))
-        crossed = np.intersect1d(sources[sources != targets], targets)
+        # By hand: np.intersect1d imports numpy.ma, which takes 13 ms.
+        other = sources[sources != targets]
+        found = np.minimum(np.searchsorted(ordered, other), len(ordered) - 1)
+        crossed = other[ordered[found] == other]
         if crossed.size:
             self._refuse_crossed(set(crossed.tolist()))
         if not may_exist:
