@@ -213,3 +213,20 @@ def test_help_has_each_option_once_and_fits_80_columns(option: str) -> None:
     lines = done("apply", "--help").splitlines()
     assert len([line for line in lines if line.startswith(f"  {option} ")]) == 1
     assert max(len(line) for line in lines) <= 80
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(30, "1 thread"), (3000, "2 threads")])
+def test_the_plan_counts_the_threads_that_have_work(
+    rows: int, threads: str, tmp_path: Path, out: Path
+) -> None:
+    """A second thread takes longer to wake than a small picture takes one."""
+    picture = save(tmp_path / "in.png", gradient(rows, 1500))
+    text = done("apply", "sobel-x", picture, out, "--plan", "--jobs", "2")
+    (memory,) = [line for line in text.splitlines() if line.startswith("memory")]
+    assert memory.endswith(f" MiB on {threads}")
+    plans = json.loads(
+        done("apply", "sobel-x", picture, out, "--plan", "--jobs", "2", "--json")
+    )
+    assert [plan["strategy"] for plan in plans] == ["passes"]
+    assert f"{plans[0]['memory_bytes'] / 2**20:.1f} MiB" in memory
+    assert not out.exists()

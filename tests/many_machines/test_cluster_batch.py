@@ -136,10 +136,8 @@ def test_an_interrupt_finishes_what_runs(
     tmp_path: Path,
     where: str,
 ) -> None:
-    address, out = cluster.address if where == "running" else where, tmp_path / "out"
-    with started(*batch(held[0], out, address)) as running:
-        held[1][0].await_reader()
-        interrupt(running)
+    out = tmp_path / "out"
+    with interrupted(held, out, cluster.address if where == "running" else where) as running:
         release(held[1])
         rest, errors = running.communicate(timeout=60)
     assert (running.returncode, errors) == (130, b"")
@@ -149,6 +147,15 @@ def test_an_interrupt_finishes_what_runs(
     assert len(outcomes) == last["summary"]["done"] == len(made)
     assert 1 <= len(made) <= HELD
     assert made == {name: expected[name] for name in made}
+
+
+@contextmanager
+def interrupted(held: tuple[Path, list[Held]], out: Path, address: str) -> Iterator[Running]:
+    """Start a batch whose inputs are held back, and interrupt it while it reads the first."""
+    with started(*batch(held[0], out, address)) as running:
+        held[1][0].await_reader()
+        interrupt(running)
+        yield running
 
 
 def interrupt(running: Running) -> None:
@@ -167,10 +174,8 @@ def test_two_interrupts_stop_at_once(
     tmp_path: Path,
     where: str,
 ) -> None:
-    address, out = cluster.address if where == "running" else where, tmp_path / "out"
-    with started(*batch(held[0], out, address)) as running:
-        held[1][0].await_reader()
-        interrupt(running)
+    out = tmp_path / "out"
+    with interrupted(held, out, cluster.address if where == "running" else where) as running:
         os.killpg(running.pid, signal.SIGINT)
         _, errors = running.communicate(timeout=60)
     assert running.returncode == 130

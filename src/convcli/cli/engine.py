@@ -66,7 +66,7 @@ def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> N
                 f"{strategy.columns} × {strategy.rows} outputs, {plan.tile_count:,} tiles",
             ),
             ("computes in", plan.working.name),
-            ("memory", f"{memory:.1f} MiB on {counted(threads, 'thread')}"),
+            ("memory", f"{memory:.1f} MiB on {counted(plan.threads(threads), 'thread')}"),
         ]
         show_facts(f"Plan for {plan.problem.kernel.name}", facts)
         rows = [

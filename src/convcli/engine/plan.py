@@ -144,7 +144,7 @@ class Plan:
             limits=(low, high),
         )
 
-    @property
+    @functools.cached_property
     def mends(self) -> bool:
         """Whether tiles with a NaN or an infinity are computed tap by tap instead."""
         return self.problem.dtype.kind == "f" and not self.strategy.local

@@ -1,6 +1,5 @@
 """What is to be computed, checked once: nothing of how."""
 
-import functools
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -258,7 +257,6 @@ def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         )
 
 
-@functools.lru_cache(maxsize=64)
 def _check_magnitude(problem: Problem) -> None:
     """Refuse weights whose sums no float of the result holds, whatever the image."""
     filters = np.abs(problem.kernel.weights).reshape(problem.kernel.filters, -1)

@@ -41,7 +41,6 @@ class Worker:
 
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
         self._plan, self.block = plan, block
-        self._mends = plan.mends
         self._scratch = Scratch()
         self.strategy = plan.strategy
         self._tile, self._loader = self._feed(plan.strategy, "tile")
@@ -59,7 +58,7 @@ class Worker:
     def compute(self, tile: Tile, image: Values, store: Store) -> Seen:
         """Load a tile from an image, compute it and store it."""
         self._loader.load(image, tile)
-        if self._mends and not _is_finite(self._tile):
+        if self._plan.mends and not _is_finite(self._tile):
             return self._mend(tile, image, store)
         return self._store_parts(self.strategy, self._parts, tile, store)
 

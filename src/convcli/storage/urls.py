@@ -27,7 +27,6 @@ _FAULTS = (
 """What stores raise beside OSError, by module: looked for only where one is in use."""
 
 _ABSENT = "no such file: check the URL"
-_NO_FOLDER = "the bucket or folder does not exist: make it first"
 _INSTALL = "pip install 'convcli[cluster]'"
 
 
