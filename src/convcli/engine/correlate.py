@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from convcli.borders import Border
 from convcli.engine.plan import Plan, method_named, plan
 from convcli.engine.problem import problem_for
+from convcli.engine.results import recycled_array
 from convcli.engine.run import run
-from convcli.engine.scratch import result_array
 from convcli.engine.strategies import Method
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry import IntOrPair, Padding, window
@@ -109,7 +109,7 @@ def correlate(
     plain = all(isinstance(setting, _PLAIN) for setting in settings)
     look_up = _planned if plain else _planned.__wrapped__
     chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
-    result = result_array(chosen.problem.result_shape, chosen.problem.result)
+    result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
     run(chosen, pixels, chosen.store(result), jobs)
     return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
 

@@ -1,6 +1,5 @@
 """Buffers that strips use again and again, and views into them."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,24 +10,6 @@ Values = NDArray[Any]
 _LINE = 64
 _PAGE = 4096
 _STAGGER = 1344
-
-
-def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-    """Return an array for results that starts on a cache line; what it holds is undefined.
-
-    NumPy starts large arrays 16 bytes behind one: a float32 pass into such a row takes
-    0.36 ns a value, into one that starts on a line 0.20.
-
-    Examples
-    --------
-    >>> result_array((3, 5), "float32").ctypes.data % 64
-    0
-    """
-    kind = np.dtype(dtype)
-    size = math.prod(shape) * kind.itemsize
-    raw = np.empty(size + _LINE, np.uint8)
-    start = -raw.ctypes.data % _LINE
-    return raw[start : start + size].view(kind).reshape(shape)
 
 
 class Scratch:
