@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import BinaryIO, cast
 
 import numpy as np
 from PIL import Image
@@ -11,9 +12,18 @@ from convcli.errors import ImageError
 from convcli.images.picture import Picture, Pixels
 from convcli.records import Record
 
+_FEW_PIXELS = 2**20
+"""Up to which copies of an image do not matter."""
+
 _STRIP_PIXELS = 2**16
 """Of 12 megapixels in colour: 17 ms; four times as many in a strip, which no cache holds and
 whose memory comes from the system anew each time, take 58, four times fewer 24."""
+
+_PLAIN = ("L", "RGB")
+"""Modes whose pixels follow the header of a PGM or PPM as they are."""
+
+_HEADER_BYTES = 64
+"""More than the longest of those headers: a letter, a digit, three numbers."""
 
 
 class Mode(Record):
@@ -106,14 +116,52 @@ def picture_from(image: Image.Image, kind: str | None, label: str) -> Picture:
 
 
 def array_of(image: Image.Image) -> Pixels:
-    """Return an image as an array, a strip at a time.
+    """Return an image as an array.
 
     Pillow makes two copies of what it hands over: of 12 megapixels in colour those take
-    72 MB beside the image and the array.
+    72 MB beside the image and the array. A large image is therefore handed over in parts:
+    as the file that is nothing but its pixels, where there is one, which takes 10 ms; a
+    strip at a time otherwise, 16 ms.
     """
-    rows = max(_STRIP_PIXELS // image.width, 1)
-    if image.height <= rows:
+    if image.width * image.height <= _FEW_PIXELS:
         return np.asarray(image)
+    return _streamed(image) if image.mode in _PLAIN else _in_strips(image)
+
+
+class _Pixels:
+    """A file in memory whose end is the pixels of a picture.
+
+    Parameters
+    ----------
+    size : int
+        Of the pixels, in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._end = size, 0
+        self._bytes = np.empty(size + _HEADER_BYTES, np.uint8)
+        self._view = self._bytes.data
+
+    def write(self, data: bytes) -> None:
+        """Take the next part of the file."""
+        start, self._end = self._end, self._end + len(data)
+        self._view[start : self._end] = data
+
+    def array(self) -> Pixels:
+        """Return the pixels, flat."""
+        return self._bytes[self._end - self._size : self._end]
+
+
+def _streamed(image: Image.Image) -> Pixels:
+    bands = len(image.getbands())
+    file = _Pixels(image.height * image.width * bands)
+    image.save(cast("BinaryIO", file), "PPM")
+    shape = (image.height, image.width, bands)
+    return file.array().reshape(shape if bands > 1 else shape[:2])
+
+
+def _in_strips(image: Image.Image) -> Pixels:
+    rows = max(_STRIP_PIXELS // image.width, 1)
     first = np.asarray(image.crop((0, 0, image.width, rows)))
     whole = np.empty((image.height, *first.shape[1:]), first.dtype)
     whole[:rows] = first
