@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convcli.batch import places
 from convcli.batch.inputs import Found, found, listed
 from convcli.batch.job import Job
-from convcli.batch.listing import Listing
 from convcli.batch.names import Template
 from convcli.errors import BatchError
 
@@ -167,71 +165,3 @@ def test_bad_templates(text: str, said: str) -> None:
     with pytest.raises(BatchError) as caught:
         Template(text)
     assert said in str(caught.value)
-
-
-# ------------------------------------------------------------------ listings
-
-
-def refused(jobs: list[Job], *, may_exist: bool = True) -> str:
-    with Listing(jobs) as listing, pytest.raises(BatchError) as caught:
-        listing.check(may_exist=may_exist)
-    return str(caught.value)
-
-
-def test_a_listing_gives_its_jobs_back_as_often_as_asked() -> None:
-    odd = ["a b", "two\nlines", "grüße", os.fsdecode(b"\xff"), "-", "x" * 255]
-    jobs = [Job(f"{n}{name}", f"out/{name}") for name in odd for n in range(500)]
-    with Listing(iter(jobs)) as listing:
-        assert len(listing) == 3000
-        first, second = iter(listing), iter(listing)
-        assert next(first) == next(second) == jobs[0]
-        assert list(listing) == jobs
-        assert list(first) == jobs[1:]
-
-
-@pytest.mark.usefixtures("tree")
-def test_two_inputs_with_one_output_are_refused() -> None:
-    said = refused([Job("x/a.png", "out/a.png"), Job("y/a.png", "./out/../out/a.png")])
-    assert said.startswith("x/a.png and y/a.png would both be written to ")
-
-
-@pytest.mark.usefixtures("tree")
-def test_an_input_that_is_given_twice_is_refused() -> None:
-    assert "photos/./b.png: the input is given twice" in refused(
-        [Job("photos/b.png", "out/b.png"), Job("photos/./b.png", "out/b.png")]
-    )
-
-
-def test_a_link_to_a_folder_hides_no_collision(tree: Path) -> None:
-    (tree / "link").symlink_to(tree / "photos")
-    assert "would both" in refused([Job("1.png", "link/a.png"), Job("2.png", "photos/a.png")])
-
-
-@pytest.mark.usefixtures("tree")
-def test_an_output_that_is_another_input_is_refused() -> None:
-    said = refused([Job("a.png", "b.png"), Job("b.png", "c.png")])
-    assert said.startswith("b.png: the output of a.png is another input")
-
-
-@pytest.mark.usefixtures("tree")
-def test_an_output_that_is_its_own_input_is_no_collision() -> None:
-    with Listing([Job("photos/b.png", "photos/b.png")]) as listing:
-        listing.check(may_exist=True)
-
-
-def test_outputs_that_exist_are_refused_and_counted(tree: Path) -> None:
-    (tree / "gone.png").symlink_to("nowhere")
-    jobs = [Job(str(n), name) for n, name in enumerate(["photos/b.png", "x.png", "gone.png"])]
-    said = refused(jobs, may_exist=False)
-    assert said.startswith("photos/b.png: the output exists (and 1 more outputs)")
-
-
-def test_the_first_map_stands_for_all(tree: Path) -> None:
-    (tree / "a-0.png").write_bytes(b"")
-    assert "exists" in refused([Job("a.png", "a-{map}.png")], may_exist=False)
-
-
-def test_names_differ_as_the_disk_says(tree: Path) -> None:
-    # On most disks of Linux A is not a; on those of Windows and macOS it is.
-    folds = (tree / "PHOTOS").exists()
-    assert (places.key("photos/B.png") == places.key("photos/b.png")) is folds

@@ -1,45 +1,75 @@
 """The jobs of a batch, counted and checked before any runs."""
 
 import contextlib
-import tempfile
-from collections.abc import Collection, Iterable, Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from convcli.batch import places
 from convcli.batch.job import Job
-from convcli.errors import BatchError
+from convcli.batch.sameness import key
+from convcli.errors import BatchError, ConvcliError
 
-_IN_MEMORY = 2**18
-"""Bytes of names above which they are kept in a temporary file."""
+_TABLE = """
+PRAGMA page_size = 1024;
+PRAGMA cache_size = -256;
+PRAGMA temp_store = FILE;
+PRAGMA journal_mode = OFF;
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, source BLOB, target BLOB, input BLOB, output BLOB
+);
+"""
+"""Names are kept as they are given, and as the same file is always called. Of pages a quarter
+MiB stays in memory, and as much where they are sorted; the rest is on the disk."""
 
-_BLOCK = 65_536
-_END = b"\0"
+_KEEP = "INSERT INTO jobs (source, target, input, output) VALUES (?, ?, ?, ?)"
+
+_TWICE = """
+SELECT earliest, number
+FROM (SELECT number, min(number) OVER (PARTITION BY output) AS earliest FROM jobs)
+WHERE earliest < number ORDER BY number LIMIT 1
+"""
+"""The first job whose output is that of an earlier one."""
+
+_CROSSED = """
+SELECT number FROM (
+    SELECT number, min(number) OVER (PARTITION BY name) AS least FROM (
+        SELECT output AS name, number FROM jobs WHERE output != input
+        UNION ALL SELECT input, -number FROM jobs
+    )
+) WHERE least < 0 AND number > 0 ORDER BY number LIMIT 1
+"""
+"""The first job whose output is an input, of another job: inputs count below zero."""
 
 
 class Listing:
-    """A list of jobs that takes 16 bytes of memory for each, however long their names.
+    """A list of jobs that takes the same memory however long it is: it is on the disk.
+
+    It is a database of SQLite's, in a temporary file that has no name and that nobody has
+    to remove. With the checks, a million jobs whose names have 60 bytes take 0.5 GB of disk
+    and 20 seconds, ten million ten times as much.
 
     Parameters
     ----------
     jobs : iterable of Job
         Read once, at once; read back as often as needed.
+
+    Raises
+    ------
+    ConvcliError
+        If there is no room on the disk.
     """
 
     def __init__(self, jobs: Iterable[Job]) -> None:
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - see close
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._file.close)
-            self._count = sum(1 for _ in map(self._keep, jobs))
+        with contextlib.ExitStack() as stack, _told():
+            self._database = sqlite3.connect("", isolation_level=None)
+            stack.callback(self._database.close)
+            self._database.executescript(_TABLE)
+            self._database.execute("BEGIN")
+            self._count = self._database.executemany(_KEEP, map(_row, jobs)).rowcount
+            self._database.execute("COMMIT")
             stack.pop_all()
-        self._end = self._file.tell()
-
-    def _keep(self, job: Job) -> None:
-        for place in (job.source, job.target):
-            self._file.write(places.encoded(place) + _END)
 
     def __enter__(self) -> Self:
         return self
@@ -50,22 +80,19 @@ class Listing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self._database.close()
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Job]:
-        names = (places.decoded(name) for name in self._names())
-        return (Job(source, target) for source, target in zip(names, names, strict=True))
+        with _told():
+            rows = self._database.execute("SELECT source, target FROM jobs ORDER BY number")
+            yield from (_job(*row) for row in rows)
 
-    def _names(self) -> Iterator[bytes]:
-        rest = b""
-        for start in range(0, self._end, _BLOCK):
-            # Several may read at the same time, each at its own place.
-            self._file.seek(start)
-            *whole, rest = (rest + self._file.read(_BLOCK)).split(_END)
-            yield from whole
+    def _numbered(self, number: int) -> Job:
+        query = "SELECT source, target FROM jobs WHERE number = ?"
+        return _job(*self._database.execute(query, (number,)).fetchone())
 
     def check(self, *, may_exist: bool) -> None:
         """Refuse jobs that would get into each other's way.
@@ -82,65 +109,49 @@ class Listing:
             there already.
         """
         self._refuse_private()
-        sources, targets = self._hashes()
-        ordered = np.sort(targets)
-        twice = ordered[1:][ordered[1:] == ordered[:-1]]
-        if twice.size:
-            self._refuse_twice(set(twice.tolist()))
-        # By hand: np.intersect1d imports numpy.ma, which takes 13 ms.
-        other = sources[sources != targets]
-        found = np.minimum(np.searchsorted(ordered, other), len(ordered) - 1)
-        crossed = other[ordered[found] == other]
-        if crossed.size:
-            self._refuse_crossed(set(crossed.tolist()))
+        with _told():
+            self._refuse_twice()
+            self._refuse_crossed()
         if not may_exist:
             self._refuse_taken()
 
+    def _targets(self) -> Iterator[str]:
+        with _told():
+            rows = self._database.execute("SELECT target FROM jobs ORDER BY number")
+            yield from (places.decoded(target) for (target,) in rows)
+
     def _refuse_private(self) -> None:
-        for job in self:
-            if places.is_private(job.target):
-                raise BatchError(
-                    f"{job.target}: a batch has many processes, and memory:// ends with the "
-                    "one that wrote there: use a path, or the URL of a store"
-                )
+        private = next(filter(places.is_private, self._targets()), None)
+        if private is not None:
+            raise BatchError(
+                f"{private}: a batch has many processes, and memory:// ends with the one that "
+                "wrote there: use a path, or the URL of a store"
+            )
 
-    def _hashes(self) -> NDArray[np.int64]:
-        """Return the hashes of inputs and of outputs; what has the same is compared."""
-        hashes = np.empty((2, len(self)), np.int64)
-        for index, job in enumerate(self):
-            hashes[:, index] = hash(places.key(job.source)), hash(_written(job))
-        return hashes
+    def _refuse_twice(self) -> None:
+        numbers = self._database.execute(_TWICE).fetchone()
+        if numbers is None:
+            return
+        first, second = map(self._numbered, numbers)
+        if key(first.source) == key(second.source):
+            raise BatchError(f"{second.source}: the input is given twice: name it once")
+        raise BatchError(
+            f"{first.source} and {second.source} would both be written to {second.target}: "
+            "tell them apart by {stem}, {parent} or {suffix} in --name, or keep their folders "
+            "with --recursive"
+        )
 
-    def _refuse_twice(self, hashes: Collection[int]) -> None:
-        first: dict[str, Job] = {}
-        for job in self:
-            key = _written(job)
-            if hash(key) not in hashes:
-                continue
-            if key not in first:
-                first[key] = job
-            elif places.key(job.source) == places.key(first[key].source):
-                raise BatchError(f"{job.source}: the input is given twice: name it once")
-            else:
-                raise BatchError(
-                    f"{first[key].source} and {job.source} would both be written to "
-                    f"{job.target}: tell them apart by {{stem}}, {{parent}} or {{suffix}} in "
-                    "--name, or keep their folders with --recursive"
-                )
-
-    def _refuse_crossed(self, hashes: Collection[int]) -> None:
-        keys = (places.key(job.source) for job in self)
-        inputs = {key for key in keys if hash(key) in hashes}
-        for job in self:
-            key = _written(job)
-            if key in inputs and key != places.key(job.source):
-                raise BatchError(
-                    f"{job.target}: the output of {job.source} is another input: use "
-                    "another --out-dir or --name"
-                )
+    def _refuse_crossed(self) -> None:
+        numbers = self._database.execute(_CROSSED).fetchone()
+        if numbers is not None:
+            job = self._numbered(*numbers)
+            raise BatchError(
+                f"{job.target}: the output of {job.source} is another input: use another "
+                "--out-dir or --name"
+            )
 
     def _refuse_taken(self) -> None:
-        taken = places.taken(job.target for job in self)
+        taken = places.taken(self._targets())
         first = next(taken, None)
         if first is None:
             return
@@ -152,5 +163,22 @@ class Listing:
         )
 
 
-def _written(job: Job) -> str:
-    return places.key(places.first_map(job.target))
+def _row(job: Job) -> tuple[bytes, ...]:
+    written = key(places.first_map(job.target))
+    return tuple(map(places.encoded, (job.source, job.target, key(job.source), written)))
+
+
+def _job(source: bytes, target: bytes) -> Job:
+    return Job(places.decoded(source), places.decoded(target))
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say on one line what the disk does not take."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ConvcliError(
+            f"the list of files cannot be kept on the disk: {error}: make room where temporary "
+            "files go, or set TMPDIR to another folder"
+        ) from None

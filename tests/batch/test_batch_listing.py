@@ -1,0 +1,191 @@
+"""Jobs are listed on the disk, and refused where they would get into each other's way."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.support import environment
+from convcli.batch.job import Job
+from convcli.batch.listing import Listing
+from convcli.batch.sameness import key
+from convcli.errors import BatchError
+
+LISTED = """\
+import sys
+from pathlib import Path
+from convcli.batch.job import Job
+from convcli.batch.listing import Listing
+jobs = (Job(f"/in/{n}.png", f"/out/{n}.png") for n in range(int(sys.argv[1])))
+with Listing(jobs) as listing:
+    listing.check(may_exist=False)
+    sum(1 for _ in listing)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
+"""
+"""Prints the peak of a process that lists and checks so many jobs."""
+
+LIMITED = """\
+import resource
+import sys
+from convcli.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+main(sys.argv[1:], prog_name="convcli")
+"""
+"""The program, where no file may have more than a tenth of a megabyte."""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder with a picture in a folder, and be in it."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "b.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(jobs: list[Job], *, may_exist: bool = True) -> str:
+    with Listing(jobs) as listing, pytest.raises(BatchError) as caught:
+        listing.check(may_exist=may_exist)
+    return str(caught.value)
+
+
+def test_a_listing_gives_its_jobs_back_as_often_as_asked() -> None:
+    odd = ["a b", "two\nlines", "grüße", os.fsdecode(b"\xff"), "-", "x" * 255]
+    jobs = [Job(f"{n}{name}", f"out/{name}") for name in odd for n in range(500)]
+    with Listing(iter(jobs)) as listing:
+        assert len(listing) == 3000
+        first, second = iter(listing), iter(listing)
+        assert next(first) == next(second) == jobs[0]
+        assert list(listing) == jobs
+        assert list(first) == jobs[1:]
+
+
+@pytest.mark.usefixtures("tree")
+def test_two_inputs_with_one_output_are_refused() -> None:
+    said = refused([Job("x/a.png", "out/a.png"), Job("y/a.png", "./out/../out/a.png")])
+    assert said.startswith("x/a.png and y/a.png would both be written to ")
+
+
+@pytest.mark.usefixtures("tree")
+def test_an_input_that_is_given_twice_is_refused() -> None:
+    assert "photos/./b.png: the input is given twice" in refused(
+        [Job("photos/b.png", "out/b.png"), Job("photos/./b.png", "out/b.png")]
+    )
+
+
+def test_a_link_to_a_folder_hides_no_collision(tree: Path) -> None:
+    (tree / "link").symlink_to(tree / "photos")
+    assert "would both" in refused([Job("1.png", "link/a.png"), Job("2.png", "photos/a.png")])
+
+
+@pytest.mark.usefixtures("tree")
+def test_an_output_that_is_another_input_is_refused() -> None:
+    said = refused([Job("a.png", "b.png"), Job("b.png", "c.png")])
+    assert said.startswith("b.png: the output of a.png is another input")
+
+
+@pytest.mark.usefixtures("tree")
+def test_an_output_that_is_its_own_input_is_no_collision() -> None:
+    with Listing([Job("photos/b.png", "photos/b.png")]) as listing:
+        listing.check(may_exist=True)
+
+
+def test_outputs_that_exist_are_refused_and_counted(tree: Path) -> None:
+    (tree / "gone.png").symlink_to("nowhere")
+    jobs = [Job(str(n), name) for n, name in enumerate(["photos/b.png", "x.png", "gone.png"])]
+    said = refused(jobs, may_exist=False)
+    assert said.startswith("photos/b.png: the output exists (and 1 more outputs)")
+
+
+def test_the_first_map_stands_for_all(tree: Path) -> None:
+    (tree / "a-0.png").write_bytes(b"")
+    assert "exists" in refused([Job("a.png", "a-{map}.png")], may_exist=False)
+
+
+def test_names_differ_as_the_disk_says(tree: Path) -> None:
+    # On most disks of Linux A is not a; on those of Windows and macOS it is.
+    folds = (tree / "PHOTOS").exists()
+    assert (key("photos/B.png") == key("photos/b.png")) is folds
+
+
+# ------------------------------------------------------------------ any number of jobs
+
+NAMES = st.sampled_from(["/x/a", "/x/b", "/x/c", "/x/y/../a", "/x/./b", "/y/a"])
+
+
+def expected(jobs: list[Job]) -> str:
+    """Say, by comparing each job with each, how a refusal begins; empty where there is none."""
+    same = {name: os.path.normpath(name) for job in jobs for name in (job.source, job.target)}
+    for later, job in enumerate(jobs):
+        for first in jobs[:later]:
+            if same[first.target] == same[job.target]:
+                if same[first.source] == same[job.source]:
+                    return f"{job.source}: the input is given twice"
+                return f"{first.source} and {job.source} would both be written to {job.target}"
+    for job in jobs:
+        others = {same[other.source] for other in jobs} - {same[job.source]}
+        if same[job.target] in others:
+            return f"{job.target}: the output of {job.source} is another input"
+    return ""
+
+
+@given(st.lists(st.builds(Job, NAMES, NAMES), max_size=5))
+def test_refusals_are_those_of_comparing_each_job_with_each(jobs: list[Job]) -> None:
+    wanted, said = expected(jobs), ""
+    with Listing(jobs) as listing:
+        try:
+            listing.check(may_exist=True)
+        except BatchError as error:
+            said = str(error)
+    assert (said.startswith(wanted), bool(said)) == (True, bool(wanted))
+
+
+def test_collisions_are_found_far_apart() -> None:
+    jobs = [Job(f"/in/{n}", f"/out/{n}") for n in range(20_000)]
+    assert "/in/7 and /other would both" in refused([*jobs, Job("/other", "/out/7")])
+    assert "/in/19999: the output of /other is" in refused([Job("/other", "/in/19999"), *jobs])
+    assert "/in/3: the input is given twice" in refused([*jobs, *jobs[3:]])
+
+
+def test_an_empty_list_has_no_jobs() -> None:
+    with Listing([]) as listing:
+        listing.check(may_exist=False)
+        assert (len(listing), list(listing)) == (0, [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
+def test_memory_does_not_grow_with_the_jobs() -> None:
+    def peak(jobs: int) -> int:
+        ran = subprocess.run(
+            [sys.executable, "-c", LISTED, str(jobs)],
+            capture_output=True,
+            check=True,
+            env=environment(),
+        )
+        return int(ran.stdout)
+
+    # 16 bytes a job would be 1.6 MB; what is sorted at a time is half a megabyte.
+    assert peak(100_000) - peak(1_000) < 1_200_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux limits the size of files")
+def test_a_disk_without_room_for_the_list_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("".join(f"{n}.png\n" for n in range(20_000)))
+    words = ["apply", "box", "--files-from", "list", "--out-dir", "out"]
+    ran = subprocess.run(
+        [sys.executable, "-c", LIMITED, *words],
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("Error: the list of files cannot be kept on the disk: ")
+    assert len(ran.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
