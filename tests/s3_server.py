@@ -54,11 +54,20 @@ class Bucket:
         return self._ask("GET", key)
 
     def keys(self) -> list[str]:
-        tree = ET.fromstring(self._ask("GET", ""))  # noqa: S314 - our own server's
+        return self._listed("")
+
+    def uploads(self) -> list[str]:
+        """Return the keys of objects of which parts were sent, but not all."""
+        return self._listed("?uploads")
+
+    def _listed(self, question: str) -> list[str]:
+        tree = ET.fromstring(self._ask("GET", "", question=question))  # noqa: S314 - our own server's
         return [key.text or "" for key in tree.iter() if key.tag.endswith("}Key")]
 
-    def _ask(self, method: str, key: str, data: bytes | None = None) -> bytes:
-        address = f"{self.endpoint}/{self.name}/{quote(key)}"
+    def _ask(
+        self, method: str, key: str, data: bytes | None = None, question: str = ""
+    ) -> bytes:
+        address = f"{self.endpoint}/{self.name}/{quote(key)}{question}"
         request = urllib.request.Request(address, data, _HEADERS, method=method)  # noqa: S310 - http
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http
             body: bytes = answer.read()

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from convcli.cli.documents import show_json
 from convcli.cli.options import option
 from convcli.records import Record
-from convcli.storage import is_zarr
+from convcli.storage import is_url, is_zarr
 from convcli.wording import counted
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _cluster(large: Large) -> Iterator[Any]:
     source, target = _places(large)
     with connected(large.cluster, large.retries) as client:
         # A TIFF is written here: only the chunks of an array are written by the workers.
-        if Path(target).parent.is_dir() or not is_zarr(target):
+        if is_url(target) or Path(target).parent.is_dir() or not is_zarr(target):
             check_sight(client, Job(source, target if is_zarr(target) else source))
         yield client
 

@@ -116,15 +116,17 @@ def read_document(
             return _decode(file, prefix, label, reading)
 
 
-def read_metadata(source: "str | Path", frame: int = 0) -> tuple[Metadata, str]:
+def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]:
     """Read what a TIFF says about a page, and the name of its mode; no pixel is decoded.
 
     Parameters
     ----------
-    source : str or Path
-        A TIFF of any size.
+    file : binary file
+        A TIFF of any size; it can seek.
     frame : int
         The page.
+    name : str
+        What errors call it.
 
     Returns
     -------
@@ -134,12 +136,12 @@ def read_metadata(source: "str | Path", frame: int = 0) -> tuple[Metadata, str]:
     Raises
     ------
     ImageError
-        If there is no such file.
+        If it cannot be read.
     """
     unlimited = Reading(max_pixels=2**62)
-    with _faults(str(source), unlimited), guarded(unlimited), without_chatter():
+    with _faults(name, unlimited), guarded(unlimited), without_chatter():
         try:
-            with Image.open(source, formats=("TIFF",)) as opened:
+            with Image.open(file, formats=("TIFF",)) as opened:
                 if frame:
                     opened.seek(frame)
                 return metadata_of(opened)[0], opened.mode

@@ -15,13 +15,15 @@ from convcli.filtering.stages import Operand
 from convcli.images import MAX_PIXELS, Saving
 from convcli.large.blocks import Blocks, chunks_of
 from convcli.large.passes import Task, each
-from convcli.large.targets import Target, check_target, target_for
-from convcli.large.tiff_source import close_all, open_tiff
+from convcli.large.targets import check_target, target_for
+from convcli.large.tiff_file import close_all
+from convcli.large.tiff_opening import open_tiff
 from convcli.large.tiling import Tiling, tiling_for
 from convcli.large.work import Work
+from convcli.large.written import Target
 from convcli.large.zarr_source import open_zarr
 from convcli.records import replace
-from convcli.storage import is_url, is_zarr, local_path
+from convcli.storage import is_zarr, local_path
 
 Progress = Callable[[int, int, float], None]
 """Is told how many blocks are done, of how many, and how many megapixels that are."""
@@ -49,10 +51,10 @@ def filter_large(
     kernels : sequence of Kernel or Operator
         The chain.
     source : str
-        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C), which
-        may stand at a URL that fsspec knows.
+        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C): a path, or
+        a URL that fsspec knows, of a store that sends parts of files.
     target : str
-        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr`` on a disk.
+        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
         How; but for `Options.colormap` and `Options.direction`.
     frame : int, optional
@@ -94,6 +96,7 @@ def filter_large(
         work = run.prepared(work)
         with target_for(target, work, tiling.chunk, saving) as into:
             seen = run.write(work, into)
+            opened.check_unchanged()
     finally:
         close_all()
     report = work.course.report(
@@ -192,11 +195,6 @@ def _work(kernels: Sequence[Operand], source: str, options: Options, frame: int 
     if options.colormap is not None or options.direction:
         name = "--direction" if options.direction else "--colormap"
         raise ImageError(f"{source}: {name} needs the whole picture in memory: leave it out")
-    if is_url(source) and not is_zarr(source):
-        raise ImageError(
-            f"{source}: a TIFF is read block by block from a disk only: copy it there, or keep "
-            "it as a .zarr, which is read from a store too"
-        )
     opened = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
     if frame is not None and is_zarr(source):
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")

@@ -1,5 +1,6 @@
 """All blocks of a picture, through `dask.array`: on threads of this machine or a cluster."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -17,6 +18,9 @@ Task = Callable[[Work, slice, slice], Result]
 
 _AHEAD = 2
 """Blocks a thread that are handed out: results wait while the ones before are written."""
+
+_PATIENCE = 60
+"""Seconds for workers to end what they are at, where nothing more is done: some may be lost."""
 
 
 def each(
@@ -95,7 +99,10 @@ def _on_threads(tasks: list[Any], jobs: int) -> Iterator[Any]:
     pool = ThreadPoolExecutor(jobs)
     try:
         yield from _in_order(
-            tasks, lambda task: pool.submit(task.compute, scheduler="synchronous"), jobs
+            tasks,
+            lambda task: pool.submit(task.compute, scheduler="synchronous"),
+            jobs,
+            deque(),
         )
     finally:
         # After an error or an interrupt each thread ends the block that it is at.
@@ -105,8 +112,11 @@ def _on_threads(tasks: list[Any], jobs: int) -> Iterator[Any]:
 def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
     distributed = needed("distributed", "cluster")
     threads = max(1, sum(client.nthreads().values()))
+    running: deque[Any] = deque()
     try:
-        yield from _in_order(tasks, lambda task: client.compute(task, retries=retries), threads)
+        yield from _in_order(
+            tasks, lambda task: client.compute(task, retries=retries), threads, running
+        )
     except distributed.KilledWorker:
         raise ClusterError(
             "a block has killed the workers that computed it: use less --memory, or more "
@@ -116,11 +126,22 @@ def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
         raise ClusterError(
             "the cluster has gone away: look at its scheduler, and run it again"
         ) from None
+    finally:
+        # After an error or an interrupt too, workers write to the end what they are at.
+        with contextlib.suppress(TimeoutError, CancelledError), client.as_current():
+            distributed.wait(list(running), timeout=_PATIENCE)
 
 
-def _in_order(tasks: list[Any], begin: Callable[[Any], Any], workers: int) -> Iterator[Any]:
-    """Yield results in the order of the tasks: so the bytes of a file are always the same."""
-    running: deque[Any] = deque()
+def _in_order(
+    tasks: list[Any],
+    begin: Callable[[Any], Any],
+    workers: int,
+    running: deque[Any],
+) -> Iterator[Any]:
+    """Yield results in the order of the tasks: so the bytes of a file are always the same.
+
+    What is handed out is in `running`.
+    """
     for task in tasks:
         with uninterrupted():
             running.append(begin(task))

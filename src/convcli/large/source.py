@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images import Metadata
+from convcli.storage import ABSENT, in_one_line, is_url
 
 Values: TypeAlias = NDArray[Any]
 
@@ -68,6 +69,15 @@ class Source(abc.ABC):
             If the file is damaged or gone.
         """
 
+    def check_unchanged(self) -> None:  # noqa: B027 - few can tell
+        """Check that it is the picture that was opened, where that can be told.
+
+        Raises
+        ------
+        ImageError
+            If another has taken its place, so that what was read may be of both.
+        """
+
 
 def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """Cut a rectangle at the chunks' edges.
@@ -90,12 +100,29 @@ def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[s
 @contextlib.contextmanager
 def faults(label: str) -> Iterator[None]:
     """Turn what goes wrong in a file into one line that names it and the fault."""
+    with _damage(label), _absence(label):
+        yield
+
+
+def _absence(label: str) -> contextlib.AbstractContextManager[None]:
+    """Turn what a disk or a store raises into one line: what it holds is not looked at."""
+    return in_one_line(label, "read", ABSENT) if is_url(label) else _of_disk(label)
+
+
+@contextlib.contextmanager
+def _of_disk(label: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise ImageError(f"{label}: no such file: check the path") from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
+
+
+@contextlib.contextmanager
+def _damage(label: str) -> Iterator[None]:
+    try:
+        yield
     except _FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(

@@ -2,7 +2,10 @@
 
 from convcli.storage.folders import is_zarr, replacing_folder
 from convcli.storage.paths import remove_left_by
+from convcli.storage.prefixes import replacing_prefix
+from convcli.storage.ranges import Ranges, ranges_of
 from convcli.storage.replacing import replacing
+from convcli.storage.stores import ABSENT, NO_BUCKET, in_one_line
 from convcli.storage.urls import (
     fetched,
     files_in,
@@ -12,12 +15,17 @@ from convcli.storage.urls import (
     is_url,
     local_path,
     matching,
+    put,
     size_of,
 )
 
 __all__ = [
+    "ABSENT",
+    "NO_BUCKET",
+    "Ranges",
     "fetched",
     "files_in",
+    "in_one_line",
     "is_folder",
     "is_pattern",
     "is_there",
@@ -25,8 +33,11 @@ __all__ = [
     "is_zarr",
     "local_path",
     "matching",
+    "put",
+    "ranges_of",
     "remove_left_by",
     "replacing",
     "replacing_folder",
+    "replacing_prefix",
     "size_of",
 ]

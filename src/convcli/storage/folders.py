@@ -9,8 +9,12 @@ from convcli.errors import ImageError
 from convcli.storage.paths import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
+
+    IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
+
+OTHER_THINGS = "it is a folder with other things in it: name a new one"
 
 _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 
@@ -27,9 +31,7 @@ def is_zarr(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def replacing_folder(
-    target: "str | Path", is_output: "Callable[[Path], bool]"
-) -> "Iterator[Path]":
+def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[Path]":
     """Make a folder beside the target, and rename it there at the end.
 
     Where anything fails it is removed, and an existing target is as it was.
@@ -39,7 +41,7 @@ def replacing_folder(
     target : str or Path
         The folder to make or to replace.
     is_output : callable
-        Tells whether an existing folder is what may be replaced.
+        Tells, by the names in a folder and what reads one, whether it may be replaced.
 
     Yields
     ------
@@ -66,14 +68,12 @@ def replacing_folder(
         _removed(temporary)
 
 
-def _check(final: "Path", label: str, is_output: "Callable[[Path], bool]") -> None:
+def _check(final: "Path", label: str, is_output: "IsOutput") -> None:
     if final.exists() and not final.is_dir():
         raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
-    if final.is_dir() and any(final.iterdir()) and not is_output(final):
-        raise ImageError(
-            f"{label}: cannot be written: it is a folder with other things in it: name a "
-            "new one"
-        )
+    names = {path.name for path in final.iterdir()} if final.is_dir() else set()
+    if names and not is_output(names, lambda name: (final / name).read_bytes()):
+        raise ImageError(f"{label}: cannot be written: {OTHER_THINGS}")
 
 
 def _beside(final: "Path") -> "Path":

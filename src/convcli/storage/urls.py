@@ -1,12 +1,11 @@
-"""URLs of object stores, through fsspec, which is imported when one is seen."""
+"""URLs of object stores: what stands there, all of it at once."""
 
-import contextlib
+import os
 import re
-import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from convcli.errors import ImageError
+from convcli.storage.stores import ABSENT, NO_BUCKET, store_of, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,20 +13,13 @@ if TYPE_CHECKING:
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+::)*[A-Za-z][A-Za-z0-9+.-]+://")
 """What a URL begins with; a drive of Windows has one letter. ``a::b://`` goes through a."""
 
+PART = 2**23
+"""Bytes that are sent to a store together; S3 takes no less than 5 MiB, and the last."""
+
+_MOST_PARTS = 9_000
+"""S3 takes 10,000 parts of an object."""
+
 _PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
-
-_FAULTS = (
-    ("aiohttp", "ClientError"),
-    ("azure.core.exceptions", "AzureError"),
-    ("botocore.exceptions", "BotoCoreError"),
-    ("gcsfs.retry", "HttpError"),
-    ("google.auth.exceptions", "GoogleAuthError"),
-    ("requests.exceptions", "RequestException"),
-)
-"""What stores raise beside OSError, by module: looked for only where one is in use."""
-
-_ABSENT = "no such file: check the URL"
-_INSTALL = "pip install 'convcli[cluster]'"
 
 
 def is_url(name: "str | Path") -> bool:
@@ -67,7 +59,7 @@ def local_path(name: "str | Path") -> str | None:
     """
     if not is_url(name):
         return str(name)
-    store, path = _store(str(name))
+    store, path = store_of(str(name))
     return path if "file" in _protocols(store) else None
 
 
@@ -79,7 +71,7 @@ def fetched(url: str, most: int) -> bytes:
     ImageError
         If there is nothing, or it cannot be read.
     """
-    with _told(url, "read", _ABSENT) as (store, path), store.open(path, "rb") as file:
+    with told(url, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
         data: bytes = file.read(most)
     return data
 
@@ -92,11 +84,32 @@ def put(url: str, data: bytes) -> None:
     ImageError
         If the store refuses.
     """
-    with _told(url, "written", "the bucket or folder does not exist: make it first") as (
-        store,
-        path,
-    ):
+    with told(url, "written", NO_BUCKET) as (store, path):
         store.pipe_file(path, data)
+
+
+def put_file(url: str, file: BinaryIO) -> None:
+    """Store what a file holds at a URL in one step, though a part after the other is sent.
+
+    Raises
+    ------
+    ImageError
+        If the store refuses.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= PART:
+        put(url, file.read())
+        return
+    block = max(PART, -(-size // _MOST_PARTS))
+    # A transaction belongs to a store: no other thread's files may come into this one.
+    with (
+        told(url, "written", NO_BUCKET, skip_instance_cache=True) as (store, path),
+        store.transaction,
+        store.open(path, "wb", block_size=block) as sent,
+    ):
+        while data := file.read(PART):
+            sent.write(data)
 
 
 def is_there(url: str) -> bool:
@@ -107,7 +120,7 @@ def is_there(url: str) -> bool:
     ImageError
         If the store does not answer.
     """
-    with _told(url, "looked up", _ABSENT) as (store, path):
+    with told(url, "looked up", ABSENT) as (store, path):
         return bool(store.exists(path))
 
 
@@ -119,7 +132,7 @@ def size_of(url: str) -> int:
     ImageError
         If there is nothing, or the store does not answer.
     """
-    with _told(url, "looked up", _ABSENT) as (store, path):
+    with told(url, "looked up", ABSENT) as (store, path):
         return int(store.size(path) or 0)
 
 
@@ -131,7 +144,7 @@ def is_folder(url: str) -> bool:
     ImageError
         If the store does not answer.
     """
-    with _told(url, "looked up", _ABSENT) as (store, path):
+    with told(url, "looked up", ABSENT) as (store, path):
         return bool(store.isdir(path))
 
 
@@ -143,7 +156,7 @@ def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     ImageError
         If the store does not answer.
     """
-    with _told(url, "listed", _ABSENT) as (store, path):
+    with told(url, "listed", ABSENT) as (store, path):
         found = store.find(path, maxdepth=None if recursive else 1)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in found)
@@ -157,67 +170,13 @@ def matching(pattern: str) -> list[str]:
     ImageError
         If the store does not answer.
     """
-    with _told(pattern, "listed", _ABSENT) as (store, path):
+    with told(pattern, "listed", ABSENT) as (store, path):
         found = store.glob(path, detail=True)
     return sorted(
         store.unstrip_protocol(name) for name, facts in found.items() if facts["type"] == "file"
     )
 
 
-def _store(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL, and the path in it."""
-    try:
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - only where a URL is seen
-    except ImportError:
-        raise ImageError(f"{url}: URLs need the package fsspec: {_INSTALL}") from None
-    try:
-        store, path = url_to_fs(url)
-    except ImportError as error:
-        raise ImageError(f"{url}: its store needs another package: {error}") from None
-    except ValueError as error:
-        raise ImageError(
-            f"{url}: expected a path, or a URL of a store that fsspec knows (s3, gs, file, "
-            f"memory …): {error}"
-        ) from None
-    except _faults(OSError) as error:
-        raise ImageError(f"{url}: its store cannot be used: {_line(error)}") from None
-    return store, path
-
-
 def _protocols(store: Any) -> tuple[str, ...]:
     names = store.protocol
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-@contextlib.contextmanager
-def _told(url: str, done: str, absent: str) -> Iterator[tuple[Any, str]]:
-    """Give the file system of a URL and the path in it; turn what it raises into one line."""
-    found = _store(url)
-    try:
-        yield found
-    except FileNotFoundError:
-        raise ImageError(f"{url}: cannot be {done}: {absent}") from None
-    except PermissionError:
-        raise ImageError(
-            f"{url}: cannot be {done}: no permission: check the credentials"
-        ) from None
-    except IsADirectoryError:
-        raise ImageError(
-            f"{url}: cannot be {done}: it is a folder: name a file in it"
-        ) from None
-    except _faults(OSError, ValueError, NotImplementedError) as error:
-        raise ImageError(
-            f"{url}: cannot be {done}: {_line(error)}: check the URL, the credentials and "
-            "the network"
-        ) from None
-
-
-def _faults(*own: type[Exception]) -> tuple[type[Exception], ...]:
-    """Return exceptions, and beside them those of the stores in use."""
-    loaded = ((sys.modules.get(module), name) for module, name in _FAULTS)
-    return (*own, *(getattr(module, name) for module, name in loaded if module is not None))
-
-
-def _line(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) else None
-    return " ".join((text or str(error) or type(error).__name__).split()).rstrip(".:")

@@ -1,0 +1,159 @@
+"""Zarr arrays: chunks are written where they are computed, what makes them an array last."""
+
+import contextlib
+import json
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convcli.errors import ImageError
+from convcli.images import EncodedTile
+from convcli.large.extra import needed, uninterrupted
+from convcli.large.source import cut
+from convcli.large.work import Part, Work
+from convcli.large.written import Target, Written
+from convcli.storage import (
+    NO_BUCKET,
+    in_one_line,
+    is_url,
+    put,
+    replacing_folder,
+    replacing_prefix,
+)
+
+_FLAT = 2
+"""Axes of an array without channels."""
+
+_FACTS, _OLDER_FACTS = "zarr.json", ".zarray"
+"""Objects that tell what an array is, of two versions of the format."""
+
+_CHUNKS = "c"
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrChunks:
+    """Computes blocks and stores them where they belong; can be pickled.
+
+    Attributes
+    ----------
+    path : str
+        The path or URL that chunks are written below.
+    facts : str
+        What tells that they are an array, as JSON: it is not there yet.
+    label : str
+        What messages call the output.
+    """
+
+    path: str
+    facts: str
+    label: str
+
+    def __call__(self, work: Work, rows: slice, columns: slice) -> Written:
+        """Compute a block and store it."""
+        part = work.part(rows, columns)
+        samples = _samples(part)
+        with _faults(self.label):
+            array = self._array()
+            values = samples[..., 0] if array.ndim == _FLAT else samples
+            # Chunk by chunk: of several at once some are still written when one has failed.
+            for down, across in cut(rows, columns, array.chunks[:_FLAT]):
+                array[down, across] = values[
+                    down.start - rows.start : down.stop - rows.start,
+                    across.start - columns.start : across.stop - columns.start,
+                ]
+        return Written(part.seen, [])
+
+    def _array(self) -> Any:
+        zarr = needed("zarr", self.label)
+        stores = needed("zarr.storage", self.label)
+        of_url, of_folder = stores.FsspecStore.from_url, stores.LocalStore
+        store = of_url(self.path) if is_url(self.path) else of_folder(self.path)
+        return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.facts))
+
+
+@contextlib.contextmanager
+def zarr_target(
+    path: str, work: Work, chunk: tuple[int, int], *, flat: bool
+) -> Iterator[Target]:
+    """Write a Zarr array (H', W', C), or (H', W') where it is flat: complete, or not at all.
+
+    Parameters
+    ----------
+    path : str
+        Its path or URL.
+    work : Work
+        What is written.
+    chunk : (int, int)
+        Rows and columns of its chunks.
+    flat : bool
+        Whether it has no axis for channels.
+    """
+    facts = _facts(path, work, chunk, flat=flat)
+    with _replacing(path) as place:
+        yield Target(ZarrChunks(place, facts.decode(), path), _no_tile)
+        if is_url(place):
+            put(f"{place}/{_FACTS}", facts)
+        else:
+            (Path(place) / _FACTS).write_bytes(facts)
+
+
+def _facts(path: str, work: Work, chunk: tuple[int, int], *, flat: bool) -> bytes:
+    """Return what tells that chunks are an array: that of an array in memory."""
+    rows, columns, channels = work.shape
+    shape: tuple[int, ...] = (rows, columns, channels + work.source.alpha)
+    chunks: tuple[int, ...] = (*chunk, shape[2])
+    held: dict[str, Any] = {}
+    with uninterrupted():
+        needed("zarr", path).create_array(
+            held,
+            shape=shape[:_FLAT] if flat else shape,
+            chunks=chunks[:_FLAT] if flat else chunks,
+            dtype=work.dtype,
+        )
+    facts: bytes = held[_FACTS].to_bytes()
+    return facts
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Yield what chunks are written below."""
+    if is_url(path):
+        with replacing_prefix(path, (_FACTS, _OLDER_FACTS), _is_array_or_left) as place:
+            yield place
+    else:
+        with replacing_folder(path, _is_array) as folder:
+            yield str(folder)
+
+
+def _faults(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turn what a store raises into one line; a folder is told of where it is renamed."""
+    if not is_url(path):
+        return contextlib.nullcontext()
+    return in_one_line(path, "written", NO_BUCKET, NotImplementedError)
+
+
+def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
+    """Tell whether names are those of one array, of either version of the format."""
+    if _OLDER_FACTS in names:
+        return True
+    try:
+        told = json.loads(read(_FACTS)) if _FACTS in names else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("node_type") == "array"
+
+
+def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
+    """Tell the same, or that a run was killed there before it could remove its chunks."""
+    return set(names) == {_CHUNKS} or _is_array(names, read)
+
+
+def _samples(part: Part) -> Any:
+    return part.values if part.alpha is None else np.dstack([part.values, part.alpha])
+
+
+def _no_tile(tile: EncodedTile) -> None:
+    raise ImageError(f"expected a chunk that was stored, got tile {tile.index}")
