@@ -7,18 +7,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convcli.engine import Seen, Store, ValueRange
+from convcli.engine import Seen, ValueRange
 from convcli.engine.scratch import Scratch
-from convcli.engine.tiles import Tile
+from convcli.engine.store import Accumulators, Rule
 
 RAW = [-300.0, -0.5, 0.5, 1.5, 255.4, 255.6]
 
 
-def write(store: Store, values: Any, row: int = 0, dtype: str = "float64") -> Seen:
+def write(
+    out: NDArray[Any], values: Any, row: int = 0, dtype: str = "float64", **rule: Any
+) -> Seen:
     """Write one row of accumulators."""
     accumulators = np.array([values], dtype)
-    columns = slice(0, None)
-    return store.write(accumulators, Tile(slice(row, row + 1), columns), Scratch())
+    part = out[row : row + 1]
+    block = Accumulators(accumulators, accumulators)
+    return Rule(out.dtype, **rule).finish(block, part.shape, None, Scratch())(part)
 
 
 def row_of_bytes(length: int) -> NDArray[np.uint8]:
@@ -39,7 +42,7 @@ def test_ranges_of_bytes(
 ) -> None:
     """-0.5 and 0.5 around 128 are ties: both go to 128, the even neighbour."""
     out = row_of_bytes(6)
-    seen = write(Store(out, pixels=pixels), RAW, dtype=dtype)
+    seen = write(out, RAW, dtype=dtype, pixels=pixels)
     assert out.ravel().tolist() == expected
     assert seen.clipped == clipped
     assert seen.low == -300
@@ -60,14 +63,14 @@ def test_ranges_of_whole_numbers(
 ) -> None:
     """30,000 + 128 still fits an int16, and 32,700 + 128 no more."""
     out = row_of_bytes(6)
-    seen = write(Store(out, pixels=pixels), [-30_000, -129, -1, 200, 255, 32_700], dtype=dtype)
+    seen = write(out, [-30_000, -129, -1, 200, 255, 32_700], dtype=dtype, pixels=pixels)
     assert out.ravel().tolist() == expected
     assert (seen.low, seen.high, seen.clipped) == (-30_000, 32_700, clipped)
 
 
 def test_sixteen_bits_shift_to_their_own_middle() -> None:
     out = np.empty((1, 3, 1), np.uint16)
-    seen = write(Store(out, pixels=ValueRange.SHIFT), [-40_000.0, 0.0, 40_000.0])
+    seen = write(out, [-40_000.0, 0.0, 40_000.0], pixels=ValueRange.SHIFT)
     assert out.ravel().tolist() == [0, 32_768, 65_535]
     assert seen.clipped == 2
 
@@ -77,26 +80,26 @@ def test_sixteen_bits_shift_to_their_own_middle() -> None:
 )
 def test_clipped_is_what_rounds_out_of_range(limit: float, clipped: int) -> None:
     """255.5 rounds to 256, the even neighbour; -0.5 to 0."""
-    assert write(Store(row_of_bytes(1), pixels=ValueRange.CLIP), [limit]).clipped == clipped
+    assert write(row_of_bytes(1), [limit], pixels=ValueRange.CLIP).clipped == clipped
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32", "float32", "float64"])
 def test_the_divisor_comes_before_the_bias(dtype: str) -> None:
     out = np.empty((1, 2, 1))
-    write(Store(out, divisor=4, bias=(10,)), [8, 2], dtype=dtype)
+    write(out, [8, 2], dtype=dtype, divisor=4, bias=(10,))
     assert out.ravel().tolist() == [12, 10.5]
 
 
 def test_a_row_goes_to_its_place_and_what_is_seen_adds_up() -> None:
     out = np.zeros((3, 1, 2), np.uint8)
-    store = Store(out, bias=(1, 2), pixels=ValueRange.CLIP)
-    seen = write(store, [10.0, 300.0], row=2) + write(store, [-10.0, 20.0], row=0)
+    rule: dict[str, Any] = {"bias": (1, 2), "pixels": ValueRange.CLIP}
+    seen = write(out, [10.0, 300.0], row=2, **rule) + write(out, [-10.0, 20.0], row=0, **rule)
     assert out.tolist() == [[[0, 22]], [[0, 0]], [[11, 255]]]
     assert seen == Seen(low=-9, high=302, clipped=2)
 
 
 def test_raw_values_are_stored_without_a_look() -> None:
-    assert write(Store(np.empty((1, 1, 1))), [1e9]) == Seen(np.inf, -np.inf, 0)
+    assert write(np.empty((1, 1, 1)), [1e9]) == Seen(np.inf, -np.inf, 0)
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "int32"])
@@ -108,13 +111,13 @@ def test_whole_numbers_are_divided_to_the_nearest_half_to_even(
     sums = list(range(-(0 if divisor % 2 or dtype == "uint16" else 100 * divisor), 7000))
     out = np.empty((1, len(sums), 1), np.int16)
     limits = (sums[0] / divisor, sums[-1] / divisor)
-    write(Store(out, divisor=divisor, limits=limits), sums, dtype=dtype)
+    write(out, sums, dtype=dtype, divisor=divisor, limits=limits)
     assert out.ravel().tolist() == [round(Fraction(total, divisor)) for total in sums]
 
 
 def test_quotients_that_do_not_fit_saturate() -> None:
     out = row_of_bytes(4)
-    write(Store(out, divisor=4, limits=(-50, 300)), [-200, -2, 1022, 1200], dtype="int16")
+    write(out, [-200, -2, 1022, 1200], dtype="int16", divisor=4, limits=(-50, 300))
     assert out.ravel().tolist() == [0, 0, 255, 255]
 
 
@@ -122,7 +125,7 @@ def test_quotients_that_do_not_fit_saturate() -> None:
 def test_a_shift_rounds_before_it_adds(dtype: str) -> None:
     """4644.5006 rounds to 4645; in float32 4644.5006 + 32,768 is 37,412.5, a tie."""
     out = np.empty((1, 2, 1), np.uint16)
-    write(Store(out, pixels=ValueRange.SHIFT), [4644.5006, -561.499], dtype=dtype)
+    write(out, [4644.5006, -561.499], dtype=dtype, pixels=ValueRange.SHIFT)
     assert out.ravel().tolist() == [32_768 + 4645, 32_768 - 561]
 
 
@@ -130,14 +133,14 @@ def test_a_shift_rounds_before_it_adds(dtype: str) -> None:
 def test_sixteen_bits_shift_whole_numbers_that_are_all_negative(dtype: str) -> None:
     """32,768 itself is no int16."""
     out = np.empty((1, 3, 1), np.uint16)
-    write(Store(out, pixels=ValueRange.SHIFT), [-32_768, -300, -1], dtype=dtype)
+    write(out, [-32_768, -300, -1], dtype=dtype, pixels=ValueRange.SHIFT)
     assert out.ravel().tolist() == [0, 32_468, 32_767]
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint16"])
 def test_a_quotient_in_float64_has_all_its_digits(dtype: str) -> None:
     out = np.empty((1, 2, 1))
-    write(Store(out, divisor=9), [1132, 100], dtype=dtype)
+    write(out, [1132, 100], dtype=dtype, divisor=9)
     assert out.ravel().tolist() == [1132 / 9, 100 / 9]
 
 
@@ -146,5 +149,5 @@ def test_nan_becomes_0_whatever_its_mantissa_holds(result: str) -> None:
     """R writes a missing number as the NaN whose low word is 1954."""
     missing = np.array([0x7FF00000000007A2], np.uint64).view(np.float64)
     out = np.ones((1, 2, 1), result)
-    write(Store(out), [missing[0], 7.0])
+    write(out, [missing[0], 7.0])
     assert out.ravel().tolist() == [0, 7]

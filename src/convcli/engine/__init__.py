@@ -4,8 +4,9 @@ from convcli.engine.correlate import convolve, correlate
 from convcli.engine.plan import Plan, plan
 from convcli.engine.problem import Problem, problem_for
 from convcli.engine.results import result_array
+from convcli.engine.rounding import saturate
 from convcli.engine.run import run
-from convcli.engine.store import Seen, Store, ValueRange, saturate
+from convcli.engine.store import Seen, Store, ValueRange
 from convcli.engine.strategies import Method
 from convcli.engine.tiles import Block
 from convcli.engine.worker import available_cores

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.problem import Problem
 from convcli.engine.scratch import Scratch
-from convcli.engine.store import Store, ValueRange
+from convcli.engine.store import Rule, Store, ValueRange
 from convcli.engine.strategies import STRATEGIES, Method, Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError
@@ -136,13 +136,9 @@ class Plan:
         problem = self.problem
         # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
         low, high = problem.limits[0] + _HAIR, problem.limits[1] - _HAIR
-        return Store(
-            out,
-            divisor=self.strategy.divisor,
-            bias=problem.kernel.bias,
-            pixels=pixels,
-            limits=(low, high),
-        )
+        bias = problem.kernel.bias
+        rule = Rule(out.dtype, self.strategy.divisor, bias, pixels, (low, high))
+        return Store(out, rule)
 
     @functools.cached_property
     def mends(self) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.blas import single_threaded_blas
 from convcli.engine.plan import Plan
-from convcli.engine.store import Seen, Store
+from convcli.engine.store import NOTHING, Seen, Store
 from convcli.engine.tiles import Block, Tile
 from convcli.engine.worker import available_cores, rest, worker_for
 from convcli.errors import ConvcliError
@@ -116,7 +116,7 @@ def _work(
     plan: Plan, image: Values, store: Store, block: Block | None, tiles: Iterable[Tile]
 ) -> Seen:
     worker = worker_for(plan, block)
-    seen = Seen()
+    seen = NOTHING
     # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
     with np.errstate(over="ignore", invalid="ignore"):
         for tile in tiles:

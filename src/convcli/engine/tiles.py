@@ -167,6 +167,9 @@ class Loader:
             self._columns = _places(self._columns, block.held_columns)
         self._bound: dict[tuple[int, int, int], _Bound] = {}
         self._stretches: dict[tuple[int, int], list[Stretch]] = {}
+        # Padded rows that are rows of the image, in order.
+        self._top = problem.window.padding[0][0]
+        self._height = problem.shape[0] if block is None else 0
 
     def load(self, image: Values, tile: Tile) -> None:
         """Fill the buffer with what a tile needs.
@@ -180,21 +183,31 @@ class Loader:
         """
         if tile.channel is not None:
             image = image[..., tile.channel : tile.channel + 1]
-        first, last = tile.rows.start * self._step, (tile.rows.stop - 1) * self._step
-        rows = self._rows[first : last + self._extent]
-        key = (tile.columns.start, tile.columns.stop, len(rows))
+        start, stop, columns = tile.rows.start, tile.rows.stop, tile.columns
+        first, count = start * self._step, (stop - 1 - start) * self._step + self._extent
+        key = (columns.start, columns.stop, count)
         bound = self._bound.get(key)
         if bound is None:
-            bound = self._bound[key] = self._bind(tile, len(rows), image.shape)
+            bound = self._bound[key] = self._bind(tile, count, image.shape)
         for rest in bound.rest:
             rest.fill(0)
-        if bound.middle.size:
-            place = (first, len(rows))
-            if place not in self._stretches:
-                self._stretches[place] = stretches(rows)
-            parts = self._stretches[place]
-            fill_rows(bound.middle, image[:, bound.columns], parts, self._fill)
+        rows = self._rows[first : first + count]
+        source = first - self._top
+        if 0 <= source <= self._height - count:
+            bound.middle[...] = image[source : source + count, bound.columns]
+        elif bound.middle.size:
+            self._load_edge(bound, image, rows, first)
         bound.sides.fill(image, rows)
+
+    def _load_edge(
+        self, bound: "_Bound", image: Values, rows: NDArray[np.intp], first: int
+    ) -> None:
+        """Fill the rows of a tile that are not all rows of the image in their order."""
+        place = (first, len(rows))
+        parts = self._stretches.get(place)
+        if parts is None:
+            parts = self._stretches[place] = stretches(rows)
+        fill_rows(bound.middle, image[:, bound.columns], parts, self._fill)
 
     def _bind(self, tile: Tile, count: int, shape: tuple[int, ...]) -> "_Bound":
         """Make the views for all tiles of these columns and this height.

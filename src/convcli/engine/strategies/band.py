@@ -1,5 +1,7 @@
 """Dense kernels as a band matrix times shifted copies of the rows."""
 
+import functools
+
 import numpy as np
 
 from convcli.engine.matrices import (
@@ -110,11 +112,8 @@ class Band(Strategy):
                 out = products[..., x : x + self._block]
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
-        def compute() -> Values:
-            direct(kept)
-            return kept
-
-        return [Part(0, self.rows, compute, total.reshape(-1), direct)]
+        compute = functools.partial(direct, kept)
+        return [Part(0, self.rows, compute, kept, total.reshape(-1), direct)]
 
     def _shifts(self, tile: Values, x: int) -> Values:
         """Return a block of the tile, once for each kernel column."""

@@ -37,9 +37,11 @@ class Part:
     rows : int
         How many there are.
     compute : callable
-        Computes them from the tile as it is loaded; returns the accumulators, shape
-        (rows, columns·O), or (rows, columns) where the strategy is planar. They may be
-        overwritten, and are valid until the next call.
+        Computes them from the tile as it is loaded.
+    values : ndarray
+        The accumulators that this makes, shape (rows, columns·O), or (rows, columns) where
+        the strategy is planar. They may be overwritten, and are valid until another part
+        of the worker is computed.
     around : ndarray or None
         The contiguous buffer whose rows begin with the accumulators, if they are not
         all of it: what lies between may be overwritten too.
@@ -52,7 +54,8 @@ class Part:
 
     first: int
     rows: int
-    compute: Callable[[], Values]
+    compute: Callable[[], object]
+    values: Values
     around: Values | None = None
     direct: Callable[[Values], None] | None = None
     spare: Values | None = None

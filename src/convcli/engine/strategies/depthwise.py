@@ -72,11 +72,8 @@ class Depthwise(Strategy):
             runs = target.reshape(self.rows, -1, run, copy=False)
             np.einsum("yabxc,abc->yxc", windows, self._weights, out=runs)
 
-        def compute() -> Values:
-            direct(total)
-            return total
-
-        return [Part(0, self.rows, compute, direct=direct)]
+        compute = functools.partial(direct, total)
+        return [Part(0, self.rows, compute, total, direct=direct)]
 
     def _windows(self, tile: Values) -> Values:
         """Return the input, shape (rows, kh, kw, runs, values of a run)."""

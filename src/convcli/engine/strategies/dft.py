@@ -107,15 +107,12 @@ class RowDft(Strategy):
         total = scratch.take("dft.total", shape, self.working)
         transform, kept = self._transform(needed, scratch), total[:, : self.columns]
 
-        def compute(rows: Values) -> Values:
-            transform(rows, kept)
-            return kept
-
         return [
             Part(
                 first,
                 self._together,
-                functools.partial(compute, rows),
+                functools.partial(transform, rows, kept),
+                kept,
                 total.reshape(-1),
                 functools.partial(transform, rows),
             )

@@ -95,15 +95,17 @@ class Fft(Strategy):
             "fft.spectrum", (height, width // 2 + 1), _complex(self.working)
         )
 
-        def compute() -> Values:
+        sums = tile[: self.rows, : self.columns]
+
+        def compute() -> None:
             np.fft.rfft(tile, axis=1, out=spectrum)
             np.fft.fft(spectrum, axis=0, out=spectrum)
             np.multiply(spectrum, self._spectrum, out=spectrum)
             np.fft.ifft(spectrum, axis=0, out=spectrum)
             np.fft.irfft(spectrum[: self.rows], width, axis=1, out=tile[: self.rows])
-            return whole_again(self.problem, tile[: self.rows, : self.columns])
+            whole_again(self.problem, sums)
 
-        return [Part(0, self.rows, compute, tile.reshape(-1))]
+        return [Part(0, self.rows, compute, sums, tile.reshape(-1))]
 
 
 def _complex(working: np.dtype[Any]) -> np.dtype[Any]:

@@ -132,14 +132,11 @@ class Im2col(Strategy):
             results = target.reshape(shape, copy=False).transpose(3, 0, 1, 2, 4)
             np.matmul(windows, weights, out=results)
 
-        def compute() -> Values:
-            direct(accumulators)
-            return accumulators
-
         rows = len(accumulators)
         # A product of many rows needs them to follow each other in the result.
         apart = rows > places[0] and self.columns < self.problem.result_shape[1]
-        return Part(first, rows, compute, direct=None if apart else direct)
+        compute = functools.partial(direct, accumulators)
+        return Part(first, rows, compute, accumulators, direct=None if apart else direct)
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""

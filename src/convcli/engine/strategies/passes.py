@@ -122,23 +122,24 @@ class Passes(Strategy):
             for side in (left, right, around)
         ]
 
-        def advance() -> None:
-            for function, *operands in calls:
-                function(*operands)
+        # As few of Python's steps as can be: another thread waits for each of them.
+        passes = [functools.partial(function, *operands) for function, *operands in calls]
+        every = [*passes, functools.partial(last, left, right, around)]
+        final = functools.partial(last, *crops[:2])
 
-        def compute() -> Values:
-            advance()
-            last(left, right, around)
-            return crops[2]
+        def compute() -> None:
+            for run in every:
+                run()
 
         def direct(target: Values) -> None:
-            advance()
-            last(*crops[:2], target)
+            for run in passes:
+                run()
+            final(target)
 
         mixed = around.dtype != self.working
         others = [buffers[place] for place in buffers if place != places[-1]]
         spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
-        return [Part(0, self.rows, compute, around, None if mixed else direct, spare)]
+        return [Part(0, self.rows, compute, crops[2], around, None if mixed else direct, spare)]
 
     def _operands(
         self, operation: Operation, values: dict[int, Values], pitch: int

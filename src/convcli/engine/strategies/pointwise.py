@@ -86,11 +86,7 @@ class Pointwise(Strategy):
             for pixels, panel, at in panels:
                 np.matmul(pixels, panel, out=results[..., at : at + panel.shape[1]])
 
-        def compute() -> Values:
-            direct(total)
-            return total
-
-        return Part(first, rows, compute, direct=direct)
+        return Part(first, rows, functools.partial(direct, total), total, direct=direct)
 
     def _pixels(self, tile: Values, first: int, rows: int, channel: int, inputs: int) -> Values:
         """Return the input of some rows, shape (rows, products, pixels, I/groups)."""

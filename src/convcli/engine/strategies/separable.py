@@ -110,15 +110,15 @@ class Separable(Strategy):
         crop = strided(total, 0, (rows, self.columns * self.channels), (pitch, 1))
         size = rows * pitch
 
-        def compute() -> Values:
+        def compute() -> None:
             for number, products in enumerate(steps):
                 for left, right, out in products:
                     np.matmul(left, right, out=out)
                 if number:
                     np.add(total[:size], result[:size], out=total[:size])
-            return whole_again(self.problem, crop)
+            whole_again(self.problem, crop)
 
-        return Part(first, rows, compute, total[:size])
+        return Part(first, rows, compute, crop, total[:size])
 
 
 _Product = tuple[Values, Values, Values]

@@ -69,13 +69,12 @@ class Taps(Strategy):
             if self._weights[..., row, column].any()
         ]
 
-        def compute() -> Values:
+        def compute() -> None:
             total.fill(0)
             for view, tap in views:
                 np.add(total, self._weighted(view, tap, product), out=total)
-            return total.reshape(self.rows, -1)
 
-        return [Part(0, self.rows, compute)]
+        return [Part(0, self.rows, compute, total.reshape(self.rows, -1))]
 
     def _shifted(self, padded: Values, row: int, column: int) -> Values:
         """Return the values under one tap, shape (rows, columns, C)."""

@@ -134,15 +134,12 @@ class RowWinograd(Strategy):
                 np.matmul(windows, self._filters, out=out)
             whole_again(self.problem, np.matmul(self._output, products, out=target))
 
-        def compute(rows: Values) -> Values:
-            direct(rows, total)
-            return total
-
         return [
             Part(
                 first,
                 _TOGETHER,
-                functools.partial(compute, rows),
+                functools.partial(direct, rows, total),
+                total,
                 direct=functools.partial(direct, rows),
             )
             for first in range(0, self.rows, _TOGETHER)
