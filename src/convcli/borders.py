@@ -13,7 +13,7 @@ wrap        ``bcd|abcd|abc``   wrap         wrap            WRAP          circul
 
 import enum
 import itertools
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,8 +183,26 @@ def fill_rows(
             np.copyto(tile[target], image[source], casting="unsafe")
 
 
-class Sides:
+class Sides(NamedTuple):
     """The columns left and right of what `fill_rows` fills, bound to one tile.
+
+    Attributes
+    ----------
+    within : list of (ndarray, ndarray or float)
+        Columns, and what they are copies of: other columns of the tile, or the constant.
+    beyond : list of (ndarray, ndarray of intp)
+        Columns, and the picture's columns, which the tile does not hold, that they are
+        copies of.
+    """
+
+    within: list[tuple[NDArray[Any], NDArray[Any] | float]]
+    beyond: list[tuple[NDArray[Any], NDArray[np.intp]]]
+
+
+def sides_of(
+    padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
+) -> Sides:
+    """Bind the columns beside those that come from a picture as they are.
 
     Parameters
     ----------
@@ -197,39 +215,19 @@ class Sides:
     fill : float
         The constant.
     """
-
-    def __init__(
-        self, padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
-    ) -> None:
-        self._within: list[tuple[NDArray[Any], NDArray[Any] | float]] = []
-        self._from_image: list[tuple[NDArray[Any], NDArray[np.intp]]] = []
-        there = sources[inside]
-        for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
-            wanted, target = sources[side], padded[:, side]
-            if wanted.size == 0:
-                continue
-            if wanted[0] < 0:
-                self._within.append((target, fill))
-            elif there.size and there[0] <= wanted.min() and wanted.max() <= there[-1]:
-                columns = wanted - there[0] + inside.start
-                self._within += _column_runs(padded, side.start, columns)
-            else:
-                self._from_image.append((target, wanted))
-
-    def fill(self, image: NDArray[Any], rows: NDArray[np.intp]) -> None:
-        """Fill the columns, after the rows were filled.
-
-        Parameters
-        ----------
-        image : ndarray, shape (H, W, C)
-            The picture, for columns that this tile does not hold.
-        rows : ndarray of intp
-            Where each row comes from.
-        """
-        for target, source in self._within:
-            target[...] = source
-        for target, columns in self._from_image:
-            target[...] = image[np.ix_(rows, columns)]
+    sides, there = Sides([], []), sources[inside]
+    for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
+        wanted, target = sources[side], padded[:, side]
+        if wanted.size == 0:
+            continue
+        if wanted[0] < 0:
+            sides.within.append((target, fill))
+        elif there.size and there[0] <= wanted.min() and wanted.max() <= there[-1]:
+            columns = wanted - there[0] + inside.start
+            sides.within.extend(_column_runs(padded, side.start, columns))
+        else:
+            sides.beyond.append((target, wanted))
+    return sides
 
 
 def _column_runs(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Values: TypeAlias = NDArray[Any]
 Whole: TypeAlias = tuple[int, int]
-Copy: TypeAlias = Callable[[Values], object]
+Copy: TypeAlias = Callable[[Values], None]
 """Stores values that it is bound to: takes the array, of their shape, that they go to."""
 
 

@@ -1,9 +1,10 @@
 """Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
+import contextlib
 import functools
 import os
 import queue
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.blas import single_threaded_blas
 from convcli.engine.plan import Plan
-from convcli.engine.store import NOTHING, Seen, Store
+from convcli.engine.store import Seen, Store
 from convcli.engine.tiles import Block, Tile
 from convcli.engine.worker import available_cores, rest, worker_for
 from convcli.errors import ConvcliError
@@ -69,17 +70,18 @@ def run(
 
 def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: int) -> Seen:
     """Work on tiles on other threads too, each taking one when it is done with the last."""
-    waiting: queue.SimpleQueue[Tile] = queue.SimpleQueue()
-    for tile in tiles:
+    waiting: queue.SimpleQueue[Tile | None] = queue.SimpleQueue()
+    # Each thread stops at an end.
+    for tile in (*tiles, *[None] * (others + 1)):
         waiting.put(tile)
     pool = _pool(os.getpid(), others)
     # The calling thread works too: another takes a while to wake.
-    promised = [pool.submit(work, _taken(waiting)) for _ in range(others)]
+    promised = [pool.submit(work, iter(waiting.get, None)) for _ in range(others)]
     try:
-        seen = work(_taken(waiting))
+        seen = work(iter(waiting.get, None))
     finally:
         # After an interrupt the others stop with the tile that they are at.
-        _empty(waiting)
+        _end(waiting, others)
         # One that has not begun has nothing to do; the image is in use until all end.
         begun = [one for one in promised if not one.cancel()]
         for one in begun:
@@ -107,28 +109,26 @@ def _checked(jobs: object) -> int:
     return int(jobs)
 
 
-def _empty(waiting: "queue.SimpleQueue[Tile]") -> None:
-    for _ in _taken(waiting):
-        pass
+def _end(waiting: "queue.SimpleQueue[Tile | None]", threads: int) -> None:
+    """Leave no tile to so many threads."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
+    for _ in range(threads):
+        waiting.put(None)
 
 
 def _work(
     plan: Plan, image: Values, store: Store, block: Block | None, tiles: Iterable[Tile]
 ) -> Seen:
     worker = worker_for(plan, block)
-    seen = NOTHING
+    worker.serve(store.rule)
+    seen = Seen()
     # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
     with np.errstate(over="ignore", invalid="ignore"):
         for tile in tiles:
-            seen += worker.compute(tile, image, store)
+            found = worker.compute(tile, image, store.out)
+            if found is not None:
+                seen += found
     rest(worker)
     return seen
-
-
-def _taken(waiting: "queue.SimpleQueue[Tile]") -> Iterator[Tile]:
-    """Yield tiles until there are none left."""
-    while True:
-        try:
-            yield waiting.get_nowait()
-        except queue.Empty:
-            return

@@ -42,20 +42,14 @@ class Seen:
     clipped: int = 0
 
     def __add__(self, other: "Seen") -> "Seen":
-        if other is NOTHING:
-            return self
-        if self is NOTHING:
-            return other
         return Seen(
             min(self.low, other.low), max(self.high, other.high), self.clipped + other.clipped
         )
 
 
-NOTHING = Seen()
-"""What a store saw that does not look: raw values that stay raw."""
-
-Finish: TypeAlias = Callable[[Values], Seen]
-"""Stores the accumulators that it is bound to: takes the part of the result for them."""
+Finish: TypeAlias = Callable[[Values], Seen | None]
+"""Stores the accumulators that it is bound to: takes the part of the result for them. It
+returns what it saw where raw values become pixels; others it does not look at."""
 
 _NEARLY_HALF = 0.49
 
@@ -148,9 +142,9 @@ class Rule(Record):
         Returns
         -------
         Finish
-            It sees nothing, unless raw values become pixels.
         """
         steps: list[Callable[[], object]] = []
+        last: Finish
         block = self._divided(accumulators, steps, scratch)
         values = block.values.reshape(shape, copy=False)
         if any(self.bias):
@@ -159,8 +153,7 @@ class Rule(Record):
             last = _pixels(block, values, self.dtype, self.pixels)
         else:
             fits = _fits(self.limits, self.dtype)
-            copy = saturating(values, block.around, self.dtype, fits=fits)
-            last = functools.partial(_copied, copy)
+            last = saturating(values, block.around, self.dtype, fits=fits)
         return functools.partial(_after, steps, last) if steps else last
 
     def _divided(
@@ -216,15 +209,10 @@ class Store(NamedTuple):
     rule: Rule
 
 
-def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> Seen:
+def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> Seen | None:
     for step in steps:
         step()
     return last(out)
-
-
-def _copied(copy: Callable[[Values], object], out: Values) -> Seen:
-    copy(out)
-    return NOTHING
 
 
 def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:

@@ -5,17 +5,19 @@ it needs, fills the border and adds the halo, so that a strategy sees a padded b
 computes only "valid" outputs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Sides, Stretch, fill_rows, source_indices, stretches
+from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
 from convcli.engine.problem import Problem
 from convcli.geometry import Axis
 
 Values = NDArray[Any]
+Load: TypeAlias = Callable[[Values, int], None]
 
 
 class Tile(NamedTuple):
@@ -151,12 +153,16 @@ class Loader:
     buffer : ndarray, shape (rows, pitch)
         What is filled, in the working dtype: C values a pixel, or 1 where tiles have a
         channel. What the tile does not need is set to 0.
+    channels : int
+        Of the image that it is filled from.
     block : Block, optional
         What of the image there is, where it is not all.
     """
 
-    def __init__(self, problem: Problem, buffer: Values, block: Block | None = None) -> None:
-        self._window = problem.window
+    def __init__(
+        self, problem: Problem, buffer: Values, channels: int, block: Block | None = None
+    ) -> None:
+        self._window, self._channels = problem.window, channels
         self._fill = problem.fill
         self._buffer = buffer
         self._left, self._width = problem.window.padding[1][0], problem.shape[1]
@@ -165,58 +171,60 @@ class Loader:
         if block is not None:
             self._rows = _places(self._rows, block.held_rows)
             self._columns = _places(self._columns, block.held_columns)
-        self._bound: dict[tuple[int, int, int], _Bound] = {}
         self._stretches: dict[tuple[int, int], list[Stretch]] = {}
         # Padded rows that are rows of the image, in order.
         self._top = problem.window.padding[0][0]
         self._height = problem.shape[0] if block is None else 0
 
-    def load(self, image: Values, tile: Tile) -> None:
-        """Fill the buffer with what a tile needs.
+    def bind(self, tile: Tile) -> Load:
+        """Return what fills the buffer for all tiles of these columns and this height.
 
         Parameters
         ----------
-        image : ndarray, shape (H, W, C)
-            Any strides; never modified.
         tile : Tile
-            The outputs that are computed from the buffer.
-        """
-        if tile.channel is not None:
-            image = image[..., tile.channel : tile.channel + 1]
-        start, stop, columns = tile.rows.start, tile.rows.stop, tile.columns
-        first, count = start * self._step, (stop - 1 - start) * self._step + self._extent
-        key = (columns.start, columns.stop, count)
-        bound = self._bound.get(key)
-        if bound is None:
-            bound = self._bound[key] = self._bind(tile, count, image.shape)
-        for rest in bound.rest:
-            rest.fill(0)
-        rows = self._rows[first : first + count]
-        source = first - self._top
-        if 0 <= source <= self._height - count:
-            bound.middle[...] = image[source : source + count, bound.columns]
-        elif bound.middle.size:
-            self._load_edge(bound, image, rows, first)
-        bound.sides.fill(image, rows)
+            One of them: outputs that are computed from the buffer.
 
-    def _load_edge(
-        self, bound: "_Bound", image: Values, rows: NDArray[np.intp], first: int
-    ) -> None:
-        """Fill the rows of a tile that are not all rows of the image in their order."""
-        place = (first, len(rows))
-        parts = self._stretches.get(place)
+        Returns
+        -------
+        callable
+            Takes an image of shape (H, W, C), or (H, W, 1) of a tile's channel, with any
+            strides, which is never modified; and the first output row.
+        """
+        rows = tile.rows.stop - tile.rows.start
+        step, top, count = self._step, self._top, (rows - 1) * self._step + self._extent
+        most, (middle, columns, sides, rest) = self._height - count, self._bound(tile, count)
+        within, beyond = sides
+
+        def load(image: Values, start: int) -> None:
+            source = start * step - top
+            if 0 <= source <= most:
+                middle[...] = image[source : source + count, columns]
+            elif middle.size:
+                parts = self._parts(start * step, count)
+                fill_rows(middle, image[:, columns], parts, self._fill)
+            for unused in rest:
+                unused.fill(0)
+            for target, values in within:
+                target[...] = values
+            for target, wanted in beyond:
+                first = start * step
+                target[...] = image[np.ix_(self._rows[first : first + count], wanted)]
+
+        return load
+
+    def _parts(self, first: int, count: int) -> list[Stretch]:
+        """Return where rows come from that are not all rows of the image in their order."""
+        parts = self._stretches.get((first, count))
         if parts is None:
-            parts = self._stretches[place] = stretches(rows)
-        fill_rows(bound.middle, image[:, bound.columns], parts, self._fill)
+            parts = stretches(self._rows[first : first + count])
+            self._stretches[first, count] = parts
+        return parts
 
-    def _bind(self, tile: Tile, count: int, shape: tuple[int, ...]) -> "_Bound":
-        """Make the views for all tiles of these columns and this height.
-
-        They stay the same from tile to tile; made anew, they took as long as sobel-x.
-        """
+    def _bound(self, tile: Tile, count: int) -> "_Bound":
+        """Make the views; made anew for each tile they took as long as sobel-x."""
         sources = sources_of(self._window.columns, tile.columns, self._columns)
-        width = len(sources) * shape[2]
-        padded = self._buffer[:count, :width].reshape(count, -1, shape[2], copy=False)
+        width = len(sources) * self._channels
+        padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
         first = tile.columns.start * self._window.columns.stride - self._left
         start = min(max(-first, 0), len(sources))
         inside = slice(start, max(min(len(sources), self._width - first), start))
@@ -224,13 +232,12 @@ class Loader:
         return _Bound(
             middle=padded[:, inside],
             columns=slice(there, there + inside.stop - start),
-            sides=Sides(padded, sources, inside, self._fill),
+            sides=sides_of(padded, sources, inside, self._fill),
             rest=[r for r in (self._buffer[count:], self._buffer[:count, width:]) if r.size],
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(NamedTuple):
     """The views of a buffer that a tile fills: with rows, with columns, with 0."""
 
     middle: Values

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from convcli.engine.plan import Plan
 from convcli.engine.scratch import Scratch
-from convcli.engine.store import NOTHING, Accumulators, Finish, Rule, Seen, Store
+from convcli.engine.store import Accumulators, Finish, Rule, Seen
 from convcli.engine.strategies import FALLBACK, Part, Strategy
-from convcli.engine.tiles import Block, Loader, Tile, pieces
+from convcli.engine.tiles import Block, Load, Loader, Tile, pieces
 
 Values = NDArray[Any]
 
@@ -53,6 +53,21 @@ class _Step(NamedTuple):
     finish: Finish | None
 
 
+class _Route(NamedTuple):
+    """What is done with tiles of one shape.
+
+    Attributes
+    ----------
+    load : callable
+        Fills the buffer of the tile.
+    steps : list of _Step
+        From the top down.
+    """
+
+    load: Load
+    steps: list[_Step]
+
+
 class Worker:
     """One thread's buffers, and the way from an image through them to a store.
 
@@ -72,44 +87,52 @@ class Worker:
         self._plan, self.block = plan, block
         self._scratch = Scratch()
         self.strategy = plan.strategy
+        self._mends = plan.mends
         self._tile, self._loader = self._feed(plan.strategy, "tile")
         self._parts = plan.strategy.bind(self._tile, self._scratch)
         self._rule: Rule | None = None
-        self._steps: dict[tuple[int, int, int | None], list[_Step]] = {}
+        self._routes: dict[tuple[int, int, int | None], _Route] = {}
 
     def _feed(self, strategy: Strategy, name: str) -> tuple[Values, Loader]:
         buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
-        return buffer, Loader(self._plan.problem, buffer, self.block)
+        return buffer, Loader(self._plan.problem, buffer, strategy.channels, self.block)
 
     @property
     def nbytes(self) -> int:
         """Memory of the buffers."""
         return self._scratch.nbytes
 
-    def compute(self, tile: Tile, image: Values, store: Store) -> Seen:
-        """Load a tile from an image, compute it and store it."""
-        self._loader.load(image, tile)
-        if self._plan.mends and not _is_finite(self._tile):
-            return self._mend(tile, image, store)
-        return _done(self._steps_for(tile, store.rule), tile, store)
+    def serve(self, rule: Rule) -> None:
+        """Go on with results that become what they are by this rule."""
+        if rule != self._rule:
+            self._routes.clear()
+        self._rule = rule
 
-    def _steps_for(self, tile: Tile, rule: Rule) -> list[_Step]:
-        """Return the steps for tiles of that shape and those columns."""
-        if rule is not self._rule:
-            if rule != self._rule:
-                self._steps.clear()
-            self._rule = rule
-        if self.block is not None:
-            return self._bound(self.strategy, self._parts, tile, rule)
-        key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
-        steps = self._steps.get(key)
-        if steps is None:
-            steps = self._steps[key] = self._bound(self.strategy, self._parts, tile, rule)
-        return steps
+    def compute(self, tile: Tile, image: Values, out: Values) -> Seen | None:
+        """Load a tile from an image, compute it and store it in the result."""
+        rows, columns, channel = tile
+        start = rows.start
+        route = self._routes.get((rows.stop - start, columns.start, channel))
+        if route is None:
+            route = self._route(tile)
+        load, steps = route
+        if channel is not None:
+            image = image[..., channel : channel + 1]
+        load(image, start)
+        if self._mends and not _is_finite(self._tile):
+            return self._mend(tile, image, out)
+        return _done(steps, tile, out)
 
-    def _bound(
-        self, strategy: Strategy, parts: list[Part], tile: Tile, rule: Rule
-    ) -> list[_Step]:
+    def _route(self, tile: Tile) -> _Route:
+        """Bind all that tiles of that shape, and those columns, have in common."""
+        steps = self._bound(self.strategy, self._parts, tile)
+        route = _Route(self._loader.bind(tile), steps)
+        if self.block is None:
+            key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
+            self._routes[key] = route
+        return route
+
+    def _bound(self, strategy: Strategy, parts: list[Part], tile: Tile) -> list[_Step]:
         last = tile.rows.stop
         if self.block is not None:
             last = min(last, self.block.rows.stop)
@@ -120,14 +143,13 @@ class Worker:
                 break
             rows = slice(first, min(first + part.rows, tile.rows.stop))
             made = Tile(rows, tile.columns, tile.channel)
-            steps.append(self._step(strategy, part, made, tile.rows.start, rule))
+            steps.append(self._step(strategy, part, made, tile.rows.start))
         return steps
 
-    def _step(
-        self, strategy: Strategy, part: Part, made: Tile, start: int, rule: Rule
-    ) -> _Step:
+    def _step(self, strategy: Strategy, part: Part, made: Tile, start: int) -> _Step:
         """Bind a part to what is wanted of some rows of a tile."""
-        wanted, place = made, made
+        rule, wanted, place = self._rule, made, made
+        assert rule is not None  # noqa: S101 - see serve
         if self.block is not None:
             found = _wanted(made, self.block)
             if found is None:
@@ -153,14 +175,15 @@ class Worker:
         finish = rule.finish(held, shape, made.channel, self._scratch)
         return _Step(at, place.columns, part.compute, None, finish)
 
-    def _mend(self, tile: Tile, image: Values, store: Store) -> Seen:
+    def _mend(self, tile: Tile, image: Values, out: Values) -> Seen | None:
         """Compute a tile tap by tap, in pieces of the size that this takes."""
         strategy, loader, parts = self._mender
-        seen = NOTHING
+        seen = None
         for piece in pieces(tile, strategy.rows, strategy.columns):
-            loader.load(image, piece)
-            steps = self._bound(strategy, parts, piece, store.rule)
-            seen += _done(steps, piece, store)
+            loader.bind(piece)(image, piece.rows.start)
+            found = _done(self._bound(strategy, parts, piece), piece, out)
+            if found is not None:
+                seen = found if seen is None else seen + found
         return seen
 
     @functools.cached_property
@@ -173,20 +196,23 @@ class Worker:
         return strategy, loader, strategy.bind(buffer, self._scratch)
 
 
-def _done(steps: list[_Step], tile: Tile, store: Store) -> Seen:
+def _done(steps: list[_Step], tile: Tile, out: Values) -> Seen | None:
     """Do what is bound for a tile that is loaded."""
-    start, channel, out = tile.rows.start, tile.channel, store.out
+    rows, _, channel = tile
+    start = rows.start
     if channel is not None:
         out = out[..., channel]
-    seen = NOTHING
+    seen = None
     for (first, last), columns, compute, direct, finish in steps:
         if direct is not None:
             part = out[start + first : start + last, columns]
-            direct(part.reshape(len(part), -1, copy=False))
+            direct(part.reshape(last - first, -1, copy=False))
             continue
         compute()
         if finish is not None:
-            seen += finish(out[start + first : start + last, columns])
+            found = finish(out[start + first : start + last, columns])
+            if found is not None:
+                seen = found if seen is None else seen + found
     return seen
 
 
