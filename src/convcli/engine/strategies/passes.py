@@ -23,10 +23,10 @@ _CACHED_BYTES = 2**20
 """All buffers of a tile on one thread. Sobel-x takes two: on 12 megapixels 5.3 ms if they are
 380 KB each, 5.2 at 520 KB, 7.3 at 1 MB; laplacian8 four: 8.7, 10.1 and 15.5 ms."""
 
-_SHARED_BYTES = 5 * 2**17
-"""Each buffer of a tile on several threads: after each call a thread waits for the other's
-Python, so that few calls have to do much. On two threads laplacian8 takes 8.1 ms in tiles of
-one thread, 6.3 in these."""
+_SHARED_BYTES = 2**19
+"""Each buffer of a tile on several threads: after each call a thread may wait for the other's
+Python, so that few calls have to do much. On two threads a binomial of 5×5 takes 9.6 ms in
+tiles of 260 KB a buffer, 7.1 at 380, 6.4 at 512, 6.3 at 640; laplacian8 5.7, 5.6, 5.4, 5.8."""
 
 _LEAST_VALUES = 2**17
 """Values of a tile, however many buffers there are: smaller ones are mostly halo."""
