@@ -11,7 +11,7 @@ from convcli.batch.job import Job
 from convcli.batch.names import Template
 from convcli.errors import BatchError
 
-PNG = frozenset({".png"})
+PNG = ".png".__eq__
 
 
 @pytest.fixture

@@ -46,6 +46,10 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
             {"rich", "fsspec", "dask", "distributed", "convcli.batch", "convcli.large"},
         ),
         (
+            ("apply box . --out-dir out --quiet",),
+            {"PIL.JpegImagePlugin", "PIL.PdfParser", "convcli.large", "rich", "numpy.ma"},
+        ),
+        (
             ("apply sobel-x in.png out.png --quiet",),
             {
                 *(SLOW - {"dataclasses", "fractions", "decimal"}),

@@ -253,3 +253,20 @@ def test_a_path_may_be_text(tmp_path: Path) -> None:
     assert_picture(
         read_picture(str(saved(Image.fromarray(COLOUR), tmp_path / "a.png"))), COLOUR
     )
+
+
+# ------------------------------------------------------------------ folders
+
+
+def test_suffixes_are_those_of_the_formats_that_pillow_reads() -> None:
+    pillow = Image.registered_extensions()
+    unread = {"EPS", "WMF", "PDF", "MPEG", "IPTC", "BUFR", "GRIB", "HDF5", "PALM"}
+    wanted = {suffix: kind not in unread for suffix, kind in pillow.items()}
+    assert {suffix: Reading().takes(suffix) for suffix in pillow} == wanted
+    assert {name: Reading().takes(name) for name in (".npy", ".txt", "", ".PNG")} == {
+        ".npy": True,
+        ".txt": False,
+        "": False,
+        ".PNG": False,
+    }
+    assert Reading(allow_formats=frozenset({"EPS"})).takes(".eps")

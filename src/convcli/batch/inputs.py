@@ -1,6 +1,6 @@
 """Which files a batch is made of: names, folders, patterns and lists."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from convcli import storage
@@ -30,7 +30,7 @@ class Found(Record):
 
 def found(
     names: Iterable[str],
-    suffixes: frozenset[str],
+    is_picture: Callable[[str], bool],
     *,
     recursive: bool = False,
     besides: str | None = None,
@@ -42,8 +42,8 @@ def found(
     names : iterable of str
         Files, which are taken as they are; folders; patterns (``*.jpg``, ``**/*.jpg``)
         where no file is called so.
-    suffixes : set of str
-        Of files that are taken from folders, in lower case.
+    is_picture : callable
+        Tells of a suffix, in lower case, whether its files are taken from folders.
     recursive : bool
         Take files from the folders in folders too.
     besides : str, optional
@@ -56,7 +56,7 @@ def found(
     """
     for name in map(places.located, names):
         if places.is_folder(name):
-            yield from _in_folder(name, suffixes, recursive=recursive, besides=besides)
+            yield from _in_folder(name, is_picture, recursive=recursive, besides=besides)
         elif storage.is_pattern(name) and not places.is_there(name):
             yield from _matching(name)
         else:
@@ -75,12 +75,12 @@ def _checked(name: str) -> str:
 
 
 def _in_folder(
-    folder: str, suffixes: frozenset[str], *, recursive: bool, besides: str | None
+    folder: str, is_picture: Callable[[str], bool], *, recursive: bool, besides: str | None
 ) -> Iterator[Found]:
     empty = True
     try:
         for below, name in places.files_in(folder, recursive=recursive, besides=besides):
-            if places.parts(name)[2].lower() in suffixes:
+            if is_picture(places.parts(name)[2].lower()):
                 empty = False
                 yield Found(places.joined(folder, below, name), below)
     except OSError as error:

@@ -98,7 +98,7 @@ def _jobs(work: Work, batch: Batch) -> Iterator[Job]:
 def _found(work: Work, batch: Batch) -> Iterator[Found]:
     yield from found(
         batch.names,
-        work.reading.suffixes,
+        work.reading.takes,
         recursive=batch.recursive,
         besides=batch.out_dir,
     )
