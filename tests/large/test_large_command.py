@@ -22,11 +22,15 @@ def scan(tmp_path: Path) -> str:
     return write_tiff(tmp_path / "scan.tif", picture(SIZE), tile=(256, 256))
 
 
-def test_the_report_is_that_of_the_whole(scan: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [["gaussian:2"], ["sobel", "--direction"], ["sobel-x", "--colormap", "diverging"]]
+)
+def test_the_report_is_that_of_the_whole(words: list[str], scan: str, tmp_path: Path) -> None:
     one, other = (tmp_path / name for name in ("whole.tif", "tiled.tif"))
+    kernel, *more = words
     reports = [
-        json.loads(done("apply", "gaussian:2", scan, one, "--json")),
-        json.loads(done("apply", "gaussian:2", scan, other, "--json", "--tiled")),
+        json.loads(done("apply", kernel, scan, one, "--json", *more)),
+        json.loads(done("apply", kernel, scan, other, "--json", "--tiled", *more)),
     ]
     for report in reports:
         del report["target"], report["milliseconds"]
@@ -99,8 +103,13 @@ def test_progress_in_plain_lines(scan: str, tmp_path: Path) -> None:
         (("-", "out.tif", "--tiled"), 2, "from a file to a file"),
         (("in.tif", "-", "--tiled"), 2, "from a file to a file"),
         (("in.tif", "out.tif", "--tiled", "--sheet"), 2, "--sheet needs the whole picture"),
-        (("in.tif", "out.tif", "--tiled", "--direction"), 1, "--direction needs the whole"),
-        (("in.tif", "out.zarr", "--colormap", "magma"), 1, "--colormap needs the whole"),
+        (("in.tif", "out.tif", "--tiled", "--direction"), 1, "that answer two directions"),
+        (("rgb.tif", "out.zarr", "--colormap", "magma"), 1, "expected 1 output map"),
+        (
+            ("in.tif", "out.tif", "--tiled", "--direction", "--colormap", "magma"),
+            1,
+            "--direction: expected a picture in its own colours to write",
+        ),
         (("in.tif", "--tiled", "--out-dir", "out"), 2, "--tiled is for one picture"),
         (("in.tif", "out.tif", "--progress", "plain"), 2, "is for many pictures"),
         (("in.tif", "out.png", "--tiled"), 1, "expected a .tif or .zarr"),
@@ -116,8 +125,9 @@ def test_what_cannot_be(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_tiff(tmp_path / "in.tif", picture((90, 90)))
+    write_tiff(tmp_path / "rgb.tif", picture((90, 90, 3)))
     assert said in refusal("apply", "box:3", *words, status=status)
-    assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "rgb.tif"]
 
 
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])

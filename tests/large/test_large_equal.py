@@ -8,7 +8,7 @@ import pytest
 
 import cases
 from convcli.borders import border_named
-from convcli.filtering import Alpha, Options, Range, Report
+from convcli.filtering import Alpha, Colormap, Options, Range, Report
 from convcli.images import Depth
 from convcli.kernels import Kernel
 from convcli.large import filter_large
@@ -155,3 +155,43 @@ def test_neither_threads_nor_blocks_change_a_bit(
     target = str(tmp_path / "out.zarr")
     filter_large(operands([HUGE]), source, target, Options(jobs=jobs), memory=memory)
     np.testing.assert_array_equal(read(target), whole(values, [HUGE], Options()).values)
+
+
+COLOURED: dict[str, tuple[list[Any], dict[str, Any]]] = {
+    "heat": (["sobel"], {"colormap": Colormap.MAGMA}),
+    "two colours": (["laplacian"], {"colormap": Colormap.DIVERGING}),
+    "heat of what is clipped": (
+        ["sobel-x"],
+        {"colormap": Colormap.VIRIDIS, "range": Range.ABS, "relu": True},
+    ),
+    "directions": (["sobel"], {"direction": True}),
+    "directions after a step": (["gaussian:1", "scharr"], {"direction": True, "stride": 2}),
+    "stretched directions": (
+        ["kirsch"],
+        {"direction": True, "range": Range.STRETCH, "linear": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("samples", [1, 3, 4])
+@pytest.mark.parametrize("name", COLOURED)
+def test_colours_of_answers(name: str, samples: int, dtype: str, tmp_path: Path) -> None:
+    (kernels, settings), alpha = COLOURED[name], samples == 4
+    values = picture((211, 307, samples), dtype)
+    options = Options(**settings, gray=True)
+    extra = {"extrasamples": ["unassalpha"]} if alpha else {}
+    stored = values[..., 0] if samples == 1 else values
+    source = write_tiff(tmp_path / "in.tif", stored, **extra)
+    expected = whole(values, kernels, options, alpha=alpha)
+    coloured = expected.picture()
+    for target in ("out.tif", "out.zarr"):
+        made = str(tmp_path / target)
+        report = filter_large(operands(kernels), source, made, options, memory=SMALL)
+        np.testing.assert_array_equal(read(made)[..., :3], coloured.pixels)
+        if coloured.alpha is not None:
+            np.testing.assert_array_equal(read(made)[..., 3], coloured.alpha)
+        assert seen(report) == seen(expected.report)
+        assert report.legend == expected.report.legend
+        assert report.output_shape == expected.report.output_shape
+        assert report.input_shape == expected.report.input_shape

@@ -1,5 +1,6 @@
 """URLs are read and written as paths are: the same bytes, complete or absent, clear errors."""
 
+import io
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from convcli import ImageError, kernel_from
 from convcli.filtering import Options, filter_file
 from convcli.images import Picture, Reading, read_picture, write_picture
 from convcli.storage import is_there, is_url, local_path, replacing
+from convcli.storage.urls import PART, put_file
 from s3_server import Bucket
 
 fsspec = pytest.importorskip("fsspec", reason="URLs need the extra cluster")
@@ -181,6 +183,55 @@ def test_an_object_store_gives_and_takes_what_a_file_does(
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert bucket.get("made/out.png") == local_result(tmp_path)
     assert sorted(bucket.keys()) == sorted([key, "made/out.png"])
+
+
+class Stopped(io.BytesIO):
+    """A file of which the end is never read: the person has lost patience."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > PART:
+            raise KeyboardInterrupt
+        return super().read(size)
+
+
+def test_an_upload_that_is_stopped_leaves_nothing(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.settings.items():
+        monkeypatch.setenv(name, value)
+    data = bytes(3 * PART)
+    put_file(bucket.url("whole"), io.BytesIO(data))
+    assert bucket.get("whole") == data
+    with pytest.raises(KeyboardInterrupt):
+        put_file(bucket.url("half"), Stopped(data))
+    assert (bucket.keys(), bucket.uploads()) == (["whole"], [])
+
+
+def test_a_large_output_waits_where_there_is_no_room(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk."""
+    words = command("apply", "box:3", noise(tmp_path), "memory://out.tif", "--tiled")
+    limited = ["bash", "-c", 'ulimit -f 1000; exec "$@"', "-", *words]
+    ended = subprocess.run(
+        limited,
+        capture_output=True,
+        check=False,
+        text=True,
+        env=environment(TMPDIR=str(tmp_path)),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"Error: memory://out.tif: cannot be written: it waits in {tmp_path} until it is sent: "
+        "File too large: name another folder with TMPDIR\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.tif"]
+
+
+def noise(folder: Path) -> Path:
+    """Return a TIFF of more bytes than are kept in memory on their way to a store."""
+    tifffile = pytest.importorskip("tifffile", reason="--tiled needs the extra cluster")
+    values = np.random.default_rng(0).integers(0, 256, (3_600, 3_600), np.uint8)
+    tifffile.imwrite(folder / "in.tif", values, tile=(512, 512))
+    return folder / "in.tif"
 
 
 def s3_refusal(source: str | Path, target: str | Path, settings: dict[str, str]) -> str:

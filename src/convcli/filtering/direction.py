@@ -1,16 +1,20 @@
 """The gradient's direction as hue and its strength as brightness."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import KernelError
-from convcli.filtering.combine import combined
+from convcli.engine import Seen
+from convcli.errors import ImageError, KernelError
+from convcli.filtering.course import Course
+from convcli.filtering.options import Options
+from convcli.filtering.ranges import mapped, rescaled
 from convcli.filtering.report import Swatch
 from convcli.filtering.stages import Stage
+from convcli.images import Depth
 from convcli.kernels import Kernel
 
 Values = NDArray[Any]
@@ -20,6 +24,7 @@ _NEEDED = (
     "expected kernels that answer two directions, got fewer: use sobel, or join them as "
     "sobel-x+sobel-y"
 )
+_OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS = (
     (0, "→ brighter to the right"),
     (45, "↗"),
@@ -81,39 +86,75 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
     )
 
 
-def followed(stage: Stage, values: Values) -> tuple[Values, Values, Values]:
-    """Return an operator's answer and the gradient, each kernel computed once.
+def weights_of(stage: Stage, options: Options) -> NDArray[np.float64]:
+    """Return how an operator's answers add up to the gradient: see `gradient_weights`.
 
     Parameters
     ----------
     stage : Stage
         Of an operator.
-    values : ndarray, shape (H, W, 1)
-        The stage's input.
-
-    Returns
-    -------
-    (ndarray, shape (H', W', 1); ndarray, shape (H', W'); the same)
-        The answer, and the gradient to the right and upwards.
+    options : Options
+        How it is filtered; without a colour map, for directions have colours of their own.
 
     Raises
     ------
     KernelError
         If the stage is one kernel, or its kernels do not tell two directions apart.
+    ImageError
+        If there is a colour map.
     """
+    if options.colormap is not None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
     if stage.combine is None:
         raise KernelError(f"{stage.name}: {_NEEDED}")
     kernels = [step.problem.kernel for step in stage.plans]
-    weights = gradient_weights(kernels, stage.name)
-    gradient = np.zeros((2, *stage.problem.result_shape[:2]), stage.problem.result)
+    return gradient_weights(kernels, stage.name)
+
+
+def directed(
+    answers: Iterable[Values],
+    shape: tuple[int, int],
+    course: Course,
+    known: Seen | None = None,
+) -> tuple[Values, Seen]:
+    """Colour the directions of an operator's answers.
+
+    Parameters
+    ----------
+    answers : iterable of ndarray, shape (H', W', 1)
+        Of each kernel of the last step, which is computed once.
+    shape : (int, int)
+        Rows and columns of each.
+    course : Course
+        What is done.
+    known : Seen, optional
+        The extent of the whole of which these answers are a part.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H', W', 3); Seen
+        The pixels, and what was seen of the operator's answer.
+
+    Raises
+    ------
+    ConvcliError
+        As `weights_of` does; or if raw floats are to be written.
+    """
+    stage = course.stages[-1]
+    if course.mapping is None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
+    weights = weights_of(stage, course.options)
+    gradient = np.zeros((2, *shape), stage.problem.result)
 
     def watched() -> Iterator[Values]:
-        for shares, answer in zip(weights.T, stage.answers(values), strict=True):
+        for shares, answer in zip(weights.T, answers, strict=True):
             for axis, share in enumerate(shares):
                 gradient[axis] += answer[..., 0] * answer.dtype.type(share)
             yield answer
 
-    return combined(watched(), stage.combine), gradient[0], gradient[1]
+    scaled = rescaled(stage.joined(watched()), course.source_depth, Depth.EIGHT)
+    strength, seen = mapped(scaled, course.mapping, Depth.EIGHT, known)
+    return hue_picture(gradient[0], gradient[1], strength[..., 0]), seen
 
 
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:

@@ -4,14 +4,13 @@ import time
 from collections.abc import Sequence
 
 from convcli.engine import Seen, result_array, run
-from convcli.errors import ImageError
 from convcli.filtering import colormaps, direction
 from convcli.filtering.course import Course, course_for, prepared, working_pixels
 from convcli.filtering.options import Options, Range
-from convcli.filtering.ranges import mapped, meanings, rescaled, settled
+from convcli.filtering.ranges import mapped, meanings, settled
 from convcli.filtering.report import Report, Swatch
-from convcli.filtering.stages import Operand, Stage, Values
-from convcli.images import Depth, Picture
+from convcli.filtering.stages import Operand, Values
+from convcli.images import Picture
 from convcli.records import Record
 
 
@@ -99,7 +98,7 @@ def filter_picture(
         values, seen = _streamed(course, pixels)
         alpha = way.alpha(stages, source)
     elif options.direction:
-        values, seen = _directed(stages, pixels, source, mapping, options)
+        values, seen = _directed(course, pixels)
         alpha = way.alpha(stages, source)
     else:
         floats, alpha = way.colour_and_alpha(stages, pixels, source)
@@ -110,7 +109,7 @@ def filter_picture(
         (values.shape[0], values.shape[1], values.shape[2]),
         seen,
         alpha=alpha is not None,
-        legend=_legend(mapping, seen, options),
+        legend=legend_for(mapping, seen, options),
         seconds=time.perf_counter() - started,
     )
     colormap = None if raw else options.colormap
@@ -127,27 +126,16 @@ def _streamed(course: Course, values: Values) -> tuple[Values, Seen]:
     return result, run(step, values, step.store(result, course.stored_as), last.jobs)
 
 
-def _directed(
-    stages: Sequence[Stage],
-    values: Values,
-    source: Picture,
-    mapping: Range | None,
-    options: Options,
-) -> tuple[Values, Seen]:
-    if mapping is None or options.colormap is not None:
-        raise ImageError(
-            "--direction: expected a picture in its own colours to write, got "
-            + ("raw floats: name a .png" if mapping is None else "a colour map: drop one")
-        )
-    for earlier in stages[:-1]:
+def _directed(course: Course, values: Values) -> tuple[Values, Seen]:
+    *before, last = course.stages
+    for earlier in before:
         values = earlier.raw(values)
-    answer, right, up = direction.followed(stages[-1], values)
-    scaled = rescaled(answer, source.depth, Depth.EIGHT)
-    strength, seen = mapped(scaled, mapping, Depth.EIGHT)
-    return direction.hue_picture(right, up, strength[..., 0]), seen
+    rows, columns, _ = last.problem.result_shape
+    return direction.directed(last.answers(values), (rows, columns), course)
 
 
-def _legend(mapping: Range | None, seen: Seen, options: Options) -> tuple[Swatch, ...]:
+def legend_for(mapping: Range | None, seen: Seen, options: Options) -> tuple[Swatch, ...]:
+    """Return what the colours of a result mean, where it has any of its own."""
     if mapping is None:
         return ()
     if options.direction:

@@ -58,7 +58,10 @@ class Stage(Record):
 
     def raw(self, values: Values) -> Values:
         """Return the answer to an input (H, W, C), unrounded, shape (H', W', O)."""
-        answers = self.answers(values)
+        return self.joined(self.answers(values))
+
+    def joined(self, answers: Iterator[Values]) -> Values:
+        """Return what the answers of all kernels come to."""
         return next(answers) if self.combine is None else combined(answers, self.combine)
 
     def answers(self, values: Values) -> Iterator[Values]:

@@ -17,6 +17,9 @@ _STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 _FLOAT = 4
 
+_DIRECTION_FLOATS = 6
+"""For each pixel of a direction: the gradient, its angle, and what hues are made of."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
@@ -125,11 +128,13 @@ def _walk(work: Work, wanted: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Return the bytes of a block, and how much of the picture it reads: from the end up."""
     course, source = work.course, work.source
     rows, columns = wanted
-    samples = work.shape[2] + source.alpha
+    samples = work.channels + source.alpha
     # The block itself, and once more as it is encoded.
     nbytes = 2 * rows * columns * samples * work.dtype.itemsize
     for stage in reversed(course.stages):
         floats = 0 if stage is course.stages[-1] and course.is_streamed else 1
+        if course.options.direction and stage is course.stages[-1]:
+            floats += _DIRECTION_FLOATS
         floats += (stage.combine is not None) + (
             course.options.linear or not course.is_streamed
         )

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine import Block, Plan, Seen, ValueRange, result_array, run
-from convcli.filtering.combine import combined
 from convcli.filtering.stages import Stage
 from convcli.large.source import Source, Values
 
@@ -72,10 +71,12 @@ class Answer(Field):
 
     def part(self, rows: slice, columns: slice) -> Values:
         """Compute a rectangle of raw values."""
-        answers = (self._raw(*fed) for fed in self._fed(rows, columns))
-        how = self._stage.combine
-        values = next(answers) if how is None else combined(answers, how)
+        values = self._stage.joined(self.answers(rows, columns))
         return values if self._after is None else self._after(values)
+
+    def answers(self, rows: slice, columns: slice) -> Iterator[Values]:
+        """Yield a rectangle of each kernel's raw answer, one at a time."""
+        return (self._raw(*fed) for fed in self._fed(rows, columns))
 
     def pixels(
         self, rows: slice, columns: slice, dtype: np.dtype[Any], how: ValueRange | None

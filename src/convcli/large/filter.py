@@ -9,6 +9,8 @@ from typing import Any
 from convcli.engine import Seen
 from convcli.errors import ImageError
 from convcli.filtering import Options, Range, Report
+from convcli.filtering.direction import weights_of
+from convcli.filtering.filter import legend_for
 from convcli.filtering.options import Alpha
 from convcli.filtering.ranges import settled
 from convcli.filtering.stages import Operand
@@ -56,7 +58,7 @@ def filter_large(
     target : str
         A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
-        How; but for `Options.colormap` and `Options.direction`.
+        How.
     frame : int, optional
         The page of a TIFF that has several.
     max_pixels : int
@@ -100,10 +102,11 @@ def filter_large(
     finally:
         close_all()
     report = work.course.report(
-        (*opened.shape[:2], opened.channels),
+        (*opened.shape[:2], 1 if options.wants_gray else opened.channels),
         work.shape,
         settled(seen),
         alpha=opened.alpha,
+        legend=legend_for(work.course.mapping, settled(seen), options),
         seconds=time.perf_counter() - started,
     )
     return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
@@ -192,13 +195,14 @@ def _located(name: str) -> str:
 
 
 def _work(kernels: Sequence[Operand], source: str, options: Options, frame: int | None) -> Work:
-    if options.colormap is not None or options.direction:
-        name = "--direction" if options.direction else "--colormap"
-        raise ImageError(f"{source}: {name} needs the whole picture in memory: leave it out")
     opened = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
     if frame is not None and is_zarr(source):
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
-    return Work(opened, tuple(kernels), replace(options, jobs=1))
+    work = Work(opened, tuple(kernels), replace(options, jobs=1))
+    if options.direction:
+        # Refused here, not by the first block.
+        weights_of(work.course.stages[-1], options)
+    return work
 
 
 def _asks_for_opacity(work: Work) -> bool:

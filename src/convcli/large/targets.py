@@ -34,11 +34,16 @@ def check_target(
     ImageError
         If it cannot; the message says what to do.
     """
-    rows, columns, channels = work.shape
+    rows, columns, maps = work.shape
     if rows * columns > max(max_pixels, work.source.shape[0] * work.source.shape[1]):
         raise ImageError(
             f"{work.course.stages[-1].name}: expected a result of at most {max_pixels:,} "
             f"pixels, got {rows * columns:,}: use less padding, or raise --max-pixels"
+        )
+    if maps > 1 and work.options.colormap is not None:
+        raise ImageError(
+            f"{target}: expected 1 output map for --colormap, got {maps}: make it grey "
+            "(--gray), or pick one with --map"
         )
     if MAP in target:
         raise ImageError(
@@ -60,7 +65,7 @@ def check_target(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"
         )
-    promised = Picture(np.zeros((1, 1, channels), work.course.depth.dtype))
+    promised = Picture(np.zeros((1, 1, work.channels), work.course.depth.dtype))
     check_format(Document((promised,)), target, "TIFF", saving)
 
 
@@ -80,7 +85,8 @@ def target_for(
     saving : Saving
         How.
     """
-    rows, columns, channels = work.shape
+    rows, columns, _ = work.shape
+    channels = work.channels
     if is_zarr(target):
         flat = isinstance(work.source, ZarrSource) and work.source.is_flat
         alone = channels == 1 and not work.source.alpha

@@ -1,5 +1,6 @@
 """What is done to each block of a large picture; sent to a worker once."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,14 +17,18 @@ from convcli.filtering.alpha import (
     weighed,
     weighed_stages,
 )
+from convcli.filtering.colormaps import colored
 from convcli.filtering.course import Course, course_for, prepared, working_pixels
+from convcli.filtering.direction import directed
 from convcli.filtering.options import Alpha
-from convcli.filtering.ranges import extent, mapped
+from convcli.filtering.ranges import extent, mapped, rescaled
 from convcli.filtering.stages import Operand, Stage
 from convcli.images import Picture
 from convcli.large.fields import Answer, Changed, Field, Stored
 from convcli.large.source import Source, Values
 from convcli.records import replace
+
+_COLOURS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +88,14 @@ class Work:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of the result (H', W', C), alpha not counted."""
-        return self.course.stages[-1].problem.result_shape
+        """Of the result (H', W', C), alpha and the colours of a map not counted."""
+        rows, columns, channels = self.course.stages[-1].problem.result_shape
+        return (rows, columns, _COLOURS if self.options.direction else channels)
+
+    @property
+    def channels(self) -> int:
+        """Of what is written, alpha not counted."""
+        return self.shape[2] if self.options.colormap is None else _COLOURS
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -95,7 +106,20 @@ class Work:
 
     def part(self, rows: slice, columns: slice) -> Part:
         """Compute a block of the result, bit for bit as it is in the whole."""
+        part = self._uncoloured(rows, columns)
+        if self.options.colormap is None:
+            return part
+        return dataclasses.replace(
+            part, values=colored(part.values[..., 0], self.options.colormap)
+        )
+
+    def _uncoloured(self, rows: slice, columns: slice) -> Part:
         course = self.course
+        if self.options.direction:
+            answers = self._answer(course.stages).answers(rows, columns)
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            values, seen = directed(answers, shape, course, self.known)
+            return Part(values, self._opacity(rows, columns), seen)
         if course.is_streamed:
             answer = self._answer(course.stages)
             values, seen = answer.pixels(rows, columns, course.depth.dtype, course.stored_as)
@@ -106,6 +130,10 @@ class Work:
 
     def extent(self, rows: slice, columns: slice) -> Seen:
         """Return the extent of a block's raw values."""
+        course = self.course
+        if self.options.direction:
+            raw = self._answer(course.stages).part(rows, columns)
+            return extent(rescaled(raw, course.source_depth, course.depth))
         return extent(self.course.lit(self._raw(rows, columns)[0]))
 
     def is_translucent(self, rows: slice, columns: slice) -> bool:

@@ -69,9 +69,20 @@ class ZarrChunks:
     def _array(self) -> Any:
         zarr = needed("zarr", self.label)
         stores = needed("zarr.storage", self.label)
-        of_url, of_folder = stores.FsspecStore.from_url, stores.LocalStore
-        store = of_url(self.path) if is_url(self.path) else of_folder(self.path)
+        if is_url(self.path):
+            store = stores.FsspecStore.from_url(self.path)
+        else:
+            self._check_seen()
+            store = stores.LocalStore(self.path)
         return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.facts))
+
+    def _check_seen(self) -> None:
+        """Refuse to make a folder of the same name on another disk."""
+        if not Path(self.path).is_dir():
+            raise ImageError(
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
 
 
 @contextlib.contextmanager
@@ -102,8 +113,8 @@ def zarr_target(
 
 def _facts(path: str, work: Work, chunk: tuple[int, int], *, flat: bool) -> bytes:
     """Return what tells that chunks are an array: that of an array in memory."""
-    rows, columns, channels = work.shape
-    shape: tuple[int, ...] = (rows, columns, channels + work.source.alpha)
+    rows, columns, _ = work.shape
+    shape: tuple[int, ...] = (rows, columns, work.channels + work.source.alpha)
     chunks: tuple[int, ...] = (*chunk, shape[2])
     held: dict[str, Any] = {}
     with uninterrupted():
