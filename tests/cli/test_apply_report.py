@@ -4,9 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
 from cli.support import done, gradient, load, run, save
+from convcli import kernel_from
+from convcli.filtering import Options, Range, filter_picture
+from convcli.images import Picture
 
 
 @pytest.fixture
@@ -230,3 +235,30 @@ def test_the_plan_counts_the_threads_that_have_work(
     assert [plan["strategy"] for plan in plans] == ["passes"]
     assert f"{plans[0]['memory_bytes'] / 2**20:.1f} MiB" in memory
     assert not out.exists()
+
+
+_KERNELS = ("sobel-x", "sharpen", "box:3", "box:5", "binomial:2", "box:6", "[[1,2],[3,-4]]")
+"""Divisors 1, 9, 25, 256 and 36."""
+
+
+@pytest.mark.parametrize("depth", ["uint8", "uint16"])
+@pytest.mark.parametrize("kernel", _KERNELS)
+def test_nobody_looks_at_values_that_nobody_reads_of(kernel: str, depth: str) -> None:
+    """The pixels are the same; SciPy's sums, rounded half to even, are the third opinion."""
+    white = int(np.iinfo(depth).max)
+    values = np.random.default_rng(4).integers(0, white + 1, (83, 91, 1), depth)
+    picture, operand = Picture(values), kernel_from(kernel)
+    quiet, told = (
+        filter_picture(picture, [operand], Options(looks=looks, range=Range.CLIP))
+        for looks in (False, True)
+    )
+    weights = np.asarray(operand.weights, np.float64)
+    origin = [-1 if size % 2 == 0 else 0 for size in weights.shape]
+    sums = ndimage.correlate(
+        values[..., 0].astype(np.float64), weights, mode="constant", origin=origin
+    )
+    expected = np.clip(np.rint(np.round(sums, 6)), 0, white)
+    np.testing.assert_array_equal(quiet.values[..., 0], expected)
+    np.testing.assert_array_equal(told.values, quiet.values)
+    assert np.isnan([quiet.report.low, quiet.report.high, quiet.report.clipped]).all()
+    assert quiet.report.as_dict()["clipped_percent"] is None

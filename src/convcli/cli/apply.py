@@ -20,6 +20,7 @@ from convcli.cli.pictures import (
     saving_from,
     saving_options,
 )
+from convcli.records import replace
 
 if TYPE_CHECKING:
     from convcli.kernels import Kernel, Operator
@@ -87,7 +88,9 @@ def command(
         raise click.UsageError("--plan is for one picture: name one INPUT, and no --out-dir")
     kernels = (kernel, *chain)
     reading, saving = reading_from(settings), saving_from(settings)
-    options = options_from(settings)
+    # Nobody reads what was seen of a batch, unless each file has its line.
+    looks = as_json or not (quiet or batch is not None)
+    options = replace(options_from(settings), looks=looks)
     if batch is not None:
         from convcli.batch.job import Work  # noqa: PLC0415 - only many pictures need them
         from convcli.cli.batch_run import run  # noqa: PLC0415 - the same

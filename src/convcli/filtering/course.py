@@ -1,5 +1,6 @@
 """What filtering will do to pictures of a kind: decided before a pixel is looked at."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -58,8 +59,12 @@ class Course(Record):
 
     @property
     def stored_as(self) -> ValueRange | None:
-        """How the engine's store makes pixels, where they are streamed."""
-        return None if self.mapping is None else ValueRange(self.mapping.value)
+        """How the engine's store makes pixels, where they are streamed.
+
+        Clipping alone is what it does to all whole numbers, without a look at the values.
+        """
+        unseen = self.mapping is Range.CLIP and not self.options.looks
+        return None if self.mapping is None or unseen else ValueRange(self.mapping.value)
 
     def lit(self, raw: Values) -> Values:
         """Return raw answers as they are mapped to pixels: light undone, scaled, cut at 0.
@@ -89,16 +94,16 @@ class Course(Record):
         legend: tuple[Swatch, ...] = (),
     ) -> Report:
         """Return what was done, once it is known what was seen."""
-        rows, columns, channels = output_shape
+        looks, (rows, columns, channels) = self.options.looks, output_shape
         return Report(
             input_shape=input_shape,
             output_shape=output_shape,
             steps=tuple(_step(stage) for stage in self.stages),
             border=self.options.border.value,
             range=None if self.mapping is None else self.mapping.value,
-            low=seen.low,
-            high=seen.high,
-            clipped=seen.clipped / (rows * columns * channels),
+            low=seen.low if looks else math.nan,
+            high=seen.high if looks else math.nan,
+            clipped=seen.clipped / (rows * columns * channels) if looks else math.nan,
             alpha=alpha,
             alpha_way=self.way.name if alpha else None,
             depth=self.depth.value,

@@ -62,9 +62,9 @@ class Report(Record, kw_only=True):
     range : str or None
         How values became pixels; None for raw floats.
     low, high : float
-        Smallest and largest raw value.
+        Smallest and largest raw value; NaN where `Options.looks` is off.
     clipped : float
-        Part of the values that a pixel could not hold, 0 to 1.
+        Part of the values that a pixel could not hold, 0 to 1; or NaN.
     alpha : bool
         Whether the result has transparency.
     alpha_way : str or None
@@ -120,7 +120,7 @@ class Report(Record, kw_only=True):
             "border": self.border,
             "range": self.range,
             "raw": {"min": _number(self.low), "max": _number(self.high)},
-            "clipped_percent": round(100 * self.clipped, 4),
+            "clipped_percent": _number(round(100 * self.clipped, 4)),
             "alpha": self.alpha,
             "alpha_way": self.alpha_way,
             "depth": self.depth,
@@ -159,7 +159,7 @@ def together(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) ->
 
 
 def _number(value: float) -> float | None:
-    """Return a number that JSON has: no infinity."""
+    """Return a number that JSON has: no infinity, no NaN."""
     return value if math.isfinite(value) else None
 
 
