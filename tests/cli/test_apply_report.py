@@ -241,15 +241,18 @@ _KERNELS = ("sobel-x", "sharpen", "box:3", "box:5", "binomial:2", "box:6", "[[1,
 """Divisors 1, 9, 25, 256 and 36."""
 
 
+@pytest.mark.parametrize("mapping", [Range.CLIP, Range.ABS, Range.SHIFT])
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
 @pytest.mark.parametrize("kernel", _KERNELS)
-def test_nobody_looks_at_values_that_nobody_reads_of(kernel: str, depth: str) -> None:
+def test_nobody_looks_at_values_that_nobody_reads_of(
+    kernel: str, depth: str, mapping: Range
+) -> None:
     """The pixels are the same; SciPy's sums, rounded half to even, are the third opinion."""
     white = int(np.iinfo(depth).max)
     values = np.random.default_rng(4).integers(0, white + 1, (83, 91, 1), depth)
     picture, operand = Picture(values), kernel_from(kernel)
     quiet, told = (
-        filter_picture(picture, [operand], Options(looks=looks, range=Range.CLIP))
+        filter_picture(picture, [operand], Options(looks=looks, range=mapping))
         for looks in (False, True)
     )
     weights = np.asarray(operand.weights, np.float64)
@@ -257,7 +260,9 @@ def test_nobody_looks_at_values_that_nobody_reads_of(kernel: str, depth: str) ->
     sums = ndimage.correlate(
         values[..., 0].astype(np.float64), weights, mode="constant", origin=origin
     )
-    expected = np.clip(np.rint(np.round(sums, 6)), 0, white)
+    raw = np.rint(np.round(sums, 6))
+    mapped = {Range.CLIP: raw, Range.ABS: abs(raw), Range.SHIFT: raw + (white + 1) // 2}
+    expected = np.clip(mapped[mapping], 0, white)
     np.testing.assert_array_equal(quiet.values[..., 0], expected)
     np.testing.assert_array_equal(told.values, quiet.values)
     assert np.isnan([quiet.report.low, quiet.report.high, quiet.report.clipped]).all()

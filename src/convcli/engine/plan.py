@@ -131,13 +131,15 @@ class Plan:
             _held(across, covered(columns, self.strategy.columns, width), padded_columns),
         )
 
-    def store(self, out: NDArray[Any], pixels: ValueRange | None = None) -> Store:
+    def store(
+        self, out: NDArray[Any], pixels: ValueRange | None = None, *, looks: bool = True
+    ) -> Store:
         """Return the store that finishes this plan's accumulators into `out`."""
         problem = self.problem
         # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
         low, high = problem.limits[0] + _HAIR, problem.limits[1] - _HAIR
         bias = problem.kernel.bias
-        rule = Rule(out.dtype, self.strategy.divisor, bias, pixels, (low, high))
+        rule = Rule(out.dtype, self.strategy.divisor, bias, pixels, (low, high), looks)
         return Store(out, rule)
 
     @functools.cached_property

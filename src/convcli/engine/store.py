@@ -106,6 +106,8 @@ class Rule(Record):
     limits : (float, float)
         Between which all raw values are known to lie, rounding errors aside: what cannot
         overflow is not clipped.
+    looks : bool
+        Tell what was seen of raw values that become pixels.
     """
 
     dtype: np.dtype[Any]
@@ -113,6 +115,7 @@ class Rule(Record):
     bias: tuple[float, ...] = ()
     pixels: ValueRange | None = None
     limits: tuple[float, float] = (-np.inf, np.inf)
+    looks: bool = True
 
     def is_raw(self, working: np.dtype[Any]) -> bool:
         """Tell whether accumulators of a dtype are the result as they are."""
@@ -150,7 +153,8 @@ class Rule(Record):
         if any(self.bias):
             steps.append(self._add_bias(block, values, channel))
         if self.pixels is not None:
-            last = _pixels(block, values, self.dtype, self.pixels)
+            bind = _seen_pixels if self.looks else _pixels
+            last = bind(block, values, self.dtype, self.pixels)
         else:
             fits = _fits(self.limits, self.dtype)
             last = saturating(values, block.around, self.dtype, fits=fits)
@@ -282,10 +286,38 @@ def _division(values: Values, divisor: float) -> Callable[[], object]:
 def _pixels(
     block: Accumulators, values: Values, dtype: np.dtype[Any], pixels: ValueRange
 ) -> Finish:
-    """Bind raw values to the way that they become pixels."""
+    """Bind raw values to the way that they become pixels, without a look at them."""
+    middle, raw = _middle(dtype, pixels)
+    store = saturating(values, block.around, dtype, raw, fits=False)
+    if pixels is ValueRange.CLIP:
+        return store
+
+    def finish(out: Values) -> None:
+        if pixels is ValueRange.ABS:
+            np.abs(block.around, out=block.around)
+        store(out)
+        if middle:
+            np.add(out, out.dtype.type(middle), out=out)
+
+    return finish
+
+
+def _middle(dtype: np.dtype[Any], pixels: ValueRange) -> tuple[int, tuple[int, int]]:
+    """Return the pixel that a raw value of 0 becomes, and which raw values pixels hold.
+
+    It is added after rounding, where it loses no digit: modulo 2^bits a negative number is
+    one of the upper half, and comes back.
+    """
     least, most = limits_of(dtype)
     middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
-    raw = (least - middle, most - middle)
+    return middle, (least - middle, most - middle)
+
+
+def _seen_pixels(
+    block: Accumulators, values: Values, dtype: np.dtype[Any], pixels: ValueRange
+) -> Finish:
+    """Bind raw values to the way that they become pixels, and are looked at."""
+    middle, raw = _middle(dtype, pixels)
     as_they_are, clipped = (
         saturating(values, block.around, dtype, raw, fits=fits) for fits in (True, False)
     )
@@ -301,8 +333,6 @@ def _pixels(
         outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
         (as_they_are if fits else clipped)(out)
         if middle:
-            # After rounding, where it loses no digit: modulo 2^bits a negative number is
-            # one of the upper half, and comes back.
             np.add(out, out.dtype.type(middle), out=out)
         return Seen(low, high, outside)
 

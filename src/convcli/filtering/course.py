@@ -59,12 +59,8 @@ class Course(Record):
 
     @property
     def stored_as(self) -> ValueRange | None:
-        """How the engine's store makes pixels, where they are streamed.
-
-        Clipping alone is what it does to all whole numbers, without a look at the values.
-        """
-        unseen = self.mapping is Range.CLIP and not self.options.looks
-        return None if self.mapping is None or unseen else ValueRange(self.mapping.value)
+        """How the engine's store makes pixels, where they are streamed."""
+        return None if self.mapping is None else ValueRange(self.mapping.value)
 
     def lit(self, raw: Values) -> Values:
         """Return raw answers as they are mapped to pixels: light undone, scaled, cut at 0.

@@ -123,7 +123,8 @@ def _streamed(course: Course, values: Values) -> tuple[Values, Seen]:
         values = earlier.raw(values)
     result = result_array(last.problem.result_shape, dtype)
     (step,) = last.plans
-    return result, run(step, values, step.store(result, course.stored_as), last.jobs)
+    store = step.store(result, course.stored_as, looks=course.options.looks)
+    return result, run(step, values, store, last.jobs)
 
 
 def _directed(course: Course, values: Values) -> tuple[Values, Seen]:
