@@ -221,6 +221,13 @@ def test_other_things_stay(
     assert objects(store) == {kept: b"dear diary"}
 
 
+def test_a_bucket_is_no_array(store: Bucket, tmp_path: Path) -> None:
+    bucket = Bucket(f"{store.name}.zarr", store.endpoint).make()
+    with pytest.raises(ConvcliError, match="it is a bucket: name a folder in it"):
+        filtered(write_tiff(tmp_path / "in.tif", picture(SIZE)), f"s3://{bucket.name}")
+    assert bucket.keys() == []
+
+
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_a_bucket_that_is_not_there(target: str, store: Bucket, tmp_path: Path) -> None:
     url = f"{store.url('')[:-1]}-none/{target}"
@@ -305,7 +312,10 @@ def test_an_interrupt_leaves_what_was_there(
     before = objects(bucket)
     source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
     held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
-    words = command("apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M")
+    # By one thread: what stands before the chunk that is held is written when it is read.
+    words = command(
+        "apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M", "--jobs", "1"
+    )
     env = environment(**bucket.settings)
     with subprocess.Popen(words, stderr=subprocess.PIPE, env=env) as running:
         held.await_reader()

@@ -1,5 +1,6 @@
 """One picture larger than memory in a store, on workers that read and write there."""
 
+import signal
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 
 from cli.support import command, environment, process
 from dask_cluster import Cluster
-from large.scenes import picture, write_tiff
+from held import Held
+from large.scenes import picture, write_tiff, write_zarr
 from s3_server import Bucket
 
 SIZE = (500, 600, 3)
@@ -52,6 +54,26 @@ def test_a_fault_on_a_worker_leaves_nothing(
     assert (status, said.count(b"\n")) == (1, 1)
     assert b"in.tif: the picture cannot be read: the file is truncated" in said
     assert bucket.keys() == ["in.tif"]
+
+
+def test_an_interrupt_waits_for_what_workers_write(
+    cluster: Cluster, bucket: Bucket, tmp_path: Path
+) -> None:
+    """The first block is computed when the interrupt comes, and written after that."""
+    source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
+    held = Held(tmp_path / "in.zarr" / "c" / "0" / "0")
+    words = ("apply", "box:3", source, bucket.url("out.zarr"), "--memory", "1M")
+    with subprocess.Popen(
+        command(*words, "--cluster", cluster.address),
+        stderr=subprocess.PIPE,
+        env=environment(**bucket.settings),
+    ) as running:
+        held.await_reader()
+        running.send_signal(signal.SIGINT)
+        held.release()
+        _, said = running.communicate()
+    assert (running.returncode, said.strip()) == (130, b"")
+    assert bucket.keys() == []
 
 
 @pytest.mark.parametrize(

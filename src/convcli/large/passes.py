@@ -146,6 +146,13 @@ def _in_order(
         with uninterrupted():
             running.append(begin(task))
         if len(running) >= _AHEAD * workers:
-            yield running.popleft().result()[0, 0]
+            yield _first(running)
     while running:
-        yield running.popleft().result()[0, 0]
+        yield _first(running)
+
+
+def _first(running: deque[Any]) -> Any:
+    """Take out what is at the head, not before it is done."""
+    result = running[0].result()[0, 0]
+    running.popleft()
+    return result

@@ -65,6 +65,8 @@ def _checked(url: str, is_output: "IsOutput") -> bool:
         )
     with told(url, "written", NO_BUCKET) as (store, path):
         store.invalidate_cache()
+        if "/" not in path:
+            raise ImageError(f"{url}: cannot be written: it is a bucket: name a folder in it")
         if store.isfile(path):
             raise ImageError(f"{url}: cannot be written: it is a file: name a folder")
         names = _names(store, path)
