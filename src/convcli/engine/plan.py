@@ -135,12 +135,7 @@ class Plan:
         self, out: NDArray[Any], pixels: ValueRange | None = None, *, looks: bool = True
     ) -> Store:
         """Return the store that finishes this plan's accumulators into `out`."""
-        problem = self.problem
-        # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
-        low, high = problem.limits[0] + _HAIR, problem.limits[1] - _HAIR
-        bias = problem.kernel.bias
-        rule = Rule(out.dtype, self.strategy.divisor, bias, pixels, (low, high), looks)
-        return Store(out, rule)
+        return Store(out, _rule(self, out.dtype, pixels, looks=looks))
 
     @functools.cached_property
     def mends(self) -> bool:
@@ -184,6 +179,17 @@ class Plan:
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
         }
+
+
+@functools.lru_cache(maxsize=64)
+def _rule(
+    chosen: Plan, dtype: np.dtype[Any], pixels: ValueRange | None, *, looks: bool
+) -> Rule:
+    problem = chosen.problem
+    # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
+    limits = (problem.limits[0] + _HAIR, problem.limits[1] - _HAIR)
+    divisor, bias = chosen.strategy.divisor, problem.kernel.bias
+    return Rule(dtype, divisor, bias, pixels, limits, looks)
 
 
 def _held(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:

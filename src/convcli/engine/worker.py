@@ -104,7 +104,7 @@ class Worker:
 
     def serve(self, rule: Rule) -> None:
         """Go on with results that become what they are by this rule."""
-        if rule != self._rule:
+        if rule is not self._rule and rule != self._rule:
             self._routes.clear()
         self._rule = rule
 
