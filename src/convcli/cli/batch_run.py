@@ -1,5 +1,6 @@
 """Many pictures: from what was asked for to the exit status."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,6 +38,8 @@ def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     click.ClickException
         If a file failed.
     """
+    # A batch goes on for as long as there are files: garbage must not heap up.
+    gc.set_threshold(1000)
     batch = replace(batch, out_dir=places.located(batch.out_dir))
     with Listing(_jobs(work, batch)) as listing:
         listing.check(may_exist=batch.on_exists != "error")

@@ -15,6 +15,7 @@ from convcli.engine.strategies import STRATEGIES, Method, Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError
 from convcli.geometry import Axis
+from convcli.records import Record
 
 _HAIR = 0.1
 
@@ -22,8 +23,7 @@ _WORTH_A_THREAD = 1e6
 """Nanoseconds of estimated work below which a second thread wakes too late to help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Record):
     """A strategy that was considered.
 
     Attributes

@@ -6,7 +6,6 @@ the tile. A program is a straight line of operations, each of which makes one va
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -151,9 +150,9 @@ def _factors(kernel: Kernel, weights: NDArray[Any]) -> tuple[NDArray[Any], NDArr
     return (column, row) if np.allclose(np.outer(column, row), weights, 1e-12, 0) else None
 
 
-@dataclass
 class _Builder:
-    operations: list[Operation] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
 
     def emit(self, ufunc: np.ufunc, left: Read, right: Read | float) -> Read:
         target = len(self.operations) + 1

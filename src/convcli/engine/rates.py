@@ -6,10 +6,11 @@ table for another machine. Only the ratios decide between strategies.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from convcli.records import Record
 
 Rate = Mapping[np.dtype[Any], float]
 
@@ -18,8 +19,7 @@ def _rate(**values: float) -> Rate:
     return {np.dtype(name): value for name, value in values.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Record, kw_only=True):
     """Nanoseconds for one value, by the dtype that is computed in.
 
     Attributes

@@ -1,9 +1,8 @@
 """Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
-import contextlib
 import functools
 import os
-import queue
+from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -70,18 +69,16 @@ def run(
 
 def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: int) -> Seen:
     """Work on tiles on other threads too, each taking one when it is done with the last."""
-    waiting: queue.SimpleQueue[Tile | None] = queue.SimpleQueue()
-    # Each thread stops at an end.
-    for tile in (*tiles, *[None] * (others + 1)):
-        waiting.put(tile)
+    # Each thread stops at an end. To take a tile is one step, of the interpreter itself.
+    waiting: deque[Tile | None] = deque((*tiles, *[None] * (others + 1)))
     pool = _pool(os.getpid(), others)
     # The calling thread works too: another takes a while to wake.
-    promised = [pool.submit(work, iter(waiting.get, None)) for _ in range(others)]
+    promised = [pool.submit(work, iter(waiting.popleft, None)) for _ in range(others)]
     try:
-        seen = work(iter(waiting.get, None))
+        seen = work(iter(waiting.popleft, None))
     finally:
         # After an interrupt the others stop with the tile that they are at.
-        _end(waiting, others)
+        waiting.extendleft([None] * others)
         # One that has not begun has nothing to do; the image is in use until all end.
         begun = [one for one in promised if not one.cancel()]
         for one in begun:
@@ -107,15 +104,6 @@ def _checked(jobs: object) -> int:
             "a core"
         )
     return int(jobs)
-
-
-def _end(waiting: "queue.SimpleQueue[Tile | None]", threads: int) -> None:
-    """Leave no tile to so many threads."""
-    with contextlib.suppress(queue.Empty):
-        while True:
-            waiting.get_nowait()
-    for _ in range(threads):
-        waiting.put(None)
 
 
 def _work(

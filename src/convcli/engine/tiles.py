@@ -6,7 +6,6 @@ computes only "valid" outputs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
 from convcli.engine.problem import Problem
 from convcli.geometry import Axis
+from convcli.records import Record
 
 Values = NDArray[Any]
 Load: TypeAlias = Callable[[Values, int], None]
@@ -28,8 +28,7 @@ class Tile(NamedTuple):
     channel: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(Record):
     """A part of a result, and the part of the image that it is computed from.
 
     It is computed by the same tiles as the whole, so that it is equal to the last bit.

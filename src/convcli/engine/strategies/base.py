@@ -3,7 +3,6 @@
 import abc
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.engine.problem import Problem
 from convcli.engine.scratch import Scratch
 from convcli.engine.tiles import reach
+from convcli.records import Record
 
 Values = NDArray[Any]
 
@@ -26,8 +26,7 @@ class Method(enum.Enum):
     FFT = "fft"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Record):
     """Some output rows of a tile.
 
     Attributes
