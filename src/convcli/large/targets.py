@@ -21,7 +21,7 @@ from convcli.large.work import Work
 from convcli.large.written import Target
 from convcli.large.zarr_source import ZarrSource
 from convcli.large.zarr_target import zarr_target
-from convcli.storage import is_zarr
+from convcli.storage import check_store, is_url, is_zarr
 
 
 def check_target(
@@ -34,6 +34,8 @@ def check_target(
     ImageError
         If it cannot; the message says what to do.
     """
+    if is_url(target):
+        check_store(target)
     rows, columns, maps = work.shape
     if rows * columns > max(max_pixels, work.source.shape[0] * work.source.shape[1]):
         raise ImageError(

@@ -7,6 +7,7 @@ from convcli.storage.ranges import Ranges, ranges_of
 from convcli.storage.replacing import replacing
 from convcli.storage.stores import ABSENT, NO_BUCKET, in_one_line
 from convcli.storage.urls import (
+    check_store,
     fetched,
     files_in,
     is_folder,
@@ -23,6 +24,7 @@ __all__ = [
     "ABSENT",
     "NO_BUCKET",
     "Ranges",
+    "check_store",
     "fetched",
     "files_in",
     "in_one_line",

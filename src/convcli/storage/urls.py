@@ -1,5 +1,6 @@
 """URLs of object stores: what stands there, all of it at once."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -110,6 +111,18 @@ def put_file(url: str, file: BinaryIO) -> None:
     ):
         while data := file.read(PART):
             sent.write(data)
+
+
+def check_store(url: str) -> None:
+    """Check that the store of a URL answers, before something is made for it.
+
+    Raises
+    ------
+    ImageError
+        If it does not. Who may write there need not be allowed to look.
+    """
+    with told(url, "written", NO_BUCKET) as (store, path), contextlib.suppress(PermissionError):
+        store.exists(path)
 
 
 def is_there(url: str) -> bool:
