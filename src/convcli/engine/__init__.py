@@ -9,7 +9,7 @@ from convcli.engine.run import run
 from convcli.engine.store import Seen, Store, ValueRange
 from convcli.engine.strategies import Method
 from convcli.engine.tiles import Block
-from convcli.engine.worker import available_cores
+from convcli.threads import available_cores
 
 __all__ = [
     "Block",

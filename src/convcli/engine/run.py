@@ -1,11 +1,10 @@
 """Executes a plan: load, compute and store, a tile at a time, on several threads."""
 
 import functools
-import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,9 @@ from convcli.engine.blas import single_threaded_blas
 from convcli.engine.plan import Plan
 from convcli.engine.store import Seen, Store
 from convcli.engine.tiles import Block, Tile
-from convcli.engine.worker import available_cores, rest, worker_for
+from convcli.engine.worker import rest, worker_for
 from convcli.errors import ConvcliError
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from convcli.threads import available_cores, pool
 
 Values = NDArray[Any]
 
@@ -71,9 +68,8 @@ def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: i
     """Work on tiles on other threads too, each taking one when it is done with the last."""
     # Each thread stops at an end. To take a tile is one step, of the interpreter itself.
     waiting: deque[Tile | None] = deque((*tiles, *[None] * (others + 1)))
-    pool = _pool(os.getpid(), others)
     # The calling thread works too: another takes a while to wake.
-    promised = [pool.submit(work, iter(waiting.popleft, None)) for _ in range(others)]
+    promised = [pool(others).submit(work, iter(waiting.popleft, None)) for _ in range(others)]
     try:
         seen = work(iter(waiting.popleft, None))
     finally:
@@ -84,17 +80,6 @@ def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: i
         for one in begun:
             one.exception()
     return sum((one.result() for one in begun), seen)
-
-
-@functools.cache
-def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 - see below
-    """Return threads that wait for work: to start one takes as long as a small bank.
-
-    A process that was forked has none of its parent's threads: it gets its own.
-    """
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a small one is done
-
-    return ThreadPoolExecutor(threads)
 
 
 def _checked(jobs: object) -> int:

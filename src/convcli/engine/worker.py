@@ -1,7 +1,6 @@
 """A worker: one thread's buffers, bound to a plan, that load, compute and store tiles."""
 
 import functools
-import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,18 +14,12 @@ from convcli.engine.scratch import Scratch
 from convcli.engine.store import Accumulators, Finish, Rule, Seen
 from convcli.engine.strategies import FALLBACK, Part, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, pieces
+from convcli.threads import available_cores
 
 Values = NDArray[Any]
 
 _KEPT_BYTES = 2**23
 """Buffers of a worker above which it is not kept."""
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use, which may be fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Step(NamedTuple):

@@ -1,5 +1,6 @@
 """PNG and APNG: chunks around rows that are filtered and compressed here."""
 
+import functools
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,9 @@ from convcli.images.encoded import encoded
 from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Metadata, Picture, Timing
-from convcli.images.png_rows import filtered_strips
+from convcli.images.png_rows import filtered_strips, row_bytes
+from convcli.images.zlib_stream import WINDOW, Part, part_of, stream_of
+from convcli.threads import available_cores, pool
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -24,13 +27,18 @@ _SOURCE = 0
 """APNG's blend operation that replaces the canvas: each frame is complete."""
 
 _LARGEST_DELAY = 65_535
-_MEMORY = 9
-"""Of zlib: as much as it can use."""
+_SEGMENTS, _LEAST, _MOST = 8, 2**16, 2**20
+"""A picture's filtered rows are cut into so many parts of that many bytes, each compressed on
+one thread: even shares of a small picture, and little memory for a large one."""
 _IDAT, _TEXT = b"IDAT", (b"iCCP", b"pHYs", b"eXIf")
 
 
 def png_bytes(
-    frames: Sequence[Picture], metadata: Metadata, timing: Timing | None, level: int | None
+    frames: Sequence[Picture],
+    metadata: Metadata,
+    timing: Timing | None,
+    level: int | None,
+    jobs: int | None = None,
 ) -> Sequence[bytes]:
     """Return pictures of one size, depth and number of channels as a PNG or an APNG.
 
@@ -44,18 +52,22 @@ def png_bytes(
         For more than one frame.
     level : int or None
         Of zlib's compression, 0 to 9; None for what suits the picture (see `_strategy`).
+    jobs : int, optional
+        Threads that compress; the cores that the process may use where none is given. The
+        bytes do not depend on it.
     """
-    first = _chunks(frames[0], metadata, level)
+    threads = jobs or available_cores()
+    first = _chunks(frames[0], metadata, level, threads)
     if timing is None:
         return _file(first)
-    return _file(_animation(first, frames[1:], timing, level))
+    rest = (_chunks(frame, Metadata(), level, threads) for frame in frames[1:])
+    return _file(_animation(first, rest, timing))
 
 
 def _animation(
     first: list[tuple[bytes, bytes]],
-    rest: Sequence[Picture],
+    rest: Iterable[list[tuple[bytes, bytes]]],
     timing: Timing,
-    level: int | None,
 ) -> Iterator[tuple[bytes, bytes]]:
     head = [chunk for chunk in first if chunk[0] != _IDAT]
     still, count = int(timing.still), len(timing.durations)
@@ -68,10 +80,10 @@ def _animation(
         yield b"fcTL", _control(number, size, timing, 0)
         number += 1
     yield from (chunk for chunk in first if chunk[0] == _IDAT)
-    for index, frame in enumerate(rest, start=1):
+    for index, chunks in enumerate(rest, start=1):
         yield b"fcTL", _control(number, size, timing, index)
         number += 1
-        for name, data in _chunks(frame, Metadata(), level):
+        for name, data in chunks:
             if name == _IDAT:
                 yield b"fdAT", struct.pack(">I", number) + data
                 number += 1
@@ -88,7 +100,7 @@ def _control(number: int, size: bytes, timing: Timing, index: int) -> bytes:
 
 
 def _chunks(
-    picture: Picture, metadata: Metadata, level: int | None
+    picture: Picture, metadata: Metadata, level: int | None, threads: int
 ) -> list[tuple[bytes, bytes]]:
     """Return the chunks of one picture: its header, what is said of it, its pixels."""
     rows, columns = picture.shape
@@ -96,7 +108,8 @@ def _chunks(
     kind = bytes((8 * picture.pixels.itemsize, _COLOUR_TYPES[samples], 0, 0, 0))
     header = (b"IHDR", struct.pack(">II", columns, rows) + kind)
     strategy = zlib.Z_DEFAULT_STRATEGY if level is not None else _strategy(picture)
-    pixels = _deflated(picture, DEFAULT_LEVEL if level is None else level, strategy)
+    level = DEFAULT_LEVEL if level is None else level
+    pixels = stream_of(_parts(picture, level, strategy, threads))
     return [header, *_said(picture, metadata), (_IDAT, pixels)]
 
 
@@ -110,11 +123,31 @@ def _said(picture: Picture, metadata: Metadata) -> list[tuple[bytes, bytes]]:
     return [(name, data) for name, data in _parsed(bytes(written)) if name in _TEXT]
 
 
-def _deflated(picture: Picture, level: int, strategy: int) -> bytes:
-    """Return the compressed rows."""
-    encoder = zlib.compressobj(level, zlib.DEFLATED, zlib.MAX_WBITS, _MEMORY, strategy)
-    parts = [encoder.compress(strip.data) for strip in filtered_strips(picture)]
-    return b"".join((*parts, encoder.flush()))
+def _parts(picture: Picture, level: int, strategy: int, threads: int) -> Iterable[Part]:
+    """Compress the rows, a segment at a time."""
+    size, height = row_bytes(picture), picture.shape[0]
+    rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
+    starts = range(0, height, rows)
+    compress = functools.partial(_segment, picture, level, strategy, rows)
+    if min(threads, len(starts)) == 1:
+        return map(compress, starts)
+    return pool(threads).map(compress, starts)
+
+
+def _segment(picture: Picture, level: int, strategy: int, rows: int, start: int) -> Part:
+    """Compress some rows, which may repeat what stands in the rows before."""
+    before, stop = b"", start + rows
+    if strategy != zlib.Z_RLE and start:
+        # Filtered anew: a thread does not wait for the one that does the rows above.
+        first = max(start - -(-WINDOW // row_bytes(picture)), 0)
+        before = b"".join(strip.tobytes() for strip in filtered_strips(picture, first, start))
+    return part_of(
+        filtered_strips(picture, start, stop),
+        level,
+        strategy,
+        dictionary=before[-WINDOW:],
+        last=stop >= picture.shape[0],
+    )
 
 
 def _strategy(picture: Picture) -> int:
@@ -131,7 +164,7 @@ def _strategy(picture: Picture) -> int:
     alpha = None if picture.alpha is None else picture.alpha[rows]
     sample = Picture(picture.pixels[rows], alpha)
     sizes = {
-        strategy: len(_deflated(sample, DEFAULT_LEVEL, strategy))
+        strategy: len(stream_of(_parts(sample, DEFAULT_LEVEL, strategy, 1)))
         for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
     }
     return min(sizes, key=sizes.__getitem__)

@@ -18,28 +18,43 @@ _STRIP_BYTES = 2**16
 _KINDS = 5
 
 
-def filtered_strips(picture: Picture) -> Iterator[Bytes]:
+def row_bytes(picture: Picture) -> int:
+    """Return the bytes of a row as PNG compresses it: the number of its filter first."""
+    return 1 + picture.shape[1] * _pixel_bytes(picture)
+
+
+def filtered_strips(
+    picture: Picture, first: int = 0, last: int | None = None
+) -> Iterator[Bytes]:
     """Yield the rows of a picture as PNG compresses them, several at a time.
 
     Parameters
     ----------
     picture : Picture
         uint8 or uint16, with alpha or without.
+    first, last : int
+        The first row, and the one that is the first no more.
 
     Yields
     ------
     ndarray of uint8, shape (rows, 1 + bytes)
         The number of the filter, and what it leaves of the row.
     """
-    height, width = picture.shape
-    channels = picture.channels + (picture.alpha is not None)
-    pixel = channels * picture.pixels.itemsize
+    (height, width), pixel = picture.shape, _pixel_bytes(picture)
+    last = height if last is None else min(last, height)
     rows = max(_STRIP_BYTES // (width * pixel), 1)
     above: Bytes = np.zeros(width * pixel, np.uint8)
-    for start in range(0, height, rows):
-        raw = _raw(picture, slice(start, start + rows))
+    if first:
+        above = _raw(picture, slice(first - 1, first))[0]
+    for start in range(first, last, rows):
+        raw = _raw(picture, slice(start, min(start + rows, last)))
         yield _filtered(raw, above, pixel)
         above = raw[-1]
+
+
+def _pixel_bytes(picture: Picture) -> int:
+    samples = picture.channels + (picture.alpha is not None)
+    return samples * picture.pixels.itemsize
 
 
 def _raw(picture: Picture, rows: slice) -> Bytes:

@@ -34,11 +34,14 @@ class Saving(Record, kw_only=True):
         Of zlib, 0 to 9, for PNG and TIFF.
     strip : bool
         Write no profile, resolution and EXIF.
+    jobs : int, optional
+        Threads that compress a PNG; the cores that the process may use where none is given.
     """
 
     quality: int | None = None
     compress_level: int | None = None
     strip: bool = False
+    jobs: int | None = None
 
 
 _DEFAULTS = Saving()
@@ -165,7 +168,7 @@ def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | 
     if kind == "PNG":
         from convcli.images.png import png_bytes  # noqa: PLC0415 - as for the others
 
-        return png_bytes(alike, metadata, timing, saving.compress_level)
+        return png_bytes(alike, metadata, timing, saving.compress_level, saving.jobs)
     if kind == "PPM" and is_netpbm(alike[0]):
         return netpbm_parts(alike[0])
     if timing is not None and timing.still:

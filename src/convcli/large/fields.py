@@ -7,7 +7,6 @@ rows and columns, and asks the field below it for what these are computed from.
 import abc
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from convcli.engine import Block, Plan, Seen, ValueRange, result_array, run
 from convcli.filtering.stages import Stage
 from convcli.large.source import Source, Values
+from convcli.records import replace
 
 Places = NDArray[np.intp]
 
