@@ -42,10 +42,12 @@ def main() -> None:
     source = Picture(np.asarray(photograph()))
     filtered = filter_picture(source, [kernel_from("sobel-x")], Options()).picture()
     image = Image.fromarray(filtered.pixels)
+    ways = {f"level {level}": level for level in _LEVELS} | {"no level asked for": None}
     work = {
-        f"level {level}": functools.partial(_by_convcli, filtered, level) for level in _LEVELS
+        f"{way}{thread}": functools.partial(_by_convcli, filtered, level, jobs)
+        for way, level in ways.items()
+        for jobs, thread in ((1, ""), (2, ", two threads"))
     }
-    work["no level asked for"] = functools.partial(_by_convcli, filtered, None)
     for level in _PILLOW:
         work[f"Pillow, level {level}"] = functools.partial(_by_pillow, image, level)
     rows = [_timed(case, one, chosen.rounds) for case, one in work.items()]
@@ -73,10 +75,10 @@ def _by_pillow(image: Image.Image, level: int) -> int:
     return buffer.tell()
 
 
-def _by_convcli(picture: Picture, level: int | None) -> int:
+def _by_convcli(picture: Picture, level: int | None, jobs: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "out.png")
-        write_picture(picture, target, "PNG", Saving(compress_level=level))
+        write_picture(picture, target, "PNG", Saving(compress_level=level, jobs=jobs))
         return target.stat().st_size
 
 
