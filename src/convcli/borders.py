@@ -16,6 +16,7 @@ import itertools
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from convcli.errors import GeometryError
@@ -227,7 +228,30 @@ def sides_of(
             sides.within.extend(_column_runs(padded, side.start, columns))
         else:
             sides.beyond.append((target, wanted))
-    return sides
+    return Sides(_paired(sides.within), sides.beyond)
+
+
+def _paired(
+    copies: list[tuple[NDArray[Any], NDArray[Any] | float]],
+) -> list[tuple[NDArray[Any], NDArray[Any] | float]]:
+    """Make one copy of two that are alike: each takes 0.5 µs, however little it copies."""
+    if len(copies) != 2:  # noqa: PLR2004 - left and right
+        return copies
+    (left, start), (right, end) = copies
+    target = _side_by_side(left, right)
+    if not isinstance(start, np.ndarray) or not isinstance(end, np.ndarray):
+        alike = target is not None and start is end
+        return [(target, start)] if target is not None and alike else copies
+    source = _side_by_side(start, end)
+    return copies if target is None or source is None else [(target, source)]
+
+
+def _side_by_side(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any] | None:
+    """Return two views of a buffer as one of an axis more; None where they differ in shape."""
+    if (one.shape, one.strides) != (other.shape, other.strides):
+        return None
+    apart = other.ctypes.data - one.ctypes.data
+    return as_strided(one, (2, *one.shape), (apart, *one.strides))
 
 
 def _column_runs(
