@@ -29,6 +29,9 @@ _ROWS, _CHUNK = 128, 32
 """Rows a tile, and rows that go through both factors while they are in the cache."""
 
 _COLUMNS, _NARROW = 4096, 512
+"""Values a row of a tile at the most, and pixels at the least: with 12,000 values a row, of
+4000 pixels in colour, a blur of 1 pixel takes 5 % longer."""
+
 _TILE_BYTES = 2**23
 """Padded input of a tile at the most, unless the kernel itself needs more."""
 
@@ -76,8 +79,9 @@ class Separable(Strategy):
         self.rows = min(height, _ROWS)
         tall = (self.rows + problem.window.rows.extent) * self.working.itemsize * self.channels
         room = _TILE_BYTES // tall - problem.window.columns.extent
-        self.columns = spread(width, min(max(room, _NARROW), _COLUMNS))
-        self._chunk = min(self.rows, _CHUNK if self.channels == 1 else _CHUNK // 2)
+        most = max(_COLUMNS // self.channels, 1)
+        self.columns = spread(width, min(max(room, _NARROW), most))
+        self._chunk = min(self.rows, _CHUNK)
         self._factors = [
             (_Column(column, self.working), _Row(row, self.channels, self.working))
             for column, row in _factors(weights.astype(np.float64), problem.kernel.rank)
