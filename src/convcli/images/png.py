@@ -27,7 +27,7 @@ _SOURCE = 0
 """APNG's blend operation that replaces the canvas: each frame is complete."""
 
 _LARGEST_DELAY = 65_535
-_SEGMENTS, _LEAST, _MOST = 8, 2**16, 2**20
+_SEGMENTS, _LEAST, _MOST = 8, 2**17, 2**20
 """A picture's filtered rows are cut into so many parts of that many bytes, each compressed on
 one thread: even shares of a small picture, and little memory for a large one."""
 _IDAT, _TEXT = b"IDAT", (b"iCCP", b"pHYs", b"eXIf")
