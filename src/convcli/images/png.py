@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from convcli.images.encoded import encoded
 from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Metadata, Picture, Timing
@@ -30,7 +29,12 @@ _LARGEST_DELAY = 65_535
 _SEGMENTS, _LEAST, _MOST = 8, 2**17, 2**20
 """A picture's filtered rows are cut into so many parts of that many bytes, each compressed on
 one thread: even shares of a small picture, and little memory for a large one."""
-_IDAT, _TEXT = b"IDAT", (b"iCCP", b"pHYs", b"eXIf")
+_IDAT = b"IDAT"
+_PROFILE_NAME = b"ICC Profile\0\0"
+_METRES_AN_INCH, _BY_THE_METRE = 0.0254, 1
+_LARGEST_NUMBER = 2**31 - 1
+_EXIF = b"Exif\0\0"
+"""What stands before EXIF in a JPEG only."""
 
 
 def png_bytes(
@@ -113,14 +117,17 @@ def _chunks(
     return [header, *_said(picture, metadata), (_IDAT, pixels)]
 
 
-def _said(picture: Picture, metadata: Metadata) -> list[tuple[bytes, bytes]]:
-    """Return the chunks of the metadata, which Pillow makes with one pixel beside them."""
+def _said(picture: Picture, metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the chunks of the metadata."""
     settings = save_settings(metadata, "PNG", picture.channels, picture.shape)
-    if not settings:
-        return []
-    token = Picture(np.zeros((1, 1, picture.channels), np.uint8))
-    written = encoded(token, "PNG", Metadata(), settings)
-    return [(name, data) for name, data in _parsed(bytes(written)) if name in _TEXT]
+    if "icc_profile" in settings:
+        yield b"iCCP", _PROFILE_NAME + zlib.compress(settings["icc_profile"])
+    if "dpi" in settings:
+        dots = (round(an_inch / _METRES_AN_INCH) for an_inch in settings["dpi"])
+        across, down = (min(count, _LARGEST_NUMBER) for count in dots)
+        yield b"pHYs", struct.pack(">IIB", across, down, _BY_THE_METRE)
+    if "exif" in settings:
+        yield b"eXIf", settings["exif"].removeprefix(_EXIF)
 
 
 def _parts(picture: Picture, level: int, strategy: int, threads: int) -> Iterable[Part]:
@@ -129,7 +136,8 @@ def _parts(picture: Picture, level: int, strategy: int, threads: int) -> Iterabl
     rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
     starts = range(0, height, rows)
     compress = functools.partial(_segment, picture, level, strategy, rows)
-    if min(threads, len(starts)) == 1:
+    # A smaller picture is compressed before threads have started.
+    if threads == 1 or len(starts) < _SEGMENTS:
         return map(compress, starts)
     return pool(threads).map(compress, starts)
 
@@ -168,14 +176,6 @@ def _strategy(picture: Picture) -> int:
         for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
     }
     return min(sizes, key=sizes.__getitem__)
-
-
-def _parsed(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = len(SIGNATURE)
-    while at < len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
 
 
 def _file(chunks: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
