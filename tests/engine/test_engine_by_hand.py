@@ -169,3 +169,15 @@ def test_a_filter_does_not_look_where_only_its_neighbours_do() -> None:
     first, second = convcli.correlate(np.array([[[np.nan, 5.0]]]), bank)[0, 0]
     assert first == 5
     assert np.isnan(second)
+
+
+def test_weights_that_change_between_calls_are_looked_at_again() -> None:
+    """Equal arrays share what is known of them; an array is no name for its values."""
+    weights = np.array([[1.0, 2.0]])
+    first = convcli.correlate([[1, 1]], weights)
+    weights[0, 0] = 5
+    second = convcli.correlate([[1, 1]], weights)
+    third = convcli.correlate([[1, 1]], weights.astype(">f4"))
+    assert [first.item(), second.item(), third.item()] == [3, 7, 7]
+    masked = np.ma.masked_array([[1.0, 2.0]], [[False, False]])
+    assert convcli.correlate([[1, 1]], masked).item() == 3
