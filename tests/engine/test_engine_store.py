@@ -151,3 +151,27 @@ def test_nan_becomes_0_whatever_its_mantissa_holds(result: str) -> None:
     out = np.ones((1, 2, 1), result)
     write(out, [missing[0], 7.0])
     assert out.ravel().tolist() == [0, 7]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize(
+    ("pixels", "expected", "clipped"),
+    [
+        (ValueRange.CLIP, [0, 0, 7, 255], 2),
+        (ValueRange.ABS, [3, 0, 7, 255], 1),
+        (ValueRange.SHIFT, [125, 128, 135, 255], 1),
+    ],
+)
+def test_nan_changes_no_other_pixel(
+    pixels: ValueRange, expected: list[int], clipped: int, dtype: str, *, looks: bool
+) -> None:
+    out = row_of_bytes(4)
+    seen = write(out, [-3.0, np.nan, 7.0, 300.0], dtype=dtype, pixels=pixels, looks=looks)
+    assert out.ravel().tolist() == expected
+    assert seen == (Seen(low=-3, high=300, clipped=clipped) if looks else None)
+
+
+def test_nan_is_neither_the_smallest_nor_the_largest() -> None:
+    missing = write(row_of_bytes(2), [np.nan, np.nan], pixels=ValueRange.ABS)
+    assert missing + Seen(-2, 5, 1) == Seen(-2, 5, 1)

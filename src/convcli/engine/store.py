@@ -324,12 +324,16 @@ def _seen_pixels(
 
     def finish(out: Values) -> Seen:
         low, high = float(values.min()), float(values.max())
+        unknown = math.isnan(low)
+        if unknown:
+            low, high = _known(values)
         lowest, highest = low, high
         if pixels is ValueRange.ABS and low < 0:
             np.abs(block.around, out=block.around)
             lowest, highest = 0.0, max(-low, high)
-        # What rounds to a pixel at ½ is looked at; so is NaN, which is not above anything.
-        fits = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
+        # What rounds to a pixel at ½ is looked at.
+        within = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
+        fits = within and not unknown
         outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
         (as_they_are if fits else clipped)(out)
         if middle:
@@ -337,6 +341,12 @@ def _seen_pixels(
         return Seen(low, high, outside)
 
     return finish
+
+
+def _known(values: Values) -> tuple[float, float]:
+    """Return the smallest and the largest of floats that are numbers."""
+    low = np.fmin.reduce(values, axis=None, initial=np.inf)
+    return float(low), float(np.fmax.reduce(values, axis=None, initial=-np.inf))
 
 
 def _count_outside(values: Values, extremes: tuple[float, float], least: int, most: int) -> int:
