@@ -12,6 +12,7 @@ import pytest
 
 from cli.support import PHOTOS, command, done, environment, load, refusal, run
 from convcli.filtering import Options
+from held import Held
 from large.scenes import picture, read, tifffile, whole, write_tiff, write_zarr
 
 SIZE = (1_500, 2_100)
@@ -158,6 +159,22 @@ def test_an_interrupt_leaves_what_was_there(target: str, tmp_path: Path) -> None
     assert (process.returncode, said.strip()) == (130, b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.zarr", target]
     np.testing.assert_array_equal(read(str(tmp_path / target)), before)
+
+
+def test_a_second_interrupt_leaves_nothing_either(tmp_path: Path) -> None:
+    """A block that is at work is still written, and removed after that."""
+    source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))
+    held = Held(tmp_path / "in.zarr" / "c" / "6" / "6")
+    words = command("apply", "box:3", source, tmp_path / "out.zarr", "--memory", "1M")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, env=environment()) as process:
+        held.await_reader()
+        for _ in range(20):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        held.release()
+        _, said = process.communicate()
+    assert (process.returncode, said.strip()) == (130, b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
 
 
 def _wait_for(happened: Any, process: "subprocess.Popen[bytes]") -> None:

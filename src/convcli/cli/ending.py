@@ -47,28 +47,45 @@ def stopping_first(stop: Callable[[], None]) -> Iterator[None]:
 
     Where SIGINT is ignored, as a shell does for what runs in the background, it stays so.
     """
-    before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if before is signal.SIG_IGN or not main:
-        yield
-        return
 
     def first(*_: object) -> None:
-        signal.signal(signal.SIGINT, second)
+        signal.signal(signal.SIGINT, _interrupt)
         stop()
         # Not by sys.stderr, which the interrupted program may be in the middle of.
         with contextlib.suppress(OSError):
             os.write(_STDERR, f"\n{_FINISHING}".encode())
 
-    def second(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    with _interrupted_by(first):
+        yield
 
-    signal.signal(signal.SIGINT, first)
+
+@contextlib.contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let the first SIGINT raise KeyboardInterrupt, and none after it stop the cleaning up.
+
+    Where SIGINT is ignored it stays so.
+    """
+    with _interrupted_by(_interrupt):
+        yield
+
+
+@contextlib.contextmanager
+def _interrupted_by(handler: Callable[..., None]) -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if before is signal.SIG_IGN or not main:
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _interrupt(*_: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def abandon_output() -> None:

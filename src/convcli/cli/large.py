@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from convcli.cli.documents import show_json
+from convcli.cli.ending import interrupted_once
 from convcli.cli.options import option
 from convcli.records import Record
 from convcli.storage import is_url, is_zarr
@@ -104,6 +105,8 @@ def filter_in_blocks(
     from convcli.large import filter_large  # noqa: PLC0415 - NumPy
 
     with (
+        # Blocks that are at work write to the end before what they wrote is removed.
+        interrupted_once(),
         _cluster(large) as client,
         _shown(large.progress, silent=silent) as progress,
     ):
