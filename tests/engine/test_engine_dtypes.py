@@ -200,3 +200,16 @@ def test_saturate_by_hand() -> None:
     out = np.empty(7, np.int8)
     saturate(np.array([-128.5, -128.6, 127.5, -0.5, 2.5, 3.5, np.nan]), out)
     assert out.tolist() == [-128, -128, 127, 0, 2, 4, 0]
+
+
+@pytest.mark.parametrize("size", [(7, 3), (7, 7), (1, 15), (31, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_infinity_is_infinite_wherever_a_box_holds_it(
+    size: tuple[int, int], dtype: str
+) -> None:
+    """A box of 2^k - 1 is two halves less what both hold, of which infinity makes NaN."""
+    image = np.zeros((61, 31), dtype)
+    image[30, 15] = np.inf
+    result = convcli.correlate(image, np.ones(size), padding="same")
+    assert np.count_nonzero(result == np.inf) == size[0] * size[1]
+    assert np.count_nonzero(result) == size[0] * size[1]

@@ -63,3 +63,11 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
     # Python warns of a fork beside threads, which is what is tried here.
     command = [sys.executable, "-W", "ignore", "-c", FORKED]
     assert subprocess.run(command, check=False, timeout=120).returncode == 0
+
+
+def test_what_is_mended_does_not_depend_on_the_number_of_threads() -> None:
+    """Beside an infinity a box of 15 is computed tap by tap, which rounds otherwise."""
+    image = np.random.default_rng(5).normal(size=(1200, 1500)).astype(np.float32)
+    image[600, 700] = np.inf
+    results = [convcli.correlate(image, np.ones((15, 15)), jobs=jobs) for jobs in (1, 2, 3)]
+    assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()

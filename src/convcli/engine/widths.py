@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.program import Operation, Read
+from convcli.engine.taps import taps_of
 
 Limits = tuple[float, float]
 
@@ -78,24 +79,7 @@ def _ranges(
     operations: Sequence[Operation], size: tuple[int, int], limits: Limits
 ) -> list[Limits]:
     """Return the range of each value, from what it weighs each pixel with."""
-    # A value may look to the left of where it stands: its own column is the middle one.
-    tile = np.zeros((size[0], 2 * size[1] - 1))
-    tile[0, size[1] - 1] = 1
-    taps = [tile]
-    for operation in operations:
-        right = operation.right
-        other = _shifted(taps, right) if isinstance(right, Read) else right
-        taps.append(operation.function(_shifted(taps, operation.left), other))
-    return [_range(weights, limits) for weights in taps]
-
-
-def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
-    weights, (_, dy, dx) = taps[read.value], read
-    moved = np.zeros_like(weights)
-    height, width = weights.shape
-    from_, to = slice(max(-dx, 0), width - max(dx, 0)), slice(max(dx, 0), width + min(dx, 0))
-    moved[dy:, to] = weights[: height - dy, from_]
-    return moved
+    return [_range(weights, limits) for weights in taps_of(operations, size)]
 
 
 def _range(weights: NDArray[Any], limits: Limits) -> Limits:

@@ -15,6 +15,7 @@ from convcli.engine.program import Operation, Read, buffers_for, program_for
 from convcli.engine.rates import RATES
 from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.taps import cancels
 from convcli.engine.tiles import reach
 from convcli.engine.widths import Typed, in_integers, of_one_type
 from convcli.kernels import Kernel
@@ -53,7 +54,6 @@ class Passes(Strategy):
 
     name = "passes"
     method = Method.DIRECT
-    local = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -92,12 +92,14 @@ class Passes(Strategy):
         self.working = _working(problem)
         self.divisor = problem.exact_weights[1]
         self._program = _typed(problem)
+        floats = problem.dtype.kind == "f"
+        self.local = not (floats and cancels(self._program.operations, problem.kernel.size))
         self._shared = shared
         self.rows, self.columns = _tile(problem, shared=shared)
 
     def threaded(self) -> Strategy:
-        """Return the strategy in larger tiles: no value depends on where its tile ends."""
-        return self if self._shared else Passes(self.problem, shared=True)
+        """Return the strategy in larger tiles, if no value depends on where its tile ends."""
+        return self if self._shared or not self.local else Passes(self.problem, shared=True)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Turn each operation into a ufunc and its views."""
