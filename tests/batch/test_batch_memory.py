@@ -142,4 +142,4 @@ def test_a_picture_that_never_fits_fails_and_the_others_do_not(tmp_path: Path) -
         for outcome in LocalExecutor(2, memory=16 * MIB).run(work, jobs)
     }
     assert outcomes["s.png"].status is Status.DONE
-    assert outcomes["l.png"].reason.startswith("expected a picture that takes at most 0.0156")
+    assert outcomes["l.png"].reason.startswith("expected a picture that takes at most 16 MiB")

@@ -11,8 +11,9 @@ from convcli.filtering import Options, Report, filter_file
 from convcli.filtering.stages import Operand
 from convcli.images import Reading, Saving
 from convcli.records import Record, replace
+from convcli.wording import short
 
-_GIB = 2**30
+_MIB = 2**20
 
 
 class Status(enum.Enum):
@@ -162,10 +163,10 @@ class Work(Record, kw_only=True):
     def _check_memory(self, job: Job) -> None:
         needed = self.needed_bytes(job)
         if self.memory is not None and needed > self.memory:
-            most, got = self.memory / _GIB, needed / _GIB
+            most, got = short(self.memory / _MIB), short(needed / _MIB)
             raise ImageError(
-                f"expected a picture that takes at most {most:.3g} GiB of memory, got one of "
-                f"about {got:.3g} GiB: raise --memory"
+                f"expected a picture that takes at most {most} MiB of memory, got one of "
+                f"about {got} MiB: raise --memory"
             )
 
 
