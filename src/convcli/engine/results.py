@@ -52,8 +52,8 @@ def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     Large results are pages that the system has to fill with zeros first: sobel-x on 12
     megapixels of floats takes 13.8 ms on one thread and 10.3 on two, without that 9.8 and
     6.0. So the memory of the last two results between 32 and 128 MiB is kept when nobody
-    has them any more, until the next result comes; where that has another size it is
-    given back first.
+    has them any more, until the next result above 32 MiB comes; where that has another
+    size it is given back first.
 
     Examples
     --------

@@ -4,7 +4,7 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from convcli.engine.tiles import Block, Tile
 from convcli.engine.worker import rest, worker_for
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, pool
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Values = NDArray[Any]
 
@@ -68,9 +71,12 @@ def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: i
     """Work on tiles on other threads too, each taking one when it is done with the last."""
     # Each thread stops at an end. To take a tile is one step, of the interpreter itself.
     waiting: deque[Tile | None] = deque((*tiles, *[None] * (others + 1)))
-    # The calling thread works too: another takes a while to wake.
-    promised = [pool(others).submit(work, iter(waiting.popleft, None)) for _ in range(others)]
+    promised: list[Future[Seen]] = []
     try:
+        # The calling thread works too: another takes a while to wake.
+        promised.extend(
+            pool(others).submit(work, iter(waiting.popleft, None)) for _ in range(others)
+        )
         seen = work(iter(waiting.popleft, None))
     finally:
         # After an interrupt the others stop with the tile that they are at.
