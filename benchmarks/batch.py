@@ -158,7 +158,7 @@ def share(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> None:
-    kernels, options = [kernel_from("sobel-x")], Options(jobs=1)
+    kernels, options = [kernel_from("sobel-x")], Options(jobs=1, looks=False)
     for path in sorted(photos.iterdir())[:most]:
         data = io.BytesIO(path.read_bytes())
         times = [time.perf_counter()]
@@ -176,7 +176,7 @@ def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> No
 def executors(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Compare processes with threads, which is why there are processes."""
     photos = _photos(folder / "in", chosen.files)
-    work = Work(kernels=(kernel_from("sobel-x"),), options=Options(jobs=1))
+    work = Work(kernels=(kernel_from("sobel-x"),), options=Options(jobs=1, looks=False))
     jobs = [Job(str(path), str(folder / "out" / path.name)) for path in photos.iterdir()]
 
     def timed(run: Callable[[], object]) -> float:
