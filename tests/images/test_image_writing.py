@@ -12,6 +12,7 @@ from PIL import Image
 from convcli import ImageError
 from convcli.images import (
     Picture,
+    Saving,
     format_for,
     pipe_format,
     read_picture,
@@ -213,3 +214,9 @@ def test_pixels_of_any_layout_are_written(tmp_path: Path) -> None:
     turned = COLOUR[::-1, ::-2].transpose(1, 0, 2)
     write_picture(Picture(turned), path, "PNG")
     np.testing.assert_array_equal(read_picture(path).pixels, turned)
+
+
+@pytest.mark.parametrize("setting", [{"quality": 0}, {"quality": 101}, {"compress_level": 10}])
+def test_settings_out_of_their_range_are_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(ImageError, match=r"expected \d+ to \d+, got"):
+        Saving(**setting)

@@ -23,6 +23,9 @@ _COLOUR_ONLY = ("QOI", "WEBP")
 """Formats that hold red, green and blue only."""
 
 
+_RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
+
+
 class Saving(Record, kw_only=True):
     """How pictures are written.
 
@@ -36,12 +39,25 @@ class Saving(Record, kw_only=True):
         Write no profile, resolution and EXIF.
     jobs : int, optional
         Threads that compress a PNG; the cores that the process may use where none is given.
+
+    Raises
+    ------
+    ImageError
+        If a number is out of its range.
     """
 
     quality: int | None = None
     compress_level: int | None = None
     strip: bool = False
     jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ImageError(
+                    f"{name}: expected {least} to {most}, got {value}: choose one of these"
+                )
 
 
 _DEFAULTS = Saving()
