@@ -17,9 +17,9 @@ from convcli import kernel_from
 from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.local import LocalExecutor, shares
 from convcli.batch.report import Summary
-from convcli.engine import available_cores
 from convcli.filtering import Options, filter_file
 from convcli.kernels import Kernel, operand_from
+from convcli.threads import available_cores
 
 DOUBLE = Work(kernels=(Kernel([[2]]),), options=Options())
 

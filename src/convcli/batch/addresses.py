@@ -3,6 +3,7 @@
 import re
 
 from convcli.errors import BatchError
+from convcli.threads import available_cores
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
@@ -23,15 +24,9 @@ def local_workers(address: str) -> int | None:
     """
     found = _LOCAL.fullmatch(address)
     if found is not None:
-        return int(found[1]) if found[1] else _available_cores()
+        return int(found[1]) if found[1] else available_cores()
     if _REMOTE.fullmatch(address) is None:
         raise BatchError(
             f"expected tcp://HOST:PORT of a Dask scheduler, or local:N, got {address!r}"
         )
     return None
-
-
-def _available_cores() -> int:
-    from convcli.engine import available_cores  # noqa: PLC0415 - NumPy
-
-    return available_cores()

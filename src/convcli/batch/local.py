@@ -13,8 +13,8 @@ from multiprocessing.connection import wait
 from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.waiting import Waiting
 from convcli.batch.workers import Worker
-from convcli.engine import available_cores
 from convcli.records import replace
+from convcli.threads import available_cores
 
 
 def shares(files: int, jobs: int | None = None) -> tuple[int, int]:

@@ -23,9 +23,9 @@ from convcli.cli.documents import show_json
 from convcli.cli.ending import stopping_first
 from convcli.cli.outcome import STANDARD, warn
 from convcli.cli.progress import progress_for
-from convcli.engine import available_cores
 from convcli.errors import BatchError
 from convcli.records import replace
+from convcli.threads import available_cores
 
 
 def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:

@@ -8,6 +8,7 @@ import click
 from convcli.cli.documents import show_json
 from convcli.cli.options import option
 from convcli.cli.types import whole
+from convcli.threads import available_cores
 from convcli.wording import counted
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> None:
     """Print plans: what was considered, what was chosen and why."""
-    from convcli.engine import available_cores  # noqa: PLC0415 - NumPy
-
     threads = jobs or available_cores()
     if as_json:
         show_json([plan.as_dict(threads) for plan in plans])

@@ -9,7 +9,6 @@ from convcli.engine.run import run
 from convcli.engine.store import Seen, Store, ValueRange
 from convcli.engine.strategies import Method
 from convcli.engine.tiles import Block
-from convcli.threads import available_cores
 
 __all__ = [
     "Block",
@@ -19,7 +18,6 @@ __all__ = [
     "Seen",
     "Store",
     "ValueRange",
-    "available_cores",
     "convolve",
     "correlate",
     "plan",

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from convcli.engine import Plan, available_cores
+from convcli.engine import Plan
 from convcli.filtering import Range
 from convcli.large.blocks import Blocks, blocks_for
 from convcli.large.source import Source
 from convcli.large.work import Work
 from convcli.large.zarr_source import ZarrSource
 from convcli.storage import is_zarr
+from convcli.threads import available_cores
 
 _USUAL_TILE = 512
 _LARGEST_TILE = 4096
