@@ -1,7 +1,6 @@
 """Jobs are listed on the disk, and refused where they would get into each other's way."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.support import environment
+from cli.support import script
 from convcli.batch.job import Job
 from convcli.batch.listing import Listing
 from convcli.batch.sameness import key
@@ -161,12 +160,8 @@ def test_an_empty_list_has_no_jobs() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
 def test_memory_does_not_grow_with_the_jobs() -> None:
     def peak(jobs: int) -> int:
-        ran = subprocess.run(
-            [sys.executable, "-c", LISTED, str(jobs)],
-            capture_output=True,
-            check=True,
-            env=environment(),
-        )
+        ran = script(LISTED, str(jobs))
+        ran.check_returncode()
         return int(ran.stdout)
 
     # 16 bytes a job would be 1.6 MB; what is sorted at a time is half a megabyte.
@@ -177,14 +172,7 @@ def test_memory_does_not_grow_with_the_jobs() -> None:
 def test_a_disk_without_room_for_the_list_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("".join(f"{n}.png\n" for n in range(20_000)))
     words = ["apply", "box", "--files-from", "list", "--out-dir", "out"]
-    ran = subprocess.run(
-        [sys.executable, "-c", LIMITED, *words],
-        capture_output=True,
-        check=False,
-        cwd=tmp_path,
-        env=environment(),
-        text=True,
-    )
+    ran = script(LIMITED, *words, folder=tmp_path)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("Error: the list of files cannot be kept on the disk: ")
     assert len(ran.stderr.splitlines()) == 1

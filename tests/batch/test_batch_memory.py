@@ -1,6 +1,5 @@
 """Pictures in work fit into the memory that was given; estimates are held against runs."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.support import PHOTOS, environment, save
+from cli.support import PHOTOS, save, script
 from convcli.batch.job import Job, Status, Work
 from convcli.batch.local import LocalExecutor
 from convcli.batch.memory import needed_bytes
@@ -65,13 +64,8 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
 ) -> None:
     source = photo(tmp_path / words[1], mode)
     save(tmp_path / "tiny.png", [[1, 2]])
-    ran = subprocess.run(
-        [sys.executable, "-c", PEAK, "tiny.png", "small.png", *words],
-        capture_output=True,
-        check=True,
-        cwd=tmp_path,
-        env=environment(),
-    )
+    ran = script(PEAK, "tiny.png", "small.png", *words, folder=tmp_path)
+    ran.check_returncode()
     grown = int(ran.stdout)
     kernels = (operand_from(words[0]),)
     estimated = needed_bytes(str(source), words[2], kernels, options, reading=Reading())

@@ -100,6 +100,20 @@ def process(
     )
 
 
+def script(
+    code: str, *words: Words, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a few lines of Python as a process of their own, in pipes; `words` are its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *(str(word) for word in words)],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env=environment(),
+        text=True,
+    )
+
+
 def gradient(rows: int, columns: int) -> NDArray[np.uint8]:
     """Return a picture whose pixels all differ: 1, 2, 3 … row by row."""
     return np.arange(1, rows * columns + 1, dtype=np.uint8).reshape(rows, columns)

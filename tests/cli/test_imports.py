@@ -1,12 +1,10 @@
 """Commands start fast because they import only what they need."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from cli.support import environment, save
+from cli.support import save, script
 
 IMPORTED = """\
 import sys
@@ -71,11 +69,6 @@ def test_a_command_imports_only_what_it_needs(
     tmp_path: Path, lines: tuple[str, ...], forbidden: set[str]
 ) -> None:
     save(tmp_path / "in.png", [[10, 20, 30]])
-    ended = subprocess.run(
-        [sys.executable, "-c", IMPORTED, *lines],
-        capture_output=True,
-        check=True,
-        env=environment(),
-        cwd=tmp_path,
-    )
-    assert forbidden & set(ended.stdout.decode().splitlines()[-1].split()) == set()
+    ended = script(IMPORTED, *lines, folder=tmp_path)
+    ended.check_returncode()
+    assert forbidden & set(ended.stdout.splitlines()[-1].split()) == set()

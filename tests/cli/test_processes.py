@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.support import PHOTOS, command, environment, load, process, save
+from cli.support import PHOTOS, command, environment, load, process, save, script
 
 CAMERA, COFFEE = PHOTOS / "camera.png", PHOTOS / "coffee.png"
 ESCAPE = b"\x1b"
@@ -210,15 +209,9 @@ STREAMS = "import sys; sys.{0} = None; from convcli.cli import main; main(sys.ar
 def test_a_closed_stream_is_no_reason_for_a_traceback(
     tmp_path: Path, stream: str, words: tuple[str, ...]
 ) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", STREAMS.format(stream), *words],
-        capture_output=True,
-        check=False,
-        env=environment(),
-        cwd=tmp_path,
-    )
+    ended = script(STREAMS.format(stream), *words, folder=tmp_path)
     assert ended.returncode in (0, 1)
-    assert b"Traceback" not in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 

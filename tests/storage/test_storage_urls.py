@@ -3,14 +3,13 @@
 import io
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cli.support import PHOTOS, command, environment, process, refusal, save
+from cli.support import PHOTOS, command, environment, process, refusal, save, script
 from convcli import ImageError, kernel_from
 from convcli.filtering import Options, filter_file
 from convcli.images import Picture, Reading, read_picture, write_picture
@@ -151,14 +150,7 @@ main(sys.argv[1:])
     ],
 )
 def test_a_package_that_is_missing(missing: str, said: str) -> None:
-    words = (missing, "apply", "box", "s3://bucket/in.png", "out.png")
-    ended = subprocess.run(
-        [sys.executable, "-c", WITHOUT, *words],
-        capture_output=True,
-        check=False,
-        text=True,
-        env=environment(),
-    )
+    ended = script(WITHOUT, missing, "apply", "box", "s3://bucket/in.png", "out.png")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"Error: s3://bucket/in.png: {said}\n"
 

@@ -13,7 +13,7 @@ Copy: TypeAlias = Callable[[Values], None]
 """Stores values that it is bound to: takes the array, of their shape, that they go to."""
 
 
-def saturate(values: Values, out: Values, *, fits: bool = False) -> None:
+def saturate(values: Values, out: Values) -> None:
     """Copy values into an array of another dtype without ever wrapping around.
 
     Parameters
@@ -22,8 +22,6 @@ def saturate(values: Values, out: Values, *, fits: bool = False) -> None:
         Real numbers; may be overwritten.
     out : ndarray of the same shape
         Integer dtypes get values rounded half to even and saturated, NaN as 0.
-    fits : bool
-        Whether the rounded values are known to fit.
 
     Examples
     --------
@@ -33,7 +31,7 @@ def saturate(values: Values, out: Values, *, fits: bool = False) -> None:
     [0, 0, 2, 255]
     """
     with np.errstate(over="ignore"):
-        saturating(values, values, out.dtype, fits=fits)(out)
+        saturating(values, values, out.dtype, fits=False)(out)
 
 
 def saturating(

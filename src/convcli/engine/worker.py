@@ -168,15 +168,13 @@ class Worker:
         finish = rule.finish(held, shape, made.channel, self._scratch)
         return _Step(at, place.columns, part.compute, None, finish)
 
-    def _mend(self, tile: Tile, image: Values, out: Values) -> Seen | None:
+    def _mend(self, tile: Tile, image: Values, out: Values) -> Seen:
         """Compute a tile tap by tap, in pieces of the size that this takes."""
         strategy, loader, parts = self._mender
-        seen = None
+        seen = Seen()
         for piece in pieces(tile, strategy.rows, strategy.columns):
             loader.bind(piece)(image, piece.rows.start)
-            found = _done(self._bound(strategy, parts, piece), piece, out)
-            if found is not None:
-                seen = found if seen is None else seen + found
+            seen += _done(self._bound(strategy, parts, piece), piece, out) or Seen()
         return seen
 
     @functools.cached_property

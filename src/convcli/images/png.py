@@ -172,7 +172,7 @@ def _strategy(picture: Picture) -> int:
     alpha = None if picture.alpha is None else picture.alpha[rows]
     sample = Picture(picture.pixels[rows], alpha)
     sizes = {
-        strategy: len(stream_of(_parts(sample, DEFAULT_LEVEL, strategy, 1)))
+        strategy: len(part_of(filtered_strips(sample), DEFAULT_LEVEL, strategy).data)
         for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
     }
     return min(sizes, key=sizes.__getitem__)
