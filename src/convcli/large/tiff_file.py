@@ -9,7 +9,7 @@ from convcli.large.extra import needed
 from convcli.large.source import Values
 from convcli.storage import is_url, ranges_of
 
-Part = tuple[int, int]
+Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
 
 
@@ -34,14 +34,14 @@ class TiffFile:
         self.order = file.byteorder
         self.version = self._ranges.version
 
-    def bytes_of(self, parts: Sequence[Part]) -> Iterator[bytes]:
-        """Yield the bytes of each part."""
-        for (_, count), data in zip(parts, self._ranges.read(parts), strict=True):
+    def bytes_of(self, spans: Sequence[Span]) -> Iterator[bytes]:
+        """Yield the bytes of each span."""
+        for (_, count), data in zip(spans, self._ranges.read(spans), strict=True):
             if len(data) < count:
                 raise ValueError("the file is truncated")
             yield data
 
-    def parts_of(self, indices: Sequence[int]) -> list[Part]:
+    def spans_of(self, indices: Sequence[int]) -> list[Span]:
         """Return where tiles or strips are; those that are left out have no bytes."""
         offsets, counts = self._page.dataoffsets, self._page.databytecounts
         if max(indices) >= len(offsets):
@@ -50,7 +50,7 @@ class TiffFile:
 
     def decoded(self, indices: Sequence[int]) -> Iterator[Values | None]:
         """Yield tiles or strips, shape (rows, columns, samples); None where one is left out."""
-        for index, data in zip(indices, self.bytes_of(self.parts_of(indices)), strict=True):
+        for index, data in zip(indices, self.bytes_of(self.spans_of(indices)), strict=True):
             yield self._decoded(index, data) if data else None
 
     def _decoded(self, index: int, data: bytes) -> Values:

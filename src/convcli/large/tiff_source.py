@@ -7,7 +7,7 @@ import numpy as np
 
 from convcli.errors import ImageError
 from convcli.large.source import Source, Values, faults
-from convcli.large.tiff_file import TiffFile, tiff_file
+from convcli.large.tiff_file import Span, TiffFile, tiff_file
 from convcli.storage import is_url, ranges_of
 
 Segment = tuple[int, int, int, slice]
@@ -75,11 +75,11 @@ class TiffSource(Source):
         """Yield rows that lie in the file as they are."""
         width, samples = self.shape[1], 1 if self.planar else self.stored
         stored = self.dtype.newbyteorder(file.order)
-        parts = [self._part(index, width * samples * self.dtype.itemsize) for index in indices]
-        for data in file.bytes_of(parts):
+        spans = [self._span(index, width * samples * self.dtype.itemsize) for index in indices]
+        for data in file.bytes_of(spans):
             yield np.frombuffer(data, stored).reshape(-1, width, samples)
 
-    def _part(self, index: int, row: int) -> tuple[int, int]:
+    def _span(self, index: int, row: int) -> Span:
         """Return where rows of so many bytes begin in the file, and the bytes of them all."""
         height = self.shape[0]
         plane, strip = divmod(index, -(-height // self.chunk[0]))
