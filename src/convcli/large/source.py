@@ -97,6 +97,17 @@ def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[s
     yield from itertools.product(down, across)
 
 
+def within(part: slice, whole: slice) -> slice:
+    """Return where a part of something lies in it.
+
+    Examples
+    --------
+    >>> within(slice(4, 6), slice(3, 9))
+    slice(1, 3, None)
+    """
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
 @contextlib.contextmanager
 def faults(label: str) -> Iterator[None]:
     """Turn what goes wrong in a file into one line that names it and the fault."""

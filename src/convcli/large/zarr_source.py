@@ -8,7 +8,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images import Metadata
 from convcli.large.extra import needed, uninterrupted
-from convcli.large.source import Source, Values, check_chunk, cut, faults
+from convcli.large.source import Source, Values, check_chunk, cut, faults, within
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
 
@@ -34,13 +34,9 @@ class ZarrSource(Source):
             flat = values[..., 0] if self.is_flat else values
             # Chunk by chunk: of several at once some are still read when one has failed.
             for down, across in cut(rows, columns, self.chunk):
-                place = (_from(down, rows), _from(across, columns))
+                place = (within(down, rows), within(across, columns))
                 flat[place] = array[down, across]
         return values
-
-
-def _from(part: slice, whole: slice) -> slice:
-    return slice(part.start - whole.start, part.stop - whole.start)
 
 
 def open_zarr(path: str) -> ZarrSource:

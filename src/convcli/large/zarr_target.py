@@ -12,7 +12,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images import EncodedTile
 from convcli.large.extra import needed, uninterrupted
-from convcli.large.source import cut
+from convcli.large.source import cut, within
 from convcli.large.work import Part, Work
 from convcli.large.written import Target, Written
 from convcli.storage import (
@@ -60,10 +60,7 @@ class ZarrChunks:
             values = samples[..., 0] if array.ndim == _FLAT else samples
             # Chunk by chunk: of several at once some are still written when one has failed.
             for down, across in cut(rows, columns, array.chunks[:_FLAT]):
-                array[down, across] = values[
-                    down.start - rows.start : down.stop - rows.start,
-                    across.start - columns.start : across.stop - columns.start,
-                ]
+                array[down, across] = values[within(down, rows), within(across, columns)]
         return Written(part.seen, [])
 
     def _array(self) -> Any:
