@@ -90,10 +90,7 @@ def target_for(
     rows, columns, _ = work.shape
     channels = work.channels
     if is_zarr(target):
-        flat = isinstance(work.source, ZarrSource) and work.source.is_flat
-        alone = channels == 1 and not work.source.alpha
-        flat = alone and (flat or not isinstance(work.source, ZarrSource))
-        return zarr_target(target, work, chunk, flat=flat)
+        return zarr_target(target, work, chunk, flat=_is_flat(work))
     layout = TileLayout(
         size=(rows, columns),
         tile=chunk,
@@ -104,3 +101,9 @@ def target_for(
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
     )
     return tiff_target(target, layout, Metadata() if saving.strip else work.source.metadata)
+
+
+def _is_flat(work: Work) -> bool:
+    """Tell whether an array has no axis for channels: of one, unless the input has the axis."""
+    alone = work.channels == 1 and not work.source.alpha
+    return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)
