@@ -134,7 +134,7 @@ class Work:
         if self.options.direction:
             raw = self._answer(course.stages).part(rows, columns)
             return extent(rescaled(raw, course.source_depth, course.depth))
-        return extent(self.course.lit(self._raw(rows, columns)[0]))
+        return extent(course.lit(self._raw(rows, columns)[0]))
 
     def is_translucent(self, rows: slice, columns: slice) -> bool:
         """Tell whether any pixel of a rectangle of the picture is not fully opaque."""
