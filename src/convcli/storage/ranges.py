@@ -2,6 +2,7 @@
 
 import bisect
 import io
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Protocol
@@ -61,7 +62,8 @@ class _DiskRanges:
         from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
 
         self._file = Path(path).open("rb")  # noqa: SIM115 - it stays open
-        self.version = str(Path(path).stat().st_mtime_ns)
+        # Of the file that is open, whatever its name stands for by now.
+        self.version = str(os.fstat(self._file.fileno()).st_mtime_ns)
         self._lock = threading.Lock()
 
     def read(self, parts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
