@@ -102,9 +102,8 @@ class Work(Record, kw_only=True):
     memory: int | None = None
 
     def with_threads(self, threads: int) -> "Work":
-        """Return the same work, of which the engine does each file on so many threads."""
-        options, saving = (replace(each, jobs=threads) for each in (self.options, self.saving))
-        return replace(self, options=options, saving=saving)
+        """Return the same work, which does each file on so many threads."""
+        return replace(self, options=replace(self.options, jobs=threads))
 
     def run(self, job: Job) -> Outcome:
         """Filter one file; its own faults are told, not raised.

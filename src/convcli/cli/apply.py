@@ -91,7 +91,6 @@ def command(
     # Nobody reads what was seen of a batch, unless each file has its line.
     looks = as_json or not (quiet or batch is not None)
     options = replace(options_from(settings), looks=looks)
-    saving = replace(saving, jobs=options.jobs)
     if batch is not None:
         from convcli.batch.job import Work  # noqa: PLC0415 - only many pictures need them
         from convcli.cli.batch_run import run  # noqa: PLC0415 - the same

@@ -38,7 +38,8 @@ def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     click.ClickException
         If a file failed.
     """
-    # A batch goes on for as long as there are files: garbage must not heap up.
+    # A batch goes on for as long as there are files: garbage must not heap up, as it may
+    # where a process starts, does one thing and ends.
     gc.set_threshold(1000)
     batch = replace(batch, out_dir=places.located(batch.out_dir))
     with Listing(_jobs(work, batch)) as listing:

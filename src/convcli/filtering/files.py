@@ -127,6 +127,7 @@ def write_filtered(
     ImageError
         If they cannot be written.
     """
+    saving = replace(saving, jobs=saving.jobs or options.jobs)
     if MAP in target:
         _write_each(filtered[0], document, target, kind, saving)
     else:

@@ -38,7 +38,8 @@ class Saving(Record, kw_only=True):
     strip : bool
         Write no profile, resolution and EXIF.
     jobs : int, optional
-        Threads that compress a PNG; the cores that the process may use where none is given.
+        Threads that compress a PNG; those that filter, or the cores that the process may
+        use, where none is given.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""URLs of object stores: what stands there, all of it at once."""
+"""URLs of object stores: what stands there, read and written as a whole."""
 
 import contextlib
 import os
