@@ -3,7 +3,6 @@
 import contextlib
 import importlib.metadata
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from convcli.batch.addresses import local_workers
 from convcli.batch.forking import start_forking
 from convcli.batch.job import Job
 from convcli.errors import ClusterError
+from convcli.storage import temporary_name
 
 _PATIENCE = 10.0
 """Seconds for a scheduler to answer."""
@@ -210,7 +210,7 @@ def _check_seen(client: Any, path: str, shown: str) -> None:
 @contextlib.contextmanager
 def _token_beside(target: str) -> Iterator[Path | None]:
     """Make a file in an output's folder; None where only workers may see that."""
-    token = Path(target).parent / f".convcli-{secrets.token_hex(8)}.tmp"
+    token = Path(target).parent / temporary_name()
     try:
         token.parent.mkdir(parents=True, exist_ok=True)
         token.touch()

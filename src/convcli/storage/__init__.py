@@ -6,6 +6,7 @@ from convcli.storage.prefixes import replacing_prefix
 from convcli.storage.ranges import Ranges, ranges_of
 from convcli.storage.replacing import replacing
 from convcli.storage.stores import ABSENT, NO_BUCKET, in_one_line
+from convcli.storage.temporary import temporary_name
 from convcli.storage.urls import (
     check_store,
     fetched,
@@ -42,4 +43,5 @@ __all__ = [
     "replacing_folder",
     "replacing_prefix",
     "size_of",
+    "temporary_name",
 ]

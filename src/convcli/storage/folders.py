@@ -1,12 +1,12 @@
 """Folders that are outputs: a new one takes the place of an old one, in one step."""
 
 import contextlib
-import os
 import re
 from typing import TYPE_CHECKING
 
 from convcli.errors import ImageError
 from convcli.storage.paths import reason
+from convcli.storage.temporary import temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -77,7 +77,7 @@ def _check(final: "Path", label: str, is_output: "IsOutput") -> None:
 
 
 def _beside(final: "Path") -> "Path":
-    return final.with_name(f".convcli-{os.urandom(8).hex()}.tmp")
+    return final.with_name(temporary_name())
 
 
 def _take_place(temporary: "Path", final: "Path") -> None:

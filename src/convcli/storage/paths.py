@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from convcli.errors import ImageError
+from convcli.storage.temporary import temporary_name, temporary_pattern
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +68,7 @@ def _open(final: str) -> Iterator[BinaryIO]:
         with open(final, "wb") as device:
             yield device
         return
-    name = f"{_mark(os.getpid())}-{os.urandom(8).hex()}.tmp"
-    temporary = os.path.join(os.path.dirname(final), name)
+    temporary = os.path.join(os.path.dirname(final), temporary_name(_owner(os.getpid())))
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -85,13 +85,13 @@ def remove_left_by(pid: int, target: "str | Path") -> None:
     from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
 
     folder = Path(os.path.realpath(target)).parent
-    for left in folder.glob(f"{_mark(pid)}-*.tmp"):
+    for left in folder.glob(temporary_pattern(_owner(pid))):
         left.unlink(missing_ok=True)
 
 
-def _mark(pid: int) -> str:
-    """Begin the names of a process's temporary files; other machines have the folder too."""
-    return f".convcli-{zlib.crc32(platform.node().encode()):08x}-{pid}"
+def _owner(pid: int) -> str:
+    """Tell a process from others in the names of its files: other machines have them too."""
+    return f"{zlib.crc32(platform.node().encode()):08x}-{pid}-"
 
 
 def _take_after(temporary: str, before: os.stat_result) -> None:

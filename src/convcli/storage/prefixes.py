@@ -1,13 +1,13 @@
 """Prefixes of a store that are outputs: objects that are something only together."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcli.errors import ImageError
 from convcli.storage.folders import OTHER_THINGS
 from convcli.storage.stores import NO_BUCKET, store_of, told
+from convcli.storage.temporary import temporary_name
 
 if TYPE_CHECKING:
     from convcli.storage.folders import IsOutput
@@ -90,7 +90,7 @@ def _read(store: Any, path: str) -> bytes:
 
 def _beside(url: str) -> str:
     folder = url.rstrip("/").rpartition("/")[0]
-    return f"{folder}/.convcli-{os.urandom(8).hex()}.tmp"
+    return f"{folder}/{temporary_name()}"
 
 
 def _take_place(place: str, url: str, heads: tuple[str, ...]) -> None:
