@@ -56,8 +56,13 @@ def written_channels(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{len(document.frames)} frames: choose one with --frame"
         )
-    if many and not fits and kind != _PAGED:
-        raise ImageError(f"{target}: {_too_many(maps, options)}")
+    if not fits and kind != _PAGED:
+        check_single(
+            maps,
+            options,
+            target,
+            f"write a .npy or .tif, put {MAP} into the name (map-{MAP}.png), use --sheet, ",
+        )
     if sheet or (colored and kind != NPY):
         return 3
     return 1 if MAP in target or (many and kind == _PAGED) else maps
@@ -70,12 +75,32 @@ def _is_single(maps: int, options: Options) -> bool:
     )
 
 
-def _too_many(maps: int, options: Options) -> str:
+def check_single(maps: int, options: Options, target: str, others: str = "") -> None:
+    """Check that all maps are one picture.
+
+    Parameters
+    ----------
+    maps : int
+        How many there are.
+    options : Options
+        Whether they get colours.
+    target : str
+        What is to be written.
+    others : str
+        What else can be done, before ``or pick one``.
+
+    Raises
+    ------
+    ImageError
+        If they are several.
+    """
+    if _is_single(maps, options):
+        return
     fitting = "1 output map" if options.colormap else "1 or 3 output maps"
-    remedy = "make it grey (--gray), or " if options.colormap and maps > 1 else ""
-    return (
-        f"expected {fitting} for one picture, got {maps}: {remedy}write a .npy or .tif, put "
-        f"{MAP} into the name (map-{MAP}.png), use --sheet, or pick one with --map"
+    grey = "make it grey (--gray), " if options.colormap else ""
+    raise ImageError(
+        f"{target}: expected {fitting} for one picture, got {maps}: {grey}{others}or pick one "
+        "with --map"
     )
 
 

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from convcli.errors import ImageError
-from convcli.filtering.maps import MAP
+from convcli.filtering.maps import MAP, check_single
 from convcli.images import (
     Document,
     Metadata,
@@ -42,11 +42,8 @@ def check_target(
             f"{work.course.stages[-1].name}: expected a result of at most {max_pixels:,} "
             f"pixels, got {rows * columns:,}: use less padding, or raise --max-pixels"
         )
-    if maps > 1 and work.options.colormap is not None:
-        raise ImageError(
-            f"{target}: expected 1 output map for --colormap, got {maps}: make it grey "
-            "(--gray), or pick one with --map"
-        )
+    if work.options.colormap is not None:
+        check_single(maps, work.options, target)
     if MAP in target:
         raise ImageError(
             f"{target}: expected one file for all maps: a .tif gets a page for each"
