@@ -96,17 +96,19 @@ def _call(*, task: Task[Result], work: Work, blocks: Blocks, block_id: tuple[int
 
 
 def _on_threads(tasks: list[Any], jobs: int) -> Iterator[Any]:
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        yield from _in_order(
-            tasks,
-            lambda task: pool.submit(task.compute, scheduler="synchronous"),
-            jobs,
-            deque(),
-        )
-    finally:
-        # After an error or an interrupt each thread ends the block that it is at.
-        pool.shutdown(cancel_futures=True)
+    running: deque[Any] = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            yield from _in_order(
+                tasks,
+                lambda task: pool.submit(task.compute, scheduler="synchronous"),
+                jobs,
+                running,
+            )
+        finally:
+            # After an error or an interrupt each thread ends the block that it is at.
+            for one in running:
+                one.cancel()
 
 
 def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
