@@ -17,8 +17,8 @@ from convcli.filtering.stages import Operand
 from convcli.images import MAX_PIXELS, Saving
 from convcli.large.blocks import Blocks, chunks_of
 from convcli.large.passes import Task, each
+from convcli.large.source import Source
 from convcli.large.targets import check_target, target_for
-from convcli.large.tiff_file import close_all
 from convcli.large.tiff_opening import open_tiff
 from convcli.large.tiling import Tiling, tiling_for
 from convcli.large.work import Work
@@ -89,18 +89,15 @@ def filter_large(
     """
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
-    work = _work(kernels, source, options, frame)
-    opened = work.source
-    check_target(work, target, saving, max_pixels, kind)
-    tiling = tiling_for(work, target, options.jobs, memory, client)
-    run = _Run(tiling, progress, client=client, retries=retries)
-    try:
+    with _opened(source, frame) as opened:
+        work = _work(kernels, opened, options)
+        check_target(work, target, saving, max_pixels, kind)
+        tiling = tiling_for(work, target, options.jobs, memory, client)
+        run = _Run(tiling, progress, client=client, retries=retries)
         work = run.prepared(work)
         with target_for(target, work, tiling.chunk, saving) as into:
             seen = run.write(work, into)
             opened.check_unchanged()
-    finally:
-        close_all()
     report = work.course.report(
         (*opened.shape[:2], 1 if options.wants_gray else opened.channels),
         work.shape,
@@ -132,8 +129,9 @@ def plan_large(
     -------
     Tiling
     """
-    work = _work(kernels, _located(source), options, frame)
-    return tiling_for(work, _located(target), options.jobs, memory, client)
+    with _opened(_located(source), frame) as opened:
+        work = _work(kernels, opened, options)
+        return tiling_for(work, _located(target), options.jobs, memory, client)
 
 
 class _Run:
@@ -194,10 +192,15 @@ def _located(name: str) -> str:
     return local_path(name) or name
 
 
-def _work(kernels: Sequence[Operand], source: str, options: Options, frame: int | None) -> Work:
-    opened = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
-    if frame is not None and is_zarr(source):
+def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
+    """Return the picture for as long as it is read."""
+    if is_zarr(source) and frame is not None:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
+    opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
+    return contextlib.closing(opened)
+
+
+def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> Work:
     work = Work(opened, tuple(kernels), replace(options, jobs=1))
     if options.direction:
         # Refused here, not by the first block.

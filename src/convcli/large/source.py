@@ -26,7 +26,7 @@ _FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, z
 
 @dataclass(frozen=True, kw_only=True)
 class Source(abc.ABC):
-    """A picture in a file, which is opened where it is read: an instance can be pickled.
+    """A picture in a file; an instance can be pickled, and reads the file where it comes to.
 
     Attributes
     ----------
@@ -77,6 +77,9 @@ class Source(abc.ABC):
         ImageError
             If another has taken its place, so that what was read may be of both.
         """
+
+    def close(self) -> None:  # noqa: B027 - few are open
+        """Close what is open, once no thread reads any more."""
 
 
 def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:

@@ -1,38 +1,37 @@
-"""Open TIFFs of this process: where tiles lie in them, and what they hold."""
+"""A page of a TIFF: where its tiles lie in the file, and what they hold."""
 
 import functools
+import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from convcli.errors import ImageError
 from convcli.large.extra import needed
 from convcli.large.source import Values
-from convcli.storage import is_url, ranges_of
+from convcli.storage import Ranges, is_url, ranges_of, version_of
 
 Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
 
 
-class TiffFile:
+class OpenPage:
     """A page of an open file, which threads share.
 
     Parameters
     ----------
-    name : str
-        The path or URL.
-    page : int
-        Its number.
+    ranges : Ranges
+        The file.
+    page : tifffile.TiffPage
+        What its directory says.
     """
 
-    def __init__(self, name: str, page: int) -> None:
-        self._ranges = ranges_of(name)
+    def __init__(self, ranges: Ranges, page: Any) -> None:
+        self._ranges, self._page = ranges, page
         # Where nothing holds it any more the file is closed, whatever tifffile still holds.
-        weakref.finalize(self, self._ranges.close)
-        file = needed("tifffile", name).TiffFile(self._ranges.opened())
-        self._page = file.pages[page]
-        self._tables = self._page.jpegtables
-        self.order = file.byteorder
-        self.version = self._ranges.version
+        self.close = weakref.finalize(self, ranges.close)
+        self._tables = page.jpegtables
+        self.order = page.parent.byteorder
 
     def bytes_of(self, spans: Sequence[Span]) -> Iterator[bytes]:
         """Yield the bytes of each span."""
@@ -59,21 +58,71 @@ class TiffFile:
         return values
 
 
-@functools.lru_cache(maxsize=8)
-def tiff_file(name: str, page: int, version: str) -> TiffFile:
-    """Return an open file, the same for all threads; of a URL it is what was there before.
+class TiffFile:
+    """A page of a TIFF: where it is sent by pickle it is opened anew, once in a process.
 
-    Raises
-    ------
-    OSError, ImageError
-        If it cannot be read.
+    Parameters
+    ----------
+    name : str
+        The path or URL.
+    page : int
+        Its number.
+    version : str
+        Another where another file has taken its place, which has other tiles.
+    opened : OpenPage, optional
+        The page, where the file is open already.
     """
-    opened = TiffFile(name, page)
-    if is_url(name) and opened.version != version:
-        raise ImageError(f"{name}: another file has taken its place: run it again")
-    return opened
+
+    def __init__(
+        self, name: str, page: int, version: str, opened: OpenPage | None = None
+    ) -> None:
+        self._name, self._number, self._version = name, page, version
+        self._opened, self._lock = opened, threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say what is sent: no open file can be."""
+        return _of_this_process, (self._name, self._number, self._version)
+
+    def opened(self) -> OpenPage:
+        """Return the open page, the same for all threads; of a URL it is what was there before.
+
+        Raises
+        ------
+        OSError, ImageError
+            If it cannot be read.
+        """
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> OpenPage:
+        ranges = ranges_of(self._name)
+        if is_url(self._name) and ranges.version != self._version:
+            raise ImageError(f"{self._name}: another file has taken its place: run it again")
+        file = needed("tifffile", self._name).TiffFile(ranges.opened())
+        return OpenPage(ranges, file.pages[self._number])
+
+    def check_unchanged(self) -> None:
+        """Look at a URL again. An open file of a disk stays.
+
+        Raises
+        ------
+        ImageError
+            If another file has taken its place.
+        """
+        if is_url(self._name) and version_of(self._name) != self._version:
+            raise ImageError(
+                f"{self._name}: another file has taken its place meanwhile: run it again"
+            )
+
+    def close(self) -> None:
+        """Close the file, from which no thread reads any more."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
 
-def close_all() -> None:
-    """Close the files that this process has open, if no thread reads from them."""
-    tiff_file.cache_clear()
+@functools.lru_cache(maxsize=8)
+def _of_this_process(name: str, page: int, version: str) -> TiffFile:
+    return TiffFile(name, page, version)

@@ -10,6 +10,7 @@ from convcli.errors import ImageError
 from convcli.images import read_metadata
 from convcli.large.extra import needed
 from convcli.large.source import check_chunk, faults
+from convcli.large.tiff_file import OpenPage, TiffFile
 from convcli.large.tiff_source import TiffSource
 from convcli.storage import Ranges, is_url, ranges_of
 
@@ -24,7 +25,7 @@ _STRIP_BYTES = 2**20
 
 
 def open_tiff(name: str, frame: int | None = None) -> TiffSource:
-    """Open a TIFF; only its directories are read.
+    """Open a TIFF, which is to be closed; only its directories are read.
 
     Parameters
     ----------
@@ -39,9 +40,13 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
         If there is none, it is damaged, or keeps pixels in a way that is not read.
     """
     needed("tifffile", name)
-    with faults(name), contextlib.closing(_ranges(name)) as ranges, _file(ranges, name) as file:
+    with faults(name), contextlib.ExitStack() as unless_it_is_fit:
+        ranges = unless_it_is_fit.enter_context(contextlib.closing(_ranges(name)))
+        file = _file(ranges, name)
         number = _page_number(file, name, frame)
-        return _source(file.pages[number], name, number, ranges)
+        source = _source(file.pages[number], name, number, ranges)
+        unless_it_is_fit.pop_all()
+        return source
 
 
 def _ranges(name: str) -> Ranges:
@@ -94,11 +99,10 @@ def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
         chunk=chunk,
         metadata=metadata,
         mode=mode or dtype.name,
-        page=number,
+        file=TiffFile(name, number, ranges.version, OpenPage(ranges, page)),
         planar=int(page.planarconfig) == _PLANES and stored > 1,
         stored=stored,
         start=start,
-        version=ranges.version,
     )
 
 

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convcli.errors import ImageError
 from convcli.large.source import Source, Values, faults
-from convcli.large.tiff_file import Span, TiffFile, tiff_file
-from convcli.storage import is_url, ranges_of
+from convcli.large.tiff_file import OpenPage, Span, TiffFile
 
 Segment = tuple[int, int, int, slice]
 """The number of a tile or strip, its first row and column, and its samples."""
@@ -20,23 +18,20 @@ class TiffSource(Source):
 
     Attributes
     ----------
-    page : int
-        Its number.
+    file : TiffFile
+        Where it is read from.
     planar : bool
         Whether each sample has tiles of its own.
     stored : int
         Samples of a pixel in the file: some mean nothing.
     start : int or None
         Where the pixels begin that lie in one piece, without compression.
-    version : str
-        Another where another file has taken its place, which has other tiles.
     """
 
-    page: int
+    file: TiffFile
     planar: bool
     stored: int
     start: int | None
-    version: str
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
@@ -50,11 +45,12 @@ class TiffSource(Source):
         return result
 
     def check_unchanged(self) -> None:
-        """Look at a URL again: see `Source.check_unchanged`. An open file of a disk stays."""
-        if is_url(self.label) and ranges_of(self.label).version != self.version:
-            raise ImageError(
-                f"{self.label}: another file has taken its place meanwhile: run it again"
-            )
+        """Look at a URL again: see `Source.check_unchanged`."""
+        self.file.check_unchanged()
+
+    def close(self) -> None:
+        """Close the file: see `Source.close`."""
+        self.file.close()
 
     def _segments(self, rows: slice, columns: slice) -> Iterator[Segment]:
         """Yield what has pixels of a rectangle."""
@@ -68,15 +64,15 @@ class TiffSource(Source):
                     yield index, y * height, x * width, samples
 
     def _found(self, indices: list[int]) -> Iterator[Values | None]:
-        file = tiff_file(self.label, self.page, self.version)
-        return file.decoded(indices) if self.start is None else self._plain(file, indices)
+        page = self.file.opened()
+        return page.decoded(indices) if self.start is None else self._plain(page, indices)
 
-    def _plain(self, file: TiffFile, indices: list[int]) -> Iterator[Values]:
+    def _plain(self, page: OpenPage, indices: list[int]) -> Iterator[Values]:
         """Yield rows that lie in the file as they are."""
         width, samples = self.shape[1], 1 if self.planar else self.stored
-        stored = self.dtype.newbyteorder(file.order)
+        stored = self.dtype.newbyteorder(page.order)
         spans = [self._span(index, width * samples * self.dtype.itemsize) for index in indices]
-        for data in file.bytes_of(spans):
+        for data in page.bytes_of(spans):
             yield np.frombuffer(data, stored).reshape(-1, width, samples)
 
     def _span(self, index: int, row: int) -> Span:

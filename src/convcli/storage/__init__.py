@@ -3,7 +3,7 @@
 from convcli.storage.folders import is_zarr, replacing_folder
 from convcli.storage.paths import remove_left_by
 from convcli.storage.prefixes import replacing_prefix
-from convcli.storage.ranges import Ranges, ranges_of
+from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.replacing import replacing
 from convcli.storage.stores import ABSENT, NO_BUCKET, in_one_line
 from convcli.storage.temporary import temporary_name
@@ -44,4 +44,5 @@ __all__ = [
     "replacing_prefix",
     "size_of",
     "temporary_name",
+    "version_of",
 ]

@@ -1,6 +1,7 @@
 """Parts of a file: asked for by their places, never the whole of it."""
 
 import bisect
+import functools
 import io
 import os
 import threading
@@ -13,6 +14,9 @@ from convcli.storage.urls import is_url
 
 _AHEAD = 2**16
 """Bytes that are fetched together where little is read here and there."""
+
+_KEPT = 16
+"""Such pieces that are kept: two libraries look at a TIFF's directories, here and there."""
 
 _TOGETHER = 2**23
 """Bytes of parts that are asked for at once: a store answers late, but many together."""
@@ -55,6 +59,29 @@ def ranges_of(name: str) -> Ranges:
     return _StoreRanges(name) if is_url(name) else _DiskRanges(name)
 
 
+def version_of(url: str) -> str:
+    """Return the version of what stands at a URL now.
+
+    Raises
+    ------
+    ImageError
+        If there is nothing, or the store does not answer.
+    """
+    with told(url, "read", ABSENT) as (store, path):
+        return _version(_facts(store, path))
+
+
+def _facts(store: Any, path: str) -> dict[str, Any]:
+    # What was listed some time ago may be another object.
+    store.invalidate_cache()
+    facts: dict[str, Any] = store.info(path)
+    return facts
+
+
+def _version(facts: dict[str, Any]) -> str:
+    return repr([facts.get(mark) for mark in _MARKS])
+
+
 class _DiskRanges:
     """A file of this machine."""
 
@@ -85,14 +112,12 @@ class _StoreRanges:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._piece = functools.lru_cache(_KEPT)(self._fetched_piece)
         with told(url, "read", ABSENT) as (self._store, self._path):
-            # What was listed some time ago may be another object.
-            self._store.invalidate_cache()
-            facts = self._store.info(self._path)
+            facts = _facts(self._store, self._path)
             if facts.get("type") == "directory":
                 raise IsADirectoryError
-            self.size = int(facts.get("size") or 0)
-            self.version = repr([facts.get(mark) for mark in _MARKS])
+            self.size, self.version = int(facts.get("size") or 0), _version(facts)
             self._check_parts()
 
     def _check_parts(self) -> None:
@@ -134,6 +159,16 @@ class _StoreRanges:
 
     def opened(self) -> BinaryIO:
         return io.BufferedReader(_Reader(self), _AHEAD)
+
+    def begin(self, start: int, count: int) -> bytes:
+        """Return a part, or the beginning of it, which comes from a piece that is kept."""
+        if count > _AHEAD:
+            return next(self.read([(start, count)]))
+        number, first = divmod(start, _AHEAD)
+        return self._piece(number)[first : first + count]
+
+    def _fetched_piece(self, number: int) -> bytes:
+        return next(self.read([(number * _AHEAD, _AHEAD)]))
 
     def close(self) -> None:
         """Nothing is open: each part is asked for anew."""
@@ -199,6 +234,8 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         count = max(min(len(buffer), self._ranges.size - self._at), 0)
         if count:
-            (buffer[:count],) = self._ranges.read([(self._at, count)])
+            data = self._ranges.begin(self._at, count)
+            count = len(data)
+            buffer[:count] = data
             self._at += count
         return count
