@@ -3,7 +3,8 @@
 import functools
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from convcli.images.picture import Metadata, Picture, Timing
 from convcli.images.png_rows import filtered_strips, row_bytes
 from convcli.images.zlib_stream import WINDOW, Part, part_of, stream_of
 from convcli.threads import available_cores, pool
+
+_Each: TypeAlias = Callable[[Callable[[int], Part], Sequence[int]], Iterable[Part]]
+"""`map`, or what does the same on threads."""
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -29,6 +33,9 @@ _LARGEST_DELAY = 65_535
 _SEGMENTS, _LEAST, _MOST = 8, 2**17, 2**20
 """A picture's filtered rows are cut into so many parts of that many bytes, each compressed on
 one thread: even shares of a small picture, and little memory for a large one."""
+_LEAST_SHARED = 2**18
+"""Bytes that one thread has compressed before others have started."""
+
 _IDAT = b"IDAT"
 _PROFILE_NAME = b"ICC Profile\0\0"
 _METRES_AN_INCH, _BY_THE_METRE = 0.0254, 1
@@ -111,9 +118,10 @@ def _chunks(
     samples = picture.channels + (picture.alpha is not None)
     kind = bytes((8 * picture.pixels.itemsize, _COLOUR_TYPES[samples], 0, 0, 0))
     header = (b"IHDR", struct.pack(">II", columns, rows) + kind)
-    strategy = zlib.Z_DEFAULT_STRATEGY if level is not None else _strategy(picture)
+    each = _each(row_bytes(picture) * rows, threads)
+    strategy = zlib.Z_DEFAULT_STRATEGY if level is not None else _strategy(picture, each)
     level = DEFAULT_LEVEL if level is None else level
-    pixels = stream_of(_parts(picture, level, strategy, threads))
+    pixels = stream_of(_parts(picture, level, strategy, each))
     return [header, *_said(picture, metadata), (_IDAT, pixels)]
 
 
@@ -130,16 +138,17 @@ def _said(picture: Picture, metadata: Metadata) -> Iterator[tuple[bytes, bytes]]
         yield b"eXIf", settings["exif"].removeprefix(_EXIF)
 
 
-def _parts(picture: Picture, level: int, strategy: int, threads: int) -> Iterable[Part]:
+def _each(size: int, threads: int) -> _Each:
+    """Return what does something for each of several arguments, in order, for so many bytes."""
+    return map if threads == 1 or size < _LEAST_SHARED else pool(threads).map
+
+
+def _parts(picture: Picture, level: int, strategy: int, each: _Each) -> Iterable[Part]:
     """Compress the rows, a segment at a time."""
     size, height = row_bytes(picture), picture.shape[0]
     rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
     starts = range(0, height, rows)
-    compress = functools.partial(_segment, picture, level, strategy, rows)
-    # A smaller picture is compressed before threads have started.
-    if threads == 1 or len(starts) < _SEGMENTS:
-        return map(compress, starts)
-    return pool(threads).map(compress, starts)
+    return each(functools.partial(_segment, picture, level, strategy, rows), starts)
 
 
 def _segment(picture: Picture, level: int, strategy: int, rows: int, start: int) -> Part:
@@ -158,7 +167,7 @@ def _segment(picture: Picture, level: int, strategy: int, rows: int, start: int)
     )
 
 
-def _strategy(picture: Picture) -> int:
+def _strategy(picture: Picture, each: _Each) -> int:
     """Return the strategy of zlib that makes a sample of the rows smaller.
 
     Photographs, and what filters make of them, hold few repetitions to be found: looking
@@ -170,12 +179,12 @@ def _strategy(picture: Picture) -> int:
     # Sorted by hand: np.unique imports numpy.ma, which takes 13 ms.
     rows = sorted({min(start + row, height - 1) for start in starts for row in range(_BAND)})
     alpha = None if picture.alpha is None else picture.alpha[rows]
-    sample = Picture(picture.pixels[rows], alpha)
-    sizes = {
-        strategy: len(part_of(filtered_strips(sample), DEFAULT_LEVEL, strategy).data)
-        for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
-    }
-    return min(sizes, key=sizes.__getitem__)
+    strips = list(filtered_strips(Picture(picture.pixels[rows], alpha)))
+    # The one that takes longest first.
+    strategies = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE)
+    parts = each(functools.partial(part_of, strips, DEFAULT_LEVEL), strategies)
+    sizes = {len(part.data): one for one, part in zip(strategies, parts, strict=True)}
+    return sizes[min(sizes)]
 
 
 def _file(chunks: Iterable[tuple[bytes, bytes]]) -> list[bytes]:

@@ -74,7 +74,7 @@ def _filtered(raw: Bytes, before: Bytes, pixel: int) -> Bytes:
     left = _left_by_all(padded.reshape(-1), padded.shape[1], pixel)
     left = left.reshape(_KINDS, rows, -1)[..., :size]
     # -128, which has no opposite, is 128 as a number without sign.
-    costs = np.abs(left.view(np.int8)).view(np.uint8).sum(axis=2, dtype=np.uint64)
+    costs = np.abs(left.view(np.int8)).view(np.uint8).sum(axis=2, dtype=np.uint32)
     best = costs.argmin(axis=0)
     chosen = np.empty((rows, 1 + size), np.uint8)
     chosen[:, 0] = best
