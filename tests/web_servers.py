@@ -58,8 +58,8 @@ def file_server(served: Served) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def refusing(address: str, pattern: str) -> Iterator[str]:
-    """Stand before a server; requests that a pattern is found in are forbidden."""
+def refusing(address: str, pattern: str, status: int = 403) -> Iterator[str]:
+    """Stand before a server; requests that a pattern is found in are refused."""
     behind = urlsplit(address).netloc
 
     class Handler(BaseHTTPRequestHandler):
@@ -68,7 +68,7 @@ def refusing(address: str, pattern: str) -> Iterator[str]:
         def _pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if re.search(pattern, f"{self.command} {unquote(self.path)}"):
-                _send(self, 403, {}, b"<Error><Code>AccessDenied</Code></Error>")
+                _send(self, status, {}, b"<Error><Code>AccessDenied</Code></Error>")
                 return
             connection = HTTPConnection(behind, timeout=30)
             connection.request(self.command, self.path, body, dict(self.headers))

@@ -1,8 +1,11 @@
 """URLs are read and written as paths are: the same bytes, complete or absent, clear errors."""
 
+import contextlib
 import io
 import re
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from convcli.images import Picture, Reading, read_picture, write_picture
 from convcli.storage import is_there, is_url, local_path, replacing
 from convcli.storage.urls import PART, put_file
 from s3_server import Bucket
+from web_servers import refusing
 
 fsspec = pytest.importorskip("fsspec", reason="URLs need the extra cluster")
 
@@ -126,6 +130,64 @@ def test_a_source_that_cannot_be_read(tmp_path: Path, source: str, said: str) ->
     target = tmp_path / "out.png"
     assert refusal("apply", "box", source, target, status=1) == f"{source}: {said}"
     assert list(tmp_path.iterdir()) == []
+
+
+@contextlib.contextmanager
+def nobody_listens() -> Iterator[str]:
+    """Yield the address of a port that is taken, so that no other process listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("words", "done"),
+    [
+        (("{url}.png", "out.png"), "read"),
+        (("{url}.tif", "out.tif", "--tiled"), "read"),
+        (("{url}.zarr", "out.tif"), "read"),
+        (("{url}.png", "--out-dir", "out"), "looked up"),
+        ((str(PHOTO), "{url}.png"), "written"),
+    ],
+)
+def test_a_server_that_is_not_there(
+    words: tuple[str, ...], done: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with nobody_listens() as address:
+        said = refusal(
+            "apply",
+            "box",
+            *(word.format(url=f"http://{address}/in") for word in words),
+            status=1,
+        )
+    assert said.endswith(
+        f": cannot be {done}: the server cannot be reached: Connection refused: check its name "
+        "and port, that it runs, and the network"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (403, "no permission: check the credentials"),
+        (404, "no such file: check the URL"),
+        (
+            500,
+            (
+                "the server answers 500 Internal Server Error: check the URL, the credentials "
+                "and the network"
+            ),
+        ),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_what_a_server_answers(suffix: str, status: int, said: str, tmp_path: Path) -> None:
+    tiled = ["--tiled"] if suffix == "tif" else []
+    with refusing("http://127.0.0.1:0", "", status) as address:
+        url, out = f"{address}/in.{suffix}", tmp_path / f"out.{suffix}"
+        found = refusal("apply", "box", url, out, *tiled, status=1)
+    assert found == f"{url}: cannot be read: {said}"
 
 
 def test_a_folder_is_no_picture(memory: Any) -> None:
@@ -259,4 +321,15 @@ def test_without_credentials(bucket: Bucket, tmp_path: Path) -> None:
     assert said == (
         f"Error: {bucket.url('in.png')}: cannot be read: Unable to locate credentials: "
         "check the URL, the credentials and the network"
+    )
+
+
+def test_an_object_store_that_is_not_there() -> None:
+    with nobody_listens() as address:
+        settings = Bucket("bucket", f"http://{address}").settings
+        said = s3_refusal("s3://bucket/in.png", "out.png", settings | {"AWS_MAX_ATTEMPTS": "1"})
+    assert said == (
+        "Error: s3://bucket/in.png: cannot be read: the server cannot be reached: Could not "
+        f'connect to the endpoint URL: "http://{address}/bucket/in.png": check its name and '
+        "port, that it runs, and the network"
     )
