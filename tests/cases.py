@@ -1,7 +1,8 @@
 """Correlations to draw: images of every type and layout, and settings of every form."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
@@ -13,6 +14,7 @@ import convcli
 import oracle
 from convcli.engine import Method, Plan, plan, problem_for, run
 from convcli.engine.strategies import STRATEGIES, Strategy
+from convcli.records import replace
 
 Layout: TypeAlias = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -123,7 +125,7 @@ class Case:
         return float(sums.max() * brightest + bias)
 
     def with_weights(self, weights: NDArray[Any]) -> "Case":
-        return replace(self, weights=weights)
+        return dataclasses.replace(self, weights=weights)
 
 
 def slack(way: str, scale: float) -> float:

@@ -19,12 +19,19 @@ class _Definition(type):
     _by_name: bool
 
     def __new__(
-        cls, name: str, bases: tuple[type, ...], body: dict[str, Any], *, kw_only: bool = False
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        body: dict[str, Any],
+        *,
+        kw_only: bool = False,
+        cached: bool = False,
     ) -> "_Definition":
         # Slots come first, annotations (from Python 3.14) when a class is there to be asked.
         own = tuple(_annotations(super().__new__(cls, name, bases, body)))
         defaults = {field: body.pop(field) for field in own if field in body}
-        made = super().__new__(cls, name, bases, {**body, "__slots__": own})
+        slots = (*own, "__dict__") if cached else own
+        made = super().__new__(cls, name, bases, {**body, "__slots__": slots})
         above = next((base for base in bases if isinstance(base, cls)), None)
         made._fields = (*above._fields, *own) if above else own
         made._field_defaults = {**above._field_defaults, **defaults} if above else defaults
@@ -87,7 +94,8 @@ class Record(metaclass=_Definition):
     """A value of annotated fields: made by position or name, equal by them, never changed.
 
     ``__post_init__``, where there is one, checks them. With ``kw_only=True`` they are
-    given by name. A record that inherits from another has its fields first.
+    given by name; with ``cached=True`` it can have what `functools.cached_property` makes
+    of them, which is not pickled. A record that inherits from another has its fields first.
 
     Examples
     --------

@@ -102,7 +102,7 @@ class Deadly(Kernel):
 
 def test_a_worker_that_dies_fails_its_own_job_only(tmp_path: Path) -> None:
     # Only flipped kernels are deadly: --flip is what the work of the first batch has.
-    deadly = Work(kernels=(Deadly([[2]]),), options=Options(flip=True))
+    deadly = Work(kernels=(Deadly(np.array([[2.0]])),), options=Options(flip=True))
     outcomes = list(LocalExecutor(2).run(deadly, jobs_for(tmp_path, 3)))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 3
     assert "killed by signal 9" in outcomes[0].reason

@@ -1,6 +1,5 @@
 """Images that need more than one tile, tiles of every size, and threads."""
 
-import dataclasses
 import functools
 from typing import Any
 
@@ -16,6 +15,7 @@ import cases
 import convcli
 from cases import Case
 from convcli.engine.strategies import FALLBACK
+from convcli.records import replace
 
 CV2_BORDERS = {
     "zero": cv2.BORDER_CONSTANT,
@@ -126,7 +126,7 @@ def test_the_size_of_a_tile_changes_nothing(case: Case, size: tuple[int, int]) -
     chosen = case.plan()
     strategy = FALLBACK(chosen.problem)
     strategy.rows, strategy.columns = size
-    result = case.executed(dataclasses.replace(chosen, strategy=strategy))
+    result = case.executed(replace(chosen, strategy=strategy))
     expected = case.expected().reshape(result.shape)
     np.testing.assert_array_equal(result, expected.astype(result.dtype))
 

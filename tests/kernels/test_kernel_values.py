@@ -1,6 +1,5 @@
 """What a kernel is, and what is read from its weights."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ def test_weights_are_a_read_only_copy() -> None:
     assert kernel.weights[0, 0] == 1
     with pytest.raises(ValueError, match="read-only"):
         kernel.weights[0, 0] = 7
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="frozen"):
         kernel.name = "other"  # type: ignore[misc]
 
 

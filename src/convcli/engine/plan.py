@@ -2,7 +2,6 @@
 
 import functools
 import math
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from convcli.engine.strategies import STRATEGIES, Method, Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError
 from convcli.geometry import Axis
-from convcli.records import Record
+from convcli.records import Record, replace
 
 _HAIR = 0.1
 
@@ -44,8 +43,7 @@ class Candidate(Record):
     refusal: str
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(Record, cached=True):
     """How a problem is computed. Executing it takes no further decision.
 
     Attributes

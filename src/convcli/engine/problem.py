@@ -1,7 +1,6 @@
 """What is to be computed, checked once: nothing of how."""
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from convcli.borders import Border, border_named
 from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry import Window
 from convcli.kernels import Kernel
+from convcli.records import Record
 from convcli.wording import counted
 
 Shape: TypeAlias = tuple[int, int, int]
@@ -25,8 +25,7 @@ _WIDE_INTEGER = 4
 """Integers of so many bytes are computed in float64: float32 holds 24 bits."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Record, cached=True):
     """One correlation, described completely and hashable.
 
     Attributes

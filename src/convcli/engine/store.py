@@ -4,7 +4,6 @@ import enum
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,8 +24,7 @@ class ValueRange(enum.Enum):
     SHIFT = "shift"
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Record):
     """What a store saw.
 
     Attributes
@@ -40,6 +38,12 @@ class Seen:
     low: float = np.inf
     high: float = -np.inf
     clipped: int = 0
+
+    def __init__(self, low: float = np.inf, high: float = -np.inf, clipped: int = 0) -> None:
+        # Written out: one is made for each tile.
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+        object.__setattr__(self, "clipped", clipped)
 
     def __add__(self, other: "Seen") -> "Seen":
         return Seen(

@@ -3,7 +3,6 @@
 import functools
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from convcli.engine.scratch import Scratch
 from convcli.engine.store import Accumulators, Finish, Rule, Seen
 from convcli.engine.strategies import FALLBACK, Part, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, pieces
+from convcli.records import replace
 from convcli.threads import available_cores
 
 Values = NDArray[Any]

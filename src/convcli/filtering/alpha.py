@@ -1,6 +1,5 @@
 """Colour and transparency: how the two are filtered together."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -210,7 +209,7 @@ def fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[St
     channels, dtype = values.shape[2], values.dtype
     for stage in stages:
         problems = [
-            dataclasses.replace(
+            replace(
                 step.problem,
                 shape=(*step.problem.shape[:2], channels),
                 dtype=dtype,
@@ -229,5 +228,5 @@ def _without_bias(stage: Stage) -> Stage:
     kernel = step.problem.kernel
     if not any(kernel.bias):
         return stage
-    unbiased = dataclasses.replace(step.problem, kernel=kernel.with_bias(None))
+    unbiased = replace(step.problem, kernel=kernel.with_bias(None))
     return replace(stage, plans=(plan(unbiased),))

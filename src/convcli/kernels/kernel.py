@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.errors import KernelError
 from convcli.kernels.checks import checked_bias, checked_weights
 from convcli.kernels.integers import IntegerForm, integers_of
+from convcli.records import Record
 
 Weights: TypeAlias = NDArray[np.float64]
 
@@ -31,8 +31,7 @@ class Effect(enum.Enum):
     SCALES = "scales brightness"
 
 
-@dataclass(frozen=True, eq=False)
-class Kernel:
+class Kernel(Record, cached=True):
     """A grid of weights, or a filter bank of them, that never changes.
 
     Parameters
@@ -61,7 +60,7 @@ class Kernel:
     weights: Weights
     bias: tuple[float, ...] = ()
     name: str = "kernel"
-    description: str = field(default="", repr=False)
+    description: str = ""
 
     def __init__(
         self,
@@ -77,6 +76,9 @@ class Kernel:
         object.__setattr__(self, "bias", checked_bias(bias, outputs))
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "description", description)
+
+    def __repr__(self) -> str:
+        return f"Kernel(weights={self.weights!r}, bias={self.bias!r}, name={self.name!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Kernel):

@@ -1,9 +1,9 @@
 """Where bytes come from and go: paths and URLs; the floor below pictures and kernels."""
 
-from convcli.storage.folders import is_zarr, replacing_folder
+from typing import TYPE_CHECKING
+
+from convcli.deferred import deferred
 from convcli.storage.paths import remove_left_by
-from convcli.storage.prefixes import replacing_prefix
-from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.replacing import replacing
 from convcli.storage.stores import ABSENT, NO_BUCKET, in_one_line
 from convcli.storage.temporary import temporary_name
@@ -15,11 +15,17 @@ from convcli.storage.urls import (
     is_pattern,
     is_there,
     is_url,
+    is_zarr,
     local_path,
     matching,
     put,
     size_of,
 )
+
+if TYPE_CHECKING:
+    from convcli.storage.folders import replacing_folder
+    from convcli.storage.prefixes import replacing_prefix
+    from convcli.storage.ranges import Ranges, ranges_of, version_of
 
 __all__ = [
     "ABSENT",
@@ -46,3 +52,13 @@ __all__ = [
     "temporary_name",
     "version_of",
 ]
+
+# Most pictures are files, read and written as a whole.
+__getattr__ = deferred(
+    __name__,
+    {
+        "replacing_folder": "convcli.storage.folders",
+        "replacing_prefix": "convcli.storage.prefixes",
+        **dict.fromkeys(("Ranges", "ranges_of", "version_of"), "convcli.storage.ranges"),
+    },
+)

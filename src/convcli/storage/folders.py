@@ -1,7 +1,6 @@
 """Folders that are outputs: a new one takes the place of an old one, in one step."""
 
 import contextlib
-import re
 from typing import TYPE_CHECKING
 
 from convcli.errors import ImageError
@@ -15,19 +14,6 @@ if TYPE_CHECKING:
     IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
 
 OTHER_THINGS = "it is a folder with other things in it: name a new one"
-
-_ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
-
-
-def is_zarr(name: str) -> bool:
-    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
-
-    Examples
-    --------
-    >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
-    (True, True, False)
-    """
-    return _ZARR.search(name) is not None
 
 
 @contextlib.contextmanager

@@ -22,6 +22,19 @@ _MOST_PARTS = 9_000
 
 _PATTERN = re.compile(r"[*?]|\[.+\]", re.DOTALL)
 
+_ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
+
+
+def is_zarr(name: str) -> bool:
+    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
+
+    Examples
+    --------
+    >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
+    (True, True, False)
+    """
+    return _ZARR.search(name) is not None
+
 
 def is_url(name: "str | Path") -> bool:
     """Tell whether a name is a URL, not a path.
