@@ -244,9 +244,12 @@ def test_a_bucket_is_no_array(store: Bucket, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_a_bucket_that_is_not_there(target: str, store: Bucket, tmp_path: Path) -> None:
+    """It is looked up first: of this picture no pixel is there."""
+    source = write_tiff(tmp_path / "in.tif", picture(SIZE), tile=None, compression=None)
+    Path(source).write_bytes(Path(source).read_bytes()[: 2**10])
     url = f"{store.url('')[:-1]}-none/{target}"
     with pytest.raises(ConvcliError, match="bucket or folder does not exist: make it first"):
-        filtered(write_tiff(tmp_path / "in.tif", picture(SIZE)), url)
+        filtered(source, url)
 
 
 @pytest.mark.parametrize(

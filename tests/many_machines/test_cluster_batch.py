@@ -281,6 +281,15 @@ def asked(words: list[str], bucket: Bucket) -> subprocess.CompletedProcess[bytes
     return subprocess.run(command(*words), capture_output=True, check=False, env=env)
 
 
+def test_a_bucket_that_is_not_there_is_noticed_before_work_begins(bucket: Bucket) -> None:
+    url = f"{bucket.url('')[:-1]}-none/out"
+    ended = asked(["apply", "box", str(PHOTOS / "coffee.png"), "--out-dir", url], bucket)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.decode() == (
+        f"Error: {url}: cannot be written: the bucket or folder does not exist: make it first\n"
+    )
+
+
 def test_a_pattern_of_objects_of_which_one_is_there_already(bucket: Bucket) -> None:
     for name in ("in/camera.png", "in/coffee.png", "in/rocket.jpg", "out/coffee.png"):
         bucket.put(name, (PHOTOS / Path(name).name).read_bytes())

@@ -82,14 +82,18 @@ def first_map(target: str) -> str:
 
 
 def make_folder(place: str) -> None:
-    """Make a folder and those above it, where there is none; a store needs none.
+    """Make a folder and those above it, where there is none; a store needs only to answer.
 
     Raises
     ------
     OSError
         If it cannot be made.
+    ImageError
+        If the store does not answer, or has no such bucket.
     """
-    if not is_url(place):
+    if is_url(place):
+        storage.check_store(place)
+    else:
         os.makedirs(place or os.curdir, exist_ok=True)
 
 

@@ -132,10 +132,12 @@ def check_store(url: str) -> None:
     Raises
     ------
     ImageError
-        If it does not. Who may write there need not be allowed to look.
+        If it does not, or has no such bucket. Who may write there need not be allowed to look.
     """
     with told(url, "written", NO_BUCKET) as (store, path), contextlib.suppress(PermissionError):
-        store.exists(path)
+        # Only S3 tells a bucket that is not there from one that may not be looked at.
+        if not store.exists(path) and "s3" in _protocols(store):
+            store.info(path.partition("/")[0])
 
 
 def is_there(url: str) -> bool:
