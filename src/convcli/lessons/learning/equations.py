@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.lessons.learning.moments import moments_of
 from convcli.lessons.learning.samples import Samples, Values
 
 _SINGULAR = 1e-12
@@ -27,43 +28,6 @@ class Solution:
 
     weights: Values
     bias: Values
-
-
-@dataclass(slots=True)
-class _Moments:
-    """Sums over all samples of a group: what the normal equations are made of."""
-
-    weights: int
-    outputs: int
-    count: int = 0
-    patch: Values = field(init=False)
-    target: Values = field(init=False)
-    gram: Values = field(init=False)
-    cross: Values = field(init=False)
-    square: Values = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.patch, self.target = np.zeros(self.weights), np.zeros(self.outputs)
-        self.gram = np.zeros((self.weights, self.weights))
-        self.cross = np.zeros((self.weights, self.outputs))
-        self.square = np.zeros(self.outputs)
-
-    def add(self, patches: Values, targets: Values) -> None:
-        """Add patches, shape (I·kh·kw, n), and targets, shape (O, n)."""
-        self.count += patches.shape[1]
-        self.patch += patches.sum(axis=1)
-        self.target += targets.sum(axis=1)
-        self.gram += patches @ patches.T
-        self.cross += patches @ targets.T
-        self.square += (targets**2).sum(axis=1)
-
-
-def _moments_of(group: Sequence[Samples]) -> _Moments:
-    moments = _Moments(group[0].weights, len(group[0].targets))
-    for samples in group:
-        for patches, targets in samples.strips():
-            moments.add(patches, targets)
-    return moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +94,7 @@ class Spectrum:
 
 def spectrum_of(group: Sequence[Samples]) -> Spectrum:
     """Return the eigenvalues of a group's centred normal matrix, and what belongs to them."""
-    moments = _moments_of(group)
+    moments = moments_of(group)
     patch, target = moments.patch / moments.count, moments.target / moments.count
     gram = moments.gram / moments.count - np.outer(patch, patch)
     cross = moments.cross / moments.count - np.outer(patch, target)

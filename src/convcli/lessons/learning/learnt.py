@@ -1,18 +1,19 @@
 """Find the kernel that turns one picture into another: exactly, or by gradient descent."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from convcli.engine import correlate
 from convcli.kernels import Kernel
 from convcli.lessons.learning.descent import Schedule, descend
 from convcli.lessons.learning.equations import Solution, solve_exactly, spectrum_of
 from convcli.lessons.learning.limits import Limits, limits_of, warnings_for
 from convcli.lessons.learning.nearest import Nearest, nearest_named
-from convcli.lessons.learning.samples import Sharing, Task, Values
+from convcli.lessons.learning.samples import Samples, Sharing, Task, Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +140,20 @@ def _residual(task: Task, solutions: Sequence[Solution]) -> float:
     total, count = 0.0, 0
     for group, solution in zip(task.groups, solutions, strict=True):
         for samples in group:
-            for patches, targets in samples.strips():
-                errors = targets - solution.weights @ patches - solution.bias[:, np.newaxis]
+            for errors in _errors(samples, solution):
                 total += float((errors**2).sum())
                 count += errors.size
     return math.sqrt(total / max(count, 1))
+
+
+def _errors(samples: Samples, solution: Solution) -> Iterator[Values]:
+    """Yield what does come out minus what should, shape (n, O), some windows at a time."""
+    bank = solution.weights.reshape(len(samples.targets), -1, *samples.size)
+    for rows in samples.strips():
+        seen = samples.inputs[:, rows.start : rows.stop + samples.size[0] - 1]
+        made = correlate(np.moveaxis(seen, 0, 2), bank, bias=solution.bias.tolist())
+        made -= np.moveaxis(samples.targets[:, rows], 0, 2)
+        yield made[samples.known[rows]]
 
 
 def _kernel(task: Task, solutions: Sequence[Solution]) -> Kernel:

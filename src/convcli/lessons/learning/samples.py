@@ -14,15 +14,14 @@ from convcli.wording import counted
 Values = NDArray[np.float64]
 
 _STRIP_VALUES = 2**20
-"""Values of the patches that are laid out at once."""
+"""Windows that are looked at together."""
 
 _FEWEST = 20
 """Samples a weight that must be left where clipped ones are taken out."""
 
-
 _MOST_WEIGHTS = 1024
-"""Weights of one output at most: equations of so many take about a minute on a photograph,
-and both time and memory grow with the square."""
+"""Weights of one output at most: equations of so many take 20 seconds on 12 megapixels, where
+half of the target is clipped two minutes, which grow with the square."""
 
 
 class Sharing(enum.Enum):
@@ -62,18 +61,12 @@ class Samples:
         """Weights of one output: I·kh·kw."""
         return len(self.inputs) * self.size[0] * self.size[1]
 
-    def strips(self) -> Iterator[tuple[Values, Values]]:
-        """Yield patches (I·kh·kw, n) and targets (O, n), some rows at a time."""
+    def strips(self) -> Iterator[slice]:
+        """Yield rows of windows, some at a time, from the top to the bottom."""
         height, width = self.known.shape
-        rows = max(_STRIP_VALUES // (self.weights * width), 1)
-        for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            keep = self.known[top:bottom].reshape(-1)
-            patches = self.patches((top, 0), (bottom - top, width))
-            yield (
-                patches[:, keep],
-                self.targets[:, top:bottom].reshape(len(self.targets), -1)[:, keep],
-            )
+        step = max(_STRIP_VALUES // width, self.size[0])
+        for top in range(0, height, step):
+            yield slice(top, min(top + step, height))
 
     def patches(self, corner: Pair, size: Pair) -> Values:
         """Return the patches of a block of windows, shape (I·kh·kw, rows·columns)."""
