@@ -21,7 +21,7 @@ _FEWEST = 20
 
 _MOST_WEIGHTS = 1024
 """Weights of one output at most: equations of so many take 20 seconds on 12 megapixels, where
-half of the target is clipped two minutes, which grow with the square."""
+half of the target is clipped a minute, which grows with the square."""
 
 
 class Sharing(enum.Enum):
