@@ -6,17 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from convcli.engine import Seen, ValueRange
-from convcli.errors import GeometryError, ImageError
+from convcli.errors import ImageError
 from convcli.filtering import colormaps
 from convcli.filtering.alpha import Way, alpha_way
 from convcli.filtering.options import Options, Range
 from convcli.filtering.ranges import as_depth, rescaled
+from convcli.filtering.remainders import all_remainders
 from convcli.filtering.report import Report, Step, Swatch
 from convcli.filtering.stages import Operand, Stage, Values, plan_chain
-from convcli.geometry import Axis, Pair, Window
 from convcli.images import Depth, Picture, from_linear, to_linear
 from convcli.records import Record
-from convcli.wording import counted
 
 _STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
 """What the engine's store does tile by tile."""
@@ -147,7 +146,7 @@ def course_for(
         source_depth=source.depth,
         depth=depth,
         options=options,
-        warnings=_remainders(stages, options),
+        warnings=all_remainders(stages, options),
     )
 
 
@@ -181,66 +180,6 @@ def _mapping(stages: Sequence[Stage], options: Options) -> Range:
         return Range.BALANCE if signed else Range.STRETCH
     # A chain answers 0 on flat areas as soon as one of its kernels does.
     return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
-
-
-def _remainders(stages: Sequence[Stage], options: Options) -> tuple[str, ...]:
-    found: list[str] = []
-    for number, step in enumerate(stages, start=1):
-        whose = "the picture" if number == 1 else f"step {number}'s input"
-        slide, shape = step.problem.window, step.problem.shape[:2]
-        found += remainders(step.name, slide, shape, strict=options.strict, whose=whose)
-    return tuple(found)
-
-
-def remainders(
-    name: str, slide: Window, shape: Pair, *, strict: bool, whose: str = "the picture"
-) -> list[str]:
-    """Say which rows and columns no window looks at.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the kernel.
-    slide : Window
-        How it slides.
-    shape : (int, int)
-        Rows and columns of what it slides over.
-    strict : bool
-        Whether any remainder, of the padding too, is an error.
-    whose : str
-        What messages call what it slides over.
-
-    Raises
-    ------
-    GeometryError
-        If there is a remainder that is not wanted.
-    """
-    found: list[str] = []
-    for line, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
-        left = axis.unseen(size)
-        if strict and left.total:
-            raise GeometryError(_not_clean(name, line, axis, size))
-        if left.picture:
-            found.append(_unseen(line, axis.stride, size, left.picture, whose))
-    return found
-
-
-def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:
-    left = axis.unseen(size)
-    parts = [f"{counted(left.picture, name)} of picture"] * (left.picture > 0)
-    parts += [f"{counted(left.padding, name)} of padding"] * (left.padding > 0)
-    return (
-        f"{kernel}: expected windows that tile {counted(size, name)}, got "
-        f"{axis.exact_output_size(size)} outputs ({' and '.join(parts)} left over): change the "
-        "stride or the padding, or drop --strict"
-    )
-
-
-def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
-    coordinate = "y" if name == "row" else "x"
-    which = f"{size - 1}" if count == 1 else f"{size - count} to {size - 1}"
-    lines = name if count == 1 else f"{count} {name}s"
-    return f"stride {stride} leaves the last {lines} of {whose} ({coordinate} = {which}) unseen"
 
 
 def _step(stage: Stage) -> Step:

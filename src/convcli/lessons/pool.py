@@ -8,10 +8,11 @@ import numpy as np
 from convcli.engine.problem import natural_result
 from convcli.errors import ImageError
 from convcli.filtering import STANDARD, Alpha, Filtered, Options, Report
-from convcli.filtering.course import prepared, remainders, working_pixels
+from convcli.filtering.course import prepared, working_pixels
 from convcli.filtering.files import pipe_kind, read_source, write_filtered
 from convcli.filtering.maps import written_channels
 from convcli.filtering.ranges import rescaled
+from convcli.filtering.remainders import remainders
 from convcli.filtering.report import Step
 from convcli.images import NPY, Depth, Picture, Reading, Saving, format_for, from_linear
 from convcli.lessons.pooling import Kind, Pooling, Values, pooled
