@@ -217,6 +217,8 @@ def test_overwrite_replaces_even_the_inputs(photos: Path) -> None:
         (("-", "--out-dir", "out"), ("--files-from -",)),
         (("1.png", "--out-dir", "out", "--plan"), ("--plan", "one picture")),
         (("1.png", "--out-dir", "out", "--name", "{no}.png"), ("'{no}'",)),
+        (("1.png", "--out-dir", "out", "--name", ""), ("--name ''",)),
+        (("1.png", "--out-dir", "out", "--name", "x.zarr"), ("got the suffix '.zarr'",)),
         (("1.png", "--out-dir", "out", "--memory", "lots"), ("4G", "'lots'")),
         (("1.png", "--out-dir", "out", "--memory", "0"), ("4G", "'0'")),
         (("--files-from", "nowhere", "--out-dir", "out"), ("nowhere", "cannot be read")),

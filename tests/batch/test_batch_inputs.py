@@ -133,6 +133,9 @@ def test_a_list_longer_than_a_block_has_every_name_once() -> None:
         ("{parent}/{stem}-{map}.png", None, "/photos/a.jpg", "out/photos/a-{map}.png"),
         ("{stem}.png", None, "photos/{parent}.jpg", "out/{parent}.png"),
         ("{stem}.png", None, "noend", "out/noend.png"),
+        ("{stem}.dat", "PNG", "a.jpg", "out/a.dat"),
+        ("v1.{stem}", None, "photo.png.jpg", "out/v1.photo.png"),
+        ("{stem}.{parent}", None, "png/a.jpg", "out/a.png"),
     ],
 )
 def test_templates(text: str, kind: str | None, source: str, target: str) -> None:
@@ -156,6 +159,7 @@ def test_the_folder_of_an_input_is_its_real_one() -> None:
         ("/tmp/{stem}.png", "--out-dir"),  # noqa: S108 - it must not be written to
         ("{stem}/", "--out-dir"),
         ("", "--out-dir"),
+        ("{stem}.xyz", "--name {stem}.xyz: expected a picture format that can be written"),
         ("{stem}{map}.png", "{map}"),
         ("{stem}1{map}.png", "{map}"),
         ("{map}{stem}.png", "{map}"),

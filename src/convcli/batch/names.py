@@ -5,9 +5,9 @@ import re
 from convcli.batch import places
 from convcli.batch.inputs import Found
 from convcli.batch.job import Job
-from convcli.errors import BatchError
+from convcli.errors import BatchError, ImageError
 from convcli.filtering.maps import MAP
-from convcli.images import FORMATS
+from convcli.images import FORMATS, format_for
 from convcli.records import Record
 
 FIELDS = ("{parent}", "{stem}", "{suffix}", MAP)
@@ -34,7 +34,8 @@ class Template(Record):
     Raises
     ------
     BatchError
-        If the template has fields that are none, or leads out of the outputs' folder.
+        If the template has fields that are none, leads out of the outputs' folder, or ends
+        in a suffix that no format has.
 
     Examples
     --------
@@ -61,6 +62,8 @@ class Template(Record):
                 f"--name {self.text!r}: expected a name in the folder of --out-dir: leave "
                 "out .. and a / at either end"
             )
+        if self.kind is None:
+            _check_suffix(self.text)
 
     def job(self, one: Found, folder: str) -> Job:
         """Return the job of a file whose output goes to, or below, a folder."""
@@ -70,3 +73,14 @@ class Template(Record):
         values = {"{parent}": parent, "{stem}": stem, "{suffix}": suffix}
         name = _FIELD.sub(lambda field: values.get(field[0], field[0]), self.text)
         return Job(one.source, places.joined(folder, one.folder, name))
+
+
+def _check_suffix(name: str) -> None:
+    """Check a suffix that all outputs would have; one with a field in it may be any."""
+    suffix = places.parts(name)[2]
+    if not suffix or _FIELD.search(suffix):
+        return
+    try:
+        format_for(name)
+    except ImageError as error:
+        raise BatchError(f"--name {error}") from None

@@ -26,6 +26,7 @@ from convcli.cli.progress import progress_for
 from convcli.errors import BatchError
 from convcli.records import replace
 from convcli.threads import available_cores
+from convcli.wording import counted
 
 
 def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
@@ -87,7 +88,7 @@ def _executor(work: Work, batch: Batch, files: int) -> Executor:
         return DaskExecutor(batch.cluster, batch.retries, batch.memory)
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
-        warn([f"--jobs {jobs}: this process may use {cores} cores, so {cores} are used"])
+        warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
     return LocalExecutor(*shares(files, jobs), memory=batch.memory)
 
 
@@ -95,7 +96,7 @@ def _executor(work: Work, batch: Batch, files: int) -> Executor:
 
 
 def _jobs(work: Work, batch: Batch) -> Iterator[Job]:
-    template = Template(batch.template or DEFAULT, work.kind)
+    template = Template(DEFAULT if batch.template is None else batch.template, work.kind)
     return (template.job(one, batch.out_dir) for one in _found(work, batch))
 
 
@@ -123,7 +124,9 @@ def _list(name: str) -> Iterator[BinaryIO]:
     try:
         stream = Path(name).open("rb")  # noqa: SIM115 - it is closed below
     except OSError as error:
-        raise BatchError(f"{name}: the list cannot be read: {error.strerror}") from None
+        raise BatchError(
+            f"{name}: the list cannot be read: {error.strerror}: name a file with a name a line"
+        ) from None
     with stream:
         yield stream
 
