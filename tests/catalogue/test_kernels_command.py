@@ -271,6 +271,7 @@ def test_wrong_usage(words: list[str], message: str) -> None:
         (["nosuch.json"], "nosuch.json: the kernel file cannot be read"),
         (["sobel-x", "--png", "missing/x.png"], "does not exist: make it first"),
         (["sobel-x", "--png", "x.nosuch"], "expected a picture format"),
+        (["sobel-x", "--png", ""], "expected a picture format"),
         (["image:missing.png"], "missing.png: no such file"),
     ],
 )

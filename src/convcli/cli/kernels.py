@@ -83,7 +83,7 @@ def command(
         click.echo(json.dumps(published(), indent=2))
     elif export:
         _export(_kernel(found, "--export"), export, output)
-    elif png:
+    elif png is not None:
         from convcli.filtering.figures import draw  # noqa: PLC0415 - it imports Pillow
 
         draw(_operand(found, "--png"), png)

@@ -44,6 +44,8 @@ def replacing_path(target: "str | Path") -> Iterator[BinaryIO]:
     ImageError
         If the target cannot be written.
     """
+    if not str(target):
+        raise ImageError("'': expected the name of a file to write, got none: name one")
     try:
         final = os.path.realpath(target)
     except ValueError:
