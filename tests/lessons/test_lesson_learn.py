@@ -259,7 +259,10 @@ def test_learning_refuses(
     Image.open(coffee).convert("L").save(gray)
     assert "use --gray, or --mix" in refuse("learn", coffee, gray)
     assert "exclude each other" in refuse("learn", coffee, gray, "--mix", "--gray")
-    assert "needs --method sgd" in refuse("learn", camera, camera, "--history", "x.json")
+    for name, value in (("--history", "x.json"), ("--steps", "9"), ("--seed", "1")):
+        words = ("learn", camera, camera, name, value)
+        assert f"{name} needs --method sgd" in refuse(*words)
+    assert "the name of a file to write" in refuse("learn", camera, camera, "--output", "")
     bad = tmp_path / "bad.npy"
     np.save(bad, np.array([[np.nan] * 5] * 5))
     assert "got NaN" in refuse("learn", str(bad), str(bad))

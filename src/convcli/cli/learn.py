@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from convcli.cli.documents import show_json
 from convcli.cli.help import Command
@@ -129,8 +130,8 @@ def command(
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
-    if history is not None and method != "sgd":
-        raise click.UsageError("--history needs --method sgd: the other has no steps")
+    if method != "sgd":
+        _refuse_steps(history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     task = task_for(
@@ -154,6 +155,14 @@ def command(
 
         written = [path for path in (output, history) if path is not None]
         show_learnt(learnt, f"{source} → {target}", written)
+
+
+def _refuse_steps(history: str | None) -> None:
+    """Refuse what only a descent has."""
+    source = click.get_current_context().get_parameter_source
+    given = [one for one in ("steps", "seed") if source(one) is ParameterSource.COMMANDLINE]
+    for name in [*given, *["history"] * (history is not None)]:
+        raise click.UsageError(f"--{name} needs --method sgd: the other has no steps")
 
 
 def _document(
