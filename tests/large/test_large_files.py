@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from cli.support import process
 from convcli.errors import ConvcliError
 from convcli.filtering import Options
 from convcli.images import Saving, read_document
@@ -231,7 +232,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "whole numbers of 32 bits": (
         lambda p: write_tiff(p / "in.tif", np.ones((99, 99), np.int32)),
-        "8 or 16 bits or floats",
+        "8 or 16 bits or floats, got int32",
+    ),
+    "a volume": (
+        lambda p: write_tiff(
+            p / "in.tif", picture((3, 64, 64)), volumetric=True, tile=(1, 64, 64)
+        ),
+        "got a volume of 3 layers",
     ),
 }
 
@@ -258,6 +265,7 @@ def test_inputs_that_are_refused(name: str, tmp_path: Path) -> None:
         ("none/out.tif", {}, "does not exist: make it first"),
         ("full.zarr", {}, "a folder with other things in it"),
         ("file.zarr", {}, "it is a file"),
+        ("array.zarr/out.zarr", {}, "array.zarr is one output with all that is in it"),
     ],
 )
 def test_outputs_that_are_refused(
@@ -267,10 +275,11 @@ def test_outputs_that_are_refused(
     (tmp_path / "full.zarr").mkdir()
     (tmp_path / "full.zarr" / "diary.txt").write_text("dear diary")
     (tmp_path / "file.zarr").write_text("a file")
+    write_zarr(tmp_path / "array.zarr", picture((9, 9)), (9, 9))
     with pytest.raises(ConvcliError) as caught:
         filtered(source, tmp_path / target, **settings)
     assert said in str(caught.value)
-    assert names_in(tmp_path) == ["file.zarr", "full.zarr", "in.tif"]
+    assert names_in(tmp_path) == ["array.zarr", "file.zarr", "full.zarr", "in.tif"]
 
 
 def test_a_padding_that_makes_a_huge_result_is_refused(tmp_path: Path) -> None:
@@ -278,6 +287,18 @@ def test_a_padding_that_makes_a_huge_result_is_refused(tmp_path: Path) -> None:
         filter_large(
             operands(["box:3"]), make_tiff(tmp_path), "out.tif", Options(padding=50_000)
         )
+
+
+def test_a_tiff_without_a_page_is_one_line(tmp_path: Path) -> None:
+    """What tifffile logs of it is not printed; under pytest it is not anyway."""
+    source = Path(make_tiff(tmp_path))
+    data = source.read_bytes()
+    source.write_bytes(data[:4] + b"\xff\xff\xff\x7f" + data[8:])
+    ended = process("apply", "box", source, tmp_path / "out.tif", "--tiled")
+    assert ended.stderr.decode() == (
+        f"Error: {source}: expected a page, got none: get a whole copy of it\n"
+    )
+    assert (ended.returncode, ended.stdout) == (1, b"")
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])

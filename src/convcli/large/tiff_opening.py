@@ -1,6 +1,7 @@
 """What a TIFF is, from its directories alone: which page, how its pixels lie."""
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _UPRIGHT = 1
 _PLANES = 2
 _ORIENTATION = 274
+_QUIET = logging.NullHandler()
 _STRIP_BYTES = 2**20
 """Rows of so many bytes are read together where pixels lie in the file as they are."""
 
@@ -57,6 +59,8 @@ def _ranges(name: str) -> Ranges:
 
 def _file(ranges: Ranges, name: str) -> Any:
     tifffile = needed("tifffile", name)
+    # What it has to say is raised too; a logger that nobody listens to prints it.
+    logging.getLogger("tifffile").addHandler(_QUIET)
     try:
         return tifffile.TiffFile(ranges.opened())
     except tifffile.TiffFileError:
@@ -69,6 +73,8 @@ def _file(ranges: Ranges, name: str) -> Any:
 def _page_number(file: Any, name: str, frame: int | None) -> int:
     """Return which page is meant; smaller copies of a page are not counted."""
     full = [i for i in range(len(file.pages)) if not file.pages[i].is_reduced]
+    if not full:
+        raise ImageError(f"{name}: expected a page, got none: get a whole copy of it")
     if frame is None and len(full) > 1:
         raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
     if (frame or 0) >= len(full):
@@ -132,9 +138,10 @@ def _samples(page: Any, name: str) -> tuple[int, bool]:
 
 def _dtype(page: Any, name: str) -> np.dtype[Any]:
     if page.dtype is None or page.dtype.name not in _DTYPES or page.imagedepth > 1:
+        got = f"a volume of {page.imagedepth} layers" if page.imagedepth > 1 else page.dtype
         raise ImageError(
             f"{name}: expected pixels of 8 or 16 bits or floats, got "
-            f"{page.bitspersample} bits: convert it first"
+            f"{got or f'{page.bitspersample} bits'}: convert it first"
         )
     try:
         needed("tifffile", name).TIFF.DECOMPRESSORS[int(page.compression)]
