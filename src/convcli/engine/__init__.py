@@ -1,5 +1,6 @@
 """The engine: how a correlation is computed. `correlate.py` is its front door."""
 
+from convcli.engine.blas import many_threaded_blas
 from convcli.engine.correlate import convolve, correlate
 from convcli.engine.plan import Plan, plan
 from convcli.engine.problem import Problem, problem_for
@@ -20,6 +21,7 @@ __all__ = [
     "ValueRange",
     "convolve",
     "correlate",
+    "many_threaded_blas",
     "plan",
     "problem_for",
     "result_array",

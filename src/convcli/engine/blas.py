@@ -1,4 +1,4 @@
-"""Holds NumPy's BLAS to one thread, so that strips can have a thread each."""
+"""How many threads NumPy's BLAS has: one where strips have a thread each, else all."""
 
 import ctypes
 import functools
@@ -6,6 +6,8 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from convcli.threads import available_cores
 
 _NAMES = [
     (f"{prefix}set_num_threads{suffix}", f"{prefix}get_num_threads{suffix}")
@@ -33,7 +35,7 @@ def single_threaded_blas() -> Iterator[None]:
     Only OpenBLAS, which NumPy's wheels carry, is held: other libraries (Accelerate, MKL)
     are left as they are, which costs speed and no digit.
     """
-    found = _thread_functions()
+    found = thread_functions()
     if found is None:
         yield
         return
@@ -52,8 +54,27 @@ def single_threaded_blas() -> Iterator[None]:
                 set_threads(_HOLD.before)
 
 
+@contextmanager
+def many_threaded_blas() -> Iterator[None]:
+    """Give BLAS all cores for a while, where little else is done than to multiply.
+
+    The command line starts with one thread for it.
+    """
+    found = thread_functions()
+    if found is None:
+        yield
+        return
+    set_threads, get_threads = found
+    before = get_threads()
+    set_threads(available_cores())
+    try:
+        yield
+    finally:
+        set_threads(before)
+
+
 @functools.cache
-def _thread_functions() -> tuple[Callable[[int], None], Callable[[], int]] | None:
+def thread_functions() -> tuple[Callable[[int], None], Callable[[], int]] | None:
     """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
 
     A look-up in an extension module also searches the libraries that it depends on, so

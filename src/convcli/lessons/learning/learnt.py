@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.engine import correlate
+from convcli.engine import correlate, many_threaded_blas
 from convcli.kernels import Kernel
 from convcli.lessons.learning.descent import Schedule, descend
 from convcli.lessons.learning.equations import Solution, solve_exactly, spectrum_of
@@ -77,6 +77,7 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
     }
 
 
+@many_threaded_blas()
 def learn(task: Task, method: str = "lstsq", schedule: Schedule | None = None) -> Learnt:
     """Learn the kernel of a task.
 

@@ -1,0 +1,44 @@
+"""How many threads BLAS has: asked of OpenBLAS itself, as NumPy's wheels carry it."""
+
+import os
+import subprocess
+import sys
+
+from convcli.engine.blas import many_threaded_blas, single_threaded_blas, thread_functions
+from convcli.threads import available_cores
+
+STARTED = """\
+import sys
+from convcli.__main__ import run
+sys.argv = ["convcli", "kernels", "box", "--json"]
+try:
+    run()
+except SystemExit:
+    pass
+from convcli.engine.blas import thread_functions
+print(thread_functions()[1]())
+"""
+
+
+def test_blas_has_as_many_threads_as_it_is_given_for_a_while_only() -> None:
+    functions = thread_functions()
+    assert functions is not None
+    set_threads, get_threads = functions
+    before = get_threads()
+    try:
+        set_threads(3)
+        with many_threaded_blas():
+            assert get_threads() == available_cores()
+            with single_threaded_blas(), single_threaded_blas():
+                assert get_threads() == 1
+            assert get_threads() == available_cores()
+        assert get_threads() == 3
+    finally:
+        set_threads(before)
+
+
+def test_the_command_line_starts_with_one_thread_for_blas() -> None:
+    unasked = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-c", STARTED]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=unasked)
+    assert ended.stdout.splitlines()[-1] == "1"
