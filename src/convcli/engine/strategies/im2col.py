@@ -20,8 +20,9 @@ _GATHERED_BYTES = 2**20
 _WINDOW_BYTES = 2**22
 """Windows of a tile that are copied whole: many, for weights are packed once a product."""
 
-_PART_BYTES = 2**18
-"""Outputs that are stored at once."""
+_PART_BYTES = 2**19
+"""Outputs that are stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of
+it 1.79."""
 
 _FEWEST, _MOST = 16, 256
 """Pixels of a product that is not packed."""
