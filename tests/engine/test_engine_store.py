@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from convcli.engine import Seen, ValueRange
+from convcli.engine.pixels import Accumulators
 from convcli.engine.scratch import Scratch
-from convcli.engine.store import Accumulators, Rule
+from convcli.engine.store import Rule
 
 RAW = [-300.0, -0.5, 0.5, 1.5, 255.4, 255.6]
 

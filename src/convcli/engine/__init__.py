@@ -2,12 +2,13 @@
 
 from convcli.engine.blas import many_threaded_blas
 from convcli.engine.correlate import convolve, correlate
+from convcli.engine.pixels import Seen, ValueRange
 from convcli.engine.plan import Plan, plan
 from convcli.engine.problem import Problem, problem_for
 from convcli.engine.results import result_array
 from convcli.engine.rounding import saturate
 from convcli.engine.run import run
-from convcli.engine.store import Seen, Store, ValueRange
+from convcli.engine.store import Store
 from convcli.engine.strategies import Method
 from convcli.engine.tiles import Block
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.pixels import ValueRange
 from convcli.engine.problem import Problem
 from convcli.engine.scratch import Scratch
-from convcli.engine.store import Rule, Store, ValueRange
+from convcli.engine.store import Rule, Store
 from convcli.engine.strategies import STRATEGIES, Method, Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.blas import single_threaded_blas
+from convcli.engine.pixels import Seen
 from convcli.engine.plan import Plan
-from convcli.engine.store import Seen, Store
+from convcli.engine.store import Store
 from convcli.engine.tiles import Block, Tile
 from convcli.engine.worker import rest, worker_for
 from convcli.errors import ConvcliError

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.pixels import Accumulators, Finish, Seen
 from convcli.engine.plan import Plan
 from convcli.engine.scratch import Scratch
-from convcli.engine.store import Accumulators, Finish, Rule, Seen
+from convcli.engine.store import Rule
 from convcli.engine.strategies import FALLBACK, Part, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, pieces
 from convcli.records import replace
