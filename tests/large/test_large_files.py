@@ -289,6 +289,40 @@ def test_a_padding_that_makes_a_huge_result_is_refused(tmp_path: Path) -> None:
         )
 
 
+def changed(path: Path, tag: int, value: int) -> str:
+    """Write a number of 16 bits over the value of a tag of the only page."""
+    with tifffile.TiffFile(path) as file:
+        offset = file.pages[0].tags[tag].valueoffset
+    data = path.read_bytes()
+    path.write_bytes(data[:offset] + value.to_bytes(2, "little") + data[offset + 2 :])
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "said"),
+    [
+        (256, 0, "it has no pixels"),
+        (256, 60_000, "the file is truncated"),
+        (257, 60_000, "the file is truncated"),
+        (322, 0, "its tiles or strips have no pixels"),
+        (262, 77, "expected grey or RGB pixels, got 77"),
+        (259, 77, "77 compression is not read without the package imagecodecs"),
+    ],
+)
+def test_a_directory_that_is_wrong(tag: int, value: int, said: str, tmp_path: Path) -> None:
+    """No memory is taken for a result of a size that is not there."""
+    path = Path(write_tiff(tmp_path / "in.tif", picture((90, 100, 3))))
+    with pytest.raises(ConvcliError, match=said):
+        plan_large(operands(["box:3"]), changed(path, tag, value), "out.tif", Options())
+
+
+def test_strips_of_which_some_are_nowhere(tmp_path: Path) -> None:
+    strips = {"tile": None, "rowsperstrip": 16, "compression": "zlib"}
+    path = Path(write_tiff(tmp_path / "in.tif", picture((90, 100, 3)), **strips))
+    with pytest.raises(ConvcliError, match="the file is truncated"):
+        plan_large(operands(["box:3"]), changed(path, 257, 60_000), "out.tif", Options())
+
+
 def test_a_tiff_without_a_page_is_one_line(tmp_path: Path) -> None:
     """What tifffile logs of it is not printed; under pytest it is not anyway."""
     source = Path(make_tiff(tmp_path))

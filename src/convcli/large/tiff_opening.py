@@ -88,6 +88,8 @@ def _page_number(file: Any, name: str, frame: int | None) -> int:
 def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
     dtype, stored = _dtype(page, name), page.samplesperpixel
     width, height = page.imagewidth, page.imagelength
+    if min(width, height, stored) < 1:
+        raise ValueError("it has no pixels")
     kept, alpha = _samples(page, name)
     start = page.dataoffsets[0] if page.is_contiguous and not page.is_tiled else None
     chunk = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, width)
@@ -95,6 +97,8 @@ def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
         chunk = (max(1, _STRIP_BYTES // (width * stored * dtype.itemsize)), width)
     if not page.is_tiled:
         chunk = (min(chunk[0], height), width)
+    planar = int(page.planarconfig) == _PLANES and stored > 1
+    _check_places(page, chunk, stored if planar else 1)
     check_chunk(chunk, stored * dtype.itemsize, name)
     metadata, mode = read_metadata(ranges.opened(), number, name)
     return TiffSource(
@@ -106,10 +110,27 @@ def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
         metadata=metadata,
         mode=mode or dtype.name,
         file=TiffFile(name, number, ranges.version, OpenPage(ranges, page)),
-        planar=int(page.planarconfig) == _PLANES and stored > 1,
+        planar=planar,
         stored=stored,
         start=start,
     )
+
+
+def _check_places(page: Any, chunk: tuple[int, int], planes: int) -> None:
+    """Refuse a directory that does not tell where all tiles or strips are.
+
+    Its size is wrong, or its end is missing: a result of that size may fill all memory.
+    """
+    if min(chunk) < 1:
+        raise ValueError("its tiles or strips have no pixels")
+    down, across = -(-page.imagelength // chunk[0]), -(-page.imagewidth // chunk[1])
+    if not page.is_contiguous and len(page.dataoffsets) < down * across * planes:
+        raise ValueError("the file is truncated")
+
+
+def _named(tag: Any) -> str:
+    """Return what a number of a directory stands for; the number itself where it is unknown."""
+    return str(getattr(tag, "name", tag))
 
 
 def _samples(page: Any, name: str) -> tuple[int, bool]:
@@ -117,7 +138,7 @@ def _samples(page: Any, name: str) -> tuple[int, bool]:
     kind, extra = int(page.photometric), [int(one) for one in page.extrasamples]
     if kind not in (_BLACK_IS_ZERO, _RGB):
         raise ImageError(
-            f"{name}: expected grey or RGB pixels, got {page.photometric.name}: convert "
+            f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: convert "
             "it first"
         )
     turned = page.tags.valueof(_ORIENTATION, default=_UPRIGHT)
@@ -147,8 +168,8 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
         needed("tifffile", name).TIFF.DECOMPRESSORS[int(page.compression)]
     except (KeyError, ValueError):
         raise ImageError(
-            f"{name}: {page.compression.name} compression needs the package imagecodecs: pip "
-            "install imagecodecs, or rewrite it with Deflate"
+            f"{name}: {_named(page.compression)} compression is not read without the package "
+            "imagecodecs: pip install imagecodecs, or rewrite it with Deflate"
         ) from None
     dtype: np.dtype[Any] = np.dtype(page.dtype).newbyteorder("=")
     return dtype
