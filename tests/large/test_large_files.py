@@ -207,6 +207,16 @@ def make_text(path: Path) -> str:
     return str(path / "in.tif")
 
 
+def make_odd(path: Path, said: str, instead: str) -> str:
+    """Make an array of which `zarr.json` has another text somewhere."""
+    source = make_zarr(path, picture((99, 99)))
+    facts = Path(source) / "zarr.json"
+    text = " ".join(facts.read_text().split())
+    assert said in text
+    facts.write_text(text.replace(said, instead))
+    return source
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "no TIFF": (make_text, "expected a TIFF or a .zarr to filter block by block"),
     "a missing TIFF": (lambda path: f"{path}/none.tif", "no such file"),
@@ -214,6 +224,18 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a folder": (str, "got a folder"),
     "a group": (make_group, "got a group of arrays (first): name one"),
     "four axes": (lambda p: make_zarr(p, picture((4, 9, 9, 3))), "(H, W) or (H, W, C)"),
+    "chunks of nothing": (
+        lambda p: make_odd(p, '"chunk_shape": [ 100, 110 ]', '"chunk_shape": [0, 110]'),
+        "expected at least one pixel, got the shape (99, 99) in chunks of (0, 110)",
+    ),
+    "more than can be": (
+        lambda p: make_odd(p, '"shape": [ 99, 99 ]', '"shape": [99, 99999999999999]'),
+        "expected at most 1,099,511,627,776 pixels",
+    ),
+    "a filling that is no pixel": (
+        lambda p: make_odd(p, '"fill_value": 0', '"fill_value": 999'),
+        "the picture cannot be read",
+    ),
     "complex numbers": (
         lambda p: make_zarr(p, np.ones((9, 9), "complex64")),
         "real numbers of at most 64 bits, got complex64",

@@ -20,7 +20,16 @@ Values: TypeAlias = NDArray[Any]
 _LARGEST_CHUNK = 2**30
 """Bytes of a chunk above which a file is refused: it is in memory as a whole."""
 
-_FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, zlib.error)
+_FAULTS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    RuntimeError,
+    ArithmeticError,
+    zlib.error,
+)
 """What decoders raise on damage: each has its own habits."""
 
 

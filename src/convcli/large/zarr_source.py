@@ -11,6 +11,8 @@ from convcli.large.extra import needed, uninterrupted
 from convcli.large.source import Source, Values, check_chunk, cut, faults, within
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
+_MOST_PIXELS = 2**40
+"""An array's shape is a line of text, which chunks need not bear out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,5 +99,13 @@ def _check(node: Any, path: str) -> None:
             f"{path}: expected an array of real numbers of at most 64 bits, got {dtype}: "
             "convert it with astype"
         )
-    if 0 in node.shape:
-        raise ImageError(f"{path}: expected at least one pixel, got the shape {node.shape}")
+    if 0 in node.shape or 0 in node.chunks:
+        raise ImageError(
+            f"{path}: expected at least one pixel, got the shape {node.shape} in chunks of "
+            f"{node.chunks}: save it again"
+        )
+    if node.shape[0] * node.shape[1] > _MOST_PIXELS:
+        raise ImageError(
+            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {node.shape}: "
+            "save a part of it"
+        )
