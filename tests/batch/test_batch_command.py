@@ -221,6 +221,7 @@ def test_overwrite_replaces_even_the_inputs(photos: Path) -> None:
         (("1.png", "--out-dir", "out", "--name", "x.zarr"), ("got the suffix '.zarr'",)),
         (("1.png", "--out-dir", "out", "--memory", "lots"), ("4G", "'lots'")),
         (("1.png", "--out-dir", "out", "--memory", "0"), ("4G", "'0'")),
+        (("1.png", "--out-dir", "out", "--memory", "9" * 400), ("4G", "'999")),
         (("--files-from", "nowhere", "--out-dir", "out"), ("nowhere", "cannot be read")),
         (("1.png", "a/1.png", "--out-dir", "out"), ("1.png and a/1.png", "out/1.png")),
         (("1.png", "--out-dir", "1.png"), ("1.png", "the folder cannot be made")),

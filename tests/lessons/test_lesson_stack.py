@@ -215,6 +215,9 @@ def test_a_shortcut_adds_its_own_weights() -> None:
         (["--in", "8x8x4", "conv:4,k3,g2x2"], "whole number in 'g2x2': write g3"),
         (["--in", "0x8x1", "relu"], "each at least 1, as 224x224x3; got '0x8x1'"),
         (["--in", "8x8x1", "conv:3,k0"], "expected at least 1"),
+        (["--in", "8x8x1", "conv:10000001,k3"], "expected at most 10,000,000 in '10000001'"),
+        (["--in", "8x8x1", f"conv:{'9' * 5000},k3"], "999': use less"),
+        (["--in", f"8x{'9' * 5000}", "relu"], "expected rows x columns x channels"),
         (["--in", "8x8x1", "conv:3,k3,k5"], "given twice"),
         (["--in", "8x8x1", "conv:3,k3,z9"], "no setting 'z9': conv takes"),
         (["--in", "8x8x1", "relu:3"], "relu takes no settings"),
@@ -227,7 +230,7 @@ def test_a_shortcut_adds_its_own_weights() -> None:
         (["--in", "8", "relu"], "expected rows x columns x channels"),
         (["relu"], "Missing option '--in'"),
         ([], "give layers, or --preset"),
-        (["nothing.json"], "nothing.json: cannot be read"),
+        (["nothing.json"], "nothing.json: cannot be read: No such file or directory: check"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(

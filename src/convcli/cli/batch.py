@@ -1,5 +1,6 @@
 """Options for many pictures, and what was asked for with them. Imports no batch."""
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -31,7 +32,7 @@ class SizeType(click.ParamType[int, Any]):
             return value
         found = re.fullmatch(_SIZE, str(value).strip().upper())
         amount = float(found[1]) * _UNITS[found[2]] if found else 0
-        if amount < 1:
+        if not 1 <= amount < math.inf:
             self.fail(f"expected an amount of memory (4G, 512M), got {value!r}", param, ctx)
         return int(amount)
 

@@ -113,7 +113,9 @@ def _text(argument: str) -> str:
         return Path(argument[1:]).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise SequenceError(f"{argument[1:]}: cannot be read: {reason}") from None
+        raise SequenceError(
+            f"{argument[1:]}: cannot be read: {reason}: name a text file"
+        ) from None
 
 
 def _bare(result: list[Number], reading: str) -> str:

@@ -46,7 +46,8 @@ def _read(path: str | Path) -> object:
     try:
         document: object = json.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:
-        raise GeometryError(f"{path}: cannot be read: {error.strerror or error}") from None
+        reason = error.strerror or str(error)
+        raise GeometryError(f"{path}: cannot be read: {reason}: check the path") from None
     except (ValueError, RecursionError) as error:
         raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
     return document

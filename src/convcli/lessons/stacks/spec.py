@@ -25,7 +25,7 @@ _ALIASES = {"maxpool": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _SETTINGS = {"conv": "kspdg", "pool": "kspd", "avgpool": "ksp", "adaptive": "", "fc": ""}
 """The letters that a layer takes: kernel, stride, padding, dilation, groups."""
 
-_LARGEST = 10**7
+_LARGEST, _MOST_DIGITS = 10**7, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,15 +169,24 @@ def _value(text: str, letter: str, value: str) -> Pair | str:
         return value
     numbers = value.lower().replace("×", "x").split("x")
     most = 1 if letter == "g" else len(("rows", "columns"))
-    if len(numbers) > most or not all(
-        number.isascii() and number.isdigit() and int(number) <= _LARGEST for number in numbers
-    ):
+    if len(numbers) > most or not all(map(_is_whole, numbers)):
         two = f", or {letter}3x5 (rows x columns)" if letter in ("k", "s", "p", "d") else ""
         refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
+    if not all(map(_is_in_range, numbers)):
+        refuse(text, f"expected at most {_LARGEST:,} in '{letter}{value}'", "use less")
     pair = (int(numbers[0]), int(numbers[-1]))
     if letter != "p" and min(pair) < 1:
         refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
     return pair
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _is_in_range(digits: str) -> bool:
+    # Python turns no more than 4,300 digits into a number.
+    return len(digits) < _MOST_DIGITS and int(digits) <= _LARGEST
 
 
 def _known(kind: str) -> str:
@@ -205,7 +214,7 @@ def volume_from(text: str) -> Volume:
     Volume(channels=3, height=224, width=224)
     """
     parts = text.strip().lower().replace("×", "x").split("x")
-    numbers = [int(p) for p in parts if p.isascii() and p.isdigit() and int(p) <= _LARGEST]
+    numbers = [int(part) for part in parts if _is_whole(part) and _is_in_range(part)]
     if len(numbers) != len(parts) or len(parts) not in (2, 3) or 0 in numbers:
         raise GeometryError(
             "in: expected rows x columns x channels, each at least 1, as 224x224x3; got "
