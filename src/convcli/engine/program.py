@@ -186,7 +186,9 @@ class _Builder:
         for term in ordered[1:]:
             value = self.combine(value, term.read, sign * term.weight)
         if weight != 1:
-            value = self.emit(np.multiply, value, weight)
+            # Where it stands, so that the product may take the place of its last use.
+            product = self.emit(np.multiply, Read(value.value), weight)
+            value = product.moved(value.dy, value.dx)
         return Term(value, sign)
 
     def line(self, source: Read, taps: Sequence[float], *, down: bool) -> Read:
