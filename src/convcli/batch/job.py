@@ -11,7 +11,7 @@ from convcli.filtering import Options, Report, filter_file
 from convcli.filtering.stages import Operand
 from convcli.images import Reading, Saving
 from convcli.records import Record, replace
-from convcli.wording import short
+from convcli.wording import counted, short
 
 _MIB = 2**20
 
@@ -162,11 +162,14 @@ class Work(Record, kw_only=True):
     def _check_memory(self, job: Job) -> None:
         needed = self.needed_bytes(job)
         if self.memory is not None and needed > self.memory:
-            most, got = short(self.memory / _MIB), short(needed / _MIB)
             raise ImageError(
-                f"expected a picture that takes at most {most} MiB of memory, got one of "
-                f"about {got} MiB: raise --memory"
+                f"expected a picture that takes at most {_memory(self.memory)} of memory, got "
+                f"one of about {_memory(needed)}: raise --memory"
             )
+
+
+def _memory(count: int) -> str:
+    return counted(count, "byte") if count < _MIB else f"{short(count / _MIB)} MiB"
 
 
 def _ended(job: Job, report: Report | None, seconds: float) -> Outcome:
