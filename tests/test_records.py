@@ -1,5 +1,6 @@
 """Frozen values with named fields."""
 
+import functools
 import inspect
 import pickle
 
@@ -100,6 +101,28 @@ def test_help_shows_the_fields() -> None:
     assert list(inspect.signature(Crop).parameters) == ["left", "right", "label"]
     kinds = {field.kind for field in inspect.signature(Told).parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+class Squared(Record, cached=True):
+    side: int
+
+    @functools.cached_property
+    def area(self) -> list[int]:
+        """A new list each time that it is made."""
+        return [self.side**2]
+
+
+def test_what_a_record_caches_is_its_own_and_stays_behind() -> None:
+    square, other = Squared(3), Squared(3)
+    assert square.area == [9]
+    assert square.area is square.area
+    assert square == other
+    assert hash(square) == hash(other)
+    sent = pickle.loads(pickle.dumps(square))  # noqa: S301 - our own
+    assert "area" not in vars(sent)
+    assert sent.area == [9]
+    with pytest.raises(AttributeError, match="frozen"):
+        square.side = 4  # type: ignore[misc]
 
 
 class Pixel(Record):

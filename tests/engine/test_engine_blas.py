@@ -33,6 +33,15 @@ def test_blas_has_as_many_threads_as_it_is_given_for_a_while_only() -> None:
                 assert get_threads() == 1
             assert get_threads() == available_cores()
         assert get_threads() == 3
+        # Blocks of several callers need not end in the order in which they began.
+        one, all_cores = single_threaded_blas(), many_threaded_blas()
+        one.__enter__()
+        all_cores.__enter__()
+        assert get_threads() == 1
+        one.__exit__(None, None, None)
+        assert get_threads() == available_cores()
+        all_cores.__exit__(None, None, None)
+        assert get_threads() == 3
     finally:
         set_threads(before)
 

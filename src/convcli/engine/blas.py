@@ -6,8 +6,12 @@ import importlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from convcli.threads import available_cores
+
+_Functions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
+"""What sets and what tells the number of threads."""
 
 _NAMES = [
     (f"{prefix}set_num_threads{suffix}", f"{prefix}get_num_threads{suffix}")
@@ -16,65 +20,55 @@ _NAMES = [
 ]
 
 
-class _Hold:
-    """How many blocks hold BLAS at the moment, and what it was before the first."""
+class _Wishes:
+    """Who wants how many threads at the moment, and how many there were before them all."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.users = 0
+        self.single = self.many = 0
         self.before = 1
 
+    def change(self, functions: _Functions, single: int, many: int) -> None:
+        """Count blocks that begin (1) or end (-1), and set what those left want."""
+        set_threads, get_threads = functions
+        with self.lock:
+            if not self.single and not self.many:
+                self.before = get_threads()
+            self.single += single
+            self.many += many
+            set_threads(1 if self.single else available_cores() if self.many else self.before)
 
-_HOLD = _Hold()
 
-
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
-    """Keep BLAS in the calling thread; the last block that ends restores the old number.
-
-    Only OpenBLAS, which NumPy's wheels carry, is held: other libraries (Accelerate, MKL)
-    are left as they are, which costs speed and no digit.
-    """
-    found = thread_functions()
-    if found is None:
-        yield
-        return
-    set_threads, get_threads = found
-    with _HOLD.lock:
-        if _HOLD.users == 0:
-            _HOLD.before = get_threads()
-            set_threads(1)
-        _HOLD.users += 1
-    try:
-        yield
-    finally:
-        with _HOLD.lock:
-            _HOLD.users -= 1
-            if _HOLD.users == 0:
-                set_threads(_HOLD.before)
+_WISHES = _Wishes()
 
 
 @contextmanager
-def many_threaded_blas() -> Iterator[None]:
-    """Give BLAS all cores for a while, where little else is done than to multiply.
+def _wished(*, single: int = 0, many: int = 0) -> Iterator[None]:
+    """Wish for threads; only OpenBLAS, which NumPy's wheels carry, grants it.
 
-    The command line starts with one thread for it.
+    Other libraries (Accelerate, MKL) are left as they are, which costs speed and no digit.
     """
-    found = thread_functions()
-    if found is None:
+    functions = thread_functions()
+    if functions is None:
         yield
         return
-    set_threads, get_threads = found
-    before = get_threads()
-    set_threads(available_cores())
+    _WISHES.change(functions, single, many)
     try:
         yield
     finally:
-        set_threads(before)
+        _WISHES.change(functions, -single, -many)
+
+
+single_threaded_blas = functools.partial(_wished, single=1)
+"""Keep BLAS in the calling thread; the last block that ends restores the old number."""
+
+many_threaded_blas = functools.partial(_wished, many=1)
+"""Give BLAS all cores where little else is done than to multiply, unless others hold it to one
+thread: the command line starts with one."""
 
 
 @functools.cache
-def thread_functions() -> tuple[Callable[[int], None], Callable[[], int]] | None:
+def thread_functions() -> _Functions | None:
     """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
 
     A look-up in an extension module also searches the libraries that it depends on, so
