@@ -1,6 +1,8 @@
 """Folders that are outputs: a new one takes the place of an old one, in one step."""
 
 import contextlib
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convcli.errors import ImageError
@@ -9,7 +11,6 @@ from convcli.storage.temporary import temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
-    from pathlib import Path
 
     IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
 
@@ -39,8 +40,6 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
     ImageError
         If the target cannot be written, or is something else.
     """
-    from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
-
     final = Path(target).resolve()
     _check(final, str(target), is_output)
     temporary = _beside(final)
@@ -93,6 +92,4 @@ def _take_place(temporary: "Path", final: "Path") -> None:
 
 
 def _removed(folder: "Path") -> None:
-    import shutil  # noqa: PLC0415 - with its archives it takes longer than is_zarr is worth
-
     shutil.rmtree(folder, ignore_errors=True)

@@ -6,6 +6,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from convcli.errors import ImageError
@@ -86,8 +87,6 @@ class _DiskRanges:
     """A file of this machine."""
 
     def __init__(self, path: str) -> None:
-        from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
-
         self._file = Path(path).open("rb")  # noqa: SIM115 - it stays open
         # Of the file that is open, whatever its name stands for by now.
         self.version = str(os.fstat(self._file.fileno()).st_mtime_ns)
