@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convcli.large.source import Source, Values, faults
+from convcli.large.source import Source, Values, faults, within
 from convcli.large.tiff_file import OpenPage, Span, TiffFile
 
 Segment = tuple[int, int, int, slice]
@@ -89,8 +89,8 @@ def _place(result: Values, segment: Values | None, top: int, left: int) -> None:
     if segment is None:
         return
     height, width, samples = result.shape
-    rows = slice(max(top, 0), min(top + segment.shape[0], height))
-    columns = slice(max(left, 0), min(left + segment.shape[1], width))
-    result[rows, columns] = segment[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left, :samples
-    ]
+    down = slice(top, top + segment.shape[0])
+    across = slice(left, left + segment.shape[1])
+    rows = slice(max(down.start, 0), min(down.stop, height))
+    columns = slice(max(across.start, 0), min(across.stop, width))
+    result[rows, columns] = segment[within(rows, down), within(columns, across), :samples]
