@@ -1,5 +1,10 @@
 """What files are read and written, and what of them is refused in one line."""
 
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from cli.support import process
+from cli.support import environment, process
 from convcli.errors import ConvcliError
 from convcli.filtering import Options
 from convcli.images import Saving, read_document
 from convcli.kernels import Kernel
 from convcli.large import filter_large, plan_large
+from convcli.large.tiff_opening import open_tiff
 from large.scenes import (
     SMALL,
     operands,
@@ -355,6 +361,40 @@ def test_a_tiff_without_a_page_is_one_line(tmp_path: Path) -> None:
         f"Error: {source}: expected a page, got none: get a whole copy of it\n"
     )
     assert (ended.returncode, ended.stdout) == (1, b"")
+
+
+READ = """
+import pickle, sys
+from convcli.errors import ImageError
+source = pickle.loads(sys.stdin.buffer.read())
+try:
+    source.read(slice(0, 9), slice(0, 9))
+except ImageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [(0, "expected a TIFF or a .zarr"), (4, "expected a page, got none: get a whole copy")],
+)
+def test_damage_in_another_process_is_the_same_line(
+    place: int, said: str, tmp_path: Path
+) -> None:
+    """There nothing has heard of tifffile; what stays open is told of at the exit."""
+    path = Path(make_tiff(tmp_path))
+    with contextlib.closing(open_tiff(str(path))) as source:
+        sent = pickle.dumps(source)
+    data, times = path.read_bytes(), path.stat()
+    path.write_bytes(data[:place] + b"\xff\xff\xff\x7f" + data[place + 4 :])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    words = [sys.executable, "-W", "always::ResourceWarning", "-c", READ]
+    ended = subprocess.run(
+        words, input=sent, capture_output=True, check=True, env=environment()
+    )
+    assert ended.stderr.decode() == ""
+    assert ended.stdout.decode().startswith(f"{path}: {said}")
+    assert ended.stdout.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])

@@ -1,9 +1,12 @@
 """A page of a TIFF: where its tiles lie in the file, and what they hold."""
 
+import contextlib
 import functools
+import logging
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from convcli.errors import ImageError
@@ -13,6 +16,66 @@ from convcli.storage import Ranges, is_url, ranges_of, version_of
 
 Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
+
+_QUIET = logging.NullHandler()
+
+
+@contextlib.contextmanager
+def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any]]:
+    """Open a TIFF, which stays open unless what is done with it at first fails.
+
+    Parameters
+    ----------
+    name : str
+        The path or URL.
+    version : str, optional
+        Which file is meant of those that had this name.
+
+    Yields
+    ------
+    (Ranges, tifffile.TiffFile)
+        The file, and its directories.
+
+    Raises
+    ------
+    OSError, ImageError
+        If it cannot be read, or is something else.
+    """
+    with contextlib.ExitStack() as unless_it_is_fit:
+        ranges = unless_it_is_fit.enter_context(contextlib.closing(_ranges(name)))
+        if version is not None:
+            _check_version(ranges, name, version)
+        yield ranges, _file(ranges, name)
+        unless_it_is_fit.pop_all()
+
+
+def _ranges(name: str) -> Ranges:
+    if not is_url(name) and Path(name).is_dir():
+        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
+    return ranges_of(name)
+
+
+def _check_version(ranges: Ranges, name: str, version: str) -> None:
+    if is_url(name) and ranges.version != version:
+        raise ImageError(f"{name}: another file has taken its place: run it again")
+
+
+def _file(ranges: Ranges, name: str) -> Any:
+    tifffile = needed("tifffile", name)
+    # What it has to say is raised too; a logger that nobody listens to prints it.
+    logging.getLogger("tifffile").addHandler(_QUIET)
+    try:
+        return tifffile.TiffFile(ranges.opened())
+    except tifffile.TiffFileError:
+        raise ImageError(
+            f"{name}: expected a TIFF or a .zarr to filter block by block, got something "
+            "else: convert it to TIFF first, or use neither --tiled nor .zarr"
+        ) from None
+
+
+def no_page(name: str) -> ImageError:
+    """Return what is raised where a page of a file is missing."""
+    return ImageError(f"{name}: expected a page, got none: get a whole copy of it")
 
 
 class OpenPage:
@@ -97,11 +160,14 @@ class TiffFile:
             return self._opened
 
     def _open(self) -> OpenPage:
-        ranges = ranges_of(self._name)
-        if is_url(self._name) and ranges.version != self._version:
-            raise ImageError(f"{self._name}: another file has taken its place: run it again")
-        file = needed("tifffile", self._name).TiffFile(ranges.opened())
-        return OpenPage(ranges, file.pages[self._number])
+        with opening(self._name, self._version) as (ranges, file):
+            return OpenPage(ranges, self._page(file))
+
+    def _page(self, file: Any) -> Any:
+        try:
+            return file.pages[self._number]
+        except IndexError:
+            raise no_page(self._name) from None
 
     def check_unchanged(self) -> None:
         """Look at a URL again. An open file of a disk stays.

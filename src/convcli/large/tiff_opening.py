@@ -1,8 +1,5 @@
 """What a TIFF is, from its directories alone: which page, how its pixels lie."""
 
-import contextlib
-import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +8,9 @@ from convcli.errors import ImageError
 from convcli.images import read_metadata
 from convcli.large.extra import needed
 from convcli.large.source import check_chunk, faults
-from convcli.large.tiff_file import OpenPage, TiffFile
+from convcli.large.tiff_file import OpenPage, TiffFile, no_page, opening
 from convcli.large.tiff_source import TiffSource
-from convcli.storage import Ranges, is_url, ranges_of
+from convcli.storage import Ranges
 
 _DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 _BLACK_IS_ZERO, _RGB = 1, 2
@@ -21,7 +18,6 @@ _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _UPRIGHT = 1
 _PLANES = 2
 _ORIENTATION = 274
-_QUIET = logging.NullHandler()
 _STRIP_BYTES = 2**20
 """Rows of so many bytes are read together where pixels lie in the file as they are."""
 
@@ -42,39 +38,16 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
         If there is none, it is damaged, or keeps pixels in a way that is not read.
     """
     needed("tifffile", name)
-    with faults(name), contextlib.ExitStack() as unless_it_is_fit:
-        ranges = unless_it_is_fit.enter_context(contextlib.closing(_ranges(name)))
-        file = _file(ranges, name)
+    with faults(name), opening(name) as (ranges, file):
         number = _page_number(file, name, frame)
-        source = _source(file.pages[number], name, number, ranges)
-        unless_it_is_fit.pop_all()
-        return source
-
-
-def _ranges(name: str) -> Ranges:
-    if not is_url(name) and Path(name).is_dir():
-        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
-    return ranges_of(name)
-
-
-def _file(ranges: Ranges, name: str) -> Any:
-    tifffile = needed("tifffile", name)
-    # What it has to say is raised too; a logger that nobody listens to prints it.
-    logging.getLogger("tifffile").addHandler(_QUIET)
-    try:
-        return tifffile.TiffFile(ranges.opened())
-    except tifffile.TiffFileError:
-        raise ImageError(
-            f"{name}: expected a TIFF or a .zarr to filter block by block, got something "
-            "else: convert it to TIFF first, or use neither --tiled nor .zarr"
-        ) from None
+        return _source(file.pages[number], name, number, ranges)
 
 
 def _page_number(file: Any, name: str, frame: int | None) -> int:
     """Return which page is meant; smaller copies of a page are not counted."""
     full = [i for i in range(len(file.pages)) if not file.pages[i].is_reduced]
     if not full:
-        raise ImageError(f"{name}: expected a page, got none: get a whole copy of it")
+        raise no_page(name)
     if frame is None and len(full) > 1:
         raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
     if (frame or 0) >= len(full):
