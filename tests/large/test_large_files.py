@@ -3,6 +3,8 @@
 import contextlib
 import os
 import pickle
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,8 +21,10 @@ from convcli.images import Saving, read_document
 from convcli.kernels import Kernel
 from convcli.large import filter_large, plan_large
 from convcli.large.tiff_opening import open_tiff
+from convcli.large.tiff_source import TiffSource
 from large.scenes import (
     SMALL,
+    Values,
     operands,
     picture,
     read,
@@ -395,6 +399,55 @@ def test_damage_in_another_process_is_the_same_line(
     assert ended.stderr.decode() == ""
     assert ended.stdout.decode().startswith(f"{path}: {said}")
     assert ended.stdout.count(b"\n") == 1
+
+
+def sent_to(path: Path) -> tuple[Values, TiffSource]:
+    """Return what a TIFF holds, and its source as another process gets it."""
+    with contextlib.closing(open_tiff(str(path))) as source:
+        sent = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own
+        return read(str(path)), sent
+
+
+def test_another_picture_in_its_place_is_not_read(tmp_path: Path) -> None:
+    """Its size is the same, and its time another: half of a result would be of it."""
+    settings = {"tile": None, "compression": None}
+    path = Path(write_tiff(tmp_path / "in.tif", picture((40, 50)), **settings))
+    other = Path(write_tiff(tmp_path / "new.tif", picture((40, 50), seed=1), **settings))
+    size, time = path.stat().st_size, path.stat().st_mtime_ns
+    os.utime(other, ns=(time, time + 2 * 10**9))
+    _, source = sent_to(path)
+    other.replace(path)
+    assert path.stat().st_size == size
+    said = rf"{re.escape(str(path))}: another file has taken its place: run it again"
+    with pytest.raises(ConvcliError, match=said):
+        source.read(slice(0, 9), slice(0, 9))
+
+
+def test_a_file_that_is_longer_is_another(tmp_path: Path) -> None:
+    """Some programs set the time of what they copy to that of the first."""
+    path = Path(write_tiff(tmp_path / "in.tif", picture((40, 50))))
+    times = path.stat()
+    _, source = sent_to(path)
+    write_tiff(path, picture((400, 500)))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with pytest.raises(ConvcliError, match="another file has taken its place"):
+        source.read(slice(0, 9), slice(0, 9))
+
+
+@pytest.mark.parametrize("step", [1, 100, 10**9])
+def test_the_same_file_is_read_by_a_machine_that_cuts_its_time(
+    step: int, tmp_path: Path
+) -> None:
+    """Another machine sees another number of the file too: here a copy has one."""
+    path = Path(write_tiff(tmp_path / "in.tif", picture((40, 50))))
+    time = 1_700_000_000_123_456_789
+    os.utime(path, ns=(time, time))
+    values, source = sent_to(path)
+    copied = Path(shutil.copy(path, tmp_path / "copied.tif"))
+    os.utime(copied, ns=(time, time // step * step))
+    copied.replace(path)
+    found = source.read(slice(0, 40), slice(0, 50))
+    np.testing.assert_array_equal(found[..., 0], values)
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.9])

@@ -56,7 +56,7 @@ def _ranges(name: str) -> Ranges:
 
 
 def _check_version(ranges: Ranges, name: str, version: str) -> None:
-    if is_url(name) and ranges.version != version:
+    if not ranges.is_version(version):
         raise ImageError(f"{name}: another file has taken its place: run it again")
 
 
@@ -131,7 +131,7 @@ class TiffFile:
     page : int
         Its number.
     version : str
-        Another where another file has taken its place, which has other tiles.
+        Another where another file has taken its place: that one is not opened.
     opened : OpenPage, optional
         The page, where the file is open already.
     """

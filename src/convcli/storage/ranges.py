@@ -25,6 +25,9 @@ _TOGETHER = 2**23
 _MARKS = ("ETag", "etag", "LastModified", "Last-Modified", "created", "mtime", "md5", "size")
 """Facts about an object of which one changes when it is replaced."""
 
+_CUTS = (1, 100, 10**3, 10**6, 10**9)
+"""Nanoseconds to which file systems and protocols cut the times of files."""
+
 
 class Ranges(Protocol):
     """A file to be read in parts, by several threads.
@@ -36,6 +39,9 @@ class Ranges(Protocol):
     """
 
     version: str
+
+    def is_version(self, version: str) -> bool:
+        """Tell whether a version, also one of another machine, is that of this file."""
 
     def read(self, parts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         """Yield parts, of which the place and the bytes are given; the file may end before."""
@@ -83,14 +89,38 @@ def _version(facts: dict[str, Any]) -> str:
     return repr([facts.get(mark) for mark in _MARKS])
 
 
+def _is_same(one: str, other: str) -> bool:
+    """Tell whether two versions, of bytes and nanoseconds, are of one file.
+
+    Another machine may see its time cut: by SMB to 100 ns, by SFTP to seconds.
+
+    Examples
+    --------
+    >>> _is_same("9 1700000000123456789", "9 1700000000123456700")
+    True
+    >>> _is_same("9 1700000000123456789", "9 1700000000000000000")
+    True
+    >>> _is_same("9 1700000000123456789", "9 1700000000123456788")
+    False
+    """
+    (size, time), (other_size, other_time) = (map(int, each.split()) for each in (one, other))
+    step = max(step for step in _CUTS if 0 in (time % step, other_time % step))
+    return size == other_size and time // step == other_time // step
+
+
 class _DiskRanges:
     """A file of this machine."""
 
     def __init__(self, path: str) -> None:
         self._file = Path(path).open("rb")  # noqa: SIM115 - it stays open
-        # Of the file that is open, whatever its name stands for by now.
-        self.version = str(os.fstat(self._file.fileno()).st_mtime_ns)
+        # Of the file that is open, whatever its name stands for by now. The number of a
+        # file and of its disk are others on each machine of a network folder.
+        facts = os.fstat(self._file.fileno())
+        self.version = f"{facts.st_size} {facts.st_mtime_ns}"
         self._lock = threading.Lock()
+
+    def is_version(self, version: str) -> bool:
+        return _is_same(self.version, version)
 
     def read(self, parts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         for start, count in parts:
@@ -130,6 +160,9 @@ class _StoreRanges:
                 f"{self._url}: expected a server that sends parts of a file, got one that "
                 "sends all of it: copy the file to a disk first"
             ) from None
+
+    def is_version(self, version: str) -> bool:
+        return self.version == version
 
     def read(self, parts: Sequence[tuple[int, int]]) -> Iterator[bytes]:
         for some in _groups(parts):
