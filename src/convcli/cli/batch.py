@@ -6,9 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from convcli.cli.options import group, option
+from convcli.cli.options import group, option, typed
 from convcli.cli.types import whole
 from convcli.errors import BatchError
 from convcli.records import Record
@@ -222,10 +221,9 @@ def batch_from(
 
 def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
     """Refuse what only a batch can do, where no folder is given for it."""
-    context = click.get_current_context()
-    for name, flag in _NEEDS_FOLDER.items():
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and name not in shared:
+    for name in typed(*_NEEDS_FOLDER):
+        if name not in shared:
+            flag = _NEEDS_FOLDER[name]
             raise click.UsageError(f"{flag} is for many pictures: add --out-dir DIR")
     if len(names) < _PAIR:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from convcli.cli.documents import show_json
 from convcli.cli.ending import interrupted_once
-from convcli.cli.options import option
+from convcli.cli.options import option, typed
 from convcli.records import Record
 from convcli.storage import is_url, is_zarr
 from convcli.wording import counted
@@ -82,13 +81,13 @@ def large_from(settings: dict[str, Any], names: Sequence[str]) -> Large | None:
 def _refuse(names: Sequence[str]) -> None:
     if _STANDARD in names or "" in names:
         raise click.UsageError("a picture is filtered block by block from a file to a file")
-    context = click.get_current_context()
-    for name, flag in (("sheet", "--sheet"), ("allow_truncated", "--allow-truncated")):
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"{flag} needs the whole picture in memory: leave it out, or make the picture "
-                "smaller first"
-            )
+    flags = {"sheet": "--sheet", "allow_truncated": "--allow-truncated"}
+    given = typed(*flags)
+    if given:
+        raise click.UsageError(
+            f"{flags[given[0]]} needs the whole picture in memory: leave it out, or make the "
+            "picture smaller first"
+        )
 
 
 def filter_in_blocks(

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from convcli.cli.documents import show_json
 from convcli.cli.help import Command
-from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.options import json_option, option, quiet_option, typed
 from convcli.cli.outcome import refuse_terminals, warn
 from convcli.cli.pictures import reads_a_picture
 from convcli.cli.types import PairType
@@ -159,10 +158,11 @@ def command(
 
 def _refuse_steps(history: str | None) -> None:
     """Refuse what only a descent has."""
-    source = click.get_current_context().get_parameter_source
-    given = [one for one in ("steps", "seed") if source(one) is ParameterSource.COMMANDLINE]
-    for name in [*given, *["history"] * (history is not None)]:
-        raise click.UsageError(f"--{name} needs --method sgd: the other has no steps")
+    given = typed("steps", "seed")
+    if history is not None:  # from the environment too: its file would be written over
+        given.append("history")
+    if given:
+        raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
 
 
 def _document(

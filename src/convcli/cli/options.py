@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from convcli.cli.help import Option
 from convcli.cli.types import BorderType, FiniteType, PaddingType, PairType
@@ -27,6 +28,15 @@ def group(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Com
         return command
 
     return add
+
+
+def typed(*names: str) -> list[str]:
+    """Return which of the running command's parameters stand on its command line.
+
+    What the environment sets is for every call: one that has no use for it is no mistake.
+    """
+    source = click.get_current_context().get_parameter_source
+    return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
 
 
 def json_option(command: _Command) -> _Command:

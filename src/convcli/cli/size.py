@@ -1,11 +1,10 @@
 """`convcli size`: the magic formula, filled in."""
 
 import click
-from click.core import ParameterSource
 
 from convcli.cli.documents import show_json
 from convcli.cli.help import Command
-from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.options import json_option, option, quiet_option, typed
 from convcli.cli.plain import say
 from convcli.cli.size_words import Side, document, explained, refusal
 from convcli.cli.types import PaddingType, PairType, whole
@@ -185,11 +184,10 @@ def _way(context: click.Context, ways: dict[str, bool]) -> str:
     if len(chosen) > 1:
         raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other: drop one")
     way = chosen[0] if chosen else ""
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if typed and name not in {*_TAKEN[way], way, "as_json"}:
-            flag = max(parameter.opts, key=len)
+    flags = {one.name or "": max(one.opts, key=len) for one in context.command.params}
+    for name in typed(*flags):
+        if name not in {*_TAKEN[way], way, "as_json"}:
+            flag = flags[name]
             users = " or ".join(f"--{user}" for user in _TAKEN if name in _TAKEN[user])
             if way:
                 raise click.UsageError(f"{flag}: --{way} has no use for it: drop one of them")
