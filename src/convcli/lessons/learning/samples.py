@@ -13,15 +13,15 @@ from convcli.wording import counted
 
 Values = NDArray[np.float64]
 
-_STRIP_VALUES = 2**20
+_STRIP_WINDOWS = 2**20
 """Windows that are looked at together."""
 
 _FEWEST = 20
 """Samples a weight that must be left where clipped ones are taken out."""
 
 _MOST_WEIGHTS = 1024
-"""Weights of one output at most: equations of so many take 20 seconds on 12 megapixels, where
-half of the target is clipped a minute, which grows with the square."""
+"""Weights of one output at most: memory grows with their square, time with their square for
+each window and with their cube for the equations themselves."""
 
 
 class Sharing(enum.Enum):
@@ -64,7 +64,7 @@ class Samples:
     def strips(self) -> Iterator[slice]:
         """Yield rows of windows, some at a time, from the top to the bottom."""
         height, width = self.known.shape
-        step = max(_STRIP_VALUES // width, self.size[0])
+        step = max(_STRIP_WINDOWS // width, self.size[0])
         for top in range(0, height, step):
             yield slice(top, min(top + step, height))
 
