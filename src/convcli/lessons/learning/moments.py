@@ -122,18 +122,29 @@ def _lines(samples: Samples, first: int, last: int) -> Values:
     -------
     ndarray, shape (last - first, I·kw + O + 1, W - kw + 1)
     """
-    height, width = samples.known.shape
-    across, begun = samples.size[1], max(min(last, height) - first, 0)
-    beside = len(samples.inputs) * across
-    lines = np.zeros((last - first, beside + len(samples.targets) + 1, width))
-    for number, plane in enumerate(samples.inputs):
-        seen = sliding_window_view(plane[first:last], width, axis=1)
-        lines[:, number * across : (number + 1) * across] = seen
+    outputs, height = len(samples.targets), samples.known.shape[0]
+    lines = _seen(samples, first, last, outputs + 1)
+    begun = max(min(last, height) - first, 0)
     rows = slice(first, first + begun)
     known = samples.known[rows]
-    lines[:begun, beside:-1] = np.moveaxis(samples.targets[:, rows] * known, 0, 1)
+    lines[:begun, -outputs - 1 : -1] = np.moveaxis(samples.targets[:, rows] * known, 0, 1)
     lines[:begun, -1] = known
     return lines
+
+
+def _seen(samples: Samples, first: int, last: int, room: int = 0) -> Values:
+    """Return what windows see in each row, and zeros after it.
+
+    Returns
+    -------
+    ndarray, shape (last - first, I·kw + room, W - kw + 1)
+    """
+    across, width = samples.size[1], samples.known.shape[1]
+    seen = np.zeros((last - first, len(samples.inputs) * across + room, width))
+    for number, plane in enumerate(samples.inputs):
+        columns = slice(number * across, (number + 1) * across)
+        seen[:, columns] = sliding_window_view(plane[first:last], width, axis=1)
+    return seen
 
 
 def _gram(samples: Samples, products: Values) -> Values:
@@ -168,10 +179,9 @@ def _all_pairs(samples: Samples, products: Values) -> Values:
 
 def _squares(samples: Samples, first: int, last: int) -> Values:
     """Return the products of rows of the picture, shape (rows, I·kw, rows, I·kw)."""
-    beside = samples.weights // samples.size[0]
-    lines = _lines(samples, first, last)[:, :beside]
-    flat = lines.reshape(-1, lines.shape[2])
-    return (flat @ flat.T).reshape(*lines.shape[:2], *lines.shape[:2])
+    seen = _seen(samples, first, last)
+    flat = seen.reshape(-1, seen.shape[2])
+    return (flat @ flat.T).reshape(*seen.shape[:2], *seen.shape[:2])
 
 
 def _summed(samples: Samples, windows: NDArray[np.bool_]) -> Values:
