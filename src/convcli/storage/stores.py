@@ -9,8 +9,11 @@ from typing import Any
 
 from convcli.errors import ImageError
 
+_HTTP = (("aiohttp", "ClientError"),)
+"""What goes wrong over HTTP."""
+
 _FAULTS = (
-    ("aiohttp", "ClientError"),
+    *_HTTP,
     ("azure.core.exceptions", "AzureError"),
     ("botocore.exceptions", "BotoCoreError"),
     ("gcsfs.retry", "HttpError"),
@@ -18,9 +21,6 @@ _FAULTS = (
     ("requests.exceptions", "RequestException"),
 )
 """What stores raise beside OSError, by module: looked for only where one is in use."""
-
-_HTTP = (("aiohttp", "ClientError"),)
-"""What goes wrong over HTTP."""
 
 _UNREACHED = (
     ("aiohttp", "ClientConnectionError"),
