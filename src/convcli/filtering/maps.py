@@ -17,6 +17,13 @@ MAP = "{map}"
 _PICTURE_CHANNELS = (1, 3)
 _PAGED = "TIFF"
 
+_OTHER_FORMS = (
+    "write a .npy or .tif",
+    f"put {MAP} into the name (map-{MAP}.png)",
+    "use --sheet",
+)
+"""What else can be done with several maps, where the picture is read as a whole."""
+
 
 def output_channels(channels: int, operands: Sequence[Operand], options: Options) -> int:
     """Return how many maps a chain makes of a picture of so many channels."""
@@ -49,20 +56,14 @@ def written_channels(
     colored = options.colormap is not None or options.direction
     if sheet and (kind == NPY or MAP in target):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
-    fits = sheet or MAP in target or options.direction or kind == NPY
     many = not _is_single(maps, options)
     if document.is_animated and (sheet or MAP in target or (many and kind == _PAGED)):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{len(document.frames)} frames: choose one with --frame"
         )
-    if not fits and kind != _PAGED:
-        check_single(
-            maps,
-            options,
-            target,
-            f"write a .npy or .tif, put {MAP} into the name (map-{MAP}.png), use --sheet, ",
-        )
+    if many and not (sheet or MAP in target or kind in (NPY, _PAGED)):
+        raise _several(maps, options, target, _OTHER_FORMS)
     if sheet or (colored and kind != NPY):
         return 3
     return 1 if MAP in target or (many and kind == _PAGED) else maps
@@ -75,7 +76,7 @@ def _is_single(maps: int, options: Options) -> bool:
     )
 
 
-def check_single(maps: int, options: Options, target: str, others: str = "") -> None:
+def check_single(maps: int, options: Options, target: str) -> None:
     """Check that all maps are one picture.
 
     Parameters
@@ -86,22 +87,24 @@ def check_single(maps: int, options: Options, target: str, others: str = "") -> 
         Whether they get colours.
     target : str
         What is to be written.
-    others : str
-        What else can be done, before ``or pick one``.
 
     Raises
     ------
     ImageError
         If they are several.
     """
-    if _is_single(maps, options):
-        return
+    if not _is_single(maps, options):
+        raise _several(maps, options, target)
+
+
+def _several(
+    maps: int, options: Options, target: str, others: Sequence[str] = ()
+) -> ImageError:
+    """Return what is raised where several maps do not fit, with what else can be done."""
     fitting = "1 output map" if options.colormap else "1 or 3 output maps"
-    grey = "make it grey (--gray), " if options.colormap else ""
-    raise ImageError(
-        f"{target}: expected {fitting} for one picture, got {maps}: {grey}{others}or pick one "
-        "with --map"
-    )
+    grey = ("make it grey (--gray)",) if options.colormap else ()
+    advice = ", ".join((*grey, *others, "or pick one with --map"))
+    return ImageError(f"{target}: expected {fitting} for one picture, got {maps}: {advice}")
 
 
 def laid_out(
