@@ -96,19 +96,14 @@ def _call(*, task: Task[Result], work: Work, blocks: Blocks, block_id: tuple[int
 
 
 def _on_threads(tasks: list[Any], jobs: int) -> Iterator[Any]:
-    running: deque[Any] = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            yield from _in_order(
-                tasks,
-                lambda task: pool.submit(task.compute, scheduler="synchronous"),
-                jobs,
-                running,
-            )
-        finally:
-            # After an error or an interrupt each thread ends the block that it is at.
-            for one in running:
-                one.cancel()
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from _in_order(
+            tasks, lambda task: pool.submit(task.compute, scheduler="synchronous"), jobs
+        )
+    finally:
+        # After an error or an interrupt each thread ends the block that it is at.
+        pool.shutdown(cancel_futures=True)
 
 
 def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
@@ -138,12 +133,13 @@ def _in_order(
     tasks: list[Any],
     begin: Callable[[Any], Any],
     workers: int,
-    running: deque[Any],
+    running: deque[Any] | None = None,
 ) -> Iterator[Any]:
     """Yield results in the order of the tasks: so the bytes of a file are always the same.
 
-    What is handed out is in `running`.
+    What is handed out is in `running`, for those who give it.
     """
+    running = deque() if running is None else running
     for task in tasks:
         with uninterrupted():
             running.append(begin(task))
