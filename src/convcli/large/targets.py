@@ -20,7 +20,7 @@ from convcli.large.tiff_target import tiff_target
 from convcli.large.work import Work
 from convcli.large.written import Target
 from convcli.large.zarr_source import ZarrSource
-from convcli.large.zarr_target import zarr_target
+from convcli.large.zarr_target import check_place, zarr_target
 from convcli.storage import check_store, is_url, is_zarr
 
 
@@ -58,6 +58,7 @@ def check_target(
                 f"{target}: Zarr has no quality and no level to set: leave --quality and "
                 "--compress-level out"
             )
+        check_place(target)
         return
     if (kind or format_for(target)) != "TIFF":
         raise ImageError(

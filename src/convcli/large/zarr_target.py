@@ -19,9 +19,11 @@ from convcli.storage import (
     NO_BUCKET,
     in_one_line,
     is_url,
+    is_zarr,
     put,
     replacing_folder,
     replacing_prefix,
+    seen,
 )
 
 _FLAT = 2
@@ -80,6 +82,48 @@ class ZarrChunks:
                 f"{self.label}: the folder is not seen from all machines: share it with all "
                 "workers, or use URLs (s3://…)"
             )
+
+
+def check_place(path: str) -> None:
+    """Check that an array is not made inside another: it would be replaced together with it.
+
+    Parameters
+    ----------
+    path : str
+        Its path or URL.
+
+    Raises
+    ------
+    ImageError
+        If a folder that it is in is an array.
+    """
+    for folder in _folders_above(path):
+        heads = {name: _head(f"{folder}/{name}") for name in (_FACTS, _OLDER_FACTS)}
+        held = {name: data for name, data in heads.items() if data is not None}
+        if _is_array(held, held.__getitem__):
+            raise ImageError(
+                f"{path}: cannot be written: {folder} is one output with all that is in it: "
+                "name a folder elsewhere"
+            )
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
+    if not is_url(path):
+        yield from map(str, Path(path).resolve().parents)
+        return
+    folder = path.rstrip("/")
+    while is_zarr(folder := folder.rpartition("/")[0]):
+        yield folder
+
+
+def _head(name: str) -> bytes | None:
+    """Return what is there: folders are not listed, for of some that is not allowed."""
+    if is_url(name):
+        return seen(name)
+    with contextlib.suppress(OSError):
+        return Path(name).read_bytes()
+    return None
 
 
 @contextlib.contextmanager

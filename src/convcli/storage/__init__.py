@@ -19,6 +19,7 @@ from convcli.storage.urls import (
     local_path,
     matching,
     put,
+    seen,
     size_of,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "replacing",
     "replacing_folder",
     "replacing_prefix",
+    "seen",
     "size_of",
     "temporary_name",
     "version_of",

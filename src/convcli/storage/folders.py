@@ -41,9 +41,9 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
         If the target cannot be written, or is something else.
     """
     final = Path(target).resolve()
-    _check(final, str(target), is_output)
     temporary = _beside(final)
     try:
+        _check(final, str(target), is_output)
         temporary.mkdir()
         yield temporary
         _take_place(temporary, final)
@@ -56,20 +56,9 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
 def _check(final: "Path", label: str, is_output: "IsOutput") -> None:
     if final.exists() and not final.is_dir():
         raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
-    if _is_output(final.parent, is_output):
-        raise ImageError(
-            f"{label}: cannot be written: {final.parent} is one output with all that is in it: "
-            "name a folder elsewhere"
-        )
-    if final.is_dir() and any(final.iterdir()) and not _is_output(final, is_output):
+    names = {path.name for path in final.iterdir()} if final.is_dir() else set()
+    if names and not is_output(names, lambda name: (final / name).read_bytes()):
         raise ImageError(f"{label}: cannot be written: {OTHER_THINGS}")
-
-
-def _is_output(folder: "Path", is_output: "IsOutput") -> bool:
-    if not folder.is_dir():
-        return False
-    names = {path.name for path in folder.iterdir()}
-    return is_output(names, lambda name: (folder / name).read_bytes())
 
 
 def _beside(final: "Path") -> "Path":

@@ -90,6 +90,22 @@ def fetched(url: str, most: int) -> bytes:
     return data
 
 
+def seen(url: str) -> bytes | None:
+    """Return all of what stands at a URL; None where nothing does, or it may not be read.
+
+    Raises
+    ------
+    ImageError
+        If the store does not answer.
+    """
+    with told(url, "read", ABSENT) as (store, path):
+        try:
+            data: bytes = store.cat_file(path)
+        except (FileNotFoundError, PermissionError):
+            return None
+    return data
+
+
 def put(url: str, data: bytes) -> None:
     """Store data at a URL in one step: complete or not at all.
 
