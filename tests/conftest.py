@@ -1,5 +1,6 @@
-"""What all tests share: how much Hypothesis looks for counterexamples, a server of objects."""
+"""What all tests share: interrupts, how much Hypothesis looks for, a server of objects."""
 
+import signal
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -21,6 +22,11 @@ settings.register_profile(
     "thorough", settings.get_profile("convcli"), derandomize=False, max_examples=2000
 )
 settings.load_profile("convcli")
+
+# Where tests run in the background of a script, interrupts are ignored, by what they start
+# as well: a program that is told to stop would go on for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
