@@ -28,11 +28,14 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from convcli import kernel_from
 from convcli.batch.job import Job, Work
 from convcli.batch.local import LocalExecutor
-from convcli.filtering import Options, filter_picture
-from convcli.images import Document, read_document, write_document
+from convcli.images.picture import Document
+from convcli.images.read import read_document
+from convcli.images.write import write_document
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.options import Options
+from convcli.pipeline.run import filter_picture
 
 _SIZE = (1632, 1224)
 """2 megapixels."""

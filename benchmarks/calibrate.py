@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.engine.scratch import Scratch, strided
+from convcli.engine.buffers import Scratch, strided
 
 _VALUES = 65_536
 _FLOATS = ("float32", "float64")

@@ -16,8 +16,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from convcli import Kernel, kernel_from, window
-from convcli.engine import plan, problem_for
+from convcli.engine.planner import plan
+from convcli.engine.problem import problem_for
+from convcli.geometry.window import window
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.spec import kernel_from
 
 _NAMES = ("sobel-x", "laplacian8", "box:31", "gaussian:1", "gaussian:5", "gaussian:10")
 _DENSE = (7, 15, 31, 63)

@@ -34,14 +34,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from machine import machine
 
 from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
-from convcli import kernel_from
-from convcli.batch import cluster as cluster_module
-from convcli.batch import grouping
-from convcli.batch.cluster import DaskExecutor
 from convcli.batch.job import Job, Outcome, Status, Work
-from convcli.filtering import Options, Report
-from dask_cluster import dask_cluster
-from s3_server import Bucket
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.options import Options
+from convcli.pipeline.report import Report
+from convcli.scale import cluster as cluster_module
+from convcli.scale.cluster import DaskExecutor
+from support.dask_cluster import dask_cluster
+from support.s3_server import Bucket
 
 _GROUPS = (1, 10, 100)
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -133,7 +133,7 @@ class Idle:
         return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.told)
 
 
-class Fixed(grouping.Groups):
+class Fixed(cluster_module.Groups):
     """Groups of one size."""
 
     of = 1
@@ -146,7 +146,7 @@ class Fixed(grouping.Groups):
 def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure what a task takes the scheduler and the client: time of their processors."""
     work, source, told = _idle(folder)
-    cluster_module.Groups = Fixed  # type: ignore[attr-defined]
+    cluster_module.Groups = Fixed  # type: ignore[misc]
     rows = [_row("bytes of an answer for a file", told, "B")]
     with dask_cluster(_folder(folder / "cluster"), 2) as cluster:
         pid = cluster.processes[0].pid

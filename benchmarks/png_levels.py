@@ -24,9 +24,11 @@ from processes import photograph
 from rich.console import Console
 from rich.table import Table
 
-from convcli import kernel_from
-from convcli.filtering import Options, filter_picture
-from convcli.images import Picture, Saving, write_picture
+from convcli.images.picture import Picture
+from convcli.images.write import Saving, write_picture
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.options import Options
+from convcli.pipeline.run import filter_picture
 
 _LEVELS = (1, 2, 3, 4, 6, 9)
 _PILLOW = (4, 6)

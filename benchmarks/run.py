@@ -51,7 +51,7 @@ def main() -> None:
         rows += scaling(chosen.rounds)
     processes = []
     if chosen.processes:
-        from processes import all_processes  # noqa: PLC0415 - needs other programs
+        from processes import all_processes
 
         processes = all_processes(chosen.rounds)
     document = {

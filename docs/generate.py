@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcli.kernels.catalogue import Entry
+    from convcli.kernels.catalogue.entry import Entry
 
 _ROOT = Path(__file__).parent.parent
 _TIME = re.compile(r"^time +\d.*$", re.MULTILINE)
@@ -85,11 +85,9 @@ def help_page(command: str) -> str:
 
 def kernel_names() -> str:
     """Return the names of all kernels and operators, by theme, as a Markdown table."""
-    from convcli.kernels import (  # noqa: PLC0415 - cog loads this file before the path
-        CATALOGUE,
-        OPERATORS,
-        THEMES,
-    )
+    from convcli.kernels.catalogue import THEMES
+    from convcli.kernels.catalogue.entry import CATALOGUE
+    from convcli.kernels.catalogue.operators import OPERATORS
 
     lines = ["| kind | names |", "|---|---|"]
     for theme in THEMES:
@@ -101,7 +99,8 @@ def kernel_names() -> str:
 
 def kernel_tables() -> str:
     """Return the catalogue as Markdown tables, one a theme."""
-    from convcli.kernels import CATALOGUE, THEMES  # noqa: PLC0415 - as above
+    from convcli.kernels.catalogue import THEMES
+    from convcli.kernels.catalogue.entry import CATALOGUE
 
     parts = []
     for theme in THEMES:
@@ -132,7 +131,7 @@ def _parameter_table(entries: "list[Entry]") -> str:
 
 def operator_table() -> str:
     """Return the operators as a Markdown table."""
-    from convcli.kernels import OPERATORS  # noqa: PLC0415 - as above
+    from convcli.kernels.catalogue.operators import OPERATORS
 
     lines = ["| operator | combines | use | source |", "|" + "---|" * 4]
     for entry in OPERATORS.values():
@@ -145,7 +144,7 @@ def operator_table() -> str:
 
 def format_table() -> str:
     """Return the formats of kernels as a Markdown table."""
-    from convcli.kernels import FORMATS  # noqa: PLC0415 - as above
+    from convcli.kernels.formats.read import FORMATS
 
     lines = ["| `--export` | files | what it is |", "|---|---|---|"]
     for entry in FORMATS.values():
@@ -157,7 +156,7 @@ def format_table() -> str:
 
 def picture_table() -> str:
     """Return what each format keeps of each kind of picture: the cases of the tests."""
-    from convcli.images import FORMATS  # noqa: PLC0415 - cog loads this file before the path
+    from convcli.images.formats import FORMATS
 
     cases = _cases()
 
@@ -174,7 +173,7 @@ def picture_table() -> str:
 
 def mode_table() -> str:
     """Return what each of Pillow's modes is filtered as: the cases of the tests."""
-    from convcli.images import MODES  # noqa: PLC0415 - cog loads this file before the path
+    from convcli.images.modes import MODES
 
     lines = [
         "| mode | filtered with | channels | tested in | what that means |",
@@ -192,7 +191,7 @@ def mode_table() -> str:
 def _cases() -> ModuleType:
     sys.path.insert(0, str(_ROOT / "tests"))
     try:
-        return importlib.import_module("fidelity.format_cases")
+        return importlib.import_module("support.format_cases")
     finally:
         sys.path.pop(0)
 

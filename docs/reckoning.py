@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convcli.batch.grouping import Groups
 from convcli.batch.job import Job, Outcome, Status
+from convcli.scale.cluster import Groups
 
 _MEASURED = Path(__file__).parent.parent / "benchmarks"
 

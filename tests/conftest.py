@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from s3_server import Bucket, s3_server
+from support.s3_server import Bucket, s3_server
 
 # The oracle is made of plain loops: a slow example says nothing about the code under test,
 # and to explain a failure takes longer than to find it.

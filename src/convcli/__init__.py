@@ -5,16 +5,16 @@
 [[9.0, 9.0]]
 """
 
+import importlib
 from typing import TYPE_CHECKING
-
-from convcli.deferred import deferred
 
 if TYPE_CHECKING:
     from convcli.borders import Border
-    from convcli.engine import convolve, correlate
+    from convcli.engine.correlate import convolve, correlate
     from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError, SpecError
-    from convcli.geometry import Window, window
-    from convcli.kernels import Kernel, kernel_from
+    from convcli.geometry.window import Window, window
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.spec import kernel_from
 
 __all__ = [
     "Border",
@@ -33,23 +33,27 @@ __all__ = [
 
 _HOMES = {
     "Border": "convcli.borders",
-    "convolve": "convcli.engine",
-    "correlate": "convcli.engine",
+    "convolve": "convcli.engine.correlate",
+    "correlate": "convcli.engine.correlate",
     "ConvcliError": "convcli.errors",
     "GeometryError": "convcli.errors",
     "ImageError": "convcli.errors",
     "KernelError": "convcli.errors",
     "SpecError": "convcli.errors",
-    "Window": "convcli.geometry",
-    "window": "convcli.geometry",
-    "Kernel": "convcli.kernels",
-    "kernel_from": "convcli.kernels",
+    "Window": "convcli.geometry.window",
+    "window": "convcli.geometry.window",
+    "Kernel": "convcli.kernels.kernel",
+    "kernel_from": "convcli.kernels.spec",
 }
+"""The module of each public name, imported when the name is first used."""
 
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
 
 
-# Commands that need no arrays start without NumPy.
-__getattr__ = deferred(__name__, _HOMES)
+def __getattr__(name: str) -> object:
+    # Commands that need no arrays start without NumPy.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

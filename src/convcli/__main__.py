@@ -13,7 +13,7 @@ def run() -> None:
     # What is imported stays: to look for garbage in it took 8 of a small picture's 170 ms.
     gc.set_threshold(100_000)
     try:
-        from convcli.cli import main  # noqa: PLC0415 - it takes a while
+        from convcli.cli.app import main
 
         main(prog_name="convcli")
     except KeyboardInterrupt:

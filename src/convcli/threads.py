@@ -29,6 +29,6 @@ def pool(threads: int) -> "ThreadPoolExecutor":
 @functools.cache
 def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 - see below
     """Make the threads: a process that was forked has none of its parent's."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a small task is done
+    from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(threads)

@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.support import PHOTOS, command, done, environment, load, process, refusal, run, save
 from cli.test_terminal import shown
+from support.commands import (
+    PHOTOS,
+    command,
+    done,
+    environment,
+    load,
+    process,
+    refusal,
+    run,
+    save,
+)
 
 
 @pytest.fixture
@@ -256,7 +266,7 @@ def test_memory_may_have_units(photos: Path) -> None:
 
 
 def test_a_full_disk_in_the_middle_leaves_no_half(tmp_path: Path) -> None:
-    import resource  # noqa: PLC0415 - Windows has none
+    import resource
 
     # The limit on the size of files stands for a disk that is full: both end a write early.
     noise = np.random.default_rng(0).integers(0, 256, (100, 100), np.uint8)

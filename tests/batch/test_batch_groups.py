@@ -1,7 +1,7 @@
 """How many files are sent to a cluster together."""
 
-from convcli.batch.grouping import Groups
 from convcli.batch.job import Job, Outcome, Status
+from convcli.scale.cluster import Groups
 
 JOBS = [Job(f"{number}.png", f"out/{number}.png") for number in range(100)]
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convcli.batch.inputs import Found, found, listed
+from convcli.batch.inputs import Found, Template, found, listed
 from convcli.batch.job import Job
-from convcli.batch.names import Template
 from convcli.errors import BatchError
 
 PNG = ".png".__eq__

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.support import script
 from convcli.batch.job import Job
-from convcli.batch.listing import Listing
-from convcli.batch.sameness import key
+from convcli.batch.listing import Listing, key
 from convcli.errors import BatchError
+from support.commands import script
 
 LISTED = """\
 import sys

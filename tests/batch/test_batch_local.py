@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.support import PHOTOS, load, save
-from convcli import kernel_from
 from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.batch.local import LocalExecutor, shares
-from convcli.batch.report import Summary
-from convcli.filtering import Options, filter_file
-from convcli.kernels import Kernel, operand_from
+from convcli.batch.run import Summary
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.spec import kernel_from, operand_from
+from convcli.pipeline.files import filter_file
+from convcli.pipeline.options import Options
 from convcli.threads import available_cores
+from support.commands import PHOTOS, load, save
 
 DOUBLE = Work(kernels=(Kernel([[2]]),), options=Options())
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.support import PHOTOS, save, script
 from convcli.batch.job import Job, Status, Work
-from convcli.batch.local import LocalExecutor
+from convcli.batch.local import LocalExecutor, Waiting
 from convcli.batch.memory import needed_bytes
-from convcli.batch.waiting import Waiting
-from convcli.filtering import Options
-from convcli.images import Reading, header_of
-from convcli.kernels import Kernel, operand_from
+from convcli.images.policy import Reading
+from convcli.images.read import header_of
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.spec import operand_from
+from convcli.pipeline.options import Options
+from support.commands import PHOTOS, save, script
 
 MIB = 2**20
 

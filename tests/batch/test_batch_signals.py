@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.support import environment, save
+from support.commands import environment, save
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such signals", allow_module_level=True)

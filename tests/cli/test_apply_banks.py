@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.support import done, load, mode, refusal, save
+from support.commands import done, load, mode, refusal, save
 
 COLOURS = [[[1, 20, 100], [2, 40, 50]]]
 """Two pixels: red, green, blue."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.support import PHOTOS, done, gradient, load, mode, refusal, run, save
+from support.commands import PHOTOS, done, gradient, load, mode, refusal, run, save
 
 CAMERA = PHOTOS / "camera.png"
 

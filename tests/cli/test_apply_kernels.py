@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.support import done, load, refusal, run, save
+from support.commands import done, load, refusal, run, save
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.support import done, gradient, load, mode, save
+from support.commands import done, gradient, load, mode, save
 
 STEPS = [[10, 200, 100, 58]]
 """Under [[-1, 1]], without padding: 190, -100, -42."""

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cli.support import done, gradient, load, run, save
-from convcli import kernel_from
-from convcli.filtering import Options, Range, filter_picture
-from convcli.images import Picture
+from convcli.images.picture import Picture
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.options import Options, Range
+from convcli.pipeline.run import filter_picture
+from support.commands import done, gradient, load, run, save
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.support import done, gradient, load, refusal, run, save
+from support.commands import done, gradient, load, refusal, run, save
 
 ROW = [[10, 20, 30, 40]]
 GRID = [[10, 20, 30, 40], [50, 60, 70, 80], [90, 100, 110, 120]]

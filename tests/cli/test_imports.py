@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.support import save, script
+from support.commands import save, script
 
 IMPORTED = """\
 import sys
@@ -41,11 +41,11 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
         (("kernels --json", "kernels box --json"), {"PIL", "rich"}),
         (
             ("apply box in.png out.png --json",),
-            {"rich", "fsspec", "dask", "distributed", "convcli.batch", "convcli.large"},
+            {"rich", "fsspec", "dask", "distributed", "convcli.batch", "convcli.scale"},
         ),
         (
             ("apply box . --out-dir out --quiet",),
-            {"PIL.JpegImagePlugin", "PIL.PdfParser", "convcli.large", "rich", "numpy.ma"},
+            {"PIL.JpegImagePlugin", "PIL.PdfParser", "convcli.scale", "rich", "numpy.ma"},
         ),
         (
             ("apply sobel-x in.png out.png --quiet",),
@@ -59,7 +59,7 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
                 "subprocess",
                 "concurrent.futures",
                 "convcli.batch",
-                "convcli.large",
+                "convcli.scale",
                 "convcli.kernels.formats",
             },
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.support import done, refusal
+from support.commands import done, refusal
 
 Words = tuple[str, ...]
 

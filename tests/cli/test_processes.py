@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.support import PHOTOS, command, environment, load, process, save, script
+from support.commands import PHOTOS, command, environment, load, process, save, script
 
 CAMERA, COFFEE = PHOTOS / "camera.png", PHOTOS / "coffee.png"
 ESCAPE = b"\x1b"

@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
-from cli.support import done, refusal, run
+from support.commands import done, refusal, run
 
 COMMANDS = ("apply", "kernels", "params", "size")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.support import done, run
+from support.commands import done, run
 
 Words = tuple[str, ...]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.support import done, refusal, run
+from support.commands import done, refusal, run
 
 Words = tuple[str, ...]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.support import PHOTOS, command, environment
-from convcli.lessons.stacks import PRESETS
+from convcli.lessons.stacks.presets import PRESETS
+from support.commands import PHOTOS, command, environment
 
 if sys.platform == "win32":
     pytest.skip("openpty opens no terminals on Windows", allow_module_level=True)
@@ -57,7 +57,7 @@ def shown(
     words: tuple[str, ...], columns: int, folder: Path, keys: bytes = b"", **more: str
 ) -> str:
     """Run the program at a terminal of so many columns; return all that it writes there."""
-    import termios  # noqa: PLC0415 - Windows has none
+    import termios
 
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, columns))

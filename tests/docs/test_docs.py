@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from convcli import kernel_from
-from convcli.cli import main
-from convcli.kernels import CATALOGUE, OPERATORS
+from convcli.cli.app import main
+from convcli.kernels.catalogue.entry import CATALOGUE
+from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.spec import kernel_from
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import cases
 import convcli
-from convcli.engine import Block, Plan, Seen, ValueRange, problem_for, run
+from convcli.engine.planner import Plan
+from convcli.engine.problem import problem_for
+from convcli.engine.store import Seen, ValueRange
 from convcli.engine.strategies import STRATEGIES
-from convcli.kernels import Kernel
+from convcli.engine.tiles import Block
+from convcli.engine.worker import run
+from convcli.kernels.kernel import Kernel
+from support import cases
 
 BLOCK = (83, 611)
 """Outputs of a block: no multiple of any tile."""

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import cases
 import convcli
-from convcli.engine import saturate
+from convcli.engine.rounding import saturate
+from support import cases
 
 RESULTS = {
     "bool": "float32",

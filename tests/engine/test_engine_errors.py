@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import convcli
-from convcli import ConvcliError, GeometryError, ImageError, KernelError
+from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError
 
 IMAGE = np.zeros((5, 6), np.uint8)
 COLOUR = np.zeros((5, 6, 3), np.uint8)

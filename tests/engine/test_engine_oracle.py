@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import cases
-import oracle
-from cases import Case
+from support import cases, oracle
+from support.cases import Case
 
 
 def assert_close(

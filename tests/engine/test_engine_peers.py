@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-import cases
 import convcli
+from support import cases
 
 SCIPY_MODES = {
     "zero": "constant",

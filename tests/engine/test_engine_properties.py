@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-import cases
 import convcli
-from cases import Case
+from support import cases
+from support.cases import Case
 
 methods = pytest.mark.parametrize("method", cases.METHODS)
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 import convcli
-from convcli.engine.results import recycled_array
+from convcli.engine.buffers import recycled_array
 
 _SHAPE = (2100, 4200)
 """Of floats of 32 bits: 35 MB, so that the memory is kept."""

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convcli.engine import Seen, ValueRange
-from convcli.engine.pixels import Accumulators
-from convcli.engine.scratch import Scratch
-from convcli.engine.store import Rule
+from convcli.engine.buffers import Scratch
+from convcli.engine.store import Accumulators, Rule, Seen, ValueRange
 
 RAW = [-300.0, -0.5, 0.5, 1.5, 255.4, 255.6]
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import convcli
-from cases import Case
 from convcli.engine.strategies import STRATEGIES
+from support.cases import Case
 
 RNG = np.random.default_rng(17)
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-import cases
 import convcli
-from cases import Case
 from convcli.engine.strategies import FALLBACK
-from convcli.records import replace
+from convcli.values import replace
+from support import cases
+from support.cases import Case
 
 CV2_BORDERS = {
     "zero": cv2.BORDER_CONSTANT,

@@ -7,8 +7,8 @@ from scipy import ndimage
 
 import convcli
 from convcli.engine.program import program_for
-from convcli.engine.widths import in_integers
-from convcli.kernels import Kernel
+from convcli.engine.strategies.passes import in_integers
+from convcli.kernels.kernel import Kernel
 
 EXTREMES = [np.full((40, 50), 255, np.uint8), np.zeros((40, 50), np.uint8)]
 

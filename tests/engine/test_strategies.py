@@ -9,9 +9,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 import convcli
-from convcli.engine import Plan, problem_for, run
-from convcli.engine.strategies import STRATEGIES, Strategy
-from convcli.kernels import Kernel
+from convcli.engine.planner import Plan
+from convcli.engine.problem import problem_for
+from convcli.engine.strategies import STRATEGIES
+from convcli.engine.strategies.base import Strategy
+from convcli.engine.worker import run
+from convcli.kernels.kernel import Kernel
 
 Floats = NDArray[np.float64]
 MUCH = 1e9

@@ -2,8 +2,8 @@
 
 import pytest
 
-from convcli import GeometryError
-from convcli.geometry import (
+from convcli.errors import GeometryError
+from convcli.geometry.layers import (
     Volume,
     convolution_layer,
     fully_connected_layer,

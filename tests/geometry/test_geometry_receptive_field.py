@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.geometry import Axis, ReceptiveField
+from convcli.geometry.layers import ReceptiveField
+from convcli.geometry.window import Axis
 
 
 def stacked(*layers: Axis) -> ReceptiveField:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from convcli import GeometryError, window
-from convcli.geometry import Axis, Unseen
+from convcli.errors import GeometryError
+from convcli.geometry.window import Axis, Unseen, window
 
 axes = st.builds(
     Axis,

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from convcli.cli import main
+from convcli.cli.app import main
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/command.txt"))
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from convcli.images import Picture
+from convcli.images.picture import Picture
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
 ALPHA = np.array([[255, 128, 0], [1, 2, 3]], np.uint8)

@@ -9,8 +9,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convcli import ImageError
-from convcli.images import Picture, Reading, read_document, read_picture
+from convcli.errors import ImageError
+from convcli.images.picture import Picture
+from convcli.images.policy import Reading
+from convcli.images.read import read_document, read_picture
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
 COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])

@@ -9,16 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convcli import ImageError
-from convcli.images import (
-    Picture,
-    Saving,
-    format_for,
-    pipe_format,
-    read_picture,
-    write_array,
-    write_picture,
-)
+from convcli.errors import ImageError
+from convcli.images.formats import format_for
+from convcli.images.picture import Picture
+from convcli.images.read import read_picture
+from convcli.images.write import Saving, pipe_format, write_array, write_picture
 
 RNG = np.random.default_rng(21)
 GREY: NDArray[Any] = RNG.integers(0, 256, (9, 11, 1), dtype=np.uint8)

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import convcli
-from convcli import Kernel, SpecError, kernel_from
-from convcli.kernels import CATALOGUE, Effect
+from convcli.errors import SpecError
+from convcli.kernels.catalogue.entry import CATALOGUE
+from convcli.kernels.kernel import Effect, Kernel
+from convcli.kernels.spec import kernel_from
 
 COEFFICIENTS: dict[str, list[list[float]]] = {
     "identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],

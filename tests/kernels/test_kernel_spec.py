@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from convcli import KernelError, SpecError, kernel_from
-from convcli.kernels import entry_named
+from convcli.errors import KernelError, SpecError
+from convcli.kernels.spec import entry_named, kernel_from
 
 
 @pytest.mark.parametrize(

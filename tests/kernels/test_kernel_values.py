@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from convcli import Kernel, KernelError, kernel_from
-from convcli.kernels import MAX_WEIGHTS, Effect
+from convcli.errors import KernelError
+from convcli.kernels.kernel import MAX_WEIGHTS, Effect, Kernel
+from convcli.kernels.spec import kernel_from
 
 whole_grids = hnp.arrays(
     np.int64,

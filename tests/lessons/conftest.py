@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from convcli.cli import main
+from convcli.cli.app import main
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from convcli.lessons.learning import Samples, Sharing, learn, task_for
-from convcli.lessons.learning.equations import solve_exactly, spectrum_of
-from convcli.lessons.learning.moments import moments_of
+from convcli.lessons.learning.equations import moments_of, solve_exactly, spectrum_of
+from convcli.lessons.learning.learn import learn
+from convcli.lessons.learning.samples import Samples, Sharing, task_for
 
 SIZES = [(1, 1), (3, 3), (1, 5), (5, 1), (2, 7), (6, 4)]
 

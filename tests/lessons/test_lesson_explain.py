@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli import Border, kernel_from
-from convcli.filtering import Options, Range, filter_picture
-from convcli.geometry import Padding
-from convcli.images import Picture
-from convcli.lessons.explain import explain
+from convcli.borders import Border
+from convcli.geometry.window import Padding
+from convcli.images.picture import Picture
+from convcli.kernels.spec import kernel_from
+from convcli.lessons.explain.explain import explain
+from convcli.pipeline.options import Options, Range
+from convcli.pipeline.run import filter_picture
 
 Ask = Callable[..., Any]
 

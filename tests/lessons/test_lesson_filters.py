@@ -12,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from convcli.borders import Border
-from convcli.lessons.border_strips import drawn
+from convcli.lessons.borders import drawn
 
 Ask = Callable[..., Any]
 

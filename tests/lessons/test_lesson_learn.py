@@ -12,17 +12,12 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from convcli import correlate, kernel_from
-from convcli.kernels import CATALOGUE
-from convcli.lessons.learning import (
-    Samples,
-    Schedule,
-    Sharing,
-    gradient,
-    learn,
-    nearest_named,
-    task_for,
-)
+from convcli.engine.correlate import correlate
+from convcli.kernels.catalogue.entry import CATALOGUE
+from convcli.kernels.spec import kernel_from
+from convcli.lessons.learning.descent import Schedule, gradient
+from convcli.lessons.learning.learn import learn, nearest_named
+from convcli.lessons.learning.samples import Samples, Sharing, task_for
 
 Ask = Callable[..., Any]
 

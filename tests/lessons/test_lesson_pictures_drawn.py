@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from convcli.images.canvas import ACCENT, PADDING, Canvas, Cell
-from convcli.images.figure import cell_block
+from convcli.images.drawing import ACCENT, PADDING, Canvas, Cell
+from convcli.images.figures import cell_block
 
 GOLDEN = Path(__file__).parent / "golden"
 

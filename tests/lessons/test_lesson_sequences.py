@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.lessons.sequences import (
+from convcli.lessons.sequences.convolve import (
     cheaper_by_fft,
     convolve_direct,
     convolve_exactly,
+    convolve_integers,
     operations,
 )
-from convcli.lessons.sequences.exact_fft import convolve_integers
 
 Ask = Callable[..., Any]
 WHOLE = st.lists(st.integers(-(10**60), 10**60), min_size=1, max_size=30)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from convcli.errors import GeometryError
-from convcli.geometry import Axis, ceil_padding, transposed_size
+from convcli.geometry.sizes import ceil_padding, transposed_size
+from convcli.geometry.window import Axis
 from convcli.lessons.quiz import questions
 
 Ask = Callable[..., Any]

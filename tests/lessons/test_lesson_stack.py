@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from convcli.geometry import Volume
-from convcli.lessons.stacks import layers_from, stack_of
+from convcli.geometry.layers import Volume
+from convcli.lessons.stacks.spec import layers_from
+from convcli.lessons.stacks.stack import stack_of
 
 Ask = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from robustness.fuzzing import KERNELS, OPTIONS, SAMPLES, hostile_files, judge
+from support.fuzzing import KERNELS, OPTIONS, SAMPLES, hostile_files, judge
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from robustness.fuzzing import KERNELS, OPTIONS, SAMPLES, hostile_files, judge
+from support.fuzzing import KERNELS, OPTIONS, SAMPLES, hostile_files, judge
 
 SHORT = settings(
     max_examples=12,

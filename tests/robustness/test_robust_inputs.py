@@ -13,9 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from convcli.cli import main
+from convcli.cli.app import main
 from convcli.errors import ImageError
-from convcli.images import Document, Reading, read_document
+from convcli.images.picture import Document
+from convcli.images.policy import Reading
+from convcli.images.read import read_document
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA", "DDS", "SGI",
          "PCX", "QOI", "AVIF")  # fmt: skip

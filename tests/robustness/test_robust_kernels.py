@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from convcli.cli import main
+from convcli.cli.app import main
 from convcli.errors import KernelError
-from convcli.kernels import kernel_from
+from convcli.kernels.spec import kernel_from
 
 DEEP = 10_000
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from convcli.cli import main
+from convcli.cli.app import main
 
 SAMPLES = Path(__file__).parents[2] / "sample_images"
 PROGRAM = [sys.executable, "-m", "convcli"]
@@ -193,7 +193,7 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(folder: Path) -> None:
 def test_signals_clean_up(number: signal.Signals, status: int, folder: Path) -> None:
     # The program is held where half of the output is written.
     code = (
-        "import signal, sys, time; from convcli.images import writing\n"
+        "import signal, sys, time; from convcli.images import write as writing\n"
         "slow = writing.replacing;\n"
         # A shell starts what runs in the background deaf to the interrupt.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"

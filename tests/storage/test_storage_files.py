@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convcli import ConvcliError, ImageError
-from convcli.images import Picture, write_array, write_picture
-from convcli.storage import replacing
+from convcli.errors import ConvcliError, ImageError
+from convcli.images.picture import Picture
+from convcli.images.write import write_array, write_picture
+from convcli.storage.atomic import replacing
 
 PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
 

@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.support import PHOTOS, command, environment, process, refusal, save, script
-from convcli import ImageError, kernel_from
-from convcli.filtering import Options, filter_file
-from convcli.images import Picture, Reading, read_picture, write_picture
-from convcli.storage import is_there, is_url, local_path, replacing
-from convcli.storage.urls import PART, put_file
-from s3_server import Bucket
-from web_servers import refusing
+from convcli.errors import ImageError
+from convcli.images.picture import Picture
+from convcli.images.policy import Reading
+from convcli.images.read import read_picture
+from convcli.images.write import write_picture
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.files import filter_file
+from convcli.pipeline.options import Options
+from convcli.storage.atomic import replacing
+from convcli.storage.urls import PART, is_there, is_url, local_path, put_file
+from support.commands import PHOTOS, command, environment, process, refusal, save, script
+from support.s3_server import Bucket
+from support.web_servers import refusing
 
 fsspec = pytest.importorskip("fsspec", reason="URLs need the extra cluster")
 

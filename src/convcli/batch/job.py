@@ -7,11 +7,14 @@ from typing import Any
 from convcli.batch import places
 from convcli.batch.memory import needed_bytes
 from convcli.errors import ConvcliError, ImageError
-from convcli.filtering import Options, Report, filter_file
-from convcli.filtering.stages import Operand
-from convcli.images import Reading, Saving
-from convcli.records import Record, replace
-from convcli.wording import counted, short
+from convcli.images.policy import Reading
+from convcli.images.write import Saving
+from convcli.pipeline.files import filter_file
+from convcli.pipeline.options import Options
+from convcli.pipeline.report import Report
+from convcli.pipeline.steps import Operand
+from convcli.text import counted, short
+from convcli.values import Record, replace
 
 _MIB = 2**20
 
@@ -31,7 +34,7 @@ class Job(Record):
     Attributes
     ----------
     source, target : str
-        As `convcli.filtering.filter_file` takes them, but never ``-``.
+        As `convcli.pipeline.files.filter_file` takes them, but never ``-``.
     """
 
     source: str
@@ -85,7 +88,7 @@ class Work(Record, kw_only=True):
     kernels : tuple of Kernel or Operator
         The chain.
     options, reading, saving, kind, sheet
-        As in `convcli.filtering.filter_file`.
+        As in `convcli.pipeline.files.filter_file`.
     skip_existing : bool
         Leave a file alone whose output is there already.
     memory : int, optional
@@ -110,7 +113,7 @@ class Work(Record, kw_only=True):
 
         Examples
         --------
-        >>> from convcli import kernel_from
+        >>> from convcli.kernels.spec import kernel_from
         >>> work = Work(kernels=(kernel_from("box"),), options=Options())
         >>> work.run(Job("nowhere.png", "out.png")).reason
         'no such file: check the path'

@@ -10,9 +10,11 @@ import numpy as np
 
 from convcli.batch import places
 from convcli.errors import ConvcliError
-from convcli.filtering.options import Options, Range
-from convcli.filtering.stages import Operand, Stage, plan_chain
-from convcli.images import NPY, Header, Reading, format_for, header_of
+from convcli.images.formats import NPY, format_for
+from convcli.images.policy import Reading
+from convcli.images.read import Header, header_of
+from convcli.pipeline.options import Options, Range
+from convcli.pipeline.steps import Operand, Stage, plan_chain
 
 _DECODED, _ENCODED = 4, 2
 """Copies of the input (Pillow's, with a fourth byte, its bytes, the array) and of the
@@ -45,7 +47,7 @@ def needed_bytes(
     Parameters
     ----------
     source, target, kernels, options, reading, kind
-        As in `convcli.filtering.filter_file`; only the input's header is read.
+        As in `convcli.pipeline.files.filter_file`; only the input's header is read.
 
     Returns
     -------

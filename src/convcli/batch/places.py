@@ -7,21 +7,22 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 
-from convcli import storage
 from convcli.errors import ImageError
-from convcli.filtering.maps import MAP
+from convcli.pipeline.maps import MAP
+from convcli.storage import urls
+from convcli.storage.atomic import remove_left_by
 
 _HIDDEN = "."
 
 
 def is_url(place: str) -> bool:
     """Tell whether a place is a URL of a store."""
-    return storage.is_url(place)
+    return urls.is_url(place)
 
 
 def located(name: str) -> str:
     """Return the place that a person means: a path for ``file://``, which is no store."""
-    return storage.local_path(name) or name
+    return urls.local_path(name) or name
 
 
 def absolute(place: str) -> str:
@@ -36,18 +37,18 @@ def is_private(place: str) -> bool:
 
 def is_there(place: str) -> bool:
     """Tell whether a file or a folder is there."""
-    return storage.is_there(place) if is_url(place) else os.path.lexists(place)
+    return urls.is_there(place) if is_url(place) else os.path.lexists(place)
 
 
 def is_folder(place: str) -> bool:
     """Tell whether a folder is there."""
-    return storage.is_folder(place) if is_url(place) else os.path.isdir(place)
+    return urls.is_folder(place) if is_url(place) else os.path.isdir(place)
 
 
 def matching(pattern: str) -> list[str]:
     """Return the files that a pattern stands for, by name."""
     if is_url(pattern):
-        return storage.matching(pattern)
+        return urls.matching(pattern)
     found = glob.iglob(pattern, recursive=True)
     return sorted(name for name in found if not os.path.isdir(name))
 
@@ -73,7 +74,7 @@ def taken(targets: Iterable[str]) -> Iterator[str]:
 
 
 def _names_below(folder: str) -> Iterator[str]:
-    return storage.files_in(folder) if storage.is_folder(folder) else iter(())
+    return urls.files_in(folder) if urls.is_folder(folder) else iter(())
 
 
 def first_map(target: str) -> str:
@@ -92,7 +93,7 @@ def make_folder(place: str) -> None:
         If the store does not answer, or has no such bucket.
     """
     if is_url(place):
-        storage.check_store(place)
+        urls.check_store(place)
     else:
         os.makedirs(place or os.curdir, exist_ok=True)
 
@@ -112,7 +113,7 @@ def make_folder_of(target: str) -> None:
 def size_of(place: str) -> int:
     """Return the bytes of a file; 0 where there is none."""
     try:
-        return storage.size_of(place) if is_url(place) else os.stat(place).st_size
+        return urls.size_of(place) if is_url(place) else os.stat(place).st_size
     except (OSError, ImageError):
         return 0
 
@@ -191,7 +192,7 @@ def _objects_in(
     folder: str, *, recursive: bool, besides: str | None
 ) -> Iterator[tuple[str, str]]:
     avoided = f"{besides.rstrip('/')}/" if besides else None
-    for path in storage.files_in(folder, recursive=recursive):
+    for path in urls.files_in(folder, recursive=recursive):
         below, _, name = path.rpartition("/")
         inside = avoided is not None and joined(folder, path).startswith(avoided)
         if not inside and not any(step.startswith(_HIDDEN) for step in path.split("/")):
@@ -215,7 +216,7 @@ def decoded(name: bytes) -> str:
 def forget(pid: int, target: str) -> None:
     """Remove what a process that was killed left of an output."""
     if not is_url(target):
-        storage.remove_left_by(pid, target)
+        remove_left_by(pid, target)
 
 
 def stays_below(name: str) -> bool:

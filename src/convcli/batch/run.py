@@ -1,12 +1,137 @@
-"""A batch from its first job to its summary."""
+"""Run many jobs, and sum up how they ended."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from convcli.batch.executor import Executor
 from convcli.batch.job import Job, Outcome, Status, Work
-from convcli.batch.report import Summary
+
+MOST_FAILURES = 1000
+MOST_WARNINGS = 20
+"""How many are kept: a batch may have millions."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts outcomes as they come.
+
+    Attributes
+    ----------
+    counts : Counter
+        How many jobs ended in which `Status`.
+    failures : list of Outcome
+        The first `MOST_FAILURES` that failed.
+    warnings : Counter
+        The first `MOST_WARNINGS` different ones, and of how many files each was said.
+    megapixels : float
+        Of all that was done.
+    busy : float
+        Seconds of work, of all workers together.
+    seconds : float
+        From the start to the end of the batch.
+    interrupted : bool
+        Whether it was stopped before its end.
+    """
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    failures: list[Outcome] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+    megapixels: float = 0.0
+    busy: float = 0.0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    @classmethod
+    def of(cls, done: int, megapixels: float, seconds: float) -> "Summary":
+        """Return the summary of so much that is done, and nothing else."""
+        return cls(counts=Counter({Status.DONE: done}), megapixels=megapixels, seconds=seconds)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more."""
+        self.counts[outcome.status] += 1
+        self.megapixels += outcome.megapixels
+        self.busy += outcome.seconds
+        if outcome.status is Status.FAILED and len(self.failures) < MOST_FAILURES:
+            self.failures.append(outcome)
+        for warning in outcome.report.warnings if outcome.report else ():
+            if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
+                self.warnings[warning] += 1
+
+    @property
+    def ended(self) -> int:
+        """How many jobs ended."""
+        return self.counts.total()
+
+    @property
+    def rate(self) -> float:
+        """Megapixels a second."""
+        return self.megapixels / self.seconds if self.seconds else 0.0
+
+    def seconds_left(self, total: int) -> float | None:
+        """Estimate how long the rest of `total` files takes; None before the first is done.
+
+        Files that were skipped took no time and do not count.
+        """
+        worked = self.ended - self.counts[Status.SKIPPED]
+        return self.seconds / worked * (total - self.ended) if worked else None
+
+    @property
+    def return_code(self) -> int:
+        """The status to exit with: 0 only if all went well.
+
+        Examples
+        --------
+        >>> Summary().return_code
+        0
+        """
+        if self.interrupted:
+            return 130
+        return 1 if self.counts[Status.FAILED] else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary as plain JSON values."""
+        return {
+            **{status.value: self.counts[status] for status in Status},
+            "megapixels": round(self.megapixels, 6),
+            "seconds": round(self.seconds, 6),
+            "busy_seconds": round(self.busy, 6),
+            "megapixels_per_second": round(self.rate, 3),
+            "interrupted": self.interrupted,
+        }
+
+
+class Executor(Protocol):
+    """Runs jobs, several at a time."""
+
+    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+        """Run jobs, and yield what became of each as it ends.
+
+        Jobs are taken as there is room for them: a million may come. Every job that was
+        taken has one outcome; one whose worker died has failed. Closing the iterator
+        stops at once: what runs is given up, without traces.
+
+        Parameters
+        ----------
+        work : Work
+            What is done to each file; sent to each worker once.
+        jobs : iterable of Job
+            Which files.
+
+        Yields
+        ------
+        Outcome
+        """
+        ...
+
+    def stop(self) -> None:
+        """Take no more jobs; those that run end, and are yielded.
+
+        May be called at any time, by a signal's handler too.
+        """
+        ...
 
 
 def run_batch(

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.documents import show_json
 from convcli.cli.filter_options import options_from
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import (
+    Command,
     flip_option,
     json_option,
     option,
@@ -16,15 +15,15 @@ from convcli.cli.options import (
     range_option,
     window_options,
 )
-from convcli.cli.pictures import reads_a_picture
-from convcli.cli.plain import say
+from convcli.cli.output import say, show_json
+from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import PointType
-from convcli.geometry import Pair
-from convcli.wording import counted
+from convcli.geometry.window import Pair
+from convcli.text import counted
 
 if TYPE_CHECKING:
-    from convcli.images import Reading
-    from convcli.kernels import Kernel
+    from convcli.images.policy import Reading
+    from convcli.kernels.kernel import Kernel
 
 
 @click.command(
@@ -96,10 +95,9 @@ def command(
     OUT ends in .gif, .png or .apng (an animated PNG) or .webp. The crop is filtered as
     if it were the whole picture, in grey; padding has green frames.
     """
-    from convcli.images.canvas_files import check_canvas_target, write_frames  # noqa: PLC0415
-    from convcli.lessons.animate import durations_for, frames_of  # noqa: PLC0415 - NumPy
-    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
-    from convcli.lessons.scene import scene_of  # noqa: PLC0415 - NumPy
+    from convcli.images.drawing import check_canvas_target, write_frames
+    from convcli.lessons.animate import durations_for, frames_of, scene_of
+    from convcli.lessons.pictures import read_picture_at
 
     check_canvas_target(target, moving=True)
     options = options_from(settings)

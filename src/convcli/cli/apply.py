@@ -5,25 +5,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.batch import batch_from, batch_options, prepare_cluster
-from convcli.cli.engine import engine_options, show_plans
-from convcli.cli.filter_options import filter_options, options_from
-from convcli.cli.help import Command
+from convcli.cli.batch_options import batch_from, batch_options, prepare_cluster
+from convcli.cli.filter_options import engine_options, filter_options, options_from, show_plans
 from convcli.cli.kernel_types import OperandType
-from convcli.cli.large import SHARED, filter_in_blocks, large_from, plan_in_blocks, tiled_option
-from convcli.cli.options import json_option_for, quiet_option, strict_option, window_options
-from convcli.cli.outcome import refuse_terminals, report_outcome
-from convcli.cli.pictures import (
+from convcli.cli.options import (
+    Command,
+    json_option_for,
+    quiet_option,
+    strict_option,
+    window_options,
+)
+from convcli.cli.output import refuse_terminals, report_outcome
+from convcli.cli.picture_options import (
     pixel_options,
     reading_from,
     reading_options,
     saving_from,
     saving_options,
 )
-from convcli.records import replace
+from convcli.cli.tiled import SHARED, filter_in_blocks, large_from, plan_in_blocks, tiled_option
+from convcli.values import replace
 
 if TYPE_CHECKING:
-    from convcli.kernels import Kernel, Operator
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
 
 
 @click.command(
@@ -92,8 +97,8 @@ def command(
     looks = as_json or not (quiet or batch is not None)
     options = replace(options_from(settings), looks=looks)
     if batch is not None:
-        from convcli.batch.job import Work  # noqa: PLC0415 - only many pictures need them
-        from convcli.cli.batch_run import run  # noqa: PLC0415 - the same
+        from convcli.batch.job import Work
+        from convcli.cli.batch import run
 
         work = Work(
             kernels=kernels,
@@ -106,7 +111,7 @@ def command(
         )
         run(work, batch, quiet=quiet, as_json=as_json)
         return
-    from convcli.filtering import filter_file, plan_file  # noqa: PLC0415 - NumPy
+    from convcli.pipeline.files import filter_file, plan_file
 
     source, target = names
     refuse_terminals(source, None if plan_only else target)

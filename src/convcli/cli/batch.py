@@ -1,245 +1,156 @@
-"""Options for many pictures, and what was asked for with them. Imports no batch."""
+"""Many pictures: from what was asked for to the exit status."""
 
-import math
-import re
-from collections.abc import Collection, Sequence
-from typing import Any
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from convcli.cli.options import group, option, typed
-from convcli.cli.types import whole
+from convcli.batch import places
+from convcli.batch.inputs import DEFAULT, Found, Template, found, listed
+from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.listing import Listing
+from convcli.batch.local import LocalExecutor, shares
+from convcli.batch.run import Executor, Summary, run_batch
+from convcli.cli.batch_options import Batch
+from convcli.cli.ending import stopping_first
+from convcli.cli.output import STANDARD, show_json, warn
+from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
-from convcli.records import Record
-from convcli.storage import is_pattern, is_url
-
-_SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
-_UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
-_PAIR = 2
+from convcli.text import counted
+from convcli.threads import available_cores
+from convcli.values import replace
 
 
-class SizeType(click.ParamType[int, Any]):
-    """An amount of memory: bytes, or with K, M, G, T of 1024 each."""
-
-    name = "size"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the bytes."""
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(_SIZE, str(value).strip().upper())
-        amount = float(found[1]) * _UNITS[found[2]] if found else 0
-        if not 1 <= amount < math.inf:
-            self.fail(f"expected an amount of memory (4G, 512M), got {value!r}", param, ctx)
-        return int(amount)
-
-
-class AddressType(click.ParamType[str, Any]):
-    """Where a cluster is: its scheduler's address, or ``local:N``."""
-
-    name = "address"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """Return the address as it is."""
-        from convcli.batch.addresses import local_workers  # noqa: PLC0415 - for clusters
-
-        try:
-            local_workers(str(value))
-        except BatchError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
-
-
-batch_options = group(
-    option(
-        "--out-dir",
-        metavar="DIR",
-        section="Many pictures",
-        help="Filter all INPUTs into this folder, which is made where there is none.",
-    ),
-    option(
-        "--recursive",
-        is_flag=True,
-        section="Many pictures",
-        help="Look into the folders of a folder too; the outputs are in the same tree.",
-    ),
-    option(
-        "--files-from",
-        metavar="LIST",
-        section="Many pictures",
-        help="Read names of further inputs, ended by newlines or NULs, from a file or - "
-        "(standard input).",
-    ),
-    option(
-        "--name",
-        "template",
-        metavar="TEMPLATE",
-        section="Many pictures",
-        help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
-        "{parent} the input's folder.  [default: {stem}{suffix}]",
-    ),
-    option(
-        "--on-exists",
-        type=click.Choice(("error", "skip", "overwrite")),
-        default="error",
-        show_default=True,
-        section="Many pictures",
-        help="What an output that is there already means; error: nothing is run. skip goes "
-        "on where a batch was stopped.",
-    ),
-    option(
-        "--fail-fast",
-        is_flag=True,
-        section="Many pictures",
-        help="Start no more after the first that fails.",
-    ),
-    option(
-        "--memory",
-        type=SizeType(),
-        metavar="SIZE",
-        section="Many pictures",
-        help="Hold pictures back so that those in work fit into so much: 4G.",
-    ),
-    option(
-        "--cluster",
-        type=AddressType(),
-        metavar="ADDRESS",
-        section="Many pictures",
-        help="Filter on a Dask cluster: tcp://HOST:8786 of its scheduler, or local:N to start "
-        "one with N workers here (extra cluster).",
-    ),
-    option(
-        "--retries",
-        type=whole(0),
-        metavar="N",
-        default=3,
-        show_default=True,
-        section="Many pictures",
-        help="How often a picture is tried again whose worker was lost (--cluster).",
-    ),
-    option(
-        "--progress",
-        type=click.Choice(("auto", "bar", "plain", "none")),
-        default="auto",
-        show_default=True,
-        section="Many pictures",
-        help="Shown on standard error: a bar (in a pipe plain lines), or plain lines; auto: a "
-        "bar on a terminal, nothing in a pipe.",
-    ),
-)
-"""What is for many pictures only: see `batch_from`."""
-
-
-def prepare_cluster(address: str | None) -> None:
-    """Begin to start workers of this machine, where there will be some, while all is read."""
-    if address is None:
-        return
-    from convcli.batch.addresses import local_workers  # noqa: PLC0415 - for clusters
-    from convcli.batch.forking import start_forking  # noqa: PLC0415 - the same
-
-    if local_workers(address) is not None:
-        start_forking()
-
-
-_NEEDS_FOLDER = {
-    "recursive": "--recursive",
-    "files_from": "--files-from",
-    "template": "--name",
-    "on_exists": "--on-exists",
-    "fail_fast": "--fail-fast",
-    "memory": "--memory",
-    "cluster": "--cluster",
-    "retries": "--retries",
-    "progress": "--progress",
-}
-
-
-class Batch(Record, kw_only=True):
-    """What was asked for beside the filter.
-
-    Attributes
-    ----------
-    names : sequence of str
-        Files, folders, patterns.
-    out_dir : str
-        Where the outputs go.
-    recursive, files_from, template, on_exists, fail_fast, memory, cluster, retries, progress
-        As on the command line.
-    """
-
-    names: Sequence[str]
-    out_dir: str
-    recursive: bool
-    files_from: str | None
-    template: str | None
-    on_exists: str
-    fail_fast: bool
-    memory: int | None
-    cluster: str | None
-    retries: int
-    progress: str
-
-
-def batch_from(
-    settings: dict[str, Any], names: Sequence[str], shared: Collection[str] = ()
-) -> Batch | None:
-    """Take the options for many pictures out of a command's settings.
-
-    Parameters
-    ----------
-    settings : dict
-        By the parameters' names; changed.
-    names : sequence of str
-        INPUTs, and OUTPUT where there is no folder.
-    shared : collection of str
-        Parameters that one picture may have as well.
-
-    Returns
-    -------
-    Batch or None
-        None where there are one INPUT and one OUTPUT.
+def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
+    """Filter all pictures that were asked for; end with the status of the whole.
 
     Raises
     ------
-    click.UsageError
-        If there are not, or there is nothing to filter.
+    BatchError
+        If the inputs and outputs cannot be one batch: nothing has run then.
+    click.ClickException
+        If a file failed.
     """
-    own = {name: settings.pop(name) for name in ("out_dir", *_NEEDS_FOLDER)}
-    if own["out_dir"] is None:
-        _refuse_many(names, shared)
-        return None
-    if not own["out_dir"]:
-        raise click.UsageError("--out-dir: expected the name of a folder, got none")
-    if not names and own["files_from"] is None:
-        raise click.UsageError("Missing argument 'INPUT'")
-    return Batch(names=names, **own)
+    # A batch goes on for as long as there are files: garbage must not heap up, as it may
+    # where a process starts, does one thing and ends.
+    gc.set_threshold(1000)
+    batch = replace(batch, out_dir=places.located(batch.out_dir))
+    with Listing(_jobs(work, batch)) as listing:
+        listing.check(may_exist=batch.on_exists != "error")
+        _make_folder(batch.out_dir)
+        summary = _run(work, batch, listing, quiet=quiet, as_json=as_json)
+        total = len(listing)
+    _warn(summary)
+    if as_json:
+        show_json({"summary": {"files": total, **summary.as_dict()}})
+    elif not quiet:
+        from convcli.cli.render.batch import show_summary
+
+        show_summary(summary, total, batch.out_dir)
+    _end(summary, total)
 
 
-def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
-    """Refuse what only a batch can do, where no folder is given for it."""
-    for name in typed(*_NEEDS_FOLDER):
-        if name not in shared:
-            flag = _NEEDS_FOLDER[name]
-            raise click.UsageError(f"{flag} is for many pictures: add --out-dir DIR")
-    if len(names) < _PAIR:
-        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
-    if len(names) > _PAIR:
-        raise click.UsageError(
-            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
-            f"{names[-1]}): add --out-dir DIR to filter many pictures"
+def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bool) -> Summary:
+    executor = _executor(work, batch, len(listing))
+    interrupted = False
+
+    def stop() -> None:
+        nonlocal interrupted
+        interrupted = True
+        executor.stop()
+
+    silent = quiet or (as_json and sys.stdout.isatty())
+    progress = progress_for(batch.progress, len(listing), silent=silent)
+
+    def tell(outcome: Outcome, summary: Summary) -> None:
+        progress.show(summary)
+        if as_json:
+            show_json(outcome.as_dict())
+
+    with closing(progress), stopping_first(stop):
+        summary = run_batch(executor, work, listing, tell, fail_fast=batch.fail_fast)
+    summary.interrupted = interrupted
+    return summary
+
+
+def _executor(work: Work, batch: Batch, files: int) -> Executor:
+    if batch.cluster is not None:
+        from convcli.scale.cluster import DaskExecutor
+
+        return DaskExecutor(batch.cluster, batch.retries, batch.memory)
+    jobs, cores = work.options.jobs, available_cores()
+    if jobs is not None and jobs > cores:
+        warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
+    return LocalExecutor(*shares(files, jobs), memory=batch.memory)
+
+
+# ------------------------------------------------------------------ inputs
+
+
+def _jobs(work: Work, batch: Batch) -> Iterator[Job]:
+    template = Template(DEFAULT if batch.template is None else batch.template, work.kind)
+    return (template.job(one, batch.out_dir) for one in _found(work, batch))
+
+
+def _found(work: Work, batch: Batch) -> Iterator[Found]:
+    yield from found(
+        batch.names,
+        work.reading.takes,
+        recursive=batch.recursive,
+        besides=batch.out_dir,
+    )
+    if batch.files_from is not None:
+        with _list(batch.files_from) as stream:
+            yield from listed(stream)
+
+
+@contextmanager
+def _list(name: str) -> Iterator[BinaryIO]:
+    if name == STANDARD:
+        if sys.stdin.isatty():
+            raise click.UsageError(
+                "--files-from is - but standard input is a terminal: use a pipe or a file"
+            )
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(name).open("rb")  # noqa: SIM115 - it is closed below
+    except OSError as error:
+        raise BatchError(
+            f"{name}: the list cannot be read: {error.strerror}: name a file with a name a line"
+        ) from None
+    with stream:
+        yield stream
+
+
+def _make_folder(out_dir: str) -> None:
+    try:
+        places.make_folder(out_dir)
+    except OSError as error:
+        raise BatchError(
+            f"{out_dir}: the folder cannot be made: {error.strerror}: name another"
+        ) from None
+
+
+# ------------------------------------------------------------------ the end
+
+
+def _warn(summary: Summary) -> None:
+    warn(
+        f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
+    )
+
+
+def _end(summary: Summary, total: int) -> None:
+    failed = summary.counts[Status.FAILED]
+    if failed and not summary.interrupted:
+        first = summary.failures[0]
+        raise click.ClickException(
+            f"{failed:,} of {total:,} files failed; the first: {first.job.source}: "
+            f"{first.reason}"
         )
-    pattern = is_pattern(names[0]) and not is_url(names[0])
-    if pattern and not _exists(names[0]):
-        raise click.UsageError(
-            f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
-        )
-
-
-def _exists(name: str) -> bool:
-    from pathlib import Path  # noqa: PLC0415 - it takes 3 ms
-
-    return Path(name).exists()
+    click.get_current_context().exit(summary.return_code)

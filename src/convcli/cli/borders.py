@@ -4,18 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import gray_option, json_option, option
-from convcli.cli.outcome import refuse_terminals
-from convcli.cli.pictures import reads_a_picture
+from convcli.cli.options import Command, gray_option, json_option, option
+from convcli.cli.output import refuse_terminals, show_json
+from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
-    from convcli.images import Reading
-    from convcli.kernels import Kernel
-    from convcli.lessons.border_strips import Strip
+    from convcli.images.policy import Reading
+    from convcli.kernels.kernel import Kernel
+    from convcli.lessons.borders import Strip
 
 _WIDTH, _WIDEST = 3, 40
 """Pixels of padding that are drawn, and at most: half a terminal."""
@@ -85,15 +83,15 @@ def _show_modes(width: int, *, as_json: bool) -> None:
         raise click.UsageError(
             f"--width: expected at most {_WIDEST}, got {width}: use a smaller one"
         )
-    from convcli.borders import Border  # noqa: PLC0415 - NumPy
-    from convcli.lessons.border_strips import NAMES_ELSEWHERE, drawn  # noqa: PLC0415 - NumPy
+    from convcli.borders import Border
+    from convcli.lessons.borders import NAMES_ELSEWHERE, drawn
 
     rows = [(mode.value, drawn(mode, width), *NAMES_ELSEWHERE[mode]) for mode in Border]
     if as_json:
         keys = ("name", "drawn", *(tool.lower() for tool in _TOOLS))
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+    from convcli.cli.render.tables import show_table
 
     show_table("Border modes", ("name", "drawn", *_TOOLS), rows)
 
@@ -107,10 +105,10 @@ def _show_strips(
     png: str | None,
     as_json: bool,
 ) -> None:
-    from convcli.filtering import Options  # noqa: PLC0415 - NumPy
-    from convcli.images.canvas_files import check_canvas_target, write_canvas  # noqa: PLC0415
-    from convcli.lessons import border_strips as lesson  # noqa: PLC0415 - NumPy
-    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+    from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.lessons import borders as lesson
+    from convcli.lessons.pictures import read_picture_at
+    from convcli.pipeline.options import Options
 
     if png is not None:
         check_canvas_target(png, moving=False)
@@ -122,7 +120,7 @@ def _show_strips(
     if as_json:
         show_json(_document(strips, count) | {"image": image, "png": png})
         return
-    from convcli.cli.render_borders import show_strips  # noqa: PLC0415 - rich only here
+    from convcli.cli.render.borders import show_strips
 
     show_strips(strips, count, picture.white)
 

@@ -8,19 +8,20 @@ from typing import Any
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
-from convcli.cli.options import json_option, option, quiet_option
-from convcli.lessons.sequences import (
+from convcli.cli.options import Command, json_option, option, quiet_option
+from convcli.cli.output import show_json
+from convcli.lessons.sequences.convolve import (
     Mode,
+    cheaper_by_fft,
+    convolve_exactly,
+    kept,
+    operations,
+)
+from convcli.lessons.sequences.numbers import (
     Number,
     SequenceError,
     carried,
-    cheaper_by_fft,
-    convolve_exactly,
     digits_unlimited,
-    kept,
-    operations,
     parse_die,
     parse_digits,
     parse_sequence,
@@ -158,8 +159,8 @@ def _plain(values: list[Any]) -> list[Any]:
 
 
 def _show(left: list[Any], right: list[Any], sums: dict[int, Number], reading: str) -> None:
-    from convcli.cli import render_sequences as render  # noqa: PLC0415 - rich only here
-    from convcli.cli.render import show_lines  # noqa: PLC0415 - the same
+    from convcli.cli.render import sequences as render
+    from convcli.cli.render.tables import show_lines
 
     result = list(sums.values())
     render.show_products(left, right, reading)

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType
-from convcli.cli.options import gray_option, json_option, option, window_options
-from convcli.cli.pictures import reads_a_picture
+from convcli.cli.options import Command, gray_option, json_option, option, window_options
+from convcli.cli.output import show_json
+from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import PointType
-from convcli.geometry import Pair
+from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images import Reading
-    from convcli.kernels import Kernel, Operator
+    from convcli.images.policy import Reading
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
     from convcli.lessons.equivariance import Difference
 
 
@@ -56,9 +56,9 @@ def command(
     Away from the border they agree: convolution is translation equivariant. With a
     stride s they do so only for shifts by multiples of s.
     """
-    from convcli.filtering import Options  # noqa: PLC0415 - NumPy
-    from convcli.lessons.equivariance import compare_orders, compare_steps  # noqa: PLC0415
-    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+    from convcli.lessons.equivariance import compare_orders, compare_steps
+    from convcli.lessons.pictures import read_picture_at
+    from convcli.pipeline.options import Options
 
     picture = read_picture_at(image, reading)
     options = Options(**settings)
@@ -73,8 +73,8 @@ def command(
 
 
 def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:
-    from convcli.cli.render import show, show_table  # noqa: PLC0415 - rich only where it prints
-    from convcli.lessons.equivariance import verdict  # noqa: PLC0415 - NumPy
+    from convcli.cli.render.tables import show, show_table
+    from convcli.lessons.equivariance import verdict
 
     show_table(
         f"{name}: shift then filter, against filter then shift",

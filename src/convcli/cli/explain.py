@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.documents import show_json
 from convcli.cli.filter_options import options_from
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import OperandType, layout_option
 from convcli.cli.options import (
+    Command,
     bias_option,
     combine_option,
     flip_option,
@@ -18,13 +17,15 @@ from convcli.cli.options import (
     range_option,
     window_options,
 )
-from convcli.cli.pictures import alpha_option, reads_a_picture
+from convcli.cli.output import show_json
+from convcli.cli.picture_options import alpha_option, reads_a_picture
 from convcli.cli.types import PointType
-from convcli.geometry import Pair
+from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images import Reading
-    from convcli.kernels import Kernel, Operator
+    from convcli.images.policy import Reading
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
 
 
 @click.command(
@@ -82,10 +83,10 @@ def command(
     operator (sobel, sobel-x+sobel-y) each kernel's answer is shown, and how they become
     one.
     """
-    from convcli.images.canvas_files import check_canvas_target, write_canvas  # noqa: PLC0415
-    from convcli.lessons.explain import explain, first_channels  # noqa: PLC0415 - NumPy
-    from convcli.lessons.explain_drawing import draw  # noqa: PLC0415 - NumPy
-    from convcli.lessons.pictures import read_picture_at  # noqa: PLC0415 - NumPy
+    from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.lessons.explain.drawing import draw
+    from convcli.lessons.explain.explain import explain, first_channels
+    from convcli.lessons.pictures import read_picture_at
 
     if png is not None:
         check_canvas_target(png, moving=False)
@@ -98,7 +99,7 @@ def command(
         document = {"kernel": kernel.name, "image": image, "png": png}
         show_json(document | {"channels": [one.as_dict() for one in found]})
         return
-    from convcli.cli.render_explain import show_explanation  # noqa: PLC0415 - rich only here
+    from convcli.cli.render.explain import show_explanation
 
     for one in found:
         show_explanation(one, kernel.name)

@@ -1,5 +1,6 @@
-"""How pictures are filtered: kernels, output maps, pixels."""
+"""Options of filtering, and of the engine."""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +15,82 @@ from convcli.cli.options import (
     option,
     range_option,
 )
+from convcli.cli.output import show_json
 from convcli.cli.types import whole
+from convcli.text import counted
+from convcli.threads import available_cores
 
 if TYPE_CHECKING:
-    from convcli.filtering import Options
+    from convcli.engine.planner import Plan
+    from convcli.pipeline.options import Options
+
+
+_METHODS = ("auto", "direct", "separable", "gemm", "fft")
+
+
+def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--method``, ``--jobs`` and ``--plan``."""
+    for decorate in (
+        option(
+            "--plan",
+            "plan_only",
+            is_flag=True,
+            section="Engine",
+            help="Say how it would be computed, and why; compute and write nothing.",
+        ),
+        option(
+            "--jobs",
+            type=whole(1),
+            section="Engine",
+            help="Cores to use, by threads or, for many pictures, processes; all that may be "
+            "used where it is left out.",
+        ),
+        option(
+            "--method",
+            type=click.Choice(_METHODS),
+            default="auto",
+            show_default=True,
+            section="Engine",
+            help="Kind of strategy; fails where it cannot serve.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> None:
+    """Print plans: what was considered, what was chosen and why."""
+    threads = jobs or available_cores()
+    if as_json:
+        show_json([plan.as_dict(threads) for plan in plans])
+        return
+    from convcli.cli.render.tables import show_facts, show_table
+
+    for plan in (one.on(threads) for one in plans):
+        strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
+        facts = [
+            ("strategy", f"{strategy.name}, method {strategy.method.value}"),
+            ("why", plan.why),
+            (
+                "tile",
+                f"{strategy.columns} × {strategy.rows} outputs, {plan.tile_count:,} tiles",
+            ),
+            ("computes in", plan.working.name),
+            ("memory", f"{memory:.1f} MiB on {counted(plan.threads(threads), 'thread')}"),
+        ]
+        show_facts(f"Plan for {plan.problem.kernel.name}", facts)
+        rows = [
+            (
+                c.name,
+                c.method.value,
+                f"{c.nanoseconds:.2f}" if c.nanoseconds else "-",
+                c.refusal,
+            )
+            for c in plan.considered
+        ]
+        headings = ("considered", "method", "ns a value", "cannot serve because of")
+        show_table("Estimates for one thread", headings, rows, numbers=(2,))
+
 
 _COLORMAPS = ("gray", "viridis", "magma", "diverging")
 
@@ -78,10 +151,11 @@ filter_options = group(
 
 def options_from(settings: dict[str, Any]) -> "Options":
     """Return how to filter, from what is left of a command's settings."""
-    from convcli.engine import Method  # noqa: PLC0415 - they import NumPy
-    from convcli.filtering import Alpha, Colormap, Options, Range  # noqa: PLC0415 - the same
-    from convcli.images import Depth  # noqa: PLC0415 - the same
-    from convcli.kernels import Combine  # noqa: PLC0415 - the same
+    from convcli.engine.strategies.base import Method
+    from convcli.images.picture import Depth
+    from convcli.kernels.operator import Combine
+    from convcli.pipeline.colormaps import Colormap
+    from convcli.pipeline.options import Alpha, Options, Range
 
     kinds = {
         "range": Range,

@@ -4,16 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType, layout_option
-from convcli.cli.options import json_option, option
-from convcli.cli.pictures import reads_a_picture
+from convcli.cli.options import Command, json_option, option
+from convcli.cli.output import show_json
+from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
-    from convcli.images import Reading
-    from convcli.kernels import Kernel
+    from convcli.images.policy import Reading
+    from convcli.kernels.kernel import Kernel
 
 
 @click.command(
@@ -70,7 +69,7 @@ def command(
     its mean taken off. The picture is made grey. Of places closer than half a kernel,
     the best is listed.
     """
-    from convcli.filtering import find_in_file  # noqa: PLC0415 - it imports NumPy
+    from convcli.pipeline.find import find_in_file
 
     matches = find_in_file(
         kernel, source, top=top, normalized=normalized, target=mark, reading=reading
@@ -80,6 +79,6 @@ def command(
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}
         show_json({**document, "matches": found})
         return
-    from convcli.cli.render_kernels import show_matches  # noqa: PLC0415 - rich
+    from convcli.cli.render.kernels import show_matches
 
     show_matches(f"{kernel.name} in {source}", matches)

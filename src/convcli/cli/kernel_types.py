@@ -10,7 +10,9 @@ from convcli.cli.options import option
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from convcli.kernels import Archive, Kernel, Layout, Operator
+    from convcli.kernels.formats.read import Archive
+    from convcli.kernels.kernel import Kernel, Layout
+    from convcli.kernels.operator import Operator
 
 _Value = TypeVar("_Value")
 
@@ -27,7 +29,7 @@ class _SpecType(click.ParamType[_Value, Any]):
         incomplete: str,
     ) -> "list[CompletionItem[Any]]":
         """Complete names, and files where no name fits."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells only
+        from click.shell_completion import CompletionItem
 
         names: list[CompletionItem[Any]] = [
             CompletionItem(name, help=about)
@@ -42,7 +44,8 @@ class _SpecType(click.ParamType[_Value, Any]):
 
     def known(self) -> list[tuple[str, str]]:
         """Return the names that may stand here, and what they do."""
-        from convcli.kernels import CATALOGUE, OPERATORS  # noqa: PLC0415 - they import NumPy
+        from convcli.kernels.catalogue.entry import CATALOGUE
+        from convcli.kernels.catalogue.operators import OPERATORS
 
         kernels = [(entry.name, entry.description) for entry in CATALOGUE.values()]
         operators = [(entry.name, entry.description) for entry in OPERATORS.values()]
@@ -59,7 +62,8 @@ class KernelType(_SpecType["Kernel"]):
         ctx: click.Context | None,
     ) -> "Kernel":
         """Return the kernel."""
-        from convcli.kernels import Kernel, kernel_from  # noqa: PLC0415 - they import NumPy
+        from convcli.kernels.kernel import Kernel
+        from convcli.kernels.spec import kernel_from
 
         return value if isinstance(value, Kernel) else kernel_from(value, layout=_layout(ctx))
 
@@ -74,7 +78,7 @@ class OperandType(_SpecType["Kernel | Operator"]):
         ctx: click.Context | None,
     ) -> "Kernel | Operator":
         """Return the kernel or the operator."""
-        from convcli.kernels import operand_from  # noqa: PLC0415 - they import NumPy
+        from convcli.kernels.spec import operand_from
 
         return operand_from(value, layout=_layout(ctx)) if isinstance(value, str) else value
 
@@ -89,7 +93,8 @@ class NameType(_SpecType["Kernel | Operator | Archive"]):
         ctx: click.Context | None,
     ) -> "Kernel | Operator | Archive":
         """Return the operand, or what the file holds."""
-        from convcli.kernels import archive_at, operand_from  # noqa: PLC0415 - NumPy
+        from convcli.kernels.formats.read import archive_at
+        from convcli.kernels.spec import operand_from
 
         archive = archive_at(str(value))
         return operand_from(str(value), layout=_layout(ctx)) if archive is None else archive
@@ -119,6 +124,6 @@ def _keep_layout(ctx: click.Context, _: click.Parameter, value: str) -> None:
 
 
 def _layout(ctx: click.Context | None) -> "Layout":
-    from convcli.kernels import Layout  # noqa: PLC0415 - kernels import NumPy
+    from convcli.kernels.kernel import Layout
 
     return Layout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")

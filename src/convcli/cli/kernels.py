@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import NameType, layout_option
-from convcli.cli.options import json_option, option
+from convcli.cli.options import Command, json_option, option
+from convcli.cli.output import show_json
 
 if TYPE_CHECKING:
-    from convcli.kernels import Archive, Entry, Kernel, Operator
+    from convcli.kernels.catalogue.entry import Entry
+    from convcli.kernels.formats.read import Archive
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
 
 _FORMATS = ("json", "vips", "imagemagick", "ffmpeg", "svg", "npy", "npz", "numpy", "torch")
 
@@ -78,13 +80,13 @@ def command(
     file without ::TENSOR is listed.
     """
     if schema:
-        from convcli.kernels.formats.schema import schema as published  # noqa: PLC0415 - NumPy
+        from convcli.kernels.formats.json_text import schema as published
 
         click.echo(json.dumps(published(), indent=2))
     elif export:
         _export(_kernel(found, "--export"), export, output)
     elif png is not None:
-        from convcli.filtering.figures import draw  # noqa: PLC0415 - it imports Pillow
+        from convcli.pipeline.kernel_figures import draw
 
         draw(_operand(found, "--png"), png)
     elif as_json:
@@ -94,8 +96,9 @@ def command(
 
 
 def _show(found: "Kernel | Operator | Archive | None") -> None:
-    from convcli.cli import render_kernels as render  # noqa: PLC0415 - rich, where it prints
-    from convcli.kernels import Archive, Operator  # noqa: PLC0415 - they import NumPy
+    from convcli.cli.render import kernels as render
+    from convcli.kernels.formats.read import Archive
+    from convcli.kernels.operator import Operator
 
     if found is None:
         render.show_catalogue()
@@ -108,7 +111,7 @@ def _show(found: "Kernel | Operator | Archive | None") -> None:
 
 
 def _operand(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel | Operator":
-    from convcli.kernels import Archive  # noqa: PLC0415 - it imports NumPy
+    from convcli.kernels.formats.read import Archive
 
     if found is None:
         raise click.UsageError(f"{name} needs the NAME of a kernel")
@@ -118,7 +121,7 @@ def _operand(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel 
 
 
 def _kernel(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
-    from convcli.kernels import Operator  # noqa: PLC0415 - it imports NumPy
+    from convcli.kernels.operator import Operator
 
     operand = _operand(found, name)
     if isinstance(operand, Operator):
@@ -128,8 +131,8 @@ def _kernel(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
 
 
 def _export(kernel: "Kernel", form: str, output: str) -> None:
-    from convcli.kernels import export  # noqa: PLC0415 - it imports NumPy
-    from convcli.storage import replacing  # noqa: PLC0415 - only where it writes
+    from convcli.kernels.formats.read import export
+    from convcli.storage.atomic import replacing
 
     data = export(kernel, form)
     if output == "-" and isinstance(data, bytes) and sys.stdout.isatty():
@@ -142,7 +145,8 @@ def _export(kernel: "Kernel", form: str, output: str) -> None:
 
 
 def _document(found: "Kernel | Operator | Archive | None") -> Any:
-    from convcli.kernels import Archive, Operator  # noqa: PLC0415 - they import NumPy
+    from convcli.kernels.formats.read import Archive
+    from convcli.kernels.operator import Operator
 
     if found is None:
         return _catalogue()
@@ -159,7 +163,8 @@ def _document(found: "Kernel | Operator | Archive | None") -> Any:
 
 
 def _catalogue() -> list[dict[str, Any]]:
-    from convcli.kernels import CATALOGUE, OPERATORS  # noqa: PLC0415 - they import NumPy
+    from convcli.kernels.catalogue.entry import CATALOGUE
+    from convcli.kernels.catalogue.operators import OPERATORS
 
     kernels = [_entry(entry) for entry in CATALOGUE.values()]
     operators = [
@@ -197,8 +202,8 @@ def _entry(entry: "Entry") -> dict[str, Any]:
 
 
 def _read(kernel: "Kernel") -> dict[str, Any]:
-    from convcli.filtering.kernel_facts import strategy_of  # noqa: PLC0415 - it imports NumPy
-    from convcli.kernels.reading import frequency_response, read  # noqa: PLC0415 - the same
+    from convcli.kernels.analysis import frequency_response, read
+    from convcli.pipeline.kernel_figures import strategy_of
 
     document: dict[str, Any] = {
         "name": kernel.name,

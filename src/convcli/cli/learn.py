@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
-from convcli.cli.options import json_option, option, quiet_option, typed
-from convcli.cli.outcome import refuse_terminals, warn
-from convcli.cli.pictures import reads_a_picture
+from convcli.cli.options import Command, json_option, option, quiet_option, typed
+from convcli.cli.output import refuse_terminals, show_json, warn
+from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import PairType
-from convcli.geometry import Pair
+from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images import Reading
-    from convcli.lessons.learning import Learnt
+    from convcli.images.policy import Reading
+    from convcli.lessons.learning.learn import Learnt
 
 
 @click.command(
@@ -118,14 +116,10 @@ def command(
 
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
     """
-    from convcli.lessons.learning import (  # noqa: PLC0415 - NumPy
-        Schedule,
-        Sharing,
-        kernel_document,
-        learn,
-        task_for,
-    )
-    from convcli.lessons.pictures import read_values, write_json  # noqa: PLC0415 - NumPy
+    from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning.learn import kernel_document, learn
+    from convcli.lessons.learning.samples import Sharing, task_for
+    from convcli.lessons.pictures import read_values, write_json
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
@@ -150,7 +144,7 @@ def command(
     if as_json:
         show_json(_document(learnt, source, target, method, output))
     elif not quiet:
-        from convcli.cli.render_learn import show_learnt  # noqa: PLC0415 - rich only here
+        from convcli.cli.render.learn import show_learnt
 
         written = [path for path in (output, history) if path is not None]
         show_learnt(learnt, f"{source} → {target}", written)

@@ -5,23 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
 from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import json_option, option
-from convcli.cli.params_words import Row, alternatives, counted_as, document, show
+from convcli.cli.options import Command, json_option, option
+from convcli.cli.output import show_json
+from convcli.cli.render.params import Row, alternatives, counted_as, document, show
 from convcli.cli.types import PaddingType, PairType, whole
 from convcli.errors import GeometryError
-from convcli.geometry import (
-    Padding,
-    Pair,
-    Volume,
-    convolution_layer,
-    window,
-)
+from convcli.geometry.layers import Volume, convolution_layer
+from convcli.geometry.window import Padding, Pair, window
 
 if TYPE_CHECKING:
-    from convcli.kernels import Kernel
+    from convcli.kernels.kernel import Kernel
 
 
 @click.command(

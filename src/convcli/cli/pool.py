@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.filter_options import options_from
-from convcli.cli.help import Command
 from convcli.cli.options import (
+    Command,
     dilation_option,
     gray_option,
     json_option,
@@ -15,8 +15,8 @@ from convcli.cli.options import (
     quiet_option,
     strict_option,
 )
-from convcli.cli.outcome import refuse_terminals, report_outcome
-from convcli.cli.pictures import (
+from convcli.cli.output import refuse_terminals, report_outcome
+from convcli.cli.picture_options import (
     pixel_options,
     reading_from,
     reading_options,
@@ -24,7 +24,7 @@ from convcli.cli.pictures import (
     saving_options,
 )
 from convcli.cli.types import BorderType, PairType
-from convcli.geometry import Padding, Pair, window
+from convcli.geometry.window import Padding, Pair, window
 
 if TYPE_CHECKING:
     from convcli.borders import Border
@@ -101,8 +101,7 @@ def command(
     wins a maximum, and counts as zeros in an average. A - is standard input or output;
     an OUTPUT that ends in .npy gets floats.
     """
-    from convcli.lessons.pool import pool_file  # noqa: PLC0415 - NumPy
-    from convcli.lessons.pooling import Kind, Pooling  # noqa: PLC0415 - NumPy
+    from convcli.lessons.pool import Kind, Pooling, pool_file
 
     refuse_terminals(source, target)
     reading, saving = reading_from(settings), saving_from(settings)

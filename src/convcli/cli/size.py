@@ -1,14 +1,16 @@
 """`convcli size`: the magic formula, filled in."""
 
+import secrets
+import sys
+
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
-from convcli.cli.options import json_option, option, quiet_option, typed
-from convcli.cli.plain import say
-from convcli.cli.size_words import Side, document, explained, refusal
+from convcli.cli.options import Command, json_option, option, quiet_option, typed
+from convcli.cli.output import say, show_json
+from convcli.cli.render.size import Side, document, explained, refusal
 from convcli.cli.types import PaddingType, PairType, whole
-from convcli.geometry import Axis, Padding, Pair, window
+from convcli.geometry.window import Axis, Padding, Pair, window
+from convcli.lessons.quiz import Question, is_number, questions
 
 _WINDOW = {"width", "height", "kernel", "stride", "padding", "dilation"}
 _TAKEN = {
@@ -148,8 +150,6 @@ def command(
     if way == "common":
         return _show_common(width or height or 32, as_json=as_json)
     if way == "quiz":
-        from convcli.cli.quiz import run_quiz  # noqa: PLC0415 - only where it is asked for
-
         return run_quiz(seed, count, as_json=as_json)
     if width is None or kernel is None:
         missing = "--w" if width is None else "--k"
@@ -159,12 +159,12 @@ def command(
     if height is not None:
         sides.append(Side("H", height, slide.rows))
     if way == "transposed":
-        from convcli.cli.size_rules import show_transposed  # noqa: PLC0415 - as above
+        from convcli.cli.size_rules import show_transposed
 
         return show_transposed(sides, extra, quiet=quiet, as_json=as_json)
     answered = floor or all(side.clean for side in sides)
     if way == "compare":
-        from convcli.cli.size_rules import show_rules  # noqa: PLC0415 - as above
+        from convcli.cli.size_rules import show_rules
 
         show_rules(sides, same=padding == "same", as_json=as_json)
     elif as_json:
@@ -213,7 +213,7 @@ def _show_common(size: int, *, as_json: bool) -> int:
         keys = ("setting", "k", "s", "p", "output", "effect")
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
         return 0
-    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+    from convcli.cli.render.tables import show_table
 
     show_table(
         f"Common settings, W = {size}",
@@ -222,3 +222,69 @@ def _show_common(size: int, *, as_json: bool) -> int:
         numbers=(1, 2, 3, 4),
     )
     return 0
+
+
+_SEEDS = 10_000
+
+
+def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
+    """Ask questions on the terminal, or take the answers from standard input, a line each.
+
+    What is no number is asked for again. With `as_json` all answers are read first, and
+    one object is printed. Returns the exit status.
+    """
+    chosen = secrets.randbelow(_SEEDS) if seed is None else seed
+    asked = questions(chosen, count)
+    if as_json:
+        _document(asked, chosen)
+        return 0
+    say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}.")
+    right = 0
+    for number, question in enumerate(asked, start=1):
+        say(f"\n{number}. {question.text}")
+        given = _answer()
+        if given is None:
+            say("No more answers: the rest is not counted as right.")
+            break
+        right += question.is_right(given)
+        _judge(question, given)
+    say(f"\n{right} of {count} right.")
+    return 0
+
+
+def _answer() -> str | None:
+    """Return the next answer that is a number; None at the end of standard input."""
+    while True:
+        click.echo("> ", nl=False)
+        line = sys.stdin.readline()
+        if not sys.stdin.isatty() or not line:
+            click.echo(line.rstrip("\n"))
+        if not line or is_number(line):
+            return line or None
+        say("That is no number: answer again.")
+
+
+def _judge(question: Question, given: str) -> None:
+    if question.is_right(given):
+        word = click.style("Right.", fg="green", bold=True)
+    else:
+        word = click.style(f"No: {question.answer}.", fg="red", bold=True)
+    say(f"{word} {question.explanation}")
+
+
+def _document(asked: list[Question], seed: int) -> None:
+    lines = sys.stdin.read().splitlines() if not sys.stdin.isatty() else []
+    numbers = [line for line in lines if is_number(line)]
+    given = [*numbers, *[None] * len(asked)][: len(asked)]
+    entries = [
+        {
+            "question": question.text,
+            "given": answer,
+            "answer": question.answer,
+            "right": answer is not None and question.is_right(answer),
+            "explanation": question.explanation,
+        }
+        for question, answer in zip(asked, given, strict=True)
+    ]
+    right = sum(bool(entry["right"]) for entry in entries)
+    show_json({"seed": seed, "count": len(asked), "right": right, "questions": entries})

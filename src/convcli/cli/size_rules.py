@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.plain import say
-from convcli.cli.size_words import NAMES, Side
-from convcli.geometry import Axis, Pair, ceil_padding, transposed_size
-from convcli.wording import counted
+from convcli.cli.output import say, show_json
+from convcli.cli.render.size import NAMES, Side
+from convcli.geometry.sizes import ceil_padding, transposed_size
+from convcli.geometry.window import Axis, Pair
+from convcli.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
         pairs = zip(sides, found, strict=True)
         show_json({s.letter: [asdict(rule) for rule in rules] for s, rules in pairs})
         return
-    from convcli.cli.render import show_table  # noqa: PLC0415 - rich only where it prints
+    from convcli.cli.render.tables import show_table
 
     for side, rules in zip(sides, found, strict=True):
         before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")

@@ -4,19 +4,12 @@ from pathlib import Path
 
 import click
 
-from convcli.cli.documents import show_json
-from convcli.cli.help import Command
-from convcli.cli.options import json_option, option
-from convcli.geometry import Volume
-from convcli.lessons.stacks import (
-    PRESETS,
-    LayerSpec,
-    Stack,
-    layers_from,
-    read_stack,
-    stack_of,
-    volume_from,
-)
+from convcli.cli.options import Command, json_option, option
+from convcli.cli.output import show_json
+from convcli.geometry.layers import Volume
+from convcli.lessons.stacks.presets import PRESETS, read_stack
+from convcli.lessons.stacks.spec import LayerSpec, layers_from, volume_from
+from convcli.lessons.stacks.stack import Stack, stack_of
 
 
 @click.command(
@@ -106,7 +99,7 @@ def _show(stack: Stack, *, as_json: bool) -> None:
     if as_json:
         show_json(stack.as_dict())
         return
-    from convcli.cli.render_stack import show_stack  # noqa: PLC0415 - rich only here
+    from convcli.cli.render.stack import show_stack
 
     show_stack(stack)
 
@@ -115,6 +108,6 @@ def _compare(one: Stack, other: Stack, *, as_json: bool) -> None:
     if as_json:
         show_json({"first": one.as_dict(), "second": other.as_dict()})
         return
-    from convcli.cli.render_stack import show_comparison  # noqa: PLC0415 - rich only here
+    from convcli.cli.render.stack import show_comparison
 
     show_comparison(one, other)

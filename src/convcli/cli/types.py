@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convcli.errors import GeometryError
-from convcli.geometry import Padding, Pair
+from convcli.geometry.window import Padding, Pair
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -36,7 +36,7 @@ class _WordType(click.ParamType[_Value, Any]):
         incomplete: str,
     ) -> "list[CompletionItem[Any]]":
         """Complete the words."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - for shells only
+        from click.shell_completion import CompletionItem
 
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
@@ -84,7 +84,7 @@ class PaddingType(_WordType[Padding]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Padding:
-        """Return what `convcli.geometry.window` takes."""
+        """Return what `convcli.geometry.window.window` takes."""
         if value == "same" or value == "valid":  # noqa: PLR1714 - mypy narrows only this form
             word: Padding = value
             return word
@@ -105,7 +105,7 @@ class BorderType(_WordType["Border"]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> "Border":
         """Return the border mode."""
-        from convcli.borders import border_named  # noqa: PLC0415 - borders import NumPy
+        from convcli.borders import border_named
 
         try:
             return border_named(value)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.borders import Border
-from convcli.engine.plan import Plan, method_named, plan
+from convcli.engine.buffers import recycled_array
+from convcli.engine.planner import Plan, method_named, plan
 from convcli.engine.problem import problem_for
-from convcli.engine.results import recycled_array
-from convcli.engine.run import run
-from convcli.engine.strategies import Method
+from convcli.engine.strategies.base import Method
+from convcli.engine.worker import run
 from convcli.errors import GeometryError, ImageError
-from convcli.geometry import IntOrPair, Padding, window
-from convcli.kernels import Kernel
+from convcli.geometry.window import IntOrPair, Padding, window
+from convcli.kernels.kernel import Kernel
 
 _PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
 """Settings of which two that are equal, and of one type, are the same."""

@@ -10,10 +10,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from convcli.borders import Border, border_named
 from convcli.errors import GeometryError, ImageError, KernelError
-from convcli.geometry import Window
-from convcli.kernels import Kernel
-from convcli.records import Record
-from convcli.wording import counted
+from convcli.geometry.window import Window
+from convcli.kernels.kernel import Kernel
+from convcli.text import counted
+from convcli.values import Record
 
 Shape: TypeAlias = tuple[int, int, int]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
 from convcli.engine.problem import Problem
-from convcli.geometry import Axis
-from convcli.records import Record
+from convcli.geometry.window import Axis
+from convcli.values import Record
 
 Values = NDArray[Any]
 Load: TypeAlias = Callable[[Values, int], None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcli.errors import ImageError
 from convcli.images.picture import Depth, Picture
-from convcli.records import Record
+from convcli.values import Record
 
 if TYPE_CHECKING:
     from pathlib import Path

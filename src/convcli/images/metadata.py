@@ -5,10 +5,10 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from convcli.images.faults import FAULTS
 from convcli.images.formats import FORMATS
 from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
+from convcli.images.policy import FAULTS
 
 _KEPT = (
     0x010E,  # ImageDescription
@@ -128,7 +128,7 @@ def _dpi(value: object) -> tuple[float, float] | None:
 def _subsampling(image: Image.Image) -> int | None:
     if image.format not in _JPEGS:
         return None
-    from PIL import JpegImagePlugin  # noqa: PLC0415 - it takes 3 ms
+    from PIL import JpegImagePlugin
 
     sampling = JpegImagePlugin.get_sampling(image)
     return sampling if sampling >= 0 else None

@@ -10,7 +10,7 @@ from PIL import Image
 
 from convcli.errors import ImageError
 from convcli.images.picture import Picture, Pixels
-from convcli.records import Record
+from convcli.values import Record
 
 _FEW_PIXELS = 2**20
 """Up to which copies of an image do not matter."""
@@ -201,7 +201,7 @@ def _converted(image: Image.Image, target: str) -> Image.Image:
 
 def _through(image: Image.Image, profile: bytes) -> Image.Image | None:
     """Convert a CMYK image to sRGB as its profile says; None where that is none."""
-    from PIL import ImageCms  # noqa: PLC0415 - few pictures are CMYK
+    from PIL import ImageCms
 
     try:
         return ImageCms.profileToProfile(

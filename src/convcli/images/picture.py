@@ -1,4 +1,4 @@
-"""Pixels and what their file said about them."""
+"""A picture: pixels and what their file said."""
 
 import enum
 from typing import Any, TypeAlias
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.records import Record, replace
+from convcli.values import Record, replace
 
 Pixels: TypeAlias = NDArray[Any]
 
@@ -204,3 +204,51 @@ class Document(Record):
     def is_animated(self) -> bool:
         """Whether there is more than one frame."""
         return len(self.frames) > 1
+
+
+_CODE_KNEE, _LIGHT_KNEE = 0.04045, 0.0031308
+_SLOPE, _OFFSET, _EXPONENT = 12.92, 0.055, 2.4
+
+
+def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
+    """Return the light that sRGB codes stand for.
+
+    Parameters
+    ----------
+    codes : ndarray
+        Pixels; `white` is the largest.
+    white : int
+        What stands for full light, in the result as well.
+
+    Returns
+    -------
+    ndarray of float32, same shape
+
+    Examples
+    --------
+    >>> to_linear(np.array([0, 188, 255], np.uint8), 255).round(1).tolist()
+    [0.0, 128.1..., 255.0]
+    """
+    part = np.abs(codes.astype(np.float32)) / np.float32(white)
+    bent = ((part + _OFFSET) / (1 + _OFFSET)) ** _EXPONENT
+    light = np.where(part <= _CODE_KNEE, part / _SLOPE, bent)
+    return _signed(light, codes, white)
+
+
+def from_linear(light: NDArray[Any], white: int) -> NDArray[np.float32]:
+    """Return the sRGB codes of light: the inverse of `to_linear`, unrounded.
+
+    Examples
+    --------
+    >>> from_linear(np.array([0.0, 127.5, 255.0]), 255).round(1).tolist()
+    [0.0, 187.5..., 255.0]
+    """
+    part = np.abs(light.astype(np.float32)) / np.float32(white)
+    bent = (1 + _OFFSET) * part ** (1 / _EXPONENT) - _OFFSET
+    codes = np.where(part <= _LIGHT_KNEE, part * _SLOPE, bent)
+    return _signed(codes, light, white)
+
+
+def _signed(part: NDArray[Any], source: NDArray[Any], white: int) -> NDArray[np.float32]:
+    signed: NDArray[np.float32] = np.copysign(part * white, source).astype(np.float32)
+    return signed

@@ -1,4 +1,4 @@
-"""The frozen kernel: weights, bias, and what can be read from them."""
+"""The kernel: frozen weights, a 2-D grid or a filter bank, and what follows from them."""
 
 import enum
 from collections.abc import Sequence
@@ -9,13 +9,172 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import KernelError
-from convcli.kernels.checks import checked_bias, checked_weights
-from convcli.kernels.integers import IntegerForm, integers_of
-from convcli.records import Record
+from convcli.values import Record
+
+
+class Layout(enum.Enum):
+    """What the four axes of a bank mean."""
+
+    OIHW = "oihw"
+    """Outputs, inputs, rows, columns: torch, and ours."""
+    HWIO = "hwio"
+    """Rows, columns, inputs, outputs: TensorFlow, JAX."""
+
+    def to_oihw(self, bank: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a bank in our order; kernels of 2 dimensions as they are.
+
+        Examples
+        --------
+        >>> Layout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
+        (8, 2, 3, 5)
+        """
+        if self is Layout.OIHW or bank.ndim != 4:  # noqa: PLR2004 - a bank's axes
+            return bank
+        return bank.transpose(3, 2, 0, 1)
+
+
+MAX_WEIGHTS = 4 * 2**20
+"""The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
+
+
+def checked_weights(weights: ArrayLike) -> NDArray[np.float64]:
+    """Return weights as a new array of float64, shape (kh, kw) or (O, I, kh, kw).
+
+    Raises
+    ------
+    KernelError
+        If they are no kernel.
+    """
+    try:
+        given = np.asarray(weights)
+    except ValueError:
+        raise KernelError(
+            "weights: expected rows of equal length, got ragged lists: make all rows "
+            "equally long"
+        ) from None
+    if given.dtype.kind not in "biuf":
+        raise KernelError(
+            f"weights: expected real numbers, got dtype {given.dtype}: take the real part of "
+            "complex ones, and turn text into numbers"
+        )
+    if given.ndim not in (2, 4):
+        raise KernelError(
+            "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
+            f"got {given.ndim} dimensions of shape {given.shape}: write [[1, 2, 1]] for one row"
+        )
+    if given.size == 0:
+        raise KernelError(
+            f"weights: expected at least one, got the shape {given.shape}: add some"
+        )
+    if given.size > MAX_WEIGHTS:
+        raise KernelError(
+            f"weights: expected at most {MAX_WEIGHTS:,}, got {given.size:,}: split the bank"
+        )
+    grid = np.array(given, dtype=np.float64, order="C")
+    if not np.isfinite(grid).all():
+        place = np.argwhere(~np.isfinite(grid))[0].tolist()
+        raise KernelError(
+            f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
+            f"{grid[tuple(place)]}: replace it by a number"
+        )
+    return grid
+
+
+def checked_bias(
+    bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
+) -> tuple[float, ...]:
+    """Return a bias as numbers: none, one, or one for each of `outputs`.
+
+    Raises
+    ------
+    KernelError
+        If it is none of these.
+    """
+    if bias is None or (isinstance(bias, tuple) and not bias):
+        return ()
+    try:
+        values = np.asarray(bias, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise KernelError(
+            f"bias: expected numbers, got {bias!r}: give one, or one per output channel"
+        ) from None
+    if not np.isfinite(values).all():
+        raise KernelError(
+            f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
+        )
+    if values.ndim == 0:
+        return (float(values),)
+    if (
+        values.ndim > 1
+        or values.size == 0
+        or (outputs is not None and values.size not in (1, outputs))
+    ):
+        raise KernelError(
+            "bias: expected one number"
+            + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
+            + f"; got the shape {values.shape}: give as many as there are maps"
+        )
+    return tuple(float(value) for value in values)
+
+
+_TOLERANCE = 1e-9
+"""Below this part of a divisor its distance to a whole number is float noise."""
+
+_LARGEST_INTEGER = 2**31
+_LARGEST_DENOMINATOR = 64
+_SMALLEST = 1e-300
+"""Below it a divisor that makes whole numbers would be infinite."""
+
+
+class IntegerForm(Record):
+    """A kernel as integers over one divisor: weights = integers / divisor.
+
+    Attributes
+    ----------
+    integers : ndarray of int64
+        Same shape as the weights.
+    divisor : float
+        What the integers are divided by.
+    """
+
+    integers: NDArray[np.int64]
+    divisor: float
+
+
+def integers_of(weights: NDArray[np.float64]) -> IntegerForm | None:
+    """Return weights as integers over one divisor, or None where there is no such form."""
+    magnitudes = np.abs(weights[weights != 0])
+    if magnitudes.size == 0 or not (magnitudes % 1).any():
+        return _integers_over(weights, 1.0)
+    smallest = float(magnitudes.min())
+    if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
+        return None
+    for denominator in range(1, _LARGEST_DENOMINATOR + 1):
+        divisor = denominator / smallest
+        whole = round(min(divisor, _LARGEST_INTEGER))
+        form = _integers_over(weights, whole) if _near(divisor, whole) else None
+        if form is not None:
+            return form
+    return None
+
+
+def _near(value: float, whole: float) -> bool:
+    return abs(value - whole) <= _TOLERANCE * abs(whole)
+
+
+def _integers_over(weights: NDArray[np.float64], divisor: float) -> IntegerForm | None:
+    integers = np.rint(weights * divisor)
+    if np.abs(integers).max() >= _LARGEST_INTEGER:
+        return None
+    if not np.array_equal(integers / divisor, weights):
+        return None
+    exact = integers.astype(np.int64)
+    exact.flags.writeable = False
+    return IntegerForm(exact, float(divisor))
+
 
 Weights: TypeAlias = NDArray[np.float64]
 
-_TOLERANCE = 1e-9
 """Below this part of Σ|w| a sum of weights counts as zero: float noise, not intent."""
 
 _HASHED = 1024

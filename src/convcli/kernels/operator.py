@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel
-from convcli.records import Record
+from convcli.values import Record
 
 
 class Combine(enum.Enum):

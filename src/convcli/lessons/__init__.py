@@ -1,1 +1,1 @@
-"""What a student does with a convolution: one module a lesson, imported when it is used."""
+"""What convcli teaches: one module, or one folder, a lesson."""

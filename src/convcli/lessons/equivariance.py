@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from convcli.borders import Border, source_indices
 from convcli.errors import GeometryError
-from convcli.filtering import Alpha, Options, filter_picture
-from convcli.filtering.stages import Operand
-from convcli.geometry import Axis, Pair, window
-from convcli.images import Picture
-from convcli.kernels import Operator
+from convcli.geometry.window import Axis, Pair, window
+from convcli.images.picture import Picture
+from convcli.kernels.operator import Operator
 from convcli.lessons.pictures import differences, json_number
-from convcli.records import replace
+from convcli.pipeline.options import Alpha, Options
+from convcli.pipeline.run import filter_picture
+from convcli.pipeline.steps import Operand
+from convcli.values import replace
 
 Values = NDArray[Any]
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.filtering.files import read_source
-from convcli.images import Picture, Reading
-from convcli.storage import replacing
+from convcli.images.picture import Picture
+from convcli.images.policy import Reading
+from convcli.pipeline.files import read_source
+from convcli.storage.atomic import replacing
 
 _READING = Reading(frame=0)
 _SHOWN = 7

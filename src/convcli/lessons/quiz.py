@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from convcli.geometry import Axis, ReceptiveField, convolution_layer
-from convcli.wording import counted
+from convcli.geometry.layers import ReceptiveField, convolution_layer
+from convcli.geometry.window import Axis
+from convcli.text import counted
 
 
 @dataclass(frozen=True, slots=True)

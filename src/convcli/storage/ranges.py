@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from convcli.errors import ImageError
-from convcli.storage.stores import ABSENT, in_one_line, told
-from convcli.storage.urls import is_url
+from convcli.storage.urls import ABSENT, in_one_line, is_url, told
 
 _AHEAD = 2**16
 """Bytes that are fetched together where little is read here and there."""

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from convcli.engine.matrices import (
+from convcli.engine.blas import (
     UNPACKED,
     call_cost,
     dense_refusal,
@@ -14,9 +14,9 @@ from convcli.engine.matrices import (
     transfer_cost,
     up,
 )
+from convcli.engine.buffers import Scratch, strided
+from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.rates import RATES
-from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
 
 _TOGETHER = 4

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.engine.buffers import Scratch
 from convcli.engine.problem import Problem
-from convcli.engine.scratch import Scratch
 from convcli.engine.tiles import reach
-from convcli.records import Record
+from convcli.values import Record
 
 Values = NDArray[Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.matrices import (
+from convcli.engine.blas import (
     call_cost,
     dense_refusal,
     dense_weights,
@@ -18,9 +18,9 @@ from convcli.engine.matrices import (
     up,
     whole_again,
 )
+from convcli.engine.buffers import Scratch, strided
+from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.rates import RATES
-from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
 
 Matrix = NDArray[np.float64]

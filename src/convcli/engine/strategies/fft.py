@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.engine.matrices import (
+from convcli.engine.blas import (
     call_cost,
     dense_refusal,
     dense_weights,
@@ -15,11 +15,11 @@ from convcli.engine.matrices import (
     transform_working,
     whole_again,
 )
+from convcli.engine.buffers import Scratch
+from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.rates import RATES
-from convcli.engine.scratch import Scratch
 from convcli.engine.strategies.base import Method, Part, Strategy, Values
-from convcli.geometry import Axis
+from convcli.geometry.window import Axis
 
 _LEAST = 200
 _USUAL = {4: 600, 8: 432}

@@ -4,10 +4,10 @@ import functools
 
 import numpy as np
 
-from convcli.engine.matrices import UNPACKED, call_cost, frozen, transfer_cost
+from convcli.engine.blas import UNPACKED, call_cost, frozen, transfer_cost
+from convcli.engine.buffers import Scratch, strided
+from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.rates import RATES
-from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
 
 _COLUMNS = 4096

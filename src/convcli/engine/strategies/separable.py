@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.matrices import transform_refusal, transform_working, whole_again
+from convcli.engine.blas import transform_refusal, transform_working, whole_again
+from convcli.engine.buffers import Scratch, strided
+from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.rates import RATES
-from convcli.engine.scratch import Scratch, strided
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
 
 _MOST_RANK = 3

@@ -6,9 +6,9 @@ strategies fall back on.
 
 import numpy as np
 
+from convcli.engine.buffers import Scratch
+from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.rates import RATES
-from convcli.engine.scratch import Scratch
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
 
 _TILE_BYTES = 2**19

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from convcli.errors import SpecError
 from convcli.kernels.kernel import Kernel, Weights
-from convcli.records import Record
+from convcli.values import Record
 
 _Build = TypeVar("_Build", bound=Callable[..., Weights])
 

@@ -34,7 +34,7 @@ THEME.fixed(
     Parameter("alpha", float, 0.2, 0, 1, "", "weight α of the diagonals against the sides"),
 )
 def _laplacian(alpha: float) -> Weights:
-    from fractions import Fraction  # noqa: PLC0415 - for this kernel only
+    from fractions import Fraction
 
     # As fractions, so that α = 0.2 makes sixths to the last digit: whole numbers over 6.
     exact = Fraction(repr(alpha))

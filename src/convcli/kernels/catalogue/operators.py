@@ -3,7 +3,7 @@
 from convcli.kernels.catalogue.compass import POINTS
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.operator import Combine, Operator
-from convcli.records import Record
+from convcli.values import Record
 
 
 class OperatorEntry(Record):

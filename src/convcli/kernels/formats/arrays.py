@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import KernelError
-from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import Kernel
-from convcli.kernels.layout import Layout
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout
 
 _DIMENSIONS = (2, 3, 4)
 _ONE_FILTER = 3

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
-from convcli.kernels.checks import MAX_WEIGHTS
-from convcli.kernels.kernel import Kernel, Weights
-from convcli.kernels.layout import Layout
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout, Weights
 
 MOST_BYTES = 40 * MAX_WEIGHTS
 """No text within the limit of weights is larger: 25 characters a number, and white space."""

@@ -1,20 +1,15 @@
-"""Kernels as JSON: a bare list of weights, or an object around it.
-
-``[[0, -1, 0], [-1, 5, -1], [0, -1, 0]]`` or ``{"name": "sharpen", "weights": …,
-"divisor": 1, "bias": 0, "description": "…"}``. A 2-D list is a kernel, 3-D one filter
-over I input channels (I, kh, kw), 4-D a filter bank (O, I, kh, kw).
-"""
+"""Kernels in JSON, and the schema of that JSON."""
 
 import json
 import math
+import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.kernels.checks import MAX_WEIGHTS
 from convcli.kernels.formats.base import TextFormat, fail, over_divisor, plain
-from convcli.kernels.kernel import Kernel, Weights
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
 
 _KEYS = ("name", "description", "weights", "divisor", "bias")
 _DIMENSIONS = (2, 3, 4)
@@ -242,3 +237,105 @@ def _kind(value: object) -> str:
         type(None): "null",
     }
     return names.get(type(value), "a number")
+
+
+Schema: TypeAlias = dict[str, Any]
+
+_LISTED = 32
+"""Lengths up to here are told apart: a row of 3 beside a row of 4 is refused."""
+
+_BANK = 4
+_NUMBER: Schema = {
+    "type": "number",
+    "minimum": -sys.float_info.max,
+    "maximum": sys.float_info.max,
+}
+_TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"}
+
+
+def schema() -> Schema:
+    """Return the JSON Schema (draft 2020-12) of kernels as JSON.
+
+    Examples
+    --------
+    >>> sorted(schema()["$defs"]["object"]["properties"])
+    ['bias', 'description', 'divisor', 'name', 'weights']
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A convcli kernel",
+        "description": (
+            f"A list of weights, or an object around it: 2-D a kernel, 3-D one filter "
+            f"(I, kh, kw), 4-D a filter bank (O, I, kh, kw); at most {MAX_WEIGHTS:,} weights."
+        ),
+        "anyOf": [{"$ref": "#/$defs/weights"}, {"$ref": "#/$defs/object"}],
+        "$defs": {
+            "number": _NUMBER,
+            **{f"weights{depth}": _weights(depth) for depth in _DIMENSIONS},
+            "weights": {"anyOf": [_ref(f"weights{depth}") for depth in _DIMENSIONS]},
+            "object": _object_schema(),
+        },
+    }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _weights(depth: int) -> Schema:
+    """Return the schema of lists nested so deep, of equal lengths at each depth."""
+    levels = [_equal(level) for level in range(1, depth)]
+    return {"allOf": [_nested_array(depth, _ref("number")), *levels]}
+
+
+def _nested_array(depth: int, inner: Schema) -> Schema:
+    """Wrap a schema into lists that are not empty."""
+    for _ in range(depth):
+        inner = {"type": "array", "minItems": 1, "items": inner}
+    return inner
+
+
+def _equal(level: int) -> Schema:
+    """Return the schema of lists whose inner ones, so deep, have one length."""
+    lengths = [{"minItems": n, "maxItems": n} for n in range(1, _LISTED + 1)]
+    return {"anyOf": [_inside(level, one) for one in (*lengths, {"minItems": _LISTED + 1})]}
+
+
+def _inside(level: int, inner: Schema) -> Schema:
+    for _ in range(level):
+        inner = {"items": inner}
+    return inner
+
+
+def _object_schema() -> Schema:
+    return {
+        "type": "object",
+        "required": ["weights"],
+        "additionalProperties": False,
+        "properties": {
+            "name": _TEXT,
+            "description": _TEXT,
+            "weights": _ref("weights"),
+            "divisor": {**_NUMBER, "not": {"const": 0}},
+            "bias": {
+                "anyOf": [
+                    {"type": "null"},
+                    _ref("number"),
+                    {"type": "array", "minItems": 1, "items": _ref("number")},
+                ]
+            },
+        },
+        "anyOf": _fitting_biases(),
+    }
+
+
+def _fitting_biases() -> list[Schema]:
+    """Return the cases in which a list of biases has one number for each filter."""
+    single: Schema = {"anyOf": [_ref("weights2"), _ref("weights3")]}
+    cases: list[Schema] = [{"properties": {"bias": {"not": {"type": "array"}}}}]
+    cases.append({"properties": {"weights": single, "bias": {"maxItems": 1}}})
+    lengths = [{"minItems": n, "maxItems": n} for n in range(1, _LISTED + 1)]
+    for length in (*lengths, {"minItems": _LISTED + 1}):
+        bank = {"allOf": [_ref(f"weights{_BANK}"), length]}
+        cases.append({"properties": {"weights": bank, "bias": length}})
+    return cases

@@ -8,15 +8,9 @@ from typing import Any
 import numpy as np
 
 from convcli.errors import KernelError
-from convcli.kernels.formats.arrays import (
-    bias_name,
-    check_dimensions,
-    chosen,
-    kernel_of_array,
-)
+from convcli.kernels.formats.arrays import bias_name, check_dimensions, chosen, kernel_of_array
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import Kernel
-from convcli.kernels.layout import Layout
+from convcli.kernels.kernel import Kernel, Layout
 
 _BANK = 4
 _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
@@ -41,7 +35,7 @@ def _tensors(path: Path) -> list[Tensor]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     try:
-        import safetensors  # noqa: PLC0415 - an extra, for these files only
+        import safetensors
     except ImportError:
         raise KernelError(
             "reading safetensors needs the extra 'models': pip install 'convcli[models]'"

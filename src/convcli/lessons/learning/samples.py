@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import GeometryError, ImageError
-from convcli.geometry import Pair
-from convcli.wording import counted
+from convcli.geometry.window import Pair
+from convcli.text import counted
 
 Values = NDArray[np.float64]
 

@@ -1,8 +1,8 @@
-"""Exact numbers as a person writes them, and as text again."""
+"""Sequences of numbers: how they are written, and what they stand for."""
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -90,3 +90,129 @@ def digits_unlimited() -> Iterator[None]:
         yield
     finally:
         sys.set_int_max_str_digits(limit)
+
+
+def polynomial(coefficients: Sequence[Number]) -> str:
+    """Write a polynomial, the constant first.
+
+    Examples
+    --------
+    >>> polynomial([1, -2, 0, 3])
+    '1 - 2x + 3x³'
+    """
+    terms: list[tuple[int, Number]] = [
+        (n, value) for n, value in enumerate(coefficients) if value
+    ]
+    if not terms:
+        return "0"
+    text = " ".join(
+        f"{'-' if value < 0 else '+'} {_term(value if value > 0 else -value, n)}"
+        for n, value in terms
+    )
+    return text.removeprefix("+ ") if text.startswith("+") else f"-{text[2:]}"
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _term(value: Number, n: int) -> str:
+    power = "" if n == 0 else "x" if n == 1 else f"x{str(n).translate(_SUPERSCRIPTS)}"
+    if not power:
+        return f"{value}"
+    shown = f"({value})" if isinstance(value, Fraction) else f"{value}"
+    return power if value == 1 else f"{shown}{power}"
+
+
+def parse_digits(text: str) -> list[int]:
+    """Return the digits of a whole number, the lowest first.
+
+    Raises
+    ------
+    SequenceError
+        If the text is no whole number without a sign.
+
+    Examples
+    --------
+    >>> parse_digits("123")
+    [3, 2, 1]
+    """
+    word = text.strip().replace("_", "")
+    if not (word.isascii() and word.isdigit()):
+        raise SequenceError(
+            f"digits: expected a whole number like 123, got '{beginning(word)}'"
+        )
+    if len(word) > MOST:
+        raise SequenceError(f"digits: expected at most {MOST:,} digits, got {len(word):,}")
+    return [int(digit) for digit in reversed(word)]
+
+
+def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
+    """Carry the tens of each place to the next.
+
+    Parameters
+    ----------
+    sums : sequence of int
+        Sums of products of digits, the lowest place first, none negative.
+
+    Returns
+    -------
+    (digits, carries)
+        The digits of the product, the lowest first, without leading zeros; and what
+        each place was handed from the one below.
+
+    Examples
+    --------
+    123 × 45: the sums are 15, 22, 13, 4.
+
+    >>> carried([15, 22, 13, 4])
+    ([5, 3, 5, 5], [0, 1, 2, 1])
+    """
+    digits: list[int] = []
+    carries: list[int] = []
+    carry = 0
+    for value in sums:
+        carries.append(carry)
+        carry, digit = divmod(int(value) + carry, 10)
+        digits.append(digit)
+    while carry:
+        carries.append(carry)
+        carry, digit = divmod(carry, 10)
+        digits.append(digit)
+    while len(digits) > 1 and not digits[-1]:
+        digits.pop()
+    return digits, carries[: len(digits)]
+
+
+def parse_die(text: str) -> list[Number]:
+    """Return the probabilities of the faces 1, 2, … of a die.
+
+    Parameters
+    ----------
+    text : str
+        One whole number: a fair die with so many faces. Several numbers: the
+        probabilities of the faces, which must sum to 1.
+
+    Raises
+    ------
+    SequenceError
+        If the text is no distribution.
+
+    Examples
+    --------
+    >>> parse_die("2")
+    [Fraction(1, 2), Fraction(1, 2)]
+    """
+    values = parse_sequence(text)
+    if len(values) == 1 and values[0] != 1:
+        faces = values[0]
+        if not isinstance(faces, int) or not 1 < faces <= MOST:
+            raise SequenceError(f"dice: expected a die of 1 or more faces, got '{text}'")
+        return [Fraction(1, faces)] * faces
+    if any(value < 0 for value in values):
+        raise SequenceError("dice: expected no negative probability: check the signs")
+    total = sum(values, Fraction(0))
+    if total != 1:
+        raise SequenceError(
+            f"dice: expected probabilities that sum to 1, got {total}: divide each by it"
+        )
+    return values

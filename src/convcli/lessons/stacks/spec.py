@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from convcli.errors import GeometryError
-from convcli.geometry import Padding, Pair, Volume, window
+from convcli.geometry.layers import Volume
+from convcli.geometry.window import Padding, Pair, window
 
 _FIRST = {
     "conv": "filters",
@@ -45,7 +46,7 @@ class LayerSpec:
     kernel, stride, dilation : (int, int)
         Rows, columns. The kernel of ``adaptive`` is the size that it gives.
     padding : int, pair or word
-        As `convcli.geometry.window` takes it.
+        As `convcli.geometry.window.window` takes it.
     groups : int
         Groups of channels.
     bias : bool

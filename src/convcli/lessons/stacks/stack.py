@@ -1,14 +1,235 @@
-"""A stack of layers, walked through: sizes, parameters, receptive fields, memory."""
+"""A stack of layers, counted row by row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convcli.errors import GeometryError
-from convcli.geometry import Volume
-from convcli.lessons.stacks.counting import counted
-from convcli.lessons.stacks.rows import FLOAT, Reached, StackRow, size_of
+from convcli.geometry.layers import (
+    Layer,
+    ReceptiveField,
+    Volume,
+    convolution_layer,
+    fully_connected_layer,
+)
+from convcli.geometry.window import Axis, Unseen, Window, window
 from convcli.lessons.stacks.spec import LayerSpec
+
+FLOAT = 4
+"""Bytes of a float32."""
+
+_NOTHING = Layer(0, 0)
+_SEEN = (Unseen(0, 0), Unseen(0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a stack has come: the volume, and what one of its values sees.
+
+    Attributes
+    ----------
+    volume : Volume
+        The maps.
+    fields : (ReceptiveField, ReceptiveField)
+        Along the rows and along the columns.
+    all_seen : bool
+        Whether each value sees the whole input: behind a fully connected layer.
+    """
+
+    volume: Volume
+    fields: tuple[ReceptiveField, ReceptiveField] = (ReceptiveField(), ReceptiveField())
+    all_seen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRow:
+    """One layer, counted.
+
+    Attributes
+    ----------
+    spec : LayerSpec
+        What was asked for.
+    depth : int
+        In how many residual blocks it stands.
+    reached : Reached
+        What comes out.
+    layer : Layer
+        Weights, biases, multiply-adds.
+    arithmetic : str
+        How the parameters come about, as ``(3·3·3+1)·64``; empty where there are none.
+    unseen : (Unseen, Unseen)
+        What its stride leaves over, rows and columns.
+    exact : tuple of str
+        The sizes (rows, columns) before truncation, where a window slides.
+    """
+
+    spec: LayerSpec
+    depth: int
+    reached: Reached
+    layer: Layer = _NOTHING
+    arithmetic: str = ""
+    unseen: tuple[Unseen, Unseen] = _SEEN
+    exact: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether its windows tile their input."""
+        return not any(side.total for side in self.unseen)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its output for one picture, as float32."""
+        return self.reached.volume.values * FLOAT
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as plain JSON values."""
+        rows, columns = self.reached.fields
+        return {
+            "layer": self.spec.text,
+            "depth": self.depth,
+            "output": size_of(self.reached.volume),
+            "parameters": self.layer.total,
+            "weights": self.layer.weights,
+            "biases": self.layer.biases,
+            "arithmetic": self.arithmetic,
+            "multiply_adds": self.layer.multiply_adds,
+            "receptive_field": "all" if self.reached.all_seen else [rows.size, columns.size],
+            "jump": [rows.jump, columns.jump],
+            "start": [float(rows.start), float(columns.start)],
+            "memory_bytes": self.memory,
+            "clean": self.clean,
+            "exact": list(self.exact),
+        }
+
+
+def size_of(volume: Volume) -> dict[str, int]:
+    """Return a volume as plain JSON values."""
+    return {"height": volume.height, "width": volume.width, "channels": volume.channels}
+
+
+def counted(spec: LayerSpec, now: Reached) -> StackRow:
+    """Return a layer counted, given what comes to it."""
+    return _LAYERS.get(spec.kind, _kept)(spec, now)
+
+
+def _kept(spec: LayerSpec, now: Reached) -> StackRow:
+    return StackRow(spec=spec, depth=0, reached=now)
+
+
+def _slid(now: Reached, slide: Window, channels: int) -> Reached:
+    volume = now.volume
+    height, width = slide.output_shape((volume.height, volume.width))
+    rows, columns = now.fields
+    return replace(
+        now,
+        volume=Volume(channels, height, width),
+        fields=(rows.through(slide.rows), columns.through(slide.columns)),
+    )
+
+
+def _convolution(spec: LayerSpec, now: Reached) -> StackRow:
+    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
+    after = _slid(now, slide, spec.units)
+    layer = convolution_layer(
+        now.volume.channels,
+        spec.units,
+        spec.kernel,
+        groups=spec.groups,
+        bias=spec.bias,
+        output=(after.volume.height, after.volume.width),
+    )
+    products = f"{spec.kernel[0]}·{spec.kernel[1]}·{now.volume.channels // spec.groups}"
+    return replace(
+        _window_row(spec, now, slide, after),
+        layer=layer,
+        arithmetic=_arithmetic(products, spec),
+    )
+
+
+def _arithmetic(products: str, spec: LayerSpec) -> str:
+    return f"({products}+1)·{spec.units}" if spec.bias else f"{products}·{spec.units}"
+
+
+def _window_row(spec: LayerSpec, now: Reached, slide: Window, after: Reached) -> StackRow:
+    shape = (now.volume.height, now.volume.width)
+    exact = tuple(
+        str(axis.exact_output_size(size)) for axis, size in zip(slide.axes, shape, strict=True)
+    )
+    return StackRow(spec=spec, depth=0, reached=after, unseen=slide.unseen(shape), exact=exact)
+
+
+def _pool(spec: LayerSpec, now: Reached) -> StackRow:
+    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
+    return _window_row(spec, now, slide, _slid(now, slide, now.volume.channels))
+
+
+def _adaptive(spec: LayerSpec, now: Reached) -> StackRow:
+    """Average over windows that are as equal as they can be: from ⌊iW/n⌋ to ⌈(i+1)W/n⌉."""
+    volume = now.volume
+    axes = [
+        _adaptive_axis(size, wanted)
+        for size, wanted in zip((volume.height, volume.width), spec.kernel, strict=True)
+    ]
+    rows, columns = now.fields
+    after = replace(
+        now,
+        volume=Volume(volume.channels, *spec.kernel),
+        fields=(rows.through(axes[0]), columns.through(axes[1])),
+    )
+    return StackRow(spec=spec, depth=0, reached=after)
+
+
+def _adaptive_axis(size: int, wanted: int) -> Axis:
+    """Return the window with the widest reach: some may be a pixel narrower."""
+    widest = max(-(-(i + 1) * size // wanted) - i * size // wanted for i in range(wanted))
+    return Axis(widest, max(size // wanted, 1))
+
+
+def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:
+    volume = now.volume
+    slide = window((volume.height, volume.width))
+    return _window_row(spec, now, slide, _slid(now, slide, volume.channels))
+
+
+def _flat(spec: LayerSpec, now: Reached) -> StackRow:
+    return StackRow(
+        spec=spec, depth=0, reached=replace(now, volume=Volume(now.volume.values, 1, 1))
+    )
+
+
+def _fully_connected(spec: LayerSpec, now: Reached) -> StackRow:
+    inputs = now.volume.values
+    return StackRow(
+        spec=spec,
+        depth=0,
+        reached=replace(now, volume=Volume(spec.units, 1, 1), all_seen=True),
+        layer=fully_connected_layer(inputs, spec.units, bias=spec.bias),
+        arithmetic=_arithmetic(f"{inputs}", spec),
+    )
+
+
+def _normalisation(spec: LayerSpec, now: Reached) -> StackRow:
+    """Scale and shift each map: one weight and one bias for each, as torch counts."""
+    channels = now.volume.channels
+    return StackRow(
+        spec=spec,
+        depth=0,
+        reached=now,
+        layer=Layer(channels, channels),
+        arithmetic=f"2·{channels}",
+    )
+
+
+_LAYERS: dict[str, Callable[[LayerSpec, Reached], StackRow]] = {
+    "conv": _convolution,
+    "pool": _pool,
+    "avgpool": _pool,
+    "adaptive": _adaptive,
+    "gap": _global_pool,
+    "flatten": _flat,
+    "fc": _fully_connected,
+    "bn": _normalisation,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +304,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
 
     Examples
     --------
-    >>> from convcli.lessons.stacks import layers_from
+    >>> from convcli.lessons.stacks.spec import layers_from
     >>> stack_of(Volume(3, 32, 32), layers_from(["conv:64,k3,p1"])).parameters
     1792
     """

@@ -1,0 +1,263 @@
+"""What lies beyond the edge of a picture: the border modes, and the filling of borders."""
+
+import enum
+import itertools
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from convcli.errors import GeometryError
+
+
+class Border(enum.Enum):
+    """How the picture goes on beyond its edge."""
+
+    ZERO = "zero"
+    REPLICATE = "replicate"
+    REFLECT = "reflect"
+    SYMMETRIC = "symmetric"
+    WRAP = "wrap"
+
+
+ALIASES: dict[str, Border] = {
+    "constant": Border.ZERO,
+    "zeros": Border.ZERO,
+    "edge": Border.REPLICATE,
+    "nearest": Border.REPLICATE,
+    "clamp": Border.REPLICATE,
+    "duplicate": Border.REPLICATE,
+    "reflect-101": Border.REFLECT,
+    "reflect101": Border.REFLECT,
+    "circular": Border.WRAP,
+    "periodic": Border.WRAP,
+    "tile": Border.WRAP,
+    "loop": Border.WRAP,
+}
+"""Names of other tools that mean one mode only (``mirror`` means two, so it is not here)."""
+
+
+def border_named(name: "str | Border") -> Border:
+    """Return the border mode of a name or an alias.
+
+    Parameters
+    ----------
+    name : str or Border
+        A canonical name (``"replicate"``), an alias (``"edge"``) or a member.
+
+    Returns
+    -------
+    Border
+
+    Raises
+    ------
+    GeometryError
+        If no border mode has that name.
+
+    Examples
+    --------
+    >>> border_named("edge")
+    <Border.REPLICATE: 'replicate'>
+    """
+    if isinstance(name, Border):
+        return name
+    key = str(name).strip().lower()
+    if key in ALIASES:
+        return ALIASES[key]
+    if key in {border.value for border in Border}:
+        return Border(key)
+    known = ", ".join(border.value for border in Border)
+    hint = ": use one of these"
+    if key == "mirror":
+        hint = " ('mirror' is 'reflect' in SciPy and 'symmetric' in ImageMagick: name one)"
+    raise GeometryError(f"border: expected one of {known}; got {str(name)!r}{hint}")
+
+
+def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
+    """Return where each position of a padded axis takes its value from.
+
+    Where the padding is wider than the axis the pattern goes on, as `numpy.pad`
+    continues it: mirrors are mirrored again, wraps wrap again.
+
+    Parameters
+    ----------
+    border : Border
+        The border mode.
+    size : int
+        Length of the axis without padding, in pixels, at least 1.
+    before, after : int
+        Width of the padding at the start and at the end, in pixels.
+
+    Returns
+    -------
+    ndarray of intp, shape (before + size + after,)
+        Indices into the axis; -1 where the constant of `Border.ZERO` stands.
+
+    Examples
+    --------
+    >>> source_indices(Border.REFLECT, 4, 3, 3).tolist()
+    [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    >>> source_indices(Border.ZERO, 2, 1, 1).tolist()
+    [-1, 0, 1, -1]
+    """
+    positions = np.arange(-before, size + after, dtype=np.intp)
+    if border is Border.ZERO:
+        return np.where((positions >= 0) & (positions < size), positions, -1)
+    if border is Border.REPLICATE:
+        return np.clip(positions, 0, size - 1)
+    if border is Border.WRAP:
+        return positions % size
+    if border is Border.SYMMETRIC:
+        folded = positions % (2 * size)
+        return np.minimum(folded, 2 * size - 1 - folded)
+    if size == 1:
+        return np.zeros_like(positions)
+    folded = positions % (2 * size - 2)
+    return np.minimum(folded, 2 * size - 2 - folded)
+
+
+Stretch: TypeAlias = tuple[slice, slice | None]
+"""Rows of a tile, and those of the picture that they are copies of; None for the constant."""
+
+
+def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
+    """Cut the rows of a tile where their sources stop following each other.
+
+    Parameters
+    ----------
+    sources : ndarray of intp, shape (rows,)
+        Where each row comes from, -1 for the constant: a slice of what `source_indices`
+        returns.
+
+    Returns
+    -------
+    list of (slice, slice or None)
+
+    Examples
+    --------
+    >>> stretches(np.array([-1, 0, 1]))
+    [(slice(0, 1, None), None), (slice(1, 3, None), slice(0, 2, None))]
+    """
+    breaks = (np.diff(sources) != 1) | (sources[:-1] < 0)
+    starts = [0, *(np.flatnonzero(breaks) + 1).tolist()]
+    found: list[Stretch] = []
+    for start, stop in itertools.pairwise([*starts, len(sources)]):
+        first = int(sources[start])
+        found.append(
+            (slice(start, stop), None if first < 0 else slice(first, first + stop - start))
+        )
+    return found
+
+
+def fill_rows(
+    tile: NDArray[Any], image: NDArray[Any], rows: list[Stretch], fill: float
+) -> None:
+    """Copy picture rows into a tile, border rows included.
+
+    Parameters
+    ----------
+    tile : ndarray, shape (rows, columns, C)
+        What to fill; the values are cast to its dtype.
+    image : ndarray, shape (H, columns, C)
+        The picture.
+    rows : list of (slice, slice or None)
+        From `stretches`.
+    fill : float
+        The constant.
+    """
+    for target, source in rows:
+        if source is None:
+            tile[target] = fill
+        else:
+            np.copyto(tile[target], image[source], casting="unsafe")
+
+
+class Sides(NamedTuple):
+    """The columns left and right of what `fill_rows` fills, bound to one tile.
+
+    Attributes
+    ----------
+    within : list of (ndarray, ndarray or float)
+        Columns, and what they are copies of: other columns of the tile, or the constant.
+    beyond : list of (ndarray, ndarray of intp)
+        Columns, and the picture's columns, which the tile does not hold, that they are
+        copies of.
+    """
+
+    within: list[tuple[NDArray[Any], NDArray[Any] | float]]
+    beyond: list[tuple[NDArray[Any], NDArray[np.intp]]]
+
+
+def sides_of(
+    padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
+) -> Sides:
+    """Bind the columns beside those that come from a picture as they are.
+
+    Parameters
+    ----------
+    padded : ndarray, shape (rows, columns, C)
+        The tile.
+    sources : ndarray of intp, shape (columns,)
+        Where each column comes from, -1 for the constant.
+    inside : slice
+        The columns that `fill_rows` fills; empty where there are none.
+    fill : float
+        The constant.
+    """
+    sides, there = Sides([], []), sources[inside]
+    for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
+        wanted, target = sources[side], padded[:, side]
+        if wanted.size == 0:
+            continue
+        if wanted[0] < 0:
+            sides.within.append((target, fill))
+        elif there.size and there[0] <= wanted.min() and wanted.max() <= there[-1]:
+            columns = wanted - there[0] + inside.start
+            sides.within.extend(_column_runs(padded, side.start, columns))
+        else:
+            sides.beyond.append((target, wanted))
+    return Sides(_paired(sides.within), sides.beyond)
+
+
+def _paired(
+    copies: list[tuple[NDArray[Any], NDArray[Any] | float]],
+) -> list[tuple[NDArray[Any], NDArray[Any] | float]]:
+    """Make one copy of two that are alike: each takes 0.5 µs, however little it copies."""
+    if len(copies) != 2:  # noqa: PLR2004 - left and right
+        return copies
+    (left, start), (right, end) = copies
+    target = _side_by_side(left, right)
+    if not isinstance(start, np.ndarray) or not isinstance(end, np.ndarray):
+        alike = target is not None and start is end
+        return [(target, start)] if target is not None and alike else copies
+    source = _side_by_side(start, end)
+    return copies if target is None or source is None else [(target, source)]
+
+
+def _side_by_side(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any] | None:
+    """Return two views of a buffer as one of an axis more; None where they differ in shape."""
+    if (one.shape, one.strides) != (other.shape, other.strides):
+        return None
+    apart = other.ctypes.data - one.ctypes.data
+    return as_strided(one, (2, *one.shape), (apart, *one.strides))
+
+
+def _column_runs(
+    padded: NDArray[Any], start: int, columns: NDArray[np.intp]
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Return pairs of views, target and source, a run that goes one way at a time.
+
+    Slices take a third of the time that an index array does.
+    """
+    steps = np.diff(columns)
+    turns = (np.flatnonzero(steps[1:] != steps[:-1]) + 2).tolist()
+    pairs = []
+    for first, stop in itertools.pairwise([0, *turns, len(columns)]):
+        step = int(columns[first + 1] - columns[first]) if stop - first > 1 else 1
+        last = int(columns[stop - 1]) + step
+        source = slice(int(columns[first]), last if last >= 0 else None, step)
+        if step == 0:
+            source = slice(int(columns[first]), int(columns[first]) + 1)
+        pairs.append((padded[:, start + first : start + stop], padded[:, source]))
+    return pairs

@@ -1,0 +1,1 @@
+"""All of rich: what people read in a terminal."""

@@ -1,0 +1,181 @@
+"""The progress of a batch, and its summary."""
+
+import datetime as dt
+import sys
+import time
+from typing import Protocol
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from convcli.batch.job import Status
+from convcli.batch.run import Summary
+from convcli.cli.ending import printable
+from convcli.cli.render.tables import show, show_facts, show_table
+
+_LINE_SECONDS = 1.0
+"""Between two plain lines, at the least."""
+
+
+class ProgressView(Protocol):
+    """Shows how far a batch is."""
+
+    def show(self, summary: Summary) -> None:
+        """Show what has ended up to now."""
+        ...
+
+    def close(self) -> None:
+        """Come to an end."""
+        ...
+
+
+class Nothing:
+    """Shows nothing."""
+
+    def show(self, summary: Summary) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Lines:
+    """Plain lines, at most one a second, and one at the end.
+
+    Parameters
+    ----------
+    total : int
+        How many files there are.
+    unit : str
+        What they are, if not files.
+    """
+
+    def __init__(self, total: int, unit: str = "files") -> None:
+        self._total, self._unit = total, unit
+        self._next = time.monotonic() + _LINE_SECONDS
+        self._last = Summary()
+
+    def show(self, summary: Summary) -> None:
+        """Print a line where it is time for one."""
+        self._last = summary
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _LINE_SECONDS
+            click.echo(line(summary, self._total, self._unit), err=True)
+
+    def close(self) -> None:
+        """Print the last line."""
+        click.echo(line(self._last, self._total, self._unit), err=True)
+
+
+def line(summary: Summary, total: int, unit: str = "files") -> str:
+    """Return how far a batch is, in words.
+
+    Examples
+    --------
+    >>> line(Summary(megapixels=12, seconds=3), 10)
+    '0/10 files, 12.0 MP, 4.0 MP/s'
+    """
+    left = summary.seconds_left(total)
+    end = "" if left is None else f" {dt.timedelta(seconds=round(left))} left,"
+    return (
+        f"{summary.ended:,}/{total:,} {unit},{end} {summary.megapixels:,.1f} MP, "
+        f"{summary.rate:,.1f} MP/s"
+    )
+
+
+def progress_for(kind: str, total: int, *, silent: bool, unit: str = "files") -> ProgressView:
+    """Return what shows the progress.
+
+    Parameters
+    ----------
+    kind : str
+        ``auto``, ``bar``, ``plain`` or ``none``.
+    total : int
+        How many files there are.
+    silent : bool
+        Whether ``auto`` shows nothing even on a terminal.
+    unit : str
+        What they are, if not files.
+    """
+    terminal = sys.stderr.isatty()
+    if kind == "none" or (kind == "auto" and (silent or not terminal)):
+        return Nothing()
+    if kind == "plain" or not terminal:
+        return Lines(total, unit)
+
+    return Bar(total, unit)
+
+
+_BAR_SECONDS = 0.1
+"""Between two pictures of the bar, at the least."""
+
+_SHOWN = 20
+"""Failures that a terminal shows."""
+
+
+class Bar:
+    """A bar on standard error, which is gone at the end.
+
+    It is drawn when a file ends, not by a thread of its own: workers that are forked
+    while another thread draws could inherit its locks.
+
+    Parameters
+    ----------
+    total : int
+        How many files there are.
+    unit : str
+        What they are, if not files.
+    """
+
+    def __init__(self, total: int, unit: str = "files") -> None:
+        self._total, self._unit, self._next = total, unit, 0.0
+        columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
+        self._progress = Progress(
+            *columns,
+            console=Console(file=sys.stderr, highlight=False),
+            auto_refresh=False,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._progress.add_task(line(Summary(), total, unit), total=total)
+        self._progress.start()
+
+    def show(self, summary: Summary) -> None:
+        """Draw the bar again where it is time for it."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _BAR_SECONDS
+        text = line(summary, self._total, self._unit)
+        self._progress.update(self._task, completed=summary.ended, description=text)
+        self._progress.refresh()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+
+def show_summary(summary: Summary, total: int, out_dir: str) -> None:
+    """Print what became of a batch, and what failed."""
+    files = f"{total:,} file{'s' * (total != 1)}"
+    counts = [(status.value, f"{summary.counts[status]:,}") for status in Status]
+    left = total - summary.ended
+    facts = [
+        *counts,
+        *([("not started", f"{left:,}")] if left else []),
+        ("megapixels", f"{summary.megapixels:,.2f}"),
+        ("time", f"{summary.seconds:,.2f} s, {summary.rate:,.2f} megapixels a second"),
+    ]
+    show_facts(printable(f"{files} → {out_dir}"), facts)
+    if summary.failures:
+        _show_failures(summary)
+
+
+def _show_failures(summary: Summary) -> None:
+    shown = summary.failures[:_SHOWN] if sys.stdout.isatty() else summary.failures
+    rows = [(printable(one.job.source), printable(one.reason)) for one in shown]
+    show_table("Failed", ("file", "reason"), rows)
+    rest = summary.counts[Status.FAILED] - len(shown)
+    if rest:
+        show(Text(f"and {rest:,} more, which --json lists"))

@@ -1,0 +1,177 @@
+"""The catalogue, and one kernel read from its weights, for people."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from convcli.cli.render.tables import is_plain, show, show_facts, show_table, width_of_output
+from convcli.kernels.catalogue import THEMES
+from convcli.kernels.catalogue.entry import CATALOGUE, Entry
+from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.formats.read import Archive
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.operator import Operator
+from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
+from convcli.pipeline.kernel_figures import facts_of, operator_facts
+from convcli.text import short, tidy, times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convcli.pipeline.find import Match
+
+_SHOWN = 9
+"""The most rows and columns of a kernel that are shown as a grid."""
+
+_BESIDE = 4
+"""Kernels of an operator that stand in one row."""
+
+_SAMPLES = 33
+_SHADES = " .:-=+*#%@"
+_LIGHT = 140
+"""From this brightness on, black is read more easily than white."""
+
+
+def show_catalogue() -> None:
+    """Print all named kernels, theme by theme, and all operators."""
+    headings = ("name", "size", "sum", "what the sum says", "use")
+    for theme in THEMES:
+        rows = [_row(entry) for entry in CATALOGUE.values() if entry.theme == theme]
+        show_table(theme, headings, rows, numbers=(2,))
+    operators = [
+        (entry.name, f"{entry.combine.value} of {len(entry.kernels)}", entry.description)
+        for entry in OPERATORS.values()
+    ]
+    show_table("Operators", ("name", "combines", "use"), operators)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    kernel = entry.kernel()
+    size = times(kernel.size)
+    return (entry.form, size, short(kernel.sum), kernel.effect.value, entry.description)
+
+
+def show_kernel(kernel: Kernel) -> None:
+    """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
+    show_facts(kernel.name, facts_of(kernel))
+    show(Text(), cell_grid(kernel), *_what_is_shown(kernel))
+    if not kernel.is_bank:
+        note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
+        show(Text(), note, *_response(kernel))
+
+
+def show_operator(operator: Operator) -> None:
+    """Print the kernels of an operator, and how their answers become one."""
+    show_facts(operator.name, operator_facts(operator))
+    for start in range(0, len(operator.kernels), _BESIDE):
+        table = Table.grid(padding=(0, 3))
+        some = operator.kernels[start : start + _BESIDE]
+        table.add_row(*(Text(kernel.name, style="bold") for kernel in some))
+        table.add_row(*(cell_grid(kernel) for kernel in some))
+        show(Text(), table)
+
+
+def show_tensors(archive: Archive) -> None:
+    """Print what a file of arrays holds."""
+    rows = [
+        (tensor.name, times(tensor.shape), tensor.dtype, tensor.bias or "none")
+        for tensor in archive.tensors
+    ]
+    show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
+
+
+def show_matches(title: str, matches: "Sequence[Match]") -> None:
+    """Print where a kernel answers."""
+    rows = [
+        (
+            str(number),
+            *(f"{value:g}" for value in match.centre),
+            f"{match.left}, {match.top}",
+            f"{match.width} × {match.height}",
+            f"{match.score:.4g}",
+        )
+        for number, match in enumerate(matches, start=1)
+    ]
+    headings = ("", "x", "y", "upper left", "size (px)", "score")
+    show_table(title, headings, rows, numbers=(0, 1, 2, 5))
+
+
+def cell_grid(kernel: Kernel) -> Table:
+    """Return the middle of the first slice as coloured cells."""
+    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
+    rows, columns = _shown(kernel)
+    colors = cell_colors(grid)[rows, columns]
+    cells = [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
+    width = _cell_width(grid[rows, columns])
+    table = Table.grid(padding=0)
+    for paints, line in zip(colors, cells, strict=True):
+        table.add_row(
+            *(color_cell(p, cell, width) for p, cell in zip(paints, line, strict=True))
+        )
+    return table
+
+
+def _cell_width(grid: NDArray[np.float64]) -> int:
+    """Return the width of a cell: with a space on each side where there is room."""
+    longest = max(len(tidy(value)) for value in grid.ravel().tolist())
+    roomy = (longest + 2) * grid.shape[1] <= width_of_output()
+    return longest + 2 if roomy else longest + 1
+
+
+def _what_is_shown(kernel: Kernel) -> list[Text]:
+    notes: list[Text] = []
+    if kernel.is_bank:
+        notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
+    shown = tuple(part.stop - part.start for part in _shown(kernel))
+    if shown != kernel.size:
+        notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
+    return notes
+
+
+def _shown(kernel: Kernel) -> tuple[slice, slice]:
+    """Return the middle rows, and as many middle columns as there is room for."""
+    rows, columns = (_middle(length, _SHOWN) for length in kernel.size)
+    middle = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
+    room = max(width_of_output() // _cell_width(middle), 1)
+    while columns.stop - columns.start > room:
+        columns = _middle(kernel.size[1], columns.stop - columns.start - 2)
+    return rows, columns
+
+
+def _middle(length: int, most: int) -> slice:
+    most = max(most, 1)
+    start = max(length - most, 0) // 2
+    return slice(start, min(start + most, length))
+
+
+def color_cell(color: NDArray[Any], text: str, width: int) -> Text:
+    """Return a cell of that ground (red, green, blue), `width` characters wide."""
+    red, green, blue = color.tolist()
+    ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"
+    return Text(f"{text:>{width - 1}} ", style=f"{ink} on #{red:02x}{green:02x}{blue:02x}")
+
+
+def _response(kernel: Kernel) -> list[RenderableType]:
+    """Return the frequency response: shades of grey, two rows of pixels a line."""
+    pixels = response_pixels(kernel, _SAMPLES)
+    if is_plain():
+        return [Text(_signs(row)) for row in pixels[::2]]
+    # An odd number of rows: the last one has nothing below it.
+    return [_half_blocks(pixels[at : at + 2]) for at in range(0, len(pixels), 2)]
+
+
+def _signs(row: NDArray[Any]) -> str:
+    return "".join(_SHADES[value * (len(_SHADES) - 1) // 255] for value in row.tolist())
+
+
+def _half_blocks(pair: NDArray[Any]) -> Text:
+    text = Text()
+    for column in pair.T.tolist():
+        upper = f"rgb({column[0]},{column[0]},{column[0]})"
+        lower = f" on rgb({column[-1]},{column[-1]},{column[-1]})" if len(column) > 1 else ""
+        text.append("▀", style=upper + lower)
+    return text

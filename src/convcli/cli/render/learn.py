@@ -1,0 +1,111 @@
+"""A learnt kernel, and the curve of its loss."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from convcli.cli.render.kernels import cell_grid
+from convcli.cli.render.tables import show, show_facts, width_of_output
+from convcli.kernels.kernel import Kernel
+from convcli.lessons.learning.learn import Learnt, Nearest
+from convcli.text import short
+
+_NOISE = 1e-9
+_NEXT_TO_NOTHING = 1e-5
+"""Part of the largest weight that is shown as 0."""
+
+_WIDE, _HIGH = 60, 8
+"""Characters of the curve, where there is room."""
+
+_NAMES = 8
+"""Characters of the losses beside it."""
+
+
+def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
+    """Print the kernel, how good it is, what it is nearest to, and the loss."""
+    files = [("written", ", ".join(written))] if written else []
+    show_facts(title, [*_fit(learnt), *_doubts(learnt), *files])
+    if not learnt.kernel.is_bank:
+        show("", cell_grid(_without_noise(learnt.kernel)))
+    if learnt.history:
+        show("", *curve(learnt.history, width_of_output()))
+
+
+def _fit(learnt: Learnt) -> list[tuple[str, str]]:
+    shape = "×".join(str(length) for length in learnt.kernel.weights.shape)
+    return [
+        ("kernel", f"{shape}, sum {_rounded(learnt.kernel.sum)}"),
+        ("bias", ", ".join(map(_rounded, learnt.kernel.bias))),
+        ("residual", f"{_size(learnt.residual)} (root mean square)"),
+        ("unexplained", f"{_size(100 * learnt.unexplained)} % of the target's variance"),
+        ("condition", f"{learnt.limits.condition:.3g}"),
+        *(("nearest", _nearest(one)) for one in learnt.nearest),
+    ]
+
+
+def _doubts(learnt: Learnt) -> Iterator[tuple[str, str]]:
+    if learnt.limits.error:
+        yield "rounding", f"leaves the weights uncertain by ±{learnt.limits.error:.2g}"
+    left_out = f"{100 * learnt.left_out:.1f}"
+    if left_out != "0.0":
+        yield "left out", f"{left_out} % of the target: at a limit, perhaps cut off"
+
+
+def _without_noise(kernel: Kernel) -> Kernel:
+    """Return a kernel with 0 for weights that are next to nothing beside the largest."""
+    weights = kernel.weights
+    kept = abs(weights) > _NEXT_TO_NOTHING * abs(weights).max()
+    return kernel.with_weights((weights * kept).round(6) + 0.0)
+
+
+def _rounded(value: float) -> str:
+    """Return a number without float noise, and without the sign of a zero."""
+    return short(round(value, 6) + 0.0)
+
+
+def _nearest(one: Nearest) -> str:
+    if not one.near:
+        return "no catalogue kernel is near"
+    return f"{one.kernel} (no weight is further off than {_size(one.difference)})"
+
+
+def _size(value: float) -> str:
+    """Return a size with 3 digits that matter; what is nothing but float noise is 0."""
+    return f"{value:.3g}" if value >= _NOISE else "0"
+
+
+def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
+    """Draw a loss over its steps, each ten times smaller loss equally far down.
+
+    Examples
+    --------
+    >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)], room=40):
+    ...     print(line.rstrip())
+       1e+07 │•
+             │
+             │
+             │ •
+             │
+             │
+             │
+           1 │  •
+             └───
+              loss over 3 steps
+    """
+    wide = max(min(room - _NAMES - len(" │"), _WIDE), 2)
+    points = [history[round(i)] for i in _spread(len(history), wide)]
+    logs = [math.log10(max(loss, 1e-30)) for _, loss in points]
+    high, low = max(logs), min(logs)
+    rows = [round((high - value) / ((high - low) or 1.0) * (_HIGH - 1)) for value in logs]
+    lines = ["".join("•" if row == line else " " for row in rows) for line in range(_HIGH)]
+    names = {0: f"{10**high:.3g}", _HIGH - 1: f"{10**low:.3g}"}
+    drawn = [f"{names.get(n, ''):>{_NAMES}} │{line}" for n, line in enumerate(lines)]
+    return [
+        *drawn,
+        f"{'':>{_NAMES}} └{'─' * len(points)}",
+        f"{'':>{_NAMES}}  loss over {history[-1][0] + 1} steps",
+    ]
+
+
+def _spread(count: int, wide: int) -> list[float]:
+    wanted = min(count, wide)
+    return [i * (count - 1) / max(wanted - 1, 1) for i in range(wanted)]

@@ -1,0 +1,166 @@
+"""Sequences as people read them: the multiplication table, carries, dice, costs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from convcli.cli.render.tables import show, show_lines, show_table, width_of_output
+from convcli.lessons.sequences.convolve import cheaper_by_fft, operations
+from convcli.lessons.sequences.numbers import Number
+
+_CELLS = 16
+"""Rows and columns of a table that are shown, and products of a diagonal."""
+
+_LINES = 2 * _CELLS
+"""Lines of a table that are shown: all diagonals of such a table, and all carries."""
+
+_WIDEST = 12
+"""Characters of a number in a table; longer ones are shown by their ends."""
+
+_BAR = 30
+"""Characters of the longest bar, where there is room."""
+
+_DIAGONALS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#8c510a", "#01665e", "#4d4d4d")
+"""One colour a diagonal, in turn: dark enough for white digits."""
+
+
+def show_products(left: Sequence[Any], right: Sequence[Any], reading: str) -> None:
+    """Print the multiplication table; each diagonal has a colour of its own."""
+    rows, columns = (list(values[:_CELLS]) for values in (left, right))
+    width = max(
+        len(_cut(value)) for value in [*rows, *columns, *(a * b for a in rows for b in columns)]
+    )
+    columns = columns[: max(width_of_output() // (width + 1) - 1, 1)]
+    table = Table.grid(padding=(0, 1))
+    table.add_row(" " * width, *(Text(f"{_cut(b):>{width}}", style="bold") for b in columns))
+    for i, a in enumerate(rows):
+        products = (_product(a * b, i + j, width) for j, b in enumerate(columns))
+        table.add_row(Text(f"{_cut(a):>{width}}", style="bold"), *products)
+    shown = (len(rows), len(columns))
+    show(Text(_title(shown, (len(left), len(right)), reading), style="bold cyan"), table, "")
+
+
+def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
+    order = ", units first" if reading == "digits" else ""
+    part = f", the first {shown[0]} × {shown[1]} of {lengths[0]:,} × {lengths[1]:,}"
+    return f"All products, A downwards, B across{order}{part * (shown != lengths)}"
+
+
+def _product(value: Any, diagonal: int, width: int) -> Text:
+    return Text(
+        f"{_cut(value):>{width}}", style=f"white on {_DIAGONALS[diagonal % len(_DIAGONALS)]}"
+    )
+
+
+def _cut(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _WIDEST else f"{text[:4]}…{text[-4:]}"
+
+
+def show_diagonals(
+    left: Sequence[Any], right: Sequence[Any], sums: Mapping[int, Number], reading: str
+) -> None:
+    """Print the sum along each diagonal, for the places that are wanted."""
+    rows = [
+        (_place(n, reading), _written_out(left, right, n), f"= {_cut(sums[n])}")
+        for n in list(sums)[:_LINES]
+    ]
+    all_of_them = len(left) + len(right) - 1
+    part = f": {len(sums):,} of {all_of_them:,}" if len(sums) < all_of_them else ""
+    first = {"dice": "roll", "polynomial": "power"}.get(reading, "place")
+    show_table(f"Diagonals, summed{part}", (first, "products", "sum"), rows)
+    _tell_left_out(len(sums), "diagonals")
+
+
+def _written_out(left: Sequence[Any], right: Sequence[Any], n: int) -> str:
+    first, last = max(n - len(right) + 1, 0), min(n, len(left) - 1)
+    shown = range(first, min(last + 1, first + _CELLS))
+    terms = [f"{_cut(left[i])}·{_factor(right[n - i])}" for i in shown]
+    more = last + 1 - first - len(shown)
+    return " + ".join([*terms, f"… ({more:,} more)"] if more else terms)
+
+
+def _factor(value: Any) -> str:
+    return f"({_cut(value)})" if value < 0 else _cut(value)
+
+
+def _tell_left_out(count: int, what: str) -> None:
+    if count > _LINES:
+        show_lines(
+            f"These are the first {_LINES} of {count:,} {what}; {count - _LINES:,} are left "
+            "out here (--json has them all).",
+            "",
+        )
+
+
+def _place(n: int, reading: str) -> str:
+    names = {"digits": f"10^{n}", "polynomial": f"x^{n}", "dice": f"{n + 2}"}
+    return names.get(reading, f"[{n}]")
+
+
+def show_carries(sums: Sequence[Number], digits: Sequence[int], carries: Sequence[int]) -> None:
+    """Print how sums become digits, and the product."""
+    rows = []
+    for place, (digit, carry) in enumerate(zip(digits[:_LINES], carries, strict=False)):
+        value = int(sums[place]) if place < len(sums) else 0
+        total = value + carry
+        rows.append(
+            (f"10^{place}", f"{value} + {carry} = {total}", f"{digit}", f"{total // 10}")
+        )
+    show_table("Carries", ("place", "sum + carry", "digit", "carry on"), rows, numbers=(2, 3))
+    _tell_left_out(len(digits), "carries")
+    text = "".join(str(digit) for digit in reversed(digits))
+    show_lines(f"product: {_ends(text)}")
+
+
+def _ends(text: str) -> str:
+    if len(text) <= 70:  # noqa: PLR2004 - a line of a terminal
+        return text
+    return f"{text[:24]}…{text[-24:]} ({len(text):,} digits; --quiet prints them all)"
+
+
+def show_dice(result: Sequence[Number]) -> None:
+    """Print a distribution with bars."""
+    shown = list(enumerate(result, start=2))[:_LINES]
+    most = max(value for _, value in shown) or 1
+    texts = [(f"{total}", str(value), f"{float(value):.4f}") for total, value in shown]
+    headings = ("sum", "probability", "", "")
+    beside = sum(max(map(len, column)) for column in zip(headings[:3], *texts, strict=True))
+    wide = min(max(width_of_output() - beside - 2 * len(headings), 1), _BAR)
+    rows = [
+        (*text, "█" * round(wide * value / most))
+        for text, (_, value) in zip(texts, shown, strict=True)
+    ]
+    show_table("Sum of the two", headings, rows, numbers=(0, 1, 2))
+    _tell_left_out(len(result), "sums")
+
+
+def shortened(words: Sequence[str]) -> str:
+    """Return values on one line, the middle left out where they are many."""
+    if len(words) <= _LINES:
+        return ", ".join(_cut(word) for word in words)
+    ends = (", ".join(_cut(word) for word in part) for part in (words[:8], words[-3:]))
+    return ", …, ".join(ends) + f" ({len(words):,} values; --quiet prints them all)"
+
+
+def show_costs(m: int, n: int) -> None:
+    """Print how many operations both ways take, and from which length the FFT pays."""
+    count = operations(m, n)
+    better = "the FFT" if count.fft < count.direct else "the direct way"
+    unit = "operation" if count.direct == 1 else "operations"
+    show_lines(
+        "",
+        f"direct: {count.direct:,} {unit} (2·{m}·{n} - {m + n - 1})",
+        f"FFT:    {count.fft:,} (three transforms of {count.transform:,})",
+        f"Here {better} is cheaper.",
+        f"For two of n numbers each the FFT is cheaper for n = {_runs()}:",
+        "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
+    )
+
+
+def _runs() -> str:
+    runs = cheaper_by_fft()
+    bounded = [f"{a}" if a == b else f"{a} to {b}" for a, b in runs[:-1]]
+    return f"{', '.join(bounded)}, and for all from {runs[-1][0]} on"

@@ -1,0 +1,140 @@
+"""Stacks of layers as tables that people read."""
+
+from itertools import zip_longest
+
+from convcli.cli.render.tables import show, show_facts, show_table
+from convcli.geometry.layers import Volume
+from convcli.geometry.window import Unseen
+from convcli.lessons.stacks.stack import Stack, StackRow
+
+_HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
+_UNITS = ("", " k", " M", " G", " T", " P")
+
+
+def show_stack(stack: Stack) -> None:
+    """Print a table with a row a layer, the totals, and the layers that do not tile."""
+    rows: list[tuple[str, ...]] = [
+        ("", "input", _volume(stack.source), "", "", "1", "1", _memory(stack.source.values * 4))
+    ]
+    rows += [_row(number, row) for number, row in enumerate(stack.rows, 1)]
+    numbers = (0, 4, 5, 6, 7)
+    show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
+    show_facts("Totals", _totals(stack))
+    notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
+    if notes:
+        show("", *notes)
+
+
+def _row(number: int, row: StackRow) -> tuple[str, ...]:
+    reached = row.reached
+    fields = reached.fields
+    return (
+        f"{number}",
+        "  " * row.depth + row.spec.text,
+        _volume(reached.volume) + ("" if row.clean else " !"),
+        f"{row.arithmetic} = {row.layer.total:,}" if row.arithmetic else "",
+        _scaled(row.layer.multiply_adds) if row.layer.multiply_adds else "",
+        "all" if reached.all_seen else _pair(fields[0].size, fields[1].size),
+        _pair(fields[0].jump, fields[1].jump),
+        _memory(row.memory),
+    )
+
+
+def _pair(rows: int, columns: int) -> str:
+    return f"{rows}" if rows == columns else f"{rows}×{columns}"
+
+
+def _volume(volume: Volume) -> str:
+    if volume.height == volume.width == 1:
+        return f"{volume.channels}"
+    return f"{volume.height}×{volume.width}×{volume.channels}"
+
+
+def _totals(stack: Stack) -> list[tuple[str, str]]:
+    return [
+        ("parameters", f"{stack.parameters:,} ({_memory(stack.parameters * 4)})"),
+        ("mult-adds", f"{stack.multiply_adds:,} a picture"),
+        ("memory", f"{_memory(stack.memory)} for all outputs of one picture (float32)"),
+    ]
+
+
+def _note(number: int, row: StackRow) -> list[str]:
+    """Say what a layer leaves over: once for both axes where they are alike."""
+    if row.clean:
+        return []
+    outputs = (row.reached.volume.height, row.reached.volume.width)
+    rows, columns = zip(row.exact, outputs, row.unseen, strict=True)
+    axes = {"rows and columns": rows} if rows == columns else {"rows": rows, "columns": columns}
+    return [
+        f"! layer {number} {row.spec.text}: {exact} {name}, truncated to {output}; "
+        f"never looked at: {_unseen(left)}."
+        for name, (exact, output, left) in axes.items()
+        if left.total
+    ]
+
+
+def _unseen(left: Unseen) -> str:
+    """Tell pad rows and columns from the map's own."""
+    parts = [f"{left.picture} of the map"] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return ", ".join(parts)
+
+
+def show_comparison(one: Stack, other: Stack) -> None:
+    """Print two stacks side by side, and their totals with the ratio."""
+    layers = [
+        (f"layer {number}", _counted(first), _counted(second), "")
+        for number, (first, second) in enumerate(zip_longest(one.rows, other.rows), 1)
+    ]
+    inputs = ("input", _volume(one.source), _volume(other.source), "")
+    rows = [inputs, *layers, *_compared_totals(one, other)]
+    show_table("Two stacks, side by side", ("", "first", "second", "ratio"), rows, numbers=(3,))
+
+
+def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
+    parameters = (one.parameters, other.parameters)
+    products = (one.multiply_adds, other.multiply_adds)
+    memory = (one.memory, other.memory)
+    return [
+        ("parameters", *(f"{count:,}" for count in parameters), _ratio(*parameters)),
+        ("mult-adds", *map(_scaled, products), _ratio(*products)),
+        ("output", _volume(one.reached.volume), _volume(other.reached.volume), ""),
+        ("sees", _sees(one), _sees(other), ""),
+        ("jump", _jump(one), _jump(other), ""),
+        ("memory", *map(_memory, memory), _ratio(*memory)),
+    ]
+
+
+def _counted(row: StackRow | None) -> str:
+    if row is None:
+        return ""
+    return (
+        f"{row.spec.text}: {row.arithmetic} = {row.layer.total:,}" * bool(row.arithmetic)
+        or row.spec.text
+    )
+
+
+def _ratio(one: int, other: int) -> str:
+    return f"{one / other:.2f}" if other else ""
+
+
+def _sees(stack: Stack) -> str:
+    rows, columns = stack.reached.fields
+    return "all" if stack.reached.all_seen else f"{rows.size}×{columns.size}"
+
+
+def _jump(stack: Stack) -> str:
+    return _pair(*(axis.jump for axis in stack.reached.fields))
+
+
+def _scaled(value: float) -> str:
+    """Return a number with 3 digits that matter and a letter for its thousands."""
+    for unit in _UNITS:
+        if value < 999.5 or unit == _UNITS[-1]:  # noqa: PLR2004 - rounds to 1,000 from there
+            return f"{value:.0f}" if not unit else f"{value:.3g}{unit}"
+        value /= 1000
+    return f"{value:g}"
+
+
+def _memory(count: int) -> str:
+    return f"{_scaled(count)}B" if count > 999 else f"{count} B"  # noqa: PLR2004

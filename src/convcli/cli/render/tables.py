@@ -1,0 +1,293 @@
+"""All of rich: the tables and grids that people read."""
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from convcli.text import short, times
+
+if TYPE_CHECKING:
+    from convcli.pipeline.report import Report, Step, Swatch
+
+
+ROOMY = 3
+"""Columns between two cells where there is room."""
+
+_NARROWEST = 16
+"""Columns that a table's last cell needs at the least: it may be running text."""
+
+_LINES = (2, 3)
+"""Lines that any other cell may take: as few as will do."""
+
+_BREAK = re.compile(r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})")
+"""Where a cell may be broken: at a space, but "+ 5" stays whole; between the settings of a
+layer, ``conv:64,k3``; behind a hyphen that joins words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Widths that fit.
+
+    Attributes
+    ----------
+    gap : int
+        Columns between two cells.
+    widths : tuple of int
+        Columns of each cell.
+    """
+
+    gap: int
+    widths: tuple[int, ...]
+
+
+def layout_for(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
+) -> Layout | None:
+    """Return the first layout that fits into so many columns; None where there is none.
+
+    Examples
+    --------
+    >>> layout_for(("layer", "parameters"), [("conv", "9·9 = 81")], 16)
+    Layout(gap=1, widths=(5, 10))
+    """
+    columns = list(zip(headings, *rows, strict=True))
+    full = [max(map(cell_len, column)) for column in columns]
+    spread = len(full) - 1
+    kept = [*full[:-1], min(full[-1], _NARROWEST)]
+    edges = {ROOMY: ROOMY + 1}
+    for gap in (ROOMY, 2, 1):
+        inner = room - gap * spread - edges.get(gap, 0)
+        if sum(kept) <= inner:
+            return Layout(gap, (*full[:-1], min(full[-1], inner - sum(full[:-1]))))
+    for most in _LINES:
+        least = [_narrowest(column, most) for column in columns[:-1]] + kept[-1:]
+        for gap in (2, 1):
+            if sum(least) + gap * spread <= room:
+                return Layout(gap, _shrunk(full, least, room - gap * spread))
+    return None
+
+
+def _narrowest(column: Sequence[str], most: int) -> int:
+    """Return the width at which no cell takes more lines than it may."""
+    return max(
+        next(w for w in range(cell_len(cell) + 1) if _fits(cell, w, most)) for cell in column
+    )
+
+
+def _fits(cell: str, width: int, most: int) -> bool:
+    lines = wrapped(cell, width)
+    return len(lines) <= most and all(cell_len(line) <= width for line in lines)
+
+
+def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, ...]:
+    """Narrow the column that can spare the most, then the next: few cells are wrapped."""
+    widths = list(full)
+    spare = [width - low for width, low in zip(full, least, strict=True)]
+    for index in sorted(range(len(full)), key=spare.__getitem__, reverse=True):
+        widths[index] -= min(spare[index], max(sum(widths) - room, 0))
+    return tuple(widths)
+
+
+def wrapped(cell: str, width: int) -> list[str]:
+    """Return a cell's lines; what cannot be broken stays whole, and all are indented alike.
+
+    Examples
+    --------
+    >>> wrapped("  conv:512,k3,s2,p1", 14)
+    ['  conv:512,k3,', '  s2,p1']
+    >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
+    ['(3·3·64+1)·64', '= 36,928']
+    """
+    indent = cell[: len(cell) - len(cell.lstrip())]
+    lines = [indent]
+    for piece in _BREAK.split(cell.lstrip()):
+        if lines[-1] != indent and cell_len(lines[-1] + piece.rstrip()) > width:
+            lines.append(indent)
+        lines[-1] += piece
+    return [line.rstrip() for line in lines]
+
+
+_ENDLESS = 10_000
+"""Columns of a pipe: wide enough that no table is ever cut."""
+
+_PLAIN = ("", "L", "LA", "RGB", "RGBA")
+"""Modes that are filtered as they are, with 8 bits or 16."""
+
+
+def show(*parts: RenderableType, to_stderr: bool = False) -> None:
+    """Print to standard output, or to standard error."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if stream.isatty():
+        Console(file=stream, highlight=False).print(*parts, sep="\n")
+        return
+    plain = Console(file=io.StringIO(), width=_ENDLESS, highlight=False, force_terminal=False)
+    with plain.capture() as captured:
+        plain.print(*parts, sep="\n")
+    lines = captured.get().splitlines()
+    stream.write("".join(f"{line.rstrip()}\n" for line in lines))
+    stream.flush()
+
+
+def width_of_output() -> int:
+    """Return the columns of standard output: of a terminal, or without end."""
+    return Console().width if sys.stdout.isatty() else _ENDLESS
+
+
+def is_plain() -> bool:
+    """Whether standard output takes plain text only, as a pipe does."""
+    return not sys.stdout.isatty()
+
+
+def show_lines(*lines: str) -> None:
+    """Print running text: wrapped in a terminal, and as it is in a pipe."""
+    if is_plain():
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        return
+    room = width_of_output()
+    show(*(Text("\n".join(wrapped(line, room))) for line in lines))
+
+
+def show_table(
+    title: str,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[int] = (),
+    names: int = 1,
+) -> None:
+    """Print a table; columns named in `numbers` stand to the right.
+
+    In a terminal cells are moved together, and wrapped, as far as they have to be; where
+    not even that is enough, each row becomes a block of lines below its first `names` cells.
+    """
+    body = [tuple(row) for row in rows]
+    layout = layout_for(headings, body, width_of_output())
+    if layout is None:
+        show(Text(title, style="bold"), *_blocks(headings, body, names), "")
+        return
+    table = _table(layout)
+    for index, (heading, width) in enumerate(zip(headings, layout.widths, strict=True)):
+        side: JustifyMethod = "right" if index in numbers else "left"
+        table.add_column(_cell(heading, width), justify=side, width=width, overflow="fold")
+    for row in body:
+        table.add_row(*map(_cell, row, layout.widths))
+    # As a part of the table the title would be broken where the table ends.
+    show(Text(title, style="bold"), table, *[""] * (layout.gap < ROOMY))
+
+
+def _table(layout: Layout) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    if layout.gap < ROOMY:
+        table.padding = (0, layout.gap - 1, 0, 0)
+        table.pad_edge = table.show_edge = False
+    return table
+
+
+def _cell(text: str, width: int) -> Text:
+    return Text("\n".join(wrapped(text, width)))
+
+
+def _blocks(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], names: int
+) -> Iterator[Text | Table]:
+    for row in rows:
+        facts = Table.grid(padding=(0, 2))
+        facts.add_column(no_wrap=True)
+        facts.add_column(overflow="fold")
+        for heading, cell in zip(headings[names:], row[names:], strict=True):
+            if cell:
+                facts.add_row(f"  {heading}", Text(cell))
+        yield Text("")
+        yield Text(" ".join(row[:names]).strip(), style="bold")
+        yield facts
+
+
+def show_facts(
+    title: str, facts: Iterable[tuple[str, str]], *, to_stderr: bool = False
+) -> None:
+    """Print what is known of one thing, a line each."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(value))
+    show(Text(title, style="bold cyan"), table, to_stderr=to_stderr)
+
+
+def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
+    """Print what filtering did."""
+    facts = [
+        ("input", _size(report.input_shape) + _origin(report)),
+        ("output", _size(report.output_shape) + _kept(report)),
+        *(fact for step in report.steps for fact in _step(step, report)),
+        ("raw values", f"{short(report.low)} to {short(report.high)}"),
+        ("pixels", _pixels(report)),
+        ("time", f"{1000 * report.seconds:.1f} ms"),
+    ]
+    show_facts(f"{source} → {target}", facts, to_stderr=to_stderr)
+    if report.legend:
+        show(*(_swatch(swatch) for swatch in report.legend), to_stderr=to_stderr)
+
+
+def _swatch(swatch: "Swatch") -> Text:
+    color = "#{:02x}{:02x}{:02x}".format(*swatch.color)
+    return Text.assemble(("██", color), f" {swatch.meaning} ({color})")
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    rows, columns, channels = shape
+    return f"{columns} × {rows} px, {channels} channel{'s' * (channels > 1)}"
+
+
+def _origin(report: "Report") -> str:
+    """Say what is not plain about the input: more frames, a mode that was converted."""
+    frames = f", {report.frames} frames" if report.frames > 1 else ""
+    return frames + (f", from {report.mode}" if report.mode not in _PLAIN else "")
+
+
+def _kept(report: "Report") -> str:
+    alpha = f" + alpha ({report.alpha_way})" if report.alpha else ""
+    return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
+
+
+def _step(step: "Step", report: "Report") -> list[tuple[str, str]]:
+    shape = times(step.weights)
+    combined = f", {step.combined}" if step.combined else ""
+    return [
+        ("kernel", f"{step.kernel} ({shape}){combined}, {_method(step)}"),
+        ("window", f"{_window(step)}, border {report.border}"),
+    ]
+
+
+def _method(step: "Step") -> str:
+    return f"method {step.method} ({step.strategy})"
+
+
+def _window(step: "Step") -> str:
+    slide = step.window
+    (top, bottom), (left, right) = slide.padding
+    sides = {top, bottom, left, right}
+    padding = f"{top}" if len(sides) == 1 else f"{top}+{bottom} rows, {left}+{right} columns"
+    parts = [f"stride {_pair(slide.stride)}", f"padding {padding}"]
+    if slide.dilation != (1, 1):
+        parts.append(f"dilation {_pair(slide.dilation)}")
+    return ", ".join(parts)
+
+
+def _pair(value: tuple[int, int]) -> str:
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}×{value[1]}"
+
+
+def _pixels(report: "Report") -> str:
+    if report.range is None:
+        return "none: raw floats"
+    return f"range {report.range}, {100 * report.clipped:.2f} % clipped"

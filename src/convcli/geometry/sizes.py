@@ -1,0 +1,146 @@
+"""Settings without remainder, and the size rules of other tools."""
+
+from collections.abc import Callable
+
+from convcli.errors import GeometryError
+from convcli.geometry.window import Axis, Pair
+from convcli.values import Record, replace
+
+
+class CleanSetting(Record):
+    """One change that makes the windows tile the axis.
+
+    Attributes
+    ----------
+    letter : str
+        The letter that changes: K, S, P or W.
+    value : int
+        Its new value.
+    output : int
+        The output size that follows.
+    """
+
+    letter: str
+    value: int
+    output: int
+
+
+def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
+    """Return the nearest settings that tile an axis, one letter changed at a time.
+
+    For each of K, S, P and W the nearest value below and the nearest above that
+    make (W - K + 2P)/S an integer, where there are any. P is the padding a side.
+
+    Examples
+    --------
+    >>> for setting in clean_settings(Axis(kernel=3, stride=3), 7):
+    ...     print(setting.letter, setting.value, setting.output)
+    K 1 3
+    K 4 2
+    S 2 3
+    S 4 2
+    P 1 3
+    W 6 2
+    W 9 3
+    """
+    changes: list[tuple[str, int, int, Callable[[int], tuple[Axis, int]]]] = [
+        ("K", axis.kernel, 1, lambda k: (replace(axis, kernel=k), size)),
+        ("S", axis.stride, 1, lambda s: (replace(axis, stride=s), size)),
+        ("P", axis.before, 0, lambda p: (replace(axis, before=p, after=p), size)),
+        ("W", size, 1, lambda w: (axis, w)),
+    ]
+    symmetric = axis.before == axis.after
+    return [
+        CleanSetting(letter, value, changed.output_size(length))
+        for letter, current, least, change in changes
+        if symmetric or letter != "P"
+        for value in _nearest_clean(current, least, change)
+        for changed, length in [change(value)]
+    ]
+
+
+_SEARCHED = 1000
+"""How far from its value a letter is changed: further off is no neighbour any more."""
+
+
+def _nearest_clean(
+    current: int, least: int, change: Callable[[int], tuple[Axis, int]]
+) -> list[int]:
+    below = range(current - 1, max(current - _SEARCHED, least) - 1, -1)
+    above = range(current + 1, current + _SEARCHED)
+    found = (next((v for v in side if _tiles(*change(v))), None) for side in (below, above))
+    return [value for value in found if value is not None]
+
+
+def _tiles(axis: Axis, size: int) -> bool:
+    padded = size + axis.before + axis.after
+    return padded >= axis.extent and axis.tiles(size)
+
+
+def ceil_padding(
+    size: int, kernel: int, stride: int = 1, dilation: int = 1, *, lower: bool = False
+) -> Pair:
+    """Return the padding (before, after) that makes the output ceil(W/S).
+
+    TensorFlow's ``SAME`` and ONNX's ``SAME_UPPER`` put the odd pixel at the end,
+    ONNX's ``SAME_LOWER`` at the start. Unlike the padding that torch calls ``same`` it
+    depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
+
+    Parameters
+    ----------
+    size, kernel, stride, dilation : int
+        Of one axis, in pixels.
+    lower : bool
+        Put the odd pixel at the start.
+
+    Raises
+    ------
+    GeometryError
+        If a number is below 1.
+
+    Examples
+    --------
+    >>> ceil_padding(224, kernel=3, stride=2)
+    (0, 1)
+    """
+    axis = Axis(kernel, stride, dilation=dilation)
+    if size < 1:
+        raise GeometryError(f"size: expected at least 1 pixel, got {size}")
+    total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
+    small, large = total // 2, total - total // 2
+    return (large, small) if lower else (small, large)
+
+
+def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
+    """Return (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding: a layer run backwards.
+
+    A forward convolution with stride S maps S different widths to the same output; the
+    output padding, 0 to S-1, says which of them is wanted (as torch ConvTranspose2d).
+
+    Raises
+    ------
+    GeometryError
+        If the axis is empty, nothing is left, or the output padding is not smaller than
+        the stride or the dilation.
+
+    Examples
+    --------
+    >>> transposed_size(Axis(kernel=3, stride=2, before=1, after=1), 4, output_padding=1)
+    8
+    """
+    if size < 1:
+        raise GeometryError(f"size: expected at least 1 pixel, got {size}")
+    limit = max(axis.stride, axis.dilation)
+    if not 0 <= output_padding < limit:
+        raise GeometryError(
+            f"output padding: expected 0 to {limit - 1} (below the stride or the dilation), "
+            f"got {output_padding}"
+        )
+    full = (size - 1) * axis.stride + axis.extent + output_padding
+    result = full - axis.before - axis.after
+    if result < 1:
+        raise GeometryError(
+            f"the padding takes {axis.before} + {axis.after} px off {full} px and leaves "
+            "nothing: use a smaller padding or a larger kernel"
+        )
+    return result

@@ -1,0 +1,316 @@
+"""A window that slides: kernel size, stride, padding and dilation, on one axis and on two."""
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
+
+from convcli.errors import GeometryError
+from convcli.values import Record
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+class Unseen(Record):
+    """What a stride leaves over at the end of an axis, in pixels."""
+
+    picture: int
+    padding: int
+
+    @property
+    def total(self) -> int:
+        """All that is left over: (W + p1 + p2 - extent) mod stride."""
+        return self.picture + self.padding
+
+
+class Axis(Record):
+    """One axis of a sliding window.
+
+    Parameters
+    ----------
+    kernel : int
+        Number of taps, k.
+    stride : int
+        Step between two outputs, s, in pixels.
+    before, after : int
+        Padding at the start and at the end, in pixels.
+    dilation : int
+        Distance between two taps, d, in pixels.
+
+    Raises
+    ------
+    GeometryError
+        If a tap count, stride or dilation is below 1, or a padding negative.
+
+    Examples
+    --------
+    >>> Axis(kernel=3, stride=2, before=1, after=1).output_size(7)
+    4
+    """
+
+    kernel: int
+    stride: int = 1
+    before: int = 0
+    after: int = 0
+    dilation: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride", "dilation"):
+            if getattr(self, name) < 1:
+                raise GeometryError(
+                    f"{name}: expected a whole number of at least 1, "
+                    f"got {getattr(self, name)}: use 1 or more"
+                )
+        if min(self.before, self.after) < 0:
+            raise GeometryError(
+                f"padding: expected 0 or more pixels, got {min(self.before, self.after)}: "
+                "cut the picture where it should be smaller"
+            )
+
+    @property
+    def extent(self) -> int:
+        """Pixels from the first tap to the last, d(k-1) + 1."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def span(self, size: int) -> int:
+        """Return W + p1 + p2 - extent: how far the window can travel.
+
+        Raises
+        ------
+        GeometryError
+            If the axis is empty, or the kernel larger than the padded axis.
+        """
+        if size < 1:
+            raise GeometryError(
+                f"size: expected at least 1 pixel, got {size}: use a larger one"
+            )
+        span = size + self.before + self.after - self.extent
+        if span < 0:
+            raise GeometryError(
+                f"the kernel spans {self.extent} px but the padded image only "
+                f"{size + self.before + self.after} px ({size} + {self.before} + "
+                f"{self.after}): use a smaller kernel or dilation, or a padding that is "
+                f"{-span} px larger in all"
+            )
+        return span
+
+    def output_size(self, size: int) -> int:
+        """Return floor((W + p1 + p2 - d(k-1) - 1)/s) + 1, as torch.
+
+        Raises
+        ------
+        GeometryError
+            If the axis is empty, or the kernel larger than the padded axis.
+        """
+        return self.span(size) // self.stride + 1
+
+    def exact_output_size(self, size: int) -> "Fraction":
+        """Return the magic formula (W - K + 2P)/S + 1 without rounding.
+
+        Examples
+        --------
+        >>> Axis(kernel=3, stride=3).exact_output_size(7)
+        Fraction(7, 3)
+        """
+        from fractions import Fraction
+
+        return Fraction(self.span(size), self.stride) + 1
+
+    def tiles(self, size: int) -> bool:
+        """Tell whether the windows end exactly where the padded axis ends."""
+        return self.span(size) % self.stride == 0
+
+    def unseen(self, size: int) -> Unseen:
+        """Return how much lies behind the last window, picture and padding apart.
+
+        Examples
+        --------
+        A 3-tap kernel with stride 2 and padding 1 on 8 pixels leaves padding only.
+
+        >>> Axis(kernel=3, stride=2, before=1, after=1).unseen(8)
+        Unseen(picture=0, padding=1)
+        """
+        total = self.span(size) % self.stride
+        first = size + self.after - total  # the first position behind the last window
+        picture = max(size - max(first, 0), 0)
+        return Unseen(picture=picture, padding=total - picture)
+
+    @property
+    def gap(self) -> int:
+        """Pixels between two windows that neither looks at: stride less extent."""
+        return max(self.stride - self.extent, 0)
+
+    def source(self, output: int) -> int:
+        """Return the picture position of the first tap of an output (negative: padding)."""
+        return output * self.stride - self.before
+
+    def centre(self, output: int) -> int:
+        """Return the picture position of the middle tap, (k-1)//2, of an output."""
+        return self.source(output) + self.dilation * ((self.kernel - 1) // 2)
+
+
+Pair: TypeAlias = tuple[int, int]
+IntOrPair: TypeAlias = int | Sequence[int]
+Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["same", "valid"]
+
+
+class Window(Record):
+    """How a kernel slides over a picture: its size, stride, padding and dilation.
+
+    Make one with `window`, which accepts the forms that a person writes.
+
+    Attributes
+    ----------
+    rows, columns : Axis
+        The vertical and the horizontal axis.
+
+    Examples
+    --------
+    >>> window((3, 3), stride=2, padding=1).output_shape((224, 224))
+    (112, 112)
+    """
+
+    rows: Axis
+    columns: Axis
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """The two axes, rows first."""
+        return (self.rows, self.columns)
+
+    @property
+    def kernel(self) -> Pair:
+        """Kernel size (rows, columns)."""
+        return (self.rows.kernel, self.columns.kernel)
+
+    @property
+    def stride(self) -> Pair:
+        """Stride (rows, columns)."""
+        return (self.rows.stride, self.columns.stride)
+
+    @property
+    def dilation(self) -> Pair:
+        """Dilation (rows, columns)."""
+        return (self.rows.dilation, self.columns.dilation)
+
+    @property
+    def padding(self) -> tuple[Pair, Pair]:
+        """Padding ((top, bottom), (left, right))."""
+        return (
+            (self.rows.before, self.rows.after),
+            (self.columns.before, self.columns.after),
+        )
+
+    def output_shape(self, shape: Pair) -> Pair:
+        """Return the size (rows, columns) of the result for a picture of that size.
+
+        Raises
+        ------
+        GeometryError
+            If the picture is empty, or the kernel larger than the padded picture.
+        """
+        for name, axis, size in zip(("rows", "columns"), self.axes, shape, strict=True):
+            try:
+                axis.span(size)
+            except GeometryError as error:
+                raise GeometryError(f"{name}: {error}") from None
+        return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
+
+    def unseen(self, shape: Pair) -> tuple[Unseen, Unseen]:
+        """Return what the stride leaves over at the bottom and at the right."""
+        return (self.rows.unseen(shape[0]), self.columns.unseen(shape[1]))
+
+
+def window(
+    kernel: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+) -> Window:
+    """Build a `Window` from the forms that a person writes.
+
+    Parameters
+    ----------
+    kernel, stride, dilation : int or (int, int)
+        One number for both axes, or (rows, columns).
+    padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
+        Pixels on every side; (rows, columns); ((top, bottom), (left, right)); or the
+        padding that keeps the size at stride 1, d(k-1) in all with the odd pixel at
+        the end (as torch), so that the size with stride s is ceil(W/s); or none.
+
+    Returns
+    -------
+    Window
+
+    Raises
+    ------
+    GeometryError
+        If a value has another form, or is out of range.
+
+    Examples
+    --------
+    >>> window(4, padding="same").padding
+    ((1, 2), (1, 2))
+    """
+    kernels, strides = pair(kernel, "kernel"), pair(stride, "stride")
+    dilations = pair(dilation, "dilation")
+    sides = _sides(padding, kernels, dilations)
+    rows, columns = (
+        Axis(k, s, before, after, d)
+        for k, s, (before, after), d in zip(kernels, strides, sides, dilations, strict=True)
+    )
+    return Window(rows, columns)
+
+
+def pair(value: object, name: str) -> Pair:
+    """Return (rows, columns) of one number or of two.
+
+    Raises
+    ------
+    GeometryError
+        If the value is neither a whole number nor two of them.
+
+    Examples
+    --------
+    >>> pair(3, "kernel")
+    (3, 3)
+    """
+    if _is_several(value):
+        if len(value) == 2:  # noqa: PLR2004 - a pair is two
+            return (_whole(value[0], name), _whole(value[1], name))
+        raise GeometryError(
+            f"{name}: expected one number or two (rows, columns), got {value}: give one or two"
+        )
+    number = _whole(value, name)
+    return (number, number)
+
+
+def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
+    """Tell whether a value has parts: a list, a tuple or an array of one dimension."""
+    return hasattr(value, "__len__") and not isinstance(value, str)
+
+
+def _whole(value: object, name: str) -> int:
+    if isinstance(value, bool) or _is_several(value) or not hasattr(value, "__index__"):
+        raise GeometryError(f"{name}: expected a whole number, got {value!r}: round it")
+    return operator.index(value)
+
+
+def _sides(padding: Padding, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+    """Return ((top, bottom), (left, right)) of any form of padding."""
+    if isinstance(padding, str) and padding == "valid":
+        return ((0, 0), (0, 0))
+    if isinstance(padding, str) and padding == "same":
+        return (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
+    sides = list(padding) if _is_several(padding) else [padding, padding]
+    if len(sides) == 2 and not isinstance(padding, str):  # noqa: PLR2004 - a pair is two
+        return (pair(sides[0], "padding"), pair(sides[1], "padding"))
+    raise GeometryError(
+        "padding: expected a number, (rows, columns), ((top, bottom), (left, right)), 'same' "
+        f"or 'valid'; got {padding!r}: use one of these"
+    )
+
+
+def _same(kernel: int, dilation: int) -> Pair:
+    total = dilation * (kernel - 1)
+    return (total // 2, total - total // 2)

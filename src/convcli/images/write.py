@@ -1,0 +1,257 @@
+"""From pictures to a file or a pipe: encoded in memory, then written in one go."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import ImageError
+from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
+from convcli.images.codecs.npy import array_bytes
+from convcli.images.codecs.pillow import encoded
+from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
+from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
+from convcli.storage.atomic import replacing
+from convcli.values import Record, replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COLOUR_ONLY = ("QOI", "WEBP")
+"""Formats that hold red, green and blue only."""
+
+
+_RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
+
+
+class Saving(Record, kw_only=True):
+    """How pictures are written.
+
+    Attributes
+    ----------
+    quality : int, optional
+        1 to 100, for formats that have it; their default otherwise.
+    compress_level : int, optional
+        Of zlib, 0 to 9, for PNG and TIFF.
+    strip : bool
+        Write no profile, resolution and EXIF.
+    jobs : int, optional
+        Threads that compress a PNG; those that filter, or the cores that the process may
+        use, where none is given.
+
+    Raises
+    ------
+    ImageError
+        If a number is out of its range.
+    """
+
+    quality: int | None = None
+    compress_level: int | None = None
+    strip: bool = False
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ImageError(
+                    f"{name}: expected {least} to {most}, got {value}: choose one of these"
+                )
+
+
+_DEFAULTS = Saving()
+
+
+def pipe_format(source: str | None, picture: Picture) -> str:
+    """Return the format for standard output: the input's where it keeps all, else PNG."""
+    if source is None or source not in FORMATS or obstacle(picture, source):
+        return "PNG"
+    return source
+
+
+def write_picture(
+    picture: Picture, target: "str | Path | BinaryIO", kind: str, saving: Saving = _DEFAULTS
+) -> None:
+    """Write one picture: complete, or not at all.
+
+    Parameters, errors
+    ------------------
+    As for `write_document`.
+    """
+    write_document(Document((picture,)), target, kind, saving)
+
+
+def write_document(
+    document: Document, target: "str | Path | BinaryIO", kind: str, saving: Saving = _DEFAULTS
+) -> None:
+    """Write all frames of a document: complete, or not at all.
+
+    Parameters
+    ----------
+    document : Document
+        What to write.
+    target : str, Path or binary file
+        A path or a URL, which is replaced in one step, or an open stream.
+    kind : str
+        The name of the format, as in `FORMATS`.
+    saving : Saving
+        How.
+
+    Raises
+    ------
+    ImageError
+        If the format cannot hold the pictures, or the target cannot be written.
+    """
+    label = target if isinstance(target, str | os.PathLike) else "standard output"
+    check_format(document, str(label), kind, saving)
+    metadata = Metadata() if saving.strip else document.metadata
+    try:
+        parts = _encoded(replace(document, metadata=metadata), kind, saving)
+    except ImageError as error:
+        raise ImageError(f"{label}: {error}") from None
+    _write(parts, target)
+
+
+def write_array(array: NDArray[Any], target: "str | Path | BinaryIO") -> None:
+    """Write an array as .npy: complete, or not at all.
+
+    Raises
+    ------
+    ImageError
+        If the target cannot be written.
+    """
+    _write([array_bytes(array)], target)
+
+
+def check_format(document: Document, label: str, kind: str, saving: Saving) -> None:
+    """Check that a format can hold all of a document, and has the settings.
+
+    Raises
+    ------
+    ImageError
+        If not; the message says what to do.
+    """
+    entry = FORMATS[kind]
+    if len(document.frames) > 1 and not entry.frames:
+        raise ImageError(
+            f"{label}: {kind} holds one frame, the input has {len(document.frames)}: "
+            "write .gif, .png, .webp or .tif, or choose one with --frame"
+        )
+    for frame in document.frames:
+        problem = obstacle(frame, kind)
+        if problem:
+            raise ImageError(f"{label}: {problem}")
+    if saving.quality is not None and entry.quality is None:
+        raise ImageError(f"{label}: {kind} has no quality to set: leave --quality out")
+    if saving.compress_level is not None and not entry.levels:
+        raise ImageError(f"{label}: {kind} has no level to set: leave --compress-level out")
+
+
+def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO") -> None:
+    if isinstance(target, str | os.PathLike):
+        with replacing(target) as file:
+            file.writelines(parts)
+        return
+    try:
+        # All at once: of small pieces a buffer would keep what found no room. An
+        # unbuffered pipe takes what has room, and says how much that was.
+        left = memoryview(b"".join(parts))
+        while left:
+            left = left[target.write(left) :]
+        target.flush()
+    except BrokenPipeError:
+        raise  # nobody reads on: that is no failure to report
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageError(
+            f"standard output: cannot be written: {reason}: make room, or write elsewhere"
+        ) from None
+
+
+def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | memoryview]:
+    frames, metadata, timing = document.frames, document.metadata, document.timing
+    level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
+    if kind == NPY:
+        return [array_bytes(array_of(frames[0]))]
+    if kind == "TIFF":
+        from convcli.images.codecs.tiff import tiff_bytes
+
+        return [tiff_bytes(frames, metadata, level)]
+    alike = _alike([_for_format(frame, FORMATS[kind]) for frame in frames], kind)
+    if timing is None and len(alike) > 1:
+        timing = _a_second_each(len(alike))
+    if kind == "PNG":
+        from convcli.images.codecs.png import png_bytes
+
+        return png_bytes(alike, metadata, timing, saving.compress_level, saving.jobs)
+    if kind == "PPM" and is_netpbm(alike[0]):
+        return netpbm_parts(alike[0])
+    if timing is not None and timing.still:
+        alike, timing = alike[1:], timing.without_still()
+    if kind == "GIF":
+        from convcli.images.codecs.gif import gif_bytes
+
+        return [gif_bytes(alike, timing)]
+    settings = _settings(FORMATS[kind], metadata, timing, saving)
+    return [encoded(alike[0], kind, metadata, settings, alike[1:])]
+
+
+def array_of(picture: Picture) -> NDArray[Any]:
+    """Return a picture as an array: (H, W) where there is one channel."""
+    return picture.pixels[..., 0] if picture.channels == 1 else picture.pixels
+
+
+def _settings(
+    entry: Format, metadata: Metadata, timing: Timing | None, saving: Saving
+) -> dict[str, Any]:
+    settings = dict(entry.settings)
+    if entry.quality is not None:
+        quality = saving.quality or entry.quality
+        settings |= {"quality": quality} if quality else {"lossless": True}
+    if entry.name == "JPEG":
+        settings["subsampling"] = metadata.subsampling or 0
+    if timing is not None and entry.frames:
+        settings["duration"] = [round(duration) for duration in timing.durations]
+        settings["loop"] = 1 if timing.loop is None else timing.loop
+    return settings
+
+
+def _for_format(picture: Picture, entry: Format) -> Picture:
+    """Return the picture without an alpha that the format has no room for, or in RGB."""
+    if not entry.alpha and picture.alpha is not None:
+        picture = replace(picture, alpha=None)
+    if entry.name in _COLOUR_ONLY and picture.channels == 1:
+        return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))
+    if picture.depth is Depth.FLOAT:
+        return replace(picture, pixels=picture.pixels.astype(Depth.FLOAT.dtype))
+    return picture
+
+
+def _alike(frames: Sequence[Picture], kind: str) -> list[Picture]:
+    """Return frames with the same channels; their sizes must be the same already."""
+    if len({frame.shape for frame in frames}) > 1:
+        raise ImageError(f"{kind} holds frames of one size, these differ: write .tif")
+    channels = max(frame.channels for frame in frames)
+    opaque = all(frame.alpha is None for frame in frames)
+    return [
+        Picture(
+            frame.pixels
+            if frame.channels == channels
+            else np.repeat(frame.pixels, channels, axis=2),
+            None if opaque else _alpha(frame),
+        )
+        for frame in frames
+    ]
+
+
+def _alpha(frame: Picture) -> NDArray[Any]:
+    if frame.alpha is not None:
+        return frame.alpha
+    return np.full(frame.shape, frame.white, frame.pixels.dtype)
+
+
+def _a_second_each(count: int) -> Timing:
+    """Return the timing of pages that become an animation."""
+    return Timing((1000.0,) * count, (0,) * count, 0)

@@ -1,0 +1,106 @@
+"""Border modes drawn, named, and seen on a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.borders import Border, source_indices
+from convcli.geometry.window import window
+from convcli.images.drawing import Canvas
+from convcli.images.picture import Picture
+from convcli.kernels.kernel import Kernel
+from convcli.lessons.pictures import differences, finite
+from convcli.pipeline.options import Options
+from convcli.pipeline.run import filter_picture
+from convcli.values import replace
+
+NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
+    Border.ZERO: ("constant", "constant", "CONSTANT", "zeros", "Black"),
+    Border.REPLICATE: ("edge", "nearest", "REPLICATE", "replicate", "Edge"),
+    Border.REFLECT: ("reflect", "mirror", "REFLECT_101", "reflect", "-"),
+    Border.SYMMETRIC: ("symmetric", "reflect", "REFLECT", "-", "Mirror"),
+    Border.WRAP: ("wrap", "wrap", "WRAP", "circular", "Tile"),
+}
+"""What NumPy's pad, SciPy, OpenCV (BORDER_…), torch and ImageMagick call each mode."""
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_RGB = 3
+_MAGNIFIED = 10
+_SIDE_PIXELS = 28
+"""Picture pixels that a strip shows, rows and columns."""
+
+
+def drawn(border: Border, width: int, length: int = 4) -> str:
+    """Draw a border mode over a picture of letters.
+
+    Examples
+    --------
+    >>> drawn(Border.SYMMETRIC, 3)
+    'cba|abcd|dcb'
+    """
+    sources = source_indices(border, length, width, width).tolist()
+    text = "".join("0" if source < 0 else _LETTERS[source] for source in sources)
+    return f"{text[:width]}|{text[width : width + length]}|{text[width + length :]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The top left corner of a picture, filtered with one border mode.
+
+    Attributes
+    ----------
+    border : Border
+        The mode.
+    pixels : ndarray, shape (rows, columns, C)
+        What `convcli apply` writes there.
+    spread : float
+        Largest difference to the same picture with the mode ``zero``.
+    """
+
+    border: Border
+    pixels: NDArray[Any]
+    spread: float
+
+
+def strips_of(
+    picture: Picture, kernel: Kernel, options: Options, size: int = _SIDE_PIXELS
+) -> list[Strip]:
+    """Filter a picture with each border mode, and cut out its top left corner."""
+    results = [
+        filter_picture(picture, [kernel], replace(options, border=border)).values[:size, :size]
+        for border in Border
+    ]
+    return [
+        Strip(border, result, float(finite(differences(result, results[0])).max()))
+        for border, result in zip(Border, results, strict=True)
+    ]
+
+
+def numbers_shown(kernel: Kernel, options: Options) -> int:
+    """Return how many pixels from the edge are worth showing: the reach, and two more."""
+    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    return min(slide.columns.before + 2, 8)
+
+
+def draw_strips(strips: Sequence[Strip], white: int) -> Canvas:
+    """Draw the corners side by side, magnified, with the modes' names above them."""
+    rows, columns = strips[0].pixels.shape[:2]
+    gap, title = 20, 36
+    width = gap + len(strips) * (columns * _MAGNIFIED + gap)
+    canvas = Canvas(max(width, 200), title + rows * _MAGNIFIED + 2 * gap)
+    for number, strip in enumerate(strips):
+        left = gap + number * (columns * _MAGNIFIED + gap)
+        canvas.text((left, gap), strip.border.value, 22, width=columns * _MAGNIFIED)
+        canvas.tiles((left, title + gap // 2), _colours(strip.pixels, white), _MAGNIFIED)
+    return canvas
+
+
+def _colours(pixels: NDArray[Any], white: int) -> NDArray[np.uint8]:
+    # The maps of a bank have no colours: the first of them is shown.
+    shown = pixels if pixels.shape[2] == _RGB else pixels[..., :1]
+    levels = np.clip(finite(shown.astype(np.float64)) * (255 / white), 0, 255)
+    eight = np.rint(levels).astype(np.uint8)
+    return np.broadcast_to(eight, (*eight.shape[:2], _RGB))

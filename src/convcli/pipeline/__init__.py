@@ -1,0 +1,1 @@
+"""The use case of `convcli apply`: pictures and kernels in, pictures and a report out."""

@@ -1,0 +1,129 @@
+"""Colour maps for pictures, for kernel cells and for frequencies."""
+
+import enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.kernels.analysis import frequency_response
+from convcli.kernels.kernel import Kernel
+from convcli.pipeline.report import Swatch
+
+Values = NDArray[Any]
+
+_VIRIDIS = (
+    "440154 46085c 471063 481769 481d6f 482475 472a7a 46307e 453781 433d84 414287 3f4889 "
+    "3d4e8a 3a538b 38598c 355e8d 33638d 31688e 2e6d8e 2c718e 2a768e 297b8e 27808e 25848e "
+    "23898e 218e8d 20928c 1f978b 1e9c89 1fa188 21a585 24aa83 28ae80 2eb37c 35b779 3dbc74 "
+    "46c06f 50c46a 5ac864 65cb5e 70cf57 7cd250 89d548 95d840 a2da37 b0dd2f bddf26 cae11f "
+    "d8e219 e5e419 f1e51d fde725"
+)
+_MAGMA = (
+    "000004 02020b 050416 090720 0e0b2b 140e36 1a1042 21114e 29115a 311165 390f6e 420f75 "
+    "4a1079 52137c 5a167e 621980 6a1c81 721f81 792282 812581 892881 912b81 992d80 a1307e "
+    "aa337d b2357b ba3878 c23b75 ca3e72 d2426f d9466b e04c67 e75263 ec5860 f1605d f4695c "
+    "f7725c f97b5d fb8560 fc8e64 fd9869 fea16e feaa74 feb47b febd82 fec68a fecf92 fed89a "
+    "fde2a3 fdebac fcf4b6 fcfdbf"
+)
+_RDBU = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
+
+
+class Colormap(enum.Enum):
+    """Which colours stand for small and for large values."""
+
+    GRAY = "gray"
+    VIRIDIS = "viridis"
+    MAGMA = "magma"
+    DIVERGING = "diverging"
+
+
+def palette(colormap: Colormap) -> Values:
+    """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3).
+
+    Examples
+    --------
+    >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
+    [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
+    """
+    values = np.arange(256)
+    if colormap is Colormap.GRAY:
+        return np.repeat(values[:, np.newaxis], 3, axis=1).astype(np.uint8)
+    text = {Colormap.VIRIDIS: _VIRIDIS, Colormap.MAGMA: _MAGMA}.get(colormap, _RDBU)
+    knots = np.array([list(bytes.fromhex(color)) for color in text.split()])
+    # A balanced map has 0 at 128 and its ends 127 away: 1 and 255.
+    start = 1 if colormap is Colormap.DIVERGING else 0
+    places = np.linspace(start, 255, len(knots))
+    channels = [np.interp(values, places, knots[:, channel]) for channel in range(3)]
+    colors: Values = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    return colors
+
+
+def colored(pixels: Values, colormap: Colormap) -> Values:
+    """Return a grey map in colour.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (H, W)
+        The map.
+    colormap : Colormap
+        The colours.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+    """
+    return np.asarray(palette(colormap)[pixels])
+
+
+def legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
+    """Return which colours some pixel values have, and what they mean."""
+    colors = palette(colormap)
+    return tuple(
+        Swatch(meaning, (int(colors[at, 0]), int(colors[at, 1]), int(colors[at, 2])))
+        for at, meaning in meanings.items()
+    )
+
+
+_MIDDLE, _REACH = 128, 127
+_DUST = 1e-13
+"""Below this part of the largest weight another is what rounding left of 0."""
+
+
+def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
+
+    What is NaN or infinite is white, too.
+
+    Examples
+    --------
+    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
+    """
+    known = np.where(np.isfinite(grid), grid, 0.0)
+    largest = float(np.abs(known).max()) or 1.0
+    places = np.rint(_MIDDLE + _REACH * known / largest).astype(np.intp)
+    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
+
+
+def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights to be read: 0 where only rounding left another number.
+
+    Examples
+    --------
+    >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
+    [1.0, 0.0, -0.5]
+    """
+    return np.where(np.abs(grid) <= _DUST * np.abs(grid).max(), 0.0, grid)
+
+
+def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
+    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
+
+    Examples
+    --------
+    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
+    [0, 255, 0]
+    """
+    response = frequency_response(kernel, samples)
+    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)

@@ -1,0 +1,199 @@
+"""The gradient's direction as hue and its strength as brightness."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.store import Seen
+from convcli.errors import ImageError, KernelError
+from convcli.images.picture import Depth
+from convcli.kernels.kernel import Kernel
+from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import Course
+from convcli.pipeline.range import mapped, rescaled
+from convcli.pipeline.report import Swatch
+from convcli.pipeline.steps import Stage
+
+Values = NDArray[Any]
+
+_SECTORS = 6
+_NEEDED = (
+    "expected kernels that answer two directions, got fewer: use sobel, or join them as "
+    "sobel-x+sobel-y"
+)
+_OWN_COLOURS = "expected a picture in its own colours to write"
+_ARROWS = (
+    (0, "→ brighter to the right"),
+    (45, "↗"),
+    (90, "↑ brighter above"),
+    (135, "↖"),
+    (180, "← brighter to the left"),
+    (225, "↙"),
+    (270, "↓ brighter below"),
+    (315, "↘"),
+)
+
+
+def gradient_weights(kernels: list[Kernel], name: str) -> NDArray[np.float64]:
+    """Return how the answers of some kernels add up to the gradient, shape (2, N).
+
+    A kernel answers a ramp that gets brighter by 1 a pixel to the right with
+    Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
+    gradient is the least-squares solution of these equations, so that it is right for
+    pairs along the axes, along the diagonals, and for compasses of eight.
+
+    Parameters
+    ----------
+    kernels : list of Kernel
+        2-D, all of one size.
+    name : str
+        What messages call them.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, N)
+        Rows: to the right, upwards, in brightness a pixel.
+
+    Raises
+    ------
+    KernelError
+        If the kernels do not tell two directions apart.
+
+    Examples
+    --------
+    >>> pair = [Kernel([[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
+    ...         Kernel([[0, 1, 0], [0, 0, 0], [0, -1, 0]])]
+    >>> (gradient_weights(pair, "pair") + 0.0).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+    moments = np.array([_moments(kernel, name) for kernel in kernels])
+    if np.linalg.matrix_rank(moments) < 2:  # noqa: PLR2004 - a plane has two directions
+        raise KernelError(f"{name}: {_NEEDED}")
+    return np.linalg.pinv(moments).astype(np.float64)
+
+
+def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
+    if kernel.is_bank:
+        raise KernelError(f"{name}: expected 2-D kernels for a direction, got a filter bank")
+    rows, columns = kernel.size
+    y, x = np.mgrid[:rows, :columns]
+    return (
+        float((kernel.weights * x).sum() - kernel.sum * (columns - 1) / 2),
+        float(kernel.sum * (rows - 1) / 2 - (kernel.weights * y).sum()),
+    )
+
+
+def weights_of(stage: Stage, options: Options) -> NDArray[np.float64]:
+    """Return how an operator's answers add up to the gradient: see `gradient_weights`.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of an operator.
+    options : Options
+        How it is filtered; without a colour map, for directions have colours of their own.
+
+    Raises
+    ------
+    KernelError
+        If the stage is one kernel, or its kernels do not tell two directions apart.
+    ImageError
+        If there is a colour map.
+    """
+    if options.colormap is not None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
+    if stage.combine is None:
+        raise KernelError(f"{stage.name}: {_NEEDED}")
+    kernels = [step.problem.kernel for step in stage.plans]
+    return gradient_weights(kernels, stage.name)
+
+
+def directed(
+    answers: Iterable[Values],
+    shape: tuple[int, int],
+    course: Course,
+    known: Seen | None = None,
+) -> tuple[Values, Seen]:
+    """Colour the directions of an operator's answers.
+
+    Parameters
+    ----------
+    answers : iterable of ndarray, shape (H', W', 1)
+        Of each kernel of the last step, which is computed once.
+    shape : (int, int)
+        Rows and columns of each.
+    course : Course
+        What is done.
+    known : Seen, optional
+        The extent of the whole of which these answers are a part.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H', W', 3); Seen
+        The pixels, and what was seen of the operator's answer.
+
+    Raises
+    ------
+    ConvcliError
+        As `weights_of` does; or if raw floats are to be written.
+    """
+    stage = course.stages[-1]
+    if course.mapping is None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
+    weights = weights_of(stage, course.options)
+    gradient = np.zeros((2, *shape), stage.problem.result)
+
+    def watched() -> Iterator[Values]:
+        for shares, answer in zip(weights.T, answers, strict=True):
+            for axis, share in enumerate(shares):
+                gradient[axis] += answer[..., 0] * answer.dtype.type(share)
+            yield answer
+
+    scaled = rescaled(stage.joined(watched()), course.source_depth, Depth.EIGHT)
+    strength, seen = mapped(scaled, course.mapping, Depth.EIGHT, known)
+    return hue_picture(gradient[0], gradient[1], strength[..., 0]), seen
+
+
+def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
+    """Colour directions.
+
+    Parameters
+    ----------
+    right, up : ndarray, shape (H, W)
+        The gradient.
+    brightness : ndarray of uint8, shape (H, W)
+        Its strength.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        Full hues (as in HSV): 0° is red, 120° green, 240° blue, counter-clockwise.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1))
+    >>> hue_picture(one, 0 * one, np.full((1, 1), 200, np.uint8)).tolist()
+    [[[200, 0, 0]]]
+    """
+    sector = np.arctan2(up, right) * (_SECTORS / (2 * math.pi))
+    out = np.empty((*brightness.shape, 3), np.uint8)
+    for channel, shift in enumerate((0, 2, 4)):
+        # Each primary is full within one sector of its hue, and gone two sectors on.
+        away = np.abs((sector - shift + 9) % _SECTORS - 3)
+        share = np.clip(2 - away, 0, 1)
+        out[..., channel] = np.rint(share * brightness)
+    return out
+
+
+def legend() -> tuple[Swatch, ...]:
+    """Return what the hues mean."""
+    found = []
+    for degrees, meaning in _ARROWS:
+        turn = math.radians(degrees)
+        right, up = np.full((1, 1), math.cos(turn)), np.full((1, 1), math.sin(turn))
+        color = hue_picture(right, up, np.full((1, 1), 255, np.uint8))[0, 0]
+        found.append(Swatch(meaning, (int(color[0]), int(color[1]), int(color[2]))))
+    return tuple(found)

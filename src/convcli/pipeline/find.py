@@ -1,0 +1,231 @@
+"""Where does a pattern appear? The strongest answers of a kernel, each named once."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.correlate import correlate
+from convcli.errors import GeometryError, KernelError
+from convcli.images.figures import marked
+from convcli.images.formats import format_for
+from convcli.images.picture import Picture
+from convcli.images.policy import Reading
+from convcli.images.write import write_picture
+from convcli.kernels.kernel import Kernel
+from convcli.pipeline.files import read_source
+from convcli.values import Record
+
+Values = NDArray[Any]
+
+_READING = Reading(frame=0)
+_FLAT = 1e-5
+"""Below this part of the picture's range a standard deviation is flat: like nothing."""
+
+
+class Match(Record):
+    """A place where the kernel answers more strongly than anywhere near.
+
+    Attributes
+    ----------
+    left, top : int
+        The window's upper left pixel.
+    width, height : int
+        The window's size: the kernel's.
+    score : float
+        The answer: in units of brightness, or -1 to 1 where it is normalised.
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    score: float
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the window (x, y); between pixels where its size is even."""
+        return (self.left + (self.width - 1) / 2, self.top + (self.height - 1) / 2)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the match as plain JSON values."""
+        x, y = self.centre
+        return {
+            "x": x,
+            "y": y,
+            "left": self.left,
+            "top": self.top,
+            "width": self.width,
+            "height": self.height,
+            "score": self.score,
+        }
+
+
+def find(
+    picture: Picture, kernel: Kernel, *, top: int = 5, normalized: bool = False
+) -> list[Match]:
+    """Find the strongest answers of a kernel, strongest first.
+
+    Only windows that lie inside the picture count. Of answers closer to each other than
+    half a kernel, along both axes, the strongest stands for all (non-maximum
+    suppression).
+
+    Parameters
+    ----------
+    picture : Picture
+        Made grey first.
+    kernel : Kernel
+        2-D; ``image:patch.png`` makes one of a patch.
+    top : int
+        How many places at most.
+    normalized : bool
+        Score by normalised cross-correlation (J. P. Lewis, "Fast Normalized
+        Cross-Correlation", 1995): the cosine between the kernel and the window, each
+        less its mean; 1 is the same up to brightness and contrast.
+
+    Returns
+    -------
+    list of Match
+
+    Raises
+    ------
+    KernelError
+        If the kernel is a filter bank, or normalised and all of one weight.
+    GeometryError
+        If the kernel is larger than the picture.
+
+    Examples
+    --------
+    >>> pixels = np.zeros((5, 9, 1), np.uint8)
+    >>> pixels[2, 6] = 200
+    >>> find(Picture(pixels), Kernel([[0, 1, 0]]), top=1)
+    [Match(left=5, top=2, width=3, height=1, score=200.0)]
+    """
+    if kernel.is_bank:
+        raise KernelError(
+            f"{kernel.name}: expected a 2-D kernel to find, got a filter bank of shape "
+            f"{kernel.weights.shape}: take a 2-D kernel or image:patch.png"
+        )
+    if any(have < need for have, need in zip(picture.shape, kernel.size, strict=True)):
+        raise GeometryError(
+            f"{kernel.name}: expected a kernel no larger than the picture of "
+            f"{_size(picture.shape)}, got {_size(kernel.size)}: cut a smaller patch"
+        )
+    pixels = picture.gray().pixels[..., 0].astype(np.float64)
+    scores = _normalized(pixels, kernel) if normalized else _answers(pixels, kernel)
+    rows, columns = kernel.size
+    return [
+        Match(x, y, columns, rows, float(scores[y, x]))
+        for y, x in _peaks(scores, kernel.size, top)
+    ]
+
+
+def find_in_file(
+    kernel: Kernel,
+    source: str,
+    *,
+    top: int = 5,
+    normalized: bool = False,
+    target: str | None = None,
+    reading: Reading = _READING,
+) -> list[Match]:
+    """Find where a kernel answers most strongly in the picture of a file.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        2-D.
+    source : str
+        A path, or ``-`` for standard input.
+    top, normalized
+        As in `find`.
+    target : str, optional
+        Where the picture is written to with the places framed and numbered.
+    reading : Reading
+        What is accepted; of several frames the first that is read is taken.
+
+    Returns
+    -------
+    list of Match
+        Strongest first.
+
+    Raises
+    ------
+    ConvcliError
+        If the picture cannot be read, searched or written.
+    """
+    kind = format_for(target) if target else ""
+    picture = read_source(source, reading).frames[0]
+    matches = find(picture, kernel, top=top, normalized=normalized)
+    if target:
+        boxes = [(m.left, m.top, m.width, m.height) for m in matches]
+        write_picture(marked(picture, boxes), target, kind)
+    return matches
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[1]} × {shape[0]} px"
+
+
+def _answers(pixels: Values, kernel: Kernel) -> Values:
+    answers = correlate(pixels, kernel.weights, padding="valid")
+    return answers + (kernel.bias[0] if kernel.bias else 0.0)
+
+
+def _normalized(pixels: Values, kernel: Kernel) -> Values:
+    pattern = kernel.weights - kernel.weights.mean()
+    length = float(np.sqrt((pattern**2).sum()))
+    if length <= _FLAT * float(np.abs(kernel.weights).sum()):
+        raise KernelError(
+            f"{kernel.name}: expected weights that differ, to normalise by; got all alike: "
+            "drop --normalized"
+        )
+    # Around the picture's mean the squares stay small, and their differences exact.
+    centred = pixels - pixels.mean()
+    answers = correlate(centred, pattern / length, padding="valid")
+    energy = _spread(centred, kernel.size)
+    flat = energy <= pattern.size * (_FLAT * np.abs(centred).max()) ** 2
+    cosines = np.where(flat, 0, answers / np.sqrt(np.where(flat, 1, energy)))
+    return np.clip(cosines, -1, 1)
+
+
+def _spread(pixels: Values, size: tuple[int, int]) -> Values:
+    """Return Σ(x - mean)² of each window."""
+    ones = np.ones(size)
+    sums = correlate(pixels, ones, padding="valid")
+    squares = correlate(pixels**2, ones, padding="valid")
+    return np.maximum(squares - sums**2 / ones.size, 0)
+
+
+def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, int]]:
+    """Return (y, x) of the strongest scores that no stronger one is near."""
+    reach = [max(length // 2, 1) for length in size]
+    candidates = np.argwhere(scores >= _highest(scores, reach))
+    order = np.argsort(-scores[tuple(candidates.T)], kind="stable")
+    found: list[tuple[int, int]] = []
+    for y, x in candidates[order].tolist():
+        if not any(abs(y - v) <= reach[0] and abs(x - u) <= reach[1] for v, u in found):
+            found.append((y, x))
+        if len(found) == top:
+            break
+    return found
+
+
+def _highest(scores: Values, reach: list[int]) -> Values:
+    """Return the largest score around each place, as far as `reach` on either side."""
+    for axis, distance in enumerate(reach):
+        scores = _running_maximum(scores, axis, distance)
+    return scores
+
+
+def _running_maximum(values: Values, axis: int, distance: int) -> Values:
+    """Return the largest of 2·distance + 1 neighbours along an axis, by doubling."""
+    around = [(0, 0)] * values.ndim
+    around[axis] = (distance, distance)
+    wide = np.moveaxis(np.pad(values, around, constant_values=-np.inf), axis, 0)
+    span, wanted = 1, 2 * distance + 1
+    while span < wanted:
+        step = min(span, wanted - span)
+        wide = np.maximum(wide[:-step], wide[step:])
+        span += step
+    return np.moveaxis(wide, 0, axis)

@@ -1,0 +1,239 @@
+"""A kernel as facts and as a picture: its cells, its frequencies, what can be read from it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from convcli.engine.planner import plan
+from convcli.engine.problem import problem_for
+from convcli.geometry.window import window
+from convcli.images.figures import (
+    Block,
+    below,
+    beside,
+    cell_block,
+    figure,
+    picture_block,
+    text_block,
+    title_block,
+)
+from convcli.images.formats import format_for
+from convcli.images.picture import Picture
+from convcli.images.write import write_picture
+from convcli.kernels.analysis import Reading, read
+from convcli.kernels.catalogue.entry import CATALOGUE
+from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.kernel import Effect, Kernel
+from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
+from convcli.text import short, tidy, tight, times
+
+_MEANINGS = {
+    Effect.KEEPS: "keeps brightness",
+    Effect.CHANGE: "answers change, flat areas give 0",
+    Effect.SHARPENS: "keeps brightness and sharpens",
+    Effect.SCALES: "scales brightness by the sum",
+}
+_WAYS = {
+    Combine.MAGNITUDE: "magnitude (root of the sum of squares)",
+    Combine.MAX: "largest answer",
+    Combine.SUM: "sum",
+    Combine.MEAN: "mean",
+    Combine.MIN: "smallest answer",
+}
+_TYPICAL = (1080, 1920)
+"""Rows and columns of the picture that a strategy is named for."""
+
+_LONGEST_FACTOR = 17
+_FEW = 6
+_FLAT = 100
+
+
+def _sums(kernel: Kernel) -> str:
+    """Return the sum of each filter, the first few of many."""
+    sums = [short(value) for value in kernel.sums.tolist()]
+    return ", ".join(sums[:_FEW]) + (f" … ({len(sums)} filters)" if len(sums) > _FEW else "")
+
+
+def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
+    """Return what can be read from a kernel, as (name, text).
+
+    Examples
+    --------
+    >>> dict(facts_of(Kernel([[1, 2, 1]])))["factors"]
+    '[1] ⊗ [1 2 1]'
+    """
+    facts = [("what", kernel.description)] if kernel.description else []
+    facts += _from_catalogue(kernel)
+    facts.append(("size", times(kernel.weights.shape)))
+    facts.append(("sum", f"{_sums(kernel)}: {_MEANINGS[kernel.effect]}"))
+    if kernel.bias:
+        shown = ", ".join(short(value) for value in kernel.bias[:_LONGEST_FACTOR])
+        more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""
+        facts.append(("bias", shown + more))
+    if not kernel.is_bank:
+        facts += _of_grid(kernel, read(kernel))
+    matters = "changes the result" if kernel.flip_matters else "changes nothing"
+    facts.append(("--flip", matters))
+    facts.append(("engine", strategy_of(kernel)))
+    return facts
+
+
+def operator_facts(operator: Operator) -> list[tuple[str, str]]:
+    """Return what can be said of an operator, as (name, text)."""
+    entry = OPERATORS.get(operator.name)
+    facts = [("what", operator.description)] if operator.description else []
+    facts += [("source", entry.source)] if entry else []
+    names = ", ".join(kernel.name for kernel in operator.kernels)
+    facts.append(("combines", f"the {_WAYS[operator.combine]} of {names}"))
+    return facts
+
+
+def strategy_of(kernel: Kernel) -> str:
+    """Say how the engine would compute a kernel on an 8-bit picture of 1920 × 1080 px."""
+    shape = (*_TYPICAL, kernel.channels)
+    slide = window(kernel.size, padding="same")
+    chosen = plan(problem_for(shape, np.dtype(np.uint8), kernel, slide))
+    return f"{chosen.strategy.name} ({chosen.why})"
+
+
+def _from_catalogue(kernel: Kernel) -> list[tuple[str, str]]:
+    entry = CATALOGUE.get(kernel.name.partition(":")[0])
+    # A kernel of one's own may have the name of another.
+    if entry is None or "@" in kernel.name or kernel_from(kernel.name) != kernel:
+        return []
+    facts = [
+        (p.name, f"{p.about} ({_unit(p.unit)}{p.range}{_default(p.default)})")
+        for p in entry.parameters
+    ]
+    return [*facts, ("source", entry.source)]
+
+
+def _unit(unit: str) -> str:
+    return f"{unit}; " if unit else ""
+
+
+def _default(value: float | None) -> str:
+    return "" if value is None else f"; default {value:g}"
+
+
+def _of_grid(kernel: Kernel, reading: Reading) -> list[tuple[str, str]]:
+    black = f" + {short(reading.offset)}" if reading.offset else ""
+    flat = short(_FLAT * reading.gain + reading.offset)
+    return [
+        ("rank", _rank(kernel)),
+        *([("factors", _factors(reading))] if reading.factors else []),
+        ("symmetry", ", ".join(kernel.symmetries) or "none"),
+        ("output", f"{short(reading.low)} to {short(reading.high)} for pixels of 0 to 255"),
+        ("DC gain", f"{short(reading.gain)}{black}: a flat {_FLAT} becomes {flat}"),
+    ]
+
+
+def _rank(kernel: Kernel) -> str:
+    if kernel.rank == 1:
+        return "1 (separable: a column times a row)"
+    return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
+
+
+def _factors(reading: Reading) -> str:
+    if reading.factors is None:
+        return "none"
+    column, row, divisor = reading.factors
+    over = "" if divisor == 1 else f" / {short(divisor)}"
+    return f"{_listed(column.tolist())} ⊗ {_listed(row.tolist())}{over}"
+
+
+def _listed(values: list[float]) -> str:
+    """Return numbers in brackets; of many, the first and the last."""
+    half = _LONGEST_FACTOR // 2
+    words = [tidy(value) for value in values]
+    if len(words) > _LONGEST_FACTOR:
+        words = [*words[:half], "…", *words[-half:]]
+    return f"[{' '.join(words)}]"
+
+
+_WIDTH = 640
+_CELLS = 360
+_NUMBERED = 9
+_LARGEST_CELL, _SMALLEST_CELL = 52, 4
+_RESPONSE_SCALE = 6
+_SLICES = 64
+"""The most slices of a filter bank that a figure shows."""
+
+
+def kernel_figure(kernel: Kernel) -> Picture:
+    """Draw a kernel: its grid, its frequency response, and what can be said of it.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        Of a filter bank the first 64 slices are drawn, a row for each filter.
+
+    Returns
+    -------
+    Picture
+        RGB.
+    """
+    drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
+    text = text_block(facts_of(kernel), max(_WIDTH, drawn.width))
+    return figure([title_block(kernel.name), drawn, text])
+
+
+def operator_figure(operator: Operator) -> Picture:
+    """Draw an operator: the grids of its kernels, and how their answers become one."""
+    blocks = [
+        below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
+        for kernel in operator.kernels
+    ]
+    rows = [beside(blocks[at : at + 4]) for at in range(0, len(blocks), 4)]
+    drawn = below(rows)
+    text = text_block(operator_facts(operator), max(_WIDTH, drawn.width))
+    return figure([title_block(operator.name), drawn, text])
+
+
+def draw(operand: Kernel | Operator, target: str | Path) -> None:
+    """Draw a kernel or an operator into a picture's file.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be written.
+    """
+    if isinstance(operand, Operator):
+        picture = operator_figure(operand)
+    else:
+        picture = kernel_figure(operand)
+    write_picture(picture, target, format_for(target))
+
+
+def _grid(kernel: Kernel, room: int) -> Block:
+    side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
+    return cell_block(cell_colors(kernel.weights), _labels(kernel), side)
+
+
+def _grid_and_response(kernel: Kernel) -> Block:
+    caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
+    return beside(
+        [
+            _grid(kernel, _CELLS),
+            picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption),
+        ]
+    )
+
+
+def _labels(kernel: Kernel) -> list[list[str]]:
+    if max(kernel.size) > _NUMBERED:
+        return [[""] * kernel.size[1]] * kernel.size[0]
+    return [[tight(value) for value in row] for row in without_dust(kernel.weights).tolist()]
+
+
+def _slices(kernel: Kernel) -> Block:
+    """Draw slices of a bank in rows: a filter a row, or as many as fit."""
+    slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
+    across = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
+    side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
+    blank = [[""] * kernel.size[1]] * kernel.size[0]
+    blocks = [cell_block(cell_colors(grid), blank, side) for grid in slices]
+    rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
+    return below(rows)

@@ -1,0 +1,122 @@
+"""The settings of `apply`."""
+
+import enum
+
+from convcli.borders import Border
+from convcli.engine.strategies.base import Method
+from convcli.geometry.window import IntOrPair, Padding
+from convcli.images.picture import Depth, Picture
+from convcli.kernels.operator import Combine
+from convcli.pipeline.colormaps import Colormap
+from convcli.values import Record
+
+
+class Range(enum.Enum):
+    """What becomes of values that a pixel cannot hold (w is white: 255 or 65,535)."""
+
+    AUTO = "auto"
+    """`ABS` where every flat area answers 0 (kernels that sum to 0), else `CLIP`."""
+    CLIP = "clip"
+    """Below 0 becomes 0, above w becomes w."""
+    ABS = "abs"
+    """The sign is dropped, then `CLIP`."""
+    SHIFT = "shift"
+    """0 becomes the middle, (w+1)/2, then `CLIP`."""
+    STRETCH = "stretch"
+    """The smallest value becomes 0, the largest w."""
+    BALANCE = "balance"
+    """0 becomes the middle, the largest magnitude an end."""
+
+
+class Alpha(enum.Enum):
+    """How transparency and colour are filtered together."""
+
+    AUTO = "auto"
+    """`KEEP` for banks, opaque pictures and chains with a kernel that sums to 0, else
+    `PREMULTIPLY`."""
+    PREMULTIPLY = "premultiply"
+    """Colours count by their opacity, which is filtered alike: what is not seen bleeds
+    nowhere. A kernel that sums to 0 keeps the opacity as it was."""
+    KEEP = "keep"
+    """Colours are filtered as if opaque; the opacity stays as it was."""
+    FILTER = "filter"
+    """The opacity is filtered as if it were one more colour."""
+
+
+class Options(Record, kw_only=True):
+    """How pictures are filtered. In a chain each holds for every step, `range` at the end.
+
+    Attributes
+    ----------
+    stride, dilation, padding
+        As in `convcli.correlate`.
+    border : Border
+        How the picture goes on in the padding.
+    bias : float, optional
+        Added to every value, beside a bias that the kernel has of its own.
+    flip : bool
+        Convolve: flip the kernel on both axes first.
+    gray : bool
+        Make the picture grey before it is filtered.
+    range : Range
+        What becomes of values that a pixel cannot hold.
+    depth : Depth, optional
+        Of the result; the picture's own otherwise. From 8 to 16 bits, 255 becomes
+        65,535. Floats keep their numbers both ways.
+    alpha : Alpha
+        How transparency is filtered.
+    linear : bool
+        Filter in linear light: sRGB's transfer function is undone before and done after.
+    combine : Combine, optional
+        How the answers of joined kernels become one; by default as the operator does.
+    map : int, optional
+        The one output map of the last filter bank to compute, counted from 0.
+    relu : bool
+        Make negative values 0 before they become pixels.
+    colormap : Colormap, optional
+        Colour each output map; `Range.AUTO` then stretches, or balances where the
+        colours diverge.
+    direction : bool
+        Colour the direction of the gradient by hue, its strength by brightness.
+    strict : bool
+        Treat any remainder of the stride as an error.
+    method : Method
+        The kind of the engine's strategy.
+    jobs : int, optional
+        Threads; the cores that the process may use where none is given.
+    looks : bool
+        Look for the smallest and the largest raw value, and count what is clipped, for the
+        report. That takes 1.3 of the 24 ms of a JPEG of 2 megapixels.
+    """
+
+    stride: IntOrPair = 1
+    padding: Padding = "same"
+    dilation: IntOrPair = 1
+    border: Border = Border.ZERO
+    bias: float | None = None
+    flip: bool = False
+    gray: bool = False
+    range: Range = Range.AUTO
+    depth: Depth | None = None
+    alpha: Alpha = Alpha.AUTO
+    linear: bool = False
+    combine: Combine | None = None
+    map: int | None = None
+    relu: bool = False
+    colormap: Colormap | None = None
+    direction: bool = False
+    strict: bool = False
+    method: Method = Method.AUTO
+    jobs: int | None = None
+    looks: bool = True
+
+    def depth_for(self, source: Picture) -> Depth:
+        """Return the depth of the result: colours of a legend have 8 bits."""
+        if self.colormap is not None or self.direction:
+            return Depth.EIGHT
+        return self.depth or source.depth
+
+    @property
+    def wants_gray(self) -> bool:
+        """Whether the picture is made grey first: a direction has one hue a pixel."""
+        return self.gray or self.direction

@@ -1,0 +1,122 @@
+"""From raw floats to pixels of a depth."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.rounding import saturate
+from convcli.engine.store import Seen
+from convcli.images.picture import Depth
+from convcli.pipeline.options import Range
+
+Values = NDArray[Any]
+
+_SIXTEEN_TO_EIGHT = 257
+"""White of 16 bits over white of 8."""
+
+
+def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
+    """Return values on the scale of a depth: 16 bits come down to 8, floats stay.
+
+    From 8 bits up to 16 the picture is scaled before it is filtered.
+    """
+    if source is Depth.SIXTEEN and depth is Depth.EIGHT:
+        return np.asarray(values, np.float32) / np.float32(_SIXTEEN_TO_EIGHT)
+    return values
+
+
+def mapped(
+    raw: Values, mapping: Range | None, depth: Depth, known: Seen | None = None
+) -> tuple[Values, Seen]:
+    """Return raw values as pixels, and what was seen of them.
+
+    Parameters
+    ----------
+    raw : ndarray of floats
+        May be overwritten.
+    mapping : Range or None
+        Not `Range.AUTO`. None returns the values as they are.
+    depth : Depth
+        Of the result.
+    known : Seen, optional
+        The extent of the whole of which these values are a part.
+    """
+    seen = extent(raw)
+    if mapping is None:
+        return raw, seen
+    # An infinity that was computed is clipped like any other value that does not fit.
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = _spread(raw, settled(known or seen), mapping, depth)
+    least, most = -0.5, depth.white + 0.5
+    clipped = int(np.count_nonzero((spread < least) | (spread >= most)))
+    return as_depth(spread, depth), Seen(seen.low, seen.high, clipped)
+
+
+def as_depth(values: Values, depth: Depth) -> Values:
+    """Return values rounded and saturated to a depth; floats as they are."""
+    if depth is Depth.FLOAT or values.dtype == depth.dtype:
+        return values
+    pixels = np.empty(values.shape, depth.dtype)
+    saturate(np.array(values, np.float32), pixels)
+    return pixels
+
+
+def extent(raw: Values) -> Seen:
+    """Return the smallest and the largest number; NaN is none."""
+    known = raw[~np.isnan(raw)] if np.isnan(raw).any() else raw
+    return Seen(float(known.min()), float(known.max())) if known.size else Seen()
+
+
+def settled(seen: Seen) -> Seen:
+    """Return what was seen; 0 where there was no number at all."""
+    return seen if seen.low <= seen.high else Seen(0.0, 0.0, seen.clipped)
+
+
+def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:
+    if mapping is Range.ABS:
+        return np.abs(raw, out=raw)
+    if mapping is Range.SHIFT:
+        # Rounded first, as the engine's store does: 16 bits leave a float32 8 behind the point.
+        np.rint(raw, out=raw)
+        raw += raw.dtype.type((depth.white + 1) // 2)
+    if mapping is Range.STRETCH:
+        return _stretched(raw, seen, depth)
+    if mapping is Range.BALANCE:
+        return _balanced(raw, seen, depth)
+    return raw
+
+
+def _stretched(raw: Values, seen: Seen, depth: Depth) -> Values:
+    if not seen.high > seen.low:
+        return np.zeros_like(raw)
+    raw -= raw.dtype.type(seen.low)
+    raw *= raw.dtype.type(depth.white / (seen.high - seen.low))
+    return raw
+
+
+def _balanced(raw: Values, seen: Seen, depth: Depth) -> Values:
+    middle = (depth.white + 1) // 2
+    largest = max(abs(seen.low), abs(seen.high))
+    raw *= raw.dtype.type((depth.white - middle) / largest if largest else 0)
+    raw += raw.dtype.type(middle)
+    return raw
+
+
+def meanings(mapping: Range, seen: Seen) -> dict[int, str]:
+    """Return which raw values some of the 256 pixel values stand for.
+
+    Examples
+    --------
+    >>> meanings(Range.BALANCE, Seen(-3.0, 9.0))
+    {1: '-9', 128: '0', 255: '9'}
+    """
+    largest = max(abs(seen.low), abs(seen.high))
+    if mapping is Range.STRETCH:
+        return {0: f"{seen.low:.4g}", 255: f"{seen.high:.4g}"}
+    if mapping is Range.BALANCE:
+        return {1: f"{-largest:.4g}", 128: "0", 255: f"{largest:.4g}"}
+    if mapping is Range.SHIFT:
+        return {0: "-128 and below", 128: "0", 255: "127 and above"}
+    sign = "±" if mapping is Range.ABS else ""
+    return {0: "0" if sign else "0 and below", 255: f"{sign}255 and above"}

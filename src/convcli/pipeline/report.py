@@ -1,0 +1,180 @@
+"""What filtering says it did."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from convcli.geometry.window import Window
+from convcli.values import Record, replace
+
+
+class Swatch(Record):
+    """A colour of a legend.
+
+    Attributes
+    ----------
+    meaning : str
+        What it stands for.
+    color : (int, int, int)
+        Red, green, blue, 0 to 255.
+    """
+
+    meaning: str
+    color: tuple[int, int, int]
+
+
+class Step(Record):
+    """One kernel of a chain, or several whose answers are combined.
+
+    Attributes
+    ----------
+    kernel : str
+        Its name.
+    weights : tuple of int
+        Shape of its weights.
+    window : Window
+        How it slid.
+    method, strategy : str
+        Kind and name of the engine's strategy.
+    combined : str or None
+        How the answers of several kernels became one.
+    """
+
+    kernel: str
+    weights: tuple[int, ...]
+    window: Window
+    method: str
+    strategy: str
+    combined: str | None = None
+
+
+class Report(Record, kw_only=True):
+    """What was done to one picture.
+
+    Attributes
+    ----------
+    input_shape, output_shape : (int, int, int)
+        Rows, columns, channels (alpha not counted).
+    steps : tuple of Step
+        The kernels, in order.
+    border : str
+        The border mode.
+    range : str or None
+        How values became pixels; None for raw floats.
+    low, high : float
+        Smallest and largest raw value; NaN where `Options.looks` is off.
+    clipped : float
+        Part of the values that a pixel could not hold, 0 to 1; or NaN.
+    alpha : bool
+        Whether the result has transparency.
+    alpha_way : str or None
+        How that was filtered: a value of `Alpha`.
+    depth : str
+        Of the result: a value of `Depth`.
+    mode : str
+        How the file kept its pixels, by Pillow's name.
+    frames : int
+        How many pictures were filtered; the numbers are of all of them.
+    warnings : tuple of str
+        What a person should know.
+    seconds : float
+        Time of the computation, without reading and writing.
+    """
+
+    input_shape: tuple[int, int, int]
+    output_shape: tuple[int, int, int]
+    steps: tuple[Step, ...]
+    border: str
+    range: str | None
+    low: float
+    high: float
+    clipped: float
+    alpha: bool
+    warnings: tuple[str, ...]
+    seconds: float
+    alpha_way: str | None = None
+    depth: str = "8"
+    mode: str = ""
+    frames: int = 1
+    legend: tuple[Swatch, ...] = ()
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """Rows and columns of the picture that one output value sees."""
+        from convcli.geometry.layers import ReceptiveField
+
+        rows = columns = ReceptiveField()
+        for step in self.steps:
+            rows, columns = rows.through(step.window.rows), columns.through(step.window.columns)
+        return (rows.size, columns.size)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values; sizes are width, height, channels."""
+        return {
+            "input": _size(self.input_shape),
+            "output": _size(self.output_shape),
+            "steps": [_step(step) for step in self.steps],
+            "receptive_field": dict(
+                zip(("height", "width"), self.receptive_field, strict=True)
+            ),
+            "border": self.border,
+            "range": self.range,
+            "raw": {"min": _number(self.low), "max": _number(self.high)},
+            "clipped_percent": _number(round(100 * self.clipped, 4)),
+            "alpha": self.alpha,
+            "alpha_way": self.alpha_way,
+            "depth": self.depth,
+            "mode": self.mode,
+            "frames": self.frames,
+            "legend": [{"meaning": s.meaning, "rgb": list(s.color)} for s in self.legend],
+            "warnings": list(self.warnings),
+            "milliseconds": round(1000 * self.seconds, 3),
+        }
+
+
+def together(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
+    """Return the report on all frames of a document: that of the first, and the extremes.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        At least one.
+    mode : str
+        How the file kept its pixels.
+    notes : sequence of str
+        What else a person should know.
+    """
+    said = [*notes, *(warning for report in reports for warning in report.warnings)]
+    return replace(
+        reports[0],
+        low=min(report.low for report in reports),
+        high=max(report.high for report in reports),
+        clipped=sum(report.clipped for report in reports) / len(reports),
+        alpha=any(report.alpha for report in reports),
+        seconds=sum(report.seconds for report in reports),
+        warnings=tuple(dict.fromkeys(said)),
+        mode=mode,
+        frames=len(reports),
+    )
+
+
+def _number(value: float) -> float | None:
+    """Return a number that JSON has: no infinity, no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _size(shape: tuple[int, int, int]) -> dict[str, int]:
+    return {"width": shape[1], "height": shape[0], "channels": shape[2]}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "kernel": step.kernel,
+        "weights_shape": list(step.weights),
+        "stride": list(step.window.stride),
+        "padding": [list(side) for side in step.window.padding],
+        "dilation": list(step.window.dilation),
+        "method": step.method,
+        "strategy": step.strategy,
+        "combined": step.combined,
+    }

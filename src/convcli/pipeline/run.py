@@ -1,0 +1,148 @@
+"""A picture through a chain of kernels."""
+
+import time
+from collections.abc import Sequence
+
+from convcli.engine.buffers import result_array
+from convcli.engine.store import Seen
+from convcli.engine.worker import run
+from convcli.images.picture import Picture
+from convcli.pipeline import colormaps, direction
+from convcli.pipeline.options import Options, Range
+from convcli.pipeline.pipeline import Course, course_for, prepared, working_pixels
+from convcli.pipeline.range import mapped, meanings, settled
+from convcli.pipeline.report import Report, Swatch
+from convcli.pipeline.steps import Operand, Values
+from convcli.values import Record
+
+
+class Filtered(Record):
+    """What came out.
+
+    Attributes
+    ----------
+    values : ndarray, shape (H', W', O)
+        Pixels of the depth that was asked for; or raw floats.
+    alpha : ndarray, shape (H', W'), or None
+        The opacity, of the same depth.
+    format : str or None
+        The file format that the picture came from.
+    report : Report
+        What was done.
+    colormap : Colormap or None
+        What each output channel is to be coloured by.
+    """
+
+    values: Values
+    alpha: Values | None
+    format: str | None
+    report: Report
+    colormap: colormaps.Colormap | None = None
+
+    def picture(self) -> Picture:
+        """Return the values as one picture of 1 or 3 channels."""
+        if self.colormap is not None:
+            return self.maps()[0]
+        return Picture(self.values, self.alpha, self.format)
+
+    def maps(self) -> list[Picture]:
+        """Return each output channel as a picture of its own: grey, or coloured."""
+        return [self._map(index) for index in range(self.values.shape[2])]
+
+    def _map(self, index: int) -> Picture:
+        values = self.values[..., index : index + 1]
+        if self.colormap is not None:
+            values = colormaps.colored(values[..., 0], self.colormap)
+        return Picture(values, self.alpha, self.format)
+
+
+def filter_picture(
+    picture: Picture, kernels: Sequence[Operand], options: Options, *, raw: bool = False
+) -> Filtered:
+    """Filter a picture by one kernel after another, unrounded between the steps.
+
+    Parameters
+    ----------
+    picture : Picture
+        Never modified.
+    kernels : sequence of Kernel or Operator
+        At least one. A 2-D kernel filters each colour channel on its own; a bank takes
+        all channels at once; an operator combines the answers of several.
+    options : Options
+        How.
+    raw : bool
+        Return floats as they are, not pixels; `Options.range` is not used.
+
+    Returns
+    -------
+    Filtered
+
+    Raises
+    ------
+    ConvcliError
+        If the kernels do not fit the picture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convcli.kernels.spec import kernel_from
+    >>> step = Picture(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
+    >>> edges = filter_picture(step, [kernel_from("[[-1,0,1]]")], Options())
+    >>> edges.values[..., 0].tolist()
+    [[0, 90, 90, 90]]
+    """
+    started = time.perf_counter()
+    source = prepared(picture, options)
+    pixels = working_pixels(source, options)
+    course = course_for(source, pixels, kernels, options, raw=raw)
+    stages, way, mapping = course.stages, course.way, course.mapping
+    if course.is_streamed:
+        values, seen = _streamed(course, pixels)
+        alpha = way.alpha(stages, source)
+    elif options.direction:
+        values, seen = _directed(course, pixels)
+        alpha = way.alpha(stages, source)
+    else:
+        floats, alpha = way.colour_and_alpha(stages, pixels, source)
+        values, seen = mapped(course.lit(floats), mapping, course.depth)
+    seen = settled(seen)
+    report = course.report(
+        (*source.shape, source.channels),
+        (values.shape[0], values.shape[1], values.shape[2]),
+        seen,
+        alpha=alpha is not None,
+        legend=legend_for(mapping, seen, options),
+        seconds=time.perf_counter() - started,
+    )
+    colormap = None if raw else options.colormap
+    return Filtered(values, course.opacity(alpha), picture.format, report, colormap)
+
+
+def _streamed(course: Course, values: Values) -> tuple[Values, Seen]:
+    """Store pixels as they are computed, without a float picture in between."""
+    dtype, last = values.dtype, course.stages[-1]
+    for earlier in course.stages[:-1]:
+        values = earlier.raw(values)
+    result = result_array(last.problem.result_shape, dtype)
+    (step,) = last.plans
+    store = step.store(result, course.stored_as, looks=course.options.looks)
+    return result, run(step, values, store, last.jobs)
+
+
+def _directed(course: Course, values: Values) -> tuple[Values, Seen]:
+    *before, last = course.stages
+    for earlier in before:
+        values = earlier.raw(values)
+    rows, columns, _ = last.problem.result_shape
+    return direction.directed(last.answers(values), (rows, columns), course)
+
+
+def legend_for(mapping: Range | None, seen: Seen, options: Options) -> tuple[Swatch, ...]:
+    """Return what the colours of a result mean, where it has any of its own."""
+    if mapping is None:
+        return ()
+    if options.direction:
+        return direction.legend()
+    if options.colormap is None:
+        return ()
+    return colormaps.legend(options.colormap, meanings(mapping, seen))

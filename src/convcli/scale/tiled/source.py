@@ -1,0 +1,229 @@
+"""What is asked of a picture that is read in parts."""
+
+import abc
+import contextlib
+import importlib
+import itertools
+import signal
+import threading
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import ImageError
+from convcli.images.picture import Metadata
+from convcli.storage.urls import ABSENT, in_one_line, is_url
+
+
+def needed(module: str, label: str) -> Any:
+    """Import a module of the extra.
+
+    Parameters
+    ----------
+    module : str
+        Its name.
+    label : str
+        What messages call the file that needs it.
+
+    Raises
+    ------
+    ImageError
+        If it is not installed; the message says how to.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ImageError(
+            f"{label}: pictures in tiles need the package {module.partition('.')[0]}: "
+            "pip install 'convcli[cluster]'"
+        ) from None
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let an interrupt wait until something short is done.
+
+    A thread that is being started when one comes is waited for by nobody; Zarr, whose
+    event loop stops in the middle, says so at the exit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+Values: TypeAlias = NDArray[Any]
+
+_LARGEST_CHUNK = 2**30
+"""Bytes of a chunk above which a file is refused: it is in memory as a whole."""
+
+_FAULTS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    RuntimeError,
+    ArithmeticError,
+    zlib.error,
+)
+"""What decoders raise on damage: each has its own habits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(abc.ABC):
+    """A picture in a file; an instance can be pickled, and reads the file where it comes to.
+
+    Attributes
+    ----------
+    label : str
+        Its path.
+    shape : (int, int, int)
+        Rows, columns, samples.
+    dtype : dtype
+        Of the samples: real numbers.
+    alpha : bool
+        Whether the last sample is an opacity.
+    chunk : (int, int)
+        Rows and columns that are decoded together.
+    metadata : Metadata
+        What the file says about its pixels.
+    mode : str
+        How the file keeps them.
+    """
+
+    label: str
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    alpha: bool
+    chunk: tuple[int, int]
+    metadata: Metadata
+    mode: str
+
+    @property
+    def channels(self) -> int:
+        """Colour channels, alpha not counted."""
+        return self.shape[2] - self.alpha
+
+    @abc.abstractmethod
+    def read(self, rows: slice, columns: slice) -> Values:
+        """Read a rectangle, shape (rows, columns, samples).
+
+        Raises
+        ------
+        ImageError
+            If the file is damaged or gone.
+        """
+
+    def check_unchanged(self) -> None:  # noqa: B027 - few can tell
+        """Check that it is the picture that was opened, where that can be told.
+
+        Raises
+        ------
+        ImageError
+            If another has taken its place, so that what was read may be of both.
+        """
+
+    def close(self) -> None:  # noqa: B027 - few are open
+        """Close what is open, once no thread reads any more."""
+
+
+def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Cut a rectangle at the chunks' edges.
+
+    Examples
+    --------
+    >>> list(cut(slice(2, 5), slice(0, 4), (3, 4)))
+    [(slice(2, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
+    """
+    down, across = (
+        [
+            slice(max(start, part.start), min(start + step, part.stop))
+            for start in range(part.start // step * step, part.stop, step)
+        ]
+        for part, step in zip((rows, columns), chunk, strict=True)
+    )
+    yield from itertools.product(down, across)
+
+
+def within(part: slice, whole: slice) -> slice:
+    """Return where a part of something lies in it.
+
+    Examples
+    --------
+    >>> within(slice(4, 6), slice(3, 9))
+    slice(1, 3, None)
+    """
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+@contextlib.contextmanager
+def faults(label: str) -> Iterator[None]:
+    """Turn what goes wrong in a file into one line that names it and the fault."""
+    with _damage(label), _absence(label):
+        yield
+
+
+def _absence(label: str) -> contextlib.AbstractContextManager[None]:
+    """Turn what a disk or a store raises into one line: what it holds is not looked at."""
+    return in_one_line(label, "read", ABSENT) if is_url(label) else _of_disk(label)
+
+
+@contextlib.contextmanager
+def _of_disk(label: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise ImageError(f"{label}: no such file: check the path") from None
+    except PermissionError:
+        raise ImageError(f"{label}: no permission to read it: check its mode") from None
+
+
+@contextlib.contextmanager
+def _damage(label: str) -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        fault = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{label}: the picture cannot be read: {fault}: get a whole copy of it"
+        ) from None
+
+
+def check_chunk(chunk: tuple[int, int], size: int, label: str) -> None:
+    """Refuse chunks that are as good as whole pictures.
+
+    Parameters
+    ----------
+    chunk : (int, int)
+        Rows and columns.
+    size : int
+        Bytes of a pixel.
+    label : str
+        What the message calls the file.
+
+    Raises
+    ------
+    ImageError
+        If a chunk has more than 1 GiB.
+    """
+    if chunk[0] * chunk[1] * size > _LARGEST_CHUNK:
+        raise ImageError(
+            f"{label}: expected tiles of at most 1 GiB, got {chunk[1]} × {chunk[0]} px: "
+            "rewrite it in smaller ones"
+        )

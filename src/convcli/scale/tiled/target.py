@@ -1,0 +1,99 @@
+"""Where the blocks of a result go: tiles of a TIFF, or chunks of a Zarr array."""
+
+import contextlib
+
+import numpy as np
+
+from convcli.errors import ImageError
+from convcli.images.codecs.tiff import TileLayout
+from convcli.images.formats import DEFAULT_LEVEL, format_for
+from convcli.images.picture import Document, Metadata, Picture
+from convcli.images.write import Saving, check_format
+from convcli.pipeline.maps import MAP, check_single
+from convcli.scale.tiled.tiff import tiff_target
+from convcli.scale.tiled.work import Target, Work
+from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
+from convcli.storage.urls import check_store, is_url, is_zarr
+
+
+def check_target(
+    work: Work, target: str, saving: Saving, max_pixels: int, kind: str | None
+) -> None:
+    """Check that a result can be written, before anything is computed.
+
+    Raises
+    ------
+    ImageError
+        If it cannot; the message says what to do.
+    """
+    if is_url(target):
+        check_store(target)
+    rows, columns, maps = work.shape
+    if rows * columns > max(max_pixels, work.source.shape[0] * work.source.shape[1]):
+        raise ImageError(
+            f"{work.course.stages[-1].name}: expected a result of at most {max_pixels:,} "
+            f"pixels, got {rows * columns:,}: use less padding, or raise --max-pixels"
+        )
+    if work.options.colormap is not None:
+        check_single(maps, work.options, target)
+    if MAP in target:
+        raise ImageError(
+            f"{target}: expected one file for all maps: a .tif gets a page for each"
+        )
+    if is_zarr(target):
+        if kind is not None:
+            raise ImageError(
+                f"{target}: expected a .tif for --format, got a .zarr: leave it out"
+            )
+        if saving.quality is not None or saving.compress_level is not None:
+            raise ImageError(
+                f"{target}: Zarr has no quality and no level to set: leave --quality and "
+                "--compress-level out"
+            )
+        check_place(target)
+        return
+    if (kind or format_for(target)) != "TIFF":
+        raise ImageError(
+            f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
+            "name it so"
+        )
+    promised = Picture(np.zeros((1, 1, work.channels), work.course.depth.dtype))
+    check_format(Document((promised,)), target, "TIFF", saving)
+
+
+def target_for(
+    target: str, work: Work, chunk: tuple[int, int], saving: Saving
+) -> contextlib.AbstractContextManager[Target]:
+    """Return what blocks are written to; the output is complete or absent.
+
+    Parameters
+    ----------
+    target : str
+        Its path or URL: checked.
+    work : Work
+        What is written.
+    chunk : (int, int)
+        Rows and columns of its tiles.
+    saving : Saving
+        How.
+    """
+    rows, columns, _ = work.shape
+    channels = work.channels
+    if is_zarr(target):
+        return zarr_target(target, work, chunk, flat=_is_flat(work))
+    layout = TileLayout(
+        size=(rows, columns),
+        tile=chunk,
+        channels=channels,
+        alpha=work.source.alpha,
+        depth=work.course.depth,
+        paged=channels not in (1, 3),
+        level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+    )
+    return tiff_target(target, layout, Metadata() if saving.strip else work.source.metadata)
+
+
+def _is_flat(work: Work) -> bool:
+    """Tell whether an array has no axis for channels: of one, unless the input has the axis."""
+    alone = work.channels == 1 and not work.source.alpha
+    return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)

@@ -1,0 +1,458 @@
+"""TIFF files that are read and written in parts."""
+
+import contextlib
+import functools
+import logging
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convcli.errors import ImageError
+from convcli.images.codecs.tiff import TiledTiff, TileLayout, encoded_tiles
+from convcli.images.picture import Metadata
+from convcli.images.read import read_metadata
+from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
+from convcli.scale.tiled.work import Target, Work, Written
+from convcli.storage.atomic import replacing
+from convcli.storage.ranges import Ranges, ranges_of, version_of
+from convcli.storage.urls import is_url
+
+Span = tuple[int, int]
+"""Where something begins in a file, and how many bytes it has."""
+
+_QUIET = logging.NullHandler()
+
+
+@contextlib.contextmanager
+def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any]]:
+    """Open a TIFF, which stays open unless what is done with it at first fails.
+
+    Parameters
+    ----------
+    name : str
+        The path or URL.
+    version : str, optional
+        Which file is meant of those that had this name.
+
+    Yields
+    ------
+    (Ranges, tifffile.TiffFile)
+        The file, and its directories.
+
+    Raises
+    ------
+    OSError, ImageError
+        If it cannot be read, or is something else.
+    """
+    with contextlib.ExitStack() as unless_it_is_fit:
+        ranges = unless_it_is_fit.enter_context(contextlib.closing(_ranges(name)))
+        if version is not None:
+            _check_version(ranges, name, version)
+        yield ranges, _file(ranges, name)
+        unless_it_is_fit.pop_all()
+
+
+def _ranges(name: str) -> Ranges:
+    if not is_url(name) and Path(name).is_dir():
+        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
+    return ranges_of(name)
+
+
+def _check_version(ranges: Ranges, name: str, version: str) -> None:
+    if not ranges.is_version(version):
+        raise ImageError(f"{name}: another file has taken its place: run it again")
+
+
+def _file(ranges: Ranges, name: str) -> Any:
+    tifffile = needed("tifffile", name)
+    # What it has to say is raised too; a logger that nobody listens to prints it.
+    logging.getLogger("tifffile").addHandler(_QUIET)
+    try:
+        return tifffile.TiffFile(ranges.opened())
+    except tifffile.TiffFileError:
+        raise ImageError(
+            f"{name}: expected a TIFF or a .zarr to filter block by block, got something "
+            "else: convert it to TIFF first, or use neither --tiled nor .zarr"
+        ) from None
+
+
+def no_page(name: str) -> ImageError:
+    """Return what is raised where a page of a file is missing."""
+    return ImageError(f"{name}: expected a page, got none: get a whole copy of it")
+
+
+class OpenPage:
+    """A page of an open file, which threads share.
+
+    Parameters
+    ----------
+    ranges : Ranges
+        The file.
+    page : tifffile.TiffPage
+        What its directory says.
+    """
+
+    def __init__(self, ranges: Ranges, page: Any) -> None:
+        self._ranges, self._page = ranges, page
+        # Where nothing holds it any more the file is closed, whatever tifffile still holds.
+        self.close = weakref.finalize(self, ranges.close)
+        self._tables = page.jpegtables
+        self.order = page.parent.byteorder
+
+    def bytes_of(self, spans: Sequence[Span]) -> Iterator[bytes]:
+        """Yield the bytes of each span."""
+        for (_, count), data in zip(spans, self._ranges.read(spans), strict=True):
+            if len(data) < count:
+                raise ValueError("the file is truncated")
+            yield data
+
+    def spans_of(self, indices: Sequence[int]) -> list[Span]:
+        """Return where tiles or strips are; those that are left out have no bytes."""
+        offsets, counts = self._page.dataoffsets, self._page.databytecounts
+        if max(indices) >= len(offsets):
+            raise ValueError("the file is truncated")
+        return [(offsets[index], counts[index]) for index in indices]
+
+    def decoded(self, indices: Sequence[int]) -> Iterator[Values | None]:
+        """Yield tiles or strips, shape (rows, columns, samples); None where one is left out."""
+        for index, data in zip(indices, self.bytes_of(self.spans_of(indices)), strict=True):
+            yield self._decoded(index, data) if data else None
+
+    def _decoded(self, index: int, data: bytes) -> Values:
+        segment, _, shape = self._page.decode(data, index, jpegtables=self._tables)
+        values: Values = segment[0, : shape[1], : shape[2]]
+        return values
+
+
+class TiffFile:
+    """A page of a TIFF: where it is sent by pickle it is opened anew, once in a process.
+
+    Parameters
+    ----------
+    name : str
+        The path or URL.
+    page : int
+        Its number.
+    version : str
+        Another where another file has taken its place: that one is not opened.
+    opened : OpenPage, optional
+        The page, where the file is open already.
+    """
+
+    def __init__(
+        self, name: str, page: int, version: str, opened: OpenPage | None = None
+    ) -> None:
+        self._name, self._number, self._version = name, page, version
+        self._opened, self._lock = opened, threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say what is sent: no open file can be."""
+        return _of_this_process, (self._name, self._number, self._version)
+
+    def opened(self) -> OpenPage:
+        """Return the open page, the same for all threads; of a URL it is what was there before.
+
+        Raises
+        ------
+        OSError, ImageError
+            If it cannot be read.
+        """
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def _open(self) -> OpenPage:
+        with opening(self._name, self._version) as (ranges, file):
+            return OpenPage(ranges, self._page(file))
+
+    def _page(self, file: Any) -> Any:
+        try:
+            return file.pages[self._number]
+        except IndexError:
+            raise no_page(self._name) from None
+
+    def check_unchanged(self) -> None:
+        """Look at a URL again. An open file of a disk stays.
+
+        Raises
+        ------
+        ImageError
+            If another file has taken its place.
+        """
+        if is_url(self._name) and version_of(self._name) != self._version:
+            raise ImageError(
+                f"{self._name}: another file has taken its place meanwhile: run it again"
+            )
+
+    def close(self) -> None:
+        """Close the file, from which no thread reads any more."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+
+@functools.lru_cache(maxsize=8)
+def _of_this_process(name: str, page: int, version: str) -> TiffFile:
+    return TiffFile(name, page, version)
+
+
+Segment = tuple[int, int, int, slice]
+"""The number of a tile or strip, its first row and column, and its samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TiffSource(Source):
+    """A page of a TIFF.
+
+    Attributes
+    ----------
+    file : TiffFile
+        Where it is read from.
+    planar : bool
+        Whether each sample has tiles of its own.
+    stored : int
+        Samples of a pixel in the file: some mean nothing.
+    start : int or None
+        Where the pixels begin that lie in one piece, without compression.
+    """
+
+    file: TiffFile
+    planar: bool
+    stored: int
+    start: int | None
+
+    def read(self, rows: slice, columns: slice) -> Values:
+        """Read a rectangle: see `Source.read`."""
+        shape = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
+        result = np.zeros(shape, self.dtype)
+        segments = list(self._segments(rows, columns))
+        with faults(self.label):
+            found = self._found([segment[0] for segment in segments])
+            for (_, top, left, samples), values in zip(segments, found, strict=True):
+                _place(result[..., samples], values, top - rows.start, left - columns.start)
+        return result
+
+    def check_unchanged(self) -> None:
+        """Look at a URL again: see `Source.check_unchanged`."""
+        self.file.check_unchanged()
+
+    def close(self) -> None:
+        """Close the file: see `Source.close`."""
+        self.file.close()
+
+    def _segments(self, rows: slice, columns: slice) -> Iterator[Segment]:
+        """Yield what has pixels of a rectangle."""
+        down, across = (-(-self.shape[axis] // self.chunk[axis]) for axis in (0, 1))
+        height, width = self.chunk
+        planes = [slice(at, at + 1) for at in range(self.shape[2])]
+        for plane, samples in enumerate(planes if self.planar else [slice(None)]):
+            for y in range(rows.start // height, -(-rows.stop // height)):
+                for x in range(columns.start // width, -(-columns.stop // width)):
+                    index = (plane * down + y) * across + x
+                    yield index, y * height, x * width, samples
+
+    def _found(self, indices: list[int]) -> Iterator[Values | None]:
+        page = self.file.opened()
+        return page.decoded(indices) if self.start is None else self._plain(page, indices)
+
+    def _plain(self, page: OpenPage, indices: list[int]) -> Iterator[Values]:
+        """Yield rows that lie in the file as they are."""
+        width, samples = self.shape[1], 1 if self.planar else self.stored
+        stored = self.dtype.newbyteorder(page.order)
+        spans = [self._span(index, width * samples * self.dtype.itemsize) for index in indices]
+        for data in page.bytes_of(spans):
+            yield np.frombuffer(data, stored).reshape(-1, width, samples)
+
+    def _span(self, index: int, row: int) -> Span:
+        """Return where rows of so many bytes begin in the file, and the bytes of them all."""
+        height = self.shape[0]
+        plane, strip = divmod(index, -(-height // self.chunk[0]))
+        first = strip * self.chunk[0]
+        rows = min(self.chunk[0], height - first)
+        return ((self.start or 0) + (plane * height + first) * row, rows * row)
+
+
+def _place(result: Values, segment: Values | None, top: int, left: int) -> None:
+    """Copy what of a segment lies within a result; what a file leaves out is 0."""
+    if segment is None:
+        return
+    height, width, samples = result.shape
+    down = slice(top, top + segment.shape[0])
+    across = slice(left, left + segment.shape[1])
+    rows = slice(max(down.start, 0), min(down.stop, height))
+    columns = slice(max(across.start, 0), min(across.stop, width))
+    result[rows, columns] = segment[within(rows, down), within(columns, across), :samples]
+
+
+_DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
+_BLACK_IS_ZERO, _RGB = 1, 2
+_ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
+_UPRIGHT = 1
+_PLANES = 2
+_ORIENTATION = 274
+_STRIP_BYTES = 2**20
+"""Rows of so many bytes are read together where pixels lie in the file as they are."""
+
+
+def open_tiff(name: str, frame: int | None = None) -> TiffSource:
+    """Open a TIFF, which is to be closed; only its directories are read.
+
+    Parameters
+    ----------
+    name : str
+        The file: a path, or a URL of a store that sends parts.
+    frame : int, optional
+        The page, where there are several.
+
+    Raises
+    ------
+    ImageError
+        If there is none, it is damaged, or keeps pixels in a way that is not read.
+    """
+    needed("tifffile", name)
+    with faults(name), opening(name) as (ranges, file):
+        number = _page_number(file, name, frame)
+        return _source(file.pages[number], name, number, ranges)
+
+
+def _page_number(file: Any, name: str, frame: int | None) -> int:
+    """Return which page is meant; smaller copies of a page are not counted."""
+    full = [i for i in range(len(file.pages)) if not file.pages[i].is_reduced]
+    if not full:
+        raise no_page(name)
+    if frame is None and len(full) > 1:
+        raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
+    if (frame or 0) >= len(full):
+        raise ImageError(
+            f"{name}: expected a page of 0 to {len(full) - 1}, got {frame}: they are "
+            "counted from 0"
+        )
+    return full[frame or 0]
+
+
+def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
+    dtype, stored = _dtype(page, name), page.samplesperpixel
+    width, height = page.imagewidth, page.imagelength
+    if min(width, height, stored) < 1:
+        raise ValueError("it has no pixels")
+    kept, alpha = _samples(page, name)
+    start = page.dataoffsets[0] if page.is_contiguous and not page.is_tiled else None
+    chunk = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, width)
+    if start is not None:
+        chunk = (max(1, _STRIP_BYTES // (width * stored * dtype.itemsize)), width)
+    if not page.is_tiled:
+        chunk = (min(chunk[0], height), width)
+    planar = int(page.planarconfig) == _PLANES and stored > 1
+    _check_places(page, chunk, stored if planar else 1)
+    check_chunk(chunk, stored * dtype.itemsize, name)
+    metadata, mode = read_metadata(ranges.opened(), number, name)
+    return TiffSource(
+        label=name,
+        shape=(height, width, kept),
+        dtype=dtype,
+        alpha=alpha,
+        chunk=chunk,
+        metadata=metadata,
+        mode=mode or dtype.name,
+        file=TiffFile(name, number, ranges.version, OpenPage(ranges, page)),
+        planar=planar,
+        stored=stored,
+        start=start,
+    )
+
+
+def _check_places(page: Any, chunk: tuple[int, int], planes: int) -> None:
+    """Refuse a directory that does not tell where all tiles or strips are.
+
+    Its size is wrong, or its end is missing: a result of that size may fill all memory.
+    """
+    if min(chunk) < 1:
+        raise ValueError("its tiles or strips have no pixels")
+    down, across = -(-page.imagelength // chunk[0]), -(-page.imagewidth // chunk[1])
+    if not page.is_contiguous and len(page.dataoffsets) < down * across * planes:
+        raise ValueError("the file is truncated")
+
+
+def _named(tag: Any) -> str:
+    """Return what a number of a directory stands for; the number itself where it is unknown."""
+    return str(getattr(tag, "name", tag))
+
+
+def _samples(page: Any, name: str) -> tuple[int, bool]:
+    """Return how many samples are looked at, and whether the last is an opacity."""
+    kind, extra = int(page.photometric), [int(one) for one in page.extrasamples]
+    if kind not in (_BLACK_IS_ZERO, _RGB):
+        raise ImageError(
+            f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: convert "
+            "it first"
+        )
+    turned = page.tags.valueof(_ORIENTATION, default=_UPRIGHT)
+    if turned != _UPRIGHT:
+        raise ImageError(
+            f"{name}: expected a picture that is upright, got orientation {turned}: turn "
+            "it first"
+        )
+    if _ASSOCIATED in extra:
+        raise ImageError(
+            f"{name}: expected colours that are not multiplied by their opacity, got "
+            "associated alpha: convert it first"
+        )
+    # A fourth sample beside red, green and blue that is said to be nothing is nothing.
+    unused = kind == _RGB and extra == [_ANY]
+    return page.samplesperpixel - unused, bool(extra) and extra[-1] == _UNASSOCIATED
+
+
+def _dtype(page: Any, name: str) -> np.dtype[Any]:
+    if page.dtype is None or page.dtype.name not in _DTYPES or page.imagedepth > 1:
+        got = f"a volume of {page.imagedepth} layers" if page.imagedepth > 1 else page.dtype
+        raise ImageError(
+            f"{name}: expected pixels of 8 or 16 bits or floats, got "
+            f"{got or f'{page.bitspersample} bits'}: convert it first"
+        )
+    try:
+        needed("tifffile", name).TIFF.DECOMPRESSORS[int(page.compression)]
+    except (KeyError, ValueError):
+        raise ImageError(
+            f"{name}: {_named(page.compression)} compression is not read without the package "
+            "imagecodecs: pip install imagecodecs, or rewrite it with Deflate"
+        ) from None
+    dtype: np.dtype[Any] = np.dtype(page.dtype).newbyteorder("=")
+    return dtype
+
+
+@dataclass(frozen=True, slots=True)
+class TiffTiles:
+    """Computes blocks and encodes them; can be pickled."""
+
+    layout: TileLayout
+
+    def __call__(self, work: Work, rows: slice, columns: slice) -> Written:
+        """Compute a block, and return its tiles."""
+        part = work.part(rows, columns)
+        tiles = encoded_tiles(part.values, part.alpha, (rows.start, columns.start), self.layout)
+        return Written(part.seen, tiles)
+
+
+@contextlib.contextmanager
+def tiff_target(path: str, layout: TileLayout, metadata: Metadata) -> Iterator[Target]:
+    """Write a TIFF: complete, or not at all.
+
+    Parameters
+    ----------
+    path : str
+        Its path or URL.
+    layout : TileLayout
+        Of its pixels.
+    metadata : Metadata
+        What it says of them.
+    """
+    with replacing(path, is_large=True) as file:
+        tiff = TiledTiff(file, layout, metadata)
+        yield Target(TiffTiles(layout), tiff.add)
+        tiff.finish()

@@ -1,0 +1,312 @@
+"""Zarr arrays that are read and written in parts."""
+
+import contextlib
+import json
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convcli.errors import ImageError
+from convcli.images.codecs.tiff import EncodedTile
+from convcli.images.picture import Metadata
+from convcli.scale.tiled.source import (
+    Source,
+    Values,
+    check_chunk,
+    cut,
+    faults,
+    needed,
+    uninterrupted,
+    within,
+)
+from convcli.scale.tiled.work import Part, Target, Work, Written
+from convcli.storage.atomic import replacing_folder, replacing_prefix
+from convcli.storage.urls import NO_BUCKET, in_one_line, is_url, is_zarr, put, seen
+
+_GRAY_AXES, _COLOUR_AXES = 2, 3
+_MOST_PIXELS = 2**40
+"""An array's shape is a line of text, which chunks need not bear out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZarrSource(Source):
+    """An array (H, W) or (H, W, C).
+
+    Attributes
+    ----------
+    is_flat : bool
+        Whether it has no axis for channels.
+    """
+
+    is_flat: bool
+
+    def read(self, rows: slice, columns: slice) -> Values:
+        """Read a rectangle: see `Source.read`."""
+        with faults(self.label):
+            array = needed("zarr", self.label).open_array(self.label, mode="r")
+            shape = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
+            values = np.empty(shape, self.dtype)
+            flat = values[..., 0] if self.is_flat else values
+            # Chunk by chunk: of several at once some are still read when one has failed.
+            for down, across in cut(rows, columns, self.chunk):
+                place = (within(down, rows), within(across, columns))
+                flat[place] = array[down, across]
+        return values
+
+
+def open_zarr(path: str) -> ZarrSource:
+    """Open a Zarr array; no chunk is read.
+
+    Parameters
+    ----------
+    path : str
+        A folder, or a URL that fsspec knows.
+
+    Raises
+    ------
+    ImageError
+        If there is none, or it is no picture.
+    """
+    zarr = needed("zarr", path)
+    with faults(path):
+        try:
+            with uninterrupted():
+                node = zarr.open(path, mode="r")
+        except FileNotFoundError:
+            raise ImageError(
+                f"{path}: expected a Zarr array, found none: check the path"
+            ) from None
+        _check(node, path)
+        chunk = (node.chunks[0], node.chunks[1])
+        dtype = np.dtype(node.dtype).newbyteorder("=")
+        is_flat = node.ndim == _GRAY_AXES
+        samples = 1 if is_flat else node.shape[2]
+    check_chunk(chunk, samples * dtype.itemsize, path)
+    return ZarrSource(
+        label=path,
+        shape=(node.shape[0], node.shape[1], samples),
+        dtype=dtype,
+        alpha=False,
+        chunk=chunk,
+        metadata=Metadata(),
+        mode=dtype.name,
+        is_flat=is_flat,
+    )
+
+
+def _check(node: Any, path: str) -> None:
+    if hasattr(node, "array_keys"):
+        names = ", ".join(sorted(node.array_keys())[:5]) or "none"
+        raise ImageError(
+            f"{path}: expected an array, got a group of arrays ({names}): name one, as "
+            f"{path}/{names.partition(',')[0]}"
+        )
+    if node.ndim not in (_GRAY_AXES, _COLOUR_AXES):
+        raise ImageError(
+            f"{path}: expected an array (H, W) or (H, W, C), got the shape {node.shape}: "
+            "save one picture of it"
+        )
+    dtype = np.dtype(node.dtype)
+    if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
+        raise ImageError(
+            f"{path}: expected an array of real numbers of at most 64 bits, got {dtype}: "
+            "convert it with astype"
+        )
+    if 0 in node.shape or 0 in node.chunks:
+        raise ImageError(
+            f"{path}: expected at least one pixel, got the shape {node.shape} in chunks of "
+            f"{node.chunks}: save it again"
+        )
+    if node.shape[0] * node.shape[1] > _MOST_PIXELS:
+        raise ImageError(
+            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {node.shape}: "
+            "save a part of it"
+        )
+
+
+_FLAT = 2
+"""Axes of an array without channels."""
+
+_FACTS, _OLDER_FACTS = "zarr.json", ".zarray"
+"""Objects that tell what an array is, of two versions of the format."""
+
+_CHUNKS = "c"
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrChunks:
+    """Computes blocks and stores them where they belong; can be pickled.
+
+    Attributes
+    ----------
+    path : str
+        The path or URL that chunks are written below.
+    facts : str
+        What tells that they are an array, as JSON: it is not there yet.
+    label : str
+        What messages call the output.
+    """
+
+    path: str
+    facts: str
+    label: str
+
+    def __call__(self, work: Work, rows: slice, columns: slice) -> Written:
+        """Compute a block and store it."""
+        part = work.part(rows, columns)
+        samples = _samples(part)
+        with _faults(self.label):
+            array = self._array()
+            values = samples[..., 0] if array.ndim == _FLAT else samples
+            # Chunk by chunk: of several at once some are still written when one has failed.
+            for down, across in cut(rows, columns, array.chunks[:_FLAT]):
+                array[down, across] = values[within(down, rows), within(across, columns)]
+        return Written(part.seen, [])
+
+    def _array(self) -> Any:
+        zarr = needed("zarr", self.label)
+        stores = needed("zarr.storage", self.label)
+        if is_url(self.path):
+            store = stores.FsspecStore.from_url(self.path)
+        else:
+            self._check_seen()
+            store = stores.LocalStore(self.path)
+        return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.facts))
+
+    def _check_seen(self) -> None:
+        """Refuse to make a folder of the same name on another disk."""
+        if not Path(self.path).is_dir():
+            raise ImageError(
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
+
+
+def check_place(path: str) -> None:
+    """Check that an array is not made inside another: it would be replaced together with it.
+
+    Parameters
+    ----------
+    path : str
+        Its path or URL.
+
+    Raises
+    ------
+    ImageError
+        If a folder that it is in is an array.
+    """
+    for folder in _folders_above(path):
+        heads = {name: _head(f"{folder}/{name}") for name in (_FACTS, _OLDER_FACTS)}
+        held = {name: data for name, data in heads.items() if data is not None}
+        if _is_array(held, held.__getitem__):
+            raise ImageError(
+                f"{path}: cannot be written: {folder} is one output with all that is in it: "
+                "name a folder elsewhere"
+            )
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
+    if not is_url(path):
+        yield from map(str, Path(path).resolve().parents)
+        return
+    folder = path.rstrip("/")
+    while is_zarr(folder := folder.rpartition("/")[0]):
+        yield folder
+
+
+def _head(name: str) -> bytes | None:
+    """Return what is there: folders are not listed, for of some that is not allowed."""
+    if is_url(name):
+        return seen(name)
+    with contextlib.suppress(OSError):
+        return Path(name).read_bytes()
+    return None
+
+
+@contextlib.contextmanager
+def zarr_target(
+    path: str, work: Work, chunk: tuple[int, int], *, flat: bool
+) -> Iterator[Target]:
+    """Write a Zarr array (H', W', C), or (H', W') where it is flat: complete, or not at all.
+
+    Parameters
+    ----------
+    path : str
+        Its path or URL.
+    work : Work
+        What is written.
+    chunk : (int, int)
+        Rows and columns of its chunks.
+    flat : bool
+        Whether it has no axis for channels.
+    """
+    facts = _facts(path, work, chunk, flat=flat)
+    with _replacing(path) as place:
+        yield Target(ZarrChunks(place, facts.decode(), path), _no_tile)
+        if is_url(place):
+            put(f"{place}/{_FACTS}", facts)
+        else:
+            (Path(place) / _FACTS).write_bytes(facts)
+
+
+def _facts(path: str, work: Work, chunk: tuple[int, int], *, flat: bool) -> bytes:
+    """Return what tells that chunks are an array: that of an array in memory."""
+    rows, columns, _ = work.shape
+    shape: tuple[int, ...] = (rows, columns, work.channels + work.source.alpha)
+    chunks: tuple[int, ...] = (*chunk, shape[2])
+    held: dict[str, Any] = {}
+    with uninterrupted():
+        needed("zarr", path).create_array(
+            held,
+            shape=shape[:_FLAT] if flat else shape,
+            chunks=chunks[:_FLAT] if flat else chunks,
+            dtype=work.dtype,
+        )
+    facts: bytes = held[_FACTS].to_bytes()
+    return facts
+
+
+@contextlib.contextmanager
+def _replacing(path: str) -> Iterator[str]:
+    """Yield what chunks are written below."""
+    if is_url(path):
+        with replacing_prefix(path, (_FACTS, _OLDER_FACTS), _is_array_or_left) as place:
+            yield place
+    else:
+        with replacing_folder(path, _is_array) as folder:
+            yield str(folder)
+
+
+def _faults(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turn what a store raises into one line; a folder is told of where it is renamed."""
+    if not is_url(path):
+        return contextlib.nullcontext()
+    return in_one_line(path, "written", NO_BUCKET, NotImplementedError)
+
+
+def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
+    """Tell whether names are those of one array, of either version of the format."""
+    if _OLDER_FACTS in names:
+        return True
+    try:
+        told = json.loads(read(_FACTS)) if _FACTS in names else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("node_type") == "array"
+
+
+def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
+    """Tell the same, or that a run was killed there before it could remove its chunks."""
+    return set(names) == {_CHUNKS} or _is_array(names, read)
+
+
+def _samples(part: Part) -> Any:
+    return part.values if part.alpha is None else np.dstack([part.values, part.alpha])
+
+
+def _no_tile(tile: EncodedTile) -> None:
+    raise ImageError(f"expected a chunk that was stored, got tile {tile.index}")

@@ -1,0 +1,171 @@
+"""Clusters that cannot do the work say why on one line; a file that kills workers is found."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.commands import environment, process, refusal, save
+from support.dask_cluster import Cluster, dask_cluster
+
+pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
+
+HASTY = """\
+import sys
+from convcli.batch import connecting
+from convcli.cli import main
+setattr(connecting, sys.argv.pop(1), 1.0)
+main(sys.argv[1:])
+"""
+
+WITHOUT = """\
+import sys
+sys.modules["distributed"] = None
+from convcli.cli import main
+main(sys.argv[1:])
+"""
+
+LISTENING = """\
+import logging, sys
+from convcli.batch.connecting import connected
+with connected(sys.argv[1], 0):
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    print(len(names), [n for n in names if logging.getLogger(n).isEnabledFor(logging.ERROR)])
+"""
+
+
+def said(code: str, *words: str | Path) -> str:
+    """Run the program by other means, which must fail with one line; return that."""
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=environment(),
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert len(ended.stderr.splitlines()) == 1
+    return ended.stderr.removeprefix("Error: ").removesuffix("\n")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return save(tmp_path / "in.png", [[10, 20, 30]])
+
+
+@pytest.fixture(scope="module")
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Run a scheduler without workers: each test brings its own, in this order."""
+    with dask_cluster(tmp_path_factory.mktemp("lonely"), 0) as running:
+        yield running
+
+
+@pytest.mark.parametrize("address", ["", "local:0", "local:x", "localhost", "tcp://host", "4"])
+def test_what_is_no_address(source: Path, address: str) -> None:
+    line = refusal("apply", "box", source, "--out-dir", "o", "--cluster", address, status=2)
+    assert "expected tcp://HOST:PORT of a Dask scheduler, or local:N, got" in line
+
+
+def test_options_of_a_batch_need_a_folder(source: Path) -> None:
+    line = refusal("apply", "box", source, "o.png", "--cluster", "local:2", status=2)
+    assert line.startswith("--cluster is for many pictures: add --out-dir DIR")
+
+
+def test_without_the_extra(source: Path, tmp_path: Path) -> None:
+    words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster", "local:2")
+    assert said(WITHOUT, *words) == (
+        "--cluster needs the package distributed: pip install 'convcli[cluster]'"
+    )
+
+
+def test_a_scheduler_that_does_not_answer(source: Path, tmp_path: Path) -> None:
+    words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
+    line = said(HASTY, "_PATIENCE", *words, "tcp://127.0.0.1:1")
+    assert line.startswith("tcp://127.0.0.1:1: no scheduler answers: Timed out")
+    assert line.endswith("check the address, and that `dask scheduler` runs there")
+
+
+def test_encryption_without_certificates(source: Path, tmp_path: Path) -> None:
+    words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
+    line = said(HASTY, "_PATIENCE", *words, "tls://127.0.0.1:1")
+    assert line.startswith("tls://127.0.0.1:1: tls:// needs certificates")
+
+
+def test_a_cluster_without_workers(lonely: Cluster, source: Path, tmp_path: Path) -> None:
+    words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster")
+    assert said(HASTY, "_WORKERS_PATIENCE", *words, lonely.address) == (
+        f"{lonely.address}: the cluster has no workers: start some with "
+        f"`dask worker {lonely.address}`"
+    )
+
+
+def test_nothing_that_dask_logs_stands_in_a_report(cluster: Cluster) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", LISTENING, cluster.address],
+        capture_output=True,
+        check=True,
+        text=True,
+        env=environment(),
+    ).stdout
+    number, loud = told.split(maxsplit=1)
+    assert int(number) > 10
+    assert loud == "[]\n"
+
+
+def test_a_worker_that_does_not_see_the_paths(lonely: Cluster, tmp_path: Path) -> None:
+    """Each process has a working folder of its own: what one sees there, no other does."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    save(here / "in.png", [[1]])
+    lonely.start_worker(folder=there)
+    cwd = Path("/proc/self/cwd")
+    if not cwd.exists():  # Only Linux has such a name.
+        return
+    words = ("apply", "box", "--cluster", lonely.address, "--out-dir")
+    for unseen, out, name in (
+        (cwd / "in.png", here / "out", cwd / "in.png"),
+        (cwd / "out", cwd / "out", here / "in.png"),
+    ):
+        ended = process(*words, out, name, folder=here)
+        assert ended.returncode == 1
+        line = ended.stderr.decode()
+        assert line.startswith("Error: the worker tcp://127.0.0.1:")
+        assert f" does not see {unseen}, this machine does: share the folder" in line
+        assert len(line.splitlines()) == 1
+    assert list(there.iterdir()) == list((here / "out").iterdir()) == []
+
+
+def test_a_worker_of_another_version(
+    lonely: Cluster, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = tmp_path / "other" / "convcli-99.dist-info" / "METADATA"
+    facts.parent.mkdir(parents=True)
+    facts.write_text("Metadata-Version: 2.1\nName: convcli\nVersion: 99\n")
+    monkeypatch.syspath_prepend(tmp_path / "other")
+    lonely.start_worker()
+    words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster", lonely.address)
+    ended = process(*words)
+    assert ended.returncode == 1
+    assert b" has convcli 99, here is " in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_file_that_kills_its_workers_fails_alone(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d", "poison"):
+        save(tmp_path / f"{name}.png", [[1, 2, 3]])
+    script = Path(__file__).parents[1] / "support" / "poisoned.py"
+    ended = subprocess.run(
+        [sys.executable, script, tmp_path],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=environment(),
+    )
+    lines = sorted(ended.stdout.splitlines())
+    assert lines[:4] == [f"{name} done " for name in "abcd"]
+    assert lines[4].startswith("poison failed ")
+    assert lines[4].endswith(" workers died while they were at it")
+    assert len(list((tmp_path / "out").iterdir())) == 4

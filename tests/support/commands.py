@@ -1,0 +1,119 @@
+"""What the tests of the command line share: starting it, and pictures of a few pixels."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+from PIL import Image
+
+from convcli.cli.app import main
+
+Words: TypeAlias = str | Path
+
+PHOTOS = Path(__file__).parents[2] / "sample_images"
+
+_PERSONAL = ("CONVCLI_", "_CONVCLI_")
+_LOOKS = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "PYTHONUNBUFFERED")
+
+
+def is_personal(name: str) -> bool:
+    """Tell whether an environment variable would change what the program does."""
+    return name.startswith(_PERSONAL) or name in _LOOKS
+
+
+def run(
+    *words: Words, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+) -> Result:
+    """Run the program inside this process."""
+    arguments = [str(word) for word in words]
+    without = dict.fromkeys(filter(is_personal, os.environ))
+    settings: dict[str, str | None] = {**without, **(env or {})}
+    return CliRunner().invoke(main, arguments, prog_name="convcli", input=stdin, env=settings)
+
+
+def done(
+    *words: Words, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+) -> str:
+    """Run the program, which must do its work without a word on standard error."""
+    result = run(*words, stdin=stdin, env=env)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def refusal(*words: Words, status: int, stdin: bytes | None = None) -> str:
+    """Run the program, which must fail with one line on standard error; return the line."""
+    result = run(*words, stdin=stdin)
+    assert result.exit_code == status, result.output
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.endswith("\n")
+    assert len(result.stderr.splitlines()) == 1
+    return result.stderr.removeprefix("Error: ").removesuffix("\n")
+
+
+def save(path: Path, pixels: Any, dtype: Any = np.uint8) -> Path:
+    """Write pixels (H, W) or (H, W, C) as a picture; return its path."""
+    Image.fromarray(np.array(pixels, dtype)).save(path)
+    return path
+
+
+def load(path: Path) -> Any:
+    """Return a picture's pixels as lists."""
+    with Image.open(path) as image:
+        return np.asarray(image).tolist()
+
+
+def mode(path: Path) -> str:
+    with Image.open(path) as image:
+        return image.mode
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's environment without what would change looks or settings."""
+    kept = {name: value for name, value in os.environ.items() if not is_personal(name)}
+    return {**kept, "PYTHONUTF8": "1", **more}
+
+
+def command(*words: Words) -> list[str]:
+    """Return the command line of a real process."""
+    return [sys.executable, "-m", "convcli", *(str(word) for word in words)]
+
+
+def process(
+    *words: Words, stdin: bytes = b"", folder: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the program as a process of its own, in pipes; `more` is its environment."""
+    return subprocess.run(
+        command(*words),
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env=environment(**more),
+    )
+
+
+def script(
+    code: str, *words: Words, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a few lines of Python as a process of their own, in pipes; `words` are its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *(str(word) for word in words)],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env=environment(),
+        text=True,
+    )
+
+
+def gradient(rows: int, columns: int) -> NDArray[np.uint8]:
+    """Return a picture whose pixels all differ: 1, 2, 3 … row by row."""
+    return np.arange(1, rows * columns + 1, dtype=np.uint8).reshape(rows, columns)

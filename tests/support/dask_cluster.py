@@ -1,0 +1,79 @@
+"""A Dask scheduler and workers as processes on loopback, as `dask` on a shell starts them."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.commands import environment
+
+_DASK = [sys.executable, "-m", "dask"]
+_QUIET = ["--no-dashboard", "--host", "127.0.0.1"]
+
+
+@dataclass
+class Cluster:
+    """A scheduler, and the workers that were started for it."""
+
+    address: str
+    folder: Path
+    settings: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self, folder: Path | None = None) -> int:
+        """Start a worker of one thread; return its process's number once it is ready."""
+        name = f"worker-{len(self.processes)}"
+        words = ["worker", self.address, "--nthreads", "1", "--no-nanny", "--name", name]
+        spare = ["--local-directory", str(self.folder)]
+        running = _started(
+            [*words, *spare, *_QUIET], self.folder / name, folder, **self.settings
+        )
+        self.processes.append(running)
+        _wait_for("Registered to", self.folder / name)
+        return running.pid
+
+
+@contextlib.contextmanager
+def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[Cluster]:
+    """Run a scheduler and some workers, with an environment beside this process's own."""
+    facts = folder / "scheduler.json"
+    words = ["scheduler", "--port", "0", "--scheduler-file", str(facts), *_QUIET]
+    scheduler = _started(words, folder / "scheduler")
+    cluster = Cluster("", folder, settings, [scheduler])
+    try:
+        _wait_for('"address"', facts)
+        cluster.address = json.loads(facts.read_text())["address"]
+        for _ in range(workers):
+            cluster.start_worker()
+        yield cluster
+    finally:
+        for running in reversed(cluster.processes):
+            running.kill()
+            running.wait()
+
+
+def _started(
+    words: list[str], log: Path, folder: Path | None = None, **more: str
+) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*_DASK, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(**{"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}),
+            cwd=folder,
+        )
+
+
+def _wait_for(text: str, file: Path) -> None:
+    for _ in range(600):
+        if file.exists() and text in file.read_text():
+            return
+        time.sleep(0.05)
+    raise TimeoutError(file.read_text() if file.exists() else str(file))

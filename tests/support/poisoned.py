@@ -1,0 +1,31 @@
+"""A batch of which one file kills each worker that takes it, on workers of this machine."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from convcli.batch.job import Job, Outcome, Work
+from convcli.kernels.spec import kernel_from
+from convcli.pipeline.options import Options
+from convcli.scale.cluster import DaskExecutor
+
+
+class Poisoned(Work):
+    """Work that one file is the death of, as a decoder's crash would be."""
+
+    def run(self, job: Job) -> Outcome:
+        if Path(job.source).stem == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().run(job)
+
+
+def main(folder: Path) -> None:
+    work = Poisoned(kernels=(kernel_from("box"),), options=Options())
+    jobs = [Job(str(path), str(folder / "out" / path.name)) for path in folder.glob("*.png")]
+    for outcome in DaskExecutor("local:1", retries=1).run(work, jobs):
+        print(Path(outcome.job.source).stem, outcome.status.value, outcome.reason)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

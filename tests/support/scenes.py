@@ -1,0 +1,66 @@
+"""Pictures in files of other programs' making, and what they are filtered to in one piece."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from convcli.images.picture import Picture
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.spec import operand_from
+from convcli.pipeline.options import Options
+from convcli.pipeline.run import Filtered, filter_picture
+
+tifffile = pytest.importorskip("tifffile", reason="needs the extra cluster")
+zarr = pytest.importorskip("zarr", reason="needs the extra cluster")
+pytest.importorskip("dask.array", reason="needs the extra cluster")
+
+Values = NDArray[Any]
+
+SMALL = 2**17
+"""So little memory that a block is hardly more than a tile."""
+
+
+def picture(
+    shape: tuple[int, ...] = (211, 307, 3), dtype: str = "uint8", seed: int = 0
+) -> Values:
+    """Return noise; of floats some is beyond black and white."""
+    rng = np.random.default_rng(seed)
+    if dtype.startswith("float"):
+        return rng.normal(120, 70, shape).astype(dtype)
+    return rng.integers(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+
+
+def write_tiff(path: Path, values: Values, **settings: Any) -> str:
+    settings = {"tile": (96, 112), "compression": "deflate"} | settings
+    colour = values.ndim == 3 and values.shape[2] in (3, 4)
+    settings.setdefault("photometric", "rgb" if colour else "minisblack")
+    tifffile.imwrite(path, values, **settings)
+    return str(path)
+
+
+def write_zarr(path: Path, values: Values, chunk: tuple[int, int] = (100, 110)) -> str:
+    chunks = (*chunk, *values.shape[2:])
+    array = zarr.create_array(str(path), shape=values.shape, chunks=chunks, dtype=values.dtype)
+    array[...] = values
+    return str(path)
+
+
+def read(path: str) -> Values:
+    values = zarr.open_array(path, mode="r")[...] if "zarr" in path else tifffile.imread(path)
+    return np.asarray(values)
+
+
+def whole(
+    values: Values, kernels: list[str | Kernel], options: Options, *, alpha: bool = False
+) -> Filtered:
+    """Filter a picture that is in memory."""
+    grid = values if values.ndim == 3 else values[..., np.newaxis]
+    source = Picture(grid[..., :-1], grid[..., -1]) if alpha else Picture(grid)
+    return filter_picture(source, operands(kernels), options)
+
+
+def operands(kernels: list[str | Kernel]) -> list[Any]:
+    return [operand_from(one) if isinstance(one, str) else one for one in kernels]

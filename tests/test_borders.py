@@ -1,0 +1,121 @@
+"""Borders against `numpy.pad`, SciPy and OpenCV."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from convcli.borders import ALIASES, Border, border_named, source_indices
+from convcli.errors import GeometryError
+from support import oracle
+
+borders = pytest.mark.parametrize("border", list(Border))
+
+
+@borders
+@given(size=st.integers(1, 9), before=st.integers(0, 40), after=st.integers(0, 40))
+def test_indices_equal_numpy_pad(border: Border, size: int, before: int, after: int) -> None:
+    """Also where the padding is several times as wide as the axis."""
+    constant = {"constant_values": -1} if border is Border.ZERO else {}
+    mode = oracle.NUMPY_MODES[border.value]
+    expected = np.pad(np.arange(size), (before, after), mode, **constant)
+    np.testing.assert_array_equal(source_indices(border, size, before, after), expected)
+
+
+@pytest.mark.parametrize(
+    ("border", "drawn"),
+    [
+        (Border.ZERO, "000abcd000"),
+        (Border.REPLICATE, "aaaabcdddd"),
+        (Border.REFLECT, "dcbabcdcba"),
+        (Border.SYMMETRIC, "cbaabcddcb"),
+        (Border.WRAP, "bcdabcdabc"),
+    ],
+)
+def test_the_drawings_of_the_table(border: Border, drawn: str) -> None:
+    """Index -1 is the last letter, which stands for the constant."""
+    letters = "abcd0"
+    assert "".join(letters[i] for i in source_indices(border, 4, 3, 3)) == drawn
+
+
+@borders
+def test_one_pixel_goes_on_as_itself(border: Border) -> None:
+    indices = source_indices(border, 1, 2, 3)
+    outside = -1 if border is Border.ZERO else 0
+    assert indices.tolist() == [outside, outside, 0, outside, outside, outside]
+
+
+def test_a_name_and_a_member_are_the_same() -> None:
+    for border in Border:
+        assert border_named(border) is border
+        assert border_named(border.value) is border
+        assert border_named(f" {border.value.upper()} ") is border
+
+
+OPENCV = {
+    "zero": cv2.BORDER_CONSTANT,
+    "replicate": cv2.BORDER_REPLICATE,
+    "reflect": cv2.BORDER_REFLECT_101,
+    "symmetric": cv2.BORDER_REFLECT,
+    "wrap": cv2.BORDER_WRAP,
+}
+
+
+@borders
+def test_indices_equal_opencv(border: Border) -> None:
+    expected = [cv2.borderInterpolate(at, 5, OPENCV[border.value]) for at in range(-9, 14)]
+    assert source_indices(border, 5, 9, 9)[: len(expected)].tolist() == expected
+
+
+@pytest.mark.parametrize("alias", ["constant", "nearest", "wrap"])
+def test_scipys_names_mean_what_scipy_does(alias: str) -> None:
+    shifted = ndimage.correlate1d(np.arange(1.0, 6), [1, 0, 0, 0, 0, 0, 0], mode=alias)
+    letters = np.append(np.arange(1.0, 6), 0)
+    indices = source_indices(border_named(alias), 5, 3, 0)
+    np.testing.assert_array_equal(shifted, letters[indices[:5]])
+
+
+@pytest.mark.parametrize("alias", ["constant", "edge", "wrap", "reflect", "symmetric"])
+def test_numpys_names_mean_what_numpy_does(alias: str) -> None:
+    expected = np.pad(np.arange(1, 5), 3, alias)  # type: ignore[call-overload]
+    letters = np.append(np.arange(1, 5), 0)
+    indices = source_indices(border_named(alias), 4, 3, 3)
+    np.testing.assert_array_equal(letters[indices], expected)
+
+
+@pytest.mark.parametrize(
+    ("alias", "border"),
+    [
+        ("zeros", Border.ZERO),
+        ("circular", Border.WRAP),
+        ("tile", Border.WRAP),
+        ("periodic", Border.WRAP),
+        ("loop", Border.WRAP),
+        ("clamp", Border.REPLICATE),
+        ("duplicate", Border.REPLICATE),
+        ("reflect-101", Border.REFLECT),
+        ("reflect101", Border.REFLECT),
+    ],
+)
+def test_names_of_torch_gmic_gegl_and_opencv(alias: str, border: Border) -> None:
+    assert border_named(alias) is border
+
+
+def test_no_alias_hides_a_canonical_name() -> None:
+    assert not {border.value for border in Border} & set(ALIASES)
+
+
+@pytest.mark.parametrize("name", ["banana", "", "mirror", "none"])
+def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
+    with pytest.raises(GeometryError) as raised:
+        border_named(name)
+    said = str(raised.value)
+    assert repr(name) in said
+    assert all(border.value in said for border in Border)
+
+
+def test_mirror_is_refused_because_it_means_two() -> None:
+    with pytest.raises(GeometryError, match="'reflect' in SciPy and 'symmetric' in Image"):
+        border_named("mirror")
