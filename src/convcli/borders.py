@@ -2,13 +2,14 @@
 
 import enum
 import itertools
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from convcli.errors import GeometryError
+from convcli.values import Record
 
 
 class Border(enum.Enum):
@@ -173,7 +174,7 @@ def fill_rows(
             np.copyto(tile[target], image[source], casting="unsafe")
 
 
-class Sides(NamedTuple):
+class Sides(Record):
     """The columns left and right of what `fill_rows` fills, bound to one tile.
 
     Attributes

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from convcli.batch.job import Job, Outcome, Status, Work
@@ -14,7 +13,6 @@ MOST_WARNINGS = 20
 """How many are kept: a batch may have millions."""
 
 
-@dataclass(slots=True)
 class Summary:
     """Counts outcomes as they come.
 
@@ -36,18 +34,19 @@ class Summary:
         Whether it was stopped before its end.
     """
 
-    counts: Counter[Status] = field(default_factory=Counter)
-    failures: list[Outcome] = field(default_factory=list)
-    warnings: Counter[str] = field(default_factory=Counter)
-    megapixels: float = 0.0
-    busy: float = 0.0
-    seconds: float = 0.0
-    interrupted: bool = False
+    def __init__(self) -> None:
+        self.counts: Counter[Status] = Counter()
+        self.failures: list[Outcome] = []
+        self.warnings: Counter[str] = Counter()
+        self.megapixels = self.busy = self.seconds = 0.0
+        self.interrupted = False
 
     @classmethod
     def of(cls, done: int, megapixels: float, seconds: float) -> "Summary":
         """Return the summary of so much that is done, and nothing else."""
-        return cls(counts=Counter({Status.DONE: done}), megapixels=megapixels, seconds=seconds)
+        made = cls()
+        made.counts[Status.DONE], made.megapixels, made.seconds = done, megapixels, seconds
+        return made
 
     def add(self, outcome: Outcome) -> None:
         """Count one more."""

@@ -1,7 +1,5 @@
 """What other rules than the course's give: `convcli size --compare` and `--transposed`."""
 
-from dataclasses import asdict, dataclass
-
 import click
 
 from convcli.cli.output import say, show_json
@@ -9,10 +7,10 @@ from convcli.cli.render.size import NAMES, Side
 from convcli.geometry.sizes import ceil_padding, transposed_size
 from convcli.geometry.window import Axis, Pair
 from convcli.text import counted
+from convcli.values import Record, asdict
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Record):
     """One way to size an output.
 
     Attributes

@@ -3,10 +3,12 @@
 import math
 import weakref
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from convcli.values import Record
 
 Values = NDArray[Any]
 
@@ -87,7 +89,7 @@ _MOST_KEPT = 2**27
 """Bytes of a result above which its memory is not kept."""
 
 
-class _Kept(NamedTuple):
+class _Kept(Record):
     """Memory of a result, and the memoryview of it that all its arrays hold."""
 
     memory: Values

@@ -2,18 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.kernels.kernel import Kernel
+from convcli.values import Record, replace
 
 _MOST_TAPS = 40
 """More taps than this are not searched for shared pairs: the search is quadratic."""
 
 
-class Read(NamedTuple):
+class Read(Record):
     """A value, read shifted: what stands dy rows below and dx columns to the right."""
 
     value: int
@@ -25,7 +26,7 @@ class Read(NamedTuple):
         return Read(self.value, self.dy + dy, self.dx + dx)
 
 
-class Operation(NamedTuple):
+class Operation(Record):
     """One pass: `target` = `function`(`left`, `right`), a ufunc or what is called like one."""
 
     function: Callable[..., Any]
@@ -39,7 +40,7 @@ class Operation(NamedTuple):
         return (self.left, self.right) if isinstance(self.right, Read) else (self.left,)
 
 
-class Term(NamedTuple):
+class Term(Record):
     """A value times a weight, in a sum."""
 
     read: Read
@@ -271,13 +272,15 @@ def _most_frequent_pair(
 ) -> tuple[tuple[int, int, int, int, float], list[tuple[int, int]]] | None:
     """Return the pair of values that occurs most often at disjoint places, if it recurs."""
     places: Mapping[tuple[int, int, int, int, float], list[tuple[int, int]]] = defaultdict(list)
-    for i, (one, weight) in enumerate(terms):
-        for j in range(i + 1, len(terms)):
-            other, second = terms[j]
-            if abs(weight) != abs(second) or one == other:
+    # Plain tuples: of 49 taps there are a thousand pairs.
+    taps = [(t.read.value, t.read.dy, t.read.dx, t.weight) for t in terms]
+    for i, (one, dy, dx, weight) in enumerate(taps):
+        for j in range(i + 1, len(taps)):
+            other, down, across, second = taps[j]
+            if abs(weight) != abs(second) or (one, dy, dx) == (other, down, across):
                 continue
             sign = 1.0 if weight == second else -1.0
-            key = (one.value, other.value, other.dy - one.dy, other.dx - one.dx, sign)
+            key = (one, other, down - dy, across - dx, sign)
             if not any({i, j} & set(place) for place in places[key]):
                 places[key].append((i, j))
     best = max(places.items(), key=lambda item: len(item[1]), default=None)
@@ -350,10 +353,10 @@ def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
 def _adding(operation: Operation) -> Operation:
     """Return an operation that loses no weight to a sign."""
     if operation.function is np.subtract:
-        return operation._replace(function=np.add)
+        return replace(operation, function=np.add)
     if isinstance(operation.right, Read):
         return operation
-    return operation._replace(right=abs(operation.right))
+    return replace(operation, right=abs(operation.right))
 
 
 def taps_of(operations: Sequence[Operation], size: tuple[int, int]) -> list[NDArray[Any]]:
@@ -370,7 +373,7 @@ def taps_of(operations: Sequence[Operation], size: tuple[int, int]) -> list[NDAr
 
 
 def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
-    weights, (_, dy, dx) = taps[read.value], read
+    weights, dy, dx = taps[read.value], read.dy, read.dx
     moved = np.zeros_like(weights)
     height, width = weights.shape
     from_, to = slice(max(-dx, 0), width - max(dx, 0)), slice(max(dx, 0), width + min(dx, 0))

@@ -4,7 +4,7 @@ import enum
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ returns what it saw where raw values become pixels; others it does not look at."
 _NEARLY_HALF = 0.49
 
 
-class Accumulators(NamedTuple):
+class Accumulators(Record):
     """What is stored of a tile.
 
     Attributes
@@ -281,7 +281,7 @@ class Rule(Record):
         return functools.partial(np.add, values, added, out=values)
 
 
-class Store(NamedTuple):
+class Store(Record):
     """Where a result goes, and what accumulators go through before.
 
     Attributes

@@ -6,7 +6,7 @@ computes only "valid" outputs.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ Values = NDArray[Any]
 Load: TypeAlias = Callable[[Values, int], None]
 
 
-class Tile(NamedTuple):
+class Tile(Record):
     """The outputs that are computed together, of one channel or (None) of all."""
 
     rows: slice
@@ -191,8 +191,9 @@ class Loader:
         """
         rows = tile.rows.stop - tile.rows.start
         step, top, count = self._step, self._top, (rows - 1) * self._step + self._extent
-        most, (middle, columns, sides, rest) = self._height - count, self._bound(tile, count)
-        within, beyond = sides
+        most, bound = self._height - count, self._bound(tile, count)
+        middle, columns, rest = bound.middle, bound.columns, bound.rest
+        within, beyond = bound.sides.within, bound.sides.beyond
 
         def load(image: Values, start: int) -> None:
             source = start * step - top
@@ -236,7 +237,7 @@ class Loader:
         )
 
 
-class _Bound(NamedTuple):
+class _Bound(Record):
     """The views of a buffer that a tile fills: with rows, with columns, with 0."""
 
     middle: Values

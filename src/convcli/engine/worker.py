@@ -4,7 +4,7 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from convcli.engine.strategies.base import Part, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, pieces
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, pool
-from convcli.values import replace
+from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -30,7 +30,7 @@ _KEPT_BYTES = 2**23
 """Buffers of a worker above which it is not kept."""
 
 
-class _Step(NamedTuple):
+class _Step(Record):
     """What is done with some output rows of tiles of one shape.
 
     Attributes
@@ -54,7 +54,7 @@ class _Step(NamedTuple):
     finish: Finish | None
 
 
-class _Route(NamedTuple):
+class _Route(Record):
     """What is done with tiles of one shape.
 
     Attributes
@@ -111,18 +111,16 @@ class Worker:
 
     def compute(self, tile: Tile, image: Values, out: Values) -> Seen | None:
         """Load a tile from an image, compute it and store it in the result."""
-        rows, columns, channel = tile
-        start = rows.start
-        route = self._routes.get((rows.stop - start, columns.start, channel))
+        start, channel = tile.rows.start, tile.channel
+        route = self._routes.get((tile.rows.stop - start, tile.columns.start, channel))
         if route is None:
             route = self._route(tile)
-        load, steps = route
         if channel is not None:
             image = image[..., channel : channel + 1]
-        load(image, start)
+        route.load(image, start)
         if self._mends and not _is_finite(self._tile):
             return self._mend(tile, image, out)
-        return _done(steps, tile, out)
+        return _done(route.steps, tile, out)
 
     def _route(self, tile: Tile) -> _Route:
         """Bind all that tiles of that shape, and those columns, have in common."""
@@ -197,19 +195,19 @@ class Worker:
 
 def _done(steps: list[_Step], tile: Tile, out: Values) -> Seen | None:
     """Do what is bound for a tile that is loaded."""
-    rows, _, channel = tile
-    start = rows.start
-    if channel is not None:
-        out = out[..., channel]
+    start = tile.rows.start
+    if tile.channel is not None:
+        out = out[..., tile.channel]
     seen = None
-    for (first, last), columns, compute, direct, finish in steps:
-        if direct is not None:
-            part = out[start + first : start + last, columns]
-            direct(part.reshape(last - first, -1, copy=False))
+    for step in steps:
+        first, last = step.rows
+        if step.direct is not None:
+            part = out[start + first : start + last, step.columns]
+            step.direct(part.reshape(last - first, -1, copy=False))
             continue
-        compute()
-        if finish is not None:
-            found = finish(out[start + first : start + last, columns])
+        step.compute()
+        if step.finish is not None:
+            found = step.finish(out[start + first : start + last, step.columns])
             if found is not None:
                 seen = found if seen is None else seen + found
     return seen
@@ -263,7 +261,7 @@ def _from(part: slice, whole: slice) -> slice:
 
 
 def _sizes(tile: Tile) -> tuple[int, int]:
-    rows, columns, _ = tile
+    rows, columns = tile.rows, tile.columns
     return (rows.stop - rows.start, columns.stop - columns.start)
 
 

@@ -1,20 +1,19 @@
 """What a 2-D kernel says about itself: factors, range, gain, frequencies."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.kernels.kernel import Kernel, Weights
+from convcli.values import Record
 
 _WHITE = 255
 _NEGLIGIBLE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Record):
     """What can be read from the weights of a 2-D kernel.
 
     Attributes

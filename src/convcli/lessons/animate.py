@@ -1,7 +1,6 @@
 """The sliding window, drawn step by step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,13 @@ from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 from convcli.text import short, tight
+from convcli.values import Record
 
 _MOST_PADDED = 32
 """The widest crop with its padding: cells of more would be too small to read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Record):
     """All that the frames show.
 
     Attributes

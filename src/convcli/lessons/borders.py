@@ -1,7 +1,6 @@
 """Border modes drawn, named, and seen on a picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import differences, finite
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
-from convcli.values import replace
+from convcli.values import Record, replace
 
 NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
     Border.ZERO: ("constant", "constant", "CONSTANT", "zeros", "Black"),
@@ -46,8 +45,7 @@ def drawn(border: Border, width: int, length: int = 4) -> str:
     return f"{text[:width]}|{text[width : width + length]}|{text[width + length :]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
+class Strip(Record):
     """The top left corner of a picture, filtered with one border mode.
 
     Attributes

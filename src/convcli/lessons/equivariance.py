@@ -1,7 +1,6 @@
 """Shift then filter, or filter then shift: the same, wherever the border has no say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from convcli.lessons.pictures import differences, json_number
 from convcli.pipeline.options import Alpha, Options
 from convcli.pipeline.run import filter_picture
 from convcli.pipeline.steps import Operand
-from convcli.values import replace
+from convcli.values import Record, replace
 
 Values = NDArray[Any]
 
@@ -24,8 +23,7 @@ _NOISE = 1e-5
 """Part of the largest possible value below which a difference is float noise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Record, kw_only=True):
     """How far the two orders are apart, for one shift.
 
     Attributes

@@ -4,7 +4,6 @@ import enum
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from convcli.pipeline.range import rescaled
 from convcli.pipeline.report import Report, Step
 from convcli.pipeline.run import Filtered
 from convcli.pipeline.steps import remainders
+from convcli.values import Record
 
 Values = NDArray[Any]
 
@@ -40,8 +40,7 @@ class Kind(enum.Enum):
     AVERAGE = "average"
 
 
-@dataclass(frozen=True, slots=True)
-class Pooling:
+class Pooling(Record):
     """What is pooled, and how.
 
     Attributes

@@ -3,16 +3,15 @@
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from convcli.geometry.layers import ReceptiveField, convolution_layer
 from convcli.geometry.window import Axis
 from convcli.text import counted
+from convcli.values import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Record):
     """One question.
 
     Attributes

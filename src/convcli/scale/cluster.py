@@ -10,7 +10,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from convcli.batch import places
@@ -18,7 +17,7 @@ from convcli.batch.job import Job, Outcome, Status, Work
 from convcli.errors import ClusterError
 from convcli.scale.admission import check_sight, connected, local_workers
 from convcli.scale.worker import Landed, kept, run_group
-from convcli.values import replace
+from convcli.values import Record, replace
 
 _TASKS_A_SECOND = 100
 """What a scheduler does without effort: each task takes it some milliseconds, however long the
@@ -88,8 +87,7 @@ _PATIENCE = 60.0
 """Seconds to wait for new workers where all are lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(Record):
     """A group on its way: its jobs, how many workers died of it, whether no other is out."""
 
     future: Any

@@ -3,15 +3,14 @@
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from convcli.batch import places
 from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.values import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
+class Landed(Record):
     """What a worker answers.
 
     Attributes

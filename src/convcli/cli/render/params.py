@@ -1,6 +1,5 @@
 """How the numbers of a layer come about, for `convcli params`."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from convcli.geometry.layers import (
@@ -10,10 +9,10 @@ from convcli.geometry.layers import (
     locally_connected_layer,
 )
 from convcli.geometry.window import Pair
+from convcli.values import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record):
     """A layer and how its numbers come about."""
 
     name: str

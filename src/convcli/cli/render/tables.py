@@ -4,7 +4,6 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convcli.text import short, times
+from convcli.values import Record
 
 if TYPE_CHECKING:
     from convcli.pipeline.report import Report, Step, Swatch
@@ -33,8 +33,7 @@ _BREAK = re.compile(r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Record):
     """Widths that fit.
 
     Attributes

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
 from convcli.engine.tiles import reach
+from convcli.values import Record
 
 _COLUMNS, _ROWS = 4096, 32
 _GATHERED_BYTES = 2**20
@@ -30,7 +31,7 @@ _FEWEST, _MOST = 16, 256
 _LINE = 64
 
 
-class _Shape(NamedTuple):
+class _Shape(Record):
     """What a bank asks for: rows of its input shared by output rows, or whole windows."""
 
     shared: bool

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from convcli.engine.program import Operation, Read, buffers_for, cancels, progra
 from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
 from convcli.engine.tiles import reach
 from convcli.kernels.kernel import Kernel
+from convcli.values import Record, replace
 
 Limits = tuple[float, float]
 
@@ -22,7 +23,7 @@ _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
 
-class Typed(NamedTuple):
+class Typed(Record):
     """A program whose values have dtypes.
 
     Attributes
@@ -114,7 +115,7 @@ def _with_casts(operations: Sequence[Operation], types: tuple[np.dtype[Any], ...
     places: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
 
     def emit(operation: Operation, value: int, kind: np.dtype[Any]) -> None:
-        made.append(operation._replace(target=len(made) + 1))
+        made.append(replace(operation, target=len(made) + 1))
         kinds.append(kind)
         places[value, kind] = len(made)
 
@@ -125,10 +126,10 @@ def _with_casts(operations: Sequence[Operation], types: tuple[np.dtype[Any], ...
                 held = places[read.value, types[read.value]]
                 emit(Operation(_cast, Read(held), 0.0, 0), read.value, kind)
         left, right = operation.left, operation.right
-        left = left._replace(value=places[left.value, kind])
+        left = replace(left, value=places[left.value, kind])
         if isinstance(right, Read):
-            right = right._replace(value=places[right.value, kind])
-        emit(operation._replace(left=left, right=right), operation.target, kind)
+            right = replace(right, value=places[right.value, kind])
+        emit(replace(operation, left=left, right=right), operation.target, kind)
     return Typed(tuple(made), tuple(kinds))
 
 
@@ -219,7 +220,7 @@ class Passes(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
         """Turn each operation into a ufunc and its views."""
-        operations, types = self._program
+        operations, types = self._program.operations, self._program.types
         places = buffers_for(operations, types)
         buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: what lies behind it belongs to another.
@@ -314,10 +315,10 @@ def _typed(problem: Problem) -> Typed:
 @functools.lru_cache(maxsize=256)
 def _value_bytes(typed: Typed) -> int:
     """Return the bytes that all buffers have for each value of a tile."""
-    operations, types = typed
+    operations, types = typed.operations, typed.types
     kinds = {
         place: types[op.target]
-        for op, place in zip(operations, buffers_for(*typed), strict=True)
+        for op, place in zip(operations, buffers_for(operations, types), strict=True)
     }
     return sum(kind.itemsize for kind in {0: types[0], **kinds}.values())
 

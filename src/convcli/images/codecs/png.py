@@ -4,7 +4,7 @@ import functools
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Metadata, Picture, Timing
 from convcli.threads import available_cores, pool
+from convcli.values import Record
 
 WINDOW = 2**15
 """Bytes that a repetition may lie back: the most that a dictionary can be of use for."""
@@ -24,7 +25,7 @@ _MEMORY = 9
 _MODULUS = 65_521
 
 
-class Part(NamedTuple):
+class Part(Record):
     """A compressed part.
 
     Attributes

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
@@ -12,13 +11,13 @@ from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout, Weights
+from convcli.values import Record
 
 MOST_BYTES = 40 * MAX_WEIGHTS
 """No text within the limit of weights is larger: 25 characters a number, and white space."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextFormat:
+class TextFormat(Record):
     """A kernel as text.
 
     Attributes
@@ -45,8 +44,7 @@ class TextFormat:
     write: Callable[[Kernel], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(Record):
     """An array in a file of arrays.
 
     Attributes
@@ -67,8 +65,7 @@ class Tensor:
     bias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayFormat:
+class ArrayFormat(Record):
     """A file of arrays, of which one may be chosen by ``FILE::NAME``.
 
     Attributes

@@ -3,13 +3,13 @@
 import json
 import math
 import sys
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from convcli.kernels.formats.base import TextFormat, fail, over_divisor, plain
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
+from convcli.values import Record
 
 _KEYS = ("name", "description", "weights", "divisor", "bias")
 _DIMENSIONS = (2, 3, 4)
@@ -111,8 +111,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-@dataclass(frozen=True)
-class _Constant:
+class _Constant(Record, cached=True):
     """A NaN or an infinity, until it is known where it stands."""
 
     name: str

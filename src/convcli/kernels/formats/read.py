@@ -1,7 +1,6 @@
 """The formats of kernels, and how a kernel is read from text, a file or a picture."""
 
 import mimetypes
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from convcli.kernels.formats.source import NUMPY, TORCH
 from convcli.kernels.formats.svg import SVG
 from convcli.kernels.formats.vips import VIPS
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout
+from convcli.values import Record
 
 PREFIX = "image:"
 
@@ -288,8 +288,7 @@ def _text_of(path: Path) -> str:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Archive:
+class Archive(Record):
     """A file of several arrays, and those that may be kernels.
 
     Attributes

@@ -1,7 +1,6 @@
 """One output value, taken apart: what apply computes there, done again by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from convcli.lessons.explain.explanation import (
 from convcli.pipeline.options import Alpha, Options
 from convcli.pipeline.run import Filtered, filter_picture
 from convcli.pipeline.steps import Operand
+from convcli.values import Record
 
 _COLOURS = ("red", "green", "blue")
 
@@ -78,8 +78,7 @@ def first_channels(operand: Operand) -> list[int] | None:
     return [0] if kernel.is_bank else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Taps:
+class _Taps(Record):
     """Where the taps of one axis look, and where the border takes their values from."""
 
     positions: tuple[int, ...]
@@ -87,8 +86,7 @@ class _Taps:
     inside: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
+class _View(Record):
     """What the window of one output sees: patches of shape (kh, kw, C) and (kh, kw).
 
     Where there is an opacity (0 to 1), the colours are multiplied by it.

@@ -1,7 +1,6 @@
 """How one output value came to be: the parts, and the whole."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from convcli.kernels.operator import Combine
 from convcli.lessons.pictures import json_number
 from convcli.pipeline.options import Alpha
 from convcli.pipeline.report import Report
+from convcli.values import Record
 
 Grid = NDArray[np.float64]
 
@@ -21,8 +21,7 @@ _UNSEEN = 1e-6
 """Below this opacity there is no colour to recover: as apply has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plane:
+class Plane(Record):
     """What one input channel contributes.
 
     Attributes
@@ -42,8 +41,7 @@ class Plane:
     products: Grid
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(Record, kw_only=True):
     """The answer of one kernel.
 
     Attributes
@@ -166,8 +164,7 @@ def meaning_of(cosine: float | None) -> str:
 _WEIGHTED = Alpha.PREMULTIPLY.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Record, kw_only=True):
     """One output value.
 
     Attributes

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from convcli.errors import ConvcliError
 from convcli.lessons.learning.equations import Solution, Spectrum
 from convcli.lessons.learning.samples import Samples, Values
+from convcli.values import Record
 
 _CROP = 64
 _MOMENTUM = 0.98
@@ -42,8 +42,7 @@ def gradient(patches: Values, errors: Values) -> Values:
     return slope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(Record, kw_only=True):
     """How a descent goes.
 
     Attributes
@@ -110,8 +109,7 @@ def _scales(spectrum: Spectrum) -> "_Scales":
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scales:
+class _Scales(Record, kw_only=True):
     """Means and deviations of patches and targets."""
 
     mean_in: float
@@ -126,23 +124,14 @@ class _Scales:
         return Solution(weights, bias - weights.sum(axis=1) * self.mean_in)
 
 
-@dataclass(slots=True)
 class _Run:
     """One descent at one rate, from weights of 0."""
 
-    scales: _Scales
-    rate: float
-    inputs: int
-    weights: Values = field(init=False)
-    bias: Values = field(init=False)
-    speed: Values = field(init=False)
-    bias_speed: Values = field(init=False)
-    history: list[tuple[int, float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        outputs = len(self.scales.mean_out)
-        self.weights = self.speed = np.zeros((outputs, self.inputs))
+    def __init__(self, scales: _Scales, rate: float, inputs: int) -> None:
+        self.scales, self.rate, outputs = scales, rate, len(scales.mean_out)
+        self.weights = self.speed = np.zeros((outputs, inputs))
         self.bias = self.bias_speed = np.zeros((outputs, 1))
+        self.history: list[tuple[int, float]] = []
 
     def all_steps(self, group: Sequence[Samples], schedule: Schedule) -> bool:
         """Take all steps; return whether the loss has not run away."""

@@ -4,13 +4,13 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convcli.lessons.learning.samples import Samples, Values
+from convcli.values import Record
 
 _VALUES = 2**20
 """Numbers that are laid out at once, beside the rows of one window."""
@@ -20,8 +20,7 @@ _KEPT = 1e-3
 so many digits would go with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moments:
+class Moments(Record):
     """Sums over windows, for n = I·kh·kw weights.
 
     Attributes
@@ -203,8 +202,7 @@ _SINGULAR = 1e-12
 """Part of the largest eigenvalue below which the pictures say nothing of a direction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Solution:
+class Solution(Record):
     """What one group of samples gave.
 
     Attributes
@@ -219,8 +217,7 @@ class Solution:
     bias: Values
 
 
-@dataclass(frozen=True, slots=True)
-class Spectrum:
+class Spectrum(Record):
     """The centred normal matrix by its eigenvalues: the bias is taken out of it.
 
     Attributes

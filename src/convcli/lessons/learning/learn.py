@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,14 @@ from convcli.lessons.learning.descent import Schedule, descend
 from convcli.lessons.learning.equations import Solution, solve_exactly, spectrum_of
 from convcli.lessons.learning.limits import Limits, limits_of, warnings_for
 from convcli.lessons.learning.samples import Samples, Sharing, Task, Values
+from convcli.values import Record, asdict
 
 _NEAR = 0.1
 """Part of a kernel's largest weight by which another may differ and still have its name. It
 is how far the catalogue's own kernels of fixed weights differ from each other at the least."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(Record):
     """The kernel of the catalogue that some weights are nearest to.
 
     Attributes
@@ -97,8 +96,7 @@ def _placed(weights: Values, shape: tuple[int, ...]) -> Values:
     return np.pad(weights, ((rows, rows), (columns, columns)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
+class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
     Attributes

@@ -1,12 +1,12 @@
 """What limits a learnt kernel: how well the pictures determine it, in numbers and in words."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from convcli.lessons.learning.equations import Solution, Spectrum
 from convcli.lessons.learning.samples import Task
+from convcli.values import Record
 
 _ILL = 1e8
 """Condition number above which small errors of the pictures become large ones."""
@@ -26,8 +26,7 @@ least possible part (1 % of its deviation), and no weight is further off than th
 largest: what is learnt then has the name and the looks of the exact kernel."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Record, kw_only=True):
     """How well a kernel could be learnt, and was.
 
     Attributes

@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import Pair
 from convcli.text import counted
+from convcli.values import Record
 
 Values = NDArray[np.float64]
 
@@ -35,8 +35,7 @@ class Sharing(enum.Enum):
     """Each output channel looks at all input channels: a full filter bank."""
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Record):
     """Input planes and the target values over their "valid" windows.
 
     Attributes
@@ -81,8 +80,7 @@ class Samples:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Record):
     """All that is to be learnt: samples for each kernel, and what is known of them.
 
     Attributes

@@ -3,7 +3,6 @@
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from convcli.errors import ConvcliError
 from convcli.lessons.sequences.numbers import Number, SequenceError
+from convcli.values import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(Record):
     """What convolving sequences of lengths m and n takes, in real operations.
 
     Attributes

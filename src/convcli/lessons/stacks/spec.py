@@ -2,12 +2,12 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.geometry.window import Padding, Pair, window
+from convcli.values import Record
 
 _FIRST = {
     "conv": "filters",
@@ -29,8 +29,7 @@ _SETTINGS = {"conv": "kspdg", "pool": "kspd", "avgpool": "ksp", "adaptive": "", 
 _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerSpec:
+class LayerSpec(Record, kw_only=True):
     """One layer of a stack, as it was asked for.
 
     Attributes

@@ -1,7 +1,6 @@
 """A stack of layers, counted row by row."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convcli.errors import GeometryError
@@ -14,6 +13,7 @@ from convcli.geometry.layers import (
 )
 from convcli.geometry.window import Axis, Unseen, Window, window
 from convcli.lessons.stacks.spec import LayerSpec
+from convcli.values import Record, replace
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -22,8 +22,7 @@ _NOTHING = Layer(0, 0)
 _SEEN = (Unseen(0, 0), Unseen(0, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Record):
     """How far a stack has come: the volume, and what one of its values sees.
 
     Attributes
@@ -41,8 +40,7 @@ class Reached:
     all_seen: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackRow:
+class StackRow(Record, kw_only=True):
     """One layer, counted.
 
     Attributes
@@ -232,8 +230,7 @@ _LAYERS: dict[str, Callable[[LayerSpec, Reached], StackRow]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(Record):
     """All layers of a stack, counted.
 
     Attributes
@@ -326,19 +323,21 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
     return Stack(source, tuple(walk.rows))
 
 
-@dataclass(slots=True)
 class _Block:
-    """A residual block that is open: what came in, and its main way once that ended."""
+    """A residual block that is open: what came in, and its main path once that ended."""
 
-    entry: Reached
-    main: Reached | None = None
+    def __init__(self, entry: Reached) -> None:
+        self.entry = entry
+        self.main: Reached | None = None
 
 
-@dataclass(slots=True)
 class _Walk:
-    now: Reached
-    rows: list[StackRow] = field(default_factory=list)
-    blocks: list[_Block] = field(default_factory=list)
+    """Goes through the layers, and keeps where it stands."""
+
+    def __init__(self, now: Reached) -> None:
+        self.now = now
+        self.rows: list[StackRow] = []
+        self.blocks: list[_Block] = []
 
     def through(self, spec: LayerSpec) -> StackRow:
         if spec.kind in _JUNCTIONS:

@@ -1,7 +1,6 @@
 """How a tiled picture is cut into blocks: as large as memory allows, with little waste."""
 
 import itertools
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from convcli.scale.tiled.work import Work
 from convcli.scale.tiled.zarr import ZarrSource
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
+from convcli.values import Record
 
 _MEMORY = 2**28
 """Bytes for all blocks that are computed at once, where nothing else is asked for."""
@@ -27,8 +27,7 @@ _DIRECTION_FLOATS = 6
 """For each pixel of a direction: the gradient, its angle, and what hues are made of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blocks:
+class Blocks(Record, kw_only=True):
     """The blocks of a result.
 
     Attributes
@@ -192,8 +191,7 @@ _WHOLE = (Range.STRETCH, Range.BALANCE)
 """Ranges that depend on all values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiling:
+class Tiling(Record, kw_only=True):
     """How a large picture would be filtered.
 
     Attributes

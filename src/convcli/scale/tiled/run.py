@@ -1,7 +1,6 @@
 """Filter a tiled picture, block by block, from a file to a file."""
 
 import contextlib
-import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -291,10 +290,10 @@ class _Run:
         """Look at all of the picture first, where pixels depend on all of it."""
         if _asks_for_opacity(work):
             with self._each(Work.is_translucent, work, chunks_of(work), quiet=True) as looked:
-                work = dataclasses.replace(work, translucent=any(looked))
+                work = replace(work, translucent=any(looked))
         if self._tiling.passes > 1:
             with self._each(Work.extent, work, self._tiling.blocks) as extents:
-                work = dataclasses.replace(work, known=sum(extents, Seen()))
+                work = replace(work, known=sum(extents, Seen()))
         return work
 
     def write(self, work: Work, into: Target) -> Seen:
@@ -357,7 +356,7 @@ def _asks_for_opacity(work: Work) -> bool:
     """Tell whether it matters if any pixel is translucent."""
     if not work.source.alpha or work.options.alpha is not Alpha.AUTO:
         return False
-    return dataclasses.replace(work, translucent=True).course.way.kind is Alpha.PREMULTIPLY
+    return replace(work, translucent=True).course.way.kind is Alpha.PREMULTIPLY
 
 
 def _losses(work: Work) -> tuple[str, ...]:

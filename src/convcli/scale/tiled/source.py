@@ -1,6 +1,5 @@
 """What is asked of a picture that is read in parts."""
 
-import abc
 import contextlib
 import importlib
 import itertools
@@ -8,7 +7,6 @@ import signal
 import threading
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from convcli.errors import ImageError
 from convcli.images.picture import Metadata
 from convcli.storage.urls import ABSENT, in_one_line, is_url
+from convcli.values import Record
 
 
 def needed(module: str, label: str) -> Any:
@@ -85,8 +84,7 @@ _FAULTS = (
 """What decoders raise on damage: each has its own habits."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source(abc.ABC):
+class Source(Record, kw_only=True, cached=True):
     """A picture in a file; an instance can be pickled, and reads the file where it comes to.
 
     Attributes
@@ -120,7 +118,6 @@ class Source(abc.ABC):
         """Colour channels, alpha not counted."""
         return self.shape[2] - self.alpha
 
-    @abc.abstractmethod
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).
 
@@ -129,8 +126,9 @@ class Source(abc.ABC):
         ImageError
             If the file is damaged or gone.
         """
+        raise NotImplementedError
 
-    def check_unchanged(self) -> None:  # noqa: B027 - few can tell
+    def check_unchanged(self) -> None:
         """Check that it is the picture that was opened, where that can be told.
 
         Raises
@@ -139,7 +137,7 @@ class Source(abc.ABC):
             If another has taken its place, so that what was read may be of both.
         """
 
-    def close(self) -> None:  # noqa: B027 - few are open
+    def close(self) -> None:
         """Close what is open, once no thread reads any more."""
 
 

@@ -6,7 +6,6 @@ import logging
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from convcli.scale.tiled.work import Target, Work, Written
 from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
+from convcli.values import Record
 
 Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
@@ -206,8 +206,7 @@ Segment = tuple[int, int, int, slice]
 """The number of a tile or strip, its first row and column, and its samples."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TiffSource(Source):
+class TiffSource(Source, kw_only=True, cached=True):
     """A page of a TIFF.
 
     Attributes
@@ -426,8 +425,7 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     return dtype
 
 
-@dataclass(frozen=True, slots=True)
-class TiffTiles:
+class TiffTiles(Record):
     """Computes blocks and encodes them; can be pickled."""
 
     layout: TileLayout

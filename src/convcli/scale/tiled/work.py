@@ -1,10 +1,8 @@
 """What is done to each block of a tiled picture; sent to a worker once."""
 
 import abc
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,7 +31,7 @@ from convcli.pipeline.pipeline import Course, course_for, prepared, working_pixe
 from convcli.pipeline.range import extent, mapped, rescaled
 from convcli.pipeline.steps import Operand, Stage
 from convcli.scale.tiled.source import Source, Values
-from convcli.values import replace
+from convcli.values import Record, replace
 
 Places = NDArray[np.intp]
 
@@ -147,8 +145,7 @@ def _runs(places: Places) -> Iterator[slice]:
 _COLOURS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Record):
     """A block of the result.
 
     Attributes
@@ -166,8 +163,7 @@ class Part:
     seen: Seen
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Record, cached=True):
     """A picture, and what is to be done to it. It can be pickled.
 
     Attributes
@@ -225,9 +221,7 @@ class Work:
         part = self._uncoloured(rows, columns)
         if self.options.colormap is None:
             return part
-        return dataclasses.replace(
-            part, values=colored(part.values[..., 0], self.options.colormap)
-        )
+        return replace(part, values=colored(part.values[..., 0], self.options.colormap))
 
     def _uncoloured(self, rows: slice, columns: slice) -> Part:
         course = self.course
@@ -337,8 +331,7 @@ class Work:
         return weighed(working_pixels(picture, self.options), picture, self.course.stages)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Record):
     """What came of a block.
 
     Attributes
@@ -353,8 +346,7 @@ class Written:
     tiles: list[EncodedTile]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Record):
     """An output that is being written.
 
     Attributes

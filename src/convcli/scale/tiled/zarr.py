@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,14 @@ from convcli.scale.tiled.source import (
 from convcli.scale.tiled.work import Part, Target, Work, Written
 from convcli.storage.atomic import replacing_folder, replacing_prefix
 from convcli.storage.urls import NO_BUCKET, in_one_line, is_url, is_zarr, put, seen
+from convcli.values import Record
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
 _MOST_PIXELS = 2**40
 """An array's shape is a line of text, which chunks need not bear out."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ZarrSource(Source):
+class ZarrSource(Source, kw_only=True, cached=True):
     """An array (H, W) or (H, W, C).
 
     Attributes
@@ -136,8 +135,7 @@ _FACTS, _OLDER_FACTS = "zarr.json", ".zarray"
 _CHUNKS = "c"
 
 
-@dataclass(frozen=True, slots=True)
-class ZarrChunks:
+class ZarrChunks(Record):
     """Computes blocks and stores them where they belong; can be pickled.
 
     Attributes
