@@ -28,7 +28,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from convcli.batch.job import Job, Work
+from convcli.batch.job import BatchJob, Job
 from convcli.batch.local import LocalExecutor
 from convcli.images.picture import Document
 from convcli.images.read import read_document
@@ -161,7 +161,7 @@ def share(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> None:
-    kernels, options = [kernel_from("sobel-x")], Options(jobs=1, looks=False)
+    kernels, options = [kernel_from("sobel-x")], Options(jobs=1, collect_stats=False)
     for path in sorted(photos.iterdir())[:most]:
         data = io.BytesIO(path.read_bytes())
         times = [time.perf_counter()]
@@ -179,7 +179,9 @@ def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> No
 def executors(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Compare processes with threads, which is why there are processes."""
     photos = _photos(folder / "in", chosen.files)
-    work = Work(kernels=(kernel_from("sobel-x"),), options=Options(jobs=1, looks=False))
+    work = BatchJob(
+        kernels=(kernel_from("sobel-x"),), options=Options(jobs=1, collect_stats=False)
+    )
     jobs = [Job(str(path), str(folder / "out" / path.name)) for path in photos.iterdir()]
 
     def timed(run: Callable[[], object]) -> float:

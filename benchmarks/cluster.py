@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from machine import machine
 
 from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -172,7 +172,7 @@ def _idle(folder: Path) -> tuple[Any, str, int]:
     """Return the work, an input of it, and the bytes of what it says of a file."""
     source, target = str(folder / "in.png"), str(folder / "out.png")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(source)
-    outcome = Work(kernels=(kernel_from("sobel-x"),), options=Options()).run(
+    outcome = BatchJob(kernels=(kernel_from("sobel-x"),), options=Options()).run(
         Job(source, target)
     )
     return Idle(outcome.report), source, len(pickle.dumps(outcome))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convcli.batch.job import Job
-from convcli.batch.listing import Listing, key
+from convcli.batch.listing import Listing, same_file_key
 from convcli.errors import BatchError
 from support.commands import script
 
@@ -108,7 +108,7 @@ def test_the_first_map_stands_for_all(tree: Path) -> None:
 def test_names_differ_as_the_disk_says(tree: Path) -> None:
     # On most disks of Linux A is not a; on those of Windows and macOS it is.
     folds = (tree / "PHOTOS").exists()
-    assert (key("photos/B.png") == key("photos/b.png")) is folds
+    assert (same_file_key("photos/B.png") == same_file_key("photos/b.png")) is folds
 
 
 # ------------------------------------------------------------------ any number of jobs

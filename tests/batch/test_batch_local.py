@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.batch.local import LocalExecutor, shares
 from convcli.batch.run import Summary
 from convcli.kernels.kernel import Kernel
@@ -22,7 +22,7 @@ from convcli.pipeline.options import Options
 from convcli.threads import available_cores
 from support.commands import PHOTOS, load, save
 
-DOUBLE = Work(kernels=(Kernel([[2]]),), options=Options())
+DOUBLE = BatchJob(kernels=(Kernel([[2]]),), options=Options())
 
 
 def jobs_for(folder: Path, count: int) -> list[Job]:
@@ -41,7 +41,7 @@ def test_every_job_is_done_once_in_subfolders_that_are_made(tmp_path: Path) -> N
 
 
 def test_a_job_makes_the_same_bytes_as_a_single_run(tmp_path: Path) -> None:
-    work = Work(kernels=(kernel_from("gaussian:2"),), options=Options())
+    work = BatchJob(kernels=(kernel_from("gaussian:2"),), options=Options())
     source = str(PHOTOS / "rocket.jpg")
     one, other = tmp_path / "one.jpg", tmp_path / "other.jpg"
     filter_file(work.kernels, source, str(one), work.options)
@@ -103,7 +103,7 @@ class Deadly(Kernel):
 
 def test_a_worker_that_dies_fails_its_own_job_only(tmp_path: Path) -> None:
     # Only flipped kernels are deadly: --flip is what the work of the first batch has.
-    deadly = Work(kernels=(Deadly(np.array([[2.0]])),), options=Options(flip=True))
+    deadly = BatchJob(kernels=(Deadly(np.array([[2.0]])),), options=Options(flip=True))
     outcomes = list(LocalExecutor(2).run(deadly, jobs_for(tmp_path, 3)))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 3
     assert "killed by signal 9" in outcomes[0].reason

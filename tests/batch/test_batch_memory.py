@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.batch.job import Job, Status, Work
-from convcli.batch.local import LocalExecutor, Waiting
+from convcli.batch.job import BatchJob, Job, Status
+from convcli.batch.local import LocalExecutor, MemoryGate
 from convcli.batch.memory import needed_bytes
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
@@ -69,7 +69,7 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
     ran.check_returncode()
     grown = int(ran.stdout)
     kernels = (operand_from(words[0]),)
-    estimated = needed_bytes(str(source), words[2], kernels, options, reading=Reading())
+    estimated = needed_bytes(str(source), words[2], kernels, options, reading=ReadPolicy())
     # A few MiB are code that is used for the first time.
     assert grown - 6 * MIB <= estimated <= 4 * grown
 
@@ -85,7 +85,7 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
 def test_headers(
     tmp_path: Path, pixels: object, dtype: type, shape: tuple[int, int, int], kind: str
 ) -> None:
-    header = header_of(save(tmp_path / "a.png", pixels, dtype), Reading())
+    header = header_of(save(tmp_path / "a.png", pixels, dtype), ReadPolicy())
     assert header is not None
     assert (header.shape, header.dtype, header.frames, header.alpha) == (
         shape,
@@ -99,7 +99,7 @@ def test_headers_of_arrays_and_animations(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.zeros((4, 5, 7), np.float32))
     frames = [Image.new("RGB", (6, 3), color) for color in ("red", "blue", "lime")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    array, film = (header_of(tmp_path / name, Reading()) for name in ("a.npy", "a.gif"))
+    array, film = (header_of(tmp_path / name, ReadPolicy()) for name in ("a.npy", "a.gif"))
     assert array is not None
     assert film is not None
     assert (array.shape, array.dtype) == ((4, 5, 7), np.dtype(np.float32))
@@ -109,18 +109,18 @@ def test_headers_of_arrays_and_animations(tmp_path: Path) -> None:
 def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x" * 100)
     needs = needed_bytes(
-        str(tmp_path / "a.png"), "b.png", (Kernel([[1]]),), Options(), reading=Reading()
+        str(tmp_path / "a.png"), "b.png", (Kernel([[1]]),), Options(), reading=ReadPolicy()
     )
     assert needs < 10_000
 
 
 def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
     source = str(save(tmp_path / "a.png", np.zeros((100, 100), np.uint8)))
-    work = Work(kernels=(Kernel([[1]]),), options=Options(jobs=1), memory=10**9)
+    work = BatchJob(kernels=(Kernel([[1]]),), options=Options(jobs=1), memory=10**9)
     job = Job(source, str(tmp_path / "b.png"))
     needs = work.needed_bytes(job)
     assert needs >= 2 * 100 * 100
-    waiting = Waiting(work, [job, job])
+    waiting = MemoryGate(work, [job, job])
     assert waiting.take(10**9 - needs + 1) is None
     assert waiting.take(10**9 - needs) == (job, needs)
     assert waiting.take(10**9) is None
@@ -131,7 +131,7 @@ def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
 def test_a_picture_that_never_fits_fails_and_the_others_do_not(tmp_path: Path) -> None:
     small, large = save(tmp_path / "s.png", [[1]]), photo(tmp_path / "l.png")
     jobs = [Job(str(path), f"{path}.out.png") for path in (large, small)]
-    work = Work(kernels=(Kernel([[1]]),), options=Options())
+    work = BatchJob(kernels=(Kernel([[1]]),), options=Options())
     outcomes = {
         Path(outcome.job.source).name: outcome
         for outcome in LocalExecutor(2, memory=16 * MIB).run(work, jobs)

@@ -253,8 +253,8 @@ def test_nobody_looks_at_values_that_nobody_reads_of(
     values = np.random.default_rng(4).integers(0, white + 1, (83, 91, 1), depth)
     picture, operand = Picture(values), kernel_from(kernel)
     quiet, told = (
-        filter_picture(picture, [operand], Options(looks=looks, range=mapping))
-        for looks in (False, True)
+        filter_picture(picture, [operand], Options(collect_stats=collect_stats, range=mapping))
+        for collect_stats in (False, True)
     )
     weights = np.asarray(operand.weights, np.float64)
     origin = [-1 if size % 2 == 0 else 0 for size in weights.shape]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import convcli
 from convcli.engine.planner import Plan
 from convcli.engine.problem import problem_for
-from convcli.engine.store import Seen, ValueRange
+from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.strategies import STRATEGIES
 from convcli.engine.tiles import Block
 from convcli.engine.worker import run
@@ -75,9 +75,9 @@ def blocks_of(plan: Plan) -> list[Block]:
 
 def in_blocks(
     plan: Plan, image: NDArray[Any], dtype: np.dtype[Any], how: ValueRange | None
-) -> tuple[NDArray[Any], Seen]:
+) -> tuple[NDArray[Any], ValueStats]:
     """Compute block by block, each from a copy of nothing but what it holds."""
-    result, seen = np.empty(plan.problem.result_shape, dtype), Seen()
+    result, seen = np.empty(plan.problem.result_shape, dtype), ValueStats()
     for block in blocks_of(plan):
         held = image[np.ix_(block.held_rows, block.held_columns)]
         part = np.empty_like(result[block.rows, block.columns])

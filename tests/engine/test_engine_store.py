@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from convcli.engine.buffers import Scratch
-from convcli.engine.store import Accumulators, Rule, Seen, ValueRange
+from convcli.engine.store import Accumulators, StoreRule, ValueRange, ValueStats
 
 RAW = [-300.0, -0.5, 0.5, 1.5, 255.4, 255.6]
 
@@ -20,7 +20,7 @@ def write(
     accumulators = np.array([values], dtype)
     part = out[row : row + 1]
     block = Accumulators(accumulators, accumulators)
-    return Rule(out.dtype, **rule).finish(block, part.shape, None, Scratch())(part)
+    return StoreRule(out.dtype, **rule).finish(block, part.shape, None, Scratch())(part)
 
 
 def row_of_bytes(length: int) -> NDArray[np.uint8]:
@@ -94,7 +94,7 @@ def test_a_row_goes_to_its_place_and_what_is_seen_adds_up() -> None:
     rule: dict[str, Any] = {"bias": (1, 2), "pixels": ValueRange.CLIP}
     seen = write(out, [10.0, 300.0], row=2, **rule) + write(out, [-10.0, 20.0], row=0, **rule)
     assert out.tolist() == [[[0, 22]], [[0, 0]], [[11, 255]]]
-    assert seen == Seen(low=-9, high=302, clipped=2)
+    assert seen == ValueStats(low=-9, high=302, clipped=2)
 
 
 def test_raw_values_are_stored_without_a_look() -> None:
@@ -163,14 +163,16 @@ def test_nan_becomes_0_whatever_its_mantissa_holds(result: str) -> None:
     ],
 )
 def test_nan_changes_no_other_pixel(
-    pixels: ValueRange, expected: list[int], clipped: int, dtype: str, *, looks: bool
+    pixels: ValueRange, expected: list[int], clipped: int, dtype: str, *, collect_stats: bool
 ) -> None:
     out = row_of_bytes(4)
-    seen = write(out, [-3.0, np.nan, 7.0, 300.0], dtype=dtype, pixels=pixels, looks=looks)
+    seen = write(
+        out, [-3.0, np.nan, 7.0, 300.0], dtype=dtype, pixels=pixels, collect_stats=collect_stats
+    )
     assert out.ravel().tolist() == expected
-    assert seen == (Seen(low=-3, high=300, clipped=clipped) if looks else None)
+    assert seen == (ValueStats(low=-3, high=300, clipped=clipped) if collect_stats else None)
 
 
 def test_nan_is_neither_the_smallest_nor_the_largest() -> None:
     missing = write(row_of_bytes(2), [np.nan, np.nan], pixels=ValueRange.ABS)
-    assert missing + Seen(-2, 5, 1) == Seen(-2, 5, 1)
+    assert missing + ValueStats(-2, 5, 1) == ValueStats(-2, 5, 1)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from convcli.errors import ImageError
 from convcli.images.picture import Picture
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_document, read_picture
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
@@ -152,7 +152,7 @@ def test_16_bit_colours_of_a_ppm_keep_their_bits(content: bytes) -> None:
 def test_a_deep_ppm_cut_short_is_read_only_where_that_is_allowed(content: bytes) -> None:
     with pytest.raises(ImageError, match="truncated: --allow-truncated"):
         read_document(io.BytesIO(content), "cut.ppm")
-    what_there_is = Reading(allow_truncated=True)
+    what_there_is = ReadPolicy(allow_truncated=True)
     pixels = read_document(io.BytesIO(content), "cut.ppm", what_there_is).frames[0].pixels
     assert pixels.tolist() == [[[32_768, 65_535, 0]]]
 
@@ -264,11 +264,11 @@ def test_suffixes_are_those_of_the_formats_that_pillow_reads() -> None:
     pillow = Image.registered_extensions()
     unread = {"EPS", "WMF", "PDF", "MPEG", "IPTC", "BUFR", "GRIB", "HDF5", "PALM"}
     wanted = {suffix: kind not in unread for suffix, kind in pillow.items()}
-    assert {suffix: Reading().takes(suffix) for suffix in pillow} == wanted
-    assert {name: Reading().takes(name) for name in (".npy", ".txt", "", ".PNG")} == {
+    assert {suffix: ReadPolicy().takes(suffix) for suffix in pillow} == wanted
+    assert {name: ReadPolicy().takes(name) for name in (".npy", ".txt", "", ".PNG")} == {
         ".npy": True,
         ".txt": False,
         "": False,
         ".PNG": False,
     }
-    assert Reading(allow_formats=frozenset({"EPS"})).takes(".eps")
+    assert ReadPolicy(allow_formats=frozenset({"EPS"})).takes(".eps")

@@ -16,7 +16,7 @@ from PIL import Image
 from convcli.cli.app import main
 from convcli.errors import ImageError
 from convcli.images.picture import Document
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_document
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA", "DDS", "SGI",
@@ -219,7 +219,7 @@ def test_pillows_own_limit_does_not_stand_in_the_way() -> None:
     before = Image.MAX_IMAGE_PIXELS
     data = png(60_000, 60_000)
     with pytest.raises(ImageError, match=r"truncated|cannot be read") as caught:
-        read_document(io.BytesIO(data), "x", Reading(max_pixels=10**10, frame=0))
+        read_document(io.BytesIO(data), "x", ReadPolicy(max_pixels=10**10, frame=0))
     assert "--max-pixels" not in str(caught.value)
     assert before == Image.MAX_IMAGE_PIXELS
 

@@ -14,7 +14,7 @@ import pytest
 
 from convcli.errors import ImageError
 from convcli.images.picture import Picture
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.images.write import write_picture
 from convcli.kernels.spec import kernel_from
@@ -111,7 +111,7 @@ def test_an_object_larger_than_the_limit_is_not_read(
 ) -> None:
     memory.pipe("/in.png", bytes(70 * 2**20))
     with pytest.raises(ImageError, match=r"^memory://in\.png: expected at most [0-9,]+ bytes"):
-        read_picture("memory://in.png", reading=Reading(max_pixels=1))
+        read_picture("memory://in.png", reading=ReadPolicy(max_pixels=1))
 
 
 # ------------------------------------------------------------------ what goes wrong

@@ -5,13 +5,13 @@ import signal
 import sys
 from pathlib import Path
 
-from convcli.batch.job import Job, Outcome, Work
+from convcli.batch.job import BatchJob, Job, Outcome
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.scale.cluster import DaskExecutor
 
 
-class Poisoned(Work):
+class Poisoned(BatchJob):
     """Work that one file is the death of, as a decoder's crash would be."""
 
     def run(self, job: Job) -> Outcome:

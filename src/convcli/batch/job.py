@@ -7,7 +7,7 @@ from typing import Any
 from convcli.batch import places
 from convcli.batch.memory import needed_bytes
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
 from convcli.pipeline.files import filter_file
 from convcli.pipeline.options import Options
@@ -80,7 +80,7 @@ class Outcome(Record, kw_only=True):
         }
 
 
-class Work(Record, kw_only=True):
+class BatchJob(Record, kw_only=True):
     """What is done to every file; it can be pickled, and is sent to a worker once.
 
     Attributes
@@ -97,14 +97,14 @@ class Work(Record, kw_only=True):
 
     kernels: tuple[Operand, ...]
     options: Options
-    reading: Reading = Reading()
+    reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()
     kind: str | None = None
     sheet: bool = False
     skip_existing: bool = False
     memory: int | None = None
 
-    def with_threads(self, threads: int) -> "Work":
+    def with_threads(self, threads: int) -> "BatchJob":
         """Return the same work, which does each file on so many threads."""
         return replace(self, options=replace(self.options, jobs=threads))
 
@@ -114,7 +114,7 @@ class Work(Record, kw_only=True):
         Examples
         --------
         >>> from convcli.kernels.spec import kernel_from
-        >>> work = Work(kernels=(kernel_from("box"),), options=Options())
+        >>> work = BatchJob(kernels=(kernel_from("box"),), options=Options())
         >>> work.run(Job("nowhere.png", "out.png")).reason
         'no such file: check the path'
         """

@@ -15,7 +15,7 @@ from convcli.batch.places import is_url
 from convcli.errors import BatchError, ConvcliError
 
 
-def key(place: str) -> str:
+def same_file_key(place: str) -> str:
     """Return what two names of one file have in common.
 
     Folders are followed through links; where the disk does not tell A from a, neither
@@ -171,7 +171,7 @@ class Listing:
         if numbers is None:
             return
         first, second = map(self._numbered, numbers)
-        if key(first.source) == key(second.source):
+        if same_file_key(first.source) == same_file_key(second.source):
             raise BatchError(f"{second.source}: the input is given twice: name it once")
         raise BatchError(
             f"{first.source} and {second.source} would both be written to {second.target}: "
@@ -202,8 +202,10 @@ class Listing:
 
 
 def _row(job: Job) -> tuple[bytes, ...]:
-    written = key(places.first_map(job.target))
-    return tuple(map(places.encoded, (job.source, job.target, key(job.source), written)))
+    written = same_file_key(places.first_map(job.target))
+    return tuple(
+        map(places.encoded, (job.source, job.target, same_file_key(job.source), written))
+    )
 
 
 def _job(source: bytes, target: bytes) -> Job:

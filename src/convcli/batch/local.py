@@ -13,23 +13,23 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from convcli.batch import places
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.threads import available_cores
 from convcli.values import replace
 
 
-class Waiting:
+class MemoryGate:
     """Jobs that wait until there is memory for them.
 
     Parameters
     ----------
-    work : Work
+    work : BatchJob
         What is done to each, within `Work.memory`.
     jobs : iterable of Job
         Taken one at a time, when they are asked for.
     """
 
-    def __init__(self, work: Work, jobs: Iterable[Job]) -> None:
+    def __init__(self, work: BatchJob, jobs: Iterable[Job]) -> None:
         self._work, self._jobs = work, iter(jobs)
         self._first: tuple[Job, int] | None = None
 
@@ -81,13 +81,13 @@ def start_forking() -> bool:
     # First, for it lets signals through at its end.
     resource_tracker.ensure_running()
     # What is begun here is deaf for good: a terminal's Ctrl-C is for the client alone.
-    with deaf_to(signal.SIGINT):
+    with signals_blocked(signal.SIGINT):
         forkserver.ensure_running()
     return True
 
 
 @contextlib.contextmanager
-def deaf_to(*signals: signal.Signals) -> Iterator[None]:
+def signals_blocked(*signals: signal.Signals) -> Iterator[None]:
     """Hold signals back while a process starts, so that it never acts on its parent's."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows has none of these signals.
         yield
@@ -114,7 +114,7 @@ class Worker:
 
     Parameters
     ----------
-    work : Work
+    work : BatchJob
         What it does to each file.
 
     Attributes
@@ -127,14 +127,14 @@ class Worker:
         The bytes of memory that this takes.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: BatchJob) -> None:
         context: Any = multiprocessing.get_context(_start_method())
         self.connection, theirs = context.Pipe()
         self.job: Job | None = None
         self.needs = 0
         _OURS.add(self.connection)
         self._process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        with deaf_to(*_SIGNALS), warnings.catch_warnings():
+        with signals_blocked(*_SIGNALS), warnings.catch_warnings():
             # NumPy's BLAS has threads of its own, which it ends before a fork.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
@@ -207,7 +207,7 @@ def _start_method() -> str:
     return "fork" if alone and sys.platform == "linux" else "spawn"
 
 
-def _serve(connection: Connection, work: Work) -> None:
+def _serve(connection: Connection, work: BatchJob) -> None:
     """Do jobs until nobody sends any more."""
     for inherited in _OURS:
         inherited.close()
@@ -265,10 +265,10 @@ class LocalExecutor:
         """Take no more jobs; those that run end, and are yielded."""
         self._stopped = True
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+    def run(self, work: BatchJob, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Run jobs, and yield what became of each as it ends: see `Executor.run`."""
         work = replace(work.with_threads(self._threads), memory=self._memory)
-        waiting = Waiting(work, jobs)
+        waiting = MemoryGate(work, jobs)
         workers: list[Worker] = []
         try:
             while True:
@@ -287,7 +287,7 @@ class LocalExecutor:
         finally:
             _end(workers)
 
-    def _feed(self, workers: list[Worker], work: Work, waiting: Waiting) -> None:
+    def _feed(self, workers: list[Worker], work: BatchJob, waiting: MemoryGate) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
         while not self._stopped:
             idle = next((worker for worker in workers if worker.is_idle), None)

@@ -11,10 +11,10 @@ import numpy as np
 from convcli.batch import places
 from convcli.errors import ConvcliError
 from convcli.images.formats import NPY, format_for
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.read import Header, header_of
 from convcli.pipeline.options import Options, Range
-from convcli.pipeline.steps import Operand, Stage, plan_chain
+from convcli.pipeline.steps import Operand, PlannedStep, plan_chain
 
 _DECODED, _ENCODED = 4, 2
 """Copies of the input (Pillow's, with a fourth byte, its bytes, the array) and of the
@@ -39,7 +39,7 @@ def needed_bytes(
     kernels: Sequence[Operand],
     options: Options,
     *,
-    reading: Reading,
+    reading: ReadPolicy,
     kind: str | None = None,
 ) -> int:
     """Estimate the memory that filtering a file takes: rather more than less.
@@ -64,14 +64,16 @@ def needed_bytes(
         return 0
 
 
-def _stages(header: Header, kernels: Sequence[Operand], options: Options) -> tuple[Stage, ...]:
+def _stages(
+    header: Header, kernels: Sequence[Operand], options: Options
+) -> tuple[PlannedStep, ...]:
     rows, columns, channels = header.shape
     dtype = np.dtype(np.float32) if options.linear else header.dtype
     shape = (rows, columns, 1 if options.wants_gray else channels)
     return plan_chain(np.broadcast_to(np.zeros((), dtype), shape), kernels, options)
 
 
-def _needed(header: Header, stages: Sequence[Stage], options: Options, kind: str) -> int:
+def _needed(header: Header, stages: Sequence[PlannedStep], options: Options, kind: str) -> int:
     rows, columns, channels = header.shape
     pixels, depth = rows * columns, header.dtype.itemsize
     values = max(int(np.prod(stage.problem.result_shape)) for stage in stages)
@@ -85,7 +87,7 @@ def _needed(header: Header, stages: Sequence[Stage], options: Options, kind: str
     )
 
 
-def _floats(header: Header, stages: Sequence[Stage], options: Options, kind: str) -> int:
+def _floats(header: Header, stages: Sequence[PlannedStep], options: Options, kind: str) -> int:
     if options.direction:
         return _DIRECTION_FLOATS
     if options.linear:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any, Protocol
 
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 
 MOST_FAILURES = 1000
 MOST_WARNINGS = 20
@@ -105,7 +105,7 @@ class Summary:
 class Executor(Protocol):
     """Runs jobs, several at a time."""
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+    def run(self, work: BatchJob, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Run jobs, and yield what became of each as it ends.
 
         Jobs are taken as there is room for them: a million may come. Every job that was
@@ -114,7 +114,7 @@ class Executor(Protocol):
 
         Parameters
         ----------
-        work : Work
+        work : BatchJob
             What is done to each file; sent to each worker once.
         jobs : iterable of Job
             Which files.
@@ -135,7 +135,7 @@ class Executor(Protocol):
 
 def run_batch(
     executor: Executor,
-    work: Work,
+    work: BatchJob,
     jobs: Iterable[Job],
     tell: Callable[[Outcome, Summary], object] = lambda *_: None,
     *,
@@ -147,7 +147,7 @@ def run_batch(
     ----------
     executor : Executor
         What runs them.
-    work : Work
+    work : BatchJob
         What is done to each file.
     jobs : iterable of Job
         Which files.

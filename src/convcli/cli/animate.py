@@ -22,7 +22,7 @@ from convcli.geometry.window import Pair
 from convcli.text import counted
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
 
 
@@ -87,7 +87,7 @@ def command(
     frames: int,
     quiet: bool,
     as_json: bool,
-    reading: "Reading",
+    reading: "ReadPolicy",
     **settings: Any,
 ) -> None:
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUT.

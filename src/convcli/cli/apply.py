@@ -94,13 +94,13 @@ def command(
     kernels = (kernel, *chain)
     reading, saving = reading_from(settings), saving_from(settings)
     # Nobody reads what was seen of a batch, unless each file has its line.
-    looks = as_json or not (quiet or batch is not None)
-    options = replace(options_from(settings), looks=looks)
+    collect_stats = as_json or not (quiet or batch is not None)
+    options = replace(options_from(settings), collect_stats=collect_stats)
     if batch is not None:
-        from convcli.batch.job import Work
+        from convcli.batch.job import BatchJob
         from convcli.cli.batch import run
 
-        work = Work(
+        work = BatchJob(
             kernels=kernels,
             options=options,
             reading=reading,

@@ -11,7 +11,7 @@ import click
 
 from convcli.batch import places
 from convcli.batch.inputs import DEFAULT, Found, Template, found, listed
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.batch.listing import Listing
 from convcli.batch.local import LocalExecutor, shares
 from convcli.batch.run import Executor, Summary, run_batch
@@ -25,7 +25,7 @@ from convcli.threads import available_cores
 from convcli.values import replace
 
 
-def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
+def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     """Filter all pictures that were asked for; end with the status of the whole.
 
     Raises
@@ -54,7 +54,9 @@ def run(work: Work, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     _end(summary, total)
 
 
-def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bool) -> Summary:
+def _run(
+    work: BatchJob, batch: Batch, listing: Listing, *, quiet: bool, as_json: bool
+) -> Summary:
     executor = _executor(work, batch, len(listing))
     interrupted = False
 
@@ -77,7 +79,7 @@ def _run(work: Work, batch: Batch, listing: Listing, *, quiet: bool, as_json: bo
     return summary
 
 
-def _executor(work: Work, batch: Batch, files: int) -> Executor:
+def _executor(work: BatchJob, batch: Batch, files: int) -> Executor:
     if batch.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
@@ -91,12 +93,12 @@ def _executor(work: Work, batch: Batch, files: int) -> Executor:
 # ------------------------------------------------------------------ inputs
 
 
-def _jobs(work: Work, batch: Batch) -> Iterator[Job]:
+def _jobs(work: BatchJob, batch: Batch) -> Iterator[Job]:
     template = Template(DEFAULT if batch.template is None else batch.template, work.kind)
     return (template.job(one, batch.out_dir) for one in _found(work, batch))
 
 
-def _found(work: Work, batch: Batch) -> Iterator[Found]:
+def _found(work: BatchJob, batch: Batch) -> Iterator[Found]:
     yield from found(
         batch.names,
         work.reading.takes,

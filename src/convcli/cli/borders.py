@@ -11,7 +11,7 @@ from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.lessons.borders import Strip
 
@@ -58,7 +58,7 @@ def command(
     gray: bool,
     png: str | None,
     as_json: bool,
-    reading: "Reading",
+    reading: "ReadPolicy",
 ) -> None:
     """Draw each border mode, with its name in other tools.
 
@@ -99,7 +99,7 @@ def _show_modes(width: int, *, as_json: bool) -> None:
 def _show_strips(
     image: str,
     kernel: "Kernel",
-    reading: "Reading",
+    reading: "ReadPolicy",
     *,
     gray: bool,
     png: str | None,

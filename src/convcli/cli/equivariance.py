@@ -12,7 +12,7 @@ from convcli.cli.types import PointType
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.lessons.equivariance import Difference
@@ -48,7 +48,7 @@ def command(
     image: str,
     shift: Pair,
     as_json: bool,
-    reading: "Reading",
+    reading: "ReadPolicy",
     **settings: Any,
 ) -> None:
     """Compare both orders of shifting IMAGE and filtering it by KERNEL.

@@ -23,7 +23,7 @@ from convcli.cli.types import PointType
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
 
@@ -74,7 +74,7 @@ def command(
     channel: int | None,
     png: str | None,
     as_json: bool,
-    reading: "Reading",
+    reading: "ReadPolicy",
     **settings: Any,
 ) -> None:
     """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.

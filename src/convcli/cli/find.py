@@ -11,7 +11,7 @@ from convcli.cli.picture_options import reads_a_picture
 from convcli.cli.types import whole
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
 
 
@@ -61,7 +61,7 @@ def command(
     normalized: bool,
     mark: str | None,
     as_json: bool,
-    reading: "Reading",
+    reading: "ReadPolicy",
 ) -> None:
     """Find the places of IMAGE where KERNEL answers most strongly.
 

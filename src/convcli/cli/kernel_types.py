@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from convcli.kernels.formats.read import Archive
-    from convcli.kernels.kernel import Kernel, Layout
+    from convcli.kernels.kernel import Kernel, WeightLayout
     from convcli.kernels.operator import Operator
 
 _Value = TypeVar("_Value")
@@ -123,7 +123,7 @@ def _keep_layout(ctx: click.Context, _: click.Parameter, value: str) -> None:
     ctx.meta[_LAYOUT] = value
 
 
-def _layout(ctx: click.Context | None) -> "Layout":
-    from convcli.kernels.kernel import Layout
+def _layout(ctx: click.Context | None) -> "WeightLayout":
+    from convcli.kernels.kernel import WeightLayout
 
-    return Layout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")
+    return WeightLayout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")

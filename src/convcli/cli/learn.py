@@ -14,7 +14,7 @@ from convcli.cli.types import PairType
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.lessons.learning.learn import Learnt
 
 
@@ -110,7 +110,7 @@ def command(
     history: str | None,
     quiet: bool,
     as_json: bool,
-    reading: "Reading",
+    reading: "ReadPolicy",
 ) -> None:
     """Find the kernel and the bias that turn INPUT into TARGET.
 

@@ -13,7 +13,7 @@ from convcli.errors import ImageError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
 
 _MOST_PIXELS = 2**40
@@ -169,16 +169,16 @@ def reads_a_picture(command: Callable[..., Any]) -> Callable[..., Any]:
     return group(_first_frame_option, _limit_options)(with_reading)
 
 
-def reading_from(settings: dict[str, Any]) -> "Reading":
+def reading_from(settings: dict[str, Any]) -> "ReadPolicy":
     """Take the reading options out of a command's settings."""
-    from convcli.images.policy import MAX_PIXELS, Reading, readable_named
+    from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 
     names = settings.pop("allow_formats")
     try:
         allowed = frozenset(readable_named(name) for name in names)
     except ImageError as error:
         raise click.BadParameter(str(error), param_hint="'--allow-format'") from None
-    return Reading(
+    return ReadPolicy(
         max_pixels=settings.pop("max_pixels") or MAX_PIXELS,
         allow_truncated=settings.pop("allow_truncated"),
         allow_formats=allowed,

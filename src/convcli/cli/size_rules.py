@@ -10,7 +10,7 @@ from convcli.text import counted
 from convcli.values import Record, asdict
 
 
-class Rule(Record):
+class SizeRule(Record):
     """One way to size an output.
 
     Attributes
@@ -32,7 +32,7 @@ class Rule(Record):
     note: str
 
 
-def rules_for(side: Side, *, same: bool = False) -> list[Rule]:
+def rules_for(side: Side, *, same: bool = False) -> list[SizeRule]:
     """Return what each rule makes of one axis; those named SAME choose the padding.
 
     Parameters
@@ -51,21 +51,21 @@ def rules_for(side: Side, *, same: bool = False) -> list[Rule]:
     ]
 
 
-def _course(side: Side) -> Rule:
+def _course(side: Side) -> SizeRule:
     asked = (side.axis.before, side.axis.after)
     exact = str(side.axis.exact_output_size(side.size))
-    return Rule(
+    return SizeRule(
         "course", exact, asked, "clean" if side.clean else "no whole number: not allowed"
     )
 
 
-def _torch(side: Side, *, same: bool) -> Rule:
+def _torch(side: Side, *, same: bool) -> SizeRule:
     axis = side.axis
     if same and axis.stride > 1:
-        return Rule("torch", "none", None, "same needs stride 1: torch refuses")
+        return SizeRule("torch", "none", None, "same needs stride 1: torch refuses")
     left = axis.unseen(side.size)
     note = "clean" if side.clean else f"rounded down: {_unread(side, axis)}"
-    return Rule("torch", str(side.output), (axis.before, axis.after - left.padding), note)
+    return SizeRule("torch", str(side.output), (axis.before, axis.after - left.padding), note)
 
 
 def _unread(side: Side, axis: Axis) -> str:
@@ -76,14 +76,14 @@ def _unread(side: Side, axis: Axis) -> str:
     return f"{' and '.join(parts)} not read"
 
 
-def _same(name: str, side: Side, *, lower: bool = False) -> Rule:
+def _same(name: str, side: Side, *, lower: bool = False) -> SizeRule:
     axis = side.axis
     pads = ceil_padding(side.size, axis.kernel, axis.stride, axis.dilation, lower=lower)
     note = _split(pads)
     used = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
     if not used.tiles(side.size):
         note = f"{note}; {_unread(side, used)}"
-    return Rule(name, str(used.output_size(side.size)), pads, note)
+    return SizeRule(name, str(used.output_size(side.size)), pads, note)
 
 
 def _split(pads: Pair) -> str:
@@ -116,7 +116,7 @@ def _title(side: Side, *, same: bool) -> str:
     return f"{side.letter} = {side.size}, {window}; padding as it is read"
 
 
-def _sides(rule: Rule) -> tuple[str, str]:
+def _sides(rule: SizeRule) -> tuple[str, str]:
     return ("", "") if rule.padding is None else (str(rule.padding[0]), str(rule.padding[1]))
 
 

@@ -15,7 +15,7 @@ from convcli.text import counted
 from convcli.values import Record
 
 if TYPE_CHECKING:
-    from convcli.images.policy import Reading
+    from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
@@ -98,7 +98,7 @@ def filter_in_blocks(
     large: Large,
     kernels: Sequence["Kernel | Operator"],
     options: "Options",
-    reading: "Reading",
+    reading: "ReadPolicy",
     saving: "Saving",
     *,
     kind: str | None,
@@ -180,7 +180,7 @@ def plan_in_blocks(
     large: Large,
     kernels: Sequence["Kernel | Operator"],
     options: "Options",
-    reading: "Reading",
+    reading: "ReadPolicy",
     *,
     as_json: bool,
 ) -> None:

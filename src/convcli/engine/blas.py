@@ -31,12 +31,12 @@ _SURE = {4: 2.0**16, 8: 2.0**45}
 worst error found was 1.8e-6 of the range of the sums: 63×63, one weight, in a corner."""
 
 
-def up(size: int, unit: int) -> int:
+def round_up(size: int, unit: int) -> int:
     """Return the smallest multiple of `unit` that is not below `size`.
 
     Examples
     --------
-    >>> up(9, 4), up(8, 4)
+    >>> round_up(9, 4), up(8, 4)
     (12, 8)
     """
     return -(-size // unit) * unit

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.buffers import Scratch
 from convcli.engine.problem import Problem
-from convcli.engine.store import Rule, Store, ValueRange
+from convcli.engine.store import Store, StoreRule, ValueRange
 from convcli.engine.strategies import STRATEGIES
 from convcli.engine.strategies.base import Method, Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
@@ -136,13 +136,13 @@ class Plan(Record, cached=True):
         )
 
     def store(
-        self, out: NDArray[Any], pixels: ValueRange | None = None, *, looks: bool = True
+        self, out: NDArray[Any], pixels: ValueRange | None = None, *, collect_stats: bool = True
     ) -> Store:
         """Return the store that finishes this plan's accumulators into `out`."""
-        return Store(out, _rule(self, out.dtype, pixels, looks=looks))
+        return Store(out, _rule(self, out.dtype, pixels, collect_stats=collect_stats))
 
     @functools.cached_property
-    def mends(self) -> bool:
+    def recomputes_nonfinite(self) -> bool:
         """Whether tiles with a NaN or an infinity are computed tap by tap instead."""
         return self.problem.dtype.kind == "f" and not self.strategy.local
 
@@ -187,13 +187,13 @@ class Plan(Record, cached=True):
 
 @functools.lru_cache(maxsize=64)
 def _rule(
-    chosen: Plan, dtype: np.dtype[Any], pixels: ValueRange | None, *, looks: bool
-) -> Rule:
+    chosen: Plan, dtype: np.dtype[Any], pixels: ValueRange | None, *, collect_stats: bool
+) -> StoreRule:
     problem = chosen.problem
     # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
     limits = (problem.limits[0] + _HAIR, problem.limits[1] - _HAIR)
     divisor, bias = chosen.strategy.divisor, problem.kernel.bias
-    return Rule(dtype, divisor, bias, pixels, limits, looks)
+    return StoreRule(dtype, divisor, bias, pixels, limits, collect_stats)
 
 
 def _held(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:

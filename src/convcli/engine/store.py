@@ -24,7 +24,7 @@ class ValueRange(enum.Enum):
     SHIFT = "shift"
 
 
-class Seen(Record):
+class ValueStats(Record):
     """What a store saw.
 
     Attributes
@@ -45,13 +45,13 @@ class Seen(Record):
         object.__setattr__(self, "high", high)
         object.__setattr__(self, "clipped", clipped)
 
-    def __add__(self, other: "Seen") -> "Seen":
-        return Seen(
+    def __add__(self, other: "ValueStats") -> "ValueStats":
+        return ValueStats(
             min(self.low, other.low), max(self.high, other.high), self.clipped + other.clipped
         )
 
 
-Finish: TypeAlias = Callable[[Values], Seen | None]
+Finish: TypeAlias = Callable[[Values], ValueStats | None]
 """Stores the accumulators that it is bound to: takes the part of the result for them. It
 returns what it saw where raw values become pixels; others it does not look at."""
 
@@ -132,7 +132,7 @@ def seen_pixels_of(
         saturating(values, block.around, dtype, raw, fits=fits) for fits in (True, False)
     )
 
-    def finish(out: Values) -> Seen:
+    def finish(out: Values) -> ValueStats:
         low, high = float(values.min()), float(values.max())
         unknown = math.isnan(low)
         if unknown:
@@ -148,7 +148,7 @@ def seen_pixels_of(
         (as_they_are if fits else clipped)(out)
         if middle:
             np.add(out, out.dtype.type(middle), out=out)
-        return Seen(low, high, outside)
+        return ValueStats(low, high, outside)
 
     return finish
 
@@ -172,7 +172,7 @@ def _count_outside(values: Values, extremes: tuple[float, float], least: int, mo
     return int(below + above)
 
 
-class Rule(Record):
+class StoreRule(Record):
     """What accumulators go through before they are stored.
 
     Attributes
@@ -189,7 +189,7 @@ class Rule(Record):
     limits : (float, float)
         Between which all raw values are known to lie, rounding errors aside: what cannot
         overflow is not clipped.
-    looks : bool
+    collect_stats : bool
         Tell what was seen of raw values that become pixels.
     """
 
@@ -198,7 +198,7 @@ class Rule(Record):
     bias: tuple[float, ...] = ()
     pixels: ValueRange | None = None
     limits: tuple[float, float] = (-np.inf, np.inf)
-    looks: bool = True
+    collect_stats: bool = True
 
     def is_raw(self, working: np.dtype[Any]) -> bool:
         """Tell whether accumulators of a dtype are the result as they are."""
@@ -236,7 +236,7 @@ class Rule(Record):
         if any(self.bias):
             steps.append(self._add_bias(block, values, channel))
         if self.pixels is not None:
-            bind = seen_pixels_of if self.looks else pixels_of
+            bind = seen_pixels_of if self.collect_stats else pixels_of
             last = bind(block, values, self.dtype, self.pixels)
         else:
             fits = _fits(self.limits, self.dtype)
@@ -288,15 +288,15 @@ class Store(Record):
     ----------
     out : ndarray, shape (H', W', O)
         The result.
-    rule : Rule
+    rule : StoreRule
         Of its dtype.
     """
 
     out: Values
-    rule: Rule
+    rule: StoreRule
 
 
-def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> Seen | None:
+def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> ValueStats | None:
     for step in steps:
         step()
     return last(out)

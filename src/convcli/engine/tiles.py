@@ -82,7 +82,7 @@ def tiles_of(
     return [
         tile
         for channel in (range(channels) if planar else (None,))
-        for tile in pieces(Tile(down, across, channel), rows, columns)
+        for tile in split(Tile(down, across, channel), rows, columns)
     ]
 
 
@@ -100,7 +100,7 @@ def covered(outputs: slice, step: int, size: int) -> slice:
 def sources_of(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return where the padded inputs of some outputs come from, -1 for the constant."""
     first = outputs.start * axis.stride
-    return padded[first : first + reach(axis, outputs.stop - outputs.start)]
+    return padded[first : first + input_extent(axis, outputs.stop - outputs.start)]
 
 
 def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -112,12 +112,12 @@ def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]
     )
 
 
-def pieces(tile: Tile, rows: int, columns: int) -> list[Tile]:
+def split(tile: Tile, rows: int, columns: int) -> list[Tile]:
     """Cut a tile into smaller ones, of at most `rows` by `columns`.
 
     Examples
     --------
-    >>> [piece.rows for piece in pieces(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
+    >>> [piece.rows for piece in split(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
     [slice(0, 3, None), slice(3, 5, None)]
     """
     return [
@@ -131,12 +131,12 @@ def pieces(tile: Tile, rows: int, columns: int) -> list[Tile]:
     ]
 
 
-def reach(axis: Axis, outputs: int) -> int:
+def input_extent(axis: Axis, outputs: int) -> int:
     """Return how many padded inputs so many outputs of an axis need.
 
     Examples
     --------
-    >>> reach(Axis(kernel=3, stride=2), 4)
+    >>> input_extent(Axis(kernel=3, stride=2), 4)
     9
     """
     return (outputs - 1) * axis.stride + axis.extent

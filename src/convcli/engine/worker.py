@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from convcli.engine.blas import single_threaded_blas
 from convcli.engine.buffers import Scratch
 from convcli.engine.planner import Plan
-from convcli.engine.store import Accumulators, Finish, Rule, Seen, Store
+from convcli.engine.store import Accumulators, Finish, Store, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
-from convcli.engine.strategies.base import Part, Strategy
-from convcli.engine.tiles import Block, Load, Loader, Tile, pieces
+from convcli.engine.strategies.base import OutputRows, Strategy
+from convcli.engine.tiles import Block, Load, Loader, Tile, split
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, pool
 from convcli.values import Record, replace
@@ -54,7 +54,7 @@ class _Step(Record):
     finish: Finish | None
 
 
-class _Route(Record):
+class _TileProgram(Record):
     """What is done with tiles of one shape.
 
     Attributes
@@ -88,11 +88,11 @@ class Worker:
         self._plan, self.block = plan, block
         self._scratch = Scratch()
         self.strategy = plan.strategy
-        self._mends = plan.mends
+        self._recomputes_nonfinite = plan.recomputes_nonfinite
         self._tile, self._loader = self._feed(plan.strategy, "tile")
         self._parts = plan.strategy.bind(self._tile, self._scratch)
-        self._rule: Rule | None = None
-        self._routes: dict[tuple[int, int, int | None], _Route] = {}
+        self._rule: StoreRule | None = None
+        self._routes: dict[tuple[int, int, int | None], _TileProgram] = {}
 
     def _feed(self, strategy: Strategy, name: str) -> tuple[Values, Loader]:
         buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
@@ -103,13 +103,13 @@ class Worker:
         """Memory of the buffers."""
         return self._scratch.nbytes
 
-    def serve(self, rule: Rule) -> None:
-        """Go on with results that become what they are by this rule."""
+    def use_rule(self, rule: StoreRule) -> None:
+        """Use `rule` to turn sums into results from now on."""
         if rule is not self._rule and rule != self._rule:
             self._routes.clear()
         self._rule = rule
 
-    def compute(self, tile: Tile, image: Values, out: Values) -> Seen | None:
+    def compute(self, tile: Tile, image: Values, out: Values) -> ValueStats | None:
         """Load a tile from an image, compute it and store it in the result."""
         start, channel = tile.rows.start, tile.channel
         route = self._routes.get((tile.rows.stop - start, tile.columns.start, channel))
@@ -118,20 +118,20 @@ class Worker:
         if channel is not None:
             image = image[..., channel : channel + 1]
         route.load(image, start)
-        if self._mends and not _is_finite(self._tile):
+        if self._recomputes_nonfinite and not _is_finite(self._tile):
             return self._mend(tile, image, out)
         return _done(route.steps, tile, out)
 
-    def _route(self, tile: Tile) -> _Route:
+    def _route(self, tile: Tile) -> _TileProgram:
         """Bind all that tiles of that shape, and those columns, have in common."""
         steps = self._bound(self.strategy, self._parts, tile)
-        route = _Route(self._loader.bind(tile), steps)
+        route = _TileProgram(self._loader.bind(tile), steps)
         if self.block is None:
             key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
             self._routes[key] = route
         return route
 
-    def _bound(self, strategy: Strategy, parts: list[Part], tile: Tile) -> list[_Step]:
+    def _bound(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
         last = tile.rows.stop
         if self.block is not None:
             last = min(last, self.block.rows.stop)
@@ -145,10 +145,10 @@ class Worker:
             steps.append(self._step(strategy, part, made, tile.rows.start))
         return steps
 
-    def _step(self, strategy: Strategy, part: Part, made: Tile, start: int) -> _Step:
+    def _step(self, strategy: Strategy, part: OutputRows, made: Tile, start: int) -> _Step:
         """Bind a part to what is wanted of some rows of a tile."""
         rule, wanted, place = self._rule, made, made
-        assert rule is not None  # noqa: S101 - see serve
+        assert rule is not None  # noqa: S101 - see use_rule
         if self.block is not None:
             found = _wanted(made, self.block)
             if found is None:
@@ -174,17 +174,17 @@ class Worker:
         finish = rule.finish(held, shape, made.channel, self._scratch)
         return _Step(at, place.columns, part.compute, None, finish)
 
-    def _mend(self, tile: Tile, image: Values, out: Values) -> Seen:
+    def _mend(self, tile: Tile, image: Values, out: Values) -> ValueStats:
         """Compute a tile tap by tap, in pieces of the size that this takes."""
-        strategy, loader, parts = self._mender
-        seen = Seen()
-        for piece in pieces(tile, strategy.rows, strategy.columns):
+        strategy, loader, parts = self._fallback
+        seen = ValueStats()
+        for piece in split(tile, strategy.rows, strategy.columns):
             loader.bind(piece)(image, piece.rows.start)
-            seen += _done(self._bound(strategy, parts, piece), piece, out) or Seen()
+            seen += _done(self._bound(strategy, parts, piece), piece, out) or ValueStats()
         return seen
 
     @functools.cached_property
-    def _mender(self) -> tuple[Strategy, Loader, list[Part]]:
+    def _fallback(self) -> tuple[Strategy, Loader, list[OutputRows]]:
         problem = self._plan.problem
         if self._plan.strategy.planar:
             problem = replace(problem, shape=(*problem.shape[:2], 1))
@@ -193,7 +193,7 @@ class Worker:
         return strategy, loader, strategy.bind(buffer, self._scratch)
 
 
-def _done(steps: list[_Step], tile: Tile, out: Values) -> Seen | None:
+def _done(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
     """Do what is bound for a tile that is loaded."""
     start = tile.rows.start
     if tile.channel is not None:
@@ -232,7 +232,7 @@ def worker_for(plan: Plan, block: Block | None = None) -> Worker:
     return Worker(plan, block)
 
 
-def rest(worker: Worker) -> None:
+def park_worker(worker: Worker) -> None:
     """Keep a worker for the next run of its plan, if it is small."""
     if worker.block is None and worker.nbytes <= _KEPT_BYTES:
         _RESTING.append(worker)
@@ -281,7 +281,7 @@ def run(
     store: Store,
     jobs: int | None = None,
     block: Block | None = None,
-) -> Seen:
+) -> ValueStats:
     """Compute all tiles of a plan; the result does not depend on the number of threads.
 
     Parameters
@@ -300,7 +300,7 @@ def run(
 
     Returns
     -------
-    Seen
+    ValueStats
         What the store saw.
 
     Raises
@@ -319,11 +319,13 @@ def run(
         return _shared(work, tiles, others) if others > 0 else work(tiles)
 
 
-def _shared(work: Callable[[Iterable[Tile]], Seen], tiles: list[Tile], others: int) -> Seen:
+def _shared(
+    work: Callable[[Iterable[Tile]], ValueStats], tiles: list[Tile], others: int
+) -> ValueStats:
     """Work on tiles on other threads too, each taking one when it is done with the last."""
     # Each thread stops at an end. To take a tile is one step, of the interpreter itself.
     waiting: deque[Tile | None] = deque((*tiles, *[None] * (others + 1)))
-    promised: list[Future[Seen]] = []
+    promised: list[Future[ValueStats]] = []
     try:
         # The calling thread works too: another takes a while to wake.
         promised.extend(
@@ -351,15 +353,15 @@ def _checked(jobs: object) -> int:
 
 def _work(
     plan: Plan, image: Values, store: Store, block: Block | None, tiles: Iterable[Tile]
-) -> Seen:
+) -> ValueStats:
     worker = worker_for(plan, block)
-    worker.serve(store.rule)
-    seen = Seen()
+    worker.use_rule(store.rule)
+    seen = ValueStats()
     # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
     with np.errstate(over="ignore", invalid="ignore"):
         for tile in tiles:
             found = worker.compute(tile, image, store.out)
             if found is not None:
                 seen += found
-    rest(worker)
+    park_worker(worker)
     return seen

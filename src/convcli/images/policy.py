@@ -64,7 +64,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 _lock = threading.RLock()
 
 
-class Reading(Record, kw_only=True):
+class ReadPolicy(Record, kw_only=True):
     """What is accepted from a file.
 
     Attributes
@@ -100,7 +100,7 @@ class Reading(Record, kw_only=True):
 
         Examples
         --------
-        >>> Reading().takes(".jpg"), Reading().takes(".txt")
+        >>> ReadPolicy().takes(".jpg"), Reading().takes(".txt")
         (True, False)
         """
         if suffix in _COMMON:
@@ -115,7 +115,7 @@ class Reading(Record, kw_only=True):
         return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
 
 
-def open_image(file: BinaryIO, reading: Reading) -> ImageFile.ImageFile:
+def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
     """Open a picture of an accepted format; its pixels are not decoded yet.
 
     The formats that Pillow begins with are tried first: the modules of all others take
@@ -139,7 +139,7 @@ def open_image(file: BinaryIO, reading: Reading) -> ImageFile.ImageFile:
         return Image.open(file, formats=reading.formats)
 
 
-def _png(file: BinaryIO, reading: Reading) -> ImageFile.ImageFile | None:
+def _png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
     """Open a PNG: the plugins that Pillow tries beside take 4 ms to import.
 
     What is wrong with it, `Image.open` says in its own way.
@@ -211,7 +211,7 @@ def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
 
 
 @contextlib.contextmanager
-def guarded(reading: Reading) -> Iterator[None]:
+def guarded(reading: ReadPolicy) -> Iterator[None]:
     """Set Pillow's switches, which are global, for the time of one reading."""
     with _lock, warnings.catch_warnings():
         # Remarks on odd metadata are no fault of the pixels.

@@ -22,7 +22,7 @@ from convcli.images.picture import Document, Metadata, Picture
 from convcli.images.policy import (
     FAULTS,
     Counter,
-    Reading,
+    ReadPolicy,
     blocked_format,
     guarded,
     open_image,
@@ -69,12 +69,12 @@ class Header(Record):
     frames: int
 
 
-def header_of(source: str | Path, reading: Reading) -> Header | None:
+def header_of(source: str | Path, reading: ReadPolicy) -> Header | None:
     """Return what a file says about its pictures; None where that cannot be read.
 
     Examples
     --------
-    >>> header_of("nowhere.png", Reading()) is None
+    >>> header_of("nowhere.png", ReadPolicy()) is None
     True
     """
     try:
@@ -102,7 +102,7 @@ def _of_array(file: BinaryIO, label: str) -> Header:
     return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
 
 
-def _of_image(opened: ImageFile.ImageFile, reading: Reading) -> Header:
+def _of_image(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header:
     target = MODES[opened.mode].target
     deep = deep_rawmode(opened) is not None
     return Header(
@@ -139,11 +139,11 @@ _COMPLETE: dict[str, Callable[[bytes], bool]] = {
 }
 """Tests for formats whose decoders take what there is for all that there was."""
 
-_DEFAULTS = Reading()
+_DEFAULTS = ReadPolicy()
 
 
 def read_picture(
-    source: "str | Path | BinaryIO", name: str | None = None, reading: Reading = _DEFAULTS
+    source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
 ) -> Picture:
     """Read the first picture of a file.
 
@@ -159,7 +159,7 @@ def read_picture(
 
 
 def read_document(
-    source: "str | Path | BinaryIO", name: str | None = None, reading: Reading = _DEFAULTS
+    source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
 ) -> Document:
     """Read all frames of a file; EXIF orientation is applied to the pixels.
 
@@ -170,7 +170,7 @@ def read_document(
         cannot seek).
     name : str, optional
         What messages call the stream.
-    reading : Reading
+    reading : ReadPolicy
         What is accepted.
 
     Returns
@@ -218,7 +218,7 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
     ImageError
         If it cannot be read.
     """
-    unlimited = Reading(max_pixels=2**62)
+    unlimited = ReadPolicy(max_pixels=2**62)
     with _faults(name, unlimited), guarded(unlimited), without_chatter():
         try:
             with Image.open(file, formats=("TIFF",)) as opened:
@@ -230,7 +230,7 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
 
 
 @contextlib.contextmanager
-def _faults(label: str, reading: Reading) -> Iterator[None]:
+def _faults(label: str, reading: ReadPolicy) -> Iterator[None]:
     """Turn what goes wrong into one line that names the file and the fault."""
     try:
         yield
@@ -269,7 +269,7 @@ def _quietly(prefix: bytes) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _seekable(
-    source: "str | Path | BinaryIO", label: str, reading: Reading
+    source: "str | Path | BinaryIO", label: str, reading: ReadPolicy
 ) -> Iterator[BinaryIO]:
     if not isinstance(source, str | os.PathLike):
         yield source if source.seekable() else _slurped(source.read, label, reading)
@@ -282,7 +282,7 @@ def _seekable(
         yield file if file.seekable() else _slurped(file.read, label, reading)
 
 
-def _slurped(read: Callable[[int], bytes], label: str, reading: Reading) -> BinaryIO:
+def _slurped(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -> BinaryIO:
     """Return all that comes from afar; a pipe may never end, memory does."""
     data = read(reading.max_bytes + 1)
     if len(data) > reading.max_bytes:
@@ -293,7 +293,7 @@ def _slurped(read: Callable[[int], bytes], label: str, reading: Reading) -> Bina
     return io.BytesIO(data)
 
 
-def _decode(file: BinaryIO, prefix: bytes, label: str, reading: Reading) -> Document:
+def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Document:
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
@@ -308,7 +308,7 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: Reading) -> Docu
         return _document(file, opened, label, reading)
 
 
-def _check_end(file: BinaryIO, kind: str | None, reading: Reading) -> None:
+def _check_end(file: BinaryIO, kind: str | None, reading: ReadPolicy) -> None:
     """Refuse files that end early in formats whose decoders do not notice."""
     is_complete = _COMPLETE.get(kind or "")
     if is_complete is None or reading.allow_truncated:
@@ -321,7 +321,7 @@ def _check_end(file: BinaryIO, kind: str | None, reading: Reading) -> None:
         raise OSError("image file is truncated")
 
 
-def _unknown(prefix: bytes, label: str, reading: Reading) -> ImageError:
+def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
     if not prefix:
         return ImageError(f"{label}: expected a picture, got an empty file: make it again")
     kind = blocked_format(prefix)
@@ -336,7 +336,7 @@ def _unknown(prefix: bytes, label: str, reading: Reading) -> ImageError:
 
 
 def _document(
-    file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: Reading
+    file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: ReadPolicy
 ) -> Document:
     kind = _NAMES.get(opened.format or "", opened.format)
     animated = opened.format in _MANY
@@ -366,7 +366,7 @@ def _document(
     )
 
 
-def _wanted(count: int, label: str, reading: Reading) -> range:
+def _wanted(count: int, label: str, reading: ReadPolicy) -> range:
     if reading.frame is None:
         return range(count)
     if reading.frame >= count:

@@ -13,7 +13,7 @@ _WHITE = 255
 _NEGLIGIBLE = 1e-9
 
 
-class Reading(Record):
+class KernelAnalysis(Record):
     """What can be read from the weights of a 2-D kernel.
 
     Attributes
@@ -48,7 +48,7 @@ class Reading(Record):
         }
 
 
-def read(kernel: Kernel) -> Reading:
+def read(kernel: Kernel) -> KernelAnalysis:
     """Read a 2-D kernel.
 
     Raises
@@ -63,7 +63,7 @@ def read(kernel: Kernel) -> Reading:
     ([[1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]], -1020.0, 1020.0)
     """
     offset = kernel.bias[0] if kernel.bias else 0.0
-    return Reading(
+    return KernelAnalysis(
         factors=_factors(kernel) if kernel.rank == 1 else None,
         low=_WHITE * float(np.minimum(kernel.weights, 0).sum()) + offset,
         high=_WHITE * float(np.maximum(kernel.weights, 0).sum()) + offset,

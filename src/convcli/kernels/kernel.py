@@ -12,7 +12,7 @@ from convcli.errors import KernelError
 from convcli.values import Record
 
 
-class Layout(enum.Enum):
+class WeightLayout(enum.Enum):
     """What the four axes of a bank mean."""
 
     OIHW = "oihw"
@@ -25,10 +25,10 @@ class Layout(enum.Enum):
 
         Examples
         --------
-        >>> Layout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
+        >>> WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
         (8, 2, 3, 5)
         """
-        if self is Layout.OIHW or bank.ndim != 4:  # noqa: PLR2004 - a bank's axes
+        if self is WeightLayout.OIHW or bank.ndim != 4:  # noqa: PLR2004 - a bank's axes
             return bank
         return bank.transpose(3, 2, 0, 1)
 

@@ -16,7 +16,7 @@ from convcli.kernels.formats.read import (
     read_inline,
     read_kernel,
 )
-from convcli.kernels.kernel import Kernel, Layout
+from convcli.kernels.kernel import Kernel, WeightLayout
 from convcli.kernels.modifiers import modifier
 from convcli.kernels.operator import Combine, Operator
 
@@ -111,7 +111,7 @@ _NEXT_TERM = re.compile(r"\+(?=\s*[A-Za-z_\[{./~])")
 """A + that joins two kernels: in 1e+5, psi=+30 and 5x3+2+1 a digit follows."""
 
 
-def combined(spec: str, layout: Layout) -> Kernel | Operator:
+def combined(spec: str, layout: WeightLayout) -> Kernel | Operator:
     """Return what a specification stands for; see `convcli.kernels.spec.operand_from`."""
     terms = [_term(text.strip(), layout) for text in _terms(spec)]
     if len(terms) == 1:
@@ -154,7 +154,7 @@ def _after_json(text: str) -> int:
         return len(text)
 
 
-def _term(text: str, layout: Layout) -> Kernel | Operator:
+def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
     base, words = _base(text)
     changes = [modifier(word, text) for word in words]
     found = _plain(base, layout)
@@ -185,7 +185,7 @@ def _base(text: str) -> tuple[str, list[str]]:
     return parts[0], parts[1:]
 
 
-def _plain(text: str, layout: Layout) -> Kernel | Operator:
+def _plain(text: str, layout: WeightLayout) -> Kernel | Operator:
     """Return what a specification without modifiers stands for."""
     if is_file(text):
         return read_kernel(text, layout)
@@ -199,7 +199,7 @@ _NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
 name has beside, a dot or a slash, it has not."""
 
 
-def kernel_from(spec: str, *, layout: Layout = Layout.OIHW) -> Kernel:
+def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
     """Return the kernel that a specification describes.
 
     Parameters
@@ -210,7 +210,7 @@ def kernel_from(spec: str, *, layout: Layout = Layout.OIHW) -> Kernel:
         ``model.safetensors::conv1.weight``), a picture (``image:patch.png``), or the text
         of a kernel in any known format (``[[0,-1,0],[-1,5,-1],[0,-1,0]]``); after it any
         number of modifiers (``@45``, ``@normalize``).
-    layout : Layout
+    layout : WeightLayout
         The order of the axes of filter banks in ``.npy``, ``.npz`` and ``.safetensors``.
 
     Returns
@@ -240,7 +240,7 @@ def kernel_from(spec: str, *, layout: Layout = Layout.OIHW) -> Kernel:
     return found
 
 
-def operand_from(spec: str, *, layout: Layout = Layout.OIHW) -> Kernel | Operator:
+def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel | Operator:
     """Return the kernel, or the operator of several kernels, of a specification.
 
     Parameters
@@ -248,7 +248,7 @@ def operand_from(spec: str, *, layout: Layout = Layout.OIHW) -> Kernel | Operato
     spec : str
         As for `kernel_from`, the name of an operator (``sobel``), or several joined by
         ``+`` (``sobel-x+sobel-y``), whose magnitude is taken.
-    layout : Layout
+    layout : WeightLayout
         As for `kernel_from`.
 
     Returns

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.images.picture import Picture
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.pipeline.files import read_source
 from convcli.storage.atomic import replacing
 
-_READING = Reading(frame=0)
+_READING = ReadPolicy(frame=0)
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
-def read_picture_at(source: str, reading: Reading = _READING) -> Picture:
+def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Picture:
     """Read the picture of a path, or of standard input where it is ``-``: the first.
 
     Raises
@@ -66,7 +66,7 @@ def middle(length: int) -> slice:
 
 
 def read_values(
-    source: str, reading: Reading = _READING, *, gray: bool = False
+    source: str, reading: ReadPolicy = _READING, *, gray: bool = False
 ) -> NDArray[Any]:
     """Read the colours of a picture, or an array from a .npy, shape (H, W, C).
 

@@ -15,7 +15,7 @@ from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import Axis, Window
 from convcli.images.formats import NPY, format_for
 from convcli.images.picture import Depth, Picture, from_linear
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
 from convcli.pipeline.files import STANDARD, pipe_kind, read_source, write_filtered
 from convcli.pipeline.maps import written_channels
@@ -201,7 +201,7 @@ def pool_file(
     target: str,
     options: Options,
     *,
-    reading: Reading,
+    reading: ReadPolicy,
     saving: Saving,
     file_format: str | None = None,
 ) -> Report:
@@ -289,7 +289,7 @@ def pool_picture(
         high=float(colours.max()),
         clipped=0.0,
         alpha=alpha is not None,
-        alpha_way=None if alpha is None else way.value,
+        alpha_policy=None if alpha is None else way.value,
         depth=depth.value,
         warnings=tuple(warnings),
         seconds=time.perf_counter() - started,

@@ -11,7 +11,7 @@ from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Alpha, Options
-from convcli.pipeline.steps import Stage
+from convcli.pipeline.steps import PlannedStep
 from convcli.values import Record, replace
 
 Values = NDArray[Any]
@@ -20,7 +20,7 @@ _UNSEEN = 1e-6
 """Below this part of white an opacity is none: there is no colour to recover."""
 
 
-class Way(Record):
+class AlphaPolicy(Record):
     """How one picture's transparency is treated: `Alpha.AUTO` resolved.
 
     Attributes
@@ -44,7 +44,7 @@ class Way(Record):
         """Whether the colours do not depend on the opacity."""
         return self.kind is not Alpha.PREMULTIPLY
 
-    def alpha(self, stages: Sequence[Stage], source: Picture) -> Values | None:
+    def alpha(self, stages: Sequence[PlannedStep], source: Picture) -> Values | None:
         """Return the opacity where it does not depend on the colours."""
         if source.alpha is None:
             return None
@@ -56,7 +56,7 @@ class Way(Record):
         return under_the_middle(stages, source.alpha)
 
     def colour_and_alpha(
-        self, stages: Sequence[Stage], pixels: Values, source: Picture
+        self, stages: Sequence[PlannedStep], pixels: Values, source: Picture
     ) -> tuple[Values, Values | None]:
         """Return raw colours and opacity, on the scale of the source."""
         if self.is_apart or source.alpha is None:
@@ -72,7 +72,9 @@ class Way(Record):
         return values, under_the_middle(stages, source.alpha)
 
 
-def alpha_way(picture: Picture, stages: Sequence[Stage], options: Options) -> Way:
+def alpha_policy(
+    picture: Picture, stages: Sequence[PlannedStep], options: Options
+) -> AlphaPolicy:
     """Decide how a picture's transparency is treated.
 
     Raises
@@ -97,23 +99,23 @@ def alpha_way(picture: Picture, stages: Sequence[Stage], options: Options) -> Wa
             f"alpha premultiply: expected kernels one by one, got {operator}, whose answers "
             "have no one opacity: use --alpha keep"
         )
-    return Way(wanted, options)
+    return AlphaPolicy(wanted, options)
 
 
-def under_the_middle(stages: Sequence[Stage], alpha: Values) -> Values:
+def under_the_middle(stages: Sequence[PlannedStep], alpha: Values) -> Values:
     """Return the opacity under the middle of each window, step by step."""
     rows, columns, _ = stages[-1].problem.result_shape
     return alpha[np.ix_(*middles(stages, range(rows), range(columns)))]
 
 
 def middles(
-    stages: Sequence[Stage], rows: range, columns: range
+    stages: Sequence[PlannedStep], rows: range, columns: range
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return which rows and columns of the picture stand under the middle of windows.
 
     Parameters
     ----------
-    stages : sequence of Stage
+    stages : sequence of PlannedStep
         The chain.
     rows, columns : range
         Outputs of its last step.
@@ -127,7 +129,7 @@ def middles(
     return down, across
 
 
-def filters_opacity(stages: Sequence[Stage]) -> bool:
+def filters_opacity(stages: Sequence[PlannedStep]) -> bool:
     """Tell whether opacity that weighs the colours is filtered with them.
 
     Where all flat areas answer 0 it would be 0 everywhere.
@@ -135,7 +137,7 @@ def filters_opacity(stages: Sequence[Stage]) -> bool:
     return not any(stage.is_zero_sum for stage in stages)
 
 
-def weighed(pixels: Values, source: Picture, stages: Sequence[Stage]) -> Values:
+def weighed(pixels: Values, source: Picture, stages: Sequence[PlannedStep]) -> Values:
     """Return colour times opacity, and opacity (0 to 1) as the last channel if filtered.
 
     Parameters
@@ -144,7 +146,7 @@ def weighed(pixels: Values, source: Picture, stages: Sequence[Stage]) -> Values:
         What the first kernel would slide over.
     source : Picture
         Where they come from; with an opacity.
-    stages : sequence of Stage
+    stages : sequence of PlannedStep
         The chain.
     """
     if source.alpha is None:
@@ -159,13 +161,13 @@ class WeighedStage(Record):
 
     Attributes
     ----------
-    stage : Stage
+    stage : PlannedStep
         What is computed; without the kernel's bias where the opacity is filtered too.
     kernel : Kernel or None
         The kernel with its bias, where the opacity is filtered too.
     """
 
-    stage: Stage
+    stage: PlannedStep
     kernel: Kernel | None
 
     def answer(self, values: Values) -> Values:
@@ -186,7 +188,7 @@ class WeighedStage(Record):
 
 
 def weighed_stages(
-    stages: Sequence[Stage], values: Values, options: Options
+    stages: Sequence[PlannedStep], values: Values, options: Options
 ) -> list[WeighedStage]:
     """Return the steps for values as `weighed` returns them."""
     steps = fitted(stages, values, options)
@@ -203,7 +205,9 @@ def parted(values: Values, white: int) -> tuple[Values, Values]:
     return colours, part[..., 0] * white
 
 
-def fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[Stage]:
+def fitted(
+    stages: Sequence[PlannedStep], values: Values, options: Options
+) -> list[PlannedStep]:
     """Return the stages for values of another dtype or number of channels."""
     found = []
     channels, dtype = values.shape[2], values.dtype
@@ -223,7 +227,7 @@ def fitted(stages: Sequence[Stage], values: Values, options: Options) -> list[St
     return found
 
 
-def _without_bias(stage: Stage) -> Stage:
+def _without_bias(stage: PlannedStep) -> PlannedStep:
     (step,) = stage.plans
     kernel = step.problem.kernel
     if not any(kernel.bias):

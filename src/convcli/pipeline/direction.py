@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.store import Seen
+from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, KernelError
 from convcli.images.picture import Depth
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Course
+from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.range import mapped, rescaled
 from convcli.pipeline.report import Swatch
-from convcli.pipeline.steps import Stage
+from convcli.pipeline.steps import PlannedStep
 
 Values = NDArray[Any]
 
@@ -86,12 +86,12 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
     )
 
 
-def weights_of(stage: Stage, options: Options) -> NDArray[np.float64]:
+def weights_of(stage: PlannedStep, options: Options) -> NDArray[np.float64]:
     """Return how an operator's answers add up to the gradient: see `gradient_weights`.
 
     Parameters
     ----------
-    stage : Stage
+    stage : PlannedStep
         Of an operator.
     options : Options
         How it is filtered; without a colour map, for directions have colours of their own.
@@ -114,9 +114,9 @@ def weights_of(stage: Stage, options: Options) -> NDArray[np.float64]:
 def directed(
     answers: Iterable[Values],
     shape: tuple[int, int],
-    course: Course,
-    known: Seen | None = None,
-) -> tuple[Values, Seen]:
+    pipeline: Pipeline,
+    known: ValueStats | None = None,
+) -> tuple[Values, ValueStats]:
     """Colour the directions of an operator's answers.
 
     Parameters
@@ -125,9 +125,9 @@ def directed(
         Of each kernel of the last step, which is computed once.
     shape : (int, int)
         Rows and columns of each.
-    course : Course
+    pipeline : Pipeline
         What is done.
-    known : Seen, optional
+    known : ValueStats, optional
         The extent of the whole of which these answers are a part.
 
     Returns
@@ -140,10 +140,10 @@ def directed(
     ConvcliError
         As `weights_of` does; or if raw floats are to be written.
     """
-    stage = course.stages[-1]
-    if course.mapping is None:
+    stage = pipeline.stages[-1]
+    if pipeline.mapping is None:
         raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
-    weights = weights_of(stage, course.options)
+    weights = weights_of(stage, pipeline.options)
     gradient = np.zeros((2, *shape), stage.problem.result)
 
     def watched() -> Iterator[Values]:
@@ -152,8 +152,8 @@ def directed(
                 gradient[axis] += answer[..., 0] * answer.dtype.type(share)
             yield answer
 
-    scaled = rescaled(stage.joined(watched()), course.source_depth, Depth.EIGHT)
-    strength, seen = mapped(scaled, course.mapping, Depth.EIGHT, known)
+    scaled = rescaled(stage.joined(watched()), pipeline.source_depth, Depth.EIGHT)
+    strength, seen = mapped(scaled, pipeline.mapping, Depth.EIGHT, known)
     return hue_picture(gradient[0], gradient[1], strength[..., 0]), seen
 
 

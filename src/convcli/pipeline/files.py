@@ -9,7 +9,7 @@ from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import NPY, format_for
 from convcli.images.picture import Document, Picture
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_document
 from convcli.images.write import Saving, check_format, pipe_format, write_document
 from convcli.pipeline.maps import MAP, laid_out, written_channels
@@ -23,7 +23,7 @@ from convcli.values import replace
 STANDARD = "-"
 """What stands for standard input or standard output."""
 
-_READING, _SAVING = Reading(), Saving()
+_READING, _SAVING = ReadPolicy(), Saving()
 
 
 def filter_file(
@@ -32,7 +32,7 @@ def filter_file(
     target: str,
     options: Options,
     *,
-    reading: Reading = _READING,
+    reading: ReadPolicy = _READING,
     saving: Saving = _SAVING,
     kind: str | None = None,
     sheet: bool = False,
@@ -53,7 +53,7 @@ def filter_file(
         there are not 1 or 3.
     options : Options
         How.
-    reading, saving : Reading, Saving
+    reading, saving : ReadPolicy, Saving
         What is accepted, and how the result is written.
     kind : str, optional
         The name of the output's format; that of its suffix otherwise, and on standard
@@ -132,7 +132,7 @@ def write_filtered(
 
 
 def plan_file(
-    kernels: Sequence[Operand], source: str, options: Options, *, reading: Reading = _READING
+    kernels: Sequence[Operand], source: str, options: Options, *, reading: ReadPolicy = _READING
 ) -> tuple[Plan, ...]:
     """Plan how the first picture in a file would be filtered; nothing is computed or written.
 
@@ -155,7 +155,7 @@ def plan_file(
     return tuple(step for stage in stages for step in stage.plans)
 
 
-def read_source(source: str, reading: Reading = _READING) -> Document:
+def read_source(source: str, reading: ReadPolicy = _READING) -> Document:
     """Read a path, or standard input for ``-``."""
     if source == STANDARD:
         return read_document(sys.stdin.buffer, "standard input", reading)

@@ -10,7 +10,7 @@ from convcli.errors import GeometryError, KernelError
 from convcli.images.figures import marked
 from convcli.images.formats import format_for
 from convcli.images.picture import Picture
-from convcli.images.policy import Reading
+from convcli.images.policy import ReadPolicy
 from convcli.images.write import write_picture
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.files import read_source
@@ -18,7 +18,7 @@ from convcli.values import Record
 
 Values = NDArray[Any]
 
-_READING = Reading(frame=0)
+_READING = ReadPolicy(frame=0)
 _FLAT = 1e-5
 """Below this part of the picture's range a standard deviation is flat: like nothing."""
 
@@ -127,7 +127,7 @@ def find_in_file(
     top: int = 5,
     normalized: bool = False,
     target: str | None = None,
-    reading: Reading = _READING,
+    reading: ReadPolicy = _READING,
 ) -> list[Match]:
     """Find where a kernel answers most strongly in the picture of a file.
 
@@ -141,7 +141,7 @@ def find_in_file(
         As in `find`.
     target : str, optional
         Where the picture is written to with the places framed and numbered.
-    reading : Reading
+    reading : ReadPolicy
         What is accepted; of several frames the first that is read is taken.
 
     Returns

@@ -20,7 +20,7 @@ from convcli.images.figures import (
 from convcli.images.formats import format_for
 from convcli.images.picture import Picture
 from convcli.images.write import write_picture
-from convcli.kernels.analysis import Reading, read
+from convcli.kernels.analysis import KernelAnalysis, read
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.catalogue.operators import OPERATORS
 from convcli.kernels.kernel import Effect, Kernel
@@ -118,7 +118,7 @@ def _default(value: float | None) -> str:
     return "" if value is None else f"; default {value:g}"
 
 
-def _of_grid(kernel: Kernel, reading: Reading) -> list[tuple[str, str]]:
+def _of_grid(kernel: Kernel, reading: KernelAnalysis) -> list[tuple[str, str]]:
     black = f" + {short(reading.offset)}" if reading.offset else ""
     flat = short(_FLAT * reading.gain + reading.offset)
     return [
@@ -136,7 +136,7 @@ def _rank(kernel: Kernel) -> str:
     return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
 
 
-def _factors(reading: Reading) -> str:
+def _factors(reading: KernelAnalysis) -> str:
     if reading.factors is None:
         return "none"
     column, row, divisor = reading.factors

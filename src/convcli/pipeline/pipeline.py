@@ -5,29 +5,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convcli.engine.store import Seen, ValueRange
+from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError
 from convcli.images.picture import Depth, Picture, from_linear, to_linear
 from convcli.pipeline import colormaps
-from convcli.pipeline.alpha import Way, alpha_way
+from convcli.pipeline.alpha import AlphaPolicy, alpha_policy
 from convcli.pipeline.options import Options, Range
 from convcli.pipeline.range import as_depth, rescaled
 from convcli.pipeline.report import Report, Step, Swatch
-from convcli.pipeline.steps import Operand, Stage, Values, all_remainders, plan_chain
+from convcli.pipeline.steps import Operand, PlannedStep, Values, all_remainders, plan_chain
 from convcli.values import Record
 
 _STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
 """What the engine's store does tile by tile."""
 
 
-class Course(Record):
+class Pipeline(Record):
     """The steps from pixels to pixels.
 
     Attributes
     ----------
-    stages : tuple of Stage
+    stages : tuple of PlannedStep
         The kernels, planned.
-    way : Way
+    way : AlphaPolicy
         How transparency is treated.
     mapping : Range or None
         How raw values become pixels; None for raw floats.
@@ -39,8 +39,8 @@ class Course(Record):
         What a person should know.
     """
 
-    stages: tuple[Stage, ...]
-    way: Way
+    stages: tuple[PlannedStep, ...]
+    way: AlphaPolicy
     mapping: Range | None
     source_depth: Depth
     depth: Depth
@@ -60,7 +60,7 @@ class Course(Record):
         """How the engine's store makes pixels, where they are streamed."""
         return None if self.mapping is None else ValueRange(self.mapping.value)
 
-    def lit(self, raw: Values) -> Values:
+    def to_display(self, raw: Values) -> Values:
         """Return raw answers as they are mapped to pixels: light undone, scaled, cut at 0.
 
         They may be overwritten.
@@ -71,7 +71,7 @@ class Course(Record):
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
 
-    def opacity(self, alpha: Values | None) -> Values | None:
+    def alpha_at_depth(self, alpha: Values | None) -> Values | None:
         """Return a filtered opacity in the depth of the result."""
         if alpha is None:
             return None
@@ -81,25 +81,25 @@ class Course(Record):
         self,
         input_shape: tuple[int, int, int],
         output_shape: tuple[int, int, int],
-        seen: Seen,
+        seen: ValueStats,
         *,
         alpha: bool,
         seconds: float,
         legend: tuple[Swatch, ...] = (),
     ) -> Report:
         """Return what was done, once it is known what was seen."""
-        looks, (rows, columns, channels) = self.options.looks, output_shape
+        collect_stats, (rows, columns, channels) = self.options.collect_stats, output_shape
         return Report(
             input_shape=input_shape,
             output_shape=output_shape,
             steps=tuple(_step(stage) for stage in self.stages),
             border=self.options.border.value,
             range=None if self.mapping is None else self.mapping.value,
-            low=seen.low if looks else math.nan,
-            high=seen.high if looks else math.nan,
-            clipped=seen.clipped / (rows * columns * channels) if looks else math.nan,
+            low=seen.low if collect_stats else math.nan,
+            high=seen.high if collect_stats else math.nan,
+            clipped=seen.clipped / (rows * columns * channels) if collect_stats else math.nan,
             alpha=alpha,
-            alpha_way=self.way.name if alpha else None,
+            alpha_policy=self.way.name if alpha else None,
             depth=self.depth.value,
             legend=legend,
             warnings=self.warnings,
@@ -107,14 +107,14 @@ class Course(Record):
         )
 
 
-def course_for(
+def pipeline_for(
     source: Picture,
     pixels: Values,
     kernels: Sequence[Operand],
     options: Options,
     *,
     raw: bool = False,
-) -> Course:
+) -> Pipeline:
     """Decide what filtering does.
 
     Parameters
@@ -129,7 +129,7 @@ def course_for(
 
     Returns
     -------
-    Course
+    Pipeline
 
     Raises
     ------
@@ -138,9 +138,9 @@ def course_for(
     """
     depth = Depth.FLOAT if raw else options.depth_for(source)
     stages = plan_chain(pixels, kernels, options)
-    return Course(
+    return Pipeline(
         stages=stages,
-        way=alpha_way(source, stages, options),
+        way=alpha_policy(source, stages, options),
         mapping=None if depth is Depth.FLOAT else _mapping(stages, options),
         source_depth=source.depth,
         depth=depth,
@@ -171,7 +171,7 @@ def working_pixels(source: Picture, options: Options) -> Values:
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def _mapping(stages: Sequence[Stage], options: Options) -> Range:
+def _mapping(stages: Sequence[PlannedStep], options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
     if options.colormap is not None:
@@ -181,7 +181,7 @@ def _mapping(stages: Sequence[Stage], options: Options) -> Range:
     return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
 
 
-def _step(stage: Stage) -> Step:
+def _step(stage: PlannedStep) -> Step:
     shape = stage.problem.kernel.weights.shape
     how = None if stage.combine is None else stage.combine.value
     chosen = [step.strategy for step in stage.plans]

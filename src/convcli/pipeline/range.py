@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.rounding import saturate
-from convcli.engine.store import Seen
+from convcli.engine.store import ValueStats
 from convcli.images.picture import Depth
 from convcli.pipeline.options import Range
 
@@ -27,8 +27,8 @@ def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
 
 
 def mapped(
-    raw: Values, mapping: Range | None, depth: Depth, known: Seen | None = None
-) -> tuple[Values, Seen]:
+    raw: Values, mapping: Range | None, depth: Depth, known: ValueStats | None = None
+) -> tuple[Values, ValueStats]:
     """Return raw values as pixels, and what was seen of them.
 
     Parameters
@@ -39,7 +39,7 @@ def mapped(
         Not `Range.AUTO`. None returns the values as they are.
     depth : Depth
         Of the result.
-    known : Seen, optional
+    known : ValueStats, optional
         The extent of the whole of which these values are a part.
     """
     seen = extent(raw)
@@ -47,10 +47,10 @@ def mapped(
         return raw, seen
     # An infinity that was computed is clipped like any other value that does not fit.
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = _spread(raw, settled(known or seen), mapping, depth)
+        spread = _spread(raw, finite_extent(known or seen), mapping, depth)
     least, most = -0.5, depth.white + 0.5
     clipped = int(np.count_nonzero((spread < least) | (spread >= most)))
-    return as_depth(spread, depth), Seen(seen.low, seen.high, clipped)
+    return as_depth(spread, depth), ValueStats(seen.low, seen.high, clipped)
 
 
 def as_depth(values: Values, depth: Depth) -> Values:
@@ -62,18 +62,18 @@ def as_depth(values: Values, depth: Depth) -> Values:
     return pixels
 
 
-def extent(raw: Values) -> Seen:
+def extent(raw: Values) -> ValueStats:
     """Return the smallest and the largest number; NaN is none."""
     known = raw[~np.isnan(raw)] if np.isnan(raw).any() else raw
-    return Seen(float(known.min()), float(known.max())) if known.size else Seen()
+    return ValueStats(float(known.min()), float(known.max())) if known.size else ValueStats()
 
 
-def settled(seen: Seen) -> Seen:
+def finite_extent(seen: ValueStats) -> ValueStats:
     """Return what was seen; 0 where there was no number at all."""
-    return seen if seen.low <= seen.high else Seen(0.0, 0.0, seen.clipped)
+    return seen if seen.low <= seen.high else ValueStats(0.0, 0.0, seen.clipped)
 
 
-def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:
+def _spread(raw: Values, seen: ValueStats, mapping: Range, depth: Depth) -> Values:
     if mapping is Range.ABS:
         return np.abs(raw, out=raw)
     if mapping is Range.SHIFT:
@@ -87,7 +87,7 @@ def _spread(raw: Values, seen: Seen, mapping: Range, depth: Depth) -> Values:
     return raw
 
 
-def _stretched(raw: Values, seen: Seen, depth: Depth) -> Values:
+def _stretched(raw: Values, seen: ValueStats, depth: Depth) -> Values:
     if not seen.high > seen.low:
         return np.zeros_like(raw)
     raw -= raw.dtype.type(seen.low)
@@ -95,7 +95,7 @@ def _stretched(raw: Values, seen: Seen, depth: Depth) -> Values:
     return raw
 
 
-def _balanced(raw: Values, seen: Seen, depth: Depth) -> Values:
+def _balanced(raw: Values, seen: ValueStats, depth: Depth) -> Values:
     middle = (depth.white + 1) // 2
     largest = max(abs(seen.low), abs(seen.high))
     raw *= raw.dtype.type((depth.white - middle) / largest if largest else 0)
@@ -103,12 +103,12 @@ def _balanced(raw: Values, seen: Seen, depth: Depth) -> Values:
     return raw
 
 
-def meanings(mapping: Range, seen: Seen) -> dict[int, str]:
+def meanings(mapping: Range, seen: ValueStats) -> dict[int, str]:
     """Return which raw values some of the 256 pixel values stand for.
 
     Examples
     --------
-    >>> meanings(Range.BALANCE, Seen(-3.0, 9.0))
+    >>> meanings(Range.BALANCE, ValueStats(-3.0, 9.0))
     {1: '-9', 128: '0', 255: '9'}
     """
     largest = max(abs(seen.low), abs(seen.high))

@@ -62,12 +62,12 @@ class Report(Record, kw_only=True):
     range : str or None
         How values became pixels; None for raw floats.
     low, high : float
-        Smallest and largest raw value; NaN where `Options.looks` is off.
+        Smallest and largest raw value; NaN where `Options.collect_stats` is off.
     clipped : float
         Part of the values that a pixel could not hold, 0 to 1; or NaN.
     alpha : bool
         Whether the result has transparency.
-    alpha_way : str or None
+    alpha_policy : str or None
         How that was filtered: a value of `Alpha`.
     depth : str
         Of the result: a value of `Depth`.
@@ -92,7 +92,7 @@ class Report(Record, kw_only=True):
     alpha: bool
     warnings: tuple[str, ...]
     seconds: float
-    alpha_way: str | None = None
+    alpha_policy: str | None = None
     depth: str = "8"
     mode: str = ""
     frames: int = 1
@@ -122,7 +122,7 @@ class Report(Record, kw_only=True):
             "raw": {"min": _number(self.low), "max": _number(self.high)},
             "clipped_percent": _number(round(100 * self.clipped, 4)),
             "alpha": self.alpha,
-            "alpha_way": self.alpha_way,
+            "alpha_way": self.alpha_policy,
             "depth": self.depth,
             "mode": self.mode,
             "frames": self.frames,

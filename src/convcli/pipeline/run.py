@@ -4,13 +4,13 @@ import time
 from collections.abc import Sequence
 
 from convcli.engine.buffers import result_array
-from convcli.engine.store import Seen
+from convcli.engine.store import ValueStats
 from convcli.engine.worker import run
 from convcli.images.picture import Picture
 from convcli.pipeline import colormaps, direction
 from convcli.pipeline.options import Options, Range
-from convcli.pipeline.pipeline import Course, course_for, prepared, working_pixels
-from convcli.pipeline.range import mapped, meanings, settled
+from convcli.pipeline.pipeline import Pipeline, pipeline_for, prepared, working_pixels
+from convcli.pipeline.range import finite_extent, mapped, meanings
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import Operand, Values
 from convcli.values import Record
@@ -94,19 +94,19 @@ def filter_picture(
     started = time.perf_counter()
     source = prepared(picture, options)
     pixels = working_pixels(source, options)
-    course = course_for(source, pixels, kernels, options, raw=raw)
-    stages, way, mapping = course.stages, course.way, course.mapping
-    if course.is_streamed:
-        values, seen = _streamed(course, pixels)
+    pipeline = pipeline_for(source, pixels, kernels, options, raw=raw)
+    stages, way, mapping = pipeline.stages, pipeline.way, pipeline.mapping
+    if pipeline.is_streamed:
+        values, seen = _streamed(pipeline, pixels)
         alpha = way.alpha(stages, source)
     elif options.direction:
-        values, seen = _directed(course, pixels)
+        values, seen = _directed(pipeline, pixels)
         alpha = way.alpha(stages, source)
     else:
         floats, alpha = way.colour_and_alpha(stages, pixels, source)
-        values, seen = mapped(course.lit(floats), mapping, course.depth)
-    seen = settled(seen)
-    report = course.report(
+        values, seen = mapped(pipeline.to_display(floats), mapping, pipeline.depth)
+    seen = finite_extent(seen)
+    report = pipeline.report(
         (*source.shape, source.channels),
         (values.shape[0], values.shape[1], values.shape[2]),
         seen,
@@ -115,29 +115,29 @@ def filter_picture(
         seconds=time.perf_counter() - started,
     )
     colormap = None if raw else options.colormap
-    return Filtered(values, course.opacity(alpha), picture.format, report, colormap)
+    return Filtered(values, pipeline.alpha_at_depth(alpha), picture.format, report, colormap)
 
 
-def _streamed(course: Course, values: Values) -> tuple[Values, Seen]:
+def _streamed(pipeline: Pipeline, values: Values) -> tuple[Values, ValueStats]:
     """Store pixels as they are computed, without a float picture in between."""
-    dtype, last = values.dtype, course.stages[-1]
-    for earlier in course.stages[:-1]:
+    dtype, last = values.dtype, pipeline.stages[-1]
+    for earlier in pipeline.stages[:-1]:
         values = earlier.raw(values)
     result = result_array(last.problem.result_shape, dtype)
     (step,) = last.plans
-    store = step.store(result, course.stored_as, looks=course.options.looks)
+    store = step.store(result, pipeline.stored_as, collect_stats=pipeline.options.collect_stats)
     return result, run(step, values, store, last.jobs)
 
 
-def _directed(course: Course, values: Values) -> tuple[Values, Seen]:
-    *before, last = course.stages
+def _directed(pipeline: Pipeline, values: Values) -> tuple[Values, ValueStats]:
+    *before, last = pipeline.stages
     for earlier in before:
         values = earlier.raw(values)
     rows, columns, _ = last.problem.result_shape
-    return direction.directed(last.answers(values), (rows, columns), course)
+    return direction.directed(last.answers(values), (rows, columns), pipeline)
 
 
-def legend_for(mapping: Range | None, seen: Seen, options: Options) -> tuple[Swatch, ...]:
+def legend_for(mapping: Range | None, seen: ValueStats, options: Options) -> tuple[Swatch, ...]:
     """Return what the colours of a result mean, where it has any of its own."""
     if mapping is None:
         return ()

@@ -69,7 +69,7 @@ def _joined(total: Values | None, answer: Values, how: Combine) -> Values:
 Operand: TypeAlias = Kernel | Operator
 
 
-class Stage(Record):
+class PlannedStep(Record):
     """A planned step.
 
     Attributes
@@ -122,7 +122,7 @@ class Stage(Record):
 
 def plan_chain(
     pixels: Values, operands: Sequence[Operand], options: Options
-) -> tuple[Stage, ...]:
+) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain; nothing is computed.
 
     Parameters
@@ -136,7 +136,7 @@ def plan_chain(
 
     Returns
     -------
-    tuple of Stage, one for each step
+    tuple of PlannedStep, one for each step
 
     Raises
     ------
@@ -149,7 +149,7 @@ def plan_chain(
             "them as sobel-x+sobel-y"
         )
     steps = [*operands[:-1], _picked(operands[-1], options.map)]
-    stages: list[Stage] = []
+    stages: list[PlannedStep] = []
     shape, dtype = pixels.shape, pixels.dtype
     for step in steps:
         stage = _stage(step, shape, dtype, options)
@@ -160,11 +160,11 @@ def plan_chain(
 
 def _stage(
     step: Operand, shape: tuple[int, ...], dtype: np.dtype[Any], options: Options
-) -> Stage:
+) -> PlannedStep:
     kernels = step.kernels if isinstance(step, Operator) else (step,)
     how = (options.combine or step.combine) if isinstance(step, Operator) else None
     plans = tuple(_plan(kernel, shape, dtype, options) for kernel in kernels)
-    return Stage(plans, how, step.name, options.jobs)
+    return PlannedStep(plans, how, step.name, options.jobs)
 
 
 def _plan(
@@ -265,7 +265,7 @@ def remainders(
     return found
 
 
-def all_remainders(stages: Sequence[Stage], options: Options) -> tuple[str, ...]:
+def all_remainders(stages: Sequence[PlannedStep], options: Options) -> tuple[str, ...]:
     """Say which rows and columns of its input each step of a chain does not look at.
 
     Raises

@@ -13,10 +13,10 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from convcli.batch import places
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.errors import ClusterError
 from convcli.scale.admission import check_sight, connected, local_workers
-from convcli.scale.worker import Landed, kept, run_group
+from convcli.scale.worker import GroupResult, kept, run_group
 from convcli.values import Record, replace
 
 _TASKS_A_SECOND = 100
@@ -127,7 +127,7 @@ class DaskExecutor:
         """Take no more jobs; those that were sent end, and are yielded."""
         self._stopped = True
 
-    def run(self, work: Work, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+    def run(self, work: BatchJob, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Run jobs, and yield what became of each as it ends: see `Executor.run`."""
         total, waiting = operator.length_hint(jobs), iter(jobs)
         first = next(waiting, None)
@@ -137,13 +137,13 @@ class DaskExecutor:
             check_sight(client, _absolute(first))
             groups = Groups(itertools.chain([first], waiting), total)
             work = replace(work.with_threads(1), memory=self._memory)
-            flights = _Flights(client, work, self._address, self._retries)
+            flights = _InFlight(client, work, self._address, self._retries)
             try:
                 yield from self._outcomes(groups, flights)
             finally:
                 flights.give_up()
 
-    def _outcomes(self, groups: Groups, flights: "_Flights") -> Iterator[Outcome]:
+    def _outcomes(self, groups: Groups, flights: "_InFlight") -> Iterator[Outcome]:
         while True:
             while not self._stopped and flights.has_room:
                 group = groups.next(flights.threads)
@@ -157,10 +157,10 @@ class DaskExecutor:
                 yield outcome
 
 
-class _Flights:
+class _InFlight:
     """Groups that were sent and have not come back: few for each thread of the cluster."""
 
-    def __init__(self, client: Any, work: Work, address: str, retries: int) -> None:
+    def __init__(self, client: Any, work: BatchJob, address: str, retries: int) -> None:
         self._client, self._address, self._retries = client, address, retries
         self._name = f"convcli-{secrets.token_hex(8)}"
         self._numbers = itertools.count()
@@ -172,7 +172,7 @@ class _Flights:
         self.threads = self._count_threads()
         self._work = self._keep(work)
 
-    def _keep(self, work: Work) -> Any:
+    def _keep(self, work: BatchJob) -> Any:
         """Send the work, once, and let all workers have a copy from each other."""
         name = f"{self._name}-work"
         future = self._client.submit(kept, work, key=name, retries=self._retries)
@@ -259,7 +259,7 @@ class _Flights:
     def _count_threads(self) -> int:
         return sum(self._client.nthreads().values())
 
-    def _told(self, sent: _Sent, landed: Landed) -> list[Outcome]:
+    def _told(self, sent: _Sent, landed: GroupResult) -> list[Outcome]:
         outcomes = [
             replace(outcome, job=job)
             for outcome, job in zip(landed.outcomes, sent.jobs, strict=True)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from convcli.batch import places
-from convcli.batch.job import Job, Outcome, Status, Work
+from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.values import Record
 
 
-class Landed(Record):
+class GroupResult(Record):
     """What a worker answers.
 
     Attributes
@@ -28,12 +28,12 @@ class Landed(Record):
     unseen: list[int]
 
 
-def kept(work: Work) -> Work:
+def kept(work: BatchJob) -> BatchJob:
     """Return the work: as a task it is sent once, and made again where its worker is lost."""
     return work
 
 
-def run_group(work: Work, jobs: Sequence[Job]) -> Landed:
+def run_group(work: BatchJob, jobs: Sequence[Job]) -> GroupResult:
     """Do several jobs, one after another."""
     from distributed import get_worker
 
@@ -43,7 +43,7 @@ def run_group(work: Work, jobs: Sequence[Job]) -> Landed:
         for index, outcome in enumerate(outcomes)
         if outcome.status is Status.FAILED and not _sees(outcome.job.source)
     ]
-    return Landed(get_worker().address, outcomes, unseen)
+    return GroupResult(get_worker().address, outcomes, unseen)
 
 
 def _sees(source: str) -> bool:

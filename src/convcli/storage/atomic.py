@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from convcli.errors import ImageError
-from convcli.storage.urls import NO_BUCKET, PART, local_path, put, put_file, store_of, told
+from convcli.storage.urls import (
+    NO_BUCKET,
+    PART,
+    local_path,
+    opened_store,
+    put,
+    put_file,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -329,7 +337,7 @@ def _check_prefix(url: str, is_output: "IsOutput") -> bool:
             f"{url}: cannot be written: expected a URL without * ? and [, which stores "
             "take for patterns: name it otherwise"
         )
-    with told(url, "written", NO_BUCKET) as (store, path):
+    with opened_store(url, "written", NO_BUCKET) as (store, path):
         store.invalidate_cache()
         if "/" not in path:
             raise ImageError(f"{url}: cannot be written: it is a bucket: name a folder in it")
@@ -363,7 +371,7 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
     """Copy what is complete over what was there: until the end there is nothing, never half."""
     try:
         _remove_prefix(url, heads)
-        with told(url, "written", NO_BUCKET) as (store, path):
+        with opened_store(url, "written", NO_BUCKET) as (store, path):
             source = store_of(place)[1]
             names = sorted(store.find(source), key=lambda name: name == f"{source}/{heads[0]}")
             # By lists of names: of folders a store has its own notions.
@@ -376,7 +384,7 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
 
 def _remove_prefix(url: str, heads: tuple[str, ...]) -> None:
     """Remove what is below a URL: first what tells what it is."""
-    with told(url, "removed", NO_BUCKET) as (store, path):
+    with opened_store(url, "removed", NO_BUCKET) as (store, path):
         # Other processes have written there, of which this one's store has heard nothing.
         store.invalidate_cache()
         for name in _names_below(store, path) & set(heads):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from convcli.errors import ImageError
-from convcli.storage.urls import ABSENT, in_one_line, is_url, told
+from convcli.storage.urls import ABSENT, is_url, opened_store, store_errors
 
 _AHEAD = 2**16
 """Bytes that are fetched together where little is read here and there."""
@@ -73,7 +73,7 @@ def version_of(url: str) -> str:
     ImageError
         If there is nothing, or the store does not answer.
     """
-    with told(url, "read", ABSENT) as (store, path):
+    with opened_store(url, "read", ABSENT) as (store, path):
         return _version(_facts(store, path))
 
 
@@ -141,7 +141,7 @@ class _StoreRanges:
     def __init__(self, url: str) -> None:
         self._url = url
         self._piece = functools.lru_cache(_KEPT)(self._fetched_piece)
-        with told(url, "read", ABSENT) as (self._store, self._path):
+        with opened_store(url, "read", ABSENT) as (self._store, self._path):
             facts = _facts(self._store, self._path)
             if facts.get("type") == "directory":
                 raise IsADirectoryError
@@ -181,7 +181,7 @@ class _StoreRanges:
     def _asked(self, limits: list[tuple[int, int]]) -> list[bytes]:
         paths = [self._path] * len(limits)
         starts, stops = ([limit[side] for limit in limits] for side in (0, 1))
-        with in_one_line(self._url, "read", ABSENT, ValueError, NotImplementedError):
+        with store_errors(self._url, "read", ABSENT, ValueError, NotImplementedError):
             found: list[Any] = self._store.cat_ranges(paths, starts, stops, on_error="return")
             for data in found:
                 if isinstance(data, Exception):

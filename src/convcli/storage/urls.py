@@ -63,15 +63,17 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def told(url: str, done: str, absent: str, **settings: Any) -> Iterator[tuple[Any, str]]:
+def opened_store(
+    url: str, done: str, absent: str, **settings: Any
+) -> Iterator[tuple[Any, str]]:
     """Give the file system of a URL and the path in it; turn what it raises into one line."""
     found = store_of(url, **settings)
-    with in_one_line(url, done, absent, ValueError, NotImplementedError):
+    with store_errors(url, done, absent, ValueError, NotImplementedError):
         yield found
 
 
 @contextlib.contextmanager
-def in_one_line(url: str, done: str, absent: str, *also: type[Exception]) -> Iterator[None]:
+def store_errors(url: str, done: str, absent: str, *also: type[Exception]) -> Iterator[None]:
     """Turn what a store raises into one line.
 
     Parameters
@@ -217,12 +219,12 @@ def fetched(url: str, most: int) -> bytes:
     ImageError
         If there is nothing, or it cannot be read.
     """
-    with told(url, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
+    with opened_store(url, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
         data: bytes = file.read(most)
     return data
 
 
-def seen(url: str) -> bytes | None:
+def read_if_exists(url: str) -> bytes | None:
     """Return all of what stands at a URL; None where nothing does, or it may not be read.
 
     Raises
@@ -230,7 +232,7 @@ def seen(url: str) -> bytes | None:
     ImageError
         If the store does not answer.
     """
-    with told(url, "read", ABSENT) as (store, path):
+    with opened_store(url, "read", ABSENT) as (store, path):
         try:
             data: bytes = store.cat_file(path)
         except (FileNotFoundError, PermissionError):
@@ -246,7 +248,7 @@ def put(url: str, data: bytes) -> None:
     ImageError
         If the store refuses.
     """
-    with told(url, "written", NO_BUCKET) as (store, path):
+    with opened_store(url, "written", NO_BUCKET) as (store, path):
         store.pipe_file(path, data)
 
 
@@ -266,7 +268,7 @@ def put_file(url: str, file: BinaryIO) -> None:
     block = max(PART, -(-size // _MOST_PARTS))
     # A transaction belongs to a store: no other thread's files may come into this one.
     with (
-        told(url, "written", NO_BUCKET, skip_instance_cache=True) as (store, path),
+        opened_store(url, "written", NO_BUCKET, skip_instance_cache=True) as (store, path),
         store.transaction,
         store.open(path, "wb", block_size=block) as sent,
     ):
@@ -282,7 +284,10 @@ def check_store(url: str) -> None:
     ImageError
         If it does not, or has no such bucket. Who may write there need not be allowed to look.
     """
-    with told(url, "written", NO_BUCKET) as (store, path), contextlib.suppress(PermissionError):
+    with (
+        opened_store(url, "written", NO_BUCKET) as (store, path),
+        contextlib.suppress(PermissionError),
+    ):
         # Only S3 tells a bucket that is not there from one that may not be looked at.
         if not store.exists(path) and "s3" in _protocols(store):
             store.info(path.partition("/")[0])
@@ -296,7 +301,7 @@ def is_there(url: str) -> bool:
     ImageError
         If the store does not answer.
     """
-    with told(url, "looked up", ABSENT) as (store, path):
+    with opened_store(url, "looked up", ABSENT) as (store, path):
         return bool(store.exists(path))
 
 
@@ -308,7 +313,7 @@ def size_of(url: str) -> int:
     ImageError
         If there is nothing, or the store does not answer.
     """
-    with told(url, "looked up", ABSENT) as (store, path):
+    with opened_store(url, "looked up", ABSENT) as (store, path):
         return int(store.size(path) or 0)
 
 
@@ -320,7 +325,7 @@ def is_folder(url: str) -> bool:
     ImageError
         If the store does not answer.
     """
-    with told(url, "looked up", ABSENT) as (store, path):
+    with opened_store(url, "looked up", ABSENT) as (store, path):
         return bool(store.isdir(path))
 
 
@@ -332,7 +337,7 @@ def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     ImageError
         If the store does not answer.
     """
-    with told(url, "listed", ABSENT) as (store, path):
+    with opened_store(url, "listed", ABSENT) as (store, path):
         found = store.find(path, maxdepth=None if recursive else 1)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in found)
@@ -346,7 +351,7 @@ def matching(pattern: str) -> list[str]:
     ImageError
         If the store does not answer.
     """
-    with told(pattern, "listed", ABSENT) as (store, path):
+    with opened_store(pattern, "listed", ABSENT) as (store, path):
         found = store.glob(path, detail=True)
     return sorted(
         store.unstrip_protocol(name) for name, facts in found.items() if facts["type"] == "file"

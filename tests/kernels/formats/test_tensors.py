@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from convcli.cli.app import main
 from convcli.errors import KernelError
-from convcli.kernels.kernel import Layout
+from convcli.kernels.kernel import WeightLayout
 from convcli.kernels.spec import kernel_from
 
 RANDOM = np.random.default_rng(5)
@@ -91,7 +91,7 @@ def test_it_computes_the_layer(model: Path, photo: Path, tmp_path: Path) -> None
 
 
 def test_tensorflows_order_of_axes(archive: Path) -> None:
-    kernel = kernel_from(f"{archive}::conv/kernel", layout=Layout.HWIO)
+    kernel = kernel_from(f"{archive}::conv/kernel", layout=WeightLayout.HWIO)
     assert kernel.weights.tolist() == WEIGHTS.astype(float).tolist()
     assert kernel.bias == tuple(BIAS.astype(float).tolist())
 
@@ -250,7 +250,7 @@ def test_a_damaged_member_of_an_archive(tmp_path: Path, archive: Path) -> None:
     path = tmp_path / "damaged.npz"
     path.write_bytes(data)
     with pytest.raises(KernelError):
-        kernel_from(f"{path}::conv/kernel", layout=Layout.HWIO)
+        kernel_from(f"{path}::conv/kernel", layout=WeightLayout.HWIO)
 
 
 def test_what_double_colons_do_not_go_with(tmp_path: Path) -> None:

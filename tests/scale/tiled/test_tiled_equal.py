@@ -93,7 +93,7 @@ def test_transparency(way: Alpha, kernels: list[Any], tmp_path: Path) -> None:
     assert expected.alpha is not None
     np.testing.assert_array_equal(read(target)[..., :3], expected.values)
     np.testing.assert_array_equal(read(target)[..., 3], expected.alpha)
-    assert report.alpha_way == expected.report.alpha_way
+    assert report.alpha_policy == expected.report.alpha_policy
 
 
 def test_an_opaque_picture_stays_as_it_is_where_a_translucent_one_does_not(
@@ -109,7 +109,7 @@ def test_an_opaque_picture_stays_as_it_is_where_a_translucent_one_does_not(
         report = filter_large(
             operands(["box:3"]), source, str(tmp_path / "out.tif"), Options(), memory=SMALL
         )
-        assert report.alpha_way == way
+        assert report.alpha_policy == way
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])

@@ -33,7 +33,7 @@ _BREAK = re.compile(r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
-class Layout(Record):
+class TableLayout(Record):
     """Widths that fit.
 
     Attributes
@@ -50,7 +50,7 @@ class Layout(Record):
 
 def layout_for(
     headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
-) -> Layout | None:
+) -> TableLayout | None:
     """Return the first layout that fits into so many columns; None where there is none.
 
     Examples
@@ -66,12 +66,12 @@ def layout_for(
     for gap in (ROOMY, 2, 1):
         inner = room - gap * spread - edges.get(gap, 0)
         if sum(kept) <= inner:
-            return Layout(gap, (*full[:-1], min(full[-1], inner - sum(full[:-1]))))
+            return TableLayout(gap, (*full[:-1], min(full[-1], inner - sum(full[:-1]))))
     for most in _LINES:
         least = [_narrowest(column, most) for column in columns[:-1]] + kept[-1:]
         for gap in (2, 1):
             if sum(least) + gap * spread <= room:
-                return Layout(gap, _shrunk(full, least, room - gap * spread))
+                return TableLayout(gap, _shrunk(full, least, room - gap * spread))
     return None
 
 
@@ -183,7 +183,7 @@ def show_table(
     show(Text(title, style="bold"), table, *[""] * (layout.gap < ROOMY))
 
 
-def _table(layout: Layout) -> Table:
+def _table(layout: TableLayout) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     if layout.gap < ROOMY:
         table.padding = (0, layout.gap - 1, 0, 0)
@@ -254,7 +254,7 @@ def _origin(report: "Report") -> str:
 
 
 def _kept(report: "Report") -> str:
-    alpha = f" + alpha ({report.alpha_way})" if report.alpha else ""
+    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
     return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
 
 

@@ -11,13 +11,13 @@ from convcli.engine.blas import (
     dense_weights,
     frozen,
     pitch,
+    round_up,
     transfer_cost,
-    up,
 )
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
 
 _TOGETHER = 4
 """Output rows of one product: the fewest with which it runs at full speed."""
@@ -60,7 +60,7 @@ class Band(Strategy):
         """Estimate a copy for each kernel column, and R + kh - 1 rows of products."""
         working = problem.natural_working
         height, width, channels = problem.result_shape
-        rows = spread(height, _ROWS, _TOGETHER)
+        rows = even_tile(height, _ROWS, _TOGETHER)
         across = problem.window.columns.kernel
         products = (
             (_TOGETHER + problem.window.rows.extent - 1) * across * RATES.product[working]
@@ -75,10 +75,10 @@ class Band(Strategy):
         self.problem = problem
         self.working = problem.natural_working
         height, width, channels = problem.result_shape
-        self.rows = spread(height, _ROWS, _TOGETHER)
-        self.columns = spread(width, max(_VALUES // channels, 1))
-        self._block = spread(self.columns * channels, _block(problem, self.rows), _LINE)
-        self._width = up(self.columns * channels, self._block)
+        self.rows = even_tile(height, _ROWS, _TOGETHER)
+        self.columns = even_tile(width, max(_VALUES // channels, 1))
+        self._block = even_tile(self.columns * channels, _block(problem, self.rows), _LINE)
+        self._width = round_up(self.columns * channels, self._block)
         weights, self.divisor = dense_weights(problem)
         taps = weights[:, :: problem.window.columns.dilation]
         down, self._across = taps.shape
@@ -94,7 +94,7 @@ class Band(Strategy):
         width = self._width + (across.extent - 1) * self.channels
         return (self.rows + self.problem.window.rows.extent - 1, pitch(width, self.working))
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of each block of columns."""
         shape = (len(tile), self._across, pitch(self._block, self.working))
         shifted = scratch.take("band.shifted", shape, self.working)
@@ -113,7 +113,7 @@ class Band(Strategy):
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
         compute = functools.partial(direct, kept)
-        return [Part(0, self.rows, compute, kept, total.reshape(-1), direct)]
+        return [OutputRows(0, self.rows, compute, kept, total.reshape(-1), direct)]
 
     def _shifts(self, tile: Values, x: int) -> Values:
         """Return a block of the tile, once for each kernel column."""

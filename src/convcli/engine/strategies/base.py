@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.buffers import Scratch
 from convcli.engine.problem import Problem
-from convcli.engine.tiles import reach
+from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
 Values = NDArray[Any]
@@ -26,7 +26,7 @@ class Method(enum.Enum):
     FFT = "fft"
 
 
-class Part(Record):
+class OutputRows(Record):
     """Some output rows of a tile.
 
     Attributes
@@ -118,7 +118,7 @@ class Strategy(abc.ABC):
         """Prepare all that does not depend on pixels."""
 
     @abc.abstractmethod
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views and buffers of one worker.
 
         Parameters
@@ -130,7 +130,7 @@ class Strategy(abc.ABC):
 
         Returns
         -------
-        list of Part
+        list of OutputRows
             From the top down.
         """
 
@@ -153,17 +153,17 @@ class Strategy(abc.ABC):
         """Rows of a tile, and values a row: the padding and the halo included."""
         window = self.problem.window
         return (
-            reach(window.rows, self.rows),
-            reach(window.columns, self.columns) * self.channels,
+            input_extent(window.rows, self.rows),
+            input_extent(window.columns, self.columns) * self.channels,
         )
 
 
-def spread(size: int, most: int, unit: int = 1) -> int:
+def even_tile(size: int, most: int, unit: int = 1) -> int:
     """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
 
     Examples
     --------
-    >>> spread(10_000, 4096)
+    >>> even_tile(10_000, 4096)
     3334
     """
     pieces = -(-size // most)

@@ -8,8 +8,15 @@ from convcli.engine.blas import call_cost, frozen, transfer_cost
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
-from convcli.engine.tiles import reach
+from convcli.engine.strategies.base import (
+    Method,
+    OutputRows,
+    Strategy,
+    Values,
+    even_tile,
+    looks_at_all,
+)
+from convcli.engine.tiles import input_extent
 
 _WEIGHT_BYTES = 2**15
 """Weights of a run, each written out once a pixel: they stay in the nearest cache."""
@@ -44,7 +51,7 @@ class Depthwise(Strategy):
         taps = problem.window.rows.kernel * problem.window.columns.kernel
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
-        overlap = reach(problem.window.rows, rows) / (rows * problem.window.rows.stride)
+        overlap = input_extent(problem.window.rows, rows) / (rows * problem.window.rows.stride)
         moved = transfer_cost(problem, working, overlap)
         runs = 0 if problem.window.columns.stride == 1 else taps * RATES.run / problem.shape[2]
         return taps * RATES.summed_pass[working] + runs + moved + call_cost(problem, tiles)
@@ -62,7 +69,7 @@ class Depthwise(Strategy):
         repeated = np.broadcast_to(taps, shape).reshape(*problem.kernel.size, -1)
         self._weights = frozen(repeated, self.working)
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make one view of all windows."""
         windows, run = self._windows(tile), self._pixels * self.channels
         shape = (self.rows, self.columns * self.channels)
@@ -73,7 +80,7 @@ class Depthwise(Strategy):
             np.einsum("yabxc,abc->yxc", windows, self._weights, out=runs)
 
         compute = functools.partial(direct, total)
-        return [Part(0, self.rows, compute, total, direct=direct)]
+        return [OutputRows(0, self.rows, compute, total, direct=direct)]
 
     def _windows(self, tile: Values) -> Values:
         """Return the input, shape (rows, kh, kw, runs, values of a run)."""
@@ -99,7 +106,7 @@ def _pixels(problem: Problem, columns: int) -> int:
         return 1
     taps = problem.window.rows.kernel * problem.window.columns.kernel
     pixel = taps * problem.shape[2] * problem.natural_working.itemsize
-    return spread(columns, max(1, _WEIGHT_BYTES // pixel))
+    return even_tile(columns, max(1, _WEIGHT_BYTES // pixel))
 
 
 @functools.lru_cache
@@ -107,6 +114,6 @@ def _size(problem: Problem) -> tuple[int, int]:
     """Return rows and columns of a tile: its input fits into the cache."""
     height, width, channels = problem.result_shape
     down, across = problem.window.axes
-    columns = spread(width, max(1, _ROW_VALUES // channels))
-    row = reach(across, columns) * channels * down.stride
-    return spread(height, max(1, min(height, _TILE_VALUES // row))), columns
+    columns = even_tile(width, max(1, _ROW_VALUES // channels))
+    row = input_extent(across, columns) * channels * down.stride
+    return even_tile(height, max(1, min(height, _TILE_VALUES // row))), columns

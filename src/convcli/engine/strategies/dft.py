@@ -12,16 +12,16 @@ from convcli.engine.blas import (
     dense_weights,
     frozen,
     pitch,
+    round_up,
     transfer_cost,
     transform_refusal,
     transform_working,
-    up,
     whole_again,
 )
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
 
 Matrix = NDArray[np.float64]
 
@@ -83,15 +83,15 @@ class RowDft(Strategy):
         height, width, _ = problem.result_shape
         self._length = _length(problem)
         self._together = self._length - len(weights) + 1
-        self.rows = spread(height, max(_ROWS, self._together), self._together)
-        self.columns = spread(width, _COLUMNS)
+        self.rows = even_tile(height, max(_ROWS, self._together), self._together)
+        self.columns = even_tile(width, _COLUMNS)
         forward, kernel, inverse = _algorithm(self._length, len(weights))
         self._forward = frozen(forward, self.working)
         self._inverse = frozen(inverse, self.working)
         self._outputs = _outputs(weights.shape[1])
         self._toeplitz = frozen(_toeplitz(kernel @ weights, self._outputs), self.working)
-        self._block = spread(self.columns, _BLOCK, 2 * self._outputs)
-        self._width = up(self.columns, self._block)
+        self._block = even_tile(self.columns, _BLOCK, 2 * self._outputs)
+        self._width = round_up(self.columns, self._block)
 
     @property
     def tile_shape(self) -> tuple[int, int]:
@@ -100,7 +100,7 @@ class RowDft(Strategy):
         width = self._width + across.extent - 1
         return (self.rows + down.extent - 1, pitch(width, self.working))
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of each block of columns, for each group of rows."""
         needed = self._block + self.problem.window.columns.extent - 1
         shape = (self._together, pitch(self._width, self.working))
@@ -108,7 +108,7 @@ class RowDft(Strategy):
         transform, kept = self._transform(needed, scratch), total[:, : self.columns]
 
         return [
-            Part(
+            OutputRows(
                 first,
                 self._together,
                 functools.partial(transform, rows, kept),
@@ -156,7 +156,7 @@ class RowDft(Strategy):
 def _length(problem: Problem) -> int:
     """Return how many rows are transformed: about 2k + 1 of a tall image."""
     extent = problem.window.rows.extent
-    return up(min(2 * extent + 1, problem.result_shape[0] + extent - 1), 4)
+    return round_up(min(2 * extent + 1, problem.result_shape[0] + extent - 1), 4)
 
 
 def _planes(length: int) -> int:
@@ -165,7 +165,7 @@ def _planes(length: int) -> int:
 
 def _outputs(taps: int) -> int:
     """Return how many outputs a window makes: at least k - 1, or windows would overlap."""
-    return up(max(taps - 1, 8), 8)
+    return round_up(max(taps - 1, 8), 8)
 
 
 def _algorithm(length: int, taps: int) -> tuple[Matrix, Matrix, Matrix]:

@@ -18,7 +18,7 @@ from convcli.engine.blas import (
 from convcli.engine.buffers import Scratch
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values
 from convcli.geometry.window import Axis
 
 _LEAST = 200
@@ -88,7 +88,7 @@ class Fft(Strategy):
         """As many points as are transformed."""
         return self._size
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the spectrum; the result is transformed back into the tile."""
         height, width = self._size
         spectrum = scratch.take(
@@ -105,7 +105,7 @@ class Fft(Strategy):
             np.fft.irfft(spectrum[: self.rows], width, axis=1, out=tile[: self.rows])
             whole_again(self.problem, sums)
 
-        return [Part(0, self.rows, compute, sums, tile.reshape(-1))]
+        return [OutputRows(0, self.rows, compute, sums, tile.reshape(-1))]
 
 
 def _complex(working: np.dtype[Any]) -> np.dtype[Any]:

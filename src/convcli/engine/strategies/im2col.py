@@ -10,8 +10,15 @@ from convcli.engine.blas import UNPACKED, call_cost, frozen, pitch, transfer_cos
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
-from convcli.engine.tiles import reach
+from convcli.engine.strategies.base import (
+    Method,
+    OutputRows,
+    Strategy,
+    Values,
+    even_tile,
+    looks_at_all,
+)
+from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
 _COLUMNS, _ROWS = 4096, 32
@@ -70,14 +77,14 @@ class Im2col(Strategy):
         height, width, outputs = problem.result_shape
         filters = outputs // problem.groups
         down, across = problem.window.axes
-        read = reach(down, shape.rows) / shape.rows if shape.shared else down.kernel
+        read = input_extent(down, shape.rows) / shape.rows if shape.shared else down.kernel
         copies = read * across.kernel * problem.shape[2] / outputs * RATES.copy[working]
         lanes = max(_LINE // working.itemsize / filters, 1.0)
         products = _inner(problem) * lanes * RATES.product[working]
         tiles = -(-height // shape.rows) * -(-width // shape.columns)
         batches = tiles * problem.groups * shape.rows * shape.columns / shape.pixels
         moved = transfer_cost(
-            problem, working, reach(down, shape.rows) / shape.rows / down.stride
+            problem, working, input_extent(down, shape.rows) / shape.rows / down.stride
         )
         return copies + products + moved + call_cost(problem, 2 * tiles + batches)
 
@@ -99,14 +106,14 @@ class Im2col(Strategy):
         rows, values = super().tile_shape
         return (rows, pitch(values, self.working))
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of the runs, and of the windows of each part."""
         lay_out = self._shared if self._shape.shared else self._whole
         gather, windows = lay_out(tile, scratch)
         products = windows.shape[1]
         height, width = self.rows // products, self.columns * self.outputs
         most = max(1, _PART_BYTES // (height * width * self.working.itemsize))
-        together = spread(products, most)
+        together = even_tile(products, most)
         total = scratch.take("im2col.total", (together * height, width), self.working)
         parts = []
         for first in range(0, products, together):
@@ -123,7 +130,7 @@ class Im2col(Strategy):
         accumulators: Values,
         first: int,
         gather: Callable[[], None] | None,
-    ) -> Part:
+    ) -> OutputRows:
         """Return a part; the first of a tile gathers its runs."""
         groups, *places, _ = windows.shape
         weights, shape = self._weights[:, np.newaxis, np.newaxis], (*places, groups, -1)
@@ -138,11 +145,11 @@ class Im2col(Strategy):
         # A product of many rows needs them to follow each other in the result.
         apart = rows > places[0] and self.columns < self.problem.result_shape[1]
         compute = functools.partial(direct, accumulators)
-        return Part(first, rows, compute, accumulators, direct=None if apart else direct)
+        return OutputRows(first, rows, compute, accumulators, direct=None if apart else direct)
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
-        groups, slots = self.problem.groups, reach(self.problem.window.rows, self.rows)
+        groups, slots = self.problem.groups, input_extent(self.problem.window.rows, self.rows)
         run = _inner(self.problem) // self.problem.kernel.size[0]
         column, pixels = groups * slots * run, self._shape.pixels
         runs = scratch.take("im2col.runs", (self.columns * column,), self.working)
@@ -219,15 +226,15 @@ def _shape(problem: Problem) -> _Shape:
 def _fitting(problem: Problem, *, shared: bool) -> tuple[int, int]:
     """Halve a tile until it fits: rows first, while there are many."""
     height, width, _ = problem.result_shape
-    rows, columns = min(height, _ROWS), spread(width, _COLUMNS)
+    rows, columns = min(height, _ROWS), even_tile(width, _COLUMNS)
     limit = (_GATHERED_BYTES if shared else _WINDOW_BYTES) // problem.natural_working.itemsize
     for fewest_rows, fewest_columns in ((8, width), (8, 64), (1, 64), (1, 1)):
         while rows > fewest_rows and _values(problem, rows, columns, shared=shared) > limit:
-            rows = spread(height, rows - 1) if rows > 1 else 1
+            rows = even_tile(height, rows - 1) if rows > 1 else 1
         while (
             columns > fewest_columns and _values(problem, rows, columns, shared=shared) > limit
         ):
-            columns = spread(width, columns - 1)
+            columns = even_tile(width, columns - 1)
     return rows, columns
 
 
@@ -235,6 +242,6 @@ def _values(problem: Problem, rows: int, columns: int, *, shared: bool) -> int:
     """Return how many values a tile holds, and its runs."""
     down, across = problem.window.axes
     channels: Any = problem.shape[2]
-    tile = reach(down, rows) * reach(across, columns)
-    slots = reach(down, rows) if shared else rows * down.kernel
+    tile = input_extent(down, rows) * input_extent(across, columns)
+    slots = input_extent(down, rows) if shared else rows * down.kernel
     return int((tile + slots * columns * across.kernel) * channels)

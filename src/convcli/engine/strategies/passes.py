@@ -12,8 +12,8 @@ from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
 from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
-from convcli.engine.tiles import reach
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
+from convcli.engine.tiles import input_extent
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record, replace
 
@@ -187,7 +187,10 @@ class Passes(Strategy):
             return f"{taps} taps without factors"
         rows, columns = _tile(problem)
         down, across = problem.window.axes
-        if reach(down, rows) * reach(across, columns) * problem.shape[2] > _MOST_VALUES:
+        if (
+            input_extent(down, rows) * input_extent(across, columns) * problem.shape[2]
+            > _MOST_VALUES
+        ):
             return "a kernel whose halo alone fills the cache"
         return ""
 
@@ -196,7 +199,7 @@ class Passes(Strategy):
         """One pass an operation, and the way in and out."""
         working, typed = _working(problem), _typed(problem)
         halo = math.prod(
-            reach(axis, part) / part if part < whole else 1.0
+            input_extent(axis, part) / part if part < whole else 1.0
             for axis, part, whole in zip(
                 problem.window.axes, _tile(problem), problem.result_shape, strict=False
             )
@@ -218,7 +221,7 @@ class Passes(Strategy):
         """Return the strategy in larger tiles, if no value depends on where its tile ends."""
         return self if self._shared or not self.local else Passes(self.problem, shared=True)
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Turn each operation into a ufunc and its views."""
         operations, types = self._program.operations, self._program.types
         places = buffers_for(operations, types)
@@ -258,7 +261,11 @@ class Passes(Strategy):
         mixed = around.dtype != self.working
         others = [buffers[place] for place in buffers if place != places[-1]]
         spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
-        return [Part(0, self.rows, compute, crops[2], around, None if mixed else direct, spare)]
+        return [
+            OutputRows(
+                0, self.rows, compute, crops[2], around, None if mixed else direct, spare
+            )
+        ]
 
     def _operands(
         self, operation: Operation, values: dict[int, Values], pitch: int
@@ -290,8 +297,8 @@ def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
     values = max(fitting, _LEAST_VALUES)
     # Tall kernels take narrow tiles, so that at most a third of the rows is halo.
     most = min(_ROW, max(values // (3 * halo + 1), _SHORT_ROW))
-    columns = spread(width, max(most // channels, 1))
-    row = reach(problem.window.columns, columns) * channels
+    columns = even_tile(width, max(most // channels, 1))
+    row = input_extent(problem.window.columns, columns) * channels
     rows = max(1, min(height, values // row - halo))
     pieces = -(-height // rows)
     # Two threads have the same to do if tiles are alike, and their number is even.

@@ -8,7 +8,14 @@ from convcli.engine.blas import UNPACKED, call_cost, frozen, transfer_cost
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, looks_at_all, spread
+from convcli.engine.strategies.base import (
+    Method,
+    OutputRows,
+    Strategy,
+    Values,
+    even_tile,
+    looks_at_all,
+)
 
 _COLUMNS = 4096
 _TILE_BYTES = 2**20
@@ -64,17 +71,17 @@ class Pointwise(Strategy):
         self._together = -(-self.columns // -(-self.columns // most))
         self.columns = -(-self.columns // self._together) * self._together
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the matrices of each part, panel by panel."""
         row = self.columns * self.outputs
-        together = spread(self.rows, max(1, _PART_BYTES // (row * self.working.itemsize)))
+        together = even_tile(self.rows, max(1, _PART_BYTES // (row * self.working.itemsize)))
         total = scratch.take("pointwise.total", (together, row), self.working)
         return [
             self._part(tile, total[: self.rows - first], first)
             for first in range(0, self.rows, together)
         ]
 
-    def _part(self, tile: Values, total: Values, first: int) -> Part:
+    def _part(self, tile: Values, total: Values, first: int) -> OutputRows:
         rows = len(total)
         panels = [
             (self._pixels(tile, first, rows, channel, len(panel)), panel, at)
@@ -86,7 +93,7 @@ class Pointwise(Strategy):
             for pixels, panel, at in panels:
                 np.matmul(pixels, panel, out=results[..., at : at + panel.shape[1]])
 
-        return Part(first, rows, functools.partial(direct, total), total, direct=direct)
+        return OutputRows(first, rows, functools.partial(direct, total), total, direct=direct)
 
     def _pixels(self, tile: Values, first: int, rows: int, channel: int, inputs: int) -> Values:
         """Return the input of some rows, shape (rows, products, pixels, I/groups)."""
@@ -102,5 +109,5 @@ def _size(problem: Problem) -> tuple[int, int]:
     height, width, outputs = problem.result_shape
     down, across = problem.window.stride
     pixel = (down * across * problem.shape[2] + outputs) * problem.natural_working.itemsize
-    columns = spread(width, max(1, min(_COLUMNS, _TILE_BYTES // pixel)))
-    return spread(height, max(1, _TILE_BYTES // (pixel * columns))), columns
+    columns = even_tile(width, max(1, min(_COLUMNS, _TILE_BYTES // pixel)))
+    return even_tile(height, max(1, _TILE_BYTES // (pixel * columns))), columns

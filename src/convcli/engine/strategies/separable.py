@@ -16,7 +16,7 @@ from convcli.engine.blas import transform_refusal, transform_working, whole_agai
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
 
 _MOST_RANK = 3
 """A kernel of higher rank is as fast dense."""
@@ -80,14 +80,14 @@ class Separable(Strategy):
         tall = (self.rows + problem.window.rows.extent) * self.working.itemsize * self.channels
         room = _TILE_BYTES // tall - problem.window.columns.extent
         most = max(_COLUMNS // self.channels, 1)
-        self.columns = spread(width, min(max(room, _NARROW), most))
+        self.columns = even_tile(width, min(max(room, _NARROW), most))
         self._chunk = min(self.rows, _CHUNK)
         self._factors = [
             (_Column(column, self.working), _Row(row, self.channels, self.working))
             for column, row in _factors(weights.astype(np.float64), problem.kernel.rank)
         ]
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the products of each chunk of rows."""
         pitch = tile.shape[1]
         room = max(row.room(self._chunk * pitch) for _, row in self._factors)
@@ -100,7 +100,9 @@ class Separable(Strategy):
             for y in range(0, self.rows, self._chunk)
         ]
 
-    def _part(self, tile: Values, first: int, rows: int, buffers: Sequence[Values]) -> Part:
+    def _part(
+        self, tile: Values, first: int, rows: int, buffers: Sequence[Values]
+    ) -> OutputRows:
         pitch = tile.shape[1]
         middle, result, total = buffers
         source = tile.reshape(-1)[first * pitch :]
@@ -122,7 +124,7 @@ class Separable(Strategy):
                     np.add(total[:size], result[:size], out=total[:size])
             whole_again(self.problem, crop)
 
-        return Part(first, rows, compute, crop, total[:size])
+        return OutputRows(first, rows, compute, crop, total[:size])
 
 
 _Product = tuple[Values, Values, Values]

@@ -9,7 +9,7 @@ import numpy as np
 from convcli.engine.buffers import Scratch
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
 
 _TILE_BYTES = 2**19
 """Padded input, and accumulators, of one tile: what a common L2 cache holds with room."""
@@ -52,11 +52,11 @@ class Taps(Strategy):
         weights, self.divisor = problem.exact_weights
         self._weights = weights.astype(self.working)
         height, width, outputs = problem.result_shape
-        self.columns = spread(width, _COLUMNS)
+        self.columns = even_tile(width, _COLUMNS)
         row = self.columns * max(problem.shape[2], outputs) * self.working.itemsize
         self.rows = max(1, min(height, _TILE_BYTES // row))
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make a view of the tile for each tap."""
         channels = self.problem.shape[2]
         padded = tile.reshape(tile.shape[0], -1, channels, copy=False)
@@ -74,7 +74,7 @@ class Taps(Strategy):
             for view, tap in views:
                 np.add(total, self._weighted(view, tap, product), out=total)
 
-        return [Part(0, self.rows, compute, total.reshape(self.rows, -1))]
+        return [OutputRows(0, self.rows, compute, total.reshape(self.rows, -1))]
 
     def _shifted(self, padded: Values, row: int, column: int) -> Values:
         """Return the values under one tap, shape (rows, columns, C)."""

@@ -9,16 +9,16 @@ from convcli.engine.blas import (
     call_cost,
     frozen,
     pitch,
+    round_up,
     transfer_cost,
     transform_refusal,
     transform_working,
-    up,
     whole_again,
 )
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, Part, Strategy, Values, spread
+from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
 
 # F(4, 3): Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
 # section 4.3: the points 0, ±1, ±2 and infinity.
@@ -99,9 +99,9 @@ class RowWinograd(Strategy):
         self.problem = problem
         self.working = transform_working(problem)
         height, width, _ = problem.result_shape
-        self.rows = spread(height, _ROWS, _TOGETHER)
-        self.columns = spread(width, _columns(problem))
-        self._wide = up(self.columns + _TAPS - 1, _TAPS)
+        self.rows = even_tile(height, _ROWS, _TOGETHER)
+        self.columns = even_tile(width, _columns(problem))
+        self._wide = round_up(self.columns + _TAPS - 1, _TAPS)
         weights, self.divisor = problem.exact_weights
         planes = np.einsum("ta,oiab->tbio", _FILTER, weights)
         filters = planes.reshape(_PLANES, _TAPS * weights.shape[1], weights.shape[0])
@@ -113,7 +113,7 @@ class RowWinograd(Strategy):
         """Pixels in threes."""
         return (self.rows + _TAPS - 1, pitch(self._wide * self.channels, self.working))
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[Part]:
+    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the windows, in three phases, and the planes that they go to."""
         wide, inputs, outputs = self._wide, self.channels, self.outputs
         apart = pitch(wide * inputs, self.working)
@@ -135,7 +135,7 @@ class RowWinograd(Strategy):
             whole_again(self.problem, np.matmul(self._output, products, out=target))
 
         return [
-            Part(
+            OutputRows(
                 first,
                 _TOGETHER,
                 functools.partial(direct, rows, total),

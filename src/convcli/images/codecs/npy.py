@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convcli.errors import ImageError
 from convcli.images.formats import NPY
 from convcli.images.picture import Document, Picture
-from convcli.images.policy import Counter, Reading
+from convcli.images.policy import Counter, ReadPolicy
 
 _DIMENSIONS = (2, 3)
 _HEADERS = {
@@ -41,7 +41,7 @@ def is_array(prefix: bytes) -> bool:
     return prefix.startswith(npy.MAGIC_PREFIX)
 
 
-def read_array(file: BinaryIO, label: str, reading: Reading) -> Document:
+def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Document:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C).
 
     Parameters
@@ -50,7 +50,7 @@ def read_array(file: BinaryIO, label: str, reading: Reading) -> Document:
         At its beginning; it can seek.
     label : str
         What messages call it.
-    reading : Reading
+    reading : ReadPolicy
         The limits.
 
     Returns

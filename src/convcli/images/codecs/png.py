@@ -25,7 +25,7 @@ _MEMORY = 9
 _MODULUS = 65_521
 
 
-class Part(Record):
+class CompressedPart(Record):
     """A compressed part.
 
     Attributes
@@ -50,7 +50,7 @@ def part_of(
     *,
     dictionary: bytes = b"",
     last: bool = True,
-) -> Part:
+) -> CompressedPart:
     """Compress one part.
 
     Parameters
@@ -70,10 +70,10 @@ def part_of(
         found.append(encoder.compress(block.data))
         checksum, length = zlib.adler32(block.data, checksum), length + block.nbytes
     found.append(encoder.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
-    return Part(b"".join(found), checksum, length)
+    return CompressedPart(b"".join(found), checksum, length)
 
 
-def stream_of(parts: Iterable[Part]) -> bytes:
+def stream_of(parts: Iterable[CompressedPart]) -> bytes:
     """Join parts to a stream.
 
     Examples
@@ -92,7 +92,7 @@ def stream_of(parts: Iterable[Part]) -> bytes:
     return b"".join((*pieces, struct.pack(">I", checksum)))
 
 
-def _joined(before: int, part: Part) -> int:
+def _joined(before: int, part: CompressedPart) -> int:
     """Return Adler-32 of what two checksums are of: a sum, and the sum of its steps."""
     low, high = before & 0xFFFF, before >> 16
     more, steps = part.checksum & 0xFFFF, part.checksum >> 16
@@ -203,7 +203,9 @@ def _chosen(first: NDArray[np.bool_], one: Bytes, other: Bytes) -> Bytes:
     return chosen
 
 
-_Each: TypeAlias = Callable[[Callable[[int], Part], Sequence[int]], Iterable[Part]]
+_Each: TypeAlias = Callable[
+    [Callable[[int], CompressedPart], Sequence[int]], Iterable[CompressedPart]
+]
 """`map`, or what does the same on threads."""
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -331,7 +333,9 @@ def _each(size: int, threads: int) -> _Each:
     return map if threads == 1 or size < _LEAST_SHARED else pool(threads).map
 
 
-def _parts(picture: Picture, level: int, strategy: int, each: _Each) -> Iterable[Part]:
+def _parts(
+    picture: Picture, level: int, strategy: int, each: _Each
+) -> Iterable[CompressedPart]:
     """Compress the rows, a segment at a time."""
     size, height = row_bytes(picture), picture.shape[0]
     rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
@@ -339,7 +343,9 @@ def _parts(picture: Picture, level: int, strategy: int, each: _Each) -> Iterable
     return each(functools.partial(_segment, picture, level, strategy, rows), starts)
 
 
-def _segment(picture: Picture, level: int, strategy: int, rows: int, start: int) -> Part:
+def _segment(
+    picture: Picture, level: int, strategy: int, rows: int, start: int
+) -> CompressedPart:
     """Compress some rows, which may repeat what stands in the rows before."""
     before, stop = b"", start + rows
     if strategy != zlib.Z_RLE and start:

@@ -10,7 +10,7 @@ from PIL import ExifTags, ImageFile, TiffImagePlugin
 from convcli.errors import ImageError
 from convcli.images.frames import NOT_READ, with_alpha
 from convcli.images.picture import Document, Picture
-from convcli.images.policy import Counter, Reading, completed
+from convcli.images.policy import Counter, ReadPolicy, completed
 
 _PAIR = 2
 _DEFLATE = (8, 32946)
@@ -105,7 +105,7 @@ def _strips(file: BinaryIO, tags: Any, wanted: int) -> bytes:
     return b"".join(parts)
 
 
-def open_deep_tiff(file: BinaryIO, label: str, reading: Reading) -> Document | None:
+def open_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Document | None:
     """Read a TIFF of float colours or of 16 bits with alpha, which Pillow does not know.
 
     Returns

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import KernelError
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, WeightLayout
 
 _DIMENSIONS = (2, 3, 4)
 _ONE_FILTER = 3
@@ -26,7 +26,7 @@ def kernel_of_array(
     weights: NDArray[np.generic],
     bias: NDArray[np.generic] | None,
     name: str,
-    layout: Layout = Layout.OIHW,
+    layout: WeightLayout = WeightLayout.OIHW,
 ) -> Kernel:
     """Return the kernel that an array holds.
 
@@ -38,7 +38,7 @@ def kernel_of_array(
         One number, or one a filter.
     name : str
         The array's name.
-    layout : Layout
+    layout : WeightLayout
         Order of the axes of a bank.
 
     Raises
@@ -106,7 +106,7 @@ def _reading() -> Iterator[None]:
         raise KernelError(f"not a readable NumPy file ({reason}): write it again") from None
 
 
-def _read_npy(path: Path, name: str, layout: Layout) -> Kernel:
+def _read_npy(path: Path, name: str, layout: WeightLayout) -> Kernel:
     if name:
         fail("", f"a .npy holds one array, got ::{name}", f"drop ::{name}")
     with _reading(), path.open("rb") as file:
@@ -145,7 +145,7 @@ def _member(archive: zipfile.ZipFile, item: str) -> Tensor:
         return _claimed(file, item.removesuffix(".npy"))
 
 
-def _read_npz(path: Path, name: str, layout: Layout) -> Kernel:
+def _read_npz(path: Path, name: str, layout: WeightLayout) -> Kernel:
     tensors = _all(path)
     usable = [tensor for tensor in tensors if len(tensor.shape) in _DIMENSIONS]
     named = [tensor for tensor in tensors if tensor.name == name]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convcli.errors import KernelError
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout, Weights
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, WeightLayout, Weights
 from convcli.values import Record
 
 MOST_BYTES = 40 * MAX_WEIGHTS
@@ -83,7 +83,7 @@ class ArrayFormat(Record):
     name: str
     about: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, str, Layout], Kernel]
+    read: Callable[[Path, str, WeightLayout], Kernel]
     tensors: Callable[[Path], list[Tensor]] | None
     write: Callable[[Kernel], bytes] | None
 

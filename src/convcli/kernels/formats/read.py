@@ -22,7 +22,7 @@ from convcli.kernels.formats.safetensors import SAFETENSORS
 from convcli.kernels.formats.source import NUMPY, TORCH
 from convcli.kernels.formats.svg import SVG
 from convcli.kernels.formats.vips import VIPS
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Layout
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, WeightLayout
 from convcli.values import Record
 
 PREFIX = "image:"
@@ -206,14 +206,14 @@ def parse_kernel(
     return Kernel(kernel.weights, kernel.bias or None, title, kernel.description)
 
 
-def read_kernel(path: str | Path, layout: Layout = Layout.OIHW) -> Kernel:
+def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
     """Read a kernel from a file; its format is known by the suffix or by its text.
 
     Parameters
     ----------
     path : str or Path
         The file, of an array in it ``FILE::NAME``, or ``image:FILE``.
-    layout : Layout
+    layout : WeightLayout
         Order of the axes of banks in files of arrays.
 
     Returns
@@ -239,7 +239,7 @@ def read_kernel(path: str | Path, layout: Layout = Layout.OIHW) -> Kernel:
     return _read_text(form, Path(file))
 
 
-def _read_array(form: ArrayFormat, path: Path, tensor: str, layout: Layout) -> Kernel:
+def _read_array(form: ArrayFormat, path: Path, tensor: str, layout: WeightLayout) -> Kernel:
     try:
         with path.open("rb"):
             return form.read(path, tensor, layout)

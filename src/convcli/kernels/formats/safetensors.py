@@ -10,13 +10,13 @@ import numpy as np
 from convcli.errors import KernelError
 from convcli.kernels.formats.arrays import bias_name, check_dimensions, chosen, kernel_of_array
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import Kernel, Layout
+from convcli.kernels.kernel import Kernel, WeightLayout
 
 _BANK = 4
 _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
 
 
-def _read(path: Path, name: str, layout: Layout) -> Kernel:
+def _read(path: Path, name: str, layout: WeightLayout) -> Kernel:
     with _opened(path) as file:
         tensors = _all(file)
         banks = [tensor for tensor in tensors if len(tensor.shape) == _BANK]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.kernels.operator import Combine
-from convcli.lessons.explain.explanation import Explanation, Part, Plane, meaning_of
+from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane, meaning_of
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight
 
@@ -41,7 +41,7 @@ def facts_of(one: Explanation) -> list[tuple[str, Facts]]:
     return [*answers, ("together", [("looks at", _looks_at(one)), combined, *last])]
 
 
-def arithmetic(part: Part) -> Facts:
+def arithmetic(part: KernelAnswer) -> Facts:
     """Return how a kernel's answer comes about."""
     facts = [("sum", short(part.total))]
     answer = part.total
@@ -55,7 +55,7 @@ def arithmetic(part: Part) -> Facts:
     return facts
 
 
-def _colour(part: Part) -> str:
+def _colour(part: KernelAnswer) -> str:
     if part.is_unseen:
         return "0: there is nothing to see here"
     return f"{short(part.total)} / {short(part.seen or 1)} = {short(part.colour)}"
@@ -84,7 +84,7 @@ def _value(one: Explanation) -> Facts:
     return facts
 
 
-def _similarity(part: Part) -> Facts:
+def _similarity(part: KernelAnswer) -> Facts:
     cosine = "" if part.cosine is None else f"cosine {two_places(part.cosine)}, "
     facts = [("means", f"{cosine}{part.meaning}")]
     centred = part.centred_cosine
@@ -256,7 +256,7 @@ def _lines(one: Explanation) -> list[str]:
     return [*answers, f"{one.combine.value} {combination(one)}{steps}", _notes(one)]
 
 
-def _sums(part: Part) -> list[str]:
+def _sums(part: KernelAnswer) -> list[str]:
     """Return the arithmetic on one line, or on two where there is an opacity."""
     words = [f"{name} {text.partition(':')[0]}" for name, text in arithmetic(part)]
     words[0] = words[0].replace("sum", "sum of the products")
@@ -265,7 +265,7 @@ def _sums(part: Part) -> list[str]:
     return ["; ".join(words[:2]), "; ".join(words[2:])]
 
 
-def _meaning(part: Part) -> str:
+def _meaning(part: KernelAnswer) -> str:
     return (
         f"{'' if part.cosine is None else f'cosine {two_places(part.cosine)}, '}{part.meaning}"
     )

@@ -15,7 +15,7 @@ from convcli.kernels.operator import Combine, Operator
 from convcli.lessons.explain.explanation import (
     Explanation,
     Grid,
-    Part,
+    KernelAnswer,
     Plane,
     steps_between,
     together,
@@ -62,7 +62,7 @@ def explain(
     applied = filter_picture(picture, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = picture.gray() if options.gray else picture
-    weighted = applied.report.alpha_way == Alpha.PREMULTIPLY.value
+    weighted = applied.report.alpha_policy == Alpha.PREMULTIPLY.value
     slide = window(operand.size, options.stride, options.padding, options.dilation)
     view = _view(source, slide, at, options.border, weighted=weighted)
     count = applied.values.shape[2]
@@ -169,7 +169,7 @@ def _explained(
         steps=steps_between(raw, value, mapping, picture.white, report),
         value=value,
         white=picture.white,
-        alpha=report.alpha_way,
+        alpha=report.alpha_policy,
         opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
     )
 
@@ -181,12 +181,12 @@ def _name(channel: int, channels: int) -> str:
     return _COLOURS[channel] if channels == len(_COLOURS) else f"channel {channel}"
 
 
-def _part(kernel: Kernel, view: _View, channel: int) -> Part:
+def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
     opacity = None
     # Where a kernel sums to 0 its answer is not divided: the opacity would be 0.
     if view.opacity is not None and not kernel.is_zero_sum:
         opacity = _plane(None, "opacity", view.opacity, kernel.weights)
-    return Part(
+    return KernelAnswer(
         kernel=kernel.name,
         weights_sum=float(kernel.sums[channel if kernel.is_bank else 0]),
         planes=_planes(kernel, view.patch, channel),

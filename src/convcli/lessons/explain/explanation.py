@@ -41,7 +41,7 @@ class Plane(Record):
     products: Grid
 
 
-class Part(Record, kw_only=True):
+class KernelAnswer(Record, kw_only=True):
     """The answer of one kernel.
 
     Attributes
@@ -181,7 +181,7 @@ class Explanation(Record, kw_only=True):
         Which taps look at padding.
     border : str
         What the padding holds.
-    parts : tuple of Part
+    parts : tuple of KernelAnswer
         The answers of the kernels: one, or those of an operator.
     combine : Combine or None
         How several answers become one.
@@ -208,7 +208,7 @@ class Explanation(Record, kw_only=True):
     columns: tuple[int, ...]
     padded: NDArray[np.bool_]
     border: str
-    parts: tuple[Part, ...]
+    parts: tuple[KernelAnswer, ...]
     combine: Combine | None
     raw: float
     range: str

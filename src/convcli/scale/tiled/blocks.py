@@ -7,9 +7,9 @@ import numpy as np
 
 from convcli.engine.planner import Plan
 from convcli.pipeline.options import Range
-from convcli.pipeline.steps import Stage
+from convcli.pipeline.steps import PlannedStep
 from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.work import Work
+from convcli.scale.tiled.work import TiledWork
 from convcli.scale.tiled.zarr import ZarrSource
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
@@ -73,13 +73,13 @@ class Blocks(Record, kw_only=True):
 
 
 def blocks_for(
-    work: Work, chunk: tuple[int, int], jobs: int, memory: int | None = None
+    work: TiledWork, chunk: tuple[int, int], jobs: int, memory: int | None = None
 ) -> Blocks:
     """Cut the result of some work into blocks.
 
     Parameters
     ----------
-    work : Work
+    work : TiledWork
         What is done.
     chunk : (int, int)
         Rows and columns of the output's tiles: a block has whole ones.
@@ -102,7 +102,7 @@ def blocks_for(
     return min(fitting, key=lambda one: (_waste(work, one) + jobs / one.count, one.nbytes))
 
 
-def chunks_of(work: Work) -> Blocks:
+def chunks_of(work: TiledWork) -> Blocks:
     """Cut the picture itself into blocks of whole chunks, about as large as its tiles."""
     rows, columns, _ = work.source.shape
     down, across = work.source.chunk
@@ -115,11 +115,11 @@ def _lengths(size: int, chunk: int) -> list[int]:
     return [*lengths, -(-size // chunk) * chunk]
 
 
-def _blocks(work: Work, shape: tuple[int, int]) -> Blocks:
+def _blocks(work: TiledWork, shape: tuple[int, int]) -> Blocks:
     size = work.shape[:2]
     wanted = (min(shape[0], size[0]), min(shape[1], size[1]))
     nbytes, read = _walk(work, wanted)
-    jump = np.prod([stage.problem.window.stride for stage in work.course.stages], axis=0)
+    jump = np.prod([stage.problem.window.stride for stage in work.pipeline.stages], axis=0)
     halo = (read[0] - wanted[0] * int(jump[0]), read[1] - wanted[1] * int(jump[1]))
     return Blocks(
         size=(size[0], size[1]),
@@ -129,19 +129,19 @@ def _blocks(work: Work, shape: tuple[int, int]) -> Blocks:
     )
 
 
-def _walk(work: Work, wanted: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+def _walk(work: TiledWork, wanted: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     """Return the bytes of a block, and how much of the picture it reads: from the end up."""
-    course, source = work.course, work.source
+    pipeline, source = work.pipeline, work.source
     rows, columns = wanted
     samples = work.channels + source.alpha
     # The block itself, and once more as it is encoded.
     nbytes = 2 * rows * columns * samples * work.dtype.itemsize
-    for stage in reversed(course.stages):
-        floats = 0 if stage is course.stages[-1] and course.is_streamed else 1
-        if course.options.direction and stage is course.stages[-1]:
+    for stage in reversed(pipeline.stages):
+        floats = 0 if stage is pipeline.stages[-1] and pipeline.is_streamed else 1
+        if pipeline.options.direction and stage is pipeline.stages[-1]:
             floats += _DIRECTION_FLOATS
         floats += (stage.combine is not None) + (
-            course.options.linear or not course.is_streamed
+            pipeline.options.linear or not pipeline.is_streamed
         )
         nbytes += rows * columns * stage.problem.outputs * _FLOAT * floats
         rows, columns = _read(stage, rows, columns)
@@ -152,7 +152,7 @@ def _walk(work: Work, wanted: tuple[int, int]) -> tuple[int, tuple[int, int]]:
     return nbytes + read, (rows, columns)
 
 
-def _read(stage: Stage, rows: int, columns: int) -> tuple[int, int]:
+def _read(stage: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
     """Return how many rows and columns of its input a step reads for a block."""
     lengths = []
     for axis, count in enumerate((rows, columns)):
@@ -168,9 +168,9 @@ def _tile(plan: Plan) -> tuple[int, int]:
     return (plan.strategy.rows, plan.strategy.columns)
 
 
-def _waste(work: Work, blocks: Blocks) -> float:
+def _waste(work: TiledWork, blocks: Blocks) -> float:
     """Estimate how much is computed and read, by how much is wanted."""
-    last = work.course.stages[-1].plans[0]
+    last = work.pipeline.stages[-1].plans[0]
     computed = read = 1.0
     for axis in (0, 1):
         whole = blocks.size[axis]
@@ -238,13 +238,13 @@ class Tiling(Record, kw_only=True):
 
 
 def tiling_for(
-    work: Work, target: str, jobs: int | None, memory: int | None, client: Any
+    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
 ) -> Tiling:
     """Decide on blocks and tiles.
 
     Parameters
     ----------
-    work : Work
+    work : TiledWork
         What is done.
     target : str
         The output's name.
@@ -256,16 +256,16 @@ def tiling_for(
         threads = max(1, sum(client.nthreads().values()))
     chunk = _chunk(work.source, work, target)
     return Tiling(
-        plans=tuple(plan for stage in work.course.stages for plan in stage.plans),
+        plans=tuple(plan for stage in work.pipeline.stages for plan in stage.plans),
         blocks=blocks_for(work, chunk, threads, memory),
         chunk=chunk,
         source_chunk=work.source.chunk,
-        passes=1 + (work.course.mapping in _WHOLE),
+        passes=1 + (work.pipeline.mapping in _WHOLE),
         jobs=threads,
     )
 
 
-def _chunk(source: Source, work: Work, target: str) -> tuple[int, int]:
+def _chunk(source: Source, work: TiledWork, target: str) -> tuple[int, int]:
     """Return the output's tiles: the input's, where they can be."""
     rows, columns = source.chunk
     if is_zarr(target):

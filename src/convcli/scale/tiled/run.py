@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from convcli.engine.store import Seen
+from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
 from convcli.pipeline.direction import weights_of
 from convcli.pipeline.options import Alpha, Options, Range
-from convcli.pipeline.range import settled
+from convcli.pipeline.range import finite_extent
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import legend_for
 from convcli.pipeline.steps import Operand
@@ -23,13 +23,13 @@ from convcli.scale.tiled.blocks import Blocks, Tiling, chunks_of, tiling_for
 from convcli.scale.tiled.source import Source, needed, uninterrupted
 from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
-from convcli.scale.tiled.work import Target, Work
+from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_zarr, local_path
 from convcli.values import replace
 
 Result = TypeVar("Result")
-Task = Callable[[Work, slice, slice], Result]
+Task = Callable[[TiledWork, slice, slice], Result]
 
 _AHEAD = 2
 """Blocks a thread that are handed out: results wait while the ones before are written."""
@@ -40,7 +40,7 @@ _PATIENCE = 60
 
 def each(
     task: Task[Result],
-    work: Work,
+    work: TiledWork,
     blocks: Blocks,
     *,
     jobs: int,
@@ -53,7 +53,7 @@ def each(
     ----------
     task : callable
         Takes the work and the rows and columns of a block; can be pickled.
-    work : Work
+    work : TiledWork
         What is computed; sent to each worker of a cluster once.
     blocks : Blocks
         The blocks.
@@ -82,7 +82,7 @@ def each(
     yield from _on_cluster(_lazily(task, sent, blocks), client, retries)
 
 
-def _kept(work: Work) -> Work:
+def _kept(work: TiledWork) -> TiledWork:
     return work
 
 
@@ -103,7 +103,9 @@ def _lazily(task: Task[Result], work: Any, blocks: Blocks) -> list[Any]:
     return tasks
 
 
-def _call(*, task: Task[Result], work: Work, blocks: Blocks, block_id: tuple[int, int]) -> Any:
+def _call(
+    *, task: Task[Result], work: TiledWork, blocks: Blocks, block_id: tuple[int, int]
+) -> Any:
     """Return what a task makes of a block, as the one element of an array of objects."""
     result = np.empty((1, 1), object)
     result[0, 0] = task(work, *blocks.at(*block_id))
@@ -242,12 +244,12 @@ def filter_large(
         with target_for(target, work, tiling.chunk, saving) as into:
             seen = run.write(work, into)
             opened.check_unchanged()
-    report = work.course.report(
+    report = work.pipeline.report(
         (*opened.shape[:2], 1 if options.wants_gray else opened.channels),
         work.shape,
-        settled(seen),
+        finite_extent(seen),
         alpha=opened.alpha,
-        legend=legend_for(work.course.mapping, settled(seen), options),
+        legend=legend_for(work.pipeline.mapping, finite_extent(seen), options),
         seconds=time.perf_counter() - started,
     )
     return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
@@ -286,19 +288,21 @@ class _Run:
         self._done = 0
         self._whole = tiling.blocks.size[0] * tiling.blocks.size[1] / 1e6
 
-    def prepared(self, work: Work) -> Work:
+    def prepared(self, work: TiledWork) -> TiledWork:
         """Look at all of the picture first, where pixels depend on all of it."""
         if _asks_for_opacity(work):
-            with self._each(Work.is_translucent, work, chunks_of(work), quiet=True) as looked:
+            with self._each(
+                TiledWork.is_translucent, work, chunks_of(work), quiet=True
+            ) as looked:
                 work = replace(work, translucent=any(looked))
         if self._tiling.passes > 1:
-            with self._each(Work.extent, work, self._tiling.blocks) as extents:
-                work = replace(work, known=sum(extents, Seen()))
+            with self._each(TiledWork.extent, work, self._tiling.blocks) as extents:
+                work = replace(work, known=sum(extents, ValueStats()))
         return work
 
-    def write(self, work: Work, into: Target) -> Seen:
+    def write(self, work: TiledWork, into: Target) -> ValueStats:
         """Compute and write all blocks."""
-        seen = Seen()
+        seen = ValueStats()
         with self._each(into.task, work, self._tiling.blocks) as blocks:
             for written in blocks:
                 for tile in written.tiles:
@@ -308,7 +312,7 @@ class _Run:
 
     @contextlib.contextmanager
     def _each(
-        self, task: Task[Any], work: Work, blocks: Blocks, *, quiet: bool = False
+        self, task: Task[Any], work: TiledWork, blocks: Blocks, *, quiet: bool = False
     ) -> Iterator[Iterator[Any]]:
         """Yield the results of a pass; at the end no thread works on it any more."""
         results = each(task, work, blocks, jobs=self._tiling.jobs, **self._cluster)
@@ -344,24 +348,24 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
     return contextlib.closing(opened)
 
 
-def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> Work:
-    work = Work(opened, tuple(kernels), replace(options, jobs=1))
+def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> TiledWork:
+    work = TiledWork(opened, tuple(kernels), replace(options, jobs=1))
     if options.direction:
         # Refused here, not by the first block.
-        weights_of(work.course.stages[-1], options)
+        weights_of(work.pipeline.stages[-1], options)
     return work
 
 
-def _asks_for_opacity(work: Work) -> bool:
+def _asks_for_opacity(work: TiledWork) -> bool:
     """Tell whether it matters if any pixel is translucent."""
     if not work.source.alpha or work.options.alpha is not Alpha.AUTO:
         return False
-    return replace(work, translucent=True).course.way.kind is Alpha.PREMULTIPLY
+    return replace(work, translucent=True).pipeline.way.kind is Alpha.PREMULTIPLY
 
 
-def _losses(work: Work) -> tuple[str, ...]:
+def _losses(work: TiledWork) -> tuple[str, ...]:
     """Say what was asked for and could not be."""
     wanted = work.options.range
-    if wanted is Range.AUTO or work.course.mapping is not None:
+    if wanted is Range.AUTO or work.pipeline.mapping is not None:
         return ()
     return (f"--range {wanted.value} is not used: the output holds raw floats",)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images.picture import Metadata
-from convcli.storage.urls import ABSENT, in_one_line, is_url
+from convcli.storage.urls import ABSENT, is_url, store_errors
 from convcli.values import Record
 
 
@@ -179,7 +179,7 @@ def faults(label: str) -> Iterator[None]:
 
 def _absence(label: str) -> contextlib.AbstractContextManager[None]:
     """Turn what a disk or a store raises into one line: what it holds is not looked at."""
-    return in_one_line(label, "read", ABSENT) if is_url(label) else _of_disk(label)
+    return store_errors(label, "read", ABSENT) if is_url(label) else _of_disk(label)
 
 
 @contextlib.contextmanager

@@ -11,13 +11,13 @@ from convcli.images.picture import Document, Metadata, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.maps import MAP, check_single
 from convcli.scale.tiled.tiff import tiff_target
-from convcli.scale.tiled.work import Target, Work
+from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
 from convcli.storage.urls import check_store, is_url, is_zarr
 
 
 def check_target(
-    work: Work, target: str, saving: Saving, max_pixels: int, kind: str | None
+    work: TiledWork, target: str, saving: Saving, max_pixels: int, kind: str | None
 ) -> None:
     """Check that a result can be written, before anything is computed.
 
@@ -31,7 +31,7 @@ def check_target(
     rows, columns, maps = work.shape
     if rows * columns > max(max_pixels, work.source.shape[0] * work.source.shape[1]):
         raise ImageError(
-            f"{work.course.stages[-1].name}: expected a result of at most {max_pixels:,} "
+            f"{work.pipeline.stages[-1].name}: expected a result of at most {max_pixels:,} "
             f"pixels, got {rows * columns:,}: use less padding, or raise --max-pixels"
         )
     if work.options.colormap is not None:
@@ -57,12 +57,12 @@ def check_target(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"
         )
-    promised = Picture(np.zeros((1, 1, work.channels), work.course.depth.dtype))
+    promised = Picture(np.zeros((1, 1, work.channels), work.pipeline.depth.dtype))
     check_format(Document((promised,)), target, "TIFF", saving)
 
 
 def target_for(
-    target: str, work: Work, chunk: tuple[int, int], saving: Saving
+    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
 ) -> contextlib.AbstractContextManager[Target]:
     """Return what blocks are written to; the output is complete or absent.
 
@@ -70,7 +70,7 @@ def target_for(
     ----------
     target : str
         Its path or URL: checked.
-    work : Work
+    work : TiledWork
         What is written.
     chunk : (int, int)
         Rows and columns of its tiles.
@@ -86,14 +86,14 @@ def target_for(
         tile=chunk,
         channels=channels,
         alpha=work.source.alpha,
-        depth=work.course.depth,
+        depth=work.pipeline.depth,
         paged=channels not in (1, 3),
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
     )
     return tiff_target(target, layout, Metadata() if saving.strip else work.source.metadata)
 
 
-def _is_flat(work: Work) -> bool:
+def _is_flat(work: TiledWork) -> bool:
     """Tell whether an array has no axis for channels: of one, unless the input has the axis."""
     alone = work.channels == 1 and not work.source.alpha
     return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)

@@ -16,7 +16,7 @@ from convcli.images.codecs.tiff import TiledTiff, TileLayout, encoded_tiles
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
 from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
-from convcli.scale.tiled.work import Target, Work, Written
+from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
@@ -430,7 +430,7 @@ class TiffTiles(Record):
 
     layout: TileLayout
 
-    def __call__(self, work: Work, rows: slice, columns: slice) -> Written:
+    def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block, and return its tiles."""
         part = work.part(rows, columns)
         tiles = encoded_tiles(part.values, part.alpha, (rows.start, columns.start), self.layout)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan
-from convcli.engine.store import Seen, ValueRange
+from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.tiles import Block
 from convcli.engine.worker import run
 from convcli.images.codecs.tiff import EncodedTile
@@ -27,9 +27,9 @@ from convcli.pipeline.alpha import (
 from convcli.pipeline.colormaps import colored
 from convcli.pipeline.direction import directed
 from convcli.pipeline.options import Alpha, Options
-from convcli.pipeline.pipeline import Course, course_for, prepared, working_pixels
+from convcli.pipeline.pipeline import Pipeline, pipeline_for, prepared, working_pixels
 from convcli.pipeline.range import extent, mapped, rescaled
-from convcli.pipeline.steps import Operand, Stage
+from convcli.pipeline.steps import Operand, PlannedStep
 from convcli.scale.tiled.source import Source, Values
 from convcli.values import Record, replace
 
@@ -55,7 +55,7 @@ class Field(abc.ABC):
         return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
 
 
-class Stored(Field):
+class FileField(Field):
     """The samples of a file."""
 
     def __init__(self, source: Source) -> None:
@@ -66,7 +66,7 @@ class Stored(Field):
         return self._source.read(rows, columns)
 
 
-class Changed(Field):
+class PixelwiseField(Field):
     """Another field, of which each pixel is changed on its own."""
 
     def __init__(self, field: Field, change: Callable[[Values], Values]) -> None:
@@ -77,11 +77,11 @@ class Changed(Field):
         return self._change(self._field.part(rows, columns))
 
 
-class Answer(Field):
+class StepField(Field):
     """What a step of a chain answers to another field."""
 
     def __init__(
-        self, field: Field, stage: Stage, after: Callable[[Values], Values] | None = None
+        self, field: Field, stage: PlannedStep, after: Callable[[Values], Values] | None = None
     ) -> None:
         self._field, self._stage, self._after = field, stage, after
 
@@ -96,7 +96,7 @@ class Answer(Field):
 
     def pixels(
         self, rows: slice, columns: slice, dtype: np.dtype[Any], how: ValueRange | None
-    ) -> tuple[Values, Seen]:
+    ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels, and what was seen of the raw values."""
         ((plan, block, values),) = self._fed(rows, columns)
         result = result_array(_shape(plan, block), dtype)
@@ -145,7 +145,7 @@ def _runs(places: Places) -> Iterator[slice]:
 _COLOURS = 3
 
 
-class Part(Record):
+class ComputedBlock(Record):
     """A block of the result.
 
     Attributes
@@ -154,16 +154,16 @@ class Part(Record):
         Pixels, or raw floats.
     alpha : ndarray, shape (rows, columns), or None
         Their opacity.
-    seen : Seen
+    seen : ValueStats
         Of the raw values.
     """
 
     values: Values
     alpha: Values | None
-    seen: Seen
+    seen: ValueStats
 
 
-class Work(Record, cached=True):
+class TiledWork(Record, cached=True):
     """A picture, and what is to be done to it. It can be pickled.
 
     Attributes
@@ -176,7 +176,7 @@ class Work(Record, cached=True):
         How; of one thread a block.
     translucent : bool
         Whether any pixel is not fully opaque.
-    known : Seen or None
+    known : ValueStats or None
         The extent of all raw values, where pixels depend on it.
     """
 
@@ -184,7 +184,7 @@ class Work(Record, cached=True):
     kernels: tuple[Operand, ...]
     options: Options
     translucent: bool = False
-    known: Seen | None = None
+    known: ValueStats | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is planned: another process plans the same."""
@@ -192,16 +192,16 @@ class Work(Record, cached=True):
         return {name: self.__dict__[name] for name in names}
 
     @cached_property
-    def course(self) -> Course:
+    def pipeline(self) -> Pipeline:
         """What filtering does: decided for the whole picture."""
         sample = self._sample
         pixels = self._virtual(working_pixels(sample, self.options))
-        return course_for(sample, pixels, self.kernels, self.options)
+        return pipeline_for(sample, pixels, self.kernels, self.options)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Of the result (H', W', C), alpha and the colours of a map not counted."""
-        rows, columns, channels = self.course.stages[-1].problem.result_shape
+        rows, columns, channels = self.pipeline.stages[-1].problem.result_shape
         return (rows, columns, _COLOURS if self.options.direction else channels)
 
     @property
@@ -212,39 +212,43 @@ class Work(Record, cached=True):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the result."""
-        if self.course.mapping is None:
-            return self.course.stages[-1].problem.result
-        return self.course.depth.dtype
+        if self.pipeline.mapping is None:
+            return self.pipeline.stages[-1].problem.result
+        return self.pipeline.depth.dtype
 
-    def part(self, rows: slice, columns: slice) -> Part:
+    def part(self, rows: slice, columns: slice) -> ComputedBlock:
         """Compute a block of the result, bit for bit as it is in the whole."""
         part = self._uncoloured(rows, columns)
         if self.options.colormap is None:
             return part
         return replace(part, values=colored(part.values[..., 0], self.options.colormap))
 
-    def _uncoloured(self, rows: slice, columns: slice) -> Part:
-        course = self.course
+    def _uncoloured(self, rows: slice, columns: slice) -> ComputedBlock:
+        pipeline = self.pipeline
         if self.options.direction:
-            answers = self._answer(course.stages).answers(rows, columns)
+            answers = self._answer(pipeline.stages).answers(rows, columns)
             shape = (rows.stop - rows.start, columns.stop - columns.start)
-            values, seen = directed(answers, shape, course, self.known)
-            return Part(values, self._opacity(rows, columns), seen)
-        if course.is_streamed:
-            answer = self._answer(course.stages)
-            values, seen = answer.pixels(rows, columns, course.depth.dtype, course.stored_as)
-            return Part(values, self._opacity(rows, columns), seen)
+            values, seen = directed(answers, shape, pipeline, self.known)
+            return ComputedBlock(values, self._opacity(rows, columns), seen)
+        if pipeline.is_streamed:
+            answer = self._answer(pipeline.stages)
+            values, seen = answer.pixels(
+                rows, columns, pipeline.depth.dtype, pipeline.stored_as
+            )
+            return ComputedBlock(values, self._opacity(rows, columns), seen)
         raw, alpha = self._raw(rows, columns)
-        values, seen = mapped(course.lit(raw), course.mapping, course.depth, self.known)
-        return Part(values, course.opacity(alpha), seen)
+        values, seen = mapped(
+            pipeline.to_display(raw), pipeline.mapping, pipeline.depth, self.known
+        )
+        return ComputedBlock(values, pipeline.alpha_at_depth(alpha), seen)
 
-    def extent(self, rows: slice, columns: slice) -> Seen:
+    def extent(self, rows: slice, columns: slice) -> ValueStats:
         """Return the extent of a block's raw values."""
-        course = self.course
+        pipeline = self.pipeline
         if self.options.direction:
-            raw = self._answer(course.stages).part(rows, columns)
-            return extent(rescaled(raw, course.source_depth, course.depth))
-        return extent(course.lit(self._raw(rows, columns)[0]))
+            raw = self._answer(pipeline.stages).part(rows, columns)
+            return extent(rescaled(raw, pipeline.source_depth, pipeline.depth))
+        return extent(pipeline.to_display(self._raw(rows, columns)[0]))
 
     def is_translucent(self, rows: slice, columns: slice) -> bool:
         """Tell whether any pixel of a rectangle of the picture is not fully opaque."""
@@ -252,45 +256,45 @@ class Work(Record, cached=True):
 
     def _raw(self, rows: slice, columns: slice) -> tuple[Values, Values | None]:
         """Return raw colours and their opacity, on the scale of the picture."""
-        course = self.course
-        if course.way.is_apart or not self.source.alpha:
-            values = self._answer(course.stages).part(rows, columns)
+        pipeline = self.pipeline
+        if pipeline.way.is_apart or not self.source.alpha:
+            values = self._answer(pipeline.stages).part(rows, columns)
             return values, self._unscaled_opacity(rows, columns)
         seen = self._weighed(self._sample)
-        field: Field = Changed(Stored(self.source), self._weigh)
-        for step in weighed_stages(course.stages, self._virtual(seen), self.options):
-            field = Answer(field, step.stage, step.evened)
+        field: Field = PixelwiseField(FileField(self.source), self._weigh)
+        for step in weighed_stages(pipeline.stages, self._virtual(seen), self.options):
+            field = StepField(field, step.stage, step.evened)
         values = field.part(rows, columns)
-        if filters_opacity(course.stages):
+        if filters_opacity(pipeline.stages):
             return parted(values, self._sample.white)
         return values, self._under_the_middle(rows, columns)
 
-    def _answer(self, stages: tuple[Stage, ...]) -> Answer:
-        field: Field = Changed(Stored(self.source), self._working)
+    def _answer(self, stages: tuple[PlannedStep, ...]) -> StepField:
+        field: Field = PixelwiseField(FileField(self.source), self._working)
         for stage in stages[:-1]:
-            field = Answer(field, stage)
-        return Answer(field, stages[-1])
+            field = StepField(field, stage)
+        return StepField(field, stages[-1])
 
     def _opacity(self, rows: slice, columns: slice) -> Values | None:
-        return self.course.opacity(self._unscaled_opacity(rows, columns))
+        return self.pipeline.alpha_at_depth(self._unscaled_opacity(rows, columns))
 
     def _unscaled_opacity(self, rows: slice, columns: slice) -> Values | None:
         """Return the opacity where it does not depend on the colours."""
         if not self.source.alpha:
             return None
-        if self.course.way.kind is not Alpha.FILTER:
+        if self.pipeline.way.kind is not Alpha.FILTER:
             return self._under_the_middle(rows, columns)
-        field: Field = Changed(Stored(self.source), self._alpha)
+        field: Field = PixelwiseField(FileField(self.source), self._alpha)
         one = self._virtual(
             self._alpha(np.zeros((1, 1, self.source.shape[2]), self.source.dtype))
         )
-        for stage in fitted(self.course.stages, one, self.options):
-            field = Answer(field, stage)
+        for stage in fitted(self.pipeline.stages, one, self.options):
+            field = StepField(field, stage)
         return field.part(rows, columns)[..., 0]
 
     def _under_the_middle(self, rows: slice, columns: slice) -> Values:
         down, across = middles(
-            self.course.stages,
+            self.pipeline.stages,
             range(rows.start, rows.stop),
             range(columns.start, columns.stop),
         )
@@ -328,7 +332,7 @@ class Work(Record, cached=True):
         return self._weighed(self._picture(samples))
 
     def _weighed(self, picture: Picture) -> Values:
-        return weighed(working_pixels(picture, self.options), picture, self.course.stages)
+        return weighed(working_pixels(picture, self.options), picture, self.pipeline.stages)
 
 
 class Written(Record):
@@ -336,13 +340,13 @@ class Written(Record):
 
     Attributes
     ----------
-    seen : Seen
+    seen : ValueStats
         Of its raw values.
     tiles : list of EncodedTile
         What is still to be written, by the process that has the file open.
     """
 
-    seen: Seen
+    seen: ValueStats
     tiles: list[EncodedTile]
 
 
@@ -357,5 +361,5 @@ class Target(Record):
         Writes a tile that came of it, here.
     """
 
-    task: Callable[[Work, slice, slice], Written]
+    task: Callable[[TiledWork, slice, slice], Written]
     add: Callable[[EncodedTile], None]

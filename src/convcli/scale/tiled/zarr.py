@@ -21,9 +21,9 @@ from convcli.scale.tiled.source import (
     uninterrupted,
     within,
 )
-from convcli.scale.tiled.work import Part, Target, Work, Written
+from convcli.scale.tiled.work import ComputedBlock, Target, TiledWork, Written
 from convcli.storage.atomic import replacing_folder, replacing_prefix
-from convcli.storage.urls import NO_BUCKET, in_one_line, is_url, is_zarr, put, seen
+from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
 from convcli.values import Record
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
@@ -152,7 +152,7 @@ class ZarrChunks(Record):
     facts: str
     label: str
 
-    def __call__(self, work: Work, rows: slice, columns: slice) -> Written:
+    def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block and store it."""
         part = work.part(rows, columns)
         samples = _samples(part)
@@ -219,7 +219,7 @@ def _folders_above(path: str) -> Iterator[str]:
 def _head(name: str) -> bytes | None:
     """Return what is there: folders are not listed, for of some that is not allowed."""
     if is_url(name):
-        return seen(name)
+        return read_if_exists(name)
     with contextlib.suppress(OSError):
         return Path(name).read_bytes()
     return None
@@ -227,7 +227,7 @@ def _head(name: str) -> bytes | None:
 
 @contextlib.contextmanager
 def zarr_target(
-    path: str, work: Work, chunk: tuple[int, int], *, flat: bool
+    path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool
 ) -> Iterator[Target]:
     """Write a Zarr array (H', W', C), or (H', W') where it is flat: complete, or not at all.
 
@@ -235,7 +235,7 @@ def zarr_target(
     ----------
     path : str
         Its path or URL.
-    work : Work
+    work : TiledWork
         What is written.
     chunk : (int, int)
         Rows and columns of its chunks.
@@ -251,7 +251,7 @@ def zarr_target(
             (Path(place) / _FACTS).write_bytes(facts)
 
 
-def _facts(path: str, work: Work, chunk: tuple[int, int], *, flat: bool) -> bytes:
+def _facts(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
     """Return what tells that chunks are an array: that of an array in memory."""
     rows, columns, _ = work.shape
     shape: tuple[int, ...] = (rows, columns, work.channels + work.source.alpha)
@@ -283,7 +283,7 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
     """Turn what a store raises into one line; a folder is told of where it is renamed."""
     if not is_url(path):
         return contextlib.nullcontext()
-    return in_one_line(path, "written", NO_BUCKET, NotImplementedError)
+    return store_errors(path, "written", NO_BUCKET, NotImplementedError)
 
 
 def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
@@ -302,7 +302,7 @@ def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> b
     return set(names) == {_CHUNKS} or _is_array(names, read)
 
 
-def _samples(part: Part) -> Any:
+def _samples(part: ComputedBlock) -> Any:
     return part.values if part.alpha is None else np.dstack([part.values, part.alpha])
 
 
