@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from convcli.borders import ALIASES, Border, border_named, source_indices
+from convcli.borders import source_indices
+from convcli.choices import ALIASES, Border, border_named
 from convcli.errors import GeometryError
 from support import oracle
 

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcli.borders import Border
+    from convcli.choices import Border
     from convcli.engine.correlate import convolve, correlate
     from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError, SpecError
     from convcli.geometry.window import Window, window
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Border": "convcli.borders",
+    "Border": "convcli.choices",
     "convolve": "convcli.engine.correlate",
     "correlate": "convcli.engine.correlate",
     "ConvcliError": "convcli.errors",

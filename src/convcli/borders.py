@@ -1,6 +1,5 @@
 """What lies beyond the edge of a picture: the border modes, and the filling of borders."""
 
-import enum
 import itertools
 from typing import Any, TypeAlias
 
@@ -8,71 +7,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from convcli.errors import GeometryError
+from convcli.choices import Border
 from convcli.values import Record
-
-
-class Border(enum.Enum):
-    """How the picture goes on beyond its edge."""
-
-    ZERO = "zero"
-    REPLICATE = "replicate"
-    REFLECT = "reflect"
-    SYMMETRIC = "symmetric"
-    WRAP = "wrap"
-
-
-ALIASES: dict[str, Border] = {
-    "constant": Border.ZERO,
-    "zeros": Border.ZERO,
-    "edge": Border.REPLICATE,
-    "nearest": Border.REPLICATE,
-    "clamp": Border.REPLICATE,
-    "duplicate": Border.REPLICATE,
-    "reflect-101": Border.REFLECT,
-    "reflect101": Border.REFLECT,
-    "circular": Border.WRAP,
-    "periodic": Border.WRAP,
-    "tile": Border.WRAP,
-    "loop": Border.WRAP,
-}
-"""Names of other tools that mean one mode only (``mirror`` means two, so it is not here)."""
-
-
-def border_named(name: "str | Border") -> Border:
-    """Return the border mode of a name or an alias.
-
-    Parameters
-    ----------
-    name : str or Border
-        A canonical name (``"replicate"``), an alias (``"edge"``) or a member.
-
-    Returns
-    -------
-    Border
-
-    Raises
-    ------
-    GeometryError
-        If no border mode has that name.
-
-    Examples
-    --------
-    >>> border_named("edge")
-    <Border.REPLICATE: 'replicate'>
-    """
-    if isinstance(name, Border):
-        return name
-    key = str(name).strip().lower()
-    if key in ALIASES:
-        return ALIASES[key]
-    if key in {border.value for border in Border}:
-        return Border(key)
-    known = ", ".join(border.value for border in Border)
-    hint = ": use one of these"
-    if key == "mirror":
-        hint = " ('mirror' is 'reflect' in SciPy and 'symmetric' in ImageMagick: name one)"
-    raise GeometryError(f"border: expected one of {known}; got {str(name)!r}{hint}")
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:

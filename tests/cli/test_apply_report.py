@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from convcli.choices import Range
 from convcli.images.picture import Picture
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 from support.commands import done, gradient, load, run, save
 

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image, ImageCms
 
+from convcli.choices import Depth
 from convcli.cli.app import main
 from convcli.images.modes import MODES, picture_from
-from convcli.images.picture import Depth
 from convcli.images.read import read_document
 from support.format_cases import READ, Read
 

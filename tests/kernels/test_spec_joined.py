@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from convcli.choices import Combine
 from convcli.errors import KernelError, SpecError
 from convcli.kernels.catalogue.operators import OPERATORS
-from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from, operand_from
 
 

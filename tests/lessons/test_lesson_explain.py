@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.borders import Border
+from convcli.choices import Border, Range
 from convcli.geometry.window import Padding
 from convcli.images.picture import Picture
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.explain.explain import explain
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 
 Ask = Callable[..., Any]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from convcli.borders import Border
+from convcli.choices import Border
 from convcli.lessons.borders import drawn
 
 Ask = Callable[..., Any]

@@ -11,10 +11,11 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 import convcli
+from convcli.choices import Method
 from convcli.engine.planner import Plan, plan
 from convcli.engine.problem import problem_for
 from convcli.engine.strategies import STRATEGIES
-from convcli.engine.strategies.base import Method, Strategy
+from convcli.engine.strategies.base import Strategy
 from convcli.engine.worker import run
 from convcli.values import replace
 from support import oracle

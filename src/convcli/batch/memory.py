@@ -9,11 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from convcli.batch import places
+from convcli.choices import Range
 from convcli.errors import ConvcliError
 from convcli.images.formats import NPY, format_for
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import Header, header_of
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.steps import Operand, PlannedStep, plan_chain
 
 _DECODED, _ENCODED = 4, 2

@@ -83,7 +83,7 @@ def _show_modes(width: int, *, as_json: bool) -> None:
         raise click.UsageError(
             f"--width: expected at most {_WIDEST}, got {width}: use a smaller one"
         )
-    from convcli.borders import Border
+    from convcli.choices import Border
     from convcli.lessons.borders import NAMES_ELSEWHERE, drawn
 
     rows = [(mode.value, drawn(mode, width), *NAMES_ELSEWHERE[mode]) for mode in Border]

@@ -151,11 +151,8 @@ filter_options = group(
 
 def options_from(settings: dict[str, Any]) -> "Options":
     """Return how to filter, from what is left of a command's settings."""
-    from convcli.engine.strategies.base import Method
-    from convcli.images.picture import Depth
-    from convcli.kernels.operator import Combine
-    from convcli.pipeline.colormaps import Colormap
-    from convcli.pipeline.options import Alpha, Options, Range
+    from convcli.choices import Alpha, Colormap, Combine, Depth, Method, Range
+    from convcli.pipeline.options import Options
 
     kinds = {
         "range": Range,

@@ -27,7 +27,7 @@ from convcli.cli.types import BorderType, PairType
 from convcli.geometry.window import Padding, Pair, window
 
 if TYPE_CHECKING:
-    from convcli.borders import Border
+    from convcli.choices import Border
 
 
 @click.command(

@@ -11,7 +11,7 @@ from convcli.geometry.window import Padding, Pair
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from convcli.borders import Border
+    from convcli.choices import Border
 
 _PAIR = 2
 _DIGITS = 12
@@ -105,7 +105,7 @@ class BorderType(_WordType["Border"]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> "Border":
         """Return the border mode."""
-        from convcli.borders import border_named
+        from convcli.choices import border_named
 
         try:
             return border_named(value)

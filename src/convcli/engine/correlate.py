@@ -7,11 +7,10 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from convcli.borders import Border
+from convcli.choices import Border, Method
 from convcli.engine.buffers import recycled_array
 from convcli.engine.planner import Plan, method_named, plan
 from convcli.engine.problem import problem_for
-from convcli.engine.strategies.base import Method
 from convcli.engine.worker import run
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import IntOrPair, Padding, window

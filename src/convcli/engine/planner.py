@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Method
 from convcli.engine.buffers import Scratch
 from convcli.engine.problem import Problem
 from convcli.engine.store import Store, StoreRule, ValueRange
 from convcli.engine.strategies import STRATEGIES
-from convcli.engine.strategies.base import Method, Strategy
+from convcli.engine.strategies.base import Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
 from convcli.errors import ConvcliError
 from convcli.geometry.window import Axis

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from convcli.borders import Border, border_named
+from convcli.choices import Border, border_named
 from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel

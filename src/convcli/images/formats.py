@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.picture import Depth, Picture
+from convcli.images.picture import Picture
 from convcli.values import Record
 
 if TYPE_CHECKING:

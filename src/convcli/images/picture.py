@@ -1,51 +1,17 @@
 """A picture: pixels and what their file said."""
 
-import enum
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Depth
 from convcli.values import Record, replace
 
 Pixels: TypeAlias = NDArray[Any]
 
 _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
-
-
-class Depth(enum.Enum):
-    """How a picture's numbers are kept."""
-
-    EIGHT = "8"
-    """Whole numbers from 0 to 255 (uint8)."""
-    SIXTEEN = "16"
-    """Whole numbers from 0 to 65,535 (uint16)."""
-    FLOAT = "float"
-    """Any numbers, as they are (every other dtype)."""
-
-    @classmethod
-    def of(cls, dtype: np.dtype[Any]) -> "Depth":
-        """Return the depth of pixels of that dtype.
-
-        Examples
-        --------
-        >>> Depth.of(np.dtype(np.uint16))
-        <Depth.SIXTEEN: '16'>
-        """
-        return {np.dtype(np.uint8): cls.EIGHT, np.dtype(np.uint16): cls.SIXTEEN}.get(
-            dtype, cls.FLOAT
-        )
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype that files of this depth hold."""
-        return np.dtype({"8": np.uint8, "16": np.uint16, "float": np.float32}[self.value])
-
-    @property
-    def white(self) -> int:
-        """The largest pixel: 255 or 65,535. Floats are taken to be on the 8-bit scale."""
-        return 65_535 if self is Depth.SIXTEEN else 255
 
 
 class Picture(Record):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
 from convcli.images.codecs.npy import array_bytes
 from convcli.images.codecs.pillow import encoded
 from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
-from convcli.images.picture import Depth, Document, Metadata, Picture, Timing
+from convcli.images.picture import Document, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
 

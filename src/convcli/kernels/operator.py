@@ -1,29 +1,14 @@
 """Several kernels that make one picture: gradients and compass operators."""
 
-import enum
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Combine
 from convcli.errors import KernelError
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
-
-
-class Combine(enum.Enum):
-    """How the answers of several kernels become one."""
-
-    MAGNITUDE = "magnitude"
-    """The root of the sum of squares: the length of a gradient."""
-    MAX = "max"
-    """The largest answer, with its sign: of a compass, the best direction."""
-    SUM = "sum"
-    """All answers added."""
-    MEAN = "mean"
-    """All answers added, over their number."""
-    MIN = "min"
-    """The smallest answer, with its sign."""
 
 
 class Operator(Record):

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 
+from convcli.choices import Combine
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry, Parameter
 from convcli.kernels.catalogue.operators import OPERATORS
@@ -18,7 +19,7 @@ from convcli.kernels.formats.read import (
 )
 from convcli.kernels.kernel import Kernel, WeightLayout
 from convcli.kernels.modifiers import modifier
-from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.operator import Operator
 
 _LIKE_A_FILE = re.compile(r"[/\\]|\.[A-Za-z]\w*$")
 """What looks like a path: names of kernels have neither a slash nor a suffix."""

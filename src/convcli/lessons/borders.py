@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Border, source_indices
+from convcli.borders import source_indices
+from convcli.choices import Border
 from convcli.geometry.window import window
 from convcli.images.drawing import Canvas
 from convcli.images.picture import Picture

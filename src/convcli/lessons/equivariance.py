@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Border, source_indices
+from convcli.borders import source_indices
+from convcli.choices import Alpha, Border
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Picture
 from convcli.kernels.operator import Operator
 from convcli.lessons.pictures import differences, json_number
-from convcli.pipeline.options import Alpha, Options
+from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 from convcli.pipeline.steps import Operand
 from convcli.values import Record, replace

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Border, source_indices
+from convcli.borders import source_indices
+from convcli.choices import Alpha, Border, Depth
 from convcli.engine.problem import natural_result
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import Axis, Window
 from convcli.images.formats import NPY, format_for
-from convcli.images.picture import Depth, Picture, from_linear
+from convcli.images.picture import Picture, from_linear
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
 from convcli.pipeline.files import STANDARD, pipe_kind, read_source, write_filtered
 from convcli.pipeline.maps import written_channels
-from convcli.pipeline.options import Alpha, Options
+from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import prepared, working_pixels
 from convcli.pipeline.range import rescaled
 from convcli.pipeline.report import Report, Step

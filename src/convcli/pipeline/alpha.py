@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Alpha
 from convcli.engine.planner import plan
 from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
-from convcli.pipeline.options import Alpha, Options
+from convcli.pipeline.options import Options
 from convcli.pipeline.steps import PlannedStep
 from convcli.values import Record, replace
 

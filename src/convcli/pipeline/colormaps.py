@@ -1,11 +1,11 @@
 """Colour maps for pictures, for kernel cells and for frequencies."""
 
-import enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Colormap
 from convcli.kernels.analysis import frequency_response
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.report import Swatch
@@ -27,15 +27,6 @@ _MAGMA = (
     "fde2a3 fdebac fcf4b6 fcfdbf"
 )
 _RDBU = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
-
-
-class Colormap(enum.Enum):
-    """Which colours stand for small and for large values."""
-
-    GRAY = "gray"
-    VIRIDIS = "viridis"
-    MAGMA = "magma"
-    DIVERGING = "diverging"
 
 
 def palette(colormap: Colormap) -> Values:

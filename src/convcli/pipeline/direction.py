@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Depth
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, KernelError
-from convcli.images.picture import Depth
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline

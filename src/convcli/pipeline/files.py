@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from convcli.choices import Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import NPY, format_for
@@ -13,7 +14,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_document
 from convcli.images.write import Saving, check_format, pipe_format, write_document
 from convcli.pipeline.maps import MAP, laid_out, written_channels
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import prepared, working_pixels
 from convcli.pipeline.report import Report, together
 from convcli.pipeline.run import Filtered, filter_picture

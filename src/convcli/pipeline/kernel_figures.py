@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convcli.choices import Combine
 from convcli.engine.planner import plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
@@ -24,7 +25,7 @@ from convcli.kernels.analysis import KernelAnalysis, read
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.catalogue.operators import OPERATORS
 from convcli.kernels.kernel import Effect, Kernel
-from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
 from convcli.text import short, tidy, tight, times

@@ -1,46 +1,9 @@
 """The settings of `apply`."""
 
-import enum
-
-from convcli.borders import Border
-from convcli.engine.strategies.base import Method
+from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
-from convcli.images.picture import Depth, Picture
-from convcli.kernels.operator import Combine
-from convcli.pipeline.colormaps import Colormap
+from convcli.images.picture import Picture
 from convcli.values import Record
-
-
-class Range(enum.Enum):
-    """What becomes of values that a pixel cannot hold (w is white: 255 or 65,535)."""
-
-    AUTO = "auto"
-    """`ABS` where every flat area answers 0 (kernels that sum to 0), else `CLIP`."""
-    CLIP = "clip"
-    """Below 0 becomes 0, above w becomes w."""
-    ABS = "abs"
-    """The sign is dropped, then `CLIP`."""
-    SHIFT = "shift"
-    """0 becomes the middle, (w+1)/2, then `CLIP`."""
-    STRETCH = "stretch"
-    """The smallest value becomes 0, the largest w."""
-    BALANCE = "balance"
-    """0 becomes the middle, the largest magnitude an end."""
-
-
-class Alpha(enum.Enum):
-    """How transparency and colour are filtered together."""
-
-    AUTO = "auto"
-    """`KEEP` for banks, opaque pictures and chains with a kernel that sums to 0, else
-    `PREMULTIPLY`."""
-    PREMULTIPLY = "premultiply"
-    """Colours count by their opacity, which is filtered alike: what is not seen bleeds
-    nowhere. A kernel that sums to 0 keeps the opacity as it was."""
-    KEEP = "keep"
-    """Colours are filtered as if opaque; the opacity stays as it was."""
-    FILTER = "filter"
-    """The opacity is filtered as if it were one more colour."""
 
 
 class Options(Record, kw_only=True):

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from convcli.choices import Colormap, Depth, Range
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError
-from convcli.images.picture import Depth, Picture, from_linear, to_linear
-from convcli.pipeline import colormaps
+from convcli.images.picture import Picture, from_linear, to_linear
 from convcli.pipeline.alpha import AlphaPolicy, alpha_policy
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.range import as_depth, rescaled
 from convcli.pipeline.report import Report, Step, Swatch
 from convcli.pipeline.steps import Operand, PlannedStep, Values, all_remainders, plan_chain
@@ -175,7 +175,7 @@ def _mapping(stages: Sequence[PlannedStep], options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
     if options.colormap is not None:
-        signed = options.colormap is colormaps.Colormap.DIVERGING
+        signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH
     # A chain answers 0 on flat areas as soon as one of its kernels does.
     return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Depth, Range
 from convcli.engine.rounding import saturate
 from convcli.engine.store import ValueStats
-from convcli.images.picture import Depth
-from convcli.pipeline.options import Range
 
 Values = NDArray[Any]
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 
+from convcli.choices import Colormap, Range
 from convcli.engine.buffers import result_array
 from convcli.engine.store import ValueStats
 from convcli.engine.worker import run
 from convcli.images.picture import Picture
 from convcli.pipeline import colormaps, direction
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, pipeline_for, prepared, working_pixels
 from convcli.pipeline.range import finite_extent, mapped, meanings
 from convcli.pipeline.report import Report, Swatch
@@ -37,7 +38,7 @@ class Filtered(Record):
     alpha: Values | None
     format: str | None
     report: Report
-    colormap: colormaps.Colormap | None = None
+    colormap: Colormap | None = None
 
     def picture(self) -> Picture:
         """Return the values as one picture of 1 or 3 channels."""

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Combine
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan, plan
 from convcli.engine.problem import Problem, problem_for
@@ -13,7 +14,7 @@ from convcli.engine.worker import run
 from convcli.errors import GeometryError, KernelError, SpecError
 from convcli.geometry.window import Axis, Pair, Window, window
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.operator import Operator
 from convcli.pipeline.options import Options
 from convcli.text import counted
 from convcli.values import Record

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.pipeline.options import Options, Range
+from convcli.choices import Range
+from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large
 from support.commands import process
 from support.held import Held

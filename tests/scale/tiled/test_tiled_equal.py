@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.borders import border_named
-from convcli.images.picture import Depth
+from convcli.choices import Alpha, Colormap, Depth, Range, border_named
 from convcli.kernels.kernel import Kernel
-from convcli.pipeline.colormaps import Colormap
-from convcli.pipeline.options import Alpha, Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.scale.tiled.run import filter_large
 from support import cases

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convcli.choices import Range
 from convcli.errors import ConvcliError
-from convcli.pipeline.options import Options, Range
+from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large, plan_large
 from convcli.scale.tiled.tiff import open_tiff
 from support.commands import command, environment

@@ -1,7 +1,7 @@
 """The strategies. A new one is one file, and one line here."""
 
 from convcli.engine.strategies.band import Band
-from convcli.engine.strategies.base import Method, Strategy
+from convcli.engine.strategies.base import Strategy
 from convcli.engine.strategies.depthwise import Depthwise
 from convcli.engine.strategies.dft import RowDft
 from convcli.engine.strategies.fft import Fft
@@ -29,4 +29,4 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 FALLBACK: type[Strategy] = Taps
 """Serves every problem, and keeps NaNs and infinities where they are."""
 
-__all__ = ["FALLBACK", "STRATEGIES", "Method", "Strategy"]
+__all__ = ["FALLBACK", "STRATEGIES", "Strategy"]

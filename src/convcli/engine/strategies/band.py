@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from convcli.choices import Method
 from convcli.engine.blas import (
     UNPACKED,
     call_cost,
@@ -17,7 +18,7 @@ from convcli.engine.blas import (
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
 
 _TOGETHER = 4
 """Output rows of one product: the fewest with which it runs at full speed."""

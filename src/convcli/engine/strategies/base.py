@@ -1,29 +1,19 @@
 """What a strategy is: one way of computing a problem, prepared from the problem alone."""
 
 import abc
-import enum
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Method
 from convcli.engine.buffers import Scratch
 from convcli.engine.problem import Problem
 from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
 Values = NDArray[Any]
-
-
-class Method(enum.Enum):
-    """The kinds of strategies, by the names that a person chooses them with."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    SEPARABLE = "separable"
-    GEMM = "gemm"
-    FFT = "fft"
 
 
 class OutputRows(Record):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Method
 from convcli.engine.blas import (
     call_cost,
     dense_refusal,
@@ -21,7 +22,7 @@ from convcli.engine.blas import (
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
 
 Matrix = NDArray[np.float64]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.choices import Method
 from convcli.engine.blas import (
     call_cost,
     dense_refusal,
@@ -18,7 +19,7 @@ from convcli.engine.blas import (
 from convcli.engine.buffers import Scratch
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values
+from convcli.engine.strategies.base import OutputRows, Strategy, Values
 from convcli.geometry.window import Axis
 
 _LEAST = 200

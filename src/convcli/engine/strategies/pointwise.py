@@ -4,18 +4,12 @@ import functools
 
 import numpy as np
 
+from convcli.choices import Method
 from convcli.engine.blas import UNPACKED, call_cost, frozen, transfer_cost
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    Method,
-    OutputRows,
-    Strategy,
-    Values,
-    even_tile,
-    looks_at_all,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile, looks_at_all
 
 _COLUMNS = 4096
 _TILE_BYTES = 2**20

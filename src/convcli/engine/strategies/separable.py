@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Method
 from convcli.engine.blas import transform_refusal, transform_working, whole_again
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
 
 _MOST_RANK = 3
 """A kernel of higher rank is as fast dense."""

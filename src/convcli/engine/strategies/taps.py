@@ -6,10 +6,11 @@ strategies fall back on.
 
 import numpy as np
 
+from convcli.choices import Method
 from convcli.engine.buffers import Scratch
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
 
 _TILE_BYTES = 2**19
 """Padded input, and accumulators, of one tile: what a common L2 cache holds with room."""

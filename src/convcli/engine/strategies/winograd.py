@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from convcli.choices import Method
 from convcli.engine.blas import (
     UNPACKED,
     call_cost,
@@ -18,7 +19,7 @@ from convcli.engine.blas import (
 from convcli.engine.buffers import Scratch, strided
 from convcli.engine.costs import RATES
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import Method, OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
 
 # F(4, 3): Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
 # section 4.3: the points 0, ±1, ±2 and infinity.

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
-from convcli.images.picture import Depth, Picture
+from convcli.choices import Depth
+from convcli.images.picture import Picture
 from convcli.images.policy import completed
 
 _PIECE = 2**20

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
+from convcli.choices import Depth
 from convcli.images.metadata import save_settings
-from convcli.images.picture import Depth, Metadata, Picture
+from convcli.images.picture import Metadata, Picture
 from convcli.values import Record
 
 _STRIP_BYTES = 2**18

@@ -1,8 +1,9 @@
 """Named edge operators: several kernels of the catalogue that make one picture."""
 
+from convcli.choices import Combine
 from convcli.kernels.catalogue.compass import POINTS
 from convcli.kernels.catalogue.entry import CATALOGUE
-from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.operator import Operator
 from convcli.values import Record
 
 

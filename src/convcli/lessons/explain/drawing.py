@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
-from convcli.kernels.operator import Combine
 from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane, meaning_of
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Border, source_indices
+from convcli.borders import source_indices
+from convcli.choices import Alpha, Border, Combine
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, Window, window
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Combine, Operator
+from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import (
     Explanation,
     Grid,
@@ -20,7 +21,7 @@ from convcli.lessons.explain.explanation import (
     steps_between,
     together,
 )
-from convcli.pipeline.options import Alpha, Options
+from convcli.pipeline.options import Options
 from convcli.pipeline.run import Filtered, filter_picture
 from convcli.pipeline.steps import Operand
 from convcli.values import Record

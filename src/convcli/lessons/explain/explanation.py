@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Alpha, Combine
 from convcli.geometry.window import Pair
-from convcli.kernels.operator import Combine
 from convcli.lessons.pictures import json_number
-from convcli.pipeline.options import Alpha
 from convcli.pipeline.report import Report
 from convcli.values import Record
 

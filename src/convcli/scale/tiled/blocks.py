@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from convcli.choices import Range
 from convcli.engine.planner import Plan
-from convcli.pipeline.options import Range
 from convcli.pipeline.steps import PlannedStep
 from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.work import TiledWork

@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from convcli.choices import Alpha, Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
 from convcli.pipeline.direction import weights_of
-from convcli.pipeline.options import Alpha, Options, Range
+from convcli.pipeline.options import Options
 from convcli.pipeline.range import finite_extent
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import legend_for

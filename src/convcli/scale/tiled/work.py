@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Alpha
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan
 from convcli.engine.store import ValueRange, ValueStats
@@ -26,7 +27,7 @@ from convcli.pipeline.alpha import (
 )
 from convcli.pipeline.colormaps import colored
 from convcli.pipeline.direction import directed
-from convcli.pipeline.options import Alpha, Options
+from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, pipeline_for, prepared, working_pixels
 from convcli.pipeline.range import extent, mapped, rescaled
 from convcli.pipeline.steps import Operand, PlannedStep
