@@ -21,7 +21,7 @@ if sys.platform == "win32":
 HELD = """\
 import contextlib, os, signal, sys, time
 from pathlib import Path
-from convcli.images import writing
+from convcli.images import write as writing
 # A shell starts what runs in the background deaf to the interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 replacing = writing.replacing

@@ -14,7 +14,7 @@ pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
 
 HASTY = """\
 import sys
-from convcli.batch import connecting
+from convcli.scale import admission
 from convcli.cli import main
 setattr(connecting, sys.argv.pop(1), 1.0)
 main(sys.argv[1:])
@@ -29,7 +29,7 @@ main(sys.argv[1:])
 
 LISTENING = """\
 import logging, sys
-from convcli.batch.connecting import connected
+from convcli.scale.admission import connected
 with connected(sys.argv[1], 0):
     names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     print(len(names), [n for n in names if logging.getLogger(n).isEnabledFor(logging.ERROR)])
