@@ -16,7 +16,7 @@ HASTY = """\
 import sys
 from convcli.scale import admission
 from convcli.cli import main
-setattr(connecting, sys.argv.pop(1), 1.0)
+setattr(admission, sys.argv.pop(1), 1.0)
 main(sys.argv[1:])
 """
 
