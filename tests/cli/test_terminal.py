@@ -1,20 +1,18 @@
 """The program at a real terminal of 40 and of 80 columns."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from convcli.lessons.stacks.presets import PRESETS
-from support.commands import PHOTOS, command, environment
+from support.commands import PHOTOS
+from support.terminal import colours, plain, shown
 
 if sys.platform == "win32":
     pytest.skip("openpty opens no terminals on Windows", allow_module_level=True)
 
-STYLE = re.compile(r"\x1b\[([0-9;]*)m")
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 """What hides the cursor, and shows it again."""
 
@@ -51,47 +49,6 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
 }
 """What stands above each table; in blocks, before each value."""
-
-
-def shown(
-    words: tuple[str, ...], columns: int, folder: Path, keys: bytes = b"", **more: str
-) -> str:
-    """Run the program at a terminal of so many columns; return all that it writes there."""
-    import termios
-
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
-    with subprocess.Popen(
-        command(*words),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=environment(**{"TERM": "xterm-256color", **more}),
-    ) as running:
-        os.close(theirs)
-        os.write(ours, keys)
-        text = b"".join(iter(lambda: _read(ours), b""))
-        os.close(ours)
-    assert running.returncode in (0, 1, 2)
-    return text.decode().replace("\r\n", "\n")
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # On Linux the end of a terminal is an error.
-        return b""
-
-
-def plain(text: str) -> str:
-    return STYLE.sub("", text)
-
-
-def colours(text: str) -> list[str]:
-    """Return the escapes that set a colour; bold and plain are none."""
-    codes = [code for style in STYLE.findall(text) for code in style.split(";")]
-    return [code for code in codes if re.fullmatch(r"[349]\d|10\d", code)]
 
 
 @pytest.fixture(scope="module", params=[40, 80])

@@ -1,14 +1,12 @@
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from convcli.cli.app import main
-
-SAMPLES = Path(__file__).parents[2] / "sample_images"
+from support.commands import PHOTOS
 
 
 @pytest.fixture
@@ -48,4 +46,4 @@ def refuse(run: Callable[..., Result]) -> Callable[..., str]:
 
 @pytest.fixture
 def sample() -> Callable[[str], str]:
-    return lambda name: str(SAMPLES / name)
+    return lambda name: str(PHOTOS / name)

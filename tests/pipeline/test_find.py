@@ -18,8 +18,8 @@ from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.find import find
+from support.commands import PHOTOS
 
-PHOTOS = Path(__file__).parents[2] / "sample_images"
 RANDOM = np.random.default_rng(8)
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-_SECONDS = 60
+from support.waiting import PATIENCE
 
 
 class Held:
@@ -27,7 +27,7 @@ class Held:
 
     def await_reader(self) -> None:
         """Wait until somebody is in the middle of reading it."""
-        end = time.monotonic() + _SECONDS
+        end = time.monotonic() + PATIENCE
         while not self._end:
             try:
                 self._end = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
@@ -46,3 +46,9 @@ class Held:
         with contextlib.suppress(BrokenPipeError):  # They were killed meanwhile.
             os.write(end, self._data)
         os.close(end)
+
+
+def release(held: list[Held]) -> None:
+    """Let all be read; none is released twice."""
+    while held:
+        held.pop().release()

@@ -11,12 +11,11 @@ from PIL import Image, ImageDraw
 
 from convcli.images.picture import Picture
 from convcli.images.write import write_picture
-
-SAMPLES = Path(__file__).parents[3] / "sample_images"
+from support.commands import PHOTOS
 
 
 def photograph() -> NDArray[np.uint8]:
-    return np.asarray(Image.open(SAMPLES / "coffee.png").convert("RGB"))
+    return np.asarray(Image.open(PHOTOS / "coffee.png").convert("RGB"))
 
 
 def writing() -> NDArray[np.uint8]:

@@ -14,9 +14,10 @@ from PIL import Image
 
 from convcli.kernels.formats.read import export
 from convcli.kernels.spec import kernel_from
+from support.commands import PHOTOS
 from support.references import correlated
 
-PHOTO = Path(__file__).parents[3] / "sample_images" / "camera.png"
+PHOTO = PHOTOS / "camera.png"
 SPECS = [
     "sobel-x",
     "scharr-y",
@@ -131,7 +132,7 @@ def test_ffmpeg(spec: str, source: Path, pixels: NDArray[np.uint8], tmp_path: Pa
 
 @needs(FFMPEG, "ffmpeg")
 def test_ffmpeg_in_colour(tmp_path: Path) -> None:
-    with Image.open(PHOTO.parent / "coffee.png") as photo:
+    with Image.open(PHOTOS / "coffee.png") as photo:
         crop = photo.convert("RGB").crop((100, 100, 180, 160))
     crop.save(tmp_path / "in.png")
     text = str(export(kernel_from("emboss"), "ffmpeg")).strip()

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from support.commands import environment, save
+from support.waiting import PATIENCE, wait_for
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such signals", allow_module_level=True)
@@ -31,7 +31,7 @@ def held(target):
         file.write(b"half")
         file.flush()
         Path(f"started-{os.getpid()}").write_text(str(os.getpid()))
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while not Path("go").exists() and time.monotonic() < end:
             time.sleep(0.01)
         file.seek(0)
@@ -75,13 +75,6 @@ def workers(folder: Path) -> list[int]:
     return [int(path.name.rpartition("-")[2]) for path in folder.glob("started-*")]
 
 
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -103,7 +96,7 @@ def test_one_interrupt_finishes_what_runs(folder: Path, batch: subprocess.Popen[
     assert batch.stderr.readline() == b"\n"
     assert batch.stderr.readline().startswith(b"Interrupted: what runs is finished; Ctrl-C")
     (folder / "go").touch()
-    out, errors = batch.communicate(timeout=60)
+    out, errors = batch.communicate(timeout=PATIENCE)
     assert batch.returncode == 130
     *each, last = lines(out)
     assert [line["status"] for line in each] == ["done"] * running
@@ -116,7 +109,7 @@ def test_one_interrupt_finishes_what_runs(folder: Path, batch: subprocess.Popen[
 
 def stopped_at_once(folder: Path, batch: subprocess.Popen[bytes], status: int) -> None:
     pids = workers(folder)
-    out, errors = batch.communicate(timeout=60)
+    out, errors = batch.communicate(timeout=PATIENCE)
     assert batch.returncode == status
     assert out == b""
     assert b"Traceback" not in errors
@@ -143,7 +136,7 @@ def test_workers_leave_when_their_parent_is_killed(
 ) -> None:
     pids = workers(folder)
     batch.kill()
-    batch.wait(timeout=60)
+    batch.wait(timeout=PATIENCE)
     (folder / "go").touch()
     wait_for(lambda: not any(is_running(pid) for pid in pids))
     # What they were at is complete; nothing else was begun.
@@ -155,7 +148,7 @@ def test_a_killed_worker_fails_its_file_and_the_batch_goes_on(
 ) -> None:
     os.kill(workers(folder)[0], signal.SIGKILL)
     (folder / "go").touch()
-    out, errors = batch.communicate(timeout=60)
+    out, errors = batch.communicate(timeout=PATIENCE)
     assert batch.returncode == 1
     *each, last = lines(out)
     failed = [line for line in each if line["status"] == "failed"]
@@ -173,7 +166,7 @@ def test_a_batch_goes_on_where_it_was_stopped(
     running = len(workers(folder))
     batch.send_signal(signal.SIGINT)
     (folder / "go").touch()
-    batch.communicate(timeout=60)
+    batch.communicate(timeout=PATIENCE)
     words = ("apply", "[[2]]", "photos", "--out-dir", "out", "--on-exists", "skip", "--json")
     again = subprocess.run(
         [sys.executable, "-m", "convcli", *words],

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from scale.conftest import COUNT, HELD, contents, release, settled, wait_for
 from support.commands import PHOTOS, command, environment, process, save
 from support.dask_cluster import Cluster
-from support.held import Held
+from support.held import Held, release
+from support.photo_folders import COUNT, contents, settled
 from support.s3_server import Bucket
+from support.waiting import PATIENCE, wait_for
 
 Running = subprocess.Popen[bytes]
 
@@ -105,7 +106,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     with started(*batch(photos, tmp_path, cluster.address)) as running:
         outcomes = await_outcomes(running, 3)
         os.kill(doomed, signal.SIGKILL)
-        rest, errors = running.communicate(timeout=60)
+        rest, errors = running.communicate(timeout=PATIENCE)
     assert (running.returncode, errors) == (0, b"")
     *more, last = lines_of(rest)
     assert last["summary"]["done"] == len(outcomes) + len(more) == COUNT
@@ -136,16 +137,16 @@ def test_an_interrupt_finishes_what_runs(
     tmp_path: Path,
     where: str,
 ) -> None:
-    out = tmp_path / "out"
+    out, count = tmp_path / "out", len(held[1])
     with interrupted(held, out, cluster.address if where == "running" else where) as running:
         release(held[1])
-        rest, errors = running.communicate(timeout=60)
+        rest, errors = running.communicate(timeout=PATIENCE)
     assert (running.returncode, errors) == (130, b"")
     *outcomes, last = lines_of(rest)
     made = contents(out)
     assert last["summary"]["interrupted"]
     assert len(outcomes) == last["summary"]["done"] == len(made)
-    assert 1 <= len(made) <= HELD
+    assert 1 <= len(made) <= count
     assert made == {name: expected[name] for name in made}
 
 
@@ -177,7 +178,7 @@ def test_two_interrupts_stop_at_once(
     out = tmp_path / "out"
     with interrupted(held, out, cluster.address if where == "running" else where) as running:
         os.killpg(running.pid, signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
     assert b"Traceback" not in errors
     release(held[1])
@@ -193,7 +194,7 @@ def test_an_interrupt_while_a_cluster_starts_is_no_reason_for_noise(
         wait_for(lambda: any("numpy" in loaded for loaded in children(running.pid)))
         os.killpg(running.pid, signal.SIGINT)
         release(held[1])
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=PATIENCE)
     # Python ends by the signal itself where it came in the middle of an import.
     assert running.returncode in (130, -signal.SIGINT)
     assert b"Traceback" not in errors

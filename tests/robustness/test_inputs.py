@@ -18,6 +18,7 @@ from convcli.errors import ImageError
 from convcli.images.picture import Document
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_document
+from support.waiting import PATIENCE
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA", "DDS", "SGI",
          "PCX", "QOI", "AVIF")  # fmt: skip
@@ -205,7 +206,7 @@ def limited(source: Path, target: Path) -> subprocess.CompletedProcess[bytes]:
         "from convcli.cli import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", code, "apply", "identity", str(source), str(target), "-q"]
-    return subprocess.run(command, capture_output=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
 
 
 def test_max_pixels_is_the_limit(tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_pillows_own_limit_does_not_stand_in_the_way() -> None:
 def test_a_pipe_that_never_ends_is_refused(tmp_path: Path) -> None:
     command = f"yes | {sys.executable} -m convcli apply identity - o.png --max-pixels 1000"
     done = subprocess.run(  # noqa: S602 - a shell makes the pipe
-        command, shell=True, cwd=tmp_path, capture_output=True, timeout=60, check=False
+        command, shell=True, cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 1
     assert b"standard input: expected at most" in done.stderr

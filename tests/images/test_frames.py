@@ -11,9 +11,8 @@ from click.testing import CliRunner, Result
 from PIL import Image, ImageSequence
 
 from convcli.cli.app import main
+from support.commands import PHOTOS
 from support.opening import opened
-
-SAMPLES = Path(__file__).parents[2] / "sample_images"
 
 
 def run(*arguments: str | Path) -> Result:
@@ -248,19 +247,19 @@ def test_format_decides_on_a_pipe_and_in_a_file(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "red").save(buffer, "PNG")
     out = piped(buffer.getvalue(), "box:3", "-", "-", "--format", "jpg")
     assert Image.open(io.BytesIO(out)).format == "JPEG"
-    apply("box:3", SAMPLES / "camera.png", tmp_path / "out.dat", "--format", "tiff")
+    apply("box:3", PHOTOS / "camera.png", tmp_path / "out.dat", "--format", "tiff")
     assert opened(tmp_path / "out.dat").format == "TIFF"
 
 
 def test_an_unknown_format_is_a_wrong_usage(tmp_path: Path) -> None:
-    done = run("box:3", SAMPLES / "camera.png", tmp_path / "o", "--format", "docx")
+    done = run("box:3", PHOTOS / "camera.png", tmp_path / "o", "--format", "docx")
     assert done.exit_code == 2
     assert "expected a format that can be written" in done.output
 
 
 def test_a_chain_of_processes_is_a_chain(tmp_path: Path) -> None:
-    data = (SAMPLES / "camera.png").read_bytes()
+    data = (PHOTOS / "camera.png").read_bytes()
     piped(piped(data, "gaussian:2", "-", "-"), "sobel-x", "-", str(tmp_path / "out.png"))
-    apply("gaussian:2", SAMPLES / "camera.png", tmp_path / "one.png")
+    apply("gaussian:2", PHOTOS / "camera.png", tmp_path / "one.png")
     apply("sobel-x", tmp_path / "one.png", tmp_path / "two.png")
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "two.png").read_bytes()

@@ -10,13 +10,13 @@ from click.testing import CliRunner, Result
 from PIL import ExifTags, Image, ImageCms, JpegImagePlugin
 
 from convcli.cli.app import main
+from support.commands import PHOTOS
 from support.opening import opened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-SAMPLES = Path(__file__).parents[2] / "sample_images"
 
 
 def apply(*arguments: str | Path) -> Result:
@@ -165,7 +165,7 @@ def test_jpegs_keep_their_subsampling_at_quality_95(subsampling: int, tmp_path: 
 
 
 def test_pictures_that_were_no_jpeg_keep_all_colours(tmp_path: Path) -> None:
-    apply("identity", SAMPLES / "chelsea.png", tmp_path / "out.jpg")
+    apply("identity", PHOTOS / "chelsea.png", tmp_path / "out.jpg")
     assert JpegImagePlugin.get_sampling(opened(tmp_path / "out.jpg")) == 0
 
 
@@ -174,7 +174,7 @@ def test_a_lower_quality_is_smaller(suffix: str, tmp_path: Path) -> None:
     sizes = []
     for quality in ("20", "90"):
         target = tmp_path / f"{quality}.{suffix}"
-        apply("identity", SAMPLES / "chelsea.png", target, "--quality", quality)
+        apply("identity", PHOTOS / "chelsea.png", target, "--quality", quality)
         sizes.append(target.stat().st_size)
     assert sizes[0] < sizes[1] / 2
 
@@ -184,10 +184,10 @@ def test_a_higher_level_is_smaller_and_the_same_picture(suffix: str, tmp_path: P
     sizes = []
     for level in ("0", "9"):
         target = tmp_path / f"{level}.{suffix}"
-        apply("identity", SAMPLES / "camera.png", target, "--compress-level", level)
+        apply("identity", PHOTOS / "camera.png", target, "--compress-level", level)
         sizes.append(target.stat().st_size)
         np.testing.assert_array_equal(
-            np.asarray(opened(target)), np.asarray(opened(SAMPLES / "camera.png"))
+            np.asarray(opened(target)), np.asarray(opened(PHOTOS / "camera.png"))
         )
     assert sizes[1] < sizes[0]
 
@@ -201,16 +201,16 @@ def test_settings_that_a_format_has_not_are_an_error(
 ) -> None:
     target = str(tmp_path / f"out.{suffix}")
     done = CliRunner().invoke(
-        main, ["apply", "identity", str(SAMPLES / "camera.png"), target, option, "5"]
+        main, ["apply", "identity", str(PHOTOS / "camera.png"), target, option, "5"]
     )
     assert done.exit_code == 1
     assert said in done.output
 
 
 def test_webp_is_lossless_unless_told(tmp_path: Path) -> None:
-    apply("identity", SAMPLES / "chelsea.png", tmp_path / "out.webp")
+    apply("identity", PHOTOS / "chelsea.png", tmp_path / "out.webp")
     got = np.asarray(opened(tmp_path / "out.webp"))
-    np.testing.assert_array_equal(got, np.asarray(opened(SAMPLES / "chelsea.png")))
+    np.testing.assert_array_equal(got, np.asarray(opened(PHOTOS / "chelsea.png")))
 
 
 def test_linear_light_keeps_the_light_of_a_fine_pattern(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 
 import convcli
+from support.waiting import PATIENCE
 
 SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 LAPLACIAN = np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]])
@@ -62,7 +63,7 @@ def test_callers_may_share_the_threads() -> None:
 def test_a_forked_process_has_threads_of_its_own() -> None:
     # Python warns of a fork beside threads, which is what is tried here.
     command = [sys.executable, "-W", "ignore", "-c", FORKED]
-    assert subprocess.run(command, check=False, timeout=120).returncode == 0
+    assert subprocess.run(command, check=False, timeout=PATIENCE).returncode == 0
 
 
 def test_what_is_mended_does_not_depend_on_the_number_of_threads() -> None:

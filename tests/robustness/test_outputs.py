@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from convcli.cli.app import main
+from support.commands import PHOTOS
+from support.waiting import PATIENCE
 
-SAMPLES = Path(__file__).parents[2] / "sample_images"
 PROGRAM = [sys.executable, "-m", "convcli"]
 NOBODY = 65_534
 
@@ -92,10 +93,10 @@ def test_a_full_disk_harms_nothing(folder: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
         "from convcli.cli import main; main(sys.argv[1:])"
     )
-    source = str(SAMPLES / "coffee.png")
+    source = str(PHOTOS / "coffee.png")
     for target in ("out.png", "new.tif"):
         command = [sys.executable, "-c", code, "apply", "box:3", source, str(folder / target)]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert b"cannot be written: File too large" in done.stderr
@@ -114,7 +115,7 @@ def test_a_full_device_on_standard_output(folder: Path) -> None:
                 stdout=full,
                 stderr=subprocess.PIPE,
                 check=False,
-                timeout=60,
+                timeout=PATIENCE,
             )
         assert done.returncode == 1
         assert b"No space left on device" in done.stderr
@@ -181,7 +182,7 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(folder: Path) -> None:
             shell=True,
             cwd=folder,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert b"Traceback" not in done.stderr
@@ -202,7 +203,7 @@ def test_signals_clean_up(number: signal.Signals, status: int, folder: Path) -> 
         "def held(target):\n"
         "    with slow(target) as file:\n"
         "        file.write(b'half'); file.flush(); print('writing', flush=True)\n"
-        "        time.sleep(60); yield file\n"
+        "        time.sleep(600); yield file\n"
         "writing.replacing = held\n"
         "from convcli.cli import main; main(sys.argv[1:])"
     )
@@ -216,7 +217,7 @@ def test_signals_clean_up(number: signal.Signals, status: int, folder: Path) -> 
     assert process.stdout.readline() == b"writing\n"
     assert list(folder.glob(".convcli-*")), "the temporary file is there now"
     process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == status
     assert b"Traceback" not in errors
     assert (folder / "out.png").read_bytes() == b"old"
@@ -232,7 +233,7 @@ def test_an_interrupt_while_it_starts_is_quiet() -> None:
         "from convcli.__main__ import run; run()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, check=False, timeout=60
+        [sys.executable, "-c", code], capture_output=True, check=False, timeout=PATIENCE
     )
     assert (done.returncode, done.stderr) == (130, b"")
 
@@ -245,14 +246,14 @@ def test_standard_output_that_is_a_terminal_is_refused(folder: Path) -> None:
             stdout=slave,
             stderr=subprocess.PIPE,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
         waiting = subprocess.run(
             [*PROGRAM, "apply", "identity", "-", str(folder / "o.png")],
             stdin=slave,
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
     finally:
         os.close(master)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from convcli.pipeline.options import Options
 from support.commands import PHOTOS, command, done, environment, load, refusal, run
 from support.held import Held
 from support.scenes import picture, read, tifffile, whole, write_tiff, write_zarr
+from support.waiting import wait_for
 
 SIZE = (1_500, 2_100)
 
@@ -153,7 +153,7 @@ def test_an_interrupt_leaves_what_was_there(target: str, tmp_path: Path) -> None
     before = read(str(tmp_path / target))
     words = command("apply", "gaussian:9", source, tmp_path / target, "--memory", "1M")
     with subprocess.Popen(words, stderr=subprocess.PIPE, env=environment()) as process:
-        _wait_for(lambda: any(tmp_path.glob(".convcli-*")), process)
+        wait_for(lambda: any(tmp_path.glob(".convcli-*")) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert (process.returncode, said.strip()) == (130, b"")
@@ -175,9 +175,3 @@ def test_a_second_interrupt_leaves_nothing_either(tmp_path: Path) -> None:
         _, said = process.communicate()
     assert (process.returncode, said.strip()) == (130, b"")
     assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
-
-
-def _wait_for(happened: Any, process: "subprocess.Popen[bytes]") -> None:
-    while not happened():
-        assert process.poll() is None
-        time.sleep(0.01)

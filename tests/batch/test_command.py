@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.test_terminal import shown
 from support.commands import (
     PHOTOS,
     command,
@@ -22,6 +21,7 @@ from support.commands import (
     run,
     save,
 )
+from support.terminal import shown
 
 
 @pytest.fixture
