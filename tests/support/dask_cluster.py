@@ -5,12 +5,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.commands import environment
+from support.waiting import wait_for
 
 _DASK = [sys.executable, "-m", "dask"]
 _QUIET = ["--no-dashboard", "--host", "127.0.0.1"]
@@ -34,7 +34,7 @@ class Cluster:
             [*words, *spare, *_QUIET], self.folder / name, folder, **self.settings
         )
         self.processes.append(running)
-        _wait_for("Registered to", self.folder / name)
+        wait_for(lambda: _says(self.folder / name, "Registered to"))
         return running.pid
 
 
@@ -46,7 +46,7 @@ def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[Cluste
     scheduler = _started(words, folder / "scheduler")
     cluster = Cluster("", folder, settings, [scheduler])
     try:
-        _wait_for('"address"', facts)
+        wait_for(lambda: _says(facts, '"address"'))
         cluster.address = json.loads(facts.read_text())["address"]
         for _ in range(workers):
             cluster.start_worker()
@@ -71,9 +71,5 @@ def _started(
         )
 
 
-def _wait_for(text: str, file: Path) -> None:
-    for _ in range(600):
-        if file.exists() and text in file.read_text():
-            return
-        time.sleep(0.05)
-    raise TimeoutError(file.read_text() if file.exists() else str(file))
+def _says(file: Path, text: str) -> bool:
+    return file.exists() and text in file.read_text()
