@@ -1,4 +1,4 @@
-"""What all tests share: interrupts, how much Hypothesis looks for, a server of objects."""
+"""What all tests share: interrupts, Hypothesis, marks, a server of objects."""
 
 import signal
 from collections.abc import Iterator
@@ -29,6 +29,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+SERVERS = {"s3_address", "cluster", "lonely"}
+"""Fixtures that start a server: a test that has one is marked."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+
+
 @pytest.fixture(scope="session")
 def s3_address() -> Iterator[str]:
     for name in ("fsspec", "s3fs", "moto"):
@@ -39,4 +49,9 @@ def s3_address() -> Iterator[str]:
 
 @pytest.fixture
 def bucket(s3_address: str) -> Bucket:
+    """Make an empty bucket.
+
+    fsspec keeps the file systems that it has opened, whatever the environment names since:
+    in this process all speak to the one server, to others a process of its own speaks.
+    """
     return Bucket(f"bucket-{uuid4().hex}", s3_address).make()

@@ -18,6 +18,8 @@ from support.photo_folders import COUNT, contents, settled
 from support.s3_server import Bucket
 from support.waiting import PATIENCE, wait_for
 
+pytestmark = pytest.mark.servers
+
 Running = subprocess.Popen[bytes]
 
 

@@ -10,6 +10,8 @@ import pytest
 from support.commands import environment, process, refusal, save
 from support.dask_cluster import Cluster, dask_cluster
 
+pytestmark = pytest.mark.servers
+
 pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
 
 HASTY = """\

@@ -145,6 +145,7 @@ def nobody_listens() -> Iterator[str]:
         yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(
     ("words", "done"),
     [
@@ -172,6 +173,7 @@ def test_a_server_that_is_not_there(
     )
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(
     ("status", "said"),
     [
@@ -329,6 +331,7 @@ def test_without_credentials(bucket: Bucket, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.servers
 def test_an_object_store_that_is_not_there() -> None:
     with nobody_listens() as address:
         settings = Bucket("bucket", f"http://{address}").settings

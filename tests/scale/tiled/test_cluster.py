@@ -17,6 +17,8 @@ from support.commands import process
 from support.held import Held
 from support.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
 
+pytestmark = pytest.mark.servers
+
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
 
 

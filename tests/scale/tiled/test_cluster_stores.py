@@ -12,6 +12,8 @@ from support.held import Held
 from support.s3_server import Bucket
 from support.scenes import picture, write_tiff, write_zarr
 
+pytestmark = pytest.mark.servers
+
 SIZE = (500, 600, 3)
 
 

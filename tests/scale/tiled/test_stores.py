@@ -20,6 +20,8 @@ from support.s3_server import Bucket
 from support.scenes import operands, picture, whole, write_tiff, write_zarr, zarr
 from support.web_servers import Served, file_server, refusing
 
+pytestmark = pytest.mark.servers
+
 SIZE = (300, 400, 3)
 ABOVE_A_PART = (3_600, 3_600)
 """Noise of 13 MB: more than is sent to a store at once, also when it is smoothed."""

@@ -1,0 +1,78 @@
+"""What holds the house together: unique names, and tests where their subject is."""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "convcli"
+TESTS = ROOT / "tests"
+
+ELSEWHERE = {"corpus", "docs", "golden", "robustness", "support"}
+"""Folders of tests that are not named after a package of the program."""
+
+
+def parsed(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
+    """Return each module below a folder: its path from there, and its syntax tree."""
+    for path in sorted(folder.rglob("*.py")):
+        yield path.relative_to(folder), ast.parse(path.read_text("utf-8"), path.name)
+
+
+def repeated(places: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_no_two_modules_define_a_class_of_the_same_name() -> None:
+    modules: dict[str, set[str]] = defaultdict(set)
+    for path, tree in parsed(SOURCE):
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].add(str(path))
+    assert repeated(modules) == {}
+
+
+def test_no_two_packages_define_a_public_function_of_the_same_name() -> None:
+    packages: dict[str, set[str]] = defaultdict(set)
+    for path, tree in parsed(SOURCE):
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                packages[node.name].add(path.parts[0])
+    assert repeated(packages) == {}
+
+
+def test_the_folders_of_tests_are_the_packages_of_the_program() -> None:
+    packages = {str(path.parent.relative_to(SOURCE)) for path in SOURCE.rglob("*.py")}
+    folders = {str(path.parent.relative_to(TESTS)) for path in TESTS.rglob("*.py")}
+    assert folders - ELSEWHERE <= packages
+    assert {path.parts[0] for path in map(Path, packages - {"."})} <= folders
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.stem)
+def test_what_tests_share_is_imported_from_support_alone(path: Path) -> None:
+    """A folder of tests runs without any other, for it imports from no other."""
+    ours = {str(place.parent.relative_to(TESTS)) for place in TESTS.rglob("*.py")} - {"."}
+    tree = ast.parse(path.read_text("utf-8"))
+    imported = [
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+    ]
+    foreign = {module for module in imported if module.partition(".")[0] in ours}
+    assert all(re.match(r"support\b", module) for module in foreign)
+
+
+def test_the_guide_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:src|tests|docs|benchmarks|\.ci)/[\w./-]*)`", text)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_guide_has_a_paragraph_for_each_package() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    packages = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert {name for name in packages if f"**`{name}/`**" not in text} == set()
