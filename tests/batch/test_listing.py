@@ -143,6 +143,7 @@ def test_refusals_are_those_of_comparing_each_job_with_each(jobs: list[Job]) -> 
     assert (said.startswith(wanted), bool(said)) == (True, bool(wanted))
 
 
+@pytest.mark.slow
 def test_collisions_are_found_far_apart() -> None:
     jobs = [Job(f"/in/{n}", f"/out/{n}") for n in range(20_000)]
     assert "/in/7 and /other would both" in refused([*jobs, Job("/other", "/out/7")])
@@ -156,6 +157,7 @@ def test_an_empty_list_has_no_jobs() -> None:
         assert (len(listing), list(listing)) == (0, [])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
 def test_memory_does_not_grow_with_the_jobs() -> None:
     def peak(jobs: int) -> int:

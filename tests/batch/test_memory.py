@@ -44,6 +44,7 @@ def photo(path: Path, mode: str = "RGB") -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux's /proc")
 @pytest.mark.parametrize(
     ("mode", "words", "options"),
@@ -128,6 +129,7 @@ def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
     assert waiting.take(0) is None
 
 
+@pytest.mark.slow
 def test_a_picture_that_never_fits_fails_and_the_others_do_not(tmp_path: Path) -> None:
     small, large = save(tmp_path / "s.png", [[1]]), photo(tmp_path / "l.png")
     jobs = [Job(str(path), f"{path}.out.png") for path in (large, small)]

@@ -89,6 +89,7 @@ def lines(text: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.slow
 def test_one_interrupt_finishes_what_runs(folder: Path, batch: subprocess.Popen[bytes]) -> None:
     running = len(workers(folder))
     batch.send_signal(signal.SIGINT)
@@ -118,6 +119,7 @@ def stopped_at_once(folder: Path, batch: subprocess.Popen[bytes], status: int) -
     assert [pid for pid in pids if is_running(pid)] == []
 
 
+@pytest.mark.slow
 def test_two_interrupts_stop_at_once(folder: Path, batch: subprocess.Popen[bytes]) -> None:
     batch.send_signal(signal.SIGINT)
     assert batch.stderr is not None
@@ -126,6 +128,7 @@ def test_two_interrupts_stop_at_once(folder: Path, batch: subprocess.Popen[bytes
     stopped_at_once(folder, batch, 130)
 
 
+@pytest.mark.slow
 def test_a_terminated_batch_stops_at_once(folder: Path, batch: subprocess.Popen[bytes]) -> None:
     batch.send_signal(signal.SIGTERM)
     stopped_at_once(folder, batch, 143)
@@ -143,6 +146,7 @@ def test_workers_leave_when_their_parent_is_killed(
     assert all(path.suffix == ".png" for path in (folder / "out").iterdir())
 
 
+@pytest.mark.slow
 def test_a_killed_worker_fails_its_file_and_the_batch_goes_on(
     folder: Path, batch: subprocess.Popen[bytes]
 ) -> None:
@@ -160,6 +164,7 @@ def test_a_killed_worker_fails_its_file_and_the_batch_goes_on(
     assert sorted(os.listdir(folder / "out")) == made  # noqa: PTH208 - hidden files too
 
 
+@pytest.mark.slow
 def test_a_batch_goes_on_where_it_was_stopped(
     folder: Path, batch: subprocess.Popen[bytes]
 ) -> None:

@@ -19,6 +19,7 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
 """What takes a millisecond or more, and is for options that few use."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "forbidden"),
     [

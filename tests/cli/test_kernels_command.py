@@ -177,6 +177,7 @@ def test_in_a_pipe_plain_and_uncut() -> None:
     assert "@" in shown.splitlines()[-9]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 60])
 def test_at_a_terminal_in_colour_and_within_its_width(columns: int) -> None:
     for words in (["sobel-x"], ["gabor"], ["kirsch"], []):
@@ -211,6 +212,7 @@ def test_a_figure_has_the_cells_colours(tmp_path: Path) -> None:
     assert {(5, 48, 97), (247, 247, 247), (103, 0, 31)} <= colours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec", ["gaussian:40", "sobel-x", "kirsch", "[[[[1]],[[2]]]]", "box:1"]
 )

@@ -63,6 +63,7 @@ def test_version() -> None:
 # ------------------------------------------------------------------ pictures in pipes
 
 
+@pytest.mark.slow
 def test_two_programs_in_a_pipe(tmp_path: Path, row: Path, out: Path) -> None:
     # (10, 20, 30) · 2, then the difference to the right: 20, 20, -60.
     first = command("apply", "[[2]]", row, "-", "--quiet")
@@ -136,6 +137,7 @@ def test_a_table_in_a_pipe_has_one_line_a_row_however_long() -> None:
     assert binomial.endswith("weights")
 
 
+@pytest.mark.slow
 def test_errors_and_warnings_in_a_pipe_are_plain(row: Path, out: Path) -> None:
     assert ESCAPE not in process("kernels", "sobl-x").stderr
     warned = process("apply", "[[1]]", row, out, "-s", "1x4").stderr
@@ -196,6 +198,7 @@ STREAMS = "import sys; sys.{0} = None; from convcli.cli import main; main(sys.ar
 """A process started with a stream closed (`>&-`), or without a console, has None there."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stream", "words"),
     [

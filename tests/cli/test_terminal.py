@@ -61,6 +61,7 @@ def terminal(
     return columns, {show: shown(words, columns, folder) for show, words in SHOWS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("show", SHOWS)
 def test_nothing_is_cut_or_wider_than_the_terminal(
     terminal: tuple[int, dict[str, str]], show: str
@@ -123,6 +124,7 @@ def test_a_blank_line_parts_the_blocks_of_a_narrow_terminal(tmp_path: Path) -> N
     assert [line.split()[0] for line in blocks[3][1:]] == ["output", "sees", "jump", "memory"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [30, 40, 80])
 def test_the_progress_and_the_curve_of_a_descent_fit(tmp_path: Path, columns: int) -> None:
     words = ("learn", str(CAMERA), str(CAMERA), "--method", "sgd", "--steps", "100")

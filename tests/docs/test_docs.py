@@ -30,6 +30,7 @@ def commands() -> dict[str, click.Command]:
     return {name: command for name, command in found.items() if command is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_generated_parts_are_fresh(document: Path) -> None:
     check = [sys.executable, "-m", "cogapp", "--check", "-P", "-I", "docs", str(document)]
@@ -78,6 +79,7 @@ def frames(path: Path) -> list[Any]:
         ]
 
 
+@pytest.mark.slow
 def test_the_pictures_are_what_the_program_makes(tmp_path: Path) -> None:
     """What is drawn has letters, which another FreeType rasterises a shade differently."""
     generate.make_pictures(tmp_path)

@@ -86,6 +86,7 @@ def in_blocks(
     return result, seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("border", cases.BORDERS)
 @pytest.mark.parametrize("name", SCENES)
 def test_blocks_are_equal_to_the_whole_to_the_last_bit(name: str, border: str) -> None:
@@ -109,6 +110,7 @@ def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
     assert seen_in_parts == seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 def test_pixels_of_signs_that_are_clipped_are_equal(name: str) -> None:
     plan = plan_of(name, "uint8", "wrap")
@@ -119,6 +121,7 @@ def test_pixels_of_signs_that_are_clipped_are_equal(name: str) -> None:
     np.testing.assert_array_equal(parts, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 def test_a_nan_spreads_no_further_in_blocks(name: str) -> None:
     plan = plan_of(name, "float32", "wrap")

@@ -80,6 +80,7 @@ def test_kernels(name: str, dtype: str, border: str) -> None:
         assert_close(way, result, expected, case.tolerance(result.dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BANKS)
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_banks(name: str, dtype: str) -> None:
@@ -98,6 +99,7 @@ def test_bytes_are_off_at_ties_only(name: str) -> None:
         assert np.abs(result - expected).max() <= 0.5 + 1e-3, way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("place", [(0, 0), (7, 12), (10, 5)])

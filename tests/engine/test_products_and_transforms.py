@@ -130,6 +130,7 @@ def assert_several_tiles(plan: Plan) -> None:
     assert plan.strategy.columns < width
 
 
+@pytest.mark.slow
 @dense
 @dtypes
 @pytest.mark.parametrize("size", [(7, 5), (1, 9), (8, 1), (15, 16)])
@@ -166,6 +167,7 @@ def test_large_kernels(size: tuple[int, int]) -> None:
     assert_close(executed(plan, image), wanted, weights)
 
 
+@pytest.mark.slow
 @banks
 @dtypes
 def test_banks(name: str, dtype: str) -> None:

@@ -4,6 +4,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 import convcli
 from convcli.engine.buffers import recycled_array
@@ -71,6 +72,7 @@ def test_memory_is_given_back_when_another_size_comes() -> None:
     assert used < other.nbytes + _MIB
 
 
+@pytest.mark.slow
 def test_threads_do_not_get_each_others_memory() -> None:
     def repeat(value: float) -> bool:
         picture = np.full(_SHAPE, value, np.float32)

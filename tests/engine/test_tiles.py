@@ -51,6 +51,7 @@ def scipy_result(border: str) -> NDArray[Any]:
     return result
 
 
+@pytest.mark.slow
 @borders
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
 @pytest.mark.parametrize("stride", [(1, 1), (2, 3)])
@@ -64,6 +65,7 @@ def test_a_large_image_equals_scipy(border: str, dtype: str, stride: tuple[int, 
         np.testing.assert_allclose(result, expected, 0, case.slack(way), err_msg=way)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("border", CV2_BORDERS)
 @pytest.mark.parametrize("size", [(3, 3), (5, 2), (1, 7), (7, 7)])
 def test_a_large_image_equals_opencv(border: str, size: tuple[int, int]) -> None:
@@ -118,6 +120,7 @@ def filtered(image: NDArray[Any], weights: NDArray[Any], output: int) -> NDArray
     return total
 
 
+@pytest.mark.slow
 @given(
     case=cases.cases(cases.INTEGERS, cases.whole_weights),
     size=st.tuples(st.integers(1, 5), st.integers(1, 5)),

@@ -161,6 +161,7 @@ def test_pickles_are_refused(tmp_path: Path) -> None:
     assert "expected an array of real numbers" in done.output
 
 
+@pytest.mark.slow
 def test_raw_floats_pass_between_stages_unrounded(tmp_path: Path) -> None:
     values = np.random.default_rng(8).integers(0, 256, (16, 18)).astype(np.uint8)
     Image.fromarray(values).save(tmp_path / "in.png")

@@ -229,6 +229,7 @@ def piped(data: bytes, *arguments: str) -> bytes:
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM"])
 def test_a_pipe_goes_on_in_the_inputs_format(kind: str) -> None:
     buffer = io.BytesIO()
@@ -257,6 +258,7 @@ def test_an_unknown_format_is_a_wrong_usage(tmp_path: Path) -> None:
     assert "expected a format that can be written" in done.output
 
 
+@pytest.mark.slow
 def test_a_chain_of_processes_is_a_chain(tmp_path: Path) -> None:
     data = (PHOTOS / "camera.png").read_bytes()
     piped(piped(data, "gaussian:2", "-", "-"), "sobel-x", "-", str(tmp_path / "out.png"))

@@ -52,6 +52,7 @@ def test_drawings(
     assert_same(out, golden)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["gif", "png", "apng", "webp"])
 def test_animations(
     run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path, suffix: str
@@ -71,6 +72,7 @@ def test_animations(
     assert_same(out, "animate-5.png", frame=5)
 
 
+@pytest.mark.slow
 def test_stride_and_dilation_show(
     run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -90,6 +92,7 @@ def test_padding_has_its_own_ground_and_the_window_a_frame(
     assert (first == ACCENT).all(axis=1).any()
 
 
+@pytest.mark.slow
 def test_frames_are_bounded(
     ask: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ COMBINATIONS = list(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["sobel-x", "[[0.3,-1.2],[0.7,0.4],[2,0.1]]"])
 def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None:
     chance = np.random.default_rng(6)
@@ -156,6 +157,7 @@ def glass(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", ["auto", "premultiply", "keep", "filter"])
 @pytest.mark.parametrize("spec", ["box:3", "sharpen", "sobel-x", "[[0.3,-1.2],[0.7,0.4]]"])
 def test_transparent_pixels_are_those_that_apply_writes(
@@ -253,6 +255,7 @@ def test_numbers_that_are_none(ask: Ask, run: Callable[..., Any], tmp_path: Path
     assert "inf" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["box:3", "bank.npy"])
 def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
     run: Callable[..., Any], tmp_path: Path, kernel: str
@@ -272,6 +275,7 @@ def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
     assert heights[0] <= heights[1] == heights[2] < heights[0] + 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

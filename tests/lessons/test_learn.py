@@ -56,6 +56,7 @@ def test_a_blur_is_found_from_eight_bits(
     assert 0 < found["rounding_error"] < 1e-2
 
 
+@pytest.mark.slow
 def test_gradient_descent_finds_it_too_and_its_loss_falls(
     run: Callable[..., Any], sample: Callable[[str], str], edges: str, tmp_path: Path
 ) -> None:
@@ -220,6 +221,7 @@ def test_a_descent_that_stops_early_says_so(
     assert f"off by {100 * off / 2:.1f} % of the largest" in stderr
 
 
+@pytest.mark.slow
 def test_the_descent_arrives_on_every_photograph(
     run: Callable[..., Any], ask: Ask, sample: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -33,11 +33,13 @@ def test_the_fft_is_exact_for_whole_numbers_of_any_size(a: list[int], b: list[in
     assert convolve_integers(a, b) == convolve_direct(a, b)
 
 
+@pytest.mark.slow
 @given(st.lists(st.fractions(), min_size=1, max_size=8), st.lists(st.fractions(), min_size=1))
 def test_both_ways_agree_on_fractions(a: list[Fraction], b: list[Fraction]) -> None:
     assert convolve_exactly(a, b, fft=True) == convolve_exactly(a, b, fft=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["full", "same", "valid"])
 @pytest.mark.parametrize("lengths", [(3, 2), (2, 5), (6, 6), (7, 4), (1, 1)])
 def test_modes_are_numpys(ask: Ask, mode: str, lengths: tuple[int, int]) -> None:
@@ -79,6 +81,7 @@ def test_long_multiplication_of_odd_cases(run: Callable[..., Any], a: str, b: st
     assert run("conv1d", a, b, "--as", "digits", "-q").stdout.strip() == str(int(a) * int(b))
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_digits_are_exact(run: Callable[..., Any], tmp_path: Path) -> None:
     # (10^n - 1)² = 99…9800…01
     n = 100_000

@@ -261,6 +261,7 @@ def test_a_sheet(bank: Path, gray: Path, tmp_path: Path) -> None:
     assert (sheet[0] == 255).all()
 
 
+@pytest.mark.slow
 def test_a_large_sheet_is_scaled_down(tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     Image.fromarray(np.zeros((900, 1600), np.uint8)).save(large)

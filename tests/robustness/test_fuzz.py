@@ -20,6 +20,7 @@ def test_every_sample_is_filtered_as_it_is(kind: str) -> None:
     assert judge(SAMPLES[kind]) == "filtered"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
 def test_hostile_files(kind: str) -> None:
     @SHORT
@@ -30,6 +31,7 @@ def test_hostile_files(kind: str) -> None:
     run()
 
 
+@pytest.mark.slow
 @SHORT
 @given(KERNELS)
 def test_hostile_kernels(kernel: str) -> None:

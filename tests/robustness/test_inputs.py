@@ -163,6 +163,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs_are_refused_from_the_header(bomb: str, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(BOMBS[bomb]())

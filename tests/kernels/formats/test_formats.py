@@ -107,6 +107,7 @@ def cannot_hold(kernel: Kernel, form: str) -> bool:
     return form in ("imagemagick", "npy") and bool(kernel.bias)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.parametrize("form", SUFFIXES)
 def test_every_named_kernel_is_exported_or_refused_in_one_line(

@@ -76,6 +76,7 @@ def check(made: Path, pixels: NDArray[np.uint8], spec: str) -> None:
     assert difference.max() <= 1
 
 
+@pytest.mark.slow
 @needs(VIPS, "vips")
 @pytest.mark.parametrize("spec", SPECS + FLOATS + SCALED)
 def test_vips(spec: str, source: Path, pixels: NDArray[np.uint8], tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(PUBLISHED)
 
 
+@pytest.mark.slow
 @given(st.one_of(even_lists(), anything, objects))
 @settings(max_examples=300, deadline=None)
 @example([[1, 2], [3]])
