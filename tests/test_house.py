@@ -76,3 +76,11 @@ def test_the_guide_has_a_paragraph_for_each_package() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     packages = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
     assert {name for name in packages if f"**`{name}/`**" not in text} == set()
+
+
+def test_a_commit_is_checked_by_what_the_whole_check_runs() -> None:
+    run = (ROOT / ".ci" / "run").read_text("utf-8")
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    steps = re.findall(r"^step '(.*)'$", run, re.MULTILINE)
+    assert steps
+    assert re.findall(r"^ +entry: (.*)$", hooks, re.MULTILINE) == steps
