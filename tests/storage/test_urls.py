@@ -211,6 +211,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
@@ -268,6 +269,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(
     assert (bucket.keys(), bucket.uploads()) == (["whole"], [])
 
 
+@pytest.mark.slow
 def test_a_large_output_waits_where_there_is_no_room(tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk."""
     words = command("apply", "box:3", noise(tmp_path), "memory://out.tif", "--tiled")

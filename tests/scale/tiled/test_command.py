@@ -23,6 +23,7 @@ def scan(tmp_path: Path) -> str:
     return write_tiff(tmp_path / "scan.tif", picture(SIZE), tile=(256, 256))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["gaussian:2"], ["sobel", "--direction"], ["sobel-x", "--colormap", "diverging"]]
 )
@@ -54,6 +55,7 @@ def write_photo(photo: Path, path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_same_file_comes_out_each_time(scan: str, tmp_path: Path) -> None:
     outputs = [tmp_path / f"{jobs}.tif" for jobs in ("1", "2", "3")]
     for path in outputs:
@@ -86,6 +88,7 @@ def test_the_plan_says_blocks_halo_tiles_and_memory(scan: str, tmp_path: Path) -
     assert not (tmp_path / "out.tif").exists()
 
 
+@pytest.mark.slow
 def test_progress_in_plain_lines(scan: str, tmp_path: Path) -> None:
     result = run(
         "apply", "sobel-x", scan, tmp_path / "out.tif", "--tiled", "--quiet",
@@ -131,6 +134,7 @@ def test_what_cannot_be(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "rgb.tif"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_a_full_disk_is_one_line_and_leaves_nothing(target: str, tmp_path: Path) -> None:
     """A limit on the size of files stands for the disk: writing fails in the middle."""
@@ -146,6 +150,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(target: str, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["out.tif", "out.zarr"])
 def test_an_interrupt_leaves_what_was_there(target: str, tmp_path: Path) -> None:
     source = write_zarr(tmp_path / "in.zarr", picture((2_500, 2_500)), (128, 128))
@@ -161,6 +166,7 @@ def test_an_interrupt_leaves_what_was_there(target: str, tmp_path: Path) -> None
     np.testing.assert_array_equal(read(str(tmp_path / target)), before)
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_leaves_nothing_either(tmp_path: Path) -> None:
     """A block that is at work is still written, and removed after that."""
     source = write_zarr(tmp_path / "in.zarr", picture((900, 900)), (128, 128))

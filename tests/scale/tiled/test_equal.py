@@ -51,6 +51,7 @@ def seen(report: Report) -> tuple[float, float, float]:
     return (report.low, report.high, report.clipped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("border", cases.BORDERS)
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_and_borders(name: str, border: str, tmp_path: Path) -> None:
@@ -63,6 +64,7 @@ def test_kernels_and_borders(name: str, border: str, tmp_path: Path) -> None:
     assert seen(report) == seen(expected.report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", [["sobel-x"], ["gaussian:1", "sharpen"]], ids=str)
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings(name: str, kernels: list[Any], tmp_path: Path) -> None:
@@ -173,6 +175,7 @@ COLOURED: dict[str, tuple[list[Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("samples", [1, 3, 4])
 @pytest.mark.parametrize("name", COLOURED)

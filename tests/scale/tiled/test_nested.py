@@ -118,6 +118,7 @@ def test_a_group_whose_facts_may_not_be_read(bucket: Bucket, tmp_path: Path) -> 
     assert "g.zarr/0/zarr.json" in bucket.keys()  # noqa: SIM118 - no dict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["in", "in.zarr"])
 def test_the_folder_that_an_array_is_in_is_not_listed(name: str, tmp_path: Path) -> None:
     """It may be written to but not read, or hold millions of names."""
