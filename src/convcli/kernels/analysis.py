@@ -1,4 +1,4 @@
-"""What a 2-D kernel says about itself: factors, range, gain, frequencies."""
+"""What the weights of a kernel show: factors, output range, frequencies, a coloured table."""
 
 import math
 from typing import Any
@@ -11,6 +11,13 @@ from convcli.values import Record
 
 _WHITE = 255
 _NEGLIGIBLE = 1e-9
+"""Parts of a factor below this share of its largest are rounding errors."""
+
+_RED, _BLUE = (214, 96, 77), (67, 147, 195)
+"""Colours of the largest weights above and below 0: dark text is legible on them."""
+
+_SHOWN_SIDE, _SHOWN_SLICES = 15, 4
+"""How many rows and columns, and how many slices of a bank, a table shows at most."""
 
 
 class KernelAnalysis(Record):
@@ -22,11 +29,11 @@ class KernelAnalysis(Record):
         Column, row and divisor whose product, column ⊗ row / divisor, is the kernel;
         None where its rank is not 1.
     low, high : float
-        The smallest and the largest answer to pixels of 0 to 255.
+        The smallest and the largest result for pixels of 0 to 255.
     gain : float
-        What a flat area is multiplied by: the sum of the weights, the gain at DC.
+        The factor of a flat area: the sum of the weights, the gain at DC.
     offset : float
-        The bias: what a black area becomes.
+        The bias: the result of a black area.
     """
 
     factors: tuple[Weights, Weights, float] | None
@@ -36,7 +43,7 @@ class KernelAnalysis(Record):
     offset: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the reading as plain JSON values."""
+        """Return the factors, the output range and the gain as plain JSON values."""
         factors = None
         if self.factors is not None:
             column, row, divisor = self.factors
@@ -48,8 +55,8 @@ class KernelAnalysis(Record):
         }
 
 
-def read(kernel: Kernel) -> KernelAnalysis:
-    """Read a 2-D kernel.
+def analyse(kernel: Kernel) -> KernelAnalysis:
+    """Return what can be read from the weights of a 2-D kernel.
 
     Raises
     ------
@@ -58,8 +65,8 @@ def read(kernel: Kernel) -> KernelAnalysis:
 
     Examples
     --------
-    >>> reading = read(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
-    >>> [part.tolist() for part in reading.factors[:2]], reading.low, reading.high
+    >>> analysis = analyse(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
+    >>> [part.tolist() for part in analysis.factors[:2]], analysis.low, analysis.high
     ([[1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]], -1020.0, 1020.0)
     """
     offset = kernel.bias[0] if kernel.bias else 0.0
@@ -73,7 +80,7 @@ def read(kernel: Kernel) -> KernelAnalysis:
 
 
 def _factors(kernel: Kernel) -> tuple[Weights, Weights, float]:
-    """Return column, row and divisor: the smallest whole numbers, where there are any."""
+    """Return column, row and divisor: the smallest whole numbers, if there are any."""
     form = kernel.integer_form
     if form is None:
         return (*_balanced(kernel.weights), 1.0)
@@ -86,6 +93,7 @@ def _factors(kernel: Kernel) -> tuple[Weights, Weights, float]:
 
 
 def _balanced(grid: Weights) -> tuple[Weights, Weights]:
+    """Return column and row of equal length, by singular values."""
     left, values, right = np.linalg.svd(grid)
     length = math.sqrt(values[0]) * _sign(right[0])
     column, row = left[:, 0] * length, right[0] * length
@@ -95,28 +103,28 @@ def _balanced(grid: Weights) -> tuple[Weights, Weights]:
 
 
 def _sign(row: NDArray[Any]) -> float:
-    """Return the sign of the last of the strongest numbers: [-1 0 1] stays as it is."""
+    """Return the sign of the last of the largest magnitudes: [-1 0 1] keeps its sign."""
     backwards = row[::-1]
     return float(np.sign(backwards[np.abs(backwards).argmax()]))
 
 
 def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]:
-    """Return how strongly stripes of each frequency and direction come through.
+    """Return the factor of stripes of each frequency and direction.
 
-    The magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
+    It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
 
     Parameters
     ----------
     kernel : Kernel
         2-D.
     samples : int
-        Frequencies along each axis, from -½ to ½ cycles a pixel; odd, so that the
+        Frequencies along each axis, from -½ to ½ cycles per pixel; with an odd number the
         middle one is 0.
 
     Returns
     -------
     ndarray of float64, shape (samples, samples)
-        Not scaled: the middle is the magnitude of the sum of the weights.
+        The middle is the magnitude of the sum of the weights.
 
     Examples
     --------
@@ -128,3 +136,65 @@ def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]
     down = np.exp(-2j * np.pi * np.outer(frequencies, rows))
     across = np.exp(-2j * np.pi * np.outer(columns, frequencies))
     return np.asarray(np.abs(down @ kernel.weights @ across))
+
+
+def kernel_html(kernel: Kernel) -> str:
+    """Return HTML with the name, the description and the coloured weights of a kernel.
+
+    Weights are blue below 0, white at 0 and red above. A large kernel shows its middle, and
+    a bank its first slices.
+
+    Examples
+    --------
+    >>> kernel_html(Kernel([[-1, 1]], name="step")).startswith("<div><b>step</b> (1×2)")
+    True
+    """
+    from html import escape
+
+    from convcli.text import tidy, times
+
+    title = f"<b>{escape(kernel.name)}</b> ({times(kernel.weights.shape)})"
+    about = [f": {escape(kernel.description)}"] if kernel.description else []
+    bias = ", ".join(tidy(value) for value in kernel.bias[:_SHOWN_SLICES])
+    more = ", …" if len(kernel.bias) > _SHOWN_SLICES else ""
+    notes = [f"<br>bias {bias}{more}"] if bias else []
+    scale = float(np.abs(kernel.weights).max()) or 1.0
+    tables = [_table(grid, label, scale) for grid, label in _slices(kernel)]
+    return "".join(["<div>", title, *about, *notes, *tables, "</div>"])
+
+
+def _slices(kernel: Kernel) -> list[tuple[Weights, str]]:
+    """Return the grids to show, with a label each."""
+    if not kernel.is_bank:
+        return [(kernel.weights, "")]
+    places = list(np.ndindex(*kernel.weights.shape[:2]))
+    shown = places[:_SHOWN_SLICES]
+    labels = [f"filter {output}, channel {channel}" for output, channel in shown]
+    if len(places) > len(shown):
+        labels[-1] += f" … ({len(places)} slices)"
+    return [(kernel.weights[place], label) for place, label in zip(shown, labels, strict=True)]
+
+
+def _table(grid: Weights, label: str, scale: float) -> str:
+    rows, columns = (_middle(length) for length in grid.shape)
+    middle = grid[rows, columns]
+    if middle.shape != grid.shape:
+        label = ", ".join(filter(None, [label, "the middle {}×{}".format(*middle.shape)]))
+    caption = f"<caption>{label}</caption>" if label else ""
+    body = "".join(f"<tr>{''.join(_cell(w, scale) for w in row)}</tr>" for row in middle)
+    return f"<table>{caption}{body}</table>"
+
+
+def _middle(length: int) -> slice:
+    shown = min(length, _SHOWN_SIDE)
+    start = (length - shown) // 2
+    return slice(start, start + shown)
+
+
+def _cell(weight: float, scale: float) -> str:
+    from convcli.text import tidy
+
+    share, end = abs(weight) / scale, _RED if weight > 0 else _BLUE
+    colour = ",".join(str(round(255 + (part - 255) * share)) for part in end)
+    style = f"background:rgb({colour});color:#000;text-align:right"
+    return f'<td style="{style}">{tidy(weight)}</td>'

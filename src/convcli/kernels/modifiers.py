@@ -1,4 +1,4 @@
-"""What may follow a kernel's name after @: turned, mirrored, scaled."""
+"""What may follow a kernel's name after @: turn it, mirror it, scale it."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from convcli.kernels.kernel import Kernel, Weights
 _EIGHTH, _QUARTER, _TURN = 45, 90, 360
 
 _RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-"""The rim of a 3×3 grid, clockwise from its upper left."""
+"""The outer weights of a 3×3 kernel, clockwise from the upper left."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
@@ -25,12 +25,8 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
     kernel : Kernel
         A 2-D kernel or a bank, each of whose slices is turned.
     angle : float
-        Degrees: a multiple of 90; for 3×3 kernels also of 45, which moves each weight of
-        the rim to its neighbour.
-
-    Returns
-    -------
-    Kernel
+        Degrees: a multiple of 90; for 3×3 kernels also of 45, which moves each outer weight
+        to the place of its neighbour.
 
     Raises
     ------
@@ -109,19 +105,19 @@ _WORDS: dict[str, Callable[[Kernel], Kernel]] = {
     "negate": lambda kernel: scaled(kernel, -1.0),
 }
 
-KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
-"""The modifiers as they are written."""
+_KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
+"""The modifiers as a person writes them."""
 
 
 def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
-    """Return what a modifier does to a kernel.
+    """Return the function that a modifier names: from a kernel to the changed kernel.
 
     Parameters
     ----------
     text : str
-        What stands after one @: ``45``, ``flip``, ``scale=0.25``.
+        The text after one @: ``45``, ``flip``, ``scale=0.25``.
     spec : str
-        The specification that it stands in, for messages.
+        The whole specification, for messages.
 
     Raises
     ------
@@ -137,7 +133,7 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     if _NUMBER.fullmatch(word) and not equals:
         return _renamed(lambda kernel: rotated(kernel, float(word)), word)
     got = f"'@{text.strip()}'" if text.strip() else "nothing after '@'"
-    raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(KNOWN)}")
+    raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(_KNOWN)}")
 
 
 def _factor(text: str, spec: str) -> float:
@@ -154,8 +150,10 @@ def _factor(text: str, spec: str) -> float:
 
 
 def _renamed(change: Callable[[Kernel], Kernel], word: str) -> Callable[[Kernel], Kernel]:
+    """Return the change, which also appends the modifier to the kernel's name."""
+
     def changed(kernel: Kernel) -> Kernel:
-        done = change(kernel)
-        return Kernel(done.weights, done.bias, f"{kernel.name}@{word}", done.description)
+        result = change(kernel)
+        return Kernel(result.weights, result.bias, f"{kernel.name}@{word}", result.description)
 
     return changed

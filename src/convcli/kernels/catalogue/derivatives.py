@@ -1,8 +1,9 @@
-"""First derivatives: smooth along the edge, differentiate across it."""
+"""First derivatives, which smooth along an edge and differentiate across it; gradients."""
 
 import math
 
-from convcli.kernels.catalogue.entry import Theme, outer
+from convcli.choices import Combine
+from convcli.kernels.catalogue.entry import Theme, operator, outer
 
 THEME = Theme("Derivatives")
 
@@ -12,6 +13,7 @@ _ABOUT_Y = "horizontal edges: brighter below"
 
 
 def _pair(name: str, smooth: tuple[float, ...], edge: tuple[float, ...], source: str) -> None:
+    """Register the derivative across and the one down."""
     THEME.fixed(f"{name}-x", outer(smooth, edge), _ABOUT_X, source)
     THEME.fixed(f"{name}-y", outer(edge, smooth), _ABOUT_Y, source)
 
@@ -90,3 +92,27 @@ for _number, (_weights, _about) in enumerate(_FREI_CHEN, start=1):
         "Frei & Chen 1977: an orthonormal basis of all 3×3 kernels; 1-4 edges, 5-8 lines, "
         "9 mean. Others differ in order and sign",
     )
+
+for _name, _times in (("sobel", 4), ("prewitt", 3), ("scharr", 16), ("farid", "")):
+    operator(
+        _name,
+        (f"{_name}-x", f"{_name}-y"),
+        Combine.MAGNITUDE,
+        "edges of every direction: the gradient's length",
+        f"√(x² + y²); scikit-image {_name} divides that by {_times}√2",
+    )
+operator(
+    "roberts",
+    ("roberts-1", "roberts-2"),
+    Combine.MAGNITUDE,
+    "edges of every direction, from 2×2 pixels",
+    "Roberts 1963: √(a² + b²); scikit-image roberts divides that by √2",
+)
+operator(
+    "frei-chen",
+    (f"frei-chen-{number}" for number in range(1, 5)),
+    Combine.MAGNITUDE,
+    "edges of every direction: the length of the edge part",
+    "Frei & Chen 1977: the neighbourhood projected on the 4 edge vectors of 9. Others use "
+    "the first two only, or divide by the whole neighbourhood's length",
+)

@@ -1,4 +1,4 @@
-"""What a format is: how kernels are written for another program, and read from it."""
+"""What a format of kernels is, and the helpers that several formats use."""
 
 import math
 import re
@@ -9,12 +9,10 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convcli.choices import WeightLayout
 from convcli.errors import KernelError
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, WeightLayout, Weights
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
 from convcli.values import Record
-
-MOST_BYTES = 40 * MAX_WEIGHTS
-"""No text within the limit of weights is larger: 25 characters a number, and white space."""
 
 
 class TextFormat(Record):
@@ -27,13 +25,13 @@ class TextFormat(Record):
     about : str
         Whose format it is, and how the text is used there.
     suffixes : tuple of str
-        Of its files, with the dot, in lower case.
+        The suffixes of its files, with the dot, in lower case.
     recognises : callable
-        Whether a text that stands without a file's suffix is of this format.
+        Tells whether a text is of this format, where no suffix tells.
     parse : callable
-        From text to a kernel; raises `KernelError` without the text's name.
+        Makes a kernel of text; its `KernelError` does not name the text.
     write : callable
-        From a kernel to text.
+        Makes text of a kernel.
     """
 
     name: str
@@ -45,19 +43,7 @@ class TextFormat(Record):
 
 
 class Tensor(Record):
-    """An array in a file of arrays.
-
-    Attributes
-    ----------
-    name : str
-        What follows ``::``.
-    shape : tuple of int
-        As stored.
-    dtype : str
-        As the file calls it.
-    bias : str or None
-        The array that holds its bias.
-    """
+    """An array in a file of arrays; `bias` is the name of the array that holds its bias."""
 
     name: str
     shape: tuple[int, ...]
@@ -73,11 +59,11 @@ class ArrayFormat(Record):
     name, about, suffixes
         As in `TextFormat`.
     read : callable
-        From a path, an array's name (empty for the only one) and a layout to a kernel.
+        Makes a kernel of a path, an array's name (empty for the only array) and a layout.
     tensors : callable or None
-        Lists what a file holds that may be a kernel; None for files of one array.
+        Lists the arrays of a file that may be kernels; None for files of one array.
     write : callable or None
-        From a kernel to bytes; None where the format is only read.
+        Makes bytes of a kernel; None if the format is only read.
     """
 
     name: str
@@ -97,13 +83,7 @@ def fail(place: str, fault: str, remedy: str) -> NoReturn:
 
 
 def number(text: str, place: str) -> float:
-    """Return the finite number that a text says.
-
-    Raises
-    ------
-    KernelError
-        If it says none.
-    """
+    """Return the finite number that a text is."""
     try:
         value = float(text)
     except ValueError:
@@ -114,13 +94,7 @@ def number(text: str, place: str) -> float:
 
 
 def grid_of(values: list[float], rows: int, columns: int) -> Weights:
-    """Return numbers as a grid.
-
-    Raises
-    ------
-    KernelError
-        If it is empty or too large, or there are not rows × columns numbers.
-    """
+    """Return rows × columns numbers as a grid."""
     if not 0 < rows * columns <= MAX_WEIGHTS:
         fail("size", f"expected 1 to {MAX_WEIGHTS:,} weights, got {columns}×{rows}", "mend it")
     if len(values) != rows * columns:
@@ -130,27 +104,26 @@ def grid_of(values: list[float], rows: int, columns: int) -> Weights:
 
 
 def centred(grid: Weights, row: int, column: int) -> Weights:
-    """Fill a grid up with zeros until the weight at (row, column) stands in its middle.
+    """Pad a grid with zeros until the weight at (row, column) is in its middle.
 
-    The middle of an even size is the earlier of the two, as `"same"` padding has it.
+    The middle of an even size is the earlier of the two, as with ``"same"`` padding.
 
     Examples
     --------
     >>> centred(np.array([[1.0, 2.0, 3.0]]), 0, 0).tolist()
     [[0.0, 0.0, 1.0, 2.0, 3.0]]
     """
-    around = []
+    padding = []
     for at, size in zip((row, column), grid.shape, strict=True):
-        more = size - 1 - 2 * at
-        around.append((more if more > 1 else 0, max(-more, 0)))
-    return np.pad(grid, around)
+        missing = size - 1 - 2 * at
+        padding.append((missing if missing > 1 else 0, max(-missing, 0)))
+    return np.pad(grid, padding)
 
 
 def odd_sized(grid: Weights) -> Weights:
-    """Fill even sizes up with a first row or column of zeros.
+    """Put a row or column of zeros before even sizes.
 
-    Programs disagree on which of the two middle weights of an even size stands over the
-    pixel; of an odd size there is one.
+    An even size has two middle weights: programs disagree on which lies over the pixel.
 
     Examples
     --------
@@ -162,13 +135,7 @@ def odd_sized(grid: Weights) -> Weights:
 
 
 def single(kernel: Kernel, name: str, *, bias: bool) -> tuple[Weights, float]:
-    """Return the one grid and the one bias that a simple format can hold.
-
-    Raises
-    ------
-    KernelError
-        If the kernel is a bank, or has a bias that the format has no place for.
-    """
+    """Return the grid and the bias of a 2-D kernel, for a format that holds no more."""
     if kernel.is_bank:
         fault = f"expected a 2-D kernel, got a bank of shape {kernel.weights.shape}"
         fail(f"{kernel.name} as {name}", fault, "export it as json, npy, numpy or torch")
@@ -180,7 +147,7 @@ def single(kernel: Kernel, name: str, *, bias: bool) -> tuple[Weights, float]:
 
 
 def over_divisor(weights: Weights, kernel: Kernel) -> tuple[Weights, float]:
-    """Return whole numbers and their divisor where there are any, else the weights and 1."""
+    """Return whole numbers and their divisor if the kernel has them, else weights and 1."""
     form = kernel.integer_form
     if form is None:
         return weights, 1.0
@@ -205,5 +172,5 @@ def lines(grid: ArrayLike, between: str = " ") -> list[str]:
 
 
 def split_numbers(text: str) -> list[str]:
-    """Return the words of a text, which blanks, commas or semicolons part."""
+    """Return the words of a text between blanks, commas and semicolons."""
     return [word for word in re.split(r"[\s,;]+", text) if word]
