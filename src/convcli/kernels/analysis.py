@@ -26,14 +26,11 @@ class KernelAnalysis(Record):
     Attributes
     ----------
     factors : (ndarray, ndarray, float) or None
-        Column, row and divisor whose product, column ⊗ row / divisor, is the kernel;
-        None where its rank is not 1.
+        Column, row and divisor, if the kernel is column ⊗ row / divisor: its rank is 1.
     low, high : float
         The smallest and the largest result for pixels of 0 to 255.
-    gain : float
-        The factor of a flat area: the sum of the weights, the gain at DC.
-    offset : float
-        The bias: the result of a black area.
+    gain, offset : float
+        The sum of the weights, which multiplies a flat area (the gain at DC); the bias.
     """
 
     factors: tuple[Weights, Weights, float] | None
@@ -153,42 +150,29 @@ def kernel_html(kernel: Kernel) -> str:
 
     from convcli.text import tidy, times
 
-    title = f"<b>{escape(kernel.name)}</b> ({times(kernel.weights.shape)})"
-    about = [f": {escape(kernel.description)}"] if kernel.description else []
-    bias = ", ".join(tidy(value) for value in kernel.bias[:_SHOWN_SLICES])
-    more = ", …" if len(kernel.bias) > _SHOWN_SLICES else ""
-    notes = [f"<br>bias {bias}{more}"] if bias else []
-    scale = float(np.abs(kernel.weights).max()) or 1.0
-    tables = [_table(grid, label, scale) for grid, label in _slices(kernel)]
-    return "".join(["<div>", title, *about, *notes, *tables, "</div>"])
+    description = f": {escape(kernel.description)}" if kernel.description else ""
+    biases = [tidy(value) for value in kernel.bias[:_SHOWN_SLICES]]
+    biases += ["…"] * (len(kernel.bias) > _SHOWN_SLICES)
+    bias = f"<br>bias {', '.join(biases)}" if biases else ""
+    slices = list(np.ndindex(*kernel.weights.shape[:-2]))
+    tables = "".join(_table(kernel, place) for place in slices[:_SHOWN_SLICES])
+    more = f"… of {len(slices)} slices" if len(slices) > _SHOWN_SLICES else ""
+    name, shape = escape(kernel.name), times(kernel.weights.shape)
+    return f"<div><b>{name}</b> ({shape}){description}{bias}{tables}{more}</div>"
 
 
-def _slices(kernel: Kernel) -> list[tuple[Weights, str]]:
-    """Return the grids to show, with a label each."""
-    if not kernel.is_bank:
-        return [(kernel.weights, "")]
-    places = list(np.ndindex(*kernel.weights.shape[:2]))
-    shown = places[:_SHOWN_SLICES]
-    labels = [f"filter {output}, channel {channel}" for output, channel in shown]
-    if len(places) > len(shown):
-        labels[-1] += f" … ({len(places)} slices)"
-    return [(kernel.weights[place], label) for place, label in zip(shown, labels, strict=True)]
-
-
-def _table(grid: Weights, label: str, scale: float) -> str:
-    rows, columns = (_middle(length) for length in grid.shape)
-    middle = grid[rows, columns]
+def _table(kernel: Kernel, place: tuple[int, ...]) -> str:
+    """Return the table of a slice: of the filter and channel at a place in a bank."""
+    grid = kernel.weights[place]
+    label = "filter {}, channel {}".format(*place) if place else ""
+    first = [max(length - _SHOWN_SIDE, 0) // 2 for length in grid.shape]
+    middle = grid[first[0] :, first[1] :][:_SHOWN_SIDE, :_SHOWN_SIDE]
     if middle.shape != grid.shape:
-        label = ", ".join(filter(None, [label, "the middle {}×{}".format(*middle.shape)]))
+        label += f"{', ' if label else ''}the middle {middle.shape[0]}×{middle.shape[1]}"
     caption = f"<caption>{label}</caption>" if label else ""
-    body = "".join(f"<tr>{''.join(_cell(w, scale) for w in row)}</tr>" for row in middle)
-    return f"<table>{caption}{body}</table>"
-
-
-def _middle(length: int) -> slice:
-    shown = min(length, _SHOWN_SIDE)
-    start = (length - shown) // 2
-    return slice(start, start + shown)
+    scale = float(np.abs(kernel.weights).max()) or 1.0
+    rows = ("".join(_cell(weight, scale) for weight in row) for row in middle.tolist())
+    return f"<table>{caption}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def _cell(weight: float, scale: float) -> str:

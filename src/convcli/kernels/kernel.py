@@ -39,15 +39,7 @@ class Effect(enum.Enum):
 
 
 class IntegerForm(Record):
-    """A kernel as integers over one divisor: weights = integers / divisor.
-
-    Attributes
-    ----------
-    integers : ndarray of int64
-        Same shape as the weights.
-    divisor : float
-        What the integers are divided by.
-    """
+    """A kernel as integers over one divisor: weights = integers / divisor."""
 
     integers: NDArray[np.int64]
     divisor: float
@@ -70,7 +62,7 @@ class Kernel(Record, cached=True):
     ------
     KernelError
         If the weights are empty, not numbers, not finite, not 2-D or 4-D, or more
-        than `MAX_WEIGHTS`; or if the bias fits none of the output channels.
+        than `MAX_WEIGHTS`; or if the bias does not fit the output channels.
 
     Examples
     --------
@@ -175,25 +167,13 @@ class Kernel(Record, cached=True):
 
     @cached_property
     def rank(self) -> int:
-        """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero.
-
-        Raises
-        ------
-        KernelError
-            If this is a filter bank.
-        """
+        """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
         # Rank 1 needs no singular values, which take seconds for 2047×2047.
         return 1 if _is_outer(self._grid) else int(np.linalg.matrix_rank(self._grid))
 
     @cached_property
     def symmetries(self) -> tuple[str, ...]:
-        """Which mirrors and turns keep a 2-D kernel, or only change its sign.
-
-        Raises
-        ------
-        KernelError
-            If this is a filter bank.
-        """
+        """Which mirrors and turns keep a 2-D kernel, or only change its sign."""
         grid = self._grid
         mirrored = {
             "left-right": grid[:, ::-1],
@@ -241,6 +221,7 @@ class Kernel(Record, cached=True):
 
     @property
     def _grid(self) -> Weights:
+        """The weights of a 2-D kernel; a bank raises `KernelError`."""
         if self.is_bank:
             raise KernelError(
                 f"{self.name}: expected a 2-D kernel, got a bank of shape "
@@ -334,21 +315,17 @@ def _integer_form(weights: Weights) -> IntegerForm | None:
     for denominator in range(1, _LARGEST_DENOMINATOR + 1):
         divisor = denominator / smallest
         whole = round(min(divisor, _LARGEST_INTEGER))
-        form = _integers_over(weights, whole) if _near(divisor, whole) else None
+        is_whole = abs(divisor - whole) <= _TOLERANCE * whole
+        form = _integers_over(weights, whole) if is_whole else None
         if form is not None:
             return form
     return None
 
 
-def _near(value: float, whole: float) -> bool:
-    return abs(value - whole) <= _TOLERANCE * abs(whole)
-
-
 def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
     integers = np.rint(weights * divisor)
-    if np.abs(integers).max() >= _LARGEST_INTEGER:
-        return None
-    if not np.array_equal(integers / divisor, weights):
+    is_small = np.abs(integers).max() < _LARGEST_INTEGER
+    if not (is_small and np.array_equal(integers / divisor, weights)):
         return None
     exact = integers.astype(np.int64)
     exact.flags.writeable = False

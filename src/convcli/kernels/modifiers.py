@@ -20,13 +20,14 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 def rotated(kernel: Kernel, angle: float) -> Kernel:
     """Turn a kernel counter-clockwise by eighths (3×3) or quarters of a turn.
 
+    Each slice of a bank is turned. An eighth moves each outer weight to the next place.
+
     Parameters
     ----------
     kernel : Kernel
-        A 2-D kernel or a bank, each of whose slices is turned.
+        2-D, or a bank.
     angle : float
-        Degrees: a multiple of 90; for 3×3 kernels also of 45, which moves each outer weight
-        to the place of its neighbour.
+        Degrees: a multiple of 90; for 3×3 kernels also of 45.
 
     Raises
     ------
@@ -56,8 +57,8 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
 
 def _ring_turned(weights: Weights) -> Weights:
     turned = weights.copy()
-    for here, onward in zip(_RING, (*_RING[1:], _RING[0]), strict=True):
-        turned[(..., *here)] = weights[(..., *onward)]
+    for place, following in zip(_RING, (*_RING[1:], _RING[0]), strict=True):
+        turned[(..., *place)] = weights[(..., *following)]
     return turned
 
 
@@ -114,10 +115,8 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
 
     Parameters
     ----------
-    text : str
-        The text after one @: ``45``, ``flip``, ``scale=0.25``.
-    spec : str
-        The whole specification, for messages.
+    text, spec : str
+        The text after one @ (``45``, ``flip``, ``scale=0.25``); the whole specification.
 
     Raises
     ------

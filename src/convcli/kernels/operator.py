@@ -22,7 +22,7 @@ class Operator(Record):
     combine : Combine
         How their results become one.
     name, description : str
-        What it is called and what it is for.
+        What the operator is called and what it is for.
 
     Raises
     ------

@@ -66,18 +66,8 @@ def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kerne
 def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel | Operator:
     """Return the kernel, or the operator of several kernels, of a specification.
 
-    Parameters
-    ----------
-    spec : str
-        As for `kernel_from`, the name of an operator (``sobel``), or several joined by
-        ``+`` (``sobel-x+sobel-y``), whose magnitude is taken.
-    layout : WeightLayout
-        As for `kernel_from`.
-
-    Raises
-    ------
-    SpecError, KernelError
-        As `kernel_from`.
+    Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
+    operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
 
     Examples
     --------
@@ -161,9 +151,8 @@ def _by_position(entry: Entry, position: int, part: str) -> Parameter:
 
 
 def _known(entry: Entry) -> str:
-    if not entry.parameters:
-        return "it takes no parameters"
-    return "it takes " + ", ".join(parameter.name for parameter in entry.parameters)
+    names = ", ".join(parameter.name for parameter in entry.parameters)
+    return f"it takes {names or 'no parameters'}"
 
 
 def _number(entry: Entry, parameter: Parameter, text: str) -> float:

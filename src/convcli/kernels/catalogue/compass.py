@@ -2,6 +2,8 @@
 
 import functools
 
+from numpy.typing import ArrayLike
+
 from convcli.choices import Combine
 from convcli.kernels.catalogue.entry import Theme, operator
 from convcli.kernels.kernel import Kernel, Weights
@@ -13,12 +15,12 @@ _POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
 """The directions, each turned by 45° counter-clockwise from the one before."""
 
 
-def _turned(north: list[list[float]], steps: int) -> Weights:
+def _turned(north: ArrayLike, steps: int) -> Weights:
     """Return the weights for north, turned by steps of 45°."""
     return rotated(Kernel(north), 45 * steps).weights
 
 
-_SETS: tuple[tuple[str, list[list[float]], str], ...] = (
+for _name, _north, _source in (
     (
         "kirsch",
         [[5, 5, 5], [-3, 0, -3], [-3, -3, -3]],
@@ -34,8 +36,7 @@ _SETS: tuple[tuple[str, list[list[float]], str], ...] = (
         [[1, 1, 1], [1, -2, 1], [-1, -1, -1]],
         "Prewitt 1970, as in Pratt's Digital Image Processing",
     ),
-)
-for _name, _north, _source in _SETS:
+):
     for _step, _point in enumerate(_POINTS):
         THEME.named(
             f"{_name}-{_point}",

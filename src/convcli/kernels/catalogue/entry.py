@@ -31,22 +31,16 @@ class Parameter(Record):
 
     Attributes
     ----------
-    name : str
-        Its name in ``name=value``.
+    name, about, unit : str
+        Its name in ``name=value``; its meaning; the unit, empty for a factor.
     value_type : type
         int or float.
     default : int, float or None
         The value if none is given; None if it is calculated from the other parameters.
     least, most : int or float
-        The range, with both ends, unless `above` is set.
-    unit : str
-        Unit of the value; empty for a factor.
-    about : str
-        One line on its meaning.
-    above : bool
-        Whether the value must be greater than `least`.
-    odd : bool
-        Whether only odd numbers are allowed.
+        The range, with both ends.
+    above, odd : bool
+        Whether the value must be greater than `least`; whether it must be odd.
     """
 
     name: str
@@ -77,16 +71,13 @@ class Entry(Record):
 
     Attributes
     ----------
-    name, description : str
-        Its name, and one line on what it does.
-    source : str
-        Where the coefficients come from, and how other tools differ.
+    name, description, source, theme : str
+        Its name; one line on what it does; where the coefficients come from, and how other
+        tools differ; its heading in the catalogue.
     parameters : tuple of Parameter
         What may follow the name, in this order.
     build : callable
         Makes the weights from the parameters, by keyword.
-    theme : str
-        The heading in the catalogue.
     bias : float or None
         Added to the result.
     """
@@ -127,16 +118,12 @@ class Entry(Record):
 def _check(entry: Entry, parameter: Parameter, value: float | None) -> None:
     if value is None or (math.isfinite(value) and parameter.allows(value)):
         return
-    example = "" if parameter.default is None else f": {_example(entry, parameter)} is one"
+    name, default = parameter.name, parameter.default
+    example = "" if default is None else f": {entry.name}:{name}={default:g} is one"
     unit = f" ({parameter.unit})" if parameter.unit else ""
     raise SpecError(
-        f"{entry.name}: expected {parameter.name} {parameter.range}{unit}, got "
-        f"{value:g}{example}"
+        f"{entry.name}: expected {name} {parameter.range}{unit}, got {value:g}{example}"
     )
-
-
-def _example(entry: Entry, parameter: Parameter) -> str:
-    return f"{entry.name}:{parameter.name}={parameter.default:g}"
 
 
 CATALOGUE: dict[str, Entry] = {}
@@ -163,12 +150,7 @@ OPERATORS: dict[str, OperatorEntry] = {}
 
 
 class Theme:
-    """A heading of the catalogue, and what registers the kernels below it.
-
-    Parameters
-    ----------
-    name : str
-        The heading.
+    """A heading of the catalogue; its methods register the kernels below it.
 
     Examples
     --------

@@ -15,6 +15,7 @@ from convcli.choices import WeightLayout
 from convcli.errors import KernelError
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
+from convcli.values import replace
 
 _DIMENSIONS = (2, 3, 4)
 _ONE_FILTER = 3
@@ -96,13 +97,10 @@ def _read_npy(path: Path, name: str, layout: WeightLayout) -> Kernel:
 
 
 def _claimed(file: IO[bytes], name: str) -> Tensor:
-    """Return the name, shape and dtype that a .npy's header states."""
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
+    """Return the name, shape and dtype that the header of an array states."""
+    npy = np.lib.format
+    is_first = npy.read_magic(file) == (1, 0)
+    read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
     shape, _, dtype = read(file)
     return Tensor(name, shape, str(dtype))
 
@@ -112,15 +110,13 @@ def _tensors(path: Path) -> list[Tensor]:
 
 
 def _all(path: Path) -> list[Tensor]:
+    tensors = []
     with _reading(), zipfile.ZipFile(path) as archive:
-        tensors = [_member(archive, item) for item in archive.namelist()]
+        for item in archive.namelist():
+            with archive.open(item) as file:
+                tensors.append(_claimed(file, item.removesuffix(".npy")))
     names = {tensor.name for tensor in tensors}
-    return [Tensor(t.name, t.shape, t.dtype, bias_name(t.name, names)) for t in tensors]
-
-
-def _member(archive: zipfile.ZipFile, item: str) -> Tensor:
-    with archive.open(item) as file:
-        return _claimed(file, item.removesuffix(".npy"))
+    return [replace(tensor, bias=bias_name(tensor.name, names)) for tensor in tensors]
 
 
 def _read_npz(path: Path, name: str, layout: WeightLayout) -> Kernel:
@@ -137,14 +133,12 @@ def _array(
     path: Path, name: str, weights: tuple[int, ...] = (MAX_WEIGHTS,)
 ) -> NDArray[np.generic]:
     """Read one array, unless its header claims more numbers than the weights have."""
-    with _reading(), zipfile.ZipFile(path) as archive:
-        item = f"{name}.npy"
-        with archive.open(item) as file:
-            claimed = _claimed(file, name)
-        if int(np.prod(claimed.shape, dtype=object)) > int(np.prod(weights, dtype=object)):
-            fail(name, f"expected no more numbers than weights, got {claimed.shape}", "mend it")
-        with archive.open(item) as file:
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+    with _reading(), zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        claimed = _claimed(file, name).shape
+        if int(np.prod(claimed, dtype=object)) > int(np.prod(weights, dtype=object)):
+            fail(name, f"expected no more numbers than weights, got {claimed}", "mend it")
+        file.seek(0)
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def _write_npy(kernel: Kernel) -> bytes:

@@ -20,10 +20,8 @@ class TextFormat(Record):
 
     Attributes
     ----------
-    name : str
-        As in ``--export NAME``.
-    about : str
-        Whose format it is, and how the text is used there.
+    name, about : str
+        The name, as in ``--export NAME``; one line on who uses the text, and how.
     suffixes : tuple of str
         The suffixes of its files, with the dot, in lower case.
     recognises : callable
@@ -91,6 +89,11 @@ def number(text: str, place: str) -> float:
     if not math.isfinite(value):
         fail(place, f"expected a finite number, got {text[:40]!r}", "replace it by a number")
     return value
+
+
+def numbers(text: str, place: str) -> list[float]:
+    """Return the numbers of a text."""
+    return [number(word, place) for word in split_numbers(text)]
 
 
 def grid_of(values: list[float], rows: int, columns: int) -> Weights:
@@ -164,6 +167,15 @@ def plain(value: float) -> str:
     """
     whole = float(value).is_integer() and abs(value) < 2**53
     return str(int(value)) if whole else repr(float(value))
+
+
+def nested(grid: Weights, indent: str = "", step: str = "  ", last: str = "") -> str:
+    """Return a grid as nested lists with a row on each line, indented by `step` a level."""
+    if grid.ndim == 1:
+        return f"[{', '.join(plain(value) for value in grid.tolist())}]"
+    deeper = indent + step
+    inner = f",\n{deeper}".join(nested(part, deeper, step, last) for part in grid)
+    return f"[\n{deeper}{inner}{last}\n{indent}]"
 
 
 def lines(grid: ArrayLike, between: str = " ") -> list[str]:

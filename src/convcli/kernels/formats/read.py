@@ -1,6 +1,8 @@
 """Read kernels from text, files and pictures, and write them, in every known format."""
 
+import contextlib
 import mimetypes
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -94,18 +96,10 @@ def read_inline(text: str) -> Kernel:
 def parse_kernel(
     text: str, source: str, name: str | None = None, *, form: TextFormat = JSON
 ) -> Kernel:
-    """Parse a kernel from text, JSON unless another format is given.
+    """Return the kernel that a text is in a format.
 
-    Parameters
-    ----------
-    text : str
-        The kernel.
-    source : str
-        What messages call the text: a file's path, or ``inline kernel``.
-    name : str, optional
-        The kernel's name where the text gives none; `source` otherwise.
-    form : TextFormat
-        Its format.
+    Messages call the text `source`. If the text gives no name, the kernel is called `name`,
+    or like the source.
 
     Raises
     ------
@@ -176,25 +170,23 @@ def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> K
     file, _, tensor = text.partition(_TENSOR)
     form = _format_of(Path(file))
     if isinstance(form, ArrayFormat):
-        return _read_array(form, Path(file), tensor, layout)
+        with _named_errors(Path(file)), Path(file).open("rb"):
+            return form.read(Path(file), tensor, layout)
     if tensor:
         raise KernelError(f"{file}: expected a .npz or .safetensors before ::, got another")
     return _read_text(form, Path(file))
 
 
-def _read_array(form: ArrayFormat, path: Path, tensor: str, layout: WeightLayout) -> Kernel:
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into an error that names the file."""
     try:
-        with path.open("rb"):
-            return form.read(path, tensor, layout)
+        yield
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        fail(f"{path}: the kernel file cannot be read", reason, "check the path")
     except ConvcliError as error:
         raise KernelError(f"{path}: {error}") from None
-
-
-def _unreadable(path: Path, error: OSError | ValueError) -> KernelError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return KernelError(f"{path}: the kernel file cannot be read: {reason}: check the path")
 
 
 def _read_text(form: TextFormat | None, path: Path) -> Kernel:
@@ -208,11 +200,8 @@ def _read_text(form: TextFormat | None, path: Path) -> Kernel:
 
 
 def _text_of(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+    with _named_errors(path), path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise KernelError(
             f"{path}: expected at most {MAX_WEIGHTS:,} weights, got a file of more than "
@@ -271,10 +260,5 @@ def archive_at(text: str) -> Archive | None:
     form = _format_of(path)
     if _TENSOR in text or not isinstance(form, ArrayFormat) or form.tensors is None:
         return None
-    try:
-        with path.open("rb"):
-            return Archive(text, tuple(form.tensors(path)))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    except KernelError as error:
-        raise KernelError(f"{path}: {error}") from None
+    with _named_errors(path), path.open("rb"):
+        return Archive(text, tuple(form.tensors(path)))
