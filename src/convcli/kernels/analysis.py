@@ -106,14 +106,12 @@ def _sign(row: NDArray[Any]) -> float:
 
 
 def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]:
-    """Return the factor of stripes of each frequency and direction.
+    """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
 
     It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
 
     Parameters
     ----------
-    kernel : Kernel
-        2-D.
     samples : int
         Frequencies along each axis, from -½ to ½ cycles per pixel; with an odd number the
         middle one is 0.
@@ -121,7 +119,6 @@ def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]
     Returns
     -------
     ndarray of float64, shape (samples, samples)
-        The middle is the magnitude of the sum of the weights.
 
     Examples
     --------
@@ -140,11 +137,6 @@ def kernel_html(kernel: Kernel) -> str:
 
     Weights are blue below 0, white at 0 and red above. A large kernel shows its middle, and
     a bank its first slices.
-
-    Examples
-    --------
-    >>> kernel_html(Kernel([[-1, 1]], name="step")).startswith("<div><b>step</b> (1×2)")
-    True
     """
     from html import escape
 

@@ -18,16 +18,10 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel counter-clockwise by eighths (3×3) or quarters of a turn.
+    """Turn a kernel, or each slice of a bank, counter-clockwise.
 
-    Each slice of a bank is turned. An eighth moves each outer weight to the next place.
-
-    Parameters
-    ----------
-    kernel : Kernel
-        2-D, or a bank.
-    angle : float
-        Degrees: a multiple of 90; for 3×3 kernels also of 45.
+    The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
+    weight to the next place.
 
     Raises
     ------
@@ -88,13 +82,7 @@ def normalized(kernel: Kernel) -> Kernel:
 
 
 def scaled(kernel: Kernel, factor: float) -> Kernel:
-    """Multiply all weights; the bias stays.
-
-    Examples
-    --------
-    >>> scaled(Kernel([[1, 2]]), 0.5).weights.tolist()
-    [[0.5, 1.0]]
-    """
+    """Multiply all weights; the bias does not change."""
     with np.errstate(over="ignore"):
         return kernel.with_weights(kernel.weights * factor)
 
@@ -113,10 +101,8 @@ _KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
 def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     """Return the function that a modifier names: from a kernel to the changed kernel.
 
-    Parameters
-    ----------
-    text, spec : str
-        The text after one @ (``45``, ``flip``, ``scale=0.25``); the whole specification.
+    The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
+    whole specification, `spec`.
 
     Raises
     ------

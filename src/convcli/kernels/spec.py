@@ -81,11 +81,10 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     operands = [_term(term.strip(), layout) for term in _terms(text)]
     if len(operands) == 1:
         return operands[0]
-    return Operator([k for operand in operands for k in _kernels(operand)], Combine.MAGNITUDE)
-
-
-def _kernels(operand: Kernel | Operator) -> tuple[Kernel, ...]:
-    return operand.kernels if isinstance(operand, Operator) else (operand,)
+    kernels: list[Kernel] = []
+    for operand in operands:
+        kernels += operand.kernels if isinstance(operand, Operator) else [operand]
+    return Operator(kernels, Combine.MAGNITUDE)
 
 
 # ------------------------------------------------------------------ names and parameters
@@ -130,29 +129,23 @@ def _values(entry: Entry, arguments: str) -> dict[str, float]:
     values: dict[str, float] = {}
     for position, part in enumerate(arguments.split(",")):
         name, equals, value = (text.strip() for text in part.partition("="))
-        parameter = _by_name(entry, name) if equals else _by_position(entry, position, part)
+        parameter = _parameter(entry, name if equals else position, part.strip())
         if parameter.name in values:
             raise SpecError(f"{entry.name}: {parameter.name} is given twice: give it once")
         values[parameter.name] = _number(entry, parameter, value if equals else name)
     return values
 
 
-def _by_name(entry: Entry, name: str) -> Parameter:
-    for parameter in entry.parameters:
-        if parameter.name == name:
+def _parameter(entry: Entry, key: str | int, part: str) -> Parameter:
+    """Return the parameter of a name or at a position."""
+    for position, parameter in enumerate(entry.parameters):
+        if key in (parameter.name, position):
             return parameter
-    raise SpecError(f"{entry.name}: no parameter is called {name!r}: {_known(entry)}")
-
-
-def _by_position(entry: Entry, position: int, part: str) -> Parameter:
-    if position < len(entry.parameters):
-        return entry.parameters[position]
-    raise SpecError(f"{entry.name}: no place for {part.strip()!r}: {_known(entry)}")
-
-
-def _known(entry: Entry) -> str:
+    fault = (
+        f"no parameter is called {key!r}" if isinstance(key, str) else f"no place for {part!r}"
+    )
     names = ", ".join(parameter.name for parameter in entry.parameters)
-    return f"it takes {names or 'no parameters'}"
+    raise SpecError(f"{entry.name}: {fault}: it takes {names or 'no parameters'}")
 
 
 def _number(entry: Entry, parameter: Parameter, text: str) -> float:
@@ -241,8 +234,6 @@ def _end_of_json(text: str) -> int:
 
 
 def _unmodified(text: str, layout: WeightLayout) -> Kernel | Operator:
-    from convcli.kernels.formats.read import is_file, is_inline, read_inline, read_kernel
+    from convcli.kernels.formats.read import is_file, read_inline, read_kernel
 
-    if is_file(text):
-        return read_kernel(text, layout)
-    return read_inline(text) if is_inline(text) else _named(text)
+    return read_kernel(text, layout) if is_file(text) else read_inline(text) or _named(text)

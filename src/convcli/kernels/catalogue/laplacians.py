@@ -97,11 +97,8 @@ def _dog(sigma1: float, sigma2: float) -> Weights:
             f"dog: expected two different sigmas, got {sigma1:g} twice: dog:1,1.6 is one"
         )
     radius = max(radius_of(sigma1), radius_of(sigma2))
-    added, subtracted = (
-        np.pad(gaussian(sigma), radius - radius_of(sigma)) for sigma in (sigma1, sigma2)
-    )
-    difference: Weights = added - subtracted
-    return difference
+    bells = [np.pad(gaussian(s), radius - radius_of(s)) for s in (sigma1, sigma2)]
+    return np.subtract(*bells)
 
 
 SHARPENING = Theme("Sharpening and relief")
@@ -141,9 +138,8 @@ def _high_pass(size: int) -> Weights:
 
 
 def _impulse(size: int) -> Weights:
-    grid = np.zeros((size, size))
-    grid[size // 2, size // 2] = 1
-    return grid
+    """Return the kernel of an odd size that changes nothing."""
+    return np.pad([[1.0]], size // 2)
 
 
 SHARPENING.fixed(

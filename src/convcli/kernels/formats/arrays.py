@@ -62,13 +62,16 @@ def bias_name(name: str, names: set[str]) -> str | None:
     return None
 
 
-def chosen(name: str, tensors: list[Tensor]) -> Tensor:
-    """Return the array of that name; without a name, the only array."""
-    if not name and len(tensors) == 1:
-        return tensors[0]
+def chosen(name: str, tensors: list[Tensor], dimensions: tuple[int, ...]) -> Tensor:
+    """Return the array of that name; without a name, the only one of these dimensions."""
     for tensor in tensors:
         if tensor.name == name:
+            check_dimensions(tensor.shape, name)
             return tensor
+    tensors = [tensor for tensor in tensors if len(tensor.shape) in dimensions]
+    if not name and len(tensors) == 1:
+        check_dimensions(tensors[0].shape, tensors[0].name)
+        return tensors[0]
     known = ", ".join(tensor.name for tensor in tensors[:5]) or "none"
     more = f" … ({len(tensors)})" if len(tensors) > 5 else ""  # noqa: PLR2004 - of those shown
     fault = f"no tensor is called {name!r}" if name else "expected FILE::TENSOR, got FILE"
@@ -120,11 +123,7 @@ def _all(path: Path) -> list[Tensor]:
 
 
 def _read_npz(path: Path, name: str, layout: WeightLayout) -> Kernel:
-    tensors = _all(path)
-    usable = [tensor for tensor in tensors if len(tensor.shape) in _DIMENSIONS]
-    named = [tensor for tensor in tensors if tensor.name == name]
-    tensor = named[0] if named else chosen(name, usable)
-    check_dimensions(tensor.shape, tensor.name)
+    tensor = chosen(name, _all(path), _DIMENSIONS)
     bias = None if tensor.bias is None else _array(path, tensor.bias, tensor.shape)
     return kernel_of_array(_array(path, tensor.name), bias, tensor.name, layout)
 

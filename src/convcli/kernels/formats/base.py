@@ -127,33 +127,28 @@ def odd_sized(grid: Weights) -> Weights:
     """Put a row or column of zeros before even sizes.
 
     An even size has two middle weights: programs disagree on which lies over the pixel.
-
-    Examples
-    --------
-    >>> odd_sized(np.array([[1.0, 2.0]])).tolist()
-    [[0.0, 1.0, 2.0]]
     """
     rows, columns = grid.shape
     return np.pad(grid, [(1 - rows % 2, 0), (1 - columns % 2, 0)])
 
 
-def single(kernel: Kernel, name: str, *, bias: bool) -> tuple[Weights, float]:
-    """Return the grid and the bias of a 2-D kernel, for a format that holds no more."""
+def single_bias(kernel: Kernel, name: str, *, has_bias: bool = True) -> float:
+    """Return the bias of a 2-D kernel; a bank is refused, and a bias without a place."""
     if kernel.is_bank:
         fault = f"expected a 2-D kernel, got a bank of shape {kernel.weights.shape}"
         fail(f"{kernel.name} as {name}", fault, "export it as json, npy, numpy or torch")
     value = kernel.bias[0] if kernel.bias else 0.0
-    if value and not bias:
+    if value and not has_bias:
         fault = f"{name} has no place for the bias {value:g}"
         fail(kernel.name, fault, "add it there by hand, or export as json")
-    return kernel.weights, value
+    return value
 
 
-def over_divisor(weights: Weights, kernel: Kernel) -> tuple[Weights, float]:
+def over_divisor(kernel: Kernel) -> tuple[Weights, float]:
     """Return whole numbers and their divisor if the kernel has them, else weights and 1."""
     form = kernel.integer_form
     if form is None:
-        return weights, 1.0
+        return kernel.weights, 1.0
     return form.integers.astype(np.float64), form.divisor
 
 

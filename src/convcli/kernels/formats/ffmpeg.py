@@ -10,31 +10,29 @@ import re
 
 import numpy as np
 
-from convcli.errors import KernelError
 from convcli.kernels.formats import base
 from convcli.kernels.kernel import Kernel, Weights
 
-_PLANES = "012"
 _SQUARES = (3, 5, 7)
 _LONGEST = 49
 _START = re.compile(r"\s*(convolution\s*=|0m\s*=)")
 
 
 def _write(kernel: Kernel) -> str:
-    weights, bias = base.single(kernel, "ffmpeg", bias=True)
+    bias = base.single_bias(kernel, "ffmpeg")
     if kernel.integer_form is None:
         fault = "ffmpeg takes whole numbers over one divisor, this kernel has no such form"
         base.fail(kernel.name, fault, "round it, or use binomial for a blur")
     if bias < 0:
         base.fail(kernel.name, f"ffmpeg takes no bias below 0, got {bias:g}", "drop the bias")
-    numbers, divisor = base.over_divisor(weights, kernel)
+    numbers, divisor = base.over_divisor(kernel)
     grid, mode = _fitted(numbers, kernel.name)
     matrix = " ".join(base.plain(value) for value in grid.ravel())
     rdiv = f"1/{base.plain(divisor)}" if divisor != 1 else "1"
-    parts = [f"{p}m='{matrix}'" for p in _PLANES]
-    parts += [f"{p}rdiv={rdiv}" for p in _PLANES]
-    parts += [f"{p}bias={base.plain(bias)}" for p in _PLANES if bias]
-    parts += [f"{p}mode={mode}" for p in _PLANES if mode != "square"]
+    settings = [f"m='{matrix}'", f"rdiv={rdiv}"]
+    settings += [f"bias={base.plain(bias)}"] if bias else []
+    settings += [f"mode={mode}"] if mode != "square" else []
+    parts = [f"{plane}{setting}" for setting in settings for plane in "012"]
     return f"convolution={':'.join(parts)}\n"
 
 
@@ -44,13 +42,14 @@ def _fitted(grid: Weights, name: str) -> tuple[Weights, str]:
     rows, columns = grid.shape
     if 1 in grid.shape and _SQUARES[-1] < max(rows, columns) <= _LONGEST:
         return grid, "row" if rows == 1 else "column"
-    for side in _SQUARES:
-        if max(rows, columns) <= side:
-            above, left = (side - rows) // 2, (side - columns) // 2
-            return np.pad(grid, [(above, above), (left, left)]), "square"
-    size = f"{rows}×{columns}"
-    fault = f"ffmpeg takes up to 7×7, or one row or column of up to 49; got {size}"
-    raise KernelError(f"{name}: {fault}: use a smaller kernel, or its separable factors")
+    side = next((side for side in _SQUARES if side >= max(rows, columns)), 0)
+    if not side:
+        fault = (
+            f"ffmpeg takes up to 7×7, or one row or column of up to 49; got {rows}×{columns}"
+        )
+        base.fail(name, fault, "use a smaller kernel, or its separable factors")
+    above, left = (side - rows) // 2, (side - columns) // 2
+    return np.pad(grid, [(above, above), (left, left)]), "square"
 
 
 def _parse(text: str) -> Kernel:

@@ -18,9 +18,9 @@ _STRING = re.compile(
 
 
 def _write(kernel: Kernel) -> str:
-    weights, _ = base.single(kernel, "imagemagick", bias=False)
+    base.single_bias(kernel, "imagemagick", has_bias=False)
     rows, columns = kernel.size
-    return f"{columns}x{rows}:{' '.join(base.lines(weights, ','))}\n"
+    return f"{columns}x{rows}:{' '.join(base.lines(kernel.weights, ','))}\n"
 
 
 def _parse(text: str) -> Kernel:

@@ -39,12 +39,8 @@ def kernel_of(document: object) -> Kernel:
     )
 
 
-def _parse(text: str) -> Kernel:
-    return kernel_of(_load(text))
-
-
 def _write(kernel: Kernel) -> str:
-    numbers, divisor = over_divisor(kernel.weights, kernel)
+    numbers, divisor = over_divisor(kernel)
     fields = [f'"name": {json.dumps(kernel.name, ensure_ascii=False)}']
     if kernel.description:
         words = json.dumps(kernel.description, ensure_ascii=False)
@@ -63,7 +59,7 @@ JSON = TextFormat(
     "convcli's own, with a schema: convcli kernels --schema",
     (".json",),
     lambda text: text.lstrip().startswith(("[", "{")),
-    _parse,
+    lambda text: kernel_of(_load(text)),
     _write,
 )
 
@@ -169,11 +165,8 @@ def _number(value: object, name: str, path: tuple[int, ...] = ()) -> float:
         fault = f"expected finite numbers, got {value.name}"
         fail(_at(path, name), fault, "replace it by a number")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        fail(
-            _at(path, name),
-            f"expected a number, got {_type_name(value)}",
-            "write it as 1 or 0.5",
-        )
+        fault = f"expected a number, got {_type_name(value)}"
+        fail(_at(path, name), fault, "write it as 1 or 0.5")
     try:
         number = float(value)
     except OverflowError:
@@ -217,17 +210,14 @@ def _type_name(value: object) -> str:
 Schema: TypeAlias = dict[str, Any]
 
 _LISTED = 32
-"""Lengths up to here are told apart: a row of 3 beside a row of 4 is refused."""
+"""The schema compares lengths up to this one: it refuses a row of 3 beside a row of 4."""
 
 _LENGTHS: list[Schema] = [
     *({"minItems": length, "maxItems": length} for length in range(1, _LISTED + 1)),
     {"minItems": _LISTED + 1},
 ]
-_NUMBER: Schema = {
-    "type": "number",
-    "minimum": -sys.float_info.max,
-    "maximum": sys.float_info.max,
-}
+_LARGEST = sys.float_info.max
+_NUMBER: Schema = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}
 _TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"}
 
 

@@ -76,17 +76,17 @@ def _recognised(text: str) -> TextFormat | None:
 # ------------------------------------------------------------------ text
 
 
-def read_inline(text: str) -> Kernel:
-    """Return the kernel that a text is.
+def read_inline(text: str) -> Kernel | None:
+    """Return the kernel that a text is; None if it is in no known format.
 
     Raises
     ------
     SpecError
-        If it is none.
+        If it is damaged.
     """
     form = _recognised(text)
     if form is None:
-        fail("inline kernel", "expected a kernel in a known format", "write [[1, 2], [3, 4]]")
+        return None
     try:
         return parse_kernel(text, "inline kernel", form=form)
     except KernelError as error:

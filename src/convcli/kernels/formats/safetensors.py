@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.choices import WeightLayout
 from convcli.errors import KernelError
-from convcli.kernels.formats.arrays import bias_name, check_dimensions, chosen, kernel_of_array
+from convcli.kernels.formats.arrays import bias_name, chosen, kernel_of_array
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
 from convcli.kernels.kernel import Kernel
 
@@ -19,11 +19,7 @@ _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64",
 
 def _read(path: Path, name: str, layout: WeightLayout) -> Kernel:
     with _opened(path) as file:
-        tensors = _all(file)
-        banks = [tensor for tensor in tensors if len(tensor.shape) == _BANK]
-        named = [tensor for tensor in tensors if tensor.name == name]
-        tensor = named[0] if named else chosen(name, banks)
-        check_dimensions(tensor.shape, tensor.name)
+        tensor = chosen(name, _all(file), (_BANK,))
         bias = None if tensor.bias is None else _array(file, tensor.bias)
         return kernel_of_array(_array(file, tensor.name), bias, tensor.name, layout)
 

@@ -12,7 +12,7 @@ _MAKERS = ("array", "asarray", "tensor")
 
 
 def _source(kernel: Kernel, module: str, maker: str, use: str) -> str:
-    numbers, divisor = over_divisor(kernel.weights, kernel)
+    numbers, divisor = over_divisor(kernel)
     rows = nested(numbers, step="    ", last=",")
     over = "" if divisor == 1 else f" / {plain(divisor)}"
     about = f"{kernel.name}: {kernel.description}" if kernel.description else kernel.name
@@ -43,9 +43,8 @@ def _parse(text: str) -> Kernel:
             values[target.id] = node.value
     if "weights" not in values:
         fail("", "expected an assignment 'weights = …', got none", "name the array weights")
-    document: dict[str, object] = dict(
-        zip(("weights", "divisor"), _parts(values["weights"]), strict=True)
-    )
+    weights, divisor = _parts(values["weights"])
+    document = {"weights": weights, "divisor": divisor}
     if "bias" in values:
         document["bias"] = _parts(values["bias"])[0]
     return kernel_of(document)
@@ -57,13 +56,9 @@ def _parts(node: ast.expr) -> tuple[object, object]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         divisor = _literal(node.right)
         node = node.left
-    if isinstance(node, ast.Call) and node.args and _name(node.func) in _MAKERS:
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _MAKERS and node.args:
         node = node.args[0]
     return _literal(node), divisor
-
-
-def _name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _literal(node: ast.expr) -> object:

@@ -14,8 +14,8 @@ _TAG = "feConvolveMatrix"
 
 
 def _write(kernel: Kernel) -> str:
-    weights, bias = base.single(kernel, "svg", bias=True)
-    grid, divisor = base.over_divisor(weights, kernel)
+    bias = base.single_bias(kernel, "svg")
+    grid, divisor = base.over_divisor(kernel)
     rows, columns = kernel.size
     attributes = {
         # By default SVG filters in linear light, and other programs do not.
@@ -41,9 +41,8 @@ def _parse(text: str) -> Kernel:
     values = base.numbers(element.get("kernelMatrix", ""), "kernelMatrix")
     matrix = base.grid_of(values, rows, columns)
     divisor = base.number(element.get("divisor", "0"), "divisor") or float(matrix.sum()) or 1.0
-    row = _target(element, "targetY", rows)
-    column = _target(element, "targetX", columns)
-    grid = base.centred(matrix[::-1, ::-1] / divisor, row, column)
+    target = _target(element, "targetY", rows), _target(element, "targetX", columns)
+    grid = base.centred(matrix[::-1, ::-1] / divisor, *target)
     bias = base.number(element.get("bias", "0"), "bias") * _WHITE
     return Kernel(grid, bias or None)
 

@@ -10,8 +10,8 @@ from convcli.kernels.kernel import Kernel
 
 
 def _write(kernel: Kernel) -> str:
-    weights, bias = base.single(kernel, "vips", bias=True)
-    numbers, divisor = base.over_divisor(weights, kernel)
+    bias = base.single_bias(kernel, "vips")
+    numbers, divisor = base.over_divisor(kernel)
     grid = base.odd_sized(numbers)
     rows, columns = grid.shape
     head = f"{columns} {rows} {base.plain(divisor)} {base.plain(bias)}"
