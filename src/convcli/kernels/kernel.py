@@ -236,31 +236,31 @@ class Kernel(Record, cached=True):
 def _checked_weights(weights: ArrayLike) -> Weights:
     """Return weights as a new array of float64, shape (kh, kw) or (O, I, kh, kw)."""
     try:
-        given = np.asarray(weights)
+        array = np.asarray(weights)
     except ValueError:
         raise KernelError(
             "weights: expected rows of equal length, got ragged lists: make all rows "
             "equally long"
         ) from None
-    if given.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf":
         raise KernelError(
-            f"weights: expected real numbers, got dtype {given.dtype}: take the real part of "
+            f"weights: expected real numbers, got dtype {array.dtype}: take the real part of "
             "complex ones, and turn text into numbers"
         )
-    if given.ndim not in (2, 4):
+    if array.ndim not in (2, 4):
         raise KernelError(
             "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
-            f"got {given.ndim} dimensions of shape {given.shape}: write [[1, 2, 1]] for one row"
+            f"got {array.ndim} dimensions of shape {array.shape}: write [[1, 2, 1]] for one row"
         )
-    if given.size == 0:
+    if array.size == 0:
         raise KernelError(
-            f"weights: expected at least one, got the shape {given.shape}: add some"
+            f"weights: expected at least one, got the shape {array.shape}: add some"
         )
-    if given.size > MAX_WEIGHTS:
+    if array.size > MAX_WEIGHTS:
         raise KernelError(
-            f"weights: expected at most {MAX_WEIGHTS:,}, got {given.size:,}: split the bank"
+            f"weights: expected at most {MAX_WEIGHTS:,}, got {array.size:,}: split the bank"
         )
-    grid = np.array(given, dtype=np.float64, order="C")
+    grid = np.array(array, dtype=np.float64, order="C")
     if not np.isfinite(grid).all():
         place = np.argwhere(~np.isfinite(grid))[0].tolist()
         raise KernelError(

@@ -23,11 +23,6 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
     The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
     weight to the next place.
 
-    Raises
-    ------
-    SpecError
-        If the kernel cannot be turned by that angle.
-
     Examples
     --------
     >>> rotated(Kernel([[5, 5, 5], [-3, 0, -3], [-3, -3, -3]]), 45).weights.tolist()
@@ -59,17 +54,7 @@ def _ring_turned(weights: Weights) -> Weights:
 def normalized(kernel: Kernel) -> Kernel:
     """Scale a kernel, or each filter of a bank, so that it keeps brightness.
 
-    The weights then sum to 1; where they sum to 0 the positive ones do.
-
-    Raises
-    ------
-    KernelError
-        If all weights of a filter are 0.
-
-    Examples
-    --------
-    >>> normalized(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])).weights.max()
-    np.float64(0.5)
+    Its weights then sum to 1. If they sum to 0, the positive ones then sum to 1.
     """
     rows = kernel.weights.reshape(kernel.filters, -1)
     scale = np.where(kernel.sums != 0, kernel.sums, np.maximum(rows, 0).sum(axis=1))

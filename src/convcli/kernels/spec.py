@@ -105,13 +105,7 @@ def _named(text: str) -> Kernel | Operator:
 
 
 def entry_named(name: str) -> Entry:
-    """Return the catalogue's entry of that name.
-
-    Raises
-    ------
-    SpecError
-        If there is none; the message suggests the nearest.
-    """
+    """Return the catalogue's entry of that name; the error suggests similar names."""
     key = name.strip().lower()
     if key in CATALOGUE:
         return CATALOGUE[key]

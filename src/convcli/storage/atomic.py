@@ -329,10 +329,10 @@ def _check_prefix(url: str, is_output: "IsOutput") -> bool:
 
 def _names_below(store: Any, path: str) -> frozenset[str]:
     try:
-        found = store.ls(path, detail=False)
+        paths = store.ls(path, detail=False)
     except FileNotFoundError:
         return frozenset()
-    return frozenset(name.rstrip("/").rpartition("/")[2] for name in found)
+    return frozenset(name.rstrip("/").rpartition("/")[2] for name in paths)
 
 
 def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:

@@ -262,9 +262,9 @@ def size_of(name: str) -> int:
 def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     """Yield the objects below a URL in the order of their names: relative, with slashes."""
     with opened_store(url, "listed", ABSENT) as (store, path):
-        found = store.find(path, maxdepth=None if recursive else 1)
+        paths = store.find(path, maxdepth=None if recursive else 1)
     start = len(path.rstrip("/")) + 1 if path else 0
-    yield from sorted(name[start:] for name in found)
+    yield from sorted(name[start:] for name in paths)
 
 
 def matching(pattern: str) -> list[str]:
@@ -272,8 +272,8 @@ def matching(pattern: str) -> list[str]:
     if not is_url(pattern):
         import glob
 
-        found = glob.iglob(pattern, recursive=True)
-        return sorted(name for name in found if not os.path.isdir(name))
+        paths = glob.iglob(pattern, recursive=True)
+        return sorted(name for name in paths if not os.path.isdir(name))
     with opened_store(pattern, "listed", ABSENT) as (store, path):
         facts = store.glob(path, detail=True)
     return sorted(

@@ -98,12 +98,12 @@ class Entry(Record):
         SpecError
             If a value is out of range.
         """
-        given = dict(values or {})
-        arguments = {p.name: given.get(p.name, p.default) for p in self.parameters}
+        chosen = dict(values or {})
+        arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
         for parameter in self.parameters:
             _check(self, parameter, arguments[parameter.name])
         shown = ",".join(
-            f"{p.name}={given[p.name]:g}" for p in self.parameters if p.name in given
+            f"{p.name}={chosen[p.name]:g}" for p in self.parameters if p.name in chosen
         )
         name = f"{self.name}:{shown}" if shown else self.name
         return Kernel(self.build(**arguments), self.bias, name, self.description)

@@ -24,20 +24,20 @@ def _write(kernel: Kernel) -> str:
 
 
 def _parse(text: str) -> Kernel:
-    found = _STRING.fullmatch(text)
-    if found is None:
+    match = _STRING.fullmatch(text)
+    if match is None:
         fault = f"expected a kernel string, got {text.strip()[:40]!r}"
         base.fail("", fault, "write 3x3:0,1,0 …")
-    if found["flags"]:
-        fault = f"the flags {found['flags']!r} make further kernels"
+    if match["flags"]:
+        fault = f"the flags {match['flags']!r} make further kernels"
         base.fail("kernel string", fault, "drop them, and turn it with @45 or scale it here")
-    columns = int(found["w"])
-    rows = int(found["h"] or columns)
-    if ":" in found["body"]:
+    columns = int(match["w"])
+    rows = int(match["h"] or columns)
+    if ":" in match["body"]:
         base.fail("kernel string", "expected one kernel, got several", "give one at a time")
-    values = [_weight(word) for word in base.split_numbers(found["body"])]
+    values = [_weight(word) for word in base.split_numbers(match["body"])]
     grid = base.grid_of(values, rows, columns)
-    row, column = int(found["y"] or (rows - 1) // 2), int(found["x"] or (columns - 1) // 2)
+    row, column = int(match["y"] or (rows - 1) // 2), int(match["x"] or (columns - 1) // 2)
     if row >= rows or column >= columns:
         base.fail("kernel string", f"the origin +{column}+{row} lies outside", "mend it")
     return Kernel(base.centred(grid, row, column))

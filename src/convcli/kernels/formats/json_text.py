@@ -19,11 +19,6 @@ _ONE_FILTER = 3
 def kernel_of(document: object) -> Kernel:
     """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it.
 
-    Raises
-    ------
-    KernelError
-        If the document is no kernel; the message names the place and the remedy.
-
     Examples
     --------
     >>> kernel_of({"weights": [[1, 2, 1]], "divisor": 4}).weights.tolist()

@@ -77,13 +77,7 @@ def _recognised(text: str) -> TextFormat | None:
 
 
 def read_inline(text: str) -> Kernel | None:
-    """Return the kernel that a text is; None if it is in no known format.
-
-    Raises
-    ------
-    SpecError
-        If it is damaged.
-    """
+    """Return the kernel that a text is; None if it is in no known format."""
     form = _recognised(text)
     if form is None:
         return None
@@ -100,11 +94,6 @@ def parse_kernel(
 
     Messages call the text `source`. If the text gives no name, the kernel is called `name`,
     or like the source.
-
-    Raises
-    ------
-    KernelError
-        If the text is no kernel.
 
     Examples
     --------
