@@ -86,8 +86,7 @@ def help_page(command: str) -> str:
 def kernel_names() -> str:
     """Return the names of all kernels and operators, by theme, as a Markdown table."""
     from convcli.kernels.catalogue import THEMES
-    from convcli.kernels.catalogue.entry import CATALOGUE
-    from convcli.kernels.catalogue.operators import OPERATORS
+    from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
     lines = ["| kind | names |", "|---|---|"]
     for theme in THEMES:
@@ -131,7 +130,7 @@ def _parameter_table(entries: "list[Entry]") -> str:
 
 def operator_table() -> str:
     """Return the operators as a Markdown table."""
-    from convcli.kernels.catalogue.operators import OPERATORS
+    from convcli.kernels.catalogue.entry import OPERATORS
 
     lines = ["| operator | combines | use | source |", "|" + "---|" * 4]
     for entry in OPERATORS.values():

@@ -1,7 +1,7 @@
 """What a person can choose: the border modes, ranges, depths, methods and their like.
 
-The command line and the library take these very enums. No NumPy is imported here, so that
-help pages and completion start fast.
+The command line and the library use the same enums. No NumPy is imported here, so that help
+pages and completion start fast.
 """
 
 import enum
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Border(enum.Enum):
-    """How the picture goes on beyond its edge."""
+    """Which pixels are read beyond the edge of a picture."""
 
     ZERO = "zero"
     REPLICATE = "replicate"
@@ -77,7 +77,7 @@ def border_named(name: "str | Border") -> Border:
 
 
 class Method(enum.Enum):
-    """The kinds of strategies, by the names that a person chooses them with."""
+    """How a picture is filtered: the kinds of strategies."""
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -87,20 +87,20 @@ class Method(enum.Enum):
 
 
 class Range(enum.Enum):
-    """What becomes of values that a pixel cannot hold (w is white: 255 or 65,535)."""
+    """How results become pixels (w is white: 255 or 65,535)."""
 
     AUTO = "auto"
-    """`ABS` where every flat area answers 0 (kernels that sum to 0), else `CLIP`."""
+    """`ABS` for kernels that sum to 0, whose results have both signs, else `CLIP`."""
     CLIP = "clip"
     """Below 0 becomes 0, above w becomes w."""
     ABS = "abs"
-    """The sign is dropped, then `CLIP`."""
+    """Each value becomes its magnitude, then `CLIP`."""
     SHIFT = "shift"
     """0 becomes the middle, (w+1)/2, then `CLIP`."""
     STRETCH = "stretch"
     """The smallest value becomes 0, the largest w."""
     BALANCE = "balance"
-    """0 becomes the middle, the largest magnitude an end."""
+    """0 becomes the middle, the largest magnitude 0 or w."""
 
 
 class Alpha(enum.Enum):
@@ -110,16 +110,16 @@ class Alpha(enum.Enum):
     """`KEEP` for banks, opaque pictures and chains with a kernel that sums to 0, else
     `PREMULTIPLY`."""
     PREMULTIPLY = "premultiply"
-    """Colours count by their opacity, which is filtered alike: what is not seen bleeds
-    nowhere. A kernel that sums to 0 keeps the opacity as it was."""
+    """Colours are multiplied by their opacity, which is filtered too: colours of transparent
+    pixels do not spread. A kernel that sums to 0 leaves the opacity unchanged."""
     KEEP = "keep"
-    """Colours are filtered as if opaque; the opacity stays as it was."""
+    """Colours are filtered as if they were opaque; the opacity does not change."""
     FILTER = "filter"
-    """The opacity is filtered as if it were one more colour."""
+    """The opacity is filtered like a further colour."""
 
 
 class Colormap(enum.Enum):
-    """Which colours stand for small and for large values."""
+    """Which colours show small and large values."""
 
     GRAY = "gray"
     VIRIDIS = "viridis"
@@ -128,29 +128,80 @@ class Colormap(enum.Enum):
 
 
 class Combine(enum.Enum):
-    """How the answers of several kernels become one."""
+    """How the results of several kernels become one."""
 
     MAGNITUDE = "magnitude"
-    """The root of the sum of squares: the length of a gradient."""
+    """The root of the sum of the squares: the length of a gradient."""
     MAX = "max"
-    """The largest answer, with its sign: of a compass, the best direction."""
+    """The largest result, with its sign: of a compass, the best direction."""
     SUM = "sum"
-    """All answers added."""
+    """The sum of all results."""
     MEAN = "mean"
-    """All answers added, over their number."""
+    """The mean of all results."""
     MIN = "min"
-    """The smallest answer, with its sign."""
+    """The smallest result, with its sign."""
+
+
+class WeightLayout(enum.Enum):
+    """The order of the four axes of a filter bank in a file."""
+
+    OIHW = "oihw"
+    """Outputs, inputs, rows, columns: torch, and convcli."""
+    HWIO = "hwio"
+    """Rows, columns, inputs, outputs: TensorFlow, JAX."""
+
+    def to_oihw(self, bank: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        """Return a bank in the order of convcli; arrays of fewer than 4 axes as they are.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
+        (8, 2, 3, 5)
+        """
+        is_bank = bank.ndim == len(self.value)
+        return bank.transpose(3, 2, 0, 1) if is_bank and self is self.HWIO else bank
+
+
+class KernelFormat(enum.Enum):
+    """The formats of kernels, in the order in which they are shown.
+
+    A new one is one line here and one file, `kernels/formats/` + `module`, which defines it
+    under the name that it has here.
+    """
+
+    JSON = "json"
+    VIPS = "vips"
+    IMAGEMAGICK = "imagemagick"
+    FFMPEG = "ffmpeg"
+    SVG = "svg"
+    NPY = "npy"
+    NPZ = "npz"
+    NUMPY = "numpy"
+    TORCH = "torch"
+    SAFETENSORS = "safetensors"
+
+    @property
+    def module(self) -> str:
+        """The file that defines the format: most have one of their own."""
+        shared = {"json": "json_text", "npy": "arrays", "npz": "arrays"}
+        return {**shared, "numpy": "source", "torch": "source"}.get(self.value, self.value)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether kernels can be exported in it: safetensors files are only read."""
+        return self is not KernelFormat.SAFETENSORS
 
 
 class Depth(enum.Enum):
-    """How a picture's numbers are kept."""
+    """Which numbers the pixels of a picture are."""
 
     EIGHT = "8"
     """Whole numbers from 0 to 255 (uint8)."""
     SIXTEEN = "16"
     """Whole numbers from 0 to 65,535 (uint16)."""
     FLOAT = "float"
-    """Any numbers, as they are (every other dtype)."""
+    """Any other dtype, unchanged."""
 
     @classmethod
     def of(cls, dtype: "np.dtype[Any]") -> "Depth":

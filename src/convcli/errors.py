@@ -1,7 +1,7 @@
 """The errors that convcli raises on purpose.
 
 Every message says what was expected, what came, and what to do about it, on one
-line, so that the command line can show it as it is.
+line, so that the command line can print the message alone.
 """
 
 
@@ -10,7 +10,7 @@ class ConvcliError(Exception):
 
 
 class GeometryError(ConvcliError):
-    """Sizes, strides, paddings or channels that do not fit together."""
+    """Sizes, strides, paddings or channels that do not fit each other."""
 
 
 class KernelError(ConvcliError):
@@ -26,8 +26,8 @@ class ImageError(ConvcliError):
 
 
 class BatchError(ConvcliError):
-    """Many inputs that cannot be one batch: found before anything runs."""
+    """Inputs that cannot be one batch. It is raised before anything runs."""
 
 
 class ClusterError(ConvcliError):
-    """A cluster that cannot be reached or used, or that went away."""
+    """A cluster that cannot be reached or used, or that stopped."""

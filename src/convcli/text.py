@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 _LONGEST_WHOLE = 1e6
 _TINY = 0.0005
-_DUST = 1e-14
-"""Below it a weight is what rounding left of 0."""
+_ROUNDING = 1e-14
+"""A smaller weight is 0 but for a rounding error."""
 
 
 def short(value: float) -> str:
-    """Return a number with at most 4 digits that matter, whole numbers whole.
+    """Return a number with at most 4 significant digits, and whole numbers with all digits.
 
     Examples
     --------
@@ -22,7 +22,7 @@ def short(value: float) -> str:
 
 
 def tidy(value: float) -> str:
-    """Return a weight with 3 digits that matter and no leading zero.
+    """Return a weight with 3 significant digits and no leading zero.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def tidy(value: float) -> str:
 
 
 def tight(value: float) -> str:
-    """Return a number for a narrow cell: 3 decimals below 1, else 3 digits that matter.
+    """Return a number for a narrow cell: 3 decimals below 1, else 3 significant digits.
 
     Examples
     --------
@@ -46,17 +46,17 @@ def tight(value: float) -> str:
     if abs(value) >= 1 or value == 0:
         return short(value) if value == round(value) else f"{value:.3g}"
     if abs(value) < _TINY:
-        return "~0" if abs(value) > _DUST else "0"
+        return "~0" if abs(value) > _ROUNDING else "0"
     return f"{value:.3f}".rstrip("0").replace("0.", ".", 1)
 
 
 def times(lengths: Sequence[int]) -> str:
-    """Return a size: ``3×5``."""
+    """Return lengths as a size: ``3×5``."""
     return "×".join(str(length) for length in lengths)
 
 
 def counted(number: int, noun: str) -> str:
-    """Return how many there are of something: ``1 column``, ``3 columns``.
+    """Return a number and its noun, singular or plural: ``1 column``, ``3 columns``.
 
     Examples
     --------

@@ -15,10 +15,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convcli.cli.app import main
-from convcli.kernels.analysis import frequency_response, read
+from convcli.kernels.analysis import analyse, frequency_response
 from convcli.kernels.catalogue import THEMES
-from convcli.kernels.catalogue.entry import CATALOGUE
-from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.kernel_figures import kernel_figure
@@ -129,7 +128,7 @@ def test_what_is_read_from_the_weights(spec: str, expected: dict[str, Any]) -> N
 
 
 def test_factors_of_a_bell_are_the_bell() -> None:
-    reading = read(kernel_from("gaussian:2"))
+    reading = analyse(kernel_from("gaussian:2"))
     assert reading.factors is not None
     column, row, divisor = reading.factors
     bell = np.exp(-(np.arange(-8, 9) ** 2) / 8)
@@ -140,7 +139,7 @@ def test_factors_of_a_bell_are_the_bell() -> None:
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_factors_multiply_to_the_kernel(name: str) -> None:
     kernel = kernel_from(name)
-    reading = read(kernel)
+    reading = analyse(kernel)
     assert (reading.factors is None) == (kernel.rank != 1)
     if reading.factors is not None:
         column, row, divisor = reading.factors

@@ -15,8 +15,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from convcli.cli.app import main
-from convcli.kernels.catalogue.entry import CATALOGUE
-from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.spec import kernel_from
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import pytest
 
 from convcli.choices import Combine
 from convcli.errors import KernelError, SpecError
-from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.catalogue.entry import OPERATORS
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from, operand_from
 

@@ -21,7 +21,16 @@ from convcli.kernels.spec import kernel_from
 from convcli.pipeline.files import filter_file
 from convcli.pipeline.options import Options
 from convcli.storage.atomic import replacing
-from convcli.storage.urls import PART, is_there, is_url, local_path, put_file
+from convcli.storage.urls import (
+    PART,
+    is_folder,
+    is_there,
+    is_url,
+    local_path,
+    matching,
+    put_file,
+    size_of,
+)
 from support.commands import PHOTOS, command, environment, process, refusal, save, script
 from support.s3_server import Bucket
 from support.web_servers import refusing
@@ -68,6 +77,26 @@ def test_what_is_a_url(name: str | Path, expected: bool) -> None:  # noqa: FBT00
 def test_a_file_url_is_a_path() -> None:
     assert local_path("file:///a b/c.png") == "/a b/c.png"
     assert local_path("memory://c.png") is None
+
+
+@pytest.mark.usefixtures("memory")
+@pytest.mark.parametrize("store", ["path", "memory"])
+def test_paths_and_urls_are_looked_up_alike(store: str, tmp_path: Path) -> None:
+    folder = str(tmp_path) if store == "path" else "memory://folder"
+    for name in ("a.png", "b.png", "c.jpg"):
+        with fsspec.open(f"{folder}/{name}", "wb") as file:
+            file.write(b"12345")
+    assert is_there(f"{folder}/a.png")
+    assert not is_there(f"{folder}/d.png")
+    assert is_folder(folder)
+    assert not is_folder(f"{folder}/a.png")
+    assert size_of(f"{folder}/a.png") == 5
+    assert [name.rpartition("/")[2] for name in matching(f"{folder}/*.png")] == [
+        "a.png",
+        "b.png",
+    ]
+    with pytest.raises((OSError, ImageError)):
+        size_of(f"{folder}/d.png")
 
 
 # ------------------------------------------------------------------ memory

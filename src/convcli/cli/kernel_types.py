@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from convcli.choices import WeightLayout
 from convcli.cli.options import option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from convcli.kernels.formats.read import Archive
-    from convcli.kernels.kernel import Kernel, WeightLayout
+    from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
 
 _Value = TypeVar("_Value")
@@ -44,8 +45,7 @@ class _SpecType(click.ParamType[_Value, Any]):
 
     def known(self) -> list[tuple[str, str]]:
         """Return the names that may stand here, and what they do."""
-        from convcli.kernels.catalogue.entry import CATALOGUE
-        from convcli.kernels.catalogue.operators import OPERATORS
+        from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
         kernels = [(entry.name, entry.description) for entry in CATALOGUE.values()]
         operators = [(entry.name, entry.description) for entry in OPERATORS.values()]
@@ -123,7 +123,5 @@ def _keep_layout(ctx: click.Context, _: click.Parameter, value: str) -> None:
     ctx.meta[_LAYOUT] = value
 
 
-def _layout(ctx: click.Context | None) -> "WeightLayout":
-    from convcli.kernels.kernel import WeightLayout
-
+def _layout(ctx: click.Context | None) -> WeightLayout:
     return WeightLayout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")

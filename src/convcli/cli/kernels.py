@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.choices import KernelFormat
 from convcli.cli.kernel_types import NameType, layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
 
-_FORMATS = ("json", "vips", "imagemagick", "ffmpeg", "svg", "npy", "npz", "numpy", "torch")
+_FORMATS = [form.value for form in KernelFormat if form.is_written]
 
 
 @click.command(
@@ -163,8 +164,7 @@ def _document(found: "Kernel | Operator | Archive | None") -> Any:
 
 
 def _catalogue() -> list[dict[str, Any]]:
-    from convcli.kernels.catalogue.entry import CATALOGUE
-    from convcli.kernels.catalogue.operators import OPERATORS
+    from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
     kernels = [_entry(entry) for entry in CATALOGUE.values()]
     operators = [
@@ -202,7 +202,7 @@ def _entry(entry: "Entry") -> dict[str, Any]:
 
 
 def _read(kernel: "Kernel") -> dict[str, Any]:
-    from convcli.kernels.analysis import frequency_response, read
+    from convcli.kernels.analysis import analyse, frequency_response
     from convcli.pipeline.kernel_figures import strategy_of
 
     document: dict[str, Any] = {
@@ -216,7 +216,7 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
     }
     if not kernel.is_bank:
         document |= {"rank": kernel.rank, "symmetries": list(kernel.symmetries)}
-        document |= read(kernel).as_dict()
+        document |= analyse(kernel).as_dict()
         document["frequency_response"] = frequency_response(kernel).round(6).tolist()
     return document
 

@@ -1,4 +1,4 @@
-"""What a 2-D kernel says about itself: factors, range, gain, frequencies."""
+"""What the weights of a kernel show: factors, output range, frequencies, a coloured table."""
 
 import math
 from typing import Any
@@ -11,6 +11,13 @@ from convcli.values import Record
 
 _WHITE = 255
 _NEGLIGIBLE = 1e-9
+"""Parts of a factor below this share of its largest are rounding errors."""
+
+_RED, _BLUE = (214, 96, 77), (67, 147, 195)
+"""Colours of the largest weights above and below 0: dark text is legible on them."""
+
+_SHOWN_SIDE, _SHOWN_SLICES = 15, 4
+"""How many rows and columns, and how many slices of a bank, a table shows at most."""
 
 
 class KernelAnalysis(Record):
@@ -19,14 +26,11 @@ class KernelAnalysis(Record):
     Attributes
     ----------
     factors : (ndarray, ndarray, float) or None
-        Column, row and divisor whose product, column ⊗ row / divisor, is the kernel;
-        None where its rank is not 1.
+        Column, row and divisor, if the kernel is column ⊗ row / divisor: its rank is 1.
     low, high : float
-        The smallest and the largest answer to pixels of 0 to 255.
-    gain : float
-        What a flat area is multiplied by: the sum of the weights, the gain at DC.
-    offset : float
-        The bias: what a black area becomes.
+        The smallest and the largest result for pixels of 0 to 255.
+    gain, offset : float
+        The sum of the weights, which multiplies a flat area (the gain at DC); the bias.
     """
 
     factors: tuple[Weights, Weights, float] | None
@@ -36,7 +40,7 @@ class KernelAnalysis(Record):
     offset: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the reading as plain JSON values."""
+        """Return the factors, the output range and the gain as plain JSON values."""
         factors = None
         if self.factors is not None:
             column, row, divisor = self.factors
@@ -48,8 +52,8 @@ class KernelAnalysis(Record):
         }
 
 
-def read(kernel: Kernel) -> KernelAnalysis:
-    """Read a 2-D kernel.
+def analyse(kernel: Kernel) -> KernelAnalysis:
+    """Return what can be read from the weights of a 2-D kernel.
 
     Raises
     ------
@@ -58,8 +62,8 @@ def read(kernel: Kernel) -> KernelAnalysis:
 
     Examples
     --------
-    >>> reading = read(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
-    >>> [part.tolist() for part in reading.factors[:2]], reading.low, reading.high
+    >>> analysis = analyse(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
+    >>> [part.tolist() for part in analysis.factors[:2]], analysis.low, analysis.high
     ([[1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]], -1020.0, 1020.0)
     """
     offset = kernel.bias[0] if kernel.bias else 0.0
@@ -73,7 +77,7 @@ def read(kernel: Kernel) -> KernelAnalysis:
 
 
 def _factors(kernel: Kernel) -> tuple[Weights, Weights, float]:
-    """Return column, row and divisor: the smallest whole numbers, where there are any."""
+    """Return column, row and divisor: the smallest whole numbers, if there are any."""
     form = kernel.integer_form
     if form is None:
         return (*_balanced(kernel.weights), 1.0)
@@ -86,6 +90,7 @@ def _factors(kernel: Kernel) -> tuple[Weights, Weights, float]:
 
 
 def _balanced(grid: Weights) -> tuple[Weights, Weights]:
+    """Return column and row of equal length, by singular values."""
     left, values, right = np.linalg.svd(grid)
     length = math.sqrt(values[0]) * _sign(right[0])
     column, row = left[:, 0] * length, right[0] * length
@@ -95,28 +100,25 @@ def _balanced(grid: Weights) -> tuple[Weights, Weights]:
 
 
 def _sign(row: NDArray[Any]) -> float:
-    """Return the sign of the last of the strongest numbers: [-1 0 1] stays as it is."""
+    """Return the sign of the last of the largest magnitudes: [-1 0 1] keeps its sign."""
     backwards = row[::-1]
     return float(np.sign(backwards[np.abs(backwards).argmax()]))
 
 
 def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]:
-    """Return how strongly stripes of each frequency and direction come through.
+    """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
 
-    The magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
+    It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
 
     Parameters
     ----------
-    kernel : Kernel
-        2-D.
     samples : int
-        Frequencies along each axis, from -½ to ½ cycles a pixel; odd, so that the
+        Frequencies along each axis, from -½ to ½ cycles per pixel; with an odd number the
         middle one is 0.
 
     Returns
     -------
     ndarray of float64, shape (samples, samples)
-        Not scaled: the middle is the magnitude of the sum of the weights.
 
     Examples
     --------
@@ -128,3 +130,47 @@ def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]
     down = np.exp(-2j * np.pi * np.outer(frequencies, rows))
     across = np.exp(-2j * np.pi * np.outer(columns, frequencies))
     return np.asarray(np.abs(down @ kernel.weights @ across))
+
+
+def kernel_html(kernel: Kernel) -> str:
+    """Return HTML with the name, the description and the coloured weights of a kernel.
+
+    Weights are blue below 0, white at 0 and red above. A large kernel shows its middle, and
+    a bank its first slices.
+    """
+    from html import escape
+
+    from convcli.text import tidy, times
+
+    description = f": {escape(kernel.description)}" if kernel.description else ""
+    biases = [tidy(value) for value in kernel.bias[:_SHOWN_SLICES]]
+    biases += ["…"] * (len(kernel.bias) > _SHOWN_SLICES)
+    bias = f"<br>bias {', '.join(biases)}" if biases else ""
+    slices = list(np.ndindex(*kernel.weights.shape[:-2]))
+    tables = "".join(_table(kernel, place) for place in slices[:_SHOWN_SLICES])
+    more = f"… of {len(slices)} slices" if len(slices) > _SHOWN_SLICES else ""
+    name, shape = escape(kernel.name), times(kernel.weights.shape)
+    return f"<div><b>{name}</b> ({shape}){description}{bias}{tables}{more}</div>"
+
+
+def _table(kernel: Kernel, place: tuple[int, ...]) -> str:
+    """Return the table of a slice: of the filter and channel at a place in a bank."""
+    grid = kernel.weights[place]
+    label = "filter {}, channel {}".format(*place) if place else ""
+    first = [max(length - _SHOWN_SIDE, 0) // 2 for length in grid.shape]
+    middle = grid[first[0] :, first[1] :][:_SHOWN_SIDE, :_SHOWN_SIDE]
+    if middle.shape != grid.shape:
+        label += f"{', ' if label else ''}the middle {middle.shape[0]}×{middle.shape[1]}"
+    caption = f"<caption>{label}</caption>" if label else ""
+    scale = float(np.abs(kernel.weights).max()) or 1.0
+    rows = ("".join(_cell(weight, scale) for weight in row) for row in middle.tolist())
+    return f"<table>{caption}{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+
+
+def _cell(weight: float, scale: float) -> str:
+    from convcli.text import tidy
+
+    share, end = abs(weight) / scale, _RED if weight > 0 else _BLUE
+    colour = ",".join(str(round(255 + (part - 255) * share)) for part in end)
+    style = f"background:rgb({colour});color:#000;text-align:right"
+    return f'<td style="{style}">{tidy(weight)}</td>'

@@ -11,183 +11,38 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.errors import KernelError
 from convcli.values import Record
 
-
-class WeightLayout(enum.Enum):
-    """What the four axes of a bank mean."""
-
-    OIHW = "oihw"
-    """Outputs, inputs, rows, columns: torch, and ours."""
-    HWIO = "hwio"
-    """Rows, columns, inputs, outputs: TensorFlow, JAX."""
-
-    def to_oihw(self, bank: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return a bank in our order; kernels of 2 dimensions as they are.
-
-        Examples
-        --------
-        >>> WeightLayout.HWIO.to_oihw(np.zeros((3, 5, 2, 8))).shape
-        (8, 2, 3, 5)
-        """
-        if self is WeightLayout.OIHW or bank.ndim != 4:  # noqa: PLR2004 - a bank's axes
-            return bank
-        return bank.transpose(3, 2, 0, 1)
-
+Weights: TypeAlias = NDArray[np.float64]
 
 MAX_WEIGHTS = 4 * 2**20
 """The most weights a kernel may have: 4 Mi, a bank of 1024×1024 filters of 2×2."""
 
-
-def checked_weights(weights: ArrayLike) -> NDArray[np.float64]:
-    """Return weights as a new array of float64, shape (kh, kw) or (O, I, kh, kw).
-
-    Raises
-    ------
-    KernelError
-        If they are no kernel.
-    """
-    try:
-        given = np.asarray(weights)
-    except ValueError:
-        raise KernelError(
-            "weights: expected rows of equal length, got ragged lists: make all rows "
-            "equally long"
-        ) from None
-    if given.dtype.kind not in "biuf":
-        raise KernelError(
-            f"weights: expected real numbers, got dtype {given.dtype}: take the real part of "
-            "complex ones, and turn text into numbers"
-        )
-    if given.ndim not in (2, 4):
-        raise KernelError(
-            "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
-            f"got {given.ndim} dimensions of shape {given.shape}: write [[1, 2, 1]] for one row"
-        )
-    if given.size == 0:
-        raise KernelError(
-            f"weights: expected at least one, got the shape {given.shape}: add some"
-        )
-    if given.size > MAX_WEIGHTS:
-        raise KernelError(
-            f"weights: expected at most {MAX_WEIGHTS:,}, got {given.size:,}: split the bank"
-        )
-    grid = np.array(given, dtype=np.float64, order="C")
-    if not np.isfinite(grid).all():
-        place = np.argwhere(~np.isfinite(grid))[0].tolist()
-        raise KernelError(
-            f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
-            f"{grid[tuple(place)]}: replace it by a number"
-        )
-    return grid
-
-
-def checked_bias(
-    bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
-) -> tuple[float, ...]:
-    """Return a bias as numbers: none, one, or one for each of `outputs`.
-
-    Raises
-    ------
-    KernelError
-        If it is none of these.
-    """
-    if bias is None or (isinstance(bias, tuple) and not bias):
-        return ()
-    try:
-        values = np.asarray(bias, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise KernelError(
-            f"bias: expected numbers, got {bias!r}: give one, or one per output channel"
-        ) from None
-    if not np.isfinite(values).all():
-        raise KernelError(
-            f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
-        )
-    if values.ndim == 0:
-        return (float(values),)
-    if (
-        values.ndim > 1
-        or values.size == 0
-        or (outputs is not None and values.size not in (1, outputs))
-    ):
-        raise KernelError(
-            "bias: expected one number"
-            + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
-            + f"; got the shape {values.shape}: give as many as there are maps"
-        )
-    return tuple(float(value) for value in values)
-
-
 _TOLERANCE = 1e-9
-"""Below this part of a divisor its distance to a whole number is float noise."""
+"""Differences below this part of a number are rounding errors of float64."""
 
 _LARGEST_INTEGER = 2**31
 _LARGEST_DENOMINATOR = 64
 _SMALLEST = 1e-300
-"""Below it a divisor that makes whole numbers would be infinite."""
-
-
-class IntegerForm(Record):
-    """A kernel as integers over one divisor: weights = integers / divisor.
-
-    Attributes
-    ----------
-    integers : ndarray of int64
-        Same shape as the weights.
-    divisor : float
-        What the integers are divided by.
-    """
-
-    integers: NDArray[np.int64]
-    divisor: float
-
-
-def integers_of(weights: NDArray[np.float64]) -> IntegerForm | None:
-    """Return weights as integers over one divisor, or None where there is no such form."""
-    magnitudes = np.abs(weights[weights != 0])
-    if magnitudes.size == 0 or not (magnitudes % 1).any():
-        return _integers_over(weights, 1.0)
-    smallest = float(magnitudes.min())
-    if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
-        return None
-    for denominator in range(1, _LARGEST_DENOMINATOR + 1):
-        divisor = denominator / smallest
-        whole = round(min(divisor, _LARGEST_INTEGER))
-        form = _integers_over(weights, whole) if _near(divisor, whole) else None
-        if form is not None:
-            return form
-    return None
-
-
-def _near(value: float, whole: float) -> bool:
-    return abs(value - whole) <= _TOLERANCE * abs(whole)
-
-
-def _integers_over(weights: NDArray[np.float64], divisor: float) -> IntegerForm | None:
-    integers = np.rint(weights * divisor)
-    if np.abs(integers).max() >= _LARGEST_INTEGER:
-        return None
-    if not np.array_equal(integers / divisor, weights):
-        return None
-    exact = integers.astype(np.int64)
-    exact.flags.writeable = False
-    return IntegerForm(exact, float(divisor))
-
-
-Weights: TypeAlias = NDArray[np.float64]
-
-"""Below this part of Σ|w| a sum of weights counts as zero: float noise, not intent."""
+"""A smaller weight would need a divisor that float64 cannot hold."""
 
 _HASHED = 1024
-"""Weights that are hashed, about."""
+"""How many weights the hash is made of, about: more would take as long as using them."""
 
 
 class Effect(enum.Enum):
-    """What the sum of a kernel's weights says about it."""
+    """What the sum of the weights says about a kernel."""
 
     KEEPS = "keeps brightness"
     CHANGE = "answers change"
+    """Flat areas become 0: the weights sum to 0."""
     SHARPENS = "sharpens"
     SCALES = "scales brightness"
+
+
+class IntegerForm(Record):
+    """A kernel as integers over one divisor: weights = integers / divisor."""
+
+    integers: NDArray[np.int64]
+    divisor: float
 
 
 class Kernel(Record, cached=True):
@@ -207,7 +62,7 @@ class Kernel(Record, cached=True):
     ------
     KernelError
         If the weights are empty, not numbers, not finite, not 2-D or 4-D, or more
-        than `MAX_WEIGHTS`; or if the bias fits none of the output channels.
+        than `MAX_WEIGHTS`; or if the bias does not fit the output channels.
 
     Examples
     --------
@@ -228,16 +83,22 @@ class Kernel(Record, cached=True):
         name: str = "kernel",
         description: str = "",
     ) -> None:
-        grid = checked_weights(weights)
+        grid = _checked_weights(weights)
         grid.flags.writeable = False
         outputs = grid.shape[0] if grid.ndim == 4 else None  # noqa: PLR2004 - OIHW
         object.__setattr__(self, "weights", grid)
-        object.__setattr__(self, "bias", checked_bias(bias, outputs))
+        object.__setattr__(self, "bias", _checked_bias(bias, outputs))
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "description", description)
 
     def __repr__(self) -> str:
         return f"Kernel(weights={self.weights!r}, bias={self.bias!r}, name={self.name!r})"
+
+    def _repr_html_(self) -> str:
+        """Show the weights in a notebook, as a coloured table."""
+        from convcli.kernels.analysis import kernel_html
+
+        return kernel_html(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Kernel):
@@ -249,12 +110,11 @@ class Kernel(Record, cached=True):
 
     @cached_property
     def _hash(self) -> int:
-        # A sample: hashing all weights of a large bank takes as long as using it.
         step = self.weights.size // _HASHED + 1
         return hash((self.weights.shape, self.weights.flat[::step].tobytes(), self.bias))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By the constructor: an array that is unpickled could be written to.
+        # The constructor makes the array read-only again, which pickle does not.
         return (Kernel, (self.weights, self.bias or None, self.name, self.description))
 
     @cached_property
@@ -288,17 +148,17 @@ class Kernel(Record, cached=True):
 
     @property
     def sum(self) -> float:
-        """Sum of all weights; float noise around 0 reads as 0."""
+        """Sum of all weights; a rounding error around 0 counts as 0."""
         return float(_clean_sums(self.weights.reshape(1, -1))[0])
 
     @property
     def is_zero_sum(self) -> bool:
-        """Whether every filter's weights sum to 0: flat areas answer 0."""
+        """Whether the weights of each filter sum to 0: flat areas become 0."""
         return not self.sums.any()
 
     @property
     def effect(self) -> Effect:
-        """What the sum says: see `Effect`."""
+        """What the sum of the weights says: see `Effect`."""
         if self.is_zero_sum:
             return Effect.CHANGE
         if not np.allclose(self.sums, 1.0, rtol=0, atol=1e-6):
@@ -307,43 +167,29 @@ class Kernel(Record, cached=True):
 
     @cached_property
     def rank(self) -> int:
-        """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero.
-
-        Raises
-        ------
-        KernelError
-            If this is a filter bank.
-        """
-        # Rank 1 shows without the singular values, which take seconds for 2047×2047.
+        """Rank of a 2-D kernel (1: separable into a column and a row); 0 if all zero."""
+        # Rank 1 needs no singular values, which take seconds for 2047×2047.
         return 1 if _is_outer(self._grid) else int(np.linalg.matrix_rank(self._grid))
 
     @cached_property
     def symmetries(self) -> tuple[str, ...]:
-        """Which mirrors and turns keep a 2-D kernel, or only change its sign.
-
-        Raises
-        ------
-        KernelError
-            If this is a filter bank.
-        """
+        """Which mirrors and turns keep a 2-D kernel, or only change its sign."""
         grid = self._grid
-        images = {
+        mirrored = {
             "left-right": grid[:, ::-1],
             "top-bottom": grid[::-1],
             "half-turn": grid[::-1, ::-1],
             "transpose": grid.T,
         }
-        same = {name: image for name, image in images.items() if image.shape == grid.shape}
-        scale = float(np.abs(grid).max()) or 1.0
-        even = [n for n, image in same.items() if _close(image, grid, scale)]
-        odd = [f"anti {n}" for n, image in same.items() if _close(image, -grid, scale)]
+        mirrored = {name: each for name, each in mirrored.items() if each.shape == grid.shape}
+        even = [name for name, each in mirrored.items() if _close(each, grid)]
+        odd = [f"anti {name}" for name, each in mirrored.items() if _close(each, -grid)]
         return (*even, *(name for name in odd if grid.any()))
 
     @property
     def flip_matters(self) -> bool:
         """Whether correlation and convolution differ: no half-turn symmetry."""
-        turned = self.weights[..., ::-1, ::-1]
-        return not _close(turned, self.weights, float(np.abs(self.weights).max()) or 1.0)
+        return not _close(self.weights[..., ::-1, ::-1], self.weights)
 
     @cached_property
     def integer_form(self) -> IntegerForm | None:
@@ -355,7 +201,7 @@ class Kernel(Record, cached=True):
         >>> form.integers.tolist(), form.divisor
         ([[1, 2, 1]], 4.0)
         """
-        return integers_of(self.weights)
+        return _integer_form(self.weights)
 
     def flipped(self) -> "Kernel":
         """Return the kernel flipped on both axes: convolution from correlation."""
@@ -375,12 +221,115 @@ class Kernel(Record, cached=True):
 
     @property
     def _grid(self) -> Weights:
+        """The weights of a 2-D kernel; a bank raises `KernelError`."""
         if self.is_bank:
             raise KernelError(
                 f"{self.name}: expected a 2-D kernel, got a bank of shape "
                 f"{self.weights.shape}: take one of its slices"
             )
         return self.weights
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _checked_weights(weights: ArrayLike) -> Weights:
+    """Return weights as a new array of float64, shape (kh, kw) or (O, I, kh, kw)."""
+    try:
+        array = np.asarray(weights)
+    except ValueError:
+        raise KernelError(
+            "weights: expected rows of equal length, got ragged lists: make all rows "
+            "equally long"
+        ) from None
+    if array.dtype.kind not in "biuf":
+        raise KernelError(
+            f"weights: expected real numbers, got dtype {array.dtype}: take the real part of "
+            "complex ones, and turn text into numbers"
+        )
+    if array.ndim not in (2, 4):
+        raise KernelError(
+            "weights: expected a 2-D kernel (kh, kw) or a 4-D filter bank (O, I, kh, kw), "
+            f"got {array.ndim} dimensions of shape {array.shape}: write [[1, 2, 1]] for one row"
+        )
+    if array.size == 0:
+        raise KernelError(
+            f"weights: expected at least one, got the shape {array.shape}: add some"
+        )
+    if array.size > MAX_WEIGHTS:
+        raise KernelError(
+            f"weights: expected at most {MAX_WEIGHTS:,}, got {array.size:,}: split the bank"
+        )
+    grid = np.array(array, dtype=np.float64, order="C")
+    if not np.isfinite(grid).all():
+        place = np.argwhere(~np.isfinite(grid))[0].tolist()
+        raise KernelError(
+            f"weights{''.join(f'[{i}]' for i in place)}: expected a finite number, got "
+            f"{grid[tuple(place)]}: replace it by a number"
+        )
+    return grid
+
+
+def _checked_bias(
+    bias: float | Sequence[float] | NDArray[np.generic] | None, outputs: int | None
+) -> tuple[float, ...]:
+    """Return a bias as numbers: none, one, or one for each of `outputs`."""
+    if bias is None or (isinstance(bias, tuple) and not bias):
+        return ()
+    try:
+        values = np.asarray(bias, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise KernelError(
+            f"bias: expected numbers, got {bias!r}: give one, or one per output channel"
+        ) from None
+    if not np.isfinite(values).all():
+        raise KernelError(
+            f"bias: expected finite numbers, got {bias}: replace NaN and infinity"
+        )
+    if values.ndim == 0:
+        return (float(values),)
+    if (
+        values.ndim > 1
+        or values.size == 0
+        or (outputs is not None and values.size not in (1, outputs))
+    ):
+        raise KernelError(
+            "bias: expected one number"
+            + (f" or {outputs}, one per filter" if outputs else " or one per output channel")
+            + f"; got the shape {values.shape}: give as many as there are maps"
+        )
+    return tuple(float(value) for value in values)
+
+
+# ------------------------------------------------------------------ whole numbers, shapes
+
+
+def _integer_form(weights: Weights) -> IntegerForm | None:
+    """Return weights as integers over one divisor, or None where there is no such form."""
+    magnitudes = np.abs(weights[weights != 0])
+    if magnitudes.size == 0 or not (magnitudes % 1).any():
+        return _integers_over(weights, 1.0)
+    smallest = float(magnitudes.min())
+    if smallest < _SMALLEST or float(magnitudes.max()) >= _LARGEST_INTEGER * smallest:
+        return None
+    for denominator in range(1, _LARGEST_DENOMINATOR + 1):
+        divisor = denominator / smallest
+        whole = round(min(divisor, _LARGEST_INTEGER))
+        is_whole = abs(divisor - whole) <= _TOLERANCE * whole
+        form = _integers_over(weights, whole) if is_whole else None
+        if form is not None:
+            return form
+    return None
+
+
+def _integers_over(weights: Weights, divisor: float) -> IntegerForm | None:
+    integers = np.rint(weights * divisor)
+    is_small = np.abs(integers).max() < _LARGEST_INTEGER
+    if not (is_small and np.array_equal(integers / divisor, weights)):
+        return None
+    exact = integers.astype(np.int64)
+    exact.flags.writeable = False
+    return IntegerForm(exact, float(divisor))
 
 
 def _is_outer(grid: Weights) -> bool:
@@ -392,10 +341,12 @@ def _is_outer(grid: Weights) -> bool:
 
 
 def _clean_sums(rows: Weights) -> Weights:
+    """Return the sum of each row, 0 where it is only a rounding error."""
     sums: Weights = rows.sum(axis=1)
     noise = np.abs(rows).sum(axis=1) * _TOLERANCE
     return np.where(np.abs(sums) <= noise, 0.0, sums)
 
 
-def _close(one: Weights, other: Weights, scale: float) -> bool:
-    return bool(np.allclose(one, other, rtol=0, atol=_TOLERANCE * scale))
+def _close(weights: Weights, other: Weights) -> bool:
+    scale = float(np.abs(other).max()) or 1.0
+    return bool(np.allclose(weights, other, rtol=0, atol=_TOLERANCE * scale))

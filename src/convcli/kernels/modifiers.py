@@ -1,4 +1,4 @@
-"""What may follow a kernel's name after @: turned, mirrored, scaled."""
+"""What may follow a kernel's name after @: turn it, mirror it, scale it."""
 
 import math
 import re
@@ -12,30 +12,16 @@ from convcli.kernels.kernel import Kernel, Weights
 _EIGHTH, _QUARTER, _TURN = 45, 90, 360
 
 _RING = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-"""The rim of a 3×3 grid, clockwise from its upper left."""
+"""The outer weights of a 3×3 kernel, clockwise from the upper left."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 
 
 def rotated(kernel: Kernel, angle: float) -> Kernel:
-    """Turn a kernel counter-clockwise by eighths (3×3) or quarters of a turn.
+    """Turn a kernel, or each slice of a bank, counter-clockwise.
 
-    Parameters
-    ----------
-    kernel : Kernel
-        A 2-D kernel or a bank, each of whose slices is turned.
-    angle : float
-        Degrees: a multiple of 90; for 3×3 kernels also of 45, which moves each weight of
-        the rim to its neighbour.
-
-    Returns
-    -------
-    Kernel
-
-    Raises
-    ------
-    SpecError
-        If the kernel cannot be turned by that angle.
+    The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
+    weight to the next place.
 
     Examples
     --------
@@ -60,25 +46,15 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
 
 def _ring_turned(weights: Weights) -> Weights:
     turned = weights.copy()
-    for here, onward in zip(_RING, (*_RING[1:], _RING[0]), strict=True):
-        turned[(..., *here)] = weights[(..., *onward)]
+    for place, following in zip(_RING, (*_RING[1:], _RING[0]), strict=True):
+        turned[(..., *place)] = weights[(..., *following)]
     return turned
 
 
 def normalized(kernel: Kernel) -> Kernel:
     """Scale a kernel, or each filter of a bank, so that it keeps brightness.
 
-    The weights then sum to 1; where they sum to 0 the positive ones do.
-
-    Raises
-    ------
-    KernelError
-        If all weights of a filter are 0.
-
-    Examples
-    --------
-    >>> normalized(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])).weights.max()
-    np.float64(0.5)
+    Its weights then sum to 1. If they sum to 0, the positive ones then sum to 1.
     """
     rows = kernel.weights.reshape(kernel.filters, -1)
     scale = np.where(kernel.sums != 0, kernel.sums, np.maximum(rows, 0).sum(axis=1))
@@ -91,13 +67,7 @@ def normalized(kernel: Kernel) -> Kernel:
 
 
 def scaled(kernel: Kernel, factor: float) -> Kernel:
-    """Multiply all weights; the bias stays.
-
-    Examples
-    --------
-    >>> scaled(Kernel([[1, 2]]), 0.5).weights.tolist()
-    [[0.5, 1.0]]
-    """
+    """Multiply all weights; the bias does not change."""
     with np.errstate(over="ignore"):
         return kernel.with_weights(kernel.weights * factor)
 
@@ -109,19 +79,15 @@ _WORDS: dict[str, Callable[[Kernel], Kernel]] = {
     "negate": lambda kernel: scaled(kernel, -1.0),
 }
 
-KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
-"""The modifiers as they are written."""
+_KNOWN = ("@45 … @315", *(f"@{word}" for word in _WORDS), "@scale=0.25")
+"""The modifiers as a person writes them."""
 
 
 def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
-    """Return what a modifier does to a kernel.
+    """Return the function that a modifier names: from a kernel to the changed kernel.
 
-    Parameters
-    ----------
-    text : str
-        What stands after one @: ``45``, ``flip``, ``scale=0.25``.
-    spec : str
-        The specification that it stands in, for messages.
+    The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
+    whole specification, `spec`.
 
     Raises
     ------
@@ -137,7 +103,7 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     if _NUMBER.fullmatch(word) and not equals:
         return _renamed(lambda kernel: rotated(kernel, float(word)), word)
     got = f"'@{text.strip()}'" if text.strip() else "nothing after '@'"
-    raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(KNOWN)}")
+    raise SpecError(f"{spec}: expected a modifier, got {got}: use {', '.join(_KNOWN)}")
 
 
 def _factor(text: str, spec: str) -> float:
@@ -154,8 +120,10 @@ def _factor(text: str, spec: str) -> float:
 
 
 def _renamed(change: Callable[[Kernel], Kernel], word: str) -> Callable[[Kernel], Kernel]:
+    """Return the change, which also appends the modifier to the kernel's name."""
+
     def changed(kernel: Kernel) -> Kernel:
-        done = change(kernel)
-        return Kernel(done.weights, done.bias, f"{kernel.name}@{word}", done.description)
+        result = change(kernel)
+        return Kernel(result.weights, result.bias, f"{kernel.name}@{word}", result.description)
 
     return changed

@@ -12,17 +12,17 @@ from convcli.values import Record
 
 
 class Operator(Record):
-    """Kernels whose answers are combined, aligned so that they look at the same pixel.
+    """Kernels whose results are combined; their middles lie over the same pixel.
 
     Parameters
     ----------
     kernels : sequence of Kernel
         At least two 2-D kernels, or banks of equal filters and channels. Smaller ones
-        are filled up with zeros around their middle.
+        are padded with zeros around their middle.
     combine : Combine
-        How.
+        How their results become one.
     name, description : str
-        What it is called and what it is for.
+        What the operator is called and what it is for.
 
     Raises
     ------
@@ -60,11 +60,11 @@ class Operator(Record):
 
     @property
     def is_zero_sum(self) -> bool:
-        """Whether flat areas answer 0."""
+        """Whether flat areas become 0."""
         return all(kernel.is_zero_sum for kernel in self.kernels)
 
     def changed(self, change: Callable[[Kernel], Kernel]) -> "Operator":
-        """Return the operator with each of its kernels changed."""
+        """Return the same operator after a change of each kernel."""
         kernels = [change(kernel) for kernel in self.kernels]
         return Operator(kernels, self.combine, self.name, self.description)
 
@@ -85,10 +85,10 @@ def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:
 
 
 def _padded(kernel: Kernel, before: NDArray[np.intp], after: NDArray[np.intp]) -> Kernel:
-    """Fill up with zeros to so many weights before and after the one in the middle."""
+    """Pad with zeros to the given (rows, columns) before and after the middle weight."""
     size = np.array(kernel.size)
-    around = np.stack([before - (size - 1) // 2, after - size // 2], axis=1)
-    if not around.any():
+    padding = np.stack([before - (size - 1) // 2, after - size // 2], axis=1)
+    if not padding.any():
         return kernel
     outer = [(0, 0)] * (kernel.weights.ndim - 2)
-    return kernel.with_weights(np.pad(kernel.weights, [*outer, *around.tolist()]))
+    return kernel.with_weights(np.pad(kernel.weights, [*outer, *padding.tolist()]))

@@ -1,203 +1,29 @@
-"""Kernels from what a person types: names, parameters, files, inline JSON."""
+"""Kernels from what a person types: names, parameters, files, inline text, sums of them.
+
+A specification is one term, or several joined by ``+``. A term is a name with parameters
+(``gaussian:2``), a file or the text of a kernel; modifiers may follow it (``@45``).
+"""
 
 import functools
-import json
 import math
 import re
 from collections.abc import Callable
 
-from convcli.choices import Combine
+from convcli.choices import Combine, WeightLayout
 from convcli.errors import SpecError
-from convcli.kernels.catalogue.entry import CATALOGUE, Entry, Parameter
-from convcli.kernels.catalogue.operators import OPERATORS
-from convcli.kernels.formats.read import (
-    file_exists,
-    is_file,
-    is_inline,
-    read_inline,
-    read_kernel,
-)
-from convcli.kernels.kernel import Kernel, WeightLayout
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry, Parameter
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.modifiers import modifier
 from convcli.kernels.operator import Operator
+
+_NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
+"""A name, with parameters or not: without a dot or a slash it is neither file nor text."""
 
 _LIKE_A_FILE = re.compile(r"[/\\]|\.[A-Za-z]\w*$")
 """What looks like a path: names of kernels have neither a slash nor a suffix."""
 
-
-def named(text: str) -> Kernel | Operator:
-    """Return the kernel of ``name`` or ``name:parameters``, or the named operator.
-
-    Raises
-    ------
-    SpecError
-        If nothing has that name, or the parameters are wrong.
-    """
-    name, colon, arguments = text.partition(":")
-    operator = OPERATORS.get(name.strip().lower())
-    if operator is not None and not colon:
-        return operator.operator()
-    if operator is not None:
-        raise SpecError(f"{name}: expected no parameters, got {arguments!r}: drop them")
-    entry = entry_named(name)
-    if colon and not arguments.strip():
-        raise SpecError(f"{name}: expected parameters after ':', got nothing: drop the ':'")
-    return entry.kernel(_values(entry, arguments) if colon else {})
-
-
-def entry_named(name: str) -> Entry:
-    """Return the catalogue's entry of that name.
-
-    Raises
-    ------
-    SpecError
-        If there is none; the message suggests the nearest.
-    """
-    key = name.strip().lower()
-    if key in CATALOGUE:
-        return CATALOGUE[key]
-    import difflib
-
-    near = difflib.get_close_matches(key, [*CATALOGUE, *OPERATORS], n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "'convcli kernels' lists them"
-    if _LIKE_A_FILE.search(name):
-        hint = "if it is a file, there is none of that name: check the path"
-    raise SpecError(f"no kernel is called {name!r}: {hint}")
-
-
-def _values(entry: Entry, arguments: str) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for position, part in enumerate(arguments.split(",")):
-        name, equals, value = (text.strip() for text in part.partition("="))
-        parameter = _by_name(entry, name) if equals else _by_position(entry, position, part)
-        if parameter.name in values:
-            raise SpecError(f"{entry.name}: {parameter.name} is given twice: give it once")
-        values[parameter.name] = _number(entry, parameter, value if equals else name)
-    return values
-
-
-def _by_name(entry: Entry, name: str) -> Parameter:
-    for parameter in entry.parameters:
-        if parameter.name == name:
-            return parameter
-    raise SpecError(f"{entry.name}: no parameter is called {name!r}: {_known(entry)}")
-
-
-def _by_position(entry: Entry, position: int, part: str) -> Parameter:
-    if position < len(entry.parameters):
-        return entry.parameters[position]
-    raise SpecError(f"{entry.name}: no place for {part.strip()!r}: {_known(entry)}")
-
-
-def _known(entry: Entry) -> str:
-    if not entry.parameters:
-        return "it takes no parameters"
-    return "it takes " + ", ".join(parameter.name for parameter in entry.parameters)
-
-
-def _number(entry: Entry, parameter: Parameter, text: str) -> float:
-    kind = "a whole number" if parameter.kind is int else "a number"
-    try:
-        value = parameter.kind(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        unit = f" ({parameter.unit})" if parameter.unit else ""
-        expected = f"{kind} for {parameter.name}{unit}"
-        raise SpecError(f"{entry.name}: expected {expected}, got {text!r}")
-    return value
-
-
-_NEXT_TERM = re.compile(r"\+(?=\s*[A-Za-z_\[{./~])")
+_PLUS = re.compile(r"\+(?=\s*[A-Za-z_\[{./~])")
 """A + that joins two kernels: in 1e+5, psi=+30 and 5x3+2+1 a digit follows."""
-
-
-def combined(spec: str, layout: WeightLayout) -> Kernel | Operator:
-    """Return what a specification stands for; see `convcli.kernels.spec.operand_from`."""
-    terms = [_term(text.strip(), layout) for text in _terms(spec)]
-    if len(terms) == 1:
-        return terms[0]
-    kernels = [kernel for term in terms for kernel in _kernels(term)]
-    return Operator(kernels, Combine.MAGNITUDE)
-
-
-def _kernels(found: Kernel | Operator) -> tuple[Kernel, ...]:
-    return found.kernels if isinstance(found, Operator) else (found,)
-
-
-def _terms(spec: str) -> list[str]:
-    """Split where a + joins kernels: not within JSON, nor within the name of a file."""
-    whole = is_file(spec)
-    if spec.startswith("<") or (whole and file_exists(spec)):
-        return [spec]
-    found = [place.start() for place in _NEXT_TERM.finditer(spec, _after_json(spec))]
-    known = [at for at in found if _stands_alone(spec[:at])]
-    if not known and (whole or not found):
-        return [spec]
-    at = (known or found)[0]
-    return [spec[:at], *_terms(spec[at + 1 :].strip())]
-
-
-def _stands_alone(text: str) -> bool:
-    """Whether a text is a kernel by itself, and not the first half of a file's name."""
-    base = _base(text)[0]
-    name = base.partition(":")[0].strip().lower()
-    return is_inline(base) or file_exists(base) or name in CATALOGUE or name in OPERATORS
-
-
-def _after_json(text: str) -> int:
-    """Return where the JSON that a text begins with ends: 0 where there is none."""
-    if not text.startswith(("[", "{")):
-        return 0
-    try:
-        return json.JSONDecoder().raw_decode(text)[1]
-    except (ValueError, RecursionError):
-        return len(text)
-
-
-def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
-    base, words = _base(text)
-    changes = [modifier(word, text) for word in words]
-    found = _plain(base, layout)
-    if isinstance(found, Kernel):
-        return _changed(found, changes)
-    changed = found.changed(functools.partial(_changed, changes=changes))
-    suffix = "".join(f"@{word.strip()}" for word in words)
-    return Operator(
-        changed.kernels, changed.combine, f"{found.name}{suffix}", found.description
-    )
-
-
-def _changed(kernel: Kernel, changes: list[Callable[[Kernel], Kernel]]) -> Kernel:
-    for change in changes:
-        kernel = change(kernel)
-    return kernel
-
-
-def _base(text: str) -> tuple[str, list[str]]:
-    """Split off the modifiers; an @ may be part of the name of a file."""
-    start = _after_json(text)
-    head, *parts = text[start:].split("@")
-    parts = [text[:start] + head, *parts]
-    for count in range(len(parts), 1, -1):
-        whole = "@".join(parts[:count])
-        if "@" not in whole.partition("::")[2] and is_file(whole) and file_exists(whole):
-            return whole, parts[count:]
-    return parts[0], parts[1:]
-
-
-def _plain(text: str, layout: WeightLayout) -> Kernel | Operator:
-    """Return what a specification without modifiers stands for."""
-    if is_file(text):
-        return read_kernel(text, layout)
-    if is_inline(text):
-        return read_inline(text)
-    return named(text)
-
-
-_NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
-"""A name, with parameters or not, that is no file and no kernel in itself: what a file's
-name has beside, a dot or a slash, it has not."""
 
 
 def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
@@ -214,10 +40,6 @@ def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kerne
     layout : WeightLayout
         The order of the axes of filter banks in ``.npy``, ``.npz`` and ``.safetensors``.
 
-    Returns
-    -------
-    Kernel
-
     Raises
     ------
     SpecError
@@ -232,34 +54,20 @@ def kernel_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kerne
     >>> kernel_from("sobel-x@90").weights.tolist()
     [[1.0, 2.0, 1.0], [0.0, 0.0, 0.0], [-1.0, -2.0, -1.0]]
     """
-    found = operand_from(spec, layout=layout)
-    if isinstance(found, Operator):
-        names = ", ".join(kernel.name for kernel in found.kernels)
+    operand = operand_from(spec, layout=layout)
+    if isinstance(operand, Operator):
+        names = ", ".join(kernel.name for kernel in operand.kernels)
         raise SpecError(
-            f"{spec}: expected one kernel, got {len(found.kernels)}: use one of {names}"
+            f"{spec}: expected one kernel, got {len(operand.kernels)}: use one of {names}"
         )
-    return found
+    return operand
 
 
 def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kernel | Operator:
     """Return the kernel, or the operator of several kernels, of a specification.
 
-    Parameters
-    ----------
-    spec : str
-        As for `kernel_from`, the name of an operator (``sobel``), or several joined by
-        ``+`` (``sobel-x+sobel-y``), whose magnitude is taken.
-    layout : WeightLayout
-        As for `kernel_from`.
-
-    Returns
-    -------
-    Kernel or Operator
-
-    Raises
-    ------
-    SpecError, KernelError
-        As `kernel_from`.
+    Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
+    operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
 
     Examples
     --------
@@ -269,6 +77,157 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     text = spec.strip()
     name = _NAMED.fullmatch(text)
     if name and name[1].lower() in (*CATALOGUE, *OPERATORS):
-        return named(text)
+        return _named(text)
+    operands = [_term(term.strip(), layout) for term in _terms(text)]
+    if len(operands) == 1:
+        return operands[0]
+    kernels: list[Kernel] = []
+    for operand in operands:
+        kernels += operand.kernels if isinstance(operand, Operator) else [operand]
+    return Operator(kernels, Combine.MAGNITUDE)
 
-    return combined(text, layout)
+
+# ------------------------------------------------------------------ names and parameters
+
+
+def _named(text: str) -> Kernel | Operator:
+    """Return the kernel of ``name`` or ``name:parameters``, or the named operator."""
+    name, colon, arguments = text.partition(":")
+    operator = OPERATORS.get(name.strip().lower())
+    if operator is not None and not colon:
+        return operator.operator()
+    if operator is not None:
+        raise SpecError(f"{name}: expected no parameters, got {arguments!r}: drop them")
+    entry = entry_named(name)
+    if colon and not arguments.strip():
+        raise SpecError(f"{name}: expected parameters after ':', got nothing: drop the ':'")
+    return entry.kernel(_values(entry, arguments) if colon else {})
+
+
+def entry_named(name: str) -> Entry:
+    """Return the catalogue's entry of that name; the error suggests similar names."""
+    key = name.strip().lower()
+    if key in CATALOGUE:
+        return CATALOGUE[key]
+    import difflib
+
+    near = difflib.get_close_matches(key, [*CATALOGUE, *OPERATORS], n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "'convcli kernels' lists them"
+    if _LIKE_A_FILE.search(name):
+        hint = "if it is a file, there is none of that name: check the path"
+    raise SpecError(f"no kernel is called {name!r}: {hint}")
+
+
+def _values(entry: Entry, arguments: str) -> dict[str, float]:
+    """Return the values of ``2,radius=6`` by the names of the parameters."""
+    values: dict[str, float] = {}
+    for position, part in enumerate(arguments.split(",")):
+        name, equals, value = (text.strip() for text in part.partition("="))
+        parameter = _parameter(entry, name if equals else position, part.strip())
+        if parameter.name in values:
+            raise SpecError(f"{entry.name}: {parameter.name} is given twice: give it once")
+        values[parameter.name] = _number(entry, parameter, value if equals else name)
+    return values
+
+
+def _parameter(entry: Entry, key: str | int, part: str) -> Parameter:
+    """Return the parameter of a name or at a position."""
+    for position, parameter in enumerate(entry.parameters):
+        if key in (parameter.name, position):
+            return parameter
+    fault = (
+        f"no parameter is called {key!r}" if isinstance(key, str) else f"no place for {part!r}"
+    )
+    names = ", ".join(parameter.name for parameter in entry.parameters)
+    raise SpecError(f"{entry.name}: {fault}: it takes {names or 'no parameters'}")
+
+
+def _number(entry: Entry, parameter: Parameter, text: str) -> float:
+    try:
+        value = parameter.value_type(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        number = "a whole number" if parameter.value_type is int else "a number"
+        unit = f" ({parameter.unit})" if parameter.unit else ""
+        expected = f"{number} for {parameter.name}{unit}"
+        raise SpecError(f"{entry.name}: expected {expected}, got {text!r}")
+    return value
+
+
+# ------------------------------------------------------------------ terms
+# The formats are imported late: most kernels are named, and need neither JSON nor files.
+
+
+def _terms(spec: str) -> list[str]:
+    """Split a specification where a + joins kernels: not in JSON, nor in a file's name."""
+    from convcli.kernels.formats.read import file_exists, is_file
+
+    may_be_file = is_file(spec)
+    if spec.startswith("<") or (may_be_file and file_exists(spec)):
+        return [spec]
+    pluses = [match.start() for match in _PLUS.finditer(spec, _end_of_json(spec))]
+    sure = [at for at in pluses if _is_whole_term(spec[:at])]
+    if not sure and (may_be_file or not pluses):
+        return [spec]
+    at = (sure or pluses)[0]
+    return [spec[:at], *_terms(spec[at + 1 :].strip())]
+
+
+def _is_whole_term(text: str) -> bool:
+    """Tell whether a text is a kernel by itself, not the first half of a file's name."""
+    from convcli.kernels.formats.read import file_exists, is_inline
+
+    base = _without_modifiers(text)[0]
+    name = base.partition(":")[0].strip().lower()
+    return is_inline(base) or file_exists(base) or name in CATALOGUE or name in OPERATORS
+
+
+def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
+    """Return the kernel or operator of a term, after its modifiers."""
+    base, words = _without_modifiers(text)
+    changes = [modifier(word, text) for word in words]
+    operand = _unmodified(base, layout)
+    if isinstance(operand, Kernel):
+        return _changed(operand, changes)
+    changed = operand.changed(functools.partial(_changed, changes=changes))
+    name = "@".join([operand.name, *(word.strip() for word in words)])
+    return Operator(changed.kernels, changed.combine, name, operand.description)
+
+
+def _changed(kernel: Kernel, changes: list[Callable[[Kernel], Kernel]]) -> Kernel:
+    for change in changes:
+        kernel = change(kernel)
+    return kernel
+
+
+def _without_modifiers(text: str) -> tuple[str, list[str]]:
+    """Split a term at each @ that begins a modifier: a file's name may have an @ too."""
+    from convcli.kernels.formats.read import file_exists, is_file
+
+    start = _end_of_json(text)
+    head, *parts = text[start:].split("@")
+    parts = [text[:start] + head, *parts]
+    for count in range(len(parts), 1, -1):
+        file = "@".join(parts[:count])
+        if "@" not in file.partition("::")[2] and is_file(file) and file_exists(file):
+            return file, parts[count:]
+    return parts[0], parts[1:]
+
+
+def _end_of_json(text: str) -> int:
+    """Return where the JSON ends that a text begins with: 0 where there is none."""
+    if not text.startswith(("[", "{")):
+        return 0
+    import json
+
+    try:
+        return json.JSONDecoder().raw_decode(text)[1]
+    except (ValueError, RecursionError):
+        return len(text)
+
+
+def _unmodified(text: str, layout: WeightLayout) -> Kernel | Operator:
+    from convcli.kernels.formats.read import is_file, read_inline, read_kernel
+
+    return read_kernel(text, layout) if is_file(text) else read_inline(text) or _named(text)

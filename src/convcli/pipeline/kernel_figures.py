@@ -21,9 +21,8 @@ from convcli.images.figures import (
 from convcli.images.formats import format_for
 from convcli.images.picture import Picture
 from convcli.images.write import write_picture
-from convcli.kernels.analysis import KernelAnalysis, read
-from convcli.kernels.catalogue.entry import CATALOGUE
-from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.analysis import KernelAnalysis, analyse
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
@@ -74,7 +73,7 @@ def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
         more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""
         facts.append(("bias", shown + more))
     if not kernel.is_bank:
-        facts += _of_grid(kernel, read(kernel))
+        facts += _of_grid(kernel, analyse(kernel))
     matters = "changes the result" if kernel.flip_matters else "changes nothing"
     facts.append(("--flip", matters))
     facts.append(("engine", strategy_of(kernel)))

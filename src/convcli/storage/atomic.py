@@ -1,15 +1,17 @@
-"""Outputs that are complete or absent: a file, a folder, a prefix of a store."""
+"""The one place that writes outputs: each is complete or absent, never half.
+
+A file, a folder, or a prefix of a store is made under a temporary name first, and takes its
+own name when it is complete. An existing output stays as it is until then.
+"""
 
 import contextlib
 import errno
 import io
 import os
 import platform
-import shutil
 import stat
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from convcli.errors import ImageError
@@ -25,52 +27,56 @@ from convcli.storage.urls import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
+    IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
 
-_NAME = ".convcli-{}.tmp"
+# ------------------------------------------------------------------ temporary names
 
 
 def temporary_name(owner: str = "") -> str:
-    """Return a name that nobody else has.
-
-    Parameters
-    ----------
-    owner : str
-        What it begins with, by which `temporary_pattern` finds it.
-    """
-    return _NAME.format(owner + os.urandom(8).hex())
-
-
-def temporary_pattern(owner: str) -> str:
-    """Return a pattern of all such names of an owner.
+    """Return a random file name that begins with a dot and names its owner.
 
     Examples
     --------
-    >>> import fnmatch
-    >>> fnmatch.fnmatch(temporary_name("mine-"), temporary_pattern("mine-"))
+    >>> temporary_name("mine-").startswith(".convcli-mine-")
     True
     """
-    return _NAME.format(f"{owner}*")
+    return f".convcli-{owner}{os.urandom(8).hex()}.tmp"
 
 
-_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+def remove_left_by(pid: int, target: "str | Path") -> None:
+    """Remove the temporary files that a killed process of this machine left for a target."""
+    from pathlib import Path
+
+    folder = Path(os.path.realpath(target)).parent
+    for left in folder.glob(f".convcli-{_owner(pid)}*.tmp"):
+        left.unlink(missing_ok=True)
 
 
-class _ReadOnlyError(PermissionError):
-    """The target may not be written, though its folder may."""
+def _owner(pid: int) -> str:
+    """Name a process in its temporary files: on a shared disk a machine's name is needed."""
+    return f"{zlib.crc32(platform.node().encode()):08x}-{pid}-"
+
+
+# ------------------------------------------------------------------ a file or an object
 
 
 @contextlib.contextmanager
-def replacing_path(target: "str | Path") -> Iterator[BinaryIO]:
-    """Open a temporary file beside the target and rename it there at the end.
+def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[BinaryIO]:
+    """Open a file that becomes the target in one step, once all of it is written.
 
-    A link is followed, the mode of an existing file kept. Where anything fails the
-    temporary file is removed and an existing target is as it was.
+    A temporary file beside a path is renamed at the end; a link is followed, and the mode of
+    an existing file is kept. An object of a store is sent whole. If anything fails, an
+    existing target is as it was.
 
     Parameters
     ----------
     target : str or Path
-        The file to make or to replace.
+        The path or URL to make or to replace.
+    is_large : bool
+        Whether it may be larger than memory: then it is kept in a temporary file on a disk
+        until it is sent to a store.
 
     Yields
     ------
@@ -82,27 +88,59 @@ def replacing_path(target: "str | Path") -> Iterator[BinaryIO]:
     ImageError
         If the target cannot be written.
     """
-    if not str(target):
-        raise ImageError("'': expected the name of a file to write, got none: name one")
-    try:
-        final = os.path.realpath(target)
-    except ValueError:
-        raise ImageError(f"{str(target)!r}: expected a file name, got a NUL in it") from None
-    try:
-        with _open(final) as file:
+    path = local_path(target)
+    if path is not None:
+        with _replacing_path(path) as file:
             yield file
-    except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {reason(error, final)}") from None
+    elif is_large:
+        with _spooled(str(target)) as file:
+            yield file
+            put_file(str(target), file)
+    else:
+        buffer = io.BytesIO()
+        yield buffer
+        put(str(target), buffer.getvalue())
 
 
 @contextlib.contextmanager
-def _open(final: str) -> Iterator[BinaryIO]:
+def _spooled(url: str) -> Iterator[BinaryIO]:
+    """Open a temporary file, which moves from memory to a disk when it gets large."""
+    import tempfile
+
+    try:
+        with tempfile.SpooledTemporaryFile(PART) as file:
+            yield cast("BinaryIO", file)
+    except OSError as error:
+        raise ImageError(
+            f"{url}: cannot be written: it waits in {tempfile.gettempdir()} until it is sent: "
+            f"{error.strerror or type(error).__name__}: name another folder with TMPDIR"
+        ) from None
+
+
+@contextlib.contextmanager
+def _replacing_path(path: str) -> Iterator[BinaryIO]:
+    if not path:
+        raise ImageError("'': expected the name of a file to write, got none: name one")
+    try:
+        final = os.path.realpath(path)
+    except ValueError:
+        raise ImageError(f"{path!r}: expected a file name, got a NUL in it") from None
+    try:
+        with _opened_beside(final) as file:
+            yield file
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written: {_reason(error, final)}") from None
+
+
+@contextlib.contextmanager
+def _opened_beside(final: str) -> Iterator[BinaryIO]:
+    """Open a temporary file and rename it at the end; write to a device directly."""
     if os.path.isdir(final):
         raise IsADirectoryError
     if os.path.islink(final):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     before = os.stat(final) if os.path.exists(final) else None
-    if before is not None and not before.st_mode & _WRITABLE:
+    if before is not None and not before.st_mode & 0o222:
         raise _ReadOnlyError
     if before is not None and not stat.S_ISREG(before.st_mode):
         with open(final, "wb") as device:
@@ -113,28 +151,14 @@ def _open(final: str) -> Iterator[BinaryIO]:
         with open(temporary, "xb") as file:
             yield file
         if before is not None:
-            _take_after(temporary, before)
+            _copy_mode(before, temporary)
         os.replace(temporary, final)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
 
 
-def remove_left_by(pid: int, target: "str | Path") -> None:
-    """Remove what a process of this machine left beside a target when it was killed."""
-    from pathlib import Path
-
-    folder = Path(os.path.realpath(target)).parent
-    for left in folder.glob(temporary_pattern(_owner(pid))):
-        left.unlink(missing_ok=True)
-
-
-def _owner(pid: int) -> str:
-    """Tell a process from others in the names of its files: other machines have them too."""
-    return f"{zlib.crc32(platform.node().encode()):08x}-{pid}-"
-
-
-def _take_after(temporary: str, before: os.stat_result) -> None:
+def _copy_mode(before: os.stat_result, temporary: str) -> None:
     """Give the new file the old one's mode, and its owner where that is allowed."""
     if hasattr(os, "chown"):
         with contextlib.suppress(PermissionError):
@@ -142,7 +166,11 @@ def _take_after(temporary: str, before: os.stat_result) -> None:
     os.chmod(temporary, stat.S_IMODE(before.st_mode))
 
 
-def reason(error: OSError, final: "str | Path") -> str:
+class _ReadOnlyError(PermissionError):
+    """The target may not be written, though its folder may."""
+
+
+def _reason(error: OSError, final: "str | Path") -> str:
     """Say why a target cannot be written, and what to do."""
     folder = os.path.dirname(final)
     if isinstance(error, IsADirectoryError):
@@ -158,79 +186,24 @@ def reason(error: OSError, final: "str | Path") -> str:
     return f"{error.strerror or type(error).__name__}: choose another name or place"
 
 
-@contextlib.contextmanager
-def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[BinaryIO]:
-    """Open what becomes the target in one step, once all of it is written.
+# ------------------------------------------------------------------ a folder
 
-    A path is replaced by renaming a temporary file beside it, an object of a store by
-    putting it there whole. Where anything fails an existing target is as it was.
-
-    Parameters
-    ----------
-    target : str or Path
-        The path or URL to make or to replace.
-    is_large : bool
-        Whether it may be larger than memory: then it waits in a temporary file until it is
-        sent to a store.
-
-    Yields
-    ------
-    binary file
-        What to write to.
-
-    Raises
-    ------
-    ImageError
-        If the target cannot be written.
-    """
-    path = local_path(target)
-    if path is not None:
-        with replacing_path(path) as file:
-            yield file
-        return
-    if is_large:
-        with _spooled(str(target)) as file:
-            yield file
-            put_file(str(target), file)
-        return
-    buffer = io.BytesIO()
-    yield buffer
-    put(str(target), buffer.getvalue())
-
-
-@contextlib.contextmanager
-def _spooled(url: str) -> Iterator[BinaryIO]:
-    """Open a temporary file, which is on a disk as soon as it is large."""
-    import tempfile
-
-    try:
-        with tempfile.SpooledTemporaryFile(PART) as file:
-            yield cast("BinaryIO", file)
-    except OSError as error:
-        raise ImageError(
-            f"{url}: cannot be written: it waits in {tempfile.gettempdir()} until it is sent: "
-            f"{error.strerror or type(error).__name__}: name another folder with TMPDIR"
-        ) from None
-
-
-if TYPE_CHECKING:
-    IsOutput = Callable[[Collection[str], Callable[[str], bytes]], bool]
-
-OTHER_THINGS = "it is a folder with other things in it: name a new one"
+_OTHER_THINGS = "it is a folder with other things in it: name a new one"
 
 
 @contextlib.contextmanager
 def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[Path]":
-    """Make a folder beside the target, and rename it there at the end.
+    """Make a temporary folder beside the target, and rename it at the end.
 
-    Where anything fails it is removed, and an existing target is as it was.
+    If anything fails it is removed, and an existing target is as it was.
 
     Parameters
     ----------
     target : str or Path
         The folder to make or to replace.
     is_output : callable
-        Tells, by the names in a folder and what reads one, whether it may be replaced.
+        Gets the names in an existing folder, and a function that reads one of them; tells
+        whether the folder may be replaced.
 
     Yields
     ------
@@ -242,15 +215,17 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
     ImageError
         If the target cannot be written, or is something else.
     """
+    from pathlib import Path
+
     final = Path(target).resolve()
-    temporary = _folder_beside(final)
+    temporary = final.with_name(temporary_name())
     try:
         _check_folder(final, str(target), is_output)
         temporary.mkdir()
         yield temporary
         _replace_folder(temporary, final)
     except OSError as error:
-        raise ImageError(f"{target}: cannot be written: {reason(error, final)}") from None
+        raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
     finally:
         _remove_folder(temporary)
 
@@ -260,19 +235,15 @@ def _check_folder(final: "Path", label: str, is_output: "IsOutput") -> None:
         raise ImageError(f"{label}: cannot be written: it is a file: name a folder")
     names = {path.name for path in final.iterdir()} if final.is_dir() else set()
     if names and not is_output(names, lambda name: (final / name).read_bytes()):
-        raise ImageError(f"{label}: cannot be written: {OTHER_THINGS}")
-
-
-def _folder_beside(final: "Path") -> "Path":
-    return final.with_name(temporary_name())
+        raise ImageError(f"{label}: cannot be written: {_OTHER_THINGS}")
 
 
 def _replace_folder(temporary: "Path", final: "Path") -> None:
-    """Rename the new folder; the old one stands aside first, for no system swaps two."""
+    """Rename the old folder away, then the new one: no system exchanges two at once."""
     if not final.exists():
         temporary.rename(final)
         return
-    old = _folder_beside(final)
+    old = final.with_name(temporary_name())
     final.rename(old)
     try:
         temporary.rename(final)
@@ -283,55 +254,62 @@ def _replace_folder(temporary: "Path", final: "Path") -> None:
 
 
 def _remove_folder(folder: "Path") -> None:
+    import shutil
+
     shutil.rmtree(folder, ignore_errors=True)
 
 
+# ------------------------------------------------------------------ a prefix of a store
+
 _MAGIC = "*?["
-"""What a store takes for a pattern when it removes: other things might match it."""
+"""What a store takes for a pattern when it removes: it might match other objects."""
 
 
 @contextlib.contextmanager
 def replacing_prefix(url: str, heads: tuple[str, ...], is_output: "IsOutput") -> Iterator[str]:
-    """Make objects below a URL, of which one tells what all of them are.
+    """Make objects below a URL, of which one, the head, says what the others mean.
 
-    Where there is nothing, they are made in their place, and that one is to be made last:
-    what has none is nothing. Otherwise they are made below a prefix beside it, and copied by
-    the store when they are complete, that one last. Where anything fails they are removed.
+    The caller makes the head last: objects without a head count as nothing. If the URL is
+    free, the objects are made in their place. Otherwise they are made below a temporary
+    prefix beside it, and the store copies them when all are there, the head last. If
+    anything fails they are removed.
 
     Parameters
     ----------
     url : str
         What the objects are below.
     heads : tuple of str
-        Names of the one that is made last: the first is that of new outputs.
+        The names that a head can have: the first is that of new outputs.
     is_output : callable
-        Tells, by the names below the URL and what reads one, whether they may be replaced.
+        Gets the names below the URL, and a function that reads one of them; tells whether
+        they may be replaced.
 
     Yields
     ------
     str
-        The URL to make them below.
+        The URL to make the objects below.
 
     Raises
     ------
     ImageError
         If the store refuses, or something else is there.
     """
-    is_new = _check_prefix(url, is_output)
-    place = url if is_new else _prefix_beside(url)
+    is_free = _check_prefix(url, is_output)
+    parent = url.rstrip("/").rpartition("/")[0]
+    place = url if is_free else f"{parent}/{temporary_name()}"
     try:
         yield place
     except BaseException:
-        # The fault that is raised says more than one of the removing.
+        # The error that is raised says more than one from removing would.
         with contextlib.suppress(ImageError):
             _remove_prefix(place, heads)
         raise
-    if not is_new:
+    if not is_free:
         _replace_prefix(place, url, heads)
 
 
 def _check_prefix(url: str, is_output: "IsOutput") -> bool:
-    """Return whether there is nothing yet; refuse what may not be replaced."""
+    """Return whether nothing is there; refuse what may not be replaced."""
     if any(sign in url for sign in _MAGIC):
         raise ImageError(
             f"{url}: cannot be written: expected a URL without * ? and [, which stores "
@@ -344,48 +322,38 @@ def _check_prefix(url: str, is_output: "IsOutput") -> bool:
         if store.isfile(path):
             raise ImageError(f"{url}: cannot be written: it is a file: name a folder")
         names = _names_below(store, path)
-        if names and not is_output(names, lambda name: _read_object(store, f"{path}/{name}")):
-            raise ImageError(f"{url}: cannot be written: {OTHER_THINGS}")
+        if names and not is_output(names, lambda name: store.cat_file(f"{path}/{name}")):
+            raise ImageError(f"{url}: cannot be written: {_OTHER_THINGS}")
     return not names
 
 
 def _names_below(store: Any, path: str) -> frozenset[str]:
     try:
-        found = store.ls(path, detail=False)
+        paths = store.ls(path, detail=False)
     except FileNotFoundError:
         return frozenset()
-    return frozenset(name.rstrip("/").rpartition("/")[2] for name in found)
-
-
-def _read_object(store: Any, path: str) -> bytes:
-    data: bytes = store.cat_file(path)
-    return data
-
-
-def _prefix_beside(url: str) -> str:
-    folder = url.rstrip("/").rpartition("/")[0]
-    return f"{folder}/{temporary_name()}"
+    return frozenset(name.rstrip("/").rpartition("/")[2] for name in paths)
 
 
 def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
-    """Copy what is complete over what was there: until the end there is nothing, never half."""
+    """Remove the old objects, head first, and copy the new ones, head last."""
     try:
         _remove_prefix(url, heads)
         with opened_store(url, "written", NO_BUCKET) as (store, path):
             source = store_of(place)[1]
             names = sorted(store.find(source), key=lambda name: name == f"{source}/{heads[0]}")
-            # By lists of names: of folders a store has its own notions.
-            for some in (names[:-1], names[-1:]):
-                store.copy(some, [path + name[len(source) :] for name in some])
+            # Lists of names: each store treats folders in its own manner.
+            for group in (names[:-1], names[-1:]):
+                store.copy(group, [path + name[len(source) :] for name in group])
     except ImageError as error:
         raise ImageError(f"{error}; the new one is complete at {place}") from None
     _remove_prefix(place, heads)
 
 
 def _remove_prefix(url: str, heads: tuple[str, ...]) -> None:
-    """Remove what is below a URL: first what tells what it is."""
+    """Remove the objects below a URL, the head first."""
     with opened_store(url, "removed", NO_BUCKET) as (store, path):
-        # Other processes have written there, of which this one's store has heard nothing.
+        # Other processes have written there, and this one's list does not show it.
         store.invalidate_cache()
         for name in _names_below(store, path) & set(heads):
             store.rm_file(f"{path}/{name}")

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from convcli.choices import KernelFormat
 from convcli.errors import KernelError
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.formats.read import FORMATS, export, parse_kernel
@@ -52,6 +53,14 @@ def there_and_back(kernel: Kernel, form: str, folder: Path) -> Kernel:
 
 def test_every_format_is_tried() -> None:
     assert set(SUFFIXES) | {"safetensors"} == set(FORMATS)
+
+
+def test_the_names_that_need_no_numpy_say_what_each_format_does() -> None:
+    """Of these names the command offers those of formats that are written."""
+    assert [form.value for form in KernelFormat] == list(FORMATS)
+    for form in KernelFormat:
+        assert FORMATS[form.value].name == form.value
+        assert (FORMATS[form.value].write is not None) == form.is_written
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 from scipy import ndimage
 
+from convcli.choices import WeightLayout
 from convcli.cli.app import main
 from convcli.errors import KernelError
-from convcli.kernels.kernel import WeightLayout
 from convcli.kernels.spec import kernel_from
 
 RANDOM = np.random.default_rng(5)

@@ -10,8 +10,7 @@ from rich.text import Text
 
 from convcli.cli.render.tables import is_plain, show, show_facts, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
-from convcli.kernels.catalogue.entry import CATALOGUE, Entry
-from convcli.kernels.catalogue.operators import OPERATORS
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator

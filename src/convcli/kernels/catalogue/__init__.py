@@ -1,24 +1,17 @@
-"""The named kernels, one file a theme. A new one is one function or one call in its file.
+"""The named kernels: a file for each theme, in which one call or one function is a kernel.
 
 The order of the imports is the order in which the kernels are shown.
 """
 
-from convcli.kernels.catalogue import (  # noqa: I001 - the order in which they are shown
+from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import registers kernels
     smoothing,
     derivatives,
     laplacians,
-    sharpening,
     compass,
     texture,
     pillow,
 )
-from convcli.kernels.catalogue.entry import CATALOGUE, Entry, Parameter
-from convcli.kernels.catalogue.operators import OPERATORS, OperatorEntry
+from convcli.kernels.catalogue.entry import CATALOGUE
 
-THEMES = tuple(
-    module.THEME.name
-    for module in (smoothing, derivatives, laplacians, sharpening, compass, texture, pillow)
-)
+THEMES = tuple(dict.fromkeys(entry.theme for entry in CATALOGUE.values()))
 """The headings of the catalogue, in order."""
-
-__all__ = ["CATALOGUE", "OPERATORS", "THEMES", "Entry", "OperatorEntry", "Parameter"]

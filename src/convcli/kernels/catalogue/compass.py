@@ -1,23 +1,26 @@
-"""Compass kernels: one edge, seen from eight directions."""
+"""Compass kernels: one edge in eight directions, and the operators that take the strongest."""
 
 import functools
 
-from convcli.kernels.catalogue.entry import Theme
+from numpy.typing import ArrayLike
+
+from convcli.choices import Combine
+from convcli.kernels.catalogue.entry import Theme, operator
 from convcli.kernels.kernel import Kernel, Weights
 from convcli.kernels.modifiers import rotated
 
 THEME = Theme("Compass")
 
-POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
-"""The compass, each point 45° counter-clockwise from the one before."""
+_POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
+"""The directions, each turned by 45° counter-clockwise from the one before."""
 
 
-def _turned(north: list[list[float]], steps: int) -> Weights:
-    """Return the weights that look so many points on from north."""
+def _turned(north: ArrayLike, steps: int) -> Weights:
+    """Return the weights for north, turned by steps of 45°."""
     return rotated(Kernel(north), 45 * steps).weights
 
 
-_SETS: tuple[tuple[str, list[list[float]], str], ...] = (
+for _name, _north, _source in (
     (
         "kirsch",
         [[5, 5, 5], [-3, 0, -3], [-3, -3, -3]],
@@ -33,11 +36,17 @@ _SETS: tuple[tuple[str, list[list[float]], str], ...] = (
         [[1, 1, 1], [1, -2, 1], [-1, -1, -1]],
         "Prewitt 1970, as in Pratt's Digital Image Processing",
     ),
-)
-for _name, _north, _source in _SETS:
-    for _step, _point in enumerate(POINTS):
+):
+    for _step, _point in enumerate(_POINTS):
         THEME.named(
             f"{_name}-{_point}",
             f"edges: brighter towards {_point.upper()}",
             f"{_source}; north's ring of 8 weights turned by {45 * _step}°",
         )(functools.partial(_turned, _north, _step))
+    operator(
+        _name,
+        (f"{_name}-{point}" for point in _POINTS),
+        Combine.MAX,
+        "edges of every direction: the best of 8 directions",
+        f"the largest of the 8 answers of {_name}-n … {_name}-ne",
+    )

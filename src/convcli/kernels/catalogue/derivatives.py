@@ -1,57 +1,49 @@
-"""First derivatives: smooth along the edge, differentiate across it."""
+"""First derivatives, which smooth along an edge and differentiate across it; gradients."""
 
 import math
 
-from convcli.kernels.catalogue.entry import Theme, outer
+from convcli.choices import Combine
+from convcli.kernels.catalogue.entry import Theme, operator, outer
 
 THEME = Theme("Derivatives")
 
 _EDGE = (-1, 0, 1)
-_ABOUT_X = "vertical edges: brighter to the right"
-_ABOUT_Y = "horizontal edges: brighter below"
-
-
-def _pair(name: str, smooth: tuple[float, ...], edge: tuple[float, ...], source: str) -> None:
-    THEME.fixed(f"{name}-x", outer(smooth, edge), _ABOUT_X, source)
-    THEME.fixed(f"{name}-y", outer(edge, smooth), _ABOUT_Y, source)
-
-
-_pair(
-    "sobel",
-    (1, 2, 1),
-    _EDGE,
-    "Sobel & Feldman 1968, as OpenCV Sobel and SciPy sobel; scikit-image divides by 4",
+# The first halves of rows that are mirrored, the second with the other sign.
+_FARID_SMOOTH = 0.0376593171958126, 0.249153396177344, 0.426374573253687
+_FARID_EDGE = -0.109603762960254, -0.276690988455557
+_FARID_SOURCE = (
+    "Farid & Simoncelli 2004, 5 taps, matched for rotation invariance; as scikit-image farid"
 )
-_pair(
-    "sobel5",
-    (1, 4, 6, 4, 1),
-    (-1, -2, 0, 2, 1),
-    "binomial smoothing ⊗ a smoothed difference, as OpenCV Sobel with ksize 5",
-)
-_pair(
-    "prewitt",
-    (1, 1, 1),
-    _EDGE,
-    "Prewitt 1970, as SciPy prewitt; scikit-image divides by 3",
-)
-_pair(
-    "scharr",
-    (3, 10, 3),
-    _EDGE,
-    "Scharr 2000, as OpenCV Scharr; scikit-image divides by 16",
-)
-_pair(
-    "farid",
+
+for _name, _smooth, _edge, _source in (
     (
-        0.0376593171958126,
-        0.249153396177344,
-        0.426374573253687,
-        0.249153396177344,
-        0.0376593171958126,
+        "sobel",
+        (1, 2, 1),
+        _EDGE,
+        "Sobel & Feldman 1968, as OpenCV Sobel and SciPy sobel; scikit-image divides by 4",
     ),
-    (-0.109603762960254, -0.276690988455557, 0, 0.276690988455557, 0.109603762960254),
-    "Farid & Simoncelli 2004, 5 taps, matched for rotation invariance; as scikit-image farid",
-)
+    (
+        "sobel5",
+        (1, 4, 6, 4, 1),
+        (-1, -2, 0, 2, 1),
+        "binomial smoothing ⊗ a smoothed difference, as OpenCV Sobel with ksize 5",
+    ),
+    ("prewitt", (1, 1, 1), _EDGE, "Prewitt 1970, as SciPy prewitt; scikit-image divides by 3"),
+    ("scharr", (3, 10, 3), _EDGE, "Scharr 2000, as OpenCV Scharr; scikit-image divides by 16"),
+    (
+        "farid",
+        (*_FARID_SMOOTH, *_FARID_SMOOTH[1::-1]),
+        (*_FARID_EDGE, 0, *(-weight for weight in _FARID_EDGE[::-1])),
+        _FARID_SOURCE,
+    ),
+):
+    THEME.fixed(
+        f"{_name}-x", outer(_smooth, _edge), "vertical edges: brighter to the right", _source
+    )
+    THEME.fixed(
+        f"{_name}-y", outer(_edge, _smooth), "horizontal edges: brighter below", _source
+    )
+
 THEME.fixed(
     "roberts-1",
     [[1, 0], [0, -1]],
@@ -90,3 +82,27 @@ for _number, (_weights, _about) in enumerate(_FREI_CHEN, start=1):
         "Frei & Chen 1977: an orthonormal basis of all 3×3 kernels; 1-4 edges, 5-8 lines, "
         "9 mean. Others differ in order and sign",
     )
+
+for _name, _times in (("sobel", 4), ("prewitt", 3), ("scharr", 16), ("farid", "")):
+    operator(
+        _name,
+        (f"{_name}-x", f"{_name}-y"),
+        Combine.MAGNITUDE,
+        "edges of every direction: the gradient's length",
+        f"√(x² + y²); scikit-image {_name} divides that by {_times}√2",
+    )
+operator(
+    "roberts",
+    ("roberts-1", "roberts-2"),
+    Combine.MAGNITUDE,
+    "edges of every direction, from 2×2 pixels",
+    "Roberts 1963: √(a² + b²); scikit-image roberts divides that by √2",
+)
+operator(
+    "frei-chen",
+    (f"frei-chen-{number}" for number in range(1, 5)),
+    Combine.MAGNITUDE,
+    "edges of every direction: the length of the edge part",
+    "Frei & Chen 1977: the neighbourhood projected on the 4 edge vectors of 9. Others use "
+    "the first two only, or divide by the whole neighbourhood's length",
+)

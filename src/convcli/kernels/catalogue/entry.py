@@ -1,25 +1,27 @@
-"""What the catalogue is made of: entries, their parameters, and the themes they stand in.
+"""The catalogue: entries with their parameters, operators, and the themes that list them.
 
-All kernels are in correlation orientation: an x-derivative is positive where the picture
-gets brighter to the right, a y-derivative where it gets brighter downwards. Angles turn
-counter-clockwise as the picture is seen: 0° is to the right, 90° is up.
+All kernels are written for correlation: an x-derivative is positive where the picture gets
+brighter to the right, a y-derivative where it gets brighter downwards. Angles turn
+counter-clockwise on the screen: 0° is to the right, 90° is up.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convcli.choices import Combine
 from convcli.errors import SpecError
 from convcli.kernels.kernel import Kernel, Weights
+from convcli.kernels.operator import Operator
 from convcli.values import Record
 
 _Build = TypeVar("_Build", bound=Callable[..., Weights])
 
 LARGEST_RADIUS = 1023
-"""Taps on each side of the largest kernel with parameters: 2047² is under 4 Mi weights."""
+"""Weights on each side of the middle, at most: 2047² weights are fewer than 4 Mi."""
 
 LARGEST_SIDE = 2 * LARGEST_RADIUS + 1
 
@@ -29,26 +31,20 @@ class Parameter(Record):
 
     Attributes
     ----------
-    name : str
-        What it is called in ``name=value``.
-    kind : type
+    name, about, unit : str
+        Its name in ``name=value``; its meaning; the unit, empty for a factor.
+    value_type : type
         int or float.
     default : int, float or None
-        The value where none is given; None: worked out from the others.
+        The value if none is given; None if it is calculated from the other parameters.
     least, most : int or float
-        The range, both ends included, unless `above` is set.
-    unit : str
-        Unit of the value; empty for a bare factor.
-    about : str
-        One line on its meaning.
-    above : bool
-        Whether `least` itself is excluded.
-    odd : bool
-        Whether only odd numbers will do.
+        The range, with both ends.
+    above, odd : bool
+        Whether the value must be greater than `least`; whether it must be odd.
     """
 
     name: str
-    kind: type[int] | type[float]
+    value_type: type[int] | type[float]
     default: float | None
     least: float
     most: float
@@ -75,16 +71,13 @@ class Entry(Record):
 
     Attributes
     ----------
-    name, description : str
-        What it is called, and what it does, on one line.
-    source : str
-        Where the coefficients come from, and where other tools differ.
+    name, description, source, theme : str
+        Its name; one line on what it does; where the coefficients come from, and how other
+        tools differ; its heading in the catalogue.
     parameters : tuple of Parameter
         What may follow the name, in this order.
     build : callable
         Makes the weights from the parameters, by keyword.
-    theme : str
-        The heading that it stands under.
     bias : float or None
         Added to the result.
     """
@@ -98,19 +91,19 @@ class Entry(Record):
     bias: float | None = None
 
     def kernel(self, values: Mapping[str, float] | None = None) -> Kernel:
-        """Return the kernel for these parameters, the defaults where none is given.
+        """Return the kernel for these parameters, with defaults for the others.
 
         Raises
         ------
         SpecError
             If a value is out of range.
         """
-        given = dict(values or {})
-        arguments = {p.name: given.get(p.name, p.default) for p in self.parameters}
+        chosen = dict(values or {})
+        arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
         for parameter in self.parameters:
             _check(self, parameter, arguments[parameter.name])
         shown = ",".join(
-            f"{p.name}={given[p.name]:g}" for p in self.parameters if p.name in given
+            f"{p.name}={chosen[p.name]:g}" for p in self.parameters if p.name in chosen
         )
         name = f"{self.name}:{shown}" if shown else self.name
         return Kernel(self.build(**arguments), self.bias, name, self.description)
@@ -125,29 +118,45 @@ class Entry(Record):
 def _check(entry: Entry, parameter: Parameter, value: float | None) -> None:
     if value is None or (math.isfinite(value) and parameter.allows(value)):
         return
-    example = "" if parameter.default is None else f": {_example(entry, parameter)} is one"
+    name, default = parameter.name, parameter.default
+    example = "" if default is None else f": {entry.name}:{name}={default:g} is one"
     unit = f" ({parameter.unit})" if parameter.unit else ""
     raise SpecError(
-        f"{entry.name}: expected {parameter.name} {parameter.range}{unit}, got "
-        f"{value:g}{example}"
+        f"{entry.name}: expected {name} {parameter.range}{unit}, got {value:g}{example}"
     )
-
-
-def _example(entry: Entry, parameter: Parameter) -> str:
-    return f"{entry.name}:{parameter.name}={parameter.default:g}"
 
 
 CATALOGUE: dict[str, Entry] = {}
 """All named kernels, in the order in which they are shown."""
 
 
-class Theme:
-    """A heading of the catalogue: kernels of one kind, registered as they are defined.
+class OperatorEntry(Record):
+    """A named operator: kernels of the catalogue, and how their results become one."""
 
-    Parameters
-    ----------
-    name : str
-        The heading.
+    name: str
+    description: str
+    source: str
+    kernels: tuple[str, ...]
+    combine: Combine
+
+    def operator(self) -> Operator:
+        """Return the operator."""
+        kernels = [CATALOGUE[name].kernel() for name in self.kernels]
+        return Operator(kernels, self.combine, self.name, self.description)
+
+
+OPERATORS: dict[str, OperatorEntry] = {}
+"""All named operators, in the order in which they are shown."""
+
+
+class Theme:
+    """A heading of the catalogue; its methods register the kernels below it.
+
+    Examples
+    --------
+    >>> Theme("Blurs").fixed("blur-x", [[1, 2, 1]], "a blur", "by hand")
+    >>> CATALOGUE.pop("blur-x").kernel().weights.tolist()
+    [[1.0, 2.0, 1.0]]
     """
 
     def __init__(self, name: str) -> None:
@@ -158,11 +167,11 @@ class Theme:
     ) -> Callable[[_Build], _Build]:
         """Register the decorated function, which makes weights from the parameters."""
 
-        def register(build: _Build) -> _Build:
+        def registered(build: _Build) -> _Build:
             CATALOGUE[name] = Entry(name, description, source, parameters, build, self.name)
             return build
 
-        return register
+        return registered
 
     def fixed(
         self,
@@ -177,6 +186,13 @@ class Theme:
         CATALOGUE[name] = Entry(name, description, source, (), lambda: weights, self.name, bias)
 
 
+def operator(
+    name: str, kernels: Iterable[str], combine: Combine, description: str, source: str
+) -> None:
+    """Register an operator of kernels that are in the catalogue."""
+    OPERATORS[name] = OperatorEntry(name, description, source, tuple(kernels), combine)
+
+
 def outer(column: ArrayLike, row: ArrayLike) -> Weights:
-    """Build a kernel from its factors: smooth ⊗ edge."""
+    """Return the weights that are the product of a column and a row."""
     return np.outer(np.asarray(column, np.float64), np.asarray(row, np.float64))

@@ -1,12 +1,12 @@
-"""Second derivatives: blobs, lines and both sides of an edge."""
+"""Second derivatives, which find blobs and lines, and the sharpening that subtracts them."""
 
 import math
 
 import numpy as np
 
 from convcli.errors import SpecError
-from convcli.kernels.catalogue.entry import Parameter, Theme
-from convcli.kernels.catalogue.smoothing import RADIUS, gaussian, reach_of
+from convcli.kernels.catalogue.entry import LARGEST_SIDE, Parameter, Theme
+from convcli.kernels.catalogue.smoothing import RADIUS, SIGMA, gaussian, radius_of
 from convcli.kernels.kernel import Weights
 
 THEME = Theme("Laplacians")
@@ -36,7 +36,7 @@ THEME.fixed(
 def _laplacian(alpha: float) -> Weights:
     from fractions import Fraction
 
-    # As fractions, so that α = 0.2 makes sixths to the last digit: whole numbers over 6.
+    # Fractions, so that α = 0.2 gives exact sixths: whole numbers over 6.
     exact = Fraction(repr(alpha))
     corner, side, centre = (part / (exact + 1) for part in (exact, 1 - exact, Fraction(-4)))
     ring = [corner, side, corner]
@@ -62,8 +62,8 @@ THEME.fixed(
 )
 def _log(sigma: float, radius: int | None) -> Weights:
     bell = gaussian(sigma, radius)
-    reach = len(bell) // 2
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    side = np.arange(len(bell)) - len(bell) // 2
+    x, y = np.meshgrid(side, side)
     weights: Weights = bell * (x**2 + y**2 - 2 * sigma**2) / sigma**4
     weights -= weights.mean()
     return weights
@@ -96,8 +96,55 @@ def _dog(sigma1: float, sigma2: float) -> Weights:
         raise SpecError(
             f"dog: expected two different sigmas, got {sigma1:g} twice: dog:1,1.6 is one"
         )
-    reach = max(reach_of(sigma1), reach_of(sigma2))
-    bells = (np.pad(gaussian(s), reach - reach_of(s)) for s in (sigma1, sigma2))
-    added, subtracted = bells
-    difference: Weights = added - subtracted
-    return difference
+    radius = max(radius_of(sigma1), radius_of(sigma2))
+    bells = [np.pad(gaussian(s), radius - radius_of(s)) for s in (sigma1, sigma2)]
+    return np.subtract(*bells)
+
+
+SHARPENING = Theme("Sharpening and relief")
+
+SHARPENING.fixed(
+    "sharpen",
+    [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+    "more local contrast: identity minus laplacian4",
+    "identity - laplacian4",
+)
+
+
+@SHARPENING.named(
+    "unsharp",
+    "unsharp mask: adds what a blur takes away",
+    "identity + amount · (identity - gaussian:σ), scikit-image unsharp_mask as one kernel; "
+    "GIMP and ImageMagick add a threshold, which is no convolution",
+    SIGMA,
+    Parameter("amount", float, 1.0, 0, 100, "", "how much of the difference is added"),
+    RADIUS,
+)
+def _unsharp(sigma: float, amount: float, radius: int | None) -> Weights:
+    bell = gaussian(sigma, radius)
+    return (1 + amount) * _impulse(len(bell)) - amount * bell
+
+
+@SHARPENING.named(
+    "high-pass",
+    "what a box blur takes away: fine detail around 0",
+    "identity - box:k",
+    Parameter(
+        "size", int, 3, 1, LARGEST_SIDE, "pixels", "side k of the subtracted box", odd=True
+    ),
+)
+def _high_pass(size: int) -> Weights:
+    return _impulse(size) - 1 / size**2
+
+
+def _impulse(size: int) -> Weights:
+    """Return the kernel of an odd size that changes nothing."""
+    return np.pad([[1.0]], size // 2)
+
+
+SHARPENING.fixed(
+    "emboss",
+    [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]],
+    "relief, lit from the lower right",
+    "sum 1, as in common raster editors; others use a sum of 0 and add 128",
+)

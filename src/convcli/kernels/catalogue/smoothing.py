@@ -50,16 +50,16 @@ def _box(size: int) -> Weights:
 )
 def gaussian(sigma: float, radius: int | None = None) -> Weights:
     """Return the sampled bell, shape (2r + 1, 2r + 1), which sums to 1."""
-    reach = reach_of(sigma) if radius is None else radius
-    offsets = np.arange(-reach, reach + 1)
-    with np.errstate(over="ignore"):  # a bell so narrow that its sides are 0
+    radius = radius_of(sigma) if radius is None else radius
+    offsets = np.arange(-radius, radius + 1)
+    with np.errstate(over="ignore"):  # the sides of a very narrow bell are 0
         bell = np.exp(-0.5 * (offsets / sigma) ** 2)
     bell /= bell.sum()
     return outer(bell, bell)
 
 
-def reach_of(sigma: float) -> int:
-    """Return the taps on each side that hold a bell of that σ: SciPy's int(4σ + ½)."""
+def radius_of(sigma: float) -> int:
+    """Return the radius of the bell of that σ: SciPy's int(4σ + ½)."""
     return int(4 * sigma + 0.5)
 
 
@@ -129,7 +129,7 @@ def _under_circle(x: Weights, radius: float) -> Weights:
 def _motion(length: float, angle: float) -> Weights:
     half, turn = (length - 1) / 2, math.radians(angle % 180)
     along, up = math.cos(turn), math.sin(turn)
-    # A hair below the next whole number, so that a line along an axis gets no empty rim.
+    # Slightly less, so that a line along an axis gets no row or column of zeros around it.
     hair = length * np.finfo(np.float64).eps
     reach_x, reach_y = (int(half * abs(part) + 1 - hair) for part in (along, up))
     y, x = np.mgrid[reach_y : -reach_y - 1 : -1, -reach_x : reach_x + 1]

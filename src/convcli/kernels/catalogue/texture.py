@@ -27,11 +27,11 @@ _WIDEST_DEFAULT = 0.56
     Parameter("psi", float, 0.0, -360, 360, "degrees", "phase ψ: 90 is an edge"),
     Parameter("radius", int, None, 0, LARGEST_RADIUS, "pixels", "taps on each side, 3σ"),
 )
-def _gabor(*, theta: float, gamma: float, psi: float, **given: float | None) -> Weights:
-    wavelength = float(given["lambda"] or 0)
-    sigma = given["sigma"] or _WIDEST_DEFAULT * wavelength
-    reach = _reach(sigma, gamma) if given["radius"] is None else int(given["radius"])
-    y, x = np.mgrid[reach : -reach - 1 : -1, -reach : reach + 1]
+def _gabor(*, theta: float, gamma: float, psi: float, **others: float | None) -> Weights:
+    wavelength = float(others["lambda"] or 0)
+    sigma = others["sigma"] or _WIDEST_DEFAULT * wavelength
+    radius = _radius(sigma, gamma) if others["radius"] is None else int(others["radius"])
+    y, x = np.mgrid[radius : -radius - 1 : -1, -radius : radius + 1]
     turn = math.radians(theta)
     across = x * math.cos(turn) + y * math.sin(turn)
     along = y * math.cos(turn) - x * math.sin(turn)
@@ -40,12 +40,12 @@ def _gabor(*, theta: float, gamma: float, psi: float, **given: float | None) -> 
     return weights
 
 
-def _reach(sigma: float, gamma: float) -> int:
+def _radius(sigma: float, gamma: float) -> int:
     """Return 3 standard deviations of the bell along its longer axis."""
-    reach = math.ceil(3 * sigma / min(gamma, 1))
-    if reach > LARGEST_RADIUS:
+    radius = math.ceil(3 * sigma / min(gamma, 1))
+    if radius > LARGEST_RADIUS:
         raise SpecError(
-            f"gabor: sigma {sigma:g} with gamma {gamma:g} needs {reach} taps on each side, "
+            f"gabor: sigma {sigma:g} with gamma {gamma:g} needs {radius} taps on each side, "
             f"expected at most {LARGEST_RADIUS}: lower sigma, or set radius"
         )
-    return reach
+    return radius

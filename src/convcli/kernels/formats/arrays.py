@@ -1,4 +1,4 @@
-"""NumPy's own files: one array (.npy), or several by name (.npz)."""
+"""Files of NumPy: one array (.npy), or several arrays with names (.npz)."""
 
 import contextlib
 import io
@@ -11,41 +11,26 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import WeightLayout
 from convcli.errors import KernelError
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, WeightLayout
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
+from convcli.values import replace
 
 _DIMENSIONS = (2, 3, 4)
 _ONE_FILTER = 3
 _ENDINGS = ("weight", "weights", "kernel")
 _FAULTS = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-"""What NumPy raises on files that are damaged, or no arrays."""
+"""What NumPy raises if a file is damaged, or holds no arrays."""
 
 
 def kernel_of_array(
     weights: NDArray[np.generic],
     bias: NDArray[np.generic] | None,
     name: str,
-    layout: WeightLayout = WeightLayout.OIHW,
+    layout: WeightLayout,
 ) -> Kernel:
-    """Return the kernel that an array holds.
-
-    Parameters
-    ----------
-    weights : ndarray
-        (kh, kw), one filter (I, kh, kw), or a bank in the order of `layout`.
-    bias : ndarray or None
-        One number, or one a filter.
-    name : str
-        The array's name.
-    layout : WeightLayout
-        Order of the axes of a bank.
-
-    Raises
-    ------
-    KernelError
-        If the array is no kernel.
-    """
+    """Return an array as a kernel: (kh, kw), one filter (I, kh, kw), or a bank."""
     check_dimensions(weights.shape, name)
     bank = layout.to_oihw(weights)
     grid = bank[np.newaxis] if bank.ndim == _ONE_FILTER else bank
@@ -53,7 +38,7 @@ def kernel_of_array(
 
 
 def check_dimensions(shape: tuple[int, ...], name: str) -> None:
-    """Raise `KernelError` unless a shape may be a kernel's."""
+    """Raise `KernelError` if no kernel has this shape."""
     if len(shape) not in _DIMENSIONS:
         fault = f"expected 2 to 4 dimensions, got {len(shape)} of shape {shape}"
         fail(name, fault, "name a convolution's weights; 'convcli kernels FILE' lists them")
@@ -72,33 +57,30 @@ def bias_name(name: str, names: set[str]) -> str | None:
     """
     for ending in _ENDINGS:
         if name.endswith(ending):
-            wanted = f"{name.removesuffix(ending)}bias"
-            return wanted if wanted in names else None
+            bias = f"{name.removesuffix(ending)}bias"
+            return bias if bias in names else None
     return None
 
 
-def chosen(name: str, tensors: list[Tensor]) -> Tensor:
-    """Return the array of that name; without a name, the only one.
-
-    Raises
-    ------
-    KernelError
-        If there is none, or the choice is not clear.
-    """
+def chosen(name: str, tensors: list[Tensor], dimensions: tuple[int, ...]) -> Tensor:
+    """Return the array of that name; without a name, the only one of these dimensions."""
+    for tensor in tensors:
+        if tensor.name == name:
+            check_dimensions(tensor.shape, name)
+            return tensor
+    tensors = [tensor for tensor in tensors if len(tensor.shape) in dimensions]
     if not name and len(tensors) == 1:
+        check_dimensions(tensors[0].shape, tensors[0].name)
         return tensors[0]
-    found = [tensor for tensor in tensors if tensor.name == name]
-    if found:
-        return found[0]
     known = ", ".join(tensor.name for tensor in tensors[:5]) or "none"
     more = f" … ({len(tensors)})" if len(tensors) > 5 else ""  # noqa: PLR2004 - of those shown
-    wanted = f"no tensor is called {name!r}" if name else "expected FILE::TENSOR, got FILE"
-    raise KernelError(f"{wanted}: it holds {known}{more}")
+    fault = f"no tensor is called {name!r}" if name else "expected FILE::TENSOR, got FILE"
+    raise KernelError(f"{fault}: it holds {known}{more}")
 
 
 @contextlib.contextmanager
 def _reading() -> Iterator[None]:
-    """Turn what NumPy raises on files that it cannot read into one error."""
+    """Turn the errors of NumPy into one of ours."""
     try:
         yield
     except _FAULTS as error:
@@ -110,21 +92,18 @@ def _read_npy(path: Path, name: str, layout: WeightLayout) -> Kernel:
     if name:
         fail("", f"a .npy holds one array, got ::{name}", f"drop ::{name}")
     with _reading(), path.open("rb") as file:
-        # Refused before memory is taken for what it claims to hold.
+        # The header is checked first: memory for a huge array is never taken.
         check_dimensions(_claimed(file, path.stem).shape, path.stem)
         file.seek(0)
-        found = np.lib.format.read_array(file, allow_pickle=False)
-    return kernel_of_array(found, None, path.stem, layout)
+        weights = np.lib.format.read_array(file, allow_pickle=False)
+    return kernel_of_array(weights, None, path.stem, layout)
 
 
 def _claimed(file: IO[bytes], name: str) -> Tensor:
-    """Return the name, shape and dtype that a .npy's header states."""
-    version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
+    """Return the name, shape and dtype that the header of an array states."""
+    npy = np.lib.format
+    is_first = npy.read_magic(file) == (1, 0)
+    read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
     shape, _, dtype = read(file)
     return Tensor(name, shape, str(dtype))
 
@@ -134,23 +113,17 @@ def _tensors(path: Path) -> list[Tensor]:
 
 
 def _all(path: Path) -> list[Tensor]:
+    tensors = []
     with _reading(), zipfile.ZipFile(path) as archive:
-        found = [_member(archive, item) for item in archive.namelist()]
-    names = {tensor.name for tensor in found}
-    return [Tensor(t.name, t.shape, t.dtype, bias_name(t.name, names)) for t in found]
-
-
-def _member(archive: zipfile.ZipFile, item: str) -> Tensor:
-    with archive.open(item) as file:
-        return _claimed(file, item.removesuffix(".npy"))
+        for item in archive.namelist():
+            with archive.open(item) as file:
+                tensors.append(_claimed(file, item.removesuffix(".npy")))
+    names = {tensor.name for tensor in tensors}
+    return [replace(tensor, bias=bias_name(tensor.name, names)) for tensor in tensors]
 
 
 def _read_npz(path: Path, name: str, layout: WeightLayout) -> Kernel:
-    tensors = _all(path)
-    usable = [tensor for tensor in tensors if len(tensor.shape) in _DIMENSIONS]
-    named = [tensor for tensor in tensors if tensor.name == name]
-    tensor = named[0] if named else chosen(name, usable)
-    check_dimensions(tensor.shape, tensor.name)
+    tensor = chosen(name, _all(path), _DIMENSIONS)
     bias = None if tensor.bias is None else _array(path, tensor.bias, tensor.shape)
     return kernel_of_array(_array(path, tensor.name), bias, tensor.name, layout)
 
@@ -158,15 +131,13 @@ def _read_npz(path: Path, name: str, layout: WeightLayout) -> Kernel:
 def _array(
     path: Path, name: str, weights: tuple[int, ...] = (MAX_WEIGHTS,)
 ) -> NDArray[np.generic]:
-    """Read one array, unless it claims to hold more than the weights do."""
-    with _reading(), zipfile.ZipFile(path) as archive:
-        item = f"{name}.npy"
-        with archive.open(item) as file:
-            claimed = _claimed(file, name)
-        if int(np.prod(claimed.shape, dtype=object)) > int(np.prod(weights, dtype=object)):
-            fail(name, f"expected no more numbers than weights, got {claimed.shape}", "mend it")
-        with archive.open(item) as file:
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+    """Read one array, unless its header claims more numbers than the weights have."""
+    with _reading(), zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+        claimed = _claimed(file, name).shape
+        if int(np.prod(claimed, dtype=object)) > int(np.prod(weights, dtype=object)):
+            fail(name, f"expected no more numbers than weights, got {claimed}", "mend it")
+        file.seek(0)
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
 
 
 def _write_npy(kernel: Kernel) -> bytes:

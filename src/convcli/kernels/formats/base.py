@@ -1,4 +1,4 @@
-"""What a format is: how kernels are written for another program, and read from it."""
+"""What a format of kernels is, and the helpers that several formats use."""
 
 import math
 import re
@@ -9,12 +9,10 @@ from typing import NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from convcli.choices import WeightLayout
 from convcli.errors import KernelError
-from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, WeightLayout, Weights
+from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
 from convcli.values import Record
-
-MOST_BYTES = 40 * MAX_WEIGHTS
-"""No text within the limit of weights is larger: 25 characters a number, and white space."""
 
 
 class TextFormat(Record):
@@ -22,18 +20,16 @@ class TextFormat(Record):
 
     Attributes
     ----------
-    name : str
-        As in ``--export NAME``.
-    about : str
-        Whose format it is, and how the text is used there.
+    name, about : str
+        The name, as in ``--export NAME``; one line on who uses the text, and how.
     suffixes : tuple of str
-        Of its files, with the dot, in lower case.
+        The suffixes of its files, with the dot, in lower case.
     recognises : callable
-        Whether a text that stands without a file's suffix is of this format.
+        Tells whether a text is of this format, where no suffix tells.
     parse : callable
-        From text to a kernel; raises `KernelError` without the text's name.
+        Makes a kernel of text; its `KernelError` does not name the text.
     write : callable
-        From a kernel to text.
+        Makes text of a kernel.
     """
 
     name: str
@@ -45,19 +41,7 @@ class TextFormat(Record):
 
 
 class Tensor(Record):
-    """An array in a file of arrays.
-
-    Attributes
-    ----------
-    name : str
-        What follows ``::``.
-    shape : tuple of int
-        As stored.
-    dtype : str
-        As the file calls it.
-    bias : str or None
-        The array that holds its bias.
-    """
+    """An array in a file of arrays; `bias` is the name of the array that holds its bias."""
 
     name: str
     shape: tuple[int, ...]
@@ -73,11 +57,11 @@ class ArrayFormat(Record):
     name, about, suffixes
         As in `TextFormat`.
     read : callable
-        From a path, an array's name (empty for the only one) and a layout to a kernel.
+        Makes a kernel of a path, an array's name (empty for the only array) and a layout.
     tensors : callable or None
-        Lists what a file holds that may be a kernel; None for files of one array.
+        Lists the arrays of a file that may be kernels; None for files of one array.
     write : callable or None
-        From a kernel to bytes; None where the format is only read.
+        Makes bytes of a kernel; None if the format is only read.
     """
 
     name: str
@@ -97,13 +81,7 @@ def fail(place: str, fault: str, remedy: str) -> NoReturn:
 
 
 def number(text: str, place: str) -> float:
-    """Return the finite number that a text says.
-
-    Raises
-    ------
-    KernelError
-        If it says none.
-    """
+    """Return the finite number that a text is."""
     try:
         value = float(text)
     except ValueError:
@@ -113,14 +91,13 @@ def number(text: str, place: str) -> float:
     return value
 
 
-def grid_of(values: list[float], rows: int, columns: int) -> Weights:
-    """Return numbers as a grid.
+def numbers(text: str, place: str) -> list[float]:
+    """Return the numbers of a text."""
+    return [number(word, place) for word in split_numbers(text)]
 
-    Raises
-    ------
-    KernelError
-        If it is empty or too large, or there are not rows × columns numbers.
-    """
+
+def grid_of(values: list[float], rows: int, columns: int) -> Weights:
+    """Return rows × columns numbers as a grid."""
     if not 0 < rows * columns <= MAX_WEIGHTS:
         fail("size", f"expected 1 to {MAX_WEIGHTS:,} weights, got {columns}×{rows}", "mend it")
     if len(values) != rows * columns:
@@ -130,60 +107,48 @@ def grid_of(values: list[float], rows: int, columns: int) -> Weights:
 
 
 def centred(grid: Weights, row: int, column: int) -> Weights:
-    """Fill a grid up with zeros until the weight at (row, column) stands in its middle.
+    """Pad a grid with zeros until the weight at (row, column) is in its middle.
 
-    The middle of an even size is the earlier of the two, as `"same"` padding has it.
+    The middle of an even size is the earlier of the two, as with ``"same"`` padding.
 
     Examples
     --------
     >>> centred(np.array([[1.0, 2.0, 3.0]]), 0, 0).tolist()
     [[0.0, 0.0, 1.0, 2.0, 3.0]]
     """
-    around = []
+    padding = []
     for at, size in zip((row, column), grid.shape, strict=True):
-        more = size - 1 - 2 * at
-        around.append((more if more > 1 else 0, max(-more, 0)))
-    return np.pad(grid, around)
+        missing = size - 1 - 2 * at
+        padding.append((missing if missing > 1 else 0, max(-missing, 0)))
+    return np.pad(grid, padding)
 
 
 def odd_sized(grid: Weights) -> Weights:
-    """Fill even sizes up with a first row or column of zeros.
+    """Put a row or column of zeros before even sizes.
 
-    Programs disagree on which of the two middle weights of an even size stands over the
-    pixel; of an odd size there is one.
-
-    Examples
-    --------
-    >>> odd_sized(np.array([[1.0, 2.0]])).tolist()
-    [[0.0, 1.0, 2.0]]
+    An even size has two middle weights: programs disagree on which lies over the pixel.
     """
     rows, columns = grid.shape
     return np.pad(grid, [(1 - rows % 2, 0), (1 - columns % 2, 0)])
 
 
-def single(kernel: Kernel, name: str, *, bias: bool) -> tuple[Weights, float]:
-    """Return the one grid and the one bias that a simple format can hold.
-
-    Raises
-    ------
-    KernelError
-        If the kernel is a bank, or has a bias that the format has no place for.
-    """
+def single_bias(kernel: Kernel, name: str, *, has_bias: bool = True) -> float:
+    """Return the bias of a 2-D kernel; a bank is refused, and a bias without a place."""
     if kernel.is_bank:
         fault = f"expected a 2-D kernel, got a bank of shape {kernel.weights.shape}"
         fail(f"{kernel.name} as {name}", fault, "export it as json, npy, numpy or torch")
     value = kernel.bias[0] if kernel.bias else 0.0
-    if value and not bias:
+    if value and not has_bias:
         fault = f"{name} has no place for the bias {value:g}"
         fail(kernel.name, fault, "add it there by hand, or export as json")
-    return kernel.weights, value
+    return value
 
 
-def over_divisor(weights: Weights, kernel: Kernel) -> tuple[Weights, float]:
-    """Return whole numbers and their divisor where there are any, else the weights and 1."""
+def over_divisor(kernel: Kernel) -> tuple[Weights, float]:
+    """Return whole numbers and their divisor if the kernel has them, else weights and 1."""
     form = kernel.integer_form
     if form is None:
-        return weights, 1.0
+        return kernel.weights, 1.0
     return form.integers.astype(np.float64), form.divisor
 
 
@@ -199,11 +164,20 @@ def plain(value: float) -> str:
     return str(int(value)) if whole else repr(float(value))
 
 
+def nested(grid: Weights, indent: str = "", step: str = "  ", last: str = "") -> str:
+    """Return a grid as nested lists with a row on each line, indented by `step` a level."""
+    if grid.ndim == 1:
+        return f"[{', '.join(plain(value) for value in grid.tolist())}]"
+    deeper = indent + step
+    inner = f",\n{deeper}".join(nested(part, deeper, step, last) for part in grid)
+    return f"[\n{deeper}{inner}{last}\n{indent}]"
+
+
 def lines(grid: ArrayLike, between: str = " ") -> list[str]:
     """Return the rows of a grid as text."""
     return [between.join(plain(v) for v in row) for row in np.asarray(grid).tolist()]
 
 
 def split_numbers(text: str) -> list[str]:
-    """Return the words of a text, which blanks, commas or semicolons part."""
+    """Return the words of a text between blanks, commas and semicolons."""
     return [word for word in re.split(r"[\s,;]+", text) if word]

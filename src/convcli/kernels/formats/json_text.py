@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.kernels.formats.base import TextFormat, fail, over_divisor, plain
+from convcli.kernels.formats.base import TextFormat, fail, nested, over_divisor, plain
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
 from convcli.values import Record
 
@@ -17,22 +17,7 @@ _ONE_FILTER = 3
 
 
 def kernel_of(document: object) -> Kernel:
-    """Return the kernel of a document that was parsed from JSON.
-
-    Parameters
-    ----------
-    document : object
-        A nested list of numbers, or an object (a dict) around it.
-
-    Returns
-    -------
-    Kernel
-        Without a name where the document has none.
-
-    Raises
-    ------
-    KernelError
-        If the document is no kernel; the message names the place and the remedy.
+    """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it.
 
     Examples
     --------
@@ -49,17 +34,13 @@ def kernel_of(document: object) -> Kernel:
     )
 
 
-def _parse(text: str) -> Kernel:
-    return kernel_of(_load(text))
-
-
 def _write(kernel: Kernel) -> str:
-    numbers, divisor = over_divisor(kernel.weights, kernel)
+    numbers, divisor = over_divisor(kernel)
     fields = [f'"name": {json.dumps(kernel.name, ensure_ascii=False)}']
     if kernel.description:
         words = json.dumps(kernel.description, ensure_ascii=False)
         fields.append(f'"description": {words}')
-    fields.append(f'"weights": {_nested(numbers)}')
+    fields.append(f'"weights": {nested(numbers, indent="  ")}')
     if divisor != 1:
         fields.append(f'"divisor": {plain(divisor)}')
     if kernel.bias:
@@ -68,21 +49,12 @@ def _write(kernel: Kernel) -> str:
     return "{\n" + ",\n".join(f"  {field}" for field in fields) + "\n}\n"
 
 
-def _nested(grid: Weights, indent: str = "  ") -> str:
-    """Return nested lists, a row a line."""
-    if grid.ndim == 1:
-        return f"[{', '.join(plain(value) for value in grid.tolist())}]"
-    deeper = f"{indent}  "
-    inner = f",\n{deeper}".join(_nested(part, deeper) for part in grid)
-    return f"[\n{deeper}{inner}\n{indent}]"
-
-
 JSON = TextFormat(
     "json",
     "convcli's own, with a schema: convcli kernels --schema",
     (".json",),
     lambda text: text.lstrip().startswith(("[", "{")),
-    _parse,
+    lambda text: kernel_of(_load(text)),
     _write,
 )
 
@@ -91,11 +63,8 @@ def _load(text: str) -> object:
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
     except json.JSONDecodeError as error:
-        fail(
-            f"line {error.lineno}, column {error.colno}",
-            f"not JSON ({error.msg})",
-            "mend it there",
-        )
+        place = f"line {error.lineno}, column {error.colno}"
+        fail(place, f"not JSON ({error.msg})", "mend it there")
     except RecursionError:
         fail("", "expected lists nested 2 to 4 deep, got far deeper", "use fewer brackets")
     except ValueError as error:
@@ -103,16 +72,16 @@ def _load(text: str) -> object:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+    fields: dict[str, object] = {}
     for key, value in pairs:
-        if key in found:
+        if key in fields:
             fail(repr(key), "expected each key once, got it twice", "keep one of them")
-        found[key] = value
-    return found
+        fields[key] = value
+    return fields
 
 
 class _Constant(Record, cached=True):
-    """A NaN or an infinity, until it is known where it stands."""
+    """A NaN or an infinity: `_number` refuses it, and knows its place."""
 
     name: str
 
@@ -121,9 +90,8 @@ def _fields(document: object) -> dict[str, Any]:
     if isinstance(document, list):
         return {"weights": document}
     if not isinstance(document, dict):
-        fail(
-            "", f"expected a list of weights or an object, got {_kind(document)}", "see README"
-        )
+        fault = f"expected a list of weights or an object, got {_type_name(document)}"
+        fail("", fault, "see README")
     unknown = [key for key in document if key not in _KEYS]
     if unknown:
         fail(repr(unknown[0]), "an unknown key", f"use only {', '.join(_KEYS)}")
@@ -137,9 +105,9 @@ def _grid(weights: object) -> Weights:
     count = math.prod(shape)
     if count > MAX_WEIGHTS:
         fail("weights", f"expected at most {MAX_WEIGHTS:,}, got {count:,}", "split the bank")
-    flat: list[float] = []
-    _collect(weights, shape, (), flat)
-    grid = np.array(flat, dtype=np.float64).reshape(shape)
+    numbers: list[float] = []
+    _collect(weights, shape, (), numbers)
+    grid = np.array(numbers, dtype=np.float64).reshape(shape)
     return grid[np.newaxis] if grid.ndim == _ONE_FILTER else grid
 
 
@@ -152,7 +120,7 @@ def _divided(weights: Weights, value: object) -> Weights:
 
 
 def _shape(weights: object) -> tuple[int, ...]:
-    """Return the shape that the first entry of each depth promises."""
+    """Return the lengths of the first list at each depth."""
     shape: list[int] = []
     inner = weights
     while isinstance(inner, list) and len(shape) <= max(_DIMENSIONS):
@@ -161,26 +129,26 @@ def _shape(weights: object) -> tuple[int, ...]:
         shape.append(len(inner))
         inner = inner[0]
     if len(shape) not in _DIMENSIONS:
-        fault = f"expected lists nested 2 to 4 deep, got {len(shape) or _kind(weights)}"
+        fault = f"expected lists nested 2 to 4 deep, got {len(shape) or _type_name(weights)}"
         fail("weights", fault, "a kernel is a list of rows, as [[1, 2], [3, 4]]")
     return tuple(shape)
 
 
 def _collect(
-    weights: object, shape: tuple[int, ...], path: tuple[int, ...], into: list[float]
+    weights: object, shape: tuple[int, ...], path: tuple[int, ...], numbers: list[float]
 ) -> None:
-    """Append all numbers, in order, after checking that each list has its length."""
+    """Append all numbers in order; check that each list has its length."""
     if not shape:
-        into.append(_number(weights, "weights", path))
+        numbers.append(_number(weights, "weights", path))
         return
     if not isinstance(weights, list):
-        fault = f"expected a list of {shape[0]}, got {_kind(weights)}"
+        fault = f"expected a list of {shape[0]}, got {_type_name(weights)}"
         fail(_at(path), fault, "nest all rows alike")
     if len(weights) != shape[0]:
         fault = f"expected {shape[0]} entries, got {len(weights)}"
         fail(_at(path), fault, "make all rows equally long")
     for index, inner in enumerate(weights):
-        _collect(inner, shape[1:], (*path, index), into)
+        _collect(inner, shape[1:], (*path, index), numbers)
 
 
 def _at(path: tuple[int, ...], name: str = "weights") -> str:
@@ -192,15 +160,15 @@ def _number(value: object, name: str, path: tuple[int, ...] = ()) -> float:
         fault = f"expected finite numbers, got {value.name}"
         fail(_at(path, name), fault, "replace it by a number")
     if isinstance(value, bool) or not isinstance(value, int | float):
-        fail(_at(path, name), f"expected a number, got {_kind(value)}", "write it as 1 or 0.5")
+        fault = f"expected a number, got {_type_name(value)}"
+        fail(_at(path, name), fault, "write it as 1 or 0.5")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        fail(
-            _at(path, name), "expected a number below 1e308, got a larger one", "scale it down"
-        )
+        fault = "expected a number below 1e308, got a larger one"
+        fail(_at(path, name), fault, "scale it down")
     return number
 
 
@@ -218,37 +186,33 @@ def _bias(bias: object, weights: Weights) -> float | list[float] | None:
 
 def _text(value: object, place: str) -> str:
     if not isinstance(value, str):
-        fail(place, f"expected text, got {_kind(value)}", 'write it as "text"')
+        fail(place, f"expected text, got {_type_name(value)}", 'write it as "text"')
     odd = [sign for sign in value if not sign.isprintable() and sign not in "\n\t"]
     if odd:
-        # A file from elsewhere must not steer the terminal that its name is shown on.
+        # Control characters in a name could change the terminal that shows it.
         fault = f"expected signs that can be printed, got {odd[0]!a}"
         fail(place, fault, "leave it out")
     return value
 
 
-def _kind(value: object) -> str:
-    names = {
-        bool: "a boolean",
-        str: "text",
-        dict: "an object",
-        list: "a list",
-        type(None): "null",
-    }
-    return names.get(type(value), "a number")
+def _type_name(value: object) -> str:
+    names = {bool: "a boolean", str: "text", dict: "an object", list: "a list"}
+    return "null" if value is None else names.get(type(value), "a number")
 
+
+# ------------------------------------------------------------------ the schema
 
 Schema: TypeAlias = dict[str, Any]
 
 _LISTED = 32
-"""Lengths up to here are told apart: a row of 3 beside a row of 4 is refused."""
+"""The schema compares lengths up to this one: it refuses a row of 3 beside a row of 4."""
 
-_BANK = 4
-_NUMBER: Schema = {
-    "type": "number",
-    "minimum": -sys.float_info.max,
-    "maximum": sys.float_info.max,
-}
+_LENGTHS: list[Schema] = [
+    *({"minItems": length, "maxItems": length} for length in range(1, _LISTED + 1)),
+    {"minItems": _LISTED + 1},
+]
+_LARGEST = sys.float_info.max
+_NUMBER: Schema = {"type": "number", "minimum": -_LARGEST, "maximum": _LARGEST}
 _TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"}
 
 
@@ -267,7 +231,7 @@ def schema() -> Schema:
             f"A list of weights, or an object around it: 2-D a kernel, 3-D one filter "
             f"(I, kh, kw), 4-D a filter bank (O, I, kh, kw); at most {MAX_WEIGHTS:,} weights."
         ),
-        "anyOf": [{"$ref": "#/$defs/weights"}, {"$ref": "#/$defs/object"}],
+        "anyOf": [_ref("weights"), _ref("object")],
         "$defs": {
             "number": _NUMBER,
             **{f"weights{depth}": _weights(depth) for depth in _DIMENSIONS},
@@ -282,31 +246,23 @@ def _ref(name: str) -> Schema:
 
 
 def _weights(depth: int) -> Schema:
-    """Return the schema of lists nested so deep, of equal lengths at each depth."""
-    levels = [_equal(level) for level in range(1, depth)]
-    return {"allOf": [_nested_array(depth, _ref("number")), *levels]}
+    """Return the schema of lists of this depth, of equal lengths at each level."""
+    lists = _nested(_ref("number"), depth, type="array", minItems=1)
+    equal = [
+        {"anyOf": [_nested(length, level) for length in _LENGTHS]} for level in range(1, depth)
+    ]
+    return {"allOf": [lists, *equal]}
 
 
-def _nested_array(depth: int, inner: Schema) -> Schema:
-    """Wrap a schema into lists that are not empty."""
+def _nested(inner: Schema, depth: int, **facts: object) -> Schema:
+    """Return the schema of lists, with these facts, around an inner schema."""
     for _ in range(depth):
-        inner = {"type": "array", "minItems": 1, "items": inner}
-    return inner
-
-
-def _equal(level: int) -> Schema:
-    """Return the schema of lists whose inner ones, so deep, have one length."""
-    lengths = [{"minItems": n, "maxItems": n} for n in range(1, _LISTED + 1)]
-    return {"anyOf": [_inside(level, one) for one in (*lengths, {"minItems": _LISTED + 1})]}
-
-
-def _inside(level: int, inner: Schema) -> Schema:
-    for _ in range(level):
-        inner = {"items": inner}
+        inner = {**facts, "items": inner}
     return inner
 
 
 def _object_schema() -> Schema:
+    biases = _nested(_ref("number"), 1, type="array", minItems=1)
     return {
         "type": "object",
         "required": ["weights"],
@@ -316,13 +272,7 @@ def _object_schema() -> Schema:
             "description": _TEXT,
             "weights": _ref("weights"),
             "divisor": {**_NUMBER, "not": {"const": 0}},
-            "bias": {
-                "anyOf": [
-                    {"type": "null"},
-                    _ref("number"),
-                    {"type": "array", "minItems": 1, "items": _ref("number")},
-                ]
-            },
+            "bias": {"anyOf": [{"type": "null"}, _ref("number"), biases]},
         },
         "anyOf": _fitting_biases(),
     }
@@ -330,11 +280,13 @@ def _object_schema() -> Schema:
 
 def _fitting_biases() -> list[Schema]:
     """Return the cases in which a list of biases has one number for each filter."""
-    single: Schema = {"anyOf": [_ref("weights2"), _ref("weights3")]}
-    cases: list[Schema] = [{"properties": {"bias": {"not": {"type": "array"}}}}]
-    cases.append({"properties": {"weights": single, "bias": {"maxItems": 1}}})
-    lengths = [{"minItems": n, "maxItems": n} for n in range(1, _LISTED + 1)]
-    for length in (*lengths, {"minItems": _LISTED + 1}):
-        bank = {"allOf": [_ref(f"weights{_BANK}"), length]}
-        cases.append({"properties": {"weights": bank, "bias": length}})
-    return cases
+    single = {"anyOf": [_ref("weights2"), _ref("weights3")]}
+    cases: list[Schema] = [
+        {"bias": {"not": {"type": "array"}}},
+        {"weights": single, "bias": {"maxItems": 1}},
+    ]
+    cases += [
+        {"weights": {"allOf": [_ref("weights4"), length]}, "bias": length}
+        for length in _LENGTHS
+    ]
+    return [{"properties": case} for case in cases]

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from convcli.choices import WeightLayout
 from convcli.errors import KernelError
-from convcli.kernels.formats.arrays import bias_name, check_dimensions, chosen, kernel_of_array
+from convcli.kernels.formats.arrays import bias_name, chosen, kernel_of_array
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
-from convcli.kernels.kernel import Kernel, WeightLayout
+from convcli.kernels.kernel import Kernel
 
 _BANK = 4
 _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
@@ -18,11 +19,7 @@ _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64",
 
 def _read(path: Path, name: str, layout: WeightLayout) -> Kernel:
     with _opened(path) as file:
-        tensors = _all(file)
-        banks = [tensor for tensor in tensors if len(tensor.shape) == _BANK]
-        named = [tensor for tensor in tensors if tensor.name == name]
-        tensor = named[0] if named else chosen(name, banks)
-        check_dimensions(tensor.shape, tensor.name)
+        tensor = chosen(name, _all(file), (_BANK,))
         bias = None if tensor.bias is None else _array(file, tensor.bias)
         return kernel_of_array(_array(file, tensor.name), bias, tensor.name, layout)
 
@@ -41,7 +38,7 @@ def _opened(path: Path) -> Iterator[Any]:
             "reading safetensors needs the extra 'models': pip install 'convcli[models]'"
         ) from None
     try:
-        # Mapped, not read: a layer of a large model costs that layer's memory.
+        # The file is mapped into memory: only the chosen layer is read.
         with safetensors.safe_open(path, framework="numpy") as file:
             yield file
     except safetensors.SafetensorError as error:
@@ -52,12 +49,12 @@ def _opened(path: Path) -> Iterator[Any]:
 def _all(file: Any) -> list[Tensor]:
     names = list(file.keys())
     known = set(names)
-    found = []
+    tensors = []
     for name in names:
         part = file.get_slice(name)
         shape = tuple(part.get_shape())
-        found.append(Tensor(name, shape, part.get_dtype(), bias_name(name, known)))
-    return found
+        tensors.append(Tensor(name, shape, part.get_dtype(), bias_name(name, known)))
+    return tensors
 
 
 def _array(file: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:

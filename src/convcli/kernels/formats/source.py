@@ -1,18 +1,19 @@
-"""Python source that makes the kernel with NumPy or torch: read without being run."""
+"""Python source that makes the kernel with NumPy or torch. It is read, never run."""
 
 import ast
 from typing import Any
 
 from convcli.errors import KernelError
-from convcli.kernels.formats.base import TextFormat, fail, over_divisor, plain
+from convcli.kernels.formats.base import TextFormat, fail, nested, over_divisor, plain
 from convcli.kernels.formats.json_text import kernel_of
-from convcli.kernels.kernel import Kernel, Weights
+from convcli.kernels.kernel import Kernel
 
 _MAKERS = ("array", "asarray", "tensor")
 
 
 def _source(kernel: Kernel, module: str, maker: str, use: str) -> str:
-    numbers, divisor = over_divisor(kernel.weights, kernel)
+    numbers, divisor = over_divisor(kernel)
+    rows = nested(numbers, step="    ", last=",")
     over = "" if divisor == 1 else f" / {plain(divisor)}"
     about = f"{kernel.name}: {kernel.description}" if kernel.description else kernel.name
     short = maker.partition(".")[0]
@@ -21,20 +22,12 @@ def _source(kernel: Kernel, module: str, maker: str, use: str) -> str:
         f"# {use}",
         f"import {module}" + (f" as {short}" if short != module else ""),
         "",
-        f"weights = {maker}({_nested(numbers)}, dtype={short}.float64){over}",
+        f"weights = {maker}({rows}, dtype={short}.float64){over}",
     ]
     if kernel.bias:
         values = ", ".join(plain(value) for value in kernel.bias)
         text.append(f"bias = {maker}([{values}], dtype={short}.float64)")
     return "\n".join([*text, ""])
-
-
-def _nested(grid: Weights) -> str:
-    """Return nested lists, a row a line."""
-    if grid.ndim == 1:
-        return f"[{', '.join(plain(value) for value in grid.tolist())}]"
-    inner = ",\n".join(_nested(part) for part in grid)
-    return "[\n" + "\n".join(f"    {line}" for line in inner.splitlines()) + ",\n]"
 
 
 def _parse(text: str) -> Kernel:
@@ -43,18 +36,17 @@ def _parse(text: str) -> Kernel:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         fail(f"line {line}", "not Python source", "mend it there")
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for node in tree.body:
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         if isinstance(node, ast.Assign) and isinstance(target, ast.Name):
-            found[target.id] = node.value
-    if "weights" not in found:
+            values[target.id] = node.value
+    if "weights" not in values:
         fail("", "expected an assignment 'weights = …', got none", "name the array weights")
-    document: dict[str, object] = dict(
-        zip(("weights", "divisor"), _parts(found["weights"]), strict=True)
-    )
-    if "bias" in found:
-        document["bias"] = _parts(found["bias"])[0]
+    weights, divisor = _parts(values["weights"])
+    document = {"weights": weights, "divisor": divisor}
+    if "bias" in values:
+        document["bias"] = _parts(values["bias"])[0]
     return kernel_of(document)
 
 
@@ -64,13 +56,9 @@ def _parts(node: ast.expr) -> tuple[object, object]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         divisor = _literal(node.right)
         node = node.left
-    if isinstance(node, ast.Call) and node.args and _name(node.func) in _MAKERS:
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _MAKERS and node.args:
         node = node.args[0]
     return _literal(node), divisor
-
-
-def _name(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _literal(node: ast.expr) -> object:

@@ -70,7 +70,7 @@ def _candidates(shape: tuple[int, ...]) -> list[Kernel]:
         if "sigma" in names and "radius" in names:
             radius = (min(shape) - 1) // 2
             settings += [{"sigma": s / 4, "radius": radius} for s in range(2, 17)]
-        elif "radius" in names and names["radius"].kind is int:
+        elif "radius" in names and names["radius"].value_type is int:
             reach = (min(shape) - 1) // 2
             settings += [
                 {"radius": r} for r in range(math.ceil(names["radius"].least), reach + 1)
