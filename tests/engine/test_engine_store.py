@@ -153,7 +153,7 @@ def test_nan_becomes_0_whatever_its_mantissa_holds(result: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("collect_stats", [True, False])
 @pytest.mark.parametrize(
     ("pixels", "expected", "clipped"),
     [

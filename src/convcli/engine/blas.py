@@ -36,7 +36,7 @@ def round_up(size: int, unit: int) -> int:
 
     Examples
     --------
-    >>> round_up(9, 4), up(8, 4)
+    >>> round_up(9, 4), round_up(8, 4)
     (12, 8)
     """
     return -(-size // unit) * unit
