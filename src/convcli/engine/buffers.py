@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from convcli.values import Record
-
 Values = NDArray[Any]
 
 _LINE = 64
@@ -81,24 +79,15 @@ def strided(
     return np.ndarray(shape, flat.dtype, flat, offset * size, steps)
 
 
-_MAPPED = 2**25
+_LARGE = 2**25
 """Bytes from which the C library asks the system for memory, and gives it back, each time;
 the system fills what it gives with zeros."""
 
 _MOST_KEPT = 2**27
 """Bytes of a result above which its memory is not kept."""
 
-
-class _Kept(Record):
-    """Memory of a result, and the memoryview of it that all its arrays hold."""
-
-    memory: Values
-    user: "weakref.ref[Any]"
-
-
-_KEPT: deque[_Kept] = deque(maxlen=2)
-"""Of the last results. Two: ``result = correlate(...)`` in a loop lets go of a result when
-the next one is there."""
+_UNUSED: deque[Values] = deque(maxlen=1)
+"""Memory of the last large result that nobody uses any more."""
 
 
 def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
@@ -116,48 +105,41 @@ def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
 
 
 def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-    """Return an array as `result_array` does, of memory that an earlier one had if it can.
+    """Return an array as `result_array` does, in the memory of an earlier one if it can.
 
-    Large results are pages that the system has to fill with zeros first: sobel-x on 12
-    megapixels of floats takes 13.8 ms on one thread and 10.3 on two, without that 9.8 and
-    6.0. So the memory of the last two results between 32 and 128 MiB is kept when nobody
-    has them any more, until the next result above 32 MiB comes; where that has another
-    size it is given back first.
+    The system fills the pages of a large result with zeros first: sobel-x on 12 megapixels
+    of floats takes 14.6 ms with that, 10.5 without. So the memory of a result between 32
+    and 128 MiB is kept from when nobody uses it to the next result above 32 MiB.
 
     Examples
     --------
     >>> array = recycled_array((2048, 4096), "float32")
-    >>> place = array.ctypes.data
+    >>> address = array.ctypes.data
     >>> del array
-    >>> recycled_array((4096, 2048), "float32").ctypes.data == place
+    >>> recycled_array((4096, 2048), "float32").ctypes.data == address
     True
     """
     size = _size(shape, dtype)
-    if size < _MAPPED:
+    if size < _LARGE:
         return result_array(shape, dtype)
-    found = _unused(size + _LINE)
-    if size > _MOST_KEPT:
-        return result_array(shape, dtype)
-    memory = _memory(size) if found is None else found
-    # All views of what comes from a buffer hold a memoryview that NumPy makes.
+    memory = _unused(size)
+    # All views of `lent` hold the memoryview that it is made from: it ends with the last.
     lent = np.frombuffer(memory.data, np.uint8)
-    _KEPT.append(_Kept(memory, weakref.ref(lent.base)))
+    if size <= _MOST_KEPT:
+        weakref.finalize(lent.base, _UNUSED.append, memory).atexit = False
     return _on_a_line(lent, shape, dtype)
 
 
-def _unused(size: int) -> Values | None:
-    """Return memory of that size that nobody has, if there is any; give the rest back."""
-    found = None
-    for _ in range(len(_KEPT)):
-        try:
-            kept = _KEPT.popleft()
-        except IndexError:  # another thread took it
-            break
-        if kept.user() is not None:
-            _KEPT.append(kept)
-        elif kept.memory.size == size:
-            found = kept.memory
-    return found
+def _unused(size: int) -> Values:
+    """Return the unused memory if it has that size, else new memory; give the old back."""
+    try:
+        memory = _UNUSED.pop()
+    except IndexError:
+        return _memory(size)
+    if memory.size == size + _LINE:
+        return memory
+    del memory
+    return _memory(size)
 
 
 def _size(shape: tuple[int, ...], dtype: DTypeLike) -> int:
