@@ -1,4 +1,4 @@
-"""Memory that is used again: scratch arrays of a thread, arrays of results."""
+"""Memory: scratch buffers of a thread, matrices laid out for BLAS, arrays of results."""
 
 import math
 import weakref
@@ -10,9 +10,19 @@ from numpy.typing import DTypeLike, NDArray
 
 Values = NDArray[Any]
 
+UNPACKED = 1_000_000
+"""Multiply-adds of one product, rows·inner·columns, up to which OpenBLAS packs nothing.
+
+With few rows, 4×70×640, such a product runs at 75 to 110 GFLOP/s on one core with
+AVX-512; the same one 4000 columns wide, packed first, at 33.
+"""
+
 _LINE = 64
+"""Bytes of a cache line."""
+
 _PAGE = 4096
 _STAGGER = 1344
+"""Bytes by which the starts of two buffers of a thread differ, counted from a page."""
 
 
 class Scratch:
@@ -25,39 +35,28 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._held: dict[tuple[str, np.dtype[Any]], Values] = {}
+        self._buffers: dict[tuple[str, np.dtype[Any]], Values] = {}
 
     def take(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-        """Return the buffer of that name; what it held before is undefined.
+        """Return the buffer of a name and a dtype, as a C-contiguous array of a shape.
 
-        Parameters
-        ----------
-        name : str
-            One name, one buffer: a second call with the same name shares it.
-        shape : tuple of int
-            What is needed; the first call of a name should ask for the most.
-        dtype : dtype
-            Part of the name.
-
-        Returns
-        -------
-        ndarray
-            C-contiguous; zeros when new.
+        A second call with the same name and dtype shares the memory; the first should ask
+        for the most. A new buffer holds zeros, another what was last written to it.
         """
-        size, kind = int(np.prod(shape)), np.dtype(dtype)
-        held = self._held.get((name, kind))
-        if held is None or held.size < size:
-            held = self._held[name, kind] = self._aligned(size, kind)
-        return held[:size].reshape(shape)
+        size, dtype = int(np.prod(shape)), np.dtype(dtype)
+        buffer = self._buffers.get((name, dtype))
+        if buffer is None or buffer.size < size:
+            buffer = self._buffers[name, dtype] = self._aligned(size, dtype)
+        return buffer[:size].reshape(shape)
 
     @property
     def nbytes(self) -> int:
         """Memory of all buffers."""
-        return sum(buffer.nbytes for buffer in self._held.values())
+        return sum(buffer.nbytes for buffer in self._buffers.values())
 
     def _aligned(self, size: int, dtype: np.dtype[Any]) -> Values:
         raw = np.zeros(size * dtype.itemsize + 2 * _PAGE, np.uint8)
-        start = -raw.ctypes.data % _PAGE + _STAGGER * len(self._held) % _PAGE
+        start = -raw.ctypes.data % _PAGE + _STAGGER * len(self._buffers) % _PAGE
         return raw[start : start + size * dtype.itemsize].view(dtype)
 
 
@@ -77,6 +76,41 @@ def strided(
     size = flat.itemsize
     steps = tuple(stride * size for stride in strides)
     return np.ndarray(shape, flat.dtype, flat, offset * size, steps)
+
+
+def round_up(size: int, unit: int) -> int:
+    """Return the smallest multiple of `unit` that is not below `size`.
+
+    Examples
+    --------
+    >>> round_up(9, 4), round_up(8, 4)
+    (12, 8)
+    """
+    return -(-size // unit) * unit
+
+
+def pitch(length: int, dtype: np.dtype[Any]) -> int:
+    """Return how many values apart the rows of a matrix start: an odd number of cache lines.
+
+    Rows that start a power of two apart share few sets of the first cache. With a pitch of
+    256 values a product with 64×256 weights ran at 69 GFLOP/s, with 272 at 100.
+
+    Examples
+    --------
+    >>> pitch(256, np.dtype(np.float32)), pitch(257, np.dtype(np.float32))
+    (272, 272)
+    """
+    items = _LINE // dtype.itemsize
+    return (-(-length // items) | 1) * items
+
+
+def frozen(values: Values, dtype: np.dtype[Any]) -> Values:
+    """Return a read-only copy that starts on a cache line and has the rows' `pitch`."""
+    shape = (*values.shape[:-1], pitch(values.shape[-1], dtype))
+    copy = Scratch().take("constant", shape, dtype)
+    copy[..., : values.shape[-1]] = values
+    copy.flags.writeable = False
+    return copy[..., : values.shape[-1]]
 
 
 _LARGE = 2**25
@@ -101,7 +135,7 @@ def result_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     >>> result_array((3, 5), "float32").ctypes.data % 64
     0
     """
-    return _on_a_line(_memory(_size(shape, dtype)), shape, dtype)
+    return _on_a_line(_memory(math.prod(shape) * np.dtype(dtype).itemsize), shape, dtype)
 
 
 def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
@@ -119,7 +153,7 @@ def recycled_array(shape: tuple[int, ...], dtype: DTypeLike) -> Values:
     >>> recycled_array((4096, 2048), "float32").ctypes.data == address
     True
     """
-    size = _size(shape, dtype)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _LARGE:
         return result_array(shape, dtype)
     memory = _unused(size)
@@ -142,14 +176,10 @@ def _unused(size: int) -> Values:
     return _memory(size)
 
 
-def _size(shape: tuple[int, ...], dtype: DTypeLike) -> int:
-    return math.prod(shape) * np.dtype(dtype).itemsize
-
-
 def _memory(size: int) -> Values:
     return np.empty(size + _LINE, np.uint8)
 
 
 def _on_a_line(memory: Values, shape: tuple[int, ...], dtype: DTypeLike) -> Values:
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + _size(shape, dtype)].view(dtype).reshape(shape)
+    start = -memory.__array_interface__["data"][0] % _LINE
+    return memory[start : memory.size - _LINE + start].view(dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""What the work costs: the constants of the planner's estimates.
+"""What work costs: the constants and the shared parts of the planner's estimates.
 
 All in nanoseconds, on one thread, from runs of the strategies on 12 megapixels.
 ``python benchmarks/calibrate.py`` measures each kind of work on its own, and prints such a
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.engine.problem import Problem
 from convcli.values import Record
 
 Rate = Mapping[np.dtype[Any], float]
@@ -84,3 +85,20 @@ RATES = Rates(
     call=1000.0,
     run=25.0,
 )
+
+
+def transfer_cost(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> float:
+    """Estimate loading and storing, in nanoseconds an output value.
+
+    `working` is the dtype of tiles and accumulators, `overlap` how often an input is loaded
+    on average.
+    """
+    down, across = problem.window.stride
+    inputs = overlap * down * across * problem.shape[2] / problem.outputs
+    return inputs * RATES.load[working] + RATES.store[working]
+
+
+def call_cost(problem: Problem, calls: float) -> float:
+    """Estimate the time of all `calls` from Python, in nanoseconds an output value."""
+    rows, columns, outputs = problem.result_shape
+    return calls * RATES.call / (rows * columns * outputs)

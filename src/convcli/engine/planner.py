@@ -248,7 +248,7 @@ def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
 @functools.lru_cache(maxsize=64)
 def _plan(problem: Problem, method: Method) -> Plan:
     kinds = [kind for kind in STRATEGIES if method in (Method.AUTO, kind.method)]
-    considered = tuple(_candidate(kind, problem, method) for kind in kinds)
+    considered = tuple(_candidate(kind, problem) for kind in kinds)
     costs = {c.name: c.nanoseconds for c in considered if c.nanoseconds is not None}
     if not costs:
         reasons = "; ".join(f"{c.name}: {c.refusal}" for c in considered)
@@ -258,11 +258,8 @@ def _plan(problem: Problem, method: Method) -> Plan:
     return Plan(problem, chosen(problem), considered, _why(name, costs, method), costs[name])
 
 
-def _candidate(kind: type[Strategy], problem: Problem, method: Method) -> Candidate:
+def _candidate(kind: type[Strategy], problem: Problem) -> Candidate:
     refusal = kind.refusal(problem)
-    whole = kind.exact or kind.rounds or not problem.is_integer
-    if not refusal and method is Method.AUTO and not whole:
-        refusal = "inexact, where whole numbers can be exact"
     return Candidate(kind.name, kind.method, None if refusal else kind.cost(problem), refusal)
 
 

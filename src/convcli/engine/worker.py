@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.blas import single_threaded_blas
 from convcli.engine.buffers import Scratch
 from convcli.engine.planner import Plan
 from convcli.engine.store import Accumulators, Finish, Store, StoreRule, ValueStats
@@ -17,7 +16,7 @@ from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, split
 from convcli.errors import ConvcliError
-from convcli.threads import available_cores, pool
+from convcli.threads import available_cores, pool, single_threaded_blas
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
