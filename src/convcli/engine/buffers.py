@@ -3,12 +3,12 @@
 import math
 import weakref
 from collections import deque
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-Values = NDArray[Any]
+Values: TypeAlias = NDArray[Any]
 
 UNPACKED = 1_000_000
 """Multiply-adds of one product, rows·inner·columns, up to which OpenBLAS packs nothing.

@@ -160,20 +160,11 @@ def _remembered_kernel(shape: tuple[int, ...], dtype: np.dtype[Any], data: bytes
 
 
 @functools.lru_cache(maxsize=64, typed=True)
-def _planned(  # noqa: PLR0917 - a key
-    shape: tuple[int, ...],
-    image_dtype: np.dtype[Any],
-    kernel: Kernel,
-    stride: IntOrPair,
-    padding: Padding,
-    dilation: IntOrPair,
-    groups: int,
-    border: str | Border,
-    fill: float,
-    dtype: DTypeLike | None,
-    method: str | Method,
+def _planned(
+    shape: tuple[int, ...], image_dtype: np.dtype[Any], kernel: Kernel, *settings: Any
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""
+    stride, padding, dilation, groups, border, fill, dtype, method = settings
     problem = problem_for(
         shape,
         image_dtype,

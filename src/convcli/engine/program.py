@@ -56,17 +56,11 @@ Term: TypeAlias = tuple[Read, float]
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     """Return the shortest program known for a 2-D kernel.
 
-    Parameters
-    ----------
-    kernel : Kernel
-        The kernel, whose factors are tried.
-    weights : ndarray, shape (kh, kw)
-        Its weights, or their integer form; at least one is not 0.
+    `weights` are those of the kernel or their integer form; at least one is not 0.
 
     Examples
     --------
-    Sobel takes three passes: two additions down (the middle row is 2x = x + x, made of
-    two pair sums) and one subtraction across.
+    Sobel takes three passes: two additions down and one subtraction across.
 
     >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
     >>> len(program_for(sobel, sobel.weights))
@@ -85,23 +79,12 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
 def buffers_for(
     operations: Sequence[Operation], types: Sequence[np.dtype[Any]] | None = None
 ) -> list[int]:
-    """Place values in as few buffers as possible.
+    """Return the buffer of each operation's value: as few buffers as possible.
 
     The tile is buffer 0, and becomes free like the others after its last read. An operation
     writes over one of its operands only if it reads it unshifted: NumPy copies operands
     that overlap the output otherwise.
-
-    Parameters
-    ----------
-    operations : sequence of Operation
-        The program.
-    types : sequence of dtype, optional
-        The dtype of each value, the tile first; values of two dtypes share no buffer.
-
-    Returns
-    -------
-    list of int
-        For each operation the buffer of its value.
+    `types` are the dtypes of the values, the tile first: two dtypes share no buffer.
 
     Examples
     --------

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values: TypeAlias = NDArray[Any]
+from convcli.engine.buffers import Values
+
 Whole: TypeAlias = tuple[int, int]
 Copy: TypeAlias = Callable[[Values], None]
 """Copies the values that it is bound to into an array of their shape."""
@@ -21,7 +21,7 @@ def saturate(values: Values, out: Values) -> None:
     values : ndarray
         Real numbers; may be overwritten.
     out : ndarray of the same shape
-        Integer dtypes get values rounded half to even and saturated, NaN as 0.
+        Integers are rounded half to even and saturated; NaN becomes 0.
 
     Examples
     --------
@@ -44,20 +44,10 @@ def saturating(
 ) -> Copy:
     """Return the function that copies values into an array of another dtype.
 
-    A value beyond float16 or float32 becomes infinite there, as in any cast.
-
-    Parameters
-    ----------
-    values : ndarray
-        The values, in the shape of that array.
-    around : ndarray
-        The contiguous buffer that they are part of; all of it may be overwritten.
-    dtype : dtype
-        Of the array that they are copied into.
-    limits : (int, int), optional
-        The least and the most integer that is stored; those of the dtype by default.
-    fits : bool
-        Whether the rounded values are known to be within these limits.
+    A value beyond float16 or float32 becomes infinite there, as in any cast. `values` are
+    part of the contiguous buffer `around`, all of which may be overwritten. `limits` are the
+    least and the most integer that is stored, those of `dtype` by default; `fits` says that
+    the rounded values are known to be within them.
     """
     if dtype.kind == "f":
         return functools.partial(_copy, values)

@@ -7,13 +7,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.engine.buffers import Scratch, strided
+from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.rounding import limits_of, saturating
 from convcli.values import Record
-
-Values: TypeAlias = NDArray[Any]
 
 
 class ValueRange(enum.Enum):
@@ -196,18 +193,10 @@ class StoreRule(Record):
         channel: int | None,
         scratch: Scratch,
     ) -> Finish:
-        """Return the function that stores accumulators.
+        """Return the function that stores accumulators in a part of the result.
 
-        Parameters
-        ----------
-        accumulators : Accumulators
-            The same arrays for each call of the function.
-        shape : (int, int) or (int, int, int)
-            Of the part of the result that they go to.
-        channel : int or None
-            Their output channel, if they are of one of several.
-        scratch : Scratch
-            Buffers of the worker.
+        `shape` is the shape of that part, `channel` its output channel if it has but one of
+        several; `scratch` gives buffers.
         """
         steps: list[Callable[[], object]] = []
         last: Finish

@@ -6,17 +6,17 @@ it needs, fills the border and adds the halo: a strategy sees a padded tile, and
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
+from convcli.engine.buffers import Values
 from convcli.engine.problem import Problem
 from convcli.geometry.window import Axis
 from convcli.values import Record
 
-Values = NDArray[Any]
 Load: TypeAlias = Callable[[Values, int], None]
 """Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 
@@ -131,19 +131,10 @@ def input_extent(axis: Axis, outputs: int) -> int:
 
 
 class Loader:
-    """Fills one buffer with the padded input of tiles, one after the other.
+    """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
 
-    Parameters
-    ----------
-    problem : Problem
-        Its window, border and fill.
-    buffer : ndarray, shape (rows, pitch)
-        The buffer, in the working dtype: C values a pixel, or 1 where a tile has one
-        channel. What a tile does not need is set to 0.
-    channels : int
-        Of the image.
-    block : Block, optional
-        The part of the image that is held, if not all.
+    The values of a pixel's `channels` are neighbours in a row. Values that a tile does not
+    need are set to 0. With a block, only its rows and columns of the image are held.
     """
 
     def __init__(

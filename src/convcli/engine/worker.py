@@ -4,12 +4,11 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.engine.buffers import Scratch
+from convcli.engine.buffers import Scratch, Values
 from convcli.engine.planner import Plan
 from convcli.engine.store import Accumulators, Finish, Store, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
-Values = NDArray[Any]
-
 _KEPT_BYTES = 2**23
 """Buffers of a worker above which it is not kept."""
 
@@ -32,18 +29,8 @@ _KEPT_BYTES = 2**23
 class _Step(Record):
     """The work on some output rows of tiles of one shape.
 
-    Attributes
-    ----------
-    rows : slice
-        Of the result, counted from the start of the tile.
-    columns : slice
-        Of the result.
-    compute : callable
-        Computes the accumulators.
-    direct : callable or None
-        Computes them in the result instead, where they need no finish.
-    finish : callable or None
-        Stores them; None where only the rows below need them.
+    `compute` computes the accumulators and `finish`, if there is one, stores them; or else
+    `direct` computes them in the result. Rows are counted from the start of the tile.
     """
 
     rows: slice
@@ -65,14 +52,8 @@ class Worker:
 
     All views and functions for tiles of one shape are made once: while one thread runs
     Python, others wait. Five microseconds more of it for each tile made sobel-x on two
-    threads slower by a fifth.
-
-    Parameters
-    ----------
-    plan : Plan
-        The plan; of any image that its problem describes.
-    block : Block, optional
-        The part of the result to compute, if not all, and the part of the image to read.
+    threads slower by a fifth. A worker serves any image that the problem of its plan
+    describes; with a block it computes only that part of the result.
     """
 
     def __init__(self, plan: Plan, block: Block | None = None) -> None:

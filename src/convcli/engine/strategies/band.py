@@ -3,13 +3,12 @@
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import UNPACKED, Scratch, frozen, pitch, round_up, strided
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     dense_refusal,
     dense_weights,
     even_tile,
@@ -65,13 +64,13 @@ class Band(Strategy):
         rows = even_tile(height, _ROWS, _TOGETHER)
         across = problem.window.columns.kernel
         products = (
-            (_TOGETHER + problem.window.rows.extent - 1) * across * RATES.product[working]
+            (_TOGETHER + problem.window.rows.extent - 1) * across * costs.PRODUCT[working]
         )
-        copies = _shifted_rows(problem, rows) / rows * RATES.copy[working]
+        copies = _shifted_rows(problem, rows) / rows * costs.COPY[working]
         blocks = -(-height // rows) * -(-width * channels // _block(problem, rows))
         overlap = (rows + problem.window.rows.extent - 1) / rows
-        moved = transfer_cost(problem, working, overlap)
-        return products + copies + moved + call_cost(problem, 2 * blocks)
+        moved = costs.transfer(problem, working, overlap)
+        return products + copies + moved + costs.calls(problem, 2 * blocks)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch
+from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
 from convcli.engine.tiles import input_extent
 from convcli.values import Record
-
-Values = NDArray[Any]
 
 
 class OutputRows(Record):
@@ -108,19 +106,9 @@ class Strategy(abc.ABC):
 
     @abc.abstractmethod
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make the views and buffers of one worker.
+        """Make the views and buffers of one worker; return the output rows, from the top down.
 
-        Parameters
-        ----------
-        tile : ndarray, shape `tile_shape`
-            The buffer that the loader fills.
-        scratch : Scratch
-            The worker's buffers.
-
-        Returns
-        -------
-        list of OutputRows
-            From the top down.
+        `tile`, of `tile_shape`, is the buffer that the loader fills; `scratch` gives buffers.
         """
 
     def threaded(self) -> "Strategy":

@@ -5,13 +5,12 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch, frozen, strided
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, frozen, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     even_tile,
     has_no_zero,
     output_rows,
@@ -53,9 +52,9 @@ class Depthwise(Strategy):
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
         overlap = input_extent(problem.window.rows, rows) / (rows * problem.window.rows.stride)
-        moved = transfer_cost(problem, working, overlap)
-        runs = 0 if problem.window.columns.stride == 1 else taps * RATES.run / problem.shape[2]
-        return taps * RATES.summed_pass[working] + runs + moved + call_cost(problem, tiles)
+        moved = costs.transfer(problem, working, overlap)
+        runs = 0 if problem.window.columns.stride == 1 else taps * costs.RUN / problem.shape[2]
+        return taps * costs.SUMMED_PASS[working] + runs + moved + costs.calls(problem, tiles)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

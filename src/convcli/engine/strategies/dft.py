@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch, frozen, pitch, round_up, strided
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     dense_refusal,
     dense_weights,
     even_tile,
@@ -74,11 +73,11 @@ class RowDft(Strategy):
         length = _length(problem)
         rows = length - down.extent + 1
         taps = _outputs(across.extent) + across.extent - 1
-        products = _planes(length) * ((length + taps) / rows + 1) * RATES.band_product[working]
-        planes = 3 * _planes(length) / rows * RATES.copy[working]
+        products = _planes(length) * ((length + taps) / rows + 1) * costs.BAND_PRODUCT[working]
+        planes = 3 * _planes(length) / rows * costs.COPY[working]
         blocks = channels * -(-height // rows) * -(-width // _BLOCK)
-        moved = transfer_cost(problem, working, 1 + (down.extent - 1) / max(rows, _ROWS))
-        return products + planes + moved + call_cost(problem, 4 * blocks)
+        moved = costs.transfer(problem, working, 1 + (down.extent - 1) / max(rows, _ROWS))
+        return products + planes + moved + costs.calls(problem, 4 * blocks)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch, frozen
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, frozen
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     dense_refusal,
     dense_weights,
     round_whole,
@@ -66,8 +65,8 @@ class Fft(Strategy):
             count = -(-size // (length - axis.extent + 1))
             tiles *= count
             points *= count * length / size
-        moved = transfer_cost(problem, working, points)
-        return points * RATES.transform[working] + moved + call_cost(problem, _CALLS * tiles)
+        moved = costs.transfer(problem, working, points)
+        return points * costs.TRANSFORM[working] + moved + costs.calls(problem, _CALLS * tiles)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import UNPACKED, Scratch, frozen, pitch, strided
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile, has_no_zero
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
@@ -77,15 +77,15 @@ class Im2col(Strategy):
         filters = outputs // problem.groups
         down, across = problem.window.axes
         read = input_extent(down, shape.rows) / shape.rows if shape.shared else down.kernel
-        copies = read * across.kernel * problem.shape[2] / outputs * RATES.copy[working]
+        copies = read * across.kernel * problem.shape[2] / outputs * costs.COPY[working]
         lanes = max(_LINE // working.itemsize / filters, 1.0)
-        products = _inner(problem) * lanes * RATES.product[working]
+        products = _inner(problem) * lanes * costs.PRODUCT[working]
         tiles = -(-height // shape.rows) * -(-width // shape.columns)
         batches = tiles * problem.groups * shape.rows * shape.columns / shape.pixels
-        moved = transfer_cost(
+        moved = costs.transfer(
             problem, working, input_extent(down, shape.rows) / shape.rows / down.stride
         )
-        return copies + products + moved + call_cost(problem, 2 * tiles + batches)
+        return copies + products + moved + costs.calls(problem, 2 * tiles + batches)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.engine.tiles import input_extent
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
@@ -25,15 +25,7 @@ _WIDE = np.dtype(np.int32)
 
 
 class TypedProgram(Record):
-    """A program whose values have dtypes.
-
-    Attributes
-    ----------
-    operations : tuple of Operation
-        The program, with the casts that it needs.
-    types : tuple of dtype
-        Of the tile, and of the value of each operation.
-    """
+    """A program with its casts, and the dtypes of the tile and of each operation's value."""
 
     operations: tuple[Operation, ...]
     types: tuple[np.dtype[Any], ...]
@@ -44,19 +36,8 @@ def in_integers(
 ) -> TypedProgram | None:
     """Return a program that computes in integers, each value in the smallest that hold it.
 
-    Parameters
-    ----------
-    operations : sequence of Operation
-        A program of whole weights.
-    size : (int, int)
-        The size of the kernel.
-    limits : (float, float)
-        The smallest and the largest pixel, the constant of the border included.
-
-    Returns
-    -------
-    TypedProgram or None
-        None where a value needs more than 32 bits.
+    It is None where a value needs more than 32 bits. `size` is the size of the kernel,
+    `limits` are the smallest and the largest pixel, the constant of the border included.
 
     Examples
     --------
@@ -196,8 +177,8 @@ class Passes(Strategy):
                 problem.window.axes, _tile(problem), problem.result_shape, strict=False
             )
         )
-        passes = sum(RATES.flat_pass[dtype] for dtype in typed.types[1:])
-        return halo * (passes + RATES.load[typed.types[0]]) + RATES.store[typed.types[-1]]
+        passes = sum(costs.FLAT_PASS[dtype] for dtype in typed.types[1:])
+        return halo * (passes + costs.LOAD[typed.types[0]]) + costs.STORE[typed.types[-1]]
 
     def __init__(self, problem: Problem, *, shared: bool = False) -> None:
         super().__init__(problem)

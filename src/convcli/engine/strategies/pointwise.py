@@ -5,13 +5,12 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import UNPACKED, Scratch, frozen, strided
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     even_tile,
     has_no_zero,
     output_rows,
@@ -51,12 +50,12 @@ class Pointwise(Strategy):
         working = problem.natural_working
         height, width, outputs = problem.result_shape
         lanes = max(_LINE // working.itemsize * problem.groups / outputs, 1.0)
-        products = problem.kernel.channels * lanes * RATES.product[working]
+        products = problem.kernel.channels * lanes * costs.PRODUCT[working]
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
         panels = max(problem.groups, outputs / _PANEL)
-        moved = transfer_cost(problem, working)
-        return products + moved + call_cost(problem, panels * tiles)
+        moved = costs.transfer(problem, working)
+        return products + moved + costs.calls(problem, panels * tiles)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import UNPACKED, Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     even_tile,
     round_whole,
     transform_refusal,
@@ -70,8 +69,8 @@ class Separable(Strategy):
         kh, kw = problem.kernel.size
         gap = 1 if _is_planar(problem) else problem.shape[2]
         depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
-        products = depth * RATES.band_product[working] + 2 * RATES.flat_pass[working]
-        return problem.kernel.rank * products + RATES.load[working] + RATES.store[working]
+        products = depth * costs.BAND_PRODUCT[working] + 2 * costs.FLAT_PASS[working]
+        return problem.kernel.rank * products + costs.LOAD[working] + costs.STORE[working]
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

@@ -7,10 +7,10 @@ fall back on it for tiles with a NaN or an infinity.
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TILE_BYTES = 2**19
 """Padded input of one tile, and its accumulators: they leave room in a common L2 cache."""
@@ -41,10 +41,10 @@ class Taps(Strategy):
         taps = max(int(np.count_nonzero(kernel.weights)), 1) / kernel.filters
         if kernel.is_bank:
             working, places = problem.natural_working, kernel.size[0] * kernel.size[1]
-            sums = places * RATES.scattered_sum[working]
-            return float(sums + taps * RATES.scattered_product[working])
+            sums = places * costs.SCATTERED_SUM[working]
+            return float(sums + taps * costs.SCATTERED_PRODUCT[working])
         jump = problem.window.columns.stride
-        passes = RATES.strided_pass if jump > 1 else RATES.line_pass
+        passes = costs.STRIDED_PASS if jump > 1 else costs.LINE_PASS
         return float(2 * taps * passes[problem.natural_working])
 
     def __init__(self, problem: Problem) -> None:

@@ -5,13 +5,12 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import UNPACKED, Scratch, frozen, pitch, round_up, strided
-from convcli.engine.costs import RATES, call_cost, transfer_cost
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
-    Values,
     even_tile,
     output_rows,
     round_whole,
@@ -92,10 +91,12 @@ class RowWinograd(Strategy):
         height, width, outputs = problem.result_shape
         share = problem.shape[2] / outputs
         inner = _PLANES * _TAPS * problem.shape[2] / _TOGETHER
-        copies = _PLANES / _TOGETHER * (share + 1) * 2 * RATES.copy[working]
+        copies = _PLANES / _TOGETHER * (share + 1) * 2 * costs.COPY[working]
         groups = -(-height // _TOGETHER) * -(-width // _columns(problem))
-        moved = transfer_cost(problem, working, 1 + 2 / _ROWS)
-        return inner * RATES.product[working] + copies + moved + call_cost(problem, 5 * groups)
+        moved = costs.transfer(problem, working, 1 + 2 / _ROWS)
+        return (
+            inner * costs.PRODUCT[working] + copies + moved + costs.calls(problem, 5 * groups)
+        )
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
