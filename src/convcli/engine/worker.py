@@ -138,10 +138,11 @@ class Worker:
             return _Step(rows_out, columns_out, part.compute, part.direct, None)
         top, left = rows.start - outputs.rows.start, columns.start - outputs.columns.start
         maps = strategy.outputs
-        values = part.values[top : top + height, left * maps : (left + width) * maps]
-        accumulators = Accumulators(values, values)
-        if part.around is not None and not top and not left:
-            accumulators = Accumulators(values, part.around, part.spare)
+        values = part.accumulators.values
+        values = values[top : top + height, left * maps : (left + width) * maps]
+        accumulators = replace(part.accumulators, values=values)
+        if top or left:
+            accumulators = Accumulators(values, values)
         shape = (height, width) if outputs.channel is not None else (height, width, maps)
         finish = rule.finish(accumulators, shape, outputs.channel, self._scratch)
         return _Step(rows_out, columns_out, part.compute, None, finish)

@@ -11,41 +11,36 @@ from numpy.typing import NDArray
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
+from convcli.engine.store import Accumulators
 from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
 
 class OutputRows(Record):
-    """Some output rows of a tile.
+    """Some output rows of a tile, which are computed together.
 
     Attributes
     ----------
     first : int
-        The first of them, counted from the tile's first.
-    rows : int
-        How many there are.
+        The first of them, counted from the first of the tile.
+    accumulators : Accumulators
+        Their sums, valid until the worker computes other rows.
     compute : callable
-        Computes them from the tile as it is loaded.
-    values : ndarray
-        The accumulators, shape (rows, columns·O), or (rows, columns) where the strategy is
-        planar. They may be overwritten, and are valid until the worker computes other rows.
-    around : ndarray or None
-        The contiguous buffer whose rows begin with the accumulators, if it holds more than
-        them: the rest may be overwritten too.
-    spare : ndarray or None
-        A buffer of the shape and dtype of `around` whose values are needed no longer.
+        Computes them from the tile.
     direct : callable or None
-        Computes the accumulators into an array of their shape and dtype, of which only
-        rows need be contiguous.
+        Computes them into an array of their shape and dtype instead, of which only the rows
+        need be contiguous.
     """
 
     first: int
-    rows: int
+    accumulators: Accumulators
     compute: Callable[[], object]
-    values: Values
-    around: Values | None = None
     direct: Callable[[Values], None] | None = None
-    spare: Values | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.accumulators.values)
 
 
 class Strategy(abc.ABC):
@@ -142,8 +137,8 @@ def output_rows(
     around: Values | None = None,
 ) -> OutputRows:
     """Return output rows that `direct` computes: into `values`, or right into the result."""
-    compute = functools.partial(direct, values)
-    return OutputRows(first, len(values), compute, values, around, direct)
+    accumulators = Accumulators(values, values if around is None else around)
+    return OutputRows(first, accumulators, functools.partial(direct, values), direct)
 
 
 def even_tile(size: int, most: int, unit: int = 1) -> int:

@@ -9,6 +9,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, frozen
 from convcli.engine.problem import Problem
+from convcli.engine.store import Accumulators
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
@@ -100,7 +101,7 @@ class Fft(Strategy):
             np.fft.irfft(spectrum[: self.rows], width, axis=1, out=tile[: self.rows])
             round_whole(self.problem, sums)
 
-        return [OutputRows(0, self.rows, compute, sums, tile.reshape(-1))]
+        return [OutputRows(0, Accumulators(sums, tile.reshape(-1)), compute)]
 
 
 def _complex(working: np.dtype[Any]) -> np.dtype[Any]:

@@ -10,9 +10,15 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
+from convcli.engine.strategies.base import (
+    OutputRows,
+    Strategy,
+    even_tile,
+    has_no_zero,
+    output_rows,
+)
 from convcli.engine.tiles import input_extent
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _COLUMNS, _ROWS = 4096, 32
 """Columns and rows of a tile at the most."""
@@ -29,9 +35,6 @@ it 1.79."""
 
 _FEWEST, _MOST = 16, 256
 """Pixels of a product that is not packed, at the least and at the most."""
-
-_LINE = 64
-"""Bytes of a cache line."""
 
 
 class _Shape(Record):
@@ -67,19 +70,14 @@ class Im2col(Strategy):
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Estimate the copies into runs, and the products.
-
-        Fewer filters than a vector holds waste the rest of it.
-        """
+        """Estimate the copies into runs, the products, and the transfer."""
         working = problem.natural_working
         shape = _shape(problem)
         height, width, outputs = problem.result_shape
-        filters = outputs // problem.groups
         down, across = problem.window.axes
         read = input_extent(down, shape.rows) / shape.rows if shape.shared else down.kernel
         copies = read * across.kernel * problem.shape[2] / outputs * costs.COPY[working]
-        lanes = max(_LINE // working.itemsize / filters, 1.0)
-        products = _inner(problem) * lanes * costs.PRODUCT[working]
+        products = costs.bank_products(problem, working)
         tiles = -(-height // shape.rows) * -(-width // shape.columns)
         batches = tiles * problem.groups * shape.rows * shape.columns / shape.pixels
         moved = costs.transfer(
@@ -142,8 +140,8 @@ class Im2col(Strategy):
         rows = len(accumulators)
         # A product of many rows needs them to follow each other in the result.
         apart = rows > places[0] and self.columns < self.problem.result_shape[1]
-        compute = functools.partial(direct, accumulators)
-        return OutputRows(first, rows, compute, accumulators, direct=None if apart else direct)
+        part = output_rows(first, accumulators, direct)
+        return replace(part, direct=None) if apart else part
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""

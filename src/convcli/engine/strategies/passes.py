@@ -13,6 +13,7 @@ from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
+from convcli.engine.store import Accumulators
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.engine.tiles import input_extent
 from convcli.kernels.kernel import Kernel
@@ -235,7 +236,7 @@ class Passes(Strategy):
         spares = (buffer[: around.size] for buffer in others if buffer.dtype == around.dtype)
         spare = next(spares, None)
         into = None if mixed else direct
-        return [OutputRows(0, self.rows, compute, crops[2], around, into, spare)]
+        return [OutputRows(0, Accumulators(crops[2], around, spare), compute, into)]
 
     def _operands(
         self, operation: Operation, values: dict[int, Values], pitch: int

@@ -28,9 +28,6 @@ _PANEL = 128
 _FEWEST = 16
 """Pixels of a product at the least."""
 
-_LINE = 64
-"""Bytes of a cache line."""
-
 
 class Pointwise(Strategy):
     """Pixels times filters: one matrix product; a stride changes only its row pitch."""
@@ -46,11 +43,10 @@ class Pointwise(Strategy):
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Estimate the products; fewer filters than a vector holds waste the rest of it."""
+        """Estimate the products of all panels, and the transfer."""
         working = problem.natural_working
         height, width, outputs = problem.result_shape
-        lanes = max(_LINE // working.itemsize * problem.groups / outputs, 1.0)
-        products = problem.kernel.channels * lanes * costs.PRODUCT[working]
+        products = costs.bank_products(problem, working)
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
         panels = max(problem.groups, outputs / _PANEL)

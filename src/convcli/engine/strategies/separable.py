@@ -16,6 +16,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, strided
 from convcli.engine.problem import Problem
+from convcli.engine.store import Accumulators
 from convcli.engine.strategies.base import (
     OutputRows,
     Strategy,
@@ -125,7 +126,7 @@ class Separable(Strategy):
                     np.add(total[:size], result[:size], out=total[:size])
             round_whole(self.problem, crop)
 
-        return OutputRows(first, rows, compute, crop, total[:size])
+        return OutputRows(first, Accumulators(crop, total[:size]), compute)
 
 
 _Product = tuple[Values, Values, Values]

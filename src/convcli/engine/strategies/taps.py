@@ -10,6 +10,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
+from convcli.engine.store import Accumulators
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TILE_BYTES = 2**19
@@ -73,7 +74,8 @@ class Taps(Strategy):
             for view, tap in views:
                 np.add(total, self._weighted(view, tap, product), out=total)
 
-        return [OutputRows(0, self.rows, compute, total.reshape(self.rows, -1))]
+        sums = total.reshape(self.rows, -1)
+        return [OutputRows(0, Accumulators(sums, sums), compute)]
 
     def _shifted(self, padded: Values, row: int, column: int) -> Values:
         """Return the values under one tap, shape (rows, columns, C)."""
