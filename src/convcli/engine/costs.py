@@ -62,7 +62,8 @@ def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> 
 def bank_products(problem: Problem, working: np.dtype[Any]) -> float:
     """Estimate the products of a filter bank: few filters waste a part of each vector."""
     lanes = 64 // working.itemsize / (problem.outputs // problem.groups)
-    return problem.kernel.weights[0].size * max(lanes, 1.0) * PRODUCT[working]
+    inner: int = problem.kernel.weights[0].size
+    return inner * max(lanes, 1.0) * PRODUCT[working]
 
 
 def calls(problem: Problem, count: float) -> float:
