@@ -3,8 +3,8 @@
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 -
 
 def single_threaded_blas() -> AbstractContextManager[None]:
     """Keep matrix products in the calling thread; the last block that ends undoes it."""
-    return _blas_threads(single=1)
+    return _BlasThreads(single=1)
 
 
 def many_threaded_blas() -> AbstractContextManager[None]:
@@ -50,7 +50,7 @@ def many_threaded_blas() -> AbstractContextManager[None]:
     It is for code that does little else than multiply: the command line starts with one
     thread.
     """
-    return _blas_threads(many=1)
+    return _BlasThreads(many=1)
 
 
 BlasFunctions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
@@ -110,15 +110,16 @@ class _OpenBlocks:
 _OPEN_BLOCKS = _OpenBlocks()
 
 
-@contextmanager
-def _blas_threads(*, single: int = 0, many: int = 0) -> Iterator[None]:
-    """Change the threads of OpenBLAS; other libraries (Accelerate, MKL) keep theirs."""
-    functions = thread_functions()
-    if functions is None:
-        yield
-        return
-    _OPEN_BLOCKS.change(functions, single, many)
-    try:
-        yield
-    finally:
-        _OPEN_BLOCKS.change(functions, -single, -many)
+class _BlasThreads:
+    """A block with other threads of OpenBLAS; other libraries (Accelerate, MKL) keep theirs."""
+
+    def __init__(self, *, single: int = 0, many: int = 0) -> None:
+        self._single, self._many = single, many
+
+    def __enter__(self) -> None:
+        if (functions := thread_functions()) is not None:
+            _OPEN_BLOCKS.change(functions, self._single, self._many)
+
+    def __exit__(self, *_: object) -> None:
+        if (functions := thread_functions()) is not None:
+            _OPEN_BLOCKS.change(functions, -self._single, -self._many)

@@ -1,6 +1,7 @@
 """The front door of the engine: arrays in, an array out. No arithmetic here."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
@@ -118,7 +119,7 @@ def correlate(
     kernel = _kernel(weights, bias)
     settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
     # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
-    plain = all(isinstance(setting, _PLAIN) for setting in settings)
+    plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
     look_up = _planned if plain else _planned.__wrapped__
     chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)

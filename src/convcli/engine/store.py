@@ -254,6 +254,11 @@ class Store(Record):
     out: Values
     rule: StoreRule
 
+    def __init__(self, out: Values, rule: StoreRule) -> None:
+        # Written out: one is made for each run.
+        object.__setattr__(self, "out", out)
+        object.__setattr__(self, "rule", rule)
+
 
 def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> ValueStats | None:
     for step in steps:

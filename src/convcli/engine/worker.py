@@ -266,7 +266,7 @@ def run(
     asked = available_cores() if jobs is None else _checked(jobs)
     workers = plan.threads(asked)
     # A block holds the input of the tiles of the plan as it is for one thread.
-    plan = plan.on(workers) if block is None else plan
+    plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
     work = functools.partial(_work, plan, image, store, block)
