@@ -12,7 +12,7 @@ from convcli.choices import Border, Method
 from convcli.engine.buffers import recycled_array
 from convcli.engine.planner import Plan, method_named, plan
 from convcli.engine.problem import problem_for
-from convcli.engine.worker import run
+from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry.window import IntOrPair, Padding, window
 from convcli.kernels.kernel import Kernel
@@ -123,7 +123,7 @@ def correlate(
     look_up = _planned if plain else _planned.__wrapped__
     chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
-    run(chosen, pixels, chosen.store(result), jobs)
+    run_plan(chosen, pixels, chosen.store(result), jobs)
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
 
 

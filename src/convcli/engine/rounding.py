@@ -51,7 +51,7 @@ def saturating(
     """
     if dtype.kind == "f":
         return functools.partial(_copy, values)
-    bounds = limits or limits_of(dtype)
+    bounds = limits or integer_limits(dtype)
     if values.dtype.kind in "iu":
         narrower = None if fits else _narrower(values.dtype, bounds)
         return functools.partial(_copy_whole, values, around, narrower)
@@ -62,12 +62,12 @@ def saturating(
 
 
 @functools.cache
-def limits_of(dtype: np.dtype[Any]) -> Whole:
+def integer_limits(dtype: np.dtype[Any]) -> Whole:
     """Return the smallest and the largest number of an integer dtype.
 
     Examples
     --------
-    >>> limits_of(np.dtype(np.int16))
+    >>> integer_limits(np.dtype(np.int16))
     (-32768, 32767)
     """
     return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
@@ -79,7 +79,7 @@ def _narrower(dtype: np.dtype[Any], limits: Whole) -> tuple[Any, Any] | None:
 
     They are scalars of the dtype: each clip converts Python's integers, for 2 µs.
     """
-    least, most = limits_of(dtype)
+    least, most = integer_limits(dtype)
     if limits[0] <= least and most <= limits[1]:
         return None
     return (dtype.type(max(least, limits[0])), dtype.type(min(most, limits[1])))

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.engine.buffers import Scratch, Values, strided
-from convcli.engine.rounding import limits_of, saturating
+from convcli.engine.rounding import integer_limits, saturating
 from convcli.values import Record
 
 
@@ -104,7 +104,7 @@ def _middle(dtype: np.dtype[Any], pixels: ValueRange) -> tuple[int, tuple[int, i
 
     The pixel of 0 is added after rounding, modulo 2^bits, so that no digit is lost.
     """
-    least, most = limits_of(dtype)
+    least, most = integer_limits(dtype)
     middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
     return middle, (least - middle, most - middle)
 
@@ -268,7 +268,7 @@ def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> Valu
 
 def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
     """Tell whether rounded values between the limits fit an integer dtype."""
-    least, most = limits_of(dtype)
+    least, most = integer_limits(dtype)
     return least <= limits[0] and limits[1] <= most
 
 

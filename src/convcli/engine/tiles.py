@@ -70,7 +70,7 @@ def tiles_of(
     return [
         tile
         for channel in (range(channels) if planar else (None,))
-        for tile in split(Tile(down, across, channel), rows, columns)
+        for tile in split_tile(Tile(down, across, channel), rows, columns)
     ]
 
 
@@ -100,12 +100,12 @@ def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]
     )
 
 
-def split(tile: Tile, rows: int, columns: int) -> list[Tile]:
+def split_tile(tile: Tile, rows: int, columns: int) -> list[Tile]:
     """Cut a tile into smaller ones, of at most `rows` by `columns`.
 
     Examples
     --------
-    >>> [piece.rows for piece in split(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
+    >>> [piece.rows for piece in split_tile(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
     [slice(0, 3, None), slice(3, 5, None)]
     """
     return [

@@ -13,7 +13,7 @@ from convcli.engine.planner import Plan
 from convcli.engine.store import Accumulators, Finish, Store, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
-from convcli.engine.tiles import Block, Load, Loader, Tile, split
+from convcli.engine.tiles import Block, Load, Loader, Tile, split_tile
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, pool, single_threaded_blas
 from convcli.values import Record, replace
@@ -47,7 +47,7 @@ class _TileProgram(Record):
     steps: list[_Step]
 
 
-class Worker:
+class TileWorker:
     """The buffers of one thread: takes tiles from an image through them into a store.
 
     All views and functions for tiles of one shape are made once: while one thread runs
@@ -151,7 +151,7 @@ class Worker:
         """Compute a tile with the fallback, in pieces of its tile size."""
         strategy, loader, parts = self._fallback
         stats = ValueStats()
-        for piece in split(tile, strategy.rows, strategy.columns):
+        for piece in split_tile(tile, strategy.rows, strategy.columns):
             loader.bind(piece)(image, piece.rows.start)
             steps = self._steps(strategy, parts, piece)
             stats += _do(steps, piece, out) or ValueStats()
@@ -186,10 +186,10 @@ def _do(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
     return stats
 
 
-_PARKED: deque[Worker] = deque(maxlen=available_cores())
+_PARKED: deque[TileWorker] = deque(maxlen=available_cores())
 
 
-def worker_for(plan: Plan, block: Block | None = None) -> Worker:
+def worker_for(plan: Plan, block: Block | None = None) -> TileWorker:
     """Return a worker: a parked one of the same plan, or a new one.
 
     The buffers of a parked worker are in the cache, and its views are made: that is a tenth
@@ -198,14 +198,14 @@ def worker_for(plan: Plan, block: Block | None = None) -> Worker:
     try:
         worker = _PARKED.pop()
     except IndexError:
-        return Worker(plan, block)
+        return TileWorker(plan, block)
     if worker.strategy is plan.strategy and block is None:
         return worker
     _PARKED.clear()
-    return Worker(plan, block)
+    return TileWorker(plan, block)
 
 
-def park_worker(worker: Worker) -> None:
+def park_worker(worker: TileWorker) -> None:
     """Keep a worker for the next run of its plan, if it is small."""
     if worker.block is None and worker.nbytes <= _KEPT_BYTES:
         _PARKED.append(worker)
@@ -230,7 +230,7 @@ def _is_finite(tile: Values) -> bool:
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
-def run(
+def run_plan(
     plan: Plan,
     image: Values,
     store: Store,
