@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
 from convcli.errors import GeometryError
@@ -23,7 +24,7 @@ class Unseen(Record):
         return self.picture + self.padding
 
 
-class Axis(Record):
+class Axis(Record, cached=True):
     """One axis of a sliding window.
 
     Parameters
@@ -67,7 +68,7 @@ class Axis(Record):
                 "cut the picture where it should be smaller"
             )
 
-    @property
+    @cached_property
     def extent(self) -> int:
         """Pixels from the first tap to the last, d(k-1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
@@ -148,7 +149,7 @@ IntOrPair: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["same", "valid"]
 
 
-class Window(Record):
+class Window(Record, cached=True):
     """How a kernel slides over a picture: its size, stride, padding and dilation.
 
     `window` makes one from the forms that a person writes. Its axes are `rows`, the vertical
@@ -163,27 +164,27 @@ class Window(Record):
     rows: Axis
     columns: Axis
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, Axis]:
         """The two axes, rows first."""
         return (self.rows, self.columns)
 
-    @property
+    @cached_property
     def kernel(self) -> Pair:
         """Kernel size (rows, columns)."""
         return (self.rows.kernel, self.columns.kernel)
 
-    @property
+    @cached_property
     def stride(self) -> Pair:
         """Stride (rows, columns)."""
         return (self.rows.stride, self.columns.stride)
 
-    @property
+    @cached_property
     def dilation(self) -> Pair:
         """Dilation (rows, columns)."""
         return (self.rows.dilation, self.columns.dilation)
 
-    @property
+    @cached_property
     def padding(self) -> tuple[Pair, Pair]:
         """Padding ((top, bottom), (left, right))."""
         return (
