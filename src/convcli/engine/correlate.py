@@ -184,20 +184,7 @@ def convolve(
 ) -> NDArray[Any]:
     """Convolve as mathematicians do: `correlate` with the kernel flipped on both axes.
 
-    Parameters
-    ----------
-    image, weights, **settings
-        As in `correlate`.
-
-    Returns
-    -------
-    ndarray
-        As from `correlate`.
-
-    Raises
-    ------
-    ConvcliError
-        As `correlate`.
+    Arguments, result and errors are those of `correlate`.
 
     Examples
     --------

@@ -84,7 +84,7 @@ class Problem(Record, cached=True):
             return False
         return self.kernel.integer_form is not None
 
-    @property
+    @cached_property
     def pixel_limits(self) -> tuple[float, float]:
         """The smallest and the largest value of an integer image and its fill."""
         least, most = _limits(self.dtype)
@@ -114,6 +114,14 @@ class Problem(Record, cached=True):
         if form is None:
             return self.kernel.weights, 1.0
         return form.integers, form.divisor
+
+    @property
+    def dense_weights(self) -> NDArray[np.float64]:
+        """The exact weights of a 2-D kernel, with the zeros of its dilation written out."""
+        down, across = self.window.axes
+        dense = np.zeros((down.extent, across.extent))
+        dense[:: down.dilation, :: across.dilation] = self.exact_weights[0]
+        return dense
 
     @cached_property
     def natural_working(self) -> np.dtype[Any]:

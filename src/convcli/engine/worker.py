@@ -117,35 +117,41 @@ class TileWorker:
         return steps
 
     def _step(self, strategy: Strategy, part: OutputRows, outputs: Tile, start: int) -> _Step:
-        """Bind output rows to their place in the result, cut to the block."""
-        rule, stored, origin = self._rule, outputs, (0, 0)
-        assert rule is not None  # noqa: S101 - see use_rule
-        if self.block is not None:
-            rows = _common(outputs.rows, self.block.rows)
-            columns = _common(outputs.columns, self.block.columns)
-            if rows.start >= rows.stop or columns.start >= columns.stop:
-                # The rows below may need what this part computes.
-                return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
-            stored = Tile(rows, columns, outputs.channel)
-            origin = (self.block.rows.start, self.block.columns.start)
-        rows, columns = stored.rows, stored.columns
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        rows_out = _moved(rows, start + origin[0])
-        columns_out = _moved(columns, origin[1])
-        whole = (height, width) == (part.rows, strategy.columns)
+        """Bind output rows, of a tile that begins at row `start`, to their place."""
+        assert self._rule is not None  # noqa: S101 - see use_rule
+        stored, origin = self._cut(outputs)
+        if stored is None:
+            # The rows below may need what this part computes.
+            return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
+        rows, columns = (
+            _moved(stored.rows, start + origin[0]),
+            _moved(stored.columns, origin[1]),
+        )
+        size = (rows.stop - rows.start, columns.stop - columns.start)
         alone = outputs.channel is None or self._plan.problem.outputs == 1
-        if whole and alone and part.direct is not None and rule.is_raw(strategy.working):
-            return _Step(rows_out, columns_out, part.compute, part.direct, None)
-        top, left = rows.start - outputs.rows.start, columns.start - outputs.columns.start
+        is_raw = self._rule.is_raw(strategy.working)
+        if size == (part.rows, strategy.columns) and alone and is_raw and part.direct:
+            return _Step(rows, columns, part.compute, part.direct, None)
         maps = strategy.outputs
-        values = part.accumulators.values
-        values = values[top : top + height, left * maps : (left + width) * maps]
+        top = stored.rows.start - outputs.rows.start
+        left = (stored.columns.start - outputs.columns.start) * maps
+        values = part.accumulators.values[top : top + size[0], left : left + size[1] * maps]
         accumulators = replace(part.accumulators, values=values)
         if top or left:
             accumulators = Accumulators(values, values)
-        shape = (height, width) if outputs.channel is not None else (height, width, maps)
-        finish = rule.finish(accumulators, shape, outputs.channel, self._scratch)
-        return _Step(rows_out, columns_out, part.compute, None, finish)
+        shape = (*size, maps) if outputs.channel is None else size
+        finish = self._rule.finish(accumulators, shape, outputs.channel, self._scratch)
+        return _Step(rows, columns, part.compute, None, finish)
+
+    def _cut(self, outputs: Tile) -> tuple[Tile | None, tuple[int, int]]:
+        """Return the outputs that are stored, if any, and the first output of the store."""
+        if self.block is None:
+            return outputs, (0, 0)
+        rows = _common(outputs.rows, self.block.rows)
+        columns = _common(outputs.columns, self.block.columns)
+        is_empty = rows.start >= rows.stop or columns.start >= columns.stop
+        stored = None if is_empty else Tile(rows, columns, outputs.channel)
+        return stored, (self.block.rows.start, self.block.columns.start)
 
     def _recompute(self, tile: Tile, image: Values, out: Values) -> ValueStats:
         """Compute a tile with the fallback, in pieces of its tile size."""

@@ -6,14 +6,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    dense_refusal,
-    dense_weights,
-    even_tile,
-    output_rows,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TOGETHER = 4
 """Output rows of one product: the fewest with which it runs at full speed."""
@@ -50,7 +43,7 @@ class Band(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 whose shifted rows fit into a cache."""
-        reason = dense_refusal(problem)
+        reason = cls.dense_refusal(problem)
         if reason:
             return reason
         shifted = _shifted_rows(problem, _ROWS) * 2 * _UNIT * problem.natural_working.itemsize
@@ -79,7 +72,7 @@ class Band(Strategy):
         self.columns = even_tile(width, max(_VALUES // channels, 1))
         self._block = even_tile(self.columns * channels, _block(problem, self.rows), _UNIT)
         self._width = round_up(self.columns * channels, self._block)
-        taps = dense_weights(problem)[:, :: problem.window.columns.dilation]
+        taps = problem.dense_weights[:, :: problem.window.columns.dilation]
         down, self._across = taps.shape
         band = np.zeros((_TOGETHER, _TOGETHER + down - 1, self._across))
         for row in range(_TOGETHER):
@@ -111,7 +104,7 @@ class Band(Strategy):
                 out = products[..., x : x + self._block]
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
-        return [output_rows(0, kept, direct, total.reshape(-1))]
+        return [OutputRows.directly(0, kept, direct, total.reshape(-1))]
 
     def _shifts(self, tile: Values, x: int) -> Values:
         """Return a block of the tile, once for each kernel column."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values
@@ -41,6 +40,28 @@ class OutputRows(Record):
     def rows(self) -> int:
         """How many there are."""
         return len(self.accumulators.values)
+
+    @classmethod
+    def directly(
+        cls,
+        first: int,
+        values: Values,
+        direct: Callable[[Values], None],
+        around: Values | None = None,
+    ) -> "OutputRows":
+        """Return output rows that `direct` computes: into `values`, or into the result."""
+        accumulators = Accumulators(values, values if around is None else around)
+        return cls(first, accumulators, functools.partial(direct, values), direct)
+
+
+_KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
+"""Largest range of whole sums that a transform returns within ½, by the bytes of a value. In
+float32 the worst error found was 1.8e-6 of the range: 63×63, one weight, in a corner."""
+
+
+def _sum_range(problem: Problem) -> float:
+    low, high = problem.sum_limits
+    return high - low
 
 
 class Strategy(abc.ABC):
@@ -96,7 +117,7 @@ class Strategy(abc.ABC):
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.working = problem.natural_working if self.exact else transform_working(problem)
+        self.working = self.working_for(problem)
         self.divisor = problem.exact_weights[1]
 
     @abc.abstractmethod
@@ -105,6 +126,31 @@ class Strategy(abc.ABC):
 
         `tile`, of `tile_shape`, is the buffer that the loader fills; `scratch` gives buffers.
         """
+
+    @classmethod
+    def working_for(cls, problem: Problem) -> np.dtype[Any]:
+        """Return the working dtype: one that keeps whole sums within ½ if they are rounded."""
+        if not cls.exact and problem.is_integer and _sum_range(problem) > _KEPT_WHOLE[4]:
+            return np.dtype(np.float64)
+        return problem.natural_working
+
+    @staticmethod
+    def dense_refusal(problem: Problem) -> str:
+        """Say why a problem is not one 2-D kernel at stride 1; empty where it is."""
+        if problem.kernel.is_bank:
+            return "a filter bank"
+        return "" if problem.window.stride == (1, 1) else "a stride above 1"
+
+    @staticmethod
+    def rounding_refusal(problem: Problem) -> str:
+        """Say why rounding would not make whole sums right again; empty where it would."""
+        large = problem.is_integer and _sum_range(problem) > _KEPT_WHOLE[8]
+        return "whole numbers too large to stay whole" if large else ""
+
+    def round_whole(self, sums: Values) -> None:
+        """Round sums in place where they are known to be whole numbers; leave all others."""
+        if self.problem.is_integer:
+            np.rint(sums, out=sums)
 
     def threaded(self) -> "Strategy":
         """Return the strategy for several threads: the same values, in other tiles."""
@@ -130,17 +176,6 @@ class Strategy(abc.ABC):
         )
 
 
-def output_rows(
-    first: int,
-    values: Values,
-    direct: Callable[[Values], None],
-    around: Values | None = None,
-) -> OutputRows:
-    """Return output rows that `direct` computes: into `values`, or right into the result."""
-    accumulators = Accumulators(values, values if around is None else around)
-    return OutputRows(first, accumulators, functools.partial(direct, values), direct)
-
-
 def even_tile(size: int, most: int, unit: int = 1) -> int:
     """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
 
@@ -162,47 +197,3 @@ def has_no_zero(weights: Values) -> bool:
     (True, False)
     """
     return bool(np.all(weights))
-
-
-def dense_refusal(problem: Problem) -> str:
-    """Say why a problem is not one 2-D kernel at stride 1; empty where it is."""
-    if problem.kernel.is_bank:
-        return "a filter bank"
-    return "" if problem.window.stride == (1, 1) else "a stride above 1"
-
-
-def dense_weights(problem: Problem) -> NDArray[np.float64]:
-    """Return the exact weights of a 2-D kernel, with the zeros of its dilation written out."""
-    down, across = problem.window.axes
-    dense = np.zeros((down.extent, across.extent))
-    dense[:: down.dilation, :: across.dilation] = problem.exact_weights[0]
-    return dense
-
-
-_KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
-"""Largest range of whole sums that a transform returns within ½, by the bytes of a value. In
-float32 the worst error found was 1.8e-6 of the range: 63×63, one weight, in a corner."""
-
-
-def transform_refusal(problem: Problem) -> str:
-    """Say why rounding would not make whole sums right again; empty where it would."""
-    large = problem.is_integer and _sum_range(problem) > _KEPT_WHOLE[8]
-    return "whole numbers too large to stay whole" if large else ""
-
-
-def transform_working(problem: Problem) -> np.dtype[Any]:
-    """Return the dtype in which a transform keeps whole sums within ½ of their value."""
-    if problem.is_integer and _sum_range(problem) > _KEPT_WHOLE[4]:
-        return np.dtype(np.float64)
-    return problem.natural_working
-
-
-def _sum_range(problem: Problem) -> float:
-    low, high = problem.sum_limits
-    return high - low
-
-
-def round_whole(problem: Problem, sums: Values) -> None:
-    """Round sums in place where they are known to be whole numbers; leave all others."""
-    if problem.is_integer:
-        np.rint(sums, out=sums)

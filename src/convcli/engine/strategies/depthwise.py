@@ -8,13 +8,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, frozen, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    even_tile,
-    has_no_zero,
-    output_rows,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 from convcli.engine.tiles import input_extent
 
 _WEIGHT_BYTES = 2**15
@@ -78,7 +72,7 @@ class Depthwise(Strategy):
             runs = target.reshape(self.rows, -1, run, copy=False)
             np.einsum("yabxc,abc->yxc", windows, self._weights, out=runs)
 
-        return [output_rows(0, total, direct)]
+        return [OutputRows.directly(0, total, direct)]
 
     def _windows(self, tile: Values) -> Values:
         """Return the input, shape (rows, kh, kw, runs, values of a run)."""

@@ -10,17 +10,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    dense_refusal,
-    dense_weights,
-    even_tile,
-    output_rows,
-    round_whole,
-    transform_refusal,
-    transform_working,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 Matrix = NDArray[np.float64]
 
@@ -56,18 +46,18 @@ class RowDft(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 whose Toeplitz matrices stay small."""
-        reason = dense_refusal(problem) or transform_refusal(problem)
+        reason = cls.dense_refusal(problem) or cls.rounding_refusal(problem)
         if reason:
             return reason
         length, taps = _length(problem), problem.window.columns.extent
         values = _planes(length) * (_outputs(taps) + taps - 1) * _outputs(taps)
-        wide = values * transform_working(problem).itemsize > _MOST_BYTES
+        wide = values * cls.working_for(problem).itemsize > _MOST_BYTES
         return "a kernel too large for Toeplitz matrices" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate three products a plane, each of which writes it or reads it."""
-        working = transform_working(problem)
+        working = cls.working_for(problem)
         height, width, channels = problem.result_shape
         down, across = problem.window.axes
         length = _length(problem)
@@ -81,7 +71,7 @@ class RowDft(Strategy):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        weights = dense_weights(problem)
+        weights = problem.dense_weights
         height, width, _ = problem.result_shape
         self._length = _length(problem)
         self._together = self._length - len(weights) + 1
@@ -110,7 +100,7 @@ class RowDft(Strategy):
         transform, kept = self._transform(needed, scratch), total[:, : self.columns]
 
         return [
-            output_rows(
+            OutputRows.directly(
                 first,
                 kept,
                 functools.partial(transform, tile[first : first + self._length]),
@@ -138,7 +128,7 @@ class RowDft(Strategy):
                     np.matmul(windows, self._toeplitz, out=out)
                 part = target[:, x : x + self._block]
                 np.matmul(self._inverse, made[:, : part.shape[1]], out=part)
-            round_whole(self.problem, target)
+            self.round_whole(target)
 
         return transform
 

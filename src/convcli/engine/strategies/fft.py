@@ -10,15 +10,7 @@ from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, frozen
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    dense_refusal,
-    dense_weights,
-    round_whole,
-    transform_refusal,
-    transform_working,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy
 from convcli.geometry.window import Axis
 
 _LEAST = 200
@@ -48,17 +40,17 @@ class Fft(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 that fit into a transform, with room for outputs."""
-        reason = dense_refusal(problem) or transform_refusal(problem)
+        reason = cls.dense_refusal(problem) or cls.rounding_refusal(problem)
         if reason:
             return reason
-        most = _MOST[transform_working(problem).itemsize]
+        most = _MOST[cls.working_for(problem).itemsize]
         wide = max(axis.extent for axis in problem.window.axes) > most // 2
         return f"a kernel above {most // 2} px" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate the transforms of all tiles, there and back."""
-        working = transform_working(problem)
+        working = cls.working_for(problem)
         height, width, channels = problem.result_shape
         tiles, points = channels, 1.0
         for axis, size in zip(problem.window.axes, (height, width), strict=True):
@@ -78,7 +70,7 @@ class Fft(Strategy):
             _length(across.extent, width, self.working),
         )
         self.rows, self.columns = _outputs(down, self._size[0]), _outputs(across, self._size[1])
-        spectrum = np.fft.rfft2(dense_weights(problem), self._size).conj()
+        spectrum = np.fft.rfft2(problem.dense_weights, self._size).conj()
         self._spectrum = frozen(spectrum, _complex(self.working))
 
     @property
@@ -99,7 +91,7 @@ class Fft(Strategy):
             np.multiply(spectrum, self._spectrum, out=spectrum)
             np.fft.ifft(spectrum, axis=0, out=spectrum)
             np.fft.irfft(spectrum[: self.rows], width, axis=1, out=tile[: self.rows])
-            round_whole(self.problem, sums)
+            self.round_whole(sums)
 
         return [OutputRows(0, Accumulators(sums, tile.reshape(-1)), compute)]
 

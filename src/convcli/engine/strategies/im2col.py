@@ -10,13 +10,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    even_tile,
-    has_no_zero,
-    output_rows,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 from convcli.engine.tiles import input_extent
 from convcli.values import Record, replace
 
@@ -140,7 +134,7 @@ class Im2col(Strategy):
         rows = len(accumulators)
         # A product of many rows needs them to follow each other in the result.
         apart = rows > places[0] and self.columns < self.problem.result_shape[1]
-        part = output_rows(first, accumulators, direct)
+        part = OutputRows.directly(first, accumulators, direct)
         return replace(part, direct=None) if apart else part
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:

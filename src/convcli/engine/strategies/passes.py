@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,65 +195,73 @@ class Passes(Strategy):
         return self if self._shared or not self.local else Passes(self.problem, shared=True)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Turn each operation into a ufunc and its views."""
+        """Turn each operation into a call of NumPy on views."""
+        calls, others = self._calls(tile, scratch)
+        *passes, (last, left, right, around) = calls
+        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
+        left_rows, right_rows, values = (
+            strided(side, 0, shape, (pitch, 1)) if isinstance(side, np.ndarray) else side
+            for side in (left, right, around)
+        )
+        # As few steps of Python as possible: another thread waits for each of them.
+        before = [functools.partial(function, *operands) for function, *operands in passes]
+        whole = functools.partial(last, left, right, around)
+        cropped = functools.partial(last, left_rows, right_rows)
+
+        def compute() -> None:
+            for call in before:
+                call()
+            whole()
+
+        def direct(target: Values) -> None:
+            for call in before:
+                call()
+            cropped(target)
+
+        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
+        sums = Accumulators(values, around, spare)
+        return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
+
+    def _calls(self, tile: Values, scratch: Scratch) -> "tuple[list[_Call], list[Values]]":
+        """Return the calls, and the buffers that do not hold the last value."""
         operations, types = self._program.operations, self._program.types
         places = buffers_for(operations, types)
+        down, across = self.problem.window.dilation
+        steps = (down * tile.shape[1], across * self.channels)
         buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: the rest was left there by another value.
-        values = {0: buffers[0]}
-        calls = []
+        values, calls = {0: buffers[0]}, []
         for operation, place in zip(operations, places, strict=True):
-            left, right = self._operands(operation, values, tile.shape[1])
+            left, right = _operands(operation, values, steps)
             if place not in buffers:
                 dtype = types[operation.target]
                 buffers[place] = scratch.take(f"passes.{place}", (tile.size,), dtype)
             target = buffers[place][: left.size]
             calls.append((operation.function, left, right, target))
             values[operation.target] = target
-        *calls, (last, left, right, around) = calls
-        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
-        crops = [
-            strided(side, 0, shape, (pitch, 1)) if isinstance(side, np.ndarray) else side
-            for side in (left, right, around)
-        ]
-
-        # As few steps of Python as possible: another thread waits for each of them.
-        passes = [functools.partial(function, *operands) for function, *operands in calls]
-        every = [*passes, functools.partial(last, left, right, around)]
-        final = functools.partial(last, *crops[:2])
-
-        def compute() -> None:
-            for run in every:
-                run()
-
-        def direct(target: Values) -> None:
-            for run in passes:
-                run()
-            final(target)
-
-        mixed = around.dtype != self.working
         others = [buffer for place, buffer in buffers.items() if place != places[-1]]
-        spares = (buffer[: around.size] for buffer in others if buffer.dtype == around.dtype)
-        spare = next(spares, None)
-        into = None if mixed else direct
-        return [OutputRows(0, Accumulators(crops[2], around, spare), compute, into)]
+        return calls, others
 
-    def _operands(
-        self, operation: Operation, values: dict[int, Values], pitch: int
-    ) -> tuple[Values, Any]:
-        """Return views of equal length, or a view and a number."""
-        down, across = self.problem.window.dilation
 
-        def view(read: Read) -> Values:
-            offset = read.dy * down * pitch + read.dx * across * self.channels
-            return values[read.value][offset:]
+_Call: TypeAlias = tuple[Callable[..., Any], Values, Any, Values]
+"""A function, its operands, and the target."""
 
-        left = view(operation.left)
-        if not isinstance(operation.right, Read):
-            return left, left.dtype.type(operation.right)
-        right = view(operation.right)
-        size = min(left.size, right.size)
-        return left[:size], right[:size]
+
+def _operands(
+    operation: Operation, values: dict[int, Values], steps: tuple[int, int]
+) -> tuple[Values, Any]:
+    """Return views of equal length, or a view and a number.
+
+    `steps` are the distances of two neighbouring rows and of two neighbouring taps.
+    """
+    left, *others = (
+        values[read.value][read.dy * steps[0] + read.dx * steps[1] :]
+        for read in operation.reads
+    )
+    if not others:
+        return left, left.dtype.type(operation.right)
+    size = min(left.size, others[0].size)
+    return left[:size], others[0][:size]
 
 
 @functools.lru_cache(maxsize=256)

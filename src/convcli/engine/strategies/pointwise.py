@@ -8,13 +8,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    even_tile,
-    has_no_zero,
-    output_rows,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 
 _COLUMNS, _TILE_BYTES = 4096, 2**20
 """Columns of a tile, and its input and output, at the most."""
@@ -91,7 +85,7 @@ class Pointwise(Strategy):
             for pixels, panel, at in panels:
                 np.matmul(pixels, panel, out=results[..., at : at + panel.shape[1]])
 
-        return output_rows(first, total, direct)
+        return OutputRows.directly(first, total, direct)
 
     def _pixels(self, tile: Values, first: int, rows: int, channel: int, inputs: int) -> Values:
         """Return the input of some rows, shape (rows, products, pixels, I/groups)."""

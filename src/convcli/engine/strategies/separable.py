@@ -17,14 +17,7 @@ from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    even_tile,
-    round_whole,
-    transform_refusal,
-    transform_working,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _MOST_RANK = 3
 """A kernel of higher rank is as fast dense."""
@@ -61,12 +54,12 @@ class Separable(Strategy):
             return "a stride or dilation above 1"
         if not 1 <= kernel.rank <= _MOST_RANK:
             return f"rank {kernel.rank}"
-        return transform_refusal(problem)
+        return cls.rounding_refusal(problem)
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate two banded products for each rank, zeros included, and the transfer."""
-        working = transform_working(problem)
+        working = cls.working_for(problem)
         kh, kw = problem.kernel.size
         gap = 1 if _is_planar(problem) else problem.shape[2]
         depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
@@ -124,7 +117,7 @@ class Separable(Strategy):
                     np.matmul(left, right, out=out)
                 if number:
                     np.add(total[:size], result[:size], out=total[:size])
-            round_whole(self.problem, crop)
+            self.round_whole(crop)
 
         return OutputRows(first, Accumulators(crop, total[:size]), compute)
 

@@ -8,15 +8,7 @@ from convcli.choices import Method
 from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import (
-    OutputRows,
-    Strategy,
-    even_tile,
-    output_rows,
-    round_whole,
-    transform_refusal,
-    transform_working,
-)
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 # F(4, 3): Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
 # section 4.3: the points 0, ±1, ±2 and infinity.
@@ -82,12 +74,12 @@ class RowWinograd(Strategy):
             return f"fewer than {_FEWEST} channels"
         if kernel.channels * kernel.filters > UNPACKED // _LEAST_COLUMNS:
             return "too many channels for products that are not packed"
-        return transform_refusal(problem)
+        return cls.rounding_refusal(problem)
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate the products of the planes, and the transforms there and back."""
-        working = transform_working(problem)
+        working = cls.working_for(problem)
         height, width, outputs = problem.result_shape
         share = problem.shape[2] / outputs
         inner = _PLANES * _TAPS * problem.shape[2] / _TOGETHER
@@ -135,10 +127,10 @@ class RowWinograd(Strategy):
             for windows, out in phases:
                 np.matmul(windows, self._filters, out=out)
             np.matmul(self._output, products, out=target)
-            round_whole(self.problem, target)
+            self.round_whole(target)
 
         return [
-            output_rows(
+            OutputRows.directly(
                 first,
                 total,
                 functools.partial(direct, tile[first : first + _PLANES, : wide * inputs]),
