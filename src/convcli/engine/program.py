@@ -43,6 +43,15 @@ class Operation(Record):
     right: Read | float
     target: int
 
+    def __init__(
+        self, function: Callable[..., Any], left: Read, right: Read | float, target: int
+    ) -> None:
+        # Written out, as that of Read.
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "left", left)
+        object.__setattr__(self, "right", right)
+        object.__setattr__(self, "target", target)
+
     @property
     def reads(self) -> tuple[Read, ...]:
         """The values that the pass reads."""
@@ -326,8 +335,6 @@ def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
 
     Examples
     --------
-    >>> from convcli.engine.program import program_for
-    >>> from convcli.kernels.kernel import Kernel
     >>> [cancels(program_for(Kernel([[1] * n]), np.ones((1, n))), (1, n)) for n in (15, 16)]
     [True, False]
     """

@@ -25,11 +25,22 @@ _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
 
-class TypedProgram(Record):
+class TypedProgram(Record, cached=True):
     """A program with its casts, and the dtypes of the tile and of each operation's value."""
 
     operations: tuple[Operation, ...]
     types: tuple[np.dtype[Any], ...]
+
+    @functools.cached_property
+    def buffers(self) -> list[int]:
+        """The buffer of each operation's value."""
+        return buffers_for(self.operations, self.types)
+
+    @functools.cached_property
+    def value_bytes(self) -> int:
+        """The bytes of all buffers for one value of a tile."""
+        dtypes = dict(zip((0, *self.buffers), self.types, strict=True))
+        return sum(dtype.itemsize for dtype in dtypes.values())
 
 
 def in_integers(
@@ -42,8 +53,6 @@ def in_integers(
 
     Examples
     --------
-    >>> from convcli.kernels.kernel import Kernel
-    >>> from convcli.engine.program import program_for
     >>> box = Kernel([[1] * 31] * 31)
     >>> typed = in_integers(program_for(box, box.weights), (31, 31), (0, 255))
     >>> [dtype.name for dtype in typed.types].count("uint16")
@@ -225,7 +234,7 @@ class Passes(Strategy):
     def _calls(self, tile: Values, scratch: Scratch) -> "tuple[list[_Call], list[Values]]":
         """Return the calls, and the buffers that do not hold the last value."""
         operations, types = self._program.operations, self._program.types
-        places = buffers_for(operations, types)
+        places = self._program.buffers
         down, across = self.problem.window.dilation
         steps = (down * tile.shape[1], across * self.channels)
         buffers = {0: tile.reshape(-1)}
@@ -270,7 +279,7 @@ def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
     height, width, channels = problem.result_shape
     halo = problem.window.rows.extent - 1
     typed = _typed(problem)
-    fitting = _CACHED_BYTES // _value_bytes(typed)
+    fitting = _CACHED_BYTES // typed.value_bytes
     if shared:
         fitting = _SHARED_BYTES // typed.types[0].itemsize
     values = max(fitting, _LEAST_VALUES)
@@ -291,16 +300,6 @@ def _typed(problem: Problem) -> TypedProgram:
         problem.natural_working,
         whole=problem.dtype.kind != "f",
     )
-
-
-@functools.lru_cache(maxsize=256)
-def _value_bytes(typed: TypedProgram) -> int:
-    """Return the bytes of all buffers for one value of a tile."""
-    operations, types = typed.operations, typed.types
-    dtypes = {0: types[0]}
-    for operation, place in zip(operations, buffers_for(operations, types), strict=True):
-        dtypes[place] = types[operation.target]
-    return sum(dtype.itemsize for dtype in dtypes.values())
 
 
 @functools.lru_cache(maxsize=256)
