@@ -1,4 +1,4 @@
-"""Measure the constants of the planner's cost model, as engine/rates.py has them.
+"""Measure the constants of the planner's cost model, as engine/costs.py has them.
 
     python benchmarks/calibrate.py
 
@@ -161,7 +161,7 @@ def run() -> float:
 
 
 def main() -> None:
-    """Measure all, and print the table."""
+    """Measure all, and print the constants."""
     names: list[tuple[str, Callable[[str], float], tuple[str, ...]]] = [
         ("flat_pass", flat_pass, _ALL),
         ("line_pass", line_pass, _FLOATS),
@@ -176,11 +176,11 @@ def main() -> None:
         ("copy", copy, _FLOATS),
         ("transform", transform, _FLOATS),
     ]
-    lines = ["RATES = Rates("]
+    lines = []
     for name, measure, dtypes in names:
         values = ", ".join(f"{dtype}={measure(dtype):.2g}" for dtype in dtypes)
-        lines.append(f"    {name}=_rate({values}),")
-    lines += [f"    call={call():.3g},", f"    run={run():.2g},", ")", ""]
+        lines.append(f"{name.upper()} = _rate({values})")
+    lines += [f"CALL = {call():.3g}", f"RUN = {run():.2g}", ""]
     sys.stdout.write("\n".join(lines))
 
 

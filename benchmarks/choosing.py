@@ -1,10 +1,10 @@
-"""Measure how long the planner takes to choose and prepare what it sees the first time.
+"""Measure how long the planner takes to plan a problem for the first time.
 
     python benchmarks/choosing.py [--rounds 9]
 
-On 12 megapixels of 8 bits. Each round takes kernels that are new to it: half of the last,
-or random. Factors, transforms of large kernels and the like are part of it; to choose again
-for an equal problem is a look-up.
+The pictures have 12 megapixels of 8 bits. Each round takes new kernels: half of the last ones,
+or random ones. The time includes factors, transforms of large kernels and the like; to plan
+an equal problem again is a look-up.
 """
 
 import argparse
@@ -54,9 +54,9 @@ def _scaled(kernel: Kernel, number: int) -> Kernel:
 def _timed(kernel: Callable[[int], Kernel], rounds: int) -> tuple[str, str, str]:
     first, again = [], []
     for number in range(rounds + 1):
-        one = kernel(number)
-        slide = window(one.size, padding="same")
-        problem = problem_for((3000, 4000, 1), np.dtype(np.uint8), one, slide)
+        new = kernel(number)
+        slide = window(new.size, padding="same")
+        problem = problem_for((3000, 4000, 1), np.dtype(np.uint8), new, slide)
         start = time.perf_counter()
         chosen = plan(problem)
         middle = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What is compared: each case with its peers, on the same input, result type and border."""
+"""The cases of the comparison: each with its peers, on the same input, dtype and border."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class Case:
     ours : callable
         The work, by convcli.
     peers : mapping
-        The same work, by others.
+        The same work, by other libraries.
     tolerance : float
-        By how much results may differ: 1 for 8 bits that one side rounds otherwise.
+        The largest difference of two results: 1 for 8 bits that one side rounds otherwise.
     group : str
-        Which target of the README's table the case belongs to.
+        The group of the README's table that the case belongs to.
     """
 
     name: str
@@ -156,8 +156,8 @@ def dense_cases() -> Iterator[Case]:
 
 def _scipy(image: Values, weights: Values) -> Work:
     def work(threads: int) -> Values:  # noqa: ARG001 - it has one thread
-        found: Values = ndimage.correlate(image, weights.astype(image.dtype), mode="mirror")
-        return found
+        result: Values = ndimage.correlate(image, weights.astype(image.dtype), mode="mirror")
+        return result
 
     return work
 
@@ -169,8 +169,8 @@ def _torch_reflect(image: Values, weights: Values) -> Work:
     def work(threads: int) -> Values:
         torch.set_num_threads(threads)
         padded = torch.nn.functional.pad(source, (1, 1, 1, 1), mode="reflect")
-        made: Values = torch.nn.functional.conv2d(padded, bank)[0, 0].numpy()
-        return made
+        result: Values = torch.nn.functional.conv2d(padded, bank)[0, 0].numpy()
+        return result
 
     return work
 
@@ -206,9 +206,9 @@ def bank_cases() -> Iterator[Case]:
 
         peers = {
             f"torch conv2d {layout}": _torch_bank(
-                image, weights, (stride, padding, groups), kind
+                image, weights, (stride, padding, groups), memory_format
             )
-            for layout, kind in (
+            for layout, memory_format in (
                 ("NCHW", torch.contiguous_format),
                 ("NHWC", torch.channels_last),
             )
@@ -228,8 +228,8 @@ def _torch_bank(
     def work(threads: int) -> Values:
         torch.set_num_threads(threads)
         with torch.no_grad():
-            made = torch.nn.functional.conv2d(source, bank, None, stride, padding, 1, groups)
-        maps: Values = made[0].permute(1, 2, 0).numpy()
+            result = torch.nn.functional.conv2d(source, bank, None, stride, padding, 1, groups)
+        maps: Values = result[0].permute(1, 2, 0).numpy()
         return maps
 
     return work

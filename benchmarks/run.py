@@ -2,9 +2,9 @@
 
     python benchmarks/run.py [--only TEXT] [--rounds 7] [--json benchmarks/results.json]
 
-Each case is first checked (both sides agree), then timed in turn, A B A B …, on two threads
-with a pause in which those of the last one fall asleep; the table gives medians, and the
-median of the ratios round by round. Whole processes are timed by ``--processes``.
+Each case is first checked (both sides agree), then timed in turn, A B A B …; on two threads
+after a pause in which the threads of the last library fall asleep. The table gives medians, and
+the median of the ratios round by round. Whole processes are timed by ``--processes``.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _EDGE = 2
 
 
 def main() -> None:
-    """Run the cases that were asked for."""
+    """Run the chosen cases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--rounds", type=int, default=7)
@@ -68,9 +68,9 @@ def main() -> None:
 
 def measured(case: Case, rounds: int) -> list[dict[str, Any]]:
     """Check a case, then time it on each number of threads."""
-    found = case.ours(1)
+    ours = case.ours(1)
     for name, peer in case.peers.items():
-        check(f"{case.name}: {name}", found, peer(1), case.tolerance)
+        check(f"{case.name}: {name}", ours, peer(1), case.tolerance)
     return [_timed(case, threads, rounds) for threads in _THREADS]
 
 
@@ -115,10 +115,10 @@ def _timed(case: Case, threads: int, rounds: int) -> dict[str, Any]:
 
 
 def settle() -> None:
-    """Let the threads of whoever ran last fall asleep, without falling asleep oneself.
+    """Wait until the threads of the last library sleep, but keep this core awake.
 
-    Those of torch and OpenCV go on looking for work for some milliseconds, on a core that
-    the next one is to use; a core that sleeps takes time to wake.
+    Threads of torch and OpenCV look for work for some milliseconds more, on a core that the
+    next library needs; a core that sleeps takes time to wake.
     """
     until = time.perf_counter() + _SETTLING
     while time.perf_counter() < until:

@@ -1,4 +1,4 @@
-"""What lies beyond the edge of a picture: the border modes, and the filling of borders."""
+"""Borders: where pixels beyond the edge of a picture come from, and how they are filled."""
 
 import itertools
 from typing import Any, TypeAlias
@@ -12,10 +12,10 @@ from convcli.values import Record
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
-    """Return where each position of a padded axis takes its value from.
+    """Return the source of each position of a padded axis: the index of a pixel.
 
-    Where the padding is wider than the axis the pattern goes on, as `numpy.pad`
-    continues it: mirrors are mirrored again, wraps wrap again.
+    Padding that is wider than the axis repeats the pattern, as in `numpy.pad`: mirrors are
+    mirrored again, wraps wrap again.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def source_indices(border: Border, size: int, before: int, after: int) -> NDArra
     Returns
     -------
     ndarray of intp, shape (before + size + after,)
-        Indices into the axis; -1 where the constant of `Border.ZERO` stands.
+        Indices into the axis; -1 for the constant of `Border.ZERO`.
 
     Examples
     --------
@@ -55,21 +55,13 @@ def source_indices(border: Border, size: int, before: int, after: int) -> NDArra
 
 
 Stretch: TypeAlias = tuple[slice, slice | None]
-"""Rows of a tile, and those of the picture that they are copies of; None for the constant."""
+"""Rows of a tile, and the rows of the picture that they copy; None for the constant."""
 
 
 def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
-    """Cut the rows of a tile where their sources stop following each other.
+    """Cut the rows of a tile into stretches whose sources are neighbours, in order.
 
-    Parameters
-    ----------
-    sources : ndarray of intp, shape (rows,)
-        Where each row comes from, -1 for the constant: a slice of what `source_indices`
-        returns.
-
-    Returns
-    -------
-    list of (slice, slice or None)
+    `sources` is a part of what `source_indices` returns.
 
     Examples
     --------
@@ -81,27 +73,17 @@ def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
     found: list[Stretch] = []
     for start, stop in itertools.pairwise([*starts, len(sources)]):
         first = int(sources[start])
-        found.append(
-            (slice(start, stop), None if first < 0 else slice(first, first + stop - start))
-        )
+        rows = None if first < 0 else slice(first, first + stop - start)
+        found.append((slice(start, stop), rows))
     return found
 
 
 def fill_rows(
     tile: NDArray[Any], image: NDArray[Any], rows: list[Stretch], fill: float
 ) -> None:
-    """Copy picture rows into a tile, border rows included.
+    """Copy rows of an image (H, columns, C) into a tile (rows, columns, C), with border rows.
 
-    Parameters
-    ----------
-    tile : ndarray, shape (rows, columns, C)
-        What to fill; the values are cast to its dtype.
-    image : ndarray, shape (H, columns, C)
-        The picture.
-    rows : list of (slice, slice or None)
-        From `stretches`.
-    fill : float
-        The constant.
+    `rows` is from `stretches`; the values are cast to the dtype of the tile.
     """
     for target, source in rows:
         if source is None:
@@ -111,15 +93,15 @@ def fill_rows(
 
 
 class Sides(Record):
-    """The columns left and right of what `fill_rows` fills, bound to one tile.
+    """The border columns of one tile, left and right of the columns that `fill_rows` fills.
 
     Attributes
     ----------
     within : list of (ndarray, ndarray or float)
-        Columns, and what they are copies of: other columns of the tile, or the constant.
+        Border columns, and other columns of the tile or the constant that they copy.
     beyond : list of (ndarray, ndarray of intp)
-        Columns, and the picture's columns, which the tile does not hold, that they are
-        copies of.
+        Border columns, and the indices of columns of the image that they copy because the
+        tile does not hold these.
     """
 
     within: list[tuple[NDArray[Any], NDArray[Any] | float]]
@@ -129,38 +111,30 @@ class Sides(Record):
 def sides_of(
     padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
 ) -> Sides:
-    """Bind the columns beside those that come from a picture as they are.
+    """Return the border columns of a padded tile, shape (rows, columns, C).
 
-    Parameters
-    ----------
-    padded : ndarray, shape (rows, columns, C)
-        The tile.
-    sources : ndarray of intp, shape (columns,)
-        Where each column comes from, -1 for the constant.
-    inside : slice
-        The columns that `fill_rows` fills; empty where there are none.
-    fill : float
-        The constant.
+    `sources` are the sources of its columns, -1 for the constant; `inside` are the columns
+    that `fill_rows` fills.
     """
-    sides, there = Sides([], []), sources[inside]
+    sides, held = Sides([], []), sources[inside]
     for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
-        wanted, target = sources[side], padded[:, side]
-        if wanted.size == 0:
+        needed, target = sources[side], padded[:, side]
+        if needed.size == 0:
             continue
-        if wanted[0] < 0:
+        if needed[0] < 0:
             sides.within.append((target, fill))
-        elif there.size and there[0] <= wanted.min() and wanted.max() <= there[-1]:
-            columns = wanted - there[0] + inside.start
+        elif held.size and held[0] <= needed.min() and needed.max() <= held[-1]:
+            columns = needed - held[0] + inside.start
             sides.within.extend(_column_runs(padded, side.start, columns))
         else:
-            sides.beyond.append((target, wanted))
+            sides.beyond.append((target, needed))
     return Sides(_paired(sides.within), sides.beyond)
 
 
 def _paired(
     copies: list[tuple[NDArray[Any], NDArray[Any] | float]],
 ) -> list[tuple[NDArray[Any], NDArray[Any] | float]]:
-    """Make one copy of two that are alike: each takes 0.5 µs, however little it copies."""
+    """Join two copies into one if they can be: each takes 0.5 µs, however little it copies."""
     if len(copies) != 2:  # noqa: PLR2004 - left and right
         return copies
     (left, start), (right, end) = copies
@@ -173,7 +147,7 @@ def _paired(
 
 
 def _side_by_side(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any] | None:
-    """Return two views of a buffer as one of an axis more; None where they differ in shape."""
+    """Return two views of a buffer as one with one more axis, or None if they differ."""
     if (one.shape, one.strides) != (other.shape, other.strides):
         return None
     apart = other.ctypes.data - one.ctypes.data
@@ -183,9 +157,9 @@ def _side_by_side(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any] | None
 def _column_runs(
     padded: NDArray[Any], start: int, columns: NDArray[np.intp]
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Return pairs of views, target and source, a run that goes one way at a time.
+    """Return pairs of views, target and source, for each run of columns in one direction.
 
-    Slices take a third of the time that an index array does.
+    Slices take a third of the time of an index array.
     """
     steps = np.diff(columns)
     turns = (np.flatnonzero(steps[1:] != steps[:-1]) + 2).tolist()

@@ -1,22 +1,27 @@
-"""How many threads there may be, and threads that wait for work."""
+"""Threads: how many there may be, those that wait for work, and those of BLAS."""
 
 import functools
 import os
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use, which may be fewer than there are."""
+    """Return how many cores this process may use; the machine may have more."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def pool(threads: int) -> "ThreadPoolExecutor":
-    """Return so many threads; they stay, for to start one takes as long as a small bank.
+    """Return a pool of `threads` threads; later calls get the same pool.
+
+    To start a thread takes as long as a small filter bank.
 
     Examples
     --------
@@ -32,3 +37,89 @@ def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 -
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(threads)
+
+
+def single_threaded_blas() -> AbstractContextManager[None]:
+    """Keep matrix products in the calling thread; the last block that ends undoes it."""
+    return _BlasThreads(single=1)
+
+
+def many_threaded_blas() -> AbstractContextManager[None]:
+    """Let matrix products use all cores, unless another block keeps them to one thread.
+
+    It is for code that does little else than multiply: the command line starts with one
+    thread.
+    """
+    return _BlasThreads(many=1)
+
+
+BlasFunctions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
+"""OpenBLAS's functions that set and get the number of threads."""
+
+_BLAS_NAMES = [
+    (f"{prefix}set_num_threads{suffix}", f"{prefix}get_num_threads{suffix}")
+    for prefix in ("scipy_openblas_", "openblas_")
+    for suffix in ("64_", "")
+]
+
+
+@functools.cache
+def thread_functions() -> BlasFunctions | None:
+    """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
+
+    NumPy has no public function that sets the threads of its BLAS while a program runs. Its
+    wheels carry OpenBLAS beside an extension module; to look a name up in that module also
+    searches the libraries that it depends on, so no path has to be guessed.
+    """
+    import ctypes
+    import importlib
+
+    try:
+        module = importlib.import_module("numpy._core._multiarray_umath")
+        library = ctypes.CDLL(module.__file__)
+    except (ImportError, OSError, AttributeError):
+        return None
+    for setter_name, getter_name in _BLAS_NAMES:
+        if hasattr(library, setter_name) and hasattr(library, getter_name):
+            setter, getter = library[setter_name], library[getter_name]
+            setter.argtypes, setter.restype = [ctypes.c_int], None
+            getter.argtypes, getter.restype = [], ctypes.c_int
+            return setter, getter
+    return None
+
+
+class _OpenBlocks:
+    """Counts the blocks that want one thread or all cores; keeps the number before them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.single = self.many = 0
+        self.before = 1
+
+    def change(self, functions: BlasFunctions, single: int, many: int) -> None:
+        """Count blocks that begin (1) or end (-1), and set the number of threads."""
+        set_threads, get_threads = functions
+        with self.lock:
+            if not self.single and not self.many:
+                self.before = get_threads()
+            self.single += single
+            self.many += many
+            set_threads(1 if self.single else available_cores() if self.many else self.before)
+
+
+_OPEN_BLOCKS = _OpenBlocks()
+
+
+class _BlasThreads:
+    """A block with other threads of OpenBLAS; other libraries (Accelerate, MKL) keep theirs."""
+
+    def __init__(self, *, single: int = 0, many: int = 0) -> None:
+        self._single, self._many = single, many
+
+    def __enter__(self) -> None:
+        if (functions := thread_functions()) is not None:
+            _OPEN_BLOCKS.change(functions, self._single, self._many)
+
+    def __exit__(self, *_: object) -> None:
+        if (functions := thread_functions()) is not None:
+            _OPEN_BLOCKS.change(functions, -self._single, -self._many)

@@ -23,10 +23,13 @@ class _Definition(type):
     """Makes the annotated names of a class its fields and its slots."""
 
     _fields: tuple[str, ...]
+    _field_set: frozenset[str]
     _field_defaults: dict[str, Any]
     _by_name: bool
     _last_defaults: tuple[Any, ...]
     _setters: tuple[Any, ...]
+    _count: int
+    _is_checked: bool
     _values_of: Any
 
     def __new__(
@@ -46,6 +49,7 @@ class _Definition(type):
         made = super().__new__(cls, name, bases, {**body, "__slots__": slots})
         above = next((base for base in bases if isinstance(base, cls)), None)
         made._fields = (*above._fields, *own) if above else own
+        made._field_set = frozenset(made._fields)
         made._field_defaults = {**above._field_defaults, **defaults} if above else defaults
         required = [
             i for i, field in enumerate(made._fields) if field not in made._field_defaults
@@ -54,6 +58,8 @@ class _Definition(type):
         made._last_defaults = tuple(made._field_defaults[field] for field in last)
         made._by_name = kw_only or getattr(above, "_by_name", False)
         made._setters = tuple(getattr(made, field).__set__ for field in made._fields)
+        made._count = -1 if made._by_name else len(made._fields)
+        made._is_checked = above is not None and ("__post_init__" in body or above._is_checked)
         made._values_of = attrgetter("__class__", *made._fields)
         return made
 
@@ -85,21 +91,27 @@ class _Definition(type):
         ]
         return Signature(parameters)
 
-    def bound(cls, values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-        """Return the value of each field from what a record is made of.
+    def completed(cls, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the values of all fields: those given by position, by name, and defaults.
 
         Raises
         ------
         TypeError
             If a field is missing, unknown, or given twice.
         """
-        placed = dict(zip(cls._fields, values, strict=False))
-        given = {**cls._field_defaults, **placed, **named}
-        wrong = len(placed) < len(values) or (values and cls._by_name) or placed.keys() & named
-        if wrong or given.keys() != set(cls._fields):
+        missing = len(cls._fields) - len(values)
+        if not named and 0 < missing <= len(cls._last_defaults) and not cls._by_name:
+            return values + cls._last_defaults[-missing:]
+        given = {**cls._field_defaults, **named}
+        wrong: object = False
+        if values:
+            placed = dict(zip(cls._fields, values, strict=False))
+            wrong = len(placed) < len(values) or cls._by_name or placed.keys() & named.keys()
+            given |= placed
+        if wrong or given.keys() != cls._field_set:
             got = ", ".join([*map(repr, values), *(f"{name}=…" for name in named)])
             raise TypeError(f"{cls.__name__}: expected {cls.__signature__}, got ({got})")
-        return given
+        return tuple([given[field] for field in cls._fields])
 
 
 def _annotations(kind: type) -> dict[str, Any]:
@@ -129,15 +141,12 @@ class Record(metaclass=_Definition):
 
     def __init__(self, *values: Any, **named: Any) -> None:
         kind = type(self)
-        missing = len(kind._setters) - len(values)
-        if named or kind._by_name or not 0 <= missing <= len(kind._last_defaults):
-            given = kind.bound(values, named)
-            values = tuple(map(given.__getitem__, kind._fields))
-        elif missing:
-            values += kind._last_defaults[-missing:]
+        if named or len(values) != kind._count:
+            values = kind.completed(values, named)
         for put, value in zip(kind._setters, values, strict=True):
             put(self, value)
-        self.__post_init__()
+        if kind._is_checked:
+            self.__post_init__()
 
     def __post_init__(self) -> None:
         """There is nothing to check."""
@@ -169,7 +178,11 @@ def asdict(record: Record) -> dict[str, Any]:
 
 def replace(record: _Kind, **changes: Any) -> _Kind:
     """Return a record with other values in some fields."""
-    return type(record)(**{**asdict(record), **changes})
+    kind = type(record)
+    fields = {**asdict(record), **changes}
+    if kind.__init__ is not Record.__init__ or len(fields) != kind._count:
+        return kind(**fields)
+    return kind(*fields.values())
 
 
 def _values(record: Record) -> tuple[Any, ...]:

@@ -214,7 +214,7 @@ def test_each_message_ends_with_what_to_do(settings: dict[str, Any]) -> None:
     assert remedy.split()[0] in {"use", "give", "round", "cut", "leave", "replace"}
 
 
-@pytest.mark.parametrize("weights", [[1, 2, 1], [[1j]], [["a"]], np.ones((0, 3)), "abc"])
+@pytest.mark.parametrize("weights", [[1, 2, 1], [[1j]], [["a"]], np.ones((0, 3))])
 def test_weights_of_a_wrong_form_come_with_the_remedy(weights: Any) -> None:
     text = message(KernelError, np.ones((4, 4)), weights)
     assert text.rpartition(": ")[2].split()[0] in {"write", "take", "add"}

@@ -13,7 +13,7 @@ from convcli.engine.planner import Plan
 from convcli.engine.problem import problem_for
 from convcli.engine.strategies import STRATEGIES
 from convcli.engine.strategies.base import Strategy
-from convcli.engine.worker import run
+from convcli.engine.worker import run_plan
 from convcli.kernels.kernel import Kernel
 
 Floats = NDArray[np.float64]
@@ -76,7 +76,7 @@ def planned(
 
 def executed(plan: Plan, image: NDArray[Any], jobs: int = 1) -> NDArray[Any]:
     out = np.empty(plan.problem.result_shape, plan.problem.result)
-    run(plan, image, plan.store(out), jobs)
+    run_plan(plan, image, plan.store(out), jobs)
     return out
 
 

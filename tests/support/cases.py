@@ -16,7 +16,7 @@ from convcli.engine.planner import Plan, plan
 from convcli.engine.problem import problem_for
 from convcli.engine.strategies import STRATEGIES
 from convcli.engine.strategies.base import Strategy
-from convcli.engine.worker import run
+from convcli.engine.worker import run_plan
 from convcli.values import replace
 from support import oracle
 
@@ -102,7 +102,7 @@ class Case:
     def executed(self, chosen: Plan, jobs: int | None = None) -> NDArray[Any]:
         """Return the raw result of a plan, shape (H', W', O)."""
         out = np.empty(chosen.problem.result_shape, chosen.problem.result)
-        run(chosen, self.image.reshape(chosen.problem.shape), chosen.store(out), jobs)
+        run_plan(chosen, self.image.reshape(chosen.problem.shape), chosen.store(out), jobs)
         return out
 
     def slack(self, way: str) -> float:

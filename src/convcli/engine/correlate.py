@@ -1,6 +1,7 @@
 """The front door of the engine: arrays in, an array out. No arithmetic here."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
@@ -11,8 +12,8 @@ from convcli.choices import Border, Method
 from convcli.engine.buffers import recycled_array
 from convcli.engine.planner import Plan, method_named, plan
 from convcli.engine.problem import problem_for
-from convcli.engine.worker import run
-from convcli.errors import GeometryError, ImageError
+from convcli.engine.worker import run_plan
+from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry.window import IntOrPair, Padding, window
 from convcli.kernels.kernel import Kernel
 
@@ -20,11 +21,8 @@ _PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
 """Settings of which two that are equal, and of one type, are the same."""
 
 
-_MOST_COMPARED = 2**20
-"""Bytes of weights that are compared with those that came before."""
-
-_HASHED = 64
-"""Bytes of them that are hashed, about."""
+_MOST_REMEMBERED = 2**20
+"""Bytes of weights up to which their kernel is kept for the next call."""
 
 
 class Settings(TypedDict, total=False):
@@ -44,7 +42,7 @@ class Settings(TypedDict, total=False):
 
 def correlate(
     image: ArrayLike,
-    weights: ArrayLike,
+    weights: ArrayLike | Kernel,
     *,
     bias: float | Sequence[float] | None = None,
     stride: IntOrPair = 1,
@@ -62,12 +60,15 @@ def correlate(
     Parameters
     ----------
     image : array_like, shape (H, W) or (H, W, C)
-        Booleans, integers, or float16, 32 or 64; any strides. Never modified.
-    weights : array_like, shape (kh, kw) or (O, I/groups, kh, kw)
+        Booleans, integers, or float16, 32 or 64; any strides; also an object with
+        ``__array__``. Never modified.
+    weights : array_like, shape (kh, kw) or (O, I/groups, kh, kw); Kernel; or str
         A 2-D kernel, applied to each channel on its own; or a filter bank, which takes
-        all channels at once.
+        all channels at once. A `Kernel` brings its bias; a text names a kernel as
+        `kernel_from` reads it, ``"gaussian:2"``.
     bias : float or sequence of float, optional
-        Added to the result: one number, or one per output channel.
+        Added to the result, beside a bias that the kernel has of its own: one number, or
+        one per output channel.
     stride, dilation : int or (int, int)
         In pixels, for both axes or (rows, columns).
     padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
@@ -84,11 +85,11 @@ def correlate(
     dtype : dtype, optional
         Of the result. Integers are rounded half to even and saturate; NaN becomes 0.
     method : {"auto", "direct", "separable", "gemm", "fft"}
-        The kind of strategy: by passes over the picture, by two one-dimensional ones, by
-        matrix products, by Fourier transforms; or the planner's choice.
+        The method of the strategy: by passes over the picture, by two one-dimensional
+        ones, by matrix products, by Fourier transforms; or the planner's choice.
     jobs : int, optional
-        Threads; the cores that the process may use where none is given. The result is
-        the same to the last bit whatever the number.
+        Threads; by default one for each core that the process may use. The result is the
+        same to the last bit whatever the number.
 
     Returns
     -------
@@ -101,71 +102,70 @@ def correlate(
     ------
     ConvcliError
         `ImageError` for an image that holds no real numbers, `KernelError` for weights
-        or a bias that cannot be used, `GeometryError` for settings that do not fit.
+        or a bias that cannot be used, `SpecError` for a name that no kernel has,
+        `GeometryError` for settings that do not fit.
 
     Examples
     --------
     >>> correlate([[1, 2, 4]], [[-1, 0, 1]], padding="same")
     array([[ 2.,  3., -2.]])
+    >>> correlate([[1, 2, 4]], Kernel([[-1, 0, 1]], bias=10), padding="same")
+    array([[12., 13.,  8.]])
+    >>> correlate([[9, 9, 9]], "box:3", border="replicate", padding=1)
+    array([[9., 9., 9.]])
     """
-    pixels = _channels_last(image)
+    given = _array(image)
+    pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
     kernel = _kernel(weights, bias)
     settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
-    # What a dictionary takes for the same, 1 and True in a pair, is not the same stride.
-    plain = all(isinstance(setting, _PLAIN) for setting in settings)
+    # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
+    plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
     look_up = _planned if plain else _planned.__wrapped__
     chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
-    run(chosen, pixels, chosen.store(result), jobs)
-    return result[..., 0] if np.ndim(image) == 2 and not kernel.is_bank else result  # noqa: PLR2004
+    run_plan(chosen, pixels, chosen.store(result), jobs)
+    return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
 
 
-def _kernel(weights: ArrayLike, bias: float | Sequence[float] | None) -> Kernel:
-    """Return the kernel of some weights: the same where they were given before.
+def _kernel(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
+    """Return the kernel of some weights or of a name, with a bias added to its own."""
+    if isinstance(weights, str):
+        from convcli.kernels.spec import kernel_from
 
-    To compare a bank of 256×64 with those takes 5 µs, to check and hash it anew 65; its
-    use on 56×56 pixels takes 800.
-    """
-    # What is derived from an array may mean more than its bytes.
-    if bias is None and isinstance(weights, np.ndarray) and type(weights) is np.ndarray:
-        kind, size = weights.dtype, weights.nbytes
-        if kind.kind in "iuf" and size <= _MOST_COMPARED:
-            return _known_kernel(weights.shape, kind, _Weights(weights.data))
+        weights = kernel_from(weights)
+    if isinstance(weights, Kernel):
+        return weights if bias is None else _plus_bias(weights, bias)
+    # A subclass of ndarray may mean more than its bytes.
+    if bias is None and type(weights) is np.ndarray:
+        remembered = weights.dtype.kind in "iuf" and weights.nbytes <= _MOST_REMEMBERED
+        if remembered:
+            return _remembered_kernel(weights.shape, weights.dtype, weights.tobytes())
     return Kernel(weights, bias)
 
 
-class _Weights(bytes):
-    """Weights as they are in memory, that are compared in full but hashed by a sample.
-
-    To hash 64 KB takes 19 µs, to compare them 1.
-    """
-
-    __slots__ = ()
-
-    def __hash__(self) -> int:
-        return hash(self[:: len(self) // _HASHED + 1])
+def _plus_bias(kernel: Kernel, bias: float | Sequence[float]) -> Kernel:
+    """Add a bias to the one that a kernel has: one number or one per output channel each."""
+    own, more = kernel.bias or (0.0,), Kernel(kernel.weights, bias).bias or (0.0,)
+    if 1 not in (len(own), len(more)) and len(own) != len(more):
+        raise KernelError(
+            f"bias: expected one number or {len(own)}, as many as the kernel has of its own; "
+            f"got {len(more)}: give one or {len(own)}"
+        )
+    return kernel.with_bias(np.add(own, more).tolist())
 
 
 @functools.lru_cache(maxsize=16)
-def _known_kernel(shape: tuple[int, ...], dtype: np.dtype[Any], data: _Weights) -> Kernel:
+def _remembered_kernel(shape: tuple[int, ...], dtype: np.dtype[Any], data: bytes) -> Kernel:
+    """Make a kernel once: to look up a bank of 256×64 takes 25 µs, to check it again 65."""
     return Kernel(np.frombuffer(data, dtype).reshape(shape))
 
 
 @functools.lru_cache(maxsize=64, typed=True)
-def _planned(  # noqa: PLR0917 - a key
-    shape: tuple[int, ...],
-    image_dtype: np.dtype[Any],
-    kernel: Kernel,
-    stride: IntOrPair,
-    padding: Padding,
-    dilation: IntOrPair,
-    groups: int,
-    border: str | Border,
-    fill: float,
-    dtype: DTypeLike | None,
-    method: str | Method,
+def _planned(
+    shape: tuple[int, ...], image_dtype: np.dtype[Any], kernel: Kernel, *settings: Any
 ) -> Plan:
-    """Check what is asked for, and plan it: once where the same is asked for again."""
+    """Check the settings and plan the problem: once for equal calls."""
+    stride, padding, dilation, groups, border, fill, dtype, method = settings
     problem = problem_for(
         shape,
         image_dtype,
@@ -180,43 +180,29 @@ def _planned(  # noqa: PLR0917 - a key
 
 
 def convolve(
-    image: ArrayLike, weights: ArrayLike, **settings: Unpack[Settings]
+    image: ArrayLike, weights: ArrayLike | Kernel, **settings: Unpack[Settings]
 ) -> NDArray[Any]:
     """Convolve as mathematicians do: `correlate` with the kernel flipped on both axes.
 
-    Parameters
-    ----------
-    image, weights, **settings
-        As in `correlate`.
-
-    Returns
-    -------
-    ndarray
-        As from `correlate`.
-
-    Raises
-    ------
-    ConvcliError
-        As `correlate`.
+    Arguments, result and errors are those of `correlate`.
 
     Examples
     --------
     >>> convolve([[0, 1, 0]], [[1, 2, 3]], padding="same")
     array([[1., 2., 3.]])
     """
-    return correlate(image, Kernel(weights).flipped().weights, **settings)
+    return correlate(image, _kernel(weights, None).flipped(), **settings)
 
 
-def _channels_last(image: ArrayLike) -> NDArray[Any]:
+def _array(image: ArrayLike) -> NDArray[Any]:
+    """Return the pixels of an image, shape (H, W) or (H, W, C)."""
     try:
         pixels = np.asarray(image)
     except ValueError:
         raise ImageError(
             "image: expected rows of equal length, got ragged lists: fill them up"
         ) from None
-    if pixels.ndim == 2:  # noqa: PLR2004 - (H, W)
-        return pixels[..., np.newaxis]
-    if pixels.ndim == 3:  # noqa: PLR2004 - (H, W, C)
+    if pixels.ndim in (2, 3):
         return pixels
     raise GeometryError(
         f"image: expected (H, W) or (H, W, C), got {pixels.ndim} dimensions of shape "

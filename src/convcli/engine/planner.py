@@ -1,4 +1,4 @@
-"""From a problem to how it is computed: decided once, from the problem alone."""
+"""The planner: chooses how a problem is computed, from the problem alone."""
 
 import functools
 import math
@@ -18,26 +18,16 @@ from convcli.errors import ConvcliError
 from convcli.geometry.window import Axis
 from convcli.values import Record, replace
 
-_HAIR = 0.1
+_MARGIN = 0.1
+"""Raw values this far beyond their limits still round to a limit. Weights that should sum to 1
+sum to a little more or less."""
 
 _WORTH_A_THREAD = 1e6
 """Nanoseconds of estimated work below which a second thread wakes too late to help."""
 
 
 class Candidate(Record):
-    """A strategy that was considered.
-
-    Attributes
-    ----------
-    name : str
-        The strategy.
-    method : Method
-        Its kind.
-    nanoseconds : float or None
-        Estimated time an output value, on one thread; None where it cannot serve.
-    refusal : str
-        Why it cannot serve; empty where it can.
-    """
+    """A strategy that was considered: the time of an output value, or why it cannot serve."""
 
     name: str
     method: Method
@@ -46,16 +36,16 @@ class Candidate(Record):
 
 
 class Plan(Record, cached=True):
-    """How a problem is computed. Executing it takes no further decision.
+    """How a problem is computed. To run a plan takes no further decision.
 
     Attributes
     ----------
     problem : Problem
-        What is computed.
+        The problem.
     strategy : Strategy
-        How.
+        The chosen strategy.
     considered : tuple of Candidate
-        All strategies of the asked-for method, in the order of the registry.
+        All strategies of the method that was asked for.
     why : str
         The reason of the choice.
     cost : float
@@ -68,7 +58,7 @@ class Plan(Record, cached=True):
     why: str
     cost: float
 
-    # Of a problem there is one plan, and it is the key of much.
+    # A problem has one plan; caches use it as their key.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -78,11 +68,11 @@ class Plan(Record, cached=True):
         return self.strategy.working
 
     def on(self, jobs: int) -> "Plan":
-        """Return the plan as so many threads execute it: the same result, in other tiles."""
+        """Return the plan for a number of threads: the same result, in other tiles."""
         return self._threaded if self.threads(jobs) > 1 else self
 
     def threads(self, jobs: int) -> int:
-        """Return how many of so many threads there is work for."""
+        """Return how many of `jobs` threads there is enough work for."""
         work = math.prod(self.problem.result_shape) * self.cost
         return 1 if work < _WORTH_A_THREAD else min(jobs, self.tile_count)
 
@@ -93,38 +83,41 @@ class Plan(Record, cached=True):
 
     @functools.cached_property
     def tiles(self) -> list[Tile]:
-        """The tiles, which no number of threads changes."""
-        strategy = self.strategy
-        return tiles_of(self.problem, strategy.rows, strategy.columns, planar=strategy.planar)
+        """The tiles of the whole result."""
+        return self.tiles_in(None)
 
     @property
     def tile_count(self) -> int:
         """How many tiles there are."""
         rows, columns, channels = self.problem.result_shape
-        one = self.strategy
-        return (
-            -(-rows // one.rows) * -(-columns // one.columns) * (channels if one.planar else 1)
+        strategy = self.strategy
+        tiles = -(-rows // strategy.rows) * -(-columns // strategy.columns)
+        return tiles * channels if strategy.planar else tiles
+
+    def tiles_in(self, block: Block | None) -> list[Tile]:
+        """Return the tiles that hold the outputs of a block, or all tiles."""
+        strategy = self.strategy
+        return tiles_of(
+            self.problem,
+            strategy.rows,
+            strategy.columns,
+            planar=strategy.planar,
+            block=block,
         )
 
-    def tiles_in(self, block: Block) -> list[Tile]:
-        """Return the tiles that the outputs of a block lie in."""
-        one = self.strategy
-        return tiles_of(self.problem, one.rows, one.columns, planar=one.planar, block=block)
-
     def block_of(self, rows: slice, columns: slice) -> Block:
-        """Return some outputs as a block, with what of the image they are computed from.
+        """Return some outputs as a block, with the rows and columns of the image that it needs.
 
         Examples
         --------
-        >>> from convcli.kernels.kernel import Kernel
-        >>> from convcli.geometry.window import window
         >>> from convcli.engine.problem import problem_for
-        >>> kernel = Kernel([[1], [1], [1]])
-        >>> slide = window(kernel.size, padding="same")
-        >>> tall = plan(problem_for((100_000, 8, 1), np.dtype(np.uint8), kernel, slide))
-        >>> block = tall.block_of(slice(0, 5), slice(0, 8))
-        >>> int(block.held_rows[0]), len(block.held_rows) < 100_000
-        (0, True)
+        >>> from convcli.geometry.window import window
+        >>> from convcli.kernels.kernel import Kernel
+        >>> problem = problem_for(
+        ...     (100_000, 8, 1), np.dtype(np.uint8), Kernel([[1], [1], [1]]), window((3, 1))
+        ... )
+        >>> len(plan(problem).block_of(slice(0, 5), slice(0, 8)).held_rows) < 100_000
+        True
         """
         down, across = self.problem.window.axes
         height, width, _ = self.problem.result_shape
@@ -139,31 +132,31 @@ class Plan(Record, cached=True):
     def store(
         self, out: NDArray[Any], pixels: ValueRange | None = None, *, collect_stats: bool = True
     ) -> Store:
-        """Return the store that finishes this plan's accumulators into `out`."""
+        """Return the store that turns accumulators of this plan into results in `out`."""
         return Store(out, _rule(self, out.dtype, pixels, collect_stats=collect_stats))
 
     @functools.cached_property
     def recomputes_nonfinite(self) -> bool:
-        """Whether tiles with a NaN or an infinity are computed tap by tap instead."""
+        """Whether tiles with a NaN or an infinity are computed by the fallback strategy."""
         return self.problem.dtype.kind == "f" and not self.strategy.local
 
     @property
     def scratch_bytes(self) -> int:
-        """Memory that one thread works in."""
+        """Memory of the buffers of one thread."""
         scratch = Scratch()
         tile = scratch.take("tile", self.strategy.tile_shape, self.working)
         self.strategy.bind(tile, scratch)
         return scratch.nbytes
 
     def memory_bytes(self, jobs: int) -> int:
-        """Estimate the memory beside image and result, on so many threads."""
-        used = self.on(jobs)
-        return used.scratch_bytes * used.threads(jobs)
+        """Estimate the memory beside image and result, on a number of threads."""
+        plan = self.on(jobs)
+        return plan.scratch_bytes * plan.threads(jobs)
 
     def as_dict(self, jobs: int) -> dict[str, Any]:
-        """Return the plan as plain JSON values, for so many threads."""
-        used = self.on(jobs)
-        strategy = used.strategy
+        """Return the plan as plain JSON values, for a number of threads."""
+        plan = self.on(jobs)
+        strategy = plan.strategy
         return {
             "kernel": self.problem.kernel.name,
             "strategy": strategy.name,
@@ -179,7 +172,7 @@ class Plan(Record, cached=True):
                 for candidate in self.considered
             ],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
-            "tiles": used.tile_count,
+            "tiles": plan.tile_count,
             "working_dtype": self.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
@@ -191,26 +184,19 @@ def _rule(
     chosen: Plan, dtype: np.dtype[Any], pixels: ValueRange | None, *, collect_stats: bool
 ) -> StoreRule:
     problem = chosen.problem
-    # Weights that sum to 1 do so only nearly: a hair beyond white rounds to white.
-    limits = (problem.limits[0] + _HAIR, problem.limits[1] - _HAIR)
+    limits = (problem.limits[0] + _MARGIN, problem.limits[1] - _MARGIN)
     divisor, bias = chosen.strategy.divisor, problem.kernel.bias
     return StoreRule(dtype, divisor, bias, pixels, limits, collect_stats)
 
 
 def _held(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return which places of an image some outputs read, in order."""
-    read = np.unique(sources_of(axis, outputs, padded))
-    return read[read >= 0]
+    """Return the positions of an axis of the image that some outputs read, in order."""
+    positions = np.unique(sources_of(axis, outputs, padded))
+    return positions[positions >= 0]
 
 
 def method_named(name: str | Method) -> Method:
-    """Return the method of that name.
-
-    Raises
-    ------
-    ConvcliError
-        If there is none.
-    """
+    """Return the method of a name, or raise a `ConvcliError`."""
     try:
         return Method(name)
     except ValueError:
@@ -224,46 +210,40 @@ def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
     Parameters
     ----------
     problem : Problem
-        What is to be computed.
+        The problem.
     method : Method
-        The kind of strategy to take; `Method.AUTO` leaves it to the planner.
-
-    Returns
-    -------
-    Plan
+        The method of the strategy; `Method.AUTO` leaves it to the planner.
 
     Raises
     ------
     ConvcliError
         If no strategy of that method can serve the problem.
     """
-    found = _plan(problem, method)
-    # Equal problems share a plan; kernels of equal weights keep their own names in it.
-    known, asked = found.problem.kernel, problem.kernel
-    if (known.name, known.description) == (asked.name, asked.description):
-        return found
-    return replace(found, problem=problem)
+    shared = _plan(problem, method)
+    # Equal problems share a plan, but kernels of equal weights may have other names.
+    planned, kernel = shared.problem.kernel, problem.kernel
+    if (planned.name, planned.description) == (kernel.name, kernel.description):
+        return shared
+    return replace(shared, problem=problem)
 
 
 @functools.lru_cache(maxsize=64)
 def _plan(problem: Problem, method: Method) -> Plan:
-    kinds = [kind for kind in STRATEGIES if method in (Method.AUTO, kind.method)]
-    considered = tuple(_candidate(kind, problem, method) for kind in kinds)
+    strategies = [each for each in STRATEGIES if method in (Method.AUTO, each.method)]
+    considered = tuple(_candidate(each, problem) for each in strategies)
     costs = {c.name: c.nanoseconds for c in considered if c.nanoseconds is not None}
     if not costs:
         reasons = "; ".join(f"{c.name}: {c.refusal}" for c in considered)
         raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
     name = min(costs, key=costs.__getitem__)
-    chosen = next(kind for kind in kinds if kind.name == name)
+    chosen = next(each for each in strategies if each.name == name)
     return Plan(problem, chosen(problem), considered, _why(name, costs, method), costs[name])
 
 
-def _candidate(kind: type[Strategy], problem: Problem, method: Method) -> Candidate:
-    refusal = kind.refusal(problem)
-    whole = kind.exact or kind.rounds or not problem.is_integer
-    if not refusal and method is Method.AUTO and not whole:
-        refusal = "inexact, where whole numbers can be exact"
-    return Candidate(kind.name, kind.method, None if refusal else kind.cost(problem), refusal)
+def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
+    refusal = strategy.refusal(problem)
+    cost = None if refusal else strategy.cost(problem)
+    return Candidate(strategy.name, strategy.method, cost, refusal)
 
 
 def _why(name: str, costs: dict[str, float], method: Method) -> str:

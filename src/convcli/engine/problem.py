@@ -1,4 +1,4 @@
-"""What is to be computed, checked once: nothing of how."""
+"""The problem: a correlation to compute, checked once. How to compute it is the planner's."""
 
 import math
 from functools import cached_property
@@ -19,10 +19,10 @@ Shape: TypeAlias = tuple[int, int, int]
 
 _FLOATS = (np.float16, np.float32, np.float64)
 _FLOAT32_DIGITS = 2**24
-"""Up to here every whole number is a float32."""
+"""Up to this number every whole number is a float32."""
 
 _WIDE_INTEGER = 4
-"""Integers of so many bytes are computed in float64: float32 holds 24 bits."""
+"""Bytes from which integers are computed in float64: float32 holds 24 bits."""
 
 
 class Problem(Record, cached=True):
@@ -62,7 +62,7 @@ class Problem(Record, cached=True):
 
     @cached_property
     def _hash(self) -> int:
-        # Plans, and much that goes into one, are looked up by their problem.
+        # Caches of plans, and of parts of plans, use the problem as their key.
         return hash((self.shape, self.dtype, self.kernel, self.window, self.border))
 
     @cached_property
@@ -79,31 +79,28 @@ class Problem(Record, cached=True):
     @cached_property
     def is_integer(self) -> bool:
         """Whether image, weights (over a divisor) and fill are whole numbers."""
-        # Looking for a divisor takes long; of floats nothing is whole in any case.
+        # The search for a divisor takes long; a float image needs none.
         if self.dtype.kind == "f" or self.fill != round(self.fill):
             return False
         return self.kernel.integer_form is not None
 
-    @property
+    @cached_property
     def pixel_limits(self) -> tuple[float, float]:
-        """The smallest and the largest value that an integer image and its fill can have."""
+        """The smallest and the largest value of an integer image and its fill."""
         least, most = _limits(self.dtype)
         return (min(least, self.fill), max(most, self.fill))
 
     @cached_property
     def sum_limits(self) -> tuple[float, float]:
-        """The smallest and the largest Σ of integer weights times pixels, undivided.
+        """The smallest and the largest sum of exact weights times pixels.
 
-        Only meaningful where `is_integer`.
+        Only meaningful if `is_integer`.
         """
         return _sum_limits(self.exact_weights[0], self)
 
     @cached_property
     def limits(self) -> tuple[float, float]:
-        """The smallest and the largest raw value that an integer image can give.
-
-        Without limits for float images.
-        """
+        """The smallest and the largest raw value: infinite for float images."""
         if self.dtype.kind == "f":
             return (-np.inf, np.inf)
         below, above = _sum_limits(self.kernel.weights, self)
@@ -112,28 +109,29 @@ class Problem(Record, cached=True):
 
     @cached_property
     def exact_weights(self) -> tuple[NDArray[Any], float]:
-        """The weights and their divisor: whole numbers where sums are to be exact."""
+        """The weights and a divisor: whole numbers if sums can be exact."""
         form = None if self.dtype.kind == "f" else self.kernel.integer_form
         if form is None:
             return self.kernel.weights, 1.0
         return form.integers, form.divisor
 
+    @property
+    def dense_weights(self) -> NDArray[np.float64]:
+        """The exact weights of a 2-D kernel, with the zeros of its dilation written out."""
+        down, across = self.window.axes
+        dense = np.zeros((down.extent, across.extent))
+        dense[:: down.dilation, :: across.dilation] = self.exact_weights[0]
+        return dense
+
     @cached_property
     def natural_working(self) -> np.dtype[Any]:
-        """Float32 where it loses no digit that the result could show, else float64."""
-        wide = natural_result(self.dtype) == np.float64 or self.result == np.float64
+        """Float32 if it keeps all digits that the result can show, else float64."""
+        wide = np.float64 in (natural_result(self.dtype), self.result)
         whole = self.result.kind in "iu" and natural_result(self.result) == np.float64
-        if (
-            wide
-            or whole
-            or (self.is_integer and max(np.abs(self.sum_limits)) >= _FLOAT32_DIGITS)
-            or (
-                self.is_integer
-                and max(map(abs, self.kernel.bias), default=0) >= _FLOAT32_DIGITS
-            )
-        ):
-            return np.dtype(np.float64)
-        return np.dtype(np.float32)
+        if not wide and not whole and self.is_integer:
+            largest = max(map(abs, (*self.sum_limits, *self.kernel.bias)))
+            wide = largest >= _FLOAT32_DIGITS
+        return np.dtype(np.float64 if wide or whole else np.float32)
 
 
 def _sum_limits(weights: NDArray[Any], problem: Problem) -> tuple[float, float]:
@@ -177,10 +175,6 @@ def problem_for(
         How the kernel slides; its size must be the kernel's.
     groups, border, fill, dtype
         As in `convcli.correlate`.
-
-    Returns
-    -------
-    Problem
 
     Raises
     ------
@@ -227,14 +221,14 @@ def natural_result(image: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64 if wide else np.float32)
 
 
-def _result_dtype(image: np.dtype[Any], wanted: DTypeLike | None) -> np.dtype[Any]:
-    if wanted is None:
+def _result_dtype(image: np.dtype[Any], given: DTypeLike | None) -> np.dtype[Any]:
+    if given is None:
         return natural_result(image)
     try:
-        dtype = np.dtype(wanted).newbyteorder("=")
+        dtype = np.dtype(given).newbyteorder("=")
     except TypeError:
         raise ImageError(
-            f"dtype: expected a NumPy dtype, got {wanted!r}: use one as numpy.uint8"
+            f"dtype: expected a NumPy dtype, got {given!r}: use one as numpy.uint8"
         ) from None
     if dtype.kind in "iu" or dtype in _FLOATS:
         return dtype
@@ -257,7 +251,7 @@ def _check_image(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
 
 
 def _check_magnitude(problem: Problem) -> None:
-    """Refuse weights whose sums no float of the result holds, whatever the image."""
+    """Refuse weights whose sums may be too large for the working dtype."""
     filters = np.abs(problem.kernel.weights).reshape(problem.kernel.filters, -1)
     with np.errstate(over="ignore"):
         brightest = 1.0 if problem.dtype.kind == "f" else max(map(abs, _limits(problem.dtype)))

@@ -1,38 +1,56 @@
-"""The passes over a tile that make a correlation, as a program of small steps."""
+"""The passes over a tile that make a correlation, as a program of small operations."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.kernels.kernel import Kernel
-from convcli.values import Record, replace
+from convcli.values import Record
 
 _MOST_TAPS = 40
 """More taps than this are not searched for shared pairs: the search is quadratic."""
 
 
 class Read(Record):
-    """A value, read shifted: what stands dy rows below and dx columns to the right."""
+    """A value, read shifted: `dy` rows below and `dx` columns to the right of its place.
+
+    Value 0 is the tile; value n is the result of operation n.
+    """
 
     value: int
     dy: int = 0
     dx: int = 0
 
+    def __init__(self, value: int, dy: int = 0, dx: int = 0) -> None:
+        # Written out: hundreds are made for one program.
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "dy", dy)
+        object.__setattr__(self, "dx", dx)
+
     def moved(self, dy: int, dx: int) -> "Read":
-        """Return the same value, read further off."""
+        """Return the same value, read `dy` and `dx` further off."""
         return Read(self.value, self.dy + dy, self.dx + dx)
 
 
 class Operation(Record):
-    """One pass: `target` = `function`(`left`, `right`), a ufunc or what is called like one."""
+    """One pass: value `target` = `function`(`left`, `right`), a ufunc or called like one."""
 
     function: Callable[..., Any]
     left: Read
     right: Read | float
     target: int
+
+    def __init__(
+        self, function: Callable[..., Any], left: Read, right: Read | float, target: int
+    ) -> None:
+        # Written out, as that of Read.
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "left", left)
+        object.__setattr__(self, "right", right)
+        object.__setattr__(self, "target", target)
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -40,41 +58,28 @@ class Operation(Record):
         return (self.left, self.right) if isinstance(self.right, Read) else (self.left,)
 
 
-class Term(Record):
-    """A value times a weight, in a sum."""
-
-    read: Read
-    weight: float
+Term: TypeAlias = tuple[Read, float]
+"""A value and its weight in a sum."""
 
 
 def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     """Return the shortest program known for a 2-D kernel.
 
-    Parameters
-    ----------
-    kernel : Kernel
-        Whose factors are tried.
-    weights : ndarray, shape (kh, kw)
-        Its weights, or their integer form; at least one is not 0.
-
-    Returns
-    -------
-    list of Operation
+    `weights` are those of the kernel or their integer form; at least one is not 0.
 
     Examples
     --------
-    Sobel takes three passes: two additions down (the middle row is 2x = x + x, made of
-    two pair sums) and one subtraction across.
+    Sobel takes three passes: two additions down and one subtraction across.
 
     >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
     >>> len(program_for(sobel, sobel.weights))
     3
     """
     factors = _factors(kernel, weights)
-    # Of programs of one length the first: factors go down first, which leaves fewer rows to
-    # go across (a box of 5×5 on 12 megapixels: 7.7 ms, the other way round 7.9).
+    # Of two programs of one length the first is taken. Factors go down first, which leaves
+    # fewer rows to go across: a box of 5×5 on 12 megapixels takes 7.7 ms, else 7.9.
     programs = [] if factors is None else [_factored(*factors)]
-    # Many taps one by one are never fewer passes than their factors.
+    # Many taps one by one never take fewer passes than factors.
     if factors is None or np.count_nonzero(weights) <= _MOST_TAPS:
         programs += _tap_by_tap(weights)
     return min(programs, key=len)
@@ -83,23 +88,12 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
 def buffers_for(
     operations: Sequence[Operation], types: Sequence[np.dtype[Any]] | None = None
 ) -> list[int]:
-    """Place values in as few buffers as possible.
+    """Return the buffer of each operation's value: as few buffers as possible.
 
-    The tile is buffer 0, and is used like the others after its last reader. An operation
-    writes into the place of an operand only where it reads it unshifted: NumPy would
-    copy operands that overlap the output otherwise.
-
-    Parameters
-    ----------
-    operations : sequence of Operation
-        Whose values are placed.
-    types : sequence of dtype, optional
-        Of value 0 and of each operation's: a buffer has one.
-
-    Returns
-    -------
-    list of int
-        For each operation the buffer that its value goes to.
+    The tile is buffer 0, and becomes free like the others after its last read. An operation
+    writes over one of its operands only if it reads it unshifted: NumPy copies operands
+    that overlap the output otherwise.
+    `types` are the dtypes of the values, the tile first: two dtypes share no buffer.
 
     Examples
     --------
@@ -108,23 +102,23 @@ def buffers_for(
     [1, 0, 1]
     """
     last_use = {read.value: i for i, op in enumerate(operations) for read in op.reads}
-    kinds: Sequence[Any] = types or (None,) * (len(operations) + 1)
-    places, free, count = {0: 0}, defaultdict[Any, list[int]](list), 1
+    dtypes: Sequence[Any] = types or (None,) * (len(operations) + 1)
+    buffers, free, count = {0: 0}, defaultdict[Any, list[int]](list), 1
     for i, operation in enumerate(operations):
-        kind = kinds[operation.target]
+        dtype = dtypes[operation.target]
         ending = {read.value for read in operation.reads if last_use[read.value] == i}
-        kept = [v for v in ending if _only_unshifted(operation, v) and kinds[v] == kind]
-        if kept:
-            place = places[kept[0]]
-        elif free[kind]:
-            place = free[kind].pop()
+        over = [v for v in ending if _only_unshifted(operation, v) and dtypes[v] == dtype]
+        if over:
+            buffer = buffers[over[0]]
+        elif free[dtype]:
+            buffer = free[dtype].pop()
         else:
-            place, count = count, count + 1
+            buffer, count = count, count + 1
         for value in ending:
-            if places[value] != place:
-                free[kinds[value]].append(places[value])
-        places[operation.target] = place
-    return [places[operation.target] for operation in operations]
+            if buffers[value] != buffer:
+                free[dtypes[value]].append(buffers[value])
+        buffers[operation.target] = buffer
+    return [buffers[operation.target] for operation in operations]
 
 
 def _only_unshifted(operation: Operation, value: int) -> bool:
@@ -132,7 +126,7 @@ def _only_unshifted(operation: Operation, value: int) -> bool:
 
 
 def _factors(kernel: Kernel, weights: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    """Return the column and the row, whole numbers where the weights are."""
+    """Return the column and the row of a kernel of rank 1, whole where its weights are."""
     if kernel.rank != 1:
         return None
     rows = np.flatnonzero(weights.any(axis=1))
@@ -141,66 +135,70 @@ def _factors(kernel: Kernel, weights: NDArray[Any]) -> tuple[NDArray[Any], NDArr
         row = row // np.gcd.reduce(row)
     pivot = int(np.abs(row).argmax())
     column = weights[:, pivot] / row[pivot]
-    # A weight of next to nothing makes no rank, but a NaN below it is seen all the same.
+    # A tiny weight does not count for the rank, but a NaN below it must be read.
     return (column, row) if np.allclose(np.outer(column, row), weights, 1e-12, 0) else None
 
 
 class _Builder:
+    """Collects the operations of one program."""
+
     def __init__(self) -> None:
         self.operations: list[Operation] = []
 
-    def emit(self, ufunc: np.ufunc, left: Read, right: Read | float) -> Read:
+    def emit(
+        self, ufunc: np.ufunc, left: Read, right: Read | float, dy: int = 0, dx: int = 0
+    ) -> Read:
+        """Add an operation, and return its value, read at (dy, dx)."""
         target = len(self.operations) + 1
         self.operations.append(Operation(ufunc, left, right, target))
-        return Read(target)
+        return Read(target, dy, dx)
 
     def combine(self, left: Read, right: Read, sign: float) -> Read:
         return self.emit(np.add if sign > 0 else np.subtract, left, right)
 
     def weighted_sum(self, terms: Sequence[Term]) -> Read:
-        """Add terms of the same weight before they are multiplied.
-
-        Where the sum can start with a positive part it does: no pass only to negate.
-        """
+        """Add terms of the same absolute weight before they are multiplied by it."""
         groups: dict[float, list[Term]] = defaultdict(list)
-        for term in terms:
-            groups[abs(term.weight)].append(term)
-        parts = [self._same_weight(weight, group) for weight, group in groups.items()]
-        parts.sort(key=lambda part: -part.weight)
-        total, *others = parts
-        value = total.read if total.weight > 0 else self.emit(np.multiply, total.read, -1.0)
-        for part in others:
-            value = self.combine(value, part.read, part.weight)
+        for read, weight in terms:
+            groups[abs(weight)].append((read, weight))
+        sums = [self._group_sum(weight, group) for weight, group in groups.items()]
+        # The sum starts with a positive part if there is one: no pass only negates then.
+        sums.sort(key=lambda term: -term[1])
+        (value, sign), *others = sums
+        if sign < 0:
+            value = self.emit(np.multiply, value, -1.0)
+        for read, other_sign in others:
+            value = self.combine(value, read, other_sign)
         return value
 
-    def _same_weight(self, weight: float, terms: Sequence[Term]) -> Term:
-        """Return a sum of terms of one absolute weight, with 1 or -1 still to come."""
-        ordered = sorted(terms, key=lambda term: -term.weight)
-        sign = 1.0 if ordered[0].weight > 0 else -1.0
-        value = ordered[0].read
-        for term in ordered[1:]:
-            value = self.combine(value, term.read, sign * term.weight)
+    def _group_sum(self, weight: float, terms: Sequence[Term]) -> Term:
+        """Return the sum of terms of one absolute weight, and the sign that it still needs."""
+        (value, first), *others = sorted(terms, key=lambda term: -term[1])
+        sign = 1.0 if first > 0 else -1.0
+        for read, other in others:
+            value = self.combine(value, read, sign * other)
         if weight != 1:
-            # Where it stands, so that the product may take the place of its last use.
-            product = self.emit(np.multiply, Read(value.value), weight)
-            value = product.moved(value.dy, value.dx)
-        return Term(value, sign)
+            # Multiplied unshifted, so that the product can take the buffer of the sum.
+            value = self.emit(np.multiply, Read(value.value), weight, value.dy, value.dx)
+        return value, sign
 
     def line(self, source: Read, taps: Sequence[float], *, down: bool) -> Read:
-        """Emit one one-dimensional factor, in the cheapest way known."""
+        """Add the passes of a one-dimensional factor, the fewest known."""
         dy, dx = (1, 0) if down else (0, 1)
-        if len(taps) > 3 and set(taps) == {1.0}:  # noqa: PLR2004 - shorter is as short as it gets
+        if len(taps) > 3 and set(taps) == {1.0}:  # noqa: PLR2004 - 3 is two additions
             return self.box(source, len(taps), dy, dx)
-        pairs, rest = _without_pairs(taps)
+        pairs, quotient = _without_pairs(taps)
         for _ in range(pairs):
             source = self.emit(np.add, source, source.moved(dy, dx))
-        terms = [Term(source.moved(i * dy, i * dx), tap) for i, tap in enumerate(rest) if tap]
-        return self.weighted_sum(terms)
+        return self.weighted_sum(
+            [(source.moved(i * dy, i * dx), tap) for i, tap in enumerate(quotient) if tap]
+        )
 
     def box(self, source: Read, length: int, dy: int, dx: int) -> Read:
-        """Add up neighbours by doubling: 1, 2, 4 … and then the binary digits.
+        """Add up `length` neighbours: double sums to 2, 4, 8 …, then add by binary digits.
 
-        Of 2^k - 1 all digits are 1: two halves that overlap by one, less that one.
+        A length of 2^k - 1, all of whose digits are 1, is two halves that overlap by one
+        neighbour, which is subtracted.
         """
         if length & (length + 1) == 0 and length > 3:  # noqa: PLR2004 - 3 is two additions
             middle = length // 2
@@ -221,10 +219,8 @@ class _Builder:
 
 
 def _tap_by_tap(weights: NDArray[Any]) -> list[list[Operation]]:
-    """Return the programs that look at the taps, not at factors."""
-    taps = [
-        Term(Read(0, int(y), int(x)), float(weights[y, x])) for y, x in np.argwhere(weights)
-    ]
+    """Return the programs that use the taps one by one, not the factors."""
+    taps = [(Read(0, int(y), int(x)), float(weights[y, x])) for y, x in np.argwhere(weights)]
     programs = [_grouped(taps)]
     if len(taps) <= _MOST_TAPS:
         programs += [_shared(taps), _shared(_halved(taps))]
@@ -243,61 +239,65 @@ def _factored(column: NDArray[Any], row: NDArray[Any]) -> list[Operation]:
 
 
 def _shared(taps: Sequence[Term]) -> list[Operation]:
-    """Make a sum or difference of two values once where it occurs more than once.
+    """Compute a sum or difference of two values once if it occurs more than once.
 
     Sharpen's four neighbours are two diagonal pairs: 4 passes, where it takes 5 tap by
     tap; emboss takes 5 for 7.
     """
     builder, terms = _Builder(), sorted(taps, key=_place)
-    while (found := _most_frequent_pair(terms)) is not None:
-        (first, second, dy, dx, sign), places = found
+    while (frequent := _most_frequent_pair(terms)) is not None:
+        (first, second, dy, dx, sign), places = frequent
         pair = builder.combine(Read(first), Read(second, dy, dx), sign)
         used = {index for place in places for index in place}
         kept = [term for index, term in enumerate(terms) if index not in used]
-        made = [
-            Term(Read(pair.value, terms[i].read.dy, terms[i].read.dx), terms[i].weight)
-            for i, _ in places
-        ]
-        terms = sorted([*kept, *made], key=_place)
+        firsts = [terms[first_of_pair] for first_of_pair, _ in places]
+        pairs = [(Read(pair.value, read.dy, read.dx), weight) for read, weight in firsts]
+        terms = sorted([*kept, *pairs], key=_place)
     return _finished(builder, builder.weighted_sum(terms))
 
 
 def _place(term: Term) -> tuple[int, int]:
-    """Order by place, so that the second of a pair never stands before the first."""
-    return (term.read.dy, term.read.dx)
+    """Order terms by place, so that the second of a pair is never before the first."""
+    return (term[0].dy, term[0].dx)
 
 
-def _most_frequent_pair(
-    terms: Sequence[Term],
-) -> tuple[tuple[int, int, int, int, float], list[tuple[int, int]]] | None:
-    """Return the pair of values that occurs most often at disjoint places, if it recurs."""
-    places: Mapping[tuple[int, int, int, int, float], list[tuple[int, int]]] = defaultdict(list)
-    # Plain tuples: of 49 taps there are a thousand pairs.
-    taps = [(t.read.value, t.read.dy, t.read.dx, t.weight) for t in terms]
-    for i, (one, dy, dx, weight) in enumerate(taps):
+_Pair: TypeAlias = tuple[int, int, int, int, float]
+"""Two values, where the second is from the first (dy, dx), and the sign of the second."""
+
+
+def _most_frequent_pair(terms: Sequence[Term]) -> tuple[_Pair, list[tuple[int, int]]] | None:
+    """Return the pair that occurs most often at disjoint places, if more than once."""
+    places: Mapping[_Pair, list[tuple[int, int]]] = defaultdict(list)
+    # Plain tuples: 49 taps have a thousand pairs.
+    taps = [(read.value, read.dy, read.dx, weight) for read, weight in terms]
+    for i, (value, dy, dx, weight) in enumerate(taps):
         for j in range(i + 1, len(taps)):
-            other, down, across, second = taps[j]
-            if abs(weight) != abs(second) or (one, dy, dx) == (other, down, across):
+            other, down, across, other_weight = taps[j]
+            if abs(weight) != abs(other_weight) or (value, dy, dx) == (other, down, across):
                 continue
-            sign = 1.0 if weight == second else -1.0
-            key = (one, other, down - dy, across - dx, sign)
-            if not any({i, j} & set(place) for place in places[key]):
-                places[key].append((i, j))
+            sign = 1.0 if weight == other_weight else -1.0
+            pair = (value, other, down - dy, across - dx, sign)
+            if not any({i, j} & set(place) for place in places[pair]):
+                places[pair].append((i, j))
     best = max(places.items(), key=lambda item: len(item[1]), default=None)
     return best if best is not None and len(best[1]) > 1 else None
 
 
 def _halved(taps: Sequence[Term]) -> list[Term]:
-    """Write a weight of ±2 as twice ±1: x + x may share a pair where 2·x cannot."""
-    counts = Counter({term: 2 if abs(term.weight) == 2 else 1 for term in taps})  # noqa: PLR2004
-    return [Term(t.read, t.weight / counts[t]) for t in counts.elements()]
+    """Write a weight of ±2 as two times ±1: x + x may share a pair where 2·x cannot."""
+    return [
+        (read, weight / count)
+        for read, weight in taps
+        for count in (2 if abs(weight) == 2 else 1,)  # noqa: PLR2004
+        for _ in range(count)
+    ]
 
 
 def _without_pairs(taps: Sequence[float]) -> tuple[int, Sequence[float]]:
     """Divide taps by [1 1] as polynomials, as often as that saves passes.
 
     Binomial [1 4 6 4 1] is [1 1] four times: 4 additions and no multiplication. Only
-    positive quotients are taken: others cancel, and look at pixels of weight 0.
+    positive quotients are taken: others cancel, and read pixels of weight 0.
     """
     best, least = (0, taps), _passes(taps)
     pairs, quotient = 1, _divided_by_pair(taps)
@@ -322,46 +322,38 @@ def _passes(taps: Sequence[float]) -> int:
 
 
 def _finished(builder: _Builder, result: Read) -> list[Operation]:
-    """Return the operations; a kernel of one tap becomes one pass that moves it."""
+    """Return the operations; a kernel of one tap becomes one pass that moves the tile."""
     if not builder.operations or result != Read(len(builder.operations)):
         builder.emit(np.add, result, 0.0)
     return builder.operations
 
 
 def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:
-    """Tell whether a pixel is added and taken away again: of an infinity that makes NaN.
+    """Tell whether a program adds a pixel and subtracts it again: an infinity gives NaN then.
 
-    Parameters
-    ----------
-    operations : sequence of Operation
-        The program.
-    size : (int, int)
-        The kernel's.
+    `size` is the size of the kernel.
 
     Examples
     --------
-    >>> from convcli.engine.program import program_for
-    >>> from convcli.kernels.kernel import Kernel
     >>> [cancels(program_for(Kernel([[1] * n]), np.ones((1, n))), (1, n)) for n in (15, 16)]
     [True, False]
     """
-    taps = taps_of(operations, size)
-    largest = taps_of([_adding(operation) for operation in operations], size)
-    return any(np.any(np.abs(one) != most) for one, most in zip(taps, largest, strict=True))
+    weights = taps_of(operations, size)
+    without_signs = taps_of([_without_sign(operation) for operation in operations], size)
+    pairs = zip(weights, without_signs, strict=True)
+    return any(np.any(np.abs(weight) != largest) for weight, largest in pairs)
 
 
-def _adding(operation: Operation) -> Operation:
-    """Return an operation that loses no weight to a sign."""
-    if operation.function is np.subtract:
-        return replace(operation, function=np.add)
-    if isinstance(operation.right, Read):
-        return operation
-    return replace(operation, right=abs(operation.right))
+def _without_sign(operation: Operation) -> Operation:
+    """Return an operation that adds where it would subtract."""
+    function = np.add if operation.function is np.subtract else operation.function
+    right = operation.right if isinstance(operation.right, Read) else abs(operation.right)
+    return Operation(function, operation.left, right, operation.target)
 
 
 def taps_of(operations: Sequence[Operation], size: tuple[int, int]) -> list[NDArray[Any]]:
-    """Return what each value of a program, the tile first, weighs the pixels with."""
-    # A value may look to the left of where it stands: its own column is the middle one.
+    """Return the weight of each pixel in each value of a program, the tile first."""
+    # A value may read pixels to its left: its own column is the middle one.
     tile = np.zeros((size[0], 2 * size[1] - 1))
     tile[0, size[1] - 1] = 1
     taps = [tile]
@@ -374,8 +366,11 @@ def taps_of(operations: Sequence[Operation], size: tuple[int, int]) -> list[NDAr
 
 def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
     weights, dy, dx = taps[read.value], read.dy, read.dx
-    moved = np.zeros_like(weights)
+    shifted = np.zeros_like(weights)
     height, width = weights.shape
-    from_, to = slice(max(-dx, 0), width - max(dx, 0)), slice(max(dx, 0), width + min(dx, 0))
-    moved[dy:, to] = weights[: height - dy, from_]
-    return moved
+    source, target = (
+        slice(max(-dx, 0), width - max(dx, 0)),
+        slice(max(dx, 0), width + min(dx, 0)),
+    )
+    shifted[dy:, target] = weights[: height - dy, source]
+    return shifted

@@ -1,27 +1,28 @@
-"""Tiles of an image, and the loader that every strategy is fed by.
+"""Tiles of a result, and the loader that fills a buffer with the input of a tile.
 
-A tile is a block of outputs that is computed together. The loader casts the input that
-it needs, fills the border and adds the halo, so that a strategy sees a padded block and
-computes only "valid" outputs.
+A tile is a rectangle of outputs that are computed together. The loader casts the input that
+it needs, fills the border and adds the halo: a strategy sees a padded tile, and computes only
+"valid" outputs.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
+from convcli.engine.buffers import Values
 from convcli.engine.problem import Problem
 from convcli.geometry.window import Axis
 from convcli.values import Record
 
-Values = NDArray[Any]
 Load: TypeAlias = Callable[[Values, int], None]
+"""Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 
 
 class Tile(Record):
-    """The outputs that are computed together, of one channel or (None) of all."""
+    """Outputs that are computed together: of one channel, or of all (None)."""
 
     rows: slice
     columns: slice
@@ -31,15 +32,15 @@ class Tile(Record):
 class Block(Record):
     """A part of a result, and the part of the image that it is computed from.
 
-    It is computed by the same tiles as the whole, so that it is equal to the last bit.
+    The same tiles compute it as the whole, so it is equal to the last bit.
 
     Attributes
     ----------
     rows, columns : slice
         The outputs.
     held_rows, held_columns : ndarray of intp
-        Which rows and columns of the image there are, in order: at least all that the
-        tiles that the outputs lie in read (see `sources_of`).
+        The rows and columns of the image that are held, in order: at least those that the
+        tiles of the outputs read.
     """
 
     rows: slice
@@ -56,23 +57,10 @@ def tiles_of(
     planar: bool = False,
     block: Block | None = None,
 ) -> list[Tile]:
-    """Cut a problem's outputs into tiles of at most `rows` by `columns`.
+    """Cut a result into tiles of at most `rows` by `columns`, of one channel if `planar`.
 
-    Parameters
-    ----------
-    problem : Problem
-        Whose result is cut.
-    rows, columns : int
-        Outputs a tile.
-    planar : bool
-        Whether each channel is computed on its own.
-    block : Block, optional
-        Leave out the tiles that none of its outputs lies in.
-
-    Returns
-    -------
-    list of Tile
-        Channel by channel, from the top, from the left.
+    They go channel by channel, from the top, from the left. With a block, only the tiles
+    that hold its outputs are returned.
     """
     height, width, channels = problem.result_shape
     down, across = slice(0, height), slice(0, width)
@@ -82,12 +70,12 @@ def tiles_of(
     return [
         tile
         for channel in (range(channels) if planar else (None,))
-        for tile in split(Tile(down, across, channel), rows, columns)
+        for tile in split_tile(Tile(down, across, channel), rows, columns)
     ]
 
 
 def covered(outputs: slice, step: int, size: int) -> slice:
-    """Return the outputs of all tiles of an axis that some outputs lie in.
+    """Return the outputs of all tiles, `step` long each, that hold some outputs of an axis.
 
     Examples
     --------
@@ -98,13 +86,13 @@ def covered(outputs: slice, step: int, size: int) -> slice:
 
 
 def sources_of(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return where the padded inputs of some outputs come from, -1 for the constant."""
+    """Return the sources of the padded inputs of some outputs, -1 for the constant."""
     first = outputs.start * axis.stride
     return padded[first : first + input_extent(axis, outputs.stop - outputs.start)]
 
 
 def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each row and each column of the padded image comes from."""
+    """Return the sources of the rows and of the columns of the padded image."""
     (top, bottom), (left, right) = problem.window.padding
     return (
         source_indices(problem.border, problem.shape[0], top, bottom),
@@ -112,12 +100,12 @@ def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]
     )
 
 
-def split(tile: Tile, rows: int, columns: int) -> list[Tile]:
+def split_tile(tile: Tile, rows: int, columns: int) -> list[Tile]:
     """Cut a tile into smaller ones, of at most `rows` by `columns`.
 
     Examples
     --------
-    >>> [piece.rows for piece in split(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
+    >>> [piece.rows for piece in split_tile(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
     [slice(0, 3, None), slice(3, 5, None)]
     """
     return [
@@ -132,7 +120,7 @@ def split(tile: Tile, rows: int, columns: int) -> list[Tile]:
 
 
 def input_extent(axis: Axis, outputs: int) -> int:
-    """Return how many padded inputs so many outputs of an axis need.
+    """Return the number of padded inputs that neighbouring outputs of an axis need.
 
     Examples
     --------
@@ -143,19 +131,10 @@ def input_extent(axis: Axis, outputs: int) -> int:
 
 
 class Loader:
-    """Fills one buffer with the padded input of a tile, again and again.
+    """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
 
-    Parameters
-    ----------
-    problem : Problem
-        Window, border and fill.
-    buffer : ndarray, shape (rows, pitch)
-        What is filled, in the working dtype: C values a pixel, or 1 where tiles have a
-        channel. What the tile does not need is set to 0.
-    channels : int
-        Of the image that it is filled from.
-    block : Block, optional
-        What of the image there is, where it is not all.
+    The values of a pixel's `channels` are neighbours in a row. Values that a tile does not
+    need are set to 0. With a block, only its rows and columns of the image are held.
     """
 
     def __init__(
@@ -164,88 +143,78 @@ class Loader:
         self._window, self._channels = problem.window, channels
         self._fill = problem.fill
         self._buffer = buffer
-        self._left, self._width = problem.window.padding[1][0], problem.shape[1]
-        self._step, self._extent = problem.window.rows.stride, problem.window.rows.extent
         self._rows, self._columns = padded_sources(problem)
         if block is not None:
             self._rows = _places(self._rows, block.held_rows)
             self._columns = _places(self._columns, block.held_columns)
         self._stretches: dict[tuple[int, int], list[Stretch]] = {}
-        # Padded rows that are rows of the image, in order.
-        self._top = problem.window.padding[0][0]
+        self._width = problem.shape[1]
+        # Padded rows from `top` on are rows of the image, if all of it is held.
         self._height = problem.shape[0] if block is None else 0
 
     def bind(self, tile: Tile) -> Load:
-        """Return what fills the buffer for all tiles of these columns and this height.
+        """Return the function that fills the buffer for tiles of that height and columns.
 
-        Parameters
-        ----------
-        tile : Tile
-            One of them: outputs that are computed from the buffer.
-
-        Returns
-        -------
-        callable
-            Takes an image of shape (H, W, C), or (H, W, 1) of a tile's channel, with any
-            strides, which is never modified; and the first output row.
+        The function never modifies the image; of a tile of one channel it takes (H, W, 1).
         """
-        rows = tile.rows.stop - tile.rows.start
-        step, top, count = self._step, self._top, (rows - 1) * self._step + self._extent
-        most, bound = self._height - count, self._bound(tile, count)
-        middle, columns, rest = bound.middle, bound.columns, bound.rest
-        within, beyond = bound.sides.within, bound.sides.beyond
+        down = self._window.rows
+        step, top = down.stride, down.before
+        count = input_extent(down, tile.rows.stop - tile.rows.start)
+        most, views = self._height - count, self._views(tile, count)
+        middle, columns, unused = views.middle, views.columns, views.unused
+        within, beyond = views.sides.within, views.sides.beyond
 
         def load(image: Values, start: int) -> None:
-            source = start * step - top
-            if 0 <= source <= most:
-                middle[...] = image[source : source + count, columns]
+            first = start * step
+            if 0 <= first - top <= most:
+                middle[...] = image[first - top : first - top + count, columns]
             elif middle.size:
-                parts = self._parts(start * step, count)
-                fill_rows(middle, image[:, columns], parts, self._fill)
-            for unused in rest:
-                unused.fill(0)
+                rows = self._stretches_of(first, count)
+                fill_rows(middle, image[:, columns], rows, self._fill)
+            for rest in unused:
+                rest.fill(0)
             for target, values in within:
                 target[...] = values
-            for target, wanted in beyond:
-                first = start * step
-                target[...] = image[np.ix_(self._rows[first : first + count], wanted)]
+            for target, sources in beyond:
+                target[...] = image[np.ix_(self._rows[first : first + count], sources)]
 
         return load
 
-    def _parts(self, first: int, count: int) -> list[Stretch]:
-        """Return where rows come from that are not all rows of the image in their order."""
-        parts = self._stretches.get((first, count))
-        if parts is None:
-            parts = stretches(self._rows[first : first + count])
-            self._stretches[first, count] = parts
-        return parts
+    def _stretches_of(self, first: int, count: int) -> list[Stretch]:
+        """Return the sources of rows that are not all neighbouring rows of the image."""
+        rows = self._stretches.get((first, count))
+        if rows is None:
+            rows = stretches(self._rows[first : first + count])
+            self._stretches[first, count] = rows
+        return rows
 
-    def _bound(self, tile: Tile, count: int) -> "_Bound":
-        """Make the views; made anew for each tile they took as long as sobel-x."""
+    def _views(self, tile: Tile, count: int) -> "_Views":
+        """Make the views; to make them for each tile took as long as sobel-x itself."""
         sources = sources_of(self._window.columns, tile.columns, self._columns)
         width = len(sources) * self._channels
         padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
-        first = tile.columns.start * self._window.columns.stride - self._left
+        first = self._window.columns.source(tile.columns.start)
         start = min(max(-first, 0), len(sources))
         inside = slice(start, max(min(len(sources), self._width - first), start))
-        there = int(sources[start]) if start < inside.stop else 0
-        return _Bound(
+        column = int(sources[start]) if start < inside.stop else 0
+        unused = (self._buffer[count:], self._buffer[:count, width:])
+        return _Views(
             middle=padded[:, inside],
-            columns=slice(there, there + inside.stop - start),
+            columns=slice(column, column + inside.stop - start),
             sides=sides_of(padded, sources, inside, self._fill),
-            rest=[r for r in (self._buffer[count:], self._buffer[:count, width:]) if r.size],
+            unused=[rest for rest in unused if rest.size],
         )
 
 
-class _Bound(Record):
-    """The views of a buffer that a tile fills: with rows, with columns, with 0."""
+class _Views(Record):
+    """The views of a buffer: columns of the image, border columns, values that stay 0."""
 
     middle: Values
     columns: slice
     sides: Sides
-    rest: list[Values]
+    unused: list[Values]
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return where sources stand among those that are held; -1 stays."""
+    """Return the positions of sources among those that are held; -1 stays."""
     return np.where(sources < 0, -1, np.searchsorted(held, sources))

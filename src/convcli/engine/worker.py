@@ -1,53 +1,39 @@
-"""The threads of a run: each loads tiles, lets the strategy compute, and stores."""
+"""Running a plan: each thread loads tiles, lets the strategy compute, and stores."""
 
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.engine.blas import single_threaded_blas
-from convcli.engine.buffers import Scratch
+from convcli.engine.buffers import Scratch, Values
 from convcli.engine.planner import Plan
 from convcli.engine.store import Accumulators, Finish, Store, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
-from convcli.engine.tiles import Block, Load, Loader, Tile, split
+from convcli.engine.tiles import Block, Load, Loader, Tile, split_tile
 from convcli.errors import ConvcliError
-from convcli.threads import available_cores, pool
+from convcli.threads import available_cores, pool, single_threaded_blas
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 
-Values = NDArray[Any]
-
 _KEPT_BYTES = 2**23
 """Buffers of a worker above which it is not kept."""
 
 
 class _Step(Record):
-    """What is done with some output rows of tiles of one shape.
+    """The work on some output rows of tiles of one shape.
 
-    Attributes
-    ----------
-    rows : (int, int)
-        The first and the last but one, counted from where the tile starts.
-    columns : slice
-        Of the result.
-    compute : callable
-        Makes the accumulators.
-    direct : callable or None
-        Makes them in the result instead, where they need no finish.
-    finish : callable or None
-        Stores them; None where nobody wants them.
+    `compute` computes the accumulators and `finish`, if there is one, stores them; or else
+    `direct` computes them in the result. Rows are counted from the start of the tile.
     """
 
-    rows: tuple[int, int]
+    rows: slice
     columns: slice
     compute: Callable[[], object]
     direct: Callable[[Values], object] | None
@@ -55,33 +41,19 @@ class _Step(Record):
 
 
 class _TileProgram(Record):
-    """What is done with tiles of one shape.
-
-    Attributes
-    ----------
-    load : callable
-        Fills the buffer of the tile.
-    steps : list of _Step
-        From the top down.
-    """
+    """How to load tiles of one shape, and the steps on their rows, from the top down."""
 
     load: Load
     steps: list[_Step]
 
 
-class Worker:
-    """One thread's buffers, and the way from an image through them to a store.
+class TileWorker:
+    """The buffers of one thread: takes tiles from an image through them into a store.
 
-    All that tiles of one shape have in common is bound once: while one thread is at
-    Python's steps, others wait. Five microseconds of them more a tile made sobel-x on two
-    threads slower by a fifth.
-
-    Parameters
-    ----------
-    plan : Plan
-        What is computed: of any image that its problem describes.
-    block : Block, optional
-        The part of it that is wanted, and what there is of the image.
+    All views and functions for tiles of one shape are made once: while one thread runs
+    Python, others wait. Five microseconds more of it for each tile made sobel-x on two
+    threads slower by a fifth. A worker serves any image that the problem of its plan
+    describes; with a block it computes only that part of the result.
     """
 
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
@@ -92,7 +64,7 @@ class Worker:
         self._tile, self._loader = self._feed(plan.strategy, "tile")
         self._parts = plan.strategy.bind(self._tile, self._scratch)
         self._rule: StoreRule | None = None
-        self._routes: dict[tuple[int, int, int | None], _TileProgram] = {}
+        self._programs: dict[tuple[int, int, int | None], _TileProgram] = {}
 
     def _feed(self, strategy: Strategy, name: str) -> tuple[Values, Loader]:
         buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
@@ -106,82 +78,90 @@ class Worker:
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
         if rule is not self._rule and rule != self._rule:
-            self._routes.clear()
+            self._programs.clear()
         self._rule = rule
 
     def compute(self, tile: Tile, image: Values, out: Values) -> ValueStats | None:
         """Load a tile from an image, compute it and store it in the result."""
         start, channel = tile.rows.start, tile.channel
-        route = self._routes.get((tile.rows.stop - start, tile.columns.start, channel))
-        if route is None:
-            route = self._route(tile)
+        program = self._programs.get((tile.rows.stop - start, tile.columns.start, channel))
+        if program is None:
+            program = self._program(tile)
         if channel is not None:
             image = image[..., channel : channel + 1]
-        route.load(image, start)
+        program.load(image, start)
         if self._recomputes_nonfinite and not _is_finite(self._tile):
-            return self._mend(tile, image, out)
-        return _done(route.steps, tile, out)
+            return self._recompute(tile, image, out)
+        return _do(program.steps, tile, out)
 
-    def _route(self, tile: Tile) -> _TileProgram:
-        """Bind all that tiles of that shape, and those columns, have in common."""
-        steps = self._bound(self.strategy, self._parts, tile)
-        route = _TileProgram(self._loader.bind(tile), steps)
+    def _program(self, tile: Tile) -> _TileProgram:
+        """Make the program of all tiles of that height and those columns."""
+        steps = self._steps(self.strategy, self._parts, tile)
+        program = _TileProgram(self._loader.bind(tile), steps)
         if self.block is None:
             key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
-            self._routes[key] = route
-        return route
+            self._programs[key] = program
+        return program
 
-    def _bound(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
+    def _steps(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
         last = tile.rows.stop
         if self.block is not None:
             last = min(last, self.block.rows.stop)
         steps = []
         for part in parts:
             first = tile.rows.start + part.first
-            if first >= last:
-                break
-            rows = slice(first, min(first + part.rows, tile.rows.stop))
-            made = Tile(rows, tile.columns, tile.channel)
-            steps.append(self._step(strategy, part, made, tile.rows.start))
+            if first < last:
+                rows = slice(first, min(first + part.rows, tile.rows.stop))
+                outputs = Tile(rows, tile.columns, tile.channel)
+                steps.append(self._step(strategy, part, outputs, tile.rows.start))
         return steps
 
-    def _step(self, strategy: Strategy, part: OutputRows, made: Tile, start: int) -> _Step:
-        """Bind a part to what is wanted of some rows of a tile."""
-        rule, wanted, place = self._rule, made, made
-        assert rule is not None  # noqa: S101 - see use_rule
-        if self.block is not None:
-            found = _wanted(made, self.block)
-            if found is None:
-                # The parts below may build on this one.
-                return _Step((0, 0), slice(0), part.compute, None, None)
-            wanted, place = found, _within(found, self.block)
-        rows, columns = _sizes(wanted)
-        whole = (rows, columns) == (part.rows, strategy.columns)
-        at = (place.rows.start - start, place.rows.stop - start)
-        alone = made.channel is None or self._plan.problem.outputs == 1
-        if whole and alone and part.direct is not None and rule.is_raw(strategy.working):
-            return _Step(at, place.columns, part.compute, part.direct, None)
-        top, left = (
-            wanted.rows.start - made.rows.start,
-            wanted.columns.start - made.columns.start,
+    def _step(self, strategy: Strategy, part: OutputRows, outputs: Tile, start: int) -> _Step:
+        """Bind output rows, of a tile that begins at row `start`, to their place."""
+        assert self._rule is not None  # noqa: S101 - see use_rule
+        stored, origin = self._cut(outputs)
+        if stored is None:
+            # The rows below may need what this part computes.
+            return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
+        rows, columns = (
+            _moved(stored.rows, start + origin[0]),
+            _moved(stored.columns, origin[1]),
         )
-        outputs = strategy.outputs
-        values = part.values[top : top + rows, left * outputs : (left + columns) * outputs]
-        held = Accumulators(values, values)
-        if part.around is not None and not top and not left:
-            held = Accumulators(values, part.around, part.spare)
-        shape = (rows, columns) if made.channel is not None else (rows, columns, outputs)
-        finish = rule.finish(held, shape, made.channel, self._scratch)
-        return _Step(at, place.columns, part.compute, None, finish)
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        alone = outputs.channel is None or self._plan.problem.outputs == 1
+        is_raw = self._rule.is_raw(strategy.working)
+        if size == (part.rows, strategy.columns) and alone and is_raw and part.direct:
+            return _Step(rows, columns, part.compute, part.direct, None)
+        maps = strategy.outputs
+        top = stored.rows.start - outputs.rows.start
+        left = (stored.columns.start - outputs.columns.start) * maps
+        values = part.accumulators.values[top : top + size[0], left : left + size[1] * maps]
+        accumulators = replace(part.accumulators, values=values)
+        if top or left:
+            accumulators = Accumulators(values, values)
+        shape = (*size, maps) if outputs.channel is None else size
+        finish = self._rule.finish(accumulators, shape, outputs.channel, self._scratch)
+        return _Step(rows, columns, part.compute, None, finish)
 
-    def _mend(self, tile: Tile, image: Values, out: Values) -> ValueStats:
-        """Compute a tile tap by tap, in pieces of the size that this takes."""
+    def _cut(self, outputs: Tile) -> tuple[Tile | None, tuple[int, int]]:
+        """Return the outputs that are stored, if any, and the first output of the store."""
+        if self.block is None:
+            return outputs, (0, 0)
+        rows = _common(outputs.rows, self.block.rows)
+        columns = _common(outputs.columns, self.block.columns)
+        is_empty = rows.start >= rows.stop or columns.start >= columns.stop
+        stored = None if is_empty else Tile(rows, columns, outputs.channel)
+        return stored, (self.block.rows.start, self.block.columns.start)
+
+    def _recompute(self, tile: Tile, image: Values, out: Values) -> ValueStats:
+        """Compute a tile with the fallback, in pieces of its tile size."""
         strategy, loader, parts = self._fallback
-        seen = ValueStats()
-        for piece in split(tile, strategy.rows, strategy.columns):
+        stats = ValueStats()
+        for piece in split_tile(tile, strategy.rows, strategy.columns):
             loader.bind(piece)(image, piece.rows.start)
-            seen += _done(self._bound(strategy, parts, piece), piece, out) or ValueStats()
-        return seen
+            steps = self._steps(strategy, parts, piece)
+            stats += _do(steps, piece, out) or ValueStats()
+        return stats
 
     @functools.cached_property
     def _fallback(self) -> tuple[Strategy, Loader, list[OutputRows]]:
@@ -189,93 +169,74 @@ class Worker:
         if self._plan.strategy.planar:
             problem = replace(problem, shape=(*problem.shape[:2], 1))
         strategy = FALLBACK(problem)
-        buffer, loader = self._feed(strategy, "mended")
+        buffer, loader = self._feed(strategy, "fallback")
         return strategy, loader, strategy.bind(buffer, self._scratch)
 
 
-def _done(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
-    """Do what is bound for a tile that is loaded."""
-    start = tile.rows.start
+def _do(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
+    """Do all steps of a tile that is loaded."""
+    start, stats = tile.rows.start, None
     if tile.channel is not None:
         out = out[..., tile.channel]
-    seen = None
     for step in steps:
-        first, last = step.rows
+        rows = slice(start + step.rows.start, start + step.rows.stop)
         if step.direct is not None:
-            part = out[start + first : start + last, step.columns]
-            step.direct(part.reshape(last - first, -1, copy=False))
+            target = out[rows, step.columns]
+            step.direct(target.reshape(len(target), -1, copy=False))
             continue
         step.compute()
         if step.finish is not None:
-            found = step.finish(out[start + first : start + last, step.columns])
-            if found is not None:
-                seen = found if seen is None else seen + found
-    return seen
+            more = step.finish(out[rows, step.columns])
+            if more is not None:
+                stats = more if stats is None else stats + more
+    return stats
 
 
-_RESTING: deque[Worker] = deque(maxlen=available_cores())
+_PARKED: deque[TileWorker] = deque(maxlen=available_cores())
 
 
-def worker_for(plan: Plan, block: Block | None = None) -> Worker:
-    """Return a worker: one that rests from the same plan, or a new one.
+def worker_for(plan: Plan, block: Block | None = None) -> TileWorker:
+    """Return a worker: a parked one of the same plan, or a new one.
 
-    Its buffers are in the cache, its views made: of a small bank (256×64×1×1 on 56²)
-    that is a tenth of the time, of sobel-x on 12 megapixels too.
+    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
+    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
     """
     try:
-        worker = _RESTING.pop()
+        worker = _PARKED.pop()
     except IndexError:
-        return Worker(plan, block)
+        return TileWorker(plan, block)
     if worker.strategy is plan.strategy and block is None:
         return worker
-    _RESTING.clear()
-    return Worker(plan, block)
+    _PARKED.clear()
+    return TileWorker(plan, block)
 
 
-def park_worker(worker: Worker) -> None:
+def park_worker(worker: TileWorker) -> None:
     """Keep a worker for the next run of its plan, if it is small."""
     if worker.block is None and worker.nbytes <= _KEPT_BYTES:
-        _RESTING.append(worker)
-
-
-def _wanted(made: Tile, block: Block) -> Tile | None:
-    """Return the part of a tile that a block wants, if any."""
-    rows, columns = _common(made.rows, block.rows), _common(made.columns, block.columns)
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        return None
-    return Tile(rows, columns, made.channel)
-
-
-def _within(tile: Tile, block: Block) -> Tile:
-    """Return a tile as counted from the start of a block."""
-    rows, columns = _from(tile.rows, block.rows), _from(tile.columns, block.columns)
-    return Tile(rows, columns, tile.channel)
+        _PARKED.append(worker)
 
 
 def _common(one: slice, other: slice) -> slice:
     return slice(max(one.start, other.start), min(one.stop, other.stop))
 
 
-def _from(part: slice, whole: slice) -> slice:
-    return slice(part.start - whole.start, part.stop - whole.start)
-
-
-def _sizes(tile: Tile) -> tuple[int, int]:
-    rows, columns = tile.rows, tile.columns
-    return (rows.stop - rows.start, columns.stop - columns.start)
+def _moved(part: slice, origin: int) -> slice:
+    """Return a slice as counted from an origin."""
+    return slice(part.start - origin, part.stop - origin)
 
 
 def _is_finite(tile: Values) -> bool:
-    """Tell whether all values are finite, by one product that any NaN or infinity spoils.
+    """Tell whether all values are finite, by one product that a NaN or infinity makes so too.
 
-    It may be spoilt by huge values too: they are then computed tap by tap without need.
+    Huge values may do that as well: they are then computed tap by tap without need.
     """
     flat = tile.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
-def run(
+def run_plan(
     plan: Plan,
     image: Values,
     store: Store,
@@ -287,21 +248,21 @@ def run(
     Parameters
     ----------
     plan : Plan
-        What to do.
+        How to compute.
     image : ndarray, shape (H, W, C)
         The image that the plan's problem describes; never modified.
     store : Store
         Where the results go.
     jobs : int, optional
-        Threads; `available_cores` where none is given.
+        Threads; `available_cores` by default.
     block : Block, optional
-        Compute only this part, bit for bit as it is in the whole: `image` then holds what
-        the block says, and the store has the shape of its outputs.
+        Compute only this part, bit for bit equal to the whole: `image` then holds the rows
+        and columns that the block names, and the store has the shape of its outputs.
 
     Returns
     -------
     ValueStats
-        What the store saw.
+        The statistics of raw values that became pixels.
 
     Raises
     ------
@@ -310,36 +271,36 @@ def run(
     """
     asked = available_cores() if jobs is None else _checked(jobs)
     workers = plan.threads(asked)
-    # A block comes with the input of the tiles that it was cut for.
-    plan = plan.on(workers) if block is None else plan
+    # A block holds the input of the tiles of the plan as it is for one thread.
+    plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
     work = functools.partial(_work, plan, image, store, block)
     with single_threaded_blas():
-        return _shared(work, tiles, others) if others > 0 else work(tiles)
+        return _share(work, tiles, others) if others > 0 else work(tiles)
 
 
-def _shared(
+def _share(
     work: Callable[[Iterable[Tile]], ValueStats], tiles: list[Tile], others: int
 ) -> ValueStats:
-    """Work on tiles on other threads too, each taking one when it is done with the last."""
-    # Each thread stops at an end. To take a tile is one step, of the interpreter itself.
+    """Compute tiles on this and other threads; each takes the next tile when it is done."""
+    # A thread stops at None. popleft is one step of the interpreter, so it needs no lock.
     waiting: deque[Tile | None] = deque((*tiles, *[None] * (others + 1)))
-    promised: list[Future[ValueStats]] = []
+    futures: list[Future[ValueStats]] = []
     try:
         # The calling thread works too: another takes a while to wake.
-        promised.extend(
+        futures.extend(
             pool(others).submit(work, iter(waiting.popleft, None)) for _ in range(others)
         )
-        seen = work(iter(waiting.popleft, None))
+        stats = work(iter(waiting.popleft, None))
     finally:
-        # After an interrupt the others stop with the tile that they are at.
+        # After an interrupt the others stop after their present tile.
         waiting.extendleft([None] * others)
-        # One that has not begun has nothing to do; the image is in use until all end.
-        begun = [one for one in promised if not one.cancel()]
-        for one in begun:
-            one.exception()
-    return sum((one.result() for one in begun), seen)
+        # The image is in use until all threads that have begun end.
+        begun = [future for future in futures if not future.cancel()]
+        for future in begun:
+            future.exception()
+    return sum((future.result() for future in begun), stats)
 
 
 def _checked(jobs: object) -> int:
@@ -356,12 +317,12 @@ def _work(
 ) -> ValueStats:
     worker = worker_for(plan, block)
     worker.use_rule(store.rule)
-    seen = ValueStats()
-    # Infinities and NaNs of a float image are its own affair, not the arithmetic's.
+    stats = ValueStats()
+    # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
     with np.errstate(over="ignore", invalid="ignore"):
         for tile in tiles:
-            found = worker.compute(tile, image, store.out)
-            if found is not None:
-                seen += found
+            more = worker.compute(tile, image, store.out)
+            if more is not None:
+                stats += more
     park_worker(worker)
-    return seen
+    return stats

@@ -10,7 +10,7 @@ from convcli.values import Record
 
 
 class ReceptiveField(Record):
-    """What one output of a stack of layers sees, along one axis.
+    """The receptive field of one output of a stack of layers, along one axis.
 
     Attributes
     ----------
@@ -40,24 +40,16 @@ class ReceptiveField(Record):
 
     def through(self, axis: Axis) -> "ReceptiveField":
         """Return the receptive field after one more layer."""
-        reach = axis.extent - 1
+        growth = axis.extent - 1
         return ReceptiveField(
-            size=self.size + reach * self.jump,
+            size=self.size + growth * self.jump,
             jump=self.jump * axis.stride,
-            start=self.start + (Fraction(reach, 2) - axis.before) * self.jump,
+            start=self.start + (Fraction(growth, 2) - axis.before) * self.jump,
         )
 
 
 class Layer(Record):
-    """The learnable numbers of a layer, counted.
-
-    Attributes
-    ----------
-    weights, biases : int
-        How many of each.
-    multiply_adds : int
-        Products that one picture takes.
-    """
+    """The number of weights and biases of a layer, and of multiply-adds for one picture."""
 
     weights: int
     biases: int
@@ -103,15 +95,12 @@ def convolution_layer(
     Parameters
     ----------
     channels, filters : int
-        Input and output channels.
-    kernel : (int, int)
-        Kernel size (rows, columns).
-    groups : int
-        Groups that the channels are split into; must divide both counts.
+        Input and output channels; `groups` must divide both.
+    kernel, output : (int, int)
+        Kernel size and output size (rows, columns). The output counts for the multiply-adds
+        H'·W'·C_out·C_in/g·kh·kw only.
     bias : bool
         Whether each filter has a bias.
-    output : (int, int)
-        Output size, for the multiply-adds H'·W'·C_out·C_in/g·kh·kw.
 
     Raises
     ------
@@ -152,7 +141,7 @@ def fully_connected_layer(inputs: int, outputs: int, *, bias: bool = True) -> La
 def locally_connected_layer(
     channels: int, output: Volume, kernel: Pair, *, groups: int = 1, bias: bool = True
 ) -> Layer:
-    """Count a layer that looks locally but shares no weights between positions.
+    """Count a layer whose windows share no weights: each output has weights of its own.
 
     Examples
     --------

@@ -8,17 +8,7 @@ from convcli.values import Record, replace
 
 
 class CleanSetting(Record):
-    """One change that makes the windows tile the axis.
-
-    Attributes
-    ----------
-    letter : str
-        The letter that changes: K, S, P or W.
-    value : int
-        Its new value.
-    output : int
-        The output size that follows.
-    """
+    """One letter (K, S, P or W), its new value that leaves no remainder, the output size."""
 
     letter: str
     value: int
@@ -28,8 +18,8 @@ class CleanSetting(Record):
 def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
     """Return the nearest settings that tile an axis, one letter changed at a time.
 
-    For each of K, S, P and W the nearest value below and the nearest above that
-    make (W - K + 2P)/S an integer, where there are any. P is the padding a side.
+    For each of K, S, P and W they are the nearest value below and the nearest above that
+    make (W - K + 2P)/S a whole number. P is the padding on each side.
 
     Examples
     --------
@@ -60,7 +50,7 @@ def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
 
 
 _SEARCHED = 1000
-"""How far from its value a letter is changed: further off is no neighbour any more."""
+"""The largest change of a letter: a value further off helps nobody."""
 
 
 def _nearest_clean(
@@ -68,8 +58,8 @@ def _nearest_clean(
 ) -> list[int]:
     below = range(current - 1, max(current - _SEARCHED, least) - 1, -1)
     above = range(current + 1, current + _SEARCHED)
-    found = (next((v for v in side if _tiles(*change(v))), None) for side in (below, above))
-    return [value for value in found if value is not None]
+    nearest = (next((v for v in side if _tiles(*change(v))), None) for side in (below, above))
+    return [value for value in nearest if value is not None]
 
 
 def _tiles(axis: Axis, size: int) -> bool:
@@ -80,18 +70,11 @@ def _tiles(axis: Axis, size: int) -> bool:
 def ceil_padding(
     size: int, kernel: int, stride: int = 1, dilation: int = 1, *, lower: bool = False
 ) -> Pair:
-    """Return the padding (before, after) that makes the output ceil(W/S).
+    """Return the padding (before, after), in pixels, that makes the output ceil(W/S).
 
     TensorFlow's ``SAME`` and ONNX's ``SAME_UPPER`` put the odd pixel at the end,
-    ONNX's ``SAME_LOWER`` at the start. Unlike the padding that torch calls ``same`` it
-    depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
-
-    Parameters
-    ----------
-    size, kernel, stride, dilation : int
-        Of one axis, in pixels.
-    lower : bool
-        Put the odd pixel at the start.
+    ONNX's ``SAME_LOWER`` (`lower`) at the start. Unlike the padding that torch calls ``same``
+    it depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
 
     Raises
     ------
@@ -112,10 +95,11 @@ def ceil_padding(
 
 
 def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
-    """Return (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding: a layer run backwards.
+    """Return the size of a transposed convolution, which runs a layer backwards.
 
-    A forward convolution with stride S maps S different widths to the same output; the
-    output padding, 0 to S-1, says which of them is wanted (as torch ConvTranspose2d).
+    It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding. A convolution with stride S maps
+    S different widths to one output; the output padding, 0 to S-1, chooses among them (as
+    torch ConvTranspose2d).
 
     Raises
     ------

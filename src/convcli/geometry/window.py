@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard
 
 from convcli.errors import GeometryError
@@ -12,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class Unseen(Record):
-    """What a stride leaves over at the end of an axis, in pixels."""
+    """The pixels at the end of an axis that no window reaches."""
 
     picture: int
     padding: int
 
     @property
     def total(self) -> int:
-        """All that is left over: (W + p1 + p2 - extent) mod stride."""
+        """Picture and padding together: (W + p1 + p2 - extent) mod stride."""
         return self.picture + self.padding
 
 
-class Axis(Record):
+class Axis(Record, cached=True):
     """One axis of a sliding window.
 
     Parameters
@@ -67,13 +68,13 @@ class Axis(Record):
                 "cut the picture where it should be smaller"
             )
 
-    @property
+    @cached_property
     def extent(self) -> int:
         """Pixels from the first tap to the last, d(k-1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
 
     def span(self, size: int) -> int:
-        """Return W + p1 + p2 - extent: how far the window can travel.
+        """Return W + p1 + p2 - extent, the way of the window in pixels.
 
         Raises
         ------
@@ -95,13 +96,7 @@ class Axis(Record):
         return span
 
     def output_size(self, size: int) -> int:
-        """Return floor((W + p1 + p2 - d(k-1) - 1)/s) + 1, as torch.
-
-        Raises
-        ------
-        GeometryError
-            If the axis is empty, or the kernel larger than the padded axis.
-        """
+        """Return floor((W + p1 + p2 - d(k-1) - 1)/s) + 1, as torch; raise as `span`."""
         return self.span(size) // self.stride + 1
 
     def exact_output_size(self, size: int) -> "Fraction":
@@ -121,7 +116,7 @@ class Axis(Record):
         return self.span(size) % self.stride == 0
 
     def unseen(self, size: int) -> Unseen:
-        """Return how much lies behind the last window, picture and padding apart.
+        """Return the pixels behind the last window, of the picture and of the padding.
 
         Examples
         --------
@@ -137,7 +132,7 @@ class Axis(Record):
 
     @property
     def gap(self) -> int:
-        """Pixels between two windows that neither looks at: stride less extent."""
+        """Pixels between two neighbouring windows, in neither of them."""
         return max(self.stride - self.extent, 0)
 
     def source(self, output: int) -> int:
@@ -154,15 +149,11 @@ IntOrPair: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["same", "valid"]
 
 
-class Window(Record):
+class Window(Record, cached=True):
     """How a kernel slides over a picture: its size, stride, padding and dilation.
 
-    Make one with `window`, which accepts the forms that a person writes.
-
-    Attributes
-    ----------
-    rows, columns : Axis
-        The vertical and the horizontal axis.
+    `window` makes one from the forms that a person writes. Its axes are `rows`, the vertical
+    one, and `columns`.
 
     Examples
     --------
@@ -173,27 +164,27 @@ class Window(Record):
     rows: Axis
     columns: Axis
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Axis, Axis]:
         """The two axes, rows first."""
         return (self.rows, self.columns)
 
-    @property
+    @cached_property
     def kernel(self) -> Pair:
         """Kernel size (rows, columns)."""
         return (self.rows.kernel, self.columns.kernel)
 
-    @property
+    @cached_property
     def stride(self) -> Pair:
         """Stride (rows, columns)."""
         return (self.rows.stride, self.columns.stride)
 
-    @property
+    @cached_property
     def dilation(self) -> Pair:
         """Dilation (rows, columns)."""
         return (self.rows.dilation, self.columns.dilation)
 
-    @property
+    @cached_property
     def padding(self) -> tuple[Pair, Pair]:
         """Padding ((top, bottom), (left, right))."""
         return (
@@ -202,7 +193,7 @@ class Window(Record):
         )
 
     def output_shape(self, shape: Pair) -> Pair:
-        """Return the size (rows, columns) of the result for a picture of that size.
+        """Return the size (rows, columns) of the result for a picture of a size.
 
         Raises
         ------
@@ -217,7 +208,7 @@ class Window(Record):
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
 
     def unseen(self, shape: Pair) -> tuple[Unseen, Unseen]:
-        """Return what the stride leaves over at the bottom and at the right."""
+        """Return the pixels at the bottom and at the right that no window reaches."""
         return (self.rows.unseen(shape[0]), self.columns.unseen(shape[1]))
 
 
@@ -237,10 +228,6 @@ def window(
         Pixels on every side; (rows, columns); ((top, bottom), (left, right)); or the
         padding that keeps the size at stride 1, d(k-1) in all with the odd pixel at
         the end (as torch), so that the size with stride s is ceil(W/s); or none.
-
-    Returns
-    -------
-    Window
 
     Raises
     ------
@@ -263,12 +250,7 @@ def window(
 
 
 def pair(value: object, name: str) -> Pair:
-    """Return (rows, columns) of one number or of two.
-
-    Raises
-    ------
-    GeometryError
-        If the value is neither a whole number nor two of them.
+    """Return (rows, columns) of one number or of two; raise `GeometryError` for others.
 
     Examples
     --------
@@ -286,7 +268,7 @@ def pair(value: object, name: str) -> Pair:
 
 
 def _is_several(value: object) -> TypeGuard[Sequence[Any]]:
-    """Tell whether a value has parts: a list, a tuple or an array of one dimension."""
+    """Tell whether a value is a list, a tuple or an array of one dimension."""
     return hasattr(value, "__len__") and not isinstance(value, str)
 
 

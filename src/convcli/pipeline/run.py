@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from convcli.choices import Colormap, Range
 from convcli.engine.buffers import result_array
 from convcli.engine.store import ValueStats
-from convcli.engine.worker import run
+from convcli.engine.worker import run_plan
 from convcli.images.picture import Picture
 from convcli.pipeline import colormaps, direction
 from convcli.pipeline.options import Options
@@ -127,7 +127,7 @@ def _streamed(pipeline: Pipeline, values: Values) -> tuple[Values, ValueStats]:
     result = result_array(last.problem.result_shape, dtype)
     (step,) = last.plans
     store = step.store(result, pipeline.stored_as, collect_stats=pipeline.options.collect_stats)
-    return result, run(step, values, store, last.jobs)
+    return result, run_plan(step, values, store, last.jobs)
 
 
 def _directed(pipeline: Pipeline, values: Values) -> tuple[Values, ValueStats]:

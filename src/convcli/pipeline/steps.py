@@ -10,7 +10,7 @@ from convcli.choices import Combine
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan, plan
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.worker import run
+from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError, SpecError
 from convcli.geometry.window import Axis, Pair, Window, window
 from convcli.kernels.kernel import Kernel
@@ -229,7 +229,7 @@ def _remedy(channels: int, kernel: Kernel) -> str:
 
 def _answer(step: Plan, values: Values, jobs: int | None) -> Values:
     result = result_array(step.problem.result_shape, step.problem.result)
-    run(step, values, step.store(result), jobs)
+    run_plan(step, values, step.store(result), jobs)
     return result
 
 

@@ -1,24 +1,12 @@
 """Dense kernels as a band matrix times shifted copies of the rows."""
 
-import functools
-
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.blas import (
-    UNPACKED,
-    call_cost,
-    dense_refusal,
-    dense_weights,
-    frozen,
-    pitch,
-    round_up,
-    transfer_cost,
-)
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TOGETHER = 4
 """Output rows of one product: the fewest with which it runs at full speed."""
@@ -28,20 +16,25 @@ _VALUES = 4096
 """Values of a row of a tile."""
 
 _SHIFTED_BYTES = 700_000
-"""The shifted rows: with what they are made of and become, a common L2 cache."""
+"""The shifted rows of a block: with its input and output they fill a common L2 cache."""
 
 _MOST_BYTES = 2**22
-_LINE = 32
+"""Shifted rows of the narrowest block above which the strategy refuses a kernel."""
+
+_UNIT = 32
+"""The columns of a block are a multiple of it."""
+
 _WIDEST = 832
+"""Columns of a block at the most."""
 
 
 class Band(Strategy):
     """R output rows are one product: band (R × K) by shifted rows (K × width).
 
-    The rows are copied once for each kernel column, shifted to where it reads. R output
-    rows then need the R + kh - 1 rows that stand next to each other, each kw times: K
-    contiguous rows, which BLAS reads where they are. The next R rows overlap them, but
-    as another product of the batch, which costs nothing.
+    Each input row is copied once for each kernel column, shifted to where the column reads.
+    R output rows then need R + kh - 1 neighbouring input rows, each kw times: K contiguous
+    rows, which BLAS reads without another copy. The rows of the next product overlap them;
+    that costs nothing.
     """
 
     name = "band"
@@ -49,11 +42,11 @@ class Band(Strategy):
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 that leave a cache for the picture."""
-        reason = dense_refusal(problem)
+        """Serve 2-D kernels at stride 1 whose shifted rows fit into a cache."""
+        reason = cls.dense_refusal(problem)
         if reason:
             return reason
-        shifted = _shifted_rows(problem, _ROWS) * 2 * _LINE * problem.natural_working.itemsize
+        shifted = _shifted_rows(problem, _ROWS) * 2 * _UNIT * problem.natural_working.itemsize
         return "a kernel too large for a band" if shifted > _MOST_BYTES else ""
 
     @classmethod
@@ -64,24 +57,22 @@ class Band(Strategy):
         rows = even_tile(height, _ROWS, _TOGETHER)
         across = problem.window.columns.kernel
         products = (
-            (_TOGETHER + problem.window.rows.extent - 1) * across * RATES.product[working]
+            (_TOGETHER + problem.window.rows.extent - 1) * across * costs.PRODUCT[working]
         )
-        copies = _shifted_rows(problem, rows) / rows * RATES.copy[working]
+        copies = _shifted_rows(problem, rows) / rows * costs.COPY[working]
         blocks = -(-height // rows) * -(-width * channels // _block(problem, rows))
         overlap = (rows + problem.window.rows.extent - 1) / rows
-        moved = transfer_cost(problem, working, overlap)
-        return products + copies + moved + call_cost(problem, 2 * blocks)
+        moved = costs.transfer(problem, working, overlap)
+        return products + copies + moved + costs.calls(problem, 2 * blocks)
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = problem.natural_working
+        super().__init__(problem)
         height, width, channels = problem.result_shape
         self.rows = even_tile(height, _ROWS, _TOGETHER)
         self.columns = even_tile(width, max(_VALUES // channels, 1))
-        self._block = even_tile(self.columns * channels, _block(problem, self.rows), _LINE)
+        self._block = even_tile(self.columns * channels, _block(problem, self.rows), _UNIT)
         self._width = round_up(self.columns * channels, self._block)
-        weights, self.divisor = dense_weights(problem)
-        taps = weights[:, :: problem.window.columns.dilation]
+        taps = problem.dense_weights[:, :: problem.window.columns.dilation]
         down, self._across = taps.shape
         band = np.zeros((_TOGETHER, _TOGETHER + down - 1, self._across))
         for row in range(_TOGETHER):
@@ -90,7 +81,7 @@ class Band(Strategy):
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """Whole blocks, and what the kernel reads behind the last."""
+        """Whole blocks, and the columns that the kernel reads behind the last."""
         across = self.problem.window.columns
         width = self._width + (across.extent - 1) * self.channels
         return (self.rows + self.problem.window.rows.extent - 1, pitch(width, self.working))
@@ -113,8 +104,7 @@ class Band(Strategy):
                 out = products[..., x : x + self._block]
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
-        compute = functools.partial(direct, kept)
-        return [OutputRows(0, self.rows, compute, kept, total.reshape(-1), direct)]
+        return [OutputRows.directly(0, kept, direct, total.reshape(-1))]
 
     def _shifts(self, tile: Values, x: int) -> Values:
         """Return a block of the tile, once for each kernel column."""
@@ -123,7 +113,7 @@ class Band(Strategy):
         return strided(tile, x, (height, self._across, self._block), (step, jump, 1))
 
     def _windows(self, shifted: Values) -> Values:
-        """Return the rows that each R output rows need: overlapping from run to run."""
+        """Return the rows that each R output rows need; those of two products overlap."""
         _, across, apart = shifted.shape
         shape = (self.rows // _TOGETHER, self._band.shape[1], self._block)
         return strided(shifted, 0, shape, (_TOGETHER * across * apart, apart, 1))
@@ -135,9 +125,9 @@ def _shifted_rows(problem: Problem, rows: int) -> int:
 
 
 def _block(problem: Problem, rows: int) -> int:
-    """Return the most values that are multiplied together: unpacked, and in the cache."""
+    """Return the most columns of a product that is not packed and stays in the cache."""
     window = problem.window
     inner = (_TOGETHER + window.rows.extent - 1) * window.columns.kernel
     fitting = _SHIFTED_BYTES // problem.natural_working.itemsize // _shifted_rows(problem, rows)
     most = min(UNPACKED // (_TOGETHER * inner), fitting, _WIDEST)
-    return max(most // _LINE * _LINE, 2 * _LINE)
+    return max(most // _UNIT * _UNIT, 2 * _UNIT)

@@ -5,24 +5,24 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.blas import call_cost, frozen, transfer_cost
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, frozen, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile, looks_at_all
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 from convcli.engine.tiles import input_extent
 
 _WEIGHT_BYTES = 2**15
-"""Weights of a run, each written out once a pixel: they stay in the nearest cache."""
+"""Weights of a run, each repeated for every pixel: they stay in the nearest cache."""
 
 _ROW_VALUES, _TILE_VALUES = 2**14, 2**17
+"""Values of a row of a tile, and of its input, at the most."""
 
 
 class Depthwise(Strategy):
     """One call of einsum for all taps: it multiplies and adds in one pass.
 
-    The weights are written out for several pixels, so that at stride 1 an inner loop is a
-    long run. On 112²×64, 3×3, an output takes 1.5 ns with runs of 14 pixels, 1.9 with
+    The weights are repeated for several pixels, a run, so that an inner loop is long at
+    stride 1. On 112²×64, 3×3, an output takes 1.5 ns with runs of 14 pixels, 1.9 with
     whole rows; two ufuncs a tap take 3.4.
     """
 
@@ -46,18 +46,17 @@ class Depthwise(Strategy):
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
         overlap = input_extent(problem.window.rows, rows) / (rows * problem.window.rows.stride)
-        moved = transfer_cost(problem, working, overlap)
-        runs = 0 if problem.window.columns.stride == 1 else taps * RATES.run / problem.shape[2]
-        return taps * RATES.summed_pass[working] + runs + moved + call_cost(problem, tiles)
+        moved = costs.transfer(problem, working, overlap)
+        runs = 0 if problem.window.columns.stride == 1 else taps * costs.RUN / problem.shape[2]
+        return taps * costs.SUMMED_PASS[working] + runs + moved + costs.calls(problem, tiles)
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = problem.natural_working
+        super().__init__(problem)
         self.rows, columns = _size(problem)
         self._pixels = _pixels(problem, columns)
         self.columns = -(-columns // self._pixels) * self._pixels
-        weights, self.divisor = problem.exact_weights
-        self.local = looks_at_all(weights)
+        weights = problem.exact_weights[0]
+        self.local = has_no_zero(weights)
         taps = weights[:, 0].transpose(1, 2, 0)[:, :, np.newaxis]
         shape = (*problem.kernel.size, self._pixels, problem.shape[2])
         repeated = np.broadcast_to(taps, shape).reshape(*problem.kernel.size, -1)
@@ -73,8 +72,7 @@ class Depthwise(Strategy):
             runs = target.reshape(self.rows, -1, run, copy=False)
             np.einsum("yabxc,abc->yxc", windows, self._weights, out=runs)
 
-        compute = functools.partial(direct, total)
-        return [OutputRows(0, self.rows, compute, total, direct=direct)]
+        return [OutputRows.directly(0, total, direct)]
 
     def _windows(self, tile: Values) -> Values:
         """Return the input, shape (rows, kh, kw, runs, values of a run)."""
@@ -95,7 +93,7 @@ class Depthwise(Strategy):
 
 
 def _pixels(problem: Problem, columns: int) -> int:
-    """Return the pixels of a run: einsum would not join them itself."""
+    """Return the pixels of a run; einsum does not join pixels itself."""
     if problem.window.columns.stride > 1:
         return 1
     taps = problem.window.rows.kernel * problem.window.columns.kernel

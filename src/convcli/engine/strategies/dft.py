@@ -7,80 +7,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.blas import (
-    call_cost,
-    dense_refusal,
-    dense_weights,
-    frozen,
-    pitch,
-    round_up,
-    transfer_cost,
-    transform_refusal,
-    transform_working,
-    whole_again,
-)
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 Matrix = NDArray[np.float64]
 
 _COLUMNS = 4096
+"""Columns of a tile at the most."""
+
 _BLOCK = 1000
 """Columns that are transformed together: their planes stay in a common L2 cache."""
 
 _ROWS = 48
+"""Rows of a tile at the least, in a tall image."""
+
 _MOST_BYTES = 2**23
+"""All Toeplitz matrices at the most."""
 
 
 class RowDft(Strategy):
-    """DFT down, Toeplitz products along the rows, inverse DFT: all of it BLAS.
+    """DFT down, Toeplitz products along the rows, inverse DFT: all of them matrix products.
 
-    About 2k + 1 input rows make k + 2 output rows. Karatsuba's three real products for a
-    complex one keep every plane real, and hide its sums in the transforms. Along a row,
-    windows of N + k - 1 values make N outputs; of every second one they do not overlap,
-    so that nothing is copied. A pixel takes about 210 multiply-adds at 15×15, 450 at
-    31×31. On 12 megapixels 11×11 took 59 ms where the band took 75 to 83; 31×31 took 159
-    to 220 where Fourier transforms of tiles took 340.
+    About 2k + 1 input rows make k + 2 output rows. Karatsuba's method replaces a complex
+    product by three real ones: every plane is real, and its sums are part of the transforms.
+    Along a row, windows of N + k - 1 values make N outputs. Every second window is taken at
+    a time: these do not overlap, so nothing is copied. A pixel takes about 210 multiply-adds
+    at 15×15, 450 at 31×31. On 12 megapixels 11×11 took 59 ms where the band took 75 to 83;
+    31×31 took 159 to 220 where Fourier transforms of tiles took 340.
     """
 
     name = "row-dft"
     method = Method.FFT
     exact = False
-    rounds = True
     planar = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 whose Toeplitz matrices stay small."""
-        reason = dense_refusal(problem) or transform_refusal(problem)
+        reason = cls.dense_refusal(problem) or cls.rounding_refusal(problem)
         if reason:
             return reason
         length, taps = _length(problem), problem.window.columns.extent
         values = _planes(length) * (_outputs(taps) + taps - 1) * _outputs(taps)
-        wide = values * transform_working(problem).itemsize > _MOST_BYTES
+        wide = values * cls.working_for(problem).itemsize > _MOST_BYTES
         return "a kernel too large for Toeplitz matrices" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate three products a plane, each of which writes it or reads it."""
-        working = transform_working(problem)
+        working = cls.working_for(problem)
         height, width, channels = problem.result_shape
         down, across = problem.window.axes
         length = _length(problem)
         rows = length - down.extent + 1
         taps = _outputs(across.extent) + across.extent - 1
-        products = _planes(length) * ((length + taps) / rows + 1) * RATES.band_product[working]
-        planes = 3 * _planes(length) / rows * RATES.copy[working]
+        products = _planes(length) * ((length + taps) / rows + 1) * costs.BAND_PRODUCT[working]
+        planes = 3 * _planes(length) / rows * costs.COPY[working]
         blocks = channels * -(-height // rows) * -(-width // _BLOCK)
-        moved = transfer_cost(problem, working, 1 + (down.extent - 1) / max(rows, _ROWS))
-        return products + planes + moved + call_cost(problem, 4 * blocks)
+        moved = costs.transfer(problem, working, 1 + (down.extent - 1) / max(rows, _ROWS))
+        return products + planes + moved + costs.calls(problem, 4 * blocks)
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = transform_working(problem)
-        weights, self.divisor = dense_weights(problem)
+        super().__init__(problem)
+        weights = problem.dense_weights
         height, width, _ = problem.result_shape
         self._length = _length(problem)
         self._together = self._length - len(weights) + 1
@@ -96,7 +87,7 @@ class RowDft(Strategy):
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """Whole blocks, and what the kernel reads behind the last."""
+        """Whole blocks, and the columns that the kernel reads behind the last."""
         down, across = self.problem.window.axes
         width = self._width + across.extent - 1
         return (self.rows + down.extent - 1, pitch(width, self.working))
@@ -109,20 +100,17 @@ class RowDft(Strategy):
         transform, kept = self._transform(needed, scratch), total[:, : self.columns]
 
         return [
-            OutputRows(
+            OutputRows.directly(
                 first,
-                self._together,
-                functools.partial(transform, rows, kept),
                 kept,
+                functools.partial(transform, tile[first : first + self._length]),
                 total.reshape(-1),
-                functools.partial(transform, rows),
             )
             for first in range(0, self.rows, self._together)
-            for rows in (tile[first : first + self._length],)
         ]
 
     def _transform(self, needed: int, scratch: Scratch) -> Callable[[Values, Values], None]:
-        """Bind all but the rows that are read, and where their outputs go."""
+        """Return a function that computes output rows: from input rows, into a target."""
         planes, product = (
             scratch.take(f"dft.{name}", (rows, pitch(columns, self.working)), self.working)
             for name, rows, columns in (
@@ -140,7 +128,7 @@ class RowDft(Strategy):
                     np.matmul(windows, self._toeplitz, out=out)
                 part = target[:, x : x + self._block]
                 np.matmul(self._inverse, made[:, : part.shape[1]], out=part)
-            whole_again(self.problem, target)
+            self.round_whole(target)
 
         return transform
 
@@ -155,7 +143,7 @@ class RowDft(Strategy):
 
 
 def _length(problem: Problem) -> int:
-    """Return how many rows are transformed: about 2k + 1 of a tall image."""
+    """Return the number of rows that are transformed together: about 2k + 1."""
     extent = problem.window.rows.extent
     return round_up(min(2 * extent + 1, problem.result_shape[0] + extent - 1), 4)
 
@@ -165,7 +153,7 @@ def _planes(length: int) -> int:
 
 
 def _outputs(taps: int) -> int:
-    """Return how many outputs a window makes: at least k - 1, or windows would overlap."""
+    """Return the outputs of a window: at least k - 1, so that windows do not overlap."""
     return round_up(max(taps - 1, 8), 8)
 
 

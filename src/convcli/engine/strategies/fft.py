@@ -6,60 +6,51 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.blas import (
-    call_cost,
-    dense_refusal,
-    dense_weights,
-    frozen,
-    transfer_cost,
-    transform_refusal,
-    transform_working,
-    whole_again,
-)
-from convcli.engine.buffers import Scratch
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, frozen
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values
+from convcli.engine.store import Accumulators
+from convcli.engine.strategies.base import OutputRows, Strategy
 from convcli.geometry.window import Axis
 
 _LEAST = 200
 _USUAL = {4: 600, 8: 432}
 _MOST = {4: 1440, 8: 1024}
-"""Points along an axis, by the bytes of a value. A point takes the same from 256 on, so
-that the tiles that waste least are the best, until the spectrum leaves the L2 cache: on
-the same picture 31×31 took 36 ns a pixel with 540 points, 55 with 800. With the most
-points a tile and its spectrum take 16 MiB."""
+"""Points along an axis of a tile, by the bytes of a value. From 256 on all points take equal
+time, so the tiles with the smallest halo are the best, until the spectrum leaves the L2
+cache: on the same picture 31×31 took 36 ns a pixel with 540 points, 55 with 800. With the
+most points a tile and its spectrum take 16 MiB."""
 
 _CALLS = 5
+"""Calls of NumPy for each tile."""
 
 
 class Fft(Strategy):
-    """Overlap-save: the tile's spectrum times the kernel's, the wrapped part left out.
+    """Overlap-save: the tile's spectrum times the kernel's; wrapped outputs are dropped.
 
-    Everything is transformed in place: a tile and its spectrum are all the memory that
-    there is.
+    Everything is transformed in place: a tile and its spectrum are all the memory that a
+    thread needs.
     """
 
     name = "fft"
     method = Method.FFT
     exact = False
-    rounds = True
     planar = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 that fit into a transform, with room for outputs."""
-        reason = dense_refusal(problem) or transform_refusal(problem)
+        reason = cls.dense_refusal(problem) or cls.rounding_refusal(problem)
         if reason:
             return reason
-        most = _MOST[transform_working(problem).itemsize]
+        most = _MOST[cls.working_for(problem).itemsize]
         wide = max(axis.extent for axis in problem.window.axes) > most // 2
         return f"a kernel above {most // 2} px" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate the transforms of all tiles, there and back."""
-        working = transform_working(problem)
+        working = cls.working_for(problem)
         height, width, channels = problem.result_shape
         tiles, points = channels, 1.0
         for axis, size in zip(problem.window.axes, (height, width), strict=True):
@@ -67,12 +58,11 @@ class Fft(Strategy):
             count = -(-size // (length - axis.extent + 1))
             tiles *= count
             points *= count * length / size
-        moved = transfer_cost(problem, working, points)
-        return points * RATES.transform[working] + moved + call_cost(problem, _CALLS * tiles)
+        moved = costs.transfer(problem, working, points)
+        return points * costs.TRANSFORM[working] + moved + costs.calls(problem, _CALLS * tiles)
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = transform_working(problem)
+        super().__init__(problem)
         height, width, _ = problem.result_shape
         down, across = problem.window.axes
         self._size = (
@@ -80,22 +70,19 @@ class Fft(Strategy):
             _length(across.extent, width, self.working),
         )
         self.rows, self.columns = _outputs(down, self._size[0]), _outputs(across, self._size[1])
-        weights, self.divisor = dense_weights(problem)
-        spectrum = np.fft.rfft2(weights, self._size).conj()
+        spectrum = np.fft.rfft2(problem.dense_weights, self._size).conj()
         self._spectrum = frozen(spectrum, _complex(self.working))
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """As many points as are transformed."""
+        """The points that are transformed."""
         return self._size
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make the spectrum; the result is transformed back into the tile."""
+        """Make the buffer of the spectrum; the sums are transformed back into the tile."""
         height, width = self._size
-        spectrum = scratch.take(
-            "fft.spectrum", (height, width // 2 + 1), _complex(self.working)
-        )
-
+        shape = (height, width // 2 + 1)
+        spectrum = scratch.take("fft.spectrum", shape, _complex(self.working))
         sums = tile[: self.rows, : self.columns]
 
         def compute() -> None:
@@ -104,9 +91,9 @@ class Fft(Strategy):
             np.multiply(spectrum, self._spectrum, out=spectrum)
             np.fft.ifft(spectrum, axis=0, out=spectrum)
             np.fft.irfft(spectrum[: self.rows], width, axis=1, out=tile[: self.rows])
-            whole_again(self.problem, sums)
+            self.round_whole(sums)
 
-        return [OutputRows(0, self.rows, compute, sums, tile.reshape(-1))]
+        return [OutputRows(0, Accumulators(sums, tile.reshape(-1)), compute)]
 
 
 def _complex(working: np.dtype[Any]) -> np.dtype[Any]:
@@ -119,7 +106,7 @@ def _outputs(axis: Axis, length: int) -> int:
 
 @functools.cache
 def _smooth() -> tuple[int, ...]:
-    """Return even lengths up to 2048 that are transformed fast: no prime factor above 5."""
+    """Return even lengths up to 2048 with no prime factor above 5: these are fast."""
     lengths = (2**a * 3**b * 5**c for a in range(1, 12) for b in range(7) for c in range(5))
     return tuple(sorted(length for length in lengths if length <= 2**11))
 
@@ -127,10 +114,10 @@ def _smooth() -> tuple[int, ...]:
 @functools.lru_cache
 def _length(extent: int, size: int, working: np.dtype[Any]) -> int:
     """Return the length with the fewest points over all tiles of an axis."""
-    whole = size + extent - 1
+    padded = size + extent - 1
     most = min(max(_USUAL[working.itemsize], 3 * extent), _MOST[working.itemsize])
     lengths = _smooth()
-    if whole <= most:
-        return next(length for length in lengths if length >= whole)
+    if padded <= most:
+        return next(length for length in lengths if length >= padded)
     fitting = [n for n in lengths if max(2 * extent, _LEAST) <= n <= most]
     return min(fitting, key=lambda n: (-(-size // (n - extent + 1)) * n, -n))

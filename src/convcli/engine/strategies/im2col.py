@@ -7,33 +7,32 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.blas import UNPACKED, call_cost, frozen, pitch, transfer_cost
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile, looks_at_all
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 from convcli.engine.tiles import input_extent
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _COLUMNS, _ROWS = 4096, 32
+"""Columns and rows of a tile at the most."""
+
 _GATHERED_BYTES = 2**20
-"""Windows of a tile that rows share: with its input and output, a common L2 cache."""
+"""Runs of a tile that output rows share: with its input and output, a common L2 cache."""
 
 _WINDOW_BYTES = 2**22
-"""Windows of a tile that are copied whole: many, for weights are packed once a product."""
+"""Windows of a tile that are copied whole. Many, as BLAS packs the weights for each product."""
 
 _PART_BYTES = 2**19
 """Outputs that are stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of
 it 1.79."""
 
 _FEWEST, _MOST = 16, 256
-"""Pixels of a product that is not packed."""
-
-_LINE = 64
+"""Pixels of a product that is not packed, at the least and at the most."""
 
 
 class _Shape(Record):
-    """What a bank asks for: rows of its input shared by output rows, or whole windows."""
+    """Whether output rows share the runs of input rows; the tile; the pixels of a product."""
 
     shared: bool
     rows: int
@@ -42,14 +41,14 @@ class _Shape(Record):
 
 
 class Im2col(Strategy):
-    """Each input row is copied once, pixel by pixel; then windows are plain views.
+    """Windows are gathered as runs of values; a product multiplies them by the weights.
 
-    All kw·I values that an output reads from one row are copied as one run; the runs of
-    a column of outputs lie one below the other, so that the window of a row is kh runs
-    that follow each other. So a value is copied kw times, not kh·kw. A run is copied as
-    one item: runs of 84 bytes then take 6.4 ns instead of 10.8. Where rows share no
-    runs (dilation, large strides), or where a product of a few pixels is too large not to
-    be packed, windows are copied whole.
+    A run is the kw·I values that an output reads from one input row. The runs of a column of
+    outputs lie one below the other, so that the window of an output is kh runs that follow
+    each other: a value is copied kw times, not kh·kw times. A run is copied as one item:
+    runs of 84 bytes then take 6.4 ns instead of 10.8. Where output rows share no runs
+    (dilation, large strides), or where even a product of few pixels would be packed, windows
+    are copied whole.
     """
 
     name = "im2col"
@@ -65,30 +64,27 @@ class Im2col(Strategy):
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Estimate copies into runs, and products, in which few filters leave lanes empty."""
+        """Estimate the copies into runs, the products, and the transfer."""
         working = problem.natural_working
         shape = _shape(problem)
         height, width, outputs = problem.result_shape
-        filters = outputs // problem.groups
         down, across = problem.window.axes
         read = input_extent(down, shape.rows) / shape.rows if shape.shared else down.kernel
-        copies = read * across.kernel * problem.shape[2] / outputs * RATES.copy[working]
-        lanes = max(_LINE // working.itemsize / filters, 1.0)
-        products = _inner(problem) * lanes * RATES.product[working]
+        copies = read * across.kernel * problem.shape[2] / outputs * costs.COPY[working]
+        products = costs.bank_products(problem, working)
         tiles = -(-height // shape.rows) * -(-width // shape.columns)
         batches = tiles * problem.groups * shape.rows * shape.columns / shape.pixels
-        moved = transfer_cost(
+        moved = costs.transfer(
             problem, working, input_extent(down, shape.rows) / shape.rows / down.stride
         )
-        return copies + products + moved + call_cost(problem, 2 * tiles + batches)
+        return copies + products + moved + costs.calls(problem, 2 * tiles + batches)
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = problem.natural_working
+        super().__init__(problem)
         self._shape = _shape(problem)
         self.rows, self.columns = self._shape.rows, self._shape.columns
-        weights, self.divisor = problem.exact_weights
-        self.local = looks_at_all(weights)
+        weights = problem.exact_weights[0]
+        self.local = has_no_zero(weights)
         groups, (down, across) = problem.groups, problem.kernel.size
         runs = weights.reshape(groups, -1, weights.shape[1], down, across)
         matrices = runs.transpose(0, 3, 4, 2, 1).reshape(groups, _inner(problem), -1)
@@ -138,8 +134,8 @@ class Im2col(Strategy):
         rows = len(accumulators)
         # A product of many rows needs them to follow each other in the result.
         apart = rows > places[0] and self.columns < self.problem.result_shape[1]
-        compute = functools.partial(direct, accumulators)
-        return OutputRows(first, rows, compute, accumulators, direct=None if apart else direct)
+        part = OutputRows.directly(first, accumulators, direct)
+        return replace(part, direct=None) if apart else part
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""

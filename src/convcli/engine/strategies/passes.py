@@ -2,21 +2,22 @@
 
 import functools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.store import Accumulators
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.engine.tiles import input_extent
 from convcli.kernels.kernel import Kernel
-from convcli.values import Record, replace
+from convcli.values import Record
 
 Limits = tuple[float, float]
 
@@ -24,84 +25,63 @@ _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
 
-class Typed(Record):
-    """A program whose values have dtypes.
-
-    Attributes
-    ----------
-    operations : tuple of Operation
-        The program, with the casts that it takes.
-    types : tuple of dtype
-        Of the tile, and of the value of each operation.
-    """
+class TypedProgram(Record, cached=True):
+    """A program with its casts, and the dtypes of the tile and of each operation's value."""
 
     operations: tuple[Operation, ...]
     types: tuple[np.dtype[Any], ...]
 
+    @functools.cached_property
+    def buffers(self) -> list[int]:
+        """The buffer of each operation's value."""
+        return buffers_for(self.operations, self.types)
 
-def of_one_type(operations: Sequence[Operation], dtype: np.dtype[Any]) -> Typed:
-    """Return a program that computes in one dtype."""
-    return Typed(tuple(operations), (dtype,) * (len(operations) + 1))
+    @functools.cached_property
+    def value_bytes(self) -> int:
+        """The bytes of all buffers for one value of a tile."""
+        dtypes = dict(zip((0, *self.buffers), self.types, strict=True))
+        return sum(dtype.itemsize for dtype in dtypes.values())
 
 
 def in_integers(
     operations: Sequence[Operation], size: tuple[int, int], limits: Limits
-) -> Typed | None:
+) -> TypedProgram | None:
     """Return a program that computes in integers, each value in the smallest that hold it.
 
-    Parameters
-    ----------
-    operations : sequence of Operation
-        Of whole weights.
-    size : (int, int)
-        The kernel's.
-    limits : (float, float)
-        The smallest and the largest pixel, what fills the border included.
-
-    Returns
-    -------
-    Typed or None
-        None where a value needs more than 32 bits.
+    It is None where a value needs more than 32 bits. `size` is the size of the kernel,
+    `limits` are the smallest and the largest pixel, the constant of the border included.
 
     Examples
     --------
-    >>> from convcli.kernels.kernel import Kernel
-    >>> from convcli.engine.program import program_for
     >>> box = Kernel([[1] * 31] * 31)
     >>> typed = in_integers(program_for(box, box.weights), (31, 31), (0, 255))
-    >>> [kind.name for kind in typed.types].count("uint16")
+    >>> [dtype.name for dtype in typed.types].count("uint16")
     10
     """
-    ranges = _ranges(operations, size, limits)
-    if not all(_holds(_WIDE, each) for each in ranges):
+    ranges = [_range(weights, limits) for weights in taps_of(operations, size)]
+    if not all(_holds(_WIDE, value_range) for value_range in ranges):
         return None
-    kinds = [_narrowed(operations, ranges, narrow) for narrow in _NARROW]
-    types = max(kinds, key=lambda kind: sum(one != _WIDE for one in kind))
+    choices = [_types(operations, ranges, narrow) for narrow in _NARROW]
+    types = max(choices, key=lambda types: sum(dtype != _WIDE for dtype in types))
     return _with_casts(operations, types)
 
 
-def _ranges(
-    operations: Sequence[Operation], size: tuple[int, int], limits: Limits
-) -> list[Limits]:
-    """Return the range of each value, from what it weighs each pixel with."""
-    return [_range(weights, limits) for weights in taps_of(operations, size)]
-
-
 def _range(weights: NDArray[Any], limits: Limits) -> Limits:
+    """Return the range of a value from its weights of the pixels."""
     above, below = weights[weights > 0].sum(), weights[weights < 0].sum()
     least, most = limits
     return (float(above * least + below * most), float(above * most + below * least))
 
 
-def _holds(kind: np.dtype[Any], limits: Limits) -> bool:
-    info = np.iinfo(kind)
+def _holds(dtype: np.dtype[Any], limits: Limits) -> bool:
+    info = np.iinfo(dtype)
     return bool(info.min <= limits[0] and limits[1] <= info.max)
 
 
-def _narrowed(
+def _types(
     operations: Sequence[Operation], ranges: Sequence[Limits], narrow: np.dtype[Any]
 ) -> tuple[np.dtype[Any], ...]:
-    """Return what is narrow: what it holds, and is made of what is narrow."""
+    """Return the dtype of each value: narrow if it fits and all its operands are narrow."""
     types = [narrow if _holds(narrow, ranges[0]) else _WIDE]
     for operation, limits in zip(operations, ranges[1:], strict=True):
         from_narrow = all(types[read.value] == narrow for read in operation.reads)
@@ -109,29 +89,31 @@ def _narrowed(
     return tuple(types)
 
 
-def _with_casts(operations: Sequence[Operation], types: tuple[np.dtype[Any], ...]) -> Typed:
+def _with_casts(
+    operations: Sequence[Operation], types: tuple[np.dtype[Any], ...]
+) -> TypedProgram:
     """Cast a value once, before the first operation that needs it wider."""
-    made: list[Operation] = []
-    kinds = [types[0]]
-    places: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
+    program: list[Operation] = []
+    dtypes = [types[0]]
+    numbers: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
 
-    def emit(operation: Operation, value: int, kind: np.dtype[Any]) -> None:
-        made.append(replace(operation, target=len(made) + 1))
-        kinds.append(kind)
-        places[value, kind] = len(made)
+    def emit(function: Callable[..., Any], left: Read, right: Read | float, value: int) -> None:
+        program.append(Operation(function, left, right, len(program) + 1))
+        dtypes.append(dtype)
+        numbers[value, dtype] = len(program)
+
+    def cast(read: Read) -> Read:
+        if (read.value, dtype) not in numbers:
+            narrow = Read(numbers[read.value, types[read.value]])
+            emit(_cast, narrow, 0.0, read.value)
+        return Read(numbers[read.value, dtype], read.dy, read.dx)
 
     for operation in operations:
-        kind = types[operation.target]
-        for read in operation.reads:
-            if (read.value, kind) not in places:
-                held = places[read.value, types[read.value]]
-                emit(Operation(_cast, Read(held), 0.0, 0), read.value, kind)
-        left, right = operation.left, operation.right
-        left = replace(left, value=places[left.value, kind])
-        if isinstance(right, Read):
-            right = replace(right, value=places[right.value, kind])
-        emit(replace(operation, left=left, right=right), operation.target, kind)
-    return Typed(tuple(made), tuple(kinds))
+        dtype, right = types[operation.target], operation.right
+        left = cast(operation.left)
+        right = cast(right) if isinstance(right, Read) else right
+        emit(operation.function, left, right, operation.target)
+    return TypedProgram(tuple(program), tuple(dtypes))
 
 
 def _cast(values: NDArray[Any], _: float, out: NDArray[Any]) -> None:
@@ -143,31 +125,31 @@ _CACHED_BYTES = 2**20
 380 KB each, 5.2 at 520 KB, 7.3 at 1 MB; laplacian8 four: 8.7, 10.1 and 15.5 ms."""
 
 _SHARED_BYTES = 2**19
-"""Each buffer of a tile on several threads: after each call a thread may wait for the other's
-Python, so that few calls have to do much. On two threads a binomial of 5×5 takes 9.6 ms in
-tiles of 260 KB a buffer, 7.1 at 380, 6.4 at 512, 6.3 at 640; laplacian8 5.7, 5.6, 5.4, 5.8."""
+"""Each buffer of a tile on several threads. One thread runs Python at a time, so few calls
+should do much: on two threads a binomial of 5×5 takes 9.6 ms in tiles of 260 KB a buffer, 7.1
+at 380, 6.4 at 512, 6.3 at 640; laplacian8 5.7, 5.6, 5.4, 5.8."""
 
 _LEAST_VALUES = 2**17
 """Values of a tile, however many buffers there are: smaller ones are mostly halo."""
 
 _ROW = 6144
-"""Values a row of a tile: longer rows leave so few of them that the halo is felt."""
+"""Values of a row of a tile at the most: longer rows mean few rows, mostly halo."""
 
 _SHORT_ROW = 512
-"""Values a row of a tile at the least: copying shorter rows takes longer than adding."""
+"""Values of a row of a tile at the least: to copy shorter rows takes longer than to add."""
 
 _MOST_VALUES = 2**20
 """The most values of a tile, halo included."""
 
 _MOST_TAPS = 64
-"""More taps of a kernel without factors are no business of passes."""
+"""Taps of a kernel without factors at the most."""
 
 
 class Passes(Strategy):
-    """Shift and add, on buffers that are flat: a tap is an offset, a pass one call.
+    """Shift and add on flat buffers: a tap is an offset, a pass is one call of NumPy.
 
-    What stands behind the end of a row is computed too, and dropped. Rows of 4000
-    values as views take about twice the time of a flat buffer.
+    Values beyond the end of a row are computed too, and dropped. Views with rows of 4000
+    values take about twice the time of a flat buffer.
     """
 
     name = "passes"
@@ -197,21 +179,20 @@ class Passes(Strategy):
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """One pass an operation, and the way in and out."""
-        working, typed = _working(problem), _typed(problem)
+        """Estimate one pass for each operation, and the transfer."""
+        typed = _typed(problem)
         halo = math.prod(
             input_extent(axis, part) / part if part < whole else 1.0
             for axis, part, whole in zip(
                 problem.window.axes, _tile(problem), problem.result_shape, strict=False
             )
         )
-        passes = sum(RATES.flat_pass[kind] for kind in typed.types[1:])
-        return halo * (passes + RATES.load[working]) + RATES.store[typed.types[-1]]
+        passes = sum(costs.FLAT_PASS[dtype] for dtype in typed.types[1:])
+        return halo * (passes + costs.LOAD[typed.types[0]]) + costs.STORE[typed.types[-1]]
 
     def __init__(self, problem: Problem, *, shared: bool = False) -> None:
-        self.problem = problem
-        self.working = _working(problem)
-        self.divisor = problem.exact_weights[1]
+        super().__init__(problem)
+        self.working = _typed(problem).types[0]
         self._program = _typed(problem)
         floats = problem.dtype.kind == "f"
         self.local = not (floats and cancels(self._program.operations, problem.kernel.size))
@@ -219,71 +200,77 @@ class Passes(Strategy):
         self.rows, self.columns = _tile(problem, shared=shared)
 
     def threaded(self) -> Strategy:
-        """Return the strategy in larger tiles, if no value depends on where its tile ends."""
+        """Return the strategy in larger tiles, if no value depends on the tile's size."""
         return self if self._shared or not self.local else Passes(self.problem, shared=True)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Turn each operation into a ufunc and its views."""
+        """Turn each operation into a call of NumPy on views."""
+        calls, others = self._calls(tile, scratch)
+        *passes, (last, left, right, around) = calls
+        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
+        left_rows, right_rows, values = (
+            strided(side, 0, shape, (pitch, 1)) if isinstance(side, np.ndarray) else side
+            for side in (left, right, around)
+        )
+        # As few steps of Python as possible: another thread waits for each of them.
+        before = [functools.partial(function, *operands) for function, *operands in passes]
+        whole = functools.partial(last, left, right, around)
+        cropped = functools.partial(last, left_rows, right_rows)
+
+        def compute() -> None:
+            for call in before:
+                call()
+            whole()
+
+        def direct(target: Values) -> None:
+            for call in before:
+                call()
+            cropped(target)
+
+        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
+        sums = Accumulators(values, around, spare)
+        return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
+
+    def _calls(self, tile: Values, scratch: Scratch) -> "tuple[list[_Call], list[Values]]":
+        """Return the calls, and the buffers that do not hold the last value."""
         operations, types = self._program.operations, self._program.types
-        places = buffers_for(operations, types)
+        places = self._program.buffers
+        down, across = self.problem.window.dilation
+        steps = (down * tile.shape[1], across * self.channels)
         buffers = {0: tile.reshape(-1)}
-        # A value is shorter than its buffer: what lies behind it belongs to another.
-        values = {0: buffers[0]}
-        calls = []
+        # A value is shorter than its buffer: the rest was left there by another value.
+        values, calls = {0: buffers[0]}, []
         for operation, place in zip(operations, places, strict=True):
-            left, right = self._operands(operation, values, tile.shape[1])
+            left, right = _operands(operation, values, steps)
             if place not in buffers:
-                kind = types[operation.target]
-                buffers[place] = scratch.take(f"passes.{place}", (tile.size,), kind)
+                dtype = types[operation.target]
+                buffers[place] = scratch.take(f"passes.{place}", (tile.size,), dtype)
             target = buffers[place][: left.size]
             calls.append((operation.function, left, right, target))
             values[operation.target] = target
-        *calls, (last, left, right, around) = calls
-        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
-        crops = [
-            strided(side, 0, shape, (pitch, 1)) if isinstance(side, np.ndarray) else side
-            for side in (left, right, around)
-        ]
+        others = [buffer for place, buffer in buffers.items() if place != places[-1]]
+        return calls, others
 
-        # As few of Python's steps as can be: another thread waits for each of them.
-        passes = [functools.partial(function, *operands) for function, *operands in calls]
-        every = [*passes, functools.partial(last, left, right, around)]
-        final = functools.partial(last, *crops[:2])
 
-        def compute() -> None:
-            for run in every:
-                run()
+_Call: TypeAlias = tuple[Callable[..., Any], Values, Any, Values]
+"""A function, its operands, and the target."""
 
-        def direct(target: Values) -> None:
-            for run in passes:
-                run()
-            final(target)
 
-        mixed = around.dtype != self.working
-        others = [buffers[place] for place in buffers if place != places[-1]]
-        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
-        return [
-            OutputRows(
-                0, self.rows, compute, crops[2], around, None if mixed else direct, spare
-            )
-        ]
+def _operands(
+    operation: Operation, values: dict[int, Values], steps: tuple[int, int]
+) -> tuple[Values, Any]:
+    """Return views of equal length, or a view and a number.
 
-    def _operands(
-        self, operation: Operation, values: dict[int, Values], pitch: int
-    ) -> tuple[Values, Any]:
-        """Return views of equal length, or a view and a number."""
-        down, across = self.problem.window.dilation
-
-        def view(read: Read) -> Values:
-            offset = read.dy * down * pitch + read.dx * across * self.channels
-            return values[read.value][offset:]
-
-        left = view(operation.left)
-        if not isinstance(operation.right, Read):
-            return left, left.dtype.type(operation.right)
-        right = view(operation.right)
-        size = min(left.size, right.size)
-        return left[:size], right[:size]
+    `steps` are the distances of two neighbouring rows and of two neighbouring taps.
+    """
+    left, *others = (
+        values[read.value][read.dy * steps[0] + read.dx * steps[1] :]
+        for read in operation.reads
+    )
+    if not others:
+        return left, left.dtype.type(operation.right)
+    size = min(left.size, others[0].size)
+    return left[:size], others[0][:size]
 
 
 @functools.lru_cache(maxsize=256)
@@ -292,7 +279,7 @@ def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
     height, width, channels = problem.result_shape
     halo = problem.window.rows.extent - 1
     typed = _typed(problem)
-    fitting = _CACHED_BYTES // _value_bytes(typed)
+    fitting = _CACHED_BYTES // typed.value_bytes
     if shared:
         fitting = _SHARED_BYTES // typed.types[0].itemsize
     values = max(fitting, _LEAST_VALUES)
@@ -302,16 +289,11 @@ def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
     row = input_extent(problem.window.columns, columns) * channels
     rows = max(1, min(height, values // row - halo))
     pieces = -(-height // rows)
-    # Two threads have the same to do if tiles are alike, and their number is even.
+    # An even number of tiles of one size gives two threads equal work.
     return -(-height // (pieces + pieces % 2 if shared else pieces)), columns
 
 
-def _working(problem: Problem) -> np.dtype[Any]:
-    """Return what tiles are loaded as."""
-    return _typed(problem).types[0]
-
-
-def _typed(problem: Problem) -> Typed:
+def _typed(problem: Problem) -> TypedProgram:
     return _typed_program(
         problem.kernel,
         problem.pixel_limits if problem.is_integer else None,
@@ -321,33 +303,22 @@ def _typed(problem: Problem) -> Typed:
 
 
 @functools.lru_cache(maxsize=256)
-def _value_bytes(typed: Typed) -> int:
-    """Return the bytes that all buffers have for each value of a tile."""
-    operations, types = typed.operations, typed.types
-    kinds = {
-        place: types[op.target]
-        for op, place in zip(operations, buffers_for(operations, types), strict=True)
-    }
-    return sum(kind.itemsize for kind in {0: types[0], **kinds}.values())
-
-
-@functools.lru_cache(maxsize=256)
 def _typed_program(
     kernel: Kernel,
     limits: tuple[float, float] | None,
     otherwise: np.dtype[Any],
     *,
     whole: bool,
-) -> Typed:
+) -> TypedProgram:
     """Return the program of a kernel in integers between limits, or in floats."""
     operations = _program(kernel, whole=whole)
     typed = None if limits is None else in_integers(operations, kernel.size, limits)
-    return typed or of_one_type(operations, otherwise)
+    return typed or TypedProgram(operations, (otherwise,) * (len(operations) + 1))
 
 
 @functools.lru_cache(maxsize=256)
 def _program(kernel: Kernel, *, whole: bool) -> tuple[Operation, ...]:
-    """Return the program of a kernel: the same for every picture of its kind."""
+    """Return the program of a kernel, in whole numbers where it has an integer form."""
     form = kernel.integer_form if whole else None
     weights = kernel.weights if form is None else form.integers
     return tuple(program_for(kernel, weights))

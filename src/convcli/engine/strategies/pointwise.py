@@ -5,14 +5,14 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.blas import UNPACKED, call_cost, frozen, transfer_cost
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile, looks_at_all
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 
-_COLUMNS = 4096
-_TILE_BYTES = 2**20
+_COLUMNS, _TILE_BYTES = 4096, 2**20
+"""Columns of a tile, and its input and output, at the most."""
+
 _PART_BYTES = 2**20
 """Outputs that are stored at once: 256×64 on 56² takes 0.78 ms, with half of it 0.80."""
 
@@ -20,11 +20,11 @@ _PANEL = 128
 """Filters of a product."""
 
 _FEWEST = 16
-_LINE = 64
+"""Pixels of a product at the least."""
 
 
 class Pointwise(Strategy):
-    """Pixels by filters is one matrix product; a stride is only its row pitch."""
+    """Pixels times filters: one matrix product; a stride changes only its row pitch."""
 
     name = "pointwise"
     method = Method.GEMM
@@ -32,28 +32,26 @@ class Pointwise(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 1×1 banks."""
-        one = problem.kernel.is_bank and problem.kernel.size == (1, 1)
-        return "" if one else "not a bank of 1×1"
+        serves = problem.kernel.is_bank and problem.kernel.size == (1, 1)
+        return "" if serves else "not a bank of 1×1"
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Estimate products, in which few filters leave lanes empty."""
+        """Estimate the products of all panels, and the transfer."""
         working = problem.natural_working
         height, width, outputs = problem.result_shape
-        lanes = max(_LINE // working.itemsize * problem.groups / outputs, 1.0)
-        products = problem.kernel.channels * lanes * RATES.product[working]
+        products = costs.bank_products(problem, working)
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
         panels = max(problem.groups, outputs / _PANEL)
-        moved = transfer_cost(problem, working)
-        return products + moved + call_cost(problem, panels * tiles)
+        moved = costs.transfer(problem, working)
+        return products + moved + costs.calls(problem, panels * tiles)
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = problem.natural_working
+        super().__init__(problem)
         self.rows, self.columns = _size(problem)
-        weights, self.divisor = problem.exact_weights
-        self.local = looks_at_all(weights)
+        weights = problem.exact_weights[0]
+        self.local = has_no_zero(weights)
         each, inputs = len(weights) // problem.groups, weights.shape[1]
         self._panels = [
             (group * inputs, first, frozen(panel, self.working))
@@ -87,7 +85,7 @@ class Pointwise(Strategy):
             for pixels, panel, at in panels:
                 np.matmul(pixels, panel, out=results[..., at : at + panel.shape[1]])
 
-        return OutputRows(first, rows, functools.partial(direct, total), total, direct=direct)
+        return OutputRows.directly(first, total, direct)
 
     def _pixels(self, tile: Values, first: int, rows: int, channel: int, inputs: int) -> Values:
         """Return the input of some rows, shape (rows, products, pixels, I/groups)."""

@@ -13,18 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine.blas import transform_refusal, transform_working, whole_again
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.store import Accumulators
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _MOST_RANK = 3
 """A kernel of higher rank is as fast dense."""
-
-_SMALL_PRODUCT = 1_000_000
-"""OpenBLAS multiplies matrices of M·N·K up to this without packing them first: 81 taps
-take 2.9 ns an output below, 4.7 above."""
 
 _ROWS, _CHUNK = 128, 32
 """Rows a tile, and rows that go through both factors while they are in the cache."""
@@ -47,7 +43,6 @@ class Separable(Strategy):
     name = "separable"
     method = Method.SEPARABLE
     exact = False
-    rounds = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -59,23 +54,22 @@ class Separable(Strategy):
             return "a stride or dilation above 1"
         if not 1 <= kernel.rank <= _MOST_RANK:
             return f"rank {kernel.rank}"
-        return transform_refusal(problem)
+        return cls.rounding_refusal(problem)
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Two banded products for each rank, zeros included, and the way in and out."""
-        working = transform_working(problem)
+        """Estimate two banded products for each rank, zeros included, and the transfer."""
+        working = cls.working_for(problem)
         kh, kw = problem.kernel.size
         gap = 1 if _is_planar(problem) else problem.shape[2]
         depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
-        products = depth * RATES.band_product[working] + 2 * RATES.flat_pass[working]
-        return problem.kernel.rank * products + RATES.load[working] + RATES.store[working]
+        products = depth * costs.BAND_PRODUCT[working] + 2 * costs.FLAT_PASS[working]
+        return problem.kernel.rank * products + costs.LOAD[working] + costs.STORE[working]
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = transform_working(problem)
+        super().__init__(problem)
         self.planar = _is_planar(problem)
-        weights, self.divisor = problem.exact_weights
+        weights = problem.exact_weights[0]
         height, width, _ = problem.result_shape
         self.rows = min(height, _ROWS)
         tall = (self.rows + problem.window.rows.extent) * self.working.itemsize * self.channels
@@ -123,16 +117,16 @@ class Separable(Strategy):
                     np.matmul(left, right, out=out)
                 if number:
                     np.add(total[:size], result[:size], out=total[:size])
-            whole_again(self.problem, crop)
+            self.round_whole(crop)
 
-        return OutputRows(first, rows, compute, crop, total[:size])
+        return OutputRows(first, Accumulators(crop, total[:size]), compute)
 
 
 _Product = tuple[Values, Values, Values]
 
 
 class _Column:
-    """A column of taps: R output rows are (R × K) @ (K rows of the tile)."""
+    """A column of taps: R output rows are a product of (R × K) by K rows of the tile."""
 
     def __init__(self, taps: Values, working: np.dtype[Any]) -> None:
         self._rows = _block_rows(len(taps))
@@ -159,10 +153,10 @@ class _Column:
 
 
 class _Row:
-    """A row of taps: N outputs are a window of K values @ (K × N).
+    """A row of taps: N outputs are a product of a window of K values by (K × N).
 
-    Windows that would overlap are taken in phases: those of one phase lie apart, so
-    that BLAS reads them where they are.
+    Neighbouring windows overlap, so they are taken in phases: those of one phase do not
+    overlap, and BLAS reads them without a copy.
     """
 
     def __init__(self, taps: Values, channels: int, working: np.dtype[Any]) -> None:
@@ -171,7 +165,7 @@ class _Row:
         self._outputs = _block_columns(len(taps))
         self._matrix = np.ascontiguousarray(_band(spaced, self._outputs).astype(working))
         self._phases: int = -(-self._matrix.shape[0] // self._outputs)
-        most = _SMALL_PRODUCT // self._matrix.size
+        most = UNPACKED // self._matrix.size
         self._windows = min(512, max(16, 2 ** int(math.log2(max(most, 1)))))
 
     def _batches(self, size: int) -> tuple[int, int]:
@@ -180,7 +174,7 @@ class _Row:
         return batches, -(-windows // batches)
 
     def room(self, size: int) -> int:
-        """Return how long buffers for so many values have to be."""
+        """Return the length of a buffer for `size` values, whole windows included."""
         batches, each = self._batches(size)
         return batches * each * self._phases * self._outputs + len(self._matrix)
 
@@ -208,7 +202,7 @@ def _band(taps: Values, count: int) -> NDArray[np.float64]:
 
 
 def _spans(size: int, most: int) -> list[tuple[int, int, int]]:
-    """Cut a length into equal batches and a rest: (start, batches, width)."""
+    """Cut a length into equal batches and a remainder: (start, batches, width)."""
     batches = -(-size // most)
     width = size // batches
     rest = size - batches * width
@@ -216,16 +210,16 @@ def _spans(size: int, most: int) -> list[tuple[int, int, int]]:
 
 
 def _columns(matrix: Values) -> int:
-    return min(max(64, _SMALL_PRODUCT // matrix.size // 64 * 64), 1024)
+    return min(max(64, UNPACKED // matrix.size // 64 * 64), 1024)
 
 
 def _block_rows(taps: int) -> int:
-    """Return R: 4 is best for 9 taps, 8 to 16 for 41, 16 for 81; 6 and 12 are bad."""
+    """Return R: 4 is fastest for 9 taps, 8 to 16 for 41, 16 for 81; 6 and 12 are slow."""
     return 4 if taps < 16 else 8 if taps < 32 else 16  # noqa: PLR2004 - measured bounds
 
 
 def _block_columns(taps: int) -> int:
-    """Return N: 16 is best for 9 taps, 32 for 41 and 81; 24, 48 and 96 are bad."""
+    """Return N: 16 is fastest for 9 taps, 32 for 41 and 81; 24, 48 and 96 are slow."""
     return 16 if taps < 16 else 32  # noqa: PLR2004 - measured bound
 
 

@@ -1,28 +1,29 @@
-"""Tap by tap: one shifted, weighted view a weight, added up.
+"""Tap by tap: for each weight a shifted view of the tile, weighted and added up.
 
-It serves every problem and does what the definition says, so that it is what faster
-strategies fall back on.
+It serves every problem, exactly as the definition of a correlation says. Other strategies
+fall back on it for tiles with a NaN or an infinity.
 """
 
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.buffers import Scratch
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.store import Accumulators
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TILE_BYTES = 2**19
-"""Padded input, and accumulators, of one tile: what a common L2 cache holds with room."""
+"""Padded input of one tile, and its accumulators: they leave room in a common L2 cache."""
 
 _COLUMNS = 4096
+"""Columns of a tile at the most."""
 
 
 class Taps(Strategy):
     """One multiplication and one addition a tap, on views of the tile.
 
-    A weight of 0 does not look at its pixel, so that a NaN below it does not spread (as
-    in OpenCV and SciPy).
+    A weight of 0 is left out, so that a NaN below it does not spread (as in OpenCV and SciPy).
     """
 
     name = "taps"
@@ -36,22 +37,20 @@ class Taps(Strategy):
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Two passes a tap, or a matrix product that reads its input without order."""
+        """Estimate two passes a tap, or a product whose operands einsum gathers."""
         kernel = problem.kernel
         taps = max(int(np.count_nonzero(kernel.weights)), 1) / kernel.filters
         if kernel.is_bank:
             working, places = problem.natural_working, kernel.size[0] * kernel.size[1]
-            sums = places * RATES.scattered_sum[working]
-            return float(sums + taps * RATES.scattered_product[working])
+            sums = places * costs.SCATTERED_SUM[working]
+            return float(sums + taps * costs.SCATTERED_PRODUCT[working])
         jump = problem.window.columns.stride
-        passes = RATES.strided_pass if jump > 1 else RATES.line_pass
+        passes = costs.STRIDED_PASS if jump > 1 else costs.LINE_PASS
         return float(2 * taps * passes[problem.natural_working])
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = problem.natural_working
-        weights, self.divisor = problem.exact_weights
-        self._weights = weights.astype(self.working)
+        super().__init__(problem)
+        self._weights = problem.exact_weights[0].astype(self.working)
         height, width, outputs = problem.result_shape
         self.columns = even_tile(width, _COLUMNS)
         row = self.columns * max(problem.shape[2], outputs) * self.working.itemsize
@@ -75,7 +74,8 @@ class Taps(Strategy):
             for view, tap in views:
                 np.add(total, self._weighted(view, tap, product), out=total)
 
-        return [OutputRows(0, self.rows, compute, total.reshape(self.rows, -1))]
+        sums = total.reshape(self.rows, -1)
+        return [OutputRows(0, Accumulators(sums, sums), compute)]
 
     def _shifted(self, padded: Values, row: int, column: int) -> Values:
         """Return the values under one tap, shape (rows, columns, C)."""
@@ -100,7 +100,7 @@ class Taps(Strategy):
         weights = tap.reshape(groups, -1, channels // groups)
         summed = out.reshape(rows, columns, groups, -1)
         if self.problem.dtype.kind == "f" and not tap.all():
-            # 0 times a NaN is NaN: a product must not meet what it does not look at.
+            # 0 times a NaN is NaN: pixels below a weight of 0 are left out.
             summed.fill(0)
             for group, output, inner in np.argwhere(weights):
                 weight = weights[group, output, inner]

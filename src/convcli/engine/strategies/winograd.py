@@ -5,21 +5,10 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine.blas import (
-    UNPACKED,
-    call_cost,
-    frozen,
-    pitch,
-    round_up,
-    transfer_cost,
-    transform_refusal,
-    transform_working,
-    whole_again,
-)
-from convcli.engine.buffers import Scratch, strided
-from convcli.engine.costs import RATES
+from convcli.engine import costs
+from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
-from convcli.engine.strategies.base import OutputRows, Strategy, Values, even_tile
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 # F(4, 3): Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,
 # section 4.3: the points 0, ±1, ±2 and infinity.
@@ -52,23 +41,26 @@ _OUTPUT = np.array(
     ]
 )
 _TOGETHER, _PLANES, _TAPS = 4, 6, 3
+"""Output rows that are computed together, input rows that they need, taps of a column."""
+
 _FEWEST = 8
-_LEAST_COLUMNS = 24
-_ROWS = 8
+"""Channels and filters at the least: fewer do not pay for the transforms."""
+
+_LEAST_COLUMNS, _ROWS = 24, 8
+"""Columns of a tile at the least, and its rows."""
 
 
 class RowWinograd(Strategy):
     """Six input rows make four output rows, with half the multiply-adds.
 
-    The rows are transformed by one product; each of the six planes is then correlated
-    with its own three taps along the row, by plain windows, every third of which do not
-    overlap: nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms, im2col 25 to 61.
+    One product transforms the rows. Each of the six planes is then correlated with its own
+    three taps along the row. Every third window is taken at a time: these do not overlap, so
+    nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms, im2col 25 to 61.
     """
 
     name = "row-winograd"
     method = Method.GEMM
     exact = False
-    rounds = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -82,28 +74,29 @@ class RowWinograd(Strategy):
             return f"fewer than {_FEWEST} channels"
         if kernel.channels * kernel.filters > UNPACKED // _LEAST_COLUMNS:
             return "too many channels for products that are not packed"
-        return transform_refusal(problem)
+        return cls.rounding_refusal(problem)
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Estimate products of the planes, and the way into them and back."""
-        working = transform_working(problem)
+        """Estimate the products of the planes, and the transforms there and back."""
+        working = cls.working_for(problem)
         height, width, outputs = problem.result_shape
         share = problem.shape[2] / outputs
         inner = _PLANES * _TAPS * problem.shape[2] / _TOGETHER
-        copies = _PLANES / _TOGETHER * (share + 1) * 2 * RATES.copy[working]
+        copies = _PLANES / _TOGETHER * (share + 1) * 2 * costs.COPY[working]
         groups = -(-height // _TOGETHER) * -(-width // _columns(problem))
-        moved = transfer_cost(problem, working, 1 + 2 / _ROWS)
-        return inner * RATES.product[working] + copies + moved + call_cost(problem, 5 * groups)
+        moved = costs.transfer(problem, working, 1 + 2 / _ROWS)
+        return (
+            inner * costs.PRODUCT[working] + copies + moved + costs.calls(problem, 5 * groups)
+        )
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        self.working = transform_working(problem)
+        super().__init__(problem)
         height, width, _ = problem.result_shape
         self.rows = even_tile(height, _ROWS, _TOGETHER)
         self.columns = even_tile(width, _columns(problem))
         self._wide = round_up(self.columns + _TAPS - 1, _TAPS)
-        weights, self.divisor = problem.exact_weights
+        weights = problem.exact_weights[0]
         planes = np.einsum("ta,oiab->tbio", _FILTER, weights)
         filters = planes.reshape(_PLANES, _TAPS * weights.shape[1], weights.shape[0])
         self._filters = frozen(filters, self.working)
@@ -111,14 +104,14 @@ class RowWinograd(Strategy):
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """Pixels in threes."""
+        """A multiple of three pixels, and the halo."""
         return (self.rows + _TAPS - 1, pitch(self._wide * self.channels, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make the windows, in three phases, and the planes that they go to."""
+        """Make the windows, in three phases, and the planes of their outputs."""
         wide, inputs, outputs = self._wide, self.channels, self.outputs
         apart = pitch(wide * inputs, self.working)
-        # The last windows of the last plane read beyond it; what they make is dropped.
+        # The last windows of the last plane read beyond it; their outputs are dropped.
         size = _PLANES * apart + _TAPS * inputs
         flat = scratch.take("winograd.planes", (size,), self.working)
         product = scratch.take("winograd.product", (_PLANES, wide, outputs), self.working)
@@ -133,18 +126,16 @@ class RowWinograd(Strategy):
             np.matmul(self._input, rows, out=planes)
             for windows, out in phases:
                 np.matmul(windows, self._filters, out=out)
-            whole_again(self.problem, np.matmul(self._output, products, out=target))
+            np.matmul(self._output, products, out=target)
+            self.round_whole(target)
 
         return [
-            OutputRows(
+            OutputRows.directly(
                 first,
-                _TOGETHER,
-                functools.partial(direct, rows, total),
                 total,
-                direct=functools.partial(direct, rows),
+                functools.partial(direct, tile[first : first + _PLANES, : wide * inputs]),
             )
             for first in range(0, self.rows, _TOGETHER)
-            for rows in (tile[first : first + _PLANES, : wide * inputs],)
         ]
 
     def _phases(self, planes: Values, product: Values) -> list[tuple[Values, Values]]:
@@ -159,7 +150,7 @@ class RowWinograd(Strategy):
 
 
 def _columns(problem: Problem) -> int:
-    """Return the most columns of a tile: all three products stay unpacked."""
+    """Return the most columns of a tile: none of the three products is packed."""
     inputs, outputs = problem.kernel.channels, problem.kernel.filters
     planes = UNPACKED // (_PLANES * _PLANES * max(inputs, outputs))
     return max(min(planes, UNPACKED // (inputs * outputs)) - _TAPS, _LEAST_COLUMNS)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from convcli.engine.blas import many_threaded_blas
 from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
@@ -15,6 +14,7 @@ from convcli.lessons.learning.descent import Schedule, descend
 from convcli.lessons.learning.equations import Solution, solve_exactly, spectrum_of
 from convcli.lessons.learning.limits import Limits, limits_of, warnings_for
 from convcli.lessons.learning.samples import Samples, Sharing, Task, Values
+from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict
 
 _NEAR = 0.1

@@ -14,7 +14,7 @@ from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.tiles import Block
-from convcli.engine.worker import run
+from convcli.engine.worker import run_plan
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Picture
 from convcli.pipeline.alpha import (
@@ -101,11 +101,11 @@ class StepField(Field):
         """Compute a rectangle of pixels, and what was seen of the raw values."""
         ((plan, block, values),) = self._fed(rows, columns)
         result = result_array(_shape(plan, block), dtype)
-        return result, run(plan, values, plan.store(result, how), self._stage.jobs, block)
+        return result, run_plan(plan, values, plan.store(result, how), self._stage.jobs, block)
 
     def _raw(self, plan: Plan, block: Block, values: Values) -> Values:
         result = result_array(_shape(plan, block), plan.problem.result)
-        run(plan, values, plan.store(result), self._stage.jobs, block)
+        run_plan(plan, values, plan.store(result), self._stage.jobs, block)
         return result
 
     def _fed(self, rows: slice, columns: slice) -> Iterator[tuple[Plan, Block, Values]]:

@@ -4,8 +4,12 @@ import os
 import subprocess
 import sys
 
-from convcli.engine.blas import many_threaded_blas, single_threaded_blas, thread_functions
-from convcli.threads import available_cores
+from convcli.threads import (
+    available_cores,
+    many_threaded_blas,
+    single_threaded_blas,
+    thread_functions,
+)
 
 STARTED = """\
 import sys
@@ -15,7 +19,7 @@ try:
     run()
 except SystemExit:
     pass
-from convcli.engine.blas import thread_functions
+from convcli.threads import thread_functions
 print(thread_functions()[1]())
 """
 
