@@ -19,35 +19,13 @@ from convcli.storage.atomic import replacing
 from convcli.values import Record
 
 _GREEK = {
-    "α": "alpha",
-    "γ": "gamma",
-    "θ": "theta",
-    "λ": "lambda",
-    "π": "pi",
-    "σ": "sigma",
-    "ψ": "psi",
-}
-_SIGNS = str.maketrans(
-    {
-        "×": "x",
-        "⊗": "*",
-        "·": "*",
-        "½": "1/2",
-        "²": "^2",
-        "√": "sqrt",
-        "⌈": "ceil(",
-        "⌉": ")",
-        "∇": "del",
-        "°": " deg",
-        "…": "...",
-        "−": "-",
-        "–": "-",
-        "→": "->",
-        "±": "+-",
-        "≥": ">=",
-        **_GREEK,
-    }
-)
+    "α": "alpha", "γ": "gamma", "θ": "theta", "λ": "lambda", "π": "pi", "σ": "sigma", "ψ": "psi"
+}  # fmt: skip
+_SIGNS = str.maketrans({
+    "×": "x", "⊗": "*", "·": "*", "½": "1/2", "²": "^2", "√": "sqrt", "⌈": "ceil(", "⌉": ")",
+    "∇": "del", "°": " deg", "…": "...", "−": "-", "–": "-", "→": "->", "±": "+-", "≥": ">=",
+    **_GREEK,
+})  # fmt: skip
 _FACTOR = re.compile(rf"(?<=\d)(?=[{''.join(_GREEK)}])")
 _INDEX = re.compile(rf"(?<=[{''.join(_GREEK)}])(?=[A-Za-z])")
 
@@ -95,14 +73,9 @@ ACCENT: Colour = (230, 126, 0)
 PADDING: Colour = (205, 225, 205)
 """The ground of cells that are padding."""
 
-_DIVERGING = (
-    (33, 102, 172),
-    (103, 169, 207),
-    (209, 229, 240),
-    (247, 247, 247),
-    (253, 219, 199),
-    (239, 138, 98),
-    (178, 24, 43),
+_DIVERGING = tuple(
+    tuple(bytes.fromhex(colour))
+    for colour in ("2166ac", "67a9cf", "d1e5f0", "f7f7f7", "fddbc7", "ef8a62", "b2182b")
 )
 """ColorBrewer's RdBu in seven colours, whose ends are lighter than those of the colour map
 with eleven: digits stay readable on all of them."""
@@ -152,18 +125,9 @@ def enlarged(pixels: NDArray[np.uint8], scale: int) -> Image.Image:
 
 
 class Cell(Record):
-    """One square of a grid.
+    """One square of a grid: its colour, and the text in its middle.
 
-    Attributes
-    ----------
-    ground : (int, int, int)
-        Its colour.
-    text : str
-        Written in its middle.
-    padded : bool
-        Whether it is padding: drawn smaller on a ground of its own.
-    framed : bool
-        Whether the window covers it: drawn with a frame.
+    A padded cell is smaller, on a ground of its own. The window covers framed cells.
     """
 
     ground: Colour
@@ -173,20 +137,7 @@ class Cell(Record):
 
 
 class Canvas:
-    """A white RGB picture to draw on.
-
-    Parameters
-    ----------
-    width, height : int
-        In pixels.
-
-    Attributes
-    ----------
-    image : Image
-        Pillow's image of it.
-    pen : ImageDraw
-        Pillow's lines and shapes on it.
-    """
+    """A white RGB picture to draw on: Pillow's `image`, and its `pen` for lines and shapes."""
 
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("RGB", (width, height), WHITE)
@@ -296,10 +247,7 @@ _FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
 def check_canvas_target(target: str | Path, *, moving: bool) -> str:
     """Return the format of a drawing's file, or of an animation's, by the suffix of its name.
 
-    Raises
-    ------
-    ImageError
-        If that format cannot hold it.
+    Raises ImageError if that format cannot hold it.
     """
     suffix = Path(target).suffix.lower()
     allowed = _FORMATS if moving else {".png": "PNG"}
@@ -311,13 +259,7 @@ def check_canvas_target(target: str | Path, *, moving: bool) -> str:
 
 
 def write_canvas(canvas: Canvas, target: str | Path) -> None:
-    """Write a drawing as PNG: complete, or not at all.
-
-    Raises
-    ------
-    ImageError
-        If the target does not end in .png, or cannot be written.
-    """
+    """Write a drawing as PNG: complete, or not at all (ImageError)."""
     write_picture(canvas.picture(), target, check_canvas_target(target, moving=False))
 
 
@@ -326,19 +268,8 @@ def write_frames(
 ) -> None:
     """Write an animation that repeats forever, as GIF, APNG or WebP by the name's suffix.
 
-    Parameters
-    ----------
-    frames : sequence of Canvas
-        At least one, all of one size.
-    durations : sequence of int
-        How long each is shown, in milliseconds.
-    target : str or Path
-        Replaced in one step.
-
-    Raises
-    ------
-    ImageError
-        If no such format has the suffix, or the target cannot be written.
+    The frames, at least one, have one size; durations are in milliseconds. ImageError is
+    raised for another suffix, or if the target cannot be written.
     """
     format_name = check_canvas_target(target, moving=True)
     images = [frame.image for frame in frames]

@@ -20,7 +20,7 @@ from convcli.images.drawing import (
     spelled,
     text_width,
 )
-from convcli.images.picture import Picture, Pixels
+from convcli.images.picture import Picture
 
 _MARK: Colour = (255, 64, 0)
 _TILE = 320
@@ -33,17 +33,7 @@ _LABEL_ROOM, _LABEL_SIZE = 13, 11
 def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str]) -> Picture:
     """Draw pictures of one size as a sheet of labelled tiles, as square as possible.
 
-    Parameters
-    ----------
-    pictures : sequence of Picture
-        At least one. Those wider or higher than 320 px are scaled down (box mean).
-    labels : sequence of str
-        The text below each.
-
-    Returns
-    -------
-    Picture
-        RGB.
+    Pictures wider or higher than 320 px are scaled down (box mean). The sheet is RGB.
     """
     rows, columns = pictures[0].shape
     scale = min(1.0, _TILE / max(rows, columns))
@@ -65,19 +55,9 @@ def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str]) -> Picture
 
 
 def marked(picture: Picture, boxes: Sequence[tuple[int, int, int, int]]) -> Picture:
-    """Draw numbered frames on a picture.
+    """Return a picture in RGB with frames around boxes (left, top, width, height).
 
-    Parameters
-    ----------
-    picture : Picture
-        Never modified.
-    boxes : sequence of (left, top, width, height)
-        In pixels; numbered from 1 in this order.
-
-    Returns
-    -------
-    Picture
-        RGB, of the same size.
+    The boxes are in pixels, and numbered from 1.
     """
     rows, columns = picture.shape
     canvas = Canvas(columns, rows)
@@ -101,25 +81,19 @@ def marked(picture: Picture, boxes: Sequence[tuple[int, int, int, int]]) -> Pict
 def _around(box: tuple[int, int, int, int], distance: int) -> tuple[int, int, int, int]:
     """Return the corners of a frame that is `distance` pixels outside of a box."""
     left, top, width, height = box
-    return (
-        left - distance,
-        top - distance,
-        left + width - 1 + distance,
-        top + height - 1 + distance,
-    )
+    right, bottom = left + width - 1, top + height - 1
+    return (left - distance, top - distance, right + distance, bottom + distance)
 
 
 def _rgb(picture: Picture) -> Image.Image:
     """Return a picture as an 8-bit RGB image; alpha is left out."""
-    return Image.fromarray(_eight_bits(picture.pixels)).convert("RGB")
-
-
-def _eight_bits(pixels: Pixels) -> Pixels:
+    pixels = picture.pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     elif pixels.dtype != np.uint8:
         pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
-    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    grey_or_rgb = pixels[..., 0] if picture.channels == 1 else pixels
+    return Image.fromarray(grey_or_rgb).convert("RGB")
 
 
 _MARGIN = 16
@@ -133,12 +107,7 @@ _BESIDE = 6
 def text_block(lines: Sequence[tuple[str, str]], width: int) -> Canvas:
     """Draw facts: a name in grey, and a text that is broken where the block ends.
 
-    Parameters
-    ----------
-    lines : sequence of (name, text)
-        The facts; an empty name continues the fact before.
-    width : int
-        Of the block, in pixels.
+    An empty name continues the fact before.
     """
     longest = max(int(text_width(name, _SIZE)) for name, _ in lines)
     indent = longest + _MARGIN if longest else 0
@@ -178,14 +147,8 @@ def cell_block(
 ) -> Canvas:
     """Draw a grid of coloured cells.
 
-    Parameters
-    ----------
-    colours : ndarray of uint8, shape (rows, columns, 3)
-        Of the cells.
-    labels : sequence of sequence of str
-        The number in each cell, left out where it does not fit; empty for none.
-    side : int
-        Of a cell, in pixels.
+    `colours` are uint8, (rows, columns, 3). A label that does not fit into its cell of
+    `side` pixels is left out.
     """
     rows, columns = colours.shape[:2]
     block = Canvas(columns * side + 1, rows * side + 1)
@@ -215,7 +178,7 @@ def picture_block(pixels: NDArray[np.uint8], scale: int, caption: str) -> Canvas
 
 def beside(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks side by side, with their tops aligned."""
-    width = sum(block.width for block in blocks) + _MARGIN * (len(blocks) - 1)
+    width = sum(block.width + _MARGIN for block in blocks) - _MARGIN
     joined = Canvas(width, max(block.height for block in blocks))
     left = 0
     for block in blocks:

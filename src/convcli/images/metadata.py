@@ -56,20 +56,8 @@ def save_settings(
 ) -> dict[str, Any]:
     """Return Pillow's settings for the metadata that a format can hold.
 
-    Parameters
-    ----------
-    metadata : Metadata
-        All metadata of the document.
-    format_name : str
-        As in `FORMATS`.
-    channels : int
-        1 or 3: a profile for another number of colours is left out.
-    size : (int, int)
-        Rows and columns, which EXIF repeats.
-
-    Returns
-    -------
-    dict with ``icc_profile``, ``dpi``, ``exif``, each only where the format holds it
+    A profile for another number of channels is left out. The size, rows and columns, goes
+    into the EXIF. Of ``icc_profile``, ``dpi`` and ``exif`` the format's are returned.
     """
     entry = FORMATS[format_name]
     settings: dict[str, Any] = {}

@@ -176,7 +176,7 @@ class Document(Record):
 
     @property
     def is_animated(self) -> bool:
-        """Whether there is more than one frame."""
+        """Whether there is more than one frame: of an animation, or pages."""
         return len(self.frames) > 1
 
 
@@ -187,16 +187,8 @@ _SLOPE, _OFFSET, _EXPONENT = 12.92, 0.055, 2.4
 def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
     """Return the linear light of sRGB values.
 
-    Parameters
-    ----------
-    codes : ndarray
-        Pixels; negative ones are mirrored at 0.
-    white : int
-        The value of full light, in `codes` and in the result.
-
-    Returns
-    -------
-    ndarray of float32, same shape
+    The result is float32, of the same shape; `white` is full light in both. Negative values
+    are mirrored at 0.
 
     Examples
     --------

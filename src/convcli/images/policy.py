@@ -19,19 +19,9 @@ from convcli.images.formats import FORMATS, NPY
 from convcli.values import Record
 
 _DECODER_ERRORS = (
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    EOFError,
-    RuntimeError,
-    SystemError,
-    struct.error,
-    zlib.error,
-)
+    SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError, EOFError, RuntimeError, SystemError, struct.error, zlib.error,
+)  # fmt: skip
 """What decoders raise on damaged files, beside OSError: each has its own habits."""
 
 NOT_READ = "is not read here"
@@ -142,15 +132,9 @@ def one_line(error: Exception) -> str:
 def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
     """Open a picture of an accepted format; its pixels are not decoded yet.
 
-    The formats that Pillow begins with are tried first: the modules of all others take
-    as long to import as NumPy does.
-
-    Raises
-    ------
-    UnidentifiedImageError
-        If the file is of none of the formats.
-    OSError
-        If it is damaged.
+    The formats that Pillow begins with are tried first: the modules of all others take as
+    long to import as NumPy does. A damaged file raises OSError, one of another format
+    UnidentifiedImageError.
     """
     start = file.tell()
     with decoder_errors():
@@ -185,15 +169,7 @@ def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None
 
 
 class PixelCounter:
-    """Adds up the pixels that a file declares, before any is decoded.
-
-    Parameters
-    ----------
-    limit : int
-        The most pixels.
-    label : str
-        What messages call the file.
-    """
+    """Adds up the pixels that a file declares, before any is decoded."""
 
     def __init__(self, limit: int, label: str) -> None:
         self._limit, self._label, self._pixels = limit, label, 0
@@ -206,13 +182,7 @@ class PixelCounter:
 
 
 def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return `count` samples: missing ones are 0 where the policy allows truncated files.
-
-    Raises
-    ------
-    OSError
-        If some are missing, and `ReadPolicy.allow_truncated` does not hold.
-    """
+    """Return `count` samples: missing ones are 0, or an OSError unless the policy allows it."""
     missing = count - len(samples)
     if missing > 0 and not ImageFile.LOAD_TRUNCATED_IMAGES:
         raise OSError("image file is truncated")
@@ -221,12 +191,11 @@ def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
 
 def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
     """Return the error on a file that declares too many pixels."""
-    tiled = (
-        ", or use 'convcli apply --tiled'" if label.lower().endswith((".tif", ".tiff")) else ""
-    )
+    is_tiff = label.lower().endswith((".tif", ".tiff"))
+    advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
     return ImageError(
         f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
-        f"trust the file{tiled}"
+        f"trust the file{advice}"
     )
 
 
@@ -275,12 +244,9 @@ def blocked_format(prefix: bytes) -> str | None:
 
 
 def readable_named(name: str) -> str:
-    """Return the format of that name, which Pillow may read with another program's help.
+    """Return the format of that name, for `ReadPolicy.allow_formats`.
 
-    Raises
-    ------
-    ImageError
-        If Pillow knows none.
+    Raises ImageError if Pillow knows none.
     """
     Image.init()
     known = name.strip().upper()

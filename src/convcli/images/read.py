@@ -47,6 +47,9 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
 
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises on files of too many pixels."""
+
 _DEFAULTS = ReadPolicy()
 
 
@@ -100,24 +103,8 @@ def read_document(
 def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]:
     """Read what a TIFF says about a page, and the name of its mode; no pixel is decoded.
 
-    Parameters
-    ----------
-    file : binary file
-        A TIFF of any size; it can seek.
-    frame : int
-        The page, counted from 0.
-    name : str
-        What errors call it.
-
-    Returns
-    -------
-    Metadata, str
-        Empty metadata and an empty name for a page that Pillow does not know.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read.
+    Pages are counted from 0. Of a page that Pillow does not know the metadata and the name
+    are empty. A file that cannot be read raises ImageError, which begins with `name`.
     """
     unlimited = ReadPolicy(max_pixels=2**62)
     with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
@@ -148,7 +135,7 @@ def _file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
         ) from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except _BOMBS as error:
         declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
         raise too_many_pixels(label, reading.max_pixels, declared) from None
     except MemoryError:
@@ -223,28 +210,21 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> D
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:
     """Refuse files that end early in formats whose decoders do not notice it."""
-    if format_name not in _COMPLETE:
+    if format_name not in ("GIF", "JPEG2000"):
         return
     start = file.tell()
     file.seek(0)
-    is_complete = _COMPLETE[format_name](file.read())
+    data = file.read()
     file.seek(start)
-    if not is_complete:
+    if format_name == "GIF":
+        from convcli.images.codecs.gif import has_end_mark
+
+        complete = has_end_mark(data)
+    else:
+        # The mark that every codestream ends with; no data before it can hold these bytes.
+        complete = b"\xff\xd9" in data
+    if not complete:
         raise OSError("image file is truncated")
-
-
-def _gif_is_complete(data: bytes) -> bool:
-    from convcli.images.codecs.gif import has_end_mark
-
-    return has_end_mark(data)
-
-
-_COMPLETE: dict[str | None, Callable[[bytes], bool]] = {
-    "GIF": _gif_is_complete,
-    # The mark that every codestream ends with; no data before it can hold these bytes.
-    "JPEG2000": lambda data: b"\xff\xd9" in data,
-}
-"""Tests for formats whose decoders read a file that ends early without an error."""
 
 
 def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
@@ -316,29 +296,9 @@ _BEGINNING = 2**20
 
 _DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
 
-_HEADER_ERRORS = (
-    OSError,
-    ImageError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""What a damaged header raises: reading the whole file will say what is wrong."""
-
 
 class Header(Record):
-    """The size of the pictures in a file.
-
-    Attributes
-    ----------
-    shape : (int, int, int)
-        Rows, columns, colour channels.
-    alpha : bool
-        Whether there is transparency beside them.
-    dtype : dtype
-        Of a pixel's numbers.
-    frames : int
-        How many pictures there are.
-    """
+    """The size of the pictures in a file: rows, columns, colour channels; number of frames."""
 
     shape: tuple[int, int, int]
     alpha: bool
@@ -362,8 +322,8 @@ def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
                 return _array_header(file, str(source))
             with open_image(file, reading) as opened:
                 return _image_header(opened, reading)
-    except _HEADER_ERRORS:
-        return None
+    except (OSError, ImageError, *_BOMBS):
+        return None  # reading the whole file will say what is wrong
 
 
 def _beginning(source: "str | Path") -> BinaryIO:

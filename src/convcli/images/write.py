@@ -111,26 +111,10 @@ def write_document(
     _write(parts, target)
 
 
-def write_array(array: NDArray[Any], target: "str | Path | BinaryIO") -> None:
-    """Write an array as .npy: complete, or not at all.
-
-    Raises
-    ------
-    ImageError
-        If the target cannot be written.
-    """
-    from convcli.images.codecs.npy import array_bytes
-
-    _write([array_bytes(array)], target)
-
-
 def check_format(document: Document, label: str, format_name: str, saving: Saving) -> None:
     """Check that a format can hold all of a document, and has the settings.
 
-    Raises
-    ------
-    ImageError
-        If not; the message says what to do.
+    Otherwise ImageError says what to do.
     """
     entry = FORMATS[format_name]
     if len(document.frames) > 1 and not entry.frames:
@@ -188,7 +172,8 @@ def _encoded(
         return [tiff_bytes(frames, metadata, level)]
     frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
     if timing is None and len(frames) > 1:
-        timing = _a_second_each(len(frames))
+        # Pages become an animation of a second each.
+        timing = Timing((1000.0,) * len(frames), (0,) * len(frames), loop=0)
     if format_name == "PNG":
         from convcli.images.codecs.png import png_bytes
 
@@ -262,8 +247,3 @@ def _alpha(frame: Picture) -> NDArray[Any]:
     if frame.alpha is not None:
         return frame.alpha
     return np.full(frame.shape, frame.white, frame.pixels.dtype)
-
-
-def _a_second_each(count: int) -> Timing:
-    """Return the timing of pages that become an animation."""
-    return Timing((1000.0,) * count, (0,) * count, 0)

@@ -24,13 +24,8 @@ _HEADER, _TABLE_FLAG, _IMAGE, _EXTENSION, _END = 13, 0x80, 0x2C, 0x21, b"\x3b"
 def gif_bytes(frames: Sequence[Picture], timing: Timing | None) -> bytes:
     """Return 8-bit pictures of one size as a GIF.
 
-    Parameters
-    ----------
-    frames : sequence of Picture
-        Alpha below one half becomes transparent, the rest opaque.
-    timing : Timing or None
-        For more than one frame. A disposal is kept unless a pixel of the frame would
-        show through the next one.
+    Alpha below one half becomes transparent, the rest opaque. A frame keeps its disposal
+    unless one of its pixels would show through the next frame.
     """
     encoded_frames = [_EncodedFrame(frame) for frame in frames]
     height, width = frames[0].shape

@@ -1,7 +1,7 @@
 """PPM and PGM: the bytes of the file are the array, or nearly so."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,22 +21,8 @@ _BYTE, _WHITE, _PAIR = 255, 65_535, 2
 def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
     """Read raw pixels of 8 bits with one copy, or colours with more than 8 bits.
 
-    Parameters
-    ----------
-    file : binary file
-        The whole file.
-    image : ImageFile
-        The same file, opened by Pillow, which keeps 8 bits of deep colours.
-
-    Returns
-    -------
-    Picture or None
-        None for any other file, which Pillow reads well.
-
-    Raises
-    ------
-    OSError
-        If the file is truncated.
+    `image` is the same file, opened by Pillow. Any other file, which Pillow reads well, gives
+    None; a truncated one raises OSError.
     """
     if not image.tile:
         return None
@@ -89,10 +75,7 @@ def _digit_samples(file: BinaryIO, count: int) -> NDArray[Any]:
         return np.fromstring(text, np.int64, sep=" ")[:count]
 
 
-_SAMPLES: Mapping[str, Callable[[BinaryIO, int], NDArray[Any]]] = {
-    "ppm": _binary_samples,
-    "ppm_plain": _digit_samples,
-}
+_SAMPLES = {"ppm": _binary_samples, "ppm_plain": _digit_samples}
 """How to read samples of more than 8 bits, by the name of Pillow's decoder."""
 
 

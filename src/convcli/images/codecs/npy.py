@@ -19,42 +19,19 @@ from convcli.images.policy import PixelCounter, ReadPolicy
 DIMENSIONS = (2, 3)
 """Of an array that is a picture: (H, W) or (H, W, C)."""
 
-_HEADERS = {
-    (1, 0): npy.read_array_header_1_0,
-    (2, 0): npy.read_array_header_2_0,
-}
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 _HEADER_ERRORS = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-)
+    ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError, RecursionError,
+    SyntaxError, struct.error, tokenize.TokenError,
+)  # fmt: skip
 """What NumPy raises on a damaged header, which it reads as a literal of Python."""
 
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Document:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C).
 
-    Parameters
-    ----------
-    file : binary file
-        At its beginning; it can seek.
-    label : str
-        What messages call it.
-    reading : ReadPolicy
-        The limits.
-
-    Raises
-    ------
-    ImageError
-        If the file is damaged, too large, or no picture.
+    The file can seek. Where it is damaged, too large, or no picture, ImageError is raised.
     """
     shape, fortran, dtype = array_header(file, label)
     _check(shape, dtype, label)
@@ -69,13 +46,7 @@ def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Document:
 
 
 def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return an array's shape, whether it is kept column by column, and its dtype.
-
-    Raises
-    ------
-    ImageError
-        If the header is damaged.
-    """
+    """Return an array's shape, whether it is kept column by column, and its dtype."""
     try:
         return _HEADERS[npy.read_magic(file)](file)
     except _HEADER_ERRORS as error:

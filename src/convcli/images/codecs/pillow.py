@@ -15,31 +15,18 @@ from convcli.images.picture import Metadata, Picture, Timing, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
 from convcli.values import Record
 
+_TURN = Image.Transpose
 _TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture upright, by EXIF orientation."""
+    2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE,
+    6: _TURN.ROTATE_270, 7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90,
+}  # fmt: skip
+"""The turn that makes a picture upright, by EXIF orientation."""
 
 
 class Frame(Record):
     """One frame as it was read.
 
-    Attributes
-    ----------
-    picture : Picture
-        Its pixels.
-    duration : float
-        How long it is shown, in milliseconds.
-    disposal : int
-        What happens to it before the next frame is drawn, as its format counts.
-    notes : tuple of str
-        What a person should know about the reading.
+    The duration and the disposal are those of `Timing`, the notes those of `Document`.
     """
 
     picture: Picture
@@ -53,23 +40,8 @@ def frame_of(
 ) -> Frame:
     """Decode the current frame of an image that Pillow has opened.
 
-    Parameters
-    ----------
-    file : binary file
-        The whole file: some layouts are decoded a second time, or without Pillow.
-    opened : ImageFile
-        The same file, opened by Pillow.
-    format_name : str or None
-        Its format.
-    label : str
-        What messages call it.
-
-    Raises
-    ------
-    OSError
-        If the file is damaged.
-    ImageError
-        If its mode is not supported.
+    `file` is the whole file: some layouts are decoded a second time, or without Pillow. A
+    damaged file raises OSError, an unknown mode ImageError, which begins with the label.
     """
     picture, notes = _pixels(file, opened, format_name, label)
     disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
@@ -214,21 +186,8 @@ def pillow_bytes(
 ) -> memoryview:
     """Return pictures as the bytes of a file that one of Pillow's encoders writes.
 
-    Parameters
-    ----------
-    pictures : sequence of Picture
-        At least one; further ones become further frames.
-    format_name : str
-        As in `FORMATS`, where it is Pillow's name.
-    metadata : Metadata
-        The part that the format holds is written.
-    settings : mapping
-        The encoder's own settings.
-
-    Raises
-    ------
-    ImageError
-        If the encoder refuses the pictures.
+    Each picture is a frame. Of the metadata the part that the format holds is written;
+    `settings` are the encoder's own. Pictures that it refuses raise ImageError.
     """
     options = {
         **settings,

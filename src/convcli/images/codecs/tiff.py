@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -14,13 +14,7 @@ from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Document, Metadata, Picture, picture_of_samples
-from convcli.images.policy import (
-    NOT_READ,
-    PixelCounter,
-    ReadPolicy,
-    completed,
-    decoder_errors,
-)
+from convcli.images.policy import NOT_READ, PixelCounter, ReadPolicy, completed, decoder_errors
 from convcli.values import Record
 
 _STRIP_BYTES = 2**18
@@ -29,6 +23,7 @@ _DIFFERENCES = 2
 _UNASSOCIATED = 2
 _INCH = 2
 _FLOATS = 3
+_LONG, _LONG8 = 4, 16
 _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
 
@@ -36,14 +31,8 @@ _GROUPS = (0x8769, 0x8825)
 def tiff_bytes(frames: Sequence[Picture], metadata: Metadata, level: int) -> bytes:
     """Return pictures of any sizes as a TIFF with a page each.
 
-    Parameters
-    ----------
-    frames : sequence of Picture
-        uint8, uint16 or floats, which are written as float32; 1 or 3 channels.
-    metadata : Metadata
-        Profile, resolution, EXIF: of every page.
-    level : int
-        Of zlib's compression, 0 to 9.
+    Samples are uint8, uint16 or float32, with 1 or 3 channels. Every page gets the metadata;
+    `level` is zlib's, 0 to 9.
     """
     buffer = io.BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(buffer) as pages:
@@ -63,7 +52,6 @@ def _write_page(
         zlib.compress(_predicted(values[start : start + rows]).tobytes(), level)
         for start in range(0, len(values), rows)
     ]
-    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     lengths = [len(strip) for strip in strips]
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
     alpha = picture.alpha is not None
@@ -74,10 +62,10 @@ def _write_page(
         TiffImagePlugin.STRIPBYTECOUNTS: tuple(lengths),
         TiffImagePlugin.STRIPOFFSETS: tuple(starts),
     }
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     for tag in (TiffImagePlugin.STRIPBYTECOUNTS, TiffImagePlugin.STRIPOFFSETS):
-        directory.tagtype[tag] = 4
-    for tag, value in tags.items():
-        directory[tag] = value
+        directory.tagtype[tag] = _LONG
+    directory.update(tags)
     directory.save(pages)
     for strip in strips:
         pages.write(strip)
@@ -139,7 +127,6 @@ def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
 
-_LONG, _LONG8 = 4, 16
 _PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
 _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
@@ -149,12 +136,10 @@ class TileLayout(Record, kw_only=True):
 
     Attributes
     ----------
-    size : (int, int)
-        Rows and columns of the picture.
-    tile : (int, int)
-        Rows and columns of a tile: multiples of 16.
+    size, tile : (int, int)
+        Rows and columns of the picture, and of a tile: multiples of 16.
     channels : int
-        1 or 3; any number where `paged`.
+        1 or 3; any number where `paged`. Alpha is not counted.
     alpha : bool
         Whether each page has alpha as its last sample.
     depth : Depth
@@ -197,17 +182,7 @@ class TileLayout(Record, kw_only=True):
 
 
 class EncodedTile(Record):
-    """A compressed tile.
-
-    Attributes
-    ----------
-    page : int
-        Counted from 0.
-    index : int
-        Its number on the page: from left to right, then down, counted from 0.
-    data : bytes
-        As the file holds it.
-    """
+    """A compressed tile: its page, its number on the page (row by row), its bytes."""
 
     page: int
     index: int
@@ -257,14 +232,7 @@ def _compressed_tiles(
 class TiledTiff:
     """Writes a TIFF a tile at a time; its directories come first.
 
-    Parameters
-    ----------
-    file : binary file
-        Empty; it can seek.
-    layout : TileLayout
-        Of the pixels.
-    metadata : Metadata
-        Of every page.
+    The file is empty, and can seek. Every page gets the metadata.
     """
 
     def __init__(self, file: BinaryIO, layout: TileLayout, metadata: Metadata) -> None:
@@ -313,8 +281,7 @@ class TiledTiff:
             offsets: tuple(self._starts[page].tolist()),
             lengths: tuple(self._lengths[page].tolist()),
         }
-        for tag, value in tags.items():
-            directory[tag] = value
+        directory.update(tags)
         return directory
 
 
@@ -336,9 +303,9 @@ _PHOTOMETRIC_CHANNELS = {1: (1, 2), 2: (3, 4)}
 """How many samples a pixel has, for photometric 1 (black is zero) and 2 (RGB)."""
 
 _DEEP_BITS = (16, 32)
-_SAMPLE_DTYPES: Mapping[tuple[int, int], type[np.generic]] = {
-    (16, 1): np.uint16,
-    (32, _FLOATS): np.float32,
+_SAMPLE_DTYPES: dict[tuple[int, int], np.dtype[Any]] = {
+    (16, 1): np.dtype(np.uint16),
+    (32, _FLOATS): np.dtype(np.float32),
 }
 """The dtype of samples by their bits and their format."""
 
@@ -367,17 +334,8 @@ class _Tags:
 def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
     """Read 16-bit colours that are kept plane by plane; return None for any other page.
 
-    Parameters
-    ----------
-    file : binary file
-        The whole file.
-    image : ImageFile
-        The same file, opened by Pillow, at the page to read.
-
-    Raises
-    ------
-    OSError
-        If it is damaged, or in a layout that is not read.
+    `image` is the same file, opened by Pillow, at the page to read. A damaged file, or a
+    layout that is not supported, raises OSError.
     """
     directory: Any = getattr(image, "tag_v2", {})
     with decoder_errors():
@@ -391,19 +349,10 @@ def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
 
 
 def read_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Document | None:
-    """Read a TIFF of colours in floats, or of 16-bit grey with alpha.
+    """Read a TIFF of colours in floats, or of 16-bit grey with alpha; None for any other file.
 
-    Returns
-    -------
-    Document or None
-        None for any other file.
-
-    Raises
-    ------
-    ImageError
-        If it has more pixels than the limit, or more than one page.
-    OSError
-        If it is damaged, or in a layout that is not read.
+    A damaged file, or a layout that is not supported, raises OSError; too many pixels or
+    pages raise ImageError.
     """
     file.seek(0)
     header = file.read(8)
@@ -453,28 +402,30 @@ def _sample_type(tags: _Tags) -> tuple[np.dtype[Any], int]:
     predictor = tags.number(TiffImagePlugin.PREDICTOR, 1)
     tiled = tags.number(TiffImagePlugin.TILEWIDTH, 0) != 0
     plain = not tiled and tags.number(_ORIENTATION, 1) == 1
-    predicted = predictor == _DIFFERENCES and dtype is np.uint16
+    predicted = predictor == _DIFFERENCES and dtype == np.uint16
     photometric = tags.number(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, -1)
     channels = _PHOTOMETRIC_CHANNELS.get(photometric, ())
     known = plain and (predictor == 1 or predicted) and len(bits) in channels
     if dtype is None or not known:
         raise OSError(f"TIFF of {len(bits)} × {bits[0]} bits in a layout that {NOT_READ}")
-    return np.dtype(dtype), len(bits)
+    return dtype, len(bits)
 
 
 def _strips(file: BinaryIO, tags: _Tags, size: int) -> bytes:
-    """Return at most about `size` bytes of pixels."""
+    """Return the bytes of the strips one after the other, until there are `size` bytes."""
     compression = tags.number(TiffImagePlugin.COMPRESSION, 1)
     if compression != 1 and compression not in _INFLATED:
         raise OSError(f"TIFF of this depth with compression {compression} {NOT_READ}")
     offsets = tags.numbers(TiffImagePlugin.STRIPOFFSETS)
     lengths = tags.numbers(TiffImagePlugin.STRIPBYTECOUNTS, size)
-    strips: list[bytes] = []
+    pixels = bytearray()
     for offset, length in zip(offsets, lengths, strict=False):
+        if len(pixels) >= size:
+            break
         with decoder_errors():
             file.seek(offset)
             strip = file.read(min(length, size))
             if compression != 1:
                 strip = zlib.decompressobj().decompress(strip, size)
-        strips.append(strip)
-    return b"".join(strips)
+        pixels += strip
+    return bytes(pixels)
