@@ -179,8 +179,7 @@ def picture_block(pixels: NDArray[np.uint8], scale: int, caption: str) -> Canvas
 def beside(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks side by side, with their tops aligned."""
     width = sum(block.width + _MARGIN for block in blocks) - _MARGIN
-    joined = Canvas(width, max(block.height for block in blocks))
-    left = 0
+    joined, left = Canvas(width, max(block.height for block in blocks)), 0
     for block in blocks:
         joined.image.paste(block.image, (left, 0))
         left += block.width + _MARGIN
@@ -190,8 +189,7 @@ def beside(blocks: Sequence[Canvas]) -> Canvas:
 def below(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with their left sides aligned."""
     height = sum(block.height + _MARGIN for block in blocks) - _MARGIN
-    joined = Canvas(max(block.width for block in blocks), height)
-    top = 0
+    joined, top = Canvas(max(block.width for block in blocks), height), 0
     for block in blocks:
         joined.image.paste(block.image, (0, top))
         top += block.height + _MARGIN

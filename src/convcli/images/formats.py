@@ -153,14 +153,14 @@ def format_named(name: str) -> str:
 
 def obstacle(picture: Picture, format_name: str) -> str:
     """Say why a format cannot hold a picture, and the remedy; empty where it can."""
-    entry = FORMATS[format_name]
+    entry, depth = FORMATS[format_name], picture.depth
     depths = entry.gray if picture.channels == 1 else entry.colour
-    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[picture.depth.value]
-    if picture.depth not in depths and picture.depth in entry.gray:
+    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[depth.value]
+    if depth not in depths and depth in entry.gray:
         return f"{format_name} holds {what} in grey only: use --gray, --depth 8, or write .tif"
-    if picture.depth is Depth.FLOAT and Depth.FLOAT not in depths:
+    if depth is Depth.FLOAT and Depth.FLOAT not in depths:
         return f"{format_name} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
-    if picture.depth not in depths:
+    if depth not in depths:
         return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
     if picture.is_translucent and not entry.alpha and format_name != NPY:
         return f"{format_name} cannot hold transparency: write .png, .webp or .tif"

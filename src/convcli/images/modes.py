@@ -21,7 +21,7 @@ and get fresh memory from the system each time, take 58 ms; of four times fewer,
 
 
 class PillowMode(Record):
-    """The mode that pixels of a mode are converted to before filtering, and what that means."""
+    """The mode to which pixels are converted before they are filtered, and what that means."""
 
     target: str
     about: str

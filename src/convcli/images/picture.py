@@ -52,6 +52,11 @@ class Picture(Record):
         return self.depth.white
 
     @property
+    def samples(self) -> Pixels:
+        """The pixels, with alpha as the last channel where there is one."""
+        return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
+
+    @property
     def is_translucent(self) -> bool:
         """Whether any pixel is not fully opaque."""
         return self.alpha is not None and bool((self.alpha != self.white).any())

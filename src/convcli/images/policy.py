@@ -182,7 +182,7 @@ class PixelCounter:
 
 
 def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
-    """Return `count` samples: missing ones are 0, or an OSError unless the policy allows it."""
+    """Return `count` samples; missing ones are 0 if the policy allows it, else an OSError."""
     missing = count - len(samples)
     if missing > 0 and not ImageFile.LOAD_TRUNCATED_IMAGES:
         raise OSError("image file is truncated")

@@ -237,13 +237,11 @@ def _alike(frames: Sequence[Picture], format_name: str) -> list[Picture]:
             frame.pixels
             if frame.channels == channels
             else np.repeat(frame.pixels, channels, axis=2),
-            None if opaque else _alpha(frame),
+            frame.alpha if opaque or frame.alpha is not None else _opaque(frame),
         )
         for frame in frames
     ]
 
 
-def _alpha(frame: Picture) -> NDArray[Any]:
-    if frame.alpha is not None:
-        return frame.alpha
+def _opaque(frame: Picture) -> NDArray[Any]:
     return np.full(frame.shape, frame.white, frame.pixels.dtype)

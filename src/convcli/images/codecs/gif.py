@@ -58,10 +58,8 @@ class _EncodedFrame:
     """One frame: its image block with a palette of its own."""
 
     def __init__(self, picture: Picture) -> None:
-        alpha = (
-            np.full(picture.shape, 255, np.uint8) if picture.alpha is None else picture.alpha
-        )
-        self.opaque = alpha >= _HALF
+        opaque = np.ones(picture.shape, bool)
+        self.opaque = opaque if picture.alpha is None else picture.alpha >= _HALF
         image, self._clear = _paletted(picture, self.opaque)
         buffer = io.BytesIO()
         image.save(buffer, format="GIF", optimize=False, interlace=False)

@@ -170,10 +170,8 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
 
 def image_of(picture: Picture) -> Image.Image:
     """Return a picture as Pillow's own; raise OSError where Pillow has no such images."""
-    pixels = picture.pixels
-    if picture.alpha is not None:
-        pixels = np.dstack([pixels, picture.alpha])
-    array = np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    samples = picture.samples
+    array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     with decoder_errors():
         return Image.fromarray(array)
 
@@ -189,10 +187,8 @@ def pillow_bytes(
     Each picture is a frame. Of the metadata the part that the format holds is written;
     `settings` are the encoder's own. Pictures that it refuses raise ImageError.
     """
-    options = {
-        **settings,
-        **save_settings(metadata, format_name, pictures[0].channels, pictures[0].shape),
-    }
+    channels, size = pictures[0].channels, pictures[0].shape
+    options = {**settings, **save_settings(metadata, format_name, channels, size)}
     buffer = io.BytesIO()
     try:
         first, *others = map(image_of, pictures)

@@ -74,9 +74,9 @@ def _chunks(
     picture: Picture, metadata: Metadata, level: int | None, threads: int
 ) -> list[Chunk]:
     """Return the chunks of one picture: its header, its metadata, its pixels."""
-    rows, columns = picture.shape
-    samples = picture.channels + (picture.alpha is not None)
-    sample_format = bytes((8 * picture.pixels.itemsize, _COLOUR_TYPES[samples], 0, 0, 0))
+    rows, columns, channels = picture.pixels.shape
+    colour_type = _COLOUR_TYPES[channels + (picture.alpha is not None)]
+    sample_format = bytes((8 * picture.pixels.itemsize, colour_type, 0, 0, 0))
     header = (b"IHDR", struct.pack(">II", columns, rows) + sample_format)
     map_on_threads = _map_on(threads, _row_bytes(picture) * rows)
     strategy = zlib.Z_DEFAULT_STRATEGY
@@ -87,7 +87,8 @@ def _chunks(
 
 
 def _metadata_chunks(picture: Picture, metadata: Metadata) -> Iterator[Chunk]:
-    settings = save_settings(metadata, "PNG", picture.channels, picture.shape)
+    rows, columns, channels = picture.pixels.shape
+    settings = save_settings(metadata, "PNG", channels, (rows, columns))
     if "icc_profile" in settings:
         yield b"iCCP", _PROFILE_NAME + zlib.compress(settings["icc_profile"])
     if "dpi" in settings:
@@ -219,7 +220,7 @@ def _segments(
     picture: Picture, level: int, strategy: int, map_on_threads: _Map
 ) -> Iterable[CompressedPart]:
     """Compress the rows, a segment at a time."""
-    size, height = _row_bytes(picture), picture.shape[0]
+    size, height = _row_bytes(picture), len(picture.pixels)
     rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
     compress = functools.partial(_segment, picture, level, strategy, rows)
     return map_on_threads(compress, range(0, height, rows))
@@ -239,7 +240,7 @@ def _segment(
         level,
         strategy,
         dictionary=before[-_DICTIONARY:],
-        last=stop >= picture.shape[0],
+        last=stop >= len(picture.pixels),
     )
 
 
@@ -250,7 +251,7 @@ def _strategy(picture: Picture, map_on_threads: _Map) -> int:
     takes half of the time and makes files 1 to 7 % smaller. Of text and patterns it makes
     files several times as large.
     """
-    height = picture.shape[0]
+    height = len(picture.pixels)
     starts = np.linspace(0, max(height - _BAND, 0), _BANDS).astype(int)
     # Sorted by hand: np.unique imports numpy.ma, which takes 13 ms.
     rows = sorted({min(start + row, height - 1) for start in starts for row in range(_BAND)})
@@ -272,11 +273,12 @@ _FILTERS = 5
 
 def _row_bytes(picture: Picture) -> int:
     """Return the bytes of a filtered row: the number of its filter first."""
-    return 1 + picture.shape[1] * _pixel_bytes(picture)
+    return 1 + picture.pixels.shape[1] * _pixel_bytes(picture)
 
 
 def _pixel_bytes(picture: Picture) -> int:
-    return (picture.channels + (picture.alpha is not None)) * picture.pixels.itemsize
+    samples: int = picture.pixels.shape[2] + (picture.alpha is not None)
+    return samples * int(picture.pixels.itemsize)
 
 
 def filtered_strips(
@@ -287,7 +289,7 @@ def filtered_strips(
     Each strip has the shape (rows, 1 + bytes): the number of the filter, and the
     differences that it leaves.
     """
-    (height, width), pixel = picture.shape, _pixel_bytes(picture)
+    (height, width, _), pixel = picture.pixels.shape, _pixel_bytes(picture)
     last = height if last is None else min(last, height)
     rows = max(_STRIP_BYTES // (width * pixel), 1)
     above: Bytes = np.zeros(width * pixel, np.uint8)

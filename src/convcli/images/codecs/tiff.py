@@ -45,8 +45,7 @@ def tiff_bytes(frames: Sequence[Picture], metadata: Metadata, level: int) -> byt
 def _write_page(
     pages: TiffImagePlugin.AppendingTiffWriter, picture: Picture, metadata: Metadata, level: int
 ) -> None:
-    planes = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
-    values = np.dstack(planes).astype(picture.depth.dtype.newbyteorder("<"))
+    values = picture.samples.astype(picture.depth.dtype.newbyteorder("<"))
     rows = max(_STRIP_BYTES // (values[0].nbytes or 1), 1)
     strips = [
         zlib.compress(_predicted(values[start : start + rows]).tobytes(), level)
