@@ -273,12 +273,12 @@ _FILTERS = 5
 
 def _row_bytes(picture: Picture) -> int:
     """Return the bytes of a filtered row: the number of its filter first."""
-    return 1 + picture.pixels.shape[1] * _pixel_bytes(picture)
+    return 1 + int(picture.pixels.shape[1]) * _pixel_bytes(picture)
 
 
 def _pixel_bytes(picture: Picture) -> int:
-    samples: int = picture.pixels.shape[2] + (picture.alpha is not None)
-    return samples * int(picture.pixels.itemsize)
+    samples = picture.pixels.shape[2] + (picture.alpha is not None)
+    return int(samples * picture.pixels.itemsize)
 
 
 def filtered_strips(
