@@ -13,7 +13,7 @@ from convcli.errors import ImageError
 from convcli.images.formats import format_for
 from convcli.images.picture import Picture
 from convcli.images.read import read_picture
-from convcli.images.write import Saving, pipe_format, write_array, write_picture
+from convcli.images.write import Saving, pipe_format, write_picture
 
 RNG = np.random.default_rng(21)
 GREY: NDArray[Any] = RNG.integers(0, 256, (9, 11, 1), dtype=np.uint8)
@@ -190,17 +190,17 @@ def test_a_picture_too_large_for_its_format(tmp_path: Path) -> None:
 def test_arrays_hold_the_raw_numbers(tmp_path: Path, dtype: str) -> None:
     values = RNG.normal(size=(4, 5, 2)).astype(dtype)
     path = tmp_path / "raw.npy"
-    write_array(values, path)
+    write_picture(Picture(values), path, "NPY")
     np.testing.assert_array_equal(np.load(path), values, strict=True)
     stream = io.BytesIO()
-    write_array(values, stream)
+    write_picture(Picture(values), stream, "NPY")
     assert stream.getvalue() == path.read_bytes()
 
 
 def test_an_array_keeps_the_name_that_was_given(tmp_path: Path) -> None:
     """`numpy.save` would add .npy to a path."""
     path = tmp_path / "raw.bin"
-    write_array(np.ones(3), path)
+    write_picture(Picture(np.ones((3, 1, 1))), path, "NPY")
     assert [p.name for p in tmp_path.iterdir()] == ["raw.bin"]
 
 

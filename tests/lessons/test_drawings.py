@@ -166,7 +166,7 @@ def test_16_bits_in_small_cells_are_counted_in_thousands(
 def test_numbers_of_a_figure_stay_within_their_cells() -> None:
     side, colors = 40, np.full((1, 3, 3), 255, np.uint8)
     blank, numbers = (
-        np.asarray(cell_block(colors, [[text] * 3], side)).astype(int)
+        np.asarray(cell_block(colors, [[text] * 3], side).image).astype(int)
         for text in ("", "-.0965")
     )
     places = np.flatnonzero((blank != numbers).any(axis=(0, 2))) % side

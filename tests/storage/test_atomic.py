@@ -10,7 +10,7 @@ import pytest
 
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.picture import Picture
-from convcli.images.write import write_array, write_picture
+from convcli.images.write import write_picture
 from convcli.storage.atomic import replacing
 
 PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
@@ -129,7 +129,7 @@ def test_a_folder_as_target(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=f"^{re.escape(said)}$"):
         write_picture(PICTURE, target, "PNG")
     with pytest.raises(ImageError, match=f"^{re.escape(said)}$"):
-        write_array(PICTURE.pixels, target)
+        write_picture(PICTURE, target, "NPY")
     assert names(tmp_path) == ["out.png"]
 
 

@@ -1,4 +1,4 @@
-"""What each file format can hold: one table, for reading, writing and the docs."""
+"""What each file format can hold: one table for reading, writing and the docs."""
 
 import os
 from collections.abc import Mapping
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_LEVEL = 4
-"""zlib's level for PNG and TIFF where none is asked for. A PNG of 12 megapixels takes 1.0 s
-and 24.8 MB at level 1, 1.6 s and 24.0 MB at level 4, and the same at 6 and 9; looking for
-runs only, which is what suits photographs (see `png`), 0.6 s and 22.4 MB."""
+"""zlib's default level for PNG and TIFF. A PNG of 12 megapixels takes 1.0 s and 24.8 MB at
+level 1, 1.6 s and 24.0 MB at level 4, and the same at 6 and 9; looking for runs only, which
+suits photographs (see `codecs.png`), 0.6 s and 22.4 MB."""
 
 NPY = "NPY"
 
 _EIGHT = frozenset({Depth.EIGHT})
+_WHOLE = frozenset({Depth.EIGHT, Depth.SIXTEEN})
 _ALL = frozenset(Depth)
 
 
@@ -42,14 +43,14 @@ class Format(Record, kw_only=True):
     frames : bool
         Whether it holds more than one picture.
     quality : int or None
-        The default of ``--quality``; None where it has no such setting. 0 stands for
-        lossless, which a quality that is asked for replaces.
+        The default of ``--quality``; None where it has no such setting. 0 means lossless
+        unless a quality is given.
     levels : bool
         Whether ``--compress-level`` applies.
     settings : mapping
-        What else Pillow is told.
+        Pillow's other settings.
     about : str
-        What changes in it.
+        What a person should know about it.
     """
 
     name: str
@@ -67,102 +68,44 @@ class Format(Record, kw_only=True):
     about: str = ""
 
 
+_METADATA: dict[str, Any] = {"icc": True, "dpi": True, "exif": True}
+
 _TABLE = (
-    Format(
-        name="PNG",
-        suffixes=(".png", ".apng"),
-        gray=frozenset({Depth.EIGHT, Depth.SIXTEEN}),
-        colour=frozenset({Depth.EIGHT, Depth.SIXTEEN}),
-        alpha=True,
-        icc=True,
-        dpi=True,
-        exif=True,
-        frames=True,
-        levels=True,
-        about="whole dots per metre",
-    ),
-    Format(
-        name="TIFF",
-        suffixes=(".tif", ".tiff"),
-        gray=_ALL,
-        colour=_ALL,
-        alpha=True,
-        icc=True,
-        dpi=True,
-        exif=True,
-        frames=True,
-        levels=True,
-        about="Deflate compression",
-    ),
-    Format(
-        name="JPEG",
-        suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
-        icc=True,
-        dpi=True,
-        exif=True,
-        quality=95,
-        about="lossy; the input's colour subsampling, else 4:4:4",
-    ),
-    Format(
-        name="WEBP",
-        suffixes=(".webp",),
-        alpha=True,
-        icc=True,
-        exif=True,
-        frames=True,
-        quality=0,
-        settings=MappingProxyType({"exact": True}),
-        about="lossless unless --quality is given; grey becomes RGB",
-    ),
-    Format(
-        name="GIF",
-        suffixes=(".gif",),
-        alpha=True,
-        frames=True,
-        about="256 colours a frame; alpha is on or off; hundredths of a second",
-    ),
-    Format(
-        name="AVIF",
-        suffixes=(".avif", ".avifs"),
-        alpha=True,
-        icc=True,
-        exif=True,
-        frames=True,
-        quality=90,
-        settings=MappingProxyType({"subsampling": "4:4:4"}),
-        about="lossy",
-    ),
+    Format(name="PNG", suffixes=(".png", ".apng"), gray=_WHOLE, colour=_WHOLE, alpha=True,
+           frames=True, levels=True, about="whole dots per metre", **_METADATA),
+    Format(name="TIFF", suffixes=(".tif", ".tiff"), gray=_ALL, colour=_ALL, alpha=True,
+           frames=True, levels=True, about="Deflate compression", **_METADATA),
+    Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), quality=95,
+           about="lossy; the input's colour subsampling, else 4:4:4", **_METADATA),
+    Format(name="WEBP", suffixes=(".webp",), alpha=True, icc=True, exif=True, frames=True,
+           quality=0, settings=MappingProxyType({"exact": True}),
+           about="lossless unless --quality is given; grey becomes RGB"),
+    Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True,
+           about="256 colours a frame; alpha is on or off; hundredths of a second"),
+    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, icc=True, exif=True,
+           frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"}),
+           about="lossy"),
     Format(name="BMP", suffixes=(".bmp",), dpi=True, about="whole dots per metre"),
-    Format(
-        name="PPM",
-        suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"),
-        gray=_ALL,
-        about="floats as PFM",
-    ),
-    Format(
-        name="JPEG2000",
-        suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
-        gray=frozenset({Depth.EIGHT, Depth.SIXTEEN}),
-        alpha=True,
-        about="lossless",
-    ),
+    Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
+           about="floats as PFM"),
+    Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
+           gray=_WHOLE, alpha=True, about="lossless"),
     Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), alpha=True),
     Format(name="DDS", suffixes=(".dds",), alpha=True, about="uncompressed"),
-    Format(name="SGI", suffixes=(".bw", ".rgb", ".rgba", ".sgi"), about=""),
+    Format(name="SGI", suffixes=(".bw", ".rgb", ".rgba", ".sgi")),
     Format(name="PCX", suffixes=(".pcx",)),
     Format(name="QOI", suffixes=(".qoi",), alpha=True, about="grey becomes RGB"),
     Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL, about="the raw array"),
-)
+)  # fmt: skip
 
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
 """All formats that are written, by name."""
 
 _SUFFIXES = {suffix: entry.name for entry in _TABLE for suffix in entry.suffixes}
 
-_KINDS = (
-    {name.lower(): name for name in FORMATS}
-    | {suffix[1:]: name for suffix, name in _SUFFIXES.items()}
-)  # fmt: skip
+_BY_NAME_OR_SUFFIX = {name.lower(): name for name in FORMATS} | {
+    suffix[1:]: name for suffix, name in _SUFFIXES.items()
+}
 
 
 def format_for(target: "str | Path") -> str:
@@ -201,24 +144,24 @@ def format_named(name: str) -> str:
     >>> format_named("jpg")
     'JPEG'
     """
-    kind = _KINDS.get(name.strip().lower().removeprefix("."))
-    if kind is None:
+    known_name = _BY_NAME_OR_SUFFIX.get(name.strip().lower().removeprefix("."))
+    if known_name is None:
         known = ", ".join(entry.lower() for entry in FORMATS)
         raise ImageError(f"expected a format that can be written ({known}), got {name!r}")
-    return kind
+    return known_name
 
 
-def obstacle(picture: Picture, kind: str) -> str:
+def obstacle(picture: Picture, format_name: str) -> str:
     """Say why a format cannot hold a picture, and the remedy; empty where it can."""
-    entry = FORMATS[kind]
+    entry, depth = FORMATS[format_name], picture.depth
     depths = entry.gray if picture.channels == 1 else entry.colour
-    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[picture.depth.value]
-    if picture.depth not in depths and picture.depth in entry.gray:
-        return f"{kind} holds {what} in grey only: use --gray, --depth 8, or write .tif"
-    if picture.depth is Depth.FLOAT and Depth.FLOAT not in depths:
-        return f"{kind} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
-    if picture.depth not in depths:
-        return f"{kind} cannot hold {what}: write .png or .tif, or use --depth 8"
-    if picture.is_translucent and not entry.alpha and kind != NPY:
-        return f"{kind} cannot hold transparency: write .png, .webp or .tif"
+    what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[depth.value]
+    if depth not in depths and depth in entry.gray:
+        return f"{format_name} holds {what} in grey only: use --gray, --depth 8, or write .tif"
+    if depth is Depth.FLOAT and Depth.FLOAT not in depths:
+        return f"{format_name} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
+    if depth not in depths:
+        return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
+    if picture.is_translucent and not entry.alpha and format_name != NPY:
+        return f"{format_name} cannot hold transparency: write .png, .webp or .tif"
     return ""

@@ -1,6 +1,7 @@
 """Profile, resolution and EXIF: from a decoded image, and to a format that holds them."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -8,7 +9,7 @@ from PIL import ExifTags, Image
 from convcli.images.formats import FORMATS
 from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
-from convcli.images.policy import FAULTS
+from convcli.images.policy import decoder_errors
 
 _KEPT = (
     0x010E,  # ImageDescription
@@ -21,34 +22,28 @@ _KEPT = (
     0x013F,  # PrimaryChromaticities
     0x8298,  # Copyright
 )
-"""What EXIF 2.3 has in its first directory, less what the pixels or the file say."""
+"""Tags of EXIF 2.3's first directory, without those that describe the old pixels or file."""
 
 _STRUCTURE = ("{", "<?xml", "ImageJ=", "SCIFIO=")
 """How descriptions begin that tell a program of pages and shapes, which may change."""
 
+_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
 _JPEGS = ("JPEG", "MPO")
 _JPEG_LIMIT = 65_533 - 8
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
-_HEADER = 128
+_PROFILE_HEADER = 128
 
 
 def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a decoded image says about itself, and what of it is damaged.
+    """Return what a decoded image says about itself, and notes on what is damaged in it.
 
-    Parameters
-    ----------
-    image : Image
-        Decoded; its orientation is applied by someone else.
-
-    Returns
-    -------
-    Metadata, tuple of str
+    The orientation is left out: the pixels are turned upright elsewhere.
     """
     notes: tuple[str, ...] = ()
     try:
         exif = _exif(image)
-    except FAULTS:
+    except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
     profile = image.info.get("icc_profile")
     if not isinstance(profile, bytes) or not keeps_profile(image.mode):
@@ -57,26 +52,14 @@ def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
 
 
 def save_settings(
-    metadata: Metadata, kind: str, channels: int, size: tuple[int, int]
+    metadata: Metadata, format_name: str, channels: int, size: tuple[int, int]
 ) -> dict[str, Any]:
     """Return Pillow's settings for the metadata that a format can hold.
 
-    Parameters
-    ----------
-    metadata : Metadata
-        What there is.
-    kind : str
-        The name of the format.
-    channels : int
-        1 or 3: a profile of another number of colours is left out.
-    size : (int, int)
-        Rows and columns, which EXIF repeats.
-
-    Returns
-    -------
-    dict with ``icc_profile``, ``dpi``, ``exif``, each only where it is held
+    A profile for another number of channels is left out. The size, rows and columns, goes
+    into the EXIF. Of ``icc_profile``, ``dpi`` and ``exif`` the format's are returned.
     """
-    entry = FORMATS[kind]
+    entry = FORMATS[format_name]
     settings: dict[str, Any] = {}
     if entry.icc and metadata.icc and _fits(metadata.icc, channels):
         settings["icc_profile"] = metadata.icc
@@ -84,24 +67,35 @@ def save_settings(
         settings["dpi"] = metadata.dpi
     if entry.exif and metadata.exif:
         exif = _resized(metadata.exif, size)
-        if kind != "JPEG" or len(exif) <= _JPEG_LIMIT:
+        if format_name != "JPEG" or len(exif) <= _JPEG_LIMIT:
             settings["exif"] = exif
     return settings
 
 
 def _exif(image: Image.Image) -> bytes | None:
     """Return EXIF without orientation, thumbnail, and what describes the old file."""
-    found, kept = image.getexif(), Image.Exif()
-    for tag in _KEPT:
-        if tag in found and not str(found[tag]).startswith(_STRUCTURE):
-            kept[tag] = found[tag]
-    for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-        inner = dict(found.get_ifd(tag))
-        if ExifTags.IFD.Interop in inner:
-            inner[ExifTags.IFD.Interop] = dict(found.get_ifd(ExifTags.IFD.Interop))
-        if inner:
-            kept[tag] = inner
-    return kept.tobytes() if len(kept) else None
+    with decoder_errors():
+        exif = image.getexif()
+        tags = {tag: exif[tag] for tag in _KEPT if tag in exif}
+        directories = {tag: dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
+        has_interop = ExifTags.IFD.Interop in directories[ExifTags.IFD.Exif]
+        interop = dict(exif.get_ifd(ExifTags.IFD.Interop)) if has_interop else {}
+    kept: dict[int, Any] = {
+        tag: value for tag, value in tags.items() if not str(value).startswith(_STRUCTURE)
+    }
+    for tag, directory in directories.items():
+        if ExifTags.IFD.Interop in directory:
+            directory[ExifTags.IFD.Interop] = interop
+        if directory:
+            kept[tag] = directory
+    return _exif_bytes(kept) if kept else None
+
+
+def _exif_bytes(tags: Mapping[int, Any]) -> bytes:
+    with decoder_errors():
+        exif = Image.Exif()
+        exif.update(tags)
+        return exif.tobytes()
 
 
 def _resized(exif: bytes, size: tuple[int, int]) -> bytes:
@@ -117,9 +111,10 @@ def _resized(exif: bytes, size: tuple[int, int]) -> bytes:
 
 
 def _dpi(value: object) -> tuple[float, float] | None:
+    """Return a resolution that can be used, whatever the file says."""
     try:
         across, down = (float(part) for part in value)  # type: ignore[attr-defined]
-    except (TypeError, ValueError, ZeroDivisionError):
+    except (TypeError, ValueError, ArithmeticError):
         return None
     usable = all(math.isfinite(part) and part > 0 for part in (across, down))
     return (across, down) if usable else None
@@ -130,9 +125,10 @@ def _subsampling(image: Image.Image) -> int | None:
         return None
     from PIL import JpegImagePlugin
 
-    sampling = JpegImagePlugin.get_sampling(image)
+    with decoder_errors():
+        sampling = JpegImagePlugin.get_sampling(image)
     return sampling if sampling >= 0 else None
 
 
 def _fits(profile: bytes, channels: int) -> bool:
-    return len(profile) >= _HEADER and profile[16:20] == _PROFILE_SPACES.get(channels)
+    return len(profile) >= _PROFILE_HEADER and profile[16:20] == _PROFILE_SPACES.get(channels)

@@ -9,34 +9,26 @@ import numpy as np
 from PIL import Image
 
 from convcli.errors import ImageError
-from convcli.images.picture import Picture, Pixels
+from convcli.images.picture import Picture, Pixels, picture_of_samples
+from convcli.images.policy import decoder_errors
 from convcli.values import Record
 
 _FEW_PIXELS = 2**20
-"""Up to which copies of an image do not matter."""
-
-_STRIP_PIXELS = 2**16
-"""Of 12 megapixels in colour: 17 ms; four times as many in a strip, which no cache holds and
-whose memory comes from the system anew each time, take 58, four times fewer 24."""
+"""Up to this size copies of an image do not matter."""
 
 _PLAIN = ("L", "RGB")
-"""Modes whose pixels follow the header of a PGM or PPM as they are."""
+"""Modes whose pixels follow the header of a PGM or PPM unchanged."""
 
 _HEADER_BYTES = 64
 """More than the longest of those headers: a letter, a digit, three numbers."""
 
+_STRIP_PIXELS = 2**16
+"""Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
+and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
 
-class Mode(Record):
-    """What pixels of a mode become.
 
-    Attributes
-    ----------
-    target : str
-        Pillow's mode that they are converted to; the same where they are filtered as
-        they are.
-    about : str
-        What that means.
-    """
+class PillowMode(Record):
+    """The mode to which pixels are converted before they are filtered, and what that means."""
 
     target: str
     about: str
@@ -44,28 +36,28 @@ class Mode(Record):
 
 _DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
 
-MODES: Mapping[str, Mode] = MappingProxyType(
+MODES: Mapping[str, PillowMode] = MappingProxyType(
     {
-        "1": Mode("L", "black and white: 0 and 255"),
-        "L": Mode("L", "8-bit grey"),
-        "LA": Mode("LA", "8-bit grey with alpha"),
-        "La": Mode("LA", "premultiplied: the grey is divided by alpha"),
-        "P": Mode("RGB", "the palette's colours; RGBA where one of them is transparent"),
-        "PA": Mode("RGBA", "the palette's colours with alpha"),
-        "RGB": Mode("RGB", "8-bit colour"),
-        "RGBA": Mode("RGBA", "8-bit colour with alpha"),
-        "RGBa": Mode("RGBA", "premultiplied: the colours are divided by alpha"),
-        "RGBX": Mode("RGB", "the fourth byte means nothing"),
-        "CMYK": Mode("RGB", _DEVICE),
-        "YCbCr": Mode("RGB", "ITU-R BT.601, as in JPEG"),
-        "LAB": Mode("RGB", "CIE L*a*b* (D50) to sRGB"),
-        "HSV": Mode("RGB", "a hue is an angle: it has no mean"),
-        "I": Mode("I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey"),
-        "I;16": Mode("I;16", "16-bit grey"),
-        "I;16L": Mode("I;16", "16-bit grey"),
-        "I;16B": Mode("I;16", "16-bit grey"),
-        "I;16N": Mode("I;16", "16-bit grey"),
-        "F": Mode("F", "32-bit floats, as they are"),
+        "1": PillowMode("L", "black and white: 0 and 255"),
+        "L": PillowMode("L", "8-bit grey"),
+        "LA": PillowMode("LA", "8-bit grey with alpha"),
+        "La": PillowMode("LA", "premultiplied: the grey is divided by alpha"),
+        "P": PillowMode("RGB", "the palette's colours; RGBA where one of them is transparent"),
+        "PA": PillowMode("RGBA", "the palette's colours with alpha"),
+        "RGB": PillowMode("RGB", "8-bit colour"),
+        "RGBA": PillowMode("RGBA", "8-bit colour with alpha"),
+        "RGBa": PillowMode("RGBA", "premultiplied: the colours are divided by alpha"),
+        "RGBX": PillowMode("RGB", "the fourth byte means nothing"),
+        "CMYK": PillowMode("RGB", _DEVICE),
+        "YCbCr": PillowMode("RGB", "ITU-R BT.601, as in JPEG"),
+        "LAB": PillowMode("RGB", "CIE L*a*b* (D50) to sRGB"),
+        "HSV": PillowMode("RGB", "a hue is an angle: it has no mean"),
+        "I": PillowMode("I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey"),
+        "I;16": PillowMode("I;16", "16-bit grey"),
+        "I;16L": PillowMode("I;16", "16-bit grey"),
+        "I;16B": PillowMode("I;16", "16-bit grey"),
+        "I;16N": PillowMode("I;16", "16-bit grey"),
+        "F": PillowMode("F", "32-bit floats, as they are"),
     }
 )
 
@@ -75,26 +67,10 @@ _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
 _GRAY_AXES = 2
 
 
-def picture_from(image: Image.Image, kind: str | None, label: str) -> Picture:
-    """Return the pixels of a decoded image, in a mode that can be filtered.
+def picture_from(image: Image.Image, format_name: str | None, label: str) -> Picture:
+    """Return the pixels of a decoded, upright image in a mode that can be filtered.
 
-    Parameters
-    ----------
-    image : Image
-        Decoded, upright.
-    kind : str or None
-        The name of its file format.
-    label : str
-        What messages call it.
-
-    Returns
-    -------
-    Picture
-
-    Raises
-    ------
-    ImageError
-        If the mode is not in `MODES`.
+    A mode that is not in `MODES` raises ImageError, which begins with the label.
     """
     mode = MODES.get(image.mode)
     if mode is None:
@@ -102,40 +78,32 @@ def picture_from(image: Image.Image, kind: str | None, label: str) -> Picture:
         raise ImageError(
             f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
         )
-    if mode.target == _SIXTEEN_BIT:
-        return _sixteen(np.asarray(image).astype(np.uint16), image, kind)
-    if mode.target == "I" and kind == "PPM":
-        return _sixteen(np.asarray(image).astype(np.uint16), image, kind)
+    if mode.target == _SIXTEEN_BIT or (mode.target == "I" and format_name == "PPM"):
+        return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
     if mode.target in ("I", "F"):
         dtype = np.float64 if mode.target == "I" else np.float32
-        return Picture(np.asarray(image).astype(dtype)[..., np.newaxis], None, kind)
-    target = mode.target
-    if image.has_transparency_data:
-        target = _TRANSPARENT.get(target, target)
-    return _split(array_of(_converted(image, target)), target, kind)
+        return Picture(np.asarray(image).astype(dtype)[..., np.newaxis], None, format_name)
+    samples = _pixels_of(_converted(image, mode.target))
+    if samples.ndim == _GRAY_AXES:
+        samples = samples[..., np.newaxis]
+    return picture_of_samples(samples, format_name)
 
 
-def array_of(image: Image.Image) -> Pixels:
-    """Return an image as an array.
+def _pixels_of(image: Image.Image) -> Pixels:
+    """Return an image as an array, with few copies of a large one.
 
-    Pillow makes two copies of what it hands over: of 12 megapixels in colour those take
-    72 MB beside the image and the array. A large image is therefore handed over in parts:
-    as the file that is nothing but its pixels, where there is one, which takes 10 ms; a
-    strip at a time otherwise, 16 ms.
+    Pillow makes two copies when NumPy asks for the pixels: of 12 megapixels in colour those
+    take 72 MB beside the image and the array. A large image is therefore saved as a file in
+    memory that is nothing but its pixels, where there is such a format, which takes 10 ms;
+    or copied a strip at a time, in 16 ms.
     """
     if image.width * image.height <= _FEW_PIXELS:
         return np.asarray(image)
-    return _streamed(image) if image.mode in _PLAIN else _in_strips(image)
+    return _saved(image) if image.mode in _PLAIN else _in_strips(image)
 
 
-class _Pixels:
-    """A file in memory whose end is the pixels of a picture.
-
-    Parameters
-    ----------
-    size : int
-        Of the pixels, in bytes.
-    """
+class _PixelFile:
+    """A file in memory that ends with the pixels of a picture: `size` bytes."""
 
     def __init__(self, size: int) -> None:
         self._size, self._end = size, 0
@@ -152,9 +120,10 @@ class _Pixels:
         return self._bytes[self._end - self._size : self._end]
 
 
-def _streamed(image: Image.Image) -> Pixels:
+def _saved(image: Image.Image) -> Pixels:
+    """Save an image as PGM or PPM, and return the pixels of that file."""
     bands = len(image.getbands())
-    file = _Pixels(image.height * image.width * bands)
+    file = _PixelFile(image.height * image.width * bands)
     image.save(cast("BinaryIO", file), "PPM")
     shape = (image.height, image.width, bands)
     return file.array().reshape(shape if bands > 1 else shape[:2])
@@ -171,36 +140,36 @@ def _in_strips(image: Image.Image) -> Pixels:
 
 
 def keeps_profile(mode: str) -> bool:
-    """Say whether a picture of that mode is still described by its file's profile."""
+    """Tell whether the file's profile still describes a picture that had this mode."""
     return mode not in _PROFILED
 
 
-def _sixteen(grid: Pixels, image: Image.Image, kind: str | None) -> Picture:
+def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Picture:
+    """Return 16-bit grey; the one value that the file calls transparent gets alpha 0."""
     clear = image.info.get("transparency")
     alpha = None
     if isinstance(clear, int):
         alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
-    return Picture(grid[..., np.newaxis], alpha, kind)
-
-
-def _split(array: Pixels, target: str, kind: str | None) -> Picture:
-    if array.ndim == _GRAY_AXES:
-        return Picture(array[..., np.newaxis], None, kind)
-    if target.endswith("A"):
-        return Picture(array[..., :-1], array[..., -1], kind)
-    return Picture(array, None, kind)
+    return Picture(grid[..., np.newaxis], alpha, format_name)
 
 
 def _converted(image: Image.Image, target: str) -> Image.Image:
+    with decoder_errors():
+        transparent = image.has_transparency_data
+    if transparent:
+        target = _TRANSPARENT.get(target, target)
     if image.mode == target:
         return image
     profile = image.info.get("icc_profile")
-    through = _through(image, profile) if image.mode == "CMYK" and profile else None
-    return image.convert(target) if through is None else through
+    by_profile = _by_profile(image, profile) if image.mode == "CMYK" and profile else None
+    if by_profile is not None:
+        return by_profile
+    with decoder_errors():
+        return image.convert(target)
 
 
-def _through(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """Convert a CMYK image to sRGB as its profile says; None where that is none."""
+def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """Convert a CMYK image to sRGB by its profile; return None where that is damaged."""
     from PIL import ImageCms
 
     try:

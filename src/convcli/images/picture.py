@@ -1,4 +1,4 @@
-"""A picture: pixels and what their file said."""
+"""A picture: its pixels, and what its file says about them."""
 
 from typing import Any, TypeAlias
 
@@ -43,13 +43,18 @@ class Picture(Record):
 
     @property
     def depth(self) -> Depth:
-        """How its numbers are kept."""
+        """The type of its numbers: 8 bits, 16 bits or floats."""
         return Depth.of(self.pixels.dtype)
 
     @property
     def white(self) -> int:
         """The largest value that a pixel can have: 255 or 65,535."""
         return self.depth.white
+
+    @property
+    def samples(self) -> Pixels:
+        """The pixels, with alpha as the last channel where there is one."""
+        return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
 
     @property
     def is_translucent(self) -> bool:
@@ -78,7 +83,7 @@ class Picture(Record):
         return replace(self, pixels=luma[..., np.newaxis])
 
     def scaled_to(self, depth: Depth) -> "Picture":
-        """Return an 8-bit picture with 16 bits a channel (times 257); any other as it is."""
+        """Return an 8-bit picture with 16 bits a channel (times 257); any other unchanged."""
         if self.depth is not Depth.EIGHT or depth is not Depth.SIXTEEN:
             return self
         alpha = None if self.alpha is None else _widened(self.alpha)
@@ -87,6 +92,13 @@ class Picture(Record):
 
 def _widened(pixels: Pixels) -> Pixels:
     return pixels.astype(np.uint16) * np.uint16(257)
+
+
+def picture_of_samples(samples: Pixels, format_name: str | None) -> Picture:
+    """Return the picture of an array (H, W, C) whose last channel of 2 or 4 is alpha."""
+    if samples.shape[2] in (2, 4):
+        return Picture(samples[..., :-1], samples[..., -1], format_name)
+    return Picture(samples, None, format_name)
 
 
 class Metadata(Record):
@@ -119,11 +131,12 @@ class Timing(Record):
     durations : tuple of float
         How long each frame is shown, in milliseconds.
     disposals : tuple of int
-        What becomes of each frame before the next, as its format counts them.
+        What happens to each frame before the next is drawn, as its format counts.
     loop : int or None
-        How often it is played, 0 for ever; None where the file does not say: once.
+        How often it is played, 0 for ever; None for once, where the file does not say.
     still : bool
-        Whether the first frame is shown only where animations are not.
+        Whether the first frame is no part of the animation: programs that show no
+        animations show it.
     """
 
     durations: tuple[float, ...]
@@ -132,25 +145,25 @@ class Timing(Record):
     still: bool = False
 
     def without_still(self) -> "Timing":
-        """Return the timing of the animation alone."""
+        """Return the timing without the first frame, which is no part of the animation."""
         return replace(
             self, durations=self.durations[1:], disposals=self.disposals[1:], still=False
         )
 
 
 class Document(Record):
-    """All that a file holds: one picture, or the frames of an animation, or pages.
+    """The contents of a file: one picture, the frames of an animation, or pages.
 
     Attributes
     ----------
     frames : tuple of Picture
         At least one.
     metadata : Metadata
-        Of the first.
+        Of the first frame.
     timing : Timing or None
         None where the frames are pages, or one only.
     mode : str
-        How the file kept its pixels, by Pillow's name: ``CMYK``.
+        Pillow's name for the pixels in the file: ``CMYK``.
     notes : tuple of str
         What a person should know about the reading.
     """
@@ -168,7 +181,7 @@ class Document(Record):
 
     @property
     def is_animated(self) -> bool:
-        """Whether there is more than one frame."""
+        """Whether there is more than one frame: of an animation, or pages."""
         return len(self.frames) > 1
 
 
@@ -177,18 +190,10 @@ _SLOPE, _OFFSET, _EXPONENT = 12.92, 0.055, 2.4
 
 
 def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
-    """Return the light that sRGB codes stand for.
+    """Return the linear light of sRGB values.
 
-    Parameters
-    ----------
-    codes : ndarray
-        Pixels; `white` is the largest.
-    white : int
-        What stands for full light, in the result as well.
-
-    Returns
-    -------
-    ndarray of float32, same shape
+    The result is float32, of the same shape; `white` is full light in both. Negative values
+    are mirrored at 0.
 
     Examples
     --------
@@ -202,7 +207,7 @@ def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
 
 
 def from_linear(light: NDArray[Any], white: int) -> NDArray[np.float32]:
-    """Return the sRGB codes of light: the inverse of `to_linear`, unrounded.
+    """Return the sRGB values of linear light: the inverse of `to_linear`, unrounded.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is accepted as a picture: formats, limits, and the faults of decoders."""
+"""What is accepted as a picture: formats and limits; and what counts as a damaged file."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import os
 import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -17,26 +18,20 @@ from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, NPY
 from convcli.values import Record
 
-FAULTS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    struct.error,
-)
-"""Each decoder, each tag has its own habits; ``NotImplementedError`` is a RuntimeError."""
+_DECODER_ERRORS = (
+    SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError, EOFError, RuntimeError, SystemError, struct.error, zlib.error,
+)  # fmt: skip
+"""What decoders raise on damaged files, beside OSError: each has its own habits."""
 
+NOT_READ = "is not read here"
+"""How the message ends on a whole TIFF in a layout that is not supported."""
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit for a warning: a quarter GiB of 24-bit pixels."""
 
 _LEAST = 64 * 64
-"""A frame counts as at least so many pixels: it has a cost of its own."""
+"""Each of several frames counts as at least this many pixels: it has a cost of its own."""
 
 READ_FORMATS = (
     "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
@@ -44,14 +39,14 @@ READ_FORMATS = (
     "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP",
     "XBM", "XPM", "XVTHUMB",
 )  # fmt: skip
-"""Picture formats that Pillow decodes by itself."""
+"""Picture formats that Pillow decodes without another program."""
 
 _COMMON = frozenset(
     suffix
-    for kind in ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", NPY)
-    for suffix in FORMATS[kind].suffixes
+    for name in ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP", NPY)
+    for suffix in FORMATS[name].suffixes
 )
-"""What most folders hold: to ask Pillow takes the modules of all formats, and 25 ms."""
+"""What most folders hold: asking Pillow imports the modules of all formats, in 25 ms."""
 
 _BYTES_A_PIXEL = 16
 _SPARE_BYTES = 64 * 2**20
@@ -72,7 +67,7 @@ class ReadPolicy(Record, kw_only=True):
     max_pixels : int
         The most pixels, of all frames that are read.
     allow_truncated : bool
-        Read what there is of a file that ends too early.
+        Read the part that exists of a file that ends too early.
     allow_formats : frozenset of str
         Formats beside `READ_FORMATS`, by Pillow's names (``EPS``).
     frame : int, optional
@@ -89,25 +84,19 @@ class ReadPolicy(Record, kw_only=True):
         """All formats that are accepted."""
         return (*READ_FORMATS, *self.allow_formats)
 
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """All formats that are accepted and that this Pillow has."""
-        Image.init()
-        return tuple(name for name in Image.OPEN if name in self.names)
-
     def takes(self, suffix: str) -> bool:
         """Tell whether files of a suffix, in lower case, are taken for pictures in a folder.
 
         Examples
         --------
-        >>> ReadPolicy().takes(".jpg"), Reading().takes(".txt")
+        >>> ReadPolicy().takes(".jpg"), ReadPolicy().takes(".txt")
         (True, False)
         """
         if suffix in _COMMON:
             return True
         Image.init()
-        kind = Image.EXTENSION.get(suffix)
-        return kind == "MPO" or (kind in Image.OPEN and kind in self.names)
+        name = Image.EXTENSION.get(suffix)
+        return name == "MPO" or (name in Image.OPEN and name in self.names)
 
     @property
     def max_bytes(self) -> int:
@@ -115,34 +104,57 @@ class ReadPolicy(Record, kw_only=True):
         return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
 
 
+@contextlib.contextmanager
+def decoder_errors() -> Iterator[None]:
+    """Turn what a decoder of another project raises into an OSError: the file is at fault.
+
+    Put only calls into that decoder inside the block. Our own code stays outside, so that
+    a bug in it is not reported as a damaged file.
+
+    Examples
+    --------
+    >>> with decoder_errors():
+    ...     {}["width"]
+    Traceback (most recent call last):
+    OSError: 'width'
+    """
+    try:
+        yield
+    except _DECODER_ERRORS as error:
+        raise OSError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error on one line; the name of its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
     """Open a picture of an accepted format; its pixels are not decoded yet.
 
-    The formats that Pillow begins with are tried first: the modules of all others take
-    as long to import as NumPy does.
-
-    Raises
-    ------
-    UnidentifiedImageError
-        If the file is of none of the formats.
+    The formats that Pillow begins with are tried first: the modules of all others take as
+    long to import as NumPy does. A damaged file raises OSError, one of another format
+    UnidentifiedImageError.
     """
     start = file.tell()
-    png = _png(file, reading)
-    if png is not None:
-        return png
-    file.seek(start)
-    Image.preinit()
-    try:
-        return Image.open(file, formats=[name for name in reading.names if name in Image.OPEN])
-    except UnidentifiedImageError:
+    with decoder_errors():
+        png = _open_png(file, reading)
+        if png is not None:
+            return png
         file.seek(start)
-        return Image.open(file, formats=reading.formats)
+        Image.preinit()
+        loaded = [name for name in reading.names if name in Image.OPEN]
+        with contextlib.suppress(UnidentifiedImageError):
+            return Image.open(file, formats=loaded)
+        file.seek(start)
+        Image.init()
+        return Image.open(file, formats=[name for name in Image.OPEN if name in reading.names])
 
 
-def _png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
-    """Open a PNG: the plugins that Pillow tries beside take 4 ms to import.
+def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
+    """Open a PNG without the other formats' modules, which take 4 ms to import.
 
-    What is wrong with it, `Image.open` says in its own way.
+    Returns None where `Image.open` has to say what is wrong.
     """
     if file.read(len(_PNG)) != _PNG:
         return None
@@ -156,44 +168,22 @@ def _png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
     return opened if opened.width * opened.height <= reading.max_pixels else None
 
 
-class Counter:
-    """Adds up the pixels that a file declares, before any is decoded.
-
-    Parameters
-    ----------
-    limit : int
-        The most pixels.
-    label : str
-        What messages call the file.
-    """
+class PixelCounter:
+    """Adds up the pixels that a file declares, before any is decoded."""
 
     def __init__(self, limit: int, label: str) -> None:
-        self._limit = limit
-        self._label = label
-        self._pixels = 0
+        self._limit, self._label, self._pixels = limit, label, 0
 
     def add(self, width: int, height: int, frames: int = 1) -> None:
-        """Count frames of a size.
-
-        Raises
-        ------
-        ImageError
-            If that makes too many pixels.
-        """
+        """Count frames of one size; raise ImageError if they make too many pixels."""
         self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
         if self._pixels > self._limit:
             raise too_many_pixels(self._label, self._limit, self._pixels)
 
 
-def completed(samples: NDArray[Any], wanted: int) -> NDArray[Any]:
-    """Return as many samples as are wanted: 0 for what is missing, where that is allowed.
-
-    Raises
-    ------
-    OSError
-        If some are missing, and `Reading.allow_truncated` does not hold.
-    """
-    missing = wanted - len(samples)
+def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return `count` samples; missing ones are 0 if the policy allows it, else an OSError."""
+    missing = count - len(samples)
     if missing > 0 and not ImageFile.LOAD_TRUNCATED_IMAGES:
         raise OSError("image file is truncated")
     return np.pad(samples, (0, missing)) if missing > 0 else samples
@@ -201,18 +191,17 @@ def completed(samples: NDArray[Any], wanted: int) -> NDArray[Any]:
 
 def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
     """Return the error on a file that declares too many pixels."""
-    tiled = (
-        ", or use 'convcli apply --tiled'" if label.lower().endswith((".tif", ".tiff")) else ""
-    )
+    is_tiff = label.lower().endswith((".tif", ".tiff"))
+    advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
     return ImageError(
         f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
-        f"trust the file{tiled}"
+        f"trust the file{advice}"
     )
 
 
 @contextlib.contextmanager
-def guarded(reading: ReadPolicy) -> Iterator[None]:
-    """Set Pillow's switches, which are global, for the time of one reading."""
+def pillow_set_to(reading: ReadPolicy) -> Iterator[None]:
+    """Set Pillow's global switches by a policy while one file is read."""
     with _lock, warnings.catch_warnings():
         # Remarks on odd metadata are no fault of the pixels.
         warnings.simplefilter("ignore")
@@ -227,14 +216,14 @@ def guarded(reading: ReadPolicy) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without_chatter() -> Iterator[None]:
-    """Keep libtiff from writing to standard error itself: its errors are raised anyway."""
+def libtiff_silenced() -> Iterator[None]:
+    """Keep libtiff from writing to standard error: Pillow raises its errors anyway."""
     try:
         kept = os.dup(_STDERR)
     except OSError:
         yield
         return
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - it has no path to speak of
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - pathlib takes 3 ms to import
         os.dup2(nowhere.fileno(), _STDERR)
     try:
         yield
@@ -248,22 +237,20 @@ def blocked_format(prefix: bytes) -> str | None:
     Image.init()
     for name in sorted(set(Image.OPEN) - set(READ_FORMATS)):
         accepts = Image.OPEN[name][1]
-        if accepts is not None and accepts(prefix) is True:
-            return name
+        with decoder_errors():
+            if accepts is not None and accepts(prefix) is True:
+                return name
     return None
 
 
 def readable_named(name: str) -> str:
-    """Return the format of that name, which Pillow may read with another program's help.
+    """Return the format of that name, for `ReadPolicy.allow_formats`.
 
-    Raises
-    ------
-    ImageError
-        If Pillow knows none.
+    Raises ImageError if Pillow knows none.
     """
     Image.init()
-    kind = name.strip().upper()
-    if kind not in Image.OPEN:
+    known = name.strip().upper()
+    if known not in Image.OPEN:
         off = ", ".join(sorted(set(Image.OPEN) - set(READ_FORMATS))).lower()
         raise ImageError(f"expected a format that is off ({off}), got {name!r}")
-    return kind
+    return known

@@ -5,139 +5,50 @@ import functools
 import io
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
-from convcli.images.codecs.npy import array_header, is_array, read_array
-from convcli.images.frames import NOT_READ, Frame, deep_rawmode, frame_of, timing_of
+from convcli.images.codecs.pillow import Frame, deep_rawmode, frame_of, timing_of
 from convcli.images.metadata import metadata_of
 from convcli.images.modes import MODES
 from convcli.images.picture import Document, Metadata, Picture
 from convcli.images.policy import (
-    FAULTS,
-    Counter,
+    NOT_READ,
+    PixelCounter,
     ReadPolicy,
     blocked_format,
-    guarded,
+    decoder_errors,
+    libtiff_silenced,
+    one_line,
     open_image,
+    pillow_set_to,
     too_many_pixels,
-    without_chatter,
 )
 from convcli.storage.urls import fetched, local_path
 from convcli.values import Record
 
-_FAULTS = (
-    *FAULTS,
-    EOFError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-    ImageError,
-)
-"""What a header that is damaged raises: reading the whole file will say what is wrong."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PREFIX = 64
-_BEGINNING = 2**20
-"""Bytes of an object that are fetched for its header."""
-
-_DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
-
-
-class Header(Record):
-    """The size of what a file holds.
-
-    Attributes
-    ----------
-    shape : (int, int, int)
-        Rows, columns, colour channels.
-    alpha : bool
-        Whether there is transparency beside them.
-    dtype : dtype
-        Of a pixel's numbers.
-    frames : int
-        How many pictures.
-    """
-
-    shape: tuple[int, int, int]
-    alpha: bool
-    dtype: np.dtype[Any]
-    frames: int
-
-
-def header_of(source: str | Path, reading: ReadPolicy) -> Header | None:
-    """Return what a file says about its pictures; None where that cannot be read.
-
-    Examples
-    --------
-    >>> header_of("nowhere.png", ReadPolicy()) is None
-    True
-    """
-    try:
-        with _opened(source) as file, guarded(reading):
-            prefix = file.read(_PREFIX)
-            file.seek(0)
-            if is_array(prefix):
-                return _of_array(file, str(source))
-            with open_image(file, reading) as opened:
-                return _of_image(opened, reading)
-    except _FAULTS:
-        return None
-
-
-def _opened(source: str | Path) -> BinaryIO:
-    path = local_path(source)
-    return (
-        io.BytesIO(fetched(str(source), _BEGINNING)) if path is None else Path(path).open("rb")
-    )
-
-
-def _of_array(file: BinaryIO, label: str) -> Header:
-    shape, _, dtype = array_header(file, label)
-    rows, columns, channels = (*shape, 1)[:3]
-    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
-
-
-def _of_image(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header:
-    target = MODES[opened.mode].target
-    deep = deep_rawmode(opened) is not None
-    return Header(
-        shape=(opened.height, opened.width, 3 if target.startswith("RGB") else 1),
-        alpha=target.endswith("A") or opened.has_transparency_data,
-        dtype=np.dtype(np.uint16 if deep else _DTYPES.get(target, np.uint8)),
-        frames=int(getattr(opened, "n_frames", 1)) if reading.frame is None else 1,
-    )
-
-
-_DECODER_FAULTS = (*FAULTS, AssertionError, EOFError, zlib.error)
-"""What Pillow's decoders raise on damaged files: each format has its own habits."""
+_ARRAY = b"\x93NUMPY"
+"""How a ``.npy`` begins."""
 
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "TIFF", "WEBP")
-"""Formats whose frames are an animation or pages; the others' further pictures are
-previews, layers and sizes of the first."""
+"""Formats whose frames are an animation or pages. Further pictures in a file of another
+format are previews, layers and sizes of the first."""
 
 _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
 
-
-def _gif_is_complete(data: bytes) -> bool:
-    from convcli.images.codecs.gif import is_complete
-
-    return is_complete(data)
-
-
-_COMPLETE: dict[str, Callable[[bytes], bool]] = {
-    "GIF": _gif_is_complete,
-    # The mark that every codestream ends with, and that no data in it can look like.
-    "JPEG2000": lambda data: b"\xff\xd9" in data,
-}
-"""Tests for formats whose decoders take what there is for all that there was."""
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises on files of too many pixels."""
 
 _DEFAULTS = ReadPolicy()
 
@@ -145,16 +56,7 @@ _DEFAULTS = ReadPolicy()
 def read_picture(
     source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
 ) -> Picture:
-    """Read the first picture of a file.
-
-    Parameters, errors
-    ------------------
-    As for `read_document`.
-
-    Returns
-    -------
-    Picture
-    """
+    """Read the first picture of a file; parameters and errors are those of `read_document`."""
     return read_document(source, name, reading).frames[0]
 
 
@@ -187,11 +89,13 @@ def read_document(
     label = name or str(source)
     if not label:
         raise ImageError("'': expected the name of a picture, got none: name a file")
-    with _faults(label, reading), _seekable(source, label, reading) as file:
+    with _file_errors(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(_PREFIX)
         file.seek(0)
-        with guarded(reading), _quietly(prefix):
-            if is_array(prefix):
+        with pillow_set_to(reading), _quietly(prefix):
+            if prefix.startswith(_ARRAY):
+                from convcli.images.codecs.npy import read_array
+
                 return read_array(file, label, reading)
             return _decode(file, prefix, label, reading)
 
@@ -199,39 +103,28 @@ def read_document(
 def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]:
     """Read what a TIFF says about a page, and the name of its mode; no pixel is decoded.
 
-    Parameters
-    ----------
-    file : binary file
-        A TIFF of any size; it can seek.
-    frame : int
-        The page.
-    name : str
-        What errors call it.
-
-    Returns
-    -------
-    Metadata, str
-        Nothing, and an empty name, of a page that Pillow does not know.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read.
+    Pages are counted from 0. Of a page that Pillow does not know the metadata and the name
+    are empty. A file that cannot be read raises ImageError, which begins with `name`.
     """
     unlimited = ReadPolicy(max_pixels=2**62)
-    with _faults(name, unlimited), guarded(unlimited), without_chatter():
+    with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
         try:
-            with Image.open(file, formats=("TIFF",)) as opened:
+            with decoder_errors():
+                opened = Image.open(file, formats=("TIFF",))
                 if frame:
                     opened.seek(frame)
-                return metadata_of(opened)[0], opened.mode
         except UnidentifiedImageError:
             return Metadata(), ""
+        with opened:
+            return metadata_of(opened)[0], opened.mode
 
 
 @contextlib.contextmanager
-def _faults(label: str, reading: ReadPolicy) -> Iterator[None]:
-    """Turn what goes wrong into one line that names the file and the fault."""
+def _file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
+    """Turn errors of the system and of decoders into one line with the file's name.
+
+    Any other exception is a bug of ours, and passes.
+    """
     try:
         yield
     except FileNotFoundError:
@@ -242,48 +135,54 @@ def _faults(label: str, reading: ReadPolicy) -> Iterator[None]:
         ) from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except _BOMBS as error:
         declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
         raise too_many_pixels(label, reading.max_pixels, declared) from None
     except MemoryError:
         raise ImageError(
             f"{label}: not enough memory for it: use a smaller picture, or --frame"
         ) from None
-    except _DECODER_FAULTS as error:
+    except OSError as error:
+        raise ImageError(f"{label}: the picture cannot be read: {_with_hint(error)}") from None
+
+
+def _with_hint(error: OSError) -> str:
+    """Return what is wrong with a file, and what to do about it."""
+    if error.strerror:
         # The system's own messages repeat the name.
-        system = error.strerror if isinstance(error, OSError) else None
-        fault = system or " ".join(str(error).split()) or type(error).__name__
-        hint = ": check the path" if system else ": get a whole copy of the file"
-        if "truncated" in fault:
-            hint = ": --allow-truncated reads what there is"
-        if fault.endswith(NOT_READ):
-            hint = ": 'convcli apply --tiled' reads more, or save it in strips with Deflate"
-        raise ImageError(f"{label}: the picture cannot be read: {fault}{hint}") from None
+        return f"{error.strerror}: check the path"
+    fault = one_line(error)
+    if fault.endswith(NOT_READ):
+        return f"{fault}: 'convcli apply --tiled' reads more, or save it in strips with Deflate"
+    if "truncated" in fault:
+        return f"{fault}: --allow-truncated reads what there is"
+    return f"{fault}: get a whole copy of the file"
 
 
 def _quietly(prefix: bytes) -> contextlib.AbstractContextManager[None]:
-    """Silence the one decoder that speaks to standard error by itself."""
-    tiff = prefix[:2] in (b"II", b"MM")
-    return without_chatter() if tiff else contextlib.nullcontext()
+    """Silence libtiff, the only decoder that writes to standard error by itself."""
+    is_tiff = prefix[:2] in (b"II", b"MM")
+    return libtiff_silenced() if is_tiff else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
 def _seekable(
     source: "str | Path | BinaryIO", label: str, reading: ReadPolicy
 ) -> Iterator[BinaryIO]:
+    """Open a source as a file that can seek."""
     if not isinstance(source, str | os.PathLike):
-        yield source if source.seekable() else _slurped(source.read, label, reading)
+        yield source if source.seekable() else _read_whole(source.read, label, reading)
         return
     path = local_path(source)
     if path is None:
-        yield _slurped(functools.partial(fetched, str(source)), label, reading)
+        yield _read_whole(functools.partial(fetched, str(source)), label, reading)
         return
     with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 3 ms to import
-        yield file if file.seekable() else _slurped(file.read, label, reading)
+        yield file if file.seekable() else _read_whole(file.read, label, reading)
 
 
-def _slurped(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -> BinaryIO:
-    """Return all that comes from afar; a pipe may never end, memory does."""
+def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -> BinaryIO:
+    """Read a stream to its end, which a pipe may not have: there is a limit."""
     data = read(reading.max_bytes + 1)
     if len(data) > reading.max_bytes:
         raise ImageError(
@@ -297,38 +196,46 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> D
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
-        from convcli.images.codecs.tiff_deep import open_deep_tiff
+        from convcli.images.codecs.tiff import read_deep_tiff
 
-        document = open_deep_tiff(file, label, reading)
+        document = read_deep_tiff(file, label, reading)
         if document is not None:
             return document
         raise _unknown(prefix, label, reading) from None
     with opened:
-        _check_end(file, opened.format, reading)
+        if not reading.allow_truncated:
+            _check_end(file, opened.format)
         return _document(file, opened, label, reading)
 
 
-def _check_end(file: BinaryIO, kind: str | None, reading: ReadPolicy) -> None:
-    """Refuse files that end early in formats whose decoders do not notice."""
-    is_complete = _COMPLETE.get(kind or "")
-    if is_complete is None or reading.allow_truncated:
+def _check_end(file: BinaryIO, format_name: str | None) -> None:
+    """Refuse files that end early in formats whose decoders do not notice it."""
+    if format_name not in ("GIF", "JPEG2000"):
         return
-    at = file.tell()
+    start = file.tell()
     file.seek(0)
-    complete = is_complete(file.read())
-    file.seek(at)
+    data = file.read()
+    file.seek(start)
+    if format_name == "GIF":
+        from convcli.images.codecs.gif import has_end_mark
+
+        complete = has_end_mark(data)
+    else:
+        # The mark that every codestream ends with; no data before it can hold these bytes.
+        complete = b"\xff\xd9" in data
     if not complete:
         raise OSError("image file is truncated")
 
 
 def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
+    """Return the error on a file of none of the accepted formats."""
     if not prefix:
         return ImageError(f"{label}: expected a picture, got an empty file: make it again")
-    kind = blocked_format(prefix)
-    if kind is not None and kind not in reading.allow_formats:
+    blocked = blocked_format(prefix)
+    if blocked is not None and blocked not in reading.allow_formats:
         return ImageError(
-            f"{label}: {kind} files are off, for they may run other programs or hold no "
-            f"picture: add --allow-format {kind.lower()} if you trust the file"
+            f"{label}: {blocked} files are off, for they may run other programs or hold no "
+            f"picture: add --allow-format {blocked.lower()} if you trust the file"
         )
     return ImageError(
         f"{label}: expected a picture, got something else: convert it to PNG first"
@@ -338,27 +245,27 @@ def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
 def _document(
     file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: ReadPolicy
 ) -> Document:
-    kind = _NAMES.get(opened.format or "", opened.format)
-    animated = opened.format in _MANY
-    count = int(getattr(opened, "n_frames", 1)) if animated else 1
-    wanted = _wanted(count, label, reading)
-    counter = Counter(reading.max_pixels, label)
-    if kind != "TIFF":
-        counter.add(*opened.size, len(wanted))
+    format_name = _NAMES.get(opened.format or "", opened.format)
+    count = _frame_count(opened) if opened.format in _MANY else 1
+    indices = _frames_to_read(count, label, reading)
+    counter = PixelCounter(reading.max_pixels, label)
+    if format_name != "TIFF":
+        counter.add(*opened.size, len(indices))
     mode = opened.mode
     frames: list[Frame] = []
-    for index in wanted:
+    for index in indices:
         if count > 1:
-            opened.seek(index)
-        if kind == "TIFF":
+            with decoder_errors():
+                opened.seek(index)
+        if format_name == "TIFF":
             counter.add(*opened.size)
-        frames.append(frame_of(file, opened, kind, label))
+        frames.append(frame_of(file, opened, format_name, label))
         if len(frames) == 1:
             metadata, notes = metadata_of(opened)
     return Document(
         frames=tuple(frame.picture for frame in frames),
         metadata=metadata,
-        timing=timing_of(frames, opened) if kind in _ANIMATED else None,
+        timing=timing_of(frames, opened) if format_name in _ANIMATED else None,
         mode=mode,
         notes=tuple(
             dict.fromkeys((*notes, *(note for frame in frames for note in frame.notes)))
@@ -366,7 +273,12 @@ def _document(
     )
 
 
-def _wanted(count: int, label: str, reading: ReadPolicy) -> range:
+def _frame_count(opened: ImageFile.ImageFile) -> int:
+    with decoder_errors():
+        return int(getattr(opened, "n_frames", 1))
+
+
+def _frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
     if reading.frame is None:
         return range(count)
     if reading.frame >= count:
@@ -375,3 +287,73 @@ def _wanted(count: int, label: str, reading: ReadPolicy) -> range:
             "they are counted from 0"
         )
     return range(reading.frame, reading.frame + 1)
+
+
+# Headers: the size of what a file holds, without its pixels.
+
+_BEGINNING = 2**20
+"""Bytes of an object in a store that are fetched for its header."""
+
+_DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
+
+
+class Header(Record):
+    """The size of the pictures in a file: rows, columns, colour channels; number of frames."""
+
+    shape: tuple[int, int, int]
+    alpha: bool
+    dtype: np.dtype[Any]
+    frames: int
+
+
+def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
+    """Return the size of the pictures in a file; None where that cannot be read.
+
+    Examples
+    --------
+    >>> header_of("nowhere.png", ReadPolicy()) is None
+    True
+    """
+    try:
+        with _beginning(source) as file, pillow_set_to(reading):
+            prefix = file.read(_PREFIX)
+            file.seek(0)
+            if prefix.startswith(_ARRAY):
+                return _array_header(file, str(source))
+            with open_image(file, reading) as opened:
+                return _image_header(opened, reading)
+    except (OSError, ImageError, *_BOMBS):
+        return None  # reading the whole file will say what is wrong
+
+
+def _beginning(source: "str | Path") -> BinaryIO:
+    """Open a file, or the beginning of an object in a store."""
+    path = local_path(source)
+    if path is None:
+        return io.BytesIO(fetched(str(source), _BEGINNING))
+    return open(path, "rb")  # noqa: PTH123 - pathlib takes 3 ms to import
+
+
+def _array_header(file: BinaryIO, label: str) -> Header | None:
+    from convcli.images.codecs.npy import DIMENSIONS, array_header
+
+    shape, _, dtype = array_header(file, label)
+    if len(shape) not in DIMENSIONS:
+        return None
+    rows, columns, channels = (*shape, 1)[:3]
+    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
+
+
+def _image_header(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header | None:
+    mode = MODES.get(opened.mode)
+    if mode is None:
+        return None
+    deep = deep_rawmode(opened) is not None
+    with decoder_errors():
+        transparent = opened.has_transparency_data
+    return Header(
+        shape=(opened.height, opened.width, 3 if mode.target.startswith("RGB") else 1),
+        alpha=mode.target.endswith("A") or transparent,
+        dtype=np.dtype(np.uint16 if deep else _DTYPES.get(mode.target, np.uint8)),
+        frames=_frame_count(opened) if reading.frame is None else 1,
+    )

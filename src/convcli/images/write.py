@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
-from convcli.images.codecs.npy import array_bytes
-from convcli.images.codecs.pillow import encoded
 from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
 from convcli.images.picture import Document, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
 
 _COLOUR_ONLY = ("QOI", "WEBP")
 """Formats that hold red, green and blue only."""
-
 
 _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
@@ -39,8 +35,7 @@ class Saving(Record, kw_only=True):
     strip : bool
         Write no profile, resolution and EXIF.
     jobs : int, optional
-        Threads that compress a PNG; those that filter, or the cores that the process may
-        use, where none is given.
+        Threads that compress a PNG; by default as many as the process may use cores.
 
     Raises
     ------
@@ -73,19 +68,20 @@ def pipe_format(source: str | None, picture: Picture) -> str:
 
 
 def write_picture(
-    picture: Picture, target: "str | Path | BinaryIO", kind: str, saving: Saving = _DEFAULTS
+    picture: Picture,
+    target: "str | Path | BinaryIO",
+    format_name: str,
+    saving: Saving = _DEFAULTS,
 ) -> None:
-    """Write one picture: complete, or not at all.
-
-    Parameters, errors
-    ------------------
-    As for `write_document`.
-    """
-    write_document(Document((picture,)), target, kind, saving)
+    """Write one picture; parameters and errors are those of `write_document`."""
+    write_document(Document((picture,)), target, format_name, saving)
 
 
 def write_document(
-    document: Document, target: "str | Path | BinaryIO", kind: str, saving: Saving = _DEFAULTS
+    document: Document,
+    target: "str | Path | BinaryIO",
+    format_name: str,
+    saving: Saving = _DEFAULTS,
 ) -> None:
     """Write all frames of a document: complete, or not at all.
 
@@ -95,10 +91,10 @@ def write_document(
         What to write.
     target : str, Path or binary file
         A path or a URL, which is replaced in one step, or an open stream.
-    kind : str
-        The name of the format, as in `FORMATS`.
+    format_name : str
+        As in `FORMATS`.
     saving : Saving
-        How.
+        The settings.
 
     Raises
     ------
@@ -106,48 +102,36 @@ def write_document(
         If the format cannot hold the pictures, or the target cannot be written.
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
-    check_format(document, str(label), kind, saving)
+    check_format(document, str(label), format_name, saving)
     metadata = Metadata() if saving.strip else document.metadata
     try:
-        parts = _encoded(replace(document, metadata=metadata), kind, saving)
+        parts = _encoded(replace(document, metadata=metadata), format_name, saving)
     except ImageError as error:
         raise ImageError(f"{label}: {error}") from None
     _write(parts, target)
 
 
-def write_array(array: NDArray[Any], target: "str | Path | BinaryIO") -> None:
-    """Write an array as .npy: complete, or not at all.
-
-    Raises
-    ------
-    ImageError
-        If the target cannot be written.
-    """
-    _write([array_bytes(array)], target)
-
-
-def check_format(document: Document, label: str, kind: str, saving: Saving) -> None:
+def check_format(document: Document, label: str, format_name: str, saving: Saving) -> None:
     """Check that a format can hold all of a document, and has the settings.
 
-    Raises
-    ------
-    ImageError
-        If not; the message says what to do.
+    Otherwise ImageError says what to do.
     """
-    entry = FORMATS[kind]
+    entry = FORMATS[format_name]
     if len(document.frames) > 1 and not entry.frames:
         raise ImageError(
-            f"{label}: {kind} holds one frame, the input has {len(document.frames)}: "
+            f"{label}: {format_name} holds one frame, the input has {len(document.frames)}: "
             "write .gif, .png, .webp or .tif, or choose one with --frame"
         )
     for frame in document.frames:
-        problem = obstacle(frame, kind)
+        problem = obstacle(frame, format_name)
         if problem:
             raise ImageError(f"{label}: {problem}")
     if saving.quality is not None and entry.quality is None:
-        raise ImageError(f"{label}: {kind} has no quality to set: leave --quality out")
+        raise ImageError(f"{label}: {format_name} has no quality to set: leave --quality out")
     if saving.compress_level is not None and not entry.levels:
-        raise ImageError(f"{label}: {kind} has no level to set: leave --compress-level out")
+        raise ImageError(
+            f"{label}: {format_name} has no level to set: leave --compress-level out"
+        )
 
 
 def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO") -> None:
@@ -156,14 +140,14 @@ def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO")
             file.writelines(parts)
         return
     try:
-        # All at once: of small pieces a buffer would keep what found no room. An
-        # unbuffered pipe takes what has room, and says how much that was.
+        # In one call: if it fails, a buffered stream must not keep a part for later. An
+        # unbuffered pipe takes as much as fits, and returns how much that was.
         left = memoryview(b"".join(parts))
         while left:
             left = left[target.write(left) :]
         target.flush()
     except BrokenPipeError:
-        raise  # nobody reads on: that is no failure to report
+        raise  # the reader has gone: that is no failure to report
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ImageError(
@@ -171,35 +155,47 @@ def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO")
         ) from None
 
 
-def _encoded(document: Document, kind: str, saving: Saving) -> Sequence[bytes | memoryview]:
-    frames, metadata, timing = document.frames, document.metadata, document.timing
-    level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
-    if kind == NPY:
-        return [array_bytes(array_of(frames[0]))]
-    if kind == "TIFF":
+def _encoded(
+    document: Document, format_name: str, saving: Saving
+) -> Sequence[bytes | memoryview]:
+    """Return the parts of a file; each codec is imported where it is used."""
+    frames: Sequence[Picture] = document.frames
+    metadata, timing = document.metadata, document.timing
+    if format_name == NPY:
+        from convcli.images.codecs.npy import array_bytes
+
+        return [array_bytes(_array_of(frames[0]))]
+    if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
+        level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
         return [tiff_bytes(frames, metadata, level)]
-    alike = _alike([_for_format(frame, FORMATS[kind]) for frame in frames], kind)
-    if timing is None and len(alike) > 1:
-        timing = _a_second_each(len(alike))
-    if kind == "PNG":
+    frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
+    if timing is None and len(frames) > 1:
+        # Pages become an animation of a second each.
+        timing = Timing((1000.0,) * len(frames), (0,) * len(frames), loop=0)
+    if format_name == "PNG":
         from convcli.images.codecs.png import png_bytes
 
-        return png_bytes(alike, metadata, timing, saving.compress_level, saving.jobs)
-    if kind == "PPM" and is_netpbm(alike[0]):
-        return netpbm_parts(alike[0])
+        return png_bytes(frames, metadata, timing, saving.compress_level, saving.jobs)
+    if format_name == "PPM":
+        from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
+
+        if is_netpbm(frames[0]):
+            return netpbm_parts(frames[0])
     if timing is not None and timing.still:
-        alike, timing = alike[1:], timing.without_still()
-    if kind == "GIF":
+        frames, timing = frames[1:], timing.without_still()
+    if format_name == "GIF":
         from convcli.images.codecs.gif import gif_bytes
 
-        return [gif_bytes(alike, timing)]
-    settings = _settings(FORMATS[kind], metadata, timing, saving)
-    return [encoded(alike[0], kind, metadata, settings, alike[1:])]
+        return [gif_bytes(frames, timing)]
+    from convcli.images.codecs.pillow import pillow_bytes
+
+    settings = _settings(FORMATS[format_name], metadata, timing, saving)
+    return [pillow_bytes(frames, format_name, metadata, settings)]
 
 
-def array_of(picture: Picture) -> NDArray[Any]:
+def _array_of(picture: Picture) -> NDArray[Any]:
     """Return a picture as an array: (H, W) where there is one channel."""
     return picture.pixels[..., 0] if picture.channels == 1 else picture.pixels
 
@@ -220,7 +216,7 @@ def _settings(
 
 
 def _for_format(picture: Picture, entry: Format) -> Picture:
-    """Return the picture without an alpha that the format has no room for, or in RGB."""
+    """Drop the alpha, or turn grey into RGB, where the format needs it; floats get 32 bits."""
     if not entry.alpha and picture.alpha is not None:
         picture = replace(picture, alpha=None)
     if entry.name in _COLOUR_ONLY and picture.channels == 1:
@@ -230,10 +226,10 @@ def _for_format(picture: Picture, entry: Format) -> Picture:
     return picture
 
 
-def _alike(frames: Sequence[Picture], kind: str) -> list[Picture]:
-    """Return frames with the same channels; their sizes must be the same already."""
+def _alike(frames: Sequence[Picture], format_name: str) -> list[Picture]:
+    """Return frames with equal channels; raise ImageError if their sizes differ."""
     if len({frame.shape for frame in frames}) > 1:
-        raise ImageError(f"{kind} holds frames of one size, these differ: write .tif")
+        raise ImageError(f"{format_name} holds frames of one size, these differ: write .tif")
     channels = max(frame.channels for frame in frames)
     opaque = all(frame.alpha is None for frame in frames)
     return [
@@ -241,18 +237,11 @@ def _alike(frames: Sequence[Picture], kind: str) -> list[Picture]:
             frame.pixels
             if frame.channels == channels
             else np.repeat(frame.pixels, channels, axis=2),
-            None if opaque else _alpha(frame),
+            frame.alpha if opaque or frame.alpha is not None else _opaque(frame),
         )
         for frame in frames
     ]
 
 
-def _alpha(frame: Picture) -> NDArray[Any]:
-    if frame.alpha is not None:
-        return frame.alpha
+def _opaque(frame: Picture) -> NDArray[Any]:
     return np.full(frame.shape, frame.white, frame.pixels.dtype)
-
-
-def _a_second_each(count: int) -> Timing:
-    """Return the timing of pages that become an animation."""
-    return Timing((1000.0,) * count, (0,) * count, 0)

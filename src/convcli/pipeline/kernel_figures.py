@@ -8,8 +8,8 @@ from convcli.choices import Combine
 from convcli.engine.planner import plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
+from convcli.images.drawing import Canvas
 from convcli.images.figures import (
-    Block,
     below,
     beside,
     cell_block,
@@ -207,12 +207,12 @@ def draw(operand: Kernel | Operator, target: str | Path) -> None:
     write_picture(picture, target, format_for(target))
 
 
-def _grid(kernel: Kernel, room: int) -> Block:
+def _grid(kernel: Kernel, room: int) -> Canvas:
     side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
     return cell_block(cell_colors(kernel.weights), _labels(kernel), side)
 
 
-def _grid_and_response(kernel: Kernel) -> Block:
+def _grid_and_response(kernel: Kernel) -> Canvas:
     caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
     return beside(
         [
@@ -228,7 +228,7 @@ def _labels(kernel: Kernel) -> list[list[str]]:
     return [[tight(value) for value in row] for row in without_dust(kernel.weights).tolist()]
 
 
-def _slices(kernel: Kernel) -> Block:
+def _slices(kernel: Kernel) -> Canvas:
     """Draw slices of a bank in rows: a filter a row, or as many as fit."""
     slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
     across = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from convcli.errors import ImageError
-from convcli.images.figures import contact_sheet
 from convcli.images.formats import NPY
 from convcli.images.picture import Document
 from convcli.kernels.operator import Operator
@@ -119,6 +118,8 @@ def laid_out(
     """Return what one file holds: the pictures, a sheet of all maps, or a page for each."""
     first = filtered[0]
     if sheet:
+        from convcli.images.figures import contact_sheet
+
         maps = first.maps()
         labels = [f"map {number}" for number in range(len(maps))]
         return replace(document, frames=(contact_sheet(maps, labels),), timing=None)

@@ -1,16 +1,16 @@
-"""GIF: palettes that are exact where 256 colours suffice, and animations of whole frames."""
+"""GIF: exact palettes where 256 colours suffice, animations, and the test for an end mark."""
 
 import io
 import struct
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.images.codecs.pillow import image_of
-from convcli.images.picture import Picture, Timing
+from convcli.images.picture import Picture, Pixels, Timing
 
 Opacity: TypeAlias = NDArray[np.bool_]
 
@@ -24,69 +24,42 @@ _HEADER, _TABLE_FLAG, _IMAGE, _EXTENSION, _END = 13, 0x80, 0x2C, 0x21, b"\x3b"
 def gif_bytes(frames: Sequence[Picture], timing: Timing | None) -> bytes:
     """Return 8-bit pictures of one size as a GIF.
 
-    Parameters
-    ----------
-    frames : sequence of Picture
-        Alpha below one half becomes transparent, the rest opaque.
-    timing : Timing or None
-        For more than one frame. A disposal is kept unless a pixel of the frame would
-        show through the next one.
+    Alpha below one half becomes transparent, the rest opaque. A frame keeps its disposal
+    unless one of its pixels would show through the next frame.
     """
-    parts = [_Part(frame) for frame in frames]
+    encoded_frames = [_EncodedFrame(frame) for frame in frames]
     height, width = frames[0].shape
     data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
     if timing is not None and timing.loop is not None:
         data.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", timing.loop) + b"\0")
     canvas = np.zeros((height, width), bool)
-    for index, part in enumerate(parts):
+    for index, frame in enumerate(encoded_frames):
         delay, disposal = 0, 0
         if timing is not None:
-            following = parts[index + 1] if index + 1 < len(parts) else None
+            following = encoded_frames[index + 1] if index + 1 < len(frames) else None
             delay = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
-            disposal, canvas = _disposed(canvas, part, following, timing.disposals[index])
-        data += [part.control(delay, disposal), part.image]
+            disposal, canvas = _disposed(canvas, frame, following, timing.disposals[index])
+        data += [frame.control(delay, disposal), frame.image]
     return b"".join([*data, _END])
 
 
-def is_complete(data: bytes) -> bool:
-    """Say whether a GIF goes on to its end mark: Pillow stops silently where one is cut."""
-    try:
-        at = _HEADER + _table_size(data[10])
-        while data[at] != _END[0]:
-            if data[at] == _EXTENSION:
-                at = _after_blocks(data, at + 2)
-            elif data[at] == _IMAGE:
-                at = _after_blocks(data, at + 11 + _table_size(data[at + 9]))
-            else:
-                at += 1
-    except IndexError:
-        return False
-    return True
-
-
-def _table_size(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & _TABLE_FLAG else 0
-
-
 def _disposed(
-    canvas: Opacity, part: "_Part", following: "_Part | None", wanted: int
+    canvas: Opacity, frame: "_EncodedFrame", following: "_EncodedFrame | None", disposal: int
 ) -> tuple[int, Opacity]:
-    """Return a frame's disposal, and what it leaves opaque for the next."""
+    """Return the disposal to write, and the pixels that are opaque after it."""
     clear = np.zeros_like(canvas)
-    left = {2: clear, 3: canvas}.get(wanted, canvas | part.opaque)
+    left = {2: clear, 3: canvas}.get(disposal, canvas | frame.opaque)
     if following is not None and (left & ~following.opaque).any():
         return _CLEAR_AFTER, clear
-    return wanted if wanted in (0, 1, 2, 3) else 0, left
+    return disposal if disposal in (0, 1, 2, 3) else 0, left
 
 
-class _Part:
-    """One frame, encoded: its image block with a palette of its own."""
+class _EncodedFrame:
+    """One frame: its image block with a palette of its own."""
 
     def __init__(self, picture: Picture) -> None:
-        alpha = (
-            np.full(picture.shape, 255, np.uint8) if picture.alpha is None else picture.alpha
-        )
-        self.opaque = alpha >= _HALF
+        opaque = np.ones(picture.shape, bool)
+        self.opaque = opaque if picture.alpha is None else picture.alpha >= _HALF
         image, self._clear = _paletted(picture, self.opaque)
         buffer = io.BytesIO()
         image.save(buffer, format="GIF", optimize=False, interlace=False)
@@ -102,24 +75,60 @@ def _paletted(picture: Picture, opaque: Opacity) -> tuple[Image.Image, int | Non
     """Return the picture with at most 256 colours, and which of them is transparent."""
     translucent = not opaque.all()
     room = _COLOURS - translucent
-    colours = np.broadcast_to(picture.pixels, (*picture.shape, 3)).astype(np.uint32)
-    codes = colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
+    colours = np.broadcast_to(picture.pixels, (*picture.shape, 3))
+    codes = _codes(colours)
     codes[~opaque] = codes[opaque][0] if opaque.any() else 0
-    found, indices = np.unique(codes, return_inverse=True)
-    if len(found) <= room:
-        palette = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1)
+    used, indices = np.unique(codes, return_inverse=True)
+    if len(used) <= room:
+        palette = _colours(used)
         indices = indices.reshape(picture.shape).astype(np.uint8)
     else:
-        image = image_of(Picture(colours.astype(np.uint8))).quantize(room)
-        palette = np.array(image.getpalette("RGB")).reshape(-1, 3)
+        image = image_of(Picture(colours)).quantize(room)
+        palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         indices = np.array(image)
     if translucent:
         clear = len(palette)
         indices[~opaque] = clear
-        palette = np.concatenate([palette, [[0, 0, 0]]])
+        palette = np.concatenate([palette, np.zeros((1, 3), np.uint8)])
+    return _image(indices, palette), clear if translucent else None
+
+
+def with_shared_palette(pictures: Sequence[Pixels]) -> list[Image.Image]:
+    """Return frames, (H, W, 3) of uint8, with one palette of their 256 commonest colours.
+
+    With one palette nothing flickers, and Pillow writes only what changes between frames:
+    drawings take about half of the bytes that `gif_bytes` makes of them. Pillow's own
+    quantizer looks at the upper bits of a colour only: white becomes grey.
+    """
+    frames = [_codes(picture) for picture in pictures]
+    counts = np.bincount(frames[-1].reshape(-1), minlength=1 << 24)
+    for frame in frames:
+        counts[frame] = np.maximum(counts[frame], 1)
+    used = np.flatnonzero(counts)
+    kept = used[np.argsort(-counts[used], kind="stable")[:_COLOURS]]
+    palette = _colours(kept)
+    wide = palette.astype(np.int64)
+    nearest = np.zeros(1 << 24, np.uint8)
+    nearest[used] = [((wide - colour) ** 2).sum(axis=1).argmin() for colour in _colours(used)]
+    return [_image(nearest[frame], palette) for frame in frames]
+
+
+def _codes(colours: Pixels) -> NDArray[Any]:
+    """Return each pixel's colour as one number, red·2^16 + green·2^8 + blue."""
+    wide = colours.astype(np.uint32)
+    codes: NDArray[Any] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return codes
+
+
+def _colours(codes: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Return the colours of codes, shape (n, 3)."""
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
+
+
+def _image(indices: NDArray[Any], palette: NDArray[np.uint8]) -> Image.Image:
     image = Image.fromarray(indices)
-    image.putpalette(palette.astype(np.uint8).tobytes())
-    return image, clear if translucent else None
+    image.putpalette(palette.tobytes())
+    return image
 
 
 def _image_block(data: bytes) -> bytes:
@@ -133,7 +142,32 @@ def _image_block(data: bytes) -> bytes:
     return descriptor + table + data[at + 10 : end]
 
 
+def has_end_mark(data: bytes) -> bool:
+    """Tell whether the blocks of a GIF reach its end mark.
+
+    Where a GIF is cut, Pillow stops without an error.
+    """
+    try:
+        at = _HEADER + _table_size(data[10])
+        while data[at] != _END[0]:
+            if data[at] == _EXTENSION:
+                at = _after_blocks(data, at + 2)
+            elif data[at] == _IMAGE:
+                at = _after_blocks(data, at + 11 + _table_size(data[at + 9]))
+            else:
+                at += 1
+    except IndexError:
+        return False
+    return True
+
+
+def _table_size(flags: int) -> int:
+    """Return the bytes of a colour table, by the flags of its header."""
+    return 3 << (flags & 7) + 1 if flags & _TABLE_FLAG else 0
+
+
 def _after_blocks(data: bytes, at: int) -> int:
+    """Return where the sub-blocks that begin at a place end."""
     while data[at]:
         at += data[at] + 1
     return at + 1

@@ -1,7 +1,7 @@
-"""Netpbm's pictures: what lies in the file is the array, or nearly so."""
+"""PPM and PGM: the bytes of the file are the array, or nearly so."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,52 +10,45 @@ from PIL import ImageFile
 
 from convcli.choices import Depth
 from convcli.images.picture import Picture
-from convcli.images.policy import completed
+from convcli.images.policy import completed, decoder_errors
 
-_PIECE = 2**20
+_CHUNK = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
-_MODES = {"L": 1, "RGB": 3}
+_CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
 
 
-def netpbm_picture(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
-    """Return a raw picture of 8 bits without a copy in between; None for any other.
+def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+    """Read raw pixels of 8 bits with one copy, or colours with more than 8 bits.
 
-    Parameters
-    ----------
-    file : binary file
-        The whole file.
-    image : ImageFile
-        The same, opened by Pillow.
+    `image` is the same file, opened by Pillow. Any other file, which Pillow reads well, gives
+    None; a truncated one raises OSError.
     """
-    channels = _MODES.get(image.mode)
-    if channels is None or not image.tile or image.tile[0].args != image.mode:
+    if not image.tile:
+        return None
+    return _deep(file, image) or _raw(file, image)
+
+
+def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+    """Read raw pixels of 8 bits."""
+    channels = _CHANNELS.get(image.mode)
+    if channels is None or image.tile[0].args != image.mode:
         return None
     pixels = np.empty((image.height, image.width, channels), np.uint8)
     file.seek(image.tile[0].offset)
     flat = pixels.reshape(-1).data
-    for start in range(0, len(flat), _PIECE):
-        piece = file.read(min(_PIECE, len(flat) - start))
-        flat[start : start + len(piece)] = piece
-    # Of a file that ends early it is Pillow's part to say so, or to read what there is.
-    return (
-        Picture(pixels, None, "PPM")
-        if file.tell() - image.tile[0].offset == len(flat)
-        else None
-    )
+    for start in range(0, len(flat), _CHUNK):
+        chunk = file.read(min(_CHUNK, len(flat) - start))
+        flat[start : start + len(chunk)] = chunk
+    # Pillow reports a file that ends early, or reads the part that exists.
+    complete = file.tell() - image.tile[0].offset == len(flat)
+    return Picture(pixels, None, "PPM") if complete else None
 
 
-def deep_ppm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
-    """Return a PPM in colour with more than 8 bits, binary or plain; None for any other.
-
-    Parameters
-    ----------
-    file : binary file
-        The whole file.
-    image : Image
-        The same, opened by Pillow.
-    """
-    if image.mode != "RGB" or not image.tile or image.tile[0].codec_name not in _SAMPLES:
+def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+    """Read colours with more than 8 bits, binary or in digits, and scale them to 16."""
+    read_samples = _SAMPLES.get(image.tile[0].codec_name)
+    if image.mode != "RGB" or read_samples is None:
         return None
     arguments: Any = image.tile[0].args
     largest = int(arguments[-1])
@@ -63,7 +56,7 @@ def deep_ppm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
         return None
     width, height = image.size
     file.seek(image.tile[0].offset)
-    samples = _SAMPLES[image.tile[0].codec_name](file, width * height * 3)
+    samples = read_samples(file, width * height * 3)
     values = completed(samples, width * height * 3).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
     return Picture(scaled.astype(np.uint16), None, "PPM")
@@ -74,27 +67,25 @@ def _binary_samples(file: BinaryIO, count: int) -> NDArray[Any]:
     return np.frombuffer(data[: len(data) // _PAIR * _PAIR], ">u2")
 
 
-def _plain_samples(file: BinaryIO, count: int) -> NDArray[Any]:
-    """Return numbers in decimal digits; those before the first that is none."""
+def _digit_samples(file: BinaryIO, count: int) -> NDArray[Any]:
+    """Return numbers in decimal digits, up to the first word that is no number."""
     text = re.sub(rb"#[^\r\n]*", b" ", file.read()).decode("latin-1")
-    # Given a count, NumPy makes up what is missing.
-    return np.fromstring(text, np.int64, sep=" ")[:count]
+    # Without a count: given one, NumPy makes up missing numbers.
+    with decoder_errors():
+        return np.fromstring(text, np.int64, sep=" ")[:count]
 
 
-_SAMPLES: Mapping[str, Callable[[BinaryIO, int], NDArray[Any]]] = {
-    "ppm": _binary_samples,
-    "ppm_plain": _plain_samples,
-}
-"""How Pillow's two decoders' files hold more than 8 bits."""
+_SAMPLES = {"ppm": _binary_samples, "ppm_plain": _digit_samples}
+"""How to read samples of more than 8 bits, by the name of Pillow's decoder."""
 
 
 def is_netpbm(picture: Picture) -> bool:
-    """Tell whether a picture is kept as it is: grey or colour of 8 bits."""
+    """Tell whether a PGM or PPM holds the bytes of a picture unchanged."""
     return picture.depth is Depth.EIGHT and picture.channels in _LETTERS
 
 
 def netpbm_parts(picture: Picture) -> Sequence[memoryview]:
-    """Return a PGM or PPM: its header, and the pixels where they are."""
+    """Return the parts of a PGM or PPM: its header, and the pixels without a copy."""
     height, width, channels = picture.pixels.shape
     header = f"{_LETTERS[channels]}\n{width} {height}\n255\n".encode("ascii")
     return [memoryview(header), np.ascontiguousarray(picture.pixels).data.cast("B")]

@@ -1,7 +1,8 @@
-"""Raw arrays: ``.npy``, without pickles, and no larger than the file."""
+"""NumPy's ``.npy``: raw arrays, without pickles, and no larger than the file."""
 
 import io
 import math
+import os
 import struct
 import tokenize
 from typing import Any, BinaryIO
@@ -13,82 +14,44 @@ from numpy.typing import NDArray
 from convcli.errors import ImageError
 from convcli.images.formats import NPY
 from convcli.images.picture import Document, Picture
-from convcli.images.policy import Counter, ReadPolicy
+from convcli.images.policy import PixelCounter, ReadPolicy
 
-_DIMENSIONS = (2, 3)
-_HEADERS = {
-    (1, 0): npy.read_array_header_1_0,
-    (2, 0): npy.read_array_header_2_0,
-}
+DIMENSIONS = (2, 3)
+"""Of an array that is a picture: (H, W) or (H, W, C)."""
 
-_HEADER_FAULTS = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-)
-"""What numpy raises on a header, which it reads as Python's literals."""
+_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
-
-def is_array(prefix: bytes) -> bool:
-    """Say whether a file that begins so is a ``.npy``."""
-    return prefix.startswith(npy.MAGIC_PREFIX)
+_HEADER_ERRORS = (
+    ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError, RecursionError,
+    SyntaxError, struct.error, tokenize.TokenError,
+)  # fmt: skip
+"""What NumPy raises on a damaged header, which it reads as a literal of Python."""
 
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Document:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C).
 
-    Parameters
-    ----------
-    file : binary file
-        At its beginning; it can seek.
-    label : str
-        What messages call it.
-    reading : ReadPolicy
-        The limits.
-
-    Returns
-    -------
-    Document
-
-    Raises
-    ------
-    ImageError
-        If the file is damaged, too large, or holds something else.
+    The file can seek. Where it is damaged, too large, or no picture, ImageError is raised.
     """
     shape, fortran, dtype = array_header(file, label)
     _check(shape, dtype, label)
-    Counter(reading.max_pixels, label).add(shape[1], shape[0], 1)
-    data = file.read(math.prod(shape) * dtype.itemsize + 1)
-    _check_length(len(data), math.prod(shape) * dtype.itemsize, label)
-    grid = np.frombuffer(data, dtype, math.prod(shape))
-    array: NDArray[Any] = grid.reshape(shape, order="F" if fortran else "C")
+    PixelCounter(reading.max_pixels, label).add(shape[1], shape[0])
+    count = math.prod(shape)
+    _check_length(file, count * dtype.itemsize, label)
+    flat = np.frombuffer(file.read(count * dtype.itemsize), dtype)
+    array: NDArray[Any] = flat.reshape(shape, order="F" if fortran else "C")
     native = array.astype(dtype.newbyteorder("="))
-    pixels = native if native.ndim > min(_DIMENSIONS) else native[..., np.newaxis]
+    pixels = native if native.ndim > min(DIMENSIONS) else native[..., np.newaxis]
     return Document((Picture(pixels, None, NPY),), mode=str(pixels.dtype))
 
 
 def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return an array's shape, whether it is kept column by column, and its dtype.
-
-    Raises
-    ------
-    ImageError
-        If the file is damaged.
-    """
+    """Return an array's shape, whether it is kept column by column, and its dtype."""
     try:
-        version = npy.read_magic(file)
-        shape, fortran, dtype = _HEADERS[version](file)
-    except _HEADER_FAULTS as error:
+        return _HEADERS[npy.read_magic(file)](file)
+    except _HEADER_ERRORS as error:
         fault = " ".join(str(error).split())
         raise ImageError(f"{label}: the array cannot be read: {fault}") from None
-    return shape, fortran, dtype
 
 
 def array_bytes(array: NDArray[Any]) -> bytes:
@@ -104,16 +67,20 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
             f"{label}: expected an array of real numbers of at most 64 bits, got {dtype}: "
             "convert it with astype"
         )
-    if len(shape) not in _DIMENSIONS:
+    if len(shape) not in DIMENSIONS:
         raise ImageError(
             f"{label}: expected an array (H, W) or (H, W, C), got the shape {shape}: "
             "save one picture of it"
         )
-    if 0 in shape:
+    if min(shape) < 1:
         raise ImageError(f"{label}: expected at least one pixel, got the shape {shape}")
 
 
-def _check_length(got: int, expected: int, label: str) -> None:
+def _check_length(file: BinaryIO, expected: int, label: str) -> None:
+    """Check that the rest of the file holds the array, before memory is taken for it."""
+    start = file.tell()
+    got = file.seek(0, os.SEEK_END) - start
+    file.seek(start)
     if got < expected:
         raise ImageError(
             f"{label}: the array is truncated: expected {expected:,} bytes, got {got:,}"

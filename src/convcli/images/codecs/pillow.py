@@ -1,83 +1,201 @@
-"""One picture through one of Pillow's encoders."""
+"""Pictures through Pillow's decoders and encoders, with all the bits that they have."""
 
 import io
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageFile
 
 from convcli.errors import ImageError
 from convcli.images.metadata import save_settings
-from convcli.images.picture import Metadata, Picture
-from convcli.images.policy import FAULTS
+from convcli.images.modes import picture_from
+from convcli.images.picture import Metadata, Picture, Timing, picture_of_samples
+from convcli.images.policy import decoder_errors, one_line
+from convcli.values import Record
 
-_FAULTS = (*FAULTS, SystemError)
-"""What Pillow's encoders raise on what they cannot hold: each has its own habits."""
+_TURN = Image.Transpose
+_TURNS = {
+    2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE,
+    6: _TURN.ROTATE_270, 7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90,
+}  # fmt: skip
+"""The turn that makes a picture upright, by EXIF orientation."""
 
 
-def image_of(picture: Picture) -> Image.Image:
-    """Return a picture of 8 bits, or of 16 bits or floats in grey, as Pillow's own."""
-    pixels = picture.pixels
-    if picture.alpha is not None:
-        pixels = np.dstack([pixels, picture.alpha])
-    return Image.fromarray(
-        np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+class Frame(Record):
+    """One frame as it was read.
+
+    The duration and the disposal are those of `Timing`, the notes those of `Document`.
+    """
+
+    picture: Picture
+    duration: float
+    disposal: int
+    notes: tuple[str, ...]
+
+
+def frame_of(
+    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
+) -> Frame:
+    """Decode the current frame of an image that Pillow has opened.
+
+    `file` is the whole file: some layouts are decoded a second time, or without Pillow. A
+    damaged file raises OSError, an unknown mode ImageError, which begins with the label.
+    """
+    picture, notes = _pixels(file, opened, format_name, label)
+    disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
+    return Frame(picture, float(opened.info.get("duration") or 0), int(disposal), notes)
+
+
+def timing_of(frames: Sequence[Frame], opened: ImageFile.ImageFile) -> Timing | None:
+    """Return how frames play; None where there is one only."""
+    if len(frames) == 1:
+        return None
+    loop = opened.info.get("loop")
+    return Timing(
+        durations=tuple(frame.duration for frame in frames),
+        disposals=tuple(frame.disposal for frame in frames),
+        loop=loop if isinstance(loop, int) else None,
+        still=bool(opened.info.get("default_image")),
     )
 
 
-def encoded(
-    picture: Picture,
-    kind: str,
-    metadata: Metadata,
-    settings: Mapping[str, Any],
-    rest: Sequence[Picture] = (),
-) -> memoryview:
-    """Return a picture, and the frames after it, as the bytes of a file.
-
-    Parameters
-    ----------
-    picture : Picture
-        Of a depth that Pillow encodes.
-    kind : str
-        Pillow's name of the format.
-    metadata : Metadata
-        What is held of it, is written.
-    settings : mapping
-        What the encoder is told beside.
-    rest : sequence of Picture
-        Further frames.
-
-    Raises
-    ------
-    ImageError
-        If the encoder refuses the picture.
-    """
-    buffer = io.BytesIO()
-    encode(picture, buffer, kind, metadata, settings=settings, rest=rest)
-    return buffer.getbuffer()
+def _pixels(
+    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
+) -> tuple[Picture, tuple[str, ...]]:
+    """Return the pixels with all of their bits, and a note where Pillow drops some."""
+    picture = _without_pillow(file, opened, format_name)
+    if picture is not None:
+        return picture, ()
+    rawmode = deep_rawmode(opened)
+    if rawmode is None:
+        return picture_from(_upright(opened), format_name, label), ()
+    with decoder_errors():
+        single = not getattr(opened, "is_animated", False) or format_name == "TIFF"
+    if not _is_supported(rawmode) or not single:
+        note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
+        return picture_from(_upright(opened), format_name, label), (note,)
+    return _decoded_twice(file, opened, rawmode, format_name), ()
 
 
-def encode(
-    picture: Picture,
-    file: Any,
-    kind: str,
-    metadata: Metadata,
-    *,
-    settings: Mapping[str, Any],
-    rest: Sequence[Picture] = (),
-) -> None:
-    """Write a picture, and the frames after it, to what has the methods that its format needs.
+def _without_pillow(
+    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None
+) -> Picture | None:
+    """Read what our own codecs read better than Pillow; None for anything else."""
+    if format_name == "PPM":
+        from convcli.images.codecs.netpbm import read_netpbm
 
-    Parameters, errors
-    ------------------
-    As for `encoded`. For PNG the file needs a ``write`` only.
-    """
-    options = {**settings, **save_settings(metadata, kind, picture.channels, picture.shape)}
-    if rest:
-        options |= {"save_all": True, "append_images": [image_of(frame) for frame in rest]}
+        return read_netpbm(file, opened)
+    if format_name == "TIFF":
+        from convcli.images.codecs.tiff import deep_planes
+
+        return deep_planes(file, opened)
+    return None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Decode an image and turn it as its EXIF orientation says."""
+    with decoder_errors():
+        image.load()
     try:
-        image_of(picture).save(file, format=kind, **options)
-    except _FAULTS as error:
-        fault = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{kind} cannot hold this picture: {fault}") from None
+        with decoder_errors():
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except OSError:
+        orientation = None
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+# 16-bit colours. Pillow decodes one byte of each pair: the first of big-endian pairs, the
+# second of little-endian ones. A second decoding in the other byte order gives the low bytes.
+
+_OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_GRAY_ALPHA = "LA;16B"
+_SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
+
+
+def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
+    """Return how a file that is not yet decoded keeps 16-bit colours; None if it has none.
+
+    The name is Pillow's: ``RGB;16B`` for big-endian red, green, blue.
+    """
+    if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
+        return None
+    args = image.tile[0].args
+    first = args[0] if isinstance(args, tuple) and args else args
+    return first if isinstance(first, str) and first[:-1].endswith(";16") else None
+
+
+def _is_supported(rawmode: str) -> bool:
+    return rawmode == _GRAY_ALPHA or rawmode[:-1] in _SUPPORTED
+
+
+def _decoded_twice(
+    file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
+) -> Picture:
+    """Return 16-bit colours: their high bytes, then their low bytes from a second decoding."""
+    index = opened.tell()
+    high = np.asarray(_upright(opened))
+    file.seek(0)
+    with decoder_errors():
+        again = Image.open(file, formats=[opened.format or ""])
+        if index:
+            again.seek(index)
+    with again:
+        _select_low_bytes(again, rawmode)
+        low = np.asarray(_upright(again))
+    if rawmode == _GRAY_ALPHA:
+        # The second decoding has all four bytes of a pixel.
+        high, low = low[..., ::2], low[..., 1::2]
+    return picture_of_samples(high.astype(np.uint16) * np.uint16(256) + low, format_name)
+
+
+def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
+    """Make an opened image decode pairs of bytes in the other order."""
+    other = rawmode[:-1] + _OTHER_ORDER[rawmode[-1]]
+    if rawmode == _GRAY_ALPHA:
+        # Pillow has no other order of it, but its four bytes pass for red to alpha.
+        image._mode = other = "RGBA"  # noqa: SLF001 - Pillow offers no other way
+    image.tile = [
+        tile._replace(args=_with_rawmode(tile.args, rawmode, other)) for tile in image.tile
+    ]
+
+
+def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
+    if isinstance(args, tuple):
+        return tuple(other if part == rawmode else part for part in args)
+    return other
+
+
+def image_of(picture: Picture) -> Image.Image:
+    """Return a picture as Pillow's own; raise OSError where Pillow has no such images."""
+    samples = picture.samples
+    array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    with decoder_errors():
+        return Image.fromarray(array)
+
+
+def pillow_bytes(
+    pictures: Sequence[Picture],
+    format_name: str,
+    metadata: Metadata,
+    settings: Mapping[str, Any],
+) -> memoryview:
+    """Return pictures as the bytes of a file that one of Pillow's encoders writes.
+
+    Each picture is a frame. Of the metadata the part that the format holds is written;
+    `settings` are the encoder's own. Pictures that it refuses raise ImageError.
+    """
+    channels, size = pictures[0].channels, pictures[0].shape
+    options = {**settings, **save_settings(metadata, format_name, channels, size)}
+    buffer = io.BytesIO()
+    try:
+        first, *others = map(image_of, pictures)
+        if others:
+            options |= {"save_all": True, "append_images": others}
+        with decoder_errors():
+            first.save(buffer, format=format_name, **options)
+    except OSError as error:
+        raise ImageError(f"{format_name} cannot hold this picture: {one_line(error)}") from None
+    return buffer.getbuffer()

@@ -1,26 +1,29 @@
-"""TIFF files, written by pages or by tiles."""
+"""TIFF: written by pages or by tiles, and read where Pillow loses bits of deep samples."""
 
 import io
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from convcli.choices import Depth
+from convcli.errors import ImageError
 from convcli.images.metadata import save_settings
-from convcli.images.picture import Metadata, Picture
+from convcli.images.picture import Document, Metadata, Picture, picture_of_samples
+from convcli.images.policy import NOT_READ, PixelCounter, ReadPolicy, completed, decoder_errors
 from convcli.values import Record
 
 _STRIP_BYTES = 2**18
-_DEFLATE = 8
+_DEFLATE, _OLD_DEFLATE = 8, 32946
 _DIFFERENCES = 2
 _UNASSOCIATED = 2
 _INCH = 2
 _FLOATS = 3
+_LONG, _LONG8 = 4, 16
 _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
 
@@ -28,14 +31,8 @@ _GROUPS = (0x8769, 0x8825)
 def tiff_bytes(frames: Sequence[Picture], metadata: Metadata, level: int) -> bytes:
     """Return pictures of any sizes as a TIFF with a page each.
 
-    Parameters
-    ----------
-    frames : sequence of Picture
-        uint8, uint16 or floats, which are written as float32; 1 or 3 channels.
-    metadata : Metadata
-        Profile, resolution, EXIF: of every page.
-    level : int
-        Of zlib's compression, 0 to 9.
+    Samples are uint8, uint16 or float32, with 1 or 3 channels. Every page gets the metadata;
+    `level` is zlib's, 0 to 9.
     """
     buffer = io.BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(buffer) as pages:
@@ -48,43 +45,33 @@ def tiff_bytes(frames: Sequence[Picture], metadata: Metadata, level: int) -> byt
 def _write_page(
     pages: TiffImagePlugin.AppendingTiffWriter, picture: Picture, metadata: Metadata, level: int
 ) -> None:
-    values = _values(picture)
+    values = picture.samples.astype(picture.depth.dtype.newbyteorder("<"))
     rows = max(_STRIP_BYTES // (values[0].nbytes or 1), 1)
-    strips = [zlib.compress(strip, level) for strip in _strips(values, rows)]
-    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
+    strips = [
+        zlib.compress(_predicted(values[start : start + rows]).tobytes(), level)
+        for start in range(0, len(values), rows)
+    ]
     lengths = [len(strip) for strip in strips]
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
-    tags = sample_tags(
-        picture.shape, picture.channels, picture.depth, alpha=picture.alpha is not None
-    )
-    tags |= described_tags(metadata, picture.channels, picture.shape)
+    alpha = picture.alpha is not None
+    tags = _sample_tags(picture.shape, picture.channels, picture.depth, alpha=alpha)
+    tags |= _metadata_tags(metadata, picture.channels, picture.shape)
     tags |= {
         TiffImagePlugin.ROWSPERSTRIP: rows,
         TiffImagePlugin.STRIPBYTECOUNTS: tuple(lengths),
         TiffImagePlugin.STRIPOFFSETS: tuple(starts),
     }
+    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     for tag in (TiffImagePlugin.STRIPBYTECOUNTS, TiffImagePlugin.STRIPOFFSETS):
-        directory.tagtype[tag] = 4
-    for tag, value in tags.items():
-        directory[tag] = value
+        directory.tagtype[tag] = _LONG
+    directory.update(tags)
     directory.save(pages)
     for strip in strips:
         pages.write(strip)
 
 
-def _values(picture: Picture) -> NDArray[Any]:
-    dtype = picture.depth.dtype.newbyteorder("<")
-    parts = [picture.pixels] if picture.alpha is None else [picture.pixels, picture.alpha]
-    return np.dstack(parts).astype(dtype)
-
-
-def _strips(values: NDArray[Any], rows: int) -> Iterator[bytes]:
-    for start in range(0, len(values), rows):
-        yield predicted(values[start : start + rows]).tobytes()
-
-
-def predicted(part: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers as differences along the rows; floats as they are."""
+def _predicted(part: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers as differences along the rows; floats unchanged."""
     if part.dtype.kind != "u":
         return part
     differences = part.copy()
@@ -92,22 +79,10 @@ def predicted(part: NDArray[Any]) -> NDArray[Any]:
     return differences
 
 
-def sample_tags(
+def _sample_tags(
     size: tuple[int, int], channels: int, depth: Depth, *, alpha: bool
 ) -> dict[int, Any]:
-    """Return what a directory says of pixels, wherever they lie in the file.
-
-    Parameters
-    ----------
-    size : (int, int)
-        Rows and columns.
-    channels : int
-        1 or 3, alpha not counted.
-    depth : Depth
-        Of each of them.
-    alpha : bool
-        Whether an opacity comes last.
-    """
+    """Return the tags of a page's size and samples; `channels` does not count alpha."""
     samples = channels + alpha
     tags: dict[int, Any] = {
         TiffImagePlugin.IMAGEWIDTH: size[1],
@@ -127,8 +102,8 @@ def sample_tags(
     return tags
 
 
-def described_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> dict[int, Any]:
-    """Return what a directory says of a picture beside its pixels."""
+def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> dict[int, Any]:
+    """Return the tags of the EXIF, the colour profile and the resolution."""
     settings = save_settings(metadata, "TIFF", channels, size)
     tags: dict[int, Any] = {}
     if "exif" in settings:
@@ -151,26 +126,23 @@ def described_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
 
-_LONG, _LONG8 = 4, 16
 _PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
 _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
 
 class TileLayout(Record, kw_only=True):
-    """Where pixels lie in a TIFF of tiles.
+    """The size, tiles and samples of a TIFF of tiles.
 
     Attributes
     ----------
-    size : (int, int)
-        Rows and columns of the picture.
-    tile : (int, int)
-        Rows and columns of a tile: multiples of 16.
+    size, tile : (int, int)
+        Rows and columns of the picture, and of a tile: multiples of 16.
     channels : int
-        1 or 3 colours a page, or any number of pages of 1 where `paged`.
+        1 or 3; any number where `paged`. Alpha is not counted.
     alpha : bool
-        Whether each page has an opacity.
+        Whether each page has alpha as its last sample.
     depth : Depth
-        Of all of them.
+        Of all samples.
     paged : bool
         Whether each channel is a page of its own.
     level : int
@@ -209,7 +181,7 @@ class TileLayout(Record, kw_only=True):
 
 
 class EncodedTile(Record):
-    """A tile as the file holds it: of which page, the how manieth of it."""
+    """A compressed tile: its page, its number on the page (row by row), its bytes."""
 
     page: int
     index: int
@@ -219,62 +191,47 @@ class EncodedTile(Record):
 def encoded_tiles(
     values: NDArray[Any], alpha: NDArray[Any] | None, at: tuple[int, int], layout: TileLayout
 ) -> list[EncodedTile]:
-    """Encode a part of a picture.
+    """Cut a part of a picture into tiles, and compress them.
 
     Parameters
     ----------
     values : ndarray, shape (rows, columns, channels)
-        Whole tiles, but for the last ones of the picture.
+        Whole tiles, except at the right and lower edge of the picture.
     alpha : ndarray, shape (rows, columns), or None
         Their opacity.
     at : (int, int)
-        Row and column of the picture that the part begins at.
+        Row and column of the picture where the part begins.
     layout : TileLayout
         Of the file.
     """
+    pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
     tiles = []
-    for page, pixels in enumerate(_pages(values, layout)):
+    for page, pixels in enumerate(pages):
         samples = pixels if alpha is None else np.dstack([pixels, alpha])
         stored = samples.astype(layout.depth.dtype.newbyteorder("<"), copy=False)
-        tiles += [
-            EncodedTile(page, index, data) for index, data in _encoded(stored, at, layout)
-        ]
+        tiles += [EncodedTile(page, *tile) for tile in _compressed_tiles(stored, at, layout)]
     return tiles
 
 
-def _pages(values: NDArray[Any], layout: TileLayout) -> Iterator[NDArray[Any]]:
-    if not layout.paged:
-        yield values
-        return
-    for channel in range(layout.channels):
-        yield values[..., channel : channel + 1]
-
-
-def _encoded(
+def _compressed_tiles(
     samples: NDArray[Any], at: tuple[int, int], layout: TileLayout
 ) -> Iterator[tuple[int, bytes]]:
+    """Yield the index of each tile of one page, and its bytes."""
     rows, columns = layout.tile
     for y in range(0, samples.shape[0], rows):
         for x in range(0, samples.shape[1], columns):
             part = samples[y : y + rows, x : x + columns]
             missing = ((0, rows - part.shape[0]), (0, columns - part.shape[1]), (0, 0))
-            # The last pixels go on in what is missing: that takes least room.
+            # Repeating the last pixels compresses best.
             full = np.pad(part, missing, mode="edge") if any(map(any, missing)) else part
             index = (at[0] + y) // rows * layout.grid[1] + (at[1] + x) // columns
-            yield index, zlib.compress(predicted(full).tobytes(), layout.level)
+            yield index, zlib.compress(_predicted(full).tobytes(), layout.level)
 
 
 class TiledTiff:
-    """A TIFF that tiles are added to; its directories stand at its beginning.
+    """Writes a TIFF a tile at a time; its directories come first.
 
-    Parameters
-    ----------
-    file : binary file
-        Empty; it can seek.
-    layout : TileLayout
-        Of the pixels.
-    metadata : Metadata
-        Of every page.
+    The file is empty, and can seek. Every page gets the metadata.
     """
 
     def __init__(self, file: BinaryIO, layout: TileLayout, metadata: Metadata) -> None:
@@ -282,17 +239,17 @@ class TiledTiff:
         tiles = layout.grid[0] * layout.grid[1]
         self._starts = np.zeros((layout.pages, tiles), np.uint64)
         self._lengths = np.zeros((layout.pages, tiles), np.uint32)
-        # The directories are as long as they will be: only numbers in them change.
+        # The directories already have their final length: only numbers in them change.
         file.write(self._head())
 
     def add(self, tile: EncodedTile) -> None:
-        """Write a tile behind those that there are."""
+        """Write a tile at the end of the file."""
         self._starts[tile.page, tile.index] = self._file.tell()
         self._lengths[tile.page, tile.index] = len(tile.data)
         self._file.write(tile.data)
 
     def finish(self) -> None:
-        """Write where the tiles are."""
+        """Write the directories again, now with the places of the tiles."""
         self._file.seek(0)
         self._file.write(self._head())
 
@@ -303,7 +260,7 @@ class TiledTiff:
             start = head.tell()
             directory = self._directory(page)
             data = directory.tobytes(start)
-            # What follows starts at an even place: directories and data have even lengths.
+            # Each directory starts at an even offset: all have even lengths.
             following = start + len(data) if page + 1 < self._layout.pages else 0
             head.write(_linked(data, following, len(directory), big=self._layout.is_big))
         return head.getvalue()
@@ -315,22 +272,159 @@ class TiledTiff:
         offsets, lengths = TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS
         directory.tagtype[offsets] = _LONG8 if layout.is_big else _LONG
         directory.tagtype[lengths] = _LONG
-        tags = sample_tags(layout.size, layout.colours, layout.depth, alpha=layout.alpha)
-        tags |= described_tags(self._metadata, layout.colours, layout.size)
+        tags = _sample_tags(layout.size, layout.colours, layout.depth, alpha=layout.alpha)
+        tags |= _metadata_tags(self._metadata, layout.colours, layout.size)
         tags |= {
             TiffImagePlugin.TILELENGTH: layout.tile[0],
             TiffImagePlugin.TILEWIDTH: layout.tile[1],
             offsets: tuple(self._starts[page].tolist()),
             lengths: tuple(self._lengths[page].tolist()),
         }
-        for tag, value in tags.items():
-            directory[tag] = value
+        directory.update(tags)
         return directory
 
 
 def _linked(data: bytes, following: int, entries: int, *, big: bool) -> bytes:
-    """Return a directory that names the place of the next one."""
+    """Return a directory with the offset of the next one; `entries` is its number of tags."""
     count, entry, form = (8, 20, "<Q") if big else (2, 12, "<I")
     at = count + entries * entry
     number = struct.pack(form, following)
     return data[:at] + number + data[at + len(number) :]
+
+
+# Reading. Pillow misreads 16-bit colours that are kept plane by plane, and does not read
+# colours in floats, or 16-bit grey with alpha.
+
+_PLANES = 2
+_INFLATED = (_DEFLATE, _OLD_DEFLATE)
+_ORIENTATION = 0x0112
+_PHOTOMETRIC_CHANNELS = {1: (1, 2), 2: (3, 4)}
+"""How many samples a pixel has, for photometric 1 (black is zero) and 2 (RGB)."""
+
+_DEEP_BITS = (16, 32)
+_SAMPLE_DTYPES: dict[tuple[int, int], np.dtype[Any]] = {
+    (16, 1): np.dtype(np.uint16),
+    (32, _FLOATS): np.dtype(np.float32),
+}
+"""The dtype of samples by their bits and their format."""
+
+
+class _Tags:
+    """The tags of a page, as whole numbers: a damaged file may hold anything."""
+
+    def __init__(self, directory: Any) -> None:
+        self._directory = directory
+        self.order: Literal["<", ">"] = "<" if directory.prefix == b"II" else ">"
+
+    def numbers(self, tag: int, *default: int) -> tuple[int, ...]:
+        """Return the numbers of a tag; raise OSError where it has none."""
+        with decoder_errors():
+            value = self._directory.get(tag, default)
+        numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+        if not numbers or not all(isinstance(number, int) for number in numbers):
+            raise OSError(f"TIFF tag {tag} is missing or damaged")
+        return numbers
+
+    def number(self, tag: int, *default: int) -> int:
+        """Return the first number of a tag."""
+        return self.numbers(tag, *default)[0]
+
+
+def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+    """Read 16-bit colours that are kept plane by plane; return None for any other page.
+
+    `image` is the same file, opened by Pillow, at the page to read. A damaged file, or a
+    layout that is not supported, raises OSError.
+    """
+    directory: Any = getattr(image, "tag_v2", {})
+    with decoder_errors():
+        if directory.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) != _PLANES:
+            return None
+    tags = _Tags(directory)
+    bits = tags.numbers(TiffImagePlugin.BITSPERSAMPLE, 1)
+    if len(bits) == 1 or bits[0] != 16:  # noqa: PLR2004 - bits
+        return None
+    return picture_of_samples(_plain_samples(file, tags, image.size), "TIFF")
+
+
+def read_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Document | None:
+    """Read a TIFF of colours in floats, or of 16-bit grey with alpha; None for any other file.
+
+    A damaged file, or a layout that is not supported, raises OSError; too many pixels or
+    pages raise ImageError.
+    """
+    file.seek(0)
+    header = file.read(8)
+    if header[:4] not in (b"II*\x00", b"MM\x00*"):
+        return None
+    with decoder_errors():
+        directory = TiffImagePlugin.ImageFileDirectory_v2(header)
+        file.seek(directory.next)
+        directory.load(file)
+    tags = _Tags(directory)
+    if tags.number(TiffImagePlugin.BITSPERSAMPLE, 1) not in _DEEP_BITS:
+        return None
+    if reading.frame or directory.next:
+        raise ImageError(f"{label}: expected one page at this depth, got more: split them")
+    width = tags.number(TiffImagePlugin.IMAGEWIDTH)
+    height = tags.number(TiffImagePlugin.IMAGELENGTH)
+    if min(width, height) < 1:
+        raise OSError("TIFF without pixels")
+    PixelCounter(reading.max_pixels, label).add(width, height)
+    samples = _plain_samples(file, tags, (width, height))
+    mode = "F" if samples.dtype == np.float32 else "I;16"
+    return Document((picture_of_samples(samples, "TIFF"),), mode=mode)
+
+
+def _plain_samples(file: BinaryIO, tags: _Tags, size: tuple[int, int]) -> NDArray[Any]:
+    """Return the samples of strips, plain or deflated: uint16 or float32, (H, W, C)."""
+    dtype, channels = _sample_type(tags)
+    (width, height), count = size, size[0] * size[1] * channels
+    data = _strips(file, tags, count * dtype.itemsize)
+    whole = data[: len(data) // dtype.itemsize * dtype.itemsize]
+    stored = np.frombuffer(whole, dtype.newbyteorder(tags.order))
+    samples = completed(stored[:count].astype(dtype), count)
+    if tags.number(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == _PLANES:
+        grid = np.moveaxis(samples.reshape(channels, height, width), 0, 2)
+    else:
+        grid = samples.reshape(height, width, channels)
+    if tags.number(TiffImagePlugin.PREDICTOR, 1) == _DIFFERENCES:
+        return np.cumsum(grid, axis=1, dtype=dtype)
+    return grid
+
+
+def _sample_type(tags: _Tags) -> tuple[np.dtype[Any], int]:
+    """Return the dtype of the samples and how many a pixel has, in a layout that is read."""
+    bits = tags.numbers(TiffImagePlugin.BITSPERSAMPLE, 1)
+    sample_format = tags.number(TiffImagePlugin.SAMPLEFORMAT, 1)
+    dtype = _SAMPLE_DTYPES.get((bits[0], sample_format))
+    predictor = tags.number(TiffImagePlugin.PREDICTOR, 1)
+    tiled = tags.number(TiffImagePlugin.TILEWIDTH, 0) != 0
+    plain = not tiled and tags.number(_ORIENTATION, 1) == 1
+    predicted = predictor == _DIFFERENCES and dtype == np.uint16
+    photometric = tags.number(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, -1)
+    channels = _PHOTOMETRIC_CHANNELS.get(photometric, ())
+    known = plain and (predictor == 1 or predicted) and len(bits) in channels
+    if dtype is None or not known:
+        raise OSError(f"TIFF of {len(bits)} × {bits[0]} bits in a layout that {NOT_READ}")
+    return dtype, len(bits)
+
+
+def _strips(file: BinaryIO, tags: _Tags, size: int) -> bytes:
+    """Return the bytes of the strips one after the other, until there are `size` bytes."""
+    compression = tags.number(TiffImagePlugin.COMPRESSION, 1)
+    if compression != 1 and compression not in _INFLATED:
+        raise OSError(f"TIFF of this depth with compression {compression} {NOT_READ}")
+    offsets = tags.numbers(TiffImagePlugin.STRIPOFFSETS)
+    lengths = tags.numbers(TiffImagePlugin.STRIPBYTECOUNTS, size)
+    pixels = bytearray()
+    for offset, length in zip(offsets, lengths, strict=False):
+        if len(pixels) >= size:
+            break
+        with decoder_errors():
+            file.seek(offset)
+            strip = file.read(min(length, size))
+            if compression != 1:
+                strip = zlib.decompressobj().decompress(strip, size)
+        pixels += strip
+    return bytes(pixels)
