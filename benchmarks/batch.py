@@ -28,7 +28,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from convcli.batch.job import BatchJob, Job
+from convcli.batch.job import BatchJob, FileJob
 from convcli.batch.local import LocalExecutor
 from convcli.images.picture import Document
 from convcli.images.read import read_document
@@ -182,7 +182,7 @@ def executors(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     work = BatchJob(
         kernels=(kernel_from("sobel-x"),), options=Options(jobs=1, collect_stats=False)
     )
-    jobs = [Job(str(path), str(folder / "out" / path.name)) for path in photos.iterdir()]
+    jobs = [FileJob(str(path), str(folder / "out" / path.name)) for path in photos.iterdir()]
 
     def timed(run: Callable[[], object]) -> float:
         start = time.perf_counter()

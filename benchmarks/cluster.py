@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from machine import machine
 
 from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
-from convcli.batch.job import BatchJob, Job, Outcome, Status
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -128,7 +128,7 @@ class Idle:
         """Return the same work."""
         return self
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: FileJob) -> Outcome:
         """Do nothing."""
         return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.told)
 
@@ -152,7 +152,7 @@ def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
         pid = cluster.processes[0].pid
         for size in _GROUPS:
             Fixed.of = size
-            jobs = [Job(source, str(folder / "out" / f"{n}.png")) for n in range(size)]
+            jobs = [FileJob(source, str(folder / "out" / f"{n}.png")) for n in range(size)]
             many = (job for _ in range(chosen.tasks) for job in jobs)
             before = (_processor_seconds(pid), time.process_time(), time.perf_counter())
             for _ in DaskExecutor(cluster.address).run(work, many):
@@ -173,7 +173,7 @@ def _idle(folder: Path) -> tuple[Any, str, int]:
     source, target = str(folder / "in.png"), str(folder / "out.png")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(source)
     outcome = BatchJob(kernels=(kernel_from("sobel-x"),), options=Options()).run(
-        Job(source, target)
+        FileJob(source, target)
     )
     return Idle(outcome.report), source, len(pickle.dumps(outcome))
 
