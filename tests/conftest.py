@@ -38,5 +38,13 @@ def s3_address() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3_address: str) -> Bucket:
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Make an empty bucket, and let clients in this process speak to its server only.
+
+    fsspec keeps the clients of a process, and returns one again for the same arguments. An
+    address in the environment is no argument, so a client of another server would be returned.
+    """
+    from fsspec.config import conf
+
+    monkeypatch.setitem(conf, "s3", {"endpoint_url": s3_address})
     return Bucket(f"bucket-{uuid4().hex}", s3_address).make()

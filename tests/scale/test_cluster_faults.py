@@ -55,9 +55,9 @@ def source(tmp_path: Path) -> Path:
     return save(tmp_path / "in.png", [[10, 20, 30]])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Run a scheduler without workers: each test brings its own, in this order."""
+    """Run a scheduler without workers: each test starts its own."""
     with dask_cluster(tmp_path_factory.mktemp("lonely"), 0) as running:
         yield running
 
