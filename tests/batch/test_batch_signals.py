@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from support.commands import environment, save
+from support.held import wait_for
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such signals", allow_module_level=True)
@@ -73,13 +73,6 @@ def cores() -> int:
 
 def workers(folder: Path) -> list[int]:
     return [int(path.name.rpartition("-")[2]) for path in folder.glob("started-*")]
-
-
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def is_running(pid: int) -> bool:

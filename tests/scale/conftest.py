@@ -1,8 +1,7 @@
 """One cluster of two workers for all tests that leave it as it was."""
 
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ from PIL import Image
 
 from support.commands import PHOTOS, process
 from support.dask_cluster import Cluster, dask_cluster
-from support.held import Held
+from support.held import Held, contents, release
 from support.s3_server import Bucket
 
-COUNT = 60
-HELD = 8
+_COUNT = 60
+_HELD = 8
 """More than a cluster of two workers is sent before anything is known."""
 
 
@@ -33,7 +32,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     with Image.open(PHOTOS / "rocket.jpg") as opened:
         pixels = np.asarray(opened)
-    for index in range(COUNT):
+    for index in range(_COUNT):
         turned = np.roll(pixels, 7 * index, axis=1)
         Image.fromarray(turned[::2, ::2]).save(folder / f"{index:03}.jpg", quality=90)
     return folder
@@ -46,7 +45,7 @@ def held(photos: Path, tmp_path: Path) -> Iterator[tuple[Path, list[Held]]]:
     folder.mkdir()
     for path in photos.iterdir():
         shutil.copy(path, folder)
-    waiting = [Held(folder / f"{index:03}.jpg") for index in range(HELD)]
+    waiting = [Held(folder / f"{index:03}.jpg") for index in range(_HELD)]
     yield folder, waiting
     release(waiting)
 
@@ -58,26 +57,3 @@ def expected(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     ended = process("apply", "gaussian:2", photos, "--out-dir", out, "-q")
     assert ended.returncode == 0
     return contents(out)
-
-
-def release(held: list[Held]) -> None:
-    """Let all be read; none is released twice."""
-    while held:
-        held.pop().release()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def settled(folder: Path) -> dict[str, bytes]:
-    """Return what is in a folder once nobody is in the middle of writing there."""
-    wait_for(lambda: not any(path.name.startswith(".convcli-") for path in folder.iterdir()))
-    return contents(folder)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
