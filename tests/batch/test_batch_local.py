@@ -41,11 +41,11 @@ def test_every_job_is_done_once_in_subfolders_that_are_made(tmp_path: Path) -> N
 
 
 def test_a_job_makes_the_same_bytes_as_a_single_run(tmp_path: Path) -> None:
-    work = BatchJob(kernels=(kernel_from("gaussian:2"),), options=Options())
+    blur = BatchJob(kernels=(kernel_from("gaussian:2"),), options=Options())
     source = str(PHOTOS / "rocket.jpg")
     one, other = tmp_path / "one.jpg", tmp_path / "other.jpg"
-    filter_file(work.kernels, source, str(one), work.options)
-    (outcome,) = LocalExecutor(1, 2).run(work, [FileJob(source, str(other))])
+    filter_file(blur.kernels, source, str(one), blur.options)
+    (outcome,) = LocalExecutor(1, 2).run(blur, [FileJob(source, str(other))])
     assert one.read_bytes() == other.read_bytes()
     # 640 × 427 pixels.
     assert outcome.megapixels == pytest.approx(0.27328)
@@ -102,7 +102,7 @@ class Deadly(Kernel):
 
 
 def test_a_worker_that_dies_fails_its_own_job_only(tmp_path: Path) -> None:
-    # Only flipped kernels are deadly: --flip is what the work of the first batch has.
+    # Only flipped kernels are deadly: only this batch has --flip.
     deadly = BatchJob(kernels=(Deadly(np.array([[2.0]])),), options=Options(flip=True))
     outcomes = list(LocalExecutor(2).run(deadly, jobs_for(tmp_path, 3)))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 3

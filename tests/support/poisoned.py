@@ -12,7 +12,7 @@ from convcli.scale.cluster import DaskExecutor
 
 
 class Poisoned(BatchJob):
-    """Work that one file is the death of, as a decoder's crash would be."""
+    """A job that dies of one file, as it would by the crash of a decoder."""
 
     def run(self, job: FileJob) -> Outcome:
         if Path(job.source).stem == "poison":
@@ -21,11 +21,11 @@ class Poisoned(BatchJob):
 
 
 def main(folder: Path) -> None:
-    work = Poisoned(kernels=(kernel_from("box"),), options=Options())
+    poisoned = Poisoned(kernels=(kernel_from("box"),), options=Options())
     jobs = [
         FileJob(str(path), str(folder / "out" / path.name)) for path in folder.glob("*.png")
     ]
-    for outcome in DaskExecutor("local:1", retries=1).run(work, jobs):
+    for outcome in DaskExecutor("local:1", retries=1).run(poisoned, jobs):
         print(Path(outcome.job.source).stem, outcome.status.value, outcome.reason)  # noqa: T201
 
 

@@ -110,9 +110,9 @@ class BatchJob(Record, kw_only=True):
     skip_existing: bool = False
     memory: int | None = None
 
-    def with_threads(self, threads: int) -> "BatchJob":
-        """Return the same job with another number of threads for each file."""
-        return replace(self, options=replace(self.options, jobs=threads))
+    def with_limits(self, threads: int, memory: int | None) -> "BatchJob":
+        """Return the same job with so many threads and bytes of memory for each file."""
+        return replace(self, options=replace(self.options, jobs=threads), memory=memory)
 
     def run(self, job: FileJob) -> Outcome:
         """Filter one file; an error of that file is in the outcome, and is not raised.

@@ -15,7 +15,6 @@ from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.storage.atomic import remove_left_by
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores
-from convcli.values import replace
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
@@ -61,7 +60,7 @@ class LocalExecutor:
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
     ) -> Generator[Outcome, None, None]:
         """Run jobs, and yield the outcome of each as it ends: see `Executor.run`."""
-        batch_job = replace(batch_job.with_threads(self._threads), memory=self._memory)
+        batch_job = batch_job.with_limits(self._threads, self._memory)
         gate = MemoryGate(batch_job, jobs)
         workers: list[WorkerProcess] = []
         try:

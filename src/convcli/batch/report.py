@@ -116,17 +116,6 @@ class Executor(Protocol):
         A job is taken from `jobs` only when there is room for it: there may be millions.
         Each job that is taken has one outcome; if its worker died, the job failed. Closing
         the generator stops the running jobs at once, and no half-written file is left.
-
-        Parameters
-        ----------
-        batch_job : BatchJob
-            What is done to each file; it is sent to each worker once.
-        jobs : iterable of FileJob
-            The files.
-
-        Yields
-        ------
-        Outcome
         """
         ...
 

@@ -98,7 +98,7 @@ def connected(address: str, retries: int) -> Iterator[Any]:
 
 # ------------------------------------------------------------------ a cluster of this machine
 
-_PRELOADED = ["distributed", "convcli.scale.worker"]
+_PRELOADED = ["distributed", "convcli.scale.cluster"]
 
 
 def start_forking() -> bool:
@@ -153,7 +153,7 @@ def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             memory_limit=0,
-            preload=["convcli.scale.worker"],
+            preload=_PRELOADED[1:],
         ) as cluster,
     ):
         yield cluster

@@ -1,4 +1,4 @@
-"""Run a batch on a Dask cluster."""
+"""Run a batch on a Dask cluster: what this machine does, and what the workers do."""
 
 import concurrent.futures
 import contextlib
@@ -7,6 +7,7 @@ import math
 import operator
 import queue
 import secrets
+import signal
 import sys
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.places import place_exists
 from convcli.errors import ClusterError
 from convcli.scale.admission import check_shared_files, connected, local_workers
-from convcli.scale.worker import GroupResult, hold_batch_job, run_group
+from convcli.storage.urls import is_url
 from convcli.values import Record, replace
 
 
@@ -63,8 +64,8 @@ class DaskExecutor:
         with connected(self._address, self._retries) as client:
             check_shared_files(client, first.absolute())
             groups = Groups(itertools.chain([first], rest), total)
-            batch_job = replace(batch_job.with_threads(1), memory=self._memory)
-            in_flight = _InFlight(client, batch_job, self._address, self._retries)
+            limited = batch_job.with_limits(1, self._memory)
+            in_flight = _InFlight(client, limited, self._address, self._retries)
             try:
                 yield from self._outcomes(groups, in_flight)
             finally:
@@ -264,7 +265,7 @@ class _InFlight:
     def _count_threads(self) -> int:
         return sum(self._client.nthreads().values())
 
-    def _outcomes(self, group: _SentGroup, result: GroupResult) -> list[Outcome]:
+    def _outcomes(self, group: _SentGroup, result: "GroupResult") -> list[Outcome]:
         """Return the outcomes with the names of files as they were given."""
         outcomes = [
             replace(outcome, job=job)
@@ -303,3 +304,44 @@ def _one_line(error: BaseException) -> str:
 
 def _failures(jobs: Iterable[FileJob], reason: str) -> list[Outcome]:
     return [Outcome(job=job, status=Status.FAILED, reason=reason) for job in jobs]
+
+
+# ------------------------------------------------------------------ what runs on the workers
+
+
+class GroupResult(Record):
+    """The answer of a worker to a group: its address, and the outcome of each job in order.
+
+    `unseen` are the indices of jobs that failed and whose source the worker does not see.
+    """
+
+    worker: str
+    outcomes: list[Outcome]
+    unseen: list[int]
+
+
+def hold_batch_job(batch_job: BatchJob) -> BatchJob:
+    """Return the batch job: as the result of a task, Dask holds it and replaces lost copies."""
+    return batch_job
+
+
+def run_group(batch_job: BatchJob, jobs: Sequence[FileJob]) -> GroupResult:
+    """Do several jobs, one after another."""
+    from distributed import get_worker
+
+    outcomes = [batch_job.run(job) for job in jobs]
+    unseen = [
+        index
+        for index, outcome in enumerate(outcomes)
+        if outcome.status is Status.FAILED and _is_unseen(outcome.job.source)
+    ]
+    return GroupResult(get_worker().address, outcomes, unseen)
+
+
+def _is_unseen(source: str) -> bool:
+    return not is_url(source) and not place_exists(source)
+
+
+def dask_setup(_: Any) -> None:
+    """Prepare a worker of this machine: it ignores Ctrl-C, on which the client alone acts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
