@@ -28,7 +28,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from convcli.batch.job import BatchJob, Job
+from convcli.batch.job import BatchJob, FileJob
 from convcli.batch.local import LocalExecutor
 from convcli.images.picture import Document
 from convcli.images.read import read_document
@@ -54,11 +54,11 @@ finally:
     workers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(json.dumps({"own": 1024 * own, "worker": 1024 * workers}), file=sys.stderr)
 """
-"""The program, which says at its end how much memory it and its largest worker took."""
+"""The program. At its end it prints how much memory it and its largest worker took."""
 
 
 def main() -> None:
-    """Run the cases that were asked for."""
+    """Run the cases that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--rounds", type=int, default=3)
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Print what was measured, and what it must reach."""
+    """Print each measurement, its target, and whether it was reached."""
     table = Table(title="Batches")
     for heading in ("what", "measured", "target", "reached"):
         table.add_column(heading)
@@ -98,7 +98,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def speed(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compare two jobs with one, a loop of vips and mogrify, as whole processes."""
+    """Compare two jobs with one job, with a shell's loop of vips, and with mogrify."""
     photos = _photos(folder / "in", chosen.files)
     out = folder / "out"
     matrix = folder / "sobel.mat"
@@ -138,7 +138,7 @@ def share(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure the part of one job's time that decoding, filtering and encoding take.
 
     They are timed one after another in this process, from bytes in memory to bytes in
-    memory; the time of a whole process with one job is what they are a part of.
+    memory. The whole is the time of a process that runs the batch with one job.
     """
     photos = _photos(folder / "in", chosen.files)
     out = folder / "out"
@@ -177,12 +177,12 @@ def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> No
 
 
 def executors(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Compare processes with threads, which is why there are processes."""
+    """Compare processes with threads: a batch uses processes because they are faster."""
     photos = _photos(folder / "in", chosen.files)
-    work = BatchJob(
+    sobel = BatchJob(
         kernels=(kernel_from("sobel-x"),), options=Options(jobs=1, collect_stats=False)
     )
-    jobs = [Job(str(path), str(folder / "out" / path.name)) for path in photos.iterdir()]
+    jobs = [FileJob(str(path), str(folder / "out" / path.name)) for path in photos.iterdir()]
 
     def timed(run: Callable[[], object]) -> float:
         start = time.perf_counter()
@@ -191,11 +191,11 @@ def executors(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
     def threads() -> None:
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(work.run, jobs))
+            list(pool.map(sobel.run, jobs))
 
     times = _in_turn(
         {
-            "2 processes": lambda: timed(lambda: list(LocalExecutor(2).run(work, jobs))),
+            "2 processes": lambda: timed(lambda: list(LocalExecutor(2).run(sobel, jobs))),
             "2 threads": lambda: timed(threads),
         },
         chosen.rounds,
@@ -212,7 +212,8 @@ def peak(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     """Compare the peak of memory for 10 files with that for many."""
     few, many = (_photos(folder / str(count), count) for count in (10, chosen.many))
     peaks = [
-        _told(_apply(photos, folder / "out", 2), folder / "out")[0] for photos in (few, many)
+        _measured_run(_apply(photos, folder / "out", 2), folder / "out")[0]
+        for photos in (few, many)
     ]
     return [
         _row("peak for 10 files", peaks[0] / 2**20, "MiB"),
@@ -222,7 +223,7 @@ def peak(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def tiny(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure what a file costs beyond its own work, and whether memory grows with them."""
+    """Measure the overhead of a file, and whether memory grows with the number of files."""
     files = _folder(folder / "in")
     buffer = io.BytesIO()
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(buffer, "PNG")
@@ -232,7 +233,7 @@ def tiny(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     for count in (chosen.tiny // 100, chosen.tiny):
         listed.write_text("".join(f"{files}/{n}.png\n" for n in range(count)), "utf-8")
         words = ["apply", "box", "--files-from", listed, "--out-dir", out, "--jobs", "1"]
-        memory, seconds, summary = _told([*words, "--json"], out)
+        memory, seconds, summary = _measured_run([*words, "--json"], out)
         peaks.append(memory)
     overhead = 1e3 * (seconds - summary["busy_seconds"]) / chosen.tiny
     return [
@@ -244,7 +245,7 @@ def tiny(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
-def _told(words: list[Any], out: Path) -> tuple[float, float, dict[str, Any]]:
+def _measured_run(words: list[Any], out: Path) -> tuple[float, float, dict[str, Any]]:
     """Return the peak of all processes, the seconds and the summary of one run."""
     jobs = int(words[words.index("--jobs") + 1])
     shutil.rmtree(out, ignore_errors=True)
@@ -257,10 +258,10 @@ def _told(words: list[Any], out: Path) -> tuple[float, float, dict[str, Any]]:
         env=_installed(),
     )
     seconds = time.perf_counter() - start
-    told = json.loads(done.stderr.splitlines()[-1])
+    peaks = json.loads(done.stderr.splitlines()[-1])
     last = done.stdout.splitlines()[-1] if done.stdout else "{}"
     summary = json.loads(last).get("summary", {}) if last.startswith("{") else {}
-    return told["own"] + jobs * told["worker"], seconds, summary
+    return peaks["own"] + jobs * peaks["worker"], seconds, summary
 
 
 # ------------------------------------------------------------------ helpers

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import distributed  # noqa: F401 - its version is told
+import distributed  # noqa: F401 - its version is in the results
 import numpy as np
 from moto.server import ThreadedMotoServer
 from PIL import Image
@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from machine import machine
 
 from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
-from convcli.batch.job import BatchJob, Job, Outcome, Status
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -48,7 +48,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
-    """Run the cases that were asked for."""
+    """Run the cases that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--rounds", type=int, default=3)
@@ -97,7 +97,7 @@ def local(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _file_seconds(folder: Path, files: int) -> float:
-    """Return the time that a file takes one core: of its processor, less the start's."""
+    """Return the processor time that a file takes one core, without the program's start."""
     few, many = _photos(folder / "few", files // 10), folder / "in"
     times = [_processor_time(photos, folder / "out") for photos in (few, many)]
     return (times[1] - times[0]) / (files - files // 10)
@@ -114,23 +114,21 @@ def _processor_time(photos: Path, out: Path) -> float:
 
 
 class Idle:
-    """Work that takes no time, and says what real work says.
+    """A batch job that takes no time, and returns the report of a real one.
 
-    What is not of the package is sent to workers as it is written here: as a plain class.
+    Workers cannot import this file: a plain class is sent to them whole.
     """
 
-    _fields = ("told", "memory")
+    def __init__(self, report: Report | None) -> None:
+        self.report = report
 
-    def __init__(self, told: Report | None, memory: int | None = None) -> None:
-        self.told, self.memory = told, memory
-
-    def with_threads(self, threads: int) -> "Idle":  # noqa: ARG002 - it has nothing to share
-        """Return the same work."""
+    def with_limits(self, threads: int, memory: int | None) -> "Idle":  # noqa: ARG002 - it needs nothing
+        """Return the same job."""
         return self
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: FileJob) -> Outcome:
         """Do nothing."""
-        return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.told)
+        return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.report)
 
 
 class Fixed(cluster_module.Groups):
@@ -144,18 +142,18 @@ class Fixed(cluster_module.Groups):
 
 
 def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure what a task takes the scheduler and the client: time of their processors."""
-    work, source, told = _idle(folder)
+    """Measure the processor time that a task takes the scheduler and the client."""
+    idle, source, answer_bytes = _idle(folder)
     cluster_module.Groups = Fixed  # type: ignore[misc]
-    rows = [_row("bytes of an answer for a file", told, "B")]
+    rows = [_row("bytes of an answer for a file", answer_bytes, "B")]
     with dask_cluster(_folder(folder / "cluster"), 2) as cluster:
         pid = cluster.processes[0].pid
         for size in _GROUPS:
             Fixed.of = size
-            jobs = [Job(source, str(folder / "out" / f"{n}.png")) for n in range(size)]
+            jobs = [FileJob(source, str(folder / "out" / f"{n}.png")) for n in range(size)]
             many = (job for _ in range(chosen.tasks) for job in jobs)
             before = (_processor_seconds(pid), time.process_time(), time.perf_counter())
-            for _ in DaskExecutor(cluster.address).run(work, many):
+            for _ in DaskExecutor(cluster.address).run(idle, many):
                 pass
             after = (_processor_seconds(pid), time.process_time(), time.perf_counter())
             took = [(b - a) / chosen.tasks for a, b in zip(before, after, strict=True)]
@@ -169,11 +167,11 @@ def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _idle(folder: Path) -> tuple[Any, str, int]:
-    """Return the work, an input of it, and the bytes of what it says of a file."""
+    """Return the idle job, an input file, and the bytes of an outcome."""
     source, target = str(folder / "in.png"), str(folder / "out.png")
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(source)
     outcome = BatchJob(kernels=(kernel_from("sobel-x"),), options=Options()).run(
-        Job(source, target)
+        FileJob(source, target)
     )
     return Idle(outcome.report), source, len(pickle.dumps(outcome))
 
@@ -195,12 +193,12 @@ class _Counting(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take note of the method."""
-        # Between colours, but for the commonest status.
+        # All but the commonest status are printed in colour: other text may come before.
         self.methods += re.findall(r"(HEAD|GET|PUT|POST) /", record.getMessage())
 
 
 def requests(folder: Path, _: argparse.Namespace) -> list[dict[str, Any]]:
-    """Count what a file asks of an object store: the difference of two batches."""
+    """Count the requests of a file to an object store: the difference of two batches."""
     few, many = 5, 25
     counts = {}
     for skip in (False, True):

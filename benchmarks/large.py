@@ -2,8 +2,8 @@
 
     python benchmarks/large.py [--json benchmarks/large.json]
 
-It makes a tiled TIFF of its own and filters it in a process for each case. It needs the
-extra cluster.
+It writes a tiled TIFF, and filters it in a new process for each case. It needs the extra
+cluster.
 """
 
 import argparse
@@ -41,7 +41,7 @@ finally:
 
 
 def tiles() -> Iterator[NDArray[np.uint8]]:
-    """Yield tiles of slopes and a little noise, which differ from each other."""
+    """Yield tiles of slopes and a little noise; no two are equal."""
     rng = np.random.default_rng(0)
     slope = np.add.outer(np.arange(TILE), np.arange(TILE))
     noise = rng.integers(0, 16, (TILE, TILE))
@@ -85,7 +85,7 @@ def measured(kernel: str, source: Path, target: Path) -> dict[str, Any]:
 
 
 def rows(one: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what was measured as `batch.py` writes it."""
+    """Return a measurement as rows, in the form of `batch.py`."""
     what = f"{SIDE:,} × {SIDE:,} px, {one['kernel']} to {one['output']}"
     return [
         {"what": what, "value": one["seconds"], "unit": "s"},
@@ -94,7 +94,7 @@ def rows(one: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Run all cases; the status is 1 where one took more memory than it may."""
+    """Run all cases; the exit status is 1 if one took more memory than `LIMIT_MIB`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="where the results go")
     target = parser.parse_args().json

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convcli.batch.job import Job, Outcome, Status
+from convcli.batch.job import FileJob, Outcome, Status
 from convcli.scale.cluster import Groups
 
 _MEASURED = Path(__file__).parent.parent / "benchmarks"
@@ -59,7 +59,7 @@ class Facts:
     def group(self, workers: int) -> int:
         """Return how many files are sent together: as the executor does it."""
         groups = Groups([])
-        groups.learn(Outcome(job=Job("", ""), status=Status.DONE, seconds=self.file))
+        groups.learn(Outcome(job=FileJob("", ""), status=Status.DONE, seconds=self.file))
         return groups.size(workers)
 
     def share(self, whose: tuple[float, float], workers: int) -> float:

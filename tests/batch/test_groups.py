@@ -1,9 +1,9 @@
 """How many files are sent to a cluster together."""
 
-from convcli.batch.job import Job, Outcome, Status
+from convcli.batch.job import FileJob, Outcome, Status
 from convcli.scale.cluster import Groups
 
-JOBS = [Job(f"{number}.png", f"out/{number}.png") for number in range(100)]
+JOBS = [FileJob(f"{number}.png", f"out/{number}.png") for number in range(100)]
 
 
 def after(groups: Groups, seconds: float) -> Groups:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convcli.batch.inputs import Found, Template, found, listed
-from convcli.batch.job import Job
+from convcli.batch.inputs import InputFile, Template, find_inputs, read_list
+from convcli.batch.job import FileJob
 from convcli.errors import BatchError
 
 PNG = ".png".__eq__
@@ -26,28 +26,31 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("tree")
 def test_a_folder_stands_for_the_pictures_in_it() -> None:
-    assert list(found(["photos"], PNG)) == [Found("photos/a.PNG"), Found("photos/b.png")]
+    assert list(find_inputs(["photos"], PNG)) == [
+        InputFile("photos/a.PNG"),
+        InputFile("photos/b.png"),
+    ]
 
 
 def test_recursion_keeps_the_tree(tree: Path) -> None:
     (tree / "photos" / "circle").symlink_to(tree / "photos")
-    assert list(found(["photos"], PNG, recursive=True)) == [
-        Found("photos/a.PNG"),
-        Found("photos/b.png"),
-        Found("photos/sub/a.png", "sub"),
-        Found("photos/sub/deep/c.png", os.path.join("sub", "deep")),  # noqa: PTH118 - a string
+    assert list(find_inputs(["photos"], PNG, recursive=True)) == [
+        InputFile("photos/a.PNG"),
+        InputFile("photos/b.png"),
+        InputFile("photos/sub/a.png", "sub"),
+        InputFile("photos/sub/deep/c.png", os.path.join("sub", "deep")),  # noqa: PTH118 - a string
     ]
 
 
 @pytest.mark.usefixtures("tree")
 def test_the_outputs_folder_is_no_input() -> None:
-    names = list(found(["photos"], PNG, recursive=True, besides="photos/sub"))
+    names = list(find_inputs(["photos"], PNG, recursive=True, excluded="photos/sub"))
     assert [one.source for one in names] == ["photos/a.PNG", "photos/b.png"]
 
 
 @pytest.mark.usefixtures("tree")
 def test_patterns_go_through_folders_in_order() -> None:
-    assert [one.source for one in found(["photos/**/*.png"], PNG)] == [
+    assert [one.source for one in find_inputs(["photos/**/*.png"], PNG)] == [
         "photos/b.png",
         "photos/sub/a.png",
         "photos/sub/deep/c.png",
@@ -57,11 +60,11 @@ def test_patterns_go_through_folders_in_order() -> None:
 def test_a_file_whose_name_is_a_pattern_is_that_file(tree: Path) -> None:
     (tree / "a[1].png").write_bytes(b"")
     (tree / "a1.png").write_bytes(b"")
-    assert list(found(["a[1].png"], PNG)) == [Found("a[1].png")]
+    assert list(find_inputs(["a[1].png"], PNG)) == [InputFile("a[1].png")]
 
 
 def test_files_are_taken_as_they_are_named_though_they_be_missing() -> None:
-    assert list(found(["nowhere.xyz"], PNG)) == [Found("nowhere.xyz")]
+    assert list(find_inputs(["nowhere.xyz"], PNG)) == [InputFile("nowhere.xyz")]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_names_that_stand_for_nothing_are_refused(
 ) -> None:
     (tree / "empty").mkdir()
     with pytest.raises(BatchError) as caught:
-        list(found([name], PNG))
+        list(find_inputs([name], PNG))
     assert [part for part in parts if part not in str(caught.value)] == []
 
 
@@ -89,7 +92,7 @@ def test_a_folder_that_cannot_be_read_is_refused(tree: Path) -> None:
         if os.access(closed, os.R_OK):  # Nothing is closed to the superuser.
             return
         with pytest.raises(BatchError, match="cannot be read"):
-            list(found(["photos"], PNG, recursive=True))
+            list(find_inputs(["photos"], PNG, recursive=True))
     finally:
         closed.chmod(0o755)
 
@@ -110,13 +113,13 @@ def test_a_folder_that_cannot_be_read_is_refused(tree: Path) -> None:
     ],
 )
 def test_lists(data: bytes, names: list[str]) -> None:
-    assert [one.source for one in listed(io.BytesIO(data))] == names
+    assert [one.source for one in read_list(io.BytesIO(data))] == names
 
 
 def test_a_list_longer_than_a_block_has_every_name_once() -> None:
     names = [f"{'x' * (n % 200)}{n}.png" for n in range(5000)]
     data = io.BytesIO("\n".join(names).encode())
-    assert [one.source for one in listed(data)] == names
+    assert [one.source for one in read_list(data)] == names
 
 
 # ------------------------------------------------------------------ names
@@ -138,12 +141,12 @@ def test_a_list_longer_than_a_block_has_every_name_once() -> None:
     ],
 )
 def test_templates(text: str, kind: str | None, source: str, target: str) -> None:
-    assert Template(text, kind).job(Found(source), "out") == Job(source, target)
+    assert Template(text, kind).job(InputFile(source), "out") == FileJob(source, target)
 
 
 @pytest.mark.usefixtures("tree")
 def test_the_folder_of_an_input_is_its_real_one() -> None:
-    name = Template("{parent}-{stem}.png").job(Found("photos/sub/../b.png"), "out").target
+    name = Template("{parent}-{stem}.png").job(InputFile("photos/sub/../b.png"), "out").target
     assert name == "out/photos-b.png"
 
 

@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.batch.job import Job
-from convcli.batch.listing import Listing, same_file_key
+from convcli.batch.inputs import JobList
+from convcli.batch.job import FileJob
+from convcli.batch.places import same_file_key
 from convcli.errors import BatchError
 from support.commands import script
 
 LISTED = """\
 import sys
 from pathlib import Path
-from convcli.batch.job import Job
-from convcli.batch.listing import Listing
-jobs = (Job(f"/in/{n}.png", f"/out/{n}.png") for n in range(int(sys.argv[1])))
-with Listing(jobs) as listing:
+from convcli.batch.job import FileJob
+from convcli.batch.inputs import JobList
+jobs = (FileJob(f"/in/{n}.png", f"/out/{n}.png") for n in range(int(sys.argv[1])))
+with JobList(jobs) as listing:
     listing.check(may_exist=False)
     sum(1 for _ in listing)
 lines = Path("/proc/self/status").read_text().splitlines()
@@ -46,16 +47,16 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refused(jobs: list[Job], *, may_exist: bool = True) -> str:
-    with Listing(jobs) as listing, pytest.raises(BatchError) as caught:
+def refused(jobs: list[FileJob], *, may_exist: bool = True) -> str:
+    with JobList(jobs) as listing, pytest.raises(BatchError) as caught:
         listing.check(may_exist=may_exist)
     return str(caught.value)
 
 
 def test_a_listing_gives_its_jobs_back_as_often_as_asked() -> None:
     odd = ["a b", "two\nlines", "grüße", os.fsdecode(b"\xff"), "-", "x" * 255]
-    jobs = [Job(f"{n}{name}", f"out/{name}") for name in odd for n in range(500)]
-    with Listing(iter(jobs)) as listing:
+    jobs = [FileJob(f"{n}{name}", f"out/{name}") for name in odd for n in range(500)]
+    with JobList(iter(jobs)) as listing:
         assert len(listing) == 3000
         first, second = iter(listing), iter(listing)
         assert next(first) == next(second) == jobs[0]
@@ -65,44 +66,48 @@ def test_a_listing_gives_its_jobs_back_as_often_as_asked() -> None:
 
 @pytest.mark.usefixtures("tree")
 def test_two_inputs_with_one_output_are_refused() -> None:
-    said = refused([Job("x/a.png", "out/a.png"), Job("y/a.png", "./out/../out/a.png")])
+    said = refused([FileJob("x/a.png", "out/a.png"), FileJob("y/a.png", "./out/../out/a.png")])
     assert said.startswith("x/a.png and y/a.png would both be written to ")
 
 
 @pytest.mark.usefixtures("tree")
 def test_an_input_that_is_given_twice_is_refused() -> None:
     assert "photos/./b.png: the input is given twice" in refused(
-        [Job("photos/b.png", "out/b.png"), Job("photos/./b.png", "out/b.png")]
+        [FileJob("photos/b.png", "out/b.png"), FileJob("photos/./b.png", "out/b.png")]
     )
 
 
 def test_a_link_to_a_folder_hides_no_collision(tree: Path) -> None:
     (tree / "link").symlink_to(tree / "photos")
-    assert "would both" in refused([Job("1.png", "link/a.png"), Job("2.png", "photos/a.png")])
+    assert "would both" in refused(
+        [FileJob("1.png", "link/a.png"), FileJob("2.png", "photos/a.png")]
+    )
 
 
 @pytest.mark.usefixtures("tree")
 def test_an_output_that_is_another_input_is_refused() -> None:
-    said = refused([Job("a.png", "b.png"), Job("b.png", "c.png")])
+    said = refused([FileJob("a.png", "b.png"), FileJob("b.png", "c.png")])
     assert said.startswith("b.png: the output of a.png is another input")
 
 
 @pytest.mark.usefixtures("tree")
 def test_an_output_that_is_its_own_input_is_no_collision() -> None:
-    with Listing([Job("photos/b.png", "photos/b.png")]) as listing:
+    with JobList([FileJob("photos/b.png", "photos/b.png")]) as listing:
         listing.check(may_exist=True)
 
 
 def test_outputs_that_exist_are_refused_and_counted(tree: Path) -> None:
     (tree / "gone.png").symlink_to("nowhere")
-    jobs = [Job(str(n), name) for n, name in enumerate(["photos/b.png", "x.png", "gone.png"])]
+    jobs = [
+        FileJob(str(n), name) for n, name in enumerate(["photos/b.png", "x.png", "gone.png"])
+    ]
     said = refused(jobs, may_exist=False)
     assert said.startswith("photos/b.png: the output exists (and 1 more outputs)")
 
 
 def test_the_first_map_stands_for_all(tree: Path) -> None:
     (tree / "a-0.png").write_bytes(b"")
-    assert "exists" in refused([Job("a.png", "a-{map}.png")], may_exist=False)
+    assert "exists" in refused([FileJob("a.png", "a-{map}.png")], may_exist=False)
 
 
 def test_names_differ_as_the_disk_says(tree: Path) -> None:
@@ -116,7 +121,7 @@ def test_names_differ_as_the_disk_says(tree: Path) -> None:
 NAMES = st.sampled_from(["/x/a", "/x/b", "/x/c", "/x/y/../a", "/x/./b", "/y/a"])
 
 
-def expected(jobs: list[Job]) -> str:
+def expected(jobs: list[FileJob]) -> str:
     """Say, by comparing each job with each, how a refusal begins; empty where there is none."""
     same = {name: os.path.normpath(name) for job in jobs for name in (job.source, job.target)}
     for later, job in enumerate(jobs):
@@ -132,10 +137,10 @@ def expected(jobs: list[Job]) -> str:
     return ""
 
 
-@given(st.lists(st.builds(Job, NAMES, NAMES), max_size=5))
-def test_refusals_are_those_of_comparing_each_job_with_each(jobs: list[Job]) -> None:
+@given(st.lists(st.builds(FileJob, NAMES, NAMES), max_size=5))
+def test_refusals_are_those_of_comparing_each_job_with_each(jobs: list[FileJob]) -> None:
     wanted, said = expected(jobs), ""
-    with Listing(jobs) as listing:
+    with JobList(jobs) as listing:
         try:
             listing.check(may_exist=True)
         except BatchError as error:
@@ -145,14 +150,16 @@ def test_refusals_are_those_of_comparing_each_job_with_each(jobs: list[Job]) -> 
 
 @pytest.mark.slow
 def test_collisions_are_found_far_apart() -> None:
-    jobs = [Job(f"/in/{n}", f"/out/{n}") for n in range(20_000)]
-    assert "/in/7 and /other would both" in refused([*jobs, Job("/other", "/out/7")])
-    assert "/in/19999: the output of /other is" in refused([Job("/other", "/in/19999"), *jobs])
+    jobs = [FileJob(f"/in/{n}", f"/out/{n}") for n in range(20_000)]
+    assert "/in/7 and /other would both" in refused([*jobs, FileJob("/other", "/out/7")])
+    assert "/in/19999: the output of /other is" in refused(
+        [FileJob("/other", "/in/19999"), *jobs]
+    )
     assert "/in/3: the input is given twice" in refused([*jobs, *jobs[3:]])
 
 
 def test_an_empty_list_has_no_jobs() -> None:
-    with Listing([]) as listing:
+    with JobList([]) as listing:
         listing.check(may_exist=False)
         assert (len(listing), list(listing)) == (0, [])
 

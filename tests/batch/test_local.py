@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convcli.batch.job import BatchJob, Job, Outcome, Status
-from convcli.batch.local import LocalExecutor, shares
-from convcli.batch.run import Summary
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.local import LocalExecutor, worker_counts
+from convcli.batch.report import Summary
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from, operand_from
 from convcli.pipeline.files import filter_file
@@ -25,9 +25,9 @@ from support.commands import PHOTOS, load, save
 DOUBLE = BatchJob(kernels=(Kernel([[2]]),), options=Options())
 
 
-def jobs_for(folder: Path, count: int) -> list[Job]:
+def jobs_for(folder: Path, count: int) -> list[FileJob]:
     return [
-        Job(str(save(folder / f"{n}.png", [[n, n + 1]])), str(folder / "out" / f"{n}.png"))
+        FileJob(str(save(folder / f"{n}.png", [[n, n + 1]])), str(folder / "out" / f"{n}.png"))
         for n in range(count)
     ]
 
@@ -41,11 +41,11 @@ def test_every_job_is_done_once_in_subfolders_that_are_made(tmp_path: Path) -> N
 
 
 def test_a_job_makes_the_same_bytes_as_a_single_run(tmp_path: Path) -> None:
-    work = BatchJob(kernels=(kernel_from("gaussian:2"),), options=Options())
+    blur = BatchJob(kernels=(kernel_from("gaussian:2"),), options=Options())
     source = str(PHOTOS / "rocket.jpg")
     one, other = tmp_path / "one.jpg", tmp_path / "other.jpg"
-    filter_file(work.kernels, source, str(one), work.options)
-    (outcome,) = LocalExecutor(1, 2).run(work, [Job(source, str(other))])
+    filter_file(blur.kernels, source, str(one), blur.options)
+    (outcome,) = LocalExecutor(1, 2).run(blur, [FileJob(source, str(other))])
     assert one.read_bytes() == other.read_bytes()
     # 640 × 427 pixels.
     assert outcome.megapixels == pytest.approx(0.27328)
@@ -68,9 +68,9 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_jobs_are_taken_as_there_is_room(tmp_path: Path) -> None:
-    taken: list[Job] = []
+    taken: list[FileJob] = []
 
-    def stream() -> Iterator[Job]:
+    def stream() -> Iterator[FileJob]:
         for job in jobs_for(tmp_path, 10):
             taken.append(job)
             yield job
@@ -106,7 +106,7 @@ class Deadly(Kernel):
 
 @pytest.mark.slow
 def test_a_worker_that_dies_fails_its_own_job_only(tmp_path: Path) -> None:
-    # Only flipped kernels are deadly: --flip is what the work of the first batch has.
+    # Only flipped kernels are deadly: only this batch has --flip.
     deadly = BatchJob(kernels=(Deadly(np.array([[2.0]])),), options=Options(flip=True))
     outcomes = list(LocalExecutor(2).run(deadly, jobs_for(tmp_path, 3)))
     assert [outcome.status for outcome in outcomes] == [Status.FAILED] * 3
@@ -138,10 +138,10 @@ def test_processes_start_beside_threads_too(tmp_path: Path) -> None:
 
 def test_workers_and_threads_together_never_exceed_the_cores() -> None:
     cores = available_cores()
-    assert shares(1000) == (cores, 1)
-    assert shares(1) == (1, cores)
-    assert shares(1000, jobs=1) == (1, 1)
-    assert shares(1000, jobs=1000) == (cores, 1)
+    assert worker_counts(1000) == (cores, 1)
+    assert worker_counts(1) == (1, cores)
+    assert worker_counts(1000, jobs=1) == (1, 1)
+    assert worker_counts(1000, jobs=1000) == (cores, 1)
 
 
 @pytest.mark.parametrize("name", ["gaussian:2", "sobel", "kirsch"])

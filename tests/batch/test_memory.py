@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.batch.job import BatchJob, Job, Status
+from convcli.batch.job import BatchJob, FileJob, Status
 from convcli.batch.local import LocalExecutor, MemoryGate
 from convcli.batch.memory import needed_bytes
 from convcli.images.policy import ReadPolicy
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
 def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
     source = str(save(tmp_path / "a.png", np.zeros((100, 100), np.uint8)))
     work = BatchJob(kernels=(Kernel([[1]]),), options=Options(jobs=1), memory=10**9)
-    job = Job(source, str(tmp_path / "b.png"))
+    job = FileJob(source, str(tmp_path / "b.png"))
     needs = work.needed_bytes(job)
     assert needs >= 2 * 100 * 100
     waiting = MemoryGate(work, [job, job])
@@ -132,7 +132,7 @@ def test_jobs_wait_until_there_is_room(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_picture_that_never_fits_fails_and_the_others_do_not(tmp_path: Path) -> None:
     small, large = save(tmp_path / "s.png", [[1]]), photo(tmp_path / "l.png")
-    jobs = [Job(str(path), f"{path}.out.png") for path in (large, small)]
+    jobs = [FileJob(str(path), f"{path}.out.png") for path in (large, small)]
     work = BatchJob(kernels=(Kernel([[1]]),), options=Options())
     outcomes = {
         Path(outcome.job.source).name: outcome

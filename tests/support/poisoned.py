@@ -5,25 +5,27 @@ import signal
 import sys
 from pathlib import Path
 
-from convcli.batch.job import BatchJob, Job, Outcome
+from convcli.batch.job import BatchJob, FileJob, Outcome
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.scale.cluster import DaskExecutor
 
 
 class Poisoned(BatchJob):
-    """Work that one file is the death of, as a decoder's crash would be."""
+    """A job that dies of one file, as it would by the crash of a decoder."""
 
-    def run(self, job: Job) -> Outcome:
+    def run(self, job: FileJob) -> Outcome:
         if Path(job.source).stem == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         return super().run(job)
 
 
 def main(folder: Path) -> None:
-    work = Poisoned(kernels=(kernel_from("box"),), options=Options())
-    jobs = [Job(str(path), str(folder / "out" / path.name)) for path in folder.glob("*.png")]
-    for outcome in DaskExecutor("local:1", retries=1).run(work, jobs):
+    poisoned = Poisoned(kernels=(kernel_from("box"),), options=Options())
+    jobs = [
+        FileJob(str(path), str(folder / "out" / path.name)) for path in folder.glob("*.png")
+    ]
+    for outcome in DaskExecutor("local:1", retries=1).run(poisoned, jobs):
         print(Path(outcome.job.source).stem, outcome.status.value, outcome.reason)  # noqa: T201
 
 

@@ -80,7 +80,7 @@ class Bucket:
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[str]:
-    """Run a server; yield its address."""
+    """Run a server of this process's own, on a free port; yield its address."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
     with subprocess.Popen(
         [sys.executable, "-c", _SERVE],

@@ -1,73 +1,78 @@
-"""Where the inputs of a batch come from, and what its outputs are called."""
+"""From the names that a person gives to the checked list of all jobs of a batch."""
 
+import contextlib
+import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from convcli.batch import places
-from convcli.batch.job import Job
-from convcli.errors import BatchError, ImageError
+from convcli.batch.job import FileJob
+from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
 from convcli.pipeline.maps import MAP
-from convcli.storage import urls
+from convcli.storage.urls import is_pattern
 from convcli.values import Record
 
-_BLOCK = 65_536
 _STANDARD = "-"
 
+# ------------------------------------------------------------------ finding inputs
 
-class Found(Record):
+
+class InputFile(Record):
     """A file to filter.
 
     Attributes
     ----------
     source : str
-        Where it is.
-    folder : str
-        The folder, below that of the outputs, that its output goes to: empty but for
-        files in the folders of a folder.
+        Its path or URL.
+    subfolder : str
+        Its output goes to this folder, relative to that of all outputs. It is empty unless
+        the file was found in a folder of a folder.
     """
 
     source: str
-    folder: str = ""
+    subfolder: str = ""
 
 
-def found(
+def find_inputs(
     names: Iterable[str],
     is_picture: Callable[[str], bool],
     *,
     recursive: bool = False,
-    besides: str | None = None,
-) -> Iterator[Found]:
-    """Yield the files that names stand for, in a fixed order.
+    excluded: str | None = None,
+) -> Iterator[InputFile]:
+    """Yield the files that names stand for: in the order of the names, sorted in each.
 
     Parameters
     ----------
     names : iterable of str
-        Files, which are taken as they are; folders; patterns (``*.jpg``, ``**/*.jpg``)
-        where no file is called so.
+        Files, which need not exist; folders; patterns (``*.jpg``, ``**/*.jpg``), unless a
+        file has that name.
     is_picture : callable
-        Tells of a suffix, in lower case, whether its files are taken from folders.
+        Tells whether the files of a folder that have this suffix, in lower case, are taken.
     recursive : bool
-        Take files from the folders in folders too.
-    besides : str, optional
-        A folder inside of a folder that is left out: where the outputs go.
+        Search the folders in folders too.
+    excluded : str, optional
+        A folder that is not searched: that of the outputs.
 
     Raises
     ------
     BatchError
         If a name stands for nothing.
     """
-    for name in map(places.located, names):
-        if places.is_folder(name):
-            yield from _in_folder(name, is_picture, recursive=recursive, besides=besides)
-        elif urls.is_pattern(name) and not places.is_there(name):
+    for name in map(places.place_from, names):
+        if places.folder_exists(name):
+            yield from _in_folder(name, is_picture, recursive=recursive, excluded=excluded)
+        elif is_pattern(name) and not places.place_exists(name):
             yield from _matching(name)
         else:
-            yield Found(_checked(name))
+            _check_name(name)
+            yield InputFile(name)
 
 
-def _checked(name: str) -> str:
+def _check_name(name: str) -> None:
     if name == _STANDARD:
         raise BatchError(
             "-: expected files, got the standard stream, which is one picture: name files, "
@@ -75,101 +80,105 @@ def _checked(name: str) -> str:
         )
     if not name:
         raise BatchError("'': expected the name of a file, got none: name a file")
-    return name
 
 
 def _in_folder(
-    folder: str, is_picture: Callable[[str], bool], *, recursive: bool, besides: str | None
-) -> Iterator[Found]:
-    empty = True
+    folder: str, is_picture: Callable[[str], bool], *, recursive: bool, excluded: str | None
+) -> Iterator[InputFile]:
+    is_empty = True
     try:
-        for below, name in places.files_in(folder, recursive=recursive, besides=besides):
-            if is_picture(places.parts(name)[2].lower()):
-                empty = False
-                yield Found(places.joined(folder, below, name), below)
+        for below, name in places.walk_files(folder, recursive=recursive, excluded=excluded):
+            if is_picture(places.name_parts(name)[2].lower()):
+                is_empty = False
+                yield InputFile(places.place_below(folder, below, name), below)
     except OSError as error:
         where = error.filename or folder
         raise BatchError(f"{where}: the folder cannot be read: {error.strerror}") from None
-    if empty:
+    if is_empty:
         remedy = "name another" if recursive else "name another, or use --recursive"
         raise BatchError(f"{folder}: expected pictures in the folder, got none: {remedy}")
 
 
-def _matching(pattern: str) -> Iterator[Found]:
-    names = places.matching(pattern)
+def _matching(pattern: str) -> Iterator[InputFile]:
+    names = places.files_like(pattern)
     if not names:
         raise BatchError(f"{pattern}: expected files that match the pattern, got none")
-    for name in names:
-        yield Found(name)
+    yield from map(InputFile, names)
 
 
-def listed(stream: BinaryIO) -> Iterator[Found]:
-    r"""Yield the files of a list, one a line; or ended by NULs, where there is one.
+_BLOCK = 65_536
 
-    Names are taken as they are: no folders, no patterns. Empty ones are left out, and the
-    carriage return at the end of a line.
+
+def read_list(stream: BinaryIO) -> Iterator[InputFile]:
+    r"""Yield the files of a list.
+
+    Each line is a name. If the first block of the list has a NUL, names end with NULs
+    instead of newlines. A name means one file, never a folder or a pattern. Empty names and
+    the carriage return at the end of a line are dropped.
 
     Examples
     --------
     >>> import io
-    >>> [one.source for one in listed(io.BytesIO(b"a b.png\0-\0c\nd.png"))]
+    >>> [file.source for file in read_list(io.BytesIO(b"a b.png\0-\0c\nd.png"))]
     ['a b.png', './-', 'c\nd.png']
     """
     first = stream.read(_BLOCK)
     end = b"\0" if b"\0" in first else b"\n"
-    for name in split(stream, end, first):
-        kept = name if end == b"\0" else name.removesuffix(b"\r")
-        if kept:
-            text = places.decoded(kept)
-            yield Found(f"./{text}" if text == _STANDARD else places.located(text))
+    for entry in _entries(stream, end, first):
+        name = os.fsdecode(entry if end == b"\0" else entry.removesuffix(b"\r"))
+        if name:
+            yield InputFile(f"./{name}" if name == _STANDARD else places.place_from(name))
 
 
-def split(stream: BinaryIO, end: bytes, first: bytes = b"") -> Iterator[bytes]:
-    """Yield what stands between the ends, a block of a stream at a time."""
-    rest, block = b"", first or stream.read(_BLOCK)
+def _entries(stream: BinaryIO, end: bytes, block: bytes) -> Iterator[bytes]:
+    """Split a stream, of which a block was read already, at each `end`."""
+    rest = b""
     while block:
-        *whole, rest = (rest + block).split(end)
-        yield from whole
+        *complete, rest = (rest + block).split(end)
+        yield from complete
         block = stream.read(_BLOCK)
     if rest:
         yield rest
 
 
-FIELDS = ("{parent}", "{stem}", "{suffix}", MAP)
-"""What a template may hold: the name of the input's folder, its own without suffix, the
-suffix of the output, the number of a map."""
+# ------------------------------------------------------------------ naming outputs
 
-DEFAULT = "{stem}{suffix}"
+FIELDS = ("{parent}", "{stem}", "{suffix}", MAP)
+"""The fields of a template: the name of the input's folder, the input's name without suffix,
+the suffix of the output, the number of a map."""
+
+DEFAULT_TEMPLATE = "{stem}{suffix}"
 
 _FIELD = re.compile(r"\{[^{}]*\}?|\}")
 _BESIDE_MAP = re.compile(r"[\d}]\{map\}|\{map\}(?!\{suffix\})[\d{]")
-"""A number beside another number, or beside a name that may end in one."""
+"""A map's number next to another digit, or next to a name that may have one there."""
 
 
 class Template(Record):
-    """Names outputs after inputs.
+    """Names each output after its input.
 
     Parameters
     ----------
     text : str
-        The name, with `FIELDS`; it may have folders in it.
-    kind : str, optional
-        The format of the outputs, whose suffix they get; that of the inputs otherwise.
+        The name of an output, with `FIELDS`; it may have folders in it.
+    output_format : str, optional
+        The format of the outputs, which get its suffix. By default they keep the suffix of
+        the input.
 
     Raises
     ------
     BatchError
-        If the template has fields that are none, leads out of the outputs' folder, or ends
+        If the template has an unknown field, leads out of the folder of the outputs, or ends
         in a suffix that no format has.
 
     Examples
     --------
-    >>> Template("{stem}-edges{suffix}").job(Found("photos/a.jpg"), "out").target
+    >>> Template("{stem}-edges{suffix}").job(InputFile("photos/a.jpg"), "out").target
     'out/a-edges.jpg'
     """
 
-    text: str = DEFAULT
-    kind: str | None = None
+    text: str = DEFAULT_TEMPLATE
+    output_format: str | None = None
 
     def __post_init__(self) -> None:
         for field in _FIELD.findall(self.text):
@@ -182,30 +191,206 @@ class Template(Record):
                 f"--name {self.text}: expected a sign beside {MAP} that is no digit, so "
                 "that map 1 of a1 is not map 11 of a: write {stem}-{map}.png"
             )
-        if not places.stays_below(self.text):
+        if not _stays_below(self.text):
             raise BatchError(
                 f"--name {self.text!r}: expected a name in the folder of --out-dir: leave "
                 "out .. and a / at either end"
             )
-        if self.kind is None:
+        if self.output_format is None:
             _check_suffix(self.text)
 
-    def job(self, one: Found, folder: str) -> Job:
-        """Return the job of a file whose output goes to, or below, a folder."""
-        parent, stem, suffix = places.parts(one.source)
-        if self.kind is not None:
-            suffix = FORMATS[self.kind].suffixes[0]
+    def job(self, file: InputFile, out_dir: str) -> FileJob:
+        """Return the job of a file whose output goes to a folder, or to its `subfolder`."""
+        parent, stem, suffix = places.name_parts(file.source)
+        if self.output_format is not None:
+            suffix = FORMATS[self.output_format].suffixes[0]
         values = {"{parent}": parent, "{stem}": stem, "{suffix}": suffix}
         name = _FIELD.sub(lambda field: values.get(field[0], field[0]), self.text)
-        return Job(one.source, places.joined(folder, one.folder, name))
+        return FileJob(file.source, places.place_below(out_dir, file.subfolder, name))
+
+
+def _stays_below(name: str) -> bool:
+    """Tell whether a relative name of a file cannot lead out of a folder."""
+    steps = name.replace("\\", "/").split("/")
+    return not os.path.isabs(name) and all(step not in ("", ".", "..") for step in steps)
 
 
 def _check_suffix(name: str) -> None:
-    """Check a suffix that all outputs would have; one with a field in it may be any."""
-    suffix = places.parts(name)[2]
+    """Refuse a suffix of no format; one that has a field in it differs from file to file."""
+    suffix = places.name_parts(name)[2]
     if not suffix or _FIELD.search(suffix):
         return
     try:
         format_for(name)
     except ImageError as error:
         raise BatchError(f"--name {error}") from None
+
+
+# ------------------------------------------------------------------ the list of jobs
+
+_CREATE = """
+PRAGMA page_size = 1024;
+PRAGMA cache_size = -256;
+PRAGMA temp_store = FILE;
+PRAGMA journal_mode = OFF;
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY, source BLOB, target BLOB, input_key BLOB, output_key BLOB
+);
+"""
+"""`source` and `target` are the names as given; the keys are equal where two names mean the
+same file. A quarter MiB of the table is held in memory, and a quarter more while it is sorted;
+the rest is on the disk."""
+
+_INSERT = "INSERT INTO jobs (source, target, input_key, output_key) VALUES (?, ?, ?, ?)"
+
+_SHARED_OUTPUT = """
+SELECT earliest, number
+FROM (SELECT number, min(number) OVER (PARTITION BY output_key) AS earliest FROM jobs)
+WHERE earliest < number ORDER BY number LIMIT 1
+"""
+"""Finds the first job that has the output of an earlier one; returns both numbers."""
+
+_OVERWRITTEN_INPUT = """
+SELECT number FROM (
+    SELECT number, min(number) OVER (PARTITION BY name) AS least FROM (
+        SELECT output_key AS name, number FROM jobs WHERE output_key != input_key
+        UNION ALL SELECT input_key, -number FROM jobs
+    )
+) WHERE least < 0 AND number > 0 ORDER BY number LIMIT 1
+"""
+"""Finds the first job whose output is the input of another job. In the middle table the
+numbers of outputs are positive, those of inputs negative."""
+
+
+class JobList:
+    """A list of jobs on the disk: its memory does not grow with the number of jobs.
+
+    The list is an SQLite database in a temporary file without a name, which the system
+    removes. With its sorting it takes several times the disk space of the names.
+
+    Parameters
+    ----------
+    jobs : iterable of FileJob
+        It is read once, here. The list can be read as often as needed.
+
+    Raises
+    ------
+    ConvcliError
+        If there is no room on the disk.
+    """
+
+    def __init__(self, jobs: Iterable[FileJob]) -> None:
+        with contextlib.ExitStack() as stack, _disk_errors():
+            self._database = sqlite3.connect("", isolation_level=None)
+            stack.callback(self._database.close)
+            self._database.executescript(_CREATE)
+            self._database.execute("BEGIN")
+            self._count = self._database.executemany(_INSERT, map(_row, jobs)).rowcount
+            self._database.execute("COMMIT")
+            stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[FileJob]:
+        with _disk_errors():
+            rows = self._database.execute("SELECT source, target FROM jobs ORDER BY number")
+            yield from (_job(*row) for row in rows)
+
+    def check(self, *, may_exist: bool) -> None:
+        """Refuse jobs that would overwrite each other's files.
+
+        Parameters
+        ----------
+        may_exist : bool
+            Whether outputs may exist already.
+
+        Raises
+        ------
+        BatchError
+            If two jobs write the same file, one writes another's input, or an output exists.
+        """
+        self._refuse_process_memory()
+        with _disk_errors():
+            self._refuse_shared_output()
+            self._refuse_overwritten_input()
+        if not may_exist:
+            self._refuse_existing_output()
+
+    def _refuse_process_memory(self) -> None:
+        target = next(filter(places.is_process_memory, self._targets()), None)
+        if target is not None:
+            raise BatchError(
+                f"{target}: a batch has many processes, and memory:// ends with the one that "
+                "wrote there: use a path, or the URL of a store"
+            )
+
+    def _refuse_shared_output(self) -> None:
+        numbers = self._database.execute(_SHARED_OUTPUT).fetchone()
+        if numbers is None:
+            return
+        first, second = map(self._numbered, numbers)
+        if places.same_file_key(first.source) == places.same_file_key(second.source):
+            raise BatchError(f"{second.source}: the input is given twice: name it once")
+        raise BatchError(
+            f"{first.source} and {second.source} would both be written to {second.target}: "
+            "tell them apart by {stem}, {parent} or {suffix} in --name, or keep their folders "
+            "with --recursive"
+        )
+
+    def _refuse_overwritten_input(self) -> None:
+        numbers = self._database.execute(_OVERWRITTEN_INPUT).fetchone()
+        if numbers is not None:
+            job = self._numbered(*numbers)
+            raise BatchError(
+                f"{job.target}: the output of {job.source} is another input: use another "
+                "--out-dir or --name"
+            )
+
+    def _refuse_existing_output(self) -> None:
+        existing = places.existing_outputs(self._targets())
+        first = next(existing, None)
+        if first is None:
+            return
+        count = sum(1 for _ in existing)
+        more = f" (and {count:,} more outputs)" if count else ""
+        raise BatchError(
+            f"{first}: the output exists{more}: use --on-exists skip or overwrite, or "
+            "another --out-dir"
+        )
+
+    def _targets(self) -> Iterator[str]:
+        return (job.target for job in self)
+
+    def _numbered(self, number: int) -> FileJob:
+        query = "SELECT source, target FROM jobs WHERE number = ?"
+        return _job(*self._database.execute(query, (number,)).fetchone())
+
+
+def _row(job: FileJob) -> tuple[bytes, ...]:
+    """Return a job as a row of the table: names as bytes, for some are no valid text."""
+    written = places.first_map(job.target)
+    keys = (places.same_file_key(job.source), places.same_file_key(written))
+    return tuple(map(os.fsencode, (job.source, job.target, *keys)))
+
+
+def _job(source: bytes, target: bytes) -> FileJob:
+    return FileJob(os.fsdecode(source), os.fsdecode(target))
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Turn errors of the database into one line: what fails is the disk."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ConvcliError(
+            f"the list of files cannot be kept on the disk: {error}: make room where temporary "
+            "files go, or set TMPDIR to another folder"
+        ) from None

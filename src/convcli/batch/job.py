@@ -1,4 +1,4 @@
-"""One picture of many: where it comes from, where it goes, what became of it."""
+"""One file of a batch, what is done to it, and how that ended."""
 
 import enum
 import time
@@ -19,48 +19,52 @@ from convcli.values import Record, replace
 _MIB = 2**20
 
 
-class Status(enum.Enum):
-    """How a job ended."""
-
-    DONE = "done"
-    SKIPPED = "skipped"
-    """Its output was there before."""
-    FAILED = "failed"
-
-
-class Job(Record):
-    """A file to filter.
+class FileJob(Record):
+    """One file of a batch: where it is read, and where its result is written.
 
     Attributes
     ----------
     source, target : str
-        As `convcli.pipeline.files.filter_file` takes them, but never ``-``.
+        Paths or URLs, as in `convcli.pipeline.files.filter_file`, but never ``-``.
     """
 
     source: str
     target: str
 
+    def absolute(self) -> "FileJob":
+        """Return the same file with paths that mean the same in any working folder."""
+        return FileJob(places.absolute(self.source), places.absolute(self.target))
+
+
+class Status(enum.Enum):
+    """How a file's job ended."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    """Its output existed already."""
+    FAILED = "failed"
+
 
 class Outcome(Record, kw_only=True):
-    """How one job ended.
+    """What happened to one file.
 
     Attributes
     ----------
-    job : Job
-        Which.
+    job : FileJob
+        The file.
     status : Status
-        How.
+        How its job ended.
     reason : str
-        Why it failed, on one line; empty otherwise.
+        Why it failed, on one line; empty if it did not.
     megapixels : float
-        Size of the input, of all frames together, in millions of pixels.
+        Size of the input, all its frames together, in millions of pixels.
     seconds : float
-        How long it took, with reading and writing.
+        How long the job took, with reading and writing.
     report : Report or None
-        What was done; None where nothing was.
+        What was done; None if nothing was done.
     """
 
-    job: Job
+    job: FileJob
     status: Status
     reason: str = ""
     megapixels: float = 0.0
@@ -81,7 +85,9 @@ class Outcome(Record, kw_only=True):
 
 
 class BatchJob(Record, kw_only=True):
-    """What is done to every file; it can be pickled, and is sent to a worker once.
+    """What a batch does to each of its files: the same kernels with the same options.
+
+    It can be pickled: each worker gets it once, and then one `FileJob` after the other.
 
     Attributes
     ----------
@@ -90,9 +96,9 @@ class BatchJob(Record, kw_only=True):
     options, reading, saving, kind, sheet
         As in `convcli.pipeline.files.filter_file`.
     skip_existing : bool
-        Leave a file alone whose output is there already.
+        Skip a file whose output exists already.
     memory : int, optional
-        Refuse a file that takes more bytes, judged by its header.
+        Refuse a file that needs more bytes of memory, estimated from its header.
     """
 
     kernels: tuple[Operand, ...]
@@ -104,23 +110,25 @@ class BatchJob(Record, kw_only=True):
     skip_existing: bool = False
     memory: int | None = None
 
-    def with_threads(self, threads: int) -> "BatchJob":
-        """Return the same work, which does each file on so many threads."""
-        return replace(self, options=replace(self.options, jobs=threads))
+    def with_limits(self, threads: int, memory: int | None) -> "BatchJob":
+        """Return the same job with so many threads and bytes of memory for each file."""
+        return replace(self, options=replace(self.options, jobs=threads), memory=memory)
 
-    def run(self, job: Job) -> Outcome:
-        """Filter one file; its own faults are told, not raised.
+    def run(self, job: FileJob) -> Outcome:
+        """Filter one file; an error of that file is in the outcome, and is not raised.
 
         Examples
         --------
         >>> from convcli.kernels.spec import kernel_from
-        >>> work = BatchJob(kernels=(kernel_from("box"),), options=Options())
-        >>> work.run(Job("nowhere.png", "out.png")).reason
+        >>> blur = BatchJob(kernels=(kernel_from("box"),), options=Options())
+        >>> blur.run(FileJob("nowhere.png", "out.png")).reason
         'no such file: check the path'
         """
         start = time.perf_counter()
         try:
-            report = None if self._is_done(job) else self._filter(job)
+            if self.skip_existing and places.output_exists(job.target):
+                return Outcome(job=job, status=Status.SKIPPED)
+            report = self._filter(job)
         except ConvcliError as error:
             reason = str(error).removeprefix(f"{job.source}: ")
         except MemoryError:
@@ -128,16 +136,13 @@ class BatchJob(Record, kw_only=True):
         except OSError as error:
             reason = f"{error.filename or job.target}: {error.strerror or error}"
         else:
-            return _ended(job, report, time.perf_counter() - start)
+            return _done(job, report, time.perf_counter() - start)
         seconds = time.perf_counter() - start
         return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
 
-    def _is_done(self, job: Job) -> bool:
-        return self.skip_existing and places.is_taken(job.target)
-
-    def _filter(self, job: Job) -> Report:
+    def _filter(self, job: FileJob) -> Report:
         self._check_memory(job)
-        places.make_folder_of(job.target)
+        places.make_parent_folder(job.target)
         return filter_file(
             self.kernels,
             job.source,
@@ -149,8 +154,8 @@ class BatchJob(Record, kw_only=True):
             sheet=self.sheet,
         )
 
-    def needed_bytes(self, job: Job) -> int:
-        """Estimate the memory that a job takes; 0 where nobody asks for a limit."""
+    def needed_bytes(self, job: FileJob) -> int:
+        """Estimate the memory that a file needs; 0 where memory is not limited."""
         if self.memory is None:
             return 0
         return needed_bytes(
@@ -162,7 +167,7 @@ class BatchJob(Record, kw_only=True):
             kind=self.kind,
         )
 
-    def _check_memory(self, job: Job) -> None:
+    def _check_memory(self, job: FileJob) -> None:
         needed = self.needed_bytes(job)
         if self.memory is not None and needed > self.memory:
             raise ImageError(
@@ -175,18 +180,9 @@ def _memory(count: int) -> str:
     return counted(count, "byte") if count < _MIB else f"{short(count / _MIB)} MiB"
 
 
-def _ended(job: Job, report: Report | None, seconds: float) -> Outcome:
-    if report is None:
-        return Outcome(job=job, status=Status.SKIPPED)
-    return Outcome(
-        job=job,
-        status=Status.DONE,
-        megapixels=_megapixels(report),
-        seconds=seconds,
-        report=report,
-    )
-
-
-def _megapixels(report: Report) -> float:
+def _done(job: FileJob, report: Report, seconds: float) -> Outcome:
     rows, columns, _ = report.input_shape
-    return rows * columns * report.frames / 1e6
+    megapixels = rows * columns * report.frames / 1e6
+    return Outcome(
+        job=job, status=Status.DONE, megapixels=megapixels, seconds=seconds, report=report
+    )

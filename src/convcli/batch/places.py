@@ -1,94 +1,204 @@
-"""Where files are: all that a batch asks of a path.
+"""Paths and URLs, handled alike: where the files of a batch are read and written.
 
-A place is a string, for it may be a URL; no other module of this floor looks into one.
+A *place* is a string: the path of a file or a folder, or its URL in a store.
 """
 
+import functools
 import glob
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from convcli.errors import ImageError
 from convcli.pipeline.maps import MAP
 from convcli.storage import urls
-from convcli.storage.atomic import remove_left_by
+from convcli.storage.urls import is_url
 
 _HIDDEN = "."
 
-
-def is_url(place: str) -> bool:
-    """Tell whether a place is a URL of a store."""
-    return urls.is_url(place)
+# ------------------------------------------------------------------ names
 
 
-def located(name: str) -> str:
-    """Return the place that a person means: a path for ``file://``, which is no store."""
+def place_from(name: str) -> str:
+    """Return the place that a name stands for: a plain path where it is a ``file://`` URL."""
     return urls.local_path(name) or name
 
 
 def absolute(place: str) -> str:
-    """Return a place as it is called from any folder, and so on another machine."""
+    """Return a place that means the same in any working folder, so on other machines too."""
     return place if is_url(place) else os.path.abspath(place)
 
 
-def is_private(place: str) -> bool:
-    """Tell whether a place is in the memory of one process, where no other sees it."""
+def is_process_memory(place: str) -> bool:
+    """Tell whether a place is in the memory of one process: no other process can see it."""
     return place.startswith("memory://")
 
 
-def is_there(place: str) -> bool:
-    """Tell whether a file or a folder is there."""
+def place_below(folder: str, *names: str) -> str:
+    """Join the place of a folder and names below it; empty names are left out.
+
+    Examples
+    --------
+    >>> place_below("s3://bucket/out", "", "a.png")
+    's3://bucket/out/a.png'
+    """
+    if is_url(folder):
+        return "/".join((folder.rstrip("/"), *filter(None, names)))
+    return os.path.join(folder, *filter(None, names))
+
+
+def name_parts(place: str) -> tuple[str, str, str]:
+    """Return the name of a file's folder, the file's name without suffix, and its suffix.
+
+    Examples
+    --------
+    >>> name_parts("/photos/summer/a.b.jpg")
+    ('summer', 'a.b', '.jpg')
+    """
+    path = place if is_url(place) else os.path.abspath(place)
+    stem, suffix = os.path.splitext(os.path.basename(path))
+    return os.path.basename(os.path.dirname(path)), stem, suffix
+
+
+def same_file_key(place: str) -> str:
+    """Return a text that is equal for two names of the same file.
+
+    Links to folders are resolved. Where the disk ignores case, the key ignores it too.
+    """
+    if is_url(place):
+        return place
+    folder, name = os.path.split(place)
+    real, ignores_case = _real_folder(os.path.abspath(folder))
+    if ignores_case:
+        name = unicodedata.normalize("NFC", name).casefold()
+    return os.path.join(real, name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _real_folder(folder: str) -> tuple[str, bool]:
+    """Return a folder's path without links, and whether names in it ignore case."""
+    real = os.path.realpath(folder)
+    return real, _ignores_case(real)
+
+
+@functools.lru_cache(maxsize=4096)
+def _ignores_case(folder: str) -> bool:
+    parent, name = os.path.split(folder)
+    if not name:
+        return os.path.normcase("A") == "a"
+    if name.swapcase() == name or not os.path.exists(folder):
+        return _ignores_case(parent)
+    swapped = os.path.join(parent, name.swapcase())
+    return os.path.exists(swapped) and os.path.samefile(folder, swapped)
+
+
+# ------------------------------------------------------------------ inputs
+
+
+def place_exists(place: str) -> bool:
+    """Tell whether there is a file or a folder at a place; a broken link counts as a file."""
     return urls.is_there(place) if is_url(place) else os.path.lexists(place)
 
 
-def is_folder(place: str) -> bool:
-    """Tell whether a folder is there."""
+def folder_exists(place: str) -> bool:
+    """Tell whether there is a folder at a place."""
     return urls.is_folder(place) if is_url(place) else os.path.isdir(place)
 
 
-def matching(pattern: str) -> list[str]:
-    """Return the files that a pattern stands for, by name."""
+def size_of(place: str) -> int:
+    """Return the size of a file in bytes; 0 where there is none."""
+    try:
+        return urls.size_of(place) if is_url(place) else os.stat(place).st_size
+    except (OSError, ImageError):
+        return 0
+
+
+def files_like(pattern: str) -> list[str]:
+    """Return the files that match a pattern (``*.jpg``), sorted by name."""
     if is_url(pattern):
         return urls.matching(pattern)
-    found = glob.iglob(pattern, recursive=True)
-    return sorted(name for name in found if not os.path.isdir(name))
+    names = glob.iglob(pattern, recursive=True)
+    return sorted(name for name in names if not os.path.isdir(name))
 
 
-def is_taken(target: str) -> bool:
-    """Tell whether an output is there; of many maps the first, which is written last."""
-    return is_there(first_map(target))
+def walk_files(
+    folder: str, *, recursive: bool, excluded: str | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield the files of a folder: the path from there to the file's own folder, and its name.
+
+    They are sorted by name. Hidden files and folders are left out. So are the folder
+    `excluded`, and links to folders, which may form circles. A folder that cannot be read
+    raises OSError.
+    """
+    if is_url(folder):
+        yield from _walk_store(folder, recursive=recursive, excluded=excluded)
+        return
+    excluded = os.path.realpath(excluded) if excluded else None
+    for path, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if recursive
+            and not name.startswith(_HIDDEN)
+            and os.path.realpath(os.path.join(path, name)) != excluded
+        )
+        below = os.path.relpath(path, folder)
+        for name in sorted(names):
+            if not name.startswith(_HIDDEN):
+                yield "" if below == os.curdir else below, name
 
 
-def taken(targets: Iterable[str]) -> Iterator[str]:
-    """Yield the outputs that are there; a store is asked once for all of a folder."""
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _walk_store(
+    folder: str, *, recursive: bool, excluded: str | None
+) -> Iterator[tuple[str, str]]:
+    prefix = f"{excluded.rstrip('/')}/" if excluded else None
+    for path in urls.files_in(folder, recursive=recursive):
+        below, _, name = path.rpartition("/")
+        is_excluded = prefix is not None and place_below(folder, path).startswith(prefix)
+        if not is_excluded and not any(step.startswith(_HIDDEN) for step in path.split("/")):
+            yield below, name
+
+
+# ------------------------------------------------------------------ outputs
+
+
+def first_map(target: str) -> str:
+    """Return the output file of the first map, where each map has a file of its own."""
+    return target.replace(MAP, "0")
+
+
+def output_exists(target: str) -> bool:
+    """Tell whether an output exists. Of several maps, the first counts: it is written last."""
+    return place_exists(first_map(target))
+
+
+def existing_outputs(targets: Iterable[str]) -> Iterator[str]:
+    """Yield the outputs that exist; a store is asked once for all of a folder."""
     known, names = "", frozenset[str]()
     for target in targets:
-        folder, _, name = first_map(target).rpartition("/")
         if not is_url(target):
-            if is_taken(target):
+            if output_exists(target):
                 yield target
             continue
+        folder, _, name = first_map(target).rpartition("/")
         if folder != known:
-            known, names = folder, frozenset(_names_below(folder))
+            files = urls.files_in(folder) if urls.is_folder(folder) else ()
+            known, names = folder, frozenset(files)
         if name in names:
             yield target
 
 
-def _names_below(folder: str) -> Iterator[str]:
-    return urls.files_in(folder) if urls.is_folder(folder) else iter(())
-
-
-def first_map(target: str) -> str:
-    """Return the output for the first map, where there is one for each."""
-    return target.replace(MAP, "0")
-
-
 def make_folder(place: str) -> None:
-    """Make a folder and those above it, where there is none; a store needs only to answer.
+    """Make a folder and its parents, where they are missing; check that a store answers.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If the folder cannot be made.
     ImageError
         If the store does not answer, or has no such bucket.
     """
@@ -98,128 +208,7 @@ def make_folder(place: str) -> None:
         os.makedirs(place or os.curdir, exist_ok=True)
 
 
-def make_folder_of(target: str) -> None:
-    """Make the folder of an output, where there is none.
-
-    Raises
-    ------
-    OSError
-        If it cannot be made.
-    """
+def make_parent_folder(target: str) -> None:
+    """Make the folder of an output, where it is missing; stores need no folders."""
     if not is_url(target):
         make_folder(os.path.dirname(target))
-
-
-def size_of(place: str) -> int:
-    """Return the bytes of a file; 0 where there is none."""
-    try:
-        return urls.size_of(place) if is_url(place) else os.stat(place).st_size
-    except (OSError, ImageError):
-        return 0
-
-
-def joined(folder: str, *names: str) -> str:
-    """Return a place below a folder; names that are empty are left out.
-
-    Examples
-    --------
-    >>> joined("s3://bucket/out", "", "a.png")
-    's3://bucket/out/a.png'
-    """
-    if is_url(folder):
-        return "/".join((folder.rstrip("/"), *filter(None, names)))
-    return os.path.join(folder, *filter(None, names))
-
-
-def parts(source: str) -> tuple[str, str, str]:
-    """Return the name of a file's folder, its own without suffix, and its suffix.
-
-    Examples
-    --------
-    >>> parts("/photos/summer/a.b.jpg")
-    ('summer', 'a.b', '.jpg')
-    """
-    path = source if is_url(source) else os.path.abspath(source)
-    stem, suffix = os.path.splitext(os.path.basename(path))
-    return os.path.basename(os.path.dirname(path)), stem, suffix
-
-
-def files_in(
-    folder: str, *, recursive: bool, besides: str | None = None
-) -> Iterator[tuple[str, str]]:
-    """Yield files by name, with the folder below `folder` that each is in.
-
-    Hidden files and folders are left out, and links to folders, which may go in circles.
-
-    Parameters
-    ----------
-    folder : str
-        Where to look.
-    recursive : bool
-        Look into the folders in it too.
-    besides : str, optional
-        A folder that is not looked into.
-
-    Yields
-    ------
-    (str, str)
-        The path from `folder` to the file's own folder, and the file's name.
-
-    Raises
-    ------
-    OSError
-        If a folder cannot be read.
-    """
-    if is_url(folder):
-        yield from _objects_in(folder, recursive=recursive, besides=besides)
-        return
-    avoided = os.path.realpath(besides) if besides else None
-    for path, folders, names in os.walk(folder, onerror=_raise):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if recursive
-            and not name.startswith(_HIDDEN)
-            and os.path.realpath(os.path.join(path, name)) != avoided
-        )
-        below = os.path.relpath(path, folder)
-        for name in sorted(names):
-            if not name.startswith(_HIDDEN):
-                yield "" if below == os.curdir else below, name
-
-
-def _objects_in(
-    folder: str, *, recursive: bool, besides: str | None
-) -> Iterator[tuple[str, str]]:
-    avoided = f"{besides.rstrip('/')}/" if besides else None
-    for path in urls.files_in(folder, recursive=recursive):
-        below, _, name = path.rpartition("/")
-        inside = avoided is not None and joined(folder, path).startswith(avoided)
-        if not inside and not any(step.startswith(_HIDDEN) for step in path.split("/")):
-            yield below, name
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def encoded(place: str) -> bytes:
-    """Return a name as the bytes that the system keeps."""
-    return os.fsencode(place)
-
-
-def decoded(name: bytes) -> str:
-    """Return a name of bytes, of which not all need be text, as a string."""
-    return os.fsdecode(name)
-
-
-def forget(pid: int, target: str) -> None:
-    """Remove what a process that was killed left of an output."""
-    if not is_url(target):
-        remove_left_by(pid, target)
-
-
-def stays_below(name: str) -> bool:
-    """Tell whether a relative name of a file leads nowhere else than below a folder."""
-    steps = name.replace("\\", "/").split("/")
-    return not os.path.isabs(name) and all(step not in ("", ".", "..") for step in steps)

@@ -10,11 +10,17 @@ from typing import BinaryIO
 import click
 
 from convcli.batch import places
-from convcli.batch.inputs import DEFAULT, Found, Template, found, listed
-from convcli.batch.job import BatchJob, Job, Outcome, Status
-from convcli.batch.listing import Listing
-from convcli.batch.local import LocalExecutor, shares
-from convcli.batch.run import Executor, Summary, run_batch
+from convcli.batch.inputs import (
+    DEFAULT_TEMPLATE,
+    InputFile,
+    JobList,
+    Template,
+    find_inputs,
+    read_list,
+)
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.local import LocalExecutor, worker_counts
+from convcli.batch.report import Executor, Summary, run_batch
 from convcli.cli.batch_options import Batch
 from convcli.cli.ending import stopping_first
 from convcli.cli.output import STANDARD, show_json, warn
@@ -38,8 +44,8 @@ def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     # A batch goes on for as long as there are files: garbage must not heap up, as it may
     # where a process starts, does one thing and ends.
     gc.set_threshold(1000)
-    batch = replace(batch, out_dir=places.located(batch.out_dir))
-    with Listing(_jobs(work, batch)) as listing:
+    batch = replace(batch, out_dir=places.place_from(batch.out_dir))
+    with JobList(_jobs(work, batch)) as listing:
         listing.check(may_exist=batch.on_exists != "error")
         _make_folder(batch.out_dir)
         summary = _run(work, batch, listing, quiet=quiet, as_json=as_json)
@@ -55,7 +61,7 @@ def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
 
 
 def _run(
-    work: BatchJob, batch: Batch, listing: Listing, *, quiet: bool, as_json: bool
+    work: BatchJob, batch: Batch, listing: JobList, *, quiet: bool, as_json: bool
 ) -> Summary:
     executor = _executor(work, batch, len(listing))
     interrupted = False
@@ -87,27 +93,28 @@ def _executor(work: BatchJob, batch: Batch, files: int) -> Executor:
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return LocalExecutor(*shares(files, jobs), memory=batch.memory)
+    return LocalExecutor(*worker_counts(files, jobs), memory=batch.memory)
 
 
 # ------------------------------------------------------------------ inputs
 
 
-def _jobs(work: BatchJob, batch: Batch) -> Iterator[Job]:
-    template = Template(DEFAULT if batch.template is None else batch.template, work.kind)
+def _jobs(work: BatchJob, batch: Batch) -> Iterator[FileJob]:
+    name = DEFAULT_TEMPLATE if batch.template is None else batch.template
+    template = Template(name, work.kind)
     return (template.job(one, batch.out_dir) for one in _found(work, batch))
 
 
-def _found(work: BatchJob, batch: Batch) -> Iterator[Found]:
-    yield from found(
+def _found(work: BatchJob, batch: Batch) -> Iterator[InputFile]:
+    yield from find_inputs(
         batch.names,
         work.reading.takes,
         recursive=batch.recursive,
-        besides=batch.out_dir,
+        excluded=batch.out_dir,
     )
     if batch.files_from is not None:
         with _list(batch.files_from) as stream:
-            yield from listed(stream)
+            yield from read_list(stream)
 
 
 @contextmanager

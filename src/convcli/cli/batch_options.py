@@ -138,8 +138,7 @@ def prepare_cluster(address: str | None) -> None:
     """Begin to start workers of this machine, where there will be some, while all is read."""
     if address is None:
         return
-    from convcli.batch.local import start_forking
-    from convcli.scale.admission import local_workers
+    from convcli.scale.admission import local_workers, start_forking
 
     if local_workers(address) is not None:
         start_forking()

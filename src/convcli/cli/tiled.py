@@ -136,14 +136,14 @@ def _cluster(large: Large) -> Iterator[Any]:
         return
     from pathlib import Path
 
-    from convcli.batch.job import Job
-    from convcli.scale.admission import check_sight, connected
+    from convcli.batch.job import FileJob
+    from convcli.scale.admission import check_shared_files, connected
 
     source, target = _places(large)
     with connected(large.cluster, large.retries) as client:
         # A TIFF is written here: only the chunks of an array are written by the workers.
         if is_url(target) or Path(target).parent.is_dir() or not is_zarr(target):
-            check_sight(client, Job(source, target if is_zarr(target) else source))
+            check_shared_files(client, FileJob(source, target if is_zarr(target) else source))
         yield client
 
 
@@ -151,15 +151,15 @@ def _places(large: Large) -> tuple[str, str]:
     """Return the files' names: those that workers in other folders know them by."""
     if large.cluster is None:
         return (large.source, large.target)
-    from convcli.batch.places import absolute, located
+    from convcli.batch.places import absolute, place_from
 
-    return (absolute(located(large.source)), absolute(located(large.target)))
+    return (absolute(place_from(large.source)), absolute(place_from(large.target)))
 
 
 @contextlib.contextmanager
 def _shown(kind: str, *, silent: bool) -> "Iterator[Progress]":
     """Yield what shows the progress, which is gone at the end."""
-    from convcli.batch.run import Summary
+    from convcli.batch.report import Summary
     from convcli.cli.render.batch import progress_for
 
     started = time.monotonic()

@@ -1,18 +1,22 @@
-"""Which cluster to connect to, and whether its workers can be used."""
+"""Connect to a Dask cluster, or start one here, and check that its workers can be used."""
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import logging
+import multiprocessing
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from convcli.batch import places
-from convcli.batch.job import Job
-from convcli.batch.local import start_forking
+from convcli.batch.job import FileJob
+from convcli.batch.local import signals_blocked
 from convcli.errors import BatchError, ClusterError
 from convcli.storage.atomic import temporary_name
+from convcli.storage.urls import is_url
 from convcli.threads import available_cores
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
@@ -32,9 +36,9 @@ def local_workers(address: str) -> int | None:
     >>> local_workers("local:4"), local_workers("tcp://10.0.0.1:8786")
     (4, None)
     """
-    found = _LOCAL.fullmatch(address)
-    if found is not None:
-        return int(found[1]) if found[1] else available_cores()
+    match = _LOCAL.fullmatch(address)
+    if match is not None:
+        return int(match[1]) if match[1] else available_cores()
     if _REMOTE.fullmatch(address) is None:
         raise BatchError(
             f"expected tcp://HOST:PORT of a Dask scheduler, or local:N, got {address!r}"
@@ -43,27 +47,27 @@ def local_workers(address: str) -> int | None:
 
 
 _PATIENCE = 10.0
-"""Seconds for a scheduler to answer."""
+"""Seconds to wait for the answer of a scheduler."""
 
 _WORKERS_PATIENCE = 10.0
-"""Seconds for a first worker to be there."""
+"""Seconds to wait for the first worker."""
 
-_TALKERS = ("distributed", "distributed.client", "distributed.gc")
-"""Loggers that Dask gives a level of their own: the others take that of the first."""
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc")
+"""Dask gives each of these a level of its own; its other loggers inherit from the first."""
 
 _INSTALL = "pip install 'convcli[cluster]'"
 
 
 @contextlib.contextmanager
 def connected(address: str, retries: int) -> Iterator[Any]:
-    """Connect to a cluster, or start one, for as long as it is used.
+    """Connect to a cluster, or start one that ends with this context.
 
     Parameters
     ----------
     address : str
         ``tcp://HOST:PORT`` of a scheduler, or ``local:N``.
     retries : int
-        How often a cluster that is started tries what its workers died of.
+        How often a cluster that is started here tries a task again whose worker died.
 
     Yields
     ------
@@ -72,7 +76,7 @@ def connected(address: str, retries: int) -> Iterator[Any]:
     Raises
     ------
     ClusterError
-        If there is no such cluster, or its workers are not fit.
+        If there is no such cluster, or its workers cannot be used.
     """
     workers = local_workers(address)
     try:
@@ -81,8 +85,8 @@ def connected(address: str, retries: int) -> Iterator[Any]:
         import distributed
     except ImportError:
         raise ClusterError(f"--cluster needs the package distributed: {_INSTALL}") from None
-    # What it logs would stand in the middle of a report; what matters is raised.
-    for logger in _TALKERS:
+    # Dask's log would be printed into the middle of a table; what matters is raised.
+    for logger in _LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         if workers is None:
@@ -92,23 +96,50 @@ def connected(address: str, retries: int) -> Iterator[Any]:
         yield stack.enter_context(_client(distributed, cluster, address))
 
 
+# ------------------------------------------------------------------ a cluster of this machine
+
+_PRELOADED = ["distributed", "convcli.scale.cluster"]
+
+
+def start_forking() -> bool:
+    """Start the process that workers are forked from: it imports what all of them need.
+
+    Return False if workers cannot be forked here, or the extra is missing. It imports while
+    this process goes on, which saves a second at the start of a cluster: call this early. A
+    worker that died is replaced within a tenth of a second. A second call does nothing.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return False
+    if importlib.util.find_spec(_PRELOADED[0]) is None:
+        return False
+    from multiprocessing import forkserver, resource_tracker
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
+    # This comes first: when it ends it unblocks signals.
+    resource_tracker.ensure_running()
+    # The process and its forks ignore Ctrl-C of a terminal: the client alone acts on it.
+    with signals_blocked(signal.SIGINT):
+        forkserver.ensure_running()
+    return True
+
+
 def _prepare_workers() -> None:
-    forked = start_forking()
+    can_fork = start_forking()
     import dask
 
-    if forked:
-        # Dask looks at it once, when it is imported.
+    if can_fork:
+        # `distributed` reads this once, when it is imported.
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
 
 
 @contextlib.contextmanager
 def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
-    """Start workers of one thread each: Pillow's switches hold for a whole process."""
+    """Start workers with one thread each: Pillow's settings hold for a whole process."""
     import dask
 
     settings = {
         "distributed.scheduler.allowed-failures": retries,
-        # Nobody looks at it, and taking samples costs workers 4 % of their time.
+        # Nobody looks at the profile, and it costs workers 4 % of their time.
         "distributed.worker.profile.enabled": False,
     }
     with (
@@ -122,10 +153,13 @@ def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             memory_limit=0,
-            preload=["convcli.scale.worker"],
+            preload=_PRELOADED[1:],
         ) as cluster,
     ):
         yield cluster
+
+
+# ------------------------------------------------------------------ any cluster
 
 
 @contextlib.contextmanager
@@ -144,6 +178,7 @@ def _client(distributed: Any, cluster: Any, address: str) -> Iterator[Any]:
         ) from None
     with client:
         _check_workers(client, address)
+        _check_versions(client)
         yield client
 
 
@@ -157,95 +192,86 @@ def _check_encryption(distributed: Any, address: str) -> None:
 
 
 def _check_workers(client: Any, address: str) -> None:
-    """Refuse a cluster without workers, or that has another convcli somewhere, or none."""
     try:
         client.wait_for_workers(1, timeout=_WORKERS_PATIENCE)
     except TimeoutError:
         raise ClusterError(
             f"{address}: the cluster has no workers: start some with `dask worker {address}`"
         ) from None
+
+
+def _check_versions(client: Any) -> None:
+    """Refuse a cluster where a process has another version of convcli, or none."""
     ours = importlib.metadata.version("convcli")
-    for where, theirs in _versions(client).items():
+    for process, theirs in _versions(client).items():
         if theirs != ours:
             has = f"has convcli {theirs}" if isinstance(theirs, str) else "has no convcli"
             raise ClusterError(
-                f"{where} {has}, here is {ours}: pip install convcli=={ours} there, and start "
-                "it again"
+                f"{process} {has}, here is {ours}: pip install convcli=={ours} there, and "
+                "start it again"
             )
 
 
 def _versions(client: Any) -> dict[str, Any]:
-    """Return what convcli the scheduler and the workers have: no text where they have none.
+    """Return the version that each process has; what is no string means that it has none.
 
-    They are asked by a function of the standard library, for one of ours may not be there.
+    Each process runs a function of the standard library: one of convcli may be missing there.
     """
-    asked = (importlib.metadata.version, "convcli")
-    found = {f"the worker {where}": it for where, it in _answers(client, *asked).items()}
+    call = (importlib.metadata.version, "convcli")
+    versions = {f"the worker {name}": it for name, it in _answers(client, *call).items()}
     try:
-        found["the scheduler"] = client.run_on_scheduler(*asked)
+        versions["the scheduler"] = client.run_on_scheduler(*call)
     except importlib.metadata.PackageNotFoundError:
-        found["the scheduler"] = None
-    return found
+        versions["the scheduler"] = None
+    return versions
 
 
-def _answers(client: Any, function: Callable[..., Any], *given: Any) -> dict[str, Any]:
-    """Ask all workers; those that leave meanwhile have nothing to say, and no work to do."""
-    found = client.run(function, *given, on_error="return")
-    return {worker: it for worker, it in found.items() if not isinstance(it, OSError)}
+def _answers(client: Any, function: Callable[..., Any], argument: str) -> dict[str, Any]:
+    """Call a function on all workers; one that leaves meanwhile gives no answer."""
+    answers = client.run(function, argument, on_error="return")
+    return {worker: it for worker, it in answers.items() if not isinstance(it, OSError)}
 
 
-def check_sight(client: Any, job: Job) -> None:
-    """Check that all workers see the files that this machine does.
+def check_shared_files(client: Any, job: FileJob) -> None:
+    """Check that all workers see the files that this machine sees.
 
-    A file is made beside the outputs, for a moment: a folder of the same name on another
-    disk is another folder.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        Of the cluster.
-    job : Job
-        One of the batch, with absolute paths.
+    For a moment it makes a file next to the output: on another machine a folder of the same
+    name may be another folder. `job` is one file of the batch, with absolute paths.
 
     Raises
     ------
     ClusterError
-        If one does not.
+        If a worker does not see them.
     """
     for place in (job.source, job.target):
-        if places.is_private(place):
+        if places.is_process_memory(place):
             raise ClusterError(
                 f"{place}: memory:// is seen by one process only: workers need paths, or "
                 "URLs of stores"
             )
-    if not places.is_url(job.source) and places.is_there(job.source):
+    if not is_url(job.source) and places.place_exists(job.source):
         _check_seen(client, job.source, job.source)
-    if not places.is_url(job.target):
-        with _token_beside(job.target) as token:
-            if token is not None:
-                _check_seen(client, str(token), str(token.parent))
+    if not is_url(job.target):
+        _check_folder_seen(client, Path(job.target).parent)
+
+
+def _check_folder_seen(client: Any, folder: Path) -> None:
+    file = folder / temporary_name()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    except OSError:
+        return  # Workers may be able to write there, though this machine is not.
+    try:
+        _check_seen(client, str(file), str(folder))
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _check_seen(client: Any, path: str, shown: str) -> None:
-    for worker, sees in _answers(client, places.is_there, path).items():
+    for worker, sees in _answers(client, places.place_exists, path).items():
         if not sees:
             raise ClusterError(
                 f"the worker {worker} does not see {shown}, this machine does: share the "
                 "folder with all workers, or use URLs (s3://…)"
             )
-
-
-@contextlib.contextmanager
-def _token_beside(target: str) -> Iterator[Path | None]:
-    """Make a file in an output's folder; None where only workers may see that."""
-    token = Path(target).parent / temporary_name()
-    try:
-        token.parent.mkdir(parents=True, exist_ok=True)
-        token.touch()
-    except OSError:
-        yield None
-        return
-    try:
-        yield token
-    finally:
-        token.unlink(missing_ok=True)

@@ -1,99 +1,25 @@
-"""A batch on a Dask cluster."""
+"""Run a batch on a Dask cluster: what this machine does, and what the workers do."""
 
 import concurrent.futures
+import contextlib
 import itertools
 import math
 import operator
 import queue
 import secrets
+import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
-from convcli.batch import places
-from convcli.batch.job import BatchJob, Job, Outcome, Status
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.places import place_exists
 from convcli.errors import ClusterError
-from convcli.scale.admission import check_sight, connected, local_workers
-from convcli.scale.worker import GroupResult, kept, run_group
+from convcli.scale.admission import check_shared_files, connected, local_workers
+from convcli.storage.urls import is_url
 from convcli.values import Record, replace
-
-_TASKS_A_SECOND = 100
-"""What a scheduler does without effort: each task takes it some milliseconds, however long the
-task is, and all workers share it (benchmarks/cluster.py, docs/scale.md)."""
-
-_LEAST_SECONDS = 0.2
-_INSTANT = 1e-6
-_MOST_JOBS = 250
-_SHARES = 2
-"""A group has at most this part of what is left for its thread."""
-
-
-class Groups:
-    """Takes jobs in groups, each of which keeps a worker busy for long enough.
-
-    With one file a task, a scheduler has enough to do with a few workers. The more
-    workers there are, the longer are the tasks; a lost worker loses more work with them.
-
-    Parameters
-    ----------
-    jobs : iterable of Job
-        Taken as there is room for them.
-    total : int
-        How many there are; 0 where nobody knows.
-    """
-
-    def __init__(self, jobs: Iterable[Job], total: int = 0) -> None:
-        self._jobs, self._left = iter(jobs), total or sys.maxsize
-        self._seconds = 0.0
-        self._known = 0
-
-    def learn(self, outcome: Outcome) -> None:
-        """Take into account how long a job took."""
-        self._seconds += outcome.seconds
-        self._known += 1
-
-    def next(self, threads: int) -> list[Job]:
-        """Return the next jobs for one of so many threads; empty at the end."""
-        group = list(itertools.islice(self._jobs, self.size(threads)))
-        self._left -= len(group)
-        return group
-
-    def size(self, threads: int) -> int:
-        """Return how many jobs make a task long enough.
-
-        Examples
-        --------
-        >>> Groups([]).size(threads=8)  # nothing is known yet
-        1
-        """
-        if not self._known:
-            return 1
-        wanted = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)
-        each = max(self._seconds / self._known, _INSTANT)
-        # Shorter towards the end, so that all workers come to theirs at the same time.
-        fair = max(1, self._left // (_SHARES * threads))
-        return min(math.ceil(wanted / each), _MOST_JOBS, fair)
-
-
-_SPARE = 4
-"""For so many threads one more group is sent than run: it begins where one ends."""
-
-_LOOK = 2.0
-"""Seconds between two looks at the cluster."""
-
-_PATIENCE = 60.0
-"""Seconds to wait for new workers where all are lost."""
-
-
-class _Sent(Record):
-    """A group on its way: its jobs, how many workers died of it, whether no other is out."""
-
-    future: Any
-    jobs: Sequence[Job]
-    deaths: int
-    alone: bool
 
 
 class DaskExecutor:
@@ -107,10 +33,10 @@ class DaskExecutor:
         ``tcp://HOST:PORT`` of a scheduler that runs, or ``local:N`` to start one with N
         workers.
     retries : int
-        How often a job is tried again whose worker died. A cluster that runs already tries
-        as often as it is set to by itself.
+        How often a job is tried again whose worker died. A cluster that runs already has a
+        number of its own for the tries of each task.
     memory : int, optional
-        The most bytes that a picture may take: others are refused.
+        A picture that needs more bytes is refused.
 
     Raises
     ------
@@ -124,183 +50,298 @@ class DaskExecutor:
         self._stopped = False
 
     def stop(self) -> None:
-        """Take no more jobs; those that were sent end, and are yielded."""
+        """Take no more jobs; those that were sent still end, and are yielded."""
         self._stopped = True
 
-    def run(self, work: BatchJob, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
-        """Run jobs, and yield what became of each as it ends: see `Executor.run`."""
-        total, waiting = operator.length_hint(jobs), iter(jobs)
-        first = next(waiting, None)
+    def run(
+        self, batch_job: BatchJob, jobs: Iterable[FileJob]
+    ) -> Generator[Outcome, None, None]:
+        """Run jobs, and yield the outcome of each as it ends: see `Executor.run`."""
+        total, rest = operator.length_hint(jobs), iter(jobs)
+        first = next(rest, None)
         if first is None:
             return
         with connected(self._address, self._retries) as client:
-            check_sight(client, _absolute(first))
-            groups = Groups(itertools.chain([first], waiting), total)
-            work = replace(work.with_threads(1), memory=self._memory)
-            flights = _InFlight(client, work, self._address, self._retries)
+            check_shared_files(client, first.absolute())
+            groups = Groups(itertools.chain([first], rest), total)
+            limited = batch_job.with_limits(1, self._memory)
+            in_flight = _InFlight(client, limited, self._address, self._retries)
             try:
-                yield from self._outcomes(groups, flights)
+                yield from self._outcomes(groups, in_flight)
             finally:
-                flights.give_up()
+                in_flight.cancel()
 
-    def _outcomes(self, groups: Groups, flights: "_InFlight") -> Iterator[Outcome]:
+    def _outcomes(self, groups: "Groups", in_flight: "_InFlight") -> Iterator[Outcome]:
         while True:
-            while not self._stopped and flights.has_room:
-                group = groups.next(flights.threads)
+            while not self._stopped and in_flight.has_room:
+                group = groups.next(in_flight.threads)
                 if not group:
                     break
-                flights.send(group)
-            if not flights.are_out and (self._stopped or not flights.send_suspect()):
+                in_flight.send(group)
+            if in_flight.is_empty and (self._stopped or not in_flight.send_suspect()):
                 return
-            for outcome in flights.landed():
+            for outcome in in_flight.next_outcomes():
                 groups.learn(outcome)
                 yield outcome
 
 
-class _InFlight:
-    """Groups that were sent and have not come back: few for each thread of the cluster."""
+# ------------------------------------------------------------------ how many files a task has
 
-    def __init__(self, client: Any, work: BatchJob, address: str, retries: int) -> None:
+_TASKS_A_SECOND = 100
+"""A scheduler manages these with ease. A task takes it some milliseconds, whatever its length,
+and all workers share the scheduler (benchmarks/cluster.py, docs/scale.md)."""
+
+_LEAST_SECONDS = 0.2
+_LEAST_SECONDS_A_JOB = 1e-6
+_MOST_JOBS = 250
+_SHARES = 2
+"""A thread gets a group of at most this part of its share of the jobs that are left."""
+
+
+class Groups:
+    """Takes jobs in groups: a group is one task, which keeps a worker busy for long enough.
+
+    With one file a task, a few workers would be enough to keep the scheduler busy. The more
+    workers there are, the longer are the tasks. But a worker that dies loses a longer task.
+    `total` is the number of `jobs`, which are taken as there is room; 0 if it is unknown.
+    """
+
+    def __init__(self, jobs: Iterable[FileJob], total: int = 0) -> None:
+        self._jobs, self._left = iter(jobs), total or sys.maxsize
+        self._seconds = 0.0
+        self._ended = 0
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take into account how long a job took."""
+        self._seconds += outcome.seconds
+        self._ended += 1
+
+    def next(self, threads: int) -> list[FileJob]:
+        """Return the next group, for one thread of a cluster's; it is empty at the end."""
+        group = list(itertools.islice(self._jobs, self.size(threads)))
+        self._left -= len(group)
+        return group
+
+    def size(self, threads: int) -> int:
+        """Return how many jobs make a task that is long enough.
+
+        Examples
+        --------
+        >>> Groups([]).size(threads=8)  # nothing is known yet
+        1
+        """
+        if not self._ended:
+            return 1
+        task_seconds = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)
+        job_seconds = max(self._seconds / self._ended, _LEAST_SECONDS_A_JOB)
+        # Groups get shorter towards the end, so that all workers end at the same time.
+        fair = max(1, self._left // (_SHARES * threads))
+        return min(math.ceil(task_seconds / job_seconds), _MOST_JOBS, fair)
+
+
+# ------------------------------------------------------------------ what is on the way
+
+_THREADS_A_SPARE_GROUP = 4
+"""For so many threads one group more is sent than can run: it starts as soon as one ends."""
+
+_LOOK_SECONDS = 2.0
+"""Seconds between two looks at the cluster."""
+
+_LOST_SECONDS = 60.0
+"""Seconds to wait for new workers when all are lost."""
+
+
+class _SentGroup(Record):
+    """A group that was sent, how many workers died of it, whether it was sent alone."""
+
+    future: Any
+    jobs: Sequence[FileJob]
+    deaths: int
+    is_alone: bool
+
+
+class _InFlight:
+    """The groups that were sent and have not come back: a few for each thread of the cluster.
+
+    When workers die of a group, any job that they had may be the cause. So its jobs become
+    suspects: at the end each is sent again, with no other beside it.
+    """
+
+    def __init__(self, client: Any, batch_job: BatchJob, address: str, retries: int) -> None:
         self._client, self._address, self._retries = client, address, retries
         self._name = f"convcli-{secrets.token_hex(8)}"
         self._numbers = itertools.count()
-        self._out: dict[str, _Sent] = {}
-        self._back: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._blind: set[str] = set()
-        self._suspects: deque[tuple[Job, int]] = deque()
-        self._looked = self._alive = time.monotonic()
+        self._sent: dict[str, _SentGroup] = {}
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._suspects: deque[tuple[FileJob, int]] = deque()
+        self._blind_workers: set[str] = set()
+        self._last_look = self._last_alive = time.monotonic()
         self.threads = self._count_threads()
-        self._work = self._keep(work)
+        self._batch_job = self._share(batch_job)
 
-    def _keep(self, work: BatchJob) -> Any:
-        """Send the work, once, and let all workers have a copy from each other."""
-        name = f"{self._name}-work"
-        future = self._client.submit(kept, work, key=name, retries=self._retries)
+    def _share(self, batch_job: BatchJob) -> Any:
+        """Send the batch job once; the workers copy it from each other."""
+        name = f"{self._name}-job"
+        future = self._client.submit(hold_batch_job, batch_job, key=name, retries=self._retries)
         try:
-            error = future.exception(timeout=_LOOK)
+            error = future.exception(timeout=_LOOK_SECONDS)
         except TimeoutError:
-            return future  # They are busy with what others sent: each asks for it in time.
+            return future  # The workers are busy with other clients: each asks for it later.
         if error is not None:
-            raise ClusterError(f"{self._address}: no worker can do it: {_line(error)}")
+            raise ClusterError(f"{self._address}: no worker can do it: {_one_line(error)}")
         self._client.replicate([future])
         return future
 
     @property
     def has_room(self) -> bool:
-        """Whether one more group may be sent: a million never wait in the scheduler."""
-        return len(self._out) < self.threads + max(self.threads // _SPARE, 2)
+        """Whether one more group may be sent: few wait in the scheduler, never a million."""
+        spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
+        return len(self._sent) < self.threads + spare
 
     @property
-    def are_out(self) -> bool:
-        """Whether groups are to come back."""
-        return bool(self._out)
+    def is_empty(self) -> bool:
+        """Whether all groups that were sent have come back."""
+        return not self._sent
 
-    def send(self, jobs: Sequence[Job], deaths: int = 0, *, alone: bool = False) -> None:
-        """Send a group to the scheduler; the work itself is on the workers already."""
+    def send(self, jobs: Sequence[FileJob], deaths: int = 0, *, is_alone: bool = False) -> None:
+        """Send a group to the scheduler."""
         future = self._client.submit(
             run_group,
-            self._work,
-            [_absolute(job) for job in jobs],
+            self._batch_job,
+            [job.absolute() for job in jobs],
             key=(self._name, next(self._numbers)),
             retries=self._retries,
         )
-        self._out[future.key] = _Sent(future, jobs, deaths, alone)
-        future.add_done_callback(self._back.put)
+        self._sent[future.key] = _SentGroup(future, jobs, deaths, is_alone)
+        future.add_done_callback(self._ended.put)
 
     def send_suspect(self) -> bool:
-        """Send a job whose workers died, while no other is out; False where there is none."""
+        """Send a suspect when no other job is in flight; return False if there is none."""
         if not self._suspects:
             return False
         job, deaths = self._suspects.popleft()
-        self.send([job], deaths, alone=True)
+        self.send([job], deaths, is_alone=True)
         return True
 
-    def landed(self) -> list[Outcome]:
-        """Wait for a group; return what became of its jobs: of none where it is tried again."""
-        # What was sent is cancelled where the connection to the scheduler breaks.
+    def next_outcomes(self) -> list[Outcome]:
+        """Wait for a group, and return its outcomes; none if its jobs became suspects."""
+        # If the connection to the scheduler breaks, Dask cancels what was sent.
         try:
-            future = self._next_back()
-            sent = self._out.pop(future.key)
+            future = self._next_future()
+            group = self._sent.pop(future.key)
             if future.status == "error":
-                return self._again(sent, future.exception())
-            return self._told(sent, future.result())
+                return self._after_error(group, future.exception())
+            return self._outcomes(group, future.result())
         except (OSError, concurrent.futures.CancelledError):
             raise ClusterError(
                 f"{self._address}: the scheduler went away: when it is there again, go on "
                 "with --on-exists skip"
             ) from None
 
-    def give_up(self) -> None:
-        """Take back what was sent."""
-        self._client.cancel([sent.future for sent in self._out.values()])
-        self._out.clear()
+    def cancel(self) -> None:
+        """Cancel what was sent."""
+        self._client.cancel([group.future for group in self._sent.values()])
+        self._sent.clear()
 
-    def _next_back(self) -> Any:
+    def _next_future(self) -> Any:
         while True:
-            if time.monotonic() - self._looked > _LOOK:
+            if time.monotonic() - self._last_look > _LOOK_SECONDS:
                 self._look()
-            try:
-                return self._back.get(timeout=_LOOK)
-            except queue.Empty:
-                continue
+            with contextlib.suppress(queue.Empty):
+                return self._ended.get(timeout=_LOOK_SECONDS)
 
     def _look(self) -> None:
-        """See how many workers there are; they may come and go, but not stay away."""
-        self._looked = time.monotonic()
+        """Count the workers, which may come and go; stop if all are lost for long."""
+        self._last_look = time.monotonic()
         self.threads = self._count_threads()
         if self.threads:
-            self._alive = self._looked
-        elif self._looked - self._alive > _PATIENCE:
+            self._last_alive = self._last_look
+        elif self._last_look - self._last_alive > _LOST_SECONDS:
             raise ClusterError(
-                f"{self._address}: the cluster has had no workers for {_PATIENCE:.0f} s: start "
-                "some, and go on with --on-exists skip"
+                f"{self._address}: the cluster has had no workers for {_LOST_SECONDS:.0f} s: "
+                "start some, and go on with --on-exists skip"
             )
 
     def _count_threads(self) -> int:
         return sum(self._client.nthreads().values())
 
-    def _told(self, sent: _Sent, landed: GroupResult) -> list[Outcome]:
+    def _outcomes(self, group: _SentGroup, result: "GroupResult") -> list[Outcome]:
+        """Return the outcomes with the names of files as they were given."""
         outcomes = [
             replace(outcome, job=job)
-            for outcome, job in zip(landed.outcomes, sent.jobs, strict=True)
+            for outcome, job in zip(result.outcomes, group.jobs, strict=True)
         ]
-        for index in landed.unseen:
-            outcomes[index] = self._seen_here(outcomes[index], landed.worker)
+        for index in result.unseen:
+            outcomes[index] = self._explained(outcomes[index], result.worker)
         return outcomes
 
-    def _seen_here(self, outcome: Outcome, worker: str) -> Outcome:
-        """Say of a file that only the worker misses whose fault that is; at length once."""
-        if not places.is_there(outcome.job.source):
+    def _explained(self, outcome: Outcome, worker: str) -> Outcome:
+        """Say that a worker does not see a file which exists here; how to help, once."""
+        if not place_exists(outcome.job.source):
             return outcome
-        remedy = ": share its folder with all workers, or use URLs (s3://…)"
         reason = f"the worker {worker} does not see it, this machine does"
-        known, self._blind = worker in self._blind, self._blind | {worker}
-        return replace(outcome, reason=reason + ("" if known else remedy))
+        if worker not in self._blind_workers:
+            self._blind_workers.add(worker)
+            reason += ": share its folder with all workers, or use URLs (s3://…)"
+        return replace(outcome, reason=reason)
 
-    def _again(self, sent: _Sent, error: BaseException) -> list[Outcome]:
-        """Put jobs aside whose workers died; or say that they failed.
-
-        They died of one of the jobs that they had at the time: only one that does it again
-        with no other beside it is known to be the one.
-        """
+    def _after_error(self, group: _SentGroup, error: BaseException) -> list[Outcome]:
+        """Make the jobs suspects if workers died of them; otherwise they failed."""
         from distributed import KilledWorker
 
         if not isinstance(error, KilledWorker):
-            return _failed(sent.jobs, f"the worker could not do it: {_line(error)}")
-        deaths = sent.deaths + error.allowed_failures + 1
-        if self._retries == 0 or (sent.alone and deaths > self._retries):
-            return _failed(sent.jobs, f"{deaths} workers died while they were at it")
-        self._suspects.extend((job, deaths) for job in sent.jobs)
+            return _failures(group.jobs, f"the worker could not do it: {_one_line(error)}")
+        deaths = group.deaths + error.allowed_failures + 1
+        if self._retries == 0 or (group.is_alone and deaths > self._retries):
+            return _failures(group.jobs, f"{deaths} workers died while they were at it")
+        self._suspects.extend((job, deaths) for job in group.jobs)
         return []
 
 
-def _absolute(job: Job) -> Job:
-    return Job(places.absolute(job.source), places.absolute(job.target))
-
-
-def _line(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _failed(jobs: Iterable[Job], reason: str) -> list[Outcome]:
+def _failures(jobs: Iterable[FileJob], reason: str) -> list[Outcome]:
     return [Outcome(job=job, status=Status.FAILED, reason=reason) for job in jobs]
+
+
+# ------------------------------------------------------------------ what runs on the workers
+
+
+class GroupResult(Record):
+    """The answer of a worker to a group: its address, and the outcome of each job in order.
+
+    `unseen` are the indices of jobs that failed and whose source the worker does not see.
+    """
+
+    worker: str
+    outcomes: list[Outcome]
+    unseen: list[int]
+
+
+def hold_batch_job(batch_job: BatchJob) -> BatchJob:
+    """Return the batch job: as the result of a task, Dask holds it and replaces lost copies."""
+    return batch_job
+
+
+def run_group(batch_job: BatchJob, jobs: Sequence[FileJob]) -> GroupResult:
+    """Do several jobs, one after another."""
+    from distributed import get_worker
+
+    outcomes = [batch_job.run(job) for job in jobs]
+    unseen = [
+        index
+        for index, outcome in enumerate(outcomes)
+        if outcome.status is Status.FAILED and _is_unseen(outcome.job.source)
+    ]
+    return GroupResult(get_worker().address, outcomes, unseen)
+
+
+def _is_unseen(source: str) -> bool:
+    return not is_url(source) and not place_exists(source)
+
+
+def dask_setup(_: Any) -> None:
+    """Prepare a worker of this machine: it ignores Ctrl-C, on which the client alone acts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

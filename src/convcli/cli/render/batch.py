@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from convcli.batch.job import Status
-from convcli.batch.run import Summary
+from convcli.batch.report import Summary
 from convcli.cli.ending import printable
 from convcli.cli.render.tables import show, show_facts, show_table
 

@@ -1,4 +1,4 @@
-"""Run many jobs, and sum up how they ended."""
+"""Run all jobs of a batch, and report how they ended together."""
 
 import time
 from collections import Counter
@@ -6,11 +6,13 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any, Protocol
 
-from convcli.batch.job import BatchJob, Job, Outcome, Status
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 
 MOST_FAILURES = 1000
+"""How many failures are remembered: a batch may have millions."""
+
 MOST_WARNINGS = 20
-"""How many are kept: a batch may have millions."""
+"""How many different warnings are remembered."""
 
 
 class Summary:
@@ -19,19 +21,19 @@ class Summary:
     Attributes
     ----------
     counts : Counter
-        How many jobs ended in which `Status`.
+        How many jobs ended in each `Status`.
     failures : list of Outcome
-        The first `MOST_FAILURES` that failed.
+        The first `MOST_FAILURES` jobs that failed.
     warnings : Counter
-        The first `MOST_WARNINGS` different ones, and of how many files each was said.
+        The first `MOST_WARNINGS` different warnings; how many files had each.
     megapixels : float
-        Of all that was done.
+        Size of all inputs that were filtered, in millions of pixels.
     busy : float
         Seconds of work, of all workers together.
     seconds : float
-        From the start to the end of the batch.
+        Seconds since the start of the batch.
     interrupted : bool
-        Whether it was stopped before its end.
+        Whether the batch was stopped before its end.
     """
 
     def __init__(self) -> None:
@@ -43,13 +45,14 @@ class Summary:
 
     @classmethod
     def of(cls, done: int, megapixels: float, seconds: float) -> "Summary":
-        """Return the summary of so much that is done, and nothing else."""
-        made = cls()
-        made.counts[Status.DONE], made.megapixels, made.seconds = done, megapixels, seconds
-        return made
+        """Return the summary of `done` jobs that all went well."""
+        summary = cls()
+        summary.counts[Status.DONE] = done
+        summary.megapixels, summary.seconds = megapixels, seconds
+        return summary
 
     def add(self, outcome: Outcome) -> None:
-        """Count one more."""
+        """Count the outcome of one more job."""
         self.counts[outcome.status] += 1
         self.megapixels += outcome.megapixels
         self.busy += outcome.seconds
@@ -79,7 +82,7 @@ class Summary:
 
     @property
     def return_code(self) -> int:
-        """The status to exit with: 0 only if all went well.
+        """The exit status: 130 if interrupted, 1 if a job failed, 0 otherwise.
 
         Examples
         --------
@@ -103,58 +106,49 @@ class Summary:
 
 
 class Executor(Protocol):
-    """Runs jobs, several at a time."""
+    """Runs the jobs of a batch, several at a time."""
 
-    def run(self, work: BatchJob, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
-        """Run jobs, and yield what became of each as it ends.
+    def run(
+        self, batch_job: BatchJob, jobs: Iterable[FileJob]
+    ) -> Generator[Outcome, None, None]:
+        """Run jobs, and yield the outcome of each as it ends.
 
-        Jobs are taken as there is room for them: a million may come. Every job that was
-        taken has one outcome; one whose worker died has failed. Closing the iterator
-        stops at once: what runs is given up, without traces.
-
-        Parameters
-        ----------
-        work : BatchJob
-            What is done to each file; sent to each worker once.
-        jobs : iterable of Job
-            Which files.
-
-        Yields
-        ------
-        Outcome
+        A job is taken from `jobs` only when there is room for it: there may be millions.
+        Each job that is taken has one outcome; if its worker died, the job failed. Closing
+        the generator stops the running jobs at once, and no half-written file is left.
         """
         ...
 
     def stop(self) -> None:
-        """Take no more jobs; those that run end, and are yielded.
+        """Take no more jobs; those that are running still end, and are yielded.
 
-        May be called at any time, by a signal's handler too.
+        It may be called at any time, also by the handler of a signal.
         """
         ...
 
 
 def run_batch(
     executor: Executor,
-    work: BatchJob,
-    jobs: Iterable[Job],
-    tell: Callable[[Outcome, Summary], object] = lambda *_: None,
+    batch_job: BatchJob,
+    jobs: Iterable[FileJob],
+    on_outcome: Callable[[Outcome, Summary], object] = lambda *_: None,
     *,
     fail_fast: bool = False,
 ) -> Summary:
-    """Run all jobs; one that fails stops no other.
+    """Run all jobs; one that fails does not stop the others.
 
     Parameters
     ----------
     executor : Executor
         What runs them.
-    work : BatchJob
+    batch_job : BatchJob
         What is done to each file.
-    jobs : iterable of Job
-        Which files.
-    tell : callable
-        Called with each outcome as it comes, and with the summary up to then.
+    jobs : iterable of FileJob
+        The files.
+    on_outcome : callable
+        Called with each outcome as it comes, and with the summary so far.
     fail_fast : bool
-        Take no more jobs after the first that failed.
+        Start no more jobs after the first that failed.
 
     Returns
     -------
@@ -162,12 +156,12 @@ def run_batch(
     """
     summary = Summary()
     start = time.perf_counter()
-    # Whatever ends this early, ends what runs as well.
-    with closing(executor.run(work, jobs)) as outcomes:
+    # If anything is raised here, closing the generator stops the running jobs as well.
+    with closing(executor.run(batch_job, jobs)) as outcomes:
         for outcome in outcomes:
             summary.add(outcome)
             summary.seconds = time.perf_counter() - start
-            tell(outcome, summary)
+            on_outcome(outcome, summary)
             if fail_fast and outcome.status is Status.FAILED:
                 executor.stop()
     summary.seconds = time.perf_counter() - start
