@@ -8,7 +8,7 @@ from convcli.batch import places
 from convcli.batch.job import Job
 from convcli.errors import BatchError, ImageError
 from convcli.images.formats import FORMATS, format_for
-from convcli.pipeline.maps import MAP
+from convcli.pipeline.files import MAP
 from convcli.storage import urls
 from convcli.values import Record
 

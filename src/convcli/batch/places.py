@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from convcli.errors import ImageError
-from convcli.pipeline.maps import MAP
+from convcli.pipeline.files import MAP
 from convcli.storage import urls
 from convcli.storage.atomic import remove_left_by
 

@@ -1,72 +1,203 @@
-"""What filtering will do to pictures of a kind: decided before a pixel is looked at."""
+"""The plan of a run: what is read, computed, shown and written, before a pixel is read."""
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.choices import Colormap, Depth, Range
+from convcli.engine.planner import Plan
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError
 from convcli.images.picture import Picture, from_linear, to_linear
-from convcli.pipeline.alpha import AlphaPolicy, alpha_policy
+from convcli.pipeline.alpha import AlphaPolicy, plan_alpha, premultiplied
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.report import Report, Step, Swatch
-from convcli.pipeline.steps import Operand, PlannedStep, Values, all_remainders, plan_chain
-from convcli.values import Record
+from convcli.pipeline.range import as_depth, finite_extent, meanings, rescaled
+from convcli.pipeline.report import Report, Swatch
+from convcli.pipeline.steps import (
+    ChainStep,
+    Operand,
+    PlannedStep,
+    Shape,
+    Values,
+    all_remainders,
+    plan_chain,
+)
+from convcli.values import Record, replace
 
 _STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
-"""What the engine's store does tile by tile."""
+"""The ranges that the engine can apply tile by tile, while it computes."""
+
+_WHOLE = (Range.STRETCH, Range.BALANCE)
+"""The ranges that depend on all values of the result."""
+
+_COLOURS = 3
 
 
-class Pipeline(Record):
-    """The steps from pixels to pixels.
+class SourceInfo(Record):
+    """What a plan needs to know about a picture.
 
     Attributes
     ----------
-    stages : tuple of PlannedStep
-        The kernels, planned.
-    way : AlphaPolicy
+    shape : (int, int, int)
+        Rows, columns and colour channels, as its file has them.
+    dtype : dtype
+        Of its pixels.
+    alpha : bool
+        Whether it has an opacity.
+    """
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    alpha: bool = False
+
+    @classmethod
+    def of(cls, picture: Picture) -> "SourceInfo":
+        """Describe a picture in memory."""
+        shape = (*picture.shape, picture.channels)
+        return cls(shape, picture.pixels.dtype, picture.alpha is not None)
+
+    def sample(self) -> Picture:
+        """Return a picture like it of one pixel."""
+        alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
+        return Picture(np.zeros((1, 1, self.shape[2]), self.dtype), alpha)
+
+
+class Pipeline(Record, kw_only=True, cached=True):
+    """The planned way from the pixels of a file to the pixels of the result.
+
+    Attributes
+    ----------
+    info : SourceInfo
+        What is read.
+    source : Picture
+        One pixel like those that the steps get: as `prepared` returns it.
+    steps : tuple of ChainStep
+        The planned kernels, or a pooling.
+    alpha : AlphaPolicy
         How transparency is treated.
     mapping : Range or None
         How raw values become pixels; None for raw floats.
-    source_depth, depth : Depth
-        Of the picture as it is filtered, and of the result.
+    depth : Depth
+        Of the result.
     options : Options
         What was asked for.
     warnings : tuple of str
         What a person should know.
     """
 
-    stages: tuple[PlannedStep, ...]
-    way: AlphaPolicy
+    info: SourceInfo
+    source: Picture
+    steps: tuple[ChainStep, ...]
+    alpha: AlphaPolicy
     mapping: Range | None
-    source_depth: Depth
     depth: Depth
     options: Options
     warnings: tuple[str, ...]
 
     @property
+    def source_depth(self) -> Depth:
+        """The depth of the picture that the steps get."""
+        return self.source.depth
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the picture has an opacity."""
+        return self.source.alpha is not None
+
+    @property
+    def input_shape(self) -> Shape:
+        """Rows, columns and colour channels that the first step slides over."""
+        return self.steps[0].shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Rows, columns and channels of the result, without alpha and colour map."""
+        rows, columns, channels = self.steps[-1].result_shape
+        return (rows, columns, _COLOURS if self.options.direction else channels)
+
+    @property
+    def written_channels(self) -> int:
+        """Channels of the result once a colour map has coloured it, without alpha."""
+        return self.output_shape[2] if self.options.colormap is None else _COLOURS
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plan of each kernel, in order."""
+        return tuple(
+            plan for step in self.steps if isinstance(step, PlannedStep) for plan in step.plans
+        )
+
+    @property
     def is_streamed(self) -> bool:
-        """Whether pixels can be stored as they are computed, tile by tile."""
+        """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
-        whole = options.linear or options.relu or options.direction or not self.way.is_apart
-        alone = self.stages[-1].combine is None and not whole
-        return self.mapping in _STORED and self.depth is self.source_depth and alone
+        changed = options.linear or options.relu or options.direction
+        return (
+            self.mapping in _STORED
+            and self.depth is self.source_depth
+            and self.steps[-1].stores_pixels
+            and self.alpha.is_separate
+            and not changed
+        )
+
+    @property
+    def needs_extent(self) -> bool:
+        """Whether a pixel depends on the smallest and the largest value of all."""
+        return self.mapping in _WHOLE
 
     @property
     def stored_as(self) -> ValueRange | None:
-        """How the engine's store makes pixels, where they are streamed."""
+        """How the engine makes pixels, where it stores them."""
         return None if self.mapping is None else ValueRange(self.mapping.value)
 
+    @cached_property
+    def gradient(self) -> NDArray[np.float64]:
+        """How the answers of the last step add up to the gradient, shape (2, N)."""
+        from convcli.pipeline.direction import weights_of
+
+        return weights_of(self.steps[-1], self.options)
+
+    def for_translucent(self) -> "Pipeline":
+        """Return the plan for a picture of which any pixel is translucent."""
+        if not self.alpha.is_open:
+            return self
+        alpha = premultiplied(self.steps, self.options)
+        return replace(self, alpha=alpha)
+
+    def check_size(self, max_pixels: int, steps: Sequence[ChainStep] = ()) -> None:
+        """Refuse a result that is larger than the picture and than any that would be read.
+
+        Parameters
+        ----------
+        max_pixels : int
+            The most pixels that a picture may have.
+        steps : sequence of ChainStep
+            The steps whose results are checked; all where none are given.
+
+        Raises
+        ------
+        ImageError
+            If the padding makes a result too large.
+        """
+        for step in steps or self.steps:
+            rows, columns, _ = step.result_shape
+            if rows * columns > max(max_pixels, math.prod(self.input_shape[:2])):
+                raise ImageError(
+                    f"{step.name}: expected a result of at most {max_pixels:,} pixels, got "
+                    f"{rows * columns:,}: use less padding, or raise --max-pixels"
+                )
+
     def to_display(self, raw: Values) -> Values:
-        """Return raw answers as they are mapped to pixels: light undone, scaled, cut at 0.
+        """Undo linear light, cut at 0 and rescale: what is left is to map raw values.
 
         They may be overwritten.
         """
         options = self.options
-        light = from_linear(raw, self.source_depth.white) if options.linear else raw
+        light = from_linear(raw, self.source.white) if options.linear else raw
         if options.relu:
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
@@ -75,57 +206,65 @@ class Pipeline(Record):
         """Return a filtered opacity in the depth of the result."""
         if alpha is None:
             return None
-        return as_depth(rescaled(alpha, self.source_depth, self.depth), self.depth)
+        scaled = rescaled(alpha, self.source_depth, self.depth)
+        return as_depth(scaled, self.depth, self.steps[-1].working)
 
-    def report(
-        self,
-        input_shape: tuple[int, int, int],
-        output_shape: tuple[int, int, int],
-        seen: ValueStats,
-        *,
-        alpha: bool,
-        seconds: float,
-        legend: tuple[Swatch, ...] = (),
-    ) -> Report:
-        """Return what was done, once it is known what was seen."""
-        collect_stats, (rows, columns, channels) = self.options.collect_stats, output_shape
+    def legend(self, stats: ValueStats) -> tuple[Swatch, ...]:
+        """Return what the colours of the result mean, where it has colours of its own."""
+        if self.mapping is None or not (self.options.direction or self.options.colormap):
+            return ()
+        from convcli.pipeline import colormaps, direction
+
+        if self.options.direction or self.options.colormap is None:
+            return direction.legend()
+        return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
+
+    def report(self, stats: ValueStats, seconds: float) -> Report:
+        """Return what was done.
+
+        Parameters
+        ----------
+        stats : ValueStats
+            Of the raw values.
+        seconds : float
+            How long it took.
+        """
+        stats, collect_stats = finite_extent(stats), self.options.collect_stats
         return Report(
-            input_shape=input_shape,
-            output_shape=output_shape,
-            steps=tuple(_step(stage) for stage in self.stages),
-            border=self.options.border.value,
+            input_shape=self.input_shape,
+            output_shape=self.output_shape,
+            steps=tuple(step.described() for step in self.steps),
+            border=self.steps[0].border,
             range=None if self.mapping is None else self.mapping.value,
-            low=seen.low if collect_stats else math.nan,
-            high=seen.high if collect_stats else math.nan,
-            clipped=seen.clipped / (rows * columns * channels) if collect_stats else math.nan,
-            alpha=alpha,
-            alpha_policy=self.way.name if alpha else None,
+            low=stats.low if collect_stats else math.nan,
+            high=stats.high if collect_stats else math.nan,
+            clipped=(
+                stats.clipped / math.prod(self.output_shape) if collect_stats else math.nan
+            ),
+            alpha=self.has_alpha,
+            alpha_policy=self.alpha.name.value if self.has_alpha else None,
             depth=self.depth.value,
-            legend=legend,
+            legend=self.legend(stats),
             warnings=self.warnings,
             seconds=seconds,
         )
 
 
-def pipeline_for(
-    source: Picture,
-    pixels: Values,
-    kernels: Sequence[Operand],
-    options: Options,
-    *,
-    raw: bool = False,
+def plan_pipeline(
+    info: SourceInfo, kernels: Sequence[Operand], options: Options, *, raw: bool = False
 ) -> Pipeline:
-    """Decide what filtering does.
+    """Decide what filtering does; no pixel is looked at.
 
     Parameters
     ----------
-    source : Picture
-        As `prepared` returns it. Of its pixels only the kind is looked at, of its opacity
-        whether it is one everywhere.
-    pixels : ndarray, shape (H, W, C)
-        As `working_pixels` returns them; only shape and dtype are looked at.
-    kernels, options, raw
-        As in `convcli.pipeline.run.filter_picture`.
+    info : SourceInfo
+        What is known of the picture.
+    kernels : sequence of Kernel or Operator
+        The chain: at least one.
+    options : Options
+        How the picture is filtered.
+    raw : bool
+        Return floats as they are computed, not pixels; `Options.range` is not used.
 
     Returns
     -------
@@ -134,28 +273,74 @@ def pipeline_for(
     Raises
     ------
     ConvcliError
-        If the kernels do not fit the picture.
+        If the kernels do not fit the picture, or the options do not fit each other.
+
+    Examples
+    --------
+    >>> from convcli.kernels.spec import kernel_from
+    >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
+    >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
+    >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
+    ((480, 640, 3), 'abs', True)
     """
-    depth = Depth.FLOAT if raw else options.depth_for(source)
-    stages = plan_chain(pixels, kernels, options)
+    steps = plan_steps(info, kernels, options)
+    pipeline = pipeline_of(info, steps, _mapping(steps, options), options, raw=raw)
+    if options.direction:
+        _check_direction(pipeline)
+    return pipeline
+
+
+def plan_steps(
+    info: SourceInfo, kernels: Sequence[Operand], options: Options
+) -> tuple[PlannedStep, ...]:
+    """Plan each kernel for a picture: the first part of `plan_pipeline`."""
+    pixels = working_pixels(prepared(info.sample(), options), options)
+    shape = (*info.shape[:2], pixels.shape[2])
+    return plan_chain(shape, pixels.dtype, kernels, options)
+
+
+def pipeline_of(
+    info: SourceInfo,
+    steps: Sequence[ChainStep],
+    mapping: Range,
+    options: Options,
+    *,
+    raw: bool,
+) -> Pipeline:
+    """Plan all that is the same for kernels and for pooling.
+
+    Parameters
+    ----------
+    info : SourceInfo
+        What is known of the picture.
+    steps : sequence of ChainStep
+        The planned steps.
+    mapping : Range
+        How raw values become pixels, unless raw floats are asked for.
+    options, raw
+        As in `plan_pipeline`.
+    """
+    sample = prepared(info.sample(), options)
+    depth = Depth.FLOAT if raw else options.depth_for(sample)
     return Pipeline(
-        stages=stages,
-        way=alpha_policy(source, stages, options),
-        mapping=None if depth is Depth.FLOAT else _mapping(stages, options),
-        source_depth=source.depth,
+        info=info,
+        source=sample,
+        steps=tuple(steps),
+        alpha=plan_alpha(steps, sample, options),
+        mapping=None if depth is Depth.FLOAT else mapping,
         depth=depth,
         options=options,
-        warnings=all_remainders(stages, options),
+        warnings=all_remainders(steps, strict=options.strict),
     )
 
 
 def prepared(picture: Picture, options: Options) -> Picture:
-    """Return the picture that is filtered: grey, or of more bits, where that is wanted.
+    """Return the picture that is filtered: grey, or with more bits, where that is asked for.
 
     Raises
     ------
     ImageError
-        If linear light is wanted of floats.
+        If linear light is asked for, and the pixels are floats.
     """
     if options.linear and picture.depth is Depth.FLOAT:
         raise ImageError(
@@ -167,24 +352,24 @@ def prepared(picture: Picture, options: Options) -> Picture:
 
 
 def working_pixels(source: Picture, options: Options) -> Values:
-    """Return the pixels that the first kernel slides over."""
+    """Return the pixels of a prepared picture that the first step slides over."""
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def _mapping(stages: Sequence[PlannedStep], options: Options) -> Range:
+def _mapping(steps: Sequence[ChainStep], options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
     if options.colormap is not None:
         signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH
     # A chain answers 0 on flat areas as soon as one of its kernels does.
-    return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
+    return Range.ABS if any(step.is_signed for step in steps) else Range.CLIP
 
 
-def _step(stage: PlannedStep) -> Step:
-    shape = stage.problem.kernel.weights.shape
-    how = None if stage.combine is None else stage.combine.value
-    chosen = [step.strategy for step in stage.plans]
-    methods = "+".join(dict.fromkeys(strategy.method.value for strategy in chosen))
-    names = "+".join(dict.fromkeys(strategy.name for strategy in chosen))
-    return Step(stage.name, shape, stage.problem.window, methods, names, how)
+def _check_direction(pipeline: Pipeline) -> None:
+    if pipeline.mapping is None:
+        raise ImageError(
+            "--direction: expected a picture in its own colours to write, got raw floats: "
+            "name a .png"
+        )
+    _ = pipeline.gradient

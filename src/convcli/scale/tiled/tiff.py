@@ -432,9 +432,11 @@ class TiffTiles(Record):
 
     def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block, and return its tiles."""
-        part = work.part(rows, columns)
-        tiles = encoded_tiles(part.values, part.alpha, (rows.start, columns.start), self.layout)
-        return Written(part.seen, tiles)
+        block = work.compute(rows, columns)
+        tiles = encoded_tiles(
+            block.values, block.alpha, (rows.start, columns.start), self.layout
+        )
+        return Written(block.stats, tiles)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Metadata
+from convcli.pipeline.run import ComputedBlock
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -21,7 +22,7 @@ from convcli.scale.tiled.source import (
     uninterrupted,
     within,
 )
-from convcli.scale.tiled.work import ComputedBlock, Target, TiledWork, Written
+from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing_folder, replacing_prefix
 from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
 from convcli.values import Record
@@ -154,15 +155,15 @@ class ZarrChunks(Record):
 
     def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block and store it."""
-        part = work.part(rows, columns)
-        samples = _samples(part)
+        block = work.compute(rows, columns)
+        samples = _samples(block)
         with _faults(self.label):
             array = self._array()
             values = samples[..., 0] if array.ndim == _FLAT else samples
             # Chunk by chunk: of several at once some are still written when one has failed.
             for down, across in cut(rows, columns, array.chunks[:_FLAT]):
                 array[down, across] = values[within(down, rows), within(across, columns)]
-        return Written(part.seen, [])
+        return Written(block.stats, [])
 
     def _array(self) -> Any:
         zarr = needed("zarr", self.label)
@@ -253,8 +254,8 @@ def zarr_target(
 
 def _facts(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
     """Return what tells that chunks are an array: that of an array in memory."""
-    rows, columns, _ = work.shape
-    shape: tuple[int, ...] = (rows, columns, work.channels + work.source.alpha)
+    samples = work.pipeline.written_channels + work.source.alpha
+    shape: tuple[int, ...] = (*work.shape, samples)
     chunks: tuple[int, ...] = (*chunk, shape[2])
     held: dict[str, Any] = {}
     with uninterrupted():
@@ -302,8 +303,8 @@ def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> b
     return set(names) == {_CHUNKS} or _is_array(names, read)
 
 
-def _samples(part: ComputedBlock) -> Any:
-    return part.values if part.alpha is None else np.dstack([part.values, part.alpha])
+def _samples(block: ComputedBlock) -> Any:
+    return block.values if block.alpha is None else np.dstack([block.values, block.alpha])
 
 
 def _no_tile(tile: EncodedTile) -> None:
