@@ -22,12 +22,11 @@ from convcli.pipeline.pipeline import (
     Pipeline,
     SourceInfo,
     pipeline_of,
-    prepared,
     working_pixels,
 )
 from convcli.pipeline.report import Report, Step
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.pipeline.steps import ChainStep, Field, Values
+from convcli.pipeline.steps import Field, PlannedStep, Values
 from convcli.values import Record, replace
 
 _FEW_BITS = 2
@@ -192,43 +191,19 @@ def running(
         span *= 2
 
 
-class PoolStep(ChainStep, kw_only=True):
-    """A pooling as the one step of a pipeline.
-
-    Attributes
-    ----------
-    pooling : Pooling
-        What is done.
-    floats : dtype
-        Of results that stay floats.
-    """
+class PoolStep(PlannedStep, kw_only=True):
+    """A pooling as the one step of a pipeline."""
 
     pooling: Pooling
-    floats: np.dtype[Any]
-
-    @property
-    def working(self) -> np.dtype[Any]:
-        """The dtype in which opacity weighs colours, and from which pixels are rounded."""
-        return np.dtype(np.float64)
-
-    @property
-    def raw_dtype(self) -> np.dtype[Any]:
-        """The dtype that raw results are cast to at the end."""
-        return self.floats
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
-        """Pool a field and return a rectangle of the result."""
+        """Pool a field, and return a rectangle of the result."""
         height, width, _ = self.shape
         return pooled(field(slice(0, height), slice(0, width)), self.pooling)[rows, columns]
 
     def fitted(self, *_: Any) -> "PoolStep":
         """Return the step itself: it takes any input."""
         return self
-
-    def described(self) -> Step:
-        """Return what the report says about the step."""
-        slide = self.window
-        return Step(self.name, slide.kernel, slide, "direct", "by doubling")
 
 
 def plan_pooling(
@@ -256,18 +231,22 @@ def plan_pooling(
         )
     if options.alpha is Alpha.AUTO and largest:
         options = replace(options, alpha=Alpha.KEEP)
-    pixels = working_pixels(prepared(info.sample(), options), options)
+    sample = info.sample(options)
+    pixels = working_pixels(sample, options)
     shape, channels = info.shape[:2], pixels.shape[2]
+    slide = pooling.window
     step = PoolStep(
-        name=f"{pooling.kind.value} pooling",
-        window=pooling.window,
-        shape=(*shape, channels),
-        result_shape=(*pooling.window.output_shape(shape), channels),
-        border=_border(pooling),
         pooling=pooling,
-        floats=natural_result(pixels.dtype),
+        summary=Step(
+            f"{pooling.kind.value} pooling", slide.kernel, slide, "direct", "by doubling"
+        ),
+        shape=(*shape, channels),
+        result_shape=(*slide.output_shape(shape), channels),
+        border=_border(pooling),
+        working=np.dtype(np.float64),
+        raw_dtype=natural_result(pixels.dtype),
     )
-    return pipeline_of(info, [step], Range.CLIP, options, raw=raw)
+    return pipeline_of(info, sample, [step], Range.CLIP, options, raw=raw)
 
 
 def _border(pooling: Pooling) -> str:

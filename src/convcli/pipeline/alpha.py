@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Alpha
+from convcli.engine.planner import plan
 from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.pipeline.steps import ChainStep, Field, PlannedStep, Values
-from convcli.values import Record
+from convcli.pipeline.steps import Field, PlannedStep, Values
+from convcli.values import Record, asdict, replace
 
 _INVISIBLE = 1e-6
 """Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
@@ -25,7 +26,7 @@ class AlphaPolicy(Record):
     ----------
     name : Alpha
         Not `Alpha.AUTO`.
-    steps : tuple of ChainStep
+    steps : tuple of PlannedStep
         What the opacity is filtered by (`Alpha.FILTER`), or the colours that it weighs
         (`Alpha.PREMULTIPLY`). Empty where neither is needed.
     filters_opacity : bool
@@ -36,7 +37,7 @@ class AlphaPolicy(Record):
     """
 
     name: Alpha
-    steps: tuple[ChainStep, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
     filters_opacity: bool = False
     is_open: bool = False
 
@@ -46,12 +47,12 @@ class AlphaPolicy(Record):
         return self.name is not Alpha.PREMULTIPLY
 
 
-def plan_alpha(steps: Sequence[ChainStep], source: Picture, options: Options) -> AlphaPolicy:
+def plan_alpha(steps: Sequence[PlannedStep], source: Picture, options: Options) -> AlphaPolicy:
     """Decide how transparency is treated; no pixel is looked at.
 
     Parameters
     ----------
-    steps : sequence of ChainStep
+    steps : sequence of PlannedStep
         The chain.
     source : Picture
         One pixel like those that are filtered.
@@ -87,55 +88,46 @@ def plan_alpha(steps: Sequence[ChainStep], source: Picture, options: Options) ->
     return AlphaPolicy(asked, _fitted(steps, 1, source.alpha.dtype, options))
 
 
-def premultiplied(steps: Sequence[ChainStep], options: Options) -> AlphaPolicy:
+def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy:
     """Plan that colours are weighed by their opacity before they are filtered."""
     filters_opacity = not any(step.is_zero_sum for step in steps)
     channels = steps[0].shape[2] + filters_opacity
     weighed = _fitted(steps, channels, steps[0].working, options)
     if filters_opacity:
-        weighed = tuple(
-            WeighedStep.of(step) if isinstance(step, PlannedStep) else step for step in weighed
-        )
+        weighed = tuple(WeighedStep.of(step) if step.plans else step for step in weighed)
     return AlphaPolicy(Alpha.PREMULTIPLY, weighed, filters_opacity)
 
 
 def _fitted(
-    steps: Sequence[ChainStep], channels: int, dtype: np.dtype[Any], options: Options
-) -> tuple[ChainStep, ...]:
+    steps: Sequence[PlannedStep], channels: int, dtype: np.dtype[Any], options: Options
+) -> tuple[PlannedStep, ...]:
     """Return the steps for an input with other channels and another dtype."""
-    fitted: list[ChainStep] = []
+    fitted = []
     for step in steps:
         fitted.append(step.fitted(channels, dtype, options.method))
         dtype = step.working
     return tuple(fitted)
 
 
-class WeighedStep(ChainStep, kw_only=True):
-    """A step for colours that their opacity weighs, with the opacity as the last channel.
+class WeighedStep(PlannedStep, kw_only=True):
+    """A kernel that slides over weighed colours, with their opacity as the last channel.
 
     Attributes
     ----------
-    step : PlannedStep
-        What is computed, without the bias of the kernel.
     kernel : Kernel
-        The kernel with its bias.
+        The kernel with its bias: the plan has none.
     """
 
-    step: PlannedStep
     kernel: Kernel
 
     @classmethod
     def of(cls, step: PlannedStep) -> "WeighedStep":
-        """Return the weighed form of a step."""
-        return cls(
-            name=step.name,
-            window=step.window,
-            shape=step.shape,
-            result_shape=step.result_shape,
-            border=step.border,
-            step=step.without_bias(),
-            kernel=step.plans[0].problem.kernel,
-        )
+        """Return the weighed form of a step of one kernel."""
+        (planned,) = step.plans
+        kernel = planned.problem.kernel
+        if any(kernel.bias):
+            planned = plan(replace(planned.problem, kernel=kernel.with_bias(None)))
+        return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Compute a rectangle, and divide its opacity by the kernel's sum.
@@ -143,7 +135,7 @@ class WeighedStep(ChainStep, kw_only=True):
         So a kernel that makes brighter makes nothing more opaque. The bias is added in
         proportion to the opacity.
         """
-        values = self.step.part(field, rows, columns)
+        values = super().part(field, rows, columns)
         values[..., -1] /= self.kernel.sum
         if any(self.kernel.bias):
             values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
@@ -189,13 +181,13 @@ def unweigh(values: Values, white: int) -> tuple[Values, Values]:
 
 
 def alpha_under_centres(
-    steps: Sequence[ChainStep], alpha: Field, rows: slice, columns: slice
+    steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
 ) -> Values:
     """Return the opacity under the middle of each window, followed through all steps.
 
     Parameters
     ----------
-    steps : sequence of ChainStep
+    steps : sequence of PlannedStep
         The chain.
     alpha : callable
         The field of the opacity, one channel.
@@ -214,7 +206,7 @@ def alpha_under_centres(
     return np.asarray(values[..., 0][np.ix_(down - top, across - left)])
 
 
-def _centres(steps: Sequence[ChainStep], axis: int, outputs: slice) -> NDArray[np.intp]:
+def _centres(steps: Sequence[PlannedStep], axis: int, outputs: slice) -> NDArray[np.intp]:
     """Return which rows (axis 0) or columns (1) of the picture outputs have their middle on."""
     places = np.arange(outputs.start, outputs.stop)
     for step in reversed(steps):

@@ -14,7 +14,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import mapped, rescaled
 from convcli.pipeline.report import Swatch
-from convcli.pipeline.steps import ChainStep, PlannedStep, Values
+from convcli.pipeline.steps import PlannedStep, Values
 
 if TYPE_CHECKING:
     from convcli.pipeline.pipeline import Pipeline
@@ -85,12 +85,12 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
     )
 
 
-def weights_of(step: ChainStep, options: Options) -> NDArray[np.float64]:
+def weights_of(step: PlannedStep, options: Options) -> NDArray[np.float64]:
     """Return how an operator's answers add up to the gradient: see `gradient_weights`.
 
     Parameters
     ----------
-    step : ChainStep
+    step : PlannedStep
         The last step of a chain: an operator.
     options : Options
         Without a colour map, for directions have colours of their own.
@@ -107,13 +107,13 @@ def weights_of(step: ChainStep, options: Options) -> NDArray[np.float64]:
             "--direction: expected a picture in its own colours to write, got a colour map: "
             "drop one"
         )
-    if step.combine is None or not isinstance(step, PlannedStep):
+    if step.combine is None:
         raise KernelError(f"{step.name}: {_NEEDED}")
     return gradient_weights([plan.problem.kernel for plan in step.plans], step.name)
 
 
 def directed(
-    step: ChainStep,
+    step: PlannedStep,
     answers: Iterable[Values],
     shape: tuple[int, int],
     pipeline: "Pipeline",
@@ -123,7 +123,7 @@ def directed(
 
     Parameters
     ----------
-    step : ChainStep
+    step : PlannedStep
         The operator: the last step of the pipeline.
     answers : iterable of ndarray, shape (rows, columns, 1)
         Of each of its kernels.

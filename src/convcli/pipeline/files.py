@@ -3,11 +3,11 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.choices import Range
+from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import NPY, format_for
@@ -127,18 +127,11 @@ def run_on_file(
     document = read_source(source, reading)
     kind = kind or _pipe_kind(document, options)
     raw = kind == NPY and options.depth is None
-    infos = [SourceInfo.of(frame) for frame in document.frames]
-    plans = {info: make_plan(info, raw=raw) for info in dict.fromkeys(infos)}
-    for pipeline in plans.values():
-        pipeline.check_size(reading.max_pixels)
-    first = plans[infos[0]]
-    channels = _written_channels(first, document, target, kind, sheet=sheet)
-    promised = Document(tuple(_promised(frame, channels, options) for frame in document.frames))
+    pipelines = _planned(document, functools.partial(make_plan, raw=raw), reading.max_pixels)
+    channels = _written_channels(pipelines[0], document, target, kind, sheet=sheet)
+    promised = Document(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
-    filtered = [
-        run_pipeline(plans[info], frame)
-        for info, frame in zip(infos, document.frames, strict=True)
-    ]
+    filtered = list(map(run_pipeline, pipelines, document.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
     described = replace(document, frames=())
     del document
@@ -151,6 +144,19 @@ def run_on_file(
         write_document(result, opened, kind, saving)
     notes = [*described.notes, *_losses(filtered, kind, options)]
     return combined_report([one.report for one in filtered], described.mode, notes)
+
+
+def _planned(document: Document, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
+    """Return the plan for each frame, made once for frames that are alike."""
+    plans: dict[Any, Pipeline] = {}
+    pipelines = []
+    for frame in document.frames:
+        key = (frame.pixels.shape, frame.pixels.dtype, frame.alpha is None)
+        if key not in plans:
+            plans[key] = make_plan(SourceInfo.of(frame))
+            plans[key].check_size(max_pixels)
+        pipelines.append(plans[key])
+    return pipelines
 
 
 def plan_file(
@@ -186,12 +192,12 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Document:
 
 def _pipe_kind(document: Document, options: Options) -> str:
     """Return the format for standard output: the input's where it can hold the result."""
-    return pipe_format(document.format, _promised(document.frames[0], 1, options))
+    depth = options.depth_from(document.frames[0].depth)
+    return pipe_format(document.format, _promised(depth, 1))
 
 
-def _promised(frame: Picture, channels: int, options: Options) -> Picture:
+def _promised(depth: Depth, channels: int) -> Picture:
     """Return one pixel with the depth and the channels of the result."""
-    depth = options.depth_for(frame)
     return Picture(np.zeros((1, 1, channels), depth.dtype))
 
 

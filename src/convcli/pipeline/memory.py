@@ -14,7 +14,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.read import Header, header_of
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
-from convcli.pipeline.steps import ChainStep, Operand
+from convcli.pipeline.steps import Operand, PlannedStep
 from convcli.storage.urls import is_url, size_of
 from convcli.values import Record
 
@@ -116,7 +116,7 @@ def _planned(
 
 def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int) -> MemoryNeed:
     """Walk from the result to the picture: of the steps, the one that takes most counts."""
-    (rows, columns), alpha = shape, pipeline.has_alpha
+    (rows, columns), alpha = shape, pipeline.info.alpha
     written = encoded * rows * columns * (pipeline.written_channels + alpha) * _item(pipeline)
     largest = 0
     for step in reversed(pipeline.steps):
@@ -138,7 +138,7 @@ def _item(pipeline: Pipeline) -> int:
     return pipeline.depth.dtype.itemsize
 
 
-def _floats(pipeline: Pipeline, step: ChainStep) -> int:
+def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
     """Return how many floats a value of a step takes while it becomes what follows."""
     if step is not pipeline.steps[-1]:
         return 1 + (step.combine is not None)
@@ -149,14 +149,14 @@ def _floats(pipeline: Pipeline, step: ChainStep) -> int:
     return 0 if pipeline.is_streamed else _FLOATS
 
 
-def _input_floats(pipeline: Pipeline, step: ChainStep) -> int:
+def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
     """Return how many floats an input value of a step takes, beside the picture itself."""
     if step is not pipeline.steps[0]:
         return 1
     return _TO_LINEAR_FLOATS if pipeline.options.linear else 0
 
 
-def _input_size(step: ChainStep, rows: int, columns: int) -> tuple[int, int]:
+def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
     """Return how many rows and columns of its input a step reads for a block."""
     lengths = []
     for axis, count in enumerate((rows, columns)):

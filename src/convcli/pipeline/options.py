@@ -2,7 +2,6 @@
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
-from convcli.images.picture import Picture
 from convcli.values import Record
 
 
@@ -73,11 +72,11 @@ class Options(Record, kw_only=True):
     jobs: int | None = None
     collect_stats: bool = True
 
-    def depth_for(self, source: Picture) -> Depth:
+    def depth_from(self, source: Depth) -> Depth:
         """Return the depth of the result: colours of a legend have 8 bits."""
         if self.colormap is not None or self.direction:
             return Depth.EIGHT
-        return self.depth or source.depth
+        return self.depth or source
 
     @property
     def wants_gray(self) -> bool:

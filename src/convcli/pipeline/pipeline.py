@@ -18,8 +18,8 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.range import as_depth, finite_extent, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
-    ChainStep,
     Operand,
+    PixelRule,
     PlannedStep,
     Shape,
     Values,
@@ -57,13 +57,13 @@ class SourceInfo(Record):
     @classmethod
     def of(cls, picture: Picture) -> "SourceInfo":
         """Describe a picture in memory."""
-        shape = (*picture.shape, picture.channels)
-        return cls(shape, picture.pixels.dtype, picture.alpha is not None)
+        rows, columns, channels = picture.pixels.shape
+        return cls((rows, columns, channels), picture.pixels.dtype, picture.alpha is not None)
 
-    def sample(self) -> Picture:
-        """Return a picture like it of one pixel."""
+    def sample(self, options: Options) -> Picture:
+        """Return one pixel like those that the steps get: see `prepared`."""
         alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
-        return Picture(np.zeros((1, 1, self.shape[2]), self.dtype), alpha)
+        return prepared(Picture(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
 
 
 class Pipeline(Record, kw_only=True, cached=True):
@@ -73,16 +73,14 @@ class Pipeline(Record, kw_only=True, cached=True):
     ----------
     info : SourceInfo
         What is read.
-    source : Picture
-        One pixel like those that the steps get: as `prepared` returns it.
-    steps : tuple of ChainStep
+    steps : tuple of PlannedStep
         The planned kernels, or a pooling.
     alpha : AlphaPolicy
         How transparency is treated.
     mapping : Range or None
         How raw values become pixels; None for raw floats.
-    depth : Depth
-        Of the result.
+    source_depth, depth : Depth
+        Of the picture that the steps get, and of the result.
     options : Options
         What was asked for.
     warnings : tuple of str
@@ -90,23 +88,13 @@ class Pipeline(Record, kw_only=True, cached=True):
     """
 
     info: SourceInfo
-    source: Picture
-    steps: tuple[ChainStep, ...]
+    steps: tuple[PlannedStep, ...]
     alpha: AlphaPolicy
     mapping: Range | None
+    source_depth: Depth
     depth: Depth
     options: Options
     warnings: tuple[str, ...]
-
-    @property
-    def source_depth(self) -> Depth:
-        """The depth of the picture that the steps get."""
-        return self.source.depth
-
-    @property
-    def has_alpha(self) -> bool:
-        """Whether the picture has an opacity."""
-        return self.source.alpha is not None
 
     @property
     def input_shape(self) -> Shape:
@@ -127,9 +115,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plan of each kernel, in order."""
-        return tuple(
-            plan for step in self.steps if isinstance(step, PlannedStep) for plan in step.plans
-        )
+        return tuple(plan for step in self.steps for plan in step.plans)
 
     @property
     def is_streamed(self) -> bool:
@@ -139,7 +125,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return (
             self.mapping in _STORED
             and self.depth is self.source_depth
-            and self.steps[-1].stores_pixels
+            and len(self.steps[-1].plans) == 1
             and self.alpha.is_separate
             and not changed
         )
@@ -150,9 +136,10 @@ class Pipeline(Record, kw_only=True, cached=True):
         return self.mapping in _WHOLE
 
     @property
-    def stored_as(self) -> ValueRange | None:
-        """How the engine makes pixels, where it stores them."""
-        return None if self.mapping is None else ValueRange(self.mapping.value)
+    def pixel_rule(self) -> PixelRule:
+        """How the engine makes pixels, where they are streamed."""
+        value_range = None if self.mapping is None else ValueRange(self.mapping.value)
+        return PixelRule(self.depth.dtype, value_range, self.options.collect_stats)
 
     @cached_property
     def gradient(self) -> NDArray[np.float64]:
@@ -168,14 +155,14 @@ class Pipeline(Record, kw_only=True, cached=True):
         alpha = premultiplied(self.steps, self.options)
         return replace(self, alpha=alpha)
 
-    def check_size(self, max_pixels: int, steps: Sequence[ChainStep] = ()) -> None:
+    def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
         """Refuse a result that is larger than the picture and than any that would be read.
 
         Parameters
         ----------
         max_pixels : int
             The most pixels that a picture may have.
-        steps : sequence of ChainStep
+        steps : sequence of PlannedStep
             The steps whose results are checked; all where none are given.
 
         Raises
@@ -197,7 +184,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         They may be overwritten.
         """
         options = self.options
-        light = from_linear(raw, self.source.white) if options.linear else raw
+        light = from_linear(raw, self.source_depth.white) if options.linear else raw
         if options.relu:
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
@@ -233,7 +220,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return Report(
             input_shape=self.input_shape,
             output_shape=self.output_shape,
-            steps=tuple(step.described() for step in self.steps),
+            steps=tuple(step.summary for step in self.steps),
             border=self.steps[0].border,
             range=None if self.mapping is None else self.mapping.value,
             low=stats.low if collect_stats else math.nan,
@@ -241,8 +228,8 @@ class Pipeline(Record, kw_only=True, cached=True):
             clipped=(
                 stats.clipped / math.prod(self.output_shape) if collect_stats else math.nan
             ),
-            alpha=self.has_alpha,
-            alpha_policy=self.alpha.name.value if self.has_alpha else None,
+            alpha=self.info.alpha,
+            alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
             warnings=self.warnings,
@@ -283,8 +270,10 @@ def plan_pipeline(
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
-    steps = plan_steps(info, kernels, options)
-    pipeline = pipeline_of(info, steps, _mapping(steps, options), options, raw=raw)
+    sample = info.sample(options)
+    steps = _planned_steps(info, sample, kernels, options)
+    mapping = _mapping(steps, options)
+    pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
     if options.direction:
         _check_direction(pipeline)
     return pipeline
@@ -294,40 +283,49 @@ def plan_steps(
     info: SourceInfo, kernels: Sequence[Operand], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel for a picture: the first part of `plan_pipeline`."""
-    pixels = working_pixels(prepared(info.sample(), options), options)
-    shape = (*info.shape[:2], pixels.shape[2])
-    return plan_chain(shape, pixels.dtype, kernels, options)
+    return _planned_steps(info, info.sample(options), kernels, options)
+
+
+def _planned_steps(
+    info: SourceInfo, sample: Picture, kernels: Sequence[Operand], options: Options
+) -> tuple[PlannedStep, ...]:
+    pixels = working_pixels(sample, options)
+    rows, columns, _ = info.shape
+    return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
 
 
 def pipeline_of(
     info: SourceInfo,
-    steps: Sequence[ChainStep],
+    sample: Picture,
+    steps: Sequence[PlannedStep],
     mapping: Range,
     options: Options,
     *,
     raw: bool,
 ) -> Pipeline:
-    """Plan all that is the same for kernels and for pooling.
+    """Plan what is the same for kernels and for pooling.
 
     Parameters
     ----------
     info : SourceInfo
         What is known of the picture.
-    steps : sequence of ChainStep
+    sample : Picture
+        One pixel like those that the steps get: see `SourceInfo.sample`.
+    steps : sequence of PlannedStep
         The planned steps.
     mapping : Range
         How raw values become pixels, unless raw floats are asked for.
     options, raw
         As in `plan_pipeline`.
     """
-    sample = prepared(info.sample(), options)
-    depth = Depth.FLOAT if raw else options.depth_for(sample)
+    source_depth = sample.depth
+    depth = Depth.FLOAT if raw else options.depth_from(source_depth)
     return Pipeline(
         info=info,
-        source=sample,
         steps=tuple(steps),
         alpha=plan_alpha(steps, sample, options),
         mapping=None if depth is Depth.FLOAT else mapping,
+        source_depth=source_depth,
         depth=depth,
         options=options,
         warnings=all_remainders(steps, strict=options.strict),
@@ -342,13 +340,14 @@ def prepared(picture: Picture, options: Options) -> Picture:
     ImageError
         If linear light is asked for, and the pixels are floats.
     """
-    if options.linear and picture.depth is Depth.FLOAT:
+    depth = picture.depth
+    if options.linear and depth is Depth.FLOAT:
         raise ImageError(
             "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
             "transfer function to undo: leave --linear out"
         )
-    source = picture.gray() if options.wants_gray else picture
-    return source.scaled_to(options.depth or source.depth)
+    source = picture.gray() if options.gray or options.direction else picture
+    return source.scaled_to(options.depth) if options.depth not in (None, depth) else source
 
 
 def working_pixels(source: Picture, options: Options) -> Values:
@@ -356,7 +355,7 @@ def working_pixels(source: Picture, options: Options) -> Values:
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def _mapping(steps: Sequence[ChainStep], options: Options) -> Range:
+def _mapping(steps: Sequence[PlannedStep], options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
     if options.colormap is not None:

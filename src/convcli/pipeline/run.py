@@ -67,12 +67,13 @@ def compute_block(
         The extent of all raw values, where the region is a part and
         `Pipeline.needs_extent`.
     """
-    if pipeline.is_streamed:
-        values, stats = _streamed(pipeline, read, region)
-        return ComputedBlock(values, _alpha_at_depth(pipeline, read, region), stats)
-    if pipeline.options.direction:
-        values, stats = _directed(pipeline, read, region, known)
-        return ComputedBlock(values, _alpha_at_depth(pipeline, read, region), stats)
+    if pipeline.is_streamed or pipeline.options.direction:
+        if pipeline.is_streamed:
+            values, stats = _streamed(pipeline, read, region)
+        else:
+            values, stats = _directed(pipeline, read, region, known)
+        alpha = _separate_alpha(pipeline, read, region)
+        return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
     raw, alpha = _raw(pipeline, read, region)
     mapping, depth, last = pipeline.mapping, pipeline.depth, pipeline.steps[-1]
     values, stats = mapped(pipeline.to_display(raw), mapping, depth, last.working, known)
@@ -92,13 +93,8 @@ def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> Value
 def _streamed(pipeline: Pipeline, read: ReadPart, region: Region) -> tuple[Values, ValueStats]:
     """Store pixels while they are computed."""
     *before, last = pipeline.steps
-    return last.pixels(
-        chained(functools.partial(_colours, pipeline, read), before),
-        *region,
-        pipeline.depth.dtype,
-        pipeline.stored_as,
-        collect_stats=pipeline.options.collect_stats,
-    )
+    field = chained(functools.partial(_colours, pipeline, read), before)
+    return last.pixels(field, *region, pipeline.pixel_rule)
 
 
 def _directed(
@@ -117,12 +113,12 @@ def _directed(
 def _raw(pipeline: Pipeline, read: ReadPart, region: Region) -> tuple[Values, Values | None]:
     """Return raw colours and their opacity, on the scale of the prepared picture."""
     policy = pipeline.alpha
-    if policy.is_separate or not pipeline.has_alpha:
+    if policy.is_separate or not pipeline.info.alpha:
         return _answers(pipeline, read)(*region), _separate_alpha(pipeline, read, region)
     weighed = functools.partial(_weighed, pipeline, read)
     values = chained(weighed, policy.steps)(*region)
     if policy.filters_opacity:
-        return unweigh(values, pipeline.source.white)
+        return unweigh(values, pipeline.source_depth.white)
     return values, _kept_alpha(pipeline, read, region)
 
 
@@ -131,13 +127,9 @@ def _answers(pipeline: Pipeline, read: ReadPart) -> Callable[[slice, slice], Val
     return chained(functools.partial(_colours, pipeline, read), pipeline.steps)
 
 
-def _alpha_at_depth(pipeline: Pipeline, read: ReadPart, region: Region) -> Values | None:
-    return pipeline.alpha_at_depth(_separate_alpha(pipeline, read, region))
-
-
 def _separate_alpha(pipeline: Pipeline, read: ReadPart, region: Region) -> Values | None:
     """Return the opacity where it does not depend on the colours."""
-    if not pipeline.has_alpha:
+    if not pipeline.info.alpha:
         return None
     if pipeline.alpha.name is not Alpha.FILTER:
         return _kept_alpha(pipeline, read, region)
@@ -275,6 +267,8 @@ def run_pipeline(pipeline: Pipeline, picture: Picture) -> Filtered:
 
 
 def _part(picture: Picture, rows: slice, columns: slice) -> Picture:
-    """Return some rows and columns of a picture, as a view."""
+    """Return some rows and columns of a picture, as a view; all of it as it is."""
+    if (rows.stop - rows.start, columns.stop - columns.start) == picture.pixels.shape[:2]:
+        return picture
     alpha = None if picture.alpha is None else picture.alpha[rows, columns]
     return replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha)

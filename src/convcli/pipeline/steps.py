@@ -32,67 +32,78 @@ Field: TypeAlias = Callable[[slice, slice], Values]
 """An array that is read or computed in rectangles: takes the rows and the columns, and
 returns shape (rows, columns, C)."""
 
-_FLOAT32 = np.dtype(np.float32)
+
+class PixelRule(Record):
+    """How the engine makes pixels while it computes."""
+
+    dtype: np.dtype[Any]
+    value_range: ValueRange | None
+    collect_stats: bool
 
 
-class ChainStep(Record, kw_only=True):
-    """What a pipeline asks of a step: a planned kernel, or a pooling.
+class PlannedStep(Record, kw_only=True):
+    """A step of a chain, planned for one input: a kernel, or an operator of several.
 
     Attributes
     ----------
-    name : str
-        What messages and the report call it.
-    window : Window
-        How it slides.
+    plans : tuple of Plan
+        One for each kernel, all with the same input. None in a subclass that computes
+        something else in `part`.
+    summary : Step
+        What the report says about it: its name, its window, the strategy.
     shape, result_shape : (int, int, int)
         Of its input (H, W, C) and of its answer (H', W', O).
     border : str
         What the report says about the padding.
     combine : Combine or None
         How the answers of several kernels become one answer; None for one kernel.
+    is_bank : bool
+        Whether it mixes the channels of its input.
+    is_zero_sum : bool
+        Whether flat areas answer 0.
+    jobs : int or None
+        Threads.
+    working : dtype
+        In which opacity weighs colours, and from which pixels are rounded.
+    raw_dtype : dtype or None
+        To which raw results are cast at the end; None leaves them.
     """
 
-    name: str
-    window: Window
+    plans: tuple[Plan, ...] = ()
+    summary: Step
     shape: Shape
     result_shape: Shape
     border: str
     combine: Combine | None = None
+    is_bank: bool = False
+    is_zero_sum: bool = False
+    jobs: int | None = None
+    working: np.dtype[Any] = np.dtype(np.float32)
+    raw_dtype: np.dtype[Any] | None = None
 
     @property
-    def is_bank(self) -> bool:
-        """Whether it mixes the channels of its input."""
-        return False
+    def name(self) -> str:
+        """What messages call it."""
+        return self.summary.kernel
 
     @property
-    def is_zero_sum(self) -> bool:
-        """Whether flat areas answer 0."""
-        return False
+    def window(self) -> Window:
+        """How it slides."""
+        return self.summary.window
 
     @property
     def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only, and may be dropped."""
-        return False
+        """Whether the sign of an answer is a direction only, and may be dropped.
 
-    @property
-    def stores_pixels(self) -> bool:
-        """Whether `pixels` can compute it: it has one kernel."""
-        return False
+        The largest answer of a compass is below 0 only where there is no edge.
+        """
+        return self.is_zero_sum and self.combine is not Combine.MAX
 
     @property
     def tile(self) -> tuple[int, int]:
-        """Rows and columns of its result that are computed together."""
-        return (1, 1)
-
-    @property
-    def working(self) -> np.dtype[Any]:
-        """The dtype in which opacity weighs colours, and from which pixels are rounded."""
-        return _FLOAT32
-
-    @property
-    def raw_dtype(self) -> np.dtype[Any] | None:
-        """The dtype that raw results are cast to at the end; None leaves them."""
-        return None
+        """Rows and columns of its result that are computed together, at most."""
+        strategies = [planned.strategy for planned in self.plans]
+        return (max(s.rows for s in strategies), max(s.columns for s in strategies))
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Compute a rectangle of the raw answer to a field, shape (rows, columns, O)."""
@@ -104,94 +115,18 @@ class ChainStep(Record, kw_only=True):
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel, one at a time."""
-        raise NotImplementedError
-
-    def pixels(
-        self,
-        field: Field,
-        rows: slice,
-        columns: slice,
-        dtype: np.dtype[Any],
-        value_range: ValueRange | None,
-        *,
-        collect_stats: bool,
-    ) -> tuple[Values, ValueStats]:
-        """Compute a rectangle of pixels, without raw values of the whole in between."""
-        raise NotImplementedError
-
-    def fitted(self, channels: int, dtype: np.dtype[Any], method: Method) -> "ChainStep":
-        """Return the step for an input with other channels and another dtype."""
-        raise NotImplementedError
-
-    def described(self) -> Step:
-        """Return what the report says about the step."""
-        raise NotImplementedError
-
-
-class PlannedStep(ChainStep, kw_only=True):
-    """A kernel, or the kernels of an operator, planned for one input.
-
-    Attributes
-    ----------
-    plans : tuple of Plan
-        One for each kernel, all with the same input.
-    jobs : int or None
-        Threads.
-    """
-
-    plans: tuple[Plan, ...]
-    jobs: int | None
-
-    @property
-    def is_bank(self) -> bool:
-        """Whether it mixes the channels of its input."""
-        return self.plans[0].problem.kernel.is_bank
-
-    @property
-    def is_zero_sum(self) -> bool:
-        """Whether flat areas answer 0."""
-        return all(plan.problem.kernel.is_zero_sum for plan in self.plans)
-
-    @property
-    def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only, and may be dropped.
-
-        The largest answer of a compass is below 0 only where there is no edge.
-        """
-        return self.is_zero_sum and self.combine is not Combine.MAX
-
-    @property
-    def stores_pixels(self) -> bool:
-        """Whether `pixels` can compute it: it has one kernel."""
-        return self.combine is None
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Rows and columns of its result that are computed together, at most."""
-        strategies = [planned.strategy for planned in self.plans]
-        return (max(s.rows for s in strategies), max(s.columns for s in strategies))
-
-    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
-        """Yield a rectangle of the raw answer of each kernel, one at a time."""
         for planned, block, values in self._inputs(field, rows, columns):
             result = result_array(_shape(planned, block), planned.problem.result)
             run(planned, values, planned.store(result), self.jobs, block)
             yield result
 
     def pixels(
-        self,
-        field: Field,
-        rows: slice,
-        columns: slice,
-        dtype: np.dtype[Any],
-        value_range: ValueRange | None,
-        *,
-        collect_stats: bool,
+        self, field: Field, rows: slice, columns: slice, rule: PixelRule
     ) -> tuple[Values, ValueStats]:
-        """Compute a rectangle of pixels, without raw values of the whole in between."""
+        """Compute a rectangle of pixels of the one kernel, without its raw values."""
         ((planned, block, values),) = self._inputs(field, rows, columns)
-        result = result_array(_shape(planned, block), dtype)
-        store = planned.store(result, value_range, collect_stats=collect_stats)
+        result = result_array(_shape(planned, block), rule.dtype)
+        store = planned.store(result, rule.value_range, collect_stats=rule.collect_stats)
         return result, run(planned, values, store, self.jobs, block)
 
     def _inputs(
@@ -214,35 +149,14 @@ class PlannedStep(ChainStep, kw_only=True):
 
     def fitted(self, channels: int, dtype: np.dtype[Any], method: Method) -> "PlannedStep":
         """Return the step planned for an input with other channels and another dtype."""
-        shape = (*self.shape[:2], channels)
-        problems = [
-            replace(planned.problem, shape=shape, dtype=dtype, result=_FLOAT32)
-            for planned in self.plans
-        ]
+        changes = {
+            "shape": (*self.shape[:2], channels),
+            "dtype": dtype,
+            "result": np.dtype(np.float32),
+        }
+        problems = [replace(planned.problem, **changes) for planned in self.plans]
         plans = tuple(plan(problem, method) for problem in problems)
         return _step(plans, self.combine, self.name, self.jobs)
-
-    def without_bias(self) -> "PlannedStep":
-        """Return the step without the bias of its one kernel."""
-        (planned,) = self.plans
-        kernel = planned.problem.kernel
-        if not any(kernel.bias):
-            return self
-        unbiased = replace(planned.problem, kernel=kernel.with_bias(None))
-        return replace(self, plans=(plan(unbiased),))
-
-    def described(self) -> Step:
-        """Return what the report says about the step."""
-        methods = dict.fromkeys(planned.strategy.method.value for planned in self.plans)
-        names = dict.fromkeys(planned.strategy.name for planned in self.plans)
-        return Step(
-            kernel=self.name,
-            weights=self.plans[0].problem.kernel.weights.shape,
-            window=self.window,
-            method="+".join(methods),
-            strategy="+".join(names),
-            combined=None if self.combine is None else self.combine.value,
-        )
 
 
 def _whole(shape: Shape) -> tuple[slice, slice]:
@@ -303,7 +217,7 @@ def _runs(places: NDArray[np.intp]) -> Iterator[slice]:
         yield slice(int(places[start]), int(places[stop - 1]) + 1)
 
 
-def chained(field: Field, steps: Sequence[ChainStep]) -> Field:
+def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     """Return the field of what a chain of steps answers to a field, as raw values."""
     for step in steps:
         field = functools.partial(step.part, field)
@@ -406,15 +320,25 @@ def _planned(
 def _step(
     plans: tuple[Plan, ...], combine: Combine | None, name: str, jobs: int | None
 ) -> PlannedStep:
-    problem = plans[0].problem
-    return PlannedStep(
-        name=name,
+    problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
+    strategies = [planned.strategy for planned in plans]
+    summary = Step(
+        kernel=name,
+        weights=kernels[0].weights.shape,
         window=problem.window,
+        method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
+        strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
+        combined=None if combine is None else combine.value,
+    )
+    return PlannedStep(
+        plans=plans,
+        summary=summary,
         shape=problem.shape,
         result_shape=problem.result_shape,
         border=problem.border.value,
         combine=combine,
-        plans=plans,
+        is_bank=kernels[0].is_bank,
+        is_zero_sum=all(kernel.is_zero_sum for kernel in kernels),
         jobs=jobs,
     )
 
@@ -471,12 +395,12 @@ def _remedy(channels: int, kernel: Kernel) -> str:
     return f"give it a bank with {channels} input channels"
 
 
-def all_remainders(steps: Sequence[ChainStep], *, strict: bool) -> tuple[str, ...]:
+def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, ...]:
     """Say which rows and columns of its input no window of a step looks at.
 
     Parameters
     ----------
-    steps : sequence of ChainStep
+    steps : sequence of PlannedStep
         The chain.
     strict : bool
         Whether any remainder, also of the padding, is an error.
