@@ -3,7 +3,6 @@
 import enum
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from convcli.images.picture import Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
 from convcli.pipeline.files import run_on_file
+from convcli.pipeline.find import running
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
     Pipeline,
@@ -74,19 +74,12 @@ class Pooling(Record):
 
 
 def pooled(values: Values, pooling: Pooling) -> Values:
-    """Pool each channel of a picture.
-
-    Parameters
-    ----------
-    values : ndarray, shape (H, W, C)
-        Never modified.
-    pooling : Pooling
-        How it is pooled.
+    """Pool each channel of a picture (H, W, C), which is never modified.
 
     Returns
     -------
     ndarray, shape (H', W', C)
-        A maximum has the values' dtype, a mean is float64.
+        A maximum has the dtype of the values, a mean is float64.
 
     Raises
     ------
@@ -151,46 +144,6 @@ def _lowest(dtype: np.dtype[Any]) -> float:
     return -math.inf if dtype.kind == "f" else int(np.iinfo(str(dtype)).min)
 
 
-def running(
-    lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
-) -> Values:
-    """Join the values in each window of an axis, in about 2·log2(taps) operations.
-
-    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
-    `taps` are joined.
-
-    Parameters
-    ----------
-    lines : ndarray, shape (N, …)
-        The axis comes first; at least dilation·(taps - 1) + 1 long.
-    taps, dilation : int
-        Of the window.
-    join : callable
-        An associative operation on two values.
-
-    Returns
-    -------
-    ndarray, shape (N - dilation·(taps - 1), …)
-
-    Examples
-    --------
-    >>> running(np.arange(8), 5, 1, np.add).tolist()
-    [10, 15, 20, 25]
-    """
-    count = len(lines) - dilation * (taps - 1)
-    total: Values | None = None
-    span, done = 1, 0
-    while True:
-        if taps & span:
-            part = lines[done * dilation : done * dilation + count]
-            total = part if total is None else join(total, part)
-            done += span
-        if total is not None and done == taps:
-            return total
-        lines = join(lines[: len(lines) - span * dilation], lines[span * dilation :])
-        span *= 2
-
-
 class PoolStep(PlannedStep, kw_only=True):
     """A pooling as the one step of a pipeline."""
 
@@ -217,11 +170,6 @@ def plan_pooling(
         What is known of the picture.
     pooling, options, raw
         As in `pool_picture`.
-
-    Raises
-    ------
-    ConvcliError
-        If the window does not fit, or a maximum shall be weighed by opacity.
     """
     largest = pooling.kind is Kind.MAX
     if options.alpha is Alpha.PREMULTIPLY and largest and info.alpha:
@@ -298,18 +246,9 @@ def pool_picture(
     picture : Picture
         Never modified.
     pooling, options
-        As in `pool_file`.
+        As in `pool_file`, whose errors it raises.
     raw : bool
         Return floats, not pixels.
-
-    Returns
-    -------
-    Filtered
-
-    Raises
-    ------
-    ConvcliError
-        If the window does not fit.
 
     Examples
     --------

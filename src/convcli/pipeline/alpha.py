@@ -47,15 +47,15 @@ class AlphaPolicy(Record):
         return self.name is not Alpha.PREMULTIPLY
 
 
-def plan_alpha(steps: Sequence[PlannedStep], source: Picture, options: Options) -> AlphaPolicy:
+def plan_alpha(steps: Sequence[PlannedStep], sample: Picture, options: Options) -> AlphaPolicy:
     """Decide how transparency is treated; no pixel is looked at.
 
     Parameters
     ----------
     steps : sequence of PlannedStep
         The chain.
-    source : Picture
-        One pixel like those that are filtered.
+    sample : Picture
+        One pixel like those that the steps get.
     options : Options
         How the picture is filtered.
 
@@ -67,7 +67,7 @@ def plan_alpha(steps: Sequence[PlannedStep], source: Picture, options: Options) 
     bank = any(step.is_bank for step in steps)
     zero = any(step.is_zero_sum for step in steps)
     operator = next((step.name for step in steps if step.combine is not None), "")
-    has_alpha, asked = source.alpha is not None, options.alpha
+    has_alpha, asked = sample.alpha is not None, options.alpha
     if asked is Alpha.AUTO:
         fixed = bank or zero or bool(operator) or not has_alpha
         return AlphaPolicy(Alpha.KEEP, is_open=not fixed)
@@ -83,9 +83,9 @@ def plan_alpha(steps: Sequence[PlannedStep], source: Picture, options: Options) 
         )
     if asked is Alpha.PREMULTIPLY:
         return premultiplied(steps, options) if has_alpha else AlphaPolicy(asked)
-    if source.alpha is None or asked is Alpha.KEEP:
+    if sample.alpha is None or asked is Alpha.KEEP:
         return AlphaPolicy(asked)
-    return AlphaPolicy(asked, _fitted(steps, 1, source.alpha.dtype, options))
+    return AlphaPolicy(asked, _fitted(steps, 1, sample.alpha.dtype, options))
 
 
 def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy:
@@ -149,16 +149,10 @@ def weigh(
 
     Parameters
     ----------
-    pixels : ndarray, shape (H, W, C)
-        The colours.
-    alpha : ndarray, shape (H, W)
-        Their opacity, from 0 to `white`.
-    white : int
-        Full opacity.
+    pixels, alpha : ndarray, shapes (H, W, C) and (H, W)
+        The colours and their opacity, from 0 to `white`.
     dtype : dtype
         Of the result: floats.
-    with_opacity : bool
-        Whether the result has C + 1 channels.
     """
     opacity = alpha[..., np.newaxis].astype(dtype) / dtype.type(white)
     colours = pixels.astype(dtype) * opacity
@@ -185,18 +179,8 @@ def alpha_under_centres(
 ) -> Values:
     """Return the opacity under the middle of each window, followed through all steps.
 
-    Parameters
-    ----------
-    steps : sequence of PlannedStep
-        The chain.
-    alpha : callable
-        The field of the opacity, one channel.
-    rows, columns : slice
-        Outputs of the last step.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns)
+    `alpha` is the field of the opacity, with one channel; `rows` and `columns` are outputs
+    of the last step.
     """
     down, across = (
         _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))

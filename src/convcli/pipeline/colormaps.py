@@ -51,19 +51,7 @@ def palette(colormap: Colormap) -> Values:
 
 
 def colored(pixels: Values, colormap: Colormap) -> Values:
-    """Return a grey map in colour.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8, shape (H, W)
-        The map.
-    colormap : Colormap
-        The colours.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-    """
+    """Return a grey map (H, W) of uint8 in colour: shape (H, W, 3)."""
     return np.asarray(palette(colormap)[pixels])
 
 

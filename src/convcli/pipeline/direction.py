@@ -24,6 +24,7 @@ _NEEDED = (
     "expected kernels that answer two directions, got fewer: use sobel, or join them as "
     "sobel-x+sobel-y"
 )
+_OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS = (
     (0, "→ brighter to the right"),
     (45, "↗"),
@@ -36,20 +37,13 @@ _ARROWS = (
 )
 
 
-def gradient_weights(kernels: list[Kernel], name: str) -> NDArray[np.float64]:
-    """Return how the answers of some kernels add up to the gradient, shape (2, N).
+def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]:
+    """Return how the answers of an operator add up to the gradient.
 
     A kernel answers a ramp that gets brighter by 1 a pixel to the right with
     Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
     gradient is the least-squares solution of these equations, so that it is right for
     pairs along the axes, along the diagonals, and for compasses of eight.
-
-    Parameters
-    ----------
-    kernels : list of Kernel
-        2-D, all of one size.
-    name : str
-        What messages call them.
 
     Returns
     -------
@@ -59,18 +53,17 @@ def gradient_weights(kernels: list[Kernel], name: str) -> NDArray[np.float64]:
     Raises
     ------
     KernelError
-        If the kernels do not tell two directions apart.
-
-    Examples
-    --------
-    >>> pair = [Kernel([[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
-    ...         Kernel([[0, 1, 0], [0, 0, 0], [0, -1, 0]])]
-    >>> (gradient_weights(pair, "pair") + 0.0).tolist()
-    [[0.5, 0.0], [0.0, 0.5]]
+        If the step is one kernel, or its kernels do not tell two directions apart.
+    ImageError
+        If there is a colour map: directions have colours of their own.
     """
-    moments = np.array([_moments(kernel, name) for kernel in kernels])
+    if options.colormap is not None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
+    if step.combine is None:
+        raise KernelError(f"{step.name}: {_NEEDED}")
+    moments = np.array([_moments(plan.problem.kernel, step.name) for plan in step.plans])
     if np.linalg.matrix_rank(moments) < 2:  # noqa: PLR2004 - a plane has two directions
-        raise KernelError(f"{name}: {_NEEDED}")
+        raise KernelError(f"{step.name}: {_NEEDED}")
     return np.linalg.pinv(moments).astype(np.float64)
 
 
@@ -85,52 +78,35 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
     )
 
 
-def weights_of(step: PlannedStep, options: Options) -> NDArray[np.float64]:
-    """Return how an operator's answers add up to the gradient: see `gradient_weights`.
-
-    Parameters
-    ----------
-    step : PlannedStep
-        The last step of a chain: an operator.
-    options : Options
-        Without a colour map, for directions have colours of their own.
+def check_direction(pipeline: "Pipeline") -> None:
+    """Check that a pipeline can colour directions.
 
     Raises
     ------
-    KernelError
-        If the step is one kernel, or its kernels do not tell two directions apart.
-    ImageError
-        If there is a colour map.
+    ConvcliError
+        As `gradient_weights` does; or if raw floats are to be written.
     """
-    if options.colormap is not None:
-        raise ImageError(
-            "--direction: expected a picture in its own colours to write, got a colour map: "
-            "drop one"
-        )
-    if step.combine is None:
-        raise KernelError(f"{step.name}: {_NEEDED}")
-    return gradient_weights([plan.problem.kernel for plan in step.plans], step.name)
+    if pipeline.mapping is None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
+    _ = pipeline.gradient
 
 
 def directed(
-    step: PlannedStep,
+    pipeline: "Pipeline",
     answers: Iterable[Values],
     shape: tuple[int, int],
-    pipeline: "Pipeline",
     known: ValueStats | None = None,
 ) -> tuple[Values, ValueStats]:
     """Colour the directions of an operator's answers.
 
     Parameters
     ----------
-    step : PlannedStep
-        The operator: the last step of the pipeline.
+    pipeline : Pipeline
+        The plan; its last step is the operator.
     answers : iterable of ndarray, shape (rows, columns, 1)
-        Of each of its kernels.
+        Of each kernel of the operator.
     shape : (int, int)
         Rows and columns of each.
-    pipeline : Pipeline
-        The plan.
     known : ValueStats, optional
         The extent of all answers, where these are a part of them.
 
@@ -148,25 +124,17 @@ def directed(
                 gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
             yield answer
 
-    scaled = rescaled(step.joined(summed()), pipeline.source_depth, Depth.EIGHT)
+    raw = pipeline.steps[-1].joined(summed())
+    scaled = rescaled(raw, pipeline.source_depth, Depth.EIGHT)
     strength, stats = mapped(scaled, pipeline.mapping, Depth.EIGHT, known=known)
     return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
 
 
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
-    """Colour directions.
+    """Colour directions: shape (H, W, 3) of uint8, from three arrays of shape (H, W).
 
-    Parameters
-    ----------
-    right, up : ndarray, shape (H, W)
-        The gradient.
-    brightness : ndarray of uint8, shape (H, W)
-        Its strength.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-        Full hues (as in HSV): 0° is red, 120° green, 240° blue, counter-clockwise.
+    `right` and `up` are the gradient, `brightness` (uint8) is its strength. Full hues, as in
+    HSV: 0° is red, 120° green, 240° blue, counter-clockwise.
 
     Examples
     --------

@@ -178,8 +178,8 @@ def plan_file(
     ConvcliError
         If the picture cannot be read, or a kernel does not fit it.
     """
-    frame = read_source(source, reading).frames[0]
-    steps = plan_steps(SourceInfo.of(frame), kernels, options)
+    info = SourceInfo.of(read_source(source, reading).frames[0])
+    steps = plan_steps(info, info.sample(options), kernels, options)
     return tuple(plan for step in steps for plan in step.plans)
 
 
@@ -225,13 +225,7 @@ def _write_each(
 def _written_channels(
     pipeline: Pipeline, document: Document, target: str, kind: str, *, sheet: bool
 ) -> int:
-    """Return how many channels each picture that is written has.
-
-    Raises
-    ------
-    ImageError
-        If the maps do not fit into the file.
-    """
+    """Return the channels of each picture that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
     colored = options.colormap is not None or options.direction
     if sheet and (kind == NPY or MAP in target):
@@ -257,13 +251,7 @@ def _is_single(maps: int, options: Options) -> bool:
 
 
 def check_single(pipeline: Pipeline, target: str) -> None:
-    """Check that all maps of a result are one picture.
-
-    Raises
-    ------
-    ImageError
-        If they are several; it names the target.
-    """
+    """Refuse a result whose maps are not one picture."""
     maps = pipeline.steps[-1].result_shape[2]
     if not _is_single(maps, pipeline.options):
         raise _several(maps, pipeline.options, target)

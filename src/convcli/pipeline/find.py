@@ -1,5 +1,6 @@
-"""Where does a pattern appear? The strongest answers of a kernel, each named once."""
+"""Where a pattern is in a picture: the strongest answers of a kernel."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -133,21 +134,14 @@ def find_in_file(
 
     Parameters
     ----------
-    kernel : Kernel
-        2-D.
+    kernel, top, normalized
+        As in `find`.
     source : str
         A path, or ``-`` for standard input.
-    top, normalized
-        As in `find`.
     target : str, optional
         Where the picture is written to with the places framed and numbered.
     reading : ReadPolicy
         What is accepted; of several frames the first that is read is taken.
-
-    Returns
-    -------
-    list of Match
-        Strongest first.
 
     Raises
     ------
@@ -202,30 +196,60 @@ def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, i
     reach = [max(length // 2, 1) for length in size]
     candidates = np.argwhere(scores >= _highest(scores, reach))
     order = np.argsort(-scores[tuple(candidates.T)], kind="stable")
-    found: list[tuple[int, int]] = []
+    peaks: list[tuple[int, int]] = []
     for y, x in candidates[order].tolist():
-        if not any(abs(y - v) <= reach[0] and abs(x - u) <= reach[1] for v, u in found):
-            found.append((y, x))
-        if len(found) == top:
+        if not any(abs(y - v) <= reach[0] and abs(x - u) <= reach[1] for v, u in peaks):
+            peaks.append((y, x))
+        if len(peaks) == top:
             break
-    return found
+    return peaks
 
 
 def _highest(scores: Values, reach: list[int]) -> Values:
     """Return the largest score around each place, as far as `reach` on either side."""
     for axis, distance in enumerate(reach):
-        scores = _running_maximum(scores, axis, distance)
+        around = [(0, 0)] * scores.ndim
+        around[axis] = (distance, distance)
+        padded = np.moveaxis(np.pad(scores, around, constant_values=-np.inf), axis, 0)
+        scores = np.moveaxis(running(padded, 2 * distance + 1, 1, np.maximum), 0, axis)
     return scores
 
 
-def _running_maximum(values: Values, axis: int, distance: int) -> Values:
-    """Return the largest of 2·distance + 1 neighbours along an axis, by doubling."""
-    around = [(0, 0)] * values.ndim
-    around[axis] = (distance, distance)
-    wide = np.moveaxis(np.pad(values, around, constant_values=-np.inf), axis, 0)
-    span, wanted = 1, 2 * distance + 1
-    while span < wanted:
-        step = min(span, wanted - span)
-        wide = np.maximum(wide[:-step], wide[step:])
-        span += step
-    return np.moveaxis(wide, 0, axis)
+def running(
+    lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
+) -> Values:
+    """Join the values in each window of an axis, in about 2·log2(taps) operations.
+
+    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
+    `taps` are joined.
+
+    Parameters
+    ----------
+    lines : ndarray, shape (N, …)
+        The axis comes first; at least dilation·(taps - 1) + 1 long.
+    taps, dilation : int
+        Of the window.
+    join : callable
+        An associative operation on two values.
+
+    Returns
+    -------
+    ndarray, shape (N - dilation·(taps - 1), …)
+
+    Examples
+    --------
+    >>> running(np.arange(8), 5, 1, np.add).tolist()
+    [10, 15, 20, 25]
+    """
+    count = len(lines) - dilation * (taps - 1)
+    total: Values | None = None
+    span, done = 1, 0
+    while True:
+        if taps & span:
+            part = lines[done * dilation : done * dilation + count]
+            total = part if total is None else join(total, part)
+            done += span
+        if total is not None and done == taps:
+            return total
+        lines = join(lines[: len(lines) - span * dilation], lines[span * dilation :])
+        span *= 2

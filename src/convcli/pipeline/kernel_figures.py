@@ -164,17 +164,9 @@ _SLICES = 64
 
 
 def kernel_figure(kernel: Kernel) -> Picture:
-    """Draw a kernel: its grid, its frequency response, and what can be said of it.
+    """Draw a kernel in colour: its grid, its frequencies, and what can be said of it.
 
-    Parameters
-    ----------
-    kernel : Kernel
-        Of a filter bank the first 64 slices are drawn, a row for each filter.
-
-    Returns
-    -------
-    Picture
-        RGB.
+    Of a filter bank the first 64 slices are drawn, a row for each filter.
     """
     drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
     text = text_block(facts_of(kernel), max(_WIDTH, drawn.width))
@@ -194,13 +186,7 @@ def operator_figure(operator: Operator) -> Picture:
 
 
 def draw(operand: Kernel | Operator, target: str | Path) -> None:
-    """Draw a kernel or an operator into a picture's file.
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be written.
-    """
+    """Draw a kernel or an operator into a picture's file."""
     if isinstance(operand, Operator):
         picture = operator_figure(operand)
     else:

@@ -144,9 +144,9 @@ class Pipeline(Record, kw_only=True, cached=True):
     @cached_property
     def gradient(self) -> NDArray[np.float64]:
         """How the answers of the last step add up to the gradient, shape (2, N)."""
-        from convcli.pipeline.direction import weights_of
+        from convcli.pipeline.direction import gradient_weights
 
-        return weights_of(self.steps[-1], self.options)
+        return gradient_weights(self.steps[-1], self.options)
 
     def for_translucent(self) -> "Pipeline":
         """Return the plan for a picture of which any pixel is translucent."""
@@ -158,12 +158,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
         """Refuse a result that is larger than the picture and than any that would be read.
 
-        Parameters
-        ----------
-        max_pixels : int
-            The most pixels that a picture may have.
-        steps : sequence of PlannedStep
-            The steps whose results are checked; all where none are given.
+        The results of `steps` are checked; those of all steps where none are given.
 
         Raises
         ------
@@ -207,15 +202,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
 
     def report(self, stats: ValueStats, seconds: float) -> Report:
-        """Return what was done.
-
-        Parameters
-        ----------
-        stats : ValueStats
-            Of the raw values.
-        seconds : float
-            How long it took.
-        """
+        """Return the report, from the statistics of the raw values and the time taken."""
         stats, collect_stats = finite_extent(stats), self.options.collect_stats
         return Report(
             input_shape=self.input_shape,
@@ -271,24 +258,20 @@ def plan_pipeline(
     ((480, 640, 3), 'abs', True)
     """
     sample = info.sample(options)
-    steps = _planned_steps(info, sample, kernels, options)
+    steps = plan_steps(info, sample, kernels, options)
     mapping = _mapping(steps, options)
     pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
     if options.direction:
-        _check_direction(pipeline)
+        from convcli.pipeline.direction import check_direction
+
+        check_direction(pipeline)
     return pipeline
 
 
 def plan_steps(
-    info: SourceInfo, kernels: Sequence[Operand], options: Options
-) -> tuple[PlannedStep, ...]:
-    """Plan each kernel for a picture: the first part of `plan_pipeline`."""
-    return _planned_steps(info, info.sample(options), kernels, options)
-
-
-def _planned_steps(
     info: SourceInfo, sample: Picture, kernels: Sequence[Operand], options: Options
 ) -> tuple[PlannedStep, ...]:
+    """Plan each kernel of a chain for a picture, of which `sample` is one pixel."""
     pixels = working_pixels(sample, options)
     rows, columns, _ = info.shape
     return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
@@ -307,16 +290,14 @@ def pipeline_of(
 
     Parameters
     ----------
-    info : SourceInfo
-        What is known of the picture.
+    info, options, raw
+        As in `plan_pipeline`.
     sample : Picture
         One pixel like those that the steps get: see `SourceInfo.sample`.
     steps : sequence of PlannedStep
         The planned steps.
     mapping : Range
         How raw values become pixels, unless raw floats are asked for.
-    options, raw
-        As in `plan_pipeline`.
     """
     source_depth = sample.depth
     depth = Depth.FLOAT if raw else options.depth_from(source_depth)
@@ -363,12 +344,3 @@ def _mapping(steps: Sequence[PlannedStep], options: Options) -> Range:
         return Range.BALANCE if signed else Range.STRETCH
     # A chain answers 0 on flat areas as soon as one of its kernels does.
     return Range.ABS if any(step.is_signed for step in steps) else Range.CLIP
-
-
-def _check_direction(pipeline: Pipeline) -> None:
-    if pipeline.mapping is None:
-        raise ImageError(
-            "--direction: expected a picture in its own colours to write, got raw floats: "
-            "name a .png"
-        )
-    _ = pipeline.gradient

@@ -137,14 +137,7 @@ class Report(Record, kw_only=True):
 def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
     """Return the report on all frames of a document: that of the first, and the extremes.
 
-    Parameters
-    ----------
-    reports : sequence of Report
-        At least one.
-    mode : str
-        How the file kept its pixels.
-    notes : sequence of str
-        What else a person should know.
+    `mode` is how the file kept its pixels; `notes` is what else a person should know.
     """
     warnings = [*notes, *(warning for report in reports for warning in report.warnings)]
     return replace(

@@ -107,7 +107,7 @@ def _directed(
     field = chained(functools.partial(_colours, pipeline, read), before)
     rows, columns = region
     shape = (rows.stop - rows.start, columns.stop - columns.start)
-    return directed(last, last.answers(field, rows, columns), shape, pipeline, known)
+    return directed(pipeline, last.answers(field, rows, columns), shape, known)
 
 
 def _raw(pipeline: Pipeline, read: ReadPart, region: Region) -> tuple[Values, Values | None]:
@@ -241,19 +241,7 @@ def filter_picture(
 
 
 def run_pipeline(pipeline: Pipeline, picture: Picture) -> Filtered:
-    """Run a pipeline on a picture like the one that it was planned for.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        The plan: see `plan_pipeline`.
-    picture : Picture
-        Never modified.
-
-    Returns
-    -------
-    Filtered
-    """
+    """Run a pipeline on a picture like the one that it was planned for; it is not modified."""
     started = time.perf_counter()
     source = prepared(picture, pipeline.options)
     if pipeline.alpha.is_open and source.is_translucent:

@@ -143,7 +143,7 @@ class PlannedStep(Record, kw_only=True):
         blocks = [planned.block_of(rows, columns) for planned in self.plans]
         down = _union([block.held_rows for block in blocks])
         across = _union([block.held_columns for block in blocks])
-        values = gathered(field, down, across)
+        values = _gathered(field, down, across)
         for planned, block in zip(self.plans, blocks, strict=True):
             yield planned, replace(block, held_rows=down, held_columns=across), values
 
@@ -177,22 +177,10 @@ def _union(places: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     return union if union.size else np.zeros(1, np.intp)
 
 
-def gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Values:
-    """Return some rows and columns of a field.
+def _gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Values:
+    """Return some rows and columns of a field, in rising order.
 
-    Parameters
-    ----------
-    field : callable
-        See `Field`.
-    rows, columns : ndarray of intp
-        In rising order. They may have gaps: a wrapped border reads both ends.
-
-    Examples
-    --------
-    >>> ramp = np.arange(5).reshape(1, 5, 1)
-    >>> field = lambda rows, columns: ramp[rows, columns]
-    >>> gathered(field, np.array([0]), np.array([0, 3, 4])).ravel().tolist()
-    [0, 3, 4]
+    They may have gaps: a wrapped border reads both ends.
     """
     across = list(_runs(columns))
     lines = [
@@ -225,18 +213,7 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
 
 
 def combined(answers: Iterable[Values], combine: Combine) -> Values:
-    """Combine answers into one.
-
-    Parameters
-    ----------
-    answers : iterable of ndarray of floats, all of one shape
-        At least one; they may be overwritten.
-    combine : Combine
-        The rule.
-
-    Returns
-    -------
-    ndarray, of the answers' shape and dtype
+    """Combine answers of one shape, at least one, into one. They may be overwritten.
 
     Examples
     --------
@@ -279,13 +256,9 @@ def plan_chain(
     shape, dtype
         Of the pixels (H, W, C) that the first kernel slides over.
     operands : sequence of Kernel or Operator
-        The steps.
+        The kernels, at least one.
     options : Options
         How the picture is filtered.
-
-    Returns
-    -------
-    tuple of PlannedStep, one for each step
 
     Raises
     ------
@@ -398,17 +371,10 @@ def _remedy(channels: int, kernel: Kernel) -> str:
 def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, ...]:
     """Say which rows and columns of its input no window of a step looks at.
 
-    Parameters
-    ----------
-    steps : sequence of PlannedStep
-        The chain.
-    strict : bool
-        Whether any remainder, also of the padding, is an error.
-
     Raises
     ------
     GeometryError
-        If there is a remainder, and `strict` is set.
+        If there are any, also in the padding, and `strict` is set.
     """
     warnings: list[str] = []
     for number, step in enumerate(steps, start=1):
