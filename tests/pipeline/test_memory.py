@@ -9,11 +9,11 @@ from PIL import Image
 
 from convcli.batch.job import BatchJob, Job, Status
 from convcli.batch.local import LocalExecutor, MemoryGate
-from convcli.pipeline.memory import file_bytes
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
+from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, save, script
 

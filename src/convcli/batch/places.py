@@ -7,7 +7,6 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 
-from convcli.errors import ImageError
 from convcli.pipeline.files import MAP
 from convcli.storage import urls
 from convcli.storage.atomic import remove_left_by
@@ -108,14 +107,6 @@ def make_folder_of(target: str) -> None:
     """
     if not is_url(target):
         make_folder(os.path.dirname(target))
-
-
-def size_of(place: str) -> int:
-    """Return the bytes of a file; 0 where there is none."""
-    try:
-        return urls.size_of(place) if is_url(place) else os.stat(place).st_size
-    except (OSError, ImageError):
-        return 0
 
 
 def joined(folder: str, *names: str) -> str:

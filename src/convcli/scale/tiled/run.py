@@ -171,11 +171,11 @@ def filter_large(
     target : str
         A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
-        How.
+        How the picture is filtered.
     frame : int, optional
         The page of a TIFF that has several.
     max_pixels : int
-        Refuse results that have more, where the picture has not.
+        Refuse results that have more pixels than that, and than the picture.
     saving : Saving, optional
         How the result is written.
     kind : str, optional
@@ -186,7 +186,7 @@ def filter_large(
         A Dask cluster whose workers see the input, and the output where it is a ``.zarr``;
         threads of this machine otherwise.
     retries : int
-        How often a block is tried again there.
+        How often the cluster tries a block again.
     progress : callable, optional
         See `Progress`.
 

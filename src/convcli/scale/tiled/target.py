@@ -60,18 +60,9 @@ def check_target(
 def target_for(
     target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
 ) -> contextlib.AbstractContextManager[Target]:
-    """Return what blocks are written to; the output is complete or absent.
+    """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
 
-    Parameters
-    ----------
-    target : str
-        Its path or URL: checked.
-    work : TiledWork
-        What is written.
-    chunk : (int, int)
-        Rows and columns of its tiles.
-    saving : Saving
-        How.
+    The target has passed `check_target`.
     """
     channels = work.pipeline.written_channels
     if is_zarr(target):
@@ -89,6 +80,6 @@ def target_for(
 
 
 def _is_flat(work: TiledWork) -> bool:
-    """Tell whether an array has no axis for channels: of one, unless the input has the axis."""
+    """Tell whether the array is (H', W'): for one channel, unless the input has three axes."""
     alone = work.pipeline.written_channels == 1 and not work.source.alpha
     return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)
