@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
 from convcli.errors import GeometryError, KernelError
-from convcli.images.figures import marked
 from convcli.images.formats import format_for
 from convcli.images.picture import Picture
 from convcli.images.policy import ReadPolicy
@@ -21,11 +20,11 @@ Values = NDArray[Any]
 
 _READING = ReadPolicy(frame=0)
 _FLAT = 1e-5
-"""Below this part of the picture's range a standard deviation is flat: like nothing."""
+"""A standard deviation below this part of the picture's range counts as 0."""
 
 
 class Match(Record):
-    """A place where the kernel answers more strongly than anywhere near.
+    """A place where the kernel answers more strongly than at all places near it.
 
     Attributes
     ----------
@@ -68,8 +67,7 @@ def find(
     """Find the strongest answers of a kernel, strongest first.
 
     Only windows that lie inside the picture count. Of answers closer to each other than
-    half a kernel, along both axes, the strongest stands for all (non-maximum
-    suppression).
+    half a kernel, along both axes, only the strongest is kept (non-maximum suppression).
 
     Parameters
     ----------
@@ -152,6 +150,8 @@ def find_in_file(
     picture = read_source(source, reading).frames[0]
     matches = find(picture, kernel, top=top, normalized=normalized)
     if target:
+        from convcli.images.figures import marked
+
         boxes = [(m.left, m.top, m.width, m.height) for m in matches]
         write_picture(marked(picture, boxes), target, kind)
     return matches
@@ -174,16 +174,16 @@ def _normalized(pixels: Values, kernel: Kernel) -> Values:
             f"{kernel.name}: expected weights that differ, to normalise by; got all alike: "
             "drop --normalized"
         )
-    # Around the picture's mean the squares stay small, and their differences exact.
+    # Less the picture's mean, squares stay small, and their differences exact.
     centred = pixels - pixels.mean()
     answers = correlate(centred, pattern / length, padding="valid")
-    energy = _spread(centred, kernel.size)
+    energy = _energy(centred, kernel.size)
     flat = energy <= pattern.size * (_FLAT * np.abs(centred).max()) ** 2
     cosines = np.where(flat, 0, answers / np.sqrt(np.where(flat, 1, energy)))
     return np.clip(cosines, -1, 1)
 
 
-def _spread(pixels: Values, size: tuple[int, int]) -> Values:
+def _energy(pixels: Values, size: tuple[int, int]) -> Values:
     """Return Σ(x - mean)² of each window."""
     ones = np.ones(size)
     sums = correlate(pixels, ones, padding="valid")
@@ -192,7 +192,7 @@ def _spread(pixels: Values, size: tuple[int, int]) -> Values:
 
 
 def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, int]]:
-    """Return (y, x) of the strongest scores that no stronger one is near."""
+    """Return (y, x) of the strongest scores, without those close to a stronger one."""
     reach = [max(length // 2, 1) for length in size]
     candidates = np.argwhere(scores >= _highest(scores, reach))
     order = np.argsort(-scores[tuple(candidates.T)], kind="stable")

@@ -327,7 +327,7 @@ def prepared(picture: Picture, options: Options) -> Picture:
             "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
             "transfer function to undo: leave --linear out"
         )
-    source = picture.gray() if options.gray or options.direction else picture
+    source = picture.gray() if options.wants_gray else picture
     return source.scaled_to(options.depth) if options.depth not in (None, depth) else source
 
 

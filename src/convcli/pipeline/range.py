@@ -1,4 +1,4 @@
-"""From raw floats to pixels of a depth."""
+"""From raw values to pixels of a depth."""
 
 from typing import Any
 
@@ -112,7 +112,7 @@ def _balanced(raw: Values, stats: ValueStats, depth: Depth) -> Values:
 
 
 def meanings(mapping: Range, stats: ValueStats) -> dict[int, str]:
-    """Return which raw values some of the 256 pixel values stand for.
+    """Return the raw values that some of the 256 pixel values show.
 
     Examples
     --------

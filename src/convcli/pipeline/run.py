@@ -67,11 +67,13 @@ def compute_block(
         The extent of all raw values, where the region is a part and
         `Pipeline.needs_extent`.
     """
-    if pipeline.is_streamed or pipeline.options.direction:
-        if pipeline.is_streamed:
-            values, stats = _streamed(pipeline, read, region)
-        else:
-            values, stats = _directed(pipeline, read, region, known)
+    is_streamed = pipeline.is_streamed
+    if is_streamed or pipeline.options.direction:
+        values, stats = (
+            _streamed(pipeline, read, region)
+            if is_streamed
+            else _directed(pipeline, read, region, known)
+        )
         alpha = _separate_alpha(pipeline, read, region)
         return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
     raw, alpha = _raw(pipeline, read, region)

@@ -111,7 +111,7 @@ class PlannedStep(Record, kw_only=True):
 
     def joined(self, answers: Iterator[Values]) -> Values:
         """Combine the answers of all kernels; the one answer of a single kernel stays."""
-        return next(answers) if self.combine is None else combined(answers, self.combine)
+        return next(answers) if self.combine is None else combined_answer(answers, self.combine)
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel, one at a time."""
@@ -212,38 +212,28 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     return field
 
 
-def combined(answers: Iterable[Values], combine: Combine) -> Values:
+_JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
+
+
+def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
     """Combine answers of one shape, at least one, into one. They may be overwritten.
 
     Examples
     --------
-    >>> combined([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
+    >>> combined_answer([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
     [5.0]
     """
-    total: Values | None = None
-    count = 0
+    total, count = np.empty(0), 0
     for answer in answers:
+        if combine is Combine.MAGNITUDE:
+            np.square(answer, out=answer)
+        total = _JOIN.get(combine, np.add)(total, answer, out=total) if count else answer
         count += 1
-        total = _joined(total, answer, combine)
-    if total is None:
-        raise ValueError("expected at least one answer, got none")
     if combine is Combine.MAGNITUDE:
         np.sqrt(total, out=total)
     if combine is Combine.MEAN:
         total /= total.dtype.type(count)
     return total
-
-
-def _joined(total: Values | None, answer: Values, combine: Combine) -> Values:
-    if combine is Combine.MAGNITUDE:
-        np.square(answer, out=answer)
-    if total is None:
-        return answer
-    if combine is Combine.MAX:
-        return np.maximum(total, answer, out=total)
-    if combine is Combine.MIN:
-        return np.minimum(total, answer, out=total)
-    return np.add(total, answer, out=total)
 
 
 def plan_chain(
