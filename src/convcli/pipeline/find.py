@@ -221,20 +221,8 @@ def running(
     """Join the values in each window of an axis, in about 2·log2(taps) operations.
 
     A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
-    `taps` are joined.
-
-    Parameters
-    ----------
-    lines : ndarray, shape (N, …)
-        The axis comes first; at least dilation·(taps - 1) + 1 long.
-    taps, dilation : int
-        Of the window.
-    join : callable
-        An associative operation on two values.
-
-    Returns
-    -------
-    ndarray, shape (N - dilation·(taps - 1), …)
+    `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
+    `join` is any associative operation.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.formats import NPY, format_for
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import Header, header_of
+from convcli.images.read import header_of
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.steps import Operand, PlannedStep
@@ -83,7 +83,10 @@ def file_bytes(
         return _UNKNOWN * _bytes_of(source)
     try:
         kind = kind or format_for(target)
-        pipeline = _planned(header, kernels, options, raw=kind == NPY and options.depth is None)
+        raw = kind == NPY and options.depth is None
+        info = SourceInfo(header.shape, header.dtype, header.alpha)
+        # As if any pixel were translucent: none is read.
+        pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
     except ConvcliError:
         return 0
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
@@ -104,14 +107,6 @@ def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
     """
     need = _need(pipeline, shape, _BLOCK_COPIES, _BLOCK_COPIES)
     return MemoryNeed(need.nbytes + _scratch_bytes(pipeline, 1), need.read)
-
-
-def _planned(
-    header: Header, kernels: Sequence[Operand], options: Options, *, raw: bool
-) -> Pipeline:
-    """Plan for the picture of a header, as if any pixel were translucent."""
-    info = SourceInfo(header.shape, header.dtype, header.alpha)
-    return plan_pipeline(info, kernels, options, raw=raw).for_translucent()
 
 
 def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int) -> MemoryNeed:

@@ -15,7 +15,7 @@ from convcli.errors import ImageError
 from convcli.images.picture import Picture, from_linear, to_linear
 from convcli.pipeline.alpha import AlphaPolicy, plan_alpha, premultiplied
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import as_depth, finite_extent, meanings, rescaled
+from convcli.pipeline.range import as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Operand,
@@ -126,6 +126,7 @@ class Pipeline(Record, kw_only=True, cached=True):
             self.mapping in _STORED
             and self.depth is self.source_depth
             and len(self.steps[-1].plans) == 1
+            and self.steps[-1].combine is None
             and self.alpha.is_separate
             and not changed
         )
@@ -149,7 +150,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return gradient_weights(self.steps[-1], self.options)
 
     def for_translucent(self) -> "Pipeline":
-        """Return the plan for a picture of which any pixel is translucent."""
+        """Return the plan for a picture with at least one translucent pixel."""
         if not self.alpha.is_open:
             return self
         alpha = premultiplied(self.steps, self.options)
@@ -183,6 +184,18 @@ class Pipeline(Record, kw_only=True, cached=True):
         if options.relu:
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
+
+    def mapped(self, raw: Values, known: ValueStats | None = None) -> tuple[Values, ValueStats]:
+        """Return raw values as they are written, and their statistics.
+
+        `known` is the extent of all values, where these are a part of them.
+        """
+        last = self.steps[-1]
+        shown = self.to_display(raw)
+        values, stats = mapped(shown, self.mapping, self.depth, last.working, known)
+        if self.mapping is None and last.raw_dtype is not None:
+            values = values.astype(last.raw_dtype, copy=False)
+        return values, stats
 
     def alpha_at_depth(self, alpha: Values | None) -> Values | None:
         """Return a filtered opacity in the depth of the result."""

@@ -19,7 +19,7 @@ from convcli.pipeline.pipeline import (
     prepared,
     working_pixels,
 )
-from convcli.pipeline.range import extent, mapped, rescaled
+from convcli.pipeline.range import extent, rescaled
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Operand, Values, chained
 from convcli.values import Record, replace
@@ -67,97 +67,87 @@ def compute_block(
         The extent of all raw values, where the region is a part and
         `Pipeline.needs_extent`.
     """
-    is_streamed = pipeline.is_streamed
-    if is_streamed or pipeline.options.direction:
-        values, stats = (
-            _streamed(pipeline, read, region)
-            if is_streamed
-            else _directed(pipeline, read, region, known)
-        )
-        alpha = _separate_alpha(pipeline, read, region)
+    fields = _Fields(pipeline, read)
+    if pipeline.options.direction:
+        values, stats = fields.directed(region, known)
+    elif pipeline.is_streamed:
+        values, stats = fields.streamed(region)
+    else:
+        raw, alpha = fields.raw(region)
+        values, stats = pipeline.mapped(raw, known)
         return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
-    raw, alpha = _raw(pipeline, read, region)
-    mapping, depth, last = pipeline.mapping, pipeline.depth, pipeline.steps[-1]
-    values, stats = mapped(pipeline.to_display(raw), mapping, depth, last.working, known)
-    if mapping is None and last.raw_dtype is not None:
-        values = values.astype(last.raw_dtype, copy=False)
-    return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
+    return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
 
 
 def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> ValueStats:
     """Return the extent of the raw values that `compute_block` would map to pixels."""
+    fields = _Fields(pipeline, read)
     if pipeline.options.direction:
-        raw = _answers(pipeline, read)(*region)
+        raw = chained(fields.colours, pipeline.steps)(*region)
         return extent(rescaled(raw, pipeline.source_depth, pipeline.depth))
-    return extent(pipeline.to_display(_raw(pipeline, read, region)[0]))
+    return extent(pipeline.to_display(fields.raw(region)[0]))
 
 
-def _streamed(pipeline: Pipeline, read: ReadPart, region: Region) -> tuple[Values, ValueStats]:
-    """Store pixels while they are computed."""
-    *before, last = pipeline.steps
-    field = chained(functools.partial(_colours, pipeline, read), before)
-    return last.pixels(field, *region, pipeline.pixel_rule)
+class _Fields:
+    """The arrays that a pipeline reads and computes for one picture, in rectangles."""
 
+    def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
+        self._pipeline, self._read = pipeline, read
 
-def _directed(
-    pipeline: Pipeline, read: ReadPart, region: Region, known: ValueStats | None
-) -> tuple[Values, ValueStats]:
-    """Colour the direction of the gradient."""
-    from convcli.pipeline.direction import directed
+    def streamed(self, region: Region) -> tuple[Values, ValueStats]:
+        """Store pixels while they are computed."""
+        *before, last = self._pipeline.steps
+        return last.pixels(chained(self.colours, before), *region, self._pipeline.pixel_rule)
 
-    *before, last = pipeline.steps
-    field = chained(functools.partial(_colours, pipeline, read), before)
-    rows, columns = region
-    shape = (rows.stop - rows.start, columns.stop - columns.start)
-    return directed(pipeline, last.answers(field, rows, columns), shape, known)
+    def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
+        """Colour the direction of the gradient."""
+        from convcli.pipeline.direction import directed
 
+        *before, last = self._pipeline.steps
+        answers = last.answers(chained(self.colours, before), *region)
+        rows, columns = region
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return directed(self._pipeline, answers, shape, known)
 
-def _raw(pipeline: Pipeline, read: ReadPart, region: Region) -> tuple[Values, Values | None]:
-    """Return raw colours and their opacity, on the scale of the prepared picture."""
-    policy = pipeline.alpha
-    if policy.is_separate or not pipeline.info.alpha:
-        return _answers(pipeline, read)(*region), _separate_alpha(pipeline, read, region)
-    weighed = functools.partial(_weighed, pipeline, read)
-    values = chained(weighed, policy.steps)(*region)
-    if policy.filters_opacity:
-        return unweigh(values, pipeline.source_depth.white)
-    return values, _kept_alpha(pipeline, read, region)
+    def raw(self, region: Region) -> tuple[Values, Values | None]:
+        """Return raw colours and their opacity, on the scale of the prepared picture."""
+        pipeline, policy = self._pipeline, self._pipeline.alpha
+        if policy.is_separate or not pipeline.info.alpha:
+            values = chained(self.colours, pipeline.steps)(*region)
+            return values, self.separate_alpha(region)
+        values = chained(self.weighed, policy.steps)(*region)
+        if policy.filters_opacity:
+            return unweigh(values, pipeline.source_depth.white)
+        return values, self._kept_alpha(region)
 
+    def separate_alpha(self, region: Region) -> Values | None:
+        """Return the opacity where it does not depend on the colours."""
+        pipeline = self._pipeline
+        if not pipeline.info.alpha:
+            return None
+        if pipeline.alpha.name is not Alpha.FILTER:
+            return self._kept_alpha(region)
+        return chained(self.opacity, pipeline.alpha.steps)(*region)[..., 0]
 
-def _answers(pipeline: Pipeline, read: ReadPart) -> Callable[[slice, slice], Values]:
-    """Return the field of what the chain answers to the colours alone."""
-    return chained(functools.partial(_colours, pipeline, read), pipeline.steps)
+    def _kept_alpha(self, region: Region) -> Values:
+        return alpha_under_centres(self._pipeline.steps, self.opacity, *region)
 
+    def colours(self, rows: slice, columns: slice) -> Values:
+        """Return the pixels that the first step slides over."""
+        return working_pixels(self._read(rows, columns), self._pipeline.options)
 
-def _separate_alpha(pipeline: Pipeline, read: ReadPart, region: Region) -> Values | None:
-    """Return the opacity where it does not depend on the colours."""
-    if not pipeline.info.alpha:
-        return None
-    if pipeline.alpha.name is not Alpha.FILTER:
-        return _kept_alpha(pipeline, read, region)
-    field = chained(functools.partial(_opacity, read), pipeline.alpha.steps)
-    return field(*region)[..., 0]
+    def opacity(self, rows: slice, columns: slice) -> Values:
+        """Return the opacity as one channel."""
+        alpha = self._read(rows, columns).alpha
+        return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
 
-
-def _kept_alpha(pipeline: Pipeline, read: ReadPart, region: Region) -> Values:
-    return alpha_under_centres(pipeline.steps, functools.partial(_opacity, read), *region)
-
-
-def _colours(pipeline: Pipeline, read: ReadPart, rows: slice, columns: slice) -> Values:
-    return working_pixels(read(rows, columns), pipeline.options)
-
-
-def _opacity(read: ReadPart, rows: slice, columns: slice) -> Values:
-    alpha = read(rows, columns).alpha
-    return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
-
-
-def _weighed(pipeline: Pipeline, read: ReadPart, rows: slice, columns: slice) -> Values:
-    part, policy = read(rows, columns), pipeline.alpha
-    pixels = working_pixels(part, pipeline.options)
-    alpha = pixels if part.alpha is None else part.alpha
-    dtype = pipeline.steps[0].working
-    return weigh(pixels, alpha, part.white, dtype, with_opacity=policy.filters_opacity)
+    def weighed(self, rows: slice, columns: slice) -> Values:
+        """Return the colours, weighed by their opacity."""
+        pipeline, part = self._pipeline, self._read(rows, columns)
+        pixels, dtype = working_pixels(part, pipeline.options), pipeline.steps[0].working
+        alpha = pixels if part.alpha is None else part.alpha
+        with_opacity = pipeline.alpha.filters_opacity
+        return weigh(pixels, alpha, part.white, dtype, with_opacity=with_opacity)
 
 
 class Filtered(Record):
