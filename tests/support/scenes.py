@@ -15,7 +15,6 @@ from convcli.pipeline.run import Filtered, filter_picture
 
 tifffile = pytest.importorskip("tifffile", reason="needs the extra cluster")
 zarr = pytest.importorskip("zarr", reason="needs the extra cluster")
-pytest.importorskip("dask.array", reason="needs the extra cluster")
 
 Values = NDArray[Any]
 

@@ -11,7 +11,7 @@ from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
-from convcli.pipeline.maps import MAP
+from convcli.pipeline.files import MAP
 from convcli.storage.urls import is_pattern
 from convcli.values import Record
 

@@ -5,11 +5,11 @@ import time
 from typing import Any
 
 from convcli.batch import places
-from convcli.batch.memory import needed_bytes
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
 from convcli.pipeline.files import filter_file
+from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Operand
@@ -158,7 +158,7 @@ class BatchJob(Record, kw_only=True):
         """Estimate the memory that a file needs; 0 where memory is not limited."""
         if self.memory is None:
             return 0
-        return needed_bytes(
+        return file_bytes(
             job.source,
             job.target,
             self.kernels,

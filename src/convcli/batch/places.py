@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from convcli.errors import ImageError
-from convcli.pipeline.maps import MAP
+from convcli.pipeline.files import MAP
 from convcli.storage import urls
 from convcli.storage.urls import is_url
 

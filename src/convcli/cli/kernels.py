@@ -87,9 +87,9 @@ def command(
     elif export:
         _export(_kernel(found, "--export"), export, output)
     elif png is not None:
-        from convcli.pipeline.kernel_figures import draw
+        from convcli.pipeline.kernel_figures import draw_kernel
 
-        draw(_operand(found, "--png"), png)
+        draw_kernel(_operand(found, "--png"), png)
     elif as_json:
         show_json(_document(found))
     else:

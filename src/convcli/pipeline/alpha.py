@@ -12,13 +12,11 @@ from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.pipeline.steps import PlannedStep
-from convcli.values import Record, replace
+from convcli.pipeline.steps import Field, PlannedStep, Values
+from convcli.values import Record, asdict, replace
 
-Values = NDArray[Any]
-
-_UNSEEN = 1e-6
-"""Below this part of white an opacity is none: there is no colour to recover."""
+_INVISIBLE = 1e-6
+"""Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
 
 
 class AlphaPolicy(Record):
@@ -26,212 +24,177 @@ class AlphaPolicy(Record):
 
     Attributes
     ----------
-    kind : Alpha
+    name : Alpha
         Not `Alpha.AUTO`.
-    options : Options
-        The engine's method and the number of threads.
+    steps : tuple of PlannedStep
+        What the opacity is filtered by (`Alpha.FILTER`), or the colours that it weighs
+        (`Alpha.PREMULTIPLY`). Empty where neither is needed.
+    filters_opacity : bool
+        Whether opacity that weighs the colours is filtered with them. Where flat areas
+        answer 0 it would be 0 everywhere.
+    is_open : bool
+        Whether it is another policy if any pixel is translucent: see `premultiplied`.
     """
 
-    kind: Alpha
-    options: Options
+    name: Alpha
+    steps: tuple[PlannedStep, ...] = ()
+    filters_opacity: bool = False
+    is_open: bool = False
 
     @property
-    def name(self) -> str:
-        """What the report calls it."""
-        return self.kind.value
-
-    @property
-    def is_apart(self) -> bool:
+    def is_separate(self) -> bool:
         """Whether the colours do not depend on the opacity."""
-        return self.kind is not Alpha.PREMULTIPLY
-
-    def alpha(self, stages: Sequence[PlannedStep], source: Picture) -> Values | None:
-        """Return the opacity where it does not depend on the colours."""
-        if source.alpha is None:
-            return None
-        if self.kind is Alpha.FILTER:
-            values: Values = source.alpha[..., np.newaxis]
-            for stage in fitted(stages, values, self.options):
-                values = stage.raw(values)
-            return values[..., 0]
-        return under_the_middle(stages, source.alpha)
-
-    def colour_and_alpha(
-        self, stages: Sequence[PlannedStep], pixels: Values, source: Picture
-    ) -> tuple[Values, Values | None]:
-        """Return raw colours and opacity, on the scale of the source."""
-        if self.is_apart or source.alpha is None:
-            values = pixels
-            for stage in stages:
-                values = stage.raw(values)
-            return values, self.alpha(stages, source)
-        values = weighed(pixels, source, stages)
-        for step in weighed_stages(stages, values, self.options):
-            values = step.answer(values)
-        if filters_opacity(stages):
-            return parted(values, source.white)
-        return values, under_the_middle(stages, source.alpha)
+        return self.name is not Alpha.PREMULTIPLY
 
 
-def alpha_policy(
-    picture: Picture, stages: Sequence[PlannedStep], options: Options
-) -> AlphaPolicy:
-    """Decide how a picture's transparency is treated.
+def plan_alpha(steps: Sequence[PlannedStep], sample: Picture, options: Options) -> AlphaPolicy:
+    """Decide how transparency is treated; no pixel is looked at.
+
+    Parameters
+    ----------
+    steps : sequence of PlannedStep
+        The chain.
+    sample : Picture
+        One pixel like those that the steps get.
+    options : Options
+        How the picture is filtered.
 
     Raises
     ------
     ImageError
-        If a way is asked for that a filter bank or an operator does not have.
+        If a filter bank or an operator cannot do what is asked for.
     """
-    bank = any(stage.problem.kernel.is_bank for stage in stages)
-    zero = any(stage.is_zero_sum for stage in stages)
-    operator = next((stage.name for stage in stages if stage.combine is not None), "")
-    wanted = options.alpha
-    if wanted is Alpha.AUTO:
-        apart = bank or zero or bool(operator)
-        wanted = Alpha.KEEP if apart or not picture.is_translucent else Alpha.PREMULTIPLY
-    if bank and wanted is not Alpha.KEEP and picture.alpha is not None:
+    bank = any(step.is_bank for step in steps)
+    zero = any(step.is_zero_sum for step in steps)
+    operator = next((step.name for step in steps if step.combine is not None), "")
+    has_alpha, asked = sample.alpha is not None, options.alpha
+    if asked is Alpha.AUTO:
+        fixed = bank or zero or bool(operator) or not has_alpha
+        return AlphaPolicy(Alpha.KEEP, is_open=not fixed)
+    if bank and asked is not Alpha.KEEP and has_alpha:
         raise ImageError(
-            f"alpha {wanted.value}: expected 2-D kernels, got a filter bank, which mixes the "
+            f"alpha {asked.value}: expected 2-D kernels, got a filter bank, which mixes the "
             "colours: use --alpha keep"
         )
-    if operator and wanted is Alpha.PREMULTIPLY and not zero and picture.alpha is not None:
+    if operator and asked is Alpha.PREMULTIPLY and not zero and has_alpha:
         raise ImageError(
             f"alpha premultiply: expected kernels one by one, got {operator}, whose answers "
             "have no one opacity: use --alpha keep"
         )
-    return AlphaPolicy(wanted, options)
+    if asked is Alpha.PREMULTIPLY:
+        return premultiplied(steps, options) if has_alpha else AlphaPolicy(asked)
+    if sample.alpha is None or asked is Alpha.KEEP:
+        return AlphaPolicy(asked)
+    return AlphaPolicy(asked, _fitted(steps, 1, sample.alpha.dtype, options))
 
 
-def under_the_middle(stages: Sequence[PlannedStep], alpha: Values) -> Values:
-    """Return the opacity under the middle of each window, step by step."""
-    rows, columns, _ = stages[-1].problem.result_shape
-    return alpha[np.ix_(*middles(stages, range(rows), range(columns)))]
+def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy:
+    """Plan that colours are weighed by their opacity before they are filtered."""
+    filters_opacity = not any(step.is_zero_sum for step in steps)
+    channels = steps[0].shape[2] + filters_opacity
+    weighed = _fitted(steps, channels, steps[0].working, options)
+    if filters_opacity:
+        weighed = tuple(WeighedStep.of(step) if step.plans else step for step in weighed)
+    return AlphaPolicy(Alpha.PREMULTIPLY, weighed, filters_opacity)
 
 
-def middles(
-    stages: Sequence[PlannedStep], rows: range, columns: range
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return which rows and columns of the picture stand under the middle of windows.
-
-    Parameters
-    ----------
-    stages : sequence of PlannedStep
-        The chain.
-    rows, columns : range
-        Outputs of its last step.
-    """
-    down, across = np.asarray(rows, np.intp), np.asarray(columns, np.intp)
-    for stage in reversed(stages):
-        problem = stage.problem
-        (vertical, horizontal), (height, width) = problem.window.axes, problem.shape[:2]
-        down = np.clip([vertical.centre(int(at)) for at in down], 0, height - 1)
-        across = np.clip([horizontal.centre(int(at)) for at in across], 0, width - 1)
-    return down, across
+def _fitted(
+    steps: Sequence[PlannedStep], channels: int, dtype: np.dtype[Any], options: Options
+) -> tuple[PlannedStep, ...]:
+    """Return the steps for an input with other channels and another dtype."""
+    fitted = []
+    for step in steps:
+        fitted.append(step.fitted(channels, dtype, options.method))
+        dtype = step.working
+    return tuple(fitted)
 
 
-def filters_opacity(stages: Sequence[PlannedStep]) -> bool:
-    """Tell whether opacity that weighs the colours is filtered with them.
-
-    Where all flat areas answer 0 it would be 0 everywhere.
-    """
-    return not any(stage.is_zero_sum for stage in stages)
-
-
-def weighed(pixels: Values, source: Picture, stages: Sequence[PlannedStep]) -> Values:
-    """Return colour times opacity, and opacity (0 to 1) as the last channel if filtered.
-
-    Parameters
-    ----------
-    pixels : ndarray, shape (H, W, C)
-        What the first kernel would slide over.
-    source : Picture
-        Where they come from; with an opacity.
-    stages : sequence of PlannedStep
-        The chain.
-    """
-    if source.alpha is None:
-        raise ValueError("expected a picture with an opacity, got none")
-    part = source.alpha[..., np.newaxis].astype(np.float32) / np.float32(source.white)
-    seen = pixels.astype(np.float32) * part
-    return np.dstack([seen, part]) if filters_opacity(stages) else seen
-
-
-class WeighedStage(Record):
-    """A step for colours that are weighed by their opacity.
+class WeighedStep(PlannedStep, kw_only=True):
+    """A kernel that slides over weighed colours, with their opacity as the last channel.
 
     Attributes
     ----------
-    stage : PlannedStep
-        What is computed; without the kernel's bias where the opacity is filtered too.
-    kernel : Kernel or None
-        The kernel with its bias, where the opacity is filtered too.
+    kernel : Kernel
+        The kernel with its bias: the plan has none.
     """
 
-    stage: PlannedStep
-    kernel: Kernel | None
+    kernel: Kernel
 
-    def answer(self, values: Values) -> Values:
-        """Return the answer to an input."""
-        return self.evened(self.stage.raw(values))
+    @classmethod
+    def of(cls, step: PlannedStep) -> "WeighedStep":
+        """Return the weighed form of a step of one kernel."""
+        (planned,) = step.plans
+        kernel = planned.problem.kernel
+        if any(kernel.bias):
+            planned = plan(replace(planned.problem, kernel=kernel.with_bias(None)))
+        return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
 
-    def evened(self, values: Values) -> Values:
-        """Divide the opacity by the kernel's sum, and add the bias where colour is seen.
+    def part(self, field: Field, rows: slice, columns: slice) -> Values:
+        """Compute a rectangle, and divide its opacity by the kernel's sum.
 
-        So a kernel that makes brighter makes nothing more opaque.
+        So a kernel that makes brighter makes nothing more opaque. The bias is added in
+        proportion to the opacity.
         """
-        if self.kernel is None:
-            return values
+        values = super().part(field, rows, columns)
         values[..., -1] /= self.kernel.sum
         if any(self.kernel.bias):
             values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
         return values
 
 
-def weighed_stages(
-    stages: Sequence[PlannedStep], values: Values, options: Options
-) -> list[WeighedStage]:
-    """Return the steps for values as `weighed` returns them."""
-    steps = fitted(stages, values, options)
-    if not filters_opacity(stages):
-        return [WeighedStage(stage, None) for stage in steps]
-    return [WeighedStage(_without_bias(stage), stage.problem.kernel) for stage in steps]
+def weigh(
+    pixels: Values, alpha: Values, white: int, dtype: np.dtype[Any], *, with_opacity: bool
+) -> Values:
+    """Return colour times opacity, with the opacity (0 to 1) as the last channel if asked.
+
+    Parameters
+    ----------
+    pixels, alpha : ndarray, shapes (H, W, C) and (H, W)
+        The colours and their opacity, from 0 to `white`.
+    dtype : dtype
+        Of the result: floats.
+    """
+    opacity = alpha[..., np.newaxis].astype(dtype) / dtype.type(white)
+    colours = pixels.astype(dtype) * opacity
+    return np.dstack([colours, opacity]) if with_opacity else colours
 
 
-def parted(values: Values, white: int) -> tuple[Values, Values]:
-    """Return the colours without their weight, and the opacity on the scale of pixels."""
-    part = values[..., -1:]
-    seen = part > _UNSEEN
-    colours = np.divide(values[..., :-1], part, out=np.zeros_like(values[..., :-1]), where=seen)
-    return colours, part[..., 0] * white
+def unweigh(values: Values, white: int) -> tuple[Values, Values]:
+    """Return the colours without their weight, and the opacity from 0 to `white`.
+
+    Examples
+    --------
+    >>> colours, alpha = unweigh(np.array([[[50.0, 0.5]]]), 255)
+    >>> colours.tolist(), alpha.tolist()
+    ([[[100.0]]], [[127.5]])
+    """
+    colours, opacity = values[..., :-1], values[..., -1:]
+    visible = opacity > _INVISIBLE
+    bare = np.divide(colours, opacity, out=np.zeros_like(colours), where=visible)
+    return bare, opacity[..., 0] * white
 
 
-def fitted(
-    stages: Sequence[PlannedStep], values: Values, options: Options
-) -> list[PlannedStep]:
-    """Return the stages for values of another dtype or number of channels."""
-    found = []
-    channels, dtype = values.shape[2], values.dtype
-    for stage in stages:
-        problems = [
-            replace(
-                step.problem,
-                shape=(*step.problem.shape[:2], channels),
-                dtype=dtype,
-                result=np.dtype(np.float32),
-            )
-            for step in stage.plans
-        ]
-        plans = tuple(plan(problem, options.method) for problem in problems)
-        found.append(replace(stage, plans=plans))
-        dtype = np.dtype(np.float32)
-    return found
+def alpha_under_centres(
+    steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
+) -> Values:
+    """Return the opacity under the middle of each window, followed through all steps.
+
+    `alpha` is the field of the opacity, with one channel; `rows` and `columns` are outputs
+    of the last step.
+    """
+    down, across = (
+        _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))
+    )
+    top, left = int(down[0]), int(across[0])
+    values = alpha(slice(top, int(down[-1]) + 1), slice(left, int(across[-1]) + 1))
+    return np.asarray(values[..., 0][np.ix_(down - top, across - left)])
 
 
-def _without_bias(stage: PlannedStep) -> PlannedStep:
-    (step,) = stage.plans
-    kernel = step.problem.kernel
-    if not any(kernel.bias):
-        return stage
-    unbiased = replace(step.problem, kernel=kernel.with_bias(None))
-    return replace(stage, plans=(plan(unbiased),))
+def _centres(steps: Sequence[PlannedStep], axis: int, outputs: slice) -> NDArray[np.intp]:
+    """Return which rows (axis 0) or columns (1) of the picture outputs have their middle on."""
+    places = np.arange(outputs.start, outputs.stop)
+    for step in reversed(steps):
+        window = step.window.axes[axis]
+        centres = [window.centre(int(place)) for place in places]
+        places = np.clip(centres, 0, step.shape[axis] - 1)
+    return places

@@ -51,24 +51,12 @@ def palette(colormap: Colormap) -> Values:
 
 
 def colored(pixels: Values, colormap: Colormap) -> Values:
-    """Return a grey map in colour.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8, shape (H, W)
-        The map.
-    colormap : Colormap
-        The colours.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-    """
+    """Return a grey map (H, W) of uint8 in colour: shape (H, W, 3)."""
     return np.asarray(palette(colormap)[pixels])
 
 
 def legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
-    """Return which colours some pixel values have, and what they mean."""
+    """Return the colours of some pixel values, with their meanings."""
     colors = palette(colormap)
     return tuple(
         Swatch(meaning, (int(colors[at, 0]), int(colors[at, 1]), int(colors[at, 2])))
@@ -76,29 +64,29 @@ def legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
     )
 
 
-_MIDDLE, _REACH = 128, 127
+_MIDDLE, _HALF_RANGE = 128, 127
 _DUST = 1e-13
-"""Below this part of the largest weight another is what rounding left of 0."""
+"""A weight below this part of the largest one is a 0 with rounding errors."""
 
 
 def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
 
-    What is NaN or infinite is white, too.
+    NaN and infinity are white, too.
 
     Examples
     --------
     >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
     [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
     """
-    known = np.where(np.isfinite(grid), grid, 0.0)
-    largest = float(np.abs(known).max()) or 1.0
-    places = np.rint(_MIDDLE + _REACH * known / largest).astype(np.intp)
+    finite = np.where(np.isfinite(grid), grid, 0.0)
+    largest = float(np.abs(finite).max()) or 1.0
+    places = np.rint(_MIDDLE + _HALF_RANGE * finite / largest).astype(np.intp)
     return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
 
 
 def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights to be read: 0 where only rounding left another number.
+    """Return weights to be printed: 0 in place of a rounding error.
 
     Examples
     --------

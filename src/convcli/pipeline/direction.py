@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,12 @@ from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, KernelError
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.range import mapped, rescaled
 from convcli.pipeline.report import Swatch
-from convcli.pipeline.steps import PlannedStep
+from convcli.pipeline.steps import PlannedStep, Values
 
-Values = NDArray[Any]
+if TYPE_CHECKING:
+    from convcli.pipeline.pipeline import Pipeline
 
 _SECTORS = 6
 _NEEDED = (
@@ -37,20 +37,13 @@ _ARROWS = (
 )
 
 
-def gradient_weights(kernels: list[Kernel], name: str) -> NDArray[np.float64]:
-    """Return how the answers of some kernels add up to the gradient, shape (2, N).
+def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]:
+    """Return how the answers of an operator add up to the gradient.
 
     A kernel answers a ramp that gets brighter by 1 a pixel to the right with
     Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
     gradient is the least-squares solution of these equations, so that it is right for
     pairs along the axes, along the diagonals, and for compasses of eight.
-
-    Parameters
-    ----------
-    kernels : list of Kernel
-        2-D, all of one size.
-    name : str
-        What messages call them.
 
     Returns
     -------
@@ -60,18 +53,17 @@ def gradient_weights(kernels: list[Kernel], name: str) -> NDArray[np.float64]:
     Raises
     ------
     KernelError
-        If the kernels do not tell two directions apart.
-
-    Examples
-    --------
-    >>> pair = [Kernel([[0, 0, 0], [-1, 0, 1], [0, 0, 0]]),
-    ...         Kernel([[0, 1, 0], [0, 0, 0], [0, -1, 0]])]
-    >>> (gradient_weights(pair, "pair") + 0.0).tolist()
-    [[0.5, 0.0], [0.0, 0.5]]
+        If the step is one kernel, or its kernels do not tell two directions apart.
+    ImageError
+        If there is a colour map: directions have colours of their own.
     """
-    moments = np.array([_moments(kernel, name) for kernel in kernels])
+    if options.colormap is not None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
+    if step.combine is None:
+        raise KernelError(f"{step.name}: {_NEEDED}")
+    moments = np.array([_moments(plan.problem.kernel, step.name) for plan in step.plans])
     if np.linalg.matrix_rank(moments) < 2:  # noqa: PLR2004 - a plane has two directions
-        raise KernelError(f"{name}: {_NEEDED}")
+        raise KernelError(f"{step.name}: {_NEEDED}")
     return np.linalg.pinv(moments).astype(np.float64)
 
 
@@ -86,91 +78,63 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
     )
 
 
-def weights_of(stage: PlannedStep, options: Options) -> NDArray[np.float64]:
-    """Return how an operator's answers add up to the gradient: see `gradient_weights`.
-
-    Parameters
-    ----------
-    stage : PlannedStep
-        Of an operator.
-    options : Options
-        How it is filtered; without a colour map, for directions have colours of their own.
+def check_direction(pipeline: "Pipeline") -> None:
+    """Check that a pipeline can colour directions.
 
     Raises
     ------
-    KernelError
-        If the stage is one kernel, or its kernels do not tell two directions apart.
-    ImageError
-        If there is a colour map.
+    ConvcliError
+        As `gradient_weights` does; or if raw floats are to be written.
     """
-    if options.colormap is not None:
-        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
-    if stage.combine is None:
-        raise KernelError(f"{stage.name}: {_NEEDED}")
-    kernels = [step.problem.kernel for step in stage.plans]
-    return gradient_weights(kernels, stage.name)
+    if pipeline.mapping is None:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
+    _ = pipeline.gradient
 
 
 def directed(
+    pipeline: "Pipeline",
     answers: Iterable[Values],
     shape: tuple[int, int],
-    pipeline: Pipeline,
     known: ValueStats | None = None,
 ) -> tuple[Values, ValueStats]:
     """Colour the directions of an operator's answers.
 
     Parameters
     ----------
-    answers : iterable of ndarray, shape (H', W', 1)
-        Of each kernel of the last step, which is computed once.
+    pipeline : Pipeline
+        The plan; its last step is the operator.
+    answers : iterable of ndarray, shape (rows, columns, 1)
+        Of each kernel of the operator.
     shape : (int, int)
         Rows and columns of each.
-    pipeline : Pipeline
-        What is done.
     known : ValueStats, optional
-        The extent of the whole of which these answers are a part.
+        The extent of all answers, where these are a part of them.
 
     Returns
     -------
-    ndarray of uint8, shape (H', W', 3); Seen
-        The pixels, and what was seen of the operator's answer.
-
-    Raises
-    ------
-    ConvcliError
-        As `weights_of` does; or if raw floats are to be written.
+    ndarray of uint8, shape (rows, columns, 3); ValueStats
+        The pixels, and the statistics of the operator's answer.
     """
-    stage = pipeline.stages[-1]
-    if pipeline.mapping is None:
-        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
-    weights = weights_of(stage, pipeline.options)
-    gradient = np.zeros((2, *shape), stage.problem.result)
+    gradient = np.zeros((2, *shape), pipeline.plans[-1].problem.result)
 
-    def watched() -> Iterator[Values]:
-        for shares, answer in zip(weights.T, answers, strict=True):
-            for axis, share in enumerate(shares):
-                gradient[axis] += answer[..., 0] * answer.dtype.type(share)
+    def summed() -> Iterator[Values]:
+        """Add each answer to the gradient before it is combined, which overwrites it."""
+        for weights, answer in zip(pipeline.gradient.T, answers, strict=True):
+            for axis, weight in enumerate(weights):
+                gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
             yield answer
 
-    scaled = rescaled(stage.joined(watched()), pipeline.source_depth, Depth.EIGHT)
-    strength, seen = mapped(scaled, pipeline.mapping, Depth.EIGHT, known)
-    return hue_picture(gradient[0], gradient[1], strength[..., 0]), seen
+    raw = pipeline.steps[-1].joined(summed())
+    scaled = rescaled(raw, pipeline.source_depth, Depth.EIGHT)
+    strength, stats = mapped(scaled, pipeline.mapping, Depth.EIGHT, known=known)
+    return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
 
 
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
-    """Colour directions.
+    """Colour directions: shape (H, W, 3) of uint8, from three arrays of shape (H, W).
 
-    Parameters
-    ----------
-    right, up : ndarray, shape (H, W)
-        The gradient.
-    brightness : ndarray of uint8, shape (H, W)
-        Its strength.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-        Full hues (as in HSV): 0° is red, 120° green, 240° blue, counter-clockwise.
+    `right` and `up` are the gradient, `brightness` (uint8) is its strength. Full hues, as in
+    HSV: 0° is red, 120° green, 240° blue, counter-clockwise.
 
     Examples
     --------
@@ -181,19 +145,19 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
     sector = np.arctan2(up, right) * (_SECTORS / (2 * math.pi))
     out = np.empty((*brightness.shape, 3), np.uint8)
     for channel, shift in enumerate((0, 2, 4)):
-        # Each primary is full within one sector of its hue, and gone two sectors on.
-        away = np.abs((sector - shift + 9) % _SECTORS - 3)
-        share = np.clip(2 - away, 0, 1)
+        # A primary is full within one sector of its hue, and 0 from two sectors on.
+        distance = np.abs((sector - shift + 9) % _SECTORS - 3)
+        share = np.clip(2 - distance, 0, 1)
         out[..., channel] = np.rint(share * brightness)
     return out
 
 
 def legend() -> tuple[Swatch, ...]:
     """Return what the hues mean."""
-    found = []
+    swatches = []
     for degrees, meaning in _ARROWS:
         turn = math.radians(degrees)
         right, up = np.full((1, 1), math.cos(turn)), np.full((1, 1), math.sin(turn))
         color = hue_picture(right, up, np.full((1, 1), 255, np.uint8))[0, 0]
-        found.append(Swatch(meaning, (int(color[0]), int(color[1]), int(color[2]))))
-    return tuple(found)
+        swatches.append(Swatch(meaning, (int(color[0]), int(color[1]), int(color[2]))))
+    return tuple(swatches)

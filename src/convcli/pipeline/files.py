@@ -1,11 +1,13 @@
 """From a file to a file: where pictures come from and where results go."""
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from convcli.choices import Range
+from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import NPY, format_for
@@ -13,16 +15,32 @@ from convcli.images.picture import Document, Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_document
 from convcli.images.write import Saving, check_format, pipe_format, write_document
-from convcli.pipeline.maps import MAP, laid_out, written_channels
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import prepared, working_pixels
-from convcli.pipeline.report import Report, together
-from convcli.pipeline.run import Filtered, filter_picture
-from convcli.pipeline.steps import Operand, plan_chain
+from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
+from convcli.pipeline.report import Report, combined_report
+from convcli.pipeline.run import Filtered, run_pipeline
+from convcli.pipeline.steps import Operand
 from convcli.values import replace
 
 STANDARD = "-"
-"""What stands for standard input or standard output."""
+"""The name of standard input or standard output."""
+
+MAP = "{map}"
+"""The number of an output map in a file name is written in place of this."""
+
+MakePlan: TypeAlias = Callable[..., Pipeline]
+"""Plans a run: takes a `SourceInfo`, and ``raw=True`` for raw floats."""
+
+_PICTURE_CHANNELS = (1, 3)
+_COLOURS = 3
+_PAGED = "TIFF"
+
+_OTHER_FORMS = (
+    "write a .npy or .tif",
+    f"put {MAP} into the name (map-{MAP}.png)",
+    "use --sheet",
+)
+"""What else can be done with several maps, where the picture is read as a whole."""
 
 _READING, _SAVING = ReadPolicy(), Saving()
 
@@ -42,7 +60,7 @@ def filter_file(
 
     Parameters
     ----------
-    kernels : sequence of Kernel
+    kernels : sequence of Kernel or Operator
         The chain.
     source : str
         A path, a URL that fsspec knows (``s3://bucket/photo.jpg``), or ``-`` for standard
@@ -53,7 +71,7 @@ def filter_file(
         or (H', W') where there is one channel; a ``.tif`` a page for each channel where
         there are not 1 or 3.
     options : Options
-        How.
+        How the pictures are filtered.
     reading, saving : ReadPolicy, Saving
         What is accepted, and how the result is written.
     kind : str, optional
@@ -71,65 +89,74 @@ def filter_file(
     ConvcliError
         If the pictures cannot be read, filtered or written.
     """
-    if kind is None and target != STANDARD:
-        kind = format_for(target)
-    document = read_source(source, reading)
-    kind = kind or pipe_kind(document, options)
-    raw = kind == NPY and options.depth is None
-    for frame in document.frames:
-        _check_size(frame, kernels, options, reading.max_pixels)
-    channels = written_channels(document, kernels, options, target, kind, sheet=sheet)
-    promised = Document(tuple(_promised(frame, channels, options) for frame in document.frames))
-    check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
-    filtered = [filter_picture(frame, kernels, options, raw=raw) for frame in document.frames]
-    # What was read is needed no more: encoders take as much memory again.
-    described = replace(document, frames=())
-    del document, frame
-    return write_filtered(
-        filtered, described, target, kind, options, saving=saving, sheet=sheet
+    make_plan = functools.partial(plan_pipeline, kernels=kernels, options=options)
+    return run_on_file(
+        make_plan,
+        source,
+        target,
+        options,
+        reading=reading,
+        saving=saving,
+        kind=kind,
+        sheet=sheet,
     )
 
 
-def write_filtered(
-    filtered: Sequence[Filtered],
-    document: Document,
+def run_on_file(
+    make_plan: MakePlan,
+    source: str,
     target: str,
-    kind: str,
     options: Options,
     *,
+    reading: ReadPolicy = _READING,
     saving: Saving = _SAVING,
+    kind: str | None = None,
     sheet: bool = False,
 ) -> Report:
-    """Write what came of the frames of a document, with all that its file said.
+    """Plan, run and write each picture of a file: what filtering and pooling share.
 
     Parameters
     ----------
-    filtered : sequence of Filtered
-        One for each frame.
-    document : Document
-        What they were made of.
-    target, kind, options, saving, sheet
-        As in `filter_file`; a kind must be given.
-
-    Returns
-    -------
-    Report
-        On all frames.
-
-    Raises
-    ------
-    ImageError
-        If they cannot be written.
+    make_plan : callable
+        See `MakePlan`. Called once for all frames that are alike.
+    source, target, options, reading, saving, kind, sheet
+        As in `filter_file`.
     """
+    if kind is None and target != STANDARD:
+        kind = format_for(target)
+    document = read_source(source, reading)
+    kind = kind or _pipe_kind(document, options)
+    raw = kind == NPY and options.depth is None
+    pipelines = _planned(document, functools.partial(make_plan, raw=raw), reading.max_pixels)
+    channels = _written_channels(pipelines[0], document, target, kind, sheet=sheet)
+    promised = Document(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
+    check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
+    filtered = list(map(run_pipeline, pipelines, document.frames))
+    # The pixels that were read are freed here: encoders take as much memory again.
+    described = replace(document, frames=())
+    del document
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     if MAP in target:
-        _write_each(filtered[0], document, target, kind, saving)
+        _write_each(filtered[0], described, target, kind, saving)
     else:
-        result = laid_out(filtered, document, options, kind, sheet=sheet)
+        result = _laid_out(filtered, described, options, kind, sheet=sheet)
         opened = sys.stdout.buffer if target == STANDARD else target
         write_document(result, opened, kind, saving)
-    notes = [*document.notes, *_losses(filtered, kind, options)]
-    return together([one.report for one in filtered], document.mode, notes)
+    notes = [*described.notes, *_losses(filtered, kind, options)]
+    return combined_report([one.report for one in filtered], described.mode, notes)
+
+
+def _planned(document: Document, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
+    """Return the plan for each frame, made once for frames that are alike."""
+    plans: dict[Any, Pipeline] = {}
+    pipelines = []
+    for frame in document.frames:
+        key = (frame.pixels.shape, frame.pixels.dtype, frame.alpha is None)
+        if key not in plans:
+            plans[key] = make_plan(SourceInfo.of(frame))
+            plans[key].check_size(max_pixels)
+        pipelines.append(plans[key])
+    return pipelines
 
 
 def plan_file(
@@ -151,9 +178,9 @@ def plan_file(
     ConvcliError
         If the picture cannot be read, or a kernel does not fit it.
     """
-    picture = prepared(read_source(source, reading).frames[0], options)
-    stages = plan_chain(working_pixels(picture, options), kernels, options)
-    return tuple(step for stage in stages for step in stage.plans)
+    info = SourceInfo.of(read_source(source, reading).frames[0])
+    steps = plan_steps(info, info.sample(options), kernels, options)
+    return tuple(plan for step in steps for plan in step.plans)
 
 
 def read_source(source: str, reading: ReadPolicy = _READING) -> Document:
@@ -163,48 +190,100 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Document:
     return read_document(source, reading=reading)
 
 
-def _check_size(
-    frame: Picture, kernels: Sequence[Operand], options: Options, most: int
-) -> None:
-    """Refuse a padding that makes a result larger than any picture that would be read."""
-    shape = (*frame.shape, 1 if options.wants_gray else frame.channels)
-    empty = np.broadcast_to(np.zeros((), frame.pixels.dtype), shape)
-    for step in plan_chain(empty, kernels, options):
-        rows, columns, _ = step.problem.result_shape
-        if rows * columns > max(most, frame.shape[0] * frame.shape[1]):
-            raise ImageError(
-                f"{step.name}: expected a result of at most {most:,} pixels, got "
-                f"{rows * columns:,}: use less padding, or raise --max-pixels"
-            )
-
-
-def pipe_kind(document: Document, options: Options) -> str:
+def _pipe_kind(document: Document, options: Options) -> str:
     """Return the format for standard output: the input's where it can hold the result."""
-    return pipe_format(document.format, _promised(document.frames[0], 1, options))
+    depth = options.depth_from(document.frames[0].depth)
+    return pipe_format(document.format, _promised(depth, 1))
 
 
-def _promised(frame: Picture, channels: int, options: Options) -> Picture:
-    """Return one pixel of the depth and the channels that the result will have."""
-    depth = options.depth_for(frame)
+def _promised(depth: Depth, channels: int) -> Picture:
+    """Return one pixel with the depth and the channels of the result."""
     return Picture(np.zeros((1, 1, channels), depth.dtype))
 
 
 def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[str]:
     """Say what the output does not hold, though it was there or asked for."""
-    found = []
+    losses = []
     if kind == NPY and any(one.report.alpha for one in filtered):
-        found.append("the .npy holds the colours only: the transparency is left out")
+        losses.append("the .npy holds the colours only: the transparency is left out")
     if options.range is not Range.AUTO and filtered[0].report.range is None:
-        found.append(f"--range {options.range.value} is not used: the output holds raw floats")
+        losses.append(f"--range {options.range.value} is not used: the output holds raw floats")
     if options.colormap is not None and filtered[0].report.range is None:
-        found.append("--colormap is not used: the output holds raw floats")
-    return found
+        losses.append("--colormap is not used: the output holds raw floats")
+    return losses
 
 
 def _write_each(
     filtered: Filtered, document: Document, target: str, kind: str, saving: Saving
 ) -> None:
-    # Backwards: where the first is there, all are.
+    """Write each map into a file of its own, the first one last: where it is, all are."""
     for index, picture in reversed(list(enumerate(filtered.maps()))):
-        one = replace(document, frames=(picture,), timing=None)
-        write_document(one, target.replace(MAP, str(index)), kind, saving)
+        page = replace(document, frames=(picture,), timing=None)
+        write_document(page, target.replace(MAP, str(index)), kind, saving)
+
+
+def _written_channels(
+    pipeline: Pipeline, document: Document, target: str, kind: str, *, sheet: bool
+) -> int:
+    """Return the channels of each picture that is written; refuse maps that do not fit."""
+    options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
+    colored = options.colormap is not None or options.direction
+    if sheet and (kind == NPY or MAP in target):
+        raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
+    many = not _is_single(maps, options)
+    if document.is_animated and (sheet or MAP in target or (many and kind == _PAGED)):
+        raise ImageError(
+            f"{target}: expected one picture to show the maps of, the input has "
+            f"{len(document.frames)} frames: choose one with --frame"
+        )
+    if many and not (sheet or MAP in target or kind in (NPY, _PAGED)):
+        raise _several(maps, options, target, _OTHER_FORMS)
+    if sheet or (colored and kind != NPY):
+        return _COLOURS
+    return 1 if MAP in target or (many and kind == _PAGED) else maps
+
+
+def _is_single(maps: int, options: Options) -> bool:
+    """Whether all maps are one picture: grey, in colours, or one that a colour map colours."""
+    return (
+        maps == 1 or options.direction or (maps in _PICTURE_CHANNELS and not options.colormap)
+    )
+
+
+def check_single(pipeline: Pipeline, target: str) -> None:
+    """Refuse a result whose maps are not one picture."""
+    maps = pipeline.steps[-1].result_shape[2]
+    if not _is_single(maps, pipeline.options):
+        raise _several(maps, pipeline.options, target)
+
+
+def _several(
+    maps: int, options: Options, target: str, others: Sequence[str] = ()
+) -> ImageError:
+    """Return the error for several maps that do not fit, with what can be done instead."""
+    fitting = "1 output map" if options.colormap else "1 or 3 output maps"
+    grey = ("make it grey (--gray)",) if options.colormap else ()
+    advice = ", ".join((*grey, *others, "or pick one with --map"))
+    return ImageError(f"{target}: expected {fitting} for one picture, got {maps}: {advice}")
+
+
+def _laid_out(
+    filtered: Sequence[Filtered],
+    document: Document,
+    options: Options,
+    kind: str,
+    *,
+    sheet: bool,
+) -> Document:
+    """Return what one file holds: the pictures, a sheet of all maps, or a page for each."""
+    first = filtered[0]
+    if sheet:
+        from convcli.images.figures import contact_sheet
+
+        maps = first.maps()
+        labels = [f"map {number}" for number in range(len(maps))]
+        return replace(document, frames=(contact_sheet(maps, labels),), timing=None)
+    count = first.values.shape[2]
+    if kind == _PAGED and not _is_single(count, options):
+        return replace(document, frames=tuple(first.maps()), timing=None)
+    return replace(document, frames=tuple(one.picture() for one in filtered))

@@ -1,5 +1,6 @@
-"""Where does a pattern appear? The strongest answers of a kernel, each named once."""
+"""Where a pattern is in a picture: the strongest answers of a kernel."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,6 @@ from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
 from convcli.errors import GeometryError, KernelError
-from convcli.images.figures import marked
 from convcli.images.formats import format_for
 from convcli.images.picture import Picture
 from convcli.images.policy import ReadPolicy
@@ -20,11 +20,11 @@ Values = NDArray[Any]
 
 _READING = ReadPolicy(frame=0)
 _FLAT = 1e-5
-"""Below this part of the picture's range a standard deviation is flat: like nothing."""
+"""A standard deviation below this part of the picture's range counts as 0."""
 
 
 class Match(Record):
-    """A place where the kernel answers more strongly than anywhere near.
+    """A place where the kernel answers more strongly than at all places near it.
 
     Attributes
     ----------
@@ -67,8 +67,7 @@ def find(
     """Find the strongest answers of a kernel, strongest first.
 
     Only windows that lie inside the picture count. Of answers closer to each other than
-    half a kernel, along both axes, the strongest stands for all (non-maximum
-    suppression).
+    half a kernel, along both axes, only the strongest is kept (non-maximum suppression).
 
     Parameters
     ----------
@@ -133,21 +132,14 @@ def find_in_file(
 
     Parameters
     ----------
-    kernel : Kernel
-        2-D.
+    kernel, top, normalized
+        As in `find`.
     source : str
         A path, or ``-`` for standard input.
-    top, normalized
-        As in `find`.
     target : str, optional
         Where the picture is written to with the places framed and numbered.
     reading : ReadPolicy
         What is accepted; of several frames the first that is read is taken.
-
-    Returns
-    -------
-    list of Match
-        Strongest first.
 
     Raises
     ------
@@ -158,6 +150,8 @@ def find_in_file(
     picture = read_source(source, reading).frames[0]
     matches = find(picture, kernel, top=top, normalized=normalized)
     if target:
+        from convcli.images.figures import marked
+
         boxes = [(m.left, m.top, m.width, m.height) for m in matches]
         write_picture(marked(picture, boxes), target, kind)
     return matches
@@ -180,16 +174,16 @@ def _normalized(pixels: Values, kernel: Kernel) -> Values:
             f"{kernel.name}: expected weights that differ, to normalise by; got all alike: "
             "drop --normalized"
         )
-    # Around the picture's mean the squares stay small, and their differences exact.
+    # Less the picture's mean, squares stay small, and their differences exact.
     centred = pixels - pixels.mean()
     answers = correlate(centred, pattern / length, padding="valid")
-    energy = _spread(centred, kernel.size)
+    energy = _energy(centred, kernel.size)
     flat = energy <= pattern.size * (_FLAT * np.abs(centred).max()) ** 2
     cosines = np.where(flat, 0, answers / np.sqrt(np.where(flat, 1, energy)))
     return np.clip(cosines, -1, 1)
 
 
-def _spread(pixels: Values, size: tuple[int, int]) -> Values:
+def _energy(pixels: Values, size: tuple[int, int]) -> Values:
     """Return Σ(x - mean)² of each window."""
     ones = np.ones(size)
     sums = correlate(pixels, ones, padding="valid")
@@ -198,34 +192,52 @@ def _spread(pixels: Values, size: tuple[int, int]) -> Values:
 
 
 def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, int]]:
-    """Return (y, x) of the strongest scores that no stronger one is near."""
+    """Return (y, x) of the strongest scores, without those close to a stronger one."""
     reach = [max(length // 2, 1) for length in size]
     candidates = np.argwhere(scores >= _highest(scores, reach))
     order = np.argsort(-scores[tuple(candidates.T)], kind="stable")
-    found: list[tuple[int, int]] = []
+    peaks: list[tuple[int, int]] = []
     for y, x in candidates[order].tolist():
-        if not any(abs(y - v) <= reach[0] and abs(x - u) <= reach[1] for v, u in found):
-            found.append((y, x))
-        if len(found) == top:
+        if not any(abs(y - v) <= reach[0] and abs(x - u) <= reach[1] for v, u in peaks):
+            peaks.append((y, x))
+        if len(peaks) == top:
             break
-    return found
+    return peaks
 
 
 def _highest(scores: Values, reach: list[int]) -> Values:
     """Return the largest score around each place, as far as `reach` on either side."""
     for axis, distance in enumerate(reach):
-        scores = _running_maximum(scores, axis, distance)
+        around = [(0, 0)] * scores.ndim
+        around[axis] = (distance, distance)
+        padded = np.moveaxis(np.pad(scores, around, constant_values=-np.inf), axis, 0)
+        scores = np.moveaxis(running(padded, 2 * distance + 1, 1, np.maximum), 0, axis)
     return scores
 
 
-def _running_maximum(values: Values, axis: int, distance: int) -> Values:
-    """Return the largest of 2·distance + 1 neighbours along an axis, by doubling."""
-    around = [(0, 0)] * values.ndim
-    around[axis] = (distance, distance)
-    wide = np.moveaxis(np.pad(values, around, constant_values=-np.inf), axis, 0)
-    span, wanted = 1, 2 * distance + 1
-    while span < wanted:
-        step = min(span, wanted - span)
-        wide = np.maximum(wide[:-step], wide[step:])
-        span += step
-    return np.moveaxis(wide, 0, axis)
+def running(
+    lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
+) -> Values:
+    """Join the values in each window of an axis, in about 2·log2(taps) operations.
+
+    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
+    `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
+    `join` is any associative operation.
+
+    Examples
+    --------
+    >>> running(np.arange(8), 5, 1, np.add).tolist()
+    [10, 15, 20, 25]
+    """
+    count = len(lines) - dilation * (taps - 1)
+    total: Values | None = None
+    span, done = 1, 0
+    while True:
+        if taps & span:
+            part = lines[done * dilation : done * dilation + count]
+            total = part if total is None else join(total, part)
+            done += span
+        if total is not None and done == taps:
+            return total
+        lines = join(lines[: len(lines) - span * dilation], lines[span * dilation :])
+        span *= 2

@@ -1,4 +1,4 @@
-"""A kernel as facts and as a picture: its cells, its frequencies, what can be read from it."""
+"""A kernel as facts and as a picture: its cells, its frequencies, its properties."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ _MEANINGS = {
     Effect.SHARPENS: "keeps brightness and sharpens",
     Effect.SCALES: "scales brightness by the sum",
 }
-_WAYS = {
+_COMBINATIONS = {
     Combine.MAGNITUDE: "magnitude (root of the sum of squares)",
     Combine.MAX: "largest answer",
     Combine.SUM: "sum",
@@ -43,7 +43,7 @@ _WAYS = {
     Combine.MIN: "smallest answer",
 }
 _TYPICAL = (1080, 1920)
-"""Rows and columns of the picture that a strategy is named for."""
+"""Rows and columns of the picture that `strategy_of` plans for."""
 
 _LONGEST_FACTOR = 17
 _FEW = 6
@@ -56,12 +56,12 @@ def _sums(kernel: Kernel) -> str:
     return ", ".join(sums[:_FEW]) + (f" … ({len(sums)} filters)" if len(sums) > _FEW else "")
 
 
-def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
-    """Return what can be read from a kernel, as (name, text).
+def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
+    """Return the properties of a kernel, as (name, text).
 
     Examples
     --------
-    >>> dict(facts_of(Kernel([[1, 2, 1]])))["factors"]
+    >>> dict(kernel_facts(Kernel([[1, 2, 1]])))["factors"]
     '[1] ⊗ [1 2 1]'
     """
     facts = [("what", kernel.description)] if kernel.description else []
@@ -81,12 +81,12 @@ def facts_of(kernel: Kernel) -> list[tuple[str, str]]:
 
 
 def operator_facts(operator: Operator) -> list[tuple[str, str]]:
-    """Return what can be said of an operator, as (name, text)."""
+    """Return the properties of an operator, as (name, text)."""
     entry = OPERATORS.get(operator.name)
     facts = [("what", operator.description)] if operator.description else []
     facts += [("source", entry.source)] if entry else []
     names = ", ".join(kernel.name for kernel in operator.kernels)
-    facts.append(("combines", f"the {_WAYS[operator.combine]} of {names}"))
+    facts.append(("combines", f"the {_COMBINATIONS[operator.combine]} of {names}"))
     return facts
 
 
@@ -100,7 +100,7 @@ def strategy_of(kernel: Kernel) -> str:
 
 def _from_catalogue(kernel: Kernel) -> list[tuple[str, str]]:
     entry = CATALOGUE.get(kernel.name.partition(":")[0])
-    # A kernel of one's own may have the name of another.
+    # A person's own kernel may have the name of one in the catalogue.
     if entry is None or "@" in kernel.name or kernel_from(kernel.name) != kernel:
         return []
     facts = [
@@ -118,15 +118,15 @@ def _default(value: float | None) -> str:
     return "" if value is None else f"; default {value:g}"
 
 
-def _of_grid(kernel: Kernel, reading: KernelAnalysis) -> list[tuple[str, str]]:
-    black = f" + {short(reading.offset)}" if reading.offset else ""
-    flat = short(_FLAT * reading.gain + reading.offset)
+def _of_grid(kernel: Kernel, analysis: KernelAnalysis) -> list[tuple[str, str]]:
+    black = f" + {short(analysis.offset)}" if analysis.offset else ""
+    flat = short(_FLAT * analysis.gain + analysis.offset)
     return [
         ("rank", _rank(kernel)),
-        *([("factors", _factors(reading))] if reading.factors else []),
+        *([("factors", _factors(analysis))] if analysis.factors else []),
         ("symmetry", ", ".join(kernel.symmetries) or "none"),
-        ("output", f"{short(reading.low)} to {short(reading.high)} for pixels of 0 to 255"),
-        ("DC gain", f"{short(reading.gain)}{black}: a flat {_FLAT} becomes {flat}"),
+        ("output", f"{short(analysis.low)} to {short(analysis.high)} for pixels of 0 to 255"),
+        ("DC gain", f"{short(analysis.gain)}{black}: a flat {_FLAT} becomes {flat}"),
     ]
 
 
@@ -136,10 +136,10 @@ def _rank(kernel: Kernel) -> str:
     return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
 
 
-def _factors(reading: KernelAnalysis) -> str:
-    if reading.factors is None:
+def _factors(analysis: KernelAnalysis) -> str:
+    if analysis.factors is None:
         return "none"
-    column, row, divisor = reading.factors
+    column, row, divisor = analysis.factors
     over = "" if divisor == 1 else f" / {short(divisor)}"
     return f"{_listed(column.tolist())} ⊗ {_listed(row.tolist())}{over}"
 
@@ -163,25 +163,17 @@ _SLICES = 64
 
 
 def kernel_figure(kernel: Kernel) -> Picture:
-    """Draw a kernel: its grid, its frequency response, and what can be said of it.
+    """Draw a kernel in colour: its grid, its frequencies, its properties.
 
-    Parameters
-    ----------
-    kernel : Kernel
-        Of a filter bank the first 64 slices are drawn, a row for each filter.
-
-    Returns
-    -------
-    Picture
-        RGB.
+    Of a filter bank the first 64 slices are drawn, a row for each filter.
     """
     drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
-    text = text_block(facts_of(kernel), max(_WIDTH, drawn.width))
+    text = text_block(kernel_facts(kernel), max(_WIDTH, drawn.width))
     return figure([title_block(kernel.name), drawn, text])
 
 
 def operator_figure(operator: Operator) -> Picture:
-    """Draw an operator: the grids of its kernels, and how their answers become one."""
+    """Draw an operator: the grids of its kernels, and how their answers are combined."""
     blocks = [
         below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
         for kernel in operator.kernels
@@ -192,14 +184,8 @@ def operator_figure(operator: Operator) -> Picture:
     return figure([title_block(operator.name), drawn, text])
 
 
-def draw(operand: Kernel | Operator, target: str | Path) -> None:
-    """Draw a kernel or an operator into a picture's file.
-
-    Raises
-    ------
-    ImageError
-        If the file cannot be written.
-    """
+def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
+    """Draw a kernel or an operator into a picture's file."""
     if isinstance(operand, Operator):
         picture = operator_figure(operand)
     else:

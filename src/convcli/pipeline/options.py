@@ -2,36 +2,35 @@
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
-from convcli.images.picture import Picture
 from convcli.values import Record
 
 
 class Options(Record, kw_only=True):
-    """How pictures are filtered. In a chain each holds for every step, `range` at the end.
+    """How pictures are filtered. In a chain they hold for every step; `range` for the last.
 
     Attributes
     ----------
     stride, dilation, padding
         As in `convcli.correlate`.
     border : Border
-        How the picture goes on in the padding.
+        Which values the padding has.
     bias : float, optional
-        Added to every value, beside a bias that the kernel has of its own.
+        Added to every value, in addition to the kernel's own bias.
     flip : bool
         Convolve: flip the kernel on both axes first.
     gray : bool
         Make the picture grey before it is filtered.
     range : Range
-        What becomes of values that a pixel cannot hold.
+        How values outside the range of a pixel become pixels.
     depth : Depth, optional
         Of the result; the picture's own otherwise. From 8 to 16 bits, 255 becomes
         65,535. Floats keep their numbers both ways.
     alpha : Alpha
         How transparency is filtered.
     linear : bool
-        Filter in linear light: sRGB's transfer function is undone before and done after.
+        Filter in linear light: undo sRGB's transfer function first, and apply it at the end.
     combine : Combine, optional
-        How the answers of joined kernels become one; by default as the operator does.
+        How the answers of joined kernels become one; the operator's own rule by default.
     map : int, optional
         The one output map of the last filter bank to compute, counted from 0.
     relu : bool
@@ -44,7 +43,7 @@ class Options(Record, kw_only=True):
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
-        The kind of the engine's strategy.
+        Which of the engine's strategies may be used.
     jobs : int, optional
         Threads; the cores that the process may use where none is given.
     collect_stats : bool
@@ -73,11 +72,11 @@ class Options(Record, kw_only=True):
     jobs: int | None = None
     collect_stats: bool = True
 
-    def depth_for(self, source: Picture) -> Depth:
+    def depth_from(self, source: Depth) -> Depth:
         """Return the depth of the result: colours of a legend have 8 bits."""
         if self.colormap is not None or self.direction:
             return Depth.EIGHT
-        return self.depth or source.depth
+        return self.depth or source
 
     @property
     def wants_gray(self) -> bool:

@@ -1,46 +1,95 @@
-"""What filtering will do to pictures of a kind: decided before a pixel is looked at."""
+"""The plan of a run: what is read, computed, shown and written, before a pixel is read."""
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from convcli.choices import Colormap, Depth, Range
+from convcli.engine.planner import Plan
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError
 from convcli.images.picture import Picture, from_linear, to_linear
-from convcli.pipeline.alpha import AlphaPolicy, alpha_policy
+from convcli.pipeline.alpha import AlphaPolicy, plan_alpha, premultiplied
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.report import Report, Step, Swatch
-from convcli.pipeline.steps import Operand, PlannedStep, Values, all_remainders, plan_chain
-from convcli.values import Record
+from convcli.pipeline.range import as_depth, finite_extent, mapped, meanings, rescaled
+from convcli.pipeline.report import Report, Swatch
+from convcli.pipeline.steps import (
+    Operand,
+    PixelRule,
+    PlannedStep,
+    Shape,
+    Values,
+    all_remainders,
+    plan_chain,
+)
+from convcli.values import Record, replace
 
 _STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
-"""What the engine's store does tile by tile."""
+"""The ranges that the engine can apply tile by tile, while it computes."""
+
+_WHOLE = (Range.STRETCH, Range.BALANCE)
+"""The ranges that depend on all values of the result."""
+
+_COLOURS = 3
 
 
-class Pipeline(Record):
-    """The steps from pixels to pixels.
+class SourceInfo(Record):
+    """What a plan needs to know about a picture.
 
     Attributes
     ----------
-    stages : tuple of PlannedStep
-        The kernels, planned.
-    way : AlphaPolicy
+    shape : (int, int, int)
+        Rows, columns and colour channels, as its file has them.
+    dtype : dtype
+        Of its pixels.
+    alpha : bool
+        Whether it has an opacity.
+    """
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    alpha: bool = False
+
+    @classmethod
+    def of(cls, picture: Picture) -> "SourceInfo":
+        """Describe a picture in memory."""
+        rows, columns, channels = picture.pixels.shape
+        return cls((rows, columns, channels), picture.pixels.dtype, picture.alpha is not None)
+
+    def sample(self, options: Options) -> Picture:
+        """Return one pixel like those that the steps get: see `prepared`."""
+        alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
+        return prepared(Picture(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
+
+
+class Pipeline(Record, kw_only=True, cached=True):
+    """The planned way from the pixels of a file to the pixels of the result.
+
+    Attributes
+    ----------
+    info : SourceInfo
+        What is read.
+    steps : tuple of PlannedStep
+        The planned kernels, or a pooling.
+    alpha : AlphaPolicy
         How transparency is treated.
     mapping : Range or None
         How raw values become pixels; None for raw floats.
     source_depth, depth : Depth
-        Of the picture as it is filtered, and of the result.
+        Of the picture that the steps get, and of the result.
     options : Options
         What was asked for.
     warnings : tuple of str
         What a person should know.
     """
 
-    stages: tuple[PlannedStep, ...]
-    way: AlphaPolicy
+    info: SourceInfo
+    steps: tuple[PlannedStep, ...]
+    alpha: AlphaPolicy
     mapping: Range | None
     source_depth: Depth
     depth: Depth
@@ -48,20 +97,85 @@ class Pipeline(Record):
     warnings: tuple[str, ...]
 
     @property
-    def is_streamed(self) -> bool:
-        """Whether pixels can be stored as they are computed, tile by tile."""
-        options = self.options
-        whole = options.linear or options.relu or options.direction or not self.way.is_apart
-        alone = self.stages[-1].combine is None and not whole
-        return self.mapping in _STORED and self.depth is self.source_depth and alone
+    def input_shape(self) -> Shape:
+        """Rows, columns and colour channels that the first step slides over."""
+        return self.steps[0].shape
 
     @property
-    def stored_as(self) -> ValueRange | None:
-        """How the engine's store makes pixels, where they are streamed."""
-        return None if self.mapping is None else ValueRange(self.mapping.value)
+    def output_shape(self) -> Shape:
+        """Rows, columns and channels of the result, without alpha and colour map."""
+        rows, columns, channels = self.steps[-1].result_shape
+        return (rows, columns, _COLOURS if self.options.direction else channels)
+
+    @property
+    def written_channels(self) -> int:
+        """Channels of the result once a colour map has coloured it, without alpha."""
+        return self.output_shape[2] if self.options.colormap is None else _COLOURS
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plan of each kernel, in order."""
+        return tuple(plan for step in self.steps for plan in step.plans)
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the engine can store pixels tile by tile, without floats in between."""
+        options = self.options
+        changed = options.linear or options.relu or options.direction
+        return (
+            self.mapping in _STORED
+            and self.depth is self.source_depth
+            and len(self.steps[-1].plans) == 1
+            and self.steps[-1].combine is None
+            and self.alpha.is_separate
+            and not changed
+        )
+
+    @property
+    def needs_extent(self) -> bool:
+        """Whether a pixel depends on the smallest and the largest value of all."""
+        return self.mapping in _WHOLE
+
+    @property
+    def pixel_rule(self) -> PixelRule:
+        """How the engine makes pixels, where they are streamed."""
+        value_range = None if self.mapping is None else ValueRange(self.mapping.value)
+        return PixelRule(self.depth.dtype, value_range, self.options.collect_stats)
+
+    @cached_property
+    def gradient(self) -> NDArray[np.float64]:
+        """How the answers of the last step add up to the gradient, shape (2, N)."""
+        from convcli.pipeline.direction import gradient_weights
+
+        return gradient_weights(self.steps[-1], self.options)
+
+    def for_translucent(self) -> "Pipeline":
+        """Return the plan for a picture with at least one translucent pixel."""
+        if not self.alpha.is_open:
+            return self
+        alpha = premultiplied(self.steps, self.options)
+        return replace(self, alpha=alpha)
+
+    def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
+        """Refuse a result that is larger than the picture and than any that would be read.
+
+        The results of `steps` are checked; those of all steps where none are given.
+
+        Raises
+        ------
+        ImageError
+            If the padding makes a result too large.
+        """
+        for step in steps or self.steps:
+            rows, columns, _ = step.result_shape
+            if rows * columns > max(max_pixels, math.prod(self.input_shape[:2])):
+                raise ImageError(
+                    f"{step.name}: expected a result of at most {max_pixels:,} pixels, got "
+                    f"{rows * columns:,}: use less padding, or raise --max-pixels"
+                )
 
     def to_display(self, raw: Values) -> Values:
-        """Return raw answers as they are mapped to pixels: light undone, scaled, cut at 0.
+        """Undo linear light, cut at 0 and rescale: what is left is to map raw values.
 
         They may be overwritten.
         """
@@ -71,61 +185,73 @@ class Pipeline(Record):
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
 
+    def mapped(self, raw: Values, known: ValueStats | None = None) -> tuple[Values, ValueStats]:
+        """Return raw values as they are written, and their statistics.
+
+        `known` is the extent of all values, where these are a part of them.
+        """
+        last = self.steps[-1]
+        shown = self.to_display(raw)
+        values, stats = mapped(shown, self.mapping, self.depth, last.working, known)
+        if self.mapping is None and last.raw_dtype is not None:
+            values = values.astype(last.raw_dtype, copy=False)
+        return values, stats
+
     def alpha_at_depth(self, alpha: Values | None) -> Values | None:
         """Return a filtered opacity in the depth of the result."""
         if alpha is None:
             return None
-        return as_depth(rescaled(alpha, self.source_depth, self.depth), self.depth)
+        scaled = rescaled(alpha, self.source_depth, self.depth)
+        return as_depth(scaled, self.depth, self.steps[-1].working)
 
-    def report(
-        self,
-        input_shape: tuple[int, int, int],
-        output_shape: tuple[int, int, int],
-        seen: ValueStats,
-        *,
-        alpha: bool,
-        seconds: float,
-        legend: tuple[Swatch, ...] = (),
-    ) -> Report:
-        """Return what was done, once it is known what was seen."""
-        collect_stats, (rows, columns, channels) = self.options.collect_stats, output_shape
+    def legend(self, stats: ValueStats) -> tuple[Swatch, ...]:
+        """Return what the colours of the result mean, where it has colours of its own."""
+        if self.mapping is None or not (self.options.direction or self.options.colormap):
+            return ()
+        from convcli.pipeline import colormaps, direction
+
+        if self.options.direction or self.options.colormap is None:
+            return direction.legend()
+        return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
+
+    def report(self, stats: ValueStats, seconds: float) -> Report:
+        """Return the report, from the statistics of the raw values and the time taken."""
+        stats, collect_stats = finite_extent(stats), self.options.collect_stats
         return Report(
-            input_shape=input_shape,
-            output_shape=output_shape,
-            steps=tuple(_step(stage) for stage in self.stages),
-            border=self.options.border.value,
+            input_shape=self.input_shape,
+            output_shape=self.output_shape,
+            steps=tuple(step.summary for step in self.steps),
+            border=self.steps[0].border,
             range=None if self.mapping is None else self.mapping.value,
-            low=seen.low if collect_stats else math.nan,
-            high=seen.high if collect_stats else math.nan,
-            clipped=seen.clipped / (rows * columns * channels) if collect_stats else math.nan,
-            alpha=alpha,
-            alpha_policy=self.way.name if alpha else None,
+            low=stats.low if collect_stats else math.nan,
+            high=stats.high if collect_stats else math.nan,
+            clipped=(
+                stats.clipped / math.prod(self.output_shape) if collect_stats else math.nan
+            ),
+            alpha=self.info.alpha,
+            alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
-            legend=legend,
+            legend=self.legend(stats),
             warnings=self.warnings,
             seconds=seconds,
         )
 
 
-def pipeline_for(
-    source: Picture,
-    pixels: Values,
-    kernels: Sequence[Operand],
-    options: Options,
-    *,
-    raw: bool = False,
+def plan_pipeline(
+    info: SourceInfo, kernels: Sequence[Operand], options: Options, *, raw: bool = False
 ) -> Pipeline:
-    """Decide what filtering does.
+    """Decide what filtering does; no pixel is looked at.
 
     Parameters
     ----------
-    source : Picture
-        As `prepared` returns it. Of its pixels only the kind is looked at, of its opacity
-        whether it is one everywhere.
-    pixels : ndarray, shape (H, W, C)
-        As `working_pixels` returns them; only shape and dtype are looked at.
-    kernels, options, raw
-        As in `convcli.pipeline.run.filter_picture`.
+    info : SourceInfo
+        What is known of the picture.
+    kernels : sequence of Kernel or Operator
+        The chain: at least one.
+    options : Options
+        How the picture is filtered.
+    raw : bool
+        Return floats as they are computed, not pixels; `Options.range` is not used.
 
     Returns
     -------
@@ -134,57 +260,100 @@ def pipeline_for(
     Raises
     ------
     ConvcliError
-        If the kernels do not fit the picture.
+        If the kernels do not fit the picture, or the options do not fit each other.
+
+    Examples
+    --------
+    >>> from convcli.kernels.spec import kernel_from
+    >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
+    >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
+    >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
+    ((480, 640, 3), 'abs', True)
     """
-    depth = Depth.FLOAT if raw else options.depth_for(source)
-    stages = plan_chain(pixels, kernels, options)
+    sample = info.sample(options)
+    steps = plan_steps(info, sample, kernels, options)
+    mapping = _mapping(steps, options)
+    pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
+    if options.direction:
+        from convcli.pipeline.direction import check_direction
+
+        check_direction(pipeline)
+    return pipeline
+
+
+def plan_steps(
+    info: SourceInfo, sample: Picture, kernels: Sequence[Operand], options: Options
+) -> tuple[PlannedStep, ...]:
+    """Plan each kernel of a chain for a picture, of which `sample` is one pixel."""
+    pixels = working_pixels(sample, options)
+    rows, columns, _ = info.shape
+    return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
+
+
+def pipeline_of(
+    info: SourceInfo,
+    sample: Picture,
+    steps: Sequence[PlannedStep],
+    mapping: Range,
+    options: Options,
+    *,
+    raw: bool,
+) -> Pipeline:
+    """Plan what is the same for kernels and for pooling.
+
+    Parameters
+    ----------
+    info, options, raw
+        As in `plan_pipeline`.
+    sample : Picture
+        One pixel like those that the steps get: see `SourceInfo.sample`.
+    steps : sequence of PlannedStep
+        The planned steps.
+    mapping : Range
+        How raw values become pixels, unless raw floats are asked for.
+    """
+    source_depth = sample.depth
+    depth = Depth.FLOAT if raw else options.depth_from(source_depth)
     return Pipeline(
-        stages=stages,
-        way=alpha_policy(source, stages, options),
-        mapping=None if depth is Depth.FLOAT else _mapping(stages, options),
-        source_depth=source.depth,
+        info=info,
+        steps=tuple(steps),
+        alpha=plan_alpha(steps, sample, options),
+        mapping=None if depth is Depth.FLOAT else mapping,
+        source_depth=source_depth,
         depth=depth,
         options=options,
-        warnings=all_remainders(stages, options),
+        warnings=all_remainders(steps, strict=options.strict),
     )
 
 
 def prepared(picture: Picture, options: Options) -> Picture:
-    """Return the picture that is filtered: grey, or of more bits, where that is wanted.
+    """Return the picture that is filtered: grey, or with more bits, where that is asked for.
 
     Raises
     ------
     ImageError
-        If linear light is wanted of floats.
+        If linear light is asked for, and the pixels are floats.
     """
-    if options.linear and picture.depth is Depth.FLOAT:
+    depth = picture.depth
+    if options.linear and depth is Depth.FLOAT:
         raise ImageError(
             "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
             "transfer function to undo: leave --linear out"
         )
     source = picture.gray() if options.wants_gray else picture
-    return source.scaled_to(options.depth or source.depth)
+    return source.scaled_to(options.depth) if options.depth not in (None, depth) else source
 
 
 def working_pixels(source: Picture, options: Options) -> Values:
-    """Return the pixels that the first kernel slides over."""
+    """Return the pixels of a prepared picture that the first step slides over."""
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 
-def _mapping(stages: Sequence[PlannedStep], options: Options) -> Range:
+def _mapping(steps: Sequence[PlannedStep], options: Options) -> Range:
     if options.range is not Range.AUTO:
         return options.range
     if options.colormap is not None:
         signed = options.colormap is Colormap.DIVERGING
         return Range.BALANCE if signed else Range.STRETCH
     # A chain answers 0 on flat areas as soon as one of its kernels does.
-    return Range.ABS if any(stage.is_signed for stage in stages) else Range.CLIP
-
-
-def _step(stage: PlannedStep) -> Step:
-    shape = stage.problem.kernel.weights.shape
-    how = None if stage.combine is None else stage.combine.value
-    chosen = [step.strategy for step in stage.plans]
-    methods = "+".join(dict.fromkeys(strategy.method.value for strategy in chosen))
-    names = "+".join(dict.fromkeys(strategy.name for strategy in chosen))
-    return Step(stage.name, shape, stage.problem.window, methods, names, how)
+    return Range.ABS if any(step.is_signed for step in steps) else Range.CLIP

@@ -1,4 +1,4 @@
-"""From raw floats to pixels of a depth."""
+"""From raw values to pixels of a depth."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from convcli.engine.rounding import saturate
 from convcli.engine.store import ValueStats
 
 Values = NDArray[Any]
+
+_FLOAT32 = np.dtype(np.float32)
 
 _SIXTEEN_TO_EIGHT = 257
 """White of 16 bits over white of 8."""
@@ -26,93 +28,100 @@ def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
 
 
 def mapped(
-    raw: Values, mapping: Range | None, depth: Depth, known: ValueStats | None = None
+    raw: Values,
+    mapping: Range | None,
+    depth: Depth,
+    working: np.dtype[Any] = _FLOAT32,
+    known: ValueStats | None = None,
 ) -> tuple[Values, ValueStats]:
-    """Return raw values as pixels, and what was seen of them.
+    """Return raw values as pixels, and the statistics of the raw values.
 
     Parameters
     ----------
-    raw : ndarray of floats
+    raw : ndarray
         May be overwritten.
     mapping : Range or None
         Not `Range.AUTO`. None returns the values as they are.
     depth : Depth
         Of the result.
+    working : dtype
+        The floats that pixels are rounded from.
     known : ValueStats, optional
-        The extent of the whole of which these values are a part.
+        The extent of all values, where these are a part of them.
     """
-    seen = extent(raw)
+    stats = extent(raw)
     if mapping is None:
-        return raw, seen
-    # An infinity that was computed is clipped like any other value that does not fit.
+        return raw, stats
+    # A computed infinity is clipped like any other value that does not fit.
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = _spread(raw, finite_extent(known or seen), mapping, depth)
+        scaled = _scaled(raw, finite_extent(known or stats), mapping, depth)
     least, most = -0.5, depth.white + 0.5
-    clipped = int(np.count_nonzero((spread < least) | (spread >= most)))
-    return as_depth(spread, depth), ValueStats(seen.low, seen.high, clipped)
+    clipped = int(np.count_nonzero((scaled < least) | (scaled >= most)))
+    return as_depth(scaled, depth, working), ValueStats(stats.low, stats.high, clipped)
 
 
-def as_depth(values: Values, depth: Depth) -> Values:
-    """Return values rounded and saturated to a depth; floats as they are."""
+def as_depth(values: Values, depth: Depth, working: np.dtype[Any] = _FLOAT32) -> Values:
+    """Return values rounded and saturated to a depth; floats are returned unchanged."""
     if depth is Depth.FLOAT or values.dtype == depth.dtype:
         return values
     pixels = np.empty(values.shape, depth.dtype)
-    saturate(np.array(values, np.float32), pixels)
+    saturate(np.array(values, working), pixels)
     return pixels
 
 
 def extent(raw: Values) -> ValueStats:
-    """Return the smallest and the largest number; NaN is none."""
-    known = raw[~np.isnan(raw)] if np.isnan(raw).any() else raw
+    """Return the smallest and the largest number; NaN is not counted."""
+    has_nan = raw.dtype.kind == "f" and np.isnan(raw).any()
+    known = raw[~np.isnan(raw)] if has_nan else raw
     return ValueStats(float(known.min()), float(known.max())) if known.size else ValueStats()
 
 
-def finite_extent(seen: ValueStats) -> ValueStats:
-    """Return what was seen; 0 where there was no number at all."""
-    return seen if seen.low <= seen.high else ValueStats(0.0, 0.0, seen.clipped)
+def finite_extent(stats: ValueStats) -> ValueStats:
+    """Return the statistics, with an extent of 0 to 0 where there was no number at all."""
+    return stats if stats.low <= stats.high else ValueStats(0.0, 0.0, stats.clipped)
 
 
-def _spread(raw: Values, seen: ValueStats, mapping: Range, depth: Depth) -> Values:
+def _scaled(raw: Values, stats: ValueStats, mapping: Range, depth: Depth) -> Values:
     if mapping is Range.ABS:
         return np.abs(raw, out=raw)
     if mapping is Range.SHIFT:
-        # Rounded first, as the engine's store does: 16 bits leave a float32 8 behind the point.
+        # Round first, as the engine does: 16 bits leave a float32 only 8 bits for fractions.
         np.rint(raw, out=raw)
         raw += raw.dtype.type((depth.white + 1) // 2)
     if mapping is Range.STRETCH:
-        return _stretched(raw, seen, depth)
+        return _stretched(raw, stats, depth)
     if mapping is Range.BALANCE:
-        return _balanced(raw, seen, depth)
+        return _balanced(raw, stats, depth)
     return raw
 
 
-def _stretched(raw: Values, seen: ValueStats, depth: Depth) -> Values:
-    if not seen.high > seen.low:
+def _stretched(raw: Values, stats: ValueStats, depth: Depth) -> Values:
+    if not stats.high > stats.low:
         return np.zeros_like(raw)
-    raw -= raw.dtype.type(seen.low)
-    raw *= raw.dtype.type(depth.white / (seen.high - seen.low))
+    raw -= raw.dtype.type(stats.low)
+    raw *= raw.dtype.type(depth.white / (stats.high - stats.low))
     return raw
 
 
-def _balanced(raw: Values, seen: ValueStats, depth: Depth) -> Values:
+def _balanced(raw: Values, stats: ValueStats, depth: Depth) -> Values:
     middle = (depth.white + 1) // 2
-    largest = max(abs(seen.low), abs(seen.high))
+    largest = max(abs(stats.low), abs(stats.high))
     raw *= raw.dtype.type((depth.white - middle) / largest if largest else 0)
     raw += raw.dtype.type(middle)
     return raw
 
 
-def meanings(mapping: Range, seen: ValueStats) -> dict[int, str]:
-    """Return which raw values some of the 256 pixel values stand for.
+def meanings(mapping: Range, stats: ValueStats) -> dict[int, str]:
+    """Return the raw values that some of the 256 pixel values show.
 
     Examples
     --------
     >>> meanings(Range.BALANCE, ValueStats(-3.0, 9.0))
     {1: '-9', 128: '0', 255: '9'}
     """
-    largest = max(abs(seen.low), abs(seen.high))
+    largest = max(abs(stats.low), abs(stats.high))
     if mapping is Range.STRETCH:
-        return {0: f"{seen.low:.4g}", 255: f"{seen.high:.4g}"}
+        return {0: f"{stats.low:.4g}", 255: f"{stats.high:.4g}"}
     if mapping is Range.BALANCE:
         return {1: f"{-largest:.4g}", 128: "0", 255: f"{largest:.4g}"}
     if mapping is Range.SHIFT:

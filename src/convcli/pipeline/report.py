@@ -1,4 +1,4 @@
-"""What filtering says it did."""
+"""The report on a run: what was done, with which steps, and what came out."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Step(Record):
     window : Window
         How it slid.
     method, strategy : str
-        Kind and name of the engine's strategy.
+        The method and the name of the engine's strategy.
     combined : str or None
         How the answers of several kernels became one.
     """
@@ -64,7 +64,7 @@ class Report(Record, kw_only=True):
     low, high : float
         Smallest and largest raw value; NaN where `Options.collect_stats` is off.
     clipped : float
-        Part of the values that a pixel could not hold, 0 to 1; or NaN.
+        Share of the values that a pixel could not hold, 0 to 1; or NaN.
     alpha : bool
         Whether the result has transparency.
     alpha_policy : str or None
@@ -75,6 +75,8 @@ class Report(Record, kw_only=True):
         How the file kept its pixels, by Pillow's name.
     frames : int
         How many pictures were filtered; the numbers are of all of them.
+    legend : tuple of Swatch
+        What the colours mean, where the result has colours of its own.
     warnings : tuple of str
         What a person should know.
     seconds : float
@@ -132,19 +134,12 @@ class Report(Record, kw_only=True):
         }
 
 
-def together(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
+def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
     """Return the report on all frames of a document: that of the first, and the extremes.
 
-    Parameters
-    ----------
-    reports : sequence of Report
-        At least one.
-    mode : str
-        How the file kept its pixels.
-    notes : sequence of str
-        What else a person should know.
+    `mode` is how the file kept its pixels; `notes` is what else a person should know.
     """
-    said = [*notes, *(warning for report in reports for warning in report.warnings)]
+    warnings = [*notes, *(warning for report in reports for warning in report.warnings)]
     return replace(
         reports[0],
         low=min(report.low for report in reports),
@@ -152,14 +147,14 @@ def together(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) ->
         clipped=sum(report.clipped for report in reports) / len(reports),
         alpha=any(report.alpha for report in reports),
         seconds=sum(report.seconds for report in reports),
-        warnings=tuple(dict.fromkeys(said)),
+        warnings=tuple(dict.fromkeys(warnings)),
         mode=mode,
         frames=len(reports),
     )
 
 
 def _number(value: float) -> float | None:
-    """Return a number that JSON has: no infinity, no NaN."""
+    """Return None for infinity and NaN, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 

@@ -1,24 +1,157 @@
-"""A picture through a chain of kernels."""
+"""Run a pipeline: a whole picture, or a block of one, by the same code."""
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
-from convcli.choices import Colormap, Range
-from convcli.engine.buffers import result_array
+import numpy as np
+
+from convcli.choices import Alpha, Colormap
 from convcli.engine.store import ValueStats
-from convcli.engine.worker import run_plan
 from convcli.images.picture import Picture
-from convcli.pipeline import colormaps, direction
+from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline, pipeline_for, prepared, working_pixels
-from convcli.pipeline.range import finite_extent, mapped, meanings
-from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import Operand, Values
-from convcli.values import Record
+from convcli.pipeline.pipeline import (
+    Pipeline,
+    SourceInfo,
+    plan_pipeline,
+    prepared,
+    working_pixels,
+)
+from convcli.pipeline.range import extent, rescaled
+from convcli.pipeline.report import Report
+from convcli.pipeline.steps import Operand, Values, chained
+from convcli.values import Record, replace
+
+Region: TypeAlias = tuple[slice, slice]
+"""Rows and columns."""
+
+ReadPart: TypeAlias = Callable[[slice, slice], Picture]
+"""Returns some rows and columns of the prepared picture (see `prepared`)."""
+
+
+class ComputedBlock(Record):
+    """Some rows and columns of a result.
+
+    Attributes
+    ----------
+    values : ndarray, shape (rows, columns, C)
+        Pixels, or raw floats.
+    alpha : ndarray, shape (rows, columns), or None
+        Their opacity, of the same depth.
+    stats : ValueStats
+        Of the raw values.
+    """
+
+    values: Values
+    alpha: Values | None
+    stats: ValueStats
+
+
+def compute_block(
+    pipeline: Pipeline, read: ReadPart, region: Region, known: ValueStats | None = None
+) -> ComputedBlock:
+    """Compute some rows and columns of a result, bit for bit as they are in the whole.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        What is done.
+    read : callable
+        Reads parts of the prepared picture.
+    region : (slice, slice)
+        Rows and columns of the result. Where they are all of it, the engine reads the
+        picture in place.
+    known : ValueStats, optional
+        The extent of all raw values, where the region is a part and
+        `Pipeline.needs_extent`.
+    """
+    fields = _Fields(pipeline, read)
+    if pipeline.options.direction:
+        values, stats = fields.directed(region, known)
+    elif pipeline.is_streamed:
+        values, stats = fields.streamed(region)
+    else:
+        raw, alpha = fields.raw(region)
+        values, stats = pipeline.mapped(raw, known)
+        return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
+    return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
+
+
+def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> ValueStats:
+    """Return the extent of the raw values that `compute_block` would map to pixels."""
+    fields = _Fields(pipeline, read)
+    if pipeline.options.direction:
+        raw = chained(fields.colours, pipeline.steps)(*region)
+        return extent(rescaled(raw, pipeline.source_depth, pipeline.depth))
+    return extent(pipeline.to_display(fields.raw(region)[0]))
+
+
+class _Fields:
+    """The arrays that a pipeline reads and computes for one picture, in rectangles."""
+
+    def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
+        self._pipeline, self._read = pipeline, read
+
+    def streamed(self, region: Region) -> tuple[Values, ValueStats]:
+        """Store pixels while they are computed."""
+        *before, last = self._pipeline.steps
+        return last.pixels(chained(self.colours, before), *region, self._pipeline.pixel_rule)
+
+    def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
+        """Colour the direction of the gradient."""
+        from convcli.pipeline.direction import directed
+
+        *before, last = self._pipeline.steps
+        answers = last.answers(chained(self.colours, before), *region)
+        rows, columns = region
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        return directed(self._pipeline, answers, shape, known)
+
+    def raw(self, region: Region) -> tuple[Values, Values | None]:
+        """Return raw colours and their opacity, on the scale of the prepared picture."""
+        pipeline, policy = self._pipeline, self._pipeline.alpha
+        if policy.is_separate or not pipeline.info.alpha:
+            values = chained(self.colours, pipeline.steps)(*region)
+            return values, self.separate_alpha(region)
+        values = chained(self.weighed, policy.steps)(*region)
+        if policy.filters_opacity:
+            return unweigh(values, pipeline.source_depth.white)
+        return values, self._kept_alpha(region)
+
+    def separate_alpha(self, region: Region) -> Values | None:
+        """Return the opacity where it does not depend on the colours."""
+        pipeline = self._pipeline
+        if not pipeline.info.alpha:
+            return None
+        if pipeline.alpha.name is not Alpha.FILTER:
+            return self._kept_alpha(region)
+        return chained(self.opacity, pipeline.alpha.steps)(*region)[..., 0]
+
+    def _kept_alpha(self, region: Region) -> Values:
+        return alpha_under_centres(self._pipeline.steps, self.opacity, *region)
+
+    def colours(self, rows: slice, columns: slice) -> Values:
+        """Return the pixels that the first step slides over."""
+        return working_pixels(self._read(rows, columns), self._pipeline.options)
+
+    def opacity(self, rows: slice, columns: slice) -> Values:
+        """Return the opacity as one channel."""
+        alpha = self._read(rows, columns).alpha
+        return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
+
+    def weighed(self, rows: slice, columns: slice) -> Values:
+        """Return the colours, weighed by their opacity."""
+        pipeline, part = self._pipeline, self._read(rows, columns)
+        pixels, dtype = working_pixels(part, pipeline.options), pipeline.steps[0].working
+        alpha = pixels if part.alpha is None else part.alpha
+        with_opacity = pipeline.alpha.filters_opacity
+        return weigh(pixels, alpha, part.white, dtype, with_opacity=with_opacity)
 
 
 class Filtered(Record):
-    """What came out.
+    """The result of filtering one picture.
 
     Attributes
     ----------
@@ -31,7 +164,7 @@ class Filtered(Record):
     report : Report
         What was done.
     colormap : Colormap or None
-        What each output channel is to be coloured by.
+        The colours that each output channel gets when it becomes a picture.
     """
 
     values: Values
@@ -53,7 +186,9 @@ class Filtered(Record):
     def _map(self, index: int) -> Picture:
         values = self.values[..., index : index + 1]
         if self.colormap is not None:
-            values = colormaps.colored(values[..., 0], self.colormap)
+            from convcli.pipeline.colormaps import colored
+
+            values = colored(values[..., 0], self.colormap)
         return Picture(values, self.alpha, self.format)
 
 
@@ -70,9 +205,9 @@ def filter_picture(
         At least one. A 2-D kernel filters each colour channel on its own; a bank takes
         all channels at once; an operator combines the answers of several.
     options : Options
-        How.
+        How the picture is filtered.
     raw : bool
-        Return floats as they are, not pixels; `Options.range` is not used.
+        Return floats as they are computed, not pixels; `Options.range` is not used.
 
     Returns
     -------
@@ -92,58 +227,28 @@ def filter_picture(
     >>> edges.values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
-    started = time.perf_counter()
-    source = prepared(picture, options)
-    pixels = working_pixels(source, options)
-    pipeline = pipeline_for(source, pixels, kernels, options, raw=raw)
-    stages, way, mapping = pipeline.stages, pipeline.way, pipeline.mapping
-    if pipeline.is_streamed:
-        values, seen = _streamed(pipeline, pixels)
-        alpha = way.alpha(stages, source)
-    elif options.direction:
-        values, seen = _directed(pipeline, pixels)
-        alpha = way.alpha(stages, source)
-    else:
-        floats, alpha = way.colour_and_alpha(stages, pixels, source)
-        values, seen = mapped(pipeline.to_display(floats), mapping, pipeline.depth)
-    seen = finite_extent(seen)
-    report = pipeline.report(
-        (*source.shape, source.channels),
-        (values.shape[0], values.shape[1], values.shape[2]),
-        seen,
-        alpha=alpha is not None,
-        legend=legend_for(mapping, seen, options),
-        seconds=time.perf_counter() - started,
+    return run_pipeline(
+        plan_pipeline(SourceInfo.of(picture), kernels, options, raw=raw), picture
     )
-    colormap = None if raw else options.colormap
-    return Filtered(values, pipeline.alpha_at_depth(alpha), picture.format, report, colormap)
 
 
-def _streamed(pipeline: Pipeline, values: Values) -> tuple[Values, ValueStats]:
-    """Store pixels as they are computed, without a float picture in between."""
-    dtype, last = values.dtype, pipeline.stages[-1]
-    for earlier in pipeline.stages[:-1]:
-        values = earlier.raw(values)
-    result = result_array(last.problem.result_shape, dtype)
-    (step,) = last.plans
-    store = step.store(result, pipeline.stored_as, collect_stats=pipeline.options.collect_stats)
-    return result, run_plan(step, values, store, last.jobs)
+def run_pipeline(pipeline: Pipeline, picture: Picture) -> Filtered:
+    """Run a pipeline on a picture like the one that it was planned for; it is not modified."""
+    started = time.perf_counter()
+    source = prepared(picture, pipeline.options)
+    if pipeline.alpha.is_open and source.is_translucent:
+        pipeline = pipeline.for_translucent()
+    rows, columns, _ = pipeline.output_shape
+    region = (slice(0, rows), slice(0, columns))
+    block = compute_block(pipeline, functools.partial(_part, source), region)
+    report = pipeline.report(block.stats, time.perf_counter() - started)
+    colormap = None if pipeline.mapping is None else pipeline.options.colormap
+    return Filtered(block.values, block.alpha, picture.format, report, colormap)
 
 
-def _directed(pipeline: Pipeline, values: Values) -> tuple[Values, ValueStats]:
-    *before, last = pipeline.stages
-    for earlier in before:
-        values = earlier.raw(values)
-    rows, columns, _ = last.problem.result_shape
-    return direction.directed(last.answers(values), (rows, columns), pipeline)
-
-
-def legend_for(mapping: Range | None, seen: ValueStats, options: Options) -> tuple[Swatch, ...]:
-    """Return what the colours of a result mean, where it has any of its own."""
-    if mapping is None:
-        return ()
-    if options.direction:
-        return direction.legend()
-    if options.colormap is None:
-        return ()
-    return colormaps.legend(options.colormap, meanings(mapping, seen))
+def _part(picture: Picture, rows: slice, columns: slice) -> Picture:
+    """Return some rows and columns of a picture, as a view; all of it as it is."""
+    if (rows.stop - rows.start, columns.stop - columns.start) == picture.pixels.shape[:2]:
+        return picture
+    alpha = None if picture.alpha is None else picture.alpha[rows, columns]
+    return replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha)

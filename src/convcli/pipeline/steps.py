@@ -1,188 +1,334 @@
 """One step of a chain: a kernel, or an operator of several, planned for its input."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Combine
+from convcli.choices import Combine, Method
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan, plan
-from convcli.engine.problem import Problem, problem_for
+from convcli.engine.problem import problem_for
+from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError, SpecError
-from convcli.geometry.window import Axis, Pair, Window, window
+from convcli.geometry.window import Axis, Window, window
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.pipeline.options import Options
+from convcli.pipeline.report import Step
 from convcli.text import counted
-from convcli.values import Record
+from convcli.values import Record, replace
 
-Values = NDArray[Any]
-
-
-def combined(answers: Iterable[Values], how: Combine) -> Values:
-    """Return the combination of some answers.
-
-    Parameters
-    ----------
-    answers : iterable of ndarray of floats, all of one shape
-        At least one; they may be overwritten.
-    how : Combine
-        How.
-
-    Returns
-    -------
-    ndarray, of the answers' shape and dtype
-
-    Examples
-    --------
-    >>> combined([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
-    [5.0]
-    """
-    total: Values | None = None
-    count = 0
-    for answer in answers:
-        count += 1
-        total = _joined(total, answer, how)
-    if total is None:
-        raise ValueError("expected at least one answer, got none")
-    if how is Combine.MAGNITUDE:
-        np.sqrt(total, out=total)
-    if how is Combine.MEAN:
-        total /= total.dtype.type(count)
-    return total
-
-
-def _joined(total: Values | None, answer: Values, how: Combine) -> Values:
-    if how is Combine.MAGNITUDE:
-        np.square(answer, out=answer)
-    if total is None:
-        return answer
-    if how is Combine.MAX:
-        return np.maximum(total, answer, out=total)
-    if how is Combine.MIN:
-        return np.minimum(total, answer, out=total)
-    return np.add(total, answer, out=total)
-
-
+Values: TypeAlias = NDArray[Any]
+Shape: TypeAlias = tuple[int, int, int]
 Operand: TypeAlias = Kernel | Operator
 
+Field: TypeAlias = Callable[[slice, slice], Values]
+"""An array that is read or computed in rectangles: takes the rows and the columns, and
+returns shape (rows, columns, C)."""
 
-class PlannedStep(Record):
-    """A planned step.
+
+class PixelRule(Record):
+    """How the engine makes pixels while it computes."""
+
+    dtype: np.dtype[Any]
+    value_range: ValueRange | None
+    collect_stats: bool
+
+
+class PlannedStep(Record, kw_only=True):
+    """A step of a chain, planned for one input: a kernel, or an operator of several.
 
     Attributes
     ----------
     plans : tuple of Plan
-        One for each kernel, all with the same input.
+        One for each kernel, all with the same input. None in a subclass that computes
+        something else in `part`.
+    summary : Step
+        What the report says about it: its name, its window, the strategy.
+    shape, result_shape : (int, int, int)
+        Of its input (H, W, C) and of its answer (H', W', O).
+    border : str
+        What the report says about the padding.
     combine : Combine or None
-        How several answers become one; None where there is one kernel.
-    name : str
-        Of the kernel, or of the operator.
+        How the answers of several kernels become one answer; None for one kernel.
+    is_bank : bool
+        Whether it mixes the channels of its input.
+    is_zero_sum : bool
+        Whether flat areas answer 0.
     jobs : int or None
         Threads.
+    working : dtype
+        In which opacity weighs colours, and from which pixels are rounded.
+    raw_dtype : dtype or None
+        To which raw results are cast at the end; None leaves them.
     """
 
-    plans: tuple[Plan, ...]
-    combine: Combine | None
-    name: str
-    jobs: int | None
+    plans: tuple[Plan, ...] = ()
+    summary: Step
+    shape: Shape
+    result_shape: Shape
+    border: str
+    combine: Combine | None = None
+    is_bank: bool = False
+    is_zero_sum: bool = False
+    jobs: int | None = None
+    working: np.dtype[Any] = np.dtype(np.float32)
+    raw_dtype: np.dtype[Any] | None = None
 
     @property
-    def problem(self) -> Problem:
-        """What the first plan computes: shapes and types are those of all."""
-        return self.plans[0].problem
+    def name(self) -> str:
+        """What messages call it."""
+        return self.summary.kernel
 
     @property
-    def is_zero_sum(self) -> bool:
-        """Whether flat areas answer 0."""
-        return all(one.problem.kernel.is_zero_sum for one in self.plans)
+    def window(self) -> Window:
+        """How it slides."""
+        return self.summary.window
 
     @property
     def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only: it may be dropped.
+        """Whether the sign of an answer is a direction only, and may be dropped.
 
-        A compass's best answer is below 0 where there is no edge at all.
+        The largest answer of a compass is below 0 only where there is no edge.
         """
         return self.is_zero_sum and self.combine is not Combine.MAX
 
-    def raw(self, values: Values) -> Values:
-        """Return the answer to an input (H, W, C), unrounded, shape (H', W', O)."""
-        return self.joined(self.answers(values))
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of its result that are computed together, at most."""
+        strategies = [planned.strategy for planned in self.plans]
+        return (max(s.rows for s in strategies), max(s.columns for s in strategies))
+
+    def part(self, field: Field, rows: slice, columns: slice) -> Values:
+        """Compute a rectangle of the raw answer to a field, shape (rows, columns, O)."""
+        return self.joined(self.answers(field, rows, columns))
 
     def joined(self, answers: Iterator[Values]) -> Values:
-        """Return what the answers of all kernels come to."""
-        return next(answers) if self.combine is None else combined(answers, self.combine)
+        """Combine the answers of all kernels; the one answer of a single kernel stays."""
+        return next(answers) if self.combine is None else combined_answer(answers, self.combine)
 
-    def answers(self, values: Values) -> Iterator[Values]:
-        """Yield the raw answer of each kernel, one at a time."""
-        return (_answer(one, values, self.jobs) for one in self.plans)
+    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
+        """Yield a rectangle of the raw answer of each kernel, one at a time."""
+        for planned, block, values in self._inputs(field, rows, columns):
+            result = result_array(_shape(planned, block), planned.problem.result)
+            run_plan(planned, values, planned.store(result), self.jobs, block)
+            yield result
+
+    def pixels(
+        self, field: Field, rows: slice, columns: slice, rule: PixelRule
+    ) -> tuple[Values, ValueStats]:
+        """Compute a rectangle of pixels of the one kernel, without its raw values."""
+        ((planned, block, values),) = self._inputs(field, rows, columns)
+        result = result_array(_shape(planned, block), rule.dtype)
+        store = planned.store(result, rule.value_range, collect_stats=rule.collect_stats)
+        return result, run_plan(planned, values, store, self.jobs, block)
+
+    def _inputs(
+        self, field: Field, rows: slice, columns: slice
+    ) -> Iterator[tuple[Plan, Block | None, Values]]:
+        """Yield the plan of each kernel with its block, and the input, which is read once.
+
+        The whole result needs no block: the engine reads the whole input where it is.
+        """
+        if (rows, columns) == _whole(self.result_shape):
+            values = field(*_whole(self.shape))
+            yield from ((planned, None, values) for planned in self.plans)
+            return
+        blocks = [planned.block_of(rows, columns) for planned in self.plans]
+        down = _union([block.held_rows for block in blocks])
+        across = _union([block.held_columns for block in blocks])
+        values = _gathered(field, down, across)
+        for planned, block in zip(self.plans, blocks, strict=True):
+            yield planned, replace(block, held_rows=down, held_columns=across), values
+
+    def fitted(self, channels: int, dtype: np.dtype[Any], method: Method) -> "PlannedStep":
+        """Return the step planned for an input with other channels and another dtype."""
+        changes = {
+            "shape": (*self.shape[:2], channels),
+            "dtype": dtype,
+            "result": np.dtype(np.float32),
+        }
+        problems = [replace(planned.problem, **changes) for planned in self.plans]
+        plans = tuple(plan(problem, method) for problem in problems)
+        return _step(plans, self.combine, self.name, self.jobs)
+
+
+def _whole(shape: Shape) -> tuple[slice, slice]:
+    return slice(0, shape[0]), slice(0, shape[1])
+
+
+def _shape(planned: Plan, block: Block | None) -> Shape:
+    """Return the shape of what is computed: of a block, or of the whole result."""
+    if block is None:
+        return planned.problem.result_shape
+    rows, columns = block.rows, block.columns
+    return (rows.stop - rows.start, columns.stop - columns.start, planned.problem.outputs)
+
+
+def _union(places: list[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Return all places in rising order; at least one, though a border alone reads none."""
+    union = places[0] if len(places) == 1 else np.unique(np.concatenate(places))
+    return union if union.size else np.zeros(1, np.intp)
+
+
+def _gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Values:
+    """Return some rows and columns of a field, in rising order.
+
+    They may have gaps: a wrapped border reads both ends.
+    """
+    across = list(_runs(columns))
+    lines = [
+        np.concatenate([field(down, beside) for beside in across], axis=1)
+        if len(across) > 1
+        else field(down, across[0])
+        for down in _runs(rows)
+    ]
+    return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
+
+
+def _runs(places: NDArray[np.intp]) -> Iterator[slice]:
+    """Yield places in rising order as slices without gaps.
+
+    Examples
+    --------
+    >>> list(_runs(np.array([0, 1, 2, 8, 9])))
+    [slice(0, 3, None), slice(8, 10, None)]
+    """
+    breaks = (np.flatnonzero(np.diff(places) != 1) + 1).tolist()
+    for start, stop in itertools.pairwise([0, *breaks, len(places)]):
+        yield slice(int(places[start]), int(places[stop - 1]) + 1)
+
+
+def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
+    """Return the field of what a chain of steps answers to a field, as raw values."""
+    for step in steps:
+        field = functools.partial(step.part, field)
+    return field
+
+
+_JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
+
+
+def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
+    """Combine answers of one shape, at least one, into one. They may be overwritten.
+
+    Examples
+    --------
+    >>> combined_answer([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
+    [5.0]
+    """
+    total, count = np.empty(0), 0
+    for answer in answers:
+        if combine is Combine.MAGNITUDE:
+            np.square(answer, out=answer)
+        total = _JOIN.get(combine, np.add)(total, answer, out=total) if count else answer
+        count += 1
+    if combine is Combine.MAGNITUDE:
+        np.sqrt(total, out=total)
+    if combine is Combine.MEAN:
+        total /= total.dtype.type(count)
+    return total
 
 
 def plan_chain(
-    pixels: Values, operands: Sequence[Operand], options: Options
+    shape: Shape, dtype: np.dtype[Any], operands: Sequence[Operand], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain; nothing is computed.
 
     Parameters
     ----------
-    pixels : ndarray, shape (H, W, C)
-        Only the shape and the dtype are looked at.
+    shape, dtype
+        Of the pixels (H, W, C) that the first kernel slides over.
     operands : sequence of Kernel or Operator
-        The steps.
+        The kernels, at least one.
     options : Options
-        How.
-
-    Returns
-    -------
-    tuple of PlannedStep, one for each step
+        How the picture is filtered.
 
     Raises
     ------
     ConvcliError
-        If a kernel does not fit what comes to it.
+        If a kernel does not fit its input.
     """
-    if options.combine and not any(isinstance(one, Operator) for one in operands):
+    if options.combine and not any(isinstance(operand, Operator) for operand in operands):
         raise SpecError(
             f"--combine {options.combine.value}: expected several kernels, got one: join "
             "them as sobel-x+sobel-y"
         )
-    steps = [*operands[:-1], _picked(operands[-1], options.map)]
-    stages: list[PlannedStep] = []
-    shape, dtype = pixels.shape, pixels.dtype
-    for step in steps:
-        stage = _stage(step, shape, dtype, options)
-        shape, dtype = stage.problem.result_shape, stage.problem.result
-        stages.append(stage)
-    return tuple(stages)
+    steps: list[PlannedStep] = []
+    for operand in [*operands[:-1], _picked(operands[-1], options.map)]:
+        step = _planned(operand, shape, dtype, options)
+        shape, dtype = step.result_shape, step.plans[0].problem.result
+        steps.append(step)
+    return tuple(steps)
 
 
-def _stage(
-    step: Operand, shape: tuple[int, ...], dtype: np.dtype[Any], options: Options
+def _planned(
+    operand: Operand, shape: Shape, dtype: np.dtype[Any], options: Options
 ) -> PlannedStep:
-    kernels = step.kernels if isinstance(step, Operator) else (step,)
-    how = (options.combine or step.combine) if isinstance(step, Operator) else None
+    kernels: tuple[Kernel, ...]
+    if isinstance(operand, Operator):
+        kernels, combine = operand.kernels, options.combine or operand.combine
+    else:
+        kernels, combine = (operand,), None
     plans = tuple(_plan(kernel, shape, dtype, options) for kernel in kernels)
-    return PlannedStep(plans, how, step.name, options.jobs)
+    return _step(plans, combine, operand.name, options.jobs)
 
 
-def _plan(
-    kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any], options: Options
-) -> Plan:
-    turned = kernel.flipped() if options.flip else kernel
-    ready = turned if options.bias is None else turned.plus_bias(options.bias)
-    return plan(_problem(shape, dtype, ready, options), options.method)
+def _step(
+    plans: tuple[Plan, ...], combine: Combine | None, name: str, jobs: int | None
+) -> PlannedStep:
+    problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
+    strategies = [planned.strategy for planned in plans]
+    summary = Step(
+        kernel=name,
+        weights=kernels[0].weights.shape,
+        window=problem.window,
+        method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
+        strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
+        combined=None if combine is None else combine.value,
+    )
+    return PlannedStep(
+        plans=plans,
+        summary=summary,
+        shape=problem.shape,
+        result_shape=problem.result_shape,
+        border=problem.border.value,
+        combine=combine,
+        is_bank=kernels[0].is_bank,
+        is_zero_sum=all(kernel.is_zero_sum for kernel in kernels),
+        jobs=jobs,
+    )
 
 
-def _picked(step: Operand, number: int | None) -> Operand:
-    """Return the step with one of its filters only: the others are not computed."""
+def _plan(kernel: Kernel, shape: Shape, dtype: np.dtype[Any], options: Options) -> Plan:
+    flipped = kernel.flipped() if options.flip else kernel
+    biased = flipped if options.bias is None else flipped.plus_bias(options.bias)
+    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    try:
+        problem = problem_for(shape, dtype, biased, slide, border=options.border)
+    except GeometryError as error:
+        remedy = _remedy(shape[2], kernel)
+        # Advice for the command line replaces the advice for Python, after the last colon.
+        message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
+        raise GeometryError(f"{kernel.name}: {message}") from None
+    except KernelError as error:
+        raise KernelError(f"{kernel.name}: {error}") from None
+    return plan(problem, options.method)
+
+
+def _picked(operand: Operand, number: int | None) -> Operand:
+    """Keep one filter of the last bank: the others are not computed."""
     if number is None:
-        return step
-    if isinstance(step, Operator):
-        return step.changed(lambda kernel: _filter(kernel, number))
-    return _filter(step, number)
+        return operand
+    if isinstance(operand, Operator):
+        return operand.changed(lambda kernel: _filter(kernel, number))
+    return _filter(operand, number)
 
 
 def _filter(kernel: Kernel, number: int) -> Kernel:
@@ -201,21 +347,6 @@ def _filter(kernel: Kernel, number: int) -> Kernel:
     return Kernel(weights, bias or None, f"{kernel.name}[{number}]", kernel.description)
 
 
-def _problem(
-    shape: tuple[int, ...], dtype: np.dtype[Any], kernel: Kernel, options: Options
-) -> Problem:
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    try:
-        return problem_for(shape, dtype, kernel, slide, border=options.border)
-    except GeometryError as error:
-        remedy = _remedy(shape[2], kernel)
-        # What a person at the command line can do takes the place of the library's advice.
-        message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
-        raise GeometryError(f"{kernel.name}: {message}") from None
-    except KernelError as error:
-        raise KernelError(f"{kernel.name}: {error}") from None
-
-
 def _remedy(channels: int, kernel: Kernel) -> str:
     """Say what to do about a bank whose channels are not the picture's."""
     if not kernel.is_bank or kernel.channels == channels:
@@ -227,59 +358,26 @@ def _remedy(channels: int, kernel: Kernel) -> str:
     return f"give it a bank with {channels} input channels"
 
 
-def _answer(step: Plan, values: Values, jobs: int | None) -> Values:
-    result = result_array(step.problem.result_shape, step.problem.result)
-    run_plan(step, values, step.store(result), jobs)
-    return result
-
-
-def remainders(
-    name: str, slide: Window, shape: Pair, *, strict: bool, whose: str = "the picture"
-) -> list[str]:
-    """Say which rows and columns no window looks at.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the kernel.
-    slide : Window
-        How it slides.
-    shape : (int, int)
-        Rows and columns of what it slides over.
-    strict : bool
-        Whether any remainder, of the padding too, is an error.
-    whose : str
-        What messages call what it slides over.
+def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, ...]:
+    """Say which rows and columns of its input no window of a step looks at.
 
     Raises
     ------
     GeometryError
-        If there is a remainder that is not wanted.
+        If there are any, also in the padding, and `strict` is set.
     """
-    found: list[str] = []
-    for line, axis, size in zip(("row", "column"), slide.axes, shape, strict=True):
-        left = axis.unseen(size)
-        if strict and left.total:
-            raise GeometryError(_not_clean(name, line, axis, size))
-        if left.picture:
-            found.append(_unseen(line, axis.stride, size, left.picture, whose))
-    return found
-
-
-def all_remainders(stages: Sequence[PlannedStep], options: Options) -> tuple[str, ...]:
-    """Say which rows and columns of its input each step of a chain does not look at.
-
-    Raises
-    ------
-    GeometryError
-        If there is a remainder that is not wanted.
-    """
-    found: list[str] = []
-    for number, step in enumerate(stages, start=1):
+    warnings: list[str] = []
+    for number, step in enumerate(steps, start=1):
         whose = "the picture" if number == 1 else f"step {number}'s input"
-        slide, shape = step.problem.window, step.problem.shape[:2]
-        found += remainders(step.name, slide, shape, strict=options.strict, whose=whose)
-    return tuple(found)
+        for line, axis, size in zip(
+            ("row", "column"), step.window.axes, step.shape[:2], strict=True
+        ):
+            left = axis.unseen(size)
+            if strict and left.total:
+                raise GeometryError(_not_clean(step.name, line, axis, size))
+            if left.picture:
+                warnings.append(_unseen(line, axis.stride, size, left.picture, whose))
+    return tuple(warnings)
 
 
 def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:

@@ -15,7 +15,7 @@ from convcli.kernels.formats.read import Archive
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
-from convcli.pipeline.kernel_figures import facts_of, operator_facts
+from convcli.pipeline.kernel_figures import kernel_facts, operator_facts
 from convcli.text import short, tidy, times
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
-    show_facts(kernel.name, facts_of(kernel))
+    show_facts(kernel.name, kernel_facts(kernel))
     show(Text(), cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")

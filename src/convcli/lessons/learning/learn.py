@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.threads import many_threaded_blas
 from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
 from convcli.geometry.window import IntOrPair, pair
@@ -23,6 +22,7 @@ from convcli.lessons.learning.equations import (
 )
 from convcli.lessons.learning.samples import Samples, Task, Values, task_for
 from convcli.lessons.pictures import Pictorial, held_picture
+from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict
 
 _STRIP_WINDOWS = 2**20
@@ -224,24 +224,24 @@ def learn(
     return learn_task(task_for(before, after, pair(size, "k"), sharing), method, schedule)
 
 
-@many_threaded_blas()
 def learn_task(
     task: Task,
     method: LearningMethod = LearningMethod.LSTSQ,
     schedule: Schedule | None = None,
 ) -> Learnt:
     """Learn the kernel of a task of `task_for`, as `learn` does."""
-    spectra = [spectrum_of(group) for group in task.groups]
-    exact = [solve_exactly(spectrum) for spectrum in spectra]
-    if method is not LearningMethod.SGD:
-        return _judged(task, exact, limits_for(task, spectra, exact, exact))
-    descents = [
-        descend(group, spectrum, schedule or Schedule())
-        for group, spectrum in zip(task.groups, spectra, strict=True)
-    ]
-    solutions = [solution for solution, _ in descents]
-    limits = limits_for(task, spectra, solutions, exact)
-    return _judged(task, solutions, limits, _mean_history([h for _, h in descents]))
+    with many_threaded_blas():
+        spectra = [spectrum_of(group) for group in task.groups]
+        exact = [solve_exactly(spectrum) for spectrum in spectra]
+        if method is not LearningMethod.SGD:
+            return _judged(task, exact, limits_for(task, spectra, exact, exact))
+        descents = [
+            descend(group, spectrum, schedule or Schedule())
+            for group, spectrum in zip(task.groups, spectra, strict=True)
+        ]
+        solutions = [solution for solution, _ in descents]
+        limits = limits_for(task, spectra, solutions, exact)
+        return _judged(task, solutions, limits, _mean_history([h for _, h in descents]))
 
 
 def _mean_history(

@@ -1,14 +1,12 @@
 """How a tiled picture is cut into blocks: as large as memory allows, with little waste."""
 
 import itertools
+import math
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from convcli.choices import Range
 from convcli.engine.planner import Plan
-from convcli.pipeline.steps import PlannedStep
-from convcli.scale.tiled.source import Source
+from convcli.pipeline.memory import block_need
 from convcli.scale.tiled.work import TiledWork
 from convcli.scale.tiled.zarr import ZarrSource
 from convcli.storage.urls import is_zarr
@@ -16,15 +14,13 @@ from convcli.threads import available_cores
 from convcli.values import Record
 
 _MEMORY = 2**28
-"""Bytes for all blocks that are computed at once, where nothing else is asked for."""
+"""Bytes for all blocks that are computed at once, unless another limit is asked for."""
 
-_STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-"""Chunks of the output a side of a block."""
+_CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+"""How many chunks of the output a side of a block may have."""
 
-_FLOAT = 4
-
-_DIRECTION_FLOATS = 6
-"""For each pixel of a direction: the gradient, its angle, and what hues are made of."""
+_SCAN_PIXELS = 2**22
+"""About the pixels of a block that is only looked at."""
 
 
 class Blocks(Record, kw_only=True):
@@ -35,9 +31,9 @@ class Blocks(Record, kw_only=True):
     size : (int, int)
         Rows and columns of the result.
     shape : (int, int)
-        Of a block: whole chunks of the output.
+        Rows and columns of a block: whole chunks of the output.
     halo : (int, int)
-        Rows and columns of the picture that a block reads beside those under it.
+        Rows and columns of the picture that a block reads in addition to those under it.
     nbytes : int
         Estimate of the memory that a block takes while it is computed.
     """
@@ -56,6 +52,11 @@ class Blocks(Record, kw_only=True):
     def count(self) -> int:
         """How many blocks there are."""
         return self.grid[0] * self.grid[1]
+
+    def all(self) -> Iterator[tuple[slice, slice]]:
+        """Yield the outputs of each block, from the first to the last."""
+        down, across = self.grid
+        return (self.at(row, column) for row in range(down) for column in range(across))
 
     def at(self, row: int, column: int) -> tuple[slice, slice]:
         """Return the outputs of a block.
@@ -80,7 +81,7 @@ def blocks_for(
     Parameters
     ----------
     work : TiledWork
-        What is done.
+        The picture, and what is done to it.
     chunk : (int, int)
         Rows and columns of the output's tiles: a block has whole ones.
     jobs : int
@@ -91,91 +92,53 @@ def blocks_for(
     Returns
     -------
     Blocks
-        Those that compute and read least twice, of those that fit.
+        Of those that fit, the ones that compute and read the least twice.
     """
     most = (memory or _MEMORY) // jobs
     down, across = (_lengths(work.shape[axis], chunk[axis]) for axis in (0, 1))
     candidates = [_blocks(work, shape) for shape in itertools.product(down, across)]
-    fitting = [one for one in candidates if one.nbytes <= most]
+    fitting = [blocks for blocks in candidates if blocks.nbytes <= most]
     if not fitting:
-        return min(candidates, key=lambda one: one.nbytes)
-    return min(fitting, key=lambda one: (_waste(work, one) + jobs / one.count, one.nbytes))
+        return min(candidates, key=lambda blocks: blocks.nbytes)
+    return min(
+        fitting, key=lambda blocks: (_waste(work, blocks) + jobs / blocks.count, blocks.nbytes)
+    )
 
 
-def chunks_of(work: TiledWork) -> Blocks:
+def scan_blocks(work: TiledWork) -> Blocks:
     """Cut the picture itself into blocks of whole chunks, about as large as its tiles."""
     rows, columns, _ = work.source.shape
     down, across = work.source.chunk
-    across *= max(1, 2**22 // (down * across))
+    across *= max(1, _SCAN_PIXELS // (down * across))
     return Blocks(size=(rows, columns), shape=(down, min(across, columns)))
 
 
 def _lengths(size: int, chunk: int) -> list[int]:
-    lengths = [chunk * step for step in _STEPS if chunk * step < size]
+    lengths = [chunk * count for count in _CHUNKS if chunk * count < size]
     return [*lengths, -(-size // chunk) * chunk]
 
 
 def _blocks(work: TiledWork, shape: tuple[int, int]) -> Blocks:
-    size = work.shape[:2]
-    wanted = (min(shape[0], size[0]), min(shape[1], size[1]))
-    nbytes, read = _walk(work, wanted)
-    jump = np.prod([stage.problem.window.stride for stage in work.pipeline.stages], axis=0)
-    halo = (read[0] - wanted[0] * int(jump[0]), read[1] - wanted[1] * int(jump[1]))
+    size = work.shape
+    block = (min(shape[0], size[0]), min(shape[1], size[1]))
+    need = block_need(work.pipeline, block)
+    jumps = [
+        math.prod(step.window.stride[axis] for step in work.pipeline.steps) for axis in (0, 1)
+    ]
+    halo = [need.read[axis] - block[axis] * jumps[axis] for axis in (0, 1)]
     return Blocks(
-        size=(size[0], size[1]),
-        shape=shape,
-        halo=(max(halo[0], 0), max(halo[1], 0)),
-        nbytes=nbytes,
+        size=size, shape=shape, halo=(max(halo[0], 0), max(halo[1], 0)), nbytes=need.nbytes
     )
 
 
-def _walk(work: TiledWork, wanted: tuple[int, int]) -> tuple[int, tuple[int, int]]:
-    """Return the bytes of a block, and how much of the picture it reads: from the end up."""
-    pipeline, source = work.pipeline, work.source
-    rows, columns = wanted
-    samples = work.channels + source.alpha
-    # The block itself, and once more as it is encoded.
-    nbytes = 2 * rows * columns * samples * work.dtype.itemsize
-    for stage in reversed(pipeline.stages):
-        floats = 0 if stage is pipeline.stages[-1] and pipeline.is_streamed else 1
-        if pipeline.options.direction and stage is pipeline.stages[-1]:
-            floats += _DIRECTION_FLOATS
-        floats += (stage.combine is not None) + (
-            pipeline.options.linear or not pipeline.is_streamed
-        )
-        nbytes += rows * columns * stage.problem.outputs * _FLOAT * floats
-        rows, columns = _read(stage, rows, columns)
-        problem = stage.problem
-        nbytes += rows * columns * problem.shape[2] * problem.dtype.itemsize
-        nbytes += sum(one.scratch_bytes for one in stage.plans)
-    read = rows * columns * source.shape[2] * source.dtype.itemsize
-    return nbytes + read, (rows, columns)
-
-
-def _read(stage: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
-    """Return how many rows and columns of its input a step reads for a block."""
-    lengths = []
-    for axis, count in enumerate((rows, columns)):
-        tile = max(_tile(one)[axis] for one in stage.plans)
-        whole, given = stage.problem.result_shape[axis], stage.problem.shape[axis]
-        window = stage.problem.window.axes[axis]
-        covered = min(count + tile, whole)
-        lengths.append(min((covered - 1) * window.stride + window.extent, given))
-    return (lengths[0], lengths[1])
-
-
-def _tile(plan: Plan) -> tuple[int, int]:
-    return (plan.strategy.rows, plan.strategy.columns)
-
-
 def _waste(work: TiledWork, blocks: Blocks) -> float:
-    """Estimate how much is computed and read, by how much is wanted."""
-    last = work.pipeline.stages[-1].plans[0]
+    """Estimate how much is computed and read, relative to what is needed."""
+    last = work.pipeline.steps[-1]
     computed = read = 1.0
     for axis in (0, 1):
         whole = blocks.size[axis]
         length = min(blocks.shape[axis], whole)
-        tile, chunk = _tile(last)[axis], work.source.chunk[axis]
+        tile, chunk = last.tile[axis], work.source.chunk[axis]
         if length < whole:
             computed *= 1 + (tile if length % tile else 0) / length
             read *= 1 + (blocks.halo[axis] + chunk) / length
@@ -185,10 +148,7 @@ def _waste(work: TiledWork, blocks: Blocks) -> float:
 _USUAL_TILE = 512
 _LARGEST_TILE = 4096
 _UNIT = 16
-"""Sides of a TIFF's tiles are multiples of it."""
-
-_WHOLE = (Range.STRETCH, Range.BALANCE)
-"""Ranges that depend on all values."""
+"""The sides of a TIFF's tiles are multiples of it."""
 
 
 class Tiling(Record, kw_only=True):
@@ -199,15 +159,15 @@ class Tiling(Record, kw_only=True):
     plans : tuple of Plan
         One for each kernel.
     blocks : Blocks
-        What is computed at once.
+        The blocks of the result.
     chunk : (int, int)
         Rows and columns of a tile of the output.
     source_chunk : (int, int)
-        The same of the input.
+        Rows and columns of a tile of the input.
     passes : int
-        How often the picture is gone through.
+        How often the whole result is computed.
     jobs : int
-        Blocks at once.
+        Blocks that are computed at once.
     """
 
     plans: tuple[Plan, ...]
@@ -219,7 +179,7 @@ class Tiling(Record, kw_only=True):
 
     @property
     def memory_bytes(self) -> int:
-        """Estimate of the memory that all blocks at work take together."""
+        """Estimate of the memory of all blocks that are computed at once."""
         return self.blocks.nbytes * min(self.jobs, self.blocks.count)
 
     def as_dict(self) -> dict[str, Any]:
@@ -245,7 +205,7 @@ def tiling_for(
     Parameters
     ----------
     work : TiledWork
-        What is done.
+        The picture, and what is done to it.
     target : str
         The output's name.
     jobs, memory, client
@@ -254,24 +214,25 @@ def tiling_for(
     threads = jobs or available_cores()
     if client is not None:
         threads = max(1, sum(client.nthreads().values()))
-    chunk = _chunk(work.source, work, target)
+    chunk = _chunk(work, target)
     return Tiling(
-        plans=tuple(plan for stage in work.pipeline.stages for plan in stage.plans),
+        plans=work.pipeline.plans,
         blocks=blocks_for(work, chunk, threads, memory),
         chunk=chunk,
         source_chunk=work.source.chunk,
-        passes=1 + (work.pipeline.mapping in _WHOLE),
+        passes=1 + work.pipeline.needs_extent,
         jobs=threads,
     )
 
 
-def _chunk(source: Source, work: TiledWork, target: str) -> tuple[int, int]:
+def _chunk(work: TiledWork, target: str) -> tuple[int, int]:
     """Return the output's tiles: the input's, where they can be."""
-    rows, columns = source.chunk
+    rows, columns = work.source.chunk
     if is_zarr(target):
-        tiled = isinstance(source, ZarrSource) or columns < source.shape[1]
-        wanted = (rows, columns) if tiled else (_USUAL_TILE, _USUAL_TILE)
-        return (min(wanted[0], work.shape[0]), min(wanted[1], work.shape[1]))
+        is_tiled = isinstance(work.source, ZarrSource) or columns < work.source.shape[1]
+        if not is_tiled:
+            rows = columns = _USUAL_TILE
+        return (min(rows, work.shape[0]), min(columns, work.shape[1]))
     fits = rows % _UNIT == 0 and columns % _UNIT == 0 and max(rows, columns) <= _LARGEST_TILE
     return (rows, columns) if fits else (_USUAL_TILE, _USUAL_TILE)
 

@@ -1,26 +1,23 @@
 """Filter a tiled picture, block by block, from a file to a file."""
 
 import contextlib
+import functools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import numpy as np
-
-from convcli.choices import Alpha, Range
+from convcli.choices import Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
-from convcli.pipeline.direction import weights_of
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import finite_extent
+from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.run import legend_for
 from convcli.pipeline.steps import Operand
-from convcli.scale.tiled.blocks import Blocks, Tiling, chunks_of, tiling_for
+from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.source import Source, needed, uninterrupted
 from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
@@ -31,12 +28,14 @@ from convcli.values import replace
 
 Result = TypeVar("Result")
 Task = Callable[[TiledWork, slice, slice], Result]
+Begin = Callable[[slice, slice], Any]
+"""Starts the task of one block; returns its future."""
 
 _AHEAD = 2
-"""Blocks a thread that are handed out: results wait while the ones before are written."""
+"""Blocks a thread that are started before the first of them is asked for its result."""
 
 _PATIENCE = 60
-"""Seconds for workers to end what they are at, where nothing more is done: some may be lost."""
+"""Seconds to wait for workers to end their blocks after an error; some may be lost."""
 
 
 def each(
@@ -48,90 +47,59 @@ def each(
     client: Any = None,
     retries: int = 0,
 ) -> Generator[Result, None, None]:
-    """Do something to each block, and yield what comes of it, from the first to the last.
+    """Run a task on each block, and yield its results from the first block to the last.
 
     Parameters
     ----------
     task : callable
         Takes the work and the rows and columns of a block; can be pickled.
     work : TiledWork
-        What is computed; sent to each worker of a cluster once.
+        The picture, and what is done to it; sent to each worker of a cluster once.
     blocks : Blocks
-        The blocks.
+        The blocks. Only a few of them are started ahead of the one whose result is next.
     jobs : int
         Threads, where there is no cluster.
     client : distributed.Client, optional
         The cluster that computes.
     retries : int
-        How often a block is tried again there.
+        How often a cluster tries a block again.
 
     Yields
     ------
-    What the task returns
+    Result of the task
 
     Raises
     ------
     ConvcliError
-        Whatever the task raises, or that a block has killed its workers; no block is begun
-        after that.
+        Whatever the task raises, or that a block has killed its workers. No block is
+        started after that.
     """
     if client is None:
-        yield from _on_threads(_lazily(task, work, blocks), jobs)
-        return
-    # As a task, not scattered: it is made again where all workers that have it are lost.
-    sent = client.submit(_kept, work, pure=False, retries=retries)
-    yield from _on_cluster(_lazily(task, sent, blocks), client, retries)
+        yield from _on_threads(functools.partial(task, work), blocks, jobs)
+    else:
+        yield from _on_cluster(task, work, blocks, client, retries)
 
 
-def _kept(work: TiledWork) -> TiledWork:
-    return work
-
-
-def _lazily(task: Task[Result], work: Any, blocks: Blocks) -> list[Any]:
-    """Return a task of Dask's for each block, in reading order."""
-    array, down, across = needed("dask.array", "dask"), *blocks.grid
-    results = array.map_blocks(
-        _call,
-        task=task,
-        work=needed("dask", "dask").delayed(work, traverse=False, pure=False),
-        blocks=blocks,
-        chunks=((1,) * down, (1,) * across),
-        dtype=object,
-        meta=np.empty((0, 0), object),
-        name=f"convcli-{id(blocks):x}",
-    )
-    tasks: list[Any] = results.to_delayed().ravel().tolist()
-    return tasks
-
-
-def _call(
-    *, task: Task[Result], work: TiledWork, blocks: Blocks, block_id: tuple[int, int]
-) -> Any:
-    """Return what a task makes of a block, as the one element of an array of objects."""
-    result = np.empty((1, 1), object)
-    result[0, 0] = task(work, *blocks.at(*block_id))
-    return result
-
-
-def _on_threads(tasks: list[Any], jobs: int) -> Iterator[Any]:
+def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
     pool = ThreadPoolExecutor(jobs)
     try:
-        yield from _in_order(
-            tasks, lambda task: pool.submit(task.compute, scheduler="synchronous"), jobs
-        )
+        yield from _in_order(blocks, lambda *block: pool.submit(compute, *block), jobs, deque())
     finally:
         # After an error or an interrupt each thread ends the block that it is at.
         pool.shutdown(cancel_futures=True)
 
 
-def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
+def _on_cluster(
+    task: Task[Any], work: TiledWork, blocks: Blocks, client: Any, retries: int
+) -> Iterator[Any]:
     distributed = needed("distributed", "cluster")
     threads = max(1, sum(client.nthreads().values()))
     running: deque[Any] = deque()
+    # As a task, not scattered: it is made again where all workers that have it are lost.
+    sent = client.submit(_unchanged, work, pure=False, retries=retries)
+    begin = functools.partial(client.submit, task, sent, pure=False, retries=retries)
     try:
-        yield from _in_order(
-            tasks, lambda task: client.compute(task, retries=retries), threads, running
-        )
+        yield from _in_order(blocks, begin, threads, running)
     except distributed.KilledWorker:
         raise ClusterError(
             "a block has killed the workers that computed it: use less --memory, or more "
@@ -142,25 +110,23 @@ def _on_cluster(tasks: list[Any], client: Any, retries: int) -> Iterator[Any]:
             "the cluster has gone away: look at its scheduler, and run it again"
         ) from None
     finally:
-        # After an error or an interrupt too, workers write to the end what they are at.
+        # After an error or an interrupt too, workers end the blocks that they are at.
         with contextlib.suppress(TimeoutError, CancelledError), client.as_current():
             distributed.wait(list(running), timeout=_PATIENCE)
 
 
-def _in_order(
-    tasks: list[Any],
-    begin: Callable[[Any], Any],
-    workers: int,
-    running: deque[Any] | None = None,
-) -> Iterator[Any]:
-    """Yield results in the order of the tasks: so the bytes of a file are always the same.
+def _unchanged(work: TiledWork) -> TiledWork:
+    return work
 
-    What is handed out is in `running`, for those who give it.
+
+def _in_order(blocks: Blocks, begin: Begin, workers: int, running: deque[Any]) -> Iterator[Any]:
+    """Yield results in the order of the blocks: so the bytes of a file are always the same.
+
+    `running` holds the futures of all blocks that are started and not yielded yet.
     """
-    running = deque() if running is None else running
-    for task in tasks:
+    for rows, columns in blocks.all():
         with uninterrupted():
-            running.append(begin(task))
+            running.append(begin(rows, columns))
         if len(running) >= _AHEAD * workers:
             yield _first(running)
     while running:
@@ -168,14 +134,14 @@ def _in_order(
 
 
 def _first(running: deque[Any]) -> Any:
-    """Take out what is at the head, not before it is done."""
-    result = running[0].result()[0, 0]
+    """Wait for the first block, and take it out only then."""
+    result = running[0].result()
     running.popleft()
     return result
 
 
 Progress = Callable[[int, int, float], None]
-"""Is told how many blocks are done, of how many, and how many megapixels that are."""
+"""Is called with the number of blocks that are done, of all blocks, and of megapixels."""
 
 
 def filter_large(
@@ -205,11 +171,11 @@ def filter_large(
     target : str
         A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
-        How.
+        How the picture is filtered.
     frame : int, optional
         The page of a TIFF that has several.
     max_pixels : int
-        Refuse results that have more, where the picture has not.
+        Refuse results that have more pixels than that, and than the picture.
     saving : Saving, optional
         How the result is written.
     kind : str, optional
@@ -220,9 +186,9 @@ def filter_large(
         A Dask cluster whose workers see the input, and the output where it is a ``.zarr``;
         threads of this machine otherwise.
     retries : int
-        How often a block is tried again there.
+        How often the cluster tries a block again.
     progress : callable, optional
-        Is told how many blocks are done, of how many, and how many megapixels that are.
+        See `Progress`.
 
     Returns
     -------
@@ -240,19 +206,12 @@ def filter_large(
         work = _work(kernels, opened, options)
         check_target(work, target, saving, max_pixels, kind)
         tiling = tiling_for(work, target, options.jobs, memory, client)
-        run = _Run(tiling, progress, client=client, retries=retries)
-        work = run.prepared(work)
-        with target_for(target, work, tiling.chunk, saving) as into:
-            seen = run.write(work, into)
+        passes = _Passes(tiling, progress, client=client, retries=retries)
+        work = passes.prepared(work)
+        with target_for(target, work, tiling.chunk, saving) as output:
+            stats = passes.write(work, output)
             opened.check_unchanged()
-    report = work.pipeline.report(
-        (*opened.shape[:2], 1 if options.wants_gray else opened.channels),
-        work.shape,
-        finite_extent(seen),
-        alpha=opened.alpha,
-        legend=legend_for(work.pipeline.mapping, finite_extent(seen), options),
-        seconds=time.perf_counter() - started,
-    )
+    report = work.pipeline.report(stats, time.perf_counter() - started)
     return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
 
 
@@ -281,59 +240,52 @@ def plan_large(
         return tiling_for(work, _located(target), options.jobs, memory, client)
 
 
-class _Run:
-    """The passes over a picture, and what is told of them."""
+class _Passes:
+    """The passes over a picture, and their progress."""
 
     def __init__(self, tiling: Tiling, progress: Progress | None, **cluster: Any) -> None:
         self._tiling, self._progress, self._cluster = tiling, progress, cluster
         self._done = 0
-        self._whole = tiling.blocks.size[0] * tiling.blocks.size[1] / 1e6
 
     def prepared(self, work: TiledWork) -> TiledWork:
         """Look at all of the picture first, where pixels depend on all of it."""
-        if _asks_for_opacity(work):
-            with self._each(
-                TiledWork.is_translucent, work, chunks_of(work), quiet=True
-            ) as looked:
-                work = replace(work, translucent=any(looked))
-        if self._tiling.passes > 1:
+        if work.pipeline.alpha.is_open:
+            with self._each(TiledWork.is_translucent, work, scan_blocks(work)) as answers:
+                if any(answers):
+                    work = replace(work, pipeline=work.pipeline.for_translucent())
+        if work.pipeline.needs_extent:
             with self._each(TiledWork.extent, work, self._tiling.blocks) as extents:
-                work = replace(work, known=sum(extents, ValueStats()))
+                work = replace(work, known=sum(self._counted(extents), ValueStats()))
         return work
 
-    def write(self, work: TiledWork, into: Target) -> ValueStats:
+    def write(self, work: TiledWork, output: Target) -> ValueStats:
         """Compute and write all blocks."""
-        seen = ValueStats()
-        with self._each(into.task, work, self._tiling.blocks) as blocks:
-            for written in blocks:
+        stats = ValueStats()
+        with self._each(output.task, work, self._tiling.blocks) as blocks:
+            for written in self._counted(blocks):
                 for tile in written.tiles:
-                    into.add(tile)
-                seen += written.seen
-        return seen
+                    output.add(tile)
+                stats += written.stats
+        return stats
 
-    @contextlib.contextmanager
     def _each(
-        self, task: Task[Any], work: TiledWork, blocks: Blocks, *, quiet: bool = False
-    ) -> Iterator[Iterator[Any]]:
-        """Yield the results of a pass; at the end no thread works on it any more."""
-        results = each(task, work, blocks, jobs=self._tiling.jobs, **self._cluster)
-        with contextlib.closing(results):
-            yield results if quiet else self._told(results)
+        self, task: Task[Any], work: TiledWork, blocks: Blocks
+    ) -> contextlib.closing[Generator[Any, None, None]]:
+        """Return the results of a pass; when they are closed no thread works on it."""
+        return contextlib.closing(
+            each(task, work, blocks, jobs=self._tiling.jobs, **self._cluster)
+        )
 
-    def _told(self, results: Iterator[Any]) -> Iterator[Any]:
+    def _counted(self, results: Iterator[Any]) -> Iterator[Any]:
+        """Yield results, and report the progress after each."""
+        blocks, passes = self._tiling.blocks, self._tiling.passes
+        megapixels = blocks.size[0] * blocks.size[1] / 1e6
         for result in results:
             yield result
-            self._tell()
-
-    @property
-    def _megapixels(self) -> float:
-        return self._whole * self._done / self._tiling.blocks.count
-
-    def _tell(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            count = self._tiling.blocks.count
-            self._progress(self._done, count * self._tiling.passes, self._megapixels)
+            self._done += 1
+            if self._progress is not None:
+                done = megapixels * self._done / blocks.count
+                self._progress(self._done, blocks.count * passes, done)
 
 
 def _located(name: str) -> str:
@@ -350,23 +302,14 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
 
 
 def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> TiledWork:
-    work = TiledWork(opened, tuple(kernels), replace(options, jobs=1))
-    if options.direction:
-        # Refused here, not by the first block.
-        weights_of(work.pipeline.stages[-1], options)
-    return work
-
-
-def _asks_for_opacity(work: TiledWork) -> bool:
-    """Tell whether it matters if any pixel is translucent."""
-    if not work.source.alpha or work.options.alpha is not Alpha.AUTO:
-        return False
-    return replace(work, translucent=True).pipeline.way.kind is Alpha.PREMULTIPLY
+    shape = (*opened.shape[:2], opened.channels)
+    info = SourceInfo(shape, opened.dtype, opened.alpha)
+    return TiledWork(opened, plan_pipeline(info, kernels, replace(options, jobs=1)))
 
 
 def _losses(work: TiledWork) -> tuple[str, ...]:
-    """Say what was asked for and could not be."""
-    wanted = work.options.range
-    if wanted is Range.AUTO or work.pipeline.mapping is not None:
+    """Say what was asked for and is not done."""
+    asked = work.pipeline.options.range
+    if asked is Range.AUTO or work.pipeline.mapping is not None:
         return ()
-    return (f"--range {wanted.value} is not used: the output holds raw floats",)
+    return (f"--range {asked.value} is not used: the output holds raw floats",)

@@ -1,4 +1,4 @@
-"""What is asked of a picture that is read in parts."""
+"""A picture that is read in parts, and the errors of reading it."""
 
 import contextlib
 import importlib
@@ -19,19 +19,12 @@ from convcli.values import Record
 
 
 def needed(module: str, label: str) -> Any:
-    """Import a module of the extra.
-
-    Parameters
-    ----------
-    module : str
-        Its name.
-    label : str
-        What messages call the file that needs it.
+    """Import a module of the extra `cluster`; `label` names the file that needs it.
 
     Raises
     ------
     ImageError
-        If it is not installed; the message says how to.
+        If it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module(module)
@@ -44,10 +37,10 @@ def needed(module: str, label: str) -> Any:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let an interrupt wait until something short is done.
+    """Hold back an interrupt until the block ends: for something short.
 
-    A thread that is being started when one comes is waited for by nobody; Zarr, whose
-    event loop stops in the middle, says so at the exit.
+    Nobody would wait for a thread that is being started when the interrupt comes. Zarr
+    would complain at the exit that its event loop was stopped.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -69,7 +62,7 @@ def uninterrupted() -> Iterator[None]:
 Values: TypeAlias = NDArray[Any]
 
 _LARGEST_CHUNK = 2**30
-"""Bytes of a chunk above which a file is refused: it is in memory as a whole."""
+"""The largest chunk that is read, in bytes: all of a chunk is in memory at once."""
 
 _FAULTS = (
     OSError,
@@ -81,11 +74,11 @@ _FAULTS = (
     ArithmeticError,
     zlib.error,
 )
-"""What decoders raise on damage: each has its own habits."""
+"""What decoders raise on damaged files."""
 
 
 class Source(Record, kw_only=True, cached=True):
-    """A picture in a file; an instance can be pickled, and reads the file where it comes to.
+    """A picture in a file. It can be pickled: another process opens the file again.
 
     Attributes
     ----------
@@ -102,7 +95,7 @@ class Source(Record, kw_only=True, cached=True):
     metadata : Metadata
         What the file says about its pixels.
     mode : str
-        How the file keeps them.
+        How the file keeps its pixels.
     """
 
     label: str
@@ -129,16 +122,16 @@ class Source(Record, kw_only=True, cached=True):
         raise NotImplementedError
 
     def check_unchanged(self) -> None:
-        """Check that it is the picture that was opened, where that can be told.
+        """Check that no other file has taken the place of the one that was opened.
 
         Raises
         ------
         ImageError
-            If another has taken its place, so that what was read may be of both.
+            If one has: parts of both may have been read. Some sources cannot tell.
         """
 
     def close(self) -> None:
-        """Close what is open, once no thread reads any more."""
+        """Close the file, once no thread reads any more."""
 
 
 def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
@@ -160,7 +153,7 @@ def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[s
 
 
 def within(part: slice, whole: slice) -> slice:
-    """Return where a part of something lies in it.
+    """Return a part, counted from the start of the whole.
 
     Examples
     --------
@@ -172,13 +165,13 @@ def within(part: slice, whole: slice) -> slice:
 
 @contextlib.contextmanager
 def faults(label: str) -> Iterator[None]:
-    """Turn what goes wrong in a file into one line that names it and the fault."""
+    """Turn an error of reading into one line that names the file and the fault."""
     with _damage(label), _absence(label):
         yield
 
 
 def _absence(label: str) -> contextlib.AbstractContextManager[None]:
-    """Turn what a disk or a store raises into one line: what it holds is not looked at."""
+    """Turn an error of a disk or a store into one line; damaged content is another error."""
     return store_errors(label, "read", ABSENT) if is_url(label) else _of_disk(label)
 
 
@@ -204,21 +197,12 @@ def _damage(label: str) -> Iterator[None]:
 
 
 def check_chunk(chunk: tuple[int, int], size: int, label: str) -> None:
-    """Refuse chunks that are as good as whole pictures.
-
-    Parameters
-    ----------
-    chunk : (int, int)
-        Rows and columns.
-    size : int
-        Bytes of a pixel.
-    label : str
-        What the message calls the file.
+    """Refuse chunks (rows, columns) of more than 1 GiB; `size` is the bytes of a pixel.
 
     Raises
     ------
     ImageError
-        If a chunk has more than 1 GiB.
+        If a chunk is larger.
     """
     if chunk[0] * chunk[1] * size > _LARGEST_CHUNK:
         raise ImageError(

@@ -9,7 +9,7 @@ from convcli.images.codecs.tiff import TileLayout
 from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Document, Metadata, Picture
 from convcli.images.write import Saving, check_format
-from convcli.pipeline.maps import MAP, check_single
+from convcli.pipeline.files import MAP, check_single
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
@@ -28,14 +28,10 @@ def check_target(
     """
     if is_url(target):
         check_store(target)
-    rows, columns, maps = work.shape
-    if rows * columns > max(max_pixels, work.source.shape[0] * work.source.shape[1]):
-        raise ImageError(
-            f"{work.pipeline.stages[-1].name}: expected a result of at most {max_pixels:,} "
-            f"pixels, got {rows * columns:,}: use less padding, or raise --max-pixels"
-        )
-    if work.options.colormap is not None:
-        check_single(maps, work.options, target)
+    pipeline = work.pipeline
+    pipeline.check_size(max_pixels, pipeline.steps[-1:])
+    if pipeline.options.colormap is not None:
+        check_single(pipeline, target)
     if MAP in target:
         raise ImageError(
             f"{target}: expected one file for all maps: a .tif gets a page for each"
@@ -57,32 +53,22 @@ def check_target(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"
         )
-    promised = Picture(np.zeros((1, 1, work.channels), work.pipeline.depth.dtype))
+    promised = Picture(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
     check_format(Document((promised,)), target, "TIFF", saving)
 
 
 def target_for(
     target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
 ) -> contextlib.AbstractContextManager[Target]:
-    """Return what blocks are written to; the output is complete or absent.
+    """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
 
-    Parameters
-    ----------
-    target : str
-        Its path or URL: checked.
-    work : TiledWork
-        What is written.
-    chunk : (int, int)
-        Rows and columns of its tiles.
-    saving : Saving
-        How.
+    The target has passed `check_target`.
     """
-    rows, columns, _ = work.shape
-    channels = work.channels
+    channels = work.pipeline.written_channels
     if is_zarr(target):
         return zarr_target(target, work, chunk, flat=_is_flat(work))
     layout = TileLayout(
-        size=(rows, columns),
+        size=work.shape,
         tile=chunk,
         channels=channels,
         alpha=work.source.alpha,
@@ -94,6 +80,6 @@ def target_for(
 
 
 def _is_flat(work: TiledWork) -> bool:
-    """Tell whether an array has no axis for channels: of one, unless the input has the axis."""
-    alone = work.channels == 1 and not work.source.alpha
+    """Tell whether the array is (H', W'): for one channel, unless the input has three axes."""
+    alone = work.pipeline.written_channels == 1 and not work.source.alpha
     return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)

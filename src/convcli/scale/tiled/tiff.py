@@ -30,31 +30,26 @@ _QUIET = logging.NullHandler()
 
 @contextlib.contextmanager
 def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any]]:
-    """Open a TIFF, which stays open unless what is done with it at first fails.
+    """Open a TIFF for the block; it stays open afterwards unless the block fails.
 
     Parameters
     ----------
     name : str
         The path or URL.
     version : str, optional
-        Which file is meant of those that had this name.
+        Refuse another version of the file than this one.
 
     Yields
     ------
     (Ranges, tifffile.TiffFile)
         The file, and its directories.
-
-    Raises
-    ------
-    OSError, ImageError
-        If it cannot be read, or is something else.
     """
-    with contextlib.ExitStack() as unless_it_is_fit:
-        ranges = unless_it_is_fit.enter_context(contextlib.closing(_ranges(name)))
+    with contextlib.ExitStack() as on_error:
+        ranges = on_error.enter_context(contextlib.closing(_ranges(name)))
         if version is not None:
             _check_version(ranges, name, version)
         yield ranges, _file(ranges, name)
-        unless_it_is_fit.pop_all()
+        on_error.pop_all()
 
 
 def _ranges(name: str) -> Ranges:
@@ -70,7 +65,7 @@ def _check_version(ranges: Ranges, name: str, version: str) -> None:
 
 def _file(ranges: Ranges, name: str) -> Any:
     tifffile = needed("tifffile", name)
-    # What it has to say is raised too; a logger that nobody listens to prints it.
+    # Its messages are raised as errors, too; without a handler they are printed.
     logging.getLogger("tifffile").addHandler(_QUIET)
     try:
         return tifffile.TiffFile(ranges.opened())
@@ -82,24 +77,16 @@ def _file(ranges: Ranges, name: str) -> Any:
 
 
 def no_page(name: str) -> ImageError:
-    """Return what is raised where a page of a file is missing."""
+    """Return the error for a page that is missing."""
     return ImageError(f"{name}: expected a page, got none: get a whole copy of it")
 
 
 class OpenPage:
-    """A page of an open file, which threads share.
-
-    Parameters
-    ----------
-    ranges : Ranges
-        The file.
-    page : tifffile.TiffPage
-        What its directory says.
-    """
+    """A page of an open file, which threads share: `page` is a tifffile.TiffPage."""
 
     def __init__(self, ranges: Ranges, page: Any) -> None:
         self._ranges, self._page = ranges, page
-        # Where nothing holds it any more the file is closed, whatever tifffile still holds.
+        # The file is closed with the last reference to the page, also if tifffile has others.
         self.close = weakref.finalize(self, ranges.close)
         self._tables = page.jpegtables
         self.order = page.parent.byteorder
@@ -112,14 +99,14 @@ class OpenPage:
             yield data
 
     def spans_of(self, indices: Sequence[int]) -> list[Span]:
-        """Return where tiles or strips are; those that are left out have no bytes."""
+        """Return where tiles or strips are; a tile that the file leaves out has no bytes."""
         offsets, counts = self._page.dataoffsets, self._page.databytecounts
         if max(indices) >= len(offsets):
             raise ValueError("the file is truncated")
         return [(offsets[index], counts[index]) for index in indices]
 
     def decoded(self, indices: Sequence[int]) -> Iterator[Values | None]:
-        """Yield tiles or strips, shape (rows, columns, samples); None where one is left out."""
+        """Yield tiles or strips (rows, columns, samples); None for one that is left out."""
         for index, data in zip(indices, self.bytes_of(self.spans_of(indices)), strict=True):
             yield self._decoded(index, data) if data else None
 
@@ -130,7 +117,7 @@ class OpenPage:
 
 
 class TiffFile:
-    """A page of a TIFF: where it is sent by pickle it is opened anew, once in a process.
+    """A page of a TIFF. It can be pickled: each other process opens it once.
 
     Parameters
     ----------
@@ -139,9 +126,9 @@ class TiffFile:
     page : int
         Its number.
     version : str
-        Another where another file has taken its place: that one is not opened.
+        Of the file: a file of another version is not opened.
     opened : OpenPage, optional
-        The page, where the file is open already.
+        The page, if the file is open already.
     """
 
     def __init__(
@@ -151,17 +138,11 @@ class TiffFile:
         self._opened, self._lock = opened, threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Say what is sent: no open file can be."""
+        """Pickle the name: an open file cannot be pickled."""
         return _of_this_process, (self._name, self._number, self._version)
 
     def opened(self) -> OpenPage:
-        """Return the open page, the same for all threads; of a URL it is what was there before.
-
-        Raises
-        ------
-        OSError, ImageError
-            If it cannot be read.
-        """
+        """Return the open page, which is the same for all threads."""
         with self._lock:
             if self._opened is None:
                 self._opened = self._open()
@@ -178,20 +159,14 @@ class TiffFile:
             raise no_page(self._name) from None
 
     def check_unchanged(self) -> None:
-        """Look at a URL again. An open file of a disk stays.
-
-        Raises
-        ------
-        ImageError
-            If another file has taken its place.
-        """
+        """Refuse a URL that holds another file by now. An open file of a disk is kept."""
         if is_url(self._name) and version_of(self._name) != self._version:
             raise ImageError(
                 f"{self._name}: another file has taken its place meanwhile: run it again"
             )
 
     def close(self) -> None:
-        """Close the file, from which no thread reads any more."""
+        """Close the file, once no thread reads any more."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -212,13 +187,13 @@ class TiffSource(Source, kw_only=True, cached=True):
     Attributes
     ----------
     file : TiffFile
-        Where it is read from.
+        The open file.
     planar : bool
         Whether each sample has tiles of its own.
     stored : int
-        Samples of a pixel in the file: some mean nothing.
+        Samples of a pixel in the file: some may not be used.
     start : int or None
-        Where the pixels begin that lie in one piece, without compression.
+        Where the pixels begin, if they are one piece without compression.
     """
 
     file: TiffFile
@@ -232,8 +207,8 @@ class TiffSource(Source, kw_only=True, cached=True):
         result = np.zeros(shape, self.dtype)
         segments = list(self._segments(rows, columns))
         with faults(self.label):
-            found = self._found([segment[0] for segment in segments])
-            for (_, top, left, samples), values in zip(segments, found, strict=True):
+            parts = self._read([segment[0] for segment in segments])
+            for (_, top, left, samples), values in zip(segments, parts, strict=True):
                 _place(result[..., samples], values, top - rows.start, left - columns.start)
         return result
 
@@ -246,7 +221,7 @@ class TiffSource(Source, kw_only=True, cached=True):
         self.file.close()
 
     def _segments(self, rows: slice, columns: slice) -> Iterator[Segment]:
-        """Yield what has pixels of a rectangle."""
+        """Yield the tiles or strips that have pixels of a rectangle."""
         down, across = (-(-self.shape[axis] // self.chunk[axis]) for axis in (0, 1))
         height, width = self.chunk
         planes = [slice(at, at + 1) for at in range(self.shape[2])]
@@ -256,12 +231,12 @@ class TiffSource(Source, kw_only=True, cached=True):
                     index = (plane * down + y) * across + x
                     yield index, y * height, x * width, samples
 
-    def _found(self, indices: list[int]) -> Iterator[Values | None]:
+    def _read(self, indices: list[int]) -> Iterator[Values | None]:
         page = self.file.opened()
         return page.decoded(indices) if self.start is None else self._plain(page, indices)
 
     def _plain(self, page: OpenPage, indices: list[int]) -> Iterator[Values]:
-        """Yield rows that lie in the file as they are."""
+        """Yield rows that are stored without compression."""
         width, samples = self.shape[1], 1 if self.planar else self.stored
         stored = self.dtype.newbyteorder(page.order)
         spans = [self._span(index, width * samples * self.dtype.itemsize) for index in indices]
@@ -269,7 +244,7 @@ class TiffSource(Source, kw_only=True, cached=True):
             yield np.frombuffer(data, stored).reshape(-1, width, samples)
 
     def _span(self, index: int, row: int) -> Span:
-        """Return where rows of so many bytes begin in the file, and the bytes of them all."""
+        """Return where the rows of a strip begin, and their bytes; `row` is for one row."""
         height = self.shape[0]
         plane, strip = divmod(index, -(-height // self.chunk[0]))
         first = strip * self.chunk[0]
@@ -278,7 +253,7 @@ class TiffSource(Source, kw_only=True, cached=True):
 
 
 def _place(result: Values, segment: Values | None, top: int, left: int) -> None:
-    """Copy what of a segment lies within a result; what a file leaves out is 0."""
+    """Copy the part of a segment that lies in the result; a missing segment stays 0."""
     if segment is None:
         return
     height, width, samples = result.shape
@@ -296,23 +271,23 @@ _UPRIGHT = 1
 _PLANES = 2
 _ORIENTATION = 274
 _STRIP_BYTES = 2**20
-"""Rows of so many bytes are read together where pixels lie in the file as they are."""
+"""Bytes of rows that are read together, where pixels are stored without compression."""
 
 
 def open_tiff(name: str, frame: int | None = None) -> TiffSource:
-    """Open a TIFF, which is to be closed; only its directories are read.
+    """Open a TIFF; only its directories are read. The caller closes it.
 
     Parameters
     ----------
     name : str
-        The file: a path, or a URL of a store that sends parts.
+        A path, or a URL of a store that sends parts of files.
     frame : int, optional
         The page, where there are several.
 
     Raises
     ------
     ImageError
-        If there is none, it is damaged, or keeps pixels in a way that is not read.
+        If there is no such file, it is damaged, or its pixels are of a kind that is not read.
     """
     needed("tifffile", name)
     with faults(name), opening(name) as (ranges, file):
@@ -321,7 +296,7 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
 
 
 def _page_number(file: Any, name: str, frame: int | None) -> int:
-    """Return which page is meant; smaller copies of a page are not counted."""
+    """Return the number of the page in the file, where smaller copies count as pages."""
     full = [i for i in range(len(file.pages)) if not file.pages[i].is_reduced]
     if not full:
         raise no_page(name)
@@ -367,9 +342,9 @@ def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
 
 
 def _check_places(page: Any, chunk: tuple[int, int], planes: int) -> None:
-    """Refuse a directory that does not tell where all tiles or strips are.
+    """Refuse a directory that does not say where all tiles or strips are.
 
-    Its size is wrong, or its end is missing: a result of that size may fill all memory.
+    It is damaged, and a result of the size that it names may fill all memory.
     """
     if min(chunk) < 1:
         raise ValueError("its tiles or strips have no pixels")
@@ -379,14 +354,14 @@ def _check_places(page: Any, chunk: tuple[int, int], planes: int) -> None:
 
 
 def _named(tag: Any) -> str:
-    """Return what a number of a directory stands for; the number itself where it is unknown."""
+    """Return the name of a value of a directory; the value itself where it has no name."""
     return str(getattr(tag, "name", tag))
 
 
 def _samples(page: Any, name: str) -> tuple[int, bool]:
-    """Return how many samples are looked at, and whether the last is an opacity."""
-    kind, extra = int(page.photometric), [int(one) for one in page.extrasamples]
-    if kind not in (_BLACK_IS_ZERO, _RGB):
+    """Return how many samples are used, and whether the last is an opacity."""
+    photometric, extra = int(page.photometric), list(map(int, page.extrasamples))
+    if photometric not in (_BLACK_IS_ZERO, _RGB):
         raise ImageError(
             f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: convert "
             "it first"
@@ -402,8 +377,8 @@ def _samples(page: Any, name: str) -> tuple[int, bool]:
             f"{name}: expected colours that are not multiplied by their opacity, got "
             "associated alpha: convert it first"
         )
-    # A fourth sample beside red, green and blue that is said to be nothing is nothing.
-    unused = kind == _RGB and extra == [_ANY]
+    # A fourth sample without a meaning, next to red, green and blue, is left out.
+    unused = photometric == _RGB and extra == [_ANY]
     return page.samplesperpixel - unused, bool(extra) and extra[-1] == _UNASSOCIATED
 
 
@@ -432,24 +407,16 @@ class TiffTiles(Record):
 
     def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block, and return its tiles."""
-        part = work.part(rows, columns)
-        tiles = encoded_tiles(part.values, part.alpha, (rows.start, columns.start), self.layout)
-        return Written(part.seen, tiles)
+        block = work.compute(rows, columns)
+        tiles = encoded_tiles(
+            block.values, block.alpha, (rows.start, columns.start), self.layout
+        )
+        return Written(block.stats, tiles)
 
 
 @contextlib.contextmanager
 def tiff_target(path: str, layout: TileLayout, metadata: Metadata) -> Iterator[Target]:
-    """Write a TIFF: complete, or not at all.
-
-    Parameters
-    ----------
-    path : str
-        Its path or URL.
-    layout : TileLayout
-        Of its pixels.
-    metadata : Metadata
-        What it says of them.
-    """
+    """Write a TIFF to a path or a URL: complete, or not at all."""
     with replacing(path, is_large=True) as file:
         tiff = TiledTiff(file, layout, metadata)
         yield Target(TiffTiles(layout), tiff.add)

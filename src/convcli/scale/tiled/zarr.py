@@ -11,6 +11,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Metadata
+from convcli.pipeline.run import ComputedBlock
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -21,14 +22,14 @@ from convcli.scale.tiled.source import (
     uninterrupted,
     within,
 )
-from convcli.scale.tiled.work import ComputedBlock, Target, TiledWork, Written
+from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing_folder, replacing_prefix
 from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
 from convcli.values import Record
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
 _MOST_PIXELS = 2**40
-"""An array's shape is a line of text, which chunks need not bear out."""
+"""The largest array that is read: a shape is only a line of text, with or without chunks."""
 
 
 class ZarrSource(Source, kw_only=True, cached=True):
@@ -49,7 +50,7 @@ class ZarrSource(Source, kw_only=True, cached=True):
             shape = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
             values = np.empty(shape, self.dtype)
             flat = values[..., 0] if self.is_flat else values
-            # Chunk by chunk: of several at once some are still read when one has failed.
+            # Chunk by chunk: of several at once, some would still be read after an error.
             for down, across in cut(rows, columns, self.chunk):
                 place = (within(down, rows), within(across, columns))
                 flat[place] = array[down, across]
@@ -126,43 +127,40 @@ def _check(node: Any, path: str) -> None:
         )
 
 
-_FLAT = 2
-"""Axes of an array without channels."""
-
-_FACTS, _OLDER_FACTS = "zarr.json", ".zarray"
-"""Objects that tell what an array is, of two versions of the format."""
+_HEAD, _OLDER_HEAD = "zarr.json", ".zarray"
+"""The objects that describe an array, in two versions of the format."""
 
 _CHUNKS = "c"
 
 
 class ZarrChunks(Record):
-    """Computes blocks and stores them where they belong; can be pickled.
+    """Computes blocks and stores them in the array; can be pickled.
 
     Attributes
     ----------
     path : str
         The path or URL that chunks are written below.
-    facts : str
-        What tells that they are an array, as JSON: it is not there yet.
+    head : str
+        The description of the array, as JSON: it is written last.
     label : str
-        What messages call the output.
+        The name of the output in messages.
     """
 
     path: str
-    facts: str
+    head: str
     label: str
 
     def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block and store it."""
-        part = work.part(rows, columns)
-        samples = _samples(part)
+        block = work.compute(rows, columns)
+        samples = _samples(block)
         with _faults(self.label):
             array = self._array()
-            values = samples[..., 0] if array.ndim == _FLAT else samples
-            # Chunk by chunk: of several at once some are still written when one has failed.
-            for down, across in cut(rows, columns, array.chunks[:_FLAT]):
+            values = samples[..., 0] if array.ndim == _GRAY_AXES else samples
+            # Chunk by chunk: of several at once, some would still be written after an error.
+            for down, across in cut(rows, columns, array.chunks[:_GRAY_AXES]):
                 array[down, across] = values[within(down, rows), within(across, columns)]
-        return Written(part.seen, [])
+        return Written(block.stats, [])
 
     def _array(self) -> Any:
         zarr = needed("zarr", self.label)
@@ -172,7 +170,7 @@ class ZarrChunks(Record):
         else:
             self._check_seen()
             store = stores.LocalStore(self.path)
-        return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.facts))
+        return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.head))
 
     def _check_seen(self) -> None:
         """Refuse to make a folder of the same name on another disk."""
@@ -184,22 +182,11 @@ class ZarrChunks(Record):
 
 
 def check_place(path: str) -> None:
-    """Check that an array is not made inside another: it would be replaced together with it.
-
-    Parameters
-    ----------
-    path : str
-        Its path or URL.
-
-    Raises
-    ------
-    ImageError
-        If a folder that it is in is an array.
-    """
+    """Refuse a place inside another array, which would be replaced with all that is in it."""
     for folder in _folders_above(path):
-        heads = {name: _head(f"{folder}/{name}") for name in (_FACTS, _OLDER_FACTS)}
-        held = {name: data for name, data in heads.items() if data is not None}
-        if _is_array(held, held.__getitem__):
+        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
+        heads = {name: data for name, data in objects.items() if data is not None}
+        if _is_array(heads, heads.__getitem__):
             raise ImageError(
                 f"{path}: cannot be written: {folder} is one output with all that is in it: "
                 "name a folder elsewhere"
@@ -216,8 +203,11 @@ def _folders_above(path: str) -> Iterator[str]:
         yield folder
 
 
-def _head(name: str) -> bytes | None:
-    """Return what is there: folders are not listed, for of some that is not allowed."""
+def _read_any(name: str) -> bytes | None:
+    """Return the content of a file or an object; None where there is none.
+
+    Folders are not listed: that is not allowed in all of them.
+    """
     if is_url(name):
         return read_if_exists(name)
     with contextlib.suppress(OSError):
@@ -229,50 +219,50 @@ def _head(name: str) -> bytes | None:
 def zarr_target(
     path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool
 ) -> Iterator[Target]:
-    """Write a Zarr array (H', W', C), or (H', W') where it is flat: complete, or not at all.
+    """Write a Zarr array: complete, or not at all.
 
     Parameters
     ----------
     path : str
         Its path or URL.
     work : TiledWork
-        What is written.
+        The picture, and what is done to it.
     chunk : (int, int)
         Rows and columns of its chunks.
     flat : bool
-        Whether it has no axis for channels.
+        Whether it is (H', W'), without the axis for channels.
     """
-    facts = _facts(path, work, chunk, flat=flat)
+    head = _head(path, work, chunk, flat=flat)
     with _replacing(path) as place:
-        yield Target(ZarrChunks(place, facts.decode(), path), _no_tile)
+        yield Target(ZarrChunks(place, head.decode(), path), _no_tile)
         if is_url(place):
-            put(f"{place}/{_FACTS}", facts)
+            put(f"{place}/{_HEAD}", head)
         else:
-            (Path(place) / _FACTS).write_bytes(facts)
+            (Path(place) / _HEAD).write_bytes(head)
 
 
-def _facts(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
-    """Return what tells that chunks are an array: that of an array in memory."""
-    rows, columns, _ = work.shape
-    shape: tuple[int, ...] = (rows, columns, work.channels + work.source.alpha)
+def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
+    """Return the description of the array, as Zarr writes it for an array in memory."""
+    samples = work.pipeline.written_channels + work.source.alpha
+    shape: tuple[int, ...] = (*work.shape, samples)
     chunks: tuple[int, ...] = (*chunk, shape[2])
     held: dict[str, Any] = {}
     with uninterrupted():
         needed("zarr", path).create_array(
             held,
-            shape=shape[:_FLAT] if flat else shape,
-            chunks=chunks[:_FLAT] if flat else chunks,
+            shape=shape[:_GRAY_AXES] if flat else shape,
+            chunks=chunks[:_GRAY_AXES] if flat else chunks,
             dtype=work.dtype,
         )
-    facts: bytes = held[_FACTS].to_bytes()
-    return facts
+    head: bytes = held[_HEAD].to_bytes()
+    return head
 
 
 @contextlib.contextmanager
 def _replacing(path: str) -> Iterator[str]:
-    """Yield what chunks are written below."""
+    """Yield the folder or URL that chunks are written below."""
     if is_url(path):
-        with replacing_prefix(path, (_FACTS, _OLDER_FACTS), _is_array_or_left) as place:
+        with replacing_prefix(path, (_HEAD, _OLDER_HEAD), _is_array_or_left) as place:
             yield place
     else:
         with replacing_folder(path, _is_array) as folder:
@@ -280,7 +270,7 @@ def _replacing(path: str) -> Iterator[str]:
 
 
 def _faults(path: str) -> contextlib.AbstractContextManager[None]:
-    """Turn what a store raises into one line; a folder is told of where it is renamed."""
+    """Turn an error of a store into one line; errors of a folder come when it is renamed."""
     if not is_url(path):
         return contextlib.nullcontext()
     return store_errors(path, "written", NO_BUCKET, NotImplementedError)
@@ -288,22 +278,22 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
 
 def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
     """Tell whether names are those of one array, of either version of the format."""
-    if _OLDER_FACTS in names:
+    if _OLDER_HEAD in names:
         return True
     try:
-        told = json.loads(read(_FACTS)) if _FACTS in names else None
+        head = json.loads(read(_HEAD)) if _HEAD in names else None
     except (OSError, ValueError):
         return False
-    return isinstance(told, dict) and told.get("node_type") == "array"
+    return isinstance(head, dict) and head.get("node_type") == "array"
 
 
 def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell the same, or that a run was killed there before it could remove its chunks."""
+    """Tell the same, or that only chunks are there: of a run that was killed."""
     return set(names) == {_CHUNKS} or _is_array(names, read)
 
 
-def _samples(part: ComputedBlock) -> Any:
-    return part.values if part.alpha is None else np.dstack([part.values, part.alpha])
+def _samples(block: ComputedBlock) -> Any:
+    return block.values if block.alpha is None else np.dstack([block.values, block.alpha])
 
 
 def _no_tile(tile: EncodedTile) -> None:

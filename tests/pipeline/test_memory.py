@@ -9,11 +9,11 @@ from PIL import Image
 
 from convcli.batch.job import BatchJob, FileJob, Status
 from convcli.batch.local import LocalExecutor, MemoryGate
-from convcli.batch.memory import needed_bytes
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
+from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, save, script
 
@@ -70,7 +70,7 @@ def test_the_estimate_is_more_than_it_takes_but_not_much(
     ran.check_returncode()
     grown = int(ran.stdout)
     kernels = (operand_from(words[0]),)
-    estimated = needed_bytes(str(source), words[2], kernels, options, reading=ReadPolicy())
+    estimated = file_bytes(str(source), words[2], kernels, options, reading=ReadPolicy())
     # A few MiB are code that is used for the first time.
     assert grown - 6 * MIB <= estimated <= 4 * grown
 
@@ -109,7 +109,7 @@ def test_headers_of_arrays_and_animations(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x" * 100)
-    needs = needed_bytes(
+    needs = file_bytes(
         str(tmp_path / "a.png"), "b.png", (Kernel([[1]]),), Options(), reading=ReadPolicy()
     )
     assert needs < 10_000

@@ -1,0 +1,174 @@
+"""How much memory a run takes: one estimate for files, and for blocks of a tiled picture.
+
+The factors were measured, as the growth of a process's peak by pictures of 12 megapixels:
+`tests/pipeline/test_memory.py` holds them against runs.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from convcli.engine.tiles import input_extent
+from convcli.errors import ConvcliError, ImageError
+from convcli.images.formats import NPY, format_for
+from convcli.images.policy import ReadPolicy
+from convcli.images.read import header_of
+from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.steps import Operand, PlannedStep
+from convcli.storage.urls import is_url, size_of
+from convcli.values import Record
+
+_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS = 3, 4, 9
+"""Float results at the same time: where values are mapped as a whole; where linear light
+is undone; where answers become directions."""
+
+_TO_LINEAR_FLOATS = 3
+"""Float inputs at the same time, while sRGB codes become linear light."""
+
+_GRAY_BYTES = 20
+"""Bytes a pixel while a colour picture is made grey."""
+
+_DECODED, _ENCODED = 4, 2
+"""Copies of a file's pixels (Pillow's with a fourth byte, its bytes, the array), and of the
+result (the encoder's)."""
+
+_ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}
+"""Copies of the result that an encoder makes for itself."""
+
+_BLOCK_COPIES = 2
+"""Copies of a block: as it is read, and as the steps get it; or as it is encoded, too."""
+
+_UNKNOWN = 16
+"""Bytes for each byte of a file whose header cannot be read."""
+
+
+class MemoryNeed(Record):
+    """What a part of a result takes.
+
+    Attributes
+    ----------
+    nbytes : int
+        Memory while it is computed.
+    read : (int, int)
+        Rows and columns of the picture that are read for it.
+    """
+
+    nbytes: int
+    read: tuple[int, int]
+
+
+def file_bytes(
+    source: str,
+    target: str,
+    kernels: Sequence[Operand],
+    options: Options,
+    *,
+    reading: ReadPolicy,
+    kind: str | None = None,
+) -> int:
+    """Estimate the memory that filtering a file takes: rather more than less.
+
+    Parameters
+    ----------
+    source, target, kernels, options, reading, kind
+        As in `convcli.pipeline.files.filter_file`; only the input's header is read.
+
+    Returns
+    -------
+    int
+        Bytes. 0 where the file cannot be filtered: it will take none.
+    """
+    header = header_of(source, reading)
+    if header is None:
+        return _UNKNOWN * _bytes_of(source)
+    try:
+        kind = kind or format_for(target)
+        raw = kind == NPY and options.depth is None
+        info = SourceInfo(header.shape, header.dtype, header.alpha)
+        # As if any pixel were translucent: none is read.
+        pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
+    except ConvcliError:
+        return 0
+    scratch = _scratch_bytes(pipeline, options.jobs or 1)
+    encoded = _ENCODED + _ENCODER.get(kind, 0)
+    need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
+    return scratch + header.frames * need.nbytes
+
+
+def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
+    """Estimate the memory that a block of a tiled picture takes, on one thread.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The plan for the whole picture.
+    shape : (int, int)
+        Rows and columns of the block.
+    """
+    need = _need(pipeline, shape, _BLOCK_COPIES, _BLOCK_COPIES)
+    return MemoryNeed(need.nbytes + _scratch_bytes(pipeline, 1), need.read)
+
+
+def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int) -> MemoryNeed:
+    """Walk from the result to the picture: of the steps, the one that takes most counts."""
+    (rows, columns), alpha = shape, pipeline.info.alpha
+    written = encoded * rows * columns * (pipeline.written_channels + alpha) * _item(pipeline)
+    largest = 0
+    for step in reversed(pipeline.steps):
+        floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
+        rows, columns = _input_size(step, rows, columns)
+        floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
+        largest = max(largest, floats * pipeline.plans[-1].problem.result.itemsize)
+    info = pipeline.info
+    if pipeline.options.wants_gray:
+        largest = max(largest, rows * columns * _GRAY_BYTES)
+    read = decoded * rows * columns * (info.shape[2] + alpha) * info.dtype.itemsize
+    return MemoryNeed(written + largest + read, (rows, columns))
+
+
+def _item(pipeline: Pipeline) -> int:
+    """Return the bytes of a number of the result."""
+    if pipeline.mapping is None:
+        return pipeline.plans[-1].problem.result.itemsize
+    return pipeline.depth.dtype.itemsize
+
+
+def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
+    """Return how many floats a value of a step takes while it becomes what follows."""
+    if step is not pipeline.steps[-1]:
+        return 1 + (step.combine is not None)
+    if pipeline.options.direction:
+        return _DIRECTION_FLOATS
+    if pipeline.options.linear:
+        return _LINEAR_FLOATS
+    return 0 if pipeline.is_streamed else _FLOATS
+
+
+def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
+    """Return how many floats an input value of a step takes, beside the picture itself."""
+    if step is not pipeline.steps[0]:
+        return 1
+    return _TO_LINEAR_FLOATS if pipeline.options.linear else 0
+
+
+def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
+    """Return how many rows and columns of its input a step reads for a block."""
+    lengths = []
+    for axis, count in enumerate((rows, columns)):
+        window, most = step.window.axes[axis], step.result_shape[axis]
+        outputs = min(count + step.tile[axis], most)
+        lengths.append(min(input_extent(window, outputs), step.shape[axis]))
+    return (lengths[0], lengths[1])
+
+
+def _scratch_bytes(pipeline: Pipeline, jobs: int) -> int:
+    """Return the memory that the engine works in, on so many threads: of its largest plan."""
+    return max(plan.memory_bytes(jobs) for plan in pipeline.plans)
+
+
+def _bytes_of(source: str) -> int:
+    """Return the bytes of a file; 0 where there is none."""
+    try:
+        return size_of(source) if is_url(source) else Path(source).stat().st_size
+    except (OSError, ImageError):
+        return 0
