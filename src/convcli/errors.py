@@ -25,6 +25,10 @@ class ImageError(ConvcliError):
     """Pixels that cannot be read, filtered or written."""
 
 
+class OptionError(ConvcliError):
+    """A value that an option does not take."""
+
+
 class BatchError(ConvcliError):
     """Many inputs that cannot be one batch: found before anything runs."""
 
