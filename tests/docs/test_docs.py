@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+import convcli
 from convcli.cli.app import main
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.catalogue.operators import OPERATORS
@@ -54,6 +55,13 @@ def test_each_option_says_what_it_does(name: str) -> None:
     for parameter in commands()[name].params:
         if isinstance(parameter, click.Option):
             assert parameter.help, parameter.opts
+
+
+@pytest.mark.parametrize("name", [one for one in convcli.__all__ if one != "__version__"])
+def test_each_public_name_is_documented_with_an_example(name: str) -> None:
+    heading = rf"^### `{name}\b"
+    assert re.search(heading, (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+    assert ">>> " in (getattr(convcli, name).__doc__ or "")
 
 
 def test_the_python_example_prints_what_its_comments_say() -> None:

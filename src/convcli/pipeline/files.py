@@ -151,8 +151,15 @@ def plan_file(
     ConvcliError
         If the picture cannot be read, or a kernel does not fit it.
     """
-    picture = prepared(read_source(source, reading).frames[0], options)
-    stages = plan_chain(working_pixels(picture, options), kernels, options)
+    return plan_picture(kernels, read_source(source, reading).frames[0], options)
+
+
+def plan_picture(
+    kernels: Sequence[Operand], picture: Picture, options: Options
+) -> tuple[Plan, ...]:
+    """Plan how a picture would be filtered: see `plan_file`."""
+    source = prepared(picture, options)
+    stages = plan_chain(working_pixels(source, options), kernels, options)
     return tuple(step for stage in stages for step in stage.plans)
 
 

@@ -21,4 +21,16 @@ THEMES = tuple(
 )
 """The headings of the catalogue, in order."""
 
-__all__ = ["CATALOGUE", "OPERATORS", "THEMES", "Entry", "OperatorEntry", "Parameter"]
+__all__ = ["CATALOGUE", "OPERATORS", "THEMES", "Entry", "OperatorEntry", "Parameter", "kernels"]
+
+
+def kernels() -> dict[str, str]:
+    """Return the name of every kernel and operator of the catalogue, and what it does.
+
+    Examples
+    --------
+    >>> kernels()["sobel-x"]
+    'vertical edges: brighter to the right'
+    """
+    named = {name: entry.description for name, entry in CATALOGUE.items()}
+    return named | {name: entry.description for name, entry in OPERATORS.items()}
