@@ -1,59 +1,139 @@
 """convcli: slide kernels over pictures, and see exactly what that does.
 
 >>> import convcli
->>> convcli.correlate([[0, 0, 9, 9]], [[-1, 0, 1]]).tolist()
-[[9.0, 9.0]]
+>>> convcli.apply("sobel-x", [[0, 0, 9, 9]], border="replicate").array.tolist()
+[[0.0, 36.0, 36.0, 0.0]]
+>>> convcli.output_size(w=7, k=3, s=2, p=1)
+4
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcli.choices import Border
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
     from convcli.engine.correlate import convolve, correlate
-    from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError, SpecError
+    from convcli.errors import (
+        BatchError,
+        ClusterError,
+        ConvcliError,
+        GeometryError,
+        ImageError,
+        KernelError,
+        OptionError,
+        SpecError,
+    )
     from convcli.geometry.window import Window, window
+    from convcli.images.picture import Picture
+    from convcli.kernels.catalogue import kernels
     from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
+    from convcli.lessons.stacks.stack import stack
+    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
+    from convcli.pipeline.options import Options
+    from convcli.pipeline.report import Report
+
+    __version__: str
 
 __all__ = [
+    "Alpha",
+    "BatchError",
     "Border",
+    "ClusterError",
+    "Colormap",
+    "Combine",
     "ConvcliError",
+    "Depth",
+    "FilterOptions",
     "GeometryError",
     "ImageError",
     "Kernel",
     "KernelError",
+    "Method",
+    "Operator",
+    "OptionError",
+    "Options",
+    "Picture",
+    "Range",
+    "Report",
+    "Result",
     "SpecError",
     "Window",
+    "__version__",
+    "apply",
     "convolve",
     "correlate",
+    "count_parameters",
+    "explain",
+    "find",
+    "kernel",
     "kernel_from",
+    "kernels",
+    "learn",
+    "open",
+    "output_size",
+    "plan",
+    "pool",
+    "stack",
     "window",
 ]
 
-_HOMES = {
-    "Border": "convcli.choices",
-    "convolve": "convcli.engine.correlate",
-    "correlate": "convcli.engine.correlate",
-    "ConvcliError": "convcli.errors",
-    "GeometryError": "convcli.errors",
-    "ImageError": "convcli.errors",
-    "KernelError": "convcli.errors",
-    "SpecError": "convcli.errors",
-    "Window": "convcli.geometry.window",
-    "window": "convcli.geometry.window",
-    "Kernel": "convcli.kernels.kernel",
-    "kernel_from": "convcli.kernels.spec",
+_NAMES = {
+    "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
+    "convcli.engine.correlate": ("convolve", "correlate"),
+    "convcli.errors": (
+        "BatchError",
+        "ClusterError",
+        "ConvcliError",
+        "GeometryError",
+        "ImageError",
+        "KernelError",
+        "OptionError",
+        "SpecError",
+    ),
+    "convcli.geometry.window": ("Window", "window"),
+    "convcli.images.picture": ("Picture",),
+    "convcli.kernels.catalogue": ("kernels",),
+    "convcli.kernels.kernel": ("Kernel",),
+    "convcli.kernels.operator": ("Operator",),
+    "convcli.kernels.spec": ("kernel_from",),
+    "convcli.lessons.stacks.stack": ("stack",),
+    "convcli.library.lessons": (
+        "count_parameters",
+        "explain",
+        "kernel",
+        "learn",
+        "output_size",
+    ),
+    "convcli.library.pictures": (
+        "FilterOptions",
+        "Result",
+        "apply",
+        "find",
+        "open",
+        "plan",
+        "pool",
+    ),
+    "convcli.pipeline.options": ("Options",),
+    "convcli.pipeline.report": ("Report",),
 }
-"""The module of each public name, imported when the name is first used."""
+"""The public names of each module: it is imported when one of them is first used."""
+
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return __all__
 
 
 def __getattr__(name: str) -> object:
     # Commands that need no arrays start without NumPy.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("convcli")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,6 +25,10 @@ class ImageError(ConvcliError):
     """Pixels that cannot be read, filtered or written."""
 
 
+class OptionError(ConvcliError):
+    """A value that an option does not take."""
+
+
 class BatchError(ConvcliError):
     """Inputs that cannot be one batch. It is raised before anything runs."""
 

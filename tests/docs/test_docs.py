@@ -1,10 +1,9 @@
 """The documents say what the program does: generated parts are fresh, nothing is left out."""
 
-import contextlib
-import io
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+import convcli
 from convcli.cli.app import main
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.spec import kernel_from
@@ -56,18 +56,23 @@ def test_each_option_says_what_it_does(name: str) -> None:
             assert parameter.help, parameter.opts
 
 
-def test_the_python_example_prints_what_its_comments_say() -> None:
-    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert example is not None
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(example.group(1), {})  # noqa: S102 - the example is ours
-    lines = printed.getvalue().splitlines()
-    assert lines == ["[  0.   0.   0. 400. 400.   0.   0.   0.]", "(4, 4, 4)"]
-    assert all(
-        f"print({what})  # {line}" in README
-        for what, line in zip(("edges[0]", "maps.shape"), lines, strict=True)
+@pytest.mark.parametrize("name", [one for one in convcli.__all__ if one != "__version__"])
+def test_each_public_name_is_documented_with_an_example(name: str) -> None:
+    heading = rf"^### `{name}\b"
+    assert re.search(heading, (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
+    assert ">>> " in (getattr(convcli, name).__doc__ or "")
+
+
+@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+def test_the_python_examples_print_what_their_comments_say(example: str, tmp_path: Path) -> None:
+    (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
+    script = tmp_path / "example.py"
+    script.write_text(f"if __name__ == '__main__':\n{textwrap.indent(example, '    ')}")
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
+    expected = re.findall(r"^print\(.*\)  # (.*)$", example, re.MULTILINE)
+    assert done.stdout.splitlines() == expected
 
 
 def frames(path: Path) -> list[Any]:

@@ -1,12 +1,15 @@
 """A picture: its pixels, and what its file says about them."""
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Depth
 from convcli.values import Record, replace
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixels: TypeAlias = NDArray[Any]
 
@@ -40,6 +43,13 @@ class Picture(Record):
     def channels(self) -> int:
         """Colour channels, alpha not counted."""
         return int(self.pixels.shape[2])
+
+    @property
+    def array(self) -> Pixels:
+        """The pixels, shape (H, W) or (H, W, C); an opacity is the last channel."""
+        if self.alpha is not None:
+            return np.dstack([self.pixels, self.alpha])
+        return self.pixels[..., 0] if self.channels == 1 else self.pixels
 
     @property
     def depth(self) -> Depth:
@@ -183,6 +193,43 @@ class Document(Record):
     def is_animated(self) -> bool:
         """Whether there is more than one frame: of an animation, or pages."""
         return len(self.frames) > 1
+
+    @property
+    def array(self) -> Pixels:
+        """The first frame, shape (H, W) or (H, W, C); an opacity is the last channel."""
+        return self.frames[0].array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Pixels:  # noqa: FBT001 - NumPy calls it so
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        first, count = self.frames[0] if self.frames else None, len(self.frames)
+        size = (
+            f"{first.shape[1]} × {first.shape[0]} px, {first.channels} channels"
+            if first
+            else ""
+        )
+        alpha = " + alpha" if first is not None and first.alpha is not None else ""
+        frames = f", {count} frames" if count > 1 else ""
+        return f"<Picture {size}{alpha}{frames}, {first.pixels.dtype if first else 'empty'}>"
+
+    def to_pil(self) -> "Image.Image":
+        """Return the first frame as an image of Pillow's.
+
+        Raises
+        ------
+        ImageError
+            If Pillow has no mode for it, as for colours of 16 bits.
+        """
+        from convcli.images.display import pil_image
+
+        return pil_image(self.frames[0])
+
+    def _repr_png_(self) -> bytes:
+        """Return the first frame as notebooks show it."""
+        from convcli.images.display import notebook_png
+
+        return notebook_png(self.frames[0])
 
 
 _CODE_KNEE, _LIGHT_KNEE = 0.04045, 0.0031308

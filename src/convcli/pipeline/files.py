@@ -128,13 +128,45 @@ def run_on_file(
     kind = kind or _pipe_kind(document, options)
     raw = kind == NPY and options.depth is None
     pipelines = _planned(document, functools.partial(make_plan, raw=raw), reading.max_pixels)
-    channels = _written_channels(pipelines[0], document, target, kind, sheet=sheet)
+    count = len(document.frames)
+    channels = check_maps(pipelines[0], count, target, kind, sheet=sheet)
     promised = Document(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
     filtered = list(map(run_pipeline, pipelines, document.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
     described = replace(document, frames=())
     del document
+    return write_filtered(
+        filtered, described, options, target, kind, saving=saving, sheet=sheet
+    )
+
+
+def write_filtered(
+    filtered: Sequence[Filtered],
+    described: Document,
+    options: Options,
+    target: str,
+    kind: str,
+    *,
+    saving: Saving = _SAVING,
+    sheet: bool = False,
+) -> Report:
+    """Write what came of each frame of a file, with all that the file said.
+
+    Parameters
+    ----------
+    filtered : sequence of Filtered
+        One for each frame.
+    described : Document
+        What their file said; its frames are not looked at.
+    options, target, kind, saving, sheet
+        As in `filter_file`; `check_maps` has found that the maps fit.
+
+    Returns
+    -------
+    Report
+        On all frames.
+    """
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     if MAP in target:
         _write_each(filtered[0], described, target, kind, saving)
@@ -178,7 +210,14 @@ def plan_file(
     ConvcliError
         If the picture cannot be read, or a kernel does not fit it.
     """
-    info = SourceInfo.of(read_source(source, reading).frames[0])
+    return plan_picture(kernels, read_source(source, reading).frames[0], options)
+
+
+def plan_picture(
+    kernels: Sequence[Operand], picture: Picture, options: Options
+) -> tuple[Plan, ...]:
+    """Plan how a picture would be filtered: see `plan_file`."""
+    info = SourceInfo.of(picture)
     steps = plan_steps(info, info.sample(options), kernels, options)
     return tuple(plan for step in steps for plan in step.plans)
 
@@ -222,8 +261,8 @@ def _write_each(
         write_document(page, target.replace(MAP, str(index)), kind, saving)
 
 
-def _written_channels(
-    pipeline: Pipeline, document: Document, target: str, kind: str, *, sheet: bool
+def check_maps(
+    pipeline: Pipeline, frames: int, target: str, kind: str, *, sheet: bool = False
 ) -> int:
     """Return the channels of each picture that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
@@ -231,10 +270,10 @@ def _written_channels(
     if sheet and (kind == NPY or MAP in target):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
     many = not _is_single(maps, options)
-    if document.is_animated and (sheet or MAP in target or (many and kind == _PAGED)):
+    if frames > 1 and (sheet or MAP in target or (many and kind == _PAGED)):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
-            f"{len(document.frames)} frames: choose one with --frame"
+            f"{frames} frames: choose one with --frame"
         )
     if many and not (sheet or MAP in target or kind in (NPY, _PAGED)):
         raise _several(maps, options, target, _OTHER_FORMS)

@@ -11,7 +11,19 @@ from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import regist
     texture,
     pillow,
 )
-from convcli.kernels.catalogue.entry import CATALOGUE
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
 THEMES = tuple(dict.fromkeys(entry.theme for entry in CATALOGUE.values()))
 """The headings of the catalogue, in order."""
+
+
+def kernels() -> dict[str, str]:
+    """Return the name of every kernel and operator of the catalogue, and what it does.
+
+    Examples
+    --------
+    >>> kernels()["sobel-x"]
+    'vertical edges: brighter to the right'
+    """
+    named = {name: entry.description for name, entry in CATALOGUE.items()}
+    return named | {name: entry.description for name, entry in OPERATORS.items()}

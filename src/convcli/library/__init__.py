@@ -1,0 +1,1 @@
+"""The library's front door: what the commands do, as functions for notebooks and scripts."""

@@ -1,0 +1,272 @@
+"""The lessons as functions: kernels by name, sizes, parameters, one pixel, learning, stacks."""
+
+from typing import TYPE_CHECKING, Literal, Unpack, overload
+
+from convcli.errors import GeometryError
+
+if TYPE_CHECKING:
+    from convcli.geometry.layers import Layer
+    from convcli.geometry.window import IntOrPair, Padding
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
+    from convcli.lessons.explain.explanation import Explanation
+    from convcli.lessons.learning.learn import Learnt
+    from convcli.library.pictures import FilterOptions, KernelLike, PictureLike
+
+
+def kernel(spec: "KernelLike") -> "Kernel | Operator":
+    """Return the kernel, or the operator of several, that a name or weights stand for.
+
+    Parameters
+    ----------
+    spec : str, Path, array or list of rows
+        What ``convcli apply`` takes as KERNEL: ``"sobel-x"``, ``"gaussian:2"``,
+        ``"sobel-x+sobel-y"``, a file, inline JSON; or weights.
+
+    Returns
+    -------
+    Kernel or Operator
+
+    Raises
+    ------
+    KernelError
+        If it stands for none.
+
+    Examples
+    --------
+    >>> kernel("sobel-x").weights.tolist()
+    [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]
+    """
+    from convcli.library.pictures import as_operand
+
+    return as_operand(spec)
+
+
+@overload
+def output_size(
+    *,
+    w: int,
+    k: "IntOrPair",
+    s: "IntOrPair" = 1,
+    p: "Padding" = 0,
+    d: "IntOrPair" = 1,
+    floor: bool = False,
+) -> int: ...
+
+
+@overload
+def output_size(
+    *,
+    w: int,
+    h: int,
+    k: "IntOrPair",
+    s: "IntOrPair" = 1,
+    p: "Padding" = 0,
+    d: "IntOrPair" = 1,
+    floor: bool = False,
+) -> tuple[int, int]: ...
+
+
+def output_size(
+    *,
+    w: int,
+    h: int | None = None,
+    k: "IntOrPair",
+    s: "IntOrPair" = 1,
+    p: "Padding" = 0,
+    d: "IntOrPair" = 1,
+    floor: bool = False,
+) -> int | tuple[int, int]:
+    """Return the size that a convolution gives: (W - K + 2P)/S + 1, as ``convcli size`` does.
+
+    Parameters
+    ----------
+    w, h : int
+        Width and height of the input, in pixels; without `h` only the width is worked out.
+    k, s, d : int or (int, int)
+        Kernel size, stride and dilation; pairs are (rows, columns).
+    p : int, (int, int), "same" or "valid"
+        Padding on each side, in pixels.
+    floor : bool
+        Round down where the windows do not tile the input.
+
+    Returns
+    -------
+    int, or (int, int)
+        The width; or the height and the width, where `h` is given.
+
+    Raises
+    ------
+    GeometryError
+        If the window does not fit, or (without `floor`) the fraction is no whole number.
+
+    Examples
+    --------
+    >>> output_size(w=7, k=3, s=2, p=1), output_size(w=224, h=200, k=3, p="same")
+    (4, (200, 224))
+    """
+    from convcli.geometry.window import window
+    from convcli.settings import padding_from, pair_from
+
+    slide = window(pair_from(k), pair_from(s), padding_from(p), pair_from(d))
+    sides = [(w, slide.columns)] if h is None else [(h, slide.rows), (w, slide.columns)]
+    for length, axis in sides:
+        if not floor and not axis.tiles(length):
+            raise GeometryError(
+                f"size: expected a whole number, got {float(axis.exact_output_size(length)):g} "
+                f"for an input of {length}: {axis.unseen(length).total} px are left over: "
+                "choose another stride or padding, or floor=True"
+            )
+    sizes = [axis.output_size(length) for length, axis in sides]
+    return sizes[0] if h is None else (sizes[0], sizes[1])
+
+
+def count_parameters(
+    *,
+    in_channels: int,
+    filters: int,
+    k: "IntOrPair",
+    groups: int = 1,
+    bias: bool = True,
+) -> "Layer":
+    """Count the parameters of a convolution layer, as ``convcli params`` does.
+
+    Parameters
+    ----------
+    in_channels, filters : int
+        Input and output channels.
+    k : int or (int, int)
+        Kernel size (rows, columns).
+    groups : int
+        Groups that the channels are split into.
+    bias : bool
+        Whether each filter has a bias.
+
+    Returns
+    -------
+    Layer
+        With `weights`, `biases`, and `total`, their sum.
+
+    Raises
+    ------
+    GeometryError
+        If the channels cannot be split into the groups.
+
+    Examples
+    --------
+    >>> count_parameters(in_channels=3, filters=64, k=3).total
+    1792
+    """
+    from convcli.geometry.layers import convolution_layer
+    from convcli.settings import pair_from
+
+    return convolution_layer(
+        in_channels, filters, pair_from(k), groups=groups, bias=bias, output=(0, 0)
+    )
+
+
+def explain(
+    kernel: "KernelLike",
+    picture: "PictureLike",
+    at: tuple[int, int],
+    *,
+    channel: int | None = None,
+    **options: "Unpack[FilterOptions]",
+) -> "list[Explanation]":
+    """Take one output pixel apart, as ``convcli explain`` does.
+
+    Parameters
+    ----------
+    kernel : str, Path, Kernel, Operator, array or list of rows
+        What filters the picture.
+    picture : Picture, or whatever `convcli.open` takes
+        Its first frame.
+    at : (int, int)
+        The output pixel: x columns from the left, y rows from the top.
+    channel : int, optional
+        The only output channel; of a bank the first unless given, else all.
+    **options
+        As for `convcli.apply`.
+
+    Returns
+    -------
+    list of Explanation
+        One for each output channel: its patches, products, sums and value.
+
+    Raises
+    ------
+    ConvcliError
+        If there is no such pixel or channel.
+
+    Examples
+    --------
+    >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
+    9.0
+    """
+    from convcli.lessons.explain.explain import explain as explained
+    from convcli.lessons.explain.explain import first_channels
+    from convcli.library import pictures
+    from convcli.settings import options_from_words
+
+    operand = pictures.as_operand(kernel)
+    channels = first_channels(operand) if channel is None else [channel]
+    frame = pictures.open(picture).frames[0]
+    settings = options_from_words(**options)
+    return explained(operand, frame, (at[1], at[0]), settings, channels=channels)
+
+
+def learn(
+    before: "PictureLike",
+    after: "PictureLike",
+    *,
+    k: "IntOrPair" = 3,
+    gray: bool = False,
+    per_channel: bool = False,
+    mix: bool = False,
+    method: Literal["lstsq", "sgd"] = "lstsq",
+    steps: int = 4000,
+    seed: int = 0,
+) -> "Learnt":
+    """Find the kernel and the bias that turn one picture into another.
+
+    Parameters
+    ----------
+    before, after : Picture, or whatever `convcli.open` takes
+        `after` has the size of `before`, or that of ``padding="valid"``.
+    k : int or (int, int)
+        Size of the kernel.
+    gray, per_channel, mix, method, steps, seed
+        As the options of ``convcli learn``.
+
+    Returns
+    -------
+    Learnt
+        With the `kernel`, which `convcli.apply` takes.
+
+    Raises
+    ------
+    ConvcliError
+        If the pictures do not fit each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> before = np.random.default_rng(0).integers(0, 256, (20, 20))
+    >>> after = np.roll(before, 1, axis=1)[1:-1, 1:-1]
+    >>> learn(before, after).kernel.weights.round(6).tolist()[1][0]
+    1.0
+    """
+    from convcli.choices import LearningMethod, Sharing
+    from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning.learn import learn_task
+    from convcli.lessons.learning.samples import task_for
+    from convcli.library import pictures
+    from convcli.settings import pair_from
+
+    if per_channel + mix + gray > 1:
+        raise GeometryError("learn: gray, per_channel and mix exclude each other: give one")
+    sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
+    frames = [pictures.open(picture).frames[0] for picture in (before, after)]
+    source, target = (frame.gray().pixels if gray else frame.pixels for frame in frames)
+    task = task_for(source, target, pair_from(k), sharing)
+    return learn_task(task, LearningMethod(method), Schedule(steps=steps, seed=seed))

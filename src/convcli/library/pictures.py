@@ -1,0 +1,526 @@
+"""Pictures in, pictures out: what `convcli apply`, `pool` and `find` do, as functions."""
+
+import functools
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Unpack, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convcli.errors import ImageError
+from convcli.images.picture import Document, Picture
+from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
+from convcli.images.read import read_document
+from convcli.images.write import Saving
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.operator import Operator
+from convcli.kernels.spec import operand_from
+from convcli.pipeline.files import check_maps, write_filtered
+from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.report import Report, combined_report
+from convcli.pipeline.run import Filtered, run_pipeline
+from convcli.settings import choice_from, options_from_words
+from convcli.values import Record, replace
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.engine.planner import Plan
+    from convcli.geometry.window import IntOrPair, Padding
+    from convcli.pipeline.find import Match
+
+PictureLike: TypeAlias = Union[
+    str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Document, "Result"
+]
+"""What a picture can be given as: see `open`."""
+
+KernelLike: TypeAlias = str | Path | Kernel | Operator | ArrayLike
+"""What a kernel can be given as: see `kernel`."""
+
+
+class FilterOptions(TypedDict, total=False):
+    """The options of `apply`: named, meant and checked as those of the command.
+
+    Each is written as on the command line (``border="replicate"``, ``padding="same"``,
+    ``stride="2x1"``), or is the library's own value (``Border.REPLICATE``, ``(2, 1)``).
+    `convcli.Options` documents each.
+    """
+
+    stride: "IntOrPair | str"
+    padding: "Padding | str"
+    dilation: "IntOrPair | str"
+    border: "Border | str"
+    bias: float | None
+    flip: bool
+    gray: bool
+    range: "Range | str"
+    depth: "Depth | str | int | None"
+    alpha: "Alpha | str"
+    linear: bool
+    combine: "Combine | str | None"
+    map: int | None
+    relu: bool
+    colormap: "Colormap | str | None"
+    direction: bool
+    strict: bool
+    method: "Method | str"
+    jobs: int | None
+
+
+_DIMENSIONS = (2, 3)
+_WITH_ALPHA = (2, 4)
+_MOST_BYTES = 8
+
+
+class Result(Record, kw_only=True):
+    """What `apply` or `pool` made of a picture.
+
+    Attributes
+    ----------
+    filtered : tuple of Filtered
+        One for each frame.
+    source : Picture
+        What the input's file said, without its frames: it is saved with the result.
+    pipeline : Pipeline
+        What was done to the first frame.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> result = convcli.apply([[-1, 0, 1]], [[0, 0, 9, 9]])
+    >>> result.array.tolist(), result.report.range
+    ([[0.0, 9.0, 9.0, -9.0]], None)
+    """
+
+    filtered: tuple[Filtered, ...]
+    source: Document
+    pipeline: Pipeline
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The pixels of the first frame, shape (H, W) or (H, W, C); an opacity comes last."""
+        return self.arrays[0]
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The pixels of every frame, as in `array`."""
+        return tuple(_array_of(one) for one in self.filtered)
+
+    @property
+    def picture(self) -> Document:
+        """The result as a picture, for the next step.
+
+        Raises
+        ------
+        ImageError
+            If it has another number of channels than 1 or 3: take `array`.
+        """
+        return replace(self.source, frames=tuple(one.picture() for one in self.filtered))
+
+    @property
+    def report(self) -> Report:
+        """What the command prints: sizes, steps, raw range, clipping, warnings."""
+        reports = [one.report for one in self.filtered]
+        return combined_report(reports, self.source.mode, self.source.notes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know; empty where all went well."""
+        return self.report.warnings
+
+    def save(
+        self,
+        target: str | Path,
+        *,
+        format: str | None = None,  # noqa: A002 - as the command spells it
+        quality: int | None = None,
+        compress_level: int | None = None,
+        strip: bool = False,
+        sheet: bool = False,
+    ) -> Report:
+        """Write the result to a file or a URL: complete, or not at all.
+
+        Parameters
+        ----------
+        target : str or Path
+            As OUTPUT of the command: ``{map}`` in it makes a file for each output map; a
+            ``.npy`` gets `array` as it is.
+        format : str, optional
+            The name of the format; that of the suffix unless given.
+        quality, compress_level, strip, sheet
+            As the options of the command.
+
+        Returns
+        -------
+        Report
+            With what the file does not hold among its warnings.
+
+        Raises
+        ------
+        ImageError
+            If the format cannot hold the result, or the target cannot be written.
+        """
+        from convcli.images.formats import format_for, format_named
+
+        kind = format_named(format) if format else format_for(target)
+        saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
+        check_maps(self.pipeline, len(self.filtered), str(target), kind, sheet=sheet)
+        return write_filtered(
+            self.filtered,
+            self.source,
+            self.pipeline.options,
+            str(target),
+            kind,
+            saving=saving,
+            sheet=sheet,
+        )
+
+    def __repr__(self) -> str:
+        kernels = ", ".join(step.kernel for step in self.filtered[0].report.steps)
+        return f"<Result of {kernels}: {self.array.shape} {self.array.dtype}>"
+
+    def to_pil(self) -> "Image.Image":
+        """Return the first frame as an image of Pillow's: see `Picture.to_pil`."""
+        return self.picture.to_pil()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 - NumPy calls it so
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def _repr_png_(self) -> bytes:
+        """Return the result as notebooks show it."""
+        return self.picture._repr_png_()
+
+    def _repr_html_(self) -> str:
+        """Return the picture and the report as notebooks show them."""
+        from base64 import b64encode
+        from html import escape
+
+        data = b64encode(self._repr_png_()).decode()
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in _facts(self.report)
+        )
+        return f"<img src='data:image/png;base64,{data}'><table>{rows}</table>"
+
+
+def open(  # noqa: A001 - as Pillow and rasterio call it
+    source: PictureLike,
+    *,
+    frame: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    allow_truncated: bool = False,
+    allow_formats: Iterable[str] = (),
+    alpha: bool | None = None,
+) -> Document:
+    """Read a picture, with all frames and with what its file says about it.
+
+    Parameters
+    ----------
+    source : str, Path, URL, file object, bytes, PIL image or array
+        A URL is one that fsspec knows. An array has shape (H, W) or (H, W, C).
+    frame : int, optional
+        The only frame to read, counted from 0; all of them otherwise.
+    max_pixels : int
+        Refuse larger pictures.
+    allow_truncated : bool
+        Read what there is of a file that ends too early.
+    allow_formats : iterable of str
+        Formats that are off unless named, such as ``EPS``.
+    alpha : bool, optional
+        Whether the last channel of an array is its opacity. Unless given, it is in arrays of
+        uint8 and uint16 with 2 or 4 channels, as `PIL.Image.fromarray` takes them.
+
+    Returns
+    -------
+    Picture
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, or it holds no picture that can be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> picture = open(np.zeros((2, 3, 4), np.uint8))
+    >>> picture.frames[0].shape, picture.frames[0].channels, np.asarray(picture).shape
+    ((2, 3), 3, (2, 3, 4))
+    """
+    if isinstance(source, Result):
+        return source.picture
+    if isinstance(source, Document):
+        return source
+    policy = ReadPolicy(
+        max_pixels=max_pixels,
+        allow_truncated=allow_truncated,
+        allow_formats=frozenset(readable_named(name) for name in allow_formats),
+        frame=frame,
+    )
+    return _read(source, policy, alpha=alpha)
+
+
+def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Document:
+    """Read what is neither a picture nor a result of ours."""
+    from convcli.images.display import file_of_image, is_pil_image
+
+    if isinstance(source, str | os.PathLike):
+        return read_document(os.fspath(source), reading=policy)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return read_document(io.BytesIO(source), "bytes", policy)
+    if hasattr(source, "read") and hasattr(source, "seekable"):
+        return read_document(source, str(getattr(source, "name", "file object")), policy)
+    if is_pil_image(source):
+        return read_document(file_of_image(source), "PIL image", policy)
+    return Document((_picture_of_array(source, alpha=alpha),))
+
+
+def apply(
+    kernel: KernelLike | Sequence[KernelLike],
+    picture: PictureLike,
+    *,
+    then: KernelLike | Sequence[KernelLike] = (),
+    raw: bool = False,
+    **options: Unpack[FilterOptions],
+) -> Result:
+    """Slide a kernel over a picture, as ``convcli apply`` does.
+
+    Parameters
+    ----------
+    kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
+        What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
+        each filters the result of the one before, unrounded.
+    picture : Picture, or whatever `open` takes
+        Never modified.
+    then : as kernel
+        More steps of the chain, as ``--then`` of the command.
+    raw : bool
+        Return raw floats, not pixels.
+    **options
+        The options of the command: see `FilterOptions`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConvcliError
+        If a kernel or an option makes no sense, or does not fit the picture.
+
+    Examples
+    --------
+    >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
+    [[0.0, 3.0, 6.0, 9.0]]
+    """
+    steps = [*_chain(kernel), *_chain(then)]
+    settings, source = options_from_words(**options), open(picture)
+    return _run(
+        source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
+    )
+
+
+def pool(
+    pooling: str,
+    picture: PictureLike,
+    *,
+    k: Any = 2,
+    s: Any = None,
+    raw: bool = False,
+    **options: Unpack[FilterOptions],
+) -> Result:
+    """Keep the largest value, or the average, of each window, as ``convcli pool`` does.
+
+    Parameters
+    ----------
+    pooling : {"max", "average"}
+        What is kept.
+    picture : Picture, or whatever `open` takes
+        Never modified.
+    k, s : int or (int, int)
+        Size and stride of the window; the stride is the size unless given.
+    raw : bool
+        Return raw floats, not pixels.
+    **options
+        ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
+        ``alpha``, ``linear`` and ``strict`` of `FilterOptions`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ConvcliError
+        If the window does not fit the picture.
+
+    Examples
+    --------
+    >>> pool("max", [[1, 9, 2, 4], [3, 0, 8, 5]]).array.tolist()
+    [[9.0, 8.0]]
+    """
+    from convcli.geometry.window import window
+    from convcli.lessons.pool import Kind, Pooling, plan_pooling
+
+    settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
+    slide = window(k, k if s is None else s, settings.padding, settings.dilation)
+    border = settings.border if "border" in options else None
+    planned = Pooling(choice_from(Kind, pooling), slide, border)
+    return _run(
+        source, functools.partial(plan_pooling, pooling=planned, options=settings, raw=raw)
+    )
+
+
+def find(
+    kernel: KernelLike, picture: PictureLike, *, top: int = 5, normalized: bool = False
+) -> "list[Match]":
+    """Find the places where a kernel answers most strongly, as ``convcli find`` does.
+
+    Parameters
+    ----------
+    kernel : str, Path, Kernel, array or list of rows
+        2-D; ``"image:patch.png"`` looks for a patch.
+    picture : Picture, or whatever `open` takes
+        Its first frame, made grey.
+    top : int
+        How many places at most.
+    normalized : bool
+        Score from -1 to 1, whatever the brightness and contrast.
+
+    Returns
+    -------
+    list of Match
+        Strongest first.
+
+    Raises
+    ------
+    ConvcliError
+        If the kernel is no single 2-D kernel, or larger than the picture.
+
+    Examples
+    --------
+    >>> find([[0, 1, 0]], [[0, 0, 0, 0], [0, 0, 7, 0]], top=1)[0].score
+    7.0
+    """
+    from convcli.pipeline.find import find as find_matches
+
+    one = as_operand(kernel)
+    if isinstance(one, Operator):
+        raise ImageError(f"{one.name}: expected one kernel to find, got several: take one")
+    return find_matches(open(picture).frames[0], one, top=top, normalized=normalized)
+
+
+def plan(
+    kernel: KernelLike | Sequence[KernelLike],
+    picture: PictureLike,
+    **options: Unpack[FilterOptions],
+) -> "tuple[Plan, ...]":
+    """Say how a picture would be filtered, and why; nothing is computed.
+
+    Parameters
+    ----------
+    kernel, picture, **options
+        As for `apply`.
+
+    Returns
+    -------
+    tuple of Plan
+        One for each kernel; `Plan.why` says why its strategy was chosen.
+
+    Raises
+    ------
+    ConvcliError
+        As `apply`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plan("sobel-x", np.zeros((512, 512), np.uint8))[0].strategy.name
+    'passes'
+    """
+    from convcli.pipeline.files import plan_picture
+
+    frame = open(picture).frames[0]
+    return plan_picture(_chain(kernel), frame, options_from_words(**options))
+
+
+def as_operand(kernel: KernelLike) -> Kernel | Operator:
+    """Return the kernel or the operator that a value stands for."""
+    if isinstance(kernel, Kernel | Operator):
+        return kernel
+    if isinstance(kernel, str | os.PathLike):
+        return operand_from(os.fspath(kernel))
+    return Kernel(kernel)
+
+
+def _chain(kernel: KernelLike | Sequence[KernelLike]) -> list[Kernel | Operator]:
+    """Return the steps of a chain; nested lists of numbers are one kernel."""
+    if isinstance(kernel, list | tuple) and not _is_grid(kernel):
+        return [as_operand(cast("KernelLike", step)) for step in kernel]
+    return [as_operand(cast("KernelLike", kernel))]
+
+
+def _is_grid(rows: Sequence[Any]) -> bool:
+    """Tell whether nested lists hold numbers: then they are the weights of one kernel."""
+    first: Any = rows
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    return isinstance(first, int | float | np.number)
+
+
+def _run(source: Document, make_plan: Callable[[SourceInfo], Pipeline]) -> Result:
+    """Plan and run each frame."""
+    pipelines = [make_plan(SourceInfo.of(frame)) for frame in source.frames]
+    filtered = tuple(map(run_pipeline, pipelines, source.frames))
+    # The pixels of the input are not kept in memory for as long as the result.
+    return Result(filtered=filtered, source=replace(source, frames=()), pipeline=pipelines[0])
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Return what a notebook shows of a report."""
+    sizes = [report.input_shape, report.output_shape]
+    before, after = (f"{columns} × {rows} px, {channels}" for rows, columns, channels in sizes)
+    facts = [
+        ("input", f"{before} channels"),
+        ("output", f"{after} channels"),
+        ("kernel", ", ".join(step.kernel for step in report.steps)),
+        ("border", report.border),
+        ("raw values", f"{report.low:g} to {report.high:g}"),
+        ("range", f"{report.range}, {100 * report.clipped:.2f} % clipped"),
+    ]
+    return [*facts, *(("warning", warning) for warning in report.warnings)]
+
+
+def _array_of(filtered: Filtered) -> NDArray[Any]:
+    frame = Picture(filtered.values, filtered.alpha)
+    return (filtered.picture() if filtered.colormap is not None else frame).array
+
+
+def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Picture:
+    """Return an array as a picture.
+
+    Raises
+    ------
+    ImageError
+        If it is no array of real numbers with two or three axes and at least one pixel.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:
+        raise ImageError(
+            f"picture: expected real numbers of at most 64 bits, got {array.dtype}: "
+            "convert it with astype"
+        )
+    if array.ndim not in _DIMENSIONS or 0 in array.shape:
+        raise ImageError(
+            f"picture: expected an array (H, W) or (H, W, C) with at least one pixel, got the "
+            f"shape {array.shape}: take one picture of it"
+        )
+    pixels = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if pixels.ndim == min(_DIMENSIONS):
+        return Picture(pixels[..., np.newaxis])
+    if alpha is None:
+        alpha = pixels.dtype in (np.uint8, np.uint16) and pixels.shape[2] in _WITH_ALPHA
+    return Picture(pixels[..., :-1], pixels[..., -1]) if alpha else Picture(pixels)

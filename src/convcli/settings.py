@@ -1,0 +1,353 @@
+"""What a person may write for an option's value, and the values that it stands for.
+
+The command line and the library read their options here, so that both take the same forms
+and refuse a wrong one with the same words. An error says what was expected and what came;
+who catches it says which option it was. No NumPy and no click is imported here.
+"""
+
+import enum
+import math
+import operator
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from convcli.choices import (
+    Alpha,
+    Border,
+    Colormap,
+    Combine,
+    Depth,
+    Method,
+    Range,
+    border_named,
+)
+from convcli.errors import GeometryError, OptionError
+
+if TYPE_CHECKING:
+    from convcli.geometry.window import Padding, Pair
+    from convcli.pipeline.options import Options
+
+_AXES = 2
+_DIGITS = 12
+"""No picture has a side of more digits."""
+
+_SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
+_UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
+
+PADDING_WORDS = ("same", "valid")
+"""Paddings that have a name."""
+
+_Member = TypeVar("_Member", bound=enum.Enum)
+
+
+def pair_from(value: object) -> "Pair":
+    """Return (rows, columns): one number stands for both.
+
+    Parameters
+    ----------
+    value : int, str or (int, int)
+        ``3``, ``"3"``, ``"3x5"`` or ``(3, 5)``: 3 rows and 5 columns.
+
+    Raises
+    ------
+    OptionError
+        If the value has another form, or a number is below 1.
+
+    Examples
+    --------
+    >>> pair_from("3x5"), pair_from(2)
+    ((3, 5), (2, 2))
+    """
+    numbers = _two_numbers(value)
+    if numbers is None or min(numbers) < 1:
+        expected = "a whole number of at least 1, or two as YxX (3x5: 3 rows, 5 columns)"
+        raise OptionError(f"expected {expected}; got {value!r}")
+    return numbers
+
+
+def padding_from(value: object) -> "Padding":
+    """Return a padding, as `convcli.geometry.window.window` takes it.
+
+    Parameters
+    ----------
+    value : int, str, (int, int) or ((int, int), (int, int))
+        ``"same"``, ``"valid"``, pixels a side (``1``, ``"1"``), ``"YxX"``, (rows, columns)
+        or ((top, bottom), (left, right)).
+
+    Raises
+    ------
+    OptionError
+        If the value has another form, or a number is negative.
+
+    Examples
+    --------
+    >>> padding_from("same"), padding_from("1x2"), padding_from(((0, 1), (2, 3)))
+    ('same', (1, 2), ((0, 1), (2, 3)))
+    """
+    if isinstance(value, str) and value in PADDING_WORDS:
+        return "same" if value == "same" else "valid"
+    numbers = _two_numbers(value)
+    if numbers is not None and min(numbers) >= 0:
+        return numbers
+    sides = [] if isinstance(value, str) else [_two_numbers(side) for side in _parts(value)]
+    pairs = [side for side in sides if side is not None and min(side) >= 0]
+    if len(sides) != _AXES or len(pairs) != _AXES:
+        expected = "same, valid, a whole number of at least 0, or two as YxX"
+        raise OptionError(f"expected {expected}; got {value!r}")
+    return (pairs[0], pairs[1])
+
+
+def border_from(value: str | Border) -> Border:
+    """Return a border mode by its name, or by an unambiguous name of another tool.
+
+    Raises
+    ------
+    OptionError
+        If no border mode has that name.
+
+    Examples
+    --------
+    >>> border_from("edge")
+    <Border.REPLICATE: 'replicate'>
+    """
+    try:
+        return border_named(value)
+    except GeometryError as error:
+        raise OptionError(str(error).removeprefix("border: ")) from None
+
+
+def choice_from(choices: type[_Member], value: object) -> _Member:
+    """Return the member of an enum that has that value.
+
+    Parameters
+    ----------
+    choices : type of enum.Enum
+        One of `convcli.choices`, whose members have words as their values.
+    value : str or member
+        The word, or the member itself.
+
+    Raises
+    ------
+    OptionError
+        If no member has that value.
+
+    Examples
+    --------
+    >>> choice_from(Range, "abs")
+    <Range.ABS: 'abs'>
+    """
+    try:
+        return choices(str(value) if isinstance(value, int) else value)
+    except ValueError:
+        words = ", ".join(repr(member.value) for member in choices)
+        raise OptionError(f"{value!r} is not one of {words}.") from None
+
+
+def finite_number_from(value: object) -> float:
+    """Return a number that is neither infinite nor NaN.
+
+    Raises
+    ------
+    OptionError
+        If the value is no such number.
+
+    Examples
+    --------
+    >>> finite_number_from("0.5")
+    0.5
+    """
+    try:
+        number = float(value)  # type: ignore[arg-type] # what is no number is refused here
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise OptionError(f"expected a finite number, got {value!r}")
+    return number
+
+
+def whole_number_from(value: object, least: int, most: int | None = None) -> int:
+    """Return a whole number from `least` to `most`.
+
+    Raises
+    ------
+    OptionError
+        If the value is no whole number, or out of its range.
+
+    Examples
+    --------
+    >>> whole_number_from("8", least=1)
+    8
+    """
+    try:
+        number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise OptionError(f"{value!r} is not a valid integer range.") from None
+    if number < least or (most is not None and number > most):
+        limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
+        raise OptionError(f"{number} is not in the range {limits}.")
+    return number
+
+
+def flag_from(value: object) -> bool:
+    """Return a flag: True or False.
+
+    Raises
+    ------
+    OptionError
+        If the value is neither.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"expected True or False, got {value!r}")
+    return value
+
+
+def memory_size_from(value: object) -> int:
+    """Return an amount of memory in bytes: K, M, G and T are 1024 each.
+
+    Raises
+    ------
+    OptionError
+        If the value is no such amount.
+
+    Examples
+    --------
+    >>> memory_size_from("4K"), memory_size_from(512)
+    (4096, 512)
+    """
+    match = re.fullmatch(_SIZE, str(value).strip().upper())
+    amount = float(match[1]) * _UNITS[match[2]] if match else 0
+    if not 1 <= amount < math.inf:
+        raise OptionError(f"expected an amount of memory (4G, 512M), got {value!r}")
+    return int(amount)
+
+
+def point_from(value: object) -> "Pair":
+    """Return (row, column) of a place or a shift in pixels, of which x is given first.
+
+    Parameters
+    ----------
+    value : str or (int, int)
+        ``"X,Y"`` or ``(x, y)``.
+
+    Raises
+    ------
+    OptionError
+        If the value has another form.
+
+    Examples
+    --------
+    >>> point_from("120,80"), point_from((120, 80))
+    ((80, 120), (80, 120))
+    """
+    try:
+        texts = value.split(",") if isinstance(value, str) else map(operator.index, value)  # type: ignore[call-overload]
+        x, y = (int(text) for text in texts)
+    except (TypeError, ValueError):
+        raise OptionError(f"expected two whole numbers as X,Y; got {value!r}") from None
+    return (y, x)
+
+
+def options_from_words(**words: Any) -> "Options":
+    """Return the options of filtering from what a person writes for them.
+
+    Parameters
+    ----------
+    **words
+        Any options of ``convcli apply`` that say how pixels are computed, by their names
+        there with ``_`` for ``-``: ``stride``, ``padding``, ``dilation``, ``border``,
+        ``bias``, ``flip``, ``gray``, ``range``, ``depth``, ``alpha``, ``linear``,
+        ``combine``, ``map``, ``relu``, ``colormap``, ``direction``, ``strict``,
+        ``method``, ``jobs``. Each is a word or a number as on the command line, or the
+        value that it stands for. What is left out has the command's default.
+
+    Returns
+    -------
+    Options
+
+    Raises
+    ------
+    OptionError
+        If a value is none that the option takes; the message begins with its name.
+    TypeError
+        If there is no option of a name.
+
+    Examples
+    --------
+    >>> options = options_from_words(border="edge", range="abs", stride="2x1")
+    >>> options.border, options.range, options.stride
+    (<Border.REPLICATE: 'replicate'>, <Range.ABS: 'abs'>, (2, 1))
+    >>> options_from_words(depth="12")
+    Traceback (most recent call last):
+    convcli.errors.OptionError: depth: '12' is not one of '8', '16', 'float'.
+    """
+    from convcli.pipeline.options import Options
+
+    return Options(**{name: _option(name, value) for name, value in words.items()})
+
+
+_NUMBERS = {"map": 0, "jobs": 1}
+"""Options that are a whole number, and the least that each may be."""
+
+_CHOICES: dict[str, type[enum.Enum]] = {
+    "range": Range,
+    "depth": Depth,
+    "alpha": Alpha,
+    "method": Method,
+    "combine": Combine,
+    "colormap": Colormap,
+}
+
+_PARSERS = {
+    "stride": pair_from,
+    "padding": padding_from,
+    "dilation": pair_from,
+    "border": border_from,
+    "bias": finite_number_from,
+    **dict.fromkeys(("flip", "gray", "linear", "relu", "direction", "strict"), flag_from),
+}
+
+_OPTIONAL = {"bias", "depth", "combine", "map", "colormap", "jobs"}
+"""Options that may be left open with None."""
+
+
+def _option(name: str, value: Any) -> Any:
+    """Return the value of one option."""
+    if value is None and name in _OPTIONAL:
+        return None
+    try:
+        if name in _CHOICES:
+            return choice_from(_CHOICES[name], value)
+        if name in _NUMBERS:
+            return whole_number_from(value, _NUMBERS[name])
+        if name in _PARSERS:
+            return _PARSERS[name](value)
+    except OptionError as error:
+        raise OptionError(f"{name}: {error}") from None
+    known = ", ".join([*_PARSERS, *_CHOICES, *_NUMBERS])
+    raise TypeError(f"there is no option {name!r}: the options are {known}")
+
+
+def _two_numbers(value: object) -> "Pair | None":
+    """Return the two whole numbers that a value stands for; None where it has another form."""
+    numbers = _numbers_in(value) if isinstance(value, str) else _parts(value)
+    if len(numbers) != _AXES or any(isinstance(number, bool) for number in numbers):
+        return None
+    try:
+        return (operator.index(numbers[0]), operator.index(numbers[1]))
+    except TypeError:
+        return None
+
+
+def _parts(value: Any) -> list[Any]:
+    """Return the parts of a list, a tuple or an array; a number twice."""
+    return list(value) if isinstance(value, Iterable) else [value, value]
+
+
+def _numbers_in(text: str) -> list[int]:
+    """Return the two numbers of ``N`` or ``YxX``; none where the text has another form."""
+    parts = text.strip().lower().replace("×", "x").split("x")
+    digits = all(part.isascii() and part.isdigit() for part in parts)
+    if len(parts) > _AXES or not digits or max(map(len, parts)) > _DIGITS:
+        return []
+    return [int(parts[0]), int(parts[-1])]

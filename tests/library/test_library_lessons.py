@@ -1,0 +1,99 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import convcli
+from support.commands import PHOTOS, process
+
+CAMERA = PHOTOS / "camera.png"
+
+
+def test_every_kernel_has_a_name_and_a_description() -> None:
+    listed = json.loads(process("kernels", "--json").stdout)
+    named = {one["name"]: one["description"] for one in listed}
+    assert convcli.kernels() == named
+
+
+def test_the_function_kernels_stays_one_when_its_package_is_imported() -> None:
+    code = "import convcli.kernels.spec; print(len(convcli.kernels()) > 50)"
+    assert python("-c", code) == "True\n"
+
+
+def test_a_kernel_by_name_or_weights() -> None:
+    assert isinstance(convcli.kernel("sobel"), convcli.Operator)
+    assert convcli.kernel([[1, 2]]) == convcli.Kernel([[1, 2]])
+
+
+@pytest.mark.parametrize(
+    "size", [{"w": 7, "k": 3, "s": 2, "p": 1}, {"w": 32, "k": 5, "p": "same"}]
+)
+def test_sizes_are_those_of_the_command(size: dict[str, int | str]) -> None:
+    words = [word for name, value in size.items() for word in (f"--{name}", str(value))]
+    assert convcli.output_size(**size) == int(process("size", *words, "-q").stdout)  # type: ignore[call-overload]
+
+
+def test_a_size_that_is_no_whole_number_is_refused() -> None:
+    with pytest.raises(convcli.GeometryError, match=r"got 16\.5"):
+        convcli.output_size(w=32, k=3, s=2, p=1)
+    assert convcli.output_size(w=32, k=3, s=2, p=1, floor=True) == 16
+
+
+def test_parameters_by_hand() -> None:
+    layer = convcli.count_parameters(in_channels=3, filters=64, k=3)
+    assert (layer.weights, layer.biases, layer.total) == (1728, 64, 1792)
+
+
+def test_one_pixel_is_explained_as_by_the_command() -> None:
+    printed = process("explain", "sobel-x", CAMERA, "--at", "302,228", "--json").stdout
+    expected = json.loads(printed)["channels"]
+    explained = convcli.explain("sobel-x", CAMERA, at=(302, 228))
+    assert [one.as_dict() for one in explained] == expected
+
+
+def test_a_kernel_is_learnt_from_what_it_made() -> None:
+    after = convcli.apply("scharr-x", CAMERA, raw=True).array
+    learnt = convcli.learn(CAMERA, after)
+    expected = np.array([[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]])
+    assert np.allclose(learnt.kernel.weights, expected, atol=1e-6)
+
+
+def test_a_stack_is_counted_as_by_the_command(tmp_path: Path) -> None:
+    expected = json.loads(process("stack", "--preset", "vgg16", "--json").stdout)
+    assert convcli.stack("vgg16").as_dict() == expected
+    path = tmp_path / "own.json"
+    path.write_text('{"in": "32x32x3", "layers": ["conv:64,k3,p1"]}')
+    assert convcli.stack(str(path)).parameters == 1792
+    assert convcli.stack(["conv:64,k3,p1"], size=(32, 32, 3)).parameters == 1792
+    with pytest.raises(convcli.GeometryError, match="expected the input's size"):
+        convcli.stack("conv:64,k3,p1")
+
+
+SCRIPT = str(Path(__file__).with_name("user_script.py"))
+
+
+def python(*words: str) -> str:
+    """Run Python in a process of its own, which must say nothing on standard error."""
+    ended = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    return ended.stdout
+
+
+def test_a_script_that_uses_all_of_it_runs(tmp_path: Path) -> None:
+    printed = python(SCRIPT, str(PHOTOS / "chelsea.png"), str(tmp_path / "out.png"))
+    assert printed == f"{convcli.__version__} (150, 451, 3) 4 (9, 7) 224 224 (4, 4, 4)\n"
+
+
+def test_a_script_that_uses_all_of_it_is_typed(tmp_path: Path) -> None:
+    words = ["--strict", "--cache-dir", str(tmp_path), "--config-file="]
+    assert python("-m", "mypy", *words, SCRIPT).startswith("Success")
+
+
+def test_the_library_loads_nothing_before_it_is_used() -> None:
+    heavy = "{'numpy', 'PIL', 'click', 'rich'}"
+    assert python("-c", f"import sys, convcli; print({heavy} & set(sys.modules))") == "set()\n"
