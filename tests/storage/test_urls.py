@@ -45,6 +45,7 @@ PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
 def memory() -> Any:
     store = fsspec.filesystem("memory")
     store.store.clear()
+    store.pseudo_dirs[:] = [""]
     return store
 
 
