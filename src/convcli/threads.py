@@ -4,7 +4,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import ContextDecorator
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -39,18 +39,18 @@ def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 -
     return ThreadPoolExecutor(threads)
 
 
-def single_threaded_blas() -> AbstractContextManager[None]:
+def single_threaded_blas() -> "BlasThreads":
     """Keep matrix products in the calling thread; the last block that ends undoes it."""
-    return _BlasThreads(single=1)
+    return BlasThreads(single=1)
 
 
-def many_threaded_blas() -> AbstractContextManager[None]:
+def many_threaded_blas() -> "BlasThreads":
     """Let matrix products use all cores, unless another block keeps them to one thread.
 
     It is for code that does little else than multiply: the command line starts with one
     thread.
     """
-    return _BlasThreads(many=1)
+    return BlasThreads(many=1)
 
 
 BlasFunctions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
@@ -110,7 +110,7 @@ class _OpenBlocks:
 _OPEN_BLOCKS = _OpenBlocks()
 
 
-class _BlasThreads:
+class BlasThreads(ContextDecorator):
     """A block with other threads of OpenBLAS; other libraries (Accelerate, MKL) keep theirs."""
 
     def __init__(self, *, single: int = 0, many: int = 0) -> None:

@@ -93,7 +93,7 @@ def _copy_whole(
     values: Values, around: Values, narrower: tuple[Any, Any] | None, out: Values
 ) -> None:
     if narrower is not None:
-        np.clip(around, *narrower, out=around)
+        around.clip(*narrower, out=around)
     out[...] = values
 
 
@@ -104,7 +104,7 @@ def _copy_rounded(bits: Values, around: Values, limits: Whole | None, out: Value
     two's complement. It takes 0.34 ns a value, rint and a cast from float take 0.42.
     """
     if limits is not None:
-        np.clip(around, *limits, out=around)
+        around.clip(*limits, out=around)
         # The mantissa of a NaN may hold anything.
         if np.isnan(around.min()):
             around[np.isnan(around)] = 0
