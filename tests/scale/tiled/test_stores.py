@@ -40,9 +40,6 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def store(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    # A file system is kept by its arguments and its thread: it may know the server of a test
-    # before this one.
-    pytest.importorskip("s3fs").S3FileSystem.clear_instance_cache()
     for name, value in bucket.settings.items():
         monkeypatch.setenv(name, value)
     return bucket

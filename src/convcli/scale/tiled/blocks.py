@@ -11,7 +11,7 @@ from convcli.scale.tiled.work import TiledWork
 from convcli.scale.tiled.zarr import ZarrSource
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _MEMORY = 2**28
 """Bytes for all blocks that are computed at once, unless another limit is asked for."""
@@ -94,6 +94,8 @@ def blocks_for(
     Blocks
         Of those that fit, the ones that compute and read the least twice.
     """
+    # No pixel is read here: any may be translucent, which takes more memory.
+    work = replace(work, pipeline=work.pipeline.for_translucent())
     most = (memory or _MEMORY) // jobs
     down, across = (_lengths(work.shape[axis], chunk[axis]) for axis in (0, 1))
     candidates = [_blocks(work, shape) for shape in itertools.product(down, across)]
