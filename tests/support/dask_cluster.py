@@ -40,7 +40,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[Cluster]:
-    """Run a scheduler and some workers, with an environment beside this process's own."""
+    """Run a scheduler and workers; `settings` are added to their environment."""
     facts = folder / "scheduler.json"
     words = ["scheduler", "--port", "0", "--scheduler-file", str(facts), *_QUIET]
     scheduler = _started(words, folder / "scheduler")

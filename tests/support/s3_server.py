@@ -57,7 +57,7 @@ class Bucket:
         return self._listed("")
 
     def uploads(self) -> list[str]:
-        """Return the keys of objects of which parts were sent, but not all."""
+        """Return the keys of incomplete objects: some of their parts were sent."""
         return self._listed("?uploads")
 
     def _listed(self, question: str) -> list[str]:

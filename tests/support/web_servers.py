@@ -1,4 +1,4 @@
-"""Servers on loopback that send parts of files, or stand before another and refuse."""
+"""Servers on loopback: one sends parts of files, one refuses some requests to another."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ _DROPPED = ("connection", "transfer-encoding", "content-length", "date", "server
 
 @dataclass
 class Served:
-    """What a server of files has; what was asked for is kept as first byte and count."""
+    """The files of a server; `asked` holds the first byte and the count of each request."""
 
     files: dict[str, bytes]
     sends_parts: bool = True
@@ -26,7 +26,7 @@ class Served:
 
 @contextlib.contextmanager
 def file_server(served: Served) -> Iterator[Served]:
-    """Serve files by HTTP, in parts where they do so; yield them with their address."""
+    """Serve files by HTTP, in parts if `sends_parts`; yield them with their address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -59,7 +59,7 @@ def file_server(served: Served) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def refusing(address: str, pattern: str, status: int = 403) -> Iterator[str]:
-    """Stand before a server; requests that a pattern is found in are refused."""
+    """Pass requests on to a server, but refuse those that match a pattern."""
     behind = urlsplit(address).netloc
 
     class Handler(BaseHTTPRequestHandler):

@@ -131,7 +131,7 @@ def read_list(stream: BinaryIO) -> Iterator[InputFile]:
 
 
 def _entries(stream: BinaryIO, end: bytes, block: bytes) -> Iterator[bytes]:
-    """Split a stream, of which a block was read already, at each `end`."""
+    """Split a stream at each `end`; its first block was read already."""
     rest = b""
     while block:
         *complete, rest = (rest + block).split(end)

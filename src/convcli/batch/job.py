@@ -111,7 +111,7 @@ class BatchJob(Record, kw_only=True):
     memory: int | None = None
 
     def with_limits(self, threads: int, memory: int | None) -> "BatchJob":
-        """Return the same job with so many threads and bytes of memory for each file."""
+        """Return the same job with other limits: threads and bytes of memory for each file."""
         return replace(self, options=replace(self.options, jobs=threads), memory=memory)
 
     def run(self, job: FileJob) -> Outcome:

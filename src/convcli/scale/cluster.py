@@ -142,7 +142,7 @@ class Groups:
 # ------------------------------------------------------------------ what is on the way
 
 _THREADS_A_SPARE_GROUP = 4
-"""For so many threads one group more is sent than can run: it starts as soon as one ends."""
+"""Threads for each spare group: one that waits at the scheduler, and starts as another ends."""
 
 _LOOK_SECONDS = 2.0
 """Seconds between two looks at the cluster."""
