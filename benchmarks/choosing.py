@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from convcli.engine.planner import plan
+from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
 from convcli.kernels.kernel import Kernel
@@ -58,9 +58,9 @@ def _timed(kernel: Callable[[int], Kernel], rounds: int) -> tuple[str, str, str]
         slide = window(new.size, padding="same")
         problem = problem_for((3000, 4000, 1), np.dtype(np.uint8), new, slide)
         start = time.perf_counter()
-        chosen = plan(problem)
+        chosen = choose_plan(problem)
         middle = time.perf_counter()
-        plan(problem)
+        choose_plan(problem)
         first.append(middle - start)
         again.append(time.perf_counter() - middle)
     return (

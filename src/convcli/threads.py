@@ -18,14 +18,14 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def pool(threads: int) -> "ThreadPoolExecutor":
+def thread_pool(threads: int) -> "ThreadPoolExecutor":
     """Return a pool of `threads` threads; later calls get the same pool.
 
     To start a thread takes as long as a small filter bank.
 
     Examples
     --------
-    >>> list(pool(2).map(abs, [-1, 2]))
+    >>> list(thread_pool(2).map(abs, [-1, 2]))
     [1, 2]
     """
     return _pool(os.getpid(), threads)

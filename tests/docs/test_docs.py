@@ -64,7 +64,9 @@ def test_each_public_name_is_documented_with_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_the_python_examples_print_what_their_comments_say(example: str, tmp_path: Path) -> None:
+def test_the_python_examples_print_what_their_comments_say(
+    example: str, tmp_path: Path
+) -> None:
     (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
     script = tmp_path / "example.py"
     script.write_text(f"if __name__ == '__main__':\n{textwrap.indent(example, '    ')}")

@@ -8,12 +8,10 @@ import pytest
 from PIL import Image
 
 from convcli.choices import Border, Range
-from convcli.errors import ImageError
 from convcli.geometry.window import Padding
 from convcli.images.picture import Picture
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.explain.explain import explain
-from convcli.lessons.pictures import held_picture
+from convcli.lessons.explain.explain import explain_output
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 
@@ -87,7 +85,7 @@ def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None
         floats = filter_picture(picture, [kernel], options, raw=True).values
         height, width = applied.values.shape[:2]
         for y, x in {(0, 0), (height - 1, width - 1), (height // 2, width // 3)}:
-            for one in explain(kernel, picture, (y, x), options):
+            for one in explain_output(kernel, picture, (y, x), options):
                 assert one.value == applied.values[y, x, one.channel]
                 assert one.raw == pytest.approx(floats[y, x, one.channel], abs=1e-3)
                 last = one.steps[-1][1] if one.steps else one.raw
@@ -98,7 +96,7 @@ def test_a_bank_sums_over_its_channels() -> None:
     chance = np.random.default_rng(7)
     picture = Picture(chance.integers(0, 256, (5, 5, 3)).astype(np.uint8))
     kernel = kernel_from("[[[[1,2]],[[3,4]],[[5,6]]],[[[0,0]],[[0,1]],[[0,0]]]]")
-    (one,) = explain(kernel, picture, (2, 2), Options(padding="valid"), channels=[0])
+    (one,) = explain_output(kernel, picture, (2, 2), Options(padding="valid"), channels=[0])
     left, right = picture.pixels[2, 2].astype(int), picture.pixels[2, 3].astype(int)
     assert one.raw == left @ [1, 3, 5] + right @ [2, 4, 6]
     assert len(one.parts[0].planes) == 3
@@ -304,16 +302,3 @@ def test_what_a_refusal_advises_is_an_option_of_the_command(
         result = run(*call, "--max-pixels", "1200", "--frame", frame)
         assert result.exit_code == 0, result.output
     assert "expected a frame of 0 to 1" in refuse(*call, "--frame", "2")
-
-
-def test_the_library_takes_paths_arrays_and_names(sample: Callable[[str], str]) -> None:
-    path = sample("camera.png")
-    by_name = explain("sobel-x", path, (40, 50))
-    by_value = explain(kernel_from("sobel-x"), np.asarray(Image.open(path)), (40, 50))
-    assert [one.as_dict() for one in by_name] == [one.as_dict() for one in by_value]
-
-
-@pytest.mark.parametrize("array", [[1, 2], [[1j]], [[[[1]]]], np.zeros((0, 3))])
-def test_what_is_no_picture_is_refused(array: Any) -> None:
-    with pytest.raises(ImageError, match="expected real numbers of shape"):
-        held_picture(array)

@@ -212,3 +212,9 @@ def test_a_notebook_is_sent_no_huge_picture() -> None:
     large = convcli.open(np.zeros((100, 4000), np.float32))
     with Image.open(io.BytesIO(large._repr_png_())) as shown:
         assert shown.size == (1024, 26)
+
+
+@pytest.mark.parametrize("array", [[1, 2], [[1j]], [[[[1]]]], np.zeros((0, 3)), [["a"]]])
+def test_what_is_no_picture_is_refused(array: Any) -> None:
+    with pytest.raises(convcli.ImageError, match=r"^picture: expected "):
+        convcli.open(array)

@@ -17,7 +17,7 @@ from convcli.errors import GeometryError, KernelError
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.find import find
+from convcli.pipeline.find import find_matches
 from support.commands import PHOTOS
 
 RANDOM = np.random.default_rng(8)
@@ -43,7 +43,7 @@ def patch_kernel(pixels: NDArray[np.uint8]) -> Kernel:
 
 def test_a_patch_finds_itself_with_score_1() -> None:
     pixels = camera()
-    best, second = find(
+    best, second = find_matches(
         gray(pixels), patch_kernel(pixels[90:115, 210:250]), top=2, normalized=True
     )
     assert (best.left, best.top, best.width, best.height) == (210, 90, 40, 25)
@@ -57,7 +57,7 @@ def test_scores_are_opencvs(size: tuple[int, int]) -> None:
     pixels = camera()
     patch = pixels[90 : 90 + size[0], 210 : 210 + size[1]]
     theirs = cv2.matchTemplate(pixels, patch, cv2.TM_CCOEFF_NORMED)
-    for match in find(gray(pixels), patch_kernel(patch), top=8, normalized=True):
+    for match in find_matches(gray(pixels), patch_kernel(patch), top=8, normalized=True):
         assert match.score == pytest.approx(float(theirs[match.top, match.left]), abs=2e-3)
 
 
@@ -67,14 +67,16 @@ def test_the_best_are_opencvs_best() -> None:
     theirs = cv2.matchTemplate(pixels, patch, cv2.TM_CCOEFF_NORMED)
     widest = ndimage.maximum_filter(theirs, (31, 21), mode="constant", cval=-1)
     peaks = np.sort(theirs[theirs >= widest])[::-1][:5]
-    ours = [m.score for m in find(gray(pixels), patch_kernel(patch), normalized=True)]
+    ours = [m.score for m in find_matches(gray(pixels), patch_kernel(patch), normalized=True)]
     np.testing.assert_allclose(ours, peaks, atol=2e-3)
 
 
 def test_brightness_and_contrast_do_not_matter_when_normalised() -> None:
     pixels = camera()
     dim = np.rint(pixels * 0.4 + 50).astype(np.uint8)
-    (best,) = find(gray(dim), patch_kernel(pixels[90:115, 210:250]), top=1, normalized=True)
+    (best,) = find_matches(
+        gray(dim), patch_kernel(pixels[90:115, 210:250]), top=1, normalized=True
+    )
     assert (best.left, best.top) == (210, 90)
     assert best.score == pytest.approx(1, abs=1e-3)
 
@@ -83,28 +85,28 @@ def test_raw_scores_are_the_answers() -> None:
     pixels = RANDOM.integers(0, 256, (20, 30))
     kernel = kernel_from("sobel-x")
     answers = ndimage.correlate(pixels.astype(float), kernel.weights)[1:-1, 1:-1]
-    first, *_ = find(gray(pixels), kernel, top=3)
+    first, *_ = find_matches(gray(pixels), kernel, top=3)
     assert first.score == answers.max()
     assert answers[first.top, first.left] == answers.max()
 
 
 def test_the_bias_counts() -> None:
     pixels = gray(np.eye(5) * 9)
-    (best,) = find(pixels, Kernel([[2]], 5), top=1)
+    (best,) = find_matches(pixels, Kernel([[2]], 5), top=1)
     assert best.score == 23
 
 
 def test_of_near_ones_the_strongest_stands_for_all() -> None:
     pixels = np.zeros((9, 30))
     pixels[4, [3, 4, 5, 20]] = [50, 90, 60, 70]
-    matches = find(gray(pixels), Kernel(np.pad([[1.0]], 2)), top=9)
+    matches = find_matches(gray(pixels), Kernel(np.pad([[1.0]], 2)), top=9)
     strong = [(m.centre, m.score) for m in matches if m.score > 0]
     assert strong == [((4, 4), 90), ((20, 4), 70)]
 
 
 def test_places_are_apart_by_more_than_half_a_kernel() -> None:
     pixels = RANDOM.integers(0, 256, (60, 80))
-    matches = find(gray(pixels), kernel_from("gaussian:1"), top=40)
+    matches = find_matches(gray(pixels), kernel_from("gaussian:1"), top=40)
     for index, one in enumerate(matches):
         for other in matches[:index]:
             assert abs(one.left - other.left) > 4 or abs(one.top - other.top) > 4
@@ -113,14 +115,14 @@ def test_places_are_apart_by_more_than_half_a_kernel() -> None:
 
 def test_a_flat_picture_is_like_nothing() -> None:
     flat = gray(np.full((40, 50), 77))
-    matches = find(flat, patch_kernel(camera()[90:115, 210:250]), normalized=True)
+    matches = find_matches(flat, patch_kernel(camera()[90:115, 210:250]), normalized=True)
     assert {m.score for m in matches} == {0}
 
 
 def test_a_flat_part_beside_a_loud_one_is_like_nothing() -> None:
     pixels = np.full((90, 120), 3)
     pixels[60:, 80:] = RANDOM.integers(0, 256, (30, 40))
-    matches = find(
+    matches = find_matches(
         gray(pixels), patch_kernel(camera()[90:98, 210:218]), top=50, normalized=True
     )
     assert all(abs(m.score) <= 1 for m in matches)
@@ -129,7 +131,7 @@ def test_a_flat_part_beside_a_loud_one_is_like_nothing() -> None:
 
 def test_a_kernel_as_large_as_the_picture() -> None:
     pixels = camera()[:30, :40]
-    (only,) = find(gray(pixels), patch_kernel(pixels), normalized=True)
+    (only,) = find_matches(gray(pixels), patch_kernel(pixels), normalized=True)
     assert (only.left, only.top) == (0, 0)
     assert only.score == pytest.approx(1)
 
@@ -146,7 +148,7 @@ def test_what_cannot_be_found(
     kernel: Kernel, *, normalized: bool, kind: type[Exception], words: str
 ) -> None:
     with pytest.raises(kind, match=words):
-        find(gray(np.ones((20, 20))), kernel, normalized=normalized)
+        find_matches(gray(np.ones((20, 20))), kernel, normalized=normalized)
 
 
 def test_the_command_marks_and_lists(tmp_path: Path) -> None:

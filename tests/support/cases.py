@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import convcli
 from convcli.choices import Method
-from convcli.engine.planner import Plan, plan
+from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import problem_for
 from convcli.engine.strategies import STRATEGIES
 from convcli.engine.strategies.base import Strategy
@@ -97,7 +97,7 @@ class Case:
         shape = {name: settings.pop(name) for name in sliding if name in settings}
         window = convcli.window(kernel.size, **shape)
         size = (*self.image.shape, 1)[:3]
-        return plan(problem_for(size, self.image.dtype, kernel, window, **settings))
+        return choose_plan(problem_for(size, self.image.dtype, kernel, window, **settings))
 
     def executed(self, chosen: Plan, jobs: int | None = None) -> NDArray[Any]:
         """Return the raw result of a plan, shape (H', W', O)."""

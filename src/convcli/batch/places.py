@@ -105,7 +105,7 @@ def folder_exists(place: str) -> bool:
     return urls.is_folder(place) if is_url(place) else os.path.isdir(place)
 
 
-def size_of(place: str) -> int:
+def size_or_zero(place: str) -> int:
     """Return the size of a file in bytes; 0 where there is none."""
     try:
         return urls.size_of(place) if is_url(place) else os.stat(place).st_size

@@ -85,7 +85,7 @@ def command(
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.explain.drawing import draw_explanations
-    from convcli.lessons.explain.explain import explain, first_channels
+    from convcli.lessons.explain.explain import explain_output, first_channels
     from convcli.lessons.pictures import read_picture_at
 
     if png is not None:
@@ -93,7 +93,7 @@ def command(
     options = options_from(settings)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_picture_at(image, reading)
-    found = explain(kernel, picture, at, options, channels=channels)
+    found = explain_output(kernel, picture, at, options, channels=channels)
     if png is not None:
         write_canvas(draw_explanations(found), png)
     if as_json:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Border, Method
 from convcli.engine.buffers import recycled_array
-from convcli.engine.planner import Plan, method_named, plan
+from convcli.engine.planner import Plan, choose_plan, method_named
 from convcli.engine.problem import problem_for
 from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, ImageError, KernelError
@@ -176,7 +176,7 @@ def _planned(
         fill=fill,
         dtype=dtype,
     )
-    return plan(problem, method_named(method))
+    return choose_plan(problem, method_named(method))
 
 
 def convolve(

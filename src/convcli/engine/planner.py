@@ -116,7 +116,7 @@ class Plan(Record, cached=True):
         >>> problem = problem_for(
         ...     (100_000, 8, 1), np.dtype(np.uint8), Kernel([[1], [1], [1]]), window((3, 1))
         ... )
-        >>> len(plan(problem).block_of(slice(0, 5), slice(0, 8)).held_rows) < 100_000
+        >>> len(choose_plan(problem).block_of(slice(0, 5), slice(0, 8)).held_rows) < 100_000
         True
         """
         down, across = self.problem.window.axes
@@ -150,13 +150,13 @@ class Plan(Record, cached=True):
 
     def memory_bytes(self, jobs: int) -> int:
         """Estimate the memory beside image and result, on a number of threads."""
-        plan = self.on(jobs)
-        return plan.scratch_bytes * plan.threads(jobs)
+        choose_plan = self.on(jobs)
+        return choose_plan.scratch_bytes * choose_plan.threads(jobs)
 
     def as_dict(self, jobs: int) -> dict[str, Any]:
         """Return the plan as plain JSON values, for a number of threads."""
-        plan = self.on(jobs)
-        strategy = plan.strategy
+        choose_plan = self.on(jobs)
+        strategy = choose_plan.strategy
         return {
             "kernel": self.problem.kernel.name,
             "strategy": strategy.name,
@@ -172,7 +172,7 @@ class Plan(Record, cached=True):
                 for candidate in self.considered
             ],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
-            "tiles": plan.tile_count,
+            "tiles": choose_plan.tile_count,
             "working_dtype": self.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
@@ -204,7 +204,7 @@ def method_named(name: str | Method) -> Method:
         raise ConvcliError(f"method: expected one of {known}; got {name!r}") from None
 
 
-def plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
+def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
     """Choose how to compute a problem: the cheapest strategy that can serve.
 
     Parameters

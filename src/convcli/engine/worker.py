@@ -15,7 +15,7 @@ from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, split_tile
 from convcli.errors import ConvcliError
-from convcli.threads import available_cores, pool, single_threaded_blas
+from convcli.threads import available_cores, single_threaded_blas, thread_pool
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _share(
     try:
         # The calling thread works too: another takes a while to wake.
         futures.extend(
-            pool(others).submit(work, iter(waiting.popleft, None)) for _ in range(others)
+            thread_pool(others).submit(work, iter(waiting.popleft, None)) for _ in range(others)
         )
         stats = work(iter(waiting.popleft, None))
     finally:

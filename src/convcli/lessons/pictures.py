@@ -2,62 +2,19 @@
 
 import json
 import math
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.images.policy import ReadPolicy
-from convcli.kernels.spec import operand_from
 from convcli.pipeline.files import read_source
-from convcli.pipeline.steps import Operand
 from convcli.storage.atomic import replacing
-
-Pictorial: TypeAlias = Picture | ArrayLike
-"""A picture, an array of shape (H, W) or (H, W, C), or text: a path or a URL."""
 
 _READING = ReadPolicy(frame=0)
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
-
-
-def held_picture(source: Pictorial) -> Picture:
-    """Return the picture that a person holds: a `Picture`, an array, a path or a URL.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read, or the array has another number of axes.
-
-    Examples
-    --------
-    >>> held_picture([[1, 2], [3, 4]]).pixels.shape
-    (2, 2, 1)
-    """
-    if isinstance(source, Picture):
-        return source
-    if isinstance(source, str):
-        return read_picture_at(source)
-    pixels = np.asarray(source)
-    if pixels.ndim not in (2, 3) or not pixels.size or pixels.dtype.kind not in "buif":
-        raise ImageError(
-            "picture: expected real numbers of shape (H, W) or (H, W, C), got "
-            f"{pixels.dtype} of shape {pixels.shape}: reshape it"
-        )
-    return Picture(pixels if pixels.ndim > len("HW") else pixels[..., np.newaxis])
-
-
-def kernels_from(kernel: Operand | str) -> Operand:
-    """Return a kernel, or an operator of several: itself, or the one that a name means.
-
-    Examples
-    --------
-    >>> kernels_from("sobel-x").size
-    (3, 3)
-    """
-    return operand_from(kernel) if isinstance(kernel, str) else kernel
 
 
 def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Picture:

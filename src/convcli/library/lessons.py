@@ -203,8 +203,7 @@ def explain(
     >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
     9.0
     """
-    from convcli.lessons.explain.explain import explain as explained
-    from convcli.lessons.explain.explain import first_channels
+    from convcli.lessons.explain.explain import explain_output, first_channels
     from convcli.library import pictures
     from convcli.settings import options_from_words
 
@@ -212,7 +211,7 @@ def explain(
     channels = first_channels(operand) if channel is None else [channel]
     frame = pictures.open(picture).frames[0]
     settings = options_from_words(**options)
-    return explained(operand, frame, (at[1], at[0]), settings, channels=channels)
+    return explain_output(operand, frame, (at[1], at[0]), settings, channels=channels)
 
 
 def learn(

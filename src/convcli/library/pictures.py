@@ -405,7 +405,7 @@ def find(
     >>> find([[0, 1, 0]], [[0, 0, 0, 0], [0, 0, 7, 0]], top=1)[0].score
     7.0
     """
-    from convcli.pipeline.find import find as find_matches
+    from convcli.pipeline.find import find_matches
 
     one = as_operand(kernel)
     if isinstance(one, Operator):

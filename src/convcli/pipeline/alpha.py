@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Alpha
-from convcli.engine.planner import plan
+from convcli.engine.planner import choose_plan
 from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
@@ -126,7 +126,7 @@ class WeighedStep(PlannedStep, kw_only=True):
         (planned,) = step.plans
         kernel = planned.problem.kernel
         if any(kernel.bias):
-            planned = plan(replace(planned.problem, kernel=kernel.with_bias(None)))
+            planned = choose_plan(replace(planned.problem, kernel=kernel.with_bias(None)))
         return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:

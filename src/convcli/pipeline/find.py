@@ -61,7 +61,7 @@ class Match(Record):
         }
 
 
-def find(
+def find_matches(
     picture: Picture, kernel: Kernel, *, top: int = 5, normalized: bool = False
 ) -> list[Match]:
     """Find the strongest answers of a kernel, strongest first.
@@ -97,7 +97,7 @@ def find(
     --------
     >>> pixels = np.zeros((5, 9, 1), np.uint8)
     >>> pixels[2, 6] = 200
-    >>> find(Picture(pixels), Kernel([[0, 1, 0]]), top=1)
+    >>> find_matches(Picture(pixels), Kernel([[0, 1, 0]]), top=1)
     [Match(left=5, top=2, width=3, height=1, score=200.0)]
     """
     if kernel.is_bank:
@@ -133,7 +133,7 @@ def find_in_file(
     Parameters
     ----------
     kernel, top, normalized
-        As in `find`.
+        As in `find_matches`.
     source : str
         A path, or ``-`` for standard input.
     target : str, optional
@@ -148,7 +148,7 @@ def find_in_file(
     """
     kind = format_for(target) if target else ""
     picture = read_source(source, reading).frames[0]
-    matches = find(picture, kernel, top=top, normalized=normalized)
+    matches = find_matches(picture, kernel, top=top, normalized=normalized)
     if target:
         from convcli.images.figures import marked
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from convcli.choices import Combine
-from convcli.engine.planner import plan
+from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
 from convcli.images.drawing import Canvas
@@ -94,7 +94,7 @@ def strategy_of(kernel: Kernel) -> str:
     """Say how the engine would compute a kernel on an 8-bit picture of 1920 × 1080 px."""
     shape = (*_TYPICAL, kernel.channels)
     slide = window(kernel.size, padding="same")
-    chosen = plan(problem_for(shape, np.dtype(np.uint8), kernel, slide))
+    chosen = choose_plan(problem_for(shape, np.dtype(np.uint8), kernel, slide))
     return f"{chosen.strategy.name} ({chosen.why})"
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Combine, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, plan
+from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import problem_for
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.tiles import Block
@@ -155,7 +155,7 @@ class PlannedStep(Record, kw_only=True):
             "result": np.dtype(np.float32),
         }
         problems = [replace(planned.problem, **changes) for planned in self.plans]
-        plans = tuple(plan(problem, method) for problem in problems)
+        plans = tuple(choose_plan(problem, method) for problem in problems)
         return _step(plans, self.combine, self.name, self.jobs)
 
 
@@ -319,7 +319,7 @@ def _plan(kernel: Kernel, shape: Shape, dtype: np.dtype[Any], options: Options) 
         raise GeometryError(f"{kernel.name}: {message}") from None
     except KernelError as error:
         raise KernelError(f"{kernel.name}: {error}") from None
-    return plan(problem, options.method)
+    return choose_plan(problem, options.method)
 
 
 def _picked(operand: Operand, number: int | None) -> Operand:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Metadata, Picture, Timing
-from convcli.threads import available_cores, pool
+from convcli.threads import available_cores, thread_pool
 from convcli.values import Record
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -213,7 +213,7 @@ def _joined_checksum(before: int, part: CompressedPart) -> int:
 
 def _map_on(threads: int, size: int) -> _Map:
     """Return `map`, on threads where there are enough bytes to compress."""
-    return map if threads == 1 or size < _LEAST_SHARED else pool(threads).map
+    return map if threads == 1 or size < _LEAST_SHARED else thread_pool(threads).map
 
 
 def _segments(

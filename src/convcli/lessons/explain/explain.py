@@ -14,7 +14,7 @@ from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
-from convcli.lessons.pictures import Pictorial, held_picture, kernels_from, pixels_at
+from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_picture
@@ -27,22 +27,22 @@ _OPTIONS = Options()
 Positions = NDArray[np.intp]
 
 
-def explain(
-    kernel: Operand | str,
-    picture: Pictorial,
+def explain_output(
+    operand: Operand,
+    picture: Picture,
     at: Pair,
     options: Options = _OPTIONS,
     *,
     channels: Sequence[int] | None = None,
 ) -> list[Explanation]:
-    """Take one output pixel apart.
+    """Take one output pixel apart: see `convcli.explain`.
 
     Parameters
     ----------
-    kernel : Kernel, Operator or str
-        The filter, or its name (``"sobel-x"``).
-    picture : Picture, array_like of shape (H, W) or (H, W, C), or str
-        The picture. Text is a path or a URL.
+    operand : Kernel or Operator
+        The filter.
+    picture : Picture
+        The picture, which is filtered to get the value.
     at : (int, int)
         Row and column of the output.
     options : Options
@@ -58,18 +58,7 @@ def explain(
     ------
     GeometryError
         If the output has no such pixel or channel.
-    SpecError, KernelError
-        If the kernel cannot be read.
-    ImageError
-        If the picture cannot be read.
-
-    Examples
-    --------
-    >>> (answer,) = explain("[[-1,0,1]]", np.array([[10, 20, 90]], np.uint8), (0, 1))
-    >>> answer.parts[0].planes[0].products.tolist(), answer.value
-    ([[-10.0, 0.0, 90.0]], 80)
     """
-    picture, operand = held_picture(picture), kernels_from(kernel)
     applied = filter_picture(picture, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = picture.gray() if options.gray else picture

@@ -9,7 +9,6 @@ import numpy as np
 from convcli.choices import LearningMethod, Sharing
 from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
-from convcli.geometry.window import IntOrPair, pair
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.descent import Schedule, descend
@@ -20,8 +19,7 @@ from convcli.lessons.learning.equations import (
     solve_exactly,
     spectrum_of,
 )
-from convcli.lessons.learning.samples import Samples, Task, Values, task_for
-from convcli.lessons.pictures import Pictorial, held_picture
+from convcli.lessons.learning.samples import Samples, Task, Values
 from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict
 
@@ -173,63 +171,12 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-def learn(
-    source: Pictorial,
-    target: Pictorial,
-    size: IntOrPair = 3,
-    *,
-    sharing: Sharing = Sharing.SHARED,
-    method: LearningMethod = LearningMethod.LSTSQ,
-    schedule: Schedule | None = None,
-) -> Learnt:
-    """Learn the kernel and the bias that turn one picture into another.
-
-    Parameters
-    ----------
-    source : Picture, array_like of shape (H, W) or (H, W, C), or str
-        The picture before. Text is a path or a URL.
-    target : Picture, array_like or str
-        The picture after, of the same size, or of the size that ``padding="valid"`` gives.
-    size : int or (int, int)
-        Kernel size: rows, columns.
-    sharing : Sharing
-        Which weights the colour channels share.
-    method : LearningMethod
-        Solve the normal equations, or descend.
-    schedule : Schedule, optional
-        Steps and seed of the descent.
-
-    Returns
-    -------
-    Learnt
-        The kernel, and how well the pictures determine it.
-
-    Raises
-    ------
-    GeometryError
-        If the sizes or channels do not fit, or the kernel has too many weights.
-    ImageError
-        If a picture cannot be read, or has numbers that are not finite.
-
-    Examples
-    --------
-    >>> import convcli
-    >>> picture = np.random.default_rng(0).integers(0, 256, (32, 32))
-    >>> edges = convcli.correlate(picture, convcli.kernel_from("sobel-x").weights)
-    >>> learnt = learn(picture, edges)
-    >>> learnt.nearest[0].kernel, learnt.kernel.size
-    ('sobel-x', (3, 3))
-    """
-    before, after = held_picture(source).pixels, held_picture(target).pixels
-    return learn_task(task_for(before, after, pair(size, "k"), sharing), method, schedule)
-
-
 def learn_task(
     task: Task,
     method: LearningMethod = LearningMethod.LSTSQ,
     schedule: Schedule | None = None,
 ) -> Learnt:
-    """Learn the kernel of a task of `task_for`, as `learn` does."""
+    """Learn the kernel of a task of `task_for`: see `convcli.learn`."""
     with many_threaded_blas():
         spectra = [spectrum_of(group) for group in task.groups]
         exact = [solve_exactly(spectrum) for spectrum in spectra]
