@@ -8,7 +8,7 @@ from support.commands import save, script
 
 IMPORTED = """\
 import sys
-from convcli.cli import main
+from convcli.cli.app import main
 for line in sys.argv[1:]:
     assert not main(line.split(), prog_name="convcli", standalone_mode=False)
 print()

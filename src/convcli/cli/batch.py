@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -15,18 +15,30 @@ from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.batch.listing import Listing
 from convcli.batch.local import LocalExecutor, shares
 from convcli.batch.run import Executor, Summary, run_batch
-from convcli.cli.batch_options import Batch
 from convcli.cli.ending import stopping_first
+from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
 from convcli.text import counted
 from convcli.threads import available_cores
-from convcli.values import replace
 
 
-def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
-    """Filter all pictures that were asked for; end with the status of the whole.
+def run_many(
+    work: BatchJob, names: Sequence[str], many: BatchOptions, *, quiet: bool, as_json: bool
+) -> None:
+    """Filter many pictures into a folder; exit with the status of the whole.
+
+    Parameters
+    ----------
+    work : BatchJob
+        What is done to each.
+    names : sequence of str
+        Files, folders, patterns.
+    many : BatchOptions
+        Where the outputs go, and how the batch runs.
+    quiet, as_json : bool
+        What is printed.
 
     Raises
     ------
@@ -38,11 +50,11 @@ def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     # A batch goes on for as long as there are files: garbage must not heap up, as it may
     # where a process starts, does one thing and ends.
     gc.set_threshold(1000)
-    batch = replace(batch, out_dir=places.located(batch.out_dir))
-    with Listing(_jobs(work, batch)) as listing:
-        listing.check(may_exist=batch.on_exists != "error")
-        _make_folder(batch.out_dir)
-        summary = _run(work, batch, listing, quiet=quiet, as_json=as_json)
+    out_dir = places.located(many.out_dir or "")
+    with Listing(_jobs(work, names, many, out_dir)) as listing:
+        listing.check(may_exist=many.on_exists != "error")
+        _make_folder(out_dir)
+        summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
     _warn(summary)
     if as_json:
@@ -50,14 +62,14 @@ def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     elif not quiet:
         from convcli.cli.render.batch import show_summary
 
-        show_summary(summary, total, batch.out_dir)
+        show_summary(summary, total, out_dir)
     _end(summary, total)
 
 
 def _run(
-    work: BatchJob, batch: Batch, listing: Listing, *, quiet: bool, as_json: bool
+    work: BatchJob, many: BatchOptions, listing: Listing, *, quiet: bool, as_json: bool
 ) -> Summary:
-    executor = _executor(work, batch, len(listing))
+    executor = _executor(work, many, len(listing))
     interrupted = False
 
     def stop() -> None:
@@ -66,7 +78,7 @@ def _run(
         executor.stop()
 
     silent = quiet or (as_json and sys.stdout.isatty())
-    progress = progress_for(batch.progress, len(listing), silent=silent)
+    progress = progress_for(many.progress, len(listing), silent=silent)
 
     def tell(outcome: Outcome, summary: Summary) -> None:
         progress.show(summary)
@@ -74,39 +86,39 @@ def _run(
             show_json(outcome.as_dict())
 
     with closing(progress), stopping_first(stop):
-        summary = run_batch(executor, work, listing, tell, fail_fast=batch.fail_fast)
+        summary = run_batch(executor, work, listing, tell, fail_fast=many.fail_fast)
     summary.interrupted = interrupted
     return summary
 
 
-def _executor(work: BatchJob, batch: Batch, files: int) -> Executor:
-    if batch.cluster is not None:
+def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
+    if many.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
-        return DaskExecutor(batch.cluster, batch.retries, batch.memory)
+        return DaskExecutor(many.cluster, many.retries, many.memory)
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return LocalExecutor(*shares(files, jobs), memory=batch.memory)
+    return LocalExecutor(*shares(files, jobs), memory=many.memory)
 
 
 # ------------------------------------------------------------------ inputs
 
 
-def _jobs(work: BatchJob, batch: Batch) -> Iterator[Job]:
-    template = Template(DEFAULT if batch.template is None else batch.template, work.kind)
-    return (template.job(one, batch.out_dir) for one in _found(work, batch))
+def _jobs(
+    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+) -> Iterator[Job]:
+    template = Template(DEFAULT if many.template is None else many.template, work.kind)
+    inputs = _inputs(work, names, many, out_dir)
+    return (template.job(each, out_dir) for each in inputs)
 
 
-def _found(work: BatchJob, batch: Batch) -> Iterator[Found]:
-    yield from found(
-        batch.names,
-        work.reading.takes,
-        recursive=batch.recursive,
-        besides=batch.out_dir,
-    )
-    if batch.files_from is not None:
-        with _list(batch.files_from) as stream:
+def _inputs(
+    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+) -> Iterator[Found]:
+    yield from found(names, work.reading.takes, recursive=many.recursive, besides=out_dir)
+    if many.files_from is not None:
+        with _list(many.files_from) as stream:
             yield from listed(stream)
 
 

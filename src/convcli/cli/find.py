@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.kernel_types import KernelType, layout_option
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import whole
+from convcli.cli.types import KernelType, whole
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
@@ -51,7 +51,7 @@ Examples:
     section="Output",
     help="Write the picture with the places framed and numbered.",
 )
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.kernel_types import NameType, layout_option
+from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
+from convcli.cli.types import NameType
 
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.cli.file_options import frame_options
 from convcli.cli.options import Command, json_option, option, quiet_option, typed
 from convcli.cli.output import refuse_terminals, show_json, warn
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import PairType
+from convcli.cli.types import PAIR, whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ Examples:
 @option(
     "--k",
     "size",
-    type=PairType(),
+    type=PAIR,
     default="3",
     show_default=True,
     section="Kernel",
@@ -71,7 +71,7 @@ Examples:
 )
 @option(
     "--steps",
-    type=click.IntRange(1, 1_000_000),
+    type=whole(1, 1_000_000),
     default=4000,
     show_default=True,
     section="Method",
@@ -79,7 +79,7 @@ Examples:
 )
 @option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=whole(0),
     default=0,
     show_default=True,
     section="Method",
@@ -93,7 +93,7 @@ Examples:
     help="Write the loss of the descent as JSON.",
 )
 @quiet_option("Print no report (warnings and errors stay).")
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,

@@ -112,6 +112,6 @@ def report_outcome(
         document = {"source": source, "target": target, **report.as_dict()}
         show_json(document, err=to_stderr)
     elif not quiet:
-        from convcli.cli.render.tables import show_report
+        from convcli.cli.render.report import show_report
 
         show_report(report, source, target, to_stderr=to_stderr)

@@ -1,18 +1,23 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.render.params import Row, alternatives, counted_as, document, show
-from convcli.cli.types import PaddingType, PairType, whole
+from convcli.cli.types import PADDING, PAIR, KernelType, whole
 from convcli.errors import GeometryError
-from convcli.geometry.layers import Volume, convolution_layer
+from convcli.geometry.layers import (
+    Layer,
+    Volume,
+    convolution_layer,
+    fully_connected_layer,
+    locally_connected_layer,
+)
 from convcli.geometry.window import Padding, Pair, window
+from convcli.values import Record
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
@@ -30,7 +35,7 @@ Examples:
 )
 @option("--in", "channels", type=whole(1), section="Layer", help="Input channels.")
 @option("--filters", type=whole(1), section="Layer", help="Filters: output channels.")
-@option("--k", "size", type=PairType(), section="Layer", help="Kernel size.")
+@option("--k", "size", type=PAIR, section="Layer", help="Kernel size.")
 @option(
     "--groups",
     type=whole(1),
@@ -58,7 +63,7 @@ Examples:
 @option(
     "--s",
     "stride",
-    type=PairType(),
+    type=PAIR,
     default="1",
     show_default=True,
     section="Comparison",
@@ -67,7 +72,7 @@ Examples:
 @option(
     "--p",
     "padding",
-    type=PaddingType(),
+    type=PADDING,
     default="0",
     show_default=True,
     section="Comparison",
@@ -130,7 +135,9 @@ def command(
         )
     except GeometryError as error:
         raise click.UsageError(f"--{error}") from None
-    rows_shown = [Row("convolution", counted_as(filters, channels, groups, size), layer)]
+    rows_shown = [
+        CountedLayer("convolution", counted_as(filters, channels, groups, size), layer)
+    ]
     if volume and output:
         rows_shown += alternatives(
             volume, output, size, groups=groups, bias=bias, hidden=hidden
@@ -138,10 +145,111 @@ def command(
     if as_json:
         show_json(document(rows_shown, output))
         return
-    show(rows_shown, output)
+    _show(rows_shown, output)
 
 
 def _refuse_both(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise click.UsageError(f"{name} says what --kernel says already: give one of them")
+
+
+# ------------------------------------------------------------------ the counts
+
+
+class CountedLayer(Record):
+    """A layer, and the product that counts its weights."""
+
+    name: str
+    arithmetic: str
+    layer: Layer
+
+
+def counted_as(filters: int, channels: int, groups: int, size: Pair) -> str:
+    """Return the product that counts the weights of a convolution."""
+    depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
+    return f"{filters:,} · {depth} · {size[0]} · {size[1]}"
+
+
+def alternatives(
+    volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
+) -> list[CountedLayer]:
+    """Return the layers that would do the same without sharing weights."""
+    depth = volume.channels // groups
+    return [
+        CountedLayer(
+            "locally connected",
+            f"{output.values:,} · {depth} · {size[0]} · {size[1]}",
+            locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias),
+        ),
+        CountedLayer(
+            "fully connected, same output",
+            f"{volume.values:,} · {output.values:,}",
+            fully_connected_layer(volume.values, output.values, bias=bias),
+        ),
+        CountedLayer(
+            f"fully connected, {hidden:,} units",
+            f"{volume.values:,} · {hidden:,}",
+            fully_connected_layer(volume.values, hidden, bias=bias),
+        ),
+    ]
+
+
+def document(rows: list[CountedLayer], output: Volume | None) -> dict[str, Any]:
+    """Return the counts as plain JSON values."""
+    convolution = rows[0].layer
+    found: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
+    if output is not None:
+        found["output"] = {
+            "channels": output.channels,
+            "height": output.height,
+            "width": output.width,
+        }
+        found["multiply_adds"] = convolution.multiply_adds
+        found["compared"] = [
+            {
+                "layer": row.name,
+                **_counts(row.layer),
+                "multiply_adds": row.layer.multiply_adds,
+                "ratio": row.layer.total / convolution.total,
+            }
+            for row in rows[1:]
+        ]
+    return found
+
+
+def _counts(layer: Layer) -> dict[str, int]:
+    return {"weights": layer.weights, "biases": layer.biases, "total": layer.total}
+
+
+def _show(rows: list[CountedLayer], output: Volume | None) -> None:
+    """Print the counts, and what other layers would need."""
+    from convcli.cli.render.tables import show_table
+
+    weights, layer = rows[0].arithmetic, rows[0].layer
+    counts = [
+        ("weights", f"{layer.weights:,}", weights),
+        ("biases", f"{layer.biases:,}", "one per filter" if layer.biases else "none"),
+        ("total", f"{layer.total:,}", f"{layer.weights:,} + {layer.biases:,}"),
+    ]
+    if output:
+        positions = f"{output.width:,} × {output.height:,}"
+        counts += [
+            ("output values", f"{output.values:,}", f"{positions} × {output.channels:,}"),
+            ("multiply-adds", f"{layer.multiply_adds:,}", f"{positions} · {layer.weights:,}"),
+        ]
+    headings = ("what", "count", "arithmetic")
+    show_table("Parameters of the convolution", headings, counts, numbers=(1,))
+    if output:
+        show_table(
+            "What it would take without shared weights",
+            ("layer", "weights", "biases", "total", "ratio"),
+            [_compared(row, layer.total) for row in rows],
+            numbers=(1, 2, 3, 4),
+        )
+
+
+def _compared(row: CountedLayer, total: int) -> tuple[str, ...]:
+    layer = row.layer
+    counts = (f"{count:,}" for count in (layer.weights, layer.biases, layer.total))
+    return (row.name, *counts, f"{layer.total / total:,.1f} ×")

@@ -3,17 +3,16 @@
 import datetime as dt
 import sys
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from convcli.batch.job import Status
 from convcli.batch.run import Summary
 from convcli.cli.ending import printable
-from convcli.cli.render.tables import show, show_facts, show_table
+
+if TYPE_CHECKING:
+    from convcli.cli.render.tables import Cell
 
 _LINE_SECONDS = 1.0
 """Between two plain lines, at the least."""
@@ -104,7 +103,6 @@ def progress_for(kind: str, total: int, *, silent: bool, unit: str = "files") ->
         return Nothing()
     if kind == "plain" or not terminal:
         return Lines(total, unit)
-
     return Bar(total, unit)
 
 
@@ -130,6 +128,9 @@ class Bar:
     """
 
     def __init__(self, total: int, unit: str = "files") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self._total, self._unit, self._next = total, unit, 0.0
         columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
         self._progress = Progress(
@@ -158,24 +159,39 @@ class Bar:
 
 def show_summary(summary: Summary, total: int, out_dir: str) -> None:
     """Print what became of a batch, and what failed."""
+    from convcli.cli.render.tables import show_table
+
     files = f"{total:,} file{'s' * (total != 1)}"
-    counts = [(status.value, f"{summary.counts[status]:,}") for status in Status]
     left = total - summary.ended
-    facts = [
-        *counts,
-        *([("not started", f"{left:,}")] if left else []),
-        ("megapixels", f"{summary.megapixels:,.2f}"),
-        ("time", f"{summary.seconds:,.2f} s, {summary.rate:,.2f} megapixels a second"),
+    rows: list[tuple[Cell, ...]] = [
+        *(_count(status, summary.counts[status]) for status in Status),
+        *([("not started", f"{left:,}", "files")] if left else []),
+        ("pixels", f"{summary.megapixels:,.2f}", "megapixels"),
+        ("time", f"{summary.seconds:,.2f}", "seconds"),
+        ("rate", f"{summary.rate:,.2f}", "megapixels a second"),
     ]
-    show_facts(printable(f"{files} → {out_dir}"), facts)
+    title = printable(f"{files} → {out_dir}")
+    show_table(title, ("what", "count", "unit"), rows, numbers=(1,))
     if summary.failures:
         _show_failures(summary)
 
 
+def _count(status: Status, count: int) -> "tuple[Cell, ...]":
+    """Return how many files ended so: done in green, skipped in yellow, failed in red."""
+    from rich.text import Text
+
+    from convcli.cli.render.tables import BAD, GOOD, ODD
+
+    style = {Status.DONE: GOOD, Status.SKIPPED: ODD, Status.FAILED: BAD}[status]
+    return (status.value, Text(f"{count:,}", style=style if count else ""), "files")
+
+
 def _show_failures(summary: Summary) -> None:
+    from convcli.cli.render.tables import show, show_table
+
     shown = summary.failures[:_SHOWN] if sys.stdout.isatty() else summary.failures
-    rows = [(printable(one.job.source), printable(one.reason)) for one in shown]
+    rows = [(printable(each.job.source), printable(each.reason)) for each in shown]
     show_table("Failed", ("file", "reason"), rows)
     rest = summary.counts[Status.FAILED] - len(shown)
     if rest:
-        show(Text(f"and {rest:,} more, which --json lists"))
+        show(f"and {rest:,} more, which --json lists")

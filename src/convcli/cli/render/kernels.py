@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.tables import is_plain, show, show_facts, show_table, width_of_output
+from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.catalogue.operators import OPERATORS
@@ -57,8 +57,8 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
-    show_facts(kernel.name, facts_of(kernel))
-    show(Text(), cell_grid(kernel), *_what_is_shown(kernel))
+    show_table(kernel.name, ("property", "value"), facts_of(kernel))
+    show(cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
         show(Text(), note, *_response(kernel))
@@ -66,13 +66,13 @@ def show_kernel(kernel: Kernel) -> None:
 
 def show_operator(operator: Operator) -> None:
     """Print the kernels of an operator, and how their answers become one."""
-    show_facts(operator.name, operator_facts(operator))
+    show_table(operator.name, ("property", "value"), operator_facts(operator))
     for start in range(0, len(operator.kernels), _BESIDE):
         table = Table.grid(padding=(0, 3))
         some = operator.kernels[start : start + _BESIDE]
         table.add_row(*(Text(kernel.name, style="bold") for kernel in some))
         table.add_row(*(cell_grid(kernel) for kernel in some))
-        show(Text(), table)
+        show(*[Text()] * bool(start), table)
 
 
 def show_tensors(archive: Archive) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.tables import show, show_lines, show_table, width_of_output
+from convcli.cli.render.tables import GOOD, show, show_lines, show_table, width_of_output
 from convcli.lessons.sequences.convolve import cheaper_by_fft, operations
 from convcli.lessons.sequences.numbers import Number
 
@@ -21,6 +21,8 @@ _WIDEST = 12
 
 _BAR = 30
 """Characters of the longest bar, where there is room."""
+
+_CHEAPER = {"direct": "the direct way", "FFT": "the FFT"}
 
 _DIAGONALS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#8c510a", "#01665e", "#4d4d4d")
 """One colour a diagonal, in turn: dark enough for white digits."""
@@ -39,7 +41,7 @@ def show_products(left: Sequence[Any], right: Sequence[Any], reading: str) -> No
         products = (_product(a * b, i + j, width) for j, b in enumerate(columns))
         table.add_row(Text(f"{_cut(a):>{width}}", style="bold"), *products)
     shown = (len(rows), len(columns))
-    show(Text(_title(shown, (len(left), len(right)), reading), style="bold cyan"), table, "")
+    show(Text(_title(shown, (len(left), len(right)), reading), style="bold"), table, "")
 
 
 def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
@@ -148,13 +150,19 @@ def shortened(words: Sequence[str]) -> str:
 def show_costs(m: int, n: int) -> None:
     """Print how many operations both ways take, and from which length the FFT pays."""
     count = operations(m, n)
-    better = "the FFT" if count.fft < count.direct else "the direct way"
-    unit = "operation" if count.direct == 1 else "operations"
+    counts = {
+        "direct": (count.direct, f"2·{m}·{n} - {m + n - 1}"),
+        "FFT": (count.fft, f"three transforms of {count.transform:,}"),
+    }
+    cheaper = "FFT" if count.fft < count.direct else "direct"
+    rows = [
+        (Text(way, style=GOOD if way == cheaper else ""), f"{number:,}", arithmetic)
+        for way, (number, arithmetic) in counts.items()
+    ]
+    show_lines("")
+    headings = ("way", "operations", "arithmetic")
+    show_table(f"Costs: {_CHEAPER[cheaper]} is cheaper here", headings, rows, numbers=(1,))
     show_lines(
-        "",
-        f"direct: {count.direct:,} {unit} (2·{m}·{n} - {m + n - 1})",
-        f"FFT:    {count.fft:,} (three transforms of {count.transform:,})",
-        f"Here {better} is cheaper.",
         f"For two of n numbers each the FFT is cheaper for n = {_runs()}:",
         "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
     )

@@ -2,7 +2,7 @@
 
 from itertools import zip_longest
 
-from convcli.cli.render.tables import show, show_facts, show_table
+from convcli.cli.render.tables import show, show_table
 from convcli.geometry.layers import Volume
 from convcli.geometry.window import Unseen
 from convcli.lessons.stacks.stack import Stack, StackRow
@@ -19,7 +19,7 @@ def show_stack(stack: Stack) -> None:
     rows += [_row(number, row) for number, row in enumerate(stack.rows, 1)]
     numbers = (0, 4, 5, 6, 7)
     show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
-    show_facts("Totals", _totals(stack))
+    show_table("Totals", ("what", "count", "note"), _totals(stack), numbers=(1,))
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
     if notes:
         show("", *notes)
@@ -50,11 +50,11 @@ def _volume(volume: Volume) -> str:
     return f"{volume.height}×{volume.width}×{volume.channels}"
 
 
-def _totals(stack: Stack) -> list[tuple[str, str]]:
+def _totals(stack: Stack) -> list[tuple[str, ...]]:
     return [
-        ("parameters", f"{stack.parameters:,} ({_memory(stack.parameters * 4)})"),
-        ("mult-adds", f"{stack.multiply_adds:,} a picture"),
-        ("memory", f"{_memory(stack.memory)} for all outputs of one picture (float32)"),
+        ("parameters", f"{stack.parameters:,}", f"{_memory(stack.parameters * 4)} as float32"),
+        ("mult-adds", f"{stack.multiply_adds:,}", "a picture"),
+        ("memory", _memory(stack.memory), "for all outputs of one picture (float32)"),
     ]
 
 
