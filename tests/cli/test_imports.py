@@ -19,6 +19,10 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
 """What takes a millisecond or more, and is for options that few use."""
 
 
+RICH = {"rich", "dataclasses", "fractions", "decimal"}
+"""What a table of rich needs of that."""
+
+
 @pytest.mark.parametrize(
     ("lines", "forbidden"),
     [
@@ -33,8 +37,16 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
             {"numpy", "PIL", "rich"},
         ),
         (
-            ("size --w 7 --k 3", "size --w 7 --k 3 --s 2 --p 1", "size --w 7 --k 3 --quiet"),
+            ("size --w 7 --k 3 --quiet", "size --w 7 --k 3 --s 2 --p 1 --quiet"),
             {*SLOW, "numpy", "PIL", "convcli.geometry.layers", "click.shell_completion"},
+        ),
+        (
+            ("size --w 7 --k 3", "size --w 7 --k 3 --s 2 --p 1"),
+            {
+                *(SLOW - RICH),
+                *("numpy", "PIL", "rich.progress", "rich.markdown", "logging"),
+                *("convcli.geometry.layers", "convcli.lessons", "click.shell_completion"),
+            },
         ),
         (("size --common", "params --in 3 --filters 4 --k 3"), {"numpy", "PIL"}),
         (("kernels", "kernels box"), {"PIL"}),
