@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcli.choices import Border
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
@@ -37,7 +36,7 @@ class ReadType(click.ParamType[_Value, Any]):
     Parameters
     ----------
     form : str
-        What stands for the value on the help page.
+        What stands for the value on the help page; where it is empty, the words.
     read : callable
         Returns the value of a text; its errors become wrong usage.
     words : callable
@@ -64,7 +63,7 @@ class ReadType(click.ParamType[_Value, Any]):
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Return what stands for the value on the help page."""
-        return self.name
+        return self.name or "|".join(self._words())
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -76,15 +75,16 @@ class ReadType(click.ParamType[_Value, Any]):
         return [CompletionItem(word) for word in words]
 
 
-def border_words() -> list[str]:
-    """Return the names of the border modes."""
+def _border_words() -> list[str]:
+    from convcli.choices import Border
+
     return [border.value for border in Border]
 
 
 FINITE = ReadType("NUMBER", finite_number_from)
 PAIR = ReadType("N|YxX", pair_from)
 PADDING = ReadType("same|valid|N|YxX", padding_from, lambda: PADDING_WORDS)
-BORDER = ReadType("|".join(border_words()), border_from, border_words)
+BORDER = ReadType("", border_from, _border_words)
 POINT = ReadType("X,Y", point_from)
 MEMORY = ReadType("SIZE", memory_size_from)
 

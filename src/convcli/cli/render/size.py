@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convcli.cli.render.tables import GOOD, ODD, Cell, show_table
-from convcli.geometry.sizes import CleanSetting, clean_settings
 from convcli.geometry.window import Axis
 from convcli.text import counted
 from convcli.values import replace
 
 if TYPE_CHECKING:
     from convcli.cli.size import Side
-    from convcli.geometry.sizes import SizeRule
+    from convcli.geometry.sizes import CleanSetting, SizeRule
 
 _HEADINGS = ("quantity", "value", "arithmetic")
 _Row = tuple[str, Cell, str]
@@ -96,6 +95,8 @@ def _gap(side: "Side") -> list[_Row]:
 
 
 def _show_neighbours(side: "Side", *, floor: bool) -> None:
+    from convcli.geometry.sizes import clean_settings
+
     hint = "" if floor else f" (--floor accepts {side.output})"
     settings = clean_settings(side.axis, side.size)
     rows = [_neighbour(side, setting) for setting in settings]
@@ -103,7 +104,7 @@ def _show_neighbours(side: "Side", *, floor: bool) -> None:
     show_table(f"Clean settings near by{hint}", headings, rows, numbers=(1,))
 
 
-def _neighbour(side: "Side", setting: CleanSetting) -> _Row:
+def _neighbour(side: "Side", setting: "CleanSetting") -> _Row:
     """Return the change of one letter, and the formula with it."""
     axis, size, value = side.axis, side.size, setting.value
     changes = {"K": {"kernel": value}, "S": {"stride": value}}

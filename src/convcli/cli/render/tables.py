@@ -32,7 +32,7 @@ _NARROWEST = 16
 _LINES = (2, 3)
 """Lines that any other cell may take: as few as will do."""
 
-_BREAK = re.compile(r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})")
+_BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
 """Where a cell may be broken: at a space, but "+ 5" stays whole; between the settings of a
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
@@ -110,9 +110,11 @@ def wrapped(cell: str, width: int) -> list[str]:
     >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
     ['(3·3·64+1)·64', '= 36,928']
     """
+    if cell_len(cell) <= width:
+        return [cell.rstrip()]
     indent = cell[: len(cell) - len(cell.lstrip())]
     lines = [indent]
-    for piece in _BREAK.split(cell.lstrip()):
+    for piece in re.split(_BREAK, cell.lstrip()):
         if lines[-1] != indent and cell_len(lines[-1] + piece.rstrip()) > width:
             lines.append(indent)
         lines[-1] += piece
