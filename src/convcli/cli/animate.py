@@ -8,7 +8,7 @@ from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import flip_option, range_option, window_options
 from convcli.cli.options import Command, json_option, option, quiet_option
 from convcli.cli.output import say, show_json
-from convcli.cli.types import POINT, KernelType, whole
+from convcli.cli.types import KERNEL, POINT, whole
 from convcli.geometry.window import Pair
 from convcli.text import counted
 
@@ -28,13 +28,12 @@ Examples:
   convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
   convcli animate sharpen photo.jpg border.png --border replicate --cells 5""",
 )
-@click.argument("kernel", type=KernelType())
+@click.argument("kernel", type=KERNEL)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUT", type=click.Path())
 @option(
     "--at",
     type=POINT,
-    default=None,
     section="Crop",
     help="The middle of the crop; the picture's middle unless given.",
 )
@@ -42,7 +41,6 @@ Examples:
     "--cells",
     type=whole(1, 16),
     default=7,
-    show_default=True,
     section="Crop",
     help="Rows and columns of the crop.",
 )
@@ -53,7 +51,6 @@ Examples:
     "--delay",
     type=whole(20, 10_000),
     default=400,
-    show_default=True,
     section="Frames",
     help="How long a frame stays, in milliseconds.",
 )
@@ -61,7 +58,6 @@ Examples:
     "--frames",
     type=whole(1, 256),
     default=100,
-    show_default=True,
     section="Frames",
     help="The most frames; where outputs are more, several fill at once.",
 )

@@ -31,7 +31,7 @@ from convcli.cli.filter_options import (
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
 from convcli.cli.output import refuse_terminals, report_outcome, show_json
-from convcli.cli.types import OperandType
+from convcli.cli.types import OPERAND
 from convcli.threads import available_cores
 from convcli.values import replace
 
@@ -62,7 +62,7 @@ Examples:
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
-@click.argument("kernel", type=OperandType())
+@click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
 @strict_option

@@ -8,7 +8,7 @@ from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import gray_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import refuse_terminals, show_json
-from convcli.cli.types import KernelType, whole
+from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
@@ -33,11 +33,10 @@ Examples:
   convcli borders photo.jpg box:5 --gray --png borders.png""",
 )
 @click.argument("image", required=False, type=click.Path(allow_dash=True))
-@click.argument("kernel", required=False, type=KernelType())
+@click.argument("kernel", required=False, type=KERNEL)
 @option(
     "--width",
     type=whole(1),
-    default=None,
     section="Output",
     help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
 )
@@ -45,7 +44,6 @@ Examples:
 @option(
     "--png",
     metavar="FILE",
-    default=None,
     section="Output",
     help="Draw the corner of IMAGE with each mode, magnified.",
 )

@@ -38,7 +38,6 @@ Examples:
     "reading",
     type=click.Choice(get_args(Reading)),
     default="sequence",
-    show_default=True,
     section="Reading",
     help="What A and B are: coefficients with the constant first, whole numbers, dice "
     "(6 is a fair one with 6 faces; or the probabilities of the faces 1, 2, …).",
@@ -47,7 +46,6 @@ Examples:
     "--mode",
     type=EnumType(Overlap),
     default=Overlap.FULL.value,
-    show_default=True,
     section="Reading",
     help="Which part of the result: all, as long as the longer, or where both overlap.",
 )
@@ -55,7 +53,6 @@ Examples:
     "--method",
     type=click.Choice(("auto", "direct", "fft")),
     default="auto",
-    show_default=True,
     section="Reading",
     help="How to compute it; both are exact.",
 )

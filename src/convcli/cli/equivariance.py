@@ -8,7 +8,7 @@ from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import gray_option, window_options
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.types import POINT, OperandType
+from convcli.cli.types import OPERAND, POINT
 from convcli.geometry.window import Pair, pair
 
 if TYPE_CHECKING:
@@ -29,13 +29,12 @@ Examples:
   convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
   convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2""",
 )
-@click.argument("kernel", type=OperandType())
+@click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--shift",
     type=POINT,
     default="10,0",
-    show_default=True,
     section="Window",
     help="X columns to the right, Y rows down.",
 )

@@ -17,7 +17,7 @@ from convcli.cli.filter_options import (
 )
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.types import POINT, OperandType, whole
+from convcli.cli.types import OPERAND, POINT, whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ Examples:
   convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
   convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png""",
 )
-@click.argument("kernel", type=OperandType())
+@click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--at",
@@ -58,7 +58,6 @@ Examples:
 @option(
     "--channel",
     type=whole(0),
-    default=None,
     section="Pixels",
     help="Only this output channel, counted from 0 (for a bank 0 unless given).",
 )

@@ -1,5 +1,6 @@
 """The options of files: what is read, how it is written, many pictures, large ones."""
 
+import functools
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -41,42 +42,34 @@ def _read_policy(
 READING = OptionGroup("reading", _read_policy)
 """What is accepted of a file: commands get it as ``reading``."""
 
+_read_option = functools.partial(option, section="Input", part_of=READING)
+
 _limit_options = together(
-    option(
+    _read_option(
         "--max-pixels",
         type=whole(1, _MOST_PIXELS),
         metavar="N",
-        default=None,
-        section="Input",
-        part_of=READING,
         help="Refuse larger pictures, of all frames together.  [default: 89478485]",
     ),
-    option(
+    _read_option(
         "--allow-truncated",
         is_flag=True,
-        section="Input",
-        part_of=READING,
         help="Read what there is of a file that ends too early.",
     ),
-    option(
+    _read_option(
         "--allow-format",
         "allow_formats",
         multiple=True,
         type=READABLE_FORMAT,
-        section="Input",
-        part_of=READING,
         help="Read a format that is off (eps runs Ghostscript); may be repeated.",
     ),
 )
 
 reading_options = together(
-    option(
+    _read_option(
         "--frame",
         type=whole(0),
         metavar="N",
-        default=None,
-        section="Input",
-        part_of=READING,
         help="Only this frame or page, counted from 0; all of them otherwise.",
     ),
     _limit_options,
@@ -84,14 +77,11 @@ reading_options = together(
 """What is read of a file of several pictures, all of them."""
 
 frame_options = together(
-    option(
+    _read_option(
         "--frame",
         type=whole(0),
         metavar="N",
         default=0,
-        show_default=True,
-        section="Input",
-        part_of=READING,
         help="Which frame or page, counted from 0.",
     ),
     _limit_options,
@@ -110,39 +100,29 @@ def _saving(*, quality: int | None, compress_level: int | None, strip: bool) -> 
 SAVING = OptionGroup("saving", _saving)
 """How results are written: commands get it as ``saving``."""
 
+_save_option = functools.partial(option, section="Output", part_of=SAVING)
 saving_options = together(
     option(
         "--format",
         "kind",
         type=FORMAT,
-        default=None,
         section="Output",
         help="File format of OUTPUT, whatever it is called; on a pipe the input's otherwise.",
     ),
-    option(
+    _save_option(
         "--quality",
         type=whole(1, 100),
         metavar="1-100",
-        default=None,
-        section="Output",
-        part_of=SAVING,
         help="Of JPEG (95), AVIF (90) and WebP (lossless where none is given).",
     ),
-    option(
+    _save_option(
         "--compress-level",
         type=whole(0, 9),
         metavar="0-9",
-        default=None,
-        section="Output",
-        part_of=SAVING,
         help="Of PNG and TIFF: 0 is fast and large, 9 slow and small.  [default: 4]",
     ),
-    option(
-        "--strip",
-        is_flag=True,
-        section="Output",
-        part_of=SAVING,
-        help="Leave out the colour profile, the resolution and EXIF.",
+    _save_option(
+        "--strip", is_flag=True, help="Leave out the colour profile, the resolution and EXIF."
     ),
 )
 """How results are written; ``--format`` comes by itself, as ``kind``."""
@@ -176,6 +156,8 @@ class BatchOptions(Record, kw_only=True):
 MANY = OptionGroup("many", BatchOptions)
 """The options for many pictures: a command gets them as ``many``."""
 
+_many_option = functools.partial(option, section="Many pictures", part_of=MANY)
+
 
 def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
     """Begin to start workers of this machine, where there will be some, while all is read."""
@@ -189,87 +171,60 @@ def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None)
 
 
 batch_options = together(
-    option(
+    _many_option(
         "--out-dir",
         metavar="DIR",
-        section="Many pictures",
-        part_of=MANY,
         help="Filter all INPUTs into this folder, which is made where there is none.",
     ),
-    option(
+    _many_option(
         "--recursive",
         is_flag=True,
-        section="Many pictures",
-        part_of=MANY,
         help="Look into the folders of a folder too; the outputs are in the same tree.",
     ),
-    option(
+    _many_option(
         "--files-from",
         metavar="LIST",
-        section="Many pictures",
-        part_of=MANY,
         help="Read names of further inputs, ended by newlines or NULs, from a file or - "
         "(standard input).",
     ),
-    option(
+    _many_option(
         "--name",
         "template",
         metavar="TEMPLATE",
-        section="Many pictures",
-        part_of=MANY,
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
         "{parent} the input's folder.  [default: {stem}{suffix}]",
     ),
-    option(
+    _many_option(
         "--on-exists",
         type=click.Choice(("error", "skip", "overwrite")),
         default="error",
-        show_default=True,
-        section="Many pictures",
-        part_of=MANY,
         help="What an output that is there already means; error: nothing is run. skip goes "
         "on where a batch was stopped.",
     ),
-    option(
-        "--fail-fast",
-        is_flag=True,
-        section="Many pictures",
-        part_of=MANY,
-        help="Start no more after the first that fails.",
-    ),
-    option(
+    _many_option("--fail-fast", is_flag=True, help="Start no more after the first that fails."),
+    _many_option(
         "--memory",
         type=MEMORY,
-        section="Many pictures",
-        part_of=MANY,
         help="Hold pictures back so that those in work fit into so much: 4G.",
     ),
-    option(
+    _many_option(
         "--cluster",
         type=ADDRESS,
         callback=_prepare_cluster,
-        section="Many pictures",
-        part_of=MANY,
         help="Filter on a Dask cluster: tcp://HOST:8786 of its scheduler, or local:N to start "
         "one with N workers here (extra cluster).",
     ),
-    option(
+    _many_option(
         "--retries",
         type=whole(0),
         metavar="N",
         default=3,
-        show_default=True,
-        section="Many pictures",
-        part_of=MANY,
         help="How often a picture is tried again whose worker was lost (--cluster).",
     ),
-    option(
+    _many_option(
         "--progress",
         type=click.Choice(("auto", "bar", "plain", "none")),
         default="auto",
-        show_default=True,
-        section="Many pictures",
-        part_of=MANY,
         help="Shown on standard error: a bar (in a pipe plain lines), or plain lines; auto: a "
         "bar on a terminal, nothing in a pipe.",
     ),
@@ -283,7 +238,6 @@ tiled_option = option(
     help="Filter a TIFF block by block, so that it may be larger than memory (.zarr always "
     "is; extra cluster).",
 )
-"""``--tiled``."""
 
 _SHARED = ("memory", "cluster", "retries", "progress")
 """Options for many pictures that one large picture has too."""

@@ -1,5 +1,6 @@
 """The options of filtering, which a command gets as one `Options`."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,10 +11,10 @@ from convcli.cli.options import OptionGroup, option, together
 from convcli.cli.types import (
     BORDER,
     FINITE,
+    OPERAND,
     PADDING,
     PAIR,
     EnumType,
-    OperandType,
     keep_layout,
     whole,
 )
@@ -33,75 +34,55 @@ def _options(**values: Any) -> "Options":
 FILTERING = OptionGroup("options", _options)
 """What a command has of the options here: it gets them as ``options``."""
 
+_window_option = functools.partial(option, section="Window", part_of=FILTERING)
+_kernel_option = functools.partial(option, section="Kernel", part_of=FILTERING)
+_map_option = functools.partial(option, section="Output maps", part_of=FILTERING)
+_pixel_option = functools.partial(option, section="Pixels", part_of=FILTERING)
+_engine_option = functools.partial(option, section="Engine", part_of=FILTERING)
+
 # ------------------------------------------------------------------ the window
 
 
 def padding_option(default: str) -> Callable[[_Command], _Command]:
     """Add ``--padding``."""
-    return option(
+    return _window_option(
         "--padding",
         "-p",
         type=PADDING,
         default=default,
-        show_default=True,
-        section="Window",
-        part_of=FILTERING,
         help="Pixels added on each side; same keeps the size at stride 1.",
     )
 
 
-dilation_option = option(
-    "--dilation",
-    "-d",
-    type=PAIR,
-    default="1",
-    show_default=True,
-    section="Window",
-    part_of=FILTERING,
-    help="Distance between two taps, in pixels.",
+dilation_option = _window_option(
+    "--dilation", "-d", type=PAIR, default="1", help="Distance between two taps, in pixels."
 )
-"""``--dilation``."""
 
 window_options = together(
-    option(
-        "--stride",
-        "-s",
-        type=PAIR,
-        default="1",
-        show_default=True,
-        section="Window",
-        part_of=FILTERING,
-        help="Step of the window, in pixels.",
+    _window_option(
+        "--stride", "-s", type=PAIR, default="1", help="Step of the window, in pixels."
     ),
     padding_option("same"),
-    option(
+    _window_option(
         "--border",
         type=BORDER,
         default=Border.ZERO.value,
-        show_default=True,
-        section="Window",
-        part_of=FILTERING,
         help="How the picture goes on in the padding.",
     ),
     dilation_option,
 )
 """``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
 
-strict_option = option(
-    "--strict",
-    is_flag=True,
-    section="Window",
-    part_of=FILTERING,
-    help="Fail where the stride leaves a remainder.",
+strict_option = _window_option(
+    "--strict", is_flag=True, help="Fail where the stride leaves a remainder."
 )
-"""``--strict``."""
 
 # ------------------------------------------------------------------ the kernel
 
 chain_option = option(
     "--then",
     "chain",
-    type=OperandType(),
+    type=OPERAND,
     multiple=True,
     metavar="KERNEL",
     section="Kernel",
@@ -109,40 +90,24 @@ chain_option = option(
 )
 """``--then``: it belongs to the kernels, not to the options."""
 
-combine_option = option(
+combine_option = _kernel_option(
     "--combine",
     type=EnumType(Combine),
-    default=None,
-    section="Kernel",
-    part_of=FILTERING,
     help="How the answers of kernels joined by + become one.  [default: magnitude]",
 )
-"""``--combine``."""
 
-bias_option = option(
-    "--bias",
-    type=FINITE,
-    default=None,
-    section="Kernel",
-    part_of=FILTERING,
-    help="Add this to each value (of every kernel).",
+bias_option = _kernel_option(
+    "--bias", type=FINITE, help="Add this to each value (of every kernel)."
 )
-"""``--bias``."""
 
-flip_option = option(
-    "--flip",
-    is_flag=True,
-    section="Kernel",
-    part_of=FILTERING,
-    help="Flip the kernel first: the mathematician's convolution.",
+flip_option = _kernel_option(
+    "--flip", is_flag=True, help="Flip the kernel first: the mathematician's convolution."
 )
-"""``--flip``."""
 
 layout_option = option(
     "--layout",
     type=click.Choice(["oihw", "hwio"]),
     default="oihw",
-    show_default=True,
     is_eager=True,
     expose_value=False,
     callback=keep_layout,
@@ -155,13 +120,10 @@ layout_option = option(
 # ------------------------------------------------------------------ maps and pixels
 
 map_options = together(
-    option(
+    _map_option(
         "--map",
         type=whole(0),
-        default=None,
         metavar="N",
-        section="Output maps",
-        part_of=FILTERING,
         help="Write this one of a filter bank's maps, counted from 0.",
     ),
     option(
@@ -170,82 +132,50 @@ map_options = together(
         section="Output maps",
         help="Write all maps as one sheet of labelled tiles.",
     ),
-    option(
-        "--relu",
-        is_flag=True,
-        section="Output maps",
-        part_of=FILTERING,
-        help="Make negative values 0 before they are written.",
-    ),
-    option(
+    _map_option("--relu", is_flag=True, help="Make negative values 0 before they are written."),
+    _map_option(
         "--colormap",
         type=EnumType(Colormap),
-        default=None,
-        section="Output maps",
-        part_of=FILTERING,
         help="Colour each map as heat. --range auto then stretches; with diverging it keeps "
         "0 in the middle.",
     ),
 )
 """What is done to the maps of a filter bank; ``--sheet`` comes by itself."""
 
-direction_option = option(
+direction_option = _pixel_option(
     "--direction",
     is_flag=True,
-    section="Pixels",
-    part_of=FILTERING,
     help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
 )
-"""``--direction``."""
 
-gray_option = option(
-    "--gray",
-    is_flag=True,
-    section="Pixels",
-    part_of=FILTERING,
-    help="Make the picture grey first.",
-)
-"""``--gray``."""
+gray_option = _pixel_option("--gray", is_flag=True, help="Make the picture grey first.")
 
-range_option = option(
+range_option = _pixel_option(
     "--range",
     type=EnumType(Range),
     default=Range.AUTO.value,
-    show_default=True,
-    section="Pixels",
-    part_of=FILTERING,
     help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
     "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
 )
-"""``--range``."""
 
-alpha_option = option(
+alpha_option = _pixel_option(
     "--alpha",
     type=EnumType(Alpha),
     default=Alpha.AUTO.value,
-    show_default=True,
-    section="Pixels",
-    part_of=FILTERING,
     help="Transparency: weighs the colours and is filtered with them, stays as it was, or "
     "is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
 )
-"""``--alpha``."""
 
 pixel_options = together(
-    option(
+    _pixel_option(
         "--depth",
         type=EnumType(Depth),
-        default=None,
-        section="Pixels",
-        part_of=FILTERING,
         help="Bits of the result; the input's where none is given. Floats are not clipped.",
     ),
     alpha_option,
-    option(
+    _pixel_option(
         "--linear",
         is_flag=True,
-        section="Pixels",
-        part_of=FILTERING,
         help="Filter in linear light (sRGB), so that blurs keep the brightness.",
     ),
 )
@@ -254,20 +184,15 @@ pixel_options = together(
 # ------------------------------------------------------------------ the engine
 
 engine_options = together(
-    option(
+    _engine_option(
         "--method",
         type=EnumType(Method),
         default=Method.AUTO.value,
-        show_default=True,
-        section="Engine",
-        part_of=FILTERING,
         help="Kind of strategy; fails where it cannot serve.",
     ),
-    option(
+    _engine_option(
         "--jobs",
         type=whole(1),
-        section="Engine",
-        part_of=FILTERING,
         help="Cores to use, by threads or, for many pictures, processes; all that may be "
         "used where it is left out.",
     ),

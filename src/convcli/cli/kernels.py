@@ -10,7 +10,7 @@ import click
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.types import NameType
+from convcli.cli.types import READABLE
 
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry
@@ -34,7 +34,7 @@ Examples:
   convcli kernels model.safetensors
   convcli kernels my-kernel.json""",
 )
-@click.argument("found", metavar="[NAME]", required=False, type=NameType())
+@click.argument("found", metavar="[NAME]", required=False, type=READABLE)
 @layout_option
 @option(
     "--png",
@@ -56,13 +56,11 @@ Examples:
     default="-",
     metavar="FILE",
     section="Output",
+    show_default=False,
     help="Where --export writes to.  [default: standard output]",
 )
 @option(
-    "--schema",
-    is_flag=True,
-    section="Output",
-    help="Print the JSON Schema of kernels as JSON.",
+    "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
 )
 @json_option
 def command(

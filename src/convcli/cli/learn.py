@@ -31,15 +31,7 @@ Examples:
 )
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="TARGET", type=click.Path())
-@option(
-    "--k",
-    "size",
-    type=PAIR,
-    default="3",
-    show_default=True,
-    section="Kernel",
-    help="Size of the kernel.",
-)
+@option("--k", "size", type=PAIR, default="3", section="Kernel", help="Size of the kernel.")
 @option("--gray", is_flag=True, section="Kernel", help="Make both pictures grey first.")
 @option(
     "--per-channel",
@@ -57,7 +49,6 @@ Examples:
     "--output",
     "-o",
     metavar="FILE",
-    default=None,
     section="Output",
     help="Write the kernel as JSON, for apply.",
 )
@@ -65,7 +56,6 @@ Examples:
     "--method",
     type=click.Choice(("lstsq", "sgd")),
     default="lstsq",
-    show_default=True,
     section="Method",
     help="Solve the normal equations, or learn by gradient descent.",
 )
@@ -73,7 +63,6 @@ Examples:
     "--steps",
     type=whole(1, 1_000_000),
     default=4000,
-    show_default=True,
     section="Method",
     help="Steps of the descent.",
 )
@@ -81,16 +70,11 @@ Examples:
     "--seed",
     type=whole(0),
     default=0,
-    show_default=True,
     section="Method",
     help="Of the choice of crops that the descent looks at.",
 )
 @option(
-    "--history",
-    metavar="FILE",
-    default=None,
-    section="Output",
-    help="Write the loss of the descent as JSON.",
+    "--history", metavar="FILE", section="Output", help="Write the loss of the descent as JSON."
 )
 @quiet_option("Print no report (warnings and errors stay).")
 @frame_options

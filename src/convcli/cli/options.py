@@ -46,7 +46,7 @@ class Option(click.Option):
         part_of: OptionGroup | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(*args, **settings)
+        super().__init__(*args, **{"show_default": True, **settings})
         self.section, self.part_of = section, part_of
 
     @property

@@ -7,7 +7,7 @@ import click
 
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.types import PADDING, PAIR, KernelType, whole
+from convcli.cli.types import KERNEL, PADDING, PAIR, whole
 from convcli.errors import GeometryError
 from convcli.geometry.layers import (
     Layer,
@@ -40,14 +40,13 @@ Examples:
     "--groups",
     type=whole(1),
     default=1,
-    show_default=True,
     section="Layer",
     help="Groups that the channels are split into.",
 )
 @option("--no-bias", is_flag=True, section="Layer", help="The filters have no bias.")
 @option(
     "--kernel",
-    type=KernelType(),
+    type=KERNEL,
     metavar="FILE",
     section="Layer",
     help="Count this kernel instead: a .json file or a name.",
@@ -60,21 +59,12 @@ Examples:
     section="Comparison",
     help="Input height, in pixels; as the width where it is left out.",
 )
-@option(
-    "--s",
-    "stride",
-    type=PAIR,
-    default="1",
-    show_default=True,
-    section="Comparison",
-    help="Stride.",
-)
+@option("--s", "stride", type=PAIR, default="1", section="Comparison", help="Stride.")
 @option(
     "--p",
     "padding",
     type=PADDING,
     default="0",
-    show_default=True,
     section="Comparison",
     help="Padding on each side.",
 )
@@ -82,7 +72,6 @@ Examples:
     "--hidden",
     type=whole(1),
     default=1000,
-    show_default=True,
     section="Comparison",
     help="Units of the fully connected layer to compare with.",
 )

@@ -42,7 +42,6 @@ Examples:
     "size",
     type=PAIR,
     default="2",
-    show_default=True,
     section="Window",
     help="Rows and columns of the window.",
 )
@@ -52,7 +51,6 @@ Examples:
     "-s",
     "stride",
     type=PAIR,
-    default=None,
     section="Window",
     help="Step of the window; as the window unless given.",
 )
@@ -60,7 +58,6 @@ Examples:
 @option(
     "--border",
     type=BORDER,
-    default=None,
     section="Window",
     help="How the picture goes on in the padding.  [default: max: padding never wins; "
     "average: zero, which counts]",

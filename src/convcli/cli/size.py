@@ -51,33 +51,16 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     help="Height H of the input; without it only the width is worked out.",
 )
 @option("--k", "kernel", type=PAIR, section="Window", help="Kernel size K.")
-@option(
-    "--s",
-    "stride",
-    type=PAIR,
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Stride S.",
-)
+@option("--s", "stride", type=PAIR, default="1", section="Window", help="Stride S.")
 @option(
     "--p",
     "padding",
     type=PADDING,
     default="0",
-    show_default=True,
     section="Window",
     help="Padding P on each side.",
 )
-@option(
-    "--d",
-    "dilation",
-    type=PAIR,
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Dilation D.",
-)
+@option("--d", "dilation", type=PAIR, default="1", section="Window", help="Dilation D.")
 @option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
 @option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
 @option(
@@ -97,7 +80,6 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     "extra",
     type=whole(0),
     default=0,
-    show_default=True,
     section="Other rules",
     help="Pixels that --transposed adds at the end.",
 )
@@ -107,21 +89,8 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     section="Quiz",
     help="Ask questions; answers come from the terminal or from standard input.",
 )
-@option(
-    "--seed",
-    type=whole(0),
-    default=None,
-    section="Quiz",
-    help="The same questions for the same seed.",
-)
-@option(
-    "--count",
-    type=whole(1, 100),
-    default=5,
-    show_default=True,
-    section="Quiz",
-    help="How many questions.",
-)
+@option("--seed", type=whole(0), section="Quiz", help="The same questions for the same seed.")
+@option("--count", type=whole(1, 100), default=5, section="Quiz", help="How many questions.")
 @quiet_option("Print the bare size: a number, or WxH.")
 @json_option
 @click.pass_context

@@ -163,10 +163,25 @@ ADDRESS = ReadType("ADDRESS", _address_from)
 # ------------------------------------------------------------------ kernels
 
 
-class _SpecType(click.ParamType[_Value, Any]):
-    """What a person writes for a kernel; it completes names, and files where none fits."""
+class SpecType(click.ParamType[_Value, Any]):
+    """What a person writes for a kernel; it completes names, and files where none fits.
+
+    Parameters
+    ----------
+    read : callable
+        Returns what a text stands for; ``--layout`` is its second argument.
+    """
 
     name = "kernel"
+
+    def __init__(self, read: "Callable[[str, WeightLayout], _Value]") -> None:
+        self._read = read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> _Value:
+        """Return the kernel."""
+        return self._read(value, _layout(ctx))
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -191,44 +206,33 @@ class _SpecType(click.ParamType[_Value, Any]):
         return [rv] if rv.lstrip().startswith(("[", "{")) else rv.split()
 
 
-class KernelType(_SpecType["Kernel"]):
-    """A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
+def _kernel_from(text: str, layout: "WeightLayout") -> "Kernel":
+    from convcli.kernels.spec import kernel_from
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Kernel":
-        """Return the kernel."""
-        from convcli.kernels.kernel import Kernel
-        from convcli.kernels.spec import kernel_from
-
-        return value if isinstance(value, Kernel) else kernel_from(value, layout=_layout(ctx))
+    return kernel_from(text, layout=layout)
 
 
-class OperandType(_SpecType["Kernel | Operator"]):
-    """A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
+def _operand_from(text: str, layout: "WeightLayout") -> "Kernel | Operator":
+    from convcli.kernels.spec import operand_from
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Kernel | Operator":
-        """Return the kernel or the operator."""
-        from convcli.kernels.spec import operand_from
-
-        return operand_from(value, layout=_layout(ctx)) if isinstance(value, str) else value
+    return operand_from(text, layout=layout)
 
 
-class NameType(_SpecType["Kernel | Operator | Archive"]):
-    """What can be read and shown: an operand, or a file of several arrays."""
+def _named(text: str, layout: "WeightLayout") -> "Kernel | Operator | Archive":
+    from convcli.kernels.formats.read import archive_at
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Kernel | Operator | Archive":
-        """Return the operand, or what the file holds."""
-        from convcli.kernels.formats.read import archive_at
-        from convcli.kernels.spec import operand_from
+    archive = archive_at(text)
+    return _operand_from(text, layout) if archive is None else archive
 
-        archive = archive_at(str(value))
-        return operand_from(str(value), layout=_layout(ctx)) if archive is None else archive
 
+KERNEL = SpecType(_kernel_from)
+"""A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
+
+OPERAND = SpecType(_operand_from)
+"""A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
+
+READABLE = SpecType(_named)
+"""What can be read and shown: an operand, or a file of several arrays."""
 
 _LAYOUT = "convcli.layout"
 
