@@ -13,7 +13,7 @@ import click
 from convcli.cli.ending import (
     INTERRUPTED,
     abandon_output,
-    leaving_when_told,
+    exit_on_sigterm,
     printable,
     shortened,
 )
@@ -46,11 +46,11 @@ _TRACEBACK = "CONVCLI_TRACEBACK"
 """The environment variable that asks for the traceback of a bug."""
 
 _PLAIN = bool(os.environ.get("NO_COLOR"))
-"""Whether the user wants no colour (no-color.org); rich heeds it by itself."""
+"""Whether the user wants no colour (no-color.org); rich looks there by itself."""
 
 
 class Program(click.Group):
-    """A group that imports a command when it is called, and reports errors on one line."""
+    """A group of commands: each is imported when it is called, each error is one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
@@ -75,11 +75,11 @@ class Program(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _tolerate_plain_terminals()
-        with leaving_when_told():
+        with exit_on_sigterm():
             return self._run(args, prog_name, complete_var, extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; leave quietly where nobody reads its output any more."""
+        """Run a command; exit without a message where the reader of its output has gone."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -126,7 +126,7 @@ def _remedy(error: OSError) -> str:
 
 
 def _tolerate_plain_terminals() -> None:
-    """Do without streams that are closed, and without signs that an encoding lacks."""
+    """Replace closed streams by empty ones, and characters that an encoding lacks by ``?``."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Many pictures: from what was asked for to the exit status."""
+"""`convcli apply --out-dir`: filter many pictures, and exit with the status of the whole."""
 
 import gc
 import sys
@@ -15,7 +15,7 @@ from convcli.batch.job import BatchJob, Job, Outcome, Status
 from convcli.batch.listing import Listing
 from convcli.batch.local import LocalExecutor, shares
 from convcli.batch.run import Executor, Summary, run_batch
-from convcli.cli.ending import stopping_first
+from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
@@ -47,8 +47,7 @@ def run_many(
     click.ClickException
         If a file failed.
     """
-    # A batch goes on for as long as there are files: garbage must not heap up, as it may
-    # where a process starts, does one thing and ends.
+    # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     out_dir = places.located(many.out_dir or "")
     with Listing(_jobs(work, names, many, out_dir)) as listing:
@@ -80,13 +79,13 @@ def _run(
     silent = quiet or (as_json and sys.stdout.isatty())
     progress = progress_for(many.progress, len(listing), silent=silent)
 
-    def tell(outcome: Outcome, summary: Summary) -> None:
+    def show_outcome(outcome: Outcome, summary: Summary) -> None:
         progress.show(summary)
         if as_json:
             show_json(outcome.as_dict())
 
-    with closing(progress), stopping_first(stop):
-        summary = run_batch(executor, work, listing, tell, fail_fast=many.fail_fast)
+    with closing(progress), stop_at_interrupt(stop):
+        summary = run_batch(executor, work, listing, show_outcome, fail_fast=many.fail_fast)
     summary.interrupted = interrupted
     return summary
 
@@ -118,12 +117,13 @@ def _inputs(
 ) -> Iterator[Found]:
     yield from found(names, work.reading.takes, recursive=many.recursive, besides=out_dir)
     if many.files_from is not None:
-        with _list(many.files_from) as stream:
+        with _opened_list(many.files_from) as stream:
             yield from listed(stream)
 
 
 @contextmanager
-def _list(name: str) -> Iterator[BinaryIO]:
+def _opened_list(name: str) -> Iterator[BinaryIO]:
+    """Open the list of ``--files-from``."""
     if name == STANDARD:
         if sys.stdin.isatty():
             raise click.UsageError(

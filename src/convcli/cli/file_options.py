@@ -2,11 +2,11 @@
 
 import functools
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Option, OptionGroup, option, together, typed
+from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
 from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, whole
 from convcli.storage.urls import is_pattern, is_url, is_zarr
@@ -23,20 +23,12 @@ _TWO_NAMES = 2
 
 
 def _read_policy(
-    *,
-    max_pixels: int | None,
-    allow_truncated: bool,
-    allow_formats: Sequence[str],
-    frame: int | None,
+    *, max_pixels: int | None, allow_formats: Sequence[str], **settings: Any
 ) -> "ReadPolicy":
     from convcli.images.policy import MAX_PIXELS, ReadPolicy
 
-    return ReadPolicy(
-        max_pixels=max_pixels or MAX_PIXELS,
-        allow_truncated=allow_truncated,
-        allow_formats=frozenset(allow_formats),
-        frame=frame,
-    )
+    limit, formats = max_pixels or MAX_PIXELS, frozenset(allow_formats)
+    return ReadPolicy(max_pixels=limit, allow_formats=formats, **settings)
 
 
 READING = OptionGroup("reading", _read_policy)
@@ -44,7 +36,7 @@ READING = OptionGroup("reading", _read_policy)
 
 _read_option = functools.partial(option, section="Input", part_of=READING)
 
-_limit_options = together(
+_limit_options = with_options(
     _read_option(
         "--max-pixels",
         type=whole(1, _MOST_PIXELS),
@@ -65,7 +57,7 @@ _limit_options = together(
     ),
 )
 
-reading_options = together(
+reading_options = with_options(
     _read_option(
         "--frame",
         type=whole(0),
@@ -76,7 +68,7 @@ reading_options = together(
 )
 """What is read of a file of several pictures, all of them."""
 
-frame_options = together(
+frame_options = with_options(
     _read_option(
         "--frame",
         type=whole(0),
@@ -91,17 +83,17 @@ frame_options = together(
 # ------------------------------------------------------------------ writing
 
 
-def _saving(*, quality: int | None, compress_level: int | None, strip: bool) -> "Saving":
+def _saving(**settings: Any) -> "Saving":
     from convcli.images.write import Saving
 
-    return Saving(quality=quality, compress_level=compress_level, strip=strip)
+    return Saving(**settings)
 
 
 SAVING = OptionGroup("saving", _saving)
 """How results are written: commands get it as ``saving``."""
 
 _save_option = functools.partial(option, section="Output", part_of=SAVING)
-saving_options = together(
+saving_options = with_options(
     option(
         "--format",
         "kind",
@@ -170,7 +162,7 @@ def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None)
     return address
 
 
-batch_options = together(
+batch_options = with_options(
     _many_option(
         "--out-dir",
         metavar="DIR",

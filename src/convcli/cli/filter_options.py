@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
-from convcli.cli.options import OptionGroup, option, together
+from convcli.cli.options import OptionGroup, option, with_options
 from convcli.cli.types import (
     BORDER,
     FINITE,
@@ -58,7 +58,7 @@ dilation_option = _window_option(
     "--dilation", "-d", type=PAIR, default="1", help="Distance between two taps, in pixels."
 )
 
-window_options = together(
+window_options = with_options(
     _window_option(
         "--stride", "-s", type=PAIR, default="1", help="Step of the window, in pixels."
     ),
@@ -119,7 +119,7 @@ layout_option = option(
 
 # ------------------------------------------------------------------ maps and pixels
 
-map_options = together(
+map_options = with_options(
     _map_option(
         "--map",
         type=whole(0),
@@ -166,7 +166,7 @@ alpha_option = _pixel_option(
     "is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
 )
 
-pixel_options = together(
+pixel_options = with_options(
     _pixel_option(
         "--depth",
         type=EnumType(Depth),
@@ -183,7 +183,7 @@ pixel_options = together(
 
 # ------------------------------------------------------------------ the engine
 
-engine_options = together(
+engine_options = with_options(
     _engine_option(
         "--method",
         type=EnumType(Method),

@@ -135,7 +135,7 @@ def command(
 
 
 def _refuse_steps(history: str | None) -> None:
-    """Refuse what only a descent has."""
+    """Refuse options that only the descent has."""
     given = typed("steps", "seed")
     if history is not None:  # from the environment too: its file would be written over
         given.append("history")

@@ -1,4 +1,4 @@
-"""How options are declared and shown, and how commands get them: as one value a group."""
+"""How options are declared and shown; commands get a group of options as one value."""
 
 import functools
 import os
@@ -96,7 +96,7 @@ option = functools.partial(click.option, cls=Option)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def together(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
     """Return a decorator that adds several options, in this order."""
 
     def add(command: _Command) -> _Command:

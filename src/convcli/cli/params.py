@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
+from convcli.cli.output import fields_of, show_json
 from convcli.cli.types import KERNEL, PADDING, PAIR, whole
 from convcli.errors import GeometryError
 from convcli.geometry.layers import (
@@ -109,14 +109,11 @@ def command(
         )
     if width is None and height is not None:
         raise click.UsageError("Missing option '--w': --h is given without it")
+    volume = None if width is None else Volume(channels, height or width, width)
     output = None
-    volume = None
-    if width is not None:
-        volume = Volume(channels, height or width, width)
-        rows, columns = window(size, stride, padding).output_shape(
-            (volume.height, volume.width)
-        )
-        output = Volume(filters, rows, columns)
+    if volume is not None:
+        slide = window(size, stride, padding)
+        output = Volume(filters, *slide.output_shape((volume.height, volume.width)))
     shape = (output.height, output.width) if output else (0, 0)
     try:
         layer = convolution_layer(
@@ -124,17 +121,13 @@ def command(
         )
     except GeometryError as error:
         raise click.UsageError(f"--{error}") from None
-    rows_shown = [
-        CountedLayer("convolution", counted_as(filters, channels, groups, size), layer)
-    ]
+    layers = [CountedLayer("convolution", counted_as(filters, channels, groups, size), layer)]
     if volume and output:
-        rows_shown += alternatives(
-            volume, output, size, groups=groups, bias=bias, hidden=hidden
-        )
+        layers += alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
     if as_json:
-        show_json(document(rows_shown, output))
+        show_json(document(layers, output))
         return
-    _show(rows_shown, output)
+    _show(layers, output)
 
 
 def _refuse_both(given: Mapping[str, object]) -> None:
@@ -163,7 +156,7 @@ def counted_as(filters: int, channels: int, groups: int, size: Pair) -> str:
 def alternatives(
     volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
 ) -> list[CountedLayer]:
-    """Return the layers that would do the same without sharing weights."""
+    """Return layers with outputs of the same size that share no weights."""
     depth = volume.channels // groups
     return [
         CountedLayer(
@@ -187,15 +180,11 @@ def alternatives(
 def document(rows: list[CountedLayer], output: Volume | None) -> dict[str, Any]:
     """Return the counts as plain JSON values."""
     convolution = rows[0].layer
-    found: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
+    counts: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
     if output is not None:
-        found["output"] = {
-            "channels": output.channels,
-            "height": output.height,
-            "width": output.width,
-        }
-        found["multiply_adds"] = convolution.multiply_adds
-        found["compared"] = [
+        counts["output"] = fields_of(output, "channels", "height", "width")
+        counts["multiply_adds"] = convolution.multiply_adds
+        counts["compared"] = [
             {
                 "layer": row.name,
                 **_counts(row.layer),
@@ -204,11 +193,11 @@ def document(rows: list[CountedLayer], output: Volume | None) -> dict[str, Any]:
             }
             for row in rows[1:]
         ]
-    return found
+    return counts
 
 
 def _counts(layer: Layer) -> dict[str, int]:
-    return {"weights": layer.weights, "biases": layer.biases, "total": layer.total}
+    return fields_of(layer, "weights", "biases", "total")
 
 
 def _show(rows: list[CountedLayer], output: Volume | None) -> None:

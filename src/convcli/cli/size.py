@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.options import Command, json_option, option, quiet_option, typed
-from convcli.cli.output import say, show_json
+from convcli.cli.output import fields_of, say, show_json
 from convcli.cli.types import PADDING, PAIR, whole
 from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict
@@ -226,8 +226,7 @@ def _axis_document(side: Side) -> dict[str, Any]:
     settings = [] if side.clean else clean_settings(axis, side.size)
     return {
         "size": side.size,
-        "kernel": axis.kernel,
-        "stride": axis.stride,
+        **fields_of(axis, "kernel", "stride"),
         "padding": [axis.before, axis.after],
         "dilation": axis.dilation,
         "clean": side.clean,

@@ -67,16 +67,25 @@ def command(
         raise click.UsageError("--preset and layers are both given: give one of them")
     size = volume_from(source) if source else None
     first = _stack((preset,) if preset else layers, size)
-    if compare is None:
-        _show(first, as_json=as_json)
+    second = None if compare is None else _stack((compare,), size, first.source)
+    if as_json and second:
+        show_json({"first": first.as_dict(), "second": second.as_dict()})
         return
-    _compare(first, _stack((compare,), size, first.source), as_json=as_json)
+    if as_json:
+        show_json(first.as_dict())
+        return
+    from convcli.cli.render.stack import show_comparison, show_stack
+
+    if second:
+        show_comparison(first, second)
+    else:
+        show_stack(first)
 
 
 def _stack(
     words: tuple[str, ...], size: Volume | None, otherwise: Volume | None = None
 ) -> Stack:
-    """Return a stack for the size that is asked for, or its own, or another one's."""
+    """Return a stack for the size of ``--in``; else for its own, else for `otherwise`."""
     given, layers = _parsed(words)
     volume = size or given or otherwise
     if volume is None:
@@ -93,21 +102,3 @@ def _parsed(words: tuple[str, ...]) -> tuple[Volume | None, list[LayerSpec]]:
     if len(words) == 1 and Path(words[0]).suffix.lower() == ".json":
         return read_stack(words[0])
     return None, layers_from(words)
-
-
-def _show(stack: Stack, *, as_json: bool) -> None:
-    if as_json:
-        show_json(stack.as_dict())
-        return
-    from convcli.cli.render.stack import show_stack
-
-    show_stack(stack)
-
-
-def _compare(one: Stack, other: Stack, *, as_json: bool) -> None:
-    if as_json:
-        show_json({"first": one.as_dict(), "second": other.as_dict()})
-        return
-    from convcli.cli.render.stack import show_comparison
-
-    show_comparison(one, other)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from convcli.cli.ending import interrupted_once
+from convcli.cli.ending import only_one_interrupt
 from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import show_json
 from convcli.storage.urls import is_url, is_zarr
@@ -31,12 +31,12 @@ def filter_in_blocks(
     kind: str | None,
     silent: bool,
 ) -> "Report":
-    """Filter a picture block by block, and show how far it is."""
+    """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import filter_large
 
     with (
-        # Blocks that are at work write to the end before what they wrote is removed.
-        interrupted_once(),
+        # Running blocks are written to the end before the output is removed.
+        only_one_interrupt(),
         _cluster(names, many) as client,
         _shown(many.progress, silent=silent) as progress,
     ):
@@ -57,7 +57,7 @@ def filter_in_blocks(
 
 @contextlib.contextmanager
 def _cluster(names: Sequence[str], many: BatchOptions) -> Iterator[Any]:
-    """Connect to the cluster, where one is asked for."""
+    """Connect to the cluster of ``--cluster``; yield None without one."""
     if many.cluster is None:
         yield None
         return
@@ -68,7 +68,7 @@ def _cluster(names: Sequence[str], many: BatchOptions) -> Iterator[Any]:
 
     source, target = _places(names, many)
     with connected(many.cluster, many.retries) as client:
-        # A TIFF is written here: only the chunks of an array are written by the workers.
+        # This process writes a TIFF; workers write only chunks of zarr arrays.
         if is_url(target) or Path(target).parent.is_dir() or not is_zarr(target):
             check_sight(client, Job(source, target if is_zarr(target) else source))
         yield client

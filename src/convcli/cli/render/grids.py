@@ -55,7 +55,7 @@ _SIGNS = ("×", "=", "")
 
 
 def _beside(grids: list[tuple[Table, int]], rows: int) -> list[RenderableType]:
-    """Return the grids with the signs between them: below each other where it is narrow."""
+    """Return the grids with signs between them; one below the other in a narrow terminal."""
     if sum(width for _, width in grids) + len(_SIGNS) * 3 > width_of_output():
         pairs = [(grid, sign) for (grid, _), sign in zip(grids, _SIGNS, strict=True)]
         return [part for pair in pairs for part in pair if part]
@@ -77,7 +77,7 @@ def _grid(
     colors: NDArray[np.uint8],
     padded: NDArray[np.bool_] | None = None,
 ) -> tuple[Table, int]:
-    """Return a grid and its width; padding stands in brackets."""
+    """Return a grid and its width; values of the padding are in brackets."""
     outside = np.zeros(values.shape, bool) if padded is None else padded
     texts = [
         [f"({tight(v)})" if out else tight(v) for v, out in zip(line, marks, strict=True)]
@@ -97,7 +97,7 @@ def _grid(
 
 
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
-    """Print each mode's corner as grey cells, as many side by side as there is room for."""
+    """Print the corner of each mode as grey cells, as many side by side as fit."""
     grids = [_corner(strip, count, white) for strip in strips]
     room = width_of_output()
     width = max(count * (len(str(white)) + 2), len("symmetric")) + 3

@@ -28,12 +28,12 @@ _SHOWN = 9
 """The most rows and columns of a kernel that are shown as a grid."""
 
 _BESIDE = 4
-"""Kernels of an operator that stand in one row."""
+"""How many kernels of an operator are printed side by side."""
 
 _SAMPLES = 33
 _SHADES = " .:-=+*#%@"
 _LIGHT = 140
-"""From this brightness on, black is read more easily than white."""
+"""From this brightness on, black text is more legible than white."""
 
 
 def show_catalogue() -> None:
@@ -65,7 +65,7 @@ def show_kernel(kernel: Kernel) -> None:
 
 
 def show_operator(operator: Operator) -> None:
-    """Print the kernels of an operator, and how their answers become one."""
+    """Print the kernels of an operator, and how their results become one."""
     show_table(operator.name, ("property", "value"), operator_facts(operator))
     for start in range(0, len(operator.kernels), _BESIDE):
         table = Table.grid(padding=(0, 3))
@@ -85,7 +85,7 @@ def show_tensors(archive: Archive) -> None:
 
 
 def show_matches(title: str, matches: "Sequence[Match]") -> None:
-    """Print where a kernel answers."""
+    """Print the places where a kernel answers most strongly."""
     rows = [
         (
             str(number),
@@ -149,7 +149,7 @@ def _middle(length: int, most: int) -> slice:
 
 
 def color_cell(color: NDArray[Any], text: str, width: int) -> Text:
-    """Return a cell of that ground (red, green, blue), `width` characters wide."""
+    """Return a cell with that background (red, green, blue), `width` characters wide."""
     red, green, blue = color.tolist()
     ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"
     return Text(f"{text:>{width - 1}} ", style=f"{ink} on #{red:02x}{green:02x}{blue:02x}")

@@ -14,7 +14,7 @@ from convcli.text import short, times
 _Row = tuple[str, Cell, str]
 
 _NOISE = 1e-9
-_NEXT_TO_NOTHING = 1e-5
+_TINY_SHARE = 1e-5
 """Part of the largest weight that is shown as 0."""
 
 _WIDE, _HIGH = 60, 8
@@ -25,7 +25,7 @@ _NAMES = 8
 
 
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
-    """Print the kernel, how good it is, what it is nearest to, and the loss."""
+    """Print the kernel, its error, the nearest kernel of the catalogue, and the loss."""
     rows = [*_fit(learnt), *_doubts(learnt), *(("written", path, "") for path in written)]
     show_table(title, ("quantity", "value", "meaning"), rows)
     if not learnt.kernel.is_bank:
@@ -61,9 +61,9 @@ def _doubts(learnt: Learnt) -> Iterator[_Row]:
 
 
 def _without_noise(kernel: Kernel) -> Kernel:
-    """Return a kernel with 0 for weights that are next to nothing beside the largest."""
+    """Return a kernel with 0 for weights that are tiny beside the largest."""
     weights = kernel.weights
-    kept = abs(weights) > _NEXT_TO_NOTHING * abs(weights).max()
+    kept = abs(weights) > _TINY_SHARE * abs(weights).max()
     return kernel.with_weights((weights * kept).round(6) + 0.0)
 
 
@@ -79,7 +79,7 @@ def _nearest(one: Nearest) -> tuple[str, str]:
 
 
 def _size(value: float) -> str:
-    """Return a size with 3 digits that matter; what is nothing but float noise is 0."""
+    """Return a size with 3 significant digits; float noise becomes 0."""
     return f"{value:.3g}" if value >= _NOISE else "0"
 
 
@@ -117,5 +117,5 @@ def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
 
 
 def _spread(count: int, wide: int) -> list[float]:
-    wanted = min(count, wide)
-    return [i * (count - 1) / max(wanted - 1, 1) for i in range(wanted)]
+    points = min(count, wide)
+    return [i * (count - 1) / max(points - 1, 1) for i in range(points)]

@@ -64,7 +64,7 @@ def _cut(value: object) -> str:
 def show_diagonals(
     left: Sequence[Any], right: Sequence[Any], sums: Mapping[int, Number], reading: str
 ) -> None:
-    """Print the sum along each diagonal, for the places that are wanted."""
+    """Print the sum along each diagonal, for the places that are kept."""
     rows = [
         (_place(n, reading), _written_out(left, right, n), f"= {_cut(sums[n])}")
         for n in list(sums)[:_LINES]
@@ -73,7 +73,7 @@ def show_diagonals(
     part = f": {len(sums):,} of {all_of_them:,}" if len(sums) < all_of_them else ""
     first = {"dice": "roll", "polynomial": "power"}.get(reading, "place")
     show_table(f"Diagonals, summed{part}", (first, "products", "sum"), rows)
-    _tell_left_out(len(sums), "diagonals")
+    _show_left_out(len(sums), "diagonals")
 
 
 def _written_out(left: Sequence[Any], right: Sequence[Any], n: int) -> str:
@@ -88,10 +88,10 @@ def _factor(value: Any) -> str:
     return f"({_cut(value)})" if value < 0 else _cut(value)
 
 
-def _tell_left_out(count: int, what: str) -> None:
+def _show_left_out(count: int, noun: str) -> None:
     if count > _LINES:
         show_lines(
-            f"These are the first {_LINES} of {count:,} {what}; {count - _LINES:,} are left "
+            f"These are the first {_LINES} of {count:,} {noun}; {count - _LINES:,} are left "
             "out here (--json has them all).",
             "",
         )
@@ -112,7 +112,7 @@ def show_carries(sums: Sequence[Number], digits: Sequence[int], carries: Sequenc
             (f"10^{place}", f"{value} + {carry} = {total}", f"{digit}", f"{total // 10}")
         )
     show_table("Carries", ("place", "sum + carry", "digit", "carry on"), rows, numbers=(2, 3))
-    _tell_left_out(len(digits), "carries")
+    _show_left_out(len(digits), "carries")
     text = "".join(str(digit) for digit in reversed(digits))
     show_lines(f"product: {_ends(text)}")
 
@@ -136,7 +136,7 @@ def show_dice(result: Sequence[Number]) -> None:
         for text, (_, value) in zip(texts, shown, strict=True)
     ]
     show_table("Sum of the two", headings, rows, numbers=(0, 1, 2))
-    _tell_left_out(len(result), "sums")
+    _show_left_out(len(result), "sums")
 
 
 def shortened(words: Sequence[str]) -> str:

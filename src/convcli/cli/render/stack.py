@@ -59,7 +59,7 @@ def _totals(stack: Stack) -> list[tuple[str, ...]]:
 
 
 def _note(number: int, row: StackRow) -> list[str]:
-    """Say what a layer leaves over: once for both axes where they are alike."""
+    """Say what a layer leaves over; once where both axes are the same."""
     if row.clean:
         return []
     outputs = (row.reached.volume.height, row.reached.volume.width)
@@ -74,7 +74,7 @@ def _note(number: int, row: StackRow) -> list[str]:
 
 
 def _unseen(left: Unseen) -> str:
-    """Tell pad rows and columns from the map's own."""
+    """Count pixels of the map and of the padding apart."""
     parts = [f"{left.picture} of the map"] * (left.picture > 0)
     parts += [f"{left.padding} of padding"] * (left.padding > 0)
     return ", ".join(parts)
@@ -128,7 +128,7 @@ def _jump(stack: Stack) -> str:
 
 
 def _scaled(value: float) -> str:
-    """Return a number with 3 digits that matter and a letter for its thousands."""
+    """Return a number with 3 significant digits and a letter for its thousands."""
     for unit in _UNITS:
         if value < 999.5 or unit == _UNITS[-1]:  # noqa: PLR2004 - rounds to 1,000 from there
             return f"{value:.0f}" if not unit else f"{value:.3g}{unit}"

@@ -27,18 +27,18 @@ ROOMY = 3
 """Columns between two cells where there is room."""
 
 _NARROWEST = 16
-"""Columns that a table's last cell needs at the least: it may be running text."""
+"""The fewest columns of a table's last cell, which may be running text."""
 
 _LINES = (2, 3)
-"""Lines that any other cell may take: as few as will do."""
+"""How many lines any other cell may have: the second where the first does not fit."""
 
 _BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
-"""Where a cell may be broken: at a space, but "+ 5" stays whole; between the settings of a
+"""Where a cell may be broken: at a space, but not within "+ 5"; between the settings of a
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
 class TableLayout(Record):
-    """Widths that fit.
+    """Widths of a table's cells that fit into the terminal.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class TableLayout(Record):
 def layout_for(
     headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
 ) -> TableLayout | None:
-    """Return the first layout that fits into so many columns; None where there is none.
+    """Return the roomiest layout that fits into `room` columns; None where none does.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def layout_for(
 
 
 def _narrowest(column: Sequence[str], most: int) -> int:
-    """Return the width at which no cell takes more lines than it may."""
+    """Return the least width at which each cell has at most `most` lines."""
     return max(
         next(w for w in range(cell_len(cell) + 1) if _fits(cell, w, most)) for cell in column
     )
@@ -92,7 +92,7 @@ def _fits(cell: str, width: int, most: int) -> bool:
 
 
 def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, ...]:
-    """Narrow the column that can spare the most, then the next: few cells are wrapped."""
+    """Narrow the column that can spare the most, then the next, so that few cells wrap."""
     widths = list(full)
     spare = [width - low for width, low in zip(full, least, strict=True)]
     for index in sorted(range(len(full)), key=spare.__getitem__, reverse=True):
@@ -101,7 +101,7 @@ def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, 
 
 
 def wrapped(cell: str, width: int) -> list[str]:
-    """Return a cell's lines; what cannot be broken stays whole, and all are indented alike.
+    """Return the lines of a cell, all with its indentation; words are never broken.
 
     Examples
     --------
