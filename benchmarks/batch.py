@@ -45,7 +45,7 @@ _SOBEL = "-1,0,1,-2,0,2,-1,0,1"
 _RUN = """\
 import json, resource, sys
 from pathlib import Path
-from convcli.cli import main
+from convcli.cli.app import main
 try:
     main(sys.argv[1:], prog_name="convcli")
 finally:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry
 
 _ROOT = Path(__file__).parent.parent
-_TIME = re.compile(r"^time +\d.*$", re.MULTILINE)
-_NUMBER = re.compile(r"\d[\d.,]*\b")
+_TIME = re.compile(r"^(  time +)(\d[\d.,]*)( ms *)", re.MULTILINE)
+_RATE = re.compile(r"^(  (?:time|rate) +)(\d[\d.,]*)(   [a-z])", re.MULTILINE)
+"""Cells that are different at each run: of the report, and of the summary of a batch."""
 
 PICTURES = {
     "chelsea-sobel-x.png": "convcli apply sobel-x sample_images/chelsea.png {} --quiet",
@@ -217,7 +218,9 @@ def _run(command: str, folder: str, lines: str = "") -> str:
         check=False,
     )
     said = (done.stdout + done.stderr).strip()
-    return _TIME.sub(lambda found: _NUMBER.sub("…", found[0]), said)
+    # The other cells of the line stay where they are.
+    said = _TIME.sub(lambda cell: f"{cell[1]}…{cell[3]}{' ' * (len(cell[2]) - 1)}", said)
+    return _RATE.sub(lambda cell: f"{cell[1]}{'…':>{len(cell[2])}}{cell[3]}", said)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convcli.choices import (
-    Alpha,
-    Border,
-    Colormap,
-    Combine,
-    Depth,
-    Method,
-    Range,
-    border_named,
-)
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
+    from convcli.choices import Border
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.options import Options
 
@@ -98,7 +89,7 @@ def padding_from(value: object) -> "Padding":
     return (pairs[0], pairs[1])
 
 
-def border_from(value: str | Border) -> Border:
+def border_from(value: "str | Border") -> "Border":
     """Return a border mode by its name, or by an unambiguous name of another tool.
 
     Raises
@@ -111,6 +102,8 @@ def border_from(value: str | Border) -> Border:
     >>> border_from("edge")
     <Border.REPLICATE: 'replicate'>
     """
+    from convcli.choices import border_named
+
     try:
         return border_named(value)
     except GeometryError as error:
@@ -134,6 +127,7 @@ def choice_from(choices: type[_Member], value: object) -> _Member:
 
     Examples
     --------
+    >>> from convcli.choices import Range
     >>> choice_from(Range, "abs")
     <Range.ABS: 'abs'>
     """
@@ -289,14 +283,15 @@ def options_from_words(**words: Any) -> "Options":
 _NUMBERS = {"map": 0, "jobs": 1}
 """Options that are a whole number, and the least that each may be."""
 
-_CHOICES: dict[str, type[enum.Enum]] = {
-    "range": Range,
-    "depth": Depth,
-    "alpha": Alpha,
-    "method": Method,
-    "combine": Combine,
-    "colormap": Colormap,
+_CHOICES = {
+    "range": "Range",
+    "depth": "Depth",
+    "alpha": "Alpha",
+    "method": "Method",
+    "combine": "Combine",
+    "colormap": "Colormap",
 }
+"""Options that are a word, and the enum of `convcli.choices` that has the words."""
 
 _PARSERS = {
     "stride": pair_from,
@@ -313,11 +308,13 @@ _OPTIONAL = {"bias", "depth", "combine", "map", "colormap", "jobs"}
 
 def _option(name: str, value: Any) -> Any:
     """Return the value of one option."""
+    from convcli import choices
+
     if value is None and name in _OPTIONAL:
         return None
     try:
         if name in _CHOICES:
-            return choice_from(_CHOICES[name], value)
+            return choice_from(getattr(choices, _CHOICES[name]), value)
         if name in _NUMBERS:
             return whole_number_from(value, _NUMBERS[name])
         if name in _PARSERS:

@@ -31,7 +31,7 @@ print(next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmH
 LIMITED = """\
 import resource
 import sys
-from convcli.cli import main
+from convcli.cli.app import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 main(sys.argv[1:], prog_name="convcli")
 """

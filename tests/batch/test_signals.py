@@ -37,7 +37,7 @@ def held(target):
         file.seek(0)
         yield file
 writing.replacing = held
-from convcli.cli import main
+from convcli.cli.app import main
 main(sys.argv[1:], prog_name="convcli")
 """
 """The program, but each write waits, half done, until there is a file called go."""

@@ -13,7 +13,7 @@ from convcli.images.picture import Picture
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
-from support.commands import done, gradient, load, run, save
+from support.commands import cells, done, gradient, load, run, save
 
 
 @pytest.fixture
@@ -35,31 +35,35 @@ def document(*words: str | Path) -> dict[str, Any]:
 
 def test_the_report_has_a_line_for_each_fact(source: Path, out: Path) -> None:
     text = done("apply", "[[-1,1]]", source, out, "-p", "valid", "--range", "clip")
-    title, *lines = text.splitlines()
-    facts = {line[:10].strip(): line[10:].strip() for line in lines}
-    assert title == f"{source} → {out}"
-    assert facts["input"] == "4 × 1 px, 1 channel"
-    assert facts["output"] == "3 × 1 px, 1 channel"
-    assert facts["kernel"].startswith("inline kernel (1×2), method ")
-    assert facts["window"] == "stride 1, padding 0, border zero"
-    assert facts["raw values"] == "-100 to 190"
-    assert facts["pixels"] == "range clip, 66.67 % clipped"
-    assert facts["time"].endswith(" ms")
+    rows = [row for row in cells(text) if len(row) > 1]
+    facts = {name: (value, how) for name, value, how in rows}
+    assert text.splitlines()[0] == f"{source} → {out}"
+    assert facts["quantity"] == ("value", "how")
+    assert facts["input"] == ("4 × 1 px", "1 channel")
+    assert facts["output"] == ("3 × 1 px", "1 channel")
+    assert facts["kernel"][0] == "inline kernel"
+    assert facts["kernel"][1].startswith("1×2, method ")
+    assert facts["window"] == ("stride 1", "padding 0, border zero")
+    assert facts["raw values"] == ("-100 to 190", "become pixels by range clip")
+    assert facts["clipped"] == ("66.67 %", "of the values")
+    assert facts["time"][0].endswith(" ms")
 
 
 def test_the_report_tells_of_opacity_stride_and_dilation(tmp_path: Path, out: Path) -> None:
     pixels = save(tmp_path / "rgba.png", [[[1, 2, 3, 4]] * 5] * 5)
     options = ("-s", "2x4", "-d", "1x2", "-p", "1x0", "--border", "edge", "--alpha", "keep")
     text = done("apply", "box", pixels, out, *options)
-    assert "input       5 × 5 px, 3 channels\n" in text
-    assert "output      1 × 3 px, 3 channels + alpha" in text
-    assert "stride 2×4, padding 1+1 rows, 0+0 columns, dilation 1×2, border replicate" in text
+    rows = cells(text)
+    assert ["input", "5 × 5 px", "3 channels"] in rows
+    assert ["output", "1 × 3 px", "3 channels + alpha (keep)"] in rows
+    edges = "padding 1+1 rows, 0+0 columns, dilation 1×2, border replicate"
+    assert ["window", "stride 2×4", edges] in rows
 
 
 def test_the_report_names_each_step_of_a_chain(source: Path, out: Path) -> None:
     text = done("apply", "[[1]]", source, out, "--then", "box", "--then", "sobel-x")
-    assert [line.split()[1] for line in text.splitlines() if line.startswith("kernel")] == [
-        "inline",
+    assert [row[1] for row in cells(text) if row[0] == "kernel"] == [
+        "inline kernel",
         "box",
         "sobel-x",
     ]
@@ -73,8 +77,8 @@ def test_kernels_of_equal_weights_keep_their_names(source: Path, out: Path) -> N
 
 def test_the_report_on_raw_floats_speaks_of_no_pixels(source: Path, tmp_path: Path) -> None:
     text = done("apply", "[[-2]]", source, tmp_path / "out.npy")
-    assert "raw values  -400 to -20\n" in text
-    assert "clipped" not in text
+    assert ["raw values", "-400 to -20", "as they are"] in cells(text)
+    assert "%" not in text
 
 
 @pytest.mark.parametrize("option", ["--quiet", "-q"])
@@ -229,13 +233,13 @@ def test_the_plan_counts_the_threads_that_have_work(
     """A second thread takes longer to wake than a small picture takes one."""
     picture = save(tmp_path / "in.png", gradient(rows, 1500))
     text = done("apply", "sobel-x", picture, out, "--plan", "--jobs", "2")
-    (memory,) = [line for line in text.splitlines() if line.startswith("memory")]
-    assert memory.endswith(f" MiB on {threads}")
+    (memory,) = [row for row in cells(text) if row[0] == "memory"]
+    assert memory[2] == f"on {threads}"
     plans = json.loads(
         done("apply", "sobel-x", picture, out, "--plan", "--jobs", "2", "--json")
     )
     assert [plan["strategy"] for plan in plans] == ["passes"]
-    assert f"{plans[0]['memory_bytes'] / 2**20:.1f} MiB" in memory
+    assert memory[1] == f"{plans[0]['memory_bytes'] / 2**20:.1f} MiB"
     assert not out.exists()
 
 

@@ -8,7 +8,7 @@ from support.commands import save, script
 
 IMPORTED = """\
 import sys
-from convcli.cli import main
+from convcli.cli.app import main
 for line in sys.argv[1:]:
     assert not main(line.split(), prog_name="convcli", standalone_mode=False)
 print()
@@ -17,6 +17,10 @@ print(*sys.modules)
 
 SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathlib", "tempfile"}
 """What takes a millisecond or more, and is for options that few use."""
+
+
+RICH = {"rich", "dataclasses", "fractions", "decimal"}
+"""What a table of rich needs of that."""
 
 
 @pytest.mark.slow
@@ -34,8 +38,16 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
             {"numpy", "PIL", "rich"},
         ),
         (
-            ("size --w 7 --k 3", "size --w 7 --k 3 --s 2 --p 1", "size --w 7 --k 3 --quiet"),
+            ("size --w 7 --k 3 --quiet", "size --w 7 --k 3 --s 2 --p 1 --quiet"),
             {*SLOW, "numpy", "PIL", "convcli.geometry.layers", "click.shell_completion"},
+        ),
+        (
+            ("size --w 7 --k 3", "size --w 7 --k 3 --s 2 --p 1"),
+            {
+                *(SLOW - RICH),
+                *("numpy", "PIL", "rich.progress", "rich.markdown", "logging"),
+                *("convcli.geometry.layers", "convcli.lessons", "click.shell_completion"),
+            },
         ),
         (("size --common", "params --in 3 --filters 4 --k 3"), {"numpy", "PIL"}),
         (("kernels", "kernels box"), {"PIL"}),

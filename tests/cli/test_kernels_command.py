@@ -161,7 +161,7 @@ def test_the_frequency_response_is_the_fourier_transform(spec: str) -> None:
 
 def test_the_engines_choice_is_named() -> None:
     assert facts("box:9")["strategy"]
-    assert re.search(r"^engine +\S+ \(.+\)$", run("kernels", "box:9").stdout, re.MULTILINE)
+    assert re.search(r"^  engine +\S+ \(.+\)$", run("kernels", "box:9").stdout, re.MULTILINE)
 
 
 def test_a_kernel_of_ones_own_under_a_known_name() -> None:

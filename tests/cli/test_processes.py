@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.commands import PHOTOS, command, environment, load, process, save, script
+from support.commands import PHOTOS, cells, command, environment, load, process, save, script
 
 CAMERA, COFFEE = PHOTOS / "camera.png", PHOTOS / "coffee.png"
 ESCAPE = b"\x1b"
@@ -87,7 +87,7 @@ def test_the_report_goes_to_stderr_where_the_picture_goes_to_stdout(row: Path) -
         assert np.asarray(image).tolist() == [[20, 40, 60]]
     lines = ended.stderr.decode().splitlines()
     assert lines[0] == "- → -"
-    assert "input       3 × 1 px, 1 channel" in lines
+    assert ["input", "3 × 1 px", "1 channel"] in cells(ended.stderr.decode())
 
 
 def test_quiet_leaves_the_picture_alone_in_both_streams(row: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_reader_that_leaves_is_no_reason_for_noise(
     assert running.returncode == 1
 
 
-STREAMS = "import sys; sys.{0} = None; from convcli.cli import main; main(sys.argv[1:])"
+STREAMS = "import sys; sys.{0} = None; from convcli.cli.app import main; main(sys.argv[1:])"
 """A process started with a stream closed (`>&-`), or without a console, has None there."""
 
 
@@ -247,3 +247,42 @@ def test_an_option_set_by_environment(row: Path, out: Path) -> None:
     # 10 + 10 + 20 at the left edge, where zero would give 10 + 20.
     process("apply", "[[1,1,1]]", row, out, CONVCLI_APPLY_BORDER="replicate")
     assert load(out) == [[40, 60, 80]]
+
+
+# ------------------------------------------------------------------ our own bugs
+
+
+BUG = """\
+import sys
+from convcli.cli.app import main
+from convcli.geometry.window import Axis
+Axis.span = lambda axis, size: [][size]
+main(["size", "--w", "7", "--k", "3"])
+"""
+
+
+def test_a_bug_is_one_line_that_asks_for_a_report() -> None:
+    ended = script(BUG)
+    assert (ended.returncode, ended.stdout) == (70, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(
+        "Error: this is a bug in convcli: IndexError: list index out of range"
+    )
+    assert "please report it" in line
+    assert "CONVCLI_TRACEBACK" in line
+
+
+@pytest.mark.parametrize(("value", "shown"), [("1", True), ("", False)])
+def test_the_traceback_of_a_bug_is_shown_where_it_is_asked_for(
+    value: str, *, shown: bool
+) -> None:
+    ended = script(f"import os; os.environ['CONVCLI_TRACEBACK'] = {value!r}\n{BUG}")
+    assert ended.returncode == 70
+    assert ("Traceback (most recent call last):" in ended.stderr) is shown
+    assert ended.stderr.splitlines()[-1].startswith(
+        "Error: this is a bug in convcli: IndexError"
+    )
+
+
+def test_the_help_names_the_variable_that_shows_a_traceback() -> None:
+    assert b"CONVCLI_TRACEBACK=1" in process("--help").stdout

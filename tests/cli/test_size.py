@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.commands import done, run
+from support.commands import cells, done, run
 
 Words = tuple[str, ...]
 
@@ -40,17 +40,19 @@ def unclean(text: str) -> str:
     ],
 )
 def test_the_formula_is_filled_in(text: str, line: str) -> None:
-    assert done(*words(text)).splitlines()[0] == line
+    formula, _, value = line.rpartition(" = ")
+    assert ["output", f"{value} px", formula] in cells(done(*words(text)))
 
 
 def test_clean_settings_say_that_nothing_is_left_over() -> None:
-    assert "no column is left over" in done(*words("--w 7 --k 3 --s 2 --p 1"))
+    rows = cells(done(*words("--w 7 --k 3 --s 2 --p 1")))
+    assert ["left over", "0 columns", "(W - K + 2P) mod S = 6 mod 2"] in rows
 
 
 def test_height_has_a_formula_of_its_own() -> None:
     text = done(*words("--w 10 --h 20 --k 3x5 --s 1x5"))
-    assert "(W - K + 2P)/S + 1 = (10 - 5 + 2·0)/5 + 1 = 2\n" in text
-    assert "(H - K + 2P)/S + 1 = (20 - 3 + 2·0)/1 + 1 = 18\n" in text
+    assert ["output", "2 px", "(W - K + 2P)/S + 1 = (10 - 5 + 2·0)/5 + 1"] in cells(text)
+    assert ["output", "18 px", "(H - K + 2P)/S + 1 = (20 - 3 + 2·0)/1 + 1"] in cells(text)
 
 
 # ------------------------------------------------------------- no whole number
@@ -72,36 +74,41 @@ def test_height_has_a_formula_of_its_own() -> None:
 def test_no_whole_number_shows_the_fraction_and_what_is_unseen(
     text: str, value: str, truncated: int, left: str
 ) -> None:
-    shown = unclean(text)
-    assert shown.splitlines()[0].endswith(value)
-    assert f"Truncated it is {truncated};" in shown
-    assert f": {left}." in shown
+    rows = {row[0]: row[1:] for row in cells(unclean(text))}
+    _, fraction, decimal = value.split("= ")
+    assert rows["exact"][0] == fraction.strip()
+    assert rows["exact"][1].endswith(f" = {decimal}")
+    assert rows["truncated"][0] == f"{truncated} px"
+    assert rows["left over"][1].endswith(f": {left}")
 
 
 def test_how_many_are_never_looked_at_is_told() -> None:
-    assert "1 column is never looked at" in unclean("--w 7 --k 3 --s 3")
-    assert "3 columns left over at the end are never looked at" in unclean(
-        "--w 9 --k 3 --s 5 --p 1"
-    )
-    assert "1 row is never looked at" in unclean("--w 6 --h 7 --k 3 --s 3")
+    found = [
+        row[1]
+        for text in ("--w 7 --k 3 --s 3", "--w 9 --k 3 --s 5 --p 1", "--w 6 --h 7 --k 3 --s 3")
+        for row in cells(unclean(text))
+        if row[0] == "left over"
+    ]
+    assert found == ["1 column", "3 columns", "0 columns", "1 row"]
 
 
 def test_columns_between_windows_are_not_forgotten() -> None:
     # Windows of 1 px at 0, 3 and 6: columns 1, 2, 4, 5 and 7 are never looked at.
-    assert "1 column is never looked at" not in unclean("--w 8 --k 1 --s 3")
+    rows = {row[0]: row[1:] for row in cells(unclean("--w 8 --k 1 --s 3"))}
+    assert rows["left over"][0] == "1 column"
+    assert rows["skipped"] == ["2 columns", "between two windows: S - K = 3 - 1"]
 
 
 def test_the_nearest_clean_settings_change_one_letter_at_a_time() -> None:
-    lines = unclean("--w 7 --k 3 --s 3").splitlines()
-    found = [tuple(line.replace("= ", "").split()) for line in lines if line.startswith("  ")]
-    assert found == [
-        ("K", "1", "gives", "3"),  # (7 - 1)/3 + 1
-        ("K", "4", "gives", "2"),  # (7 - 4)/3 + 1
-        ("S", "2", "gives", "3"),  # (7 - 3)/2 + 1
-        ("S", "4", "gives", "2"),  # (7 - 3)/4 + 1
-        ("P", "1", "gives", "3"),  # (7 - 3 + 2)/3 + 1
-        ("W", "6", "gives", "2"),  # (6 - 3)/3 + 1
-        ("W", "9", "gives", "3"),  # (9 - 3)/3 + 1
+    rows = cells(unclean("--w 7 --k 3 --s 3"))
+    assert [row for row in rows if " = " in row[0] and len(row) > 1] == [
+        ["K = 1", "3 px", "(7 - 1 + 2·0)/3 + 1"],
+        ["K = 4", "2 px", "(7 - 4 + 2·0)/3 + 1"],
+        ["S = 2", "3 px", "(7 - 3 + 2·0)/2 + 1"],
+        ["S = 4", "2 px", "(7 - 3 + 2·0)/4 + 1"],
+        ["P = 1", "3 px", "(7 - 3 + 2·1)/3 + 1"],
+        ["W = 6", "2 px", "(6 - 3 + 2·0)/3 + 1"],
+        ["W = 9", "3 px", "(9 - 3 + 2·0)/3 + 1"],
     ]
 
 
@@ -109,18 +116,20 @@ def test_no_padding_is_proposed_where_none_helps() -> None:
     # 8 - 3 + 2P is odd for each P; a height is called H.
     text = unclean("--w 7 --h 8 --k 3 --s 2 --p 1")
     assert "  P = " not in text
-    assert "  H = 7      gives 4\n" in text
-    assert "  H = 9      gives 5\n" in text
+    assert ["H = 7", "4 px", "(7 - 3 + 2·1)/2 + 1"] in cells(text)
+    assert ["H = 9", "5 px", "(9 - 3 + 2·1)/2 + 1"] in cells(text)
 
 
 def test_floor_accepts_the_truncated_size() -> None:
     result = run(*words("--w 7 --k 3 --s 3 --floor"))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "= 7/3 = 2.33" in result.stdout
-    assert "Truncated it is 2;" in result.stdout
+    rows = {row[0]: row[1] for row in cells(result.stdout) if len(row) > 1}
+    assert (rows["exact"], rows["truncated"]) == ("7/3", "2 px")
 
 
 def test_one_unclean_side_is_enough_for_status_1() -> None:
     text = unclean("--w 9 --h 8 --k 3 --s 2")
-    assert "= 4\n" in text
-    assert "= 7/2 = 3.50" in text
+    rows = {row[0]: row[1:] for row in cells(text)}
+    assert rows["output"][0] == "4 px"
+    assert rows["exact"][0] == "7/2"
+    assert rows["exact"][1].endswith(" = 3.50")

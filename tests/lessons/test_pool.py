@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.commands import cells
+
 Ask = Callable[..., Any]
 
 MODES = {"edge": "edge", "reflect": "reflect", "symmetric": "symmetric", "zero": "constant"}
@@ -175,7 +177,9 @@ def test_the_report_says_it_once(run: Callable[..., Any], tmp_path: Path) -> Non
     source, out = str(tmp_path / "in.png"), str(tmp_path / "out.png")
     Image.new("L", (8, 8)).save(source)
     text = run("pool", "max", source, out).stdout
-    assert "max pooling (2×2), method direct" in text
+    (kernel,) = [row for row in cells(text) if row[0] == "kernel"]
+    assert kernel[1] == "max pooling"
+    assert kernel[2].startswith("2×2, method direct")
     assert text.count("2×2") == 1
     assert "border none" in text
 

@@ -9,6 +9,7 @@ from convcli.errors import GeometryError
 from convcli.geometry.sizes import ceil_padding, transposed_size
 from convcli.geometry.window import Axis
 from convcli.lessons.quiz import questions
+from support.commands import cells
 
 Ask = Callable[..., Any]
 
@@ -125,8 +126,9 @@ def test_transposed_refuses() -> None:
 
 def test_transposed_shows_its_formula(run: Callable[..., Any]) -> None:
     text = run("size", *["--w", "4", "--k", "3", "--s", "2", "--p", "1", "--transposed"]).stdout
-    assert "(4 - 1)·2 + 3 - 2·1 + 0 = 7" in text
-    assert "each size from 7 to 8 to 4" in text
+    formula = "(W - 1)S + K - 2P + A = (4 - 1)·2 + 3 - 2·1 + 0"
+    assert ["output", "7 px", formula] in cells(text)
+    assert "7 to 8 px   a convolution maps each to 4 px" in text
 
 
 def test_a_perfect_quiz(run: Callable[..., Any], ask: Ask) -> None:
@@ -201,8 +203,9 @@ def test_sizes_of_the_notes(run: Callable[..., Any], words: str, result: str) ->
 def test_stride_3_on_7_is_awkward(run: Callable[..., Any]) -> None:
     result = run("size", "--w", "7", "--k", "3", "--s", "3")
     assert result.exit_code == 1
-    assert "7/3 = 2.33" in result.stdout
-    assert "1 column is never looked at: 1 of the picture" in result.stdout
+    rows = {row[0]: row[1:] for row in cells(result.stdout)}
+    assert rows["exact"] == ["7/3", "(W - K + 2P)/S + 1 = (7 - 3 + 2·0)/3 + 1 = 2.33"]
+    assert rows["left over"] == ["1 column", "(W - K + 2P) mod S = 4 mod 3: 1 of the picture"]
 
 
 def test_sixty_four_kernels_over_rgb(ask: Ask) -> None:

@@ -22,7 +22,7 @@ MIB = 2**20
 PEAK = """\
 import sys
 from pathlib import Path
-from convcli.cli import main
+from convcli.cli.app import main
 def status(name):
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))

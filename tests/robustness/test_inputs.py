@@ -204,7 +204,7 @@ def limited(source: Path, target: Path) -> subprocess.CompletedProcess[bytes]:
     code = (
         "import resource, sys; limit = 1200 * 2**20;"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit));"
-        "from convcli.cli import main; main(sys.argv[1:])"
+        "from convcli.cli.app import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", code, "apply", "identity", str(source), str(target), "-q"]
     return subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)

@@ -91,7 +91,7 @@ def test_a_full_disk_harms_nothing(folder: Path) -> None:
         "import resource, signal, sys;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
-        "from convcli.cli import main; main(sys.argv[1:])"
+        "from convcli.cli.app import main; main(sys.argv[1:])"
     )
     source = str(PHOTOS / "coffee.png")
     for target in ("out.png", "new.tif"):
@@ -205,7 +205,7 @@ def test_signals_clean_up(number: signal.Signals, status: int, folder: Path) -> 
         "        file.write(b'half'); file.flush(); print('writing', flush=True)\n"
         "        time.sleep(600); yield file\n"
         "writing.replacing = held\n"
-        "from convcli.cli import main; main(sys.argv[1:])"
+        "from convcli.cli.app import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", code, "apply", "box:3"]
     process = subprocess.Popen(

@@ -17,7 +17,7 @@ pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
 HASTY = """\
 import sys
 from convcli.scale import admission
-from convcli.cli import main
+from convcli.cli.app import main
 setattr(admission, sys.argv.pop(1), 1.0)
 main(sys.argv[1:])
 """
@@ -25,7 +25,7 @@ main(sys.argv[1:])
 WITHOUT = """\
 import sys
 sys.modules["distributed"] = None
-from convcli.cli import main
+from convcli.cli.app import main
 main(sys.argv[1:])
 """
 

@@ -236,7 +236,7 @@ def test_a_folder_is_no_picture(memory: Any) -> None:
 WITHOUT = """\
 import sys
 sys.modules[sys.argv.pop(1)] = None
-from convcli.cli import main
+from convcli.cli.app import main
 main(sys.argv[1:])
 """
 

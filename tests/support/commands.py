@@ -1,6 +1,7 @@
 """What the tests of the command line share: starting it, and pictures of a few pixels."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -56,6 +57,11 @@ def refusal(*words: Words, status: int, stdin: bytes | None = None) -> str:
     assert result.stderr.endswith("\n")
     assert len(result.stderr.splitlines()) == 1
     return result.stderr.removeprefix("Error: ").removesuffix("\n")
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return the cells of each line of a table, which two blanks or more part."""
+    return [re.split(" {2,}", line.strip()) for line in text.splitlines()]
 
 
 def save(path: Path, pixels: Any, dtype: Any = np.uint8) -> Path:

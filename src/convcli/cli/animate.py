@@ -1,29 +1,21 @@
 """`convcli animate`: the window slides, the output fills."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.filter_options import options_from
-from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import (
-    Command,
-    flip_option,
-    json_option,
-    option,
-    quiet_option,
-    range_option,
-    window_options,
-)
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import flip_option, range_option, window_options
+from convcli.cli.options import Command, json_option, option, quiet_option
 from convcli.cli.output import say, show_json
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import PointType
+from convcli.cli.types import KERNEL, POINT, whole
 from convcli.geometry.window import Pair
 from convcli.text import counted
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
+    from convcli.pipeline.options import Options
 
 
 @click.command(
@@ -36,21 +28,19 @@ Examples:
   convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
   convcli animate sharpen photo.jpg border.png --border replicate --cells 5""",
 )
-@click.argument("kernel", type=KernelType())
+@click.argument("kernel", type=KERNEL)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUT", type=click.Path())
 @option(
     "--at",
-    type=PointType(),
-    default=None,
+    type=POINT,
     section="Crop",
     help="The middle of the crop; the picture's middle unless given.",
 )
 @option(
     "--cells",
-    type=click.IntRange(1, 16),
+    type=whole(1, 16),
     default=7,
-    show_default=True,
     section="Crop",
     help="Rows and columns of the crop.",
 )
@@ -59,22 +49,20 @@ Examples:
 @range_option
 @option(
     "--delay",
-    type=click.IntRange(20, 10_000),
+    type=whole(20, 10_000),
     default=400,
-    show_default=True,
     section="Frames",
     help="How long a frame stays, in milliseconds.",
 )
 @option(
     "--frames",
-    type=click.IntRange(1, 256),
+    type=whole(1, 256),
     default=100,
-    show_default=True,
     section="Frames",
     help="The most frames; where outputs are more, several fill at once.",
 )
 @quiet_option("Print no report.")
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,
@@ -87,8 +75,8 @@ def command(
     frames: int,
     quiet: bool,
     as_json: bool,
+    options: "Options",
     reading: "ReadPolicy",
-    **settings: Any,
 ) -> None:
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUT.
 
@@ -100,7 +88,6 @@ def command(
     from convcli.lessons.pictures import read_picture_at
 
     check_canvas_target(target, moving=True)
-    options = options_from(settings)
     scene = scene_of(read_picture_at(image, reading), kernel, options, at, cells)
     drawn = frames_of(scene, frames)
     write_frames(drawn, durations_for(len(drawn), delay), target)

@@ -13,11 +13,11 @@ import click
 from convcli.cli.ending import (
     INTERRUPTED,
     abandon_output,
-    leaving_when_told,
+    exit_on_sigterm,
     printable,
     shortened,
 )
-from convcli.errors import BatchError, ConvcliError, SpecError
+from convcli.errors import BatchError, ConvcliError, OptionError, SpecError
 
 _COMMANDS = {
     "animate": "convcli.cli.animate",
@@ -36,14 +36,21 @@ _COMMANDS = {
 }
 """Each command and the module that holds it as `command`, imported when it is used."""
 
-_FAILED, _USAGE = 1, 2
+_FAILED, _USAGE, _BUG = 1, 2, 70
+"""Exit statuses; 70 is the system's EX_SOFTWARE."""
+
+_MISUSE = (BatchError, OptionError, SpecError)
+"""Errors of the library that are wrong usage."""
+
+_TRACEBACK = "CONVCLI_TRACEBACK"
+"""The environment variable that asks for the traceback of a bug."""
 
 _PLAIN = bool(os.environ.get("NO_COLOR"))
-"""Whether the user wants no colour (no-color.org); rich heeds it by itself."""
+"""Whether the user wants no colour (no-color.org); rich looks there by itself."""
 
 
 class Program(click.Group):
-    """A group that imports a command when it is called, and reports errors on one line."""
+    """A group of commands: each is imported when it is called, each error is one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
@@ -68,11 +75,11 @@ class Program(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _tolerate_plain_terminals()
-        with leaving_when_told():
+        with exit_on_sigterm():
             return self._run(args, prog_name, complete_var, extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; leave quietly where nobody reads its output any more."""
+        """Run a command; exit without a message where the reader of its output has gone."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -92,16 +99,12 @@ class Program(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(_USAGE)
-        except click.UsageError as error:
-            _fail(_with_hint(error), _USAGE)
         except click.ClickException as error:
-            _fail(error.format_message(), _FAILED)
+            _fail(_message(error), error.exit_code)
         except click.Abort:
             sys.exit(INTERRUPTED)
-        except (BatchError, SpecError) as error:
-            _fail(str(error), _USAGE)
         except ConvcliError as error:
-            _fail(str(error), _FAILED)
+            _fail(str(error), _USAGE if isinstance(error, _MISUSE) else _FAILED)
         except MemoryError:
             _fail("not enough memory: use a smaller picture, padding or kernel", _FAILED)
         except BrokenPipeError:
@@ -111,6 +114,8 @@ class Program(click.Group):
             abandon_output()
             place = error.filename or "output"
             _fail(f"{place}: {error.strerror or error}: {_remedy(error)}", _FAILED)
+        except Exception as error:  # noqa: BLE001 - the only place where bugs become a line
+            _report_bug(error)
         sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -121,7 +126,7 @@ def _remedy(error: OSError) -> str:
 
 
 def _tolerate_plain_terminals() -> None:
-    """Do without streams that are closed, and without signs that an encoding lacks."""
+    """Replace closed streams by empty ones, and characters that an encoding lacks by ``?``."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
@@ -130,10 +135,25 @@ def _tolerate_plain_terminals() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _with_hint(error: click.UsageError) -> str:
+def _message(error: click.ClickException) -> str:
+    """Return what went wrong; wrong usage gets a hint where the help is."""
+    if not isinstance(error, click.UsageError):
+        return error.format_message()
     message = error.format_message().rstrip(".")
     path = error.ctx.command_path if error.ctx else "convcli"
     return f"{message} (see '{path} --help')"
+
+
+def _report_bug(error: Exception) -> NoReturn:
+    """Ask for a report of an error that convcli did not expect; show where, if asked to."""
+    abandon_output()
+    if os.environ.get(_TRACEBACK):
+        import traceback
+
+        traceback.print_exception(error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    advice = f"please report it, with the command and what {_TRACEBACK}=1 shows"
+    _fail(f"this is a bug in convcli: {text}: {advice}", _BUG)
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -159,7 +179,8 @@ Examples:
 
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
 
-Exit status: 0 done, 1 it failed, 2 wrong usage, 130 interrupted, 143 terminated.""",
+Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
+CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
 )
 @click.version_option(package_name="convcli", message="%(prog)s %(version)s")
 def main() -> None:

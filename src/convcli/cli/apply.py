@@ -1,34 +1,49 @@
 """`convcli apply`: filter a picture."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.batch_options import batch_from, batch_options, prepare_cluster
-from convcli.cli.filter_options import engine_options, filter_options, options_from, show_plans
-from convcli.cli.kernel_types import OperandType
-from convcli.cli.options import (
-    Command,
-    json_option_for,
-    quiet_option,
+from convcli.cli.file_options import (
+    BatchOptions,
+    batch_options,
+    check_many,
+    check_one,
+    reading_options,
+    saving_options,
+    tiled_option,
+)
+from convcli.cli.filter_options import (
+    bias_option,
+    chain_option,
+    combine_option,
+    direction_option,
+    engine_options,
+    flip_option,
+    gray_option,
+    layout_option,
+    map_options,
+    pixel_options,
+    range_option,
     strict_option,
     window_options,
 )
-from convcli.cli.output import refuse_terminals, report_outcome
-from convcli.cli.picture_options import (
-    pixel_options,
-    reading_from,
-    reading_options,
-    saving_from,
-    saving_options,
-)
-from convcli.cli.tiled import SHARED, filter_in_blocks, large_from, plan_in_blocks, tiled_option
+from convcli.cli.options import Command, json_option_for, quiet_option
+from convcli.cli.output import refuse_terminals, report_outcome, show_json
+from convcli.cli.types import OPERAND
+from convcli.threads import available_cores
 from convcli.values import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convcli.engine.planner import Plan
+    from convcli.images.policy import ReadPolicy
+    from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.options import Options
 
 
 @click.command(
@@ -47,11 +62,19 @@ Examples:
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
-@click.argument("kernel", type=OperandType())
+@click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
 @strict_option
-@filter_options
+@chain_option
+@combine_option
+@bias_option
+@flip_option
+@layout_option
+@map_options
+@direction_option
+@gray_option
+@range_option
 @pixel_options
 @reading_options
 @tiled_option
@@ -68,9 +91,13 @@ def command(
     plan_only: bool,
     kind: str | None,
     sheet: bool,
+    tiled: bool,
     quiet: bool,
     as_json: bool,
-    **settings: Any,
+    options: "Options",
+    reading: "ReadPolicy",
+    saving: "Saving",
+    many: BatchOptions,
 ) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
 
@@ -86,46 +113,48 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
-    prepare_cluster(settings["cluster"])
-    large = large_from(settings, names)
-    batch = batch_from(settings, names, () if large is None else SHARED)
-    if batch is not None and plan_only:
-        raise click.UsageError("--plan is for one picture: name one INPUT, and no --out-dir")
     kernels = (kernel, *chain)
-    reading, saving = reading_from(settings), saving_from(settings)
-    # Nobody reads what was seen of a batch, unless each file has its line.
-    collect_stats = as_json or not (quiet or batch is not None)
-    options = replace(options_from(settings), collect_stats=collect_stats)
-    if batch is not None:
+    # Nobody reads the statistics of a batch, unless each file has its line.
+    collect_stats = as_json or not (quiet or many.out_dir is not None)
+    options = replace(options, collect_stats=collect_stats)
+    if many.out_dir is not None:
+        check_many(names, many, tiled=tiled)
+        if plan_only:
+            raise click.UsageError(
+                "--plan is for one picture: name one INPUT, and no --out-dir"
+            )
         from convcli.batch.job import BatchJob
-        from convcli.cli.batch import run
+        from convcli.cli.batch import run_many
 
-        work = BatchJob(
+        job = BatchJob(
             kernels=kernels,
             options=options,
             reading=reading,
             saving=saving,
             kind=kind,
             sheet=sheet,
-            skip_existing=batch.on_exists == "skip",
+            skip_existing=many.on_exists == "skip",
         )
-        run(work, batch, quiet=quiet, as_json=as_json)
+        run_many(job, names, many, quiet=quiet, as_json=as_json)
+        return
+    in_blocks = check_one(names, tiled=tiled)
+    source, target = names
+    refuse_terminals(source, None if plan_only else target)
+    if in_blocks:
+        from convcli.cli.tiled import filter_in_blocks, plan_in_blocks
+    if plan_only and in_blocks:
+        plan_in_blocks(names, kernels, options, reading, many, as_json=as_json)
         return
     from convcli.pipeline.files import filter_file, plan_file
 
-    source, target = names
-    refuse_terminals(source, None if plan_only else target)
-    if plan_only and large is not None:
-        plan_in_blocks(large, kernels, options, reading, as_json=as_json)
-        return
     if plan_only:
         plans = plan_file(kernels, source, options, reading=reading)
-        show_plans(plans, options.jobs, as_json=as_json)
+        _show_plans(plans, options.jobs or available_cores(), as_json=as_json)
         return
-    if large is not None:
+    if in_blocks:
         silent = quiet or (as_json and sys.stdout.isatty())
         report = filter_in_blocks(
-            large, kernels, options, reading, saving, kind=kind, silent=silent
+            names, kernels, options, reading, many, saving=saving, kind=kind, silent=silent
         )
     else:
         report = filter_file(
@@ -139,3 +168,12 @@ def command(
             sheet=sheet,
         )
     report_outcome(report, source, target, quiet=quiet, as_json=as_json)
+
+
+def _show_plans(plans: "Sequence[Plan]", threads: int, *, as_json: bool) -> None:
+    if as_json:
+        show_json([plan.as_dict(threads) for plan in plans])
+        return
+    from convcli.cli.render.report import show_plans
+
+    show_plans(plans, threads)

@@ -1,8 +1,8 @@
-"""Many pictures: from what was asked for to the exit status."""
+"""`convcli apply --out-dir`: filter many pictures, and exit with the status of the whole."""
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -21,18 +21,30 @@ from convcli.batch.inputs import (
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.local import LocalExecutor, worker_counts
 from convcli.batch.report import Executor, Summary, run_batch
-from convcli.cli.batch_options import Batch
-from convcli.cli.ending import stopping_first
+from convcli.cli.ending import stop_at_interrupt
+from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
 from convcli.text import counted
 from convcli.threads import available_cores
-from convcli.values import replace
 
 
-def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
-    """Filter all pictures that were asked for; end with the status of the whole.
+def run_many(
+    work: BatchJob, names: Sequence[str], many: BatchOptions, *, quiet: bool, as_json: bool
+) -> None:
+    """Filter many pictures into a folder; exit with the status of the whole.
+
+    Parameters
+    ----------
+    work : BatchJob
+        What is done to each.
+    names : sequence of str
+        Files, folders, patterns.
+    many : BatchOptions
+        Where the outputs go, and how the batch runs.
+    quiet, as_json : bool
+        What is printed.
 
     Raises
     ------
@@ -41,14 +53,13 @@ def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     click.ClickException
         If a file failed.
     """
-    # A batch goes on for as long as there are files: garbage must not heap up, as it may
-    # where a process starts, does one thing and ends.
+    # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
-    batch = replace(batch, out_dir=places.place_from(batch.out_dir))
-    with JobList(_jobs(work, batch)) as listing:
-        listing.check(may_exist=batch.on_exists != "error")
-        _make_folder(batch.out_dir)
-        summary = _run(work, batch, listing, quiet=quiet, as_json=as_json)
+    out_dir = places.place_from(many.out_dir or "")
+    with JobList(_jobs(work, names, many, out_dir)) as listing:
+        listing.check(may_exist=many.on_exists != "error")
+        _make_folder(out_dir)
+        summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
     _warn(summary)
     if as_json:
@@ -56,14 +67,14 @@ def run(work: BatchJob, batch: Batch, *, quiet: bool, as_json: bool) -> None:
     elif not quiet:
         from convcli.cli.render.batch import show_summary
 
-        show_summary(summary, total, batch.out_dir)
+        show_summary(summary, total, out_dir)
     _end(summary, total)
 
 
 def _run(
-    work: BatchJob, batch: Batch, listing: JobList, *, quiet: bool, as_json: bool
+    work: BatchJob, many: BatchOptions, listing: JobList, *, quiet: bool, as_json: bool
 ) -> Summary:
-    executor = _executor(work, batch, len(listing))
+    executor = _executor(work, many, len(listing))
     interrupted = False
 
     def stop() -> None:
@@ -72,53 +83,55 @@ def _run(
         executor.stop()
 
     silent = quiet or (as_json and sys.stdout.isatty())
-    progress = progress_for(batch.progress, len(listing), silent=silent)
+    progress = progress_for(many.progress, len(listing), silent=silent)
 
-    def tell(outcome: Outcome, summary: Summary) -> None:
+    def show_outcome(outcome: Outcome, summary: Summary) -> None:
         progress.show(summary)
         if as_json:
             show_json(outcome.as_dict())
 
-    with closing(progress), stopping_first(stop):
-        summary = run_batch(executor, work, listing, tell, fail_fast=batch.fail_fast)
+    with closing(progress), stop_at_interrupt(stop):
+        summary = run_batch(executor, work, listing, show_outcome, fail_fast=many.fail_fast)
     summary.interrupted = interrupted
     return summary
 
 
-def _executor(work: BatchJob, batch: Batch, files: int) -> Executor:
-    if batch.cluster is not None:
+def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
+    if many.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
-        return DaskExecutor(batch.cluster, batch.retries, batch.memory)
+        return DaskExecutor(many.cluster, many.retries, many.memory)
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return LocalExecutor(*worker_counts(files, jobs), memory=batch.memory)
+    return LocalExecutor(*worker_counts(files, jobs), memory=many.memory)
 
 
 # ------------------------------------------------------------------ inputs
 
 
-def _jobs(work: BatchJob, batch: Batch) -> Iterator[FileJob]:
-    name = DEFAULT_TEMPLATE if batch.template is None else batch.template
-    template = Template(name, work.kind)
-    return (template.job(one, batch.out_dir) for one in _found(work, batch))
+def _jobs(
+    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+) -> Iterator[FileJob]:
+    template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.kind)
+    inputs = _inputs(work, names, many, out_dir)
+    return (template.job(each, out_dir) for each in inputs)
 
 
-def _found(work: BatchJob, batch: Batch) -> Iterator[InputFile]:
+def _inputs(
+    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+) -> Iterator[InputFile]:
     yield from find_inputs(
-        batch.names,
-        work.reading.takes,
-        recursive=batch.recursive,
-        excluded=batch.out_dir,
+        names, work.reading.takes, recursive=many.recursive, excluded=out_dir
     )
-    if batch.files_from is not None:
-        with _list(batch.files_from) as stream:
+    if many.files_from is not None:
+        with _opened_list(many.files_from) as stream:
             yield from read_list(stream)
 
 
 @contextmanager
-def _list(name: str) -> Iterator[BinaryIO]:
+def _opened_list(name: str) -> Iterator[BinaryIO]:
+    """Open the list of ``--files-from``."""
     if name == STANDARD:
         if sys.stdin.isatty():
             raise click.UsageError(

@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.kernel_types import KernelType
-from convcli.cli.options import Command, gray_option, json_option, option
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import gray_option
+from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import refuse_terminals, show_json
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import whole
+from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.lessons.borders import Strip
+    from convcli.pipeline.options import Options
 
 _WIDTH, _WIDEST = 3, 40
 """Pixels of padding that are drawn, and at most: half a terminal."""
@@ -32,11 +33,10 @@ Examples:
   convcli borders photo.jpg box:5 --gray --png borders.png""",
 )
 @click.argument("image", required=False, type=click.Path(allow_dash=True))
-@click.argument("kernel", required=False, type=KernelType())
+@click.argument("kernel", required=False, type=KERNEL)
 @option(
     "--width",
     type=whole(1),
-    default=None,
     section="Output",
     help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
 )
@@ -44,20 +44,19 @@ Examples:
 @option(
     "--png",
     metavar="FILE",
-    default=None,
     section="Output",
     help="Draw the corner of IMAGE with each mode, magnified.",
 )
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,
     image: str | None,
     kernel: "Kernel | None",
     width: int | None,
-    gray: bool,
     png: str | None,
     as_json: bool,
+    options: "Options",
     reading: "ReadPolicy",
 ) -> None:
     """Draw each border mode, with its name in other tools.
@@ -65,7 +64,7 @@ def command(
     With IMAGE and KERNEL it shows the top left corner that each mode gives.
     """
     if image is None or kernel is None:
-        if image is not None or png is not None or gray:
+        if image is not None or png is not None or options.gray:
             raise click.UsageError(
                 "Missing argument 'KERNEL': give IMAGE and KERNEL, or neither and no option "
                 "that is for them"
@@ -75,7 +74,7 @@ def command(
     if width is not None:
         raise click.UsageError("--width is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
-    _show_strips(image, kernel, reading, gray=gray, png=png, as_json=as_json)
+    _show_strips(image, kernel, options, reading, png=png, as_json=as_json)
 
 
 def _show_modes(width: int, *, as_json: bool) -> None:
@@ -99,20 +98,19 @@ def _show_modes(width: int, *, as_json: bool) -> None:
 def _show_strips(
     image: str,
     kernel: "Kernel",
+    options: "Options",
     reading: "ReadPolicy",
     *,
-    gray: bool,
     png: str | None,
     as_json: bool,
 ) -> None:
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons import borders as lesson
     from convcli.lessons.pictures import read_picture_at
-    from convcli.pipeline.options import Options
 
     if png is not None:
         check_canvas_target(png, moving=False)
-    picture, options = read_picture_at(image, reading), Options(gray=gray)
+    picture = read_picture_at(image, reading)
     strips = lesson.strips_of(picture, kernel, options)
     if png is not None:
         write_canvas(lesson.draw_strips(strips, picture.white), png)
@@ -120,7 +118,7 @@ def _show_strips(
     if as_json:
         show_json(_document(strips, count) | {"image": image, "png": png})
         return
-    from convcli.cli.render.borders import show_strips
+    from convcli.cli.render.grids import show_strips
 
     show_strips(strips, count, picture.white)
 

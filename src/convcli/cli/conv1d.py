@@ -1,37 +1,21 @@
 """`convcli conv1d`: convolution outside images."""
 
 import sys
-from collections.abc import Callable
-from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import click
 
 from convcli.choices import Overlap
 from convcli.cli.options import Command, json_option, option, quiet_option
 from convcli.cli.output import show_json
-from convcli.lessons.sequences import (
-    Number,
-    SequenceError,
-    carried,
-    cheaper_by_fft,
-    convolve_exactly,
-    digits_unlimited,
-    operations,
-    parse_die,
-    parse_digits,
-    parse_sequence,
-    places_kept,
-    polynomial,
-)
+from convcli.cli.types import EnumType
 
-_READERS: dict[str, Callable[[str], list[Any]]] = {
-    "digits": parse_digits,
-    "dice": parse_die,
-    "polynomial": parse_sequence,
-}
-_READINGS = ("sequence", *_READERS)
+if TYPE_CHECKING:
+    from convcli.lessons.sequences import Number
+
+Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
+"""What the two arguments are."""
 
 
 @click.command(
@@ -52,18 +36,16 @@ Examples:
 @option(
     "--as",
     "reading",
-    type=click.Choice(_READINGS),
+    type=click.Choice(get_args(Reading)),
     default="sequence",
-    show_default=True,
     section="Reading",
     help="What A and B are: coefficients with the constant first, whole numbers, dice "
     "(6 is a fair one with 6 faces; or the probabilities of the faces 1, 2, …).",
 )
 @option(
     "--mode",
-    type=click.Choice([mode.value for mode in Overlap]),
-    default="full",
-    show_default=True,
+    type=EnumType(Overlap),
+    default=Overlap.FULL.value,
     section="Reading",
     help="Which part of the result: all, as long as the longer, or where both overlap.",
 )
@@ -71,28 +53,29 @@ Examples:
     "--method",
     type=click.Choice(("auto", "direct", "fft")),
     default="auto",
-    show_default=True,
     section="Reading",
     help="How to compute it; both are exact.",
 )
 @quiet_option("Print the bare result.")
 @json_option
 def command(
-    *, a: str, b: str, reading: str, mode: str, method: str, quiet: bool, as_json: bool
+    *, a: str, b: str, reading: Reading, mode: Overlap, method: str, quiet: bool, as_json: bool
 ) -> None:
     """Convolve the sequences A and B: multiply each pair, and sum along the diagonals.
 
     Numbers are exact: whole ones of any size, fractions (1/3), decimals (0.25). @FILE
     reads a sequence from a file, - from standard input.
     """
-    if reading != "sequence" and mode != "full":
+    if reading != "sequence" and mode is not Overlap.FULL:
         raise click.UsageError(f"--mode is for sequences: --as {reading} needs the full one")
     if a == b == "-":
         raise click.UsageError("A and B are both -: standard input holds one of them")
-    parse = _READERS.get(reading, parse_sequence)
+    from convcli.lessons.sequences import convolve_exactly, digits_unlimited, places_kept
+
+    parse = _reader(reading)
     left, right = parse(_text(a)), parse(_text(b))
     fft = None if method == "auto" else method == "fft"
-    places = places_kept((len(left), len(right)), Overlap(mode))
+    places = places_kept((len(left), len(right)), mode)
     result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
     with digits_unlimited():
         if as_json:
@@ -103,11 +86,25 @@ def command(
             _show(left, right, dict(zip(places, result, strict=True)), reading)
 
 
+def _reader(reading: Reading) -> Callable[[str], Sequence[Any]]:
+    """Return the function that reads A and B."""
+    from convcli.lessons.sequences import parse_die, parse_digits, parse_sequence
+
+    readers: dict[str, Callable[[str], Sequence[Any]]]
+    readers = {"digits": parse_digits, "dice": parse_die}
+    return readers.get(reading, parse_sequence)
+
+
 def _text(argument: str) -> str:
+    """Return the text that an argument stands for: that of a file, of a pipe, or itself."""
     if argument == "-":
         return sys.stdin.read()
     if not argument.startswith("@"):
         return argument
+    from pathlib import Path
+
+    from convcli.lessons.sequences import SequenceError
+
     try:
         return Path(argument[1:]).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -117,7 +114,9 @@ def _text(argument: str) -> str:
         ) from None
 
 
-def _bare(result: list[Number], reading: str) -> str:
+def _bare(result: "list[Number]", reading: Reading) -> str:
+    from convcli.lessons.sequences import carried, polynomial
+
     if reading == "digits":
         return _digits(carried(result)[0])
     if reading == "polynomial":
@@ -130,8 +129,10 @@ def _digits(digits: list[int]) -> str:
 
 
 def _document(
-    left: list[Any], right: list[Any], result: list[Number], reading: str
+    left: Sequence[Any], right: Sequence[Any], result: "list[Number]", reading: Reading
 ) -> dict[str, Any]:
+    from convcli.lessons.sequences import carried, cheaper_by_fft, operations, polynomial
+
     count = operations(len(left), len(right))
     document: dict[str, Any] = {
         "a": _plain(left),
@@ -152,13 +153,19 @@ def _document(
     return document
 
 
-def _plain(values: list[Any]) -> list[Any]:
+def _plain(values: Sequence[Any]) -> list[Any]:
+    """Return numbers as JSON has them: fractions as text."""
+    from fractions import Fraction
+
     return [str(value) if isinstance(value, Fraction) else value for value in values]
 
 
-def _show(left: list[Any], right: list[Any], sums: dict[int, Number], reading: str) -> None:
+def _show(
+    left: Sequence[Any], right: Sequence[Any], sums: "dict[int, Number]", reading: Reading
+) -> None:
     from convcli.cli.render import sequences as render
     from convcli.cli.render.tables import show_lines
+    from convcli.lessons.sequences import carried, polynomial
 
     result = list(sums.values())
     render.show_products(left, right, reading)

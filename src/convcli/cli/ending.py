@@ -1,4 +1,4 @@
-"""How the program ends: signals, readers that went away, what a terminal may be sent."""
+"""How the program ends: signals, closed pipes, and text that is safe for a terminal."""
 
 import contextlib
 import os
@@ -17,10 +17,10 @@ _STDERR = 2
 
 
 @contextlib.contextmanager
-def leaving_when_told() -> Iterator[None]:
-    """Turn SIGTERM into an orderly exit, so that temporary files are removed.
+def exit_on_sigterm() -> Iterator[None]:
+    """Exit at SIGTERM by an exception, so that temporary files are removed.
 
-    SIGINT needs nothing: Python raises KeyboardInterrupt.
+    Python does so for SIGINT by itself: it raises KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -33,7 +33,7 @@ def leaving_when_told() -> Iterator[None]:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-    # A second signal must not stop the cleaning up.
+    # A second signal must not stop what removes temporary files.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(TERMINATED)
 
@@ -42,16 +42,16 @@ _FINISHING = "Interrupted: what runs is finished; Ctrl-C again stops at once.\n"
 
 
 @contextlib.contextmanager
-def stopping_first(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT; the second raises KeyboardInterrupt, no third does.
+def stop_at_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others.
 
-    Where SIGINT is ignored, as a shell does for what runs in the background, it stays so.
+    Where SIGINT is ignored, as in background jobs of a shell, it stays ignored.
     """
 
     def first(*_: object) -> None:
         signal.signal(signal.SIGINT, _interrupt)
         stop()
-        # Not by sys.stderr, which the interrupted program may be in the middle of.
+        # Not by sys.stderr: the program may have been interrupted while it wrote there.
         with contextlib.suppress(OSError):
             os.write(_STDERR, f"\n{_FINISHING}".encode())
 
@@ -60,10 +60,10 @@ def stopping_first(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interrupted_once() -> Iterator[None]:
-    """Let the first SIGINT raise KeyboardInterrupt, and none after it stop the cleaning up.
+def only_one_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the first SIGINT, and ignore others while files are removed.
 
-    Where SIGINT is ignored it stays so.
+    Where SIGINT is ignored, it stays ignored.
     """
     with _interrupted_by(_interrupt):
         yield
@@ -89,7 +89,7 @@ def _interrupt(*_: object) -> None:
 
 
 def abandon_output() -> None:
-    """Send what standard output still holds nowhere: flushing it at exit would fail too."""
+    """Discard what standard output still holds: writing it at exit would fail, too."""
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError, AttributeError):
@@ -100,7 +100,7 @@ def abandon_output() -> None:
 
 
 def printable(text: str) -> str:
-    r"""Return text without control characters: a file's name must not steer a terminal.
+    r"""Return text without control characters: a file's name could steer a terminal by them.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def printable(text: str) -> str:
 
 
 def shortened(line: str) -> str:
-    """Return a line without its middle where it is very long: what to do stands at its end.
+    """Return a line, without its middle where it is very long: its end says what to do.
 
     Examples
     --------

@@ -1,21 +1,22 @@
 """`convcli equivariance`: shift then filter, or filter then shift."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.kernel_types import OperandType
-from convcli.cli.options import Command, gray_option, json_option, option, window_options
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import gray_option, window_options
+from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import PointType
-from convcli.geometry.window import Pair
+from convcli.cli.types import OPERAND, POINT
+from convcli.geometry.window import Pair, pair
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.lessons.equivariance import Difference
+    from convcli.pipeline.options import Options
 
 
 @click.command(
@@ -28,19 +29,18 @@ Examples:
   convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
   convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2""",
 )
-@click.argument("kernel", type=OperandType())
+@click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--shift",
-    type=PointType(),
+    type=POINT,
     default="10,0",
-    show_default=True,
     section="Window",
     help="X columns to the right, Y rows down.",
 )
 @window_options
 @gray_option
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,
@@ -48,8 +48,8 @@ def command(
     image: str,
     shift: Pair,
     as_json: bool,
+    options: "Options",
     reading: "ReadPolicy",
-    **settings: Any,
 ) -> None:
     """Compare both orders of shifting IMAGE and filtering it by KERNEL.
 
@@ -58,10 +58,8 @@ def command(
     """
     from convcli.lessons.equivariance import compare_orders, compare_steps
     from convcli.lessons.pictures import read_picture_at
-    from convcli.pipeline.options import Options
 
     picture = read_picture_at(image, reading)
-    options = Options(**settings)
     asked = compare_orders(picture, kernel, shift, options)
     series = compare_steps(picture, kernel, shift, options) if shift != (0, 0) else []
     if as_json:
@@ -69,7 +67,7 @@ def command(
         show_json(document | {"steps": [one.as_dict() for one in series]})
         return
     others = [one for one in series if one.shift != shift]
-    _show([asked, *others], settings["stride"], kernel.name)
+    _show([asked, *others], pair(options.stride, "stride"), kernel.name)
 
 
 def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:

@@ -1,31 +1,30 @@
 """`convcli explain`: one output pixel, taken apart."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.filter_options import options_from
-from convcli.cli.kernel_types import OperandType, layout_option
-from convcli.cli.options import (
-    Command,
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import (
+    alpha_option,
     bias_option,
     combine_option,
     flip_option,
     gray_option,
-    json_option,
-    option,
+    layout_option,
     range_option,
     window_options,
 )
+from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.picture_options import alpha_option, reads_a_picture
-from convcli.cli.types import PointType
+from convcli.cli.types import OPERAND, POINT, whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.options import Options
 
 
 @click.command(
@@ -39,12 +38,12 @@ Examples:
   convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
   convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png""",
 )
-@click.argument("kernel", type=OperandType())
+@click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--at",
     required=True,
-    type=PointType(),
+    type=POINT,
     section="Output",
     help="The pixel of the output: X columns from the left, Y rows from the top.",
 )
@@ -58,13 +57,12 @@ Examples:
 @alpha_option
 @option(
     "--channel",
-    type=click.IntRange(min=0),
-    default=None,
+    type=whole(0),
     section="Pixels",
     help="Only this output channel, counted from 0 (for a bank 0 unless given).",
 )
 @option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,
@@ -74,8 +72,8 @@ def command(
     channel: int | None,
     png: str | None,
     as_json: bool,
+    options: "Options",
     reading: "ReadPolicy",
-    **settings: Any,
 ) -> None:
     """Show how KERNEL makes one output pixel of IMAGE: patch, products, sum, value.
 
@@ -90,7 +88,6 @@ def command(
 
     if png is not None:
         check_canvas_target(png, moving=False)
-    options = options_from(settings)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_picture_at(image, reading)
     found = explain_output(kernel, picture, at, options, channels=channels)
@@ -100,7 +97,7 @@ def command(
         document = {"kernel": kernel.name, "image": image, "png": png}
         show_json(document | {"channels": [one.as_dict() for one in found]})
         return
-    from convcli.cli.render.explain import show_explanation
+    from convcli.cli.render.grids import show_explanation
 
     for one in found:
         show_explanation(one, kernel.name)

@@ -1,120 +1,129 @@
-"""Options of filtering, and of the engine."""
+"""The options of filtering, which a command gets as one `Options`."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcli.cli.kernel_types import OperandType, layout_option
-from convcli.cli.options import (
-    bias_option,
-    combine_option,
-    flip_option,
-    gray_option,
-    group,
-    option,
-    range_option,
+from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+from convcli.cli.options import OptionGroup, option, with_options
+from convcli.cli.types import (
+    BORDER,
+    FINITE,
+    OPERAND,
+    PADDING,
+    PAIR,
+    EnumType,
+    keep_layout,
+    whole,
 )
-from convcli.cli.output import show_json
-from convcli.cli.types import whole
-from convcli.text import counted
-from convcli.threads import available_cores
 
 if TYPE_CHECKING:
-    from convcli.engine.planner import Plan
     from convcli.pipeline.options import Options
 
-
-_METHODS = ("auto", "direct", "separable", "gemm", "fft")
-
-
-def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--method``, ``--jobs`` and ``--plan``."""
-    for decorate in (
-        option(
-            "--plan",
-            "plan_only",
-            is_flag=True,
-            section="Engine",
-            help="Say how it would be computed, and why; compute and write nothing.",
-        ),
-        option(
-            "--jobs",
-            type=whole(1),
-            section="Engine",
-            help="Cores to use, by threads or, for many pictures, processes; all that may be "
-            "used where it is left out.",
-        ),
-        option(
-            "--method",
-            type=click.Choice(_METHODS),
-            default="auto",
-            show_default=True,
-            section="Engine",
-            help="Kind of strategy; fails where it cannot serve.",
-        ),
-    ):
-        command = decorate(command)
-    return command
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def show_plans(plans: "Sequence[Plan]", jobs: int | None, *, as_json: bool) -> None:
-    """Print plans: what was considered, what was chosen and why."""
-    threads = jobs or available_cores()
-    if as_json:
-        show_json([plan.as_dict(threads) for plan in plans])
-        return
-    from convcli.cli.render.tables import show_facts, show_table
+def _options(**values: Any) -> "Options":
+    from convcli.pipeline.options import Options
 
-    for plan in (one.on(threads) for one in plans):
-        strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
-        facts = [
-            ("strategy", f"{strategy.name}, method {strategy.method.value}"),
-            ("why", plan.why),
-            (
-                "tile",
-                f"{strategy.columns} × {strategy.rows} outputs, {plan.tile_count:,} tiles",
-            ),
-            ("computes in", plan.working.name),
-            ("memory", f"{memory:.1f} MiB on {counted(plan.threads(threads), 'thread')}"),
-        ]
-        show_facts(f"Plan for {plan.problem.kernel.name}", facts)
-        rows = [
-            (
-                c.name,
-                c.method.value,
-                f"{c.nanoseconds:.2f}" if c.nanoseconds else "-",
-                c.refusal,
-            )
-            for c in plan.considered
-        ]
-        headings = ("considered", "method", "ns a value", "cannot serve because of")
-        show_table("Estimates for one thread", headings, rows, numbers=(2,))
+    return Options(**values)
 
 
-_COLORMAPS = ("gray", "viridis", "magma", "diverging")
+FILTERING = OptionGroup("options", _options)
+"""What a command has of the options here: it gets them as ``options``."""
 
-filter_options = group(
-    option(
-        "--then",
-        "chain",
-        type=OperandType(),
-        multiple=True,
-        metavar="KERNEL",
-        section="Kernel",
-        help="Filter the result again, unrounded; may be repeated. Window options hold for "
-        "each.",
+_window_option = functools.partial(option, section="Window", part_of=FILTERING)
+_kernel_option = functools.partial(option, section="Kernel", part_of=FILTERING)
+_map_option = functools.partial(option, section="Output maps", part_of=FILTERING)
+_pixel_option = functools.partial(option, section="Pixels", part_of=FILTERING)
+_engine_option = functools.partial(option, section="Engine", part_of=FILTERING)
+
+# ------------------------------------------------------------------ the window
+
+
+def padding_option(default: str) -> Callable[[_Command], _Command]:
+    """Add ``--padding``."""
+    return _window_option(
+        "--padding",
+        "-p",
+        type=PADDING,
+        default=default,
+        help="Pixels added on each side; same keeps the size at stride 1.",
+    )
+
+
+dilation_option = _window_option(
+    "--dilation", "-d", type=PAIR, default="1", help="Distance between two taps, in pixels."
+)
+
+window_options = with_options(
+    _window_option(
+        "--stride", "-s", type=PAIR, default="1", help="Step of the window, in pixels."
     ),
-    combine_option,
-    bias_option,
-    flip_option,
-    layout_option,
-    option(
+    padding_option("same"),
+    _window_option(
+        "--border",
+        type=BORDER,
+        default=Border.ZERO.value,
+        help="How the picture goes on in the padding.",
+    ),
+    dilation_option,
+)
+"""``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
+
+strict_option = _window_option(
+    "--strict", is_flag=True, help="Fail where the stride leaves a remainder."
+)
+
+# ------------------------------------------------------------------ the kernel
+
+chain_option = option(
+    "--then",
+    "chain",
+    type=OPERAND,
+    multiple=True,
+    metavar="KERNEL",
+    section="Kernel",
+    help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
+)
+"""``--then``: it belongs to the kernels, not to the options."""
+
+combine_option = _kernel_option(
+    "--combine",
+    type=EnumType(Combine),
+    help="How the answers of kernels joined by + become one.  [default: magnitude]",
+)
+
+bias_option = _kernel_option(
+    "--bias", type=FINITE, help="Add this to each value (of every kernel)."
+)
+
+flip_option = _kernel_option(
+    "--flip", is_flag=True, help="Flip the kernel first: the mathematician's convolution."
+)
+
+layout_option = option(
+    "--layout",
+    type=click.Choice(["oihw", "hwio"]),
+    default="oihw",
+    is_eager=True,
+    expose_value=False,
+    callback=keep_layout,
+    section="Kernel",
+    help="Axes of filter banks in .npy, .npz and .safetensors: outputs, inputs, rows, "
+    "columns as torch; or as TensorFlow.",
+)
+"""``--layout``: the types of the kernels on the same command line heed it."""
+
+# ------------------------------------------------------------------ maps and pixels
+
+map_options = with_options(
+    _map_option(
         "--map",
         type=whole(0),
-        default=None,
         metavar="N",
-        section="Output maps",
         help="Write this one of a filter bank's maps, counted from 0.",
     ),
     option(
@@ -123,44 +132,76 @@ filter_options = group(
         section="Output maps",
         help="Write all maps as one sheet of labelled tiles.",
     ),
-    option(
-        "--relu",
-        is_flag=True,
-        section="Output maps",
-        help="Make negative values 0 before they are written.",
-    ),
-    option(
+    _map_option("--relu", is_flag=True, help="Make negative values 0 before they are written."),
+    _map_option(
         "--colormap",
-        type=click.Choice(_COLORMAPS),
-        default=None,
-        section="Output maps",
+        type=EnumType(Colormap),
         help="Colour each map as heat. --range auto then stretches; with diverging it keeps "
         "0 in the middle.",
     ),
-    option(
-        "--direction",
-        is_flag=True,
-        section="Pixels",
-        help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
-    ),
-    gray_option,
-    range_option,
 )
-"""What is done to pictures: see `options_from`."""
+"""What is done to the maps of a filter bank; ``--sheet`` comes by itself."""
 
+direction_option = _pixel_option(
+    "--direction",
+    is_flag=True,
+    help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
+)
 
-def options_from(settings: dict[str, Any]) -> "Options":
-    """Return how to filter, from what is left of a command's settings."""
-    from convcli.choices import Alpha, Colormap, Combine, Depth, Method, Range
-    from convcli.pipeline.options import Options
+gray_option = _pixel_option("--gray", is_flag=True, help="Make the picture grey first.")
 
-    kinds = {
-        "range": Range,
-        "depth": Depth,
-        "alpha": Alpha,
-        "method": Method,
-        "combine": Combine,
-        "colormap": Colormap,
-    }
-    named = {name: kind(settings[name]) for name, kind in kinds.items() if settings.get(name)}
-    return Options(**{**settings, **named})
+range_option = _pixel_option(
+    "--range",
+    type=EnumType(Range),
+    default=Range.AUTO.value,
+    help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
+    "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
+)
+
+alpha_option = _pixel_option(
+    "--alpha",
+    type=EnumType(Alpha),
+    default=Alpha.AUTO.value,
+    help="Transparency: weighs the colours and is filtered with them, stays as it was, or "
+    "is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
+)
+
+pixel_options = with_options(
+    _pixel_option(
+        "--depth",
+        type=EnumType(Depth),
+        help="Bits of the result; the input's where none is given. Floats are not clipped.",
+    ),
+    alpha_option,
+    _pixel_option(
+        "--linear",
+        is_flag=True,
+        help="Filter in linear light (sRGB), so that blurs keep the brightness.",
+    ),
+)
+"""``--depth``, ``--alpha`` and ``--linear``."""
+
+# ------------------------------------------------------------------ the engine
+
+engine_options = with_options(
+    _engine_option(
+        "--method",
+        type=EnumType(Method),
+        default=Method.AUTO.value,
+        help="Kind of strategy; fails where it cannot serve.",
+    ),
+    _engine_option(
+        "--jobs",
+        type=whole(1),
+        help="Cores to use, by threads or, for many pictures, processes; all that may be "
+        "used where it is left out.",
+    ),
+    option(
+        "--plan",
+        "plan_only",
+        is_flag=True,
+        section="Engine",
+        help="Say how it would be computed, and why; compute and write nothing.",
+    ),
+)
+"""``--method``, ``--jobs`` and ``--plan``, which comes by itself."""

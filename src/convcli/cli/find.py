@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.kernel_types import KernelType, layout_option
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import whole
+from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
@@ -25,14 +25,13 @@ Examples:
   convcli find image:eye.png photo.png --normalized --top 2 --mark eyes.png
   convcli find log:4@negate photo.png --top 10""",
 )
-@click.argument("kernel", type=KernelType())
+@click.argument("kernel", type=KERNEL)
 @click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
 @layout_option
 @option(
     "--top",
     type=whole(1),
     default=5,
-    show_default=True,
     metavar="N",
     section="Matches",
     help="How many places at most.",
@@ -51,7 +50,7 @@ Examples:
     section="Output",
     help="Write the picture with the places framed and numbered.",
 )
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,

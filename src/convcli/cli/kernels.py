@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.kernel_types import NameType, layout_option
+from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
+from convcli.cli.output import fields_of, show_json
+from convcli.cli.types import READABLE
 from convcli.values import asdict
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Examples:
   convcli kernels model.safetensors
   convcli kernels my-kernel.json""",
 )
-@click.argument("found", metavar="[NAME]", required=False, type=NameType())
+@click.argument("subject", metavar="[NAME]", required=False, type=READABLE)
 @layout_option
 @option(
     "--png",
@@ -56,18 +57,16 @@ Examples:
     default="-",
     metavar="FILE",
     section="Output",
+    show_default=False,
     help="Where --export writes to.  [default: standard output]",
 )
 @option(
-    "--schema",
-    is_flag=True,
-    section="Output",
-    help="Print the JSON Schema of kernels as JSON.",
+    "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
 )
 @json_option
 def command(
     *,
-    found: "Kernel | Operator | Archive | None",
+    subject: "Kernel | Operator | Archive | None",
     png: str | None,
     export: str | None,
     output: str,
@@ -85,46 +84,46 @@ def command(
 
         click.echo(json.dumps(published(), indent=2))
     elif export:
-        _export(_kernel(found, "--export"), export, output)
+        _export(_kernel(subject, "--export"), export, output)
     elif png is not None:
         from convcli.pipeline.kernel_figures import draw_kernel
 
-        draw_kernel(_operand(found, "--png"), png)
+        draw_kernel(_operand(subject, "--png"), png)
     elif as_json:
-        show_json(_document(found))
+        show_json(_document(subject))
     else:
-        _show(found)
+        _show(subject)
 
 
-def _show(found: "Kernel | Operator | Archive | None") -> None:
+def _show(subject: "Kernel | Operator | Archive | None") -> None:
     from convcli.cli.render import kernels as render
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.operator import Operator
 
-    if found is None:
+    if subject is None:
         render.show_catalogue()
-    elif isinstance(found, Archive):
-        render.show_tensors(found)
-    elif isinstance(found, Operator):
-        render.show_operator(found)
+    elif isinstance(subject, Archive):
+        render.show_tensors(subject)
+    elif isinstance(subject, Operator):
+        render.show_operator(subject)
     else:
-        render.show_kernel(found)
+        render.show_kernel(subject)
 
 
-def _operand(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel | Operator":
+def _operand(subject: "Kernel | Operator | Archive | None", name: str) -> "Kernel | Operator":
     from convcli.kernels.formats.read import Archive
 
-    if found is None:
+    if subject is None:
         raise click.UsageError(f"{name} needs the NAME of a kernel")
-    if isinstance(found, Archive):
-        raise click.UsageError(f"{name} needs one tensor: write {found.path}::TENSOR")
-    return found
+    if isinstance(subject, Archive):
+        raise click.UsageError(f"{name} needs one tensor: write {subject.path}::TENSOR")
+    return subject
 
 
-def _kernel(found: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
+def _kernel(subject: "Kernel | Operator | Archive | None", name: str) -> "Kernel":
     from convcli.kernels.operator import Operator
 
-    operand = _operand(found, name)
+    operand = _operand(subject, name)
     if isinstance(operand, Operator):
         names = ", ".join(kernel.name for kernel in operand.kernels)
         raise click.UsageError(f"{name} writes one kernel: choose one of {names}")
@@ -145,22 +144,21 @@ def _export(kernel: "Kernel", form: str, output: str) -> None:
         file.write(data if isinstance(data, bytes) else data.encode())
 
 
-def _document(found: "Kernel | Operator | Archive | None") -> Any:
+def _document(subject: "Kernel | Operator | Archive | None") -> Any:
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.operator import Operator
 
-    if found is None:
+    if subject is None:
         return _catalogue()
-    if isinstance(found, Archive):
-        return [asdict(tensor) for tensor in found.tensors]
-    if isinstance(found, Operator):
+    if isinstance(subject, Archive):
+        return [asdict(tensor) for tensor in subject.tensors]
+    if isinstance(subject, Operator):
         return {
-            "name": found.name,
-            "description": found.description,
-            "combine": found.combine.value,
-            "kernels": [_read(kernel) for kernel in found.kernels],
+            **fields_of(subject, "name", "description"),
+            "combine": subject.combine.value,
+            "kernels": [_read(kernel) for kernel in subject.kernels],
         }
-    return _read(found)
+    return _read(subject)
 
 
 def _catalogue() -> list[dict[str, Any]]:
@@ -171,8 +169,7 @@ def _catalogue() -> list[dict[str, Any]]:
         {
             "name": entry.name,
             "theme": "Operators",
-            "description": entry.description,
-            "source": entry.source,
+            **fields_of(entry, "description", "source"),
             "kernels": list(entry.kernels),
             "combine": entry.combine.value,
         }
@@ -183,18 +180,9 @@ def _catalogue() -> list[dict[str, Any]]:
 
 def _entry(entry: "Entry") -> dict[str, Any]:
     return {
-        "name": entry.name,
-        "theme": entry.theme,
-        "description": entry.description,
-        "source": entry.source,
+        **fields_of(entry, "name", "theme", "description", "source"),
         "parameters": [
-            {
-                "name": parameter.name,
-                "default": parameter.default,
-                "unit": parameter.unit,
-                "range": parameter.range,
-                "about": parameter.about,
-            }
+            fields_of(parameter, "name", "default", "unit", "range", "about")
             for parameter in entry.parameters
         ],
         **_facts(entry.kernel()),
@@ -206,8 +194,7 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
     from convcli.pipeline.kernel_figures import strategy_of
 
     document: dict[str, Any] = {
-        "name": kernel.name,
-        "description": kernel.description,
+        **fields_of(kernel, "name", "description"),
         **_facts(kernel),
         "bias": list(kernel.bias),
         "weights": kernel.weights.tolist(),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
+from convcli.cli.file_options import frame_options
 from convcli.cli.options import Command, json_option, option, quiet_option, typed
 from convcli.cli.output import refuse_terminals, show_json, warn
-from convcli.cli.picture_options import reads_a_picture
-from convcli.cli.types import PairType
+from convcli.cli.types import PAIR, whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
@@ -32,15 +32,7 @@ Examples:
 )
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="TARGET", type=click.Path())
-@option(
-    "--k",
-    "size",
-    type=PairType(),
-    default="3",
-    show_default=True,
-    section="Kernel",
-    help="Size of the kernel.",
-)
+@option("--k", "size", type=PAIR, default="3", section="Kernel", help="Size of the kernel.")
 @option("--gray", is_flag=True, section="Kernel", help="Make both pictures grey first.")
 @option(
     "--per-channel",
@@ -58,7 +50,6 @@ Examples:
     "--output",
     "-o",
     metavar="FILE",
-    default=None,
     section="Output",
     help="Write the kernel as JSON, for apply.",
 )
@@ -66,35 +57,28 @@ Examples:
     "--method",
     type=click.Choice([method.value for method in LearningMethod]),
     default="lstsq",
-    show_default=True,
     section="Method",
     help="Solve the normal equations, or learn by gradient descent.",
 )
 @option(
     "--steps",
-    type=click.IntRange(1, 1_000_000),
+    type=whole(1, 1_000_000),
     default=4000,
-    show_default=True,
     section="Method",
     help="Steps of the descent.",
 )
 @option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=whole(0),
     default=0,
-    show_default=True,
     section="Method",
     help="Of the choice of crops that the descent looks at.",
 )
 @option(
-    "--history",
-    metavar="FILE",
-    default=None,
-    section="Output",
-    help="Write the loss of the descent as JSON.",
+    "--history", metavar="FILE", section="Output", help="Write the loss of the descent as JSON."
 )
 @quiet_option("Print no report (warnings and errors stay).")
-@reads_a_picture
+@frame_options
 @json_option
 def command(
     *,
@@ -152,7 +136,7 @@ def command(
 
 
 def _refuse_steps(history: str | None) -> None:
-    """Refuse what only a descent has."""
+    """Refuse options that only the descent has."""
     given = typed("steps", "seed")
     if history is not None:  # from the environment too: its file would be written over
         given.append("history")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how help shows them."""
+"""How options are declared and shown; commands get a group of options as one value."""
 
 import functools
 import os
@@ -6,9 +6,24 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
+from click.core import ParameterSource, augment_usage_errors
 
-from convcli.cli.types import BorderType, FiniteType, PaddingType, PairType
+from convcli.values import Record
+
+
+class OptionGroup(Record):
+    """Options that a command gets as one value.
+
+    Attributes
+    ----------
+    name : str
+        The parameter of the command's function.
+    build : callable
+        Makes the value of the options, which it takes by name.
+    """
+
+    name: str
+    build: Callable[..., Any]
 
 
 class Option(click.Option):
@@ -20,23 +35,47 @@ class Option(click.Option):
         As for `click.Option`.
     section : str
         The heading that it stands under.
+    part_of : OptionGroup, optional
+        The group in whose value the command gets it; by its own name otherwise.
     """
 
-    def __init__(self, *args: Any, section: str = "Options", **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.section = section
+    def __init__(
+        self,
+        *args: Any,
+        section: str = "Options",
+        part_of: OptionGroup | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, **{"show_default": True, **settings})
+        self.section, self.part_of = section, part_of
+
+    @property
+    def flag(self) -> str:
+        """The longest form: ``--stride`` of ``-s`` and ``--stride``."""
+        return max(self.opts, key=len)
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the value of CONVCLI_COMMAND_OPTION, named after the longest flag."""
-        found = super().resolve_envvar_value(ctx)
-        if found is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
-            return found
-        flag = max(self.opts, key=len).lstrip("-").replace("-", "_")
-        return os.environ.get(f"{ctx.auto_envvar_prefix}_{flag.upper()}") or None
+        """Return the value of CONVCLI_COMMAND_OPTION, named after the longest form."""
+        value = super().resolve_envvar_value(ctx)
+        if value is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
+            return value
+        name = self.flag.lstrip("-").replace("-", "_").upper()
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name}") or None
 
 
 class Command(click.Command):
-    """A command whose help lists its options by section."""
+    """A command whose help lists its options by section, and which gets groups as values."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; each group of options comes to it as one value."""
+        groups: dict[OptionGroup, dict[str, Any]] = {}
+        for parameter in self.params:
+            if isinstance(parameter, Option) and parameter.part_of and parameter.name:
+                values = groups.setdefault(parameter.part_of, {})
+                values[parameter.name] = ctx.params.pop(parameter.name)
+        with augment_usage_errors(ctx):
+            ctx.params |= {group.name: group.build(**groups[group]) for group in groups}
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section, in the order of their first option."""
@@ -52,20 +91,17 @@ class Command(click.Command):
 
 
 option = functools.partial(click.option, cls=Option)
-"""`click.option` with a `section` on the help page."""
-
-_RANGES = ("auto", "clip", "abs", "shift", "stretch", "balance")
-_COMBINES = ("magnitude", "max", "sum", "mean", "min")
+"""`click.option` with a `section` on the help page and a `part_of`."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def group(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
-    """Return what adds several options, in this order."""
+def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds several options, in this order."""
 
     def add(command: _Command) -> _Command:
-        for one in reversed(options):
-            command = one(command)
+        for decorate in reversed(options):
+            command = decorate(command)
         return command
 
     return add
@@ -74,7 +110,8 @@ def group(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Com
 def typed(*names: str) -> list[str]:
     """Return which of the running command's parameters stand on its command line.
 
-    What the environment sets is for every call: one that has no use for it is no mistake.
+    The environment sets an option for every call: where a call has no use for it, that is
+    no mistake.
     """
     source = click.get_current_context().get_parameter_source
     return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
@@ -93,102 +130,3 @@ def json_option_for(text: str) -> Callable[[_Command], _Command]:
 def quiet_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--quiet``, whose meaning depends on the command."""
     return option("--quiet", "-q", is_flag=True, section="Output", help=text)
-
-
-def padding_option(default: str) -> Callable[[_Command], _Command]:
-    """Add ``--padding``."""
-    return option(
-        "--padding",
-        "-p",
-        type=PaddingType(),
-        default=default,
-        show_default=True,
-        section="Window",
-        help="Pixels added on each side; same keeps the size at stride 1.",
-    )
-
-
-_STRIDE = option(
-    "--stride",
-    "-s",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Step of the window, in pixels.",
-)
-
-border_option = option(
-    "--border",
-    type=BorderType(),
-    default="zero",
-    show_default=True,
-    section="Window",
-    help="How the picture goes on in the padding.",
-)
-"""``--border``."""
-
-dilation_option = option(
-    "--dilation",
-    "-d",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Distance between two taps, in pixels.",
-)
-"""``--dilation``."""
-
-strict_option = option(
-    "--strict", is_flag=True, section="Window", help="Fail where the stride leaves a remainder."
-)
-"""``--strict``."""
-
-combine_option = option(
-    "--combine",
-    type=click.Choice(_COMBINES),
-    default=None,
-    section="Kernel",
-    help="How the answers of kernels joined by + become one.  [default: magnitude]",
-)
-"""``--combine``."""
-
-bias_option = option(
-    "--bias",
-    type=FiniteType(),
-    default=None,
-    section="Kernel",
-    help="Add this to each value (of every kernel).",
-)
-"""``--bias``."""
-
-flip_option = option(
-    "--flip",
-    is_flag=True,
-    section="Kernel",
-    help="Flip the kernel first: the mathematician's convolution.",
-)
-"""``--flip``."""
-
-gray_option = option(
-    "--gray", is_flag=True, section="Pixels", help="Make the picture grey first."
-)
-"""``--gray``."""
-
-range_option = option(
-    "--range",
-    type=click.Choice(_RANGES),
-    default="auto",
-    show_default=True,
-    section="Pixels",
-    help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
-    "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
-)
-"""``--range``."""
-
-
-def window_options(command: _Command) -> _Command:
-    """Add ``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
-    for add in (dilation_option, border_option, padding_option("same"), _STRIDE):
-        command = add(command)
-    return command

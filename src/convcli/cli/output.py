@@ -14,50 +14,43 @@ if TYPE_CHECKING:
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
-    """Print a document on a line of its own.
-
-    Parameters
-    ----------
-    document : dict, list, str, number, bool or None
-        Numbers that JSON has not, NaN and infinities, become null.
-    err : bool
-        On standard error.
-    """
+    """Print plain values as a line of JSON, in which NaN and infinities become null."""
     import json
 
     try:
         text = json.dumps(document, allow_nan=False)
     except ValueError:
-        text = json.dumps(_known(document))
+        text = json.dumps(_without_nan(document))
     click.echo(text, err=err)
 
 
-def _known(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
+    """Return a document with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _known(one) for key, one in value.items()}
+        return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_known(one) for one in value]
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def fields_of(value: object, *names: str) -> dict[str, Any]:
+    """Return some attributes of a value by name, as a part of a JSON document."""
+    return {name: getattr(value, name) for name in names}
+
+
 def say(text: str, *, newline: bool = True) -> None:
-    """Print lines of text; a terminal gets none that is wider than it."""
-    click.echo(wrapped(text) if sys.stdout.isatty() else text, nl=newline)
+    """Print lines of text, broken where they are wider than the terminal."""
+    click.echo(broken_at_blanks(text) if sys.stdout.isatty() else text, nl=newline)
 
 
-def wrapped(text: str, width: int | None = None) -> str:
+def broken_at_blanks(text: str, width: int | None = None) -> str:
     r"""Return lines broken at blanks, so that each has at most `width` columns.
 
-    Parameters
-    ----------
-    text : str
-        Lines; what is broken off stands as far in as its line did.
-    width : int, optional
-        In columns; the terminal's where none is given.
+    The width is the terminal's where none is given; each part has its line's indentation.
 
     Examples
     --------
-    >>> wrapped("  one two three", 12)
+    >>> broken_at_blanks("  one two three", 12)
     '  one two\n  three'
     """
     if width is None:
@@ -79,7 +72,7 @@ STANDARD = "-"
 
 
 def refuse_terminals(source: str, target: str | None) -> None:
-    """Refuse names that are empty, and pictures that would go through a terminal."""
+    """Refuse empty names, and pictures that would be read from or written to a terminal."""
     for name, path in (("INPUT", source), ("OUTPUT", target)):
         if path == "":
             raise click.UsageError(
@@ -105,13 +98,13 @@ def warn(warnings: Iterable[str]) -> None:
 def report_outcome(
     report: "Report", source: str, target: str, *, quiet: bool, as_json: bool
 ) -> None:
-    """Print warnings, and the report: on standard error where the picture goes out."""
+    """Print warnings and the report; on standard error where standard output is the picture."""
     warn(report.warnings)
     to_stderr = target == STANDARD
     if as_json:
         document = {"source": source, "target": target, **report.as_dict()}
         show_json(document, err=to_stderr)
     elif not quiet:
-        from convcli.cli.render.tables import show_report
+        from convcli.cli.render.report import show_report
 
         show_report(report, source, target, to_stderr=to_stderr)

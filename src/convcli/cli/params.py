@@ -1,18 +1,23 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.kernel_types import KernelType
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.render.params import Row, alternatives, counted_as, document, show
-from convcli.cli.types import PaddingType, PairType, whole
+from convcli.cli.output import fields_of, show_json
+from convcli.cli.types import KERNEL, PADDING, PAIR, whole
 from convcli.errors import GeometryError
-from convcli.geometry.layers import Volume, convolution_layer
+from convcli.geometry.layers import (
+    Layer,
+    Volume,
+    convolution_layer,
+    fully_connected_layer,
+    locally_connected_layer,
+)
 from convcli.geometry.window import Padding, Pair, window
+from convcli.values import Record
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
@@ -30,19 +35,18 @@ Examples:
 )
 @option("--in", "channels", type=whole(1), section="Layer", help="Input channels.")
 @option("--filters", type=whole(1), section="Layer", help="Filters: output channels.")
-@option("--k", "size", type=PairType(), section="Layer", help="Kernel size.")
+@option("--k", "size", type=PAIR, section="Layer", help="Kernel size.")
 @option(
     "--groups",
     type=whole(1),
     default=1,
-    show_default=True,
     section="Layer",
     help="Groups that the channels are split into.",
 )
 @option("--no-bias", is_flag=True, section="Layer", help="The filters have no bias.")
 @option(
     "--kernel",
-    type=KernelType(),
+    type=KERNEL,
     metavar="FILE",
     section="Layer",
     help="Count this kernel instead: a .json file or a name.",
@@ -55,21 +59,12 @@ Examples:
     section="Comparison",
     help="Input height, in pixels; as the width where it is left out.",
 )
-@option(
-    "--s",
-    "stride",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Comparison",
-    help="Stride.",
-)
+@option("--s", "stride", type=PAIR, default="1", section="Comparison", help="Stride.")
 @option(
     "--p",
     "padding",
-    type=PaddingType(),
+    type=PADDING,
     default="0",
-    show_default=True,
     section="Comparison",
     help="Padding on each side.",
 )
@@ -77,7 +72,6 @@ Examples:
     "--hidden",
     type=whole(1),
     default=1000,
-    show_default=True,
     section="Comparison",
     help="Units of the fully connected layer to compare with.",
 )
@@ -115,14 +109,11 @@ def command(
         )
     if width is None and height is not None:
         raise click.UsageError("Missing option '--w': --h is given without it")
+    volume = None if width is None else Volume(channels, height or width, width)
     output = None
-    volume = None
-    if width is not None:
-        volume = Volume(channels, height or width, width)
-        rows, columns = window(size, stride, padding).output_shape(
-            (volume.height, volume.width)
-        )
-        output = Volume(filters, rows, columns)
+    if volume is not None:
+        slide = window(size, stride, padding)
+        output = Volume(filters, *slide.output_shape((volume.height, volume.width)))
     shape = (output.height, output.width) if output else (0, 0)
     try:
         layer = convolution_layer(
@@ -130,18 +121,113 @@ def command(
         )
     except GeometryError as error:
         raise click.UsageError(f"--{error}") from None
-    rows_shown = [Row("convolution", counted_as(filters, channels, groups, size), layer)]
+    layers = [CountedLayer("convolution", counted_as(filters, channels, groups, size), layer)]
     if volume and output:
-        rows_shown += alternatives(
-            volume, output, size, groups=groups, bias=bias, hidden=hidden
-        )
+        layers += alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
     if as_json:
-        show_json(document(rows_shown, output))
+        show_json(document(layers, output))
         return
-    show(rows_shown, output)
+    _show(layers, output)
 
 
 def _refuse_both(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise click.UsageError(f"{name} says what --kernel says already: give one of them")
+
+
+# ------------------------------------------------------------------ the counts
+
+
+class CountedLayer(Record):
+    """A layer, and the product that counts its weights."""
+
+    name: str
+    arithmetic: str
+    layer: Layer
+
+
+def counted_as(filters: int, channels: int, groups: int, size: Pair) -> str:
+    """Return the product that counts the weights of a convolution."""
+    depth = f"{channels:,}/{groups}" if groups > 1 else f"{channels:,}"
+    return f"{filters:,} · {depth} · {size[0]} · {size[1]}"
+
+
+def alternatives(
+    volume: Volume, output: Volume, size: Pair, *, groups: int, bias: bool, hidden: int
+) -> list[CountedLayer]:
+    """Return layers with outputs of the same size that share no weights."""
+    depth = volume.channels // groups
+    return [
+        CountedLayer(
+            "locally connected",
+            f"{output.values:,} · {depth} · {size[0]} · {size[1]}",
+            locally_connected_layer(volume.channels, output, size, groups=groups, bias=bias),
+        ),
+        CountedLayer(
+            "fully connected, same output",
+            f"{volume.values:,} · {output.values:,}",
+            fully_connected_layer(volume.values, output.values, bias=bias),
+        ),
+        CountedLayer(
+            f"fully connected, {hidden:,} units",
+            f"{volume.values:,} · {hidden:,}",
+            fully_connected_layer(volume.values, hidden, bias=bias),
+        ),
+    ]
+
+
+def document(rows: list[CountedLayer], output: Volume | None) -> dict[str, Any]:
+    """Return the counts as plain JSON values."""
+    convolution = rows[0].layer
+    counts: dict[str, Any] = {**_counts(convolution), "arithmetic": rows[0].arithmetic}
+    if output is not None:
+        counts["output"] = fields_of(output, "channels", "height", "width")
+        counts["multiply_adds"] = convolution.multiply_adds
+        counts["compared"] = [
+            {
+                "layer": row.name,
+                **_counts(row.layer),
+                "multiply_adds": row.layer.multiply_adds,
+                "ratio": row.layer.total / convolution.total,
+            }
+            for row in rows[1:]
+        ]
+    return counts
+
+
+def _counts(layer: Layer) -> dict[str, int]:
+    return fields_of(layer, "weights", "biases", "total")
+
+
+def _show(rows: list[CountedLayer], output: Volume | None) -> None:
+    """Print the counts, and what other layers would need."""
+    from convcli.cli.render.tables import show_table
+
+    weights, layer = rows[0].arithmetic, rows[0].layer
+    counts = [
+        ("weights", f"{layer.weights:,}", weights),
+        ("biases", f"{layer.biases:,}", "one per filter" if layer.biases else "none"),
+        ("total", f"{layer.total:,}", f"{layer.weights:,} + {layer.biases:,}"),
+    ]
+    if output:
+        positions = f"{output.width:,} × {output.height:,}"
+        counts += [
+            ("output values", f"{output.values:,}", f"{positions} × {output.channels:,}"),
+            ("multiply-adds", f"{layer.multiply_adds:,}", f"{positions} · {layer.weights:,}"),
+        ]
+    headings = ("what", "count", "arithmetic")
+    show_table("Parameters of the convolution", headings, counts, numbers=(1,))
+    if output:
+        show_table(
+            "What it would take without shared weights",
+            ("layer", "weights", "biases", "total", "ratio"),
+            [_compared(row, layer.total) for row in rows],
+            numbers=(1, 2, 3, 4),
+        )
+
+
+def _compared(row: CountedLayer, total: int) -> tuple[str, ...]:
+    layer = row.layer
+    counts = (f"{count:,}" for count in (layer.weights, layer.biases, layer.total))
+    return (row.name, *counts, f"{layer.total / total:,.1f} ×")

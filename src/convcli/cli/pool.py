@@ -1,33 +1,27 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.filter_options import options_from
-from convcli.cli.options import (
-    Command,
+from convcli.cli.file_options import reading_options, saving_options
+from convcli.cli.filter_options import (
     dilation_option,
     gray_option,
-    json_option,
-    option,
     padding_option,
-    quiet_option,
+    pixel_options,
     strict_option,
 )
+from convcli.cli.options import Command, json_option, option, quiet_option
 from convcli.cli.output import refuse_terminals, report_outcome
-from convcli.cli.picture_options import (
-    pixel_options,
-    reading_from,
-    reading_options,
-    saving_from,
-    saving_options,
-)
-from convcli.cli.types import BorderType, PairType
-from convcli.geometry.window import Padding, Pair, window
+from convcli.cli.types import BORDER, PAIR
+from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
     from convcli.choices import Border
+    from convcli.images.policy import ReadPolicy
+    from convcli.images.write import Saving
+    from convcli.pipeline.options import Options
 
 
 @click.command(
@@ -46,9 +40,8 @@ Examples:
 @option(
     "--k",
     "size",
-    type=PairType(),
+    type=PAIR,
     default="2",
-    show_default=True,
     section="Window",
     help="Rows and columns of the window.",
 )
@@ -57,16 +50,14 @@ Examples:
     "--stride",
     "-s",
     "stride",
-    type=PairType(),
-    default=None,
+    type=PAIR,
     section="Window",
     help="Step of the window; as the window unless given.",
 )
 @padding_option("valid")
 @option(
     "--border",
-    type=BorderType(),
-    default=None,
+    type=BORDER,
     section="Window",
     help="How the picture goes on in the padding.  [default: max: padding never wins; "
     "average: zero, which counts]",
@@ -86,13 +77,13 @@ def command(
     target: str,
     size: Pair,
     stride: Pair | None,
-    padding: Padding,
-    dilation: Pair,
     border: "Border | None",
     kind: str | None,
     quiet: bool,
     as_json: bool,
-    **settings: Any,
+    options: "Options",
+    reading: "ReadPolicy",
+    saving: "Saving",
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
@@ -104,13 +95,12 @@ def command(
     from convcli.lessons.pool import Kind, Pooling, pool_file
 
     refuse_terminals(source, target)
-    reading, saving = reading_from(settings), saving_from(settings)
-    slide = window(size, stride or size, padding, dilation)
+    slide = window(size, stride or size, options.padding, options.dilation)
     report = pool_file(
         Pooling(Kind(pooling), slide, border),
         source,
         target,
-        options_from(settings),
+        options,
         reading=reading,
         saving=saving,
         file_format=kind,

@@ -1,16 +1,18 @@
 """`convcli size`: the magic formula, filled in."""
 
-import secrets
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convcli.cli.options import Command, json_option, option, quiet_option, typed
-from convcli.cli.output import say, show_json
-from convcli.cli.render.size import Side, document, explained, refusal
-from convcli.cli.types import PaddingType, PairType, whole
+from convcli.cli.output import fields_of, say, show_json
+from convcli.cli.types import PADDING, PAIR, whole
 from convcli.geometry.window import Axis, Padding, Pair, window
-from convcli.lessons.quiz import Question, is_number, questions
+from convcli.values import Record, asdict
+
+if TYPE_CHECKING:
+    from convcli.lessons.quiz import Question
 
 _WINDOW = {"width", "height", "kernel", "stride", "padding", "dilation"}
 _TAKEN = {
@@ -20,7 +22,7 @@ _TAKEN = {
     "transposed": {*_WINDOW, "extra", "quiet"},
     "": {*_WINDOW, "floor", "quiet"},
 }
-"""Each way of asking, and the options that it heeds beside ``--json``."""
+"""Each question, and the options that it has a use for beside ``--json``."""
 
 
 @click.command(
@@ -48,34 +50,17 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     section="Input",
     help="Height H of the input; without it only the width is worked out.",
 )
-@option("--k", "kernel", type=PairType(), section="Window", help="Kernel size K.")
-@option(
-    "--s",
-    "stride",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Stride S.",
-)
+@option("--k", "kernel", type=PAIR, section="Window", help="Kernel size K.")
+@option("--s", "stride", type=PAIR, default="1", section="Window", help="Stride S.")
 @option(
     "--p",
     "padding",
-    type=PaddingType(),
+    type=PADDING,
     default="0",
-    show_default=True,
     section="Window",
     help="Padding P on each side.",
 )
-@option(
-    "--d",
-    "dilation",
-    type=PairType(),
-    default="1",
-    show_default=True,
-    section="Window",
-    help="Dilation D.",
-)
+@option("--d", "dilation", type=PAIR, default="1", section="Window", help="Dilation D.")
 @option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
 @option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
 @option(
@@ -95,7 +80,6 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     "extra",
     type=whole(0),
     default=0,
-    show_default=True,
     section="Other rules",
     help="Pixels that --transposed adds at the end.",
 )
@@ -105,21 +89,8 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     section="Quiz",
     help="Ask questions; answers come from the terminal or from standard input.",
 )
-@option(
-    "--seed",
-    type=whole(0),
-    default=None,
-    section="Quiz",
-    help="The same questions for the same seed.",
-)
-@option(
-    "--count",
-    type=click.IntRange(1, 100),
-    default=5,
-    show_default=True,
-    section="Quiz",
-    help="How many questions.",
-)
+@option("--seed", type=whole(0), section="Quiz", help="The same questions for the same seed.")
+@option("--count", type=whole(1, 100), default=5, section="Quiz", help="How many questions.")
 @quiet_option("Print the bare size: a number, or WxH.")
 @json_option
 @click.pass_context
@@ -139,17 +110,17 @@ def command(
     count: int,
     quiet: bool,
     as_json: bool,
-    **ways: bool,
+    **questions: bool,
 ) -> int:
     """Work out the size that a convolution gives: (W - K + 2P)/S + 1.
 
     Where the fraction is no whole number it says what is left over, and which
     settings near by are clean. Pairs are YxX: --k 3x5 has 3 rows and 5 columns.
     """
-    way = _way(context, ways)
-    if way == "common":
+    question = _question(context, questions)
+    if question == "common":
         return _show_common(width or height or 32, as_json=as_json)
-    if way == "quiz":
+    if question == "quiz":
         return run_quiz(seed, count, as_json=as_json)
     if width is None or kernel is None:
         missing = "--w" if width is None else "--k"
@@ -158,19 +129,17 @@ def command(
     sides = [Side("W", width, slide.columns)]
     if height is not None:
         sides.append(Side("H", height, slide.rows))
-    if way == "transposed":
-        from convcli.cli.size_rules import show_transposed
-
-        return show_transposed(sides, extra, quiet=quiet, as_json=as_json)
+    if question == "transposed":
+        return _show_transposed(sides, extra, quiet=quiet, as_json=as_json)
     answered = floor or all(side.clean for side in sides)
-    if way == "compare":
-        from convcli.cli.size_rules import show_rules
-
-        show_rules(sides, same=padding == "same", as_json=as_json)
+    if question == "compare":
+        _show_rules(sides, same=padding == "same", as_json=as_json)
     elif as_json:
         show_json(document(sides))
     elif not quiet:
-        say("\n\n".join(explained(side, floor=floor) for side in sides))
+        from convcli.cli.render.size import show_sides
+
+        show_sides(sides, floor=floor)
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
@@ -178,21 +147,129 @@ def command(
     return 0 if answered else 1
 
 
-def _way(context: click.Context, ways: dict[str, bool]) -> str:
-    """Return which way of asking is meant; refuse options that it would not heed."""
-    chosen = [name for name, asked in ways.items() if asked]
+def _question(context: click.Context, questions: dict[str, bool]) -> str:
+    """Return which question is asked; refuse options that it has no use for."""
+    chosen = [name for name, asked in questions.items() if asked]
     if len(chosen) > 1:
         raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other: drop one")
-    way = chosen[0] if chosen else ""
-    flags = {one.name or "": max(one.opts, key=len) for one in context.command.params}
+    question = chosen[0] if chosen else ""
+    flags = {each.name or "": max(each.opts, key=len) for each in context.command.params}
     for name in typed(*flags):
-        if name not in {*_TAKEN[way], way, "as_json"}:
+        if name not in {*_TAKEN[question], question, "as_json"}:
             flag = flags[name]
             users = " or ".join(f"--{user}" for user in _TAKEN if name in _TAKEN[user])
-            if way:
-                raise click.UsageError(f"{flag}: --{way} has no use for it: drop one of them")
+            if question:
+                raise click.UsageError(
+                    f"{flag}: --{question} has no use for it: drop one of them"
+                )
             raise click.UsageError(f"{flag} belongs to {users}: add that, or drop {flag}")
-    return way
+    return question
+
+
+# ------------------------------------------------------------------ one axis
+
+
+class Side(Record):
+    """One axis of the question: its letter (W or H), its length, the window over it."""
+
+    letter: str
+    size: int
+    axis: Axis
+
+    @property
+    def title(self) -> str:
+        """What is asked of it."""
+        return f"{_NAMES[self.letter]} for {self.letter} = {self.size} px"
+
+    @property
+    def noun(self) -> str:
+        """What its pixels are."""
+        return "column" if self.letter == "W" else "row"
+
+    @property
+    def clean(self) -> bool:
+        """Whether the windows tile it."""
+        return self.axis.tiles(self.size)
+
+    @property
+    def output(self) -> int:
+        """The size of the output, rounded down."""
+        return self.axis.output_size(self.size)
+
+
+def refusal(sides: list[Side]) -> str:
+    """Say which side has no whole size, and what to do."""
+    side = next(side for side in sides if not side.clean)
+    return (
+        f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
+        f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
+    )
+
+
+_NAMES = {"W": "width", "H": "height"}
+
+
+def document(sides: list[Side]) -> dict[str, Any]:
+    """Return all that is known of the sides as plain JSON values."""
+    return {
+        "clean": all(side.clean for side in sides),
+        "output": {_NAMES[side.letter]: side.output for side in sides},
+        **{_NAMES[side.letter]: _axis_document(side) for side in sides},
+    }
+
+
+def _axis_document(side: Side) -> dict[str, Any]:
+    from convcli.geometry.layers import ReceptiveField
+    from convcli.geometry.sizes import clean_settings
+
+    axis, left = side.axis, side.axis.unseen(side.size)
+    settings = [] if side.clean else clean_settings(axis, side.size)
+    return {
+        "size": side.size,
+        **fields_of(axis, "kernel", "stride"),
+        "padding": [axis.before, axis.after],
+        "dilation": axis.dilation,
+        "clean": side.clean,
+        "exact": str(axis.exact_output_size(side.size)),
+        "output": side.output,
+        "receptive_field": ReceptiveField().through(axis).size,
+        "unseen": {"total": left.total, **asdict(left)},
+        "gap": axis.gap,
+        "clean_settings": [asdict(setting) for setting in settings],
+    }
+
+
+# ------------------------------------------------------------------ other rules
+
+
+def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
+    from convcli.geometry.sizes import size_rules
+
+    rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
+    if as_json:
+        pairs = zip(sides, rules, strict=True)
+        show_json({side.letter: [asdict(rule) for rule in found] for side, found in pairs})
+        return
+    from convcli.cli.render.size import show_rules
+
+    show_rules(sides, rules, same=same)
+
+
+def _show_transposed(sides: list[Side], extra: int, *, quiet: bool, as_json: bool) -> int:
+    from convcli.geometry.sizes import transposed_size
+
+    sizes = [transposed_size(side.axis, side.size, extra) for side in sides]
+    if as_json:
+        names = [_NAMES[side.letter] for side in sides]
+        output = dict(zip(names, sizes, strict=True))
+        show_json({"transposed": True, "output_padding": extra, "output": output})
+    elif quiet:
+        click.echo("x".join(str(size) for size in sizes))
+    else:
+        from convcli.cli.render.size import show_transposed
+
+        show_transposed(sides, sizes, extra)
+    return 0
 
 
 _COMMON = (
@@ -224,19 +301,25 @@ def _show_common(size: int, *, as_json: bool) -> int:
     return 0
 
 
+# ------------------------------------------------------------------ the quiz
+
 _SEEDS = 10_000
 
 
 def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
     """Ask questions on the terminal, or take the answers from standard input, a line each.
 
-    What is no number is asked for again. With `as_json` all answers are read first, and
-    one object is printed. Returns the exit status.
+    An answer that is no number is asked for again. With `as_json` all answers are read
+    first, and one object is printed. Returns the exit status.
     """
+    import secrets
+
+    from convcli.lessons.quiz import questions
+
     chosen = secrets.randbelow(_SEEDS) if seed is None else seed
     asked = questions(chosen, count)
     if as_json:
-        _document(asked, chosen)
+        _show_answers(asked, chosen)
         return 0
     say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}.")
     right = 0
@@ -254,6 +337,8 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
 
 def _answer() -> str | None:
     """Return the next answer that is a number; None at the end of standard input."""
+    from convcli.lessons.quiz import is_number
+
     while True:
         click.echo("> ", nl=False)
         line = sys.stdin.readline()
@@ -264,7 +349,7 @@ def _answer() -> str | None:
         say("That is no number: answer again.")
 
 
-def _judge(question: Question, given: str) -> None:
+def _judge(question: "Question", given: str) -> None:
     if question.is_right(given):
         word = click.style("Right.", fg="green", bold=True)
     else:
@@ -272,7 +357,10 @@ def _judge(question: Question, given: str) -> None:
     say(f"{word} {question.explanation}")
 
 
-def _document(asked: list[Question], seed: int) -> None:
+def _show_answers(asked: "list[Question]", seed: int) -> None:
+    """Print all answers, read from standard input, as JSON."""
+    from convcli.lessons.quiz import is_number
+
     lines = sys.stdin.read().splitlines() if not sys.stdin.isatty() else []
     numbers = [line for line in lines if is_number(line)]
     given = [*numbers, *[None] * len(asked)][: len(asked)]

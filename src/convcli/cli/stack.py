@@ -65,10 +65,19 @@ def command(
         raise click.UsageError("--preset and layers are both given: give one of them")
     size = volume_from(source) if source else None
     first = _stack((preset,) if preset else layers, size)
-    if compare is None:
-        _show(first, as_json=as_json)
+    second = None if compare is None else _stack((compare,), size, first.source)
+    if as_json and second:
+        show_json({"first": first.as_dict(), "second": second.as_dict()})
         return
-    _compare(first, _stack((compare,), size, first.source), as_json=as_json)
+    if as_json:
+        show_json(first.as_dict())
+        return
+    from convcli.cli.render.stack import show_comparison, show_stack
+
+    if second:
+        show_comparison(first, second)
+    else:
+        show_stack(first)
 
 
 def _stack(
@@ -82,21 +91,3 @@ def _stack(
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")
     return stack_of(volume, layers)
-
-
-def _show(stack: Stack, *, as_json: bool) -> None:
-    if as_json:
-        show_json(stack.as_dict())
-        return
-    from convcli.cli.render.stack import show_stack
-
-    show_stack(stack)
-
-
-def _compare(one: Stack, other: Stack, *, as_json: bool) -> None:
-    if as_json:
-        show_json({"first": one.as_dict(), "second": other.as_dict()})
-        return
-    from convcli.cli.render.stack import show_comparison
-
-    show_comparison(one, other)

@@ -1,152 +1,246 @@
-"""What a person may write for a number, a pair, a place, a border. No NumPy, no rich."""
+"""What a person may write on the command line: numbers, words, kernels. No NumPy, no rich."""
 
-import math
+import enum
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcli.errors import GeometryError
-from convcli.geometry.window import Padding, Pair
+from convcli.choices import WeightLayout
+from convcli.errors import BatchError, ImageError, OptionError
+from convcli.settings import (
+    PADDING_WORDS,
+    border_from,
+    choice_from,
+    finite_number_from,
+    memory_size_from,
+    padding_from,
+    pair_from,
+    point_from,
+    whole_number_from,
+)
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from convcli.choices import Border
-
-_PAIR = 2
-_DIGITS = 12
-"""No picture has a side of more digits."""
+    from convcli.kernels.formats.read import Archive
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
 
 _Value = TypeVar("_Value")
+_Member = TypeVar("_Member", bound=enum.Enum)
 
 
-class _WordType(click.ParamType[_Value, Any]):
-    """A type that shows its forms as they are written, and completes its words."""
+class ReadType(click.ParamType[_Value, Any]):
+    """A type whose values a function of the library reads.
 
-    words: tuple[str, ...] = ()
+    Parameters
+    ----------
+    form : str
+        What stands for the value on the help page; where it is empty, the words.
+    read : callable
+        Returns the value of a text; its errors become wrong usage.
+    words : callable
+        Returns the words that a shell may complete.
+    """
+
+    def __init__(
+        self,
+        form: str,
+        read: Callable[[Any], _Value],
+        words: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self.name = form
+        self._read, self._words = read, words
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> _Value:
+        """Return the value."""
+        try:
+            return self._read(value)
+        except (OptionError, ImageError, BatchError) as error:
+            self.fail(str(error), param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Return what stands for the value on the help page."""
-        return self.name
+        return self.name or "|".join(self._words())
 
     def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,
-        incomplete: str,
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> "list[CompletionItem[Any]]":
         """Complete the words."""
         from click.shell_completion import CompletionItem
 
-        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
+        words = (word for word in self._words() if word.startswith(incomplete.lower()))
+        return [CompletionItem(word) for word in words]
 
 
-class FiniteType(_WordType[float]):
-    """A number that is neither infinite nor NaN."""
+def _border_words() -> list[str]:
+    from convcli.choices import Border
 
-    name = "NUMBER"
+    return [border.value for border in Border]
+
+
+FINITE = ReadType("NUMBER", finite_number_from)
+PAIR = ReadType("N|YxX", pair_from)
+PADDING = ReadType("same|valid|N|YxX", padding_from, lambda: PADDING_WORDS)
+BORDER = ReadType("", border_from, _border_words)
+POINT = ReadType("X,Y", point_from)
+MEMORY = ReadType("SIZE", memory_size_from)
+
+
+class WholeType(click.IntRange):
+    """A whole number of a range."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    ) -> int:
         """Return the number."""
         try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            self.fail(f"expected a finite number, got {value!r}", param, ctx)
-        return number
+            return whole_number_from(value, self.min or 0, self.max)
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
 
 
-class PairType(_WordType[Pair]):
-    """One whole number for both axes, or two: ``YxX``, rows by columns."""
-
-    name = "N|YxX"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Pair:
-        """Return (rows, columns)."""
-        numbers = _numbers(value)
-        if numbers is None or min(numbers) < 1:
-            expected = "a whole number of at least 1, or two as YxX (3x5: 3 rows, 5 columns)"
-            self.fail(f"expected {expected}; got {value!r}", param, ctx)
-        return numbers
+def whole(least: int, most: int | None = None) -> WholeType:
+    """Return the type of a whole number from `least` to `most`."""
+    return WholeType(least, most)
 
 
-class PaddingType(_WordType[Padding]):
-    """``same``, ``valid``, or pixels a side: ``N`` or ``YxX``."""
+class EnumType(click.Choice[_Member]):
+    """A member of an enum, by its value; a new member needs no edit here."""
 
-    name = "same|valid|N|YxX"
-    words = ("same", "valid")
+    def __init__(self, choices: type[_Member]) -> None:
+        super().__init__(choices)
+        self._enum = choices
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        """Return the word of a member."""
+        return str(choice.value if isinstance(choice, enum.Enum) else choice)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Padding:
-        """Return what `convcli.geometry.window.window` takes."""
-        if value == "same" or value == "valid":  # noqa: PLR1714 - mypy narrows only this form
-            word: Padding = value
-            return word
-        numbers = _numbers(value)
-        if numbers is None:
-            expected = "same, valid, a whole number of at least 0, or two as YxX"
-            self.fail(f"expected {expected}; got {value!r}", param, ctx)
-        return numbers
-
-
-class BorderType(_WordType["Border"]):
-    """A border mode by its name, or by an unambiguous name of another tool."""
-
-    words = ("zero", "replicate", "reflect", "symmetric", "wrap")
-    name = "|".join(words)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Border":
-        """Return the border mode."""
-        from convcli.choices import border_named
-
+    ) -> _Member:
+        """Return the member."""
         try:
-            return border_named(value)
-        except GeometryError as error:
-            self.fail(str(error).removeprefix("border: "), param, ctx)
+            return choice_from(self._enum, value)
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
 
 
-class PointType(click.ParamType[Pair, Any]):
-    """A place or a shift in pixels: ``X,Y``."""
+# ------------------------------------------------------------------ files and addresses
 
-    name = "X,Y"
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """Return what stands for the value on the help page."""
-        return self.name
+def _format_from(name: str) -> str:
+    from convcli.images.formats import format_named
+
+    return format_named(name)
+
+
+def _format_words() -> list[str]:
+    from convcli.images.formats import FORMATS
+
+    return [name.lower() for name in FORMATS]
+
+
+def _readable_from(name: str) -> str:
+    from convcli.images.policy import readable_named
+
+    return readable_named(name)
+
+
+def _address_from(address: str) -> str:
+    from convcli.scale.admission import local_workers
+
+    local_workers(address)
+    return address
+
+
+FORMAT = ReadType("NAME", _format_from, _format_words)
+READABLE_FORMAT = ReadType("NAME", _readable_from)
+ADDRESS = ReadType("ADDRESS", _address_from)
+
+# ------------------------------------------------------------------ kernels
+
+
+class SpecType(click.ParamType[_Value, Any]):
+    """What a person writes for a kernel; it completes names, and files where none fits.
+
+    Parameters
+    ----------
+    read : callable
+        Returns what a text stands for; ``--layout`` is its second argument.
+    """
+
+    name = "kernel"
+
+    def __init__(self, read: "Callable[[str, WeightLayout], _Value]") -> None:
+        self._read = read
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Pair:
-        """Return (row, column)."""
-        if isinstance(value, tuple):
-            return (value[0], value[1])
-        try:
-            x, y = (int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"expected two whole numbers as X,Y; got {value!r}", param, ctx)
-        return (y, x)
+    ) -> _Value:
+        """Return the kernel."""
+        return self._read(value, _layout(ctx))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[Any]]":
+        """Complete names, and files where no name fits."""
+        from click.shell_completion import CompletionItem
+
+        from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+
+        uses = {entry.name: entry.description for entry in CATALOGUE.values()}
+        uses |= {entry.name: entry.description for entry in OPERATORS.values()}
+        names: list[CompletionItem[Any]] = [
+            CompletionItem(name, help=use)
+            for name, use in uses.items()
+            if name.startswith(incomplete)
+        ]
+        return names or [CompletionItem(incomplete, type="file")]
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Split the kernels of an environment variable; inline JSON is one of them."""
+        return [rv] if rv.lstrip().startswith(("[", "{")) else rv.split()
 
 
-def whole(least: int) -> click.IntRange:
-    """Return the type of a whole number of at least `least`."""
-    return click.IntRange(min=least)
+def _kernel_from(text: str, layout: "WeightLayout") -> "Kernel":
+    from convcli.kernels.spec import kernel_from
+
+    return kernel_from(text, layout=layout)
 
 
-def _numbers(value: object) -> Pair | None:
-    """Return the pair that a value stands for; None where it stands for none."""
-    if isinstance(value, tuple):
-        return (value[0], value[1])
-    parts = str(value).strip().lower().replace("×", "x").split("x")
-    if len(parts) > _PAIR or not all(part.isascii() and part.isdigit() for part in parts):
-        return None
-    if max(len(part) for part in parts) > _DIGITS:
-        return None
-    return (int(parts[0]), int(parts[-1]))
+def _operand_from(text: str, layout: "WeightLayout") -> "Kernel | Operator":
+    from convcli.kernels.spec import operand_from
+
+    return operand_from(text, layout=layout)
+
+
+def _named(text: str, layout: "WeightLayout") -> "Kernel | Operator | Archive":
+    from convcli.kernels.formats.read import archive_at
+
+    archive = archive_at(text)
+    return _operand_from(text, layout) if archive is None else archive
+
+
+KERNEL = SpecType(_kernel_from)
+"""A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
+
+OPERAND = SpecType(_operand_from)
+"""A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
+
+READABLE = SpecType(_named)
+"""What can be read and shown: an operand, or a file of several arrays."""
+
+_LAYOUT = "convcli.layout"
+
+
+def keep_layout(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    """Keep ``--layout`` for the kernels on the same command line."""
+    ctx.meta[_LAYOUT] = value
+
+
+def _layout(ctx: click.Context | None) -> WeightLayout:
+    return WeightLayout(ctx.meta.get(_LAYOUT, "oihw") if ctx else "oihw")

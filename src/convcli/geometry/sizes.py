@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair
+from convcli.text import counted
 from convcli.values import Record, replace
 
 
@@ -128,3 +129,103 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
             "nothing: use a smaller padding or a larger kernel"
         )
     return result
+
+
+class SizeRule(Record):
+    """What one tool makes of an axis.
+
+    Attributes
+    ----------
+    rule : str
+        Who computes so.
+    output : str
+        The size of the output; ``none`` where the rule has no answer.
+    padding : (int, int) or None
+        Pixels of padding at the start and at the end that windows look at; where there is
+        no output, those that were asked for.
+    note : str
+        What a person should know.
+    """
+
+    rule: str
+    output: str
+    padding: Pair | None
+    note: str
+
+
+def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
+    """Return what the course, torch, TensorFlow and ONNX make of one axis.
+
+    Parameters
+    ----------
+    axis : Axis
+        The window; the rules that are named SAME choose the padding themselves.
+    size : int
+        Length of the input, in pixels.
+    noun : str
+        What a pixel of the axis is called: ``column`` or ``row``.
+    same : bool
+        Whether the padding was asked for as ``same``, which torch has at stride 1 only.
+
+    Raises
+    ------
+    GeometryError
+        If the kernel is larger than the padded axis.
+
+    Examples
+    --------
+    >>> for rule in size_rules(Axis(kernel=3, stride=2, before=1, after=1), 224, "column"):
+    ...     print(rule.rule, rule.output, rule.padding)
+    course 225/2 (1, 1)
+    torch 112 (1, 0)
+    TensorFlow SAME 112 (0, 1)
+    ONNX SAME_UPPER 112 (0, 1)
+    ONNX SAME_LOWER 112 (1, 0)
+    """
+    return [
+        _course_rule(axis, size),
+        _torch_rule(axis, size, noun, same=same),
+        _same_rule("TensorFlow SAME", axis, size, noun),
+        _same_rule("ONNX SAME_UPPER", axis, size, noun),
+        _same_rule("ONNX SAME_LOWER", axis, size, noun, lower=True),
+    ]
+
+
+def _course_rule(axis: Axis, size: int) -> SizeRule:
+    note = "clean" if axis.tiles(size) else "no whole number: not allowed"
+    return SizeRule(
+        "course", str(axis.exact_output_size(size)), (axis.before, axis.after), note
+    )
+
+
+def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:
+    if same and axis.stride > 1:
+        return SizeRule("torch", "none", None, "same needs stride 1: torch refuses")
+    left = axis.unseen(size)
+    note = "clean" if axis.tiles(size) else f"rounded down: {_not_read(axis, size, noun)}"
+    pads = (axis.before, axis.after - left.padding)
+    return SizeRule("torch", str(axis.output_size(size)), pads, note)
+
+
+def _same_rule(name: str, axis: Axis, size: int, noun: str, *, lower: bool = False) -> SizeRule:
+    pads = ceil_padding(size, axis.kernel, axis.stride, axis.dilation, lower=lower)
+    padded = Axis(axis.kernel, axis.stride, *pads, axis.dilation)
+    note = _odd_pixel(pads)
+    if not padded.tiles(size):
+        note = f"{note}; {_not_read(padded, size, noun)}"
+    return SizeRule(name, str(padded.output_size(size)), pads, note)
+
+
+def _odd_pixel(pads: Pair) -> str:
+    """Say on which side the odd pixel of padding is."""
+    if pads[0] == pads[1]:
+        return "as much on both sides" if pads[0] else "no padding needed"
+    return f"odd pixel at the {'end' if pads[1] > pads[0] else 'start'}"
+
+
+def _not_read(axis: Axis, size: int, noun: str) -> str:
+    """Say how much of the picture and of the padding no window looks at."""
+    left = axis.unseen(size)
+    parts = [counted(left.picture, noun)] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return f"{' and '.join(parts)} not read"

@@ -24,7 +24,7 @@ sys.addaudithook(
     if event in ("os.listdir", "os.scandir")
     else None
 )
-from convcli.cli import main
+from convcli.cli.app import main
 
 main(["apply", "box:3", *sys.argv[1:], "--quiet"], standalone_mode=False)
 print("\\n".join(listed))

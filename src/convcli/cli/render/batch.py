@@ -3,35 +3,34 @@
 import datetime as dt
 import sys
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from convcli.batch.job import Status
 from convcli.batch.report import Summary
 from convcli.cli.ending import printable
-from convcli.cli.render.tables import show, show_facts, show_table
+
+if TYPE_CHECKING:
+    from convcli.cli.render.tables import Cell
 
 _LINE_SECONDS = 1.0
-"""Between two plain lines, at the least."""
+"""The shortest time between two plain lines."""
 
 
 class ProgressView(Protocol):
-    """Shows how far a batch is."""
+    """Shows how much of a batch is done."""
 
     def show(self, summary: Summary) -> None:
-        """Show what has ended up to now."""
+        """Show how many files are done."""
         ...
 
     def close(self) -> None:
-        """Come to an end."""
+        """Stop showing it."""
         ...
 
 
-class Nothing:
+class NoProgress:
     """Shows nothing."""
 
     def show(self, summary: Summary) -> None:
@@ -41,16 +40,8 @@ class Nothing:
         """Do nothing."""
 
 
-class Lines:
-    """Plain lines, at most one a second, and one at the end.
-
-    Parameters
-    ----------
-    total : int
-        How many files there are.
-    unit : str
-        What they are, if not files.
-    """
+class PlainProgress:
+    """Prints plain lines, at most one a second, and one at the end."""
 
     def __init__(self, total: int, unit: str = "files") -> None:
         self._total, self._unit = total, unit
@@ -58,7 +49,7 @@ class Lines:
         self._last = Summary()
 
     def show(self, summary: Summary) -> None:
-        """Print a line where it is time for one."""
+        """Print a line, not more often than every second."""
         self._last = summary
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LINE_SECONDS
@@ -70,7 +61,7 @@ class Lines:
 
 
 def line(summary: Summary, total: int, unit: str = "files") -> str:
-    """Return how far a batch is, in words.
+    """Return how much of a batch is done, as a line.
 
     Examples
     --------
@@ -85,51 +76,48 @@ def line(summary: Summary, total: int, unit: str = "files") -> str:
     )
 
 
-def progress_for(kind: str, total: int, *, silent: bool, unit: str = "files") -> ProgressView:
-    """Return what shows the progress.
+def progress_for(
+    setting: str, total: int, *, silent: bool, unit: str = "files"
+) -> ProgressView:
+    """Return a view of the progress.
 
     Parameters
     ----------
-    kind : str
+    setting : str
         ``auto``, ``bar``, ``plain`` or ``none``.
     total : int
-        How many files there are.
+        The number of files.
     silent : bool
         Whether ``auto`` shows nothing even on a terminal.
     unit : str
-        What they are, if not files.
+        The noun, if they are no files.
     """
     terminal = sys.stderr.isatty()
-    if kind == "none" or (kind == "auto" and (silent or not terminal)):
-        return Nothing()
-    if kind == "plain" or not terminal:
-        return Lines(total, unit)
-
-    return Bar(total, unit)
+    if setting == "none" or (setting == "auto" and (silent or not terminal)):
+        return NoProgress()
+    if setting == "plain" or not terminal:
+        return PlainProgress(total, unit)
+    return ProgressBar(total, unit)
 
 
 _BAR_SECONDS = 0.1
-"""Between two pictures of the bar, at the least."""
+"""The shortest time between two drawings of the bar."""
 
 _SHOWN = 20
-"""Failures that a terminal shows."""
+"""The most failures that a terminal shows."""
 
 
-class Bar:
-    """A bar on standard error, which is gone at the end.
+class ProgressBar:
+    """Draws a bar on standard error, and removes it at the end.
 
     It is drawn when a file ends, not by a thread of its own: workers that are forked
     while another thread draws could inherit its locks.
-
-    Parameters
-    ----------
-    total : int
-        How many files there are.
-    unit : str
-        What they are, if not files.
     """
 
     def __init__(self, total: int, unit: str = "files") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self._total, self._unit, self._next = total, unit, 0.0
         columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
         self._progress = Progress(
@@ -143,7 +131,7 @@ class Bar:
         self._progress.start()
 
     def show(self, summary: Summary) -> None:
-        """Draw the bar again where it is time for it."""
+        """Draw the bar again, not more often than every tenth of a second."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _BAR_SECONDS
@@ -152,30 +140,45 @@ class Bar:
         self._progress.refresh()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._progress.stop()
 
 
 def show_summary(summary: Summary, total: int, out_dir: str) -> None:
-    """Print what became of a batch, and what failed."""
+    """Print how many files were done, skipped and failed, and why they failed."""
+    from convcli.cli.render.tables import show_table
+
     files = f"{total:,} file{'s' * (total != 1)}"
-    counts = [(status.value, f"{summary.counts[status]:,}") for status in Status]
     left = total - summary.ended
-    facts = [
-        *counts,
-        *([("not started", f"{left:,}")] if left else []),
-        ("megapixels", f"{summary.megapixels:,.2f}"),
-        ("time", f"{summary.seconds:,.2f} s, {summary.rate:,.2f} megapixels a second"),
+    rows: list[tuple[Cell, ...]] = [
+        *(_count(status, summary.counts[status]) for status in Status),
+        *([("not started", f"{left:,}", "files")] if left else []),
+        ("pixels", f"{summary.megapixels:,.2f}", "megapixels"),
+        ("time", f"{summary.seconds:,.2f}", "seconds"),
+        ("rate", f"{summary.rate:,.2f}", "megapixels a second"),
     ]
-    show_facts(printable(f"{files} → {out_dir}"), facts)
+    title = printable(f"{files} → {out_dir}")
+    show_table(title, ("what", "count", "unit"), rows, numbers=(1,))
     if summary.failures:
         _show_failures(summary)
 
 
+def _count(status: Status, count: int) -> "tuple[Cell, ...]":
+    """Return how many files ended so: done in green, skipped in yellow, failed in red."""
+    from rich.text import Text
+
+    from convcli.cli.render.tables import BAD, GOOD, ODD
+
+    style = {Status.DONE: GOOD, Status.SKIPPED: ODD, Status.FAILED: BAD}[status]
+    return (status.value, Text(f"{count:,}", style=style if count else ""), "files")
+
+
 def _show_failures(summary: Summary) -> None:
+    from convcli.cli.render.tables import show, show_table
+
     shown = summary.failures[:_SHOWN] if sys.stdout.isatty() else summary.failures
-    rows = [(printable(one.job.source), printable(one.reason)) for one in shown]
+    rows = [(printable(each.job.source), printable(each.reason)) for each in shown]
     show_table("Failed", ("file", "reason"), rows)
     rest = summary.counts[Status.FAILED] - len(shown)
     if rest:
-        show(Text(f"and {rest:,} more, which --json lists"))
+        show(f"and {rest:,} more, which --json lists")

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.tables import is_plain, show, show_facts, show_table, width_of_output
+from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
@@ -27,12 +27,12 @@ _SHOWN = 9
 """The most rows and columns of a kernel that are shown as a grid."""
 
 _BESIDE = 4
-"""Kernels of an operator that stand in one row."""
+"""How many kernels of an operator are printed side by side."""
 
 _SAMPLES = 33
 _SHADES = " .:-=+*#%@"
 _LIGHT = 140
-"""From this brightness on, black is read more easily than white."""
+"""From this brightness on, black text is more legible than white."""
 
 
 def show_catalogue() -> None:
@@ -56,22 +56,22 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 def show_kernel(kernel: Kernel) -> None:
     """Print one kernel: its grid in colour, what can be read from it, its frequencies."""
-    show_facts(kernel.name, kernel_facts(kernel))
-    show(Text(), cell_grid(kernel), *_what_is_shown(kernel))
+    show_table(kernel.name, ("property", "value"), kernel_facts(kernel))
+    show(cell_grid(kernel), *_what_is_shown(kernel))
     if not kernel.is_bank:
         note = Text("Frequency response: 0 in the middle, ½ cycle a pixel at the rim.")
         show(Text(), note, *_response(kernel))
 
 
 def show_operator(operator: Operator) -> None:
-    """Print the kernels of an operator, and how their answers become one."""
-    show_facts(operator.name, operator_facts(operator))
+    """Print the kernels of an operator, and how their results become one."""
+    show_table(operator.name, ("property", "value"), operator_facts(operator))
     for start in range(0, len(operator.kernels), _BESIDE):
         table = Table.grid(padding=(0, 3))
         some = operator.kernels[start : start + _BESIDE]
         table.add_row(*(Text(kernel.name, style="bold") for kernel in some))
         table.add_row(*(cell_grid(kernel) for kernel in some))
-        show(Text(), table)
+        show(*[Text()] * bool(start), table)
 
 
 def show_tensors(archive: Archive) -> None:
@@ -84,7 +84,7 @@ def show_tensors(archive: Archive) -> None:
 
 
 def show_matches(title: str, matches: "Sequence[Match]") -> None:
-    """Print where a kernel answers."""
+    """Print the places where a kernel answers most strongly."""
     rows = [
         (
             str(number),
@@ -148,7 +148,7 @@ def _middle(length: int, most: int) -> slice:
 
 
 def color_cell(color: NDArray[Any], text: str, width: int) -> Text:
-    """Return a cell of that ground (red, green, blue), `width` characters wide."""
+    """Return a cell with that background (red, green, blue), `width` characters wide."""
     red, green, blue = color.tolist()
     ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"
     return Text(f"{text:>{width - 1}} ", style=f"{ink} on #{red:02x}{green:02x}{blue:02x}")

@@ -3,14 +3,18 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from rich.text import Text
+
 from convcli.cli.render.kernels import cell_grid
-from convcli.cli.render.tables import show, show_facts, width_of_output
+from convcli.cli.render.tables import GOOD, ODD, Cell, show, show_table, width_of_output
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.learn import Learnt, Nearest
-from convcli.text import short
+from convcli.text import short, times
+
+_Row = tuple[str, Cell, str]
 
 _NOISE = 1e-9
-_NEXT_TO_NOTHING = 1e-5
+_TINY_SHARE = 1e-5
 """Part of the largest weight that is shown as 0."""
 
 _WIDE, _HIGH = 60, 8
@@ -21,39 +25,45 @@ _NAMES = 8
 
 
 def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
-    """Print the kernel, how good it is, what it is nearest to, and the loss."""
-    files = [("written", ", ".join(written))] if written else []
-    show_facts(title, [*_fit(learnt), *_doubts(learnt), *files])
+    """Print the kernel, its error, the nearest kernel of the catalogue, and the loss."""
+    rows = [*_fit(learnt), *_doubts(learnt), *(("written", path, "") for path in written)]
+    show_table(title, ("quantity", "value", "meaning"), rows)
     if not learnt.kernel.is_bank:
-        show("", cell_grid(_without_noise(learnt.kernel)))
+        show(cell_grid(_without_noise(learnt.kernel)))
     if learnt.history:
         show("", *curve(learnt.history, width_of_output()))
 
 
-def _fit(learnt: Learnt) -> list[tuple[str, str]]:
-    shape = "×".join(str(length) for length in learnt.kernel.weights.shape)
-    return [
-        ("kernel", f"{shape}, sum {_rounded(learnt.kernel.sum)}"),
-        ("bias", ", ".join(map(_rounded, learnt.kernel.bias))),
-        ("residual", f"{_size(learnt.residual)} (root mean square)"),
-        ("unexplained", f"{_size(100 * learnt.unexplained)} % of the target's variance"),
-        ("condition", f"{learnt.limits.condition:.3g}"),
-        *(("nearest", _nearest(one)) for one in learnt.nearest),
-    ]
+def _fit(learnt: Learnt) -> Iterator[_Row]:
+    """Say how well the kernel turns one picture into the other."""
+    unexplained = f"{_size(100 * learnt.unexplained)} %"
+    exact = unexplained == "0 %"
+    yield "kernel", times(learnt.kernel.weights.shape), f"sum {_rounded(learnt.kernel.sum)}"
+    yield "bias", ", ".join(map(_rounded, learnt.kernel.bias)), ""
+    yield "residual", _size(learnt.residual), "root mean square"
+    yield (
+        "unexplained",
+        Text(unexplained, style=GOOD if exact else ODD),
+        "of the target's variance",
+    )
+    yield "condition", f"{learnt.limits.condition:.3g}", ""
+    yield from (("nearest", *_nearest(one)) for one in learnt.nearest)
 
 
-def _doubts(learnt: Learnt) -> Iterator[tuple[str, str]]:
+def _doubts(learnt: Learnt) -> Iterator[_Row]:
+    """Say how far the weights are uncertain, and what was left out."""
     if learnt.limits.error:
-        yield "rounding", f"leaves the weights uncertain by ±{learnt.limits.error:.2g}"
+        yield "rounding", f"±{learnt.limits.error:.2g}", "of uncertainty in the weights"
     left_out = f"{100 * learnt.left_out:.1f}"
     if left_out != "0.0":
-        yield "left out", f"{left_out} % of the target: at a limit, perhaps cut off"
+        where = "of the target: at a limit, perhaps cut off"
+        yield "left out", Text(f"{left_out} %", style=ODD), where
 
 
 def _without_noise(kernel: Kernel) -> Kernel:
-    """Return a kernel with 0 for weights that are next to nothing beside the largest."""
+    """Return a kernel with 0 for weights that are tiny beside the largest."""
     weights = kernel.weights
-    kept = abs(weights) > _NEXT_TO_NOTHING * abs(weights).max()
+    kept = abs(weights) > _TINY_SHARE * abs(weights).max()
     return kernel.with_weights((weights * kept).round(6) + 0.0)
 
 
@@ -62,14 +72,14 @@ def _rounded(value: float) -> str:
     return short(round(value, 6) + 0.0)
 
 
-def _nearest(one: Nearest) -> str:
+def _nearest(one: Nearest) -> tuple[str, str]:
     if not one.near:
-        return "no catalogue kernel is near"
-    return f"{one.kernel} (no weight is further off than {_size(one.difference)})"
+        return ("none", "no catalogue kernel is near")
+    return (one.kernel, f"no weight is further off than {_size(one.difference)}")
 
 
 def _size(value: float) -> str:
-    """Return a size with 3 digits that matter; what is nothing but float noise is 0."""
+    """Return a size with 3 significant digits; float noise becomes 0."""
     return f"{value:.3g}" if value >= _NOISE else "0"
 
 
@@ -107,5 +117,5 @@ def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
 
 
 def _spread(count: int, wide: int) -> list[float]:
-    wanted = min(count, wide)
-    return [i * (count - 1) / max(wanted - 1, 1) for i in range(wanted)]
+    points = min(count, wide)
+    return [i * (count - 1) / max(points - 1, 1) for i in range(points)]

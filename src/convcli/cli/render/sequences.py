@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.tables import show, show_lines, show_table, width_of_output
+from convcli.cli.render.tables import GOOD, show, show_lines, show_table, width_of_output
 from convcli.lessons.sequences import Number, cheaper_by_fft, operations
 
 _CELLS = 16
@@ -20,6 +20,8 @@ _WIDEST = 12
 
 _BAR = 30
 """Characters of the longest bar, where there is room."""
+
+_CHEAPER = {"direct": "the direct way", "FFT": "the FFT"}
 
 _DIAGONALS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#8c510a", "#01665e", "#4d4d4d")
 """One colour a diagonal, in turn: dark enough for white digits."""
@@ -38,7 +40,7 @@ def show_products(left: Sequence[Any], right: Sequence[Any], reading: str) -> No
         products = (_product(a * b, i + j, width) for j, b in enumerate(columns))
         table.add_row(Text(f"{_cut(a):>{width}}", style="bold"), *products)
     shown = (len(rows), len(columns))
-    show(Text(_title(shown, (len(left), len(right)), reading), style="bold cyan"), table, "")
+    show(Text(_title(shown, (len(left), len(right)), reading), style="bold"), table, "")
 
 
 def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
@@ -61,7 +63,7 @@ def _cut(value: object) -> str:
 def show_diagonals(
     left: Sequence[Any], right: Sequence[Any], sums: Mapping[int, Number], reading: str
 ) -> None:
-    """Print the sum along each diagonal, for the places that are wanted."""
+    """Print the sum along each diagonal, for the places that are kept."""
     rows = [
         (_place(n, reading), _written_out(left, right, n), f"= {_cut(sums[n])}")
         for n in list(sums)[:_LINES]
@@ -70,7 +72,7 @@ def show_diagonals(
     part = f": {len(sums):,} of {all_of_them:,}" if len(sums) < all_of_them else ""
     first = {"dice": "roll", "polynomial": "power"}.get(reading, "place")
     show_table(f"Diagonals, summed{part}", (first, "products", "sum"), rows)
-    _tell_left_out(len(sums), "diagonals")
+    _show_left_out(len(sums), "diagonals")
 
 
 def _written_out(left: Sequence[Any], right: Sequence[Any], n: int) -> str:
@@ -85,10 +87,10 @@ def _factor(value: Any) -> str:
     return f"({_cut(value)})" if value < 0 else _cut(value)
 
 
-def _tell_left_out(count: int, what: str) -> None:
+def _show_left_out(count: int, noun: str) -> None:
     if count > _LINES:
         show_lines(
-            f"These are the first {_LINES} of {count:,} {what}; {count - _LINES:,} are left "
+            f"These are the first {_LINES} of {count:,} {noun}; {count - _LINES:,} are left "
             "out here (--json has them all).",
             "",
         )
@@ -109,7 +111,7 @@ def show_carries(sums: Sequence[Number], digits: Sequence[int], carries: Sequenc
             (f"10^{place}", f"{value} + {carry} = {total}", f"{digit}", f"{total // 10}")
         )
     show_table("Carries", ("place", "sum + carry", "digit", "carry on"), rows, numbers=(2, 3))
-    _tell_left_out(len(digits), "carries")
+    _show_left_out(len(digits), "carries")
     text = "".join(str(digit) for digit in reversed(digits))
     show_lines(f"product: {_ends(text)}")
 
@@ -133,7 +135,7 @@ def show_dice(result: Sequence[Number]) -> None:
         for text, (_, value) in zip(texts, shown, strict=True)
     ]
     show_table("Sum of the two", headings, rows, numbers=(0, 1, 2))
-    _tell_left_out(len(result), "sums")
+    _show_left_out(len(result), "sums")
 
 
 def shortened(words: Sequence[str]) -> str:
@@ -147,13 +149,19 @@ def shortened(words: Sequence[str]) -> str:
 def show_costs(m: int, n: int) -> None:
     """Print how many operations both ways take, and from which length the FFT pays."""
     count = operations(m, n)
-    better = "the FFT" if count.fft < count.direct else "the direct way"
-    unit = "operation" if count.direct == 1 else "operations"
+    counts = {
+        "direct": (count.direct, f"2·{m}·{n} - {m + n - 1}"),
+        "FFT": (count.fft, f"three transforms of {count.transform:,}"),
+    }
+    cheaper = "FFT" if count.fft < count.direct else "direct"
+    rows = [
+        (Text(way, style=GOOD if way == cheaper else ""), f"{number:,}", arithmetic)
+        for way, (number, arithmetic) in counts.items()
+    ]
+    show_lines("")
+    headings = ("way", "operations", "arithmetic")
+    show_table(f"Costs: {_CHEAPER[cheaper]} is cheaper here", headings, rows, numbers=(1,))
     show_lines(
-        "",
-        f"direct: {count.direct:,} {unit} (2·{m}·{n} - {m + n - 1})",
-        f"FFT:    {count.fft:,} (three transforms of {count.transform:,})",
-        f"Here {better} is cheaper.",
         f"For two of n numbers each the FFT is cheaper for n = {_runs()}:",
         "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
     )

@@ -1,139 +1,172 @@
-"""One axis of `convcli size`: the formula filled in, what is left over, what would be clean."""
+"""The tables of `convcli size`: formulas filled in, other rules, common settings."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import click
+from rich.text import Text
 
+from convcli.cli.render.tables import GOOD, ODD, Cell, show_table
 from convcli.geometry.window import Axis
 from convcli.text import counted
-from convcli.values import Record, asdict
+from convcli.values import replace
+
+if TYPE_CHECKING:
+    from convcli.cli.size import Side
+    from convcli.geometry.sizes import CleanSetting, SizeRule
+
+_HEADINGS = ("quantity", "value", "arithmetic")
+_Row = tuple[str, Cell, str]
 
 
-class Side(Record):
-    """One axis of the question: its letter (W or H), its length, the window over it."""
-
-    letter: str
-    size: int
-    axis: Axis
-
-    @property
-    def name(self) -> str:
-        """What its pixels are."""
-        return "column" if self.letter == "W" else "row"
-
-    @property
-    def clean(self) -> bool:
-        """Whether the windows tile it."""
-        return self.axis.tiles(self.size)
-
-    @property
-    def output(self) -> int:
-        """The size that comes out, rounded down."""
-        return self.axis.output_size(self.size)
+def show_sides(sides: "Sequence[Side]", *, floor: bool) -> None:
+    """Print the formula of each axis, what is left over, and what would be clean."""
+    for side in sides:
+        rows = [*_size(side), _window(side), _left_over(side), *_gap(side)]
+        show_table(f"Output {side.title}", _HEADINGS, rows, numbers=(1,))
+        if not side.clean:
+            _show_neighbours(side, floor=floor)
 
 
-def refusal(sides: list[Side]) -> str:
-    """Say which side has no whole size, and what to do."""
-    side = next(side for side in sides if not side.clean)
-    return (
-        f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
-        f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
-    )
-
-
-def explained(side: Side, *, floor: bool) -> str:
-    """Return all that is to be said of a side, on some lines."""
-    lines = [_formula(side)]
-    lines.append(_seen(side) if side.clean else _left_over(side))
-    if side.axis.gap:
-        gap = counted(side.axis.gap, side.name)
-        lines.append(f"The stride skips {gap} between two windows.")
-    if not side.clean:
-        lines.append(_neighbours(side, floor=floor))
-    return "\n".join(lines)
-
-
-def _formula(side: Side) -> str:
-    """Return the formula in letters and in numbers, with its value."""
-    axis, letter = side.axis, side.letter
-    kernel, size_k = "K", str(axis.kernel)
-    if axis.dilation > 1:
-        kernel, size_k = "(D(K-1)+1)", f"({axis.dilation}·{axis.kernel - 1}+1)"
-    pad, size_p = "2P", f"2·{axis.before}"
-    if axis.before != axis.after:
-        pad, size_p = "P1 + P2", f"{axis.before} + {axis.after}"
-    general = f"({letter} - {kernel} + {pad})/S + 1"
-    filled = f"({side.size} - {size_k} + {size_p})/{axis.stride} + 1"
-    value = click.style(str(side.output), bold=True) if side.clean else _mixed(side)
-    return f"{general} = {filled} = {value}"
-
-
-def _mixed(side: Side) -> str:
-    """Return a fraction as a person reads it: 7/3 = 2.33."""
+def _size(side: "Side") -> list[_Row]:
+    """Return the output size: in green where it is a whole number, else in yellow."""
+    general = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)})/S + 1"
+    formula = f"{general} = {_filled(side.axis, side.size)}"
+    if side.clean:
+        return [("output", Text(f"{side.output} px", style=GOOD), formula)]
     exact = side.axis.exact_output_size(side.size)
-    return f"{click.style(str(exact), fg='yellow', bold=True)} = {float(exact):.2f}"
+    return [
+        ("exact", Text(str(exact), style=ODD), f"{formula} = {float(exact):.2f}"),
+        (
+            "truncated",
+            f"{side.output} px",
+            "no whole number: the windows do not tile the input",
+        ),
+    ]
 
 
-def _seen(side: Side) -> str:
-    taps, extent, outputs = side.axis.kernel, side.axis.extent, side.output
-    sees = f"{taps} px" if taps == extent else f"{taps} of {extent} px"
-    which = "The one output" if outputs == 1 else f"Each of the {outputs} outputs"
-    return f"{which} sees {sees}; no {side.name} is left over."
+def _extent(axis: Axis) -> str:
+    return "(D(K-1)+1)" if axis.dilation > 1 else "K"
 
 
-def _left_over(side: Side) -> str:
+def _pad(axis: Axis) -> str:
+    return "2P" if axis.before == axis.after else "P1 + P2"
+
+
+def _filled(axis: Axis, size: int) -> str:
+    """Return the formula in numbers."""
+    extent = f"({axis.dilation}·{axis.kernel - 1}+1)" if axis.dilation > 1 else f"{axis.kernel}"
+    pads = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
+    return f"({size} - {extent} + {pads})/{axis.stride} + 1"
+
+
+def _window(side: "Side") -> _Row:
+    axis = side.axis
+    if axis.dilation == 1:
+        return ("each sees", f"{axis.extent} px", f"K = {axis.kernel}")
+    taps = (
+        f"D(K-1) + 1 = {axis.dilation}·{axis.kernel - 1} + 1, of which it reads {axis.kernel}"
+    )
+    return ("each sees", f"{axis.extent} px", taps)
+
+
+def _left_over(side: "Side") -> _Row:
+    """Return what no window looks at, at the end: green where that is nothing."""
     left = side.axis.unseen(side.size)
+    span = side.axis.span(side.size)
+    remainder = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)}) mod S"
+    arithmetic = f"{remainder} = {span} mod {side.axis.stride}"
     parts = [f"{left.picture} of the picture"] * (left.picture > 0)
     parts += [f"{left.padding} of padding"] * (left.padding > 0)
-    verb = "are" if left.total > 1 else "is"
-    where = f"{' left over at the end' if side.axis.gap else ''} {verb}"
+    cell = Text(counted(left.total, side.noun), style=ODD if left.total else GOOD)
     return (
-        f"No whole number: the windows do not tile the input. Truncated it is {side.output};\n"
-        f"{counted(left.total, side.name)}{where} never looked at: {', '.join(parts)}."
+        "left over",
+        cell,
+        ": ".join([arithmetic, ", ".join(parts)] if parts else [arithmetic]),
     )
 
 
-def _neighbours(side: Side, *, floor: bool) -> str:
-    hint = "" if floor else f" (--floor accepts {side.output} as it is)"
+def _gap(side: "Side") -> list[_Row]:
+    """Return what no window looks at between two windows."""
+    axis = side.axis
+    if not axis.gap:
+        return []
+    gap = Text(counted(axis.gap, side.noun), style=ODD)
+    return [("skipped", gap, f"between two windows: S - K = {axis.stride} - {axis.extent}")]
+
+
+def _show_neighbours(side: "Side", *, floor: bool) -> None:
     from convcli.geometry.sizes import clean_settings
 
-    lines = [f"Clean settings near by{hint}:"]
-    for setting in clean_settings(side.axis, side.size):
-        letter = side.letter if setting.letter == "W" else setting.letter
-        lines.append(f"  {letter} = {setting.value:<6} gives {setting.output}")
-    return "\n".join(lines)
+    hint = "" if floor else f" (--floor accepts {side.output})"
+    settings = clean_settings(side.axis, side.size)
+    rows = [_neighbour(side, setting) for setting in settings]
+    headings = ("change", "output", "arithmetic")
+    show_table(f"Clean settings near by{hint}", headings, rows, numbers=(1,))
 
 
-NAMES = {"W": "width", "H": "height"}
+def _neighbour(side: "Side", setting: "CleanSetting") -> _Row:
+    """Return the change of one letter, and the formula with it."""
+    axis, size, value = side.axis, side.size, setting.value
+    changes = {"K": {"kernel": value}, "S": {"stride": value}}
+    changes |= {"P": {"before": value, "after": value}, "W": {}}
+    filled = _filled(
+        replace(axis, **changes[setting.letter]), value if setting.letter == "W" else size
+    )
+    letter = side.letter if setting.letter == "W" else setting.letter
+    return (f"{letter} = {value}", Text(f"{setting.output} px", style=GOOD), filled)
 
 
-def document(sides: list[Side]) -> dict[str, Any]:
-    """Return all that is known of the sides as plain JSON values."""
-    return {
-        "clean": all(side.clean for side in sides),
-        "output": {NAMES[side.letter]: side.output for side in sides},
-        **{NAMES[side.letter]: _axis_document(side) for side in sides},
-    }
+def show_transposed(sides: "Sequence[Side]", sizes: Sequence[int], extra: int) -> None:
+    """Print the size that a transposed convolution gives each axis."""
+    for side, size in zip(sides, sizes, strict=True):
+        rows = [
+            ("output", f"{size} px", _transposed(side, extra)),
+            _way_back(side, size, extra),
+        ]
+        title = f"Output {side.title}, transposed"
+        show_table(title, _HEADINGS, rows, numbers=(1,))
 
 
-def _axis_document(side: Side) -> dict[str, Any]:
-    from convcli.geometry.layers import ReceptiveField
-    from convcli.geometry.sizes import clean_settings
+def _transposed(side: "Side", extra: int) -> str:
+    letter, axis = side.letter, side.axis
+    kernel, filled = "K", f"{axis.kernel}"
+    if axis.dilation > 1:
+        kernel, filled = "D(K-1) + 1", f"{axis.dilation}·{axis.kernel - 1} + 1"
+    pad, pads = "2P", f"2·{axis.before}"
+    if axis.before != axis.after:
+        pad, pads = "P1 - P2", f"{axis.before} - {axis.after}"
+    formula = f"({letter} - 1)S + {kernel} - {pad} + A"
+    return f"{formula} = ({side.size} - 1)·{axis.stride} + {filled} - {pads} + {extra}"
 
-    axis, left = side.axis, side.axis.unseen(side.size)
-    return {
-        "size": side.size,
-        "kernel": axis.kernel,
-        "stride": axis.stride,
-        "padding": [axis.before, axis.after],
-        "dilation": axis.dilation,
-        "clean": side.clean,
-        "exact": str(axis.exact_output_size(side.size)),
-        "output": side.output,
-        "receptive_field": ReceptiveField().through(axis).size,
-        "unseen": {"total": left.total, **asdict(left)},
-        "gap": axis.gap,
-        "clean_settings": []
-        if side.clean
-        else [asdict(setting) for setting in clean_settings(axis, side.size)],
-    }
+
+def _way_back(side: "Side", size: int, extra: int) -> _Row:
+    """Return which sizes a convolution with these settings makes the input's size of."""
+    if side.axis.stride == 1:
+        return ("the way back", f"{size} px", f"a convolution maps it to {side.size} px")
+    lowest, most = size - extra, side.axis.stride - 1
+    which = f"the output padding A (0 to {most}) says which one is wanted"
+    sizes = f"{lowest} to {lowest + most} px"
+    return ("the way back", sizes, f"a convolution maps each to {side.size} px: {which}")
+
+
+def show_rules(
+    sides: "Sequence[Side]", rules: "Sequence[Sequence[SizeRule]]", *, same: bool
+) -> None:
+    """Print what several rules give, for each axis."""
+    for side, found in zip(sides, rules, strict=True):
+        before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
+        rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in found]
+        headings = ("rule", "output", before, after, "")
+        show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
+
+
+def _rules_title(side: "Side", *, same: bool) -> str:
+    axis = side.axis
+    pads = f"{axis.before}" if axis.before == axis.after else f"{axis.before}+{axis.after}"
+    asked = f"{pads} (same)" if same else pads
+    window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
+    return f"{side.letter} = {side.size}, {window}; padding as it is read"
+
+
+def _sides(rule: "SizeRule") -> tuple[str, str]:
+    return ("", "") if rule.padding is None else (str(rule.padding[0]), str(rule.padding[1]))

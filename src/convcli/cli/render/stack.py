@@ -2,7 +2,7 @@
 
 from itertools import zip_longest
 
-from convcli.cli.render.tables import show, show_facts, show_table
+from convcli.cli.render.tables import show, show_table
 from convcli.geometry.layers import Volume
 from convcli.geometry.window import Unseen
 from convcli.lessons.stacks.stack import Stack, StackRow
@@ -19,7 +19,7 @@ def show_stack(stack: Stack) -> None:
     rows += [_row(number, row) for number, row in enumerate(stack.rows, 1)]
     numbers = (0, 4, 5, 6, 7)
     show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
-    show_facts("Totals", _totals(stack))
+    show_table("Totals", ("what", "count", "note"), _totals(stack), numbers=(1,))
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
     if notes:
         show("", *notes)
@@ -50,16 +50,16 @@ def _volume(volume: Volume) -> str:
     return f"{volume.height}×{volume.width}×{volume.channels}"
 
 
-def _totals(stack: Stack) -> list[tuple[str, str]]:
+def _totals(stack: Stack) -> list[tuple[str, ...]]:
     return [
-        ("parameters", f"{stack.parameters:,} ({_memory(stack.parameters * 4)})"),
-        ("mult-adds", f"{stack.multiply_adds:,} a picture"),
-        ("memory", f"{_memory(stack.memory)} for all outputs of one picture (float32)"),
+        ("parameters", f"{stack.parameters:,}", f"{_memory(stack.parameters * 4)} as float32"),
+        ("mult-adds", f"{stack.multiply_adds:,}", "a picture"),
+        ("memory", _memory(stack.memory), "for all outputs of one picture (float32)"),
     ]
 
 
 def _note(number: int, row: StackRow) -> list[str]:
-    """Say what a layer leaves over: once for both axes where they are alike."""
+    """Say what a layer leaves over; once where both axes are the same."""
     if row.clean:
         return []
     outputs = (row.reached.volume.height, row.reached.volume.width)
@@ -74,7 +74,7 @@ def _note(number: int, row: StackRow) -> list[str]:
 
 
 def _unseen(left: Unseen) -> str:
-    """Tell pad rows and columns from the map's own."""
+    """Count pixels of the map and of the padding apart."""
     parts = [f"{left.picture} of the map"] * (left.picture > 0)
     parts += [f"{left.padding} of padding"] * (left.padding > 0)
     return ", ".join(parts)
@@ -128,7 +128,7 @@ def _jump(stack: Stack) -> str:
 
 
 def _scaled(value: float) -> str:
-    """Return a number with 3 digits that matter and a letter for its thousands."""
+    """Return a number with 3 significant digits and a letter for its thousands."""
     for unit in _UNITS:
         if value < 999.5 or unit == _UNITS[-1]:  # noqa: PLR2004 - rounds to 1,000 from there
             return f"{value:.0f}" if not unit else f"{value:.3g}{unit}"

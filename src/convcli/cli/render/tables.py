@@ -1,10 +1,10 @@
-"""All of rich: the tables and grids that people read."""
+"""The tables that people read: as wide as the terminal, whole in a pipe."""
 
 import io
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from rich import box
 from rich.cells import cell_len
@@ -12,29 +12,33 @@ from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.text import short, times
 from convcli.values import Record
 
-if TYPE_CHECKING:
-    from convcli.pipeline.report import Report, Step, Swatch
+Cell: TypeAlias = str | Text
+"""A cell's text; a `Text` has a style."""
 
+GOOD, ODD, BAD = "color(28)", "color(136)", "color(160)"
+"""Green for what is clean, yellow for what is left over, red for what is lost or failed.
+
+These can be read on black and on white: the contrast is at least 3 on each.
+"""
 
 ROOMY = 3
 """Columns between two cells where there is room."""
 
 _NARROWEST = 16
-"""Columns that a table's last cell needs at the least: it may be running text."""
+"""The fewest columns of a table's last cell, which may be running text."""
 
 _LINES = (2, 3)
-"""Lines that any other cell may take: as few as will do."""
+"""How many lines any other cell may have: the second where the first does not fit."""
 
-_BREAK = re.compile(r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})")
-"""Where a cell may be broken: at a space, but "+ 5" stays whole; between the settings of a
+_BREAK = r"(?<=[^=+·-] )(?=\S)|(?<=,)(?=[a-z])|(?<=[a-z]-)(?=[a-z]{3})"
+"""Where a cell may be broken: at a space, but not within "+ 5"; between the settings of a
 layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
 class TableLayout(Record):
-    """Widths that fit.
+    """Widths of a table's cells that fit into the terminal.
 
     Attributes
     ----------
@@ -51,12 +55,12 @@ class TableLayout(Record):
 def layout_for(
     headings: Sequence[str], rows: Sequence[Sequence[str]], room: int
 ) -> TableLayout | None:
-    """Return the first layout that fits into so many columns; None where there is none.
+    """Return the roomiest layout that fits into `room` columns; None where none does.
 
     Examples
     --------
     >>> layout_for(("layer", "parameters"), [("conv", "9·9 = 81")], 16)
-    Layout(gap=1, widths=(5, 10))
+    TableLayout(gap=1, widths=(5, 10))
     """
     columns = list(zip(headings, *rows, strict=True))
     full = [max(map(cell_len, column)) for column in columns]
@@ -76,7 +80,7 @@ def layout_for(
 
 
 def _narrowest(column: Sequence[str], most: int) -> int:
-    """Return the width at which no cell takes more lines than it may."""
+    """Return the least width at which each cell has at most `most` lines."""
     return max(
         next(w for w in range(cell_len(cell) + 1) if _fits(cell, w, most)) for cell in column
     )
@@ -88,7 +92,7 @@ def _fits(cell: str, width: int, most: int) -> bool:
 
 
 def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, ...]:
-    """Narrow the column that can spare the most, then the next: few cells are wrapped."""
+    """Narrow the column that can spare the most, then the next, so that few cells wrap."""
     widths = list(full)
     spare = [width - low for width, low in zip(full, least, strict=True)]
     for index in sorted(range(len(full)), key=spare.__getitem__, reverse=True):
@@ -97,7 +101,7 @@ def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, 
 
 
 def wrapped(cell: str, width: int) -> list[str]:
-    """Return a cell's lines; what cannot be broken stays whole, and all are indented alike.
+    """Return the lines of a cell, all with its indentation; words are never broken.
 
     Examples
     --------
@@ -106,9 +110,11 @@ def wrapped(cell: str, width: int) -> list[str]:
     >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
     ['(3·3·64+1)·64', '= 36,928']
     """
+    if cell_len(cell) <= width:
+        return [cell.rstrip()]
     indent = cell[: len(cell) - len(cell.lstrip())]
     lines = [indent]
-    for piece in _BREAK.split(cell.lstrip()):
+    for piece in re.split(_BREAK, cell.lstrip()):
         if lines[-1] != indent and cell_len(lines[-1] + piece.rstrip()) > width:
             lines.append(indent)
         lines[-1] += piece
@@ -117,9 +123,6 @@ def wrapped(cell: str, width: int) -> list[str]:
 
 _ENDLESS = 10_000
 """Columns of a pipe: wide enough that no table is ever cut."""
-
-_PLAIN = ("", "L", "LA", "RGB", "RGBA")
-"""Modes that are filtered as they are, with 8 bits or 16."""
 
 
 def show(*parts: RenderableType, to_stderr: bool = False) -> None:
@@ -136,18 +139,19 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
     stream.flush()
 
 
-def width_of_output() -> int:
-    """Return the columns of standard output: of a terminal, or without end."""
-    return Console().width if sys.stdout.isatty() else _ENDLESS
+def width_of_output(*, to_stderr: bool = False) -> int:
+    """Return the columns of a terminal; a pipe has no end."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    return Console(file=stream).width if stream.isatty() else _ENDLESS
 
 
 def is_plain() -> bool:
-    """Whether standard output takes plain text only, as a pipe does."""
+    """Tell whether standard output takes plain text only, as a pipe does."""
     return not sys.stdout.isatty()
 
 
 def show_lines(*lines: str) -> None:
-    """Print running text: wrapped in a terminal, and as it is in a pipe."""
+    """Print running text: wrapped in a terminal, unchanged in a pipe."""
     if is_plain():
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         return
@@ -158,29 +162,47 @@ def show_lines(*lines: str) -> None:
 def show_table(
     title: str,
     headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[Cell]],
     *,
     numbers: Sequence[int] = (),
     names: int = 1,
+    to_stderr: bool = False,
 ) -> None:
-    """Print a table; columns named in `numbers` stand to the right.
+    """Print a table below its title.
 
     In a terminal cells are moved together, and wrapped, as far as they have to be; where
-    not even that is enough, each row becomes a block of lines below its first `names` cells.
+    not even that is enough, each row becomes a block of lines below its first cells.
+
+    Parameters
+    ----------
+    title : str
+        What the table shows.
+    headings : sequence of str
+        One for each column.
+    rows : iterable of sequence of str or rich.text.Text
+        As many cells each.
+    numbers : sequence of int
+        The columns whose cells are aligned to the right.
+    names : int
+        How many cells stand above a block.
+    to_stderr : bool
+        On standard error.
     """
     body = [tuple(row) for row in rows]
-    layout = layout_for(headings, body, width_of_output())
+    texts = [tuple(map(str, row)) for row in body]
+    layout = layout_for(headings, texts, width_of_output(to_stderr=to_stderr))
+    heading = Text(title, style="bold")
     if layout is None:
-        show(Text(title, style="bold"), *_blocks(headings, body, names), "")
+        show(heading, *_blocks(headings, texts, names), "", to_stderr=to_stderr)
         return
     table = _table(layout)
-    for index, (heading, width) in enumerate(zip(headings, layout.widths, strict=True)):
+    for index, (name, width) in enumerate(zip(headings, layout.widths, strict=True)):
         side: JustifyMethod = "right" if index in numbers else "left"
-        table.add_column(_cell(heading, width), justify=side, width=width, overflow="fold")
+        table.add_column(_cell(name, width), justify=side, width=width, overflow="fold")
     for row in body:
         table.add_row(*map(_cell, row, layout.widths))
     # As a part of the table the title would be broken where the table ends.
-    show(Text(title, style="bold"), table, *[""] * (layout.gap < ROOMY))
+    show(heading, table, *[""] * (layout.gap < ROOMY), to_stderr=to_stderr)
 
 
 def _table(layout: TableLayout) -> Table:
@@ -191,8 +213,9 @@ def _table(layout: TableLayout) -> Table:
     return table
 
 
-def _cell(text: str, width: int) -> Text:
-    return Text("\n".join(wrapped(text, width)))
+def _cell(cell: Cell, width: int) -> Text:
+    style = cell.style if isinstance(cell, Text) else ""
+    return Text("\n".join(wrapped(str(cell), width)), style=style)
 
 
 def _blocks(
@@ -208,85 +231,3 @@ def _blocks(
         yield Text("")
         yield Text(" ".join(row[:names]).strip(), style="bold")
         yield facts
-
-
-def show_facts(
-    title: str, facts: Iterable[tuple[str, str]], *, to_stderr: bool = False
-) -> None:
-    """Print what is known of one thing, a line each."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, Text(value))
-    show(Text(title, style="bold cyan"), table, to_stderr=to_stderr)
-
-
-def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
-    """Print what filtering did."""
-    facts = [
-        ("input", _size(report.input_shape) + _origin(report)),
-        ("output", _size(report.output_shape) + _kept(report)),
-        *(fact for step in report.steps for fact in _step(step, report)),
-        ("raw values", f"{short(report.low)} to {short(report.high)}"),
-        ("pixels", _pixels(report)),
-        ("time", f"{1000 * report.seconds:.1f} ms"),
-    ]
-    show_facts(f"{source} → {target}", facts, to_stderr=to_stderr)
-    if report.legend:
-        show(*(_swatch(swatch) for swatch in report.legend), to_stderr=to_stderr)
-
-
-def _swatch(swatch: "Swatch") -> Text:
-    color = "#{:02x}{:02x}{:02x}".format(*swatch.color)
-    return Text.assemble(("██", color), f" {swatch.meaning} ({color})")
-
-
-def _size(shape: tuple[int, int, int]) -> str:
-    rows, columns, channels = shape
-    return f"{columns} × {rows} px, {channels} channel{'s' * (channels > 1)}"
-
-
-def _origin(report: "Report") -> str:
-    """Say what is not plain about the input: more frames, a mode that was converted."""
-    frames = f", {report.frames} frames" if report.frames > 1 else ""
-    return frames + (f", from {report.mode}" if report.mode not in _PLAIN else "")
-
-
-def _kept(report: "Report") -> str:
-    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
-    return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
-
-
-def _step(step: "Step", report: "Report") -> list[tuple[str, str]]:
-    shape = times(step.weights)
-    combined = f", {step.combined}" if step.combined else ""
-    return [
-        ("kernel", f"{step.kernel} ({shape}){combined}, {_method(step)}"),
-        ("window", f"{_window(step)}, border {report.border}"),
-    ]
-
-
-def _method(step: "Step") -> str:
-    return f"method {step.method} ({step.strategy})"
-
-
-def _window(step: "Step") -> str:
-    slide = step.window
-    (top, bottom), (left, right) = slide.padding
-    sides = {top, bottom, left, right}
-    padding = f"{top}" if len(sides) == 1 else f"{top}+{bottom} rows, {left}+{right} columns"
-    parts = [f"stride {_pair(slide.stride)}", f"padding {padding}"]
-    if slide.dilation != (1, 1):
-        parts.append(f"dilation {_pair(slide.dilation)}")
-    return ", ".join(parts)
-
-
-def _pair(value: tuple[int, int]) -> str:
-    return str(value[0]) if value[0] == value[1] else f"{value[0]}×{value[1]}"
-
-
-def _pixels(report: "Report") -> str:
-    if report.range is None:
-        return "none: raw floats"
-    return f"range {report.range}, {100 * report.clipped:.2f} % clipped"

@@ -1,4 +1,6 @@
-"""An explanation as coloured grids in the terminal."""
+"""Small grids of coloured cells: one output taken apart, corners with each border mode."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from convcli.cli.render.kernels import color_cell
-from convcli.cli.render.tables import show, show_facts, width_of_output
+from convcli.cli.render.tables import show, show_table, width_of_output
+from convcli.lessons.borders import Strip
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.pictures import grey_colors, middle
 from convcli.pipeline.colormaps import cell_colors
-from convcli.text import tight
+from convcli.text import short, tight
 
 
 def show_explanation(one: Explanation, name: str) -> None:
     """Print the grids of one output channel, and the arithmetic below them."""
-    show(Text(f"{name}: {title_of(one)}", style="bold cyan"))
+    show(Text(f"{name}: {title_of(one)}", style="bold"))
     several = one.combine is not None
     for part in one.parts:
         if several:
@@ -28,8 +31,7 @@ def show_explanation(one: Explanation, name: str) -> None:
                 show(plane.name)
             show(*_grids(one, plane))
     for title, facts in facts_about(one):
-        show_facts(title, facts)
-    show("")
+        show_table(title or "The arithmetic", ("quantity", "arithmetic"), facts)
 
 
 def _grids(one: Explanation, plane: Plane) -> list[RenderableType]:
@@ -53,7 +55,7 @@ _SIGNS = ("×", "=", "")
 
 
 def _beside(grids: list[tuple[Table, int]], rows: int) -> list[RenderableType]:
-    """Return the grids with the signs between them: below each other where it is narrow."""
+    """Return the grids with signs between them; one below the other in a narrow terminal."""
     if sum(width for _, width in grids) + len(_SIGNS) * 3 > width_of_output():
         pairs = [(grid, sign) for (grid, _), sign in zip(grids, _SIGNS, strict=True)]
         return [part for pair in pairs for part in pair if part]
@@ -75,7 +77,7 @@ def _grid(
     colors: NDArray[np.uint8],
     padded: NDArray[np.bool_] | None = None,
 ) -> tuple[Table, int]:
-    """Return a grid and its width; padding stands in brackets."""
+    """Return a grid and its width; values of the padding are in brackets."""
     outside = np.zeros(values.shape, bool) if padded is None else padded
     texts = [
         [f"({tight(v)})" if out else tight(v) for v, out in zip(line, marks, strict=True)]
@@ -89,3 +91,35 @@ def _grid(
             *(color_cell(v, text, width) for v, text in zip(level, line, strict=True))
         )
     return table, max(width * values.shape[1], len(title))
+
+
+# ------------------------------------------------------------------ border modes
+
+
+def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
+    """Print the corner of each mode as grey cells, as many side by side as fit."""
+    grids = [_corner(strip, count, white) for strip in strips]
+    room = width_of_output()
+    width = max(count * (len(str(white)) + 2), len("symmetric")) + 3
+    across = max(min(room // width, len(grids)), 1)
+    for start in range(0, len(grids), across):
+        line = Table.grid(padding=(0, 3, 0, 0))
+        line.add_row(*grids[start : start + across])
+        show(line, "")
+    channel = " (first channel)" if strips[0].pixels.shape[2] > 1 else ""
+    rows, columns = (min(count, length) for length in strips[0].pixels.shape[:2])
+    pixels = "pixel" if rows * columns == 1 else f"{columns} × {rows} pixels"
+    show(f"The top left {pixels} with each border mode{channel}.")
+
+
+def _corner(strip: Strip, count: int, white: int) -> Table:
+    name = strip.border.value
+    table = Table(title=name, box=None, show_header=False, padding=0, title_style="bold")
+    table.min_width = len(name)
+    width = len(str(white)) + 2
+    values = strip.pixels[:count, :count, 0]
+    for paints, line in zip(grey_colors(values / white), values.tolist(), strict=True):
+        table.add_row(
+            *(color_cell(p, short(v), width) for p, v in zip(paints, line, strict=True))
+        )
+    return table

@@ -1,0 +1,308 @@
+"""The options of files: what is read, how it is written, many pictures, large ones."""
+
+import functools
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from convcli.cli.options import Option, OptionGroup, option, typed, with_options
+from convcli.cli.output import STANDARD
+from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, whole
+from convcli.storage.urls import is_pattern, is_url, is_zarr
+from convcli.values import Record
+
+if TYPE_CHECKING:
+    from convcli.images.policy import ReadPolicy
+    from convcli.images.write import Saving
+
+_MOST_PIXELS = 2**40
+_TWO_NAMES = 2
+
+# ------------------------------------------------------------------ reading
+
+
+def _read_policy(
+    *, max_pixels: int | None, allow_formats: Sequence[str], **settings: Any
+) -> "ReadPolicy":
+    from convcli.images.policy import MAX_PIXELS, ReadPolicy
+
+    limit, formats = max_pixels or MAX_PIXELS, frozenset(allow_formats)
+    return ReadPolicy(max_pixels=limit, allow_formats=formats, **settings)
+
+
+READING = OptionGroup("reading", _read_policy)
+"""What is accepted of a file: commands get it as ``reading``."""
+
+_read_option = functools.partial(option, section="Input", part_of=READING)
+
+_limit_options = with_options(
+    _read_option(
+        "--max-pixels",
+        type=whole(1, _MOST_PIXELS),
+        metavar="N",
+        help="Refuse larger pictures, of all frames together.  [default: 89478485]",
+    ),
+    _read_option(
+        "--allow-truncated",
+        is_flag=True,
+        help="Read what there is of a file that ends too early.",
+    ),
+    _read_option(
+        "--allow-format",
+        "allow_formats",
+        multiple=True,
+        type=READABLE_FORMAT,
+        help="Read a format that is off (eps runs Ghostscript); may be repeated.",
+    ),
+)
+
+reading_options = with_options(
+    _read_option(
+        "--frame",
+        type=whole(0),
+        metavar="N",
+        help="Only this frame or page, counted from 0; all of them otherwise.",
+    ),
+    _limit_options,
+)
+"""What is read of a file of several pictures, all of them."""
+
+frame_options = with_options(
+    _read_option(
+        "--frame",
+        type=whole(0),
+        metavar="N",
+        default=0,
+        help="Which frame or page, counted from 0.",
+    ),
+    _limit_options,
+)
+"""What is read by a command on one picture."""
+
+# ------------------------------------------------------------------ writing
+
+
+def _saving(**settings: Any) -> "Saving":
+    from convcli.images.write import Saving
+
+    return Saving(**settings)
+
+
+SAVING = OptionGroup("saving", _saving)
+"""How results are written: commands get it as ``saving``."""
+
+_save_option = functools.partial(option, section="Output", part_of=SAVING)
+saving_options = with_options(
+    option(
+        "--format",
+        "kind",
+        type=FORMAT,
+        section="Output",
+        help="File format of OUTPUT, whatever it is called; on a pipe the input's otherwise.",
+    ),
+    _save_option(
+        "--quality",
+        type=whole(1, 100),
+        metavar="1-100",
+        help="Of JPEG (95), AVIF (90) and WebP (lossless where none is given).",
+    ),
+    _save_option(
+        "--compress-level",
+        type=whole(0, 9),
+        metavar="0-9",
+        help="Of PNG and TIFF: 0 is fast and large, 9 slow and small.  [default: 4]",
+    ),
+    _save_option(
+        "--strip", is_flag=True, help="Leave out the colour profile, the resolution and EXIF."
+    ),
+)
+"""How results are written; ``--format`` comes by itself, as ``kind``."""
+
+# ------------------------------------------------------------------ many pictures
+
+
+class BatchOptions(Record, kw_only=True):
+    """The options for many pictures; without a folder there is one picture.
+
+    Attributes
+    ----------
+    out_dir : str or None
+        Where the outputs go.
+    recursive, files_from, template, on_exists, fail_fast, memory, cluster, retries, progress
+        As on the command line.
+    """
+
+    out_dir: str | None
+    recursive: bool
+    files_from: str | None
+    template: str | None
+    on_exists: str
+    fail_fast: bool
+    memory: int | None
+    cluster: str | None
+    retries: int
+    progress: str
+
+
+MANY = OptionGroup("many", BatchOptions)
+"""The options for many pictures: a command gets them as ``many``."""
+
+_many_option = functools.partial(option, section="Many pictures", part_of=MANY)
+
+
+def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
+    """Begin to start workers of this machine, where there will be some, while all is read."""
+    if address is not None:
+        from convcli.scale.admission import local_workers, start_forking
+
+        if local_workers(address) is not None:
+            start_forking()
+    return address
+
+
+batch_options = with_options(
+    _many_option(
+        "--out-dir",
+        metavar="DIR",
+        help="Filter all INPUTs into this folder, which is made where there is none.",
+    ),
+    _many_option(
+        "--recursive",
+        is_flag=True,
+        help="Look into the folders of a folder too; the outputs are in the same tree.",
+    ),
+    _many_option(
+        "--files-from",
+        metavar="LIST",
+        help="Read names of further inputs, ended by newlines or NULs, from a file or - "
+        "(standard input).",
+    ),
+    _many_option(
+        "--name",
+        "template",
+        metavar="TEMPLATE",
+        help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
+        "{parent} the input's folder.  [default: {stem}{suffix}]",
+    ),
+    _many_option(
+        "--on-exists",
+        type=click.Choice(("error", "skip", "overwrite")),
+        default="error",
+        help="What an output that is there already means; error: nothing is run. skip goes "
+        "on where a batch was stopped.",
+    ),
+    _many_option("--fail-fast", is_flag=True, help="Start no more after the first that fails."),
+    _many_option(
+        "--memory",
+        type=MEMORY,
+        help="Hold pictures back so that those in work fit into so much: 4G.",
+    ),
+    _many_option(
+        "--cluster",
+        type=ADDRESS,
+        callback=_prepare_cluster,
+        help="Filter on a Dask cluster: tcp://HOST:8786 of its scheduler, or local:N to start "
+        "one with N workers here (extra cluster).",
+    ),
+    _many_option(
+        "--retries",
+        type=whole(0),
+        metavar="N",
+        default=3,
+        help="How often a picture is tried again whose worker was lost (--cluster).",
+    ),
+    _many_option(
+        "--progress",
+        type=click.Choice(("auto", "bar", "plain", "none")),
+        default="auto",
+        help="Shown on standard error: a bar (in a pipe plain lines), or plain lines; auto: a "
+        "bar on a terminal, nothing in a pipe.",
+    ),
+)
+"""What is for many pictures; some of it also for one that is larger than memory."""
+
+tiled_option = option(
+    "--tiled",
+    is_flag=True,
+    section="Input",
+    help="Filter a TIFF block by block, so that it may be larger than memory (.zarr always "
+    "is; extra cluster).",
+)
+
+_SHARED = ("memory", "cluster", "retries", "progress")
+"""Options for many pictures that one large picture has too."""
+
+
+def check_many(names: Sequence[str], many: BatchOptions, *, tiled: bool) -> None:
+    """Check the names that are filtered into a folder.
+
+    Raises
+    ------
+    click.UsageError
+        If there is nothing to filter, no folder, or ``--tiled``.
+    """
+    if tiled:
+        raise click.UsageError("--tiled is for one picture: leave it or --out-dir out")
+    if not many.out_dir:
+        raise click.UsageError("--out-dir: expected the name of a folder, got none")
+    if not names and many.files_from is None:
+        raise click.UsageError("Missing argument 'INPUT'")
+
+
+def check_one(names: Sequence[str], *, tiled: bool) -> bool:
+    """Check the names of one picture; return whether it is filtered block by block.
+
+    Raises
+    ------
+    click.UsageError
+        If they are not INPUT and OUTPUT, if an option is for many pictures, or if what is
+        asked for cannot be done block by block.
+    """
+    in_blocks = len(names) == _TWO_NAMES and (tiled or any(map(is_zarr, names)))
+    if in_blocks:
+        _check_blocks(names)
+    _refuse_many(names, _SHARED if in_blocks else ())
+    return in_blocks
+
+
+def _check_blocks(names: Sequence[str]) -> None:
+    """Refuse what needs the whole picture in memory."""
+    if STANDARD in names or "" in names:
+        raise click.UsageError("a picture is filtered block by block from a file to a file")
+    flags = {"sheet": "--sheet", "allow_truncated": "--allow-truncated"}
+    given = typed(*flags)
+    if given:
+        raise click.UsageError(
+            f"{flags[given[0]]} needs the whole picture in memory: leave it out, or make the "
+            "picture smaller first"
+        )
+
+
+def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
+    """Refuse what only a batch can do, where no folder is given for it."""
+    for parameter in click.get_current_context().command.params:
+        if isinstance(parameter, Option) and parameter.part_of is MANY:
+            name = parameter.name or ""
+            if name not in shared and typed(name):
+                raise click.UsageError(
+                    f"{parameter.flag} is for many pictures: add --out-dir DIR"
+                )
+    if len(names) < _TWO_NAMES:
+        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
+    if len(names) > _TWO_NAMES:
+        raise click.UsageError(
+            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
+            f"{names[-1]}): add --out-dir DIR to filter many pictures"
+        )
+    pattern = is_pattern(names[0]) and not is_url(names[0])
+    if pattern and not _exists(names[0]):
+        raise click.UsageError(
+            f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
+        )
+
+
+def _exists(name: str) -> bool:
+    from pathlib import Path
+
+    return Path(name).exists()

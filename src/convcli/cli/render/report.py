@@ -1,0 +1,144 @@
+"""What filtering did, and how it would be done: the report, plans, tilings."""
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from convcli.cli.render.tables import BAD, GOOD, Cell, show, show_table
+from convcli.text import counted, short, times
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convcli.engine.planner import Plan
+    from convcli.pipeline.report import Report, Step, Swatch
+    from convcli.scale.tiled.blocks import Tiling
+
+_PLAIN = ("", "L", "LA", "RGB", "RGBA")
+"""Modes that are filtered as they are, with 8 bits or 16."""
+
+_Row = tuple[str, Cell, str]
+
+
+def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
+    """Print what filtering did."""
+    rows: list[_Row] = [
+        ("input", _size(report.input_shape), _channels(report.input_shape) + _origin(report)),
+        *(row for step in report.steps for row in _step(step, report)),
+        ("output", _size(report.output_shape), _channels(report.output_shape) + _kept(report)),
+        ("raw values", f"{short(report.low)} to {short(report.high)}", _mapping(report)),
+        ("clipped", *_clipped(report)),
+        ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),
+    ]
+    headings = ("quantity", "value", "how")
+    show_table(f"{source} → {target}", headings, rows, to_stderr=to_stderr)
+    if report.legend:
+        show(*(_swatch(swatch) for swatch in report.legend), to_stderr=to_stderr)
+
+
+def _swatch(swatch: "Swatch") -> Text:
+    color = "#{:02x}{:02x}{:02x}".format(*swatch.color)
+    return Text.assemble(("██", color), f" {swatch.meaning} ({color})")
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return f"{shape[1]} × {shape[0]} px"
+
+
+def _channels(shape: tuple[int, int, int]) -> str:
+    return counted(shape[2], "channel")
+
+
+def _origin(report: "Report") -> str:
+    """Say what is not plain about the input: more frames, a mode that was converted."""
+    frames = f", {report.frames} frames" if report.frames > 1 else ""
+    return frames + (f", from {report.mode}" if report.mode not in _PLAIN else "")
+
+
+def _kept(report: "Report") -> str:
+    alpha = f" + alpha ({report.alpha_policy})" if report.alpha else ""
+    return alpha + {"8": "", "16": ", 16 bits", "float": ", floats"}[report.depth]
+
+
+def _step(step: "Step", report: "Report") -> list[_Row]:
+    combined = f", {step.combined}" if step.combined else ""
+    method = f"method {step.method} ({step.strategy})"
+    return [
+        ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
+        ("window", f"stride {_pair(step.window.stride)}", f"{_edges(step, report)}"),
+    ]
+
+
+def _edges(step: "Step", report: "Report") -> str:
+    """Say how the window lies at the edge: padding, dilation, border."""
+    slide = step.window
+    (top, bottom), (left, right) = slide.padding
+    sides = {top, bottom, left, right}
+    padding = f"{top}" if len(sides) == 1 else f"{top}+{bottom} rows, {left}+{right} columns"
+    dilation = f", dilation {_pair(slide.dilation)}" if slide.dilation != (1, 1) else ""
+    return f"padding {padding}{dilation}, border {report.border}"
+
+
+def _pair(value: tuple[int, int]) -> str:
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}×{value[1]}"
+
+
+def _mapping(report: "Report") -> str:
+    return "as they are" if report.range is None else f"become pixels by range {report.range}"
+
+
+def _clipped(report: "Report") -> tuple[Cell, str]:
+    """Return the share of clipped values: green where it is 0, else red."""
+    if report.range is None:
+        return ("none", "floats hold all values")
+    percent = f"{100 * report.clipped:.2f} %"
+    return (Text(percent, style=BAD if report.clipped else GOOD), "of the values")
+
+
+# ------------------------------------------------------------------ plans
+
+
+def show_plans(plans: "Sequence[Plan]", threads: int) -> None:
+    """Print plans: what was considered, what was chosen and why."""
+    for plan in (each.on(threads) for each in plans):
+        strategy, memory = plan.strategy, plan.memory_bytes(threads) / 2**20
+        rows = [
+            ("strategy", strategy.name, f"method {strategy.method.value}, {plan.why}"),
+            ("tiles", f"{plan.tile_count:,}", f"{strategy.columns} × {strategy.rows} outputs"),
+            ("computes in", plan.working.name, ""),
+            ("memory", f"{memory:.1f} MiB", f"on {counted(plan.threads(threads), 'thread')}"),
+        ]
+        show_table(
+            f"Plan for {plan.problem.kernel.name}", ("decision", "value", "how and why"), rows
+        )
+        headings = ("considered", "method", "ns a value", "cannot serve because of")
+        considered: list[tuple[Cell, ...]] = [
+            (
+                Text(each.name, style=GOOD if each.name == strategy.name else ""),
+                each.method.value,
+                f"{each.nanoseconds:.2f}" if each.nanoseconds else "-",
+                each.refusal,
+            )
+            for each in plan.considered
+        ]
+        show_table("Estimates for one thread", headings, considered, numbers=(2,))
+
+
+def show_tiling(tiling: "Tiling", title: str) -> None:
+    """Print how a picture would be filtered block by block."""
+    blocks, memory = tiling.blocks, tiling.memory_bytes / 2**20
+    at_once = counted(min(tiling.jobs, blocks.count), "block")
+    passes = "one pass" if tiling.passes == 1 else f"{tiling.passes} passes"
+    rows = [
+        ("blocks", f"{blocks.count:,}", f"{_pixels(blocks.shape)} each, in {passes}"),
+        ("halo", _pixels(blocks.halo), "more of the input for each block, at most"),
+        ("tiles read", _pixels(tiling.source_chunk), "in the input's file"),
+        ("tiles written", _pixels(tiling.chunk), "in the output's file"),
+        ("memory", f"{memory:,.0f} MiB", f"for {at_once} at once"),
+    ]
+    show_table(title, ("decision", "value", "how"), rows)
+    show_plans(tiling.plans, 1)
+
+
+def _pixels(shape: tuple[int, int]) -> str:
+    return f"{shape[1]:,} × {shape[0]:,} px"
