@@ -176,3 +176,34 @@ class Depth(enum.Enum):
     def white(self) -> int:
         """The largest pixel: 255 or 65,535. Floats are taken to be on the 8-bit scale."""
         return 65_535 if self is Depth.SIXTEEN else 255
+
+
+class Sharing(enum.Enum):
+    """Which weights of a kernel that is learnt the colour channels share."""
+
+    SHARED = "shared"
+    """All channels have one 2-D kernel."""
+    CHANNEL = "per-channel"
+    """Each channel has a 2-D kernel of its own."""
+    MIX = "mix"
+    """Each output channel looks at all input channels: a full filter bank."""
+
+
+class LearningMethod(enum.Enum):
+    """How a kernel is learnt."""
+
+    LSTSQ = "lstsq"
+    """Solve the normal equations of least squares."""
+    SGD = "sgd"
+    """Stochastic gradient descent, step by step."""
+
+
+class Overlap(enum.Enum):
+    """Which part of the convolution of two sequences is kept, as in `numpy.convolve`."""
+
+    FULL = "full"
+    """All of it: m + n - 1 values."""
+    SAME = "same"
+    """The middle, as long as the longer sequence."""
+    VALID = "valid"
+    """Only where the shorter sequence lies within the longer one."""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from convcli.lessons.learning.equations import moments_of, solve_exactly, spectrum_of
-from convcli.lessons.learning.learn import learn
-from convcli.lessons.learning.samples import Samples, Sharing, task_for
+from convcli.choices import Sharing
+from convcli.lessons.learning.equations import solve_exactly, spectrum_of, sums_of_products
+from convcli.lessons.learning.learn import learn_task
+from convcli.lessons.learning.samples import Samples, task_for
 
 SIZES = [(1, 1), (3, 3), (1, 5), (5, 1), (2, 7), (6, 4)]
 
@@ -56,13 +57,10 @@ def test_sums_over_whole_numbers_are_exact(size: tuple[int, int], share: float) 
     inputs, targets = (np.rint(values * 1000) for values in (noise.inputs, noise.targets))
     samples = Samples(inputs, targets, noise.known, size)
     seen, wanted = (values.astype(np.int64) for values in design(samples))
-    found = moments_of([samples])
-    assert found.count == len(seen)
-    np.testing.assert_array_equal(found.gram, seen.T @ seen)
-    np.testing.assert_array_equal(found.cross, seen.T @ wanted)
-    np.testing.assert_array_equal(found.patch, seen.sum(axis=0))
-    np.testing.assert_array_equal(found.target, wanted.sum(axis=0))
-    np.testing.assert_array_equal(found.square, (wanted**2).sum(axis=0))
+    design_matrix = np.column_stack([seen, wanted, np.ones(len(seen), np.int64)])
+    expected = design_matrix.T @ design_matrix
+    np.testing.assert_array_equal(sums_of_products([samples]), expected)
+    assert spectrum_of([samples]).count == len(seen)
 
 
 def test_what_is_left_out_costs_no_digits() -> None:
@@ -71,14 +69,15 @@ def test_what_is_left_out_costs_no_digits() -> None:
     samples.inputs[0, 15, 15] = 1e12
     samples.known[13:16, 13:16] = False
     seen, _ = design(samples)
-    np.testing.assert_allclose(moments_of([samples]).gram, seen.T @ seen, rtol=1e-13)
+    gram = sums_of_products([samples])[:9, :9]
+    np.testing.assert_allclose(gram, seen.T @ seen, rtol=1e-13)
 
 
 def test_where_weights_are_not_determined_they_are_the_smallest() -> None:
     """Of a ramp all windows look alike but for their mean."""
     ramp = np.add.outer(np.arange(30.0), np.arange(20.0))[..., np.newaxis]
     target = 3 * ramp[1:-1, 1:-1] + 5
-    learnt = learn(task_for(ramp, target, (3, 3), Sharing.SHARED))
+    learnt = learn_task(task_for(ramp, target, (3, 3), Sharing.SHARED))
     assert learnt.limits.undetermined == 8
     seen = sliding_window_view(ramp[..., 0], (3, 3)).reshape(-1, 9)
     centred = seen - seen.mean(axis=0)
@@ -101,4 +100,4 @@ def test_the_residual_is_that_of_the_known_windows() -> None:
             with_bias = np.column_stack([seen, np.ones(len(seen))])
             squares += float(np.linalg.lstsq(with_bias, wanted, rcond=None)[1].sum())
             count += wanted.size
-        assert learn(task).residual == pytest.approx((squares / count) ** 0.5, rel=1e-12)
+        assert learn_task(task).residual == pytest.approx((squares / count) ** 0.5, rel=1e-12)

@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from convcli.choices import LearningMethod, Sharing
 from convcli.engine.correlate import correlate
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.learning.descent import Schedule, gradient
-from convcli.lessons.learning.learn import learn, nearest_named
-from convcli.lessons.learning.samples import Samples, Sharing, task_for
+from convcli.lessons.learning.learn import learn_task, nearest_named
+from convcli.lessons.learning.samples import Samples, task_for
 
 Ask = Callable[..., Any]
 
@@ -238,7 +239,7 @@ def test_a_descent_finds_the_few_places_that_are_known() -> None:
     target = np.full((898, 898, 1), 255, np.uint8)
     target[:30, :30] = source[1:31, 1:31]
     task = task_for(source, target, (3, 3), Sharing.SHARED)
-    kernel = learn(task, "sgd", Schedule(steps=5)).kernel
+    kernel = learn_task(task, LearningMethod.SGD, Schedule(steps=5)).kernel
     assert np.isfinite(kernel.weights).all()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.choices import LearningMethod, Sharing
 from convcli.cli.options import Command, json_option, option, quiet_option, typed
 from convcli.cli.output import refuse_terminals, show_json, warn
 from convcli.cli.picture_options import reads_a_picture
@@ -63,7 +64,7 @@ Examples:
 )
 @option(
     "--method",
-    type=click.Choice(("lstsq", "sgd")),
+    type=click.Choice([method.value for method in LearningMethod]),
     default="lstsq",
     show_default=True,
     section="Method",
@@ -117,9 +118,9 @@ def command(
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
     """
     from convcli.lessons.learning.descent import Schedule
-    from convcli.lessons.learning.learn import kernel_document, learn
-    from convcli.lessons.learning.samples import Sharing, task_for
-    from convcli.lessons.pictures import read_values, write_json
+    from convcli.lessons.learning.learn import kernel_document, learn_task
+    from convcli.lessons.learning.samples import task_for
+    from convcli.lessons.pictures import read_picture_at, write_json
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
@@ -127,14 +128,14 @@ def command(
         _refuse_steps(history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
-    task = task_for(
-        read_values(source, reading, gray=gray),
-        read_values(target, reading, gray=gray),
-        size,
-        sharing,
-    )
+    before, after = (read_picture_at(path, reading) for path in (source, target))
+    if gray:
+        before, after = before.gray(), after.gray()
+    task = task_for(before.pixels, after.pixels, size, sharing)
     with _progress(steps * len(task.groups) if method == "sgd" else 0) as tick:
-        learnt = learn(task, method, Schedule(steps=steps, seed=seed, tick=tick))
+        learnt = learn_task(
+            task, LearningMethod(method), Schedule(steps=steps, seed=seed, tick=tick)
+        )
     if output is not None:
         write_json(kernel_document(learnt.kernel), output)
     if history is not None:

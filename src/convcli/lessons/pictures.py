@@ -1,24 +1,67 @@
-"""Where the lessons take pictures from, and small things that they share about them."""
+"""What the lessons share: reading pictures, comparing and colouring numbers, writing JSON."""
 
 import json
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from convcli.errors import ImageError
 from convcli.images.picture import Picture
 from convcli.images.policy import ReadPolicy
+from convcli.kernels.spec import operand_from
 from convcli.pipeline.files import read_source
+from convcli.pipeline.steps import Operand
 from convcli.storage.atomic import replacing
+
+Pictorial: TypeAlias = Picture | ArrayLike
+"""A picture, an array of shape (H, W) or (H, W, C), or text: a path or a URL."""
 
 _READING = ReadPolicy(frame=0)
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
+def picture_from(source: Pictorial) -> Picture:
+    """Return the picture that a person holds: a `Picture`, an array, a path or a URL.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or the array has another number of axes.
+
+    Examples
+    --------
+    >>> picture_from([[1, 2], [3, 4]]).pixels.shape
+    (2, 2, 1)
+    """
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, str):
+        return read_picture_at(source)
+    pixels = np.asarray(source)
+    if pixels.ndim not in (2, 3) or not pixels.size or pixels.dtype.kind not in "buif":
+        raise ImageError(
+            "picture: expected real numbers of shape (H, W) or (H, W, C), got "
+            f"{pixels.dtype} of shape {pixels.shape}: reshape it"
+        )
+    return Picture(pixels if pixels.ndim > len("HW") else pixels[..., np.newaxis])
+
+
+def kernels_from(kernel: Operand | str) -> Operand:
+    """Return a kernel, or an operator of several: itself, or the one that a name means.
+
+    Examples
+    --------
+    >>> kernels_from("sobel-x").size
+    (3, 3)
+    """
+    return operand_from(kernel) if isinstance(kernel, str) else kernel
+
+
 def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Picture:
-    """Read the picture of a path, or of standard input where it is ``-``: the first.
+    """Read the first picture of a path, of a URL, or of standard input (``-``).
 
     Raises
     ------
@@ -29,17 +72,19 @@ def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Picture:
 
 
 def json_number(value: float) -> float | None:
-    """Return a number that JSON has: None where it is not finite."""
+    """Return a number as JSON can hold it: None where it is not finite."""
     return value if math.isfinite(value) else None
 
 
 def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return values that have a colour: 0 for those that are NaN or infinite."""
+    """Return the values with 0 in place of NaN and infinity, which have no colour."""
     return np.where(np.isfinite(values), values, 0.0)
 
 
 def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    """Return how far apart two arrays are: two NaNs, or two equal infinities, not at all.
+    """Return the absolute differences of two arrays.
+
+    Two NaNs, or two equal infinities, differ by 0.
 
     Examples
     --------
@@ -60,27 +105,13 @@ def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def middle(length: int) -> slice:
-    """Return the middle of an axis of a kernel that is too long to be shown."""
+    """Return the part of a kernel's axis that is shown: the middle, where it is too long."""
     start = max(length - _SHOWN, 0) // 2
     return slice(start, min(start + _SHOWN, length))
 
 
-def read_values(
-    source: str, reading: ReadPolicy = _READING, *, gray: bool = False
-) -> NDArray[Any]:
-    """Read the colours of a picture, or an array from a .npy, shape (H, W, C).
-
-    Raises
-    ------
-    ImageError
-        If there is no picture and no such array.
-    """
-    picture = read_picture_at(source, reading)
-    return (picture.gray() if gray else picture).pixels
-
-
 def write_json(document: dict[str, Any], target: str) -> None:
-    """Write a JSON file: complete, or not at all.
+    """Write a JSON file completely, or not at all.
 
     Raises
     ------

@@ -11,46 +11,50 @@ from convcli.lessons.learning.samples import Samples, Values
 from convcli.values import Record
 
 _CROP = 64
+"""Rows and columns of windows that one step looks at."""
+
 _MOMENTUM = 0.98
 _RATE = 0.6
-"""Of the largest curvature that any patch can have. Heavy-ball descent on one quadratic is
-stable up to 2(1 + momentum) (Polyak 1964); here the quadratic changes from crop to crop."""
+"""The learning rate, as part of 1 over the largest curvature that any patch can have.
+Heavy-ball descent on one quadratic is stable up to 2(1 + momentum) (Polyak 1964); here the
+quadratic changes from crop to crop."""
 
 _TRIES, _DIVERGED = 8, 100.0
-"""A loss so many times the first one has run away: the rate is halved, so often at most."""
+"""A descent has diverged when its loss is 100 times the first one. It starts again with half
+the rate, 8 times at most."""
 
 _POINTS = 200
-"""Losses that are kept of a descent."""
+"""Losses that the history of a descent keeps, about."""
 
 
 def gradient(patches: Values, errors: Values) -> Values:
     """Return the gradient of half the mean squared error with respect to the weights.
 
-    It is the input correlated with the error map, "valid": ∂L/∂w[i,j] is the mean over
+    It is the "valid" correlation of the input with the error map: ∂L/∂w[i,j] is the mean over
     all y, x of e[y, x]·in[y+i, x+j]. So backpropagation through a convolution is a
-    convolution again. It is computed from the patches, which the forward step has laid
-    out already: planning a new kernel for each step took 100 times as long.
+    convolution again. Here it is a product with the patches, which the forward step has made
+    already: to plan a new kernel for each step took 100 times as long.
 
     Parameters
     ----------
     patches : ndarray, shape (I·kh·kw, n)
-        What the windows see.
+        The pixels that each of n windows sees.
     errors : ndarray, shape (O, n)
-        What comes out minus what should.
+        The output minus the target.
     """
     slope: Values = (errors @ patches.T) / patches.shape[1]
     return slope
 
 
 class Schedule(Record, kw_only=True):
-    """How a descent goes.
+    """The settings of a descent.
 
     Attributes
     ----------
     steps : int
-        How many; each looks at one crop.
+        Number of steps; each looks at one crop.
     seed : int
-        Of the choice of crops.
+        For the random choice of crops.
     tick : callable
         Called after each step.
     """
@@ -63,49 +67,30 @@ class Schedule(Record, kw_only=True):
 def descend(
     group: Sequence[Samples], spectrum: Spectrum, schedule: Schedule
 ) -> tuple[Solution, list[tuple[int, float]]]:
-    """Learn a group's weights by stochastic gradient descent with momentum.
+    """Learn the weights of a group by stochastic gradient descent with momentum.
 
-    Values are brought to mean 0 and deviation 1 first, and the weights are brought back
-    at the end.
-
-    Parameters
-    ----------
-    group : sequence of Samples
-        They share their weights.
-    spectrum : Spectrum
-        The group's: only means and deviations are taken from it.
-    schedule : Schedule
-        Steps and seed.
+    The values are scaled to mean 0 and deviation 1 first, with the means and deviations of
+    `spectrum`. At the end the weights are scaled back.
 
     Returns
     -------
     (Solution, list of (int, float))
-        The weights, and the mean squared error over a crop at some of the steps.
+        The weights, and for some of the steps the mean squared error over a crop.
 
     Raises
     ------
     ConvcliError
-        If the loss runs away at every rate that is tried.
+        If the descent diverges at every rate that is tried.
     """
     scales = _scales(spectrum)
-    largest = max(float(np.abs(one.inputs - scales.mean_in).max()) for one in group)
+    largest = max(float(np.abs(samples.inputs - scales.mean_in).max()) for samples in group)
     rate = _RATE / (group[0].weights * max(largest / scales.scale_in, 1.0) ** 2)
     for halvings in range(_TRIES):
-        run = _Run(scales, rate / 2**halvings, group[0].weights)
-        if run.all_steps(group, schedule):
-            return scales.back(run), run.history
+        descent = _Descent(scales, rate / 2**halvings, group[0].weights)
+        if descent.converges(group, schedule):
+            return descent.solution(), descent.history
     raise ConvcliError(
         "the descent runs away at every rate: use --method lstsq, or other pictures"
-    )
-
-
-def _scales(spectrum: Spectrum) -> "_Scales":
-    patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
-    return _Scales(
-        mean_in=float(spectrum.patch.mean()),
-        scale_in=max(math.sqrt(max(patch_variance, 0.0)), 1e-12),
-        mean_out=spectrum.target[:, np.newaxis],
-        scale_out=max(math.sqrt(spectrum.variance), 1e-12),
     )
 
 
@@ -117,14 +102,18 @@ class _Scales(Record, kw_only=True):
     mean_out: Values
     scale_out: float
 
-    def back(self, run: "_Run") -> Solution:
-        """Return what was learnt between scaled values for the values as they are."""
-        weights = run.weights * (self.scale_out / self.scale_in)
-        bias = (self.mean_out + self.scale_out * run.bias)[:, 0]
-        return Solution(weights, bias - weights.sum(axis=1) * self.mean_in)
+
+def _scales(spectrum: Spectrum) -> _Scales:
+    patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
+    return _Scales(
+        mean_in=float(spectrum.patch.mean()),
+        scale_in=max(math.sqrt(max(patch_variance, 0.0)), 1e-12),
+        mean_out=spectrum.target[:, np.newaxis],
+        scale_out=max(math.sqrt(spectrum.variance), 1e-12),
+    )
 
 
-class _Run:
+class _Descent:
     """One descent at one rate, from weights of 0."""
 
     def __init__(self, scales: _Scales, rate: float, inputs: int) -> None:
@@ -133,8 +122,8 @@ class _Run:
         self.bias = self.bias_speed = np.zeros((outputs, 1))
         self.history: list[tuple[int, float]] = []
 
-    def all_steps(self, group: Sequence[Samples], schedule: Schedule) -> bool:
-        """Take all steps; return whether the loss has not run away."""
+    def converges(self, group: Sequence[Samples], schedule: Schedule) -> bool:
+        """Take all steps; stop and return False where the loss diverges."""
         chance, steps = np.random.default_rng(schedule.seed), schedule.steps
         for step in range(steps):
             loss = self._step(_crop(group[step % len(group)], chance), 2 * (1 - step / steps))
@@ -146,11 +135,11 @@ class _Run:
         return True
 
     def _step(self, crop: tuple[Values, Values], left: float) -> float:
-        """Go one step down; return the loss before it. The rate falls in the second half."""
+        """Take one step; return the loss before it. The rate falls in the second half."""
         patches, targets = crop
         inputs = (patches - self.scales.mean_in) / self.scales.scale_in
-        wanted = (targets - self.scales.mean_out) / self.scales.scale_out
-        errors = self.weights @ inputs + self.bias - wanted
+        scaled_targets = (targets - self.scales.mean_out) / self.scales.scale_out
+        errors = self.weights @ inputs + self.bias - scaled_targets
         rate = self.rate * min(1.0, left)
         self.speed = _MOMENTUM * self.speed - rate * gradient(inputs, errors)
         slope = errors.mean(axis=1, keepdims=True)
@@ -158,16 +147,23 @@ class _Run:
         self.weights, self.bias = self.weights + self.speed, self.bias + self.bias_speed
         return float((errors**2).mean()) * self.scales.scale_out**2
 
+    def solution(self) -> Solution:
+        """Return the weights and biases for values that are not scaled."""
+        scales = self.scales
+        weights = self.weights * (scales.scale_out / scales.scale_in)
+        bias = (scales.mean_out + scales.scale_out * self.bias)[:, 0]
+        return Solution(weights, bias - weights.sum(axis=1) * scales.mean_in)
+
 
 def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values]:
-    """Return the patches and targets of one crop, the clipped ones left out."""
+    """Return the patches and the known targets of a random crop with at least one of them."""
     height, width = samples.known.shape
     rows, columns = min(_CROP, height), min(_CROP, width)
-    keep = np.zeros(0, bool)
-    while not keep.any():
+    known = np.zeros(0, bool)
+    while not known.any():
         y = int(chance.integers(height - rows + 1))
         x = int(chance.integers(width - columns + 1))
-        keep = samples.known[y : y + rows, x : x + columns].reshape(-1)
+        known = samples.known[y : y + rows, x : x + columns].reshape(-1)
     patches = samples.patches((y, x), (rows, columns))
     targets = samples.targets[:, y : y + rows, x : x + columns]
-    return patches[:, keep], targets.reshape(len(targets), -1)[:, keep]
+    return patches[:, known], targets.reshape(len(targets), -1)[:, known]

@@ -1,4 +1,4 @@
-"""Learn a kernel from a picture before and after; name the one that is nearest."""
+"""Learn the kernel that turns one picture into another; name the nearest known kernel."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,33 +6,44 @@ from typing import Any
 
 import numpy as np
 
+from convcli.choices import LearningMethod, Sharing
 from convcli.engine.blas import many_threaded_blas
 from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
+from convcli.geometry.window import IntOrPair, pair
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.descent import Schedule, descend
-from convcli.lessons.learning.equations import Solution, solve_exactly, spectrum_of
-from convcli.lessons.learning.limits import Limits, limits_of, warnings_for
-from convcli.lessons.learning.samples import Samples, Sharing, Task, Values
+from convcli.lessons.learning.equations import (
+    Limits,
+    Solution,
+    limits_for,
+    solve_exactly,
+    spectrum_of,
+)
+from convcli.lessons.learning.samples import Samples, Task, Values, task_for
+from convcli.lessons.pictures import Pictorial, picture_from
 from convcli.values import Record, asdict
 
+_STRIP_WINDOWS = 2**20
+"""Windows whose errors are computed together."""
+
 _NEAR = 0.1
-"""Part of a kernel's largest weight by which another may differ and still have its name. It
-is how far the catalogue's own kernels of fixed weights differ from each other at the least."""
+"""A kernel has the name of another where no weight differs by more than this part of the
+largest. The catalogue's own kernels of fixed weights differ by at least as much."""
 
 
 class Nearest(Record):
-    """The kernel of the catalogue that some weights are nearest to.
+    """The kernel of the catalogue whose weights are nearest to some others.
 
     Attributes
     ----------
     kernel : str
         Its name.
     difference : float
-        How far off a weight is at the most.
+        The largest difference of two weights.
     near : bool
-        Whether that is near enough to go by the name.
+        Whether the kernels are near enough to share the name.
     """
 
     kernel: str
@@ -41,10 +52,10 @@ class Nearest(Record):
 
 
 def nearest_named(grid: Values) -> Nearest:
-    """Return the catalogue's nearest kernel.
+    """Return the nearest kernel of the catalogue.
 
-    Kernels with parameters are tried with their defaults, and with the size of the grid;
-    smaller ones stand in its middle.
+    Kernels with parameters are tried with their defaults, and with those that fit into the
+    grid. Kernels smaller than the grid are placed in its middle.
 
     Examples
     --------
@@ -56,31 +67,37 @@ def nearest_named(grid: Values) -> Nearest:
         for kernel in _candidates(grid.shape)
     ]
     # The first of equals: robinson-e is sobel-x by another name.
-    gap, kernel = min(gaps, key=lambda one: one[0])
+    gap, kernel = min(gaps, key=lambda pair: pair[0])
     return Nearest(kernel.name, gap, gap <= _NEAR * float(np.abs(kernel.weights).max()))
 
 
 def _candidates(shape: tuple[int, ...]) -> list[Kernel]:
-    found: list[Kernel] = []
-    for entry in CATALOGUE.values():
-        names = {parameter.name: parameter for parameter in entry.parameters}
-        settings: list[dict[str, float]] = [{}]
-        if "size" in names:
-            settings += [{"size": side} for side in range(1, min(shape) + 1)]
-        if "sigma" in names and "radius" in names:
-            radius = (min(shape) - 1) // 2
-            settings += [{"sigma": s / 4, "radius": radius} for s in range(2, 17)]
-        elif "radius" in names and names["radius"].kind is int:
-            reach = (min(shape) - 1) // 2
-            settings += [
-                {"radius": r} for r in range(math.ceil(names["radius"].least), reach + 1)
-            ]
-        found += [kernel for one in settings for kernel in _made(entry, one)]
-    return [k for k in found if not k.is_bank and k.weights.any() and _fits(k.size, shape)]
+    kernels = [
+        kernel
+        for entry in CATALOGUE.values()
+        for settings in _settings(entry, shape)
+        for kernel in _kernel_if_valid(entry, settings)
+    ]
+    return [k for k in kernels if not k.is_bank and k.weights.any() and _fits(k.size, shape)]
 
 
-def _made(entry: Entry, settings: dict[str, float]) -> list[Kernel]:
-    """Return the kernel of these parameters; none where they are out of its range."""
+def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
+    """Return the parameters to try: the defaults, and those of kernels up to this shape."""
+    parameters = {parameter.name: parameter for parameter in entry.parameters}
+    settings: list[dict[str, float]] = [{}]
+    radius = (min(shape) - 1) // 2
+    if "size" in parameters:
+        settings += [{"size": side} for side in range(1, min(shape) + 1)]
+    if "sigma" in parameters and "radius" in parameters:
+        settings += [{"sigma": s / 4, "radius": radius} for s in range(2, 17)]
+    elif "radius" in parameters and parameters["radius"].kind is int:
+        least = math.ceil(parameters["radius"].least)
+        settings += [{"radius": r} for r in range(least, radius + 1)]
+    return settings
+
+
+def _kernel_if_valid(entry: Entry, settings: dict[str, float]) -> list[Kernel]:
+    """Return the kernel of these parameters; nothing where one is out of its range."""
     try:
         return [entry.kernel(settings)]
     except SpecError:
@@ -104,17 +121,17 @@ class Learnt(Record, kw_only=True):
     kernel : Kernel
         Weights and bias.
     residual : float
-        Root mean square of what the kernel does not explain, in the target's units.
+        Root mean square of the output minus the target, in the target's units.
     unexplained : float
-        The same as part of the target's variance, 0 to 1.
+        Its square as part of the target's variance, 0 to 1.
     limits : Limits
-        How well the pictures determine it.
+        How well the pictures determine the kernel.
     left_out : float
-        Part of the target's values at 0 or white, which were left out.
+        Part of the target's values that were left out, because they are 0 or white.
     nearest : tuple of Nearest
-        The catalogue's nearest to each 2-D kernel learnt.
+        The nearest kernel of the catalogue, for each 2-D kernel that was learnt.
     warnings : tuple of str
-        What limits the answer.
+        Sentences that say what limits the answer.
     history : tuple of (int, float)
         Step and mean squared error, for gradient descent.
     """
@@ -140,7 +157,7 @@ class Learnt(Record, kw_only=True):
             "rounding_error": limits.error,
             "left_out": self.left_out,
             "converged": limits.arrived,
-            "nearest": [asdict(one) for one in self.nearest],
+            "nearest": [asdict(kernel) for kernel in self.nearest],
             "warnings": list(self.warnings),
         }
 
@@ -156,34 +173,73 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-@many_threaded_blas()
-def learn(task: Task, method: str = "lstsq", schedule: Schedule | None = None) -> Learnt:
-    """Learn the kernel of a task.
+def learn(
+    source: Pictorial,
+    target: Pictorial,
+    size: IntOrPair = 3,
+    *,
+    sharing: Sharing = Sharing.SHARED,
+    method: LearningMethod = LearningMethod.LSTSQ,
+    schedule: Schedule | None = None,
+) -> Learnt:
+    """Learn the kernel and the bias that turn one picture into another.
 
     Parameters
     ----------
-    task : Task
-        From `task_for`.
-    method : {"lstsq", "sgd"}
+    source : Picture, array_like of shape (H, W) or (H, W, C), or str
+        The picture before. Text is a path or a URL.
+    target : Picture, array_like or str
+        The picture after, of the same size, or of the size that ``padding="valid"`` gives.
+    size : int or (int, int)
+        Kernel size: rows, columns.
+    sharing : Sharing
+        Which weights the colour channels share.
+    method : LearningMethod
         Solve the normal equations, or descend.
     schedule : Schedule, optional
-        Of the descent.
+        Steps and seed of the descent.
 
     Returns
     -------
     Learnt
+
+    Raises
+    ------
+    GeometryError
+        If the sizes or channels do not fit, or the kernel has too many weights.
+    ImageError
+        If a picture cannot be read, or has numbers that are not finite.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> picture = np.random.default_rng(0).integers(0, 256, (32, 32))
+    >>> edges = convcli.correlate(picture, convcli.kernel_from("sobel-x").weights)
+    >>> learnt = learn(picture, edges)
+    >>> learnt.nearest[0].kernel, learnt.kernel.size
+    ('sobel-x', (3, 3))
     """
+    before, after = picture_from(source).pixels, picture_from(target).pixels
+    return learn_task(task_for(before, after, pair(size, "k"), sharing), method, schedule)
+
+
+@many_threaded_blas()
+def learn_task(
+    task: Task,
+    method: LearningMethod = LearningMethod.LSTSQ,
+    schedule: Schedule | None = None,
+) -> Learnt:
+    """Learn the kernel of a task of `task_for`, as `learn` does."""
     spectra = [spectrum_of(group) for group in task.groups]
     exact = [solve_exactly(spectrum) for spectrum in spectra]
-    if method != "sgd":
-        return _judged(task, exact, limits_of(task, spectra, exact, exact))
-    way = schedule or Schedule()
+    if method is not LearningMethod.SGD:
+        return _judged(task, exact, limits_for(task, spectra, exact, exact))
     descents = [
-        descend(group, spectrum, way)
+        descend(group, spectrum, schedule or Schedule())
         for group, spectrum in zip(task.groups, spectra, strict=True)
     ]
     solutions = [solution for solution, _ in descents]
-    limits = limits_of(task, spectra, solutions, exact)
+    limits = limits_for(task, spectra, solutions, exact)
     return _judged(task, solutions, limits, _mean_history([h for _, h in descents]))
 
 
@@ -211,7 +267,7 @@ def _judged(
         limits=limits,
         left_out=task.left_out,
         nearest=tuple(nearest_named(grid) for grid in _grids(kernel, task.sharing)),
-        warnings=warnings_for(limits, residual),
+        warnings=limits.warnings(residual),
         history=history,
     )
 
@@ -227,29 +283,29 @@ def _residual(task: Task, solutions: Sequence[Solution]) -> float:
 
 
 def _errors(samples: Samples, solution: Solution) -> Iterator[Values]:
-    """Yield what does come out minus what should, shape (n, O), some windows at a time."""
+    """Yield the output minus the target, shape (n, O), strip by strip."""
     bank = solution.weights.reshape(len(samples.targets), -1, *samples.size)
-    for rows in samples.strips():
-        seen = samples.inputs[:, rows.start : rows.stop + samples.size[0] - 1]
-        made = correlate(np.moveaxis(seen, 0, 2), bank, bias=solution.bias.tolist())
-        made -= np.moveaxis(samples.targets[:, rows], 0, 2)
-        yield made[samples.known[rows]]
+    for rows in samples.strips(_STRIP_WINDOWS):
+        strip = samples.inputs[:, rows.start : rows.stop + samples.size[0] - 1]
+        errors = correlate(np.moveaxis(strip, 0, 2), bank, bias=solution.bias.tolist())
+        errors -= np.moveaxis(samples.targets[:, rows], 0, 2)
+        yield errors[samples.known[rows]]
 
 
 def _kernel(task: Task, solutions: Sequence[Solution]) -> Kernel:
     size = task.groups[0][0].size
-    about = f"learnt, {task.sharing.value}"
+    description = f"learnt, {task.sharing.value}"
     if task.sharing is Sharing.MIX:
         weights = solutions[0].weights.reshape(len(solutions[0].bias), -1, *size)
-        return Kernel(weights, solutions[0].bias, "learnt", about)
+        return Kernel(weights, solutions[0].bias, "learnt", description)
     grids = [solution.weights.reshape(size) for solution in solutions]
     biases = np.array([float(solution.bias[0]) for solution in solutions])
     if len(grids) == 1:
-        return Kernel(grids[0], float(biases[0]), "learnt", about)
+        return Kernel(grids[0], float(biases[0]), "learnt", description)
     bank = np.zeros((len(grids), len(grids), *size))
     for channel, grid in enumerate(grids):
         bank[channel, channel] = grid
-    return Kernel(bank, biases, "learnt", about)
+    return Kernel(bank, biases, "learnt", description)
 
 
 def _grids(kernel: Kernel, sharing: Sharing) -> list[Values]:

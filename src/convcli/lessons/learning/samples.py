@@ -1,11 +1,12 @@
-"""Patches and the values that they should become: what `learn` learns from."""
+"""Samples to learn from: the patches of one picture, and the values of another."""
 
-import enum
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from convcli.choices import Sharing
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import Pair
 from convcli.text import counted
@@ -13,39 +14,25 @@ from convcli.values import Record
 
 Values = NDArray[np.float64]
 
-_STRIP_WINDOWS = 2**20
-"""Windows that are looked at together."""
-
 _FEWEST = 20
-"""Samples a weight that must be left where clipped ones are taken out."""
+"""Samples for each weight that must remain when clipped values are left out."""
 
 _MOST_WEIGHTS = 1024
-"""Weights of one output at most: memory grows with their square, time with their square for
-each window and with their cube for the equations themselves."""
-
-
-class Sharing(enum.Enum):
-    """Which weights the colour channels have."""
-
-    SHARED = "shared"
-    """One 2-D kernel for all channels."""
-    CHANNEL = "per-channel"
-    """Each channel has a 2-D kernel of its own."""
-    MIX = "mix"
-    """Each output channel looks at all input channels: a full filter bank."""
+"""The most weights of one output. Memory grows with their square. Time grows with their square
+for each window, and with their cube for the solution of the equations."""
 
 
 class Samples(Record):
-    """Input planes and the target values over their "valid" windows.
+    """Input channels, and the target values of their "valid" windows.
 
     Attributes
     ----------
     inputs : ndarray of float64, shape (I, H, W)
-        What the windows slide over.
+        The windows slide over these.
     targets : ndarray of float64, shape (O, H - kh + 1, W - kw + 1)
-        What should come out.
+        The values that should come out.
     known : ndarray of bool, shape (H - kh + 1, W - kw + 1)
-        Where the target is what the kernel gave: not cut off at 0 or white.
+        Where the target is the kernel's own value: not cut off at 0 or white.
     size : (int, int)
         Kernel size.
     """
@@ -60,40 +47,34 @@ class Samples(Record):
         """Weights of one output: I·kh·kw."""
         return len(self.inputs) * self.size[0] * self.size[1]
 
-    def strips(self) -> Iterator[slice]:
-        """Yield rows of windows, some at a time, from the top to the bottom."""
+    def strips(self, windows: int) -> Iterator[slice]:
+        """Yield the rows of windows in strips of about so many windows, from the top."""
         height, width = self.known.shape
-        step = max(_STRIP_WINDOWS // width, self.size[0])
+        step = max(windows // width, 1)
         for top in range(0, height, step):
             yield slice(top, min(top + step, height))
 
-    def patches(self, corner: Pair, size: Pair) -> Values:
+    def patches(self, corner: tuple[int, ...], size: tuple[int, ...]) -> Values:
         """Return the patches of a block of windows, shape (I·kh·kw, rows·columns)."""
+        windows = sliding_window_view(self.inputs, self.size, axis=(1, 2))
         (y, x), (rows, columns) = corner, size
-        return np.stack(
-            [
-                plane[y + i : y + i + rows, x + j : x + j + columns].reshape(-1)
-                for plane in self.inputs
-                for i in range(self.size[0])
-                for j in range(self.size[1])
-            ]
-        )
+        block = windows[:, y : y + rows, x : x + columns]
+        return block.transpose(0, 3, 4, 1, 2).reshape(self.weights, -1)
 
 
 class Task(Record):
-    """All that is to be learnt: samples for each kernel, and what is known of them.
+    """The samples for each kernel that is to be learnt.
 
     Attributes
     ----------
     groups : tuple of (tuple of Samples)
-        One group for each kernel (or bank) that is learnt on its own; the samples of a
-        group share their weights.
+        One group for each kernel (or bank); the samples of a group share their weights.
     sharing : Sharing
         How channels share weights.
     left_out : float
-        Part of the target's values at 0 or white, which were left out.
+        Part of the target's values that were left out, because they are 0 or white.
     rounded : bool
-        Whether the target holds whole numbers only.
+        Whether the target's dtype holds whole numbers only.
     """
 
     groups: tuple[tuple[Samples, ...], ...]
@@ -108,15 +89,15 @@ def task_for(
     size: Pair,
     sharing: Sharing,
 ) -> Task:
-    """Lay out what is to be learnt from two pictures.
+    """Cut two pictures into samples.
 
     Parameters
     ----------
     source : ndarray, shape (H, W, C)
         The picture before.
     target : ndarray, shape (H, W, O) or (H - kh + 1, W - kw + 1, O)
-        The picture after: of the same size (only windows that see no padding are learnt
-        from) or as ``--padding valid`` makes it.
+        The picture after, of the same size, or of the size that ``--padding valid``
+        gives. Windows that see padding are not used.
     size : (int, int)
         Kernel size.
     sharing : Sharing
@@ -124,8 +105,10 @@ def task_for(
 
     Raises
     ------
-    ConvcliError
-        If the sizes or channels do not fit.
+    GeometryError
+        If the sizes or channels do not fit, or the kernel has too many weights.
+    ImageError
+        If there are numbers that are not finite.
     """
     inside = _inside(target, source.shape, size)
     for name, values in (("INPUT", source), ("TARGET", inside)):
@@ -152,7 +135,7 @@ def task_for(
 def _inside(
     target: NDArray[np.generic], shape: tuple[int, ...], size: Pair
 ) -> NDArray[np.generic]:
-    """Return the target where the windows see no padding."""
+    """Return the part of the target whose windows see no padding."""
     valid = (shape[0] - size[0] + 1, shape[1] - size[1] + 1)
     if min(valid) < 1:
         raise GeometryError(
@@ -189,7 +172,10 @@ def _check_weights(size: Pair, channels: int) -> None:
 
 
 def _known(values: NDArray[np.generic], weights: int) -> tuple[NDArray[np.bool_], float]:
-    """Tell which values are no limit of their dtype: those may have been cut off."""
+    """Return which values are known, and the part of the others.
+
+    Values at a limit of their dtype may have been cut off, so they are not known.
+    """
     known = np.ones(values.shape, bool)
     if values.dtype.kind not in "iu":
         return known, 0.0
