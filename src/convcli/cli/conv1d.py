@@ -8,23 +8,21 @@ from typing import Any
 
 import click
 
+from convcli.choices import Overlap
 from convcli.cli.options import Command, json_option, option, quiet_option
 from convcli.cli.output import show_json
-from convcli.lessons.sequences.convolve import (
-    Mode,
-    cheaper_by_fft,
-    convolve_exactly,
-    kept,
-    operations,
-)
-from convcli.lessons.sequences.numbers import (
+from convcli.lessons.sequences import (
     Number,
     SequenceError,
     carried,
+    cheaper_by_fft,
+    convolve_exactly,
     digits_unlimited,
+    operations,
     parse_die,
     parse_digits,
     parse_sequence,
+    places_kept,
     polynomial,
 )
 
@@ -63,7 +61,7 @@ Examples:
 )
 @option(
     "--mode",
-    type=click.Choice([mode.value for mode in Mode]),
+    type=click.Choice([mode.value for mode in Overlap]),
     default="full",
     show_default=True,
     section="Reading",
@@ -94,7 +92,7 @@ def command(
     parse = _READERS.get(reading, parse_sequence)
     left, right = parse(_text(a)), parse(_text(b))
     fft = None if method == "auto" else method == "fft"
-    places = kept((len(left), len(right)), Mode(mode))
+    places = places_kept((len(left), len(right)), Overlap(mode))
     result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
     with digits_unlimited():
         if as_json:

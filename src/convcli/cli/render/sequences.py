@@ -7,8 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from convcli.cli.render.tables import show, show_lines, show_table, width_of_output
-from convcli.lessons.sequences.convolve import cheaper_by_fft, operations
-from convcli.lessons.sequences.numbers import Number
+from convcli.lessons.sequences import Number, cheaper_by_fft, operations
 
 _CELLS = 16
 """Rows and columns of a table that are shown, and products of a diagonal."""

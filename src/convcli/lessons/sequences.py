@@ -1,0 +1,408 @@
+"""Convolution outside images: two sequences of numbers, exactly.
+
+First sequences are read from text; then they are convolved, directly or by the FFT; at the
+end the result becomes a polynomial, a product of whole numbers, or the odds of dice.
+"""
+
+import contextlib
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.choices import Overlap
+from convcli.errors import ConvcliError
+from convcli.values import Record
+
+Number: TypeAlias = int | Fraction
+
+_MOST = 10**7
+"""The longest sequence: it fits into memory with room for the result."""
+
+_EMPTY = "expected numbers, got an empty sequence: write it as 1,2,3"
+
+
+class SequenceError(ConvcliError):
+    """Sequences that cannot be convolved."""
+
+
+def parse_sequence(text: str) -> list[Number]:
+    """Parse numbers with commas or spaces between them, exactly.
+
+    They are whole numbers of any size, fractions (``1/3``) or decimals (``0.25``, ``1e-3``).
+    Decimals become fractions; nothing is rounded.
+
+    Raises
+    ------
+    SequenceError
+        If there is no number, or a word that is none.
+
+    Examples
+    --------
+    >>> parse_sequence("1, 1/3, 0.25")
+    [1, Fraction(1, 3), Fraction(1, 4)]
+    """
+    words = text.replace(",", " ").split()
+    if words and not all(part.strip() for part in text.split(",")):
+        raise SequenceError("expected a number between two commas, got none: write 0 there")
+    if not words:
+        raise SequenceError(_EMPTY)
+    if len(words) > _MOST:
+        raise SequenceError(f"expected at most {_MOST:,} numbers, got {len(words):,}")
+    with digits_unlimited():
+        return [_number(word) for word in words]
+
+
+_SHOWN = 40
+_LARGEST_EXPONENT = 10_000
+
+
+def _beginning(word: str) -> str:
+    """Return a word as messages show it: the first 40 characters."""
+    return word if len(word) <= _SHOWN else f"{word[:_SHOWN]}…"
+
+
+def _number(word: str) -> Number:
+    shown = _beginning(word)
+    exponent = word.lower().partition("e")[2].lstrip("+-")
+    if len(exponent) > len(str(_LARGEST_EXPONENT)):
+        raise SequenceError(f"expected an exponent of at most 10,000, got '{shown}'")
+    try:
+        value = Fraction(word)
+    except ZeroDivisionError:
+        raise SequenceError(f"expected a denominator other than 0, got '{shown}'") from None
+    except ValueError:
+        raise SequenceError(
+            f"expected numbers like 3, 1/3 or 0.25, got '{shown}': put commas between them"
+        ) from None
+    return _reduced(value)
+
+
+@contextlib.contextmanager
+def digits_unlimited() -> Iterator[None]:
+    """Allow whole numbers of any length to be converted to and from text.
+
+    Python refuses more than 4300 digits, to protect servers from strangers' requests. The
+    sequences here are the user's own.
+    """
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+def parse_digits(text: str) -> list[int]:
+    """Return the digits of a whole number, the lowest first.
+
+    Raises
+    ------
+    SequenceError
+        If the text is not a whole number, or has a sign.
+
+    Examples
+    --------
+    >>> parse_digits("123")
+    [3, 2, 1]
+    """
+    word = text.strip().replace("_", "")
+    if not (word.isascii() and word.isdigit()):
+        raise SequenceError(
+            f"digits: expected a whole number like 123, got '{_beginning(word)}'"
+        )
+    if len(word) > _MOST:
+        raise SequenceError(f"digits: expected at most {_MOST:,} digits, got {len(word):,}")
+    return [int(digit) for digit in reversed(word)]
+
+
+def parse_die(text: str) -> list[Number]:
+    """Return the probabilities of the faces 1, 2, … of a die.
+
+    One whole number means a fair die with that number of faces. Several numbers are the
+    probabilities of the faces; they must sum to 1.
+
+    Raises
+    ------
+    SequenceError
+        If the probabilities are negative or do not sum to 1.
+
+    Examples
+    --------
+    >>> parse_die("2")
+    [Fraction(1, 2), Fraction(1, 2)]
+    """
+    values = parse_sequence(text)
+    if len(values) == 1 and values[0] != 1:
+        faces = values[0]
+        if not isinstance(faces, int) or not 1 < faces <= _MOST:
+            raise SequenceError(f"dice: expected a die of 1 or more faces, got '{text}'")
+        return [Fraction(1, faces)] * faces
+    if any(value < 0 for value in values):
+        raise SequenceError("dice: expected no negative probability: check the signs")
+    total = sum(values, Fraction(0))
+    if total != 1:
+        raise SequenceError(
+            f"dice: expected probabilities that sum to 1, got {total}: divide each by it"
+        )
+    return values
+
+
+class Operations(Record):
+    """The operations on real numbers that convolve sequences of lengths m and n.
+
+    Attributes
+    ----------
+    direct : int
+        m·n products and m·n - (m+n-1) additions.
+    fft : int
+        Three transforms of N = 2^⌈log2(m+n-1)⌉ values at 5·N·log2(N) (the radix-2
+        Cooley-Tukey count), and N complex products at 6.
+    transform : int
+        N.
+    """
+
+    direct: int
+    fft: int
+    transform: int
+
+
+def operations(m: int, n: int) -> Operations:
+    """Count the operations of the direct method and of the FFT."""
+    length = m + n - 1
+    log = max((length - 1).bit_length(), 0)
+    size = 2**log
+    return Operations(2 * m * n - length, 15 * size * log + 6 * size, size)
+
+
+def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
+    """Return the lengths n for which the FFT of two sequences of n is cheaper.
+
+    The counts are those of `operations`. The length of a transform is a power of two: just
+    above one it doubles, and the direct method is cheaper again. Above 4096 the FFT always is.
+
+    Returns
+    -------
+    tuple of (int, int or None)
+        The first and the last n of each run; None for the end of the last run.
+
+    Examples
+    --------
+    >>> cheaper_by_fft()
+    ((128, 128), (191, 256), (284, None))
+    """
+    cheaper = [n for n in range(1, 4097) if (c := operations(n, n)).fft < c.direct]
+    firsts = [n for n in cheaper if n - 1 not in cheaper]
+    lasts = [n for n in cheaper if n + 1 not in cheaper]
+    return tuple(zip(firsts, [*lasts[:-1], None], strict=True))
+
+
+_DIRECT_LIMIT = 4 * 10**8
+"""The most products that the direct method computes: about a minute."""
+
+
+def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
+    """Convolve two sequences by summing the diagonals: m·n products.
+
+    Examples
+    --------
+    >>> convolve_direct([1, 2, 3], [4, 5])
+    [4, 13, 22, 15]
+    """
+    if len(a) * len(b) > _DIRECT_LIMIT:
+        raise SequenceError(
+            f"expected at most {_DIRECT_LIMIT:,} products for the direct way, got "
+            f"{len(a) * len(b):,}: use --method fft"
+        )
+    result: list[Number] = [0] * (len(a) + len(b) - 1)
+    for i, left in enumerate(a):
+        for j, right in enumerate(b, start=i):
+            result[j] += left * right
+    return [_reduced(value) for value in result]
+
+
+def convolve_exactly(
+    a: Sequence[Number], b: Sequence[Number], *, fft: bool | None = None
+) -> list[Number]:
+    """Convolve two sequences exactly.
+
+    Parameters
+    ----------
+    a, b : sequence of int or Fraction
+        At least one number each.
+    fft : bool, optional
+        Whether to use the FFT; None takes the method with fewer operations.
+
+    Returns
+    -------
+    list of int or Fraction, of length m + n - 1
+
+    Raises
+    ------
+    SequenceError
+        If a sequence is empty, or too long for the direct method.
+    """
+    if not a or not b:
+        raise SequenceError(_EMPTY)
+    if fft is None:
+        count = operations(len(a), len(b))
+        fft = count.fft < count.direct
+    if not fft:
+        return convolve_direct(a, b)
+
+    below_a, below_b = (math.lcm(*(x.denominator for x in s)) for s in (a, b))
+    whole = _convolve_integers([int(x * below_a) for x in a], [int(x * below_b) for x in b])
+    return [_reduced(Fraction(value, below_a * below_b)) for value in whole]
+
+
+def _reduced(value: Number) -> Number:
+    """Return a whole number as an int, any other as it is."""
+    return value.numerator if value.denominator == 1 else value
+
+
+_BITS = 53 - 12
+"""Bits of float64 for a sum of products: the rounding errors of an FFT take the other 12."""
+
+
+def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    """Convolve two sequences of whole numbers of any size and sign exactly.
+
+    Each number is cut into limbs. They are so narrow that the FFT computes every sum of
+    products of limbs with an error below a half: rounding then gives the exact sum. The limbs
+    of a number stand in a block that has room for the limbs of a product, so that one FFT
+    convolves all of them.
+
+    Examples
+    --------
+    >>> _convolve_integers([10**30, -1], [10**30, 1])
+    [1000000000000000000000000000000000000000000000000000000000000, 0, -1]
+    """
+    bits_a, bits_b = (max(abs(x).bit_length() for x in s) or 1 for s in (a, b))
+    width = _limb_bits(min(len(a), len(b)), bits_a, bits_b)
+    limbs_a, limbs_b = -(-bits_a // width), -(-bits_b // width)
+    block = limbs_a + limbs_b - 1
+    product = _rounded_convolution(
+        _limbs(a, width, limbs_a, block), _limbs(b, width, limbs_b, block)
+    )
+    count = len(a) + len(b) - 1
+    blocks = np.resize(product, count * block).reshape(count, block)
+    blocks.reshape(-1)[product.size :] = 0
+    return [_sum_of_limbs(row, width) for row in blocks.tolist()]
+
+
+def _limb_bits(shorter: int, bits_a: int, bits_b: int) -> int:
+    """Return the bits of the widest limbs whose sums of products the FFT keeps exact."""
+    for width in range(20, 0, -1):
+        limbs = min(-(-bits_a // width), -(-bits_b // width))
+        if 2 * width + math.ceil(math.log2(shorter * limbs + 1)) <= _BITS:
+            return width
+    raise ConvcliError("the sequences are too long to be convolved exactly: use shorter ones")
+
+
+def _limbs(values: Sequence[int], width: int, limbs: int, block: int) -> NDArray[np.float64]:
+    """Return a block for each value: its limbs, the lowest first, and then zeros."""
+    mask = (1 << width) - 1
+    grid = np.zeros((len(values), block))
+    if limbs == 1:
+        grid[:, 0] = values
+        return grid.reshape(-1)
+    for row, value in zip(grid, values, strict=True):
+        rest, sign = abs(value), -1 if value < 0 else 1
+        row[:limbs] = [sign * (rest >> (width * i) & mask) for i in range(limbs)]
+    return grid.reshape(-1)
+
+
+def _rounded_convolution(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = a.size + b.size - 1
+    size = 1 << (length - 1).bit_length()
+    product = np.fft.irfft(np.fft.rfft(a, size) * np.fft.rfft(b, size), size)[:length]
+    return np.rint(product)
+
+
+def _sum_of_limbs(limbs: Sequence[float], width: int) -> int:
+    total = 0
+    for limb in reversed(limbs):
+        total = (total << width) + int(limb)
+    return total
+
+
+def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
+    """Return the places of the full result that are kept, as `numpy.convolve` keeps them.
+
+    Examples
+    --------
+    >>> [places_kept((3, 2), overlap) for overlap in Overlap]
+    [range(0, 4), range(0, 3), range(1, 3)]
+    """
+    longer, shorter = max(lengths), min(lengths)
+    if overlap is Overlap.FULL:
+        return range(longer + shorter - 1)
+    if overlap is Overlap.VALID:
+        return range(shorter - 1, longer)
+    start = (shorter - 1) // 2
+    return range(start, start + longer)
+
+
+def polynomial(coefficients: Sequence[Number]) -> str:
+    """Return the text of a polynomial; the constant is the first coefficient.
+
+    Examples
+    --------
+    >>> polynomial([1, -2, 0, 3])
+    '1 - 2x + 3x³'
+    """
+    terms: list[tuple[int, Number]] = [
+        (n, value) for n, value in enumerate(coefficients) if value
+    ]
+    if not terms:
+        return "0"
+    text = " ".join(
+        f"{'-' if value < 0 else '+'} {_term(value if value > 0 else -value, n)}"
+        for n, value in terms
+    )
+    return text.removeprefix("+ ") if text.startswith("+") else f"-{text[2:]}"
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def _term(value: Number, n: int) -> str:
+    power = "" if n == 0 else "x" if n == 1 else f"x{str(n).translate(_SUPERSCRIPTS)}"
+    if not power:
+        return f"{value}"
+    shown = f"({value})" if isinstance(value, Fraction) else f"{value}"
+    return power if value == 1 else f"{shown}{power}"
+
+
+def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
+    """Carry the tens of each place to the next.
+
+    `sums` holds sums of products of digits, the lowest place first, none of them negative.
+    The result is the digits of the product, the lowest first, without leading zeros; and for
+    each place the number that the place below carries to it.
+
+    Examples
+    --------
+    123 × 45: the sums are 15, 22, 13, 4.
+
+    >>> carried([15, 22, 13, 4])
+    ([5, 3, 5, 5], [0, 1, 2, 1])
+    """
+    digits: list[int] = []
+    carries: list[int] = []
+    carry = 0
+    for value in sums:
+        carries.append(carry)
+        carry, digit = divmod(int(value) + carry, 10)
+        digits.append(digit)
+    while carry:
+        carries.append(carry)
+        carry, digit = divmod(carry, 10)
+        digits.append(digit)
+    while len(digits) > 1 and not digits[-1]:
+        digits.pop()
+    return digits, carries[: len(digits)]

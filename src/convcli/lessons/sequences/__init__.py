@@ -1,1 +1,0 @@
-"""Convolution outside images: two sequences, exactly."""
