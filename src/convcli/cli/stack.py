@@ -1,14 +1,12 @@
 """`convcli stack`: a network layer by layer."""
 
-from pathlib import Path
-
 import click
 
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
 from convcli.geometry.layers import Volume
-from convcli.lessons.stacks.presets import PRESETS, read_stack
-from convcli.lessons.stacks.spec import LayerSpec, layers_from, volume_from
+from convcli.lessons.stacks.presets import PRESETS, layers_of
+from convcli.lessons.stacks.spec import volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
 
 
@@ -77,22 +75,13 @@ def _stack(
     words: tuple[str, ...], size: Volume | None, otherwise: Volume | None = None
 ) -> Stack:
     """Return a stack for the size that is asked for, or its own, or another one's."""
-    given, layers = _parsed(words)
+    if not words:
+        raise click.UsageError("Missing argument 'LAYER': give layers, or --preset")
+    given, layers = layers_of(words)
     volume = size or given or otherwise
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")
     return stack_of(volume, layers)
-
-
-def _parsed(words: tuple[str, ...]) -> tuple[Volume | None, list[LayerSpec]]:
-    if not words:
-        raise click.UsageError("Missing argument 'LAYER': give layers, or --preset")
-    if len(words) == 1 and words[0] in PRESETS:
-        source, text = PRESETS[words[0]]
-        return volume_from(source), layers_from([text])
-    if len(words) == 1 and Path(words[0]).suffix.lower() == ".json":
-        return read_stack(words[0])
-    return None, layers_from(words)
 
 
 def _show(stack: Stack, *, as_json: bool) -> None:

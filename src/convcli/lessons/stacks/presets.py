@@ -1,4 +1,4 @@
-"""Stacks that are known by name, and stacks in files."""
+"""Stacks from words: well-known networks by name, files, or the layers themselves."""
 
 import json
 from collections.abc import Sequence
@@ -6,35 +6,45 @@ from pathlib import Path
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
-from convcli.lessons.stacks.spec import LayerSpec, layer_from, refuse, volume_from
+from convcli.lessons.stacks.spec import LayerSpec, layer_from, layers_from, refuse, volume_from
 
 _KEYS = ("in", "layers")
 _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias")
 
 
-def read_stack(path: str | Path) -> tuple[Volume | None, list[LayerSpec]]:
-    """Read a stack from a JSON file.
+def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
+    """Return the layers that some words mean, and the input's size where they give it.
 
-    Parameters
-    ----------
-    path : str or Path
-        A list of layers, or ``{"in": "224x224x3", "layers": […]}``, where the size may be
-        ``[224, 224, 3]`` too. A layer is text (``"conv:64,k3,p1"``) or an object
-        (``{"layer": "conv", "filters": 64, "k": 3, "p": 1, "bias": false}``).
-
-    Returns
-    -------
-    (Volume or None, list of LayerSpec)
-        The input's size where the file gives it, and the layers.
+    One word can be the name of a network or a ``.json`` file; others are layers.
 
     Raises
     ------
     GeometryError
-        If the file cannot be read or holds no stack.
+        If a layer or the file cannot be read.
+
+    Examples
+    --------
+    >>> size, layers = layers_of(["lenet"])
+    >>> size, layers[0].text
+    (Volume(channels=1, height=32, width=32), 'conv:6,k5')
+    """
+    if len(words) == 1 and words[0] in PRESETS:
+        size, text = PRESETS[words[0]]
+        return volume_from(size), layers_from([text])
+    if len(words) == 1 and Path(words[0]).suffix.lower() == ".json":
+        return _layers_in_file(words[0])
+    return None, layers_from(words)
+
+
+def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
+    """Read a list of layers, or ``{"in": "224x224x3", "layers": […]}``.
+
+    A layer is text (``"conv:64,k3,p1"``) or an object (``{"layer": "conv", "filters": 64,
+    "k": 3, "p": 1, "bias": false}``); the size may be a list (``[224, 224, 3]``) too.
     """
     document = _read(path)
     given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
-    _check_keys(f"{path}", given, _KEYS)
+    _check_keys(path, given, _KEYS)
     layers = given.get("layers")
     if not isinstance(layers, list) or not layers:
         raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
@@ -42,7 +52,7 @@ def read_stack(path: str | Path) -> tuple[Volume | None, list[LayerSpec]]:
     return volume, [layer_from(_text(entry)) for entry in layers]
 
 
-def _read(path: str | Path) -> object:
+def _read(path: str) -> object:
     try:
         document: object = json.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:

@@ -16,7 +16,7 @@ _FIRST = {
     "adaptive": "size",
     "fc": "units",
 }
-"""What the number after the colon is, for the layers that need one."""
+"""The meaning of the number after the colon, for the layers that need one."""
 
 _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "shortcut", "add")
 """Layers without settings."""
@@ -30,12 +30,12 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
 class LayerSpec(Record, kw_only=True):
-    """One layer of a stack, as it was asked for.
+    """One layer of a stack.
 
     Attributes
     ----------
     text : str
-        As a person writes it.
+        The layer as a person writes it.
     kind : str
         ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``, ``bn``,
         ``relu``, ``dropout``, ``flatten``, ``softmax``, or the parts of a residual
@@ -43,7 +43,7 @@ class LayerSpec(Record, kw_only=True):
     units : int
         Filters of a convolution, units of a fully connected layer.
     kernel, stride, dilation : (int, int)
-        Rows, columns. The kernel of ``adaptive`` is the size that it gives.
+        Rows, columns. The kernel of ``adaptive`` is the size of its output.
     padding : int, pair or word
         As `convcli.geometry.window.window` takes it.
     groups : int
@@ -64,23 +64,16 @@ class LayerSpec(Record, kw_only=True):
 
 
 def layer_from(text: str) -> LayerSpec:
-    """Parse one layer.
+    """Parse one layer: its name, a colon, its number, and settings by their letters.
 
-    Parameters
-    ----------
-    text : str
-        A kind, a colon, its number, and letters: ``conv:64,k3,s2,p1,d1,g1,nobias``,
-        ``pool:3,s2``, ``avgpool:2``, ``adaptive:7``, ``fc:1000``, ``relu``. The stride
-        of a pool is its kernel unless it is given, as in torch.
-
-    Returns
-    -------
-    LayerSpec
+    Examples are ``conv:64,k3,s2,p1,d1,g1,nobias``, ``pool:3,s2``, ``avgpool:2``,
+    ``adaptive:7``, ``fc:1000`` and ``relu``. The stride of a pool is its kernel unless it is
+    given, as in torch.
 
     Raises
     ------
     GeometryError
-        If the text makes no layer.
+        If the text is not a layer.
 
     Examples
     --------
@@ -152,7 +145,7 @@ def _layer(text: str, kind: str, found: dict[str, Pair | str], *, bias: bool) ->
 
 
 def _check_pool(layer: LayerSpec) -> None:
-    """Refuse what torch refuses: a padding wider than half of the kernel."""
+    """Refuse a padding wider than half of the kernel, as torch does."""
     if layer.kind not in ("pool", "avgpool"):
         return
     slide = window(layer.kernel, layer.stride, layer.padding, layer.dilation)
@@ -196,7 +189,7 @@ def _known(kind: str) -> str:
 
 
 def refuse(text: str, fault: str, remedy: str) -> NoReturn:
-    """Raise what is wrong with a layer, and the remedy."""
+    """Raise an error that says what is wrong with a layer, and the remedy."""
     raise GeometryError(f"layer '{text}': {fault}: {remedy}")
 
 
@@ -206,7 +199,7 @@ def volume_from(text: str) -> Volume:
     Raises
     ------
     GeometryError
-        If the text is no size.
+        If the text is not a size.
 
     Examples
     --------
@@ -220,11 +213,12 @@ def volume_from(text: str) -> Volume:
             "in: expected rows x columns x channels, each at least 1, as 224x224x3; got "
             f"'{text}'"
         )
-    return Volume(numbers[2] if len(parts) > len("yx") else 1, numbers[0], numbers[1])
+    height, width, *channels = numbers
+    return Volume(channels[0] if channels else 1, height, width)
 
 
 def layers_from(words: Sequence[str]) -> list[LayerSpec]:
-    """Parse layers that stand in several words, or several in one.
+    """Parse layers; a word may hold several, with spaces between them.
 
     Examples
     --------

@@ -12,18 +12,16 @@ from convcli.geometry.layers import (
     fully_connected_layer,
 )
 from convcli.geometry.window import Axis, Unseen, Window, window
-from convcli.lessons.stacks.spec import LayerSpec
+from convcli.lessons.stacks.presets import layers_of
+from convcli.lessons.stacks.spec import LayerSpec, volume_from
 from convcli.values import Record, replace
 
-FLOAT = 4
+_FLOAT = 4
 """Bytes of a float32."""
-
-_NOTHING = Layer(0, 0)
-_SEEN = (Unseen(0, 0), Unseen(0, 0))
 
 
 class Reached(Record):
-    """How far a stack has come: the volume, and what one of its values sees.
+    """The output of a part of a stack, and the receptive field of one of its values.
 
     Attributes
     ----------
@@ -32,7 +30,7 @@ class Reached(Record):
     fields : (ReceptiveField, ReceptiveField)
         Along the rows and along the columns.
     all_seen : bool
-        Whether each value sees the whole input: behind a fully connected layer.
+        Whether each value sees the whole input, as after a fully connected layer.
     """
 
     volume: Volume
@@ -46,38 +44,38 @@ class StackRow(Record, kw_only=True):
     Attributes
     ----------
     spec : LayerSpec
-        What was asked for.
+        The layer.
     depth : int
-        In how many residual blocks it stands.
+        Number of residual blocks around it.
     reached : Reached
-        What comes out.
+        Its output.
     layer : Layer
         Weights, biases, multiply-adds.
     arithmetic : str
-        How the parameters come about, as ``(3·3·3+1)·64``; empty where there are none.
+        How the parameters are counted, as ``(3·3·3+1)·64``; empty where there are none.
     unseen : (Unseen, Unseen)
-        What its stride leaves over, rows and columns.
+        The rows and the columns that no window sees, because of the stride.
     exact : tuple of str
         The sizes (rows, columns) before truncation, where a window slides.
     """
 
     spec: LayerSpec
-    depth: int
+    depth: int = 0
     reached: Reached
-    layer: Layer = _NOTHING
+    layer: Layer = Layer(0, 0)
     arithmetic: str = ""
-    unseen: tuple[Unseen, Unseen] = _SEEN
+    unseen: tuple[Unseen, Unseen] = (Unseen(0, 0), Unseen(0, 0))
     exact: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
-        """Whether its windows tile their input."""
+        """Whether its windows cover their input without a remainder."""
         return not any(side.total for side in self.unseen)
 
     @property
     def memory(self) -> int:
         """Bytes of its output for one picture, as float32."""
-        return self.reached.volume.values * FLOAT
+        return self.reached.volume.values * _FLOAT
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as plain JSON values."""
@@ -85,7 +83,7 @@ class StackRow(Record, kw_only=True):
         return {
             "layer": self.spec.text,
             "depth": self.depth,
-            "output": size_of(self.reached.volume),
+            "output": _volume_dict(self.reached.volume),
             "parameters": self.layer.total,
             "weights": self.layer.weights,
             "biases": self.layer.biases,
@@ -100,106 +98,90 @@ class StackRow(Record, kw_only=True):
         }
 
 
-def size_of(volume: Volume) -> dict[str, int]:
-    """Return a volume as plain JSON values."""
+def _volume_dict(volume: Volume) -> dict[str, int]:
     return {"height": volume.height, "width": volume.width, "channels": volume.channels}
 
 
-def counted(spec: LayerSpec, now: Reached) -> StackRow:
-    """Return a layer counted, given what comes to it."""
-    return _LAYERS.get(spec.kind, _kept)(spec, now)
+def _counted(spec: LayerSpec, now: Reached) -> StackRow:
+    """Return a layer counted; its input is `now`. Layers such as relu change nothing."""
+    if spec.kind in _LAYERS:
+        return _LAYERS[spec.kind](spec, now)
+    return StackRow(spec=spec, reached=now)
 
 
-def _kept(spec: LayerSpec, now: Reached) -> StackRow:
-    return StackRow(spec=spec, depth=0, reached=now)
-
-
-def _slid(now: Reached, slide: Window, channels: int) -> Reached:
-    volume = now.volume
-    height, width = slide.output_shape((volume.height, volume.width))
+def _slid(spec: LayerSpec, now: Reached, slide: Window, channels: int) -> StackRow:
+    """Return the row of a layer whose window slides over its input."""
+    shape = (now.volume.height, now.volume.width)
     rows, columns = now.fields
-    return replace(
+    reached = replace(
         now,
-        volume=Volume(channels, height, width),
+        volume=Volume(channels, *slide.output_shape(shape)),
         fields=(rows.through(slide.rows), columns.through(slide.columns)),
     )
+    exact = tuple(
+        str(axis.exact_output_size(size)) for axis, size in zip(slide.axes, shape, strict=True)
+    )
+    return StackRow(spec=spec, reached=reached, unseen=slide.unseen(shape), exact=exact)
 
 
 def _convolution(spec: LayerSpec, now: Reached) -> StackRow:
     slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    after = _slid(now, slide, spec.units)
+    row, channels = _slid(spec, now, slide, spec.units), now.volume.channels
     layer = convolution_layer(
-        now.volume.channels,
+        channels,
         spec.units,
         spec.kernel,
         groups=spec.groups,
         bias=spec.bias,
-        output=(after.volume.height, after.volume.width),
+        output=(row.reached.volume.height, row.reached.volume.width),
     )
-    products = f"{spec.kernel[0]}·{spec.kernel[1]}·{now.volume.channels // spec.groups}"
-    return replace(
-        _window_row(spec, now, slide, after),
-        layer=layer,
-        arithmetic=_arithmetic(products, spec),
-    )
+    products = f"{spec.kernel[0]}·{spec.kernel[1]}·{channels // spec.groups}"
+    return replace(row, layer=layer, arithmetic=_arithmetic(products, spec))
 
 
 def _arithmetic(products: str, spec: LayerSpec) -> str:
     return f"({products}+1)·{spec.units}" if spec.bias else f"{products}·{spec.units}"
 
 
-def _window_row(spec: LayerSpec, now: Reached, slide: Window, after: Reached) -> StackRow:
-    shape = (now.volume.height, now.volume.width)
-    exact = tuple(
-        str(axis.exact_output_size(size)) for axis, size in zip(slide.axes, shape, strict=True)
-    )
-    return StackRow(spec=spec, depth=0, reached=after, unseen=slide.unseen(shape), exact=exact)
-
-
 def _pool(spec: LayerSpec, now: Reached) -> StackRow:
     slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    return _window_row(spec, now, slide, _slid(now, slide, now.volume.channels))
+    return _slid(spec, now, slide, now.volume.channels)
+
+
+def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:
+    slide = window((now.volume.height, now.volume.width))
+    return _slid(spec, now, slide, now.volume.channels)
 
 
 def _adaptive(spec: LayerSpec, now: Reached) -> StackRow:
-    """Average over windows that are as equal as they can be: from ⌊iW/n⌋ to ⌈(i+1)W/n⌉."""
-    volume = now.volume
-    axes = [
-        _adaptive_axis(size, wanted)
-        for size, wanted in zip((volume.height, volume.width), spec.kernel, strict=True)
-    ]
-    rows, columns = now.fields
-    after = replace(
+    """Average over n windows of nearly equal size: window i goes from ⌊iW/n⌋ to ⌈(i+1)W/n⌉."""
+    volume, (rows, columns) = now.volume, now.fields
+    axes = (
+        _adaptive_axis(volume.height, spec.kernel[0]),
+        _adaptive_axis(volume.width, spec.kernel[1]),
+    )
+    reached = replace(
         now,
         volume=Volume(volume.channels, *spec.kernel),
         fields=(rows.through(axes[0]), columns.through(axes[1])),
     )
-    return StackRow(spec=spec, depth=0, reached=after)
+    return StackRow(spec=spec, reached=reached)
 
 
-def _adaptive_axis(size: int, wanted: int) -> Axis:
-    """Return the window with the widest reach: some may be a pixel narrower."""
-    widest = max(-(-(i + 1) * size // wanted) - i * size // wanted for i in range(wanted))
-    return Axis(widest, max(size // wanted, 1))
-
-
-def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:
-    volume = now.volume
-    slide = window((volume.height, volume.width))
-    return _window_row(spec, now, slide, _slid(now, slide, volume.channels))
+def _adaptive_axis(size: int, count: int) -> Axis:
+    """Return the widest of the windows: some may be a pixel narrower."""
+    widest = max(-(-(i + 1) * size // count) - i * size // count for i in range(count))
+    return Axis(widest, max(size // count, 1))
 
 
 def _flat(spec: LayerSpec, now: Reached) -> StackRow:
-    return StackRow(
-        spec=spec, depth=0, reached=replace(now, volume=Volume(now.volume.values, 1, 1))
-    )
+    return StackRow(spec=spec, reached=replace(now, volume=Volume(now.volume.values, 1, 1)))
 
 
 def _fully_connected(spec: LayerSpec, now: Reached) -> StackRow:
     inputs = now.volume.values
     return StackRow(
         spec=spec,
-        depth=0,
         reached=replace(now, volume=Volume(spec.units, 1, 1), all_seen=True),
         layer=fully_connected_layer(inputs, spec.units, bias=spec.bias),
         arithmetic=_arithmetic(f"{inputs}", spec),
@@ -208,14 +190,8 @@ def _fully_connected(spec: LayerSpec, now: Reached) -> StackRow:
 
 def _normalisation(spec: LayerSpec, now: Reached) -> StackRow:
     """Scale and shift each map: one weight and one bias for each, as torch counts."""
-    channels = now.volume.channels
-    return StackRow(
-        spec=spec,
-        depth=0,
-        reached=now,
-        layer=Layer(channels, channels),
-        arithmetic=f"2·{channels}",
-    )
+    maps = now.volume.channels
+    return StackRow(spec=spec, reached=now, layer=Layer(maps, maps), arithmetic=f"2·{maps}")
 
 
 _LAYERS: dict[str, Callable[[LayerSpec, Reached], StackRow]] = {
@@ -251,43 +227,45 @@ class Stack(Record):
 
     @property
     def multiply_adds(self) -> int:
-        """Products that one picture takes, in convolutions and full connections."""
+        """Multiply-adds for one picture, of convolutions and fully connected layers."""
         return sum(row.layer.multiply_adds for row in self.rows)
 
     @property
     def memory(self) -> int:
-        """Bytes of all layers' outputs, as training keeps them, and of the input."""
-        return sum(row.memory for row in self.rows) + self.source.values * FLOAT
+        """Bytes of the input and of all layers' outputs, which training keeps."""
+        return sum(row.memory for row in self.rows) + self.source.values * _FLOAT
 
     @property
     def reached(self) -> Reached:
-        """What comes out at the end."""
+        """The output of the last layer."""
         return self.rows[-1].reached
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stack as plain JSON values."""
         return {
-            "input": size_of(self.source),
+            "input": _volume_dict(self.source),
             "layers": [row.as_dict() for row in self.rows],
             "totals": {
                 "parameters": self.parameters,
                 "multiply_adds": self.multiply_adds,
                 "memory_bytes": self.memory,
-                "parameter_bytes": self.parameters * FLOAT,
+                "parameter_bytes": self.parameters * _FLOAT,
             },
             "clean": all(row.clean for row in self.rows),
         }
 
 
-def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
-    """Walk through a stack and count each layer.
+def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) -> Stack:
+    """Count a network layer by layer.
 
     Parameters
     ----------
-    source : Volume
-        The input.
-    layers : sequence of LayerSpec
-        At least one.
+    layers : str or sequence of str
+        Layers (``"conv:64,k3,p1 relu pool:2"``, or one a string), the name of a network
+        (``"vgg16"``), or the path of a ``.json`` file.
+    size : str or (int, int, int), optional
+        Rows, columns and channels of the input: ``"224x224x3"``, or ``(224, 224, 3)``.
+        Networks with a name have a size of their own, and files may have one.
 
     Returns
     -------
@@ -296,14 +274,31 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
     Raises
     ------
     GeometryError
-        If there is no layer, one does not fit what comes to it (a stack that shrinks
-        below one pixel), or a residual block is not closed.
+        If a layer cannot be read or does not fit its input, or there is no size.
 
     Examples
     --------
-    >>> from convcli.lessons.stacks.spec import layers_from
-    >>> stack_of(Volume(3, 32, 32), layers_from(["conv:64,k3,p1"])).parameters
+    >>> stack("conv:64,k3,p1 relu pool:2", (32, 32, 3)).parameters
     1792
+    >>> stack("vgg16").parameters
+    138357544
+    """
+    own, specs = layers_of([layers] if isinstance(layers, str) else layers)
+    if size is not None:
+        own = volume_from(size if isinstance(size, str) else "x".join(map(str, size)))
+    if own is None:
+        raise GeometryError("size: expected the input's size, got none: give it as 224x224x3")
+    return stack_of(own, specs)
+
+
+def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
+    """Count each layer of a stack, in order.
+
+    Raises
+    ------
+    GeometryError
+        If there is no layer, one does not fit its input (a map would shrink below one
+        pixel), or a residual block is not closed.
     """
     if not layers:
         raise GeometryError("stack: expected at least one layer, got none: as conv:64,k3,p1")
@@ -312,11 +307,10 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
         try:
             walk.rows.append(walk.through(spec))
         except GeometryError as error:
-            volume = walk.now.volume
-            came = f"{volume.height} × {volume.width} × {volume.channels}"
             text = str(error).removeprefix(f"layer '{spec.text}': ")
             raise GeometryError(
-                f"layer {number} '{spec.text}': {text} (what comes to it is {came})"
+                f"layer {number} '{spec.text}': {text} (what comes to it is "
+                f"{_text(walk.now.volume)})"
             ) from None
     if walk.blocks:
         raise GeometryError("stack: a 'residual' is not closed: put 'add' where it ends")
@@ -324,7 +318,7 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
 
 
 class _Block:
-    """A residual block that is open: what came in, and its main path once that ended."""
+    """An open residual block: its input, and the end of its main path once that is reached."""
 
     def __init__(self, entry: Reached) -> None:
         self.entry = entry
@@ -332,7 +326,7 @@ class _Block:
 
 
 class _Walk:
-    """Goes through the layers, and keeps where it stands."""
+    """Goes through the layers, and keeps what it has reached."""
 
     def __init__(self, now: Reached) -> None:
         self.now = now
@@ -344,7 +338,7 @@ class _Walk:
             row = StackRow(spec=spec, depth=len(self.blocks), reached=self.now)
             _JUNCTIONS[spec.kind](self)
             return replace(row, reached=self.now, depth=min(row.depth, len(self.blocks)))
-        row = replace(counted(spec, self.now), depth=len(self.blocks))
+        row = replace(_counted(spec, self.now), depth=len(self.blocks))
         self.now = row.reached
         return row
 
@@ -359,14 +353,15 @@ class _Walk:
 
     def join(self) -> None:
         block = self._block("add")
-        one, other = (block.main, self.now) if block.main else (self.now, block.entry)
-        if one.volume != other.volume:
+        main, shortcut = (block.main, self.now) if block.main else (self.now, block.entry)
+        if main.volume != shortcut.volume:
+            sizes = f"{_text(main.volume)}, got {_text(shortcut.volume)}"
             raise GeometryError(
-                f"expected the shortcut to have the size of the main way, {_text(one.volume)}"
-                f", got {_text(other.volume)}: put 'shortcut conv:{one.volume.channels},k1' "
-                "with the stride of the main way before 'add'"
+                f"expected the shortcut to have the size of the main way, {sizes}: put "
+                f"'shortcut conv:{main.volume.channels},k1' with the stride of the main way "
+                "before 'add'"
             )
-        self.now = max(one, other, key=lambda reached: reached.fields[0].size)
+        self.now = max(main, shortcut, key=lambda reached: reached.fields[0].size)
         self.blocks.pop()
 
     def _block(self, word: str) -> _Block:
