@@ -84,7 +84,7 @@ def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None
         floats = filter_picture(picture, [kernel], options, raw=True).values
         height, width = applied.values.shape[:2]
         for y, x in {(0, 0), (height - 1, width - 1), (height // 2, width // 3)}:
-            for one in explain(picture, kernel, (y, x), options):
+            for one in explain(kernel, picture, (y, x), options):
                 assert one.value == applied.values[y, x, one.channel]
                 assert one.raw == pytest.approx(floats[y, x, one.channel], abs=1e-3)
                 last = one.steps[-1][1] if one.steps else one.raw
@@ -95,7 +95,7 @@ def test_a_bank_sums_over_its_channels() -> None:
     chance = np.random.default_rng(7)
     picture = Picture(chance.integers(0, 256, (5, 5, 3)).astype(np.uint8))
     kernel = kernel_from("[[[[1,2]],[[3,4]],[[5,6]]],[[[0,0]],[[0,1]],[[0,0]]]]")
-    (one,) = explain(picture, kernel, (2, 2), Options(padding="valid"), [0])
+    (one,) = explain(kernel, picture, (2, 2), Options(padding="valid"), channels=[0])
     left, right = picture.pixels[2, 2].astype(int), picture.pixels[2, 3].astype(int)
     assert one.raw == left @ [1, 3, 5] + right @ [2, 4, 6]
     assert len(one.parts[0].planes) == 3

@@ -92,7 +92,8 @@ def command(
         check_canvas_target(png, moving=False)
     options = options_from(settings)
     channels = first_channels(kernel) if channel is None else [channel]
-    found = explain(read_picture_at(image, reading), kernel, at, options, channels)
+    picture = read_picture_at(image, reading)
+    found = explain(kernel, picture, at, options, channels=channels)
     if png is not None:
         write_canvas(draw(found), png)
     if as_json:

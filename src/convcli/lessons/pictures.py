@@ -71,6 +71,18 @@ def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Picture:
     return read_source(source, reading).frames[0]
 
 
+def pixels_at(
+    pixels: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the pixels of some rows and columns: 0 for those that are negative.
+
+    `convcli.borders.source_indices` gives such indices, and -1 where the border is zero.
+    """
+    values = pixels[np.ix_(rows, columns)].astype(np.float64)
+    values[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
+    return values
+
+
 def json_number(value: float) -> float | None:
     """Return a number as JSON can hold it: None where it is not finite."""
     return value if math.isfinite(value) else None

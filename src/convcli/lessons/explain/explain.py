@@ -1,7 +1,7 @@
-"""One output value, taken apart: what apply computes there, done again by hand."""
+"""One output value, taken apart: the steps of `apply` for one pixel, done again one by one."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,43 +13,40 @@ from convcli.geometry.window import Axis, Pair, Window, window
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
-from convcli.lessons.explain.explanation import (
-    Explanation,
-    Grid,
-    KernelAnswer,
-    Plane,
-    steps_between,
-    together,
-)
+from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
+from convcli.lessons.pictures import Pictorial, kernels_from, picture_from, pixels_at
 from convcli.pipeline.options import Options
+from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_picture
 from convcli.pipeline.steps import Operand
 from convcli.values import Record
 
 _COLOURS = ("red", "green", "blue")
+_OPTIONS = Options()
 
 
 def explain(
-    picture: Picture,
-    operand: Operand,
+    kernel: Operand | str,
+    picture: Pictorial,
     at: Pair,
-    options: Options,
+    options: Options = _OPTIONS,
+    *,
     channels: Sequence[int] | None = None,
 ) -> list[Explanation]:
     """Take one output pixel apart.
 
     Parameters
     ----------
-    picture : Picture
-        As for `convcli.pipeline.run.filter_picture`, which is run to get the value.
-    operand : Kernel or Operator
-        What filters it.
+    kernel : Kernel, Operator or str
+        The filter, or its name (``"sobel-x"``).
+    picture : Picture, array_like of shape (H, W) or (H, W, C), or str
+        The picture. Text is a path or a URL.
     at : (int, int)
         Row and column of the output.
     options : Options
         How the picture is filtered.
     channels : sequence of int, optional
-        Output channels; all where none are given.
+        Output channels; without it all of them.
 
     Returns
     -------
@@ -58,8 +55,19 @@ def explain(
     Raises
     ------
     GeometryError
-        If there is no such output pixel or channel.
+        If the output has no such pixel or channel.
+    SpecError, KernelError
+        If the kernel cannot be read.
+    ImageError
+        If the picture cannot be read.
+
+    Examples
+    --------
+    >>> (answer,) = explain("[[-1,0,1]]", np.array([[10, 20, 90]], np.uint8), (0, 1))
+    >>> answer.parts[0].planes[0].products.tolist(), answer.value
+    ([[-10.0, 0.0, 90.0]], 80)
     """
+    picture, operand = picture_from(picture), kernels_from(kernel)
     applied = filter_picture(picture, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = picture.gray() if options.gray else picture
@@ -68,19 +76,22 @@ def explain(
     view = _view(source, slide, at, options.border, weighted=weighted)
     count = applied.values.shape[2]
     return [
-        _explained(applied, view, _ready(operand, options), channel, options)
+        _explained(applied, view, _as_applied(operand, options), channel, options)
         for channel in (range(count) if channels is None else channels)
     ]
 
 
 def first_channels(operand: Operand) -> list[int] | None:
-    """Return the channels that are explained unless others are asked for: of a bank one."""
+    """Return the channels to explain where a person names none: the first one of a bank."""
     kernel = operand.kernels[0] if isinstance(operand, Operator) else operand
     return [0] if kernel.is_bank else None
 
 
 class _Taps(Record):
-    """Where the taps of one axis look, and where the border takes their values from."""
+    """The positions that the window sees along one axis.
+
+    `sources` are the pixels that the border mode puts there; -1 stands for a constant.
+    """
 
     positions: tuple[int, ...]
     sources: NDArray[np.intp]
@@ -88,9 +99,9 @@ class _Taps(Record):
 
 
 class _View(Record):
-    """What the window of one output sees: patches of shape (kh, kw, C) and (kh, kw).
+    """The patch that the window of one output sees, shape (kh, kw, C).
 
-    Where there is an opacity (0 to 1), the colours are multiplied by it.
+    Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it.
     """
 
     picture: Picture
@@ -107,51 +118,47 @@ def _view(
         _taps(axis, output, size, border)
         for axis, output, size in zip(slide.axes, at, picture.shape, strict=True)
     )
-    patch, opacity = _patch(picture.pixels, taps), None
+    rows, columns = (tap.sources for tap in taps)
+    patch, opacity = pixels_at(picture.pixels, rows, columns), None
     if weighted and picture.alpha is not None:
-        opacity = _patch(picture.alpha, taps) / picture.white
+        opacity = pixels_at(picture.alpha, rows, columns) / picture.white
         patch *= opacity[..., np.newaxis]
     return _View(picture, at, taps, patch, opacity)
 
 
-def _ready(operand: Operand, options: Options) -> tuple[tuple[Kernel, ...], Combine | None]:
-    """Return the kernels as they slide, and how their answers become one."""
-    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
-    how = (options.combine or operand.combine) if isinstance(operand, Operator) else None
-    turned = [kernel.flipped() if options.flip else kernel for kernel in kernels]
-    if options.bias is None:
-        return tuple(turned), how
-    return tuple(kernel.plus_bias(options.bias) for kernel in turned), how
-
-
 def _taps(axis: Axis, output: int, size: int, border: Border) -> _Taps:
     first = output * axis.stride
-    seen = slice(first, first + axis.extent, axis.dilation)
-    sources = source_indices(border, size, axis.before, axis.after)[seen]
-    positions = np.arange(-axis.before, size + axis.after)[seen]
+    tapped = slice(first, first + axis.extent, axis.dilation)
+    sources = source_indices(border, size, axis.before, axis.after)[tapped]
+    positions = np.arange(-axis.before, size + axis.after)[tapped]
     inside = (positions >= 0) & (positions < size)
     return _Taps(tuple(positions.tolist()), sources, inside)
 
 
-def _patch(pixels: NDArray[Any], taps: Sequence[_Taps]) -> Grid:
-    """Return what the taps see, shape (kh, kw, …): 0 where the border is a constant."""
-    rows, columns = (tap.sources for tap in taps)
-    patch = pixels[np.ix_(rows, columns)].astype(np.float64)
-    patch[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
-    return patch
+def _as_applied(
+    operand: Operand, options: Options
+) -> tuple[tuple[Kernel, ...], Combine | None]:
+    """Return the kernels as they slide, flipped and with the bias, and their combination."""
+    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
+    combine = (options.combine or operand.combine) if isinstance(operand, Operator) else None
+    if options.flip:
+        kernels = tuple(kernel.flipped() for kernel in kernels)
+    if options.bias is not None:
+        kernels = tuple(kernel.plus_bias(options.bias) for kernel in kernels)
+    return kernels, combine
 
 
 def _explained(
     applied: Filtered,
     view: _View,
-    ready: tuple[tuple[Kernel, ...], Combine | None],
+    filters: tuple[tuple[Kernel, ...], Combine | None],
     channel: int,
     options: Options,
 ) -> Explanation:
-    (kernels, combine), (rows, columns) = ready, view.taps
+    (kernels, combine), (rows, columns) = filters, view.taps
     at, report, picture = view.at, applied.report, view.picture
     parts = tuple(_part(kernel, view, channel) for kernel in kernels)
-    raw = together([part.raw for part in parts], combine)
+    raw = _combined([part.raw for part in parts], combine)
     value = applied.values[at[0], at[1], channel].item()
     mapping = report.range or "none"
     bank = kernels[0].is_bank
@@ -167,7 +174,7 @@ def _explained(
         combine=combine,
         raw=raw,
         range=mapping,
-        steps=steps_between(raw, value, mapping, picture.white, report),
+        steps=_steps_between(raw, value, mapping, picture.white, report),
         value=value,
         white=picture.white,
         alpha=report.alpha_policy,
@@ -176,7 +183,7 @@ def _explained(
 
 
 def _name(channel: int, channels: int) -> str:
-    """Return what a channel of so many is called."""
+    """Return the name of a channel: nothing where it is the only one."""
     if channels == 1:
         return ""
     return _COLOURS[channel] if channels == len(_COLOURS) else f"channel {channel}"
@@ -184,7 +191,7 @@ def _name(channel: int, channels: int) -> str:
 
 def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
     opacity = None
-    # Where a kernel sums to 0 its answer is not divided: the opacity would be 0.
+    # The answer of a kernel that sums to 0 is not divided: its filtered opacity would be 0.
     if view.opacity is not None and not kernel.is_zero_sum:
         opacity = _plane(None, "opacity", view.opacity, kernel.weights)
     return KernelAnswer(
@@ -201,12 +208,12 @@ def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
         name = _name(channel, patch.shape[2])
         return (_plane(channel, name, patch[..., channel], kernel.weights),)
     return tuple(
-        _plane(index, _input(index, patch.shape[2]), patch[..., index], weights)
+        _plane(index, _input_name(index, patch.shape[2]), patch[..., index], weights)
         for index, weights in enumerate(kernel.weights[channel])
     )
 
 
-def _input(index: int, channels: int) -> str:
+def _input_name(index: int, channels: int) -> str:
     colour = f", {_COLOURS[index]}" if channels == len(_COLOURS) else ""
     return f"input channel {index}{colour}"
 
@@ -219,6 +226,48 @@ def _bias(kernel: Kernel, channel: int) -> float:
     if len(kernel.bias) > 1:
         return kernel.bias[channel]
     return kernel.bias[0] if kernel.bias else 0.0
+
+
+def _combined(answers: list[float], combine: Combine | None) -> float:
+    if combine is Combine.MAGNITUDE:
+        return math.hypot(*answers)
+    if combine is Combine.MAX:
+        return max(answers)
+    if combine is Combine.MIN:
+        return min(answers)
+    return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
+
+
+def _steps_between(
+    raw: float, value: float, mapping: str, white: int, report: Report
+) -> tuple[tuple[str, float], ...]:
+    """Return the steps from a raw value to the pixel that was written, and their values.
+
+    `mapping` is a value of `Range`, or ``none`` for raw floats. The report has the lowest and
+    the highest raw value, which some ranges stretch.
+    """
+    if mapping == "none":
+        return ()
+    steps: list[tuple[str, float]] = []
+    level = raw
+    if mapping == "abs":
+        level = abs(raw)
+        steps.append(("abs: drop the sign", level))
+    elif mapping == "shift":
+        level = raw + (white + 1) // 2
+        steps.append((f"shift: add {(white + 1) // 2}", level))
+    elif mapping == "balance":
+        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
+        level = middle + (raw * (white - middle) / largest if largest else 0)
+        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", level))
+    elif mapping == "stretch" and report.high > report.low:
+        level = (raw - report.low) * white / (report.high - report.low)
+        steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", level))
+    if not 0 <= level <= white:
+        steps.append((f"clip: cut off at {0 if level < 0 else white}", value))
+    elif level != value:
+        steps.append(("round to a whole number, halves to even", value))
+    return tuple(steps)
 
 
 def _check_place(at: Pair, channels: Sequence[int] | None, shape: tuple[int, ...]) -> None:

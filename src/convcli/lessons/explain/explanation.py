@@ -1,6 +1,5 @@
-"""How one output value came to be: the parts, and the whole."""
+"""The explanation of one output value: the answer of each kernel, and the whole."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from numpy.typing import NDArray
 from convcli.choices import Alpha, Combine
 from convcli.geometry.window import Pair
 from convcli.lessons.pictures import json_number
-from convcli.pipeline.report import Report
 from convcli.values import Record
 
 Grid = NDArray[np.float64]
@@ -17,20 +15,20 @@ Grid = NDArray[np.float64]
 _ORTHOGONAL = 0.1
 _SIMILAR = 0.5
 _UNSEEN = 1e-6
-"""Below this opacity there is no colour to recover: as apply has it."""
+"""Below this opacity there is no colour to recover, as for `apply`."""
 
 
 class Plane(Record):
-    """What one input channel contributes.
+    """The share of one input channel in an answer.
 
     Attributes
     ----------
     channel : int or None
         The input channel; None for the opacity.
     name : str
-        What a person calls it: ``red``, ``input channel 0``; empty where there is one only.
+        ``red``, ``input channel 0``, or empty where there is only one channel.
     patch, weights, products : ndarray of float64, shape (kh, kw)
-        What the window sees, the kernel, and the two multiplied.
+        The pixels that the window sees, the kernel, and the two multiplied.
     """
 
     channel: int | None
@@ -50,12 +48,12 @@ class KernelAnswer(Record, kw_only=True):
     weights_sum : float
         The sum of its weights.
     planes : tuple of Plane
-        A 2-D kernel has one, a filter bank one for each input channel. Where the colours
-        count by their opacity, the patch holds colour times opacity.
+        A 2-D kernel has one, a filter bank one for each input channel. Where colours are
+        weighted by their opacity, the patch holds colour times opacity.
     bias : float
-        What is added to the sum.
+        Added to the sum.
     opacity : Plane or None
-        The opacity (0 to 1), filtered alike, where the sum is divided by it.
+        The opacity (0 to 1), filtered by the same kernel, where the sum is divided by it.
     """
 
     kernel: str
@@ -83,22 +81,22 @@ class KernelAnswer(Record, kw_only=True):
 
     @property
     def colour(self) -> float:
-        """The sum over the opacity, where it counts; 0 where nothing is seen."""
+        """The sum divided by the filtered opacity; 0 where the opacity is almost 0."""
         return 0.0 if self.is_unseen else self.total / (self.seen or 1.0)
 
     @property
     def raw(self) -> float:
-        """The answer, before it is combined or becomes a pixel."""
+        """The answer, before it is combined with others or becomes a pixel."""
         return 0.0 if self.is_unseen else self.colour + self.bias
 
     @property
     def cosine(self) -> float | None:
-        """Cosine of the angle between patch and kernel; None where one is all zero."""
+        """Cosine of the angle between patch and kernel; None where one of them is all zero."""
         return self._cosine(0.0)
 
     @property
     def centred_cosine(self) -> float | None:
-        """The same with the patch's mean taken off: its pattern alone, not its brightness."""
+        """The cosine of the patch minus its mean: of its pattern without its brightness."""
         mean = float(np.mean([plane.patch.mean() for plane in self.planes]))
         return self._cosine(mean)
 
@@ -110,14 +108,14 @@ class KernelAnswer(Record, kw_only=True):
 
     @property
     def meaning(self) -> str:
-        """What the dot product says of the patch, in words."""
+        """The meaning of the cosine, in words."""
         return meaning_of(self.cosine)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as plain JSON values."""
-        opacity = {} if self.opacity is None else {"opacity": _plane(self.opacity)}
+        opacity = {} if self.opacity is None else {"opacity": _plane_dict(self.opacity)}
         return {
-            "planes": [_plane(plane) for plane in self.planes],
+            "planes": [_plane_dict(plane) for plane in self.planes],
             **opacity,
             "sum": json_number(self.total),
             "seen": self.seen,
@@ -129,7 +127,7 @@ class KernelAnswer(Record, kw_only=True):
         }
 
 
-def _plane(plane: Plane) -> dict[str, Any]:
+def _plane_dict(plane: Plane) -> dict[str, Any]:
     return {
         "channel": plane.channel,
         "patch": _numbers(plane.patch),
@@ -143,7 +141,7 @@ def _numbers(grid: Grid) -> list[list[float | None]]:
 
 
 def meaning_of(cosine: float | None) -> str:
-    """Say what a cosine means: similar, orthogonal, opposite.
+    """Say whether a cosine means similar, orthogonal or opposite.
 
     Examples
     --------
@@ -160,28 +158,26 @@ def meaning_of(cosine: float | None) -> str:
     return f"{much}opposite: the patch looks like the negative of the kernel"
 
 
-_WEIGHTED = Alpha.PREMULTIPLY.value
-
-
 class Explanation(Record, kw_only=True):
-    """One output value.
+    """One output value, and all that it comes from.
 
     Attributes
     ----------
     at : (int, int)
-        Its place in the output (row, column).
+        Row and column of the output.
     channel : int
-        Its output channel.
+        Output channel.
     name : str
-        What a person calls that: ``red``, ``output map 3``; empty where there is one only.
+        The name of the channel: ``red``, ``output map 3``, or empty where there is only one.
     rows, columns : tuple of int
-        Where the taps look in the picture; outside of it there is padding.
+        The rows and columns of the picture that the window sees. Those outside of the
+        picture are padding.
     padded : ndarray of bool, shape (kh, kw)
-        Which taps look at padding.
+        Which pixels of the patch are padding.
     border : str
-        What the padding holds.
+        The border mode, which fills the padding.
     parts : tuple of KernelAnswer
-        The answers of the kernels: one, or those of an operator.
+        The answer of the kernel, or those of an operator's kernels.
     combine : Combine or None
         How several answers become one.
     raw : float
@@ -189,15 +185,15 @@ class Explanation(Record, kw_only=True):
     range : str
         The range step.
     steps : tuple of (str, float)
-        How the raw value becomes the pixel: what is done, and what then is there.
+        How the raw value becomes the pixel: the name of each step, and the value after it.
     value : int or float
-        What `convcli apply` writes there.
+        The value that `convcli apply` writes.
     white : int
-        The largest value a pixel can have.
+        The largest value that a pixel can have.
     alpha : str or None
         How transparency was filtered: a value of `Alpha`; None where there is none.
     opacity : int or float or None
-        The opacity that `convcli apply` writes there.
+        The opacity that `convcli apply` writes.
     """
 
     at: Pair
@@ -219,8 +215,8 @@ class Explanation(Record, kw_only=True):
 
     @property
     def is_weighted(self) -> bool:
-        """Whether the colours were multiplied by their opacity first."""
-        return self.alpha == _WEIGHTED
+        """Whether the colours were multiplied by their opacity before they were filtered."""
+        return self.alpha == Alpha.PREMULTIPLY.value
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
@@ -250,60 +246,3 @@ class Explanation(Record, kw_only=True):
             "value": json_number(self.value),
             "opacity_value": self.opacity,
         }
-
-
-def together(answers: list[float], combine: Combine | None) -> float:
-    """Return the answers of some kernels as one.
-
-    Examples
-    --------
-    >>> together([3.0, -4.0], Combine.MAGNITUDE)
-    5.0
-    """
-    if combine is Combine.MAGNITUDE:
-        return math.hypot(*answers)
-    if combine is Combine.MAX:
-        return max(answers)
-    if combine is Combine.MIN:
-        return min(answers)
-    return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
-
-
-def steps_between(
-    raw: float, value: float, mapping: str, white: int, report: Report
-) -> tuple[tuple[str, float], ...]:
-    """Say how a raw value becomes a pixel; the last step is what was written.
-
-    Parameters
-    ----------
-    raw, value : float
-        Before the range step, and what was written.
-    mapping : str
-        The range step: a value of `Range`, or ``none`` for raw floats.
-    white : int
-        The largest value a pixel can have.
-    report : Report
-        What filtering saw: the extent that is stretched.
-    """
-    if mapping == "none":
-        return ()
-    steps: list[tuple[str, float]] = []
-    now = raw
-    if mapping == "abs":
-        now = abs(raw)
-        steps.append(("abs: drop the sign", now))
-    elif mapping == "shift":
-        now = raw + (white + 1) // 2
-        steps.append((f"shift: add {(white + 1) // 2}", now))
-    elif mapping == "balance":
-        middle, largest = (white + 1) // 2, max(abs(report.low), abs(report.high))
-        now = middle + (raw * (white - middle) / largest if largest else 0)
-        steps.append((f"balance: 0 becomes {middle}, ±{largest:g} an end", now))
-    elif mapping == "stretch" and report.high > report.low:
-        now = (raw - report.low) * white / (report.high - report.low)
-        steps.append((f"stretch: {report.low:g} to {report.high:g} become 0 to {white}", now))
-    if not 0 <= now <= white:
-        steps.append((f"clip: cut off at {0 if now < 0 else white}", value))
-    elif now != value:
-        steps.append(("round to a whole number, halves to even", value))
-    return tuple(steps)
