@@ -84,7 +84,7 @@ def command(
     one.
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
-    from convcli.lessons.explain.drawing import draw
+    from convcli.lessons.explain.drawing import draw_explanations
     from convcli.lessons.explain.explain import explain, first_channels
     from convcli.lessons.pictures import read_picture_at
 
@@ -95,7 +95,7 @@ def command(
     picture = read_picture_at(image, reading)
     found = explain(kernel, picture, at, options, channels=channels)
     if png is not None:
-        write_canvas(draw(found), png)
+        write_canvas(draw_explanations(found), png)
     if as_json:
         document = {"kernel": kernel.name, "image": image, "png": png}
         show_json(document | {"channels": [one.as_dict() for one in found]})

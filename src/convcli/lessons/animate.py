@@ -11,36 +11,35 @@ from convcli.geometry.window import Pair, Window, window
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
+from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 from convcli.text import short, tight
 from convcli.values import Record
 
 _MOST_PADDED = 32
-"""The widest crop with its padding: cells of more would be too small to read."""
+"""The widest crop with its padding: with more, the cells are too small to read."""
 
 
 class Scene(Record):
-    """All that the frames show.
+    """A small picture, the kernel that slides over it, and the result.
 
     Attributes
     ----------
     padded : ndarray of float64, shape (H + p1 + p2, W + p1 + p2)
         The crop in grey, with its padding.
     outside : ndarray of bool, same shape
-        What of it is padding.
-    output : ndarray, shape (H', W')
-        The pixels that filtering the crop gives.
-    raw : ndarray of float64, shape (H', W')
-        The same before the range step.
+        Which of these pixels are padding.
+    output, raw : ndarray of float64, shape (H', W')
+        The filtered crop, and its values before the range step.
     kernel : Kernel
-        As it slides: flipped where that was asked for.
+        As it slides: flipped if the options say so.
     window : Window
-        How it slides.
+        Stride, padding and dilation.
     white : int
         The largest value a pixel can have.
     border : str
-        What the padding holds.
+        The border mode.
     """
 
     padded: NDArray[np.float64]
@@ -56,27 +55,16 @@ class Scene(Record):
 def scene_of(
     picture: Picture, kernel: Kernel, options: Options, at: Pair | None, cells: int
 ) -> Scene:
-    """Cut a crop out of a picture, and filter it as a picture of its own.
+    """Cut a square of `cells` rows and columns out of a picture, in grey, and filter it.
 
-    Parameters
-    ----------
-    picture : Picture
-        Shown in grey.
-    kernel : Kernel
-        A 2-D kernel.
-    options : Options
-        How the crop is filtered.
-    at : (int, int), optional
-        Row and column of the crop's middle; the picture's middle where none is given.
-        Near an edge the crop moves inwards.
-    cells : int
-        Rows and columns of the crop.
+    The middle of the square is `at` (row, column), or the middle of the picture. Near an edge
+    the square moves inwards.
 
     Raises
     ------
     GeometryError
-        If the place lies outside the picture, the kernel is a bank, or the padding is
-        too wide to be shown.
+        If `at` lies outside the picture, the kernel is a bank, or the padding is too wide to
+        be shown.
     """
     if kernel.is_bank:
         raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
@@ -88,12 +76,12 @@ def scene_of(
             f"animate: expected at most {_MOST_PADDED} cells with the padding, got "
             f"{max(padded.shape)}: use a smaller kernel, dilation or padding, or fewer --cells"
         )
-    done = filter_picture(crop, [kernel], options)
+    filtered = filter_picture(crop, [kernel], options)
     raw = filter_picture(crop, [kernel], options, raw=True)
     return Scene(
         padded=padded,
         outside=outside,
-        output=done.values[..., 0].astype(np.float64),
+        output=filtered.values[..., 0].astype(np.float64),
         raw=raw.values[..., 0].astype(np.float64),
         kernel=kernel.flipped() if options.flip else kernel,
         window=slide,
@@ -124,8 +112,7 @@ def _padded(
         source_indices(options.border, size, axis.before, axis.after)
         for axis, size in zip(slide.axes, pixels.shape, strict=True)
     )
-    values = pixels[np.ix_(rows, columns)].astype(np.float64)
-    values[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
+    values = pixels_at(pixels, rows, columns)
     outside = np.ones(values.shape, bool)
     outside[
         slide.rows.before : slide.rows.before + pixels.shape[0],
@@ -135,14 +122,14 @@ def _padded(
 
 
 _WIDE, _HIGH = 1240, 560
-"""Room for the three grids, in pixels."""
+"""Pixels that the three grids may take."""
 _FIVE_DIGITS_WIDE = 40
 _THREE_DIGITS = 999
 _LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
 
 
 def frames_of(scene: Scene, most: int) -> list[Canvas]:
-    """Draw the frames, at most `most`: where there are more outputs, several fill at once.
+    """Draw a frame for each output pixel, or at most `most` frames that skip some.
 
     Examples
     --------
@@ -157,15 +144,15 @@ def frames_of(scene: Scene, most: int) -> list[Canvas]:
     """
     count = scene.output.size
     shown = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-    return [_frame(scene, int(index)) for index in shown]
+    return [_frame_of(scene, int(index)) for index in shown]
 
 
 def durations_for(frames: int, milliseconds: int) -> list[int]:
-    """Return how long each frame stays; the last, with the whole output, longer."""
+    """Return the milliseconds of each frame; the last, the whole output, stays longer."""
     return [milliseconds] * (frames - 1) + [max(milliseconds, 2500)]
 
 
-def _frame(scene: Scene, index: int) -> Canvas:
+def _frame_of(scene: Scene, index: int) -> Canvas:
     row, column = divmod(index, scene.output.shape[1])
     grids = (_input(scene, row, column), _kernel(scene), _output(scene, index))
     wide = sum(len(grid[0]) for grid in grids)
@@ -188,14 +175,14 @@ def _frame(scene: Scene, index: int) -> Canvas:
 
 
 def _side(scene: Scene) -> int:
-    """Return the side of a cell that gives the three grids room, in pixels."""
+    """Return the largest side of a cell, in pixels, for which the three grids have room."""
     shapes = (scene.padded.shape, scene.kernel.size, scene.output.shape)
     high, wide = max(int(shape[0]) for shape in shapes), sum(int(shape[1]) for shape in shapes)
     return min((_WIDE - 2 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
 
 
 def _in_thousands(scene: Scene) -> bool:
-    """Tell whether five digits would be too small to be read."""
+    """Return whether pixels of five digits would be too small to be read."""
     return scene.white > _THREE_DIGITS and _side(scene) < _FIVE_DIGITS_WIDE
 
 

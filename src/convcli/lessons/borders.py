@@ -24,13 +24,13 @@ NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
     Border.SYMMETRIC: ("symmetric", "reflect", "REFLECT", "-", "Mirror"),
     Border.WRAP: ("wrap", "wrap", "WRAP", "circular", "Tile"),
 }
-"""What NumPy's pad, SciPy, OpenCV (BORDER_…), torch and ImageMagick call each mode."""
+"""The name of each mode in NumPy's pad, SciPy, OpenCV (BORDER_…), torch and ImageMagick."""
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _RGB = 3
 _MAGNIFIED = 10
 _SIDE_PIXELS = 28
-"""Picture pixels that a strip shows, rows and columns."""
+"""Rows and columns of the picture that a strip shows."""
 
 
 def drawn(border: Border, width: int, length: int = 4) -> str:
@@ -47,16 +47,9 @@ def drawn(border: Border, width: int, length: int = 4) -> str:
 
 
 class Strip(Record):
-    """The top left corner of a picture, filtered with one border mode.
+    """The top left corner of a picture, shape (rows, columns, C), filtered with one border.
 
-    Attributes
-    ----------
-    border : Border
-        The mode.
-    pixels : ndarray, shape (rows, columns, C)
-        What `convcli apply` writes there.
-    spread : float
-        Largest difference to the same picture with the mode ``zero``.
+    `spread` is the largest difference to the same corner with the border ``zero``.
     """
 
     border: Border
@@ -79,13 +72,13 @@ def strips_of(
 
 
 def numbers_shown(kernel: Kernel, options: Options) -> int:
-    """Return how many pixels from the edge are worth showing: the reach, and two more."""
+    """Return how many pixels from the edge to show: those that padding reaches, and two."""
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
     return min(slide.columns.before + 2, 8)
 
 
 def draw_strips(strips: Sequence[Strip], white: int) -> Canvas:
-    """Draw the corners side by side, magnified, with the modes' names above them."""
+    """Draw the corners side by side, magnified, each with its border's name above it."""
     rows, columns = strips[0].pixels.shape[:2]
     gap, title = 20, 36
     width = gap + len(strips) * (columns * _MAGNIFIED + gap)

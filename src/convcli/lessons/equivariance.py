@@ -1,4 +1,4 @@
-"""Shift then filter, or filter then shift: the same, wherever the border has no say."""
+"""Shift then filter, or filter then shift: the same where no window sees the border."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from convcli.values import Record, replace
 Values = NDArray[Any]
 
 _NOISE = 1e-5
-"""Part of the largest possible value below which a difference is float noise."""
+"""A difference below this part of the largest possible value is a rounding error."""
 
 
 class Difference(Record, kw_only=True):
@@ -30,17 +30,16 @@ class Difference(Record, kw_only=True):
     Attributes
     ----------
     shift : (int, int)
-        Rows and columns of the picture.
+        Of the picture, in rows and columns.
     output_shift : (int, int) or None
-        Rows and columns of the output that this is; None where the stride does not
-        divide the shift (then the nearest whole shift was compared).
+        Of the output, in rows and columns; None where the stride does not divide the shift
+        (then the nearest whole shift was compared).
     inside : float or None
-        Largest difference where no window looks beyond the picture; None where there is
-        no such output.
+        Largest difference where no window looks beyond the picture; None where each does.
     border : float or None
-        Largest difference at the other outputs.
+        Largest difference at the other outputs; None where there are none.
     commutes : bool
-        Whether `inside` is nothing but float noise.
+        Whether `inside` is only rounding errors of floats.
     """
 
     shift: Pair
@@ -51,13 +50,12 @@ class Difference(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the difference as plain JSON values."""
+        moved, inside, border = self.output_shift, self.inside, self.border
         return {
             "shift": {"x": self.shift[1], "y": self.shift[0]},
-            "output_shift": None
-            if self.output_shift is None
-            else {"x": self.output_shift[1], "y": self.output_shift[0]},
-            "inside": None if self.inside is None else json_number(self.inside),
-            "border": None if self.border is None else json_number(self.border),
+            "output_shift": moved and {"x": moved[1], "y": moved[0]},
+            "inside": inside if inside is None else json_number(inside),
+            "border": border if border is None else json_number(border),
             "commutes": self.commutes,
         }
 
@@ -65,25 +63,10 @@ class Difference(Record, kw_only=True):
 def compare_orders(
     picture: Picture, operand: Operand, shift: Pair, options: Options
 ) -> Difference:
-    """Shift a picture and filter it, filter it and shift the result, and compare.
+    """Compare a picture that is shifted, then filtered, with one filtered, then shifted.
 
-    What a shift brings in from beyond the edge is what the border mode says is there.
-    Values are compared raw: before any range step.
-
-    Parameters
-    ----------
-    picture : Picture
-        The picture.
-    operand : Kernel or Operator
-        What it is filtered by.
-    shift : (int, int)
-        Rows down and columns to the right, in pixels.
-    options : Options
-        Window, border, bias, flip and gray.
-
-    Returns
-    -------
-    Difference
+    The shift is in rows down and columns to the right. It brings in from beyond the edge what
+    the border mode says. Values are compared before any range step.
 
     Raises
     ------
@@ -93,41 +76,33 @@ def compare_orders(
     pixels = (picture.gray() if options.gray else picture).pixels
     _check_shift(shift, picture.shape)
     slide = window(operand.size, options.stride, options.padding, options.dilation)
-    nearest = tuple(
-        _nearest(by, axis.stride) for by, axis in zip(shift, slide.axes, strict=True)
-    )
-    even = all(by % axis.stride == 0 for by, axis in zip(shift, slide.axes, strict=True))
+    rows, columns = slide.rows.stride, slide.columns.stride
+    output_shift = (round(shift[0] / rows), round(shift[1] / columns))
+    divides = shift == (output_shift[0] * rows, output_shift[1] * columns)
     first = _filtered(_shifted(pixels, shift, options.border), operand, options)
-    second = _shifted(
-        _filtered(pixels, operand, options), (nearest[0], nearest[1]), options.border
-    )
+    second = _shifted(_filtered(pixels, operand, options), output_shift, options.border)
     apart = differences(first, second).max(axis=2)
-    inside = np.logical_and.outer(
-        *(
-            _undisturbed(axis, size, by, count)
-            for axis, size, by, count in zip(
-                slide.axes, pixels.shape, shift, apart.shape, strict=False
-            )
+    undisturbed = [
+        _undisturbed(axis, size, by, count)
+        for axis, size, by, count in zip(
+            slide.axes, picture.shape, shift, apart.shape, strict=True
         )
-    )
+    ]
+    inside = np.logical_and.outer(*undisturbed)
     largest = _largest(apart, inside)
-    scale = _gain(operand) * picture.white
     return Difference(
         shift=shift,
-        output_shift=(nearest[0], nearest[1]) if even else None,
+        output_shift=output_shift if divides else None,
         inside=largest,
         border=_largest(apart, ~inside),
-        commutes=largest is not None and largest <= _NOISE * scale,
+        commutes=largest is not None and largest <= _NOISE * _gain(operand) * picture.white,
     )
 
 
 def compare_steps(
     picture: Picture, operand: Operand, shift: Pair, options: Options, most: int = 6
 ) -> list[Difference]:
-    """Compare the shifts by 1, 2, … pixels in the direction of a shift.
-
-    With stride s those by multiples of s do.
-    """
+    """Compare the orders for shifts by 1, 2, … `most` pixels in the direction of a shift."""
     down, right = ((by > 0) - (by < 0) for by in shift)
     lengths = [size for by, size in zip(shift, picture.shape, strict=True) if by]
     return [
@@ -151,13 +126,9 @@ def _check_shift(shift: Pair, shape: Pair) -> None:
 
 
 def _gain(operand: Operand) -> float:
-    """Return how much larger than a pixel an answer may be."""
+    """Return the largest possible answer to pixels from -1 to 1."""
     kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
     return float(sum(np.abs(kernel.weights).sum() for kernel in kernels))
-
-
-def _nearest(by: int, stride: int) -> int:
-    return round(by / stride)
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
@@ -171,9 +142,9 @@ def _shifted(values: Values, shift: Pair, border: Border) -> Values:
     rows, columns = (
         _sources(border, size, by) for size, by in zip(values.shape, shift, strict=False)
     )
-    moved = values[np.ix_(rows, columns)]
-    moved[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
-    return moved
+    shifted = values[np.ix_(rows, columns)]
+    shifted[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
+    return shifted
 
 
 def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
@@ -182,10 +153,10 @@ def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
 
 
 def _undisturbed(axis: Axis, size: int, by: int, outputs: int) -> NDArray[np.bool_]:
-    """Tell which outputs look at the picture only, shifted or not."""
+    """Return which outputs see no padding, in the picture and in the shifted one."""
     first = np.arange(outputs) * axis.stride - axis.before
     # Where the stride does not divide the shift, the other order looks a little aside.
-    aside = by - _nearest(by, axis.stride) * axis.stride
+    aside = by - round(by / axis.stride) * axis.stride
     low, high = max(by, 0) + max(-aside, 0), min(size, size + by) - max(aside, 0)
     inside: NDArray[np.bool_] = (first >= low) & (first + axis.extent <= high)
     return inside
@@ -196,12 +167,12 @@ def _largest(apart: NDArray[np.float64], where: NDArray[np.bool_]) -> float | No
 
 
 def verdict(differences: Sequence[Difference], stride: Pair) -> str:
-    """Say what a series of shifts shows."""
+    """Return a sentence that says what a series of shifts shows."""
     rows, columns = stride
-    compared = [one for one in differences if one.inside is not None]
+    compared = [each for each in differences if each.inside is not None]
     if not compared:
         return "All windows look beyond the picture: there is nothing to compare away from it."
-    if all(one.commutes for one in compared):
+    if all(each.commutes for each in compared):
         return "Away from the border the order makes no difference."
     by = f"{columns}" if rows == columns else f"{columns} columns and {rows} rows"
     return f"With stride {by} only shifts by multiples of {by} commute."

@@ -12,24 +12,14 @@ from convcli.values import Record
 
 
 class Question(Record):
-    """One question.
-
-    Attributes
-    ----------
-    text : str
-        What is asked; the answer is a whole number.
-    answer : int
-        The right one.
-    explanation : str
-        Why.
-    """
+    """One question, its answer (a whole number), and the arithmetic that gives it."""
 
     text: str
     answer: int
     explanation: str
 
     def is_right(self, given: str) -> bool:
-        """Tell whether an answer is right; white space and thousands' commas do not count.
+        """Return whether an answer is right; spaces and the commas of thousands are ignored.
 
         Examples
         --------
@@ -43,7 +33,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15}|/0*[1-9][0-9]{0,14})?")
 
 
 def is_number(given: str) -> bool:
-    """Tell whether an answer is a number: whole, decimal, or a fraction.
+    """Return whether an answer is a number: whole, decimal, or a fraction.
 
     Examples
     --------
@@ -66,9 +56,9 @@ def questions(seed: int, count: int) -> list[Question]:
     True
     """
     chance = random.Random(seed)  # noqa: S311 - a quiz, no secret
-    kinds = list(_KINDS)
-    chance.shuffle(kinds)
-    return [kinds[number % len(kinds)](chance) for number in range(count)]
+    makers = list(_MAKERS)
+    chance.shuffle(makers)
+    return [makers[number % len(makers)](chance) for number in range(count)]
 
 
 def _output(chance: random.Random) -> Question:
@@ -133,13 +123,8 @@ def _field(chance: random.Random) -> Question:
     )
 
 
-_KINDS: tuple[Callable[[random.Random], Question], ...] = (
-    _output,
-    _same,
-    _unseen,
-    _parameters,
-    _field,
-)
+_MAKERS: tuple[Callable[[random.Random], Question], ...]
+_MAKERS = (_output, _same, _unseen, _parameters, _field)
 
 
 def _axis(chance: random.Random) -> Axis:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from convcli.cli.render.kernels import color_cell
 from convcli.cli.render.tables import show, show_facts, width_of_output
-from convcli.lessons.explain.drawing import facts_of, grid_title, title_of
+from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.pictures import grey_colors, middle
 from convcli.pipeline.colormaps import cell_colors
@@ -27,7 +27,7 @@ def show_explanation(one: Explanation, name: str) -> None:
             if len(planes) > 1:
                 show(plane.name)
             show(*_grids(one, plane))
-    for title, facts in facts_of(one):
+    for title, facts in facts_about(one):
         show_facts(title, facts)
     show("")
 

@@ -14,44 +14,42 @@ from convcli.text import short, tight
 Facts = list[tuple[str, str]]
 
 
-def title_of(one: Explanation) -> str:
-    """Return which output value this is."""
-    name = f", {one.name}" if one.name else ""
-    return f"output x = {one.at[1]}, y = {one.at[0]}{name}"
+def title_of(answer: Explanation) -> str:
+    """Return the place and the channel of the output value."""
+    name = f", {answer.name}" if answer.name else ""
+    return f"output x = {answer.at[1]}, y = {answer.at[0]}{name}"
 
 
-def grid_title(one: Explanation, plane: Plane) -> str:
-    """Return what the first grid of a plane holds."""
+def grid_title(answer: Explanation, plane: Plane) -> str:
+    """Return the title of the first grid of a plane."""
     if plane.channel is None:
         return "opacity"
-    return "patch × opacity" if one.is_weighted else "patch"
+    return "patch × opacity" if answer.is_weighted else "patch"
 
 
-def facts_of(one: Explanation) -> list[tuple[str, Facts]]:
-    """Return the facts of each kernel and those of the value, each under its title."""
-    last = [*_value(one), *_padding(one)]
-    if one.combine is None:
-        (part,) = one.parts
-        before, after = arithmetic(part), _similarity(part)
-        return [
-            ("", [("looks at", _looks_at(one)), *before, *_value(one), *after, *_padding(one)])
-        ]
-    answers = [(part.kernel, [*arithmetic(part), *_similarity(part)]) for part in one.parts]
-    combined = (one.combine.value, combination(one))
-    return [*answers, ("together", [("looks at", _looks_at(one)), combined, *last])]
+def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
+    """Return the facts about each kernel and about the value, each list with its title."""
+    seen, last = ("looks at", _looks_at(answer)), [*_value(answer), *_padding(answer)]
+    if answer.combine is None:
+        (part,) = answer.parts
+        facts = [*_arithmetic(part), *_value(answer), *_similarity(part), *_padding(answer)]
+        return [("", [seen, *facts])]
+    kernels = [(part.kernel, [*_arithmetic(part), *_similarity(part)]) for part in answer.parts]
+    combined = (answer.combine.value, _combination(answer))
+    return [*kernels, ("together", [seen, combined, *last])]
 
 
-def arithmetic(part: KernelAnswer) -> Facts:
-    """Return how a kernel's answer comes about."""
+def _arithmetic(part: KernelAnswer) -> Facts:
+    """Return the sum, the division by the opacity and the bias, with their numbers."""
     facts = [("sum", short(part.total))]
-    answer = part.total
+    value = part.total
     if part.opacity is not None and part.seen is not None:
         seen = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
         facts.append(("opacity", f"{seen} = {short(part.seen)}: its sum over the kernel's sum"))
         facts.append(("colour", _colour(part)))
-        answer = part.colour
+        value = part.colour
     if part.bias:
-        facts.append(("bias", f"{short(answer)} + {short(part.bias)} = {short(part.raw)}"))
+        facts.append(("bias", f"{short(value)} + {short(part.bias)} = {short(part.raw)}"))
     return facts
 
 
@@ -61,56 +59,55 @@ def _colour(part: KernelAnswer) -> str:
     return f"{short(part.total)} / {short(part.seen or 1)} = {short(part.colour)}"
 
 
-def combination(one: Explanation) -> str:
-    """Return how the answers of several kernels become one, with the numbers filled in."""
-    answers = [short(part.raw) for part in one.parts]
-    if one.combine is Combine.MAGNITUDE:
+def _combination(answer: Explanation) -> str:
+    """Return the formula that combines the answers of several kernels, with its numbers."""
+    answers = [short(part.raw) for part in answer.parts]
+    if answer.combine is Combine.MAGNITUDE:
         squares = " + ".join(f"({a})²" if a.startswith("-") else f"{a}²" for a in answers)
-        return f"√({squares}) = {short(one.raw)}"
-    if one.combine in (Combine.MAX, Combine.MIN):
-        which = "largest" if one.combine is Combine.MAX else "smallest"
-        return f"the {which} of {', '.join(answers)} = {short(one.raw)}"
+        return f"√({squares}) = {short(answer.raw)}"
+    if answer.combine in (Combine.MAX, Combine.MIN):
+        which = "largest" if answer.combine is Combine.MAX else "smallest"
+        return f"the {which} of {', '.join(answers)} = {short(answer.raw)}"
     added = " + ".join(f"({a})" if a.startswith("-") else a for a in answers)
-    if one.combine is Combine.MEAN:
-        return f"({added}) / {len(answers)} = {short(one.raw)}"
-    return f"{added} = {short(one.raw)}"
+    if answer.combine is Combine.MEAN:
+        return f"({added}) / {len(answers)} = {short(answer.raw)}"
+    return f"{added} = {short(answer.raw)}"
 
 
-def _value(one: Explanation) -> Facts:
-    facts = [(f"range {one.range}", f"{name} → {short(value)}") for name, value in one.steps]
-    facts.append(("value", f"{short(one.value)}, as apply writes it"))
-    if one.alpha is not None and one.opacity is not None:
-        facts.append(("alpha", f"{one.alpha}: the opacity becomes {short(one.opacity)}"))
+def _value(answer: Explanation) -> Facts:
+    title = f"range {answer.range}"
+    facts = [(title, f"{name} → {short(value)}") for name, value in answer.steps]
+    facts.append(("value", f"{short(answer.value)}, as apply writes it"))
+    if answer.alpha is not None and answer.opacity is not None:
+        facts.append(("alpha", f"{answer.alpha}: the opacity becomes {short(answer.opacity)}"))
     return facts
 
 
 def _similarity(part: KernelAnswer) -> Facts:
-    cosine = "" if part.cosine is None else f"cosine {two_places(part.cosine)}, "
-    facts = [("means", f"{cosine}{part.meaning}")]
+    facts = [("means", _meaning(part))]
     centred = part.centred_cosine
     if part.weights_sum == 0 and centred is not None:
-        text = meaning_of(centred).partition(":")[0]
-        facts.append(
-            ("pattern", f"cosine {two_places(centred)} without the mean brightness: {text}")
-        )
+        meaning = meaning_of(centred).partition(":")[0]
+        without = f"cosine {_two_places(centred)} without the mean brightness: {meaning}"
+        facts.append(("pattern", without))
     return facts
 
 
-def two_places(value: float) -> str:
-    """Return a number with 2 decimals; -0.00 is 0.00."""
+def _two_places(value: float) -> str:
+    """Return a number with 2 decimals, without the sign of -0.00."""
     return f"{round(value, 2) + 0.0:.2f}"
 
 
-def _padding(one: Explanation) -> Facts:
-    if not one.padded.any():
+def _padding(answer: Explanation) -> Facts:
+    if not answer.padded.any():
         return []
-    count = int(one.padded.sum())
-    seen = f"{count} of {one.padded.size} taps see it, in brackets (border {one.border})"
+    count = int(answer.padded.sum())
+    seen = f"{count} of {answer.padded.size} taps see it, in brackets (border {answer.border})"
     return [("padding", seen)]
 
 
-def _looks_at(one: Explanation) -> str:
-    return f"{_span('column', one.columns)}, {_span('row', one.rows)} of the picture"
+def _looks_at(answer: Explanation) -> str:
+    return f"{_span('column', answer.columns)}, {_span('row', answer.rows)} of the picture"
 
 
 def _span(name: str, positions: tuple[int, ...]) -> str:
@@ -122,15 +119,17 @@ def _span(name: str, positions: tuple[int, ...]) -> str:
 
 
 _SIDE = 52
+"""Pixels of a cell."""
+
 _GAP, _MARGIN, _HEAD, _LINE = 56, 24, 26, 28
 _MOST = 12
-"""Channels that are drawn, each on a row: a drawing of 200 is 40,000 pixels tall."""
+"""The most channels that are drawn: 200 of them would be 40,000 pixels tall."""
 
 _NARROWEST = 720
 
 
-def draw(explanations: Sequence[Explanation]) -> Canvas:
-    """Draw explanations below each other, a row of grids for each channel that takes part.
+def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
+    """Draw explanations below each other, with a row of grids for each input channel.
 
     Of more than 12 output channels, or input channels, the first 12 are drawn.
     """
@@ -138,47 +137,46 @@ def draw(explanations: Sequence[Explanation]) -> Canvas:
     part = explanations[0].padded[_shown(explanations[0])]
     width = 2 * _MARGIN + 3 * part.shape[1] * _SIDE + 3 * _GAP + 2 * _SIDE
     row = _HEAD + part.shape[0] * _SIDE + _MARGIN
-    rows = sum(len(_rows(one)) for one in explanations)
-    lines = sum(len(_lines(one)) + 1 for one in explanations)
+    rows = sum(len(_rows(answer)) for answer in explanations)
+    lines = sum(len(_lines(answer)) + 1 for answer in explanations)
     height = _MARGIN + rows * row + (lines + (count > _MOST)) * _LINE
     canvas = Canvas(max(width, _NARROWEST), height)
     top = _MARGIN
-    for one in explanations:
-        for number, (name, plane) in enumerate(_rows(one)):
-            _draw_plane(canvas, top + _HEAD, one, plane)
-            _heads(canvas, top, (name, grid_title(one, plane)), part.shape[1])
-            if number == _value_row(one):
-                _draw_value(canvas, top + _HEAD, one)
+    for answer in explanations:
+        for number, (name, plane) in enumerate(_rows(answer)):
+            _draw_plane(canvas, top + _HEAD, answer, plane)
+            _heads(canvas, top, (name, grid_title(answer, plane)), part.shape[1])
+            if number == _value_row(answer):
+                _draw_value(canvas, top + _HEAD, answer)
             top += row
-        top = _caption(canvas, top, one) + _LINE
+        top = _caption(canvas, top, answer) + _LINE
     if count > _MOST:
         rest = f"the first {_MOST} of {count} channels; --channel draws any other"
         canvas.text((_MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
     return canvas
 
 
-def _shown(one: Explanation) -> tuple[slice, slice]:
-    return (middle(one.padded.shape[0]), middle(one.padded.shape[1]))
+def _shown(answer: Explanation) -> tuple[slice, slice]:
+    return (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
 
 
-def _rows(one: Explanation) -> list[tuple[str, Plane]]:
-    """Return the planes in the order in which they are drawn, and what each is called."""
-    found: list[tuple[str, Plane]] = []
-    for part in one.parts:
-        prefix = [part.kernel] if one.combine is not None else []
-        drawn = part.planes[:_MOST]
-        planes = [*drawn, *([part.opacity] if part.opacity else [])]
-        found += [(", ".join([*prefix, *([p.name] if p.name else [])]), p) for p in planes]
-    return found
+def _rows(answer: Explanation) -> list[tuple[str, Plane]]:
+    """Return the planes that are drawn, in order, each with its name."""
+    rows: list[tuple[str, Plane]] = []
+    for part in answer.parts:
+        kernel = part.kernel if answer.combine is not None else ""
+        planes = [*part.planes[:_MOST], *([part.opacity] if part.opacity else [])]
+        rows += [(", ".join(filter(None, (kernel, p.name))), p) for p in planes]
+    return rows
 
 
-def _value_row(one: Explanation) -> int:
-    """Return the row that the value stands beside: the last of the colours."""
-    return len(_rows(one)) - 1 - (one.parts[-1].opacity is not None)
+def _value_row(answer: Explanation) -> int:
+    """Return the row that the value is drawn beside: the last of the colours."""
+    return len(_rows(answer)) - 1 - (answer.parts[-1].opacity is not None)
 
 
 def _heads(canvas: Canvas, top: int, names: tuple[str, str], columns: int) -> None:
-    """Say above the grids what they are; the name of the row comes first."""
+    """Write the titles of the grids above them, the first with the name of the row."""
     name, patch = names
     first = patch if name in ("", patch) else f"{name}: {patch}"
     wide = columns * _SIDE
@@ -187,55 +185,57 @@ def _heads(canvas: Canvas, top: int, names: tuple[str, str], columns: int) -> No
         canvas.text((x, top + _HEAD // 2), text, 16, colour=QUIET, width=wide + _GAP - 6)
 
 
-def _draw_plane(canvas: Canvas, top: int, one: Explanation, plane: Plane) -> None:
-    part = _shown(one)
+def _draw_plane(canvas: Canvas, top: int, answer: Explanation, plane: Plane) -> None:
+    part = _shown(answer)
     patch, weights, products = (g[part] for g in (plane.patch, plane.weights, plane.products))
     wide, half = patch.shape[1] * _SIDE, top + patch.shape[0] * _SIDE // 2
-    white = 1 if plane.channel is None else one.white
+    white = 1 if plane.channel is None else answer.white
     x = _MARGIN
-    canvas.grid((x, top), _grey_cells(patch / white, patch, one.padded[part]), _SIDE)
+    canvas.grid((x, top), _patch_cells(patch, white, answer.padded[part]), _SIDE)
     x += wide + _GAP
     canvas.times((x - _GAP // 2, half), 18)
-    canvas.grid((x, top), _cells(weights), _SIDE)
+    canvas.grid((x, top), _signed_cells(weights), _SIDE)
     x += wide + _GAP
     canvas.equals((x - _GAP // 2, half), 18)
-    canvas.grid((x, top), _cells(products), _SIDE)
+    canvas.grid((x, top), _signed_cells(products), _SIDE)
 
 
-def _draw_value(canvas: Canvas, top: int, one: Explanation) -> None:
-    rows, columns = one.padded[_shown(one)].shape
+def _draw_value(canvas: Canvas, top: int, answer: Explanation) -> None:
+    rows, columns = answer.padded[_shown(answer)].shape
     x = _MARGIN + 3 * (columns * _SIDE + _GAP)
     half = top + rows * _SIDE // 2
     canvas.arrow((x - _GAP // 2, half), 22)
-    cell = Cell(grey(one.value / one.white), short(one.value), framed=True)
+    cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
     canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
 
 
-def _grey_cells(
-    levels: NDArray[np.float64], values: NDArray[np.float64], padded: NDArray[np.bool_]
+def _patch_cells(
+    patch: NDArray[np.float64], white: int, padded: NDArray[np.bool_]
 ) -> list[list[Cell]]:
+    rows, columns = patch.shape
     return [
         [
-            Cell(grey(levels[y, x]), tight(values[y, x]), padded=bool(padded[y, x]))
-            for x in range(values.shape[1])
+            Cell(grey(patch[y, x] / white), tight(patch[y, x]), padded=bool(padded[y, x]))
+            for x in range(columns)
         ]
-        for y in range(values.shape[0])
+        for y in range(rows)
     ]
 
 
-def _cells(values: NDArray[np.float64]) -> list[list[Cell]]:
-    known = finite(values)
-    levels = known / (float(np.abs(known).max()) or 1.0)
+def _signed_cells(values: NDArray[np.float64]) -> list[list[Cell]]:
+    scale = float(np.abs(finite(values)).max()) or 1.0
+    levels = finite(values) / scale
+    rows, columns = values.shape
     return [
-        [Cell(diverging(level), tight(value)) for level, value in zip(*pair, strict=True)]
-        for pair in zip(levels.tolist(), values.tolist(), strict=True)
+        [Cell(diverging(levels[y, x]), tight(values[y, x])) for x in range(columns)]
+        for y in range(rows)
     ]
 
 
-def _caption(canvas: Canvas, top: int, one: Explanation) -> int:
-    """Write what the grids give; return where that ends."""
+def _caption(canvas: Canvas, top: int, answer: Explanation) -> int:
+    """Write the lines below the grids; return the top of what follows."""
     width = canvas.image.width - 2 * _MARGIN
-    lines = _lines(one)
+    lines = _lines(answer)
     for index, line in enumerate(lines):
         last = index == len(lines) - 1
         size, colour = (16, QUIET) if last else (20, (0, 0, 0))
@@ -244,21 +244,21 @@ def _caption(canvas: Canvas, top: int, one: Explanation) -> int:
     return top
 
 
-def _lines(one: Explanation) -> list[str]:
-    steps = "".join(f", {name} → {short(value)}" for name, value in one.steps)
-    if one.combine is None:
-        (part,) = one.parts
+def _lines(answer: Explanation) -> list[str]:
+    steps = "".join(f", {name} → {short(value)}" for name, value in answer.steps)
+    if answer.combine is None:
+        (part,) = answer.parts
         *first, last = _sums(part)
-        return [*first, f"{last}{steps}", _meaning(part), _notes(one)]
+        return [*first, f"{last}{steps}", _meaning(part), _notes(answer)]
     answers = [
-        f"{part.kernel}: {'; '.join(_sums(part))}; {_meaning(part)}" for part in one.parts
+        f"{part.kernel}: {'; '.join(_sums(part))}; {_meaning(part)}" for part in answer.parts
     ]
-    return [*answers, f"{one.combine.value} {combination(one)}{steps}", _notes(one)]
+    return [*answers, f"{answer.combine.value} {_combination(answer)}{steps}", _notes(answer)]
 
 
 def _sums(part: KernelAnswer) -> list[str]:
-    """Return the arithmetic on one line, or on two where there is an opacity."""
-    words = [f"{name} {text.partition(':')[0]}" for name, text in arithmetic(part)]
+    """Return the arithmetic on one line, or on two lines where there is an opacity."""
+    words = [f"{name} {text.partition(':')[0]}" for name, text in _arithmetic(part)]
     words[0] = words[0].replace("sum", "sum of the products")
     if part.opacity is None:
         return ["; ".join(words)]
@@ -266,19 +266,18 @@ def _sums(part: KernelAnswer) -> list[str]:
 
 
 def _meaning(part: KernelAnswer) -> str:
-    return (
-        f"{'' if part.cosine is None else f'cosine {two_places(part.cosine)}, '}{part.meaning}"
-    )
+    cosine = "" if part.cosine is None else f"cosine {_two_places(part.cosine)}, "
+    return f"{cosine}{part.meaning}"
 
 
-def _notes(one: Explanation) -> str:
-    notes = title_of(one)
-    if one.padded.any():
-        count = int(one.padded.sum())
-        notes += f"; {count} of {one.padded.size} taps see padding ({one.border}): green frames"
-    planes = len(one.parts[0].planes)
+def _notes(answer: Explanation) -> str:
+    notes = title_of(answer)
+    if answer.padded.any():
+        taps = f"{int(answer.padded.sum())} of {answer.padded.size} taps"
+        notes += f"; {taps} see padding ({answer.border}): green frames"
+    planes = len(answer.parts[0].planes)
     if planes > _MOST:
         notes += f"; the first {_MOST} of {planes} input channels are drawn"
-    if one.is_weighted:
+    if answer.is_weighted:
         notes += "; colours count by their opacity"
     return notes
