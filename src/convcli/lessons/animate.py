@@ -24,22 +24,9 @@ _MOST_PADDED = 32
 class Scene(Record):
     """A small picture, the kernel that slides over it, and the result.
 
-    Attributes
-    ----------
-    padded : ndarray of float64, shape (H + p1 + p2, W + p1 + p2)
-        The crop in grey, with its padding.
-    outside : ndarray of bool, same shape
-        Which of these pixels are padding.
-    output, raw : ndarray of float64, shape (H', W')
-        The filtered crop, and its values before the range step.
-    kernel : Kernel
-        As it slides: flipped if the options say so.
-    window : Window
-        Stride, padding and dilation.
-    white : int
-        The largest value a pixel can have.
-    border : str
-        The border mode.
+    `padded` is the grey picture with its padding, and `outside` says which pixels are padding.
+    `output` is the result in pixels, `raw` before the range step. The kernel is flipped if
+    the options say so. `white` is the largest pixel, `border` the name of the border mode.
     """
 
     padded: NDArray[np.float64]
@@ -123,8 +110,7 @@ def _padded(
 
 _WIDE, _HIGH = 1240, 560
 """Pixels that the three grids may take."""
-_FIVE_DIGITS_WIDE = 40
-_THREE_DIGITS = 999
+_FIVE_DIGITS_WIDE, _THREE_DIGITS = 40, 999
 _LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
 
 

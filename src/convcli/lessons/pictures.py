@@ -23,7 +23,7 @@ _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
-def picture_from(source: Pictorial) -> Picture:
+def held_picture(source: Pictorial) -> Picture:
     """Return the picture that a person holds: a `Picture`, an array, a path or a URL.
 
     Raises
@@ -33,7 +33,7 @@ def picture_from(source: Pictorial) -> Picture:
 
     Examples
     --------
-    >>> picture_from([[1, 2], [3, 4]]).pixels.shape
+    >>> held_picture([[1, 2], [3, 4]]).pixels.shape
     (2, 2, 1)
     """
     if isinstance(source, Picture):

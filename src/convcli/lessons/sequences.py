@@ -155,15 +155,9 @@ def parse_die(text: str) -> list[Number]:
 class Operations(Record):
     """The operations on real numbers that convolve sequences of lengths m and n.
 
-    Attributes
-    ----------
-    direct : int
-        m·n products and m·n - (m+n-1) additions.
-    fft : int
-        Three transforms of N = 2^⌈log2(m+n-1)⌉ values at 5·N·log2(N) (the radix-2
-        Cooley-Tukey count), and N complex products at 6.
-    transform : int
-        N.
+    The direct method takes m·n products and m·n - (m+n-1) additions. The FFT takes three
+    transforms of N = 2^⌈log2(m+n-1)⌉ values at 5·N·log2(N) (the radix-2 Cooley-Tukey count),
+    and N complex products at 6. `transform` is N.
     """
 
     direct: int
@@ -185,10 +179,7 @@ def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
     The counts are those of `operations`. The length of a transform is a power of two: just
     above one it doubles, and the direct method is cheaper again. Above 4096 the FFT always is.
 
-    Returns
-    -------
-    tuple of (int, int or None)
-        The first and the last n of each run; None for the end of the last run.
+    The result is the first and the last n of each run; None is the end of the last run.
 
     Examples
     --------
@@ -230,16 +221,7 @@ def convolve_exactly(
 ) -> list[Number]:
     """Convolve two sequences exactly.
 
-    Parameters
-    ----------
-    a, b : sequence of int or Fraction
-        At least one number each.
-    fft : bool, optional
-        Whether to use the FFT; None takes the method with fewer operations.
-
-    Returns
-    -------
-    list of int or Fraction, of length m + n - 1
+    The result has m + n - 1 numbers. Without `fft` the method with fewer operations is used.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
-from convcli.lessons.pictures import Pictorial, kernels_from, picture_from, pixels_at
+from convcli.lessons.pictures import Pictorial, held_picture, kernels_from, pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_picture
@@ -67,7 +67,7 @@ def explain(
     >>> answer.parts[0].planes[0].products.tolist(), answer.value
     ([[-10.0, 0.0, 90.0]], 80)
     """
-    picture, operand = picture_from(picture), kernels_from(kernel)
+    picture, operand = held_picture(picture), kernels_from(kernel)
     applied = filter_picture(picture, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = picture.gray() if options.gray else picture

@@ -19,16 +19,10 @@ _UNSEEN = 1e-6
 
 
 class Plane(Record):
-    """The share of one input channel in an answer.
+    """The share of one input channel in an answer; the channel None is the opacity.
 
-    Attributes
-    ----------
-    channel : int or None
-        The input channel; None for the opacity.
-    name : str
-        ``red``, ``input channel 0``, or empty where there is only one channel.
-    patch, weights, products : ndarray of float64, shape (kh, kw)
-        The pixels that the window sees, the kernel, and the two multiplied.
+    The name is ``red``, ``input channel 0``, or empty where there is only one channel. The
+    grids, shape (kh, kw), are the pixels that the window sees, the weights, and the products.
     """
 
     channel: int | None
@@ -69,7 +63,7 @@ class KernelAnswer(Record, kw_only=True):
 
     @property
     def seen(self) -> float | None:
-        """The filtered opacity that the sum is divided by; None where it is not."""
+        """The filtered opacity, which the sum is divided by; None where there is none."""
         if self.opacity is None:
             return None
         return float(self.opacity.products.sum()) / self.weights_sum

@@ -22,7 +22,7 @@ from convcli.lessons.learning.equations import (
     spectrum_of,
 )
 from convcli.lessons.learning.samples import Samples, Task, Values, task_for
-from convcli.lessons.pictures import Pictorial, picture_from
+from convcli.lessons.pictures import Pictorial, held_picture
 from convcli.values import Record, asdict
 
 _STRIP_WINDOWS = 2**20
@@ -219,7 +219,7 @@ def learn(
     >>> learnt.nearest[0].kernel, learnt.kernel.size
     ('sobel-x', (3, 3))
     """
-    before, after = picture_from(source).pixels, picture_from(target).pixels
+    before, after = held_picture(source).pixels, held_picture(target).pixels
     return learn_task(task_for(before, after, pair(size, "k"), sharing), method, schedule)
 
 

@@ -114,8 +114,7 @@ def task_for(
     for name, values in (("INPUT", source), ("TARGET", inside)):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ImageError(f"{name}: expected finite numbers, got NaN or infinity: mend it")
-    _check_channels(source.shape[2], inside.shape[2], sharing)
-    _check_weights(size, source.shape[2] if sharing is Sharing.MIX else 1)
+    _check_channels(source.shape[2], inside.shape[2], size, sharing)
     known, left_out = _known(inside, source.shape[2] * size[0] * size[1])
     inputs = np.moveaxis(source, 2, 0).astype(np.float64)
     targets = np.moveaxis(inside, 2, 0).astype(np.float64)
@@ -154,16 +153,14 @@ def _inside(
     return target[top : top + valid[0], left : left + valid[1]]
 
 
-def _check_channels(source: int, target: int, sharing: Sharing) -> None:
+def _check_channels(source: int, target: int, size: Pair, sharing: Sharing) -> None:
+    """Refuse channels that do not fit, and more weights for each output than there may be."""
     if sharing is not Sharing.MIX and source != target:
         raise GeometryError(
             f"target: expected {counted(source, 'channel')} as INPUT has, got {target}: use "
             "--gray, or --mix to learn a bank"
         )
-
-
-def _check_weights(size: Pair, channels: int) -> None:
-    count = size[0] * size[1] * channels
+    count = size[0] * size[1] * (source if sharing is Sharing.MIX else 1)
     if count > _MOST_WEIGHTS:
         raise GeometryError(
             f"k: expected at most {_MOST_WEIGHTS:,} weights for each output, got {count:,}: "

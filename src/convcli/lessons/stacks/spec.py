@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
@@ -26,6 +26,7 @@ _ALIASES = {"maxpool": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _SETTINGS = {"conv": "kspdg", "pool": "kspd", "avgpool": "ksp", "adaptive": "", "fc": ""}
 """The letters that a layer takes: kernel, stride, padding, dilation, groups."""
 
+_POOLS, _WITH_BIAS = ("pool", "avgpool"), ("conv", "fc")
 _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
@@ -95,73 +96,66 @@ def layer_from(text: str) -> LayerSpec:
 
 
 def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
-    found: dict[str, Pair | str] = {}
+    settings: dict[str, Any] = {}
     bias = True
     for part in parts:
-        if part == "nobias" and kind in ("conv", "fc"):
+        if part == "nobias" and kind in _WITH_BIAS:
             bias = False
             continue
         if not part:
             refuse(text, "nothing stands beside a comma", "leave the comma out")
         letter = part[:1] if part[:1].isalpha() else ""
         if letter and letter not in _SETTINGS[kind]:
-            refuse(text, f"no setting '{part}'", f"{kind} takes {_known(kind)}")
-        if letter in found:
+            refuse(text, f"no setting '{part}'", f"{kind} takes {_settings_of(kind)}")
+        if letter in settings:
             refuse(text, f"'{letter or _FIRST[kind]}' is given twice", "give it once")
-        found[letter] = _value(text, letter, part.removeprefix(letter))
-    if kind in ("pool", "avgpool") and "" in found:
-        if "k" in found:
+        settings[letter] = _value(text, letter, part.removeprefix(letter))
+    if kind in _POOLS and "" in settings:
+        if "k" in settings:
             refuse(text, "the kernel is given twice", "give it once")
-        found["k"] = found.pop("")
-    return _layer(text, kind, found, bias=bias)
+        settings["k"] = settings.pop("")
+    return _layer(text, kind, settings, bias=bias)
 
 
-def _layer(text: str, kind: str, found: dict[str, Pair | str], *, bias: bool) -> LayerSpec:
-    needed = "k" if kind in ("pool", "avgpool") else ""
-    if needed not in found:
+def _layer(text: str, kind: str, settings: dict[str, Any], *, bias: bool) -> LayerSpec:
+    if ("k" if kind in _POOLS else "") not in settings:
         what = {"filters": "number of filters", "units": "number of units"}.get(_FIRST[kind])
         refuse(text, f"its {what or _FIRST[kind]} is missing", f"write {kind}:N, N a number")
-    if kind == "conv" and "k" not in found:
+    if kind == "conv" and "k" not in settings:
         refuse(text, "its kernel size is missing", f"write {text},k3")
-    first = _pair(found.get("", (1, 1)))
-    kernel = first if kind == "adaptive" else _pair(found.get("k", (1, 1)))
-    stride = kernel if kind in ("pool", "avgpool") else (1, 1)
-    if kind in ("conv", "fc") and first[0] != first[1]:
+    first = settings.get("", (1, 1))
+    kernel = first if kind == "adaptive" else settings.get("k", (1, 1))
+    if kind in _WITH_BIAS and first[0] != first[1]:
         refuse(text, f"expected one number of {_FIRST[kind]}, got two", "give one")
-    padding = found.get("p", (0, 0))
     layer = LayerSpec(
         text=text,
         kind=kind,
         units=first[0],
         kernel=kernel,
-        stride=_pair(found.get("s", stride)),
-        padding="same" if padding == "same" else "valid" if padding == "valid" else padding,  # type: ignore[arg-type] # a pair
-        dilation=_pair(found.get("d", (1, 1))),
-        groups=_pair(found.get("g", (1, 1)))[0],
+        stride=settings.get("s", kernel if kind in _POOLS else (1, 1)),
+        padding=settings.get("p", (0, 0)),
+        dilation=settings.get("d", (1, 1)),
+        groups=settings.get("g", (1, 1))[0],
         bias=bias,
     )
-    _check_pool(layer)
+    if kind in _POOLS:
+        _check_pool(layer)
     return layer
 
 
 def _check_pool(layer: LayerSpec) -> None:
     """Refuse a padding wider than half of the kernel, as torch does."""
-    if layer.kind not in ("pool", "avgpool"):
-        return
     slide = window(layer.kernel, layer.stride, layer.padding, layer.dilation)
     if any(axis.before > axis.kernel // 2 for axis in slide.axes):
         refuse(layer.text, "the padding is wider than half of the kernel", "pad less")
 
 
-def _pair(value: Pair | str) -> Pair:
-    return (value[0], value[1]) if isinstance(value, tuple) else (0, 0)
-
-
 def _value(text: str, letter: str, value: str) -> Pair | str:
+    """Return rows and columns, or the word of a padding."""
     if letter == "p" and value in ("same", "valid"):
         return value
     numbers = value.lower().replace("×", "x").split("x")
-    most = 1 if letter == "g" else len(("rows", "columns"))
+    most = 1 if letter == "g" else 2
     if len(numbers) > most or not all(map(_is_whole, numbers)):
         two = f", or {letter}3x5 (rows x columns)" if letter in ("k", "s", "p", "d") else ""
         refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
@@ -178,13 +172,13 @@ def _is_whole(text: str) -> bool:
 
 
 def _is_in_range(digits: str) -> bool:
-    # Python turns no more than 4,300 digits into a number.
+    # Python converts at most 4,300 digits to a number.
     return len(digits) < _MOST_DIGITS and int(digits) <= _LARGEST
 
 
-def _known(kind: str) -> str:
+def _settings_of(kind: str) -> str:
     letters = [f"{letter}N" for letter in _SETTINGS[kind]]
-    words = ["nobias"] if kind in ("conv", "fc") else []
+    words = ["nobias"] if kind in _WITH_BIAS else []
     return ", ".join([f"a number of {_FIRST[kind]}", *letters, *words])
 
 

@@ -21,16 +21,9 @@ _FLOAT = 4
 
 
 class Reached(Record):
-    """The output of a part of a stack, and the receptive field of one of its values.
+    """The maps after some layers, and the receptive fields along rows and columns.
 
-    Attributes
-    ----------
-    volume : Volume
-        The maps.
-    fields : (ReceptiveField, ReceptiveField)
-        Along the rows and along the columns.
-    all_seen : bool
-        Whether each value sees the whole input, as after a fully connected layer.
+    `all_seen` is true after a fully connected layer: each value sees the whole input.
     """
 
     volume: Volume
@@ -207,15 +200,7 @@ _LAYERS: dict[str, Callable[[LayerSpec, Reached], StackRow]] = {
 
 
 class Stack(Record):
-    """All layers of a stack, counted.
-
-    Attributes
-    ----------
-    source : Volume
-        The input.
-    rows : tuple of StackRow
-        The layers, in order.
-    """
+    """A stack, counted: the size of its input, and a row for each layer, in order."""
 
     source: Volume
     rows: tuple[StackRow, ...]
