@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from convcli.borders import source_indices
 from convcli.choices import Alpha, Border, Combine
 from convcli.errors import GeometryError
-from convcli.geometry.window import Axis, Pair, Window, window
+from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Picture
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
@@ -23,6 +23,8 @@ from convcli.values import Record
 
 _COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
+
+Positions = NDArray[np.intp]
 
 
 def explain(
@@ -87,26 +89,16 @@ def first_channels(operand: Operand) -> list[int] | None:
     return [0] if kernel.is_bank else None
 
 
-class _Taps(Record):
-    """The positions that the window sees along one axis.
-
-    `sources` are the pixels that the border mode puts there; -1 stands for a constant.
-    """
-
-    positions: tuple[int, ...]
-    sources: NDArray[np.intp]
-    inside: NDArray[np.bool_]
-
-
 class _View(Record):
-    """The patch that the window of one output sees, shape (kh, kw, C).
+    """The patch that the window of one output sees, shape (kh, kw, C), and its place.
 
     Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it.
     """
 
     picture: Picture
     at: Pair
-    taps: tuple[_Taps, ...]
+    rows: Positions
+    columns: Positions
     patch: Grid
     opacity: Grid | None
 
@@ -114,25 +106,25 @@ class _View(Record):
 def _view(
     picture: Picture, slide: Window, at: Pair, border: Border, *, weighted: bool
 ) -> _View:
-    taps = tuple(
-        _taps(axis, output, size, border)
-        for axis, output, size in zip(slide.axes, at, picture.shape, strict=True)
+    rows, columns = (
+        np.arange(0, axis.extent, axis.dilation) + output * axis.stride - axis.before
+        for axis, output in zip(slide.axes, at, strict=True)
     )
-    rows, columns = (tap.sources for tap in taps)
-    patch, opacity = pixels_at(picture.pixels, rows, columns), None
+    sources = [
+        source_indices(border, size, axis.before, axis.after)[positions + axis.before]
+        for axis, size, positions in zip(
+            slide.axes, picture.shape, (rows, columns), strict=True
+        )
+    ]
+    patch, opacity = pixels_at(picture.pixels, *sources), None
     if weighted and picture.alpha is not None:
-        opacity = pixels_at(picture.alpha, rows, columns) / picture.white
+        opacity = pixels_at(picture.alpha, *sources) / picture.white
         patch *= opacity[..., np.newaxis]
-    return _View(picture, at, taps, patch, opacity)
+    return _View(picture, at, rows, columns, patch, opacity)
 
 
-def _taps(axis: Axis, output: int, size: int, border: Border) -> _Taps:
-    first = output * axis.stride
-    tapped = slice(first, first + axis.extent, axis.dilation)
-    sources = source_indices(border, size, axis.before, axis.after)[tapped]
-    positions = np.arange(-axis.before, size + axis.after)[tapped]
-    inside = (positions >= 0) & (positions < size)
-    return _Taps(tuple(positions.tolist()), sources, inside)
+def _outside(positions: Positions, size: int) -> NDArray[np.bool_]:
+    return (positions < 0) | (positions >= size)
 
 
 def _as_applied(
@@ -155,8 +147,9 @@ def _explained(
     channel: int,
     options: Options,
 ) -> Explanation:
-    (kernels, combine), (rows, columns) = filters, view.taps
+    kernels, combine = filters
     at, report, picture = view.at, applied.report, view.picture
+    outside = map(_outside, (view.rows, view.columns), picture.shape)
     parts = tuple(_part(kernel, view, channel) for kernel in kernels)
     raw = _combined([part.raw for part in parts], combine)
     value = applied.values[at[0], at[1], channel].item()
@@ -166,9 +159,9 @@ def _explained(
         at=at,
         channel=channel,
         name=f"output map {channel}" if bank else _name(channel, picture.channels),
-        rows=rows.positions,
-        columns=columns.positions,
-        padded=~np.logical_and.outer(rows.inside, columns.inside),
+        rows=tuple(view.rows.tolist()),
+        columns=tuple(view.columns.tolist()),
+        padded=np.logical_or.outer(*outside),
         border=options.border.value,
         parts=parts,
         combine=combine,
@@ -193,12 +186,12 @@ def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
     opacity = None
     # The answer of a kernel that sums to 0 is not divided: its filtered opacity would be 0.
     if view.opacity is not None and not kernel.is_zero_sum:
-        opacity = _plane(None, "opacity", view.opacity, kernel.weights)
+        opacity = Plane(None, "opacity", view.opacity, kernel.weights)
     return KernelAnswer(
         kernel=kernel.name,
         weights_sum=float(kernel.sums[channel if kernel.is_bank else 0]),
         planes=_planes(kernel, view.patch, channel),
-        bias=_bias(kernel, channel),
+        bias=kernel.bias[channel % len(kernel.bias)] if kernel.bias else 0.0,
         opacity=opacity,
     )
 
@@ -206,9 +199,9 @@ def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
 def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
     if not kernel.is_bank:
         name = _name(channel, patch.shape[2])
-        return (_plane(channel, name, patch[..., channel], kernel.weights),)
+        return (Plane(channel, name, patch[..., channel], kernel.weights),)
     return tuple(
-        _plane(index, _input_name(index, patch.shape[2]), patch[..., index], weights)
+        Plane(index, _input_name(index, patch.shape[2]), patch[..., index], weights)
         for index, weights in enumerate(kernel.weights[channel])
     )
 
@@ -216,16 +209,6 @@ def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
 def _input_name(index: int, channels: int) -> str:
     colour = f", {_COLOURS[index]}" if channels == len(_COLOURS) else ""
     return f"input channel {index}{colour}"
-
-
-def _plane(channel: int | None, name: str, patch: Grid, weights: Grid) -> Plane:
-    return Plane(channel, name, patch, weights, patch * weights)
-
-
-def _bias(kernel: Kernel, channel: int) -> float:
-    if len(kernel.bias) > 1:
-        return kernel.bias[channel]
-    return kernel.bias[0] if kernel.bias else 0.0
 
 
 def _combined(answers: list[float], combine: Combine | None) -> float:

@@ -29,7 +29,11 @@ class Plane(Record):
     name: str
     patch: Grid
     weights: Grid
-    products: Grid
+
+    @property
+    def products(self) -> Grid:
+        """The patch times the weights."""
+        return self.patch * self.weights
 
 
 class KernelAnswer(Record, kw_only=True):

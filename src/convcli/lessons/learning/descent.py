@@ -47,16 +47,9 @@ def gradient(patches: Values, errors: Values) -> Values:
 
 
 class Schedule(Record, kw_only=True):
-    """The settings of a descent.
+    """The settings of a descent: its steps, and the seed for the random choice of crops.
 
-    Attributes
-    ----------
-    steps : int
-        Number of steps; each looks at one crop.
-    seed : int
-        For the random choice of crops.
-    tick : callable
-        Called after each step.
+    `tick` is called after each step.
     """
 
     steps: int = 4000

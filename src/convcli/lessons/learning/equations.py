@@ -48,33 +48,17 @@ _SINGULAR = 1e-12
 
 
 class Solution(Record):
-    """The weights and biases of one group of samples.
-
-    Attributes
-    ----------
-    weights : ndarray of float64, shape (O, I·kh·kw)
-    bias : ndarray of float64, shape (O,)
-    """
+    """The weights, shape (O, I·kh·kw), and biases, shape (O,), of one group of samples."""
 
     weights: Values
     bias: Values
 
 
 class Spectrum(Record):
-    """The eigenvalues of the covariance matrix of n = I·kh·kw pixels, and its other means.
+    """The eigenvalues and eigenvectors of the covariance matrix of n = I·kh·kw pixels.
 
-    Attributes
-    ----------
-    values, vectors : ndarray of float64, shapes (n) and (n, n)
-        Eigenvalues and eigenvectors.
-    cross : ndarray of float64, shape (n, O)
-        Covariances of patches and targets.
-    patch, target : ndarray of float64, shapes (n) and (O)
-        Means.
-    variance : float
-        Of the targets.
-    count : int
-        Number of windows.
+    `cross`, shape (n, O), has the covariances of patches and targets; `patch` and `target`
+    are their means; `variance` is that of the targets; `count` the number of windows.
     """
 
     values: Values

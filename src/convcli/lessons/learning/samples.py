@@ -63,18 +63,11 @@ class Samples(Record):
 
 
 class Task(Record):
-    """The samples for each kernel that is to be learnt.
+    """The samples for each kernel (or bank) that is to be learnt, a group for each.
 
-    Attributes
-    ----------
-    groups : tuple of (tuple of Samples)
-        One group for each kernel (or bank); the samples of a group share their weights.
-    sharing : Sharing
-        How channels share weights.
-    left_out : float
-        Part of the target's values that were left out, because they are 0 or white.
-    rounded : bool
-        Whether the target's dtype holds whole numbers only.
+    The samples of a group share their weights. `left_out` is the part of the target's values
+    that are left out, because they are 0 or white; `rounded` says whether the target's dtype
+    holds whole numbers only.
     """
 
     groups: tuple[tuple[Samples, ...], ...]
