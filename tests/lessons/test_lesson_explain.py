@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from convcli.choices import Border, Range
+from convcli.errors import ImageError
 from convcli.geometry.window import Padding
 from convcli.images.picture import Picture
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.explain.explain import explain
+from convcli.lessons.pictures import held_picture
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
 
@@ -298,3 +300,16 @@ def test_what_a_refusal_advises_is_an_option_of_the_command(
         result = run(*call, "--max-pixels", "1200", "--frame", frame)
         assert result.exit_code == 0, result.output
     assert "expected a frame of 0 to 1" in refuse(*call, "--frame", "2")
+
+
+def test_the_library_takes_paths_arrays_and_names(sample: Callable[[str], str]) -> None:
+    path = sample("camera.png")
+    by_name = explain("sobel-x", path, (40, 50))
+    by_value = explain(kernel_from("sobel-x"), np.asarray(Image.open(path)), (40, 50))
+    assert [one.as_dict() for one in by_name] == [one.as_dict() for one in by_value]
+
+
+@pytest.mark.parametrize("array", [[1, 2], [[1j]], [[[[1]]]], np.zeros((0, 3))])
+def test_what_is_no_picture_is_refused(array: Any) -> None:
+    with pytest.raises(ImageError, match="expected real numbers of shape"):
+        held_picture(array)

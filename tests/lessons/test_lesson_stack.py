@@ -1,11 +1,14 @@
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.spec import layers_from
-from convcli.lessons.stacks.stack import stack_of
+from convcli.lessons.stacks.stack import stack, stack_of
 
 Ask = Callable[..., Any]
 
@@ -238,3 +241,16 @@ def test_nonsense_is_refused_in_one_line(
     refuse: Callable[..., str], words: list[str], said: str
 ) -> None:
     assert said in refuse("stack", *words)
+
+
+def test_the_library_reads_stacks_as_the_command_does(tmp_path: Path) -> None:
+    layers = ["conv:8,k3,p1", "relu", "pool:2"]
+    file = tmp_path / "stack.json"
+    file.write_text(json.dumps({"in": "32x32x3", "layers": layers}))
+    expected = stack_of(Volume(3, 32, 32), layers_from(layers))
+    assert stack(str(file)) == expected
+    assert stack(layers, "32x32x3") == stack(" ".join(layers), (32, 32, 3)) == expected
+    assert stack("lenet").source == Volume(1, 32, 32)
+    assert stack("lenet", (40, 40, 3)).source == Volume(3, 40, 40)
+    with pytest.raises(GeometryError, match="expected the input's size"):
+        stack(layers)
