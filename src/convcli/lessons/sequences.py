@@ -98,12 +98,7 @@ def digits_unlimited() -> Iterator[None]:
 
 
 def parse_digits(text: str) -> list[int]:
-    """Return the digits of a whole number, the lowest first.
-
-    Raises
-    ------
-    SequenceError
-        If the text is not a whole number, or has a sign.
+    """Return the digits of a whole number without a sign, the lowest first.
 
     Examples
     --------
@@ -242,7 +237,7 @@ def convolve_exactly(
 
 
 def _reduced(value: Number) -> Number:
-    """Return a whole number as an int, any other as it is."""
+    """Return a whole number as an int, any other as a fraction."""
     return value.numerator if value.denominator == 1 else value
 
 
@@ -267,9 +262,8 @@ def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
     width = _limb_bits(min(len(a), len(b)), bits_a, bits_b)
     limbs_a, limbs_b = -(-bits_a // width), -(-bits_b // width)
     block = limbs_a + limbs_b - 1
-    product = _rounded_convolution(
-        _limbs(a, width, limbs_a, block), _limbs(b, width, limbs_b, block)
-    )
+    spread_a, spread_b = _limbs(a, width, limbs_a, block), _limbs(b, width, limbs_b, block)
+    product = _rounded_convolution(spread_a, spread_b)
     count = len(a) + len(b) - 1
     blocks = np.resize(product, count * block).reshape(count, block)
     blocks.reshape(-1)[product.size :] = 0

@@ -1,1 +1,1 @@
-"""How one output value came to be."""
+"""Explain: where one output value comes from."""

@@ -1,1 +1,1 @@
-"""Learning: the kernel that turns one picture into another."""
+"""Learn: the kernel that turns one picture into another."""

@@ -202,6 +202,7 @@ def learn(
     Returns
     -------
     Learnt
+        The kernel, and how well the pictures determine it.
 
     Raises
     ------

@@ -84,17 +84,8 @@ def task_for(
 ) -> Task:
     """Cut two pictures into samples.
 
-    Parameters
-    ----------
-    source : ndarray, shape (H, W, C)
-        The picture before.
-    target : ndarray, shape (H, W, O) or (H - kh + 1, W - kw + 1, O)
-        The picture after, of the same size, or of the size that ``--padding valid``
-        gives. Windows that see padding are not used.
-    size : (int, int)
-        Kernel size.
-    sharing : Sharing
-        How channels share weights.
+    The source has the shape (H, W, C). The target has the shape (H, W, O), or that of "valid"
+    windows, (H - kh + 1, W - kw + 1, O): windows that see padding are not used.
 
     Raises
     ------

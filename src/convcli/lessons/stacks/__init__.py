@@ -1,1 +1,1 @@
-"""Networks as stacks of layers, counted."""
+"""Stacks: networks counted layer by layer."""
