@@ -1,0 +1,125 @@
+"""What a person writes for an option: the library and the command line read it alike."""
+
+import enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convcli import choices
+from convcli.cli.apply import command
+from convcli.cli.filter_options import FILTERING
+from convcli.cli.options import Option
+from convcli.errors import OptionError
+from convcli.pipeline.options import Options
+from convcli.settings import options_from_words
+from convcli.values import asdict
+from support.commands import refusal, run, save
+
+FILTER_OPTIONS = {
+    parameter.name or "": parameter
+    for parameter in command.params
+    if isinstance(parameter, Option) and parameter.part_of is FILTERING
+}
+
+
+def test_the_command_and_the_library_have_the_same_options() -> None:
+    words = {name: None for name in asdict(Options()) if name != "collect_stats"}
+    assert set(FILTER_OPTIONS) == set(words)
+
+
+def test_the_defaults_are_the_same() -> None:
+    read = {}
+    for name, parameter in FILTER_OPTIONS.items():
+        default = parameter.default
+        if isinstance(default, str | int) and not parameter.is_flag:
+            read[name] = default
+    expected = asdict(Options())
+    for name, value in asdict(options_from_words(**read)).items():
+        assert value in (expected[name], (expected[name], expected[name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("stride", "0"),
+        ("padding", "both"),
+        ("dilation", "1x2x3"),
+        ("border", "mirror"),
+        ("border", "zeros-and-ones"),
+        ("bias", "inf"),
+        ("range", "cut"),
+        ("depth", "12"),
+        ("alpha", "drop"),
+        ("method", "magic"),
+        ("combine", "product"),
+        ("colormap", "rainbow"),
+        ("map", "-1"),
+        ("map", "one"),
+        ("jobs", "0"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_same_words(
+    tmp_path: Path, name: str, word: str
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        options_from_words(**{name: word})
+    message = str(caught.value).removeprefix(f"{name}: ").rstrip(".")
+    source = save(tmp_path / "in.png", [[1, 2]])
+    line = refusal("apply", "box", source, tmp_path / "out.png", f"--{name}", word, status=2)
+    assert f": {message} (see " in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("stride", 2, (2, 2)),
+        ("stride", (2, 1), (2, 1)),
+        ("stride", "2x1", (2, 1)),
+        ("padding", "valid", "valid"),
+        ("padding", ((0, 1), (2, 3)), ((0, 1), (2, 3))),
+        ("border", "edge", choices.Border.REPLICATE),
+        ("border", choices.Border.WRAP, choices.Border.WRAP),
+        ("depth", 16, choices.Depth.SIXTEEN),
+        ("depth", None, None),
+        ("range", "abs", choices.Range.ABS),
+        ("bias", "2.5", 2.5),
+        ("map", "3", 3),
+        ("gray", True, True),
+    ],
+)
+def test_values_may_be_words_or_what_they_stand_for(
+    name: str, value: Any, expected: Any
+) -> None:
+    assert getattr(options_from_words(**{name: value}), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("gray", "yes"), ("stride", True), ("range", None), ("bias", "x")]
+)
+def test_values_of_another_type_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"^{name}: "):
+        options_from_words(**{name: value})
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(TypeError, match=r"'bordr'.*border"):
+        options_from_words(bordr="zero")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("border", choices.Border),
+        ("range", choices.Range),
+        ("alpha", choices.Alpha),
+        ("depth", choices.Depth),
+        ("method", choices.Method),
+        ("combine", choices.Combine),
+        ("colormap", choices.Colormap),
+    ],
+)
+def test_the_help_has_all_words_of_an_enum(name: str, words: type[enum.Enum]) -> None:
+    shown = "|".join(str(member.value) for member in words)
+    text = run("apply", "--help").stdout
+    assert f"--{name} [{shown}]" in text or f"--{name} {shown}" in text
