@@ -30,9 +30,9 @@ from rich.table import Table
 
 from convcli.batch.job import BatchJob, FileJob
 from convcli.batch.local import LocalExecutor
-from convcli.images.picture import Document
-from convcli.images.read import read_document
-from convcli.images.write import write_document
+from convcli.images.picture import Picture
+from convcli.images.read import read_picture
+from convcli.images.write import write_picture
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
@@ -165,12 +165,12 @@ def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> No
     for path in sorted(photos.iterdir())[:most]:
         data = io.BytesIO(path.read_bytes())
         times = [time.perf_counter()]
-        document = read_document(data, path.name)
+        document = read_picture(data, path.name)
         times.append(time.perf_counter())
         filtered = filter_picture(document.frames[0], kernels, options)
         times.append(time.perf_counter())
-        result = Document((filtered.picture(),), document.metadata)
-        write_document(result, io.BytesIO(), "JPEG")
+        result = Picture((filtered.frame(),), document.metadata)
+        write_picture(result, io.BytesIO(), "JPEG")
         times.append(time.perf_counter())
         for name, start, end in zip(spent, times, times[1:], strict=False):
             spent[name] += end - start

@@ -24,8 +24,8 @@ from processes import photograph
 from rich.console import Console
 from rich.table import Table
 
-from convcli.images.picture import Picture
-from convcli.images.write import Saving, write_picture
+from convcli.images.picture import Frame
+from convcli.images.write import Saving, write_frame
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
@@ -41,8 +41,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="where the results go")
     chosen = parser.parse_args()
-    source = Picture(np.asarray(photograph()))
-    filtered = filter_picture(source, [kernel_from("sobel-x")], Options()).picture()
+    source = Frame(np.asarray(photograph()))
+    filtered = filter_picture(source, [kernel_from("sobel-x")], Options()).frame()
     image = Image.fromarray(filtered.pixels)
     ways = {f"level {level}": level for level in _LEVELS} | {"no level asked for": None}
     work = {
@@ -77,10 +77,10 @@ def _by_pillow(image: Image.Image, level: int) -> int:
     return buffer.tell()
 
 
-def _by_convcli(picture: Picture, level: int | None, jobs: int) -> int:
+def _by_convcli(picture: Frame, level: int | None, jobs: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "out.png")
-        write_picture(picture, target, "PNG", Saving(compress_level=level, jobs=jobs))
+        write_frame(picture, target, "PNG", Saving(compress_level=level, jobs=jobs))
         return target.stat().st_size
 
 

@@ -70,7 +70,7 @@ def measure(top: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.png"), Path(folder, "out.png")
         draw(source)
-        from convcli.cli import main
+        from convcli.cli.app import main
 
         words = ["apply", "sobel-x", str(source), str(target), "--jobs", "1"]
         walk = Walk()

@@ -9,21 +9,22 @@ import convcli
 
 _SECTION = re.compile(r"^(\w[\w, ]*)\n-{3,}\n", re.MULTILINE)
 
-_KINDS = {
-    "Functions": inspect.isfunction,
-    "Classes": lambda value: (
-        inspect.isclass(value) and not issubclass(value, enum.Enum | Exception)
-    ),
-    "Choices": lambda value: inspect.isclass(value) and issubclass(value, enum.Enum),
-    "Errors": lambda value: inspect.isclass(value) and issubclass(value, Exception),
-}
+
+def _kind(value: object) -> str:
+    """Return the heading that a public name stands under."""
+    if not inspect.isclass(value):
+        return "Functions"
+    if issubclass(value, enum.Enum):
+        return "Choices"
+    return "Errors" if issubclass(value, Exception) else "Classes"
 
 
 def reference() -> str:
     """Return every public name of the library, by kind, as Markdown."""
     parts = []
-    for heading, belongs in _KINDS.items():
-        names = [name for name in convcli.__all__ if belongs(_value(name))]
+    public = [name for name in convcli.__all__ if name != "__version__"]
+    for heading in ("Functions", "Classes", "Choices", "Errors"):
+        names = [name for name in public if _kind(_value(name)) == heading]
         parts += [f"## {heading}", *(_described(name) for name in names)]
     return "\n\n".join(parts)
 

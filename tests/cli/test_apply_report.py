@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from convcli.choices import Range
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_picture
@@ -256,7 +256,7 @@ def test_nobody_looks_at_values_that_nobody_reads_of(
     """The pixels are the same; SciPy's sums, rounded half to even, are the third opinion."""
     white = int(np.iinfo(depth).max)
     values = np.random.default_rng(4).integers(0, white + 1, (83, 91, 1), depth)
-    picture, operand = Picture(values), kernel_from(kernel)
+    picture, operand = Frame(values), kernel_from(kernel)
     quiet, told = (
         filter_picture(picture, [operand], Options(collect_stats=collect_stats, range=mapping))
         for collect_stats in (False, True)

@@ -10,9 +10,9 @@ from PIL import Image, ImageCms
 
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, format_for
-from convcli.images.picture import Document, Metadata, Picture, Timing
-from convcli.images.read import read_document, read_picture
-from convcli.images.write import write_document, write_picture
+from convcli.images.picture import Frame, Metadata, Picture, Timing
+from convcli.images.read import read_frame, read_picture
+from convcli.images.write import write_frame, write_picture
 from support.format_cases import PICTURES, ROWS, Row
 
 CASES = [(row, picture) for row in ROWS for picture in PICTURES]
@@ -22,7 +22,7 @@ EXIF[0x010F] = "Maker"
 EXIF[0x0112] = 6
 
 
-def sample(name: str) -> Picture:
+def sample(name: str) -> Frame:
     """A picture with smooth colours, so that lossy formats stay close."""
     rows, columns = np.mgrid[0:24, 0:32]
     plain = np.dstack([rows * 8, columns * 7, (rows + columns) * 4]).astype(np.float64)
@@ -34,9 +34,9 @@ def sample(name: str) -> Picture:
         dtype, scale = "u2", 257.0
         pixels = pixels + 0.3
     if name.endswith("F"):
-        return Picture((pixels * 1.1 - 20).astype(np.float32))
+        return Frame((pixels * 1.1 - 20).astype(np.float32))
     opacity = (alpha * scale).astype(dtype) if "A" in name else None
-    return Picture((pixels * scale).astype(dtype), opacity)
+    return Frame((pixels * scale).astype(dtype), opacity)
 
 
 @pytest.mark.parametrize(("row", "name"), CASES, ids=NAMES)
@@ -45,11 +45,11 @@ def test_what_a_format_keeps(row: Row, name: str, tmp_path: Path) -> None:
     cell = row.cells[name]
     if cell == "-" and not (row.format == "NPY" and picture.alpha is not None):
         with pytest.raises(ImageError, match=r"cannot hold|grey only"):
-            write_picture(picture, target, row.format)
+            write_frame(picture, target, row.format)
         assert not target.exists()
         return
-    write_picture(picture, target, row.format)
-    back = read_picture(target)
+    write_frame(picture, target, row.format)
+    back = read_frame(target)
     wanted = np.repeat(picture.pixels, 3, axis=2) if cell == "rgb" else picture.pixels
     assert back.depth is picture.depth
     if cell in ("same", "rgb", "-"):
@@ -84,9 +84,9 @@ def test_the_table_is_of_all_formats_and_agrees(row: Row) -> None:
 def test_metadata_arrive_where_a_format_holds_them(row: Row, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     metadata = Metadata(profile, (300.0, 300.0), EXIF.tobytes())
-    document = Document((sample("RGB"),), metadata)
-    write_document(document, tmp_path / "out", row.format)
-    back = read_document(tmp_path / "out").metadata
+    document = Picture((sample("RGB"),), metadata)
+    write_picture(document, tmp_path / "out", row.format)
+    back = read_picture(tmp_path / "out").metadata
     assert (back.icc == profile) is row.icc
     assert (back.exif is not None) is row.exif
     if row.dpi:
@@ -103,17 +103,15 @@ def test_metadata_arrive_where_a_format_holds_them(row: Row, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.format)
 def test_frames_arrive_where_a_format_holds_them(row: Row, tmp_path: Path) -> None:
-    frames = tuple(
-        Picture(np.full((16, 16, 3), value, np.uint8)) for value in (10, 80, 80, 200)
-    )
+    frames = tuple(Frame(np.full((16, 16, 3), value, np.uint8)) for value in (10, 80, 80, 200))
     timing = Timing((100.0, 200.0, 300.0, 50.0), (0, 0, 0, 0), 3)
-    document = Document(frames, timing=timing)
+    document = Picture(frames, timing=timing)
     if not row.frames:
         with pytest.raises(ImageError, match=r"one frame, the input has 4.*--frame"):
-            write_document(document, tmp_path / "out", row.format)
+            write_picture(document, tmp_path / "out", row.format)
         return
-    write_document(document, tmp_path / "out", row.format)
-    back = read_document(tmp_path / "out")
+    write_picture(document, tmp_path / "out", row.format)
+    back = read_picture(tmp_path / "out")
     if row.format == "WEBP":
         # libwebp joins equal frames: shown for as long.
         assert [frame.pixels[0, 0, 0] for frame in back.frames] == [10, 80, 200]
@@ -137,7 +135,7 @@ def test_opencv_reads_our_pixels(name: str, suffix: str, tmp_path: Path) -> None
     if suffix == "png" and name.endswith("F"):
         suffix = "tiff"
     picture, target = sample(name), tmp_path / f"out.{suffix}"
-    write_picture(picture, target, format_for(target))
+    write_frame(picture, target, format_for(target))
     got = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
     assert got is not None
     assert got.dtype == picture.pixels.dtype
@@ -147,7 +145,7 @@ def test_opencv_reads_our_pixels(name: str, suffix: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["RGBA", "RGBA16"])
 def test_opencv_reads_our_transparency(name: str, tmp_path: Path) -> None:
     picture = sample(name)
-    write_picture(picture, tmp_path / "out.png", "PNG")
+    write_frame(picture, tmp_path / "out.png", "PNG")
     got = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
     assert got is not None
     np.testing.assert_array_equal(got[..., 2::-1], picture.pixels)
@@ -159,7 +157,7 @@ def test_deep_colours_of_opencv_keep_all_bits(compression: int, tmp_path: Path) 
     values = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
     options = [cv2.IMWRITE_TIFF_COMPRESSION, compression]
     cv2.imwrite(str(tmp_path / "in.tif"), values[..., ::-1], options)
-    got = read_picture(tmp_path / "in.tif")
+    got = read_frame(tmp_path / "in.tif")
     np.testing.assert_array_equal(got.pixels, values)
 
 
@@ -167,12 +165,12 @@ def test_deep_colours_of_opencv_keep_all_bits(compression: int, tmp_path: Path) 
 def test_deep_colours_keep_all_bits(suffix: str, tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
     cv2.imwrite(str(tmp_path / f"in.{suffix}"), values[..., ::-1])
-    np.testing.assert_array_equal(read_picture(tmp_path / f"in.{suffix}").pixels, values)
+    np.testing.assert_array_equal(read_frame(tmp_path / f"in.{suffix}").pixels, values)
 
 
 def test_numpy_reads_our_array() -> None:
     buffer = io.BytesIO()
     picture = sample("RGBF")
-    write_picture(picture, buffer, "NPY")
+    write_frame(picture, buffer, "NPY")
     got = np.load(io.BytesIO(buffer.getvalue()), allow_pickle=False)
     np.testing.assert_array_equal(got, picture.pixels)

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from convcli.errors import ImageError
 from convcli.images.policy import ReadPolicy, decoder_errors
-from convcli.images.read import header_of, read_document
+from convcli.images.read import header_of, read_picture
 
 VALUES = np.random.default_rng(0).integers(0, 256, (8, 9, 3)).astype(np.uint8)
 
@@ -60,7 +60,7 @@ def test_a_bug_of_our_own_surfaces(
     data = OURS[place]()
     monkeypatch.setattr(f"convcli.images.{place}", broken)
     with pytest.raises(bug, match="a bug"):
-        read_document(io.BytesIO(data), "stream")
+        read_picture(io.BytesIO(data), "stream")
 
 
 def test_a_bug_in_reading_a_header_surfaces(
@@ -85,12 +85,12 @@ def test_what_a_decoder_raises_is_the_fault_of_the_file(
     frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
     monkeypatch.setattr(PngImagePlugin.PngImageFile, method, damaged)
     if method == "getexif":  # the picture is whole, and its metadata is dropped
-        assert read_document(buffer, "stream").notes == (
+        assert read_picture(buffer, "stream").notes == (
             "the EXIF data is damaged: it is dropped",
         )
         return
     with pytest.raises(ImageError, match=r"^stream: the picture cannot be read: .*odd bytes"):
-        read_document(buffer, "stream")
+        read_picture(buffer, "stream")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_what_a_decoder_raises_is_the_fault_of_the_file(
 )
 def test_a_damaged_file_is_one_line(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(ImageError, match=r"\Astream: [^\n]*\Z"):
-        read_document(io.BytesIO(damage(encoded("PNG"))), "stream")
+        read_picture(io.BytesIO(damage(encoded("PNG"))), "stream")
 
 
 def deep_tiff(**changes: object) -> bytes:
@@ -133,7 +133,7 @@ def deep_tiff(**changes: object) -> bytes:
 
 
 def test_a_tiff_of_floats_is_read() -> None:
-    document = read_document(io.BytesIO(deep_tiff()), "stream")
+    document = read_picture(io.BytesIO(deep_tiff()), "stream")
     assert document.frames[0].pixels.tolist() == np.ones((2, 3, 3)).tolist()
 
 
@@ -156,7 +156,7 @@ def test_a_tiff_of_floats_is_read() -> None:
 )
 def test_a_tiff_of_floats_with_odd_tags_is_one_line(changes: dict[str, object]) -> None:
     with pytest.raises(ImageError, match=r"\Astream: [^\n]*\Z"):
-        read_document(io.BytesIO(deep_tiff(**changes)), "stream")
+        read_picture(io.BytesIO(deep_tiff(**changes)), "stream")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_odd_shapes_of_arrays_are_one_line(shape: str, tmp_path: Path) -> None:
     text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
     data = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(64)
     with pytest.raises(ImageError, match=r"\Astream: [^\n]*\Z"):
-        read_document(io.BytesIO(data), "stream")
+        read_picture(io.BytesIO(data), "stream")
     (tmp_path / "a.npy").write_bytes(data)
     header_of(tmp_path / "a.npy", ReadPolicy())
 

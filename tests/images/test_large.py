@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.images.read import read_document
+from convcli.images.read import read_picture
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "LA", "RGBA", "P", "1", "CMYK"])
@@ -15,7 +15,7 @@ def test_large_pictures_are_read_as_pillow_has_them(mode: str) -> None:
     image = Image.fromarray(colours).convert(mode)
     file = io.BytesIO()
     image.save(file, "TIFF")
-    picture = read_document(file).frames[0]
+    picture = read_picture(file).frames[0]
     target = {"P": "RGB", "1": "L", "CMYK": "RGB"}.get(mode, mode)
     expected = np.asarray(image.convert(target)).reshape(1031, 1087, -1)
     pixels = picture.pixels

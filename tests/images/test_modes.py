@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from convcli.choices import Depth
 from convcli.cli.app import main
 from convcli.images.modes import MODES, picture_from
-from convcli.images.read import read_document
+from convcli.images.read import read_picture
 from support.format_cases import READ, Read
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def test_pixels_are_those_of_pillows_conversion(case: Read) -> None:
 def test_files_of_the_mode_are_read_and_filtered(case: Read, tmp_path: Path) -> None:
     source = tmp_path / f"in.{case.format.lower()}"
     image_in(case.mode).save(source, format=case.format)
-    document = read_document(source)
+    document = read_picture(source)
     assert document.frames[0].depth is Depth(case.depth)
     assert document.mode.startswith(case.mode[:4])
     done = CliRunner().invoke(
         main, ["apply", "identity", str(source), str(tmp_path / "out.tif"), "--alpha", "keep"]
     )
     assert done.exit_code == 0, done.output
-    out = read_document(tmp_path / "out.tif").frames[0]
+    out = read_picture(tmp_path / "out.tif").frames[0]
     kept = document.frames[0].pixels.astype(out.pixels.dtype)
     np.testing.assert_array_equal(out.pixels, kept)
     converted = document.mode not in ("L", "LA", "RGB", "RGBA")
@@ -95,7 +95,7 @@ def test_files_of_the_mode_are_read_and_filtered(case: Read, tmp_path: Path) -> 
 def test_a_transparent_palette_becomes_rgba(tmp_path: Path) -> None:
     image = image_in("P")
     image.save(tmp_path / "in.png", transparency=3)
-    picture = read_document(tmp_path / "in.png").frames[0]
+    picture = read_picture(tmp_path / "in.png").frames[0]
     assert picture.channels == 3
     np.testing.assert_array_equal(picture.alpha == 0, np.asarray(image) == 3)
 
@@ -107,7 +107,7 @@ def test_a_transparent_colour_becomes_alpha(
     image = image_in(mode)
     image.putpixel((4, 5), clear)
     image.save(tmp_path / "in.png", transparency=clear)
-    picture = read_document(tmp_path / "in.png").frames[0]
+    picture = read_picture(tmp_path / "in.png").frames[0]
     assert picture.alpha is not None
     assert picture.alpha[5, 4] == 0
     assert picture.alpha.max() == (65_535 if mode == "I;16" else 255)
@@ -115,7 +115,7 @@ def test_a_transparent_colour_becomes_alpha(
 
 def test_a_16_bit_graymap_is_16_bits_not_32(tmp_path: Path) -> None:
     (tmp_path / "in.pgm").write_bytes(b"P5 2 1 65535\n\x12\x34\xff\xff")
-    picture = read_document(tmp_path / "in.pgm").frames[0]
+    picture = read_picture(tmp_path / "in.pgm").frames[0]
     assert picture.depth is Depth.SIXTEEN
     assert picture.pixels.ravel().tolist() == [0x1234, 0xFFFF]
 
@@ -126,7 +126,7 @@ def test_cmyk_goes_through_its_own_profile(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     ink = Image.new("CMYK", (2, 2), (0, 255, 0, 0))
     ink.save(tmp_path / "in.tif", icc_profile=profile)
-    document = read_document(tmp_path / "in.tif")
+    document = read_picture(tmp_path / "in.tif")
     assert document.frames[0].pixels[0, 0].tolist() == [255, 0, 255]
     assert document.metadata.icc is None, "the profile is of inks: it must not go on with RGB"
 
@@ -134,5 +134,5 @@ def test_cmyk_goes_through_its_own_profile(tmp_path: Path) -> None:
 def test_lab_white_and_gray_are_white_and_gray(tmp_path: Path) -> None:
     lab = Image.new("LAB", (2, 1), (255, 128, 128))
     lab.save(tmp_path / "in.tif")
-    pixels = read_document(tmp_path / "in.tif").frames[0].pixels
+    pixels = read_picture(tmp_path / "in.tif").frames[0].pixels
     assert pixels[0, 0].tolist() == pytest.approx([255, 255, 255], abs=1)

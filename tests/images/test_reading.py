@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.errors import ImageError
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_document, read_picture
+from convcli.images.read import read_frame, read_picture
 
 GREY = np.array([[0, 1, 2], [100, 254, 255]], np.uint8)
 COLOUR = np.dstack([GREY, GREY[::-1], GREY[:, ::-1]])
@@ -25,7 +25,7 @@ def saved(image: Image.Image, path: Path, **options: Any) -> Path:
 
 
 def assert_picture(
-    picture: Picture, pixels: NDArray[Any], alpha: NDArray[Any] | None = None
+    picture: Frame, pixels: NDArray[Any], alpha: NDArray[Any] | None = None
 ) -> None:
     np.testing.assert_array_equal(picture.pixels, pixels, strict=True)
     if alpha is None:
@@ -36,7 +36,7 @@ def assert_picture(
 
 
 def test_grey(tmp_path: Path) -> None:
-    picture = read_picture(saved(Image.fromarray(GREY), tmp_path / "l.png"))
+    picture = read_frame(saved(Image.fromarray(GREY), tmp_path / "l.png"))
     assert_picture(picture, GREY[..., np.newaxis])
     assert (picture.shape, picture.channels, picture.white) == ((2, 3), 1, 255)
     assert picture.format == "PNG"
@@ -45,14 +45,12 @@ def test_grey(tmp_path: Path) -> None:
 def test_grey_with_alpha(tmp_path: Path) -> None:
     image = Image.fromarray(np.dstack([GREY, ALPHA]))
     assert image.mode == "LA"
-    assert_picture(
-        read_picture(saved(image, tmp_path / "la.png")), GREY[..., np.newaxis], ALPHA
-    )
+    assert_picture(read_frame(saved(image, tmp_path / "la.png")), GREY[..., np.newaxis], ALPHA)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "ppm"])
 def test_colour(tmp_path: Path, suffix: str) -> None:
-    picture = read_picture(saved(Image.fromarray(COLOUR), tmp_path / f"rgb.{suffix}"))
+    picture = read_frame(saved(Image.fromarray(COLOUR), tmp_path / f"rgb.{suffix}"))
     assert_picture(picture, COLOUR)
     assert picture.channels == 3
 
@@ -60,14 +58,14 @@ def test_colour(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_colour_with_alpha(tmp_path: Path, suffix: str) -> None:
     image = Image.fromarray(np.dstack([COLOUR, ALPHA]))
-    picture = read_picture(saved(image, tmp_path / f"rgba.{suffix}"))
+    picture = read_frame(saved(image, tmp_path / f"rgba.{suffix}"))
     assert_picture(picture, COLOUR, ALPHA)
 
 
 def test_bilevel_becomes_grey(tmp_path: Path) -> None:
     image = Image.fromarray(np.array([[True, False, True]]))
     assert image.mode == "1"
-    picture = read_picture(saved(image, tmp_path / "1.png"))
+    picture = read_frame(saved(image, tmp_path / "1.png"))
     assert_picture(picture, np.array([[[255], [0], [255]]], np.uint8))
 
 
@@ -83,24 +81,24 @@ PALETTE_COLOURS = np.array([[[10, 20, 30], [40, 50, 60], [70, 80, 90]]], np.uint
 
 @pytest.mark.parametrize("suffix", ["png", "gif", "bmp"])
 def test_a_palette_becomes_its_colours(tmp_path: Path, suffix: str) -> None:
-    picture = read_picture(saved(palette(), tmp_path / f"p.{suffix}"))
+    picture = read_frame(saved(palette(), tmp_path / f"p.{suffix}"))
     assert_picture(picture, PALETTE_COLOURS)
 
 
 def test_a_palette_with_a_transparent_entry(tmp_path: Path) -> None:
-    picture = read_picture(saved(palette(), tmp_path / "p.png", transparency=1))
+    picture = read_frame(saved(palette(), tmp_path / "p.png", transparency=1))
     assert_picture(picture, PALETTE_COLOURS, np.array([[255, 0, 255]], np.uint8))
 
 
 def test_a_palette_with_an_alpha_for_each_entry(tmp_path: Path) -> None:
     path = saved(palette(), tmp_path / "p.png", transparency=bytes([255, 128, 0]))
-    assert_picture(read_picture(path), PALETTE_COLOURS, np.array([[255, 128, 0]], np.uint8))
+    assert_picture(read_frame(path), PALETTE_COLOURS, np.array([[255, 128, 0]], np.uint8))
 
 
 def test_one_grey_that_is_transparent(tmp_path: Path) -> None:
     path = saved(Image.fromarray(GREY), tmp_path / "l.png", transparency=100)
     expected = np.where(GREY == 100, 0, 255).astype(np.uint8)
-    assert_picture(read_picture(path), GREY[..., np.newaxis], expected)
+    assert_picture(read_frame(path), GREY[..., np.newaxis], expected)
 
 
 def test_one_colour_that_is_transparent(tmp_path: Path) -> None:
@@ -108,7 +106,7 @@ def test_one_colour_that_is_transparent(tmp_path: Path) -> None:
         Image.fromarray(PALETTE_COLOURS), tmp_path / "c.png", transparency=(40, 50, 60)
     )
     expected = np.array([[255, 0, 255]], np.uint8)
-    assert_picture(read_picture(path), PALETTE_COLOURS, expected)
+    assert_picture(read_frame(path), PALETTE_COLOURS, expected)
 
 
 @pytest.mark.parametrize("suffix", ["tif", "jpg"])
@@ -116,7 +114,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path, suffix: str) -> None:
     """No ink is white, all black ink is black, cyan alone takes the red away."""
     inks = np.repeat([[[0, 0, 0, 0], [0, 0, 0, 255], [255, 0, 0, 0]]], 8, axis=1)
     image = Image.fromarray(np.repeat(inks, 8, axis=0).astype(np.uint8), "CMYK")
-    picture = read_picture(saved(image, tmp_path / f"cmyk.{suffix}"))
+    picture = read_frame(saved(image, tmp_path / f"cmyk.{suffix}"))
     expected = [[255, 255, 255], [0, 0, 0], [0, 255, 255]]
     tolerance = 0 if suffix == "tif" else 3
     np.testing.assert_allclose(picture.pixels[4, [4, 12, 20]], expected, atol=tolerance)
@@ -128,7 +126,7 @@ DEEP = np.array([[0, 1, 255], [256, 40_000, 65_535]], np.uint16)
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 def test_16_bit_grey_keeps_its_bits(tmp_path: Path, suffix: str) -> None:
-    picture = read_picture(saved(Image.fromarray(DEEP), tmp_path / f"i16.{suffix}"))
+    picture = read_frame(saved(Image.fromarray(DEEP), tmp_path / f"i16.{suffix}"))
     assert_picture(picture, DEEP[..., np.newaxis])
     assert picture.white == 65_535
 
@@ -142,7 +140,7 @@ def test_16_bit_grey_keeps_its_bits(tmp_path: Path, suffix: str) -> None:
 )
 def test_16_bit_colours_of_a_ppm_keep_their_bits(content: bytes) -> None:
     """Binary or plain: 500 of 1000 is 32,767.5 of 65,535, and 1 is 65.535."""
-    pixels = read_document(io.BytesIO(content), "deep.ppm").frames[0].pixels
+    pixels = read_picture(io.BytesIO(content), "deep.ppm").frames[0].pixels
     assert pixels.tolist() == [[[32_768, 65_535, 0], [66, 65_469, 131]]]
 
 
@@ -151,9 +149,9 @@ def test_16_bit_colours_of_a_ppm_keep_their_bits(content: bytes) -> None:
 )
 def test_a_deep_ppm_cut_short_is_read_only_where_that_is_allowed(content: bytes) -> None:
     with pytest.raises(ImageError, match="truncated: --allow-truncated"):
-        read_document(io.BytesIO(content), "cut.ppm")
+        read_picture(io.BytesIO(content), "cut.ppm")
     what_there_is = ReadPolicy(allow_truncated=True)
-    pixels = read_document(io.BytesIO(content), "cut.ppm", what_there_is).frames[0].pixels
+    pixels = read_picture(io.BytesIO(content), "cut.ppm", what_there_is).frames[0].pixels
     assert pixels.tolist() == [[[32_768, 65_535, 0]]]
 
 
@@ -163,7 +161,7 @@ def test_16_bit_grey_of_the_other_byte_order(tmp_path: Path) -> None:
     assert image.mode == "I;16B"
     path = saved(image, tmp_path / "big.tif")
     assert path.read_bytes()[:2] == b"MM"
-    assert_picture(read_picture(path), DEEP[..., np.newaxis])
+    assert_picture(read_frame(path), DEEP[..., np.newaxis])
 
 
 STORED = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)
@@ -189,14 +187,14 @@ def test_the_orientation_of_a_camera_is_applied(
     image = Image.fromarray(STORED)
     exif = image.getexif()
     exif[0x0112] = orientation
-    picture = read_picture(saved(image, tmp_path / "turned.png", exif=exif))
+    picture = read_frame(saved(image, tmp_path / "turned.png", exif=exif))
     assert picture.pixels[..., 0].tolist() == shown
     assert picture.format == "PNG"
 
 
 def test_a_stream_is_read_like_a_file(tmp_path: Path) -> None:
     data = saved(Image.fromarray(COLOUR), tmp_path / "rgb.png").read_bytes()
-    assert_picture(read_picture(io.BytesIO(data), "standard input"), COLOUR)
+    assert_picture(read_frame(io.BytesIO(data), "standard input"), COLOUR)
 
 
 @pytest.mark.parametrize(
@@ -211,10 +209,10 @@ def test_what_is_no_picture(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "no.png"
     path.write_bytes(content)
     with pytest.raises(ImageError) as raised:
-        read_picture(path)
+        read_frame(path)
     assert str(raised.value).startswith(f"{path}: {said}")
     with pytest.raises(ImageError, match=r"^standard input: expected a picture"):
-        read_picture(io.BytesIO(content), "standard input")
+        read_frame(io.BytesIO(content), "standard input")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "gif", "webp", "ppm"])
@@ -224,7 +222,7 @@ def test_a_file_cut_short_is_one_line_that_names_it(tmp_path: Path, suffix: str)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(ImageError) as raised:
-        read_picture(path)
+        read_frame(path)
     said = str(raised.value)
     assert said.startswith(f"{path}: ")
     assert "\n" not in said
@@ -236,7 +234,7 @@ def test_a_png_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
     refused = 0
     for length in range(len(whole)):
         try:
-            picture = read_picture(io.BytesIO(whole[:length]), "cut")
+            picture = read_frame(io.BytesIO(whole[:length]), "cut")
         except ImageError:
             refused += 1
         else:
@@ -246,15 +244,13 @@ def test_a_png_cut_anywhere_is_refused_or_whole(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"absent\.png: no such file: check the path"):
-        read_picture(tmp_path / "absent.png")
+        read_frame(tmp_path / "absent.png")
     with pytest.raises(ImageError, match="got a folder: name a file in it"):
-        read_picture(tmp_path)
+        read_frame(tmp_path)
 
 
 def test_a_path_may_be_text(tmp_path: Path) -> None:
-    assert_picture(
-        read_picture(str(saved(Image.fromarray(COLOUR), tmp_path / "a.png"))), COLOUR
-    )
+    assert_picture(read_frame(str(saved(Image.fromarray(COLOUR), tmp_path / "a.png"))), COLOUR)
 
 
 # ------------------------------------------------------------------ folders

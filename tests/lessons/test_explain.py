@@ -9,7 +9,7 @@ from PIL import Image
 
 from convcli.choices import Border, Range
 from convcli.geometry.window import Padding
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.explain.explain import explain_output
 from convcli.pipeline.options import Options
@@ -71,7 +71,7 @@ COMBINATIONS = list(
 @pytest.mark.parametrize("spec", ["sobel-x", "[[0.3,-1.2],[0.7,0.4],[2,0.1]]"])
 def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None:
     chance = np.random.default_rng(6)
-    picture = Picture(chance.integers(0, 256, (9, 11, 3)).astype(np.uint8))
+    picture = Frame(chance.integers(0, 256, (9, 11, 3)).astype(np.uint8))
     kernel = kernel_from(spec)
     for border, stride, padding, dilation, mapping in COMBINATIONS:
         options = Options(
@@ -95,7 +95,7 @@ def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None
 
 def test_a_bank_sums_over_its_channels() -> None:
     chance = np.random.default_rng(7)
-    picture = Picture(chance.integers(0, 256, (5, 5, 3)).astype(np.uint8))
+    picture = Frame(chance.integers(0, 256, (5, 5, 3)).astype(np.uint8))
     kernel = kernel_from("[[[[1,2]],[[3,4]],[[5,6]]],[[[0,0]],[[0,1]],[[0,0]]]]")
     (one,) = explain_output(kernel, picture, (2, 2), Options(padding="valid"), channels=[0])
     left, right = picture.pixels[2, 2].astype(int), picture.pixels[2, 3].astype(int)

@@ -51,7 +51,7 @@ def test_a_kernel_is_a_file(tmp_path: Path) -> None:
 
 def test_a_list_of_kernels_is_a_chain() -> None:
     row = np.arange(12.0).reshape(3, 4)
-    chain = convcli.apply(["box", [[0, 2, 0]]], row, raw=True).array
+    chain = convcli.apply(["box", np.array([[0, 2, 0]])], row, raw=True).array
     assert np.allclose(chain, ndimage.uniform_filter(row, 3, mode="constant") * 2)
     assert np.array_equal(convcli.apply("box", row, then=[[0, 2, 0]], raw=True).array, chain)
 

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from convcli.cli.app import main
 from convcli.errors import GeometryError, KernelError
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.find import find_matches
@@ -23,8 +23,8 @@ from support.commands import PHOTOS
 RANDOM = np.random.default_rng(8)
 
 
-def gray(pixels: Any) -> Picture:
-    return Picture(np.asarray(pixels, np.uint8)[..., np.newaxis])
+def gray(pixels: Any) -> Frame:
+    return Frame(np.asarray(pixels, np.uint8)[..., np.newaxis])
 
 
 def camera() -> NDArray[np.uint8]:

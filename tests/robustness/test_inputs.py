@@ -15,9 +15,9 @@ from PIL import Image
 
 from convcli.cli.app import main
 from convcli.errors import ImageError
-from convcli.images.picture import Document
+from convcli.images.picture import Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_document
+from convcli.images.read import read_picture
 from support.waiting import PATIENCE
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA", "DDS", "SGI",
@@ -48,9 +48,9 @@ def sample(kind: str, *, animated: bool = False) -> bytes:
     return buffer.getvalue()
 
 
-def read_or_refuse(data: bytes) -> Document | None:
+def read_or_refuse(data: bytes) -> Picture | None:
     try:
-        return read_document(io.BytesIO(data), "stream")
+        return read_picture(io.BytesIO(data), "stream")
     except ImageError as error:
         line = str(error)
     assert line.startswith("stream: ")
@@ -64,7 +64,7 @@ CUT = [(kind, False) for kind in KINDS] + [(kind, True) for kind in ANIMATED]
 @pytest.mark.parametrize(("kind", "animated"), CUT)
 def test_what_is_cut_is_refused_or_was_not_needed(kind: str, animated: bool) -> None:  # noqa: FBT001
     data = sample(kind, animated=animated)
-    whole = read_document(io.BytesIO(data))
+    whole = read_picture(io.BytesIO(data))
     step = max(len(data) // 60, 1)
     for end in range(0, len(data), step):
         got = read_or_refuse(data[:end])
@@ -221,7 +221,7 @@ def test_pillows_own_limit_does_not_stand_in_the_way() -> None:
     before = Image.MAX_IMAGE_PIXELS
     data = png(60_000, 60_000)
     with pytest.raises(ImageError, match=r"truncated|cannot be read") as caught:
-        read_document(io.BytesIO(data), "x", ReadPolicy(max_pixels=10**10, frame=0))
+        read_picture(io.BytesIO(data), "x", ReadPolicy(max_pixels=10**10, frame=0))
     assert "--max-pixels" not in str(caught.value)
     assert before == Image.MAX_IMAGE_PIXELS
 

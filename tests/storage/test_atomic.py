@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.picture import Picture
-from convcli.images.write import write_picture
+from convcli.images.picture import Frame
+from convcli.images.write import write_frame
 from convcli.storage.atomic import replacing
 
-PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
+PICTURE = Frame(np.full((2, 3, 1), 7, np.uint8))
 
 
 def names(folder: Path) -> list[str]:
@@ -74,7 +74,7 @@ def test_the_mode_of_the_old_file_is_kept(tmp_path: Path, mode: int) -> None:
     target.write_bytes(b"old")
     target.chmod(mode)
     before = stat.S_IMODE(target.stat().st_mode)
-    write_picture(PICTURE, target, "PNG")
+    write_frame(PICTURE, target, "PNG")
     assert stat.S_IMODE(target.stat().st_mode) == before
     assert target.read_bytes().startswith(b"\x89PNG")
 
@@ -84,7 +84,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     real.parent.mkdir()
     real.write_bytes(b"old")
     link.symlink_to(Path("there") / "real.png")
-    write_picture(PICTURE, link, "PNG")
+    write_frame(PICTURE, link, "PNG")
     assert link.is_symlink()
     assert link.readlink() == Path("there") / "real.png"
     assert real.read_bytes().startswith(b"\x89PNG")
@@ -95,7 +95,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 def test_a_link_to_nothing_yet_makes_its_target(tmp_path: Path) -> None:
     link = tmp_path / "link.png"
     link.symlink_to("later.png")
-    write_picture(PICTURE, link, "PNG")
+    write_frame(PICTURE, link, "PNG")
     assert link.is_symlink()
     assert (tmp_path / "later.png").read_bytes().startswith(b"\x89PNG")
 
@@ -103,20 +103,20 @@ def test_a_link_to_nothing_yet_makes_its_target(tmp_path: Path) -> None:
 def test_the_target_may_have_the_longest_name(tmp_path: Path) -> None:
     """255 bytes: a temporary name made from it would be too long."""
     target = tmp_path / ("x" * 251 + ".png")
-    write_picture(PICTURE, target, "PNG")
+    write_frame(PICTURE, target, "PNG")
     assert names(tmp_path) == [target.name]
 
 
 def test_a_name_that_is_too_long(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="cannot be written"):
-        write_picture(PICTURE, tmp_path / ("x" * 300 + ".png"), "PNG")
+        write_frame(PICTURE, tmp_path / ("x" * 300 + ".png"), "PNG")
     assert names(tmp_path) == []
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     target = tmp_path / "absent" / "out.png"
     with pytest.raises(ImageError) as raised:
-        write_picture(PICTURE, target, "PNG")
+        write_frame(PICTURE, target, "PNG")
     said = str(raised.value)
     assert said.startswith(f"{target}: cannot be written: the folder ")
     assert said.endswith("absent does not exist: make it first")
@@ -127,9 +127,9 @@ def test_a_folder_as_target(tmp_path: Path) -> None:
     target.mkdir()
     said = f"{target}: cannot be written: it is a folder: name a file in it"
     with pytest.raises(ImageError, match=f"^{re.escape(said)}$"):
-        write_picture(PICTURE, target, "PNG")
+        write_frame(PICTURE, target, "PNG")
     with pytest.raises(ImageError, match=f"^{re.escape(said)}$"):
-        write_picture(PICTURE, target, "NPY")
+        write_frame(PICTURE, target, "NPY")
     assert names(tmp_path) == ["out.png"]
 
 
@@ -137,12 +137,12 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     target = tmp_path / "file" / "out.png"
     with pytest.raises(ImageError) as raised:
-        write_picture(PICTURE, target, "PNG")
+        write_frame(PICTURE, target, "PNG")
     assert str(raised.value).startswith(f"{target}: cannot be written: ")
 
 
 def test_a_device_is_written_and_not_replaced() -> None:
-    write_picture(PICTURE, os.devnull, "PNG")
+    write_frame(PICTURE, os.devnull, "PNG")
     assert not Path(os.devnull).is_file()
 
 
@@ -151,5 +151,5 @@ def test_the_readers_of_the_old_file_keep_it(tmp_path: Path) -> None:
     target = tmp_path / "out.png"
     target.write_bytes(b"old")
     with target.open("rb") as reader:
-        write_picture(PICTURE, target, "PNG")
+        write_frame(PICTURE, target, "PNG")
         assert reader.read() == b"old"

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from convcli.errors import ImageError
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
-from convcli.images.write import write_picture
+from convcli.images.read import read_frame
+from convcli.images.write import write_frame
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.files import filter_file
 from convcli.pipeline.options import Options
@@ -38,7 +38,7 @@ from support.web_servers import refusing
 fsspec = pytest.importorskip("fsspec", reason="URLs need the extra cluster")
 
 PHOTO = PHOTOS / "rocket.jpg"
-PICTURE = Picture(np.full((2, 3, 1), 7, np.uint8))
+PICTURE = Frame(np.full((2, 3, 1), 7, np.uint8))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_each_map_has_its_object(memory: Any, tmp_path: Path) -> None:
     bank = kernel_from("[[[[1]], [[0]], [[0]]], [[[0]], [[1]], [[0]]]]")
     source = save(tmp_path / "in.png", [[[1, 2, 3]]])
     filter_file([bank], str(source), "memory://map-{map}.png", Options())
-    found = [read_picture(f"memory://map-{index}.png").pixels.tolist() for index in (0, 1)]
+    found = [read_frame(f"memory://map-{index}.png").pixels.tolist() for index in (0, 1)]
     assert found == [[[[1]]], [[[2]]]]
     assert sorted(memory.ls("/", detail=False)) == ["/map-0.png", "/map-1.png"]
 
@@ -132,8 +132,8 @@ def test_a_failure_leaves_the_old_object(memory: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_half("memory://out.png")
     assert memory.cat("/out.png") == b"old"
-    write_picture(PICTURE, "memory://out.png", "PNG")
-    assert read_picture("memory://out.png").pixels.tolist() == PICTURE.pixels.tolist()
+    write_frame(PICTURE, "memory://out.png", "PNG")
+    assert read_frame("memory://out.png").pixels.tolist() == PICTURE.pixels.tolist()
 
 
 def test_an_object_larger_than_the_limit_is_not_read(
@@ -141,7 +141,7 @@ def test_an_object_larger_than_the_limit_is_not_read(
 ) -> None:
     memory.pipe("/in.png", bytes(70 * 2**20))
     with pytest.raises(ImageError, match=r"^memory://in\.png: expected at most [0-9,]+ bytes"):
-        read_picture("memory://in.png", reading=ReadPolicy(max_pixels=1))
+        read_frame("memory://in.png", reading=ReadPolicy(max_pixels=1))
 
 
 # ------------------------------------------------------------------ what goes wrong
@@ -230,7 +230,7 @@ def test_what_a_server_answers(suffix: str, status: int, said: str, tmp_path: Pa
 def test_a_folder_is_no_picture(memory: Any) -> None:
     memory.pipe("/folder/in.png", b"")
     with pytest.raises(ImageError, match=re.escape("memory://folder: cannot be read: ")):
-        read_picture("memory://folder")
+        read_frame("memory://folder")
 
 
 WITHOUT = """\

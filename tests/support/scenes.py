@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.options import Options
@@ -57,7 +57,7 @@ def whole(
 ) -> Filtered:
     """Filter a picture that is in memory."""
     grid = values if values.ndim == 3 else values[..., np.newaxis]
-    source = Picture(grid[..., :-1], grid[..., -1]) if alpha else Picture(grid)
+    source = Frame(grid[..., :-1], grid[..., -1]) if alpha else Frame(grid)
     return filter_picture(source, operands(kernels), options)
 
 

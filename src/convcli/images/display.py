@@ -10,13 +10,13 @@ from PIL import Image
 from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.codecs.pillow import image_of
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 
 _MOST_SHOWN = 1024
 """The longest side that a notebook is sent, in pixels."""
 
 
-def pil_image(picture: Picture) -> Image.Image:
+def pil_image(frame: Frame) -> Image.Image:
     """Return a picture as an image of Pillow's.
 
     Raises
@@ -24,26 +24,26 @@ def pil_image(picture: Picture) -> Image.Image:
     ImageError
         If Pillow has no mode for it: colours of 16 bits or floats, or an opacity beside them.
     """
-    plain = picture.depth is Depth.EIGHT and picture.channels in (1, 3)
-    if not plain and (picture.channels > 1 or picture.alpha is not None):
+    plain = frame.depth is Depth.EIGHT and frame.channels in (1, 3)
+    if not plain and (frame.channels > 1 or frame.alpha is not None):
         raise ImageError(
             f"picture: expected 8 bits a channel, or one channel, got "
-            f"{picture.channels} channels of {picture.pixels.dtype}: take numpy.asarray of it"
+            f"{frame.channels} channels of {frame.pixels.dtype}: take numpy.asarray of it"
         )
-    if picture.depth is Depth.FLOAT:
-        return Image.fromarray(picture.pixels[..., 0].astype(np.float32))
-    return image_of(picture)
+    if frame.depth is Depth.FLOAT:
+        return Image.fromarray(frame.pixels[..., 0].astype(np.float32))
+    return image_of(frame)
 
 
-def notebook_png(picture: Picture) -> bytes:
+def notebook_png(frame: Frame) -> bytes:
     """Return a PNG for a notebook: of 8 bits, with sides of at most 1024 pixels.
 
     16 bits are scaled to 8; of floats the smallest becomes black and the largest white.
     Channels other than 1 or 3 are shown as the first of them.
     """
-    pixels = picture.pixels if picture.channels in (1, 3) else picture.pixels[..., :1]
-    alpha = None if picture.alpha is None else _eight_bits(picture.alpha, picture.depth)
-    image = image_of(Picture(_eight_bits(pixels, picture.depth), alpha))
+    pixels = frame.pixels if frame.channels in (1, 3) else frame.pixels[..., :1]
+    alpha = None if frame.alpha is None else _eight_bits(frame.alpha, frame.depth)
+    image = image_of(Frame(_eight_bits(pixels, frame.depth), alpha))
     image.thumbnail((_MOST_SHOWN, _MOST_SHOWN))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")

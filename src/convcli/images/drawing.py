@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convcli.errors import ImageError
-from convcli.images.picture import Picture
-from convcli.images.write import write_picture
+from convcli.images.picture import Frame
+from convcli.images.write import write_frame
 from convcli.storage.atomic import replacing
 from convcli.values import Record
 
@@ -153,9 +153,9 @@ class Canvas:
         """In pixels."""
         return self.image.height
 
-    def picture(self) -> Picture:
+    def frame(self) -> Frame:
         """Return what is drawn as a picture in RGB."""
-        return Picture(np.asarray(self.image))
+        return Frame(np.asarray(self.image))
 
     def text(
         self,
@@ -260,7 +260,7 @@ def check_canvas_target(target: str | Path, *, moving: bool) -> str:
 
 def write_canvas(canvas: Canvas, target: str | Path) -> None:
     """Write a drawing as PNG: complete, or not at all (ImageError)."""
-    write_picture(canvas.picture(), target, check_canvas_target(target, moving=False))
+    write_frame(canvas.frame(), target, check_canvas_target(target, moving=False))
 
 
 def write_frames(
@@ -281,7 +281,7 @@ def write_frames(
         settings |= {"optimize": False, "disposal": 1}
     if format_name == "WEBP":
         settings["lossless"] = True
-    # Not `write_document`, which writes each frame whole: Pillow writes what changes, in
+    # Not `write_picture`, which writes each frame whole: Pillow writes what changes, in
     # half of the bytes and a third of the time.
     with replacing(target) as file:
         images[0].save(file, format_name, append_images=images[1:], **settings)

@@ -20,7 +20,7 @@ from convcli.images.drawing import (
     spelled,
     text_width,
 )
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 
 _MARK: Colour = (255, 64, 0)
 _TILE = 320
@@ -30,7 +30,7 @@ _GAP = 6
 _LABEL_ROOM, _LABEL_SIZE = 13, 11
 
 
-def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str]) -> Picture:
+def contact_sheet(pictures: Sequence[Frame], labels: Sequence[str]) -> Frame:
     """Draw pictures of one size as a sheet of labelled tiles, as square as possible.
 
     Pictures wider or higher than 320 px are scaled down (box mean). The sheet is RGB.
@@ -45,23 +45,23 @@ def contact_sheet(pictures: Sequence[Picture], labels: Sequence[str]) -> Picture
     )
     down = -(-len(pictures) // across)
     sheet = Canvas(across * cell_width + _GAP, down * cell_height + _GAP)
-    for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+    for index, (frame, label) in enumerate(zip(pictures, labels, strict=True)):
         left, top = _GAP + index % across * cell_width, _GAP + index // across * cell_height
-        tile = _rgb(picture)
+        tile = _rgb(frame)
         small = tile if scale == 1 else tile.resize((width, height), Image.Resampling.BOX)
         sheet.image.paste(small, (left, top))
         sheet.text((left, top + height), label, _LABEL_SIZE, colour=INK, anchor="la")
-    return sheet.picture()
+    return sheet.frame()
 
 
-def marked(picture: Picture, boxes: Sequence[tuple[int, int, int, int]]) -> Picture:
+def marked(frame: Frame, boxes: Sequence[tuple[int, int, int, int]]) -> Frame:
     """Return a picture in RGB with frames around boxes (left, top, width, height).
 
     The boxes are in pixels, and numbered from 1.
     """
-    rows, columns = picture.shape
+    rows, columns = frame.shape
     canvas = Canvas(columns, rows)
-    canvas.image.paste(_rgb(picture), (0, 0))
+    canvas.image.paste(_rgb(frame), (0, 0))
     line = max(round(max(rows, columns) / 300), 2)
     size = max(12, round(max(rows, columns) / 40))
     for number, box in enumerate(boxes, start=1):
@@ -75,7 +75,7 @@ def marked(picture: Picture, boxes: Sequence[tuple[int, int, int, int]]) -> Pict
             stroke_width=1,
             stroke_fill=WHITE,
         )
-    return canvas.picture()
+    return canvas.frame()
 
 
 def _around(box: tuple[int, int, int, int], distance: int) -> tuple[int, int, int, int]:
@@ -85,14 +85,14 @@ def _around(box: tuple[int, int, int, int], distance: int) -> tuple[int, int, in
     return (left - distance, top - distance, right + distance, bottom + distance)
 
 
-def _rgb(picture: Picture) -> Image.Image:
+def _rgb(frame: Frame) -> Image.Image:
     """Return a picture as an 8-bit RGB image; alpha is left out."""
-    pixels = picture.pixels
+    pixels = frame.pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     elif pixels.dtype != np.uint8:
         pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
-    grey_or_rgb = pixels[..., 0] if picture.channels == 1 else pixels
+    grey_or_rgb = pixels[..., 0] if frame.channels == 1 else pixels
     return Image.fromarray(grey_or_rgb).convert("RGB")
 
 
@@ -196,9 +196,9 @@ def below(blocks: Sequence[Canvas]) -> Canvas:
     return joined
 
 
-def figure(blocks: Sequence[Canvas]) -> Picture:
+def figure(blocks: Sequence[Canvas]) -> Frame:
     """Put blocks below one another, with a margin on all sides."""
     inner = below(blocks)
     page = Canvas(inner.width + 2 * _MARGIN, inner.height + 2 * _MARGIN)
     page.image.paste(inner.image, (_MARGIN, _MARGIN))
-    return page.picture()
+    return page.frame()

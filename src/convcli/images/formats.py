@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -151,10 +151,10 @@ def format_named(name: str) -> str:
     return known_name
 
 
-def obstacle(picture: Picture, format_name: str) -> str:
+def obstacle(frame: Frame, format_name: str) -> str:
     """Say why a format cannot hold a picture, and the remedy; empty where it can."""
-    entry, depth = FORMATS[format_name], picture.depth
-    depths = entry.gray if picture.channels == 1 else entry.colour
+    entry, depth = FORMATS[format_name], frame.depth
+    depths = entry.gray if frame.channels == 1 else entry.colour
     what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[depth.value]
     if depth not in depths and depth in entry.gray:
         return f"{format_name} holds {what} in grey only: use --gray, --depth 8, or write .tif"
@@ -162,6 +162,6 @@ def obstacle(picture: Picture, format_name: str) -> str:
         return f"{format_name} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
     if depth not in depths:
         return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
-    if picture.is_translucent and not entry.alpha and format_name != NPY:
+    if frame.is_translucent and not entry.alpha and format_name != NPY:
         return f"{format_name} cannot hold transparency: write .png, .webp or .tif"
     return ""

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from convcli.errors import ImageError
-from convcli.images.picture import Picture, Pixels, picture_of_samples
+from convcli.images.picture import Frame, Pixels, picture_of_samples
 from convcli.images.policy import decoder_errors
 from convcli.values import Record
 
@@ -67,7 +67,7 @@ _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
 _GRAY_AXES = 2
 
 
-def picture_from(image: Image.Image, format_name: str | None, label: str) -> Picture:
+def picture_from(image: Image.Image, format_name: str | None, label: str) -> Frame:
     """Return the pixels of a decoded, upright image in a mode that can be filtered.
 
     A mode that is not in `MODES` raises ImageError, which begins with the label.
@@ -82,7 +82,7 @@ def picture_from(image: Image.Image, format_name: str | None, label: str) -> Pic
         return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
     if mode.target in ("I", "F"):
         dtype = np.float64 if mode.target == "I" else np.float32
-        return Picture(np.asarray(image).astype(dtype)[..., np.newaxis], None, format_name)
+        return Frame(np.asarray(image).astype(dtype)[..., np.newaxis], None, format_name)
     samples = _pixels_of(_converted(image, mode.target))
     if samples.ndim == _GRAY_AXES:
         samples = samples[..., np.newaxis]
@@ -144,13 +144,13 @@ def keeps_profile(mode: str) -> bool:
     return mode not in _PROFILED
 
 
-def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Picture:
+def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Frame:
     """Return 16-bit grey; the one value that the file calls transparent gets alpha 0."""
     clear = image.info.get("transparency")
     alpha = None
     if isinstance(clear, int):
         alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
-    return Picture(grid[..., np.newaxis], alpha, format_name)
+    return Frame(grid[..., np.newaxis], alpha, format_name)
 
 
 def _converted(image: Image.Image, target: str) -> Image.Image:

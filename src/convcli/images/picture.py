@@ -17,7 +17,7 @@ _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
 
 
-class Picture(Record):
+class Frame(Record):
     """A picture in memory.
 
     Attributes
@@ -71,13 +71,13 @@ class Picture(Record):
         """Whether any pixel is not fully opaque."""
         return self.alpha is not None and bool((self.alpha != self.white).any())
 
-    def gray(self) -> "Picture":
+    def gray(self) -> "Frame":
         """Return the picture in grey, by ITU-R BT.601 luma; integers rounded as Pillow does.
 
         Examples
         --------
         >>> red = np.array([[[255, 0, 0]]], dtype=np.uint8)
-        >>> Picture(red).gray().pixels.tolist()
+        >>> Frame(red).gray().pixels.tolist()
         [[[76]]]
         """
         if self.channels != 3:  # noqa: PLR2004 - only red, green, blue has a luma
@@ -92,7 +92,7 @@ class Picture(Record):
             luma = ((weighted + 0x8000) >> 16).astype(self.pixels.dtype)
         return replace(self, pixels=luma[..., np.newaxis])
 
-    def scaled_to(self, depth: Depth) -> "Picture":
+    def scaled_to(self, depth: Depth) -> "Frame":
         """Return an 8-bit picture with 16 bits a channel (times 257); any other unchanged."""
         if self.depth is not Depth.EIGHT or depth is not Depth.SIXTEEN:
             return self
@@ -104,11 +104,11 @@ def _widened(pixels: Pixels) -> Pixels:
     return pixels.astype(np.uint16) * np.uint16(257)
 
 
-def picture_of_samples(samples: Pixels, format_name: str | None) -> Picture:
+def picture_of_samples(samples: Pixels, format_name: str | None) -> Frame:
     """Return the picture of an array (H, W, C) whose last channel of 2 or 4 is alpha."""
     if samples.shape[2] in (2, 4):
-        return Picture(samples[..., :-1], samples[..., -1], format_name)
-    return Picture(samples, None, format_name)
+        return Frame(samples[..., :-1], samples[..., -1], format_name)
+    return Frame(samples, None, format_name)
 
 
 class Metadata(Record):
@@ -161,12 +161,12 @@ class Timing(Record):
         )
 
 
-class Document(Record):
+class Picture(Record):
     """The contents of a file: one picture, the frames of an animation, or pages.
 
     Attributes
     ----------
-    frames : tuple of Picture
+    frames : tuple of Frame
         At least one.
     metadata : Metadata
         Of the first frame.
@@ -178,7 +178,7 @@ class Document(Record):
         What a person should know about the reading.
     """
 
-    frames: tuple[Picture, ...]
+    frames: tuple[Frame, ...]
     metadata: Metadata = Metadata()
     timing: Timing | None = None
     mode: str = ""

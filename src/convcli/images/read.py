@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
-from convcli.images.codecs.pillow import Frame, deep_rawmode, frame_of, timing_of
+from convcli.images.codecs.pillow import TimedFrame, deep_rawmode, frame_of, timing_of
 from convcli.images.metadata import metadata_of
 from convcli.images.modes import MODES
-from convcli.images.picture import Document, Metadata, Picture
+from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.policy import (
     NOT_READ,
     PixelCounter,
@@ -53,16 +53,16 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _DEFAULTS = ReadPolicy()
 
 
+def read_frame(
+    source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
+) -> Frame:
+    """Read the first picture of a file; parameters and errors are those of `read_picture`."""
+    return read_picture(source, name, reading).frames[0]
+
+
 def read_picture(
     source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
 ) -> Picture:
-    """Read the first picture of a file; parameters and errors are those of `read_document`."""
-    return read_document(source, name, reading).frames[0]
-
-
-def read_document(
-    source: "str | Path | BinaryIO", name: str | None = None, reading: ReadPolicy = _DEFAULTS
-) -> Document:
     """Read all frames of a file; EXIF orientation is applied to the pixels.
 
     Parameters
@@ -77,7 +77,7 @@ def read_document(
 
     Returns
     -------
-    Document
+    Picture
         Pixels as `MODES` says: uint8, uint16 for 16 bits, or floats.
 
     Raises
@@ -192,15 +192,15 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
     return io.BytesIO(data)
 
 
-def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Document:
+def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
         from convcli.images.codecs.tiff import read_deep_tiff
 
-        document = read_deep_tiff(file, label, reading)
-        if document is not None:
-            return document
+        picture = read_deep_tiff(file, label, reading)
+        if picture is not None:
+            return picture
         raise _unknown(prefix, label, reading) from None
     with opened:
         if not reading.allow_truncated:
@@ -244,7 +244,7 @@ def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
 
 def _document(
     file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: ReadPolicy
-) -> Document:
+) -> Picture:
     format_name = _NAMES.get(opened.format or "", opened.format)
     count = _frame_count(opened) if opened.format in _MANY else 1
     indices = _frames_to_read(count, label, reading)
@@ -252,7 +252,7 @@ def _document(
     if format_name != "TIFF":
         counter.add(*opened.size, len(indices))
     mode = opened.mode
-    frames: list[Frame] = []
+    frames: list[TimedFrame] = []
     for index in indices:
         if count > 1:
             with decoder_errors():
@@ -262,8 +262,8 @@ def _document(
         frames.append(frame_of(file, opened, format_name, label))
         if len(frames) == 1:
             metadata, notes = metadata_of(opened)
-    return Document(
-        frames=tuple(frame.picture for frame in frames),
+    return Picture(
+        frames=tuple(frame.frame for frame in frames),
         metadata=metadata,
         timing=timing_of(frames, opened) if format_name in _ANIMATED else None,
         mode=mode,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
-from convcli.images.picture import Document, Metadata, Picture, Timing
+from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
 
@@ -60,11 +60,21 @@ class Saving(Record, kw_only=True):
 _DEFAULTS = Saving()
 
 
-def pipe_format(source: str | None, picture: Picture) -> str:
+def pipe_format(source: str | None, frame: Frame) -> str:
     """Return the format for standard output: the input's where it keeps all, else PNG."""
-    if source is None or source not in FORMATS or obstacle(picture, source):
+    if source is None or source not in FORMATS or obstacle(frame, source):
         return "PNG"
     return source
+
+
+def write_frame(
+    frame: Frame,
+    target: "str | Path | BinaryIO",
+    format_name: str,
+    saving: Saving = _DEFAULTS,
+) -> None:
+    """Write one picture; parameters and errors are those of `write_picture`."""
+    write_picture(Picture((frame,)), target, format_name, saving)
 
 
 def write_picture(
@@ -73,21 +83,11 @@ def write_picture(
     format_name: str,
     saving: Saving = _DEFAULTS,
 ) -> None:
-    """Write one picture; parameters and errors are those of `write_document`."""
-    write_document(Document((picture,)), target, format_name, saving)
-
-
-def write_document(
-    document: Document,
-    target: "str | Path | BinaryIO",
-    format_name: str,
-    saving: Saving = _DEFAULTS,
-) -> None:
     """Write all frames of a document: complete, or not at all.
 
     Parameters
     ----------
-    document : Document
+    picture : Picture
         What to write.
     target : str, Path or binary file
         A path or a URL, which is replaced in one step, or an open stream.
@@ -102,27 +102,27 @@ def write_document(
         If the format cannot hold the pictures, or the target cannot be written.
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
-    check_format(document, str(label), format_name, saving)
-    metadata = Metadata() if saving.strip else document.metadata
+    check_format(picture, str(label), format_name, saving)
+    metadata = Metadata() if saving.strip else picture.metadata
     try:
-        parts = _encoded(replace(document, metadata=metadata), format_name, saving)
+        parts = _encoded(replace(picture, metadata=metadata), format_name, saving)
     except ImageError as error:
         raise ImageError(f"{label}: {error}") from None
     _write(parts, target)
 
 
-def check_format(document: Document, label: str, format_name: str, saving: Saving) -> None:
+def check_format(picture: Picture, label: str, format_name: str, saving: Saving) -> None:
     """Check that a format can hold all of a document, and has the settings.
 
     Otherwise ImageError says what to do.
     """
     entry = FORMATS[format_name]
-    if len(document.frames) > 1 and not entry.frames:
+    if len(picture.frames) > 1 and not entry.frames:
         raise ImageError(
-            f"{label}: {format_name} holds one frame, the input has {len(document.frames)}: "
+            f"{label}: {format_name} holds one frame, the input has {len(picture.frames)}: "
             "write .gif, .png, .webp or .tif, or choose one with --frame"
         )
-    for frame in document.frames:
+    for frame in picture.frames:
         problem = obstacle(frame, format_name)
         if problem:
             raise ImageError(f"{label}: {problem}")
@@ -156,11 +156,11 @@ def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO")
 
 
 def _encoded(
-    document: Document, format_name: str, saving: Saving
+    picture: Picture, format_name: str, saving: Saving
 ) -> Sequence[bytes | memoryview]:
     """Return the parts of a file; each codec is imported where it is used."""
-    frames: Sequence[Picture] = document.frames
-    metadata, timing = document.metadata, document.timing
+    frames: Sequence[Frame] = picture.frames
+    metadata, timing = picture.metadata, picture.timing
     if format_name == NPY:
         from convcli.images.codecs.npy import array_bytes
 
@@ -195,9 +195,9 @@ def _encoded(
     return [pillow_bytes(frames, format_name, metadata, settings)]
 
 
-def _array_of(picture: Picture) -> NDArray[Any]:
+def _array_of(frame: Frame) -> NDArray[Any]:
     """Return a picture as an array: (H, W) where there is one channel."""
-    return picture.pixels[..., 0] if picture.channels == 1 else picture.pixels
+    return frame.pixels[..., 0] if frame.channels == 1 else frame.pixels
 
 
 def _settings(
@@ -215,25 +215,25 @@ def _settings(
     return settings
 
 
-def _for_format(picture: Picture, entry: Format) -> Picture:
+def _for_format(frame: Frame, entry: Format) -> Frame:
     """Drop the alpha, or turn grey into RGB, where the format needs it; floats get 32 bits."""
-    if not entry.alpha and picture.alpha is not None:
-        picture = replace(picture, alpha=None)
-    if entry.name in _COLOUR_ONLY and picture.channels == 1:
-        return replace(picture, pixels=np.repeat(picture.pixels, 3, axis=2))
-    if picture.depth is Depth.FLOAT:
-        return replace(picture, pixels=picture.pixels.astype(Depth.FLOAT.dtype))
-    return picture
+    if not entry.alpha and frame.alpha is not None:
+        frame = replace(frame, alpha=None)
+    if entry.name in _COLOUR_ONLY and frame.channels == 1:
+        return replace(frame, pixels=np.repeat(frame.pixels, 3, axis=2))
+    if frame.depth is Depth.FLOAT:
+        return replace(frame, pixels=frame.pixels.astype(Depth.FLOAT.dtype))
+    return frame
 
 
-def _alike(frames: Sequence[Picture], format_name: str) -> list[Picture]:
+def _alike(frames: Sequence[Frame], format_name: str) -> list[Frame]:
     """Return frames with equal channels; raise ImageError if their sizes differ."""
     if len({frame.shape for frame in frames}) > 1:
         raise ImageError(f"{format_name} holds frames of one size, these differ: write .tif")
     channels = max(frame.channels for frame in frames)
     opaque = all(frame.alpha is None for frame in frames)
     return [
-        Picture(
+        Frame(
             frame.pixels
             if frame.channels == channels
             else np.repeat(frame.pixels, channels, axis=2),
@@ -243,5 +243,5 @@ def _alike(frames: Sequence[Picture], format_name: str) -> list[Picture]:
     ]
 
 
-def _opaque(frame: Picture) -> NDArray[Any]:
+def _opaque(frame: Frame) -> NDArray[Any]:
     return np.full(frame.shape, frame.white, frame.pixels.dtype)

@@ -9,7 +9,7 @@ from convcli.borders import source_indices
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
@@ -40,7 +40,7 @@ class Scene(Record):
 
 
 def scene_of(
-    picture: Picture, kernel: Kernel, options: Options, at: Pair | None, cells: int
+    frame: Frame, kernel: Kernel, options: Options, at: Pair | None, cells: int
 ) -> Scene:
     """Cut a square of `cells` rows and columns out of a picture, in grey, and filter it.
 
@@ -55,7 +55,7 @@ def scene_of(
     """
     if kernel.is_bank:
         raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
-    crop = _crop(picture.gray(), at, cells)
+    crop = _crop(frame.gray(), at, cells)
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
     padded, outside = _padded(crop.pixels[..., 0], slide, options)
     if max(padded.shape) > _MOST_PADDED:
@@ -77,8 +77,8 @@ def scene_of(
     )
 
 
-def _crop(picture: Picture, at: Pair | None, cells: int) -> Picture:
-    height, width = picture.shape
+def _crop(frame: Frame, at: Pair | None, cells: int) -> Frame:
+    height, width = frame.shape
     row, column = at if at is not None else (height // 2, width // 2)
     if not (0 <= row < height and 0 <= column < width):
         raise GeometryError(
@@ -89,7 +89,7 @@ def _crop(picture: Picture, at: Pair | None, cells: int) -> Picture:
         max(min(place - cells // 2, size - cells), 0)
         for place, size in ((row, height), (column, width))
     )
-    return Picture(picture.pixels[top : top + cells, left : left + cells])
+    return Frame(frame.pixels[top : top + cells, left : left + cells])
 
 
 def _padded(
@@ -121,9 +121,9 @@ def frames_of(scene: Scene, most: int) -> list[Canvas]:
     --------
     >>> from convcli.kernels.spec import kernel_from
     >>> from convcli.pipeline.options import Options
-    >>> from convcli.images.picture import Picture
+    >>> from convcli.images.picture import Frame
     >>> from convcli.lessons.animate import scene_of
-    >>> picture = Picture(np.zeros((9, 9, 1), np.uint8))
+    >>> picture = Frame(np.zeros((9, 9, 1), np.uint8))
     >>> scene = scene_of(picture, kernel_from("[[1]]"), Options(), None, 3)
     >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
     (9, 4)

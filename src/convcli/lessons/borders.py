@@ -10,7 +10,7 @@ from convcli.borders import source_indices
 from convcli.choices import Border
 from convcli.geometry.window import window
 from convcli.images.drawing import Canvas
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import differences, finite
 from convcli.pipeline.options import Options
@@ -58,11 +58,11 @@ class Strip(Record):
 
 
 def strips_of(
-    picture: Picture, kernel: Kernel, options: Options, size: int = _SIDE_PIXELS
+    frame: Frame, kernel: Kernel, options: Options, size: int = _SIDE_PIXELS
 ) -> list[Strip]:
     """Filter a picture with each border mode, and cut out its top left corner."""
     results = [
-        filter_picture(picture, [kernel], replace(options, border=border)).values[:size, :size]
+        filter_picture(frame, [kernel], replace(options, border=border)).values[:size, :size]
         for border in Border
     ]
     return [

@@ -10,7 +10,7 @@ from convcli.borders import source_indices
 from convcli.choices import Alpha, Border
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.operator import Operator
 from convcli.lessons.pictures import differences, json_number
 from convcli.pipeline.options import Options
@@ -60,9 +60,7 @@ class Difference(Record, kw_only=True):
         }
 
 
-def compare_orders(
-    picture: Picture, operand: Operand, shift: Pair, options: Options
-) -> Difference:
+def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options) -> Difference:
     """Compare a picture that is shifted, then filtered, with one filtered, then shifted.
 
     The shift is in rows down and columns to the right. It brings in from beyond the edge what
@@ -73,8 +71,8 @@ def compare_orders(
     GeometryError
         If the shift is as large as the picture.
     """
-    pixels = (picture.gray() if options.gray else picture).pixels
-    _check_shift(shift, picture.shape)
+    pixels = (frame.gray() if options.gray else frame).pixels
+    _check_shift(shift, frame.shape)
     slide = window(operand.size, options.stride, options.padding, options.dilation)
     rows, columns = slide.rows.stride, slide.columns.stride
     output_shift = (round(shift[0] / rows), round(shift[1] / columns))
@@ -85,7 +83,7 @@ def compare_orders(
     undisturbed = [
         _undisturbed(axis, size, by, count)
         for axis, size, by, count in zip(
-            slide.axes, picture.shape, shift, apart.shape, strict=True
+            slide.axes, frame.shape, shift, apart.shape, strict=True
         )
     ]
     inside = np.logical_and.outer(*undisturbed)
@@ -95,18 +93,18 @@ def compare_orders(
         output_shift=output_shift if divides else None,
         inside=largest,
         border=_largest(apart, ~inside),
-        commutes=largest is not None and largest <= _NOISE * _gain(operand) * picture.white,
+        commutes=largest is not None and largest <= _NOISE * _gain(operand) * frame.white,
     )
 
 
 def compare_steps(
-    picture: Picture, operand: Operand, shift: Pair, options: Options, most: int = 6
+    frame: Frame, operand: Operand, shift: Pair, options: Options, most: int = 6
 ) -> list[Difference]:
     """Compare the orders for shifts by 1, 2, … `most` pixels in the direction of a shift."""
     down, right = ((by > 0) - (by < 0) for by in shift)
-    lengths = [size for by, size in zip(shift, picture.shape, strict=True) if by]
+    lengths = [size for by, size in zip(shift, frame.shape, strict=True) if by]
     return [
-        compare_orders(picture, operand, (step * down, step * right), options)
+        compare_orders(frame, operand, (step * down, step * right), options)
         for step in range(1, min(most + 1, *lengths))
     ]
 
@@ -132,9 +130,7 @@ def _gain(operand: Operand) -> float:
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
-    raw = filter_picture(
-        Picture(pixels), [operand], replace(options, alpha=Alpha.KEEP), raw=True
-    )
+    raw = filter_picture(Frame(pixels), [operand], replace(options, alpha=Alpha.KEEP), raw=True)
     return raw.values
 
 

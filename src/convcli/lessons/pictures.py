@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
 from convcli.pipeline.files import read_source
 from convcli.storage.atomic import replacing
@@ -17,7 +17,7 @@ _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
-def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Picture:
+def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Frame:
     """Read the first picture of a path, of a URL, or of standard input (``-``).
 
     Raises

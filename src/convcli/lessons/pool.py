@@ -12,7 +12,7 @@ from convcli.choices import Alpha, Border, Range
 from convcli.engine.problem import natural_result
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import Axis, Window
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
 from convcli.pipeline.files import run_on_file
@@ -237,13 +237,13 @@ def pool_file(
 
 
 def pool_picture(
-    picture: Picture, pooling: Pooling, options: Options, *, raw: bool = False
+    frame: Frame, pooling: Pooling, options: Options, *, raw: bool = False
 ) -> Filtered:
     """Pool a picture.
 
     Parameters
     ----------
-    picture : Picture
+    frame : Frame
         Never modified.
     pooling, options
         As in `pool_file`, whose errors it raises.
@@ -255,8 +255,8 @@ def pool_picture(
     >>> from convcli.geometry.window import window
     >>> pixels = np.array([[[1], [9]], [[4], [2]]], np.uint8)
     >>> largest = Pooling(Kind.MAX, window(2, stride=2))
-    >>> pool_picture(Picture(pixels), largest, Options()).values.tolist()
+    >>> pool_picture(Frame(pixels), largest, Options()).values.tolist()
     [[[9]]]
     """
-    plan = plan_pooling(SourceInfo.of(picture), pooling, options, raw=raw)
-    return run_pipeline(plan, picture)
+    plan = plan_pooling(SourceInfo.of(frame), pooling, options, raw=raw)
+    return run_pipeline(plan, frame)

@@ -179,7 +179,7 @@ def explain(
     ----------
     kernel : str, Path, Kernel, Operator, array or list of rows
         What filters the picture.
-    picture : Picture, or whatever `convcli.open` takes
+    picture : Frame, or whatever `convcli.open` takes
         Its first frame.
     at : (int, int)
         The output pixel: x columns from the left, y rows from the top.
@@ -230,7 +230,7 @@ def learn(
 
     Parameters
     ----------
-    before, after : Picture, or whatever `convcli.open` takes
+    before, after : Frame, or whatever `convcli.open` takes
         `after` has the size of `before`, or that of ``padding="valid"``.
     k : int or (int, int)
         Size of the kernel.

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import ImageError
-from convcli.images.picture import Document, Picture
+from convcli.images.picture import Frame, Picture
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
-from convcli.images.read import read_document
+from convcli.images.read import read_picture
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.find import Match
 
 PictureLike: TypeAlias = Union[
-    str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Document, "Result"
+    str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
 ]
 """What a picture can be given as: see `open`."""
 
@@ -83,7 +83,7 @@ class Result(Record, kw_only=True):
     ----------
     filtered : tuple of Filtered
         One for each frame.
-    source : Picture
+    source : Frame
         What the input's file said, without its frames: it is saved with the result.
     pipeline : Pipeline
         What was done to the first frame.
@@ -97,7 +97,7 @@ class Result(Record, kw_only=True):
     """
 
     filtered: tuple[Filtered, ...]
-    source: Document
+    source: Picture
     pipeline: Pipeline
 
     @property
@@ -111,7 +111,7 @@ class Result(Record, kw_only=True):
         return tuple(_array_of(one) for one in self.filtered)
 
     @property
-    def picture(self) -> Document:
+    def picture(self) -> Picture:
         """The result as a picture, for the next step.
 
         Raises
@@ -119,7 +119,7 @@ class Result(Record, kw_only=True):
         ImageError
             If it has another number of channels than 1 or 3: take `array`.
         """
-        return replace(self.source, frames=tuple(one.picture() for one in self.filtered))
+        return replace(self.source, frames=tuple(one.frame() for one in self.filtered))
 
     @property
     def report(self) -> Report:
@@ -215,7 +215,7 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
     allow_truncated: bool = False,
     allow_formats: Iterable[str] = (),
     alpha: bool | None = None,
-) -> Document:
+) -> Picture:
     """Read a picture, with all frames and with what its file says about it.
 
     Parameters
@@ -236,7 +236,7 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
 
     Returns
     -------
-    Picture
+    Frame
 
     Raises
     ------
@@ -252,7 +252,7 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
     """
     if isinstance(source, Result):
         return source.picture
-    if isinstance(source, Document):
+    if isinstance(source, Picture):
         return source
     policy = ReadPolicy(
         max_pixels=max_pixels,
@@ -263,19 +263,19 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
     return _read(source, policy, alpha=alpha)
 
 
-def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Document:
+def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
     """Read what is neither a picture nor a result of ours."""
     from convcli.images.display import file_of_image, is_pil_image
 
     if isinstance(source, str | os.PathLike):
-        return read_document(os.fspath(source), reading=policy)
+        return read_picture(os.fspath(source), reading=policy)
     if isinstance(source, bytes | bytearray | memoryview):
-        return read_document(io.BytesIO(source), "bytes", policy)
+        return read_picture(io.BytesIO(source), "bytes", policy)
     if hasattr(source, "read") and hasattr(source, "seekable"):
-        return read_document(source, str(getattr(source, "name", "file object")), policy)
+        return read_picture(source, str(getattr(source, "name", "file object")), policy)
     if is_pil_image(source):
-        return read_document(file_of_image(source), "PIL image", policy)
-    return Document((_picture_of_array(source, alpha=alpha),))
+        return read_picture(file_of_image(source), "PIL image", policy)
+    return Picture((_picture_of_array(source, alpha=alpha),))
 
 
 def apply(
@@ -293,7 +293,7 @@ def apply(
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
         What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
         each filters the result of the one before, unrounded.
-    picture : Picture, or whatever `open` takes
+    picture : Frame, or whatever `open` takes
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
@@ -338,7 +338,7 @@ def pool(
     ----------
     pooling : {"max", "average"}
         What is kept.
-    picture : Picture, or whatever `open` takes
+    picture : Frame, or whatever `open` takes
         Never modified.
     k, s : int or (int, int)
         Size and stride of the window; the stride is the size unless given.
@@ -383,7 +383,7 @@ def find(
     ----------
     kernel : str, Path, Kernel, array or list of rows
         2-D; ``"image:patch.png"`` looks for a patch.
-    picture : Picture, or whatever `open` takes
+    picture : Frame, or whatever `open` takes
         Its first frame, made grey.
     top : int
         How many places at most.
@@ -471,7 +471,7 @@ def _is_grid(rows: Sequence[Any]) -> bool:
     return isinstance(first, int | float | np.number)
 
 
-def _run(source: Document, make_plan: Callable[[SourceInfo], Pipeline]) -> Result:
+def _run(source: Picture, make_plan: Callable[[SourceInfo], Pipeline]) -> Result:
     """Plan and run each frame."""
     pipelines = [make_plan(SourceInfo.of(frame)) for frame in source.frames]
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
@@ -495,11 +495,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _array_of(filtered: Filtered) -> NDArray[Any]:
-    frame = Picture(filtered.values, filtered.alpha)
-    return (filtered.picture() if filtered.colormap is not None else frame).array
+    frame = Frame(filtered.values, filtered.alpha)
+    return (filtered.frame() if filtered.colormap is not None else frame).array
 
 
-def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Picture:
+def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
     """Return an array as a picture.
 
     Raises
@@ -520,7 +520,7 @@ def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Picture:
         )
     pixels = array.astype(array.dtype.newbyteorder("="), copy=False)
     if pixels.ndim == min(_DIMENSIONS):
-        return Picture(pixels[..., np.newaxis])
+        return Frame(pixels[..., np.newaxis])
     if alpha is None:
         alpha = pixels.dtype in (np.uint8, np.uint16) and pixels.shape[2] in _WITH_ALPHA
-    return Picture(pixels[..., :-1], pixels[..., -1]) if alpha else Picture(pixels)
+    return Frame(pixels[..., :-1], pixels[..., -1]) if alpha else Frame(pixels)

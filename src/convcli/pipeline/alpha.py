@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from convcli.choices import Alpha
 from convcli.engine.planner import choose_plan
 from convcli.errors import ImageError
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.steps import Field, PlannedStep, Values
@@ -47,14 +47,14 @@ class AlphaPolicy(Record):
         return self.name is not Alpha.PREMULTIPLY
 
 
-def plan_alpha(steps: Sequence[PlannedStep], sample: Picture, options: Options) -> AlphaPolicy:
+def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) -> AlphaPolicy:
     """Decide how transparency is treated; no pixel is looked at.
 
     Parameters
     ----------
     steps : sequence of PlannedStep
         The chain.
-    sample : Picture
+    sample : Frame
         One pixel like those that the steps get.
     options : Options
         How the picture is filtered.

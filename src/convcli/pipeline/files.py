@@ -11,10 +11,10 @@ from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import NPY, format_for
-from convcli.images.picture import Document, Picture
+from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_document
-from convcli.images.write import Saving, check_format, pipe_format, write_document
+from convcli.images.read import read_picture
+from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
 from convcli.pipeline.report import Report, combined_report
@@ -124,18 +124,18 @@ def run_on_file(
     """
     if kind is None and target != STANDARD:
         kind = format_for(target)
-    document = read_source(source, reading)
-    kind = kind or _pipe_kind(document, options)
+    picture = read_source(source, reading)
+    kind = kind or _pipe_kind(picture, options)
     raw = kind == NPY and options.depth is None
-    pipelines = _planned(document, functools.partial(make_plan, raw=raw), reading.max_pixels)
-    count = len(document.frames)
+    pipelines = _planned(picture, functools.partial(make_plan, raw=raw), reading.max_pixels)
+    count = len(picture.frames)
     channels = check_maps(pipelines[0], count, target, kind, sheet=sheet)
-    promised = Document(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
+    promised = Picture(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
     check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
-    filtered = list(map(run_pipeline, pipelines, document.frames))
+    filtered = list(map(run_pipeline, pipelines, picture.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
-    described = replace(document, frames=())
-    del document
+    described = replace(picture, frames=())
+    del picture
     return write_filtered(
         filtered, described, options, target, kind, saving=saving, sheet=sheet
     )
@@ -143,7 +143,7 @@ def run_on_file(
 
 def write_filtered(
     filtered: Sequence[Filtered],
-    described: Document,
+    described: Picture,
     options: Options,
     target: str,
     kind: str,
@@ -157,7 +157,7 @@ def write_filtered(
     ----------
     filtered : sequence of Filtered
         One for each frame.
-    described : Document
+    described : Picture
         What their file said; its frames are not looked at.
     options, target, kind, saving, sheet
         As in `filter_file`; `check_maps` has found that the maps fit.
@@ -173,16 +173,16 @@ def write_filtered(
     else:
         result = _laid_out(filtered, described, options, kind, sheet=sheet)
         opened = sys.stdout.buffer if target == STANDARD else target
-        write_document(result, opened, kind, saving)
+        write_picture(result, opened, kind, saving)
     notes = [*described.notes, *_losses(filtered, kind, options)]
     return combined_report([one.report for one in filtered], described.mode, notes)
 
 
-def _planned(document: Document, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
+def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
     """Return the plan for each frame, made once for frames that are alike."""
     plans: dict[Any, Pipeline] = {}
     pipelines = []
-    for frame in document.frames:
+    for frame in picture.frames:
         key = (frame.pixels.shape, frame.pixels.dtype, frame.alpha is None)
         if key not in plans:
             plans[key] = make_plan(SourceInfo.of(frame))
@@ -214,30 +214,30 @@ def plan_file(
 
 
 def plan_picture(
-    kernels: Sequence[Operand], picture: Picture, options: Options
+    kernels: Sequence[Operand], frame: Frame, options: Options
 ) -> tuple[Plan, ...]:
     """Plan how a picture would be filtered: see `plan_file`."""
-    info = SourceInfo.of(picture)
+    info = SourceInfo.of(frame)
     steps = plan_steps(info, info.sample(options), kernels, options)
     return tuple(plan for step in steps for plan in step.plans)
 
 
-def read_source(source: str, reading: ReadPolicy = _READING) -> Document:
+def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
     """Read a path, or standard input for ``-``."""
     if source == STANDARD:
-        return read_document(sys.stdin.buffer, "standard input", reading)
-    return read_document(source, reading=reading)
+        return read_picture(sys.stdin.buffer, "standard input", reading)
+    return read_picture(source, reading=reading)
 
 
-def _pipe_kind(document: Document, options: Options) -> str:
+def _pipe_kind(picture: Picture, options: Options) -> str:
     """Return the format for standard output: the input's where it can hold the result."""
-    depth = options.depth_from(document.frames[0].depth)
-    return pipe_format(document.format, _promised(depth, 1))
+    depth = options.depth_from(picture.frames[0].depth)
+    return pipe_format(picture.format, _promised(depth, 1))
 
 
-def _promised(depth: Depth, channels: int) -> Picture:
+def _promised(depth: Depth, channels: int) -> Frame:
     """Return one pixel with the depth and the channels of the result."""
-    return Picture(np.zeros((1, 1, channels), depth.dtype))
+    return Frame(np.zeros((1, 1, channels), depth.dtype))
 
 
 def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[str]:
@@ -253,12 +253,12 @@ def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[s
 
 
 def _write_each(
-    filtered: Filtered, document: Document, target: str, kind: str, saving: Saving
+    filtered: Filtered, picture: Picture, target: str, kind: str, saving: Saving
 ) -> None:
     """Write each map into a file of its own, the first one last: where it is, all are."""
-    for index, picture in reversed(list(enumerate(filtered.maps()))):
-        page = replace(document, frames=(picture,), timing=None)
-        write_document(page, target.replace(MAP, str(index)), kind, saving)
+    for index, frame in reversed(list(enumerate(filtered.maps()))):
+        page = replace(picture, frames=(frame,), timing=None)
+        write_picture(page, target.replace(MAP, str(index)), kind, saving)
 
 
 def check_maps(
@@ -308,12 +308,12 @@ def _several(
 
 def _laid_out(
     filtered: Sequence[Filtered],
-    document: Document,
+    picture: Picture,
     options: Options,
     kind: str,
     *,
     sheet: bool,
-) -> Document:
+) -> Picture:
     """Return what one file holds: the pictures, a sheet of all maps, or a page for each."""
     first = filtered[0]
     if sheet:
@@ -321,8 +321,8 @@ def _laid_out(
 
         maps = first.maps()
         labels = [f"map {number}" for number in range(len(maps))]
-        return replace(document, frames=(contact_sheet(maps, labels),), timing=None)
+        return replace(picture, frames=(contact_sheet(maps, labels),), timing=None)
     count = first.values.shape[2]
     if kind == _PAGED and not _is_single(count, options):
-        return replace(document, frames=tuple(first.maps()), timing=None)
-    return replace(document, frames=tuple(one.picture() for one in filtered))
+        return replace(picture, frames=tuple(first.maps()), timing=None)
+    return replace(picture, frames=tuple(one.frame() for one in filtered))

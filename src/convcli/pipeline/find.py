@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from convcli.engine.correlate import correlate
 from convcli.errors import GeometryError, KernelError
 from convcli.images.formats import format_for
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
-from convcli.images.write import write_picture
+from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.files import read_source
 from convcli.values import Record
@@ -62,7 +62,7 @@ class Match(Record):
 
 
 def find_matches(
-    picture: Picture, kernel: Kernel, *, top: int = 5, normalized: bool = False
+    frame: Frame, kernel: Kernel, *, top: int = 5, normalized: bool = False
 ) -> list[Match]:
     """Find the strongest answers of a kernel, strongest first.
 
@@ -71,7 +71,7 @@ def find_matches(
 
     Parameters
     ----------
-    picture : Picture
+    frame : Frame
         Made grey first.
     kernel : Kernel
         2-D; ``image:patch.png`` makes one of a patch.
@@ -97,7 +97,7 @@ def find_matches(
     --------
     >>> pixels = np.zeros((5, 9, 1), np.uint8)
     >>> pixels[2, 6] = 200
-    >>> find_matches(Picture(pixels), Kernel([[0, 1, 0]]), top=1)
+    >>> find_matches(Frame(pixels), Kernel([[0, 1, 0]]), top=1)
     [Match(left=5, top=2, width=3, height=1, score=200.0)]
     """
     if kernel.is_bank:
@@ -105,12 +105,12 @@ def find_matches(
             f"{kernel.name}: expected a 2-D kernel to find, got a filter bank of shape "
             f"{kernel.weights.shape}: take a 2-D kernel or image:patch.png"
         )
-    if any(have < need for have, need in zip(picture.shape, kernel.size, strict=True)):
+    if any(have < need for have, need in zip(frame.shape, kernel.size, strict=True)):
         raise GeometryError(
             f"{kernel.name}: expected a kernel no larger than the picture of "
-            f"{_size(picture.shape)}, got {_size(kernel.size)}: cut a smaller patch"
+            f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
         )
-    pixels = picture.gray().pixels[..., 0].astype(np.float64)
+    pixels = frame.gray().pixels[..., 0].astype(np.float64)
     scores = _normalized(pixels, kernel) if normalized else _answers(pixels, kernel)
     rows, columns = kernel.size
     return [
@@ -147,13 +147,13 @@ def find_in_file(
         If the picture cannot be read, searched or written.
     """
     kind = format_for(target) if target else ""
-    picture = read_source(source, reading).frames[0]
-    matches = find_matches(picture, kernel, top=top, normalized=normalized)
+    frame = read_source(source, reading).frames[0]
+    matches = find_matches(frame, kernel, top=top, normalized=normalized)
     if target:
         from convcli.images.figures import marked
 
         boxes = [(m.left, m.top, m.width, m.height) for m in matches]
-        write_picture(marked(picture, boxes), target, kind)
+        write_frame(marked(frame, boxes), target, kind)
     return matches
 
 

@@ -19,8 +19,8 @@ from convcli.images.figures import (
     title_block,
 )
 from convcli.images.formats import format_for
-from convcli.images.picture import Picture
-from convcli.images.write import write_picture
+from convcli.images.picture import Frame
+from convcli.images.write import write_frame
 from convcli.kernels.analysis import KernelAnalysis, analyse
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Effect, Kernel
@@ -162,7 +162,7 @@ _SLICES = 64
 """The most slices of a filter bank that a figure shows."""
 
 
-def kernel_figure(kernel: Kernel) -> Picture:
+def kernel_figure(kernel: Kernel) -> Frame:
     """Draw a kernel in colour: its grid, its frequencies, its properties.
 
     Of a filter bank the first 64 slices are drawn, a row for each filter.
@@ -172,7 +172,7 @@ def kernel_figure(kernel: Kernel) -> Picture:
     return figure([title_block(kernel.name), drawn, text])
 
 
-def operator_figure(operator: Operator) -> Picture:
+def operator_figure(operator: Operator) -> Frame:
     """Draw an operator: the grids of its kernels, and how their answers are combined."""
     blocks = [
         below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
@@ -187,10 +187,10 @@ def operator_figure(operator: Operator) -> Picture:
 def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
     """Draw a kernel or an operator into a picture's file."""
     if isinstance(operand, Operator):
-        picture = operator_figure(operand)
+        frame = operator_figure(operand)
     else:
-        picture = kernel_figure(operand)
-    write_picture(picture, target, format_for(target))
+        frame = kernel_figure(operand)
+    write_frame(frame, target, format_for(target))
 
 
 def _grid(kernel: Kernel, room: int) -> Canvas:

@@ -12,7 +12,7 @@ from convcli.choices import Colormap, Depth, Range
 from convcli.engine.planner import Plan
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError
-from convcli.images.picture import Picture, from_linear, to_linear
+from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import AlphaPolicy, plan_alpha, premultiplied
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import as_depth, finite_extent, mapped, meanings, rescaled
@@ -55,15 +55,15 @@ class SourceInfo(Record):
     alpha: bool = False
 
     @classmethod
-    def of(cls, picture: Picture) -> "SourceInfo":
+    def of(cls, frame: Frame) -> "SourceInfo":
         """Describe a picture in memory."""
-        rows, columns, channels = picture.pixels.shape
-        return cls((rows, columns, channels), picture.pixels.dtype, picture.alpha is not None)
+        rows, columns, channels = frame.pixels.shape
+        return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
 
-    def sample(self, options: Options) -> Picture:
+    def sample(self, options: Options) -> Frame:
         """Return one pixel like those that the steps get: see `prepared`."""
         alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
-        return prepared(Picture(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
+        return prepared(Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
 
 
 class Pipeline(Record, kw_only=True, cached=True):
@@ -282,7 +282,7 @@ def plan_pipeline(
 
 
 def plan_steps(
-    info: SourceInfo, sample: Picture, kernels: Sequence[Operand], options: Options
+    info: SourceInfo, sample: Frame, kernels: Sequence[Operand], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain for a picture, of which `sample` is one pixel."""
     pixels = working_pixels(sample, options)
@@ -292,7 +292,7 @@ def plan_steps(
 
 def pipeline_of(
     info: SourceInfo,
-    sample: Picture,
+    sample: Frame,
     steps: Sequence[PlannedStep],
     mapping: Range,
     options: Options,
@@ -305,7 +305,7 @@ def pipeline_of(
     ----------
     info, options, raw
         As in `plan_pipeline`.
-    sample : Picture
+    sample : Frame
         One pixel like those that the steps get: see `SourceInfo.sample`.
     steps : sequence of PlannedStep
         The planned steps.
@@ -326,7 +326,7 @@ def pipeline_of(
     )
 
 
-def prepared(picture: Picture, options: Options) -> Picture:
+def prepared(frame: Frame, options: Options) -> Frame:
     """Return the picture that is filtered: grey, or with more bits, where that is asked for.
 
     Raises
@@ -334,17 +334,17 @@ def prepared(picture: Picture, options: Options) -> Picture:
     ImageError
         If linear light is asked for, and the pixels are floats.
     """
-    depth = picture.depth
+    depth = frame.depth
     if options.linear and depth is Depth.FLOAT:
         raise ImageError(
             "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
             "transfer function to undo: leave --linear out"
         )
-    source = picture.gray() if options.wants_gray else picture
+    source = frame.gray() if options.wants_gray else frame
     return source.scaled_to(options.depth) if options.depth not in (None, depth) else source
 
 
-def working_pixels(source: Picture, options: Options) -> Values:
+def working_pixels(source: Frame, options: Options) -> Values:
     """Return the pixels of a prepared picture that the first step slides over."""
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 

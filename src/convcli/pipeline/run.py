@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.choices import Alpha, Colormap
 from convcli.engine.store import ValueStats
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
@@ -27,7 +27,7 @@ from convcli.values import Record, replace
 Region: TypeAlias = tuple[slice, slice]
 """Rows and columns."""
 
-ReadPart: TypeAlias = Callable[[slice, slice], Picture]
+ReadPart: TypeAlias = Callable[[slice, slice], Frame]
 """Returns some rows and columns of the prepared picture (see `prepared`)."""
 
 
@@ -173,33 +173,33 @@ class Filtered(Record):
     report: Report
     colormap: Colormap | None = None
 
-    def picture(self) -> Picture:
+    def frame(self) -> Frame:
         """Return the values as one picture of 1 or 3 channels."""
         if self.colormap is not None:
             return self.maps()[0]
-        return Picture(self.values, self.alpha, self.format)
+        return Frame(self.values, self.alpha, self.format)
 
-    def maps(self) -> list[Picture]:
+    def maps(self) -> list[Frame]:
         """Return each output channel as a picture of its own: grey, or coloured."""
         return [self._map(index) for index in range(self.values.shape[2])]
 
-    def _map(self, index: int) -> Picture:
+    def _map(self, index: int) -> Frame:
         values = self.values[..., index : index + 1]
         if self.colormap is not None:
             from convcli.pipeline.colormaps import colored
 
             values = colored(values[..., 0], self.colormap)
-        return Picture(values, self.alpha, self.format)
+        return Frame(values, self.alpha, self.format)
 
 
 def filter_picture(
-    picture: Picture, kernels: Sequence[Operand], options: Options, *, raw: bool = False
+    frame: Frame, kernels: Sequence[Operand], options: Options, *, raw: bool = False
 ) -> Filtered:
     """Filter a picture by one kernel after another, unrounded between the steps.
 
     Parameters
     ----------
-    picture : Picture
+    frame : Frame
         Never modified.
     kernels : sequence of Kernel or Operator
         At least one. A 2-D kernel filters each colour channel on its own; a bank takes
@@ -222,20 +222,18 @@ def filter_picture(
     --------
     >>> import numpy as np
     >>> from convcli.kernels.spec import kernel_from
-    >>> step = Picture(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
+    >>> step = Frame(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
     >>> edges = filter_picture(step, [kernel_from("[[-1,0,1]]")], Options())
     >>> edges.values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
-    return run_pipeline(
-        plan_pipeline(SourceInfo.of(picture), kernels, options, raw=raw), picture
-    )
+    return run_pipeline(plan_pipeline(SourceInfo.of(frame), kernels, options, raw=raw), frame)
 
 
-def run_pipeline(pipeline: Pipeline, picture: Picture) -> Filtered:
+def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     """Run a pipeline on a picture like the one that it was planned for; it is not modified."""
     started = time.perf_counter()
-    source = prepared(picture, pipeline.options)
+    source = prepared(frame, pipeline.options)
     if pipeline.alpha.is_open and source.is_translucent:
         pipeline = pipeline.for_translucent()
     rows, columns, _ = pipeline.output_shape
@@ -243,12 +241,12 @@ def run_pipeline(pipeline: Pipeline, picture: Picture) -> Filtered:
     block = compute_block(pipeline, functools.partial(_part, source), region)
     report = pipeline.report(block.stats, time.perf_counter() - started)
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
-    return Filtered(block.values, block.alpha, picture.format, report, colormap)
+    return Filtered(block.values, block.alpha, frame.format, report, colormap)
 
 
-def _part(picture: Picture, rows: slice, columns: slice) -> Picture:
+def _part(frame: Frame, rows: slice, columns: slice) -> Frame:
     """Return some rows and columns of a picture, as a view; all of it as it is."""
-    if (rows.stop - rows.start, columns.stop - columns.start) == picture.pixels.shape[:2]:
-        return picture
-    alpha = None if picture.alpha is None else picture.alpha[rows, columns]
-    return replace(picture, pixels=picture.pixels[rows, columns], alpha=alpha)
+    if (rows.stop - rows.start, columns.stop - columns.start) == frame.pixels.shape[:2]:
+        return frame
+    alpha = None if frame.alpha is None else frame.alpha[rows, columns]
+    return replace(frame, pixels=frame.pixels[rows, columns], alpha=alpha)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from convcli.images.codecs.png import filtered_strips
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 
 
 def predictions(left: int, above: int, corner: int) -> tuple[int, ...]:
@@ -56,7 +56,7 @@ def test_each_row_has_the_filter_that_leaves_least(
     *, size: tuple[int, int], channels: int, alpha: bool, dtype: type
 ) -> None:
     pixels = smooth((*size, channels), dtype)
-    picture = Picture(pixels, smooth((*size, 1), dtype)[..., 0] if alpha else None)
+    picture = Frame(pixels, smooth((*size, 1), dtype)[..., 0] if alpha else None)
     samples = [*np.moveaxis(pixels, 2, 0), *([picture.alpha] if alpha else [])]
     rows = np.stack(samples, axis=2).astype(f">u{pixels.itemsize}")
     above = [0] * (size[1] * len(samples) * pixels.itemsize)
@@ -71,7 +71,7 @@ def test_each_row_has_the_filter_that_leaves_least(
 
 def test_strips_join() -> None:
     pixels = smooth((200, 400, 3), np.uint8)
-    strips = list(filtered_strips(Picture(pixels)))
+    strips = list(filtered_strips(Frame(pixels)))
     second = len(strips[0])
     assert sum(map(len, strips)) == 200 > second
     above, row = (pixels[at].tobytes() for at in (second - 1, second))

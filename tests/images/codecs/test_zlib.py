@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from convcli.images.codecs.png import part_of, stream_of
-from convcli.images.picture import Document, Metadata, Picture
-from convcli.images.write import Saving, write_document
+from convcli.images.picture import Frame, Metadata, Picture
+from convcli.images.write import Saving, write_picture
 
 
 @pytest.mark.parametrize("strategy", [zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE])
@@ -44,11 +44,11 @@ def test_a_png_is_the_same_on_any_number_of_threads(
     values = rng.integers(0, 256, (900, 700, 3), np.uint8)
     if kind == "text":
         values = np.tile(rng.integers(0, 2, (9, 7, 3), np.uint8) * 255, (100, 100, 1))
-    document = Document((Picture(values),), Metadata())
+    document = Picture((Frame(values),), Metadata())
     files = []
     for jobs in (1, 2, 3):
         path = tmp_path / f"{jobs}.png"
-        write_document(document, path, "PNG", Saving(compress_level=level, jobs=jobs))
+        write_picture(document, path, "PNG", Saving(compress_level=level, jobs=jobs))
         files.append(path.read_bytes())
     assert files[0] == files[1] == files[2]
     with Image.open(tmp_path / "1.png") as opened:

@@ -187,7 +187,7 @@ def test_colours_of_answers(name: str, samples: int, dtype: str, tmp_path: Path)
     stored = values[..., 0] if samples == 1 else values
     source = write_tiff(tmp_path / "in.tif", stored, **extra)
     expected = whole(values, kernels, options, alpha=alpha)
-    coloured = expected.picture()
+    coloured = expected.frame()
     for target in ("out.tif", "out.zarr"):
         made = str(tmp_path / target)
         report = filter_large(operands(kernels), source, made, options, memory=SMALL)

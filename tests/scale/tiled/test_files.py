@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from convcli.errors import ConvcliError
-from convcli.images.read import read_document
+from convcli.images.read import read_picture
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
@@ -80,8 +80,8 @@ def test_the_result_is_that_of_apply_without_tiles(tmp_path: Path) -> None:
     """Pillow reads what was written as it reads any other TIFF."""
     source = write_tiff(tmp_path / "in.tif", picture((150, 210, 3)))
     filtered(source, tmp_path / "out.tif")
-    untiled = read_document(source).frames[0].pixels
-    frame = read_document(tmp_path / "out.tif").frames[0]
+    untiled = read_picture(source).frames[0].pixels
+    frame = read_picture(tmp_path / "out.tif").frames[0]
     np.testing.assert_array_equal(frame.pixels, whole(untiled, ["box:3"], Options()).values)
 
 
@@ -489,7 +489,7 @@ def test_a_layout_that_is_not_read_whole_names_the_way_out(tmp_path: Path) -> No
     values = np.random.default_rng(3).random((32, 32, 3)).astype(np.float32)
     tifffile.imwrite(path, values, tile=(16, 16), photometric="rgb")
     with pytest.raises(ConvcliError, match="'convcli apply --tiled' reads more"):
-        read_document(path)
+        read_picture(path)
     filter_large([Kernel([[1.0]])], str(path), str(tmp_path / "out.tif"), Options())
     with tifffile.TiffFile(tmp_path / "out.tif") as file:
         np.testing.assert_array_equal(file.asarray(), values)

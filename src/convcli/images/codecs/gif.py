@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convcli.images.codecs.pillow import image_of
-from convcli.images.picture import Picture, Pixels, Timing
+from convcli.images.picture import Frame, Pixels, Timing
 
 Opacity: TypeAlias = NDArray[np.bool_]
 
@@ -21,7 +21,7 @@ _LARGEST_DELAY = 65_535
 _HEADER, _TABLE_FLAG, _IMAGE, _EXTENSION, _END = 13, 0x80, 0x2C, 0x21, b"\x3b"
 
 
-def gif_bytes(frames: Sequence[Picture], timing: Timing | None) -> bytes:
+def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
     """Return 8-bit pictures of one size as a GIF.
 
     Alpha below one half becomes transparent, the rest opaque. A frame keeps its disposal
@@ -57,7 +57,7 @@ def _disposed(
 class _EncodedFrame:
     """One frame: its image block with a palette of its own."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Frame) -> None:
         opaque = np.ones(picture.shape, bool)
         self.opaque = opaque if picture.alpha is None else picture.alpha >= _HALF
         image, self._clear = _paletted(picture, self.opaque)
@@ -71,7 +71,7 @@ class _EncodedFrame:
         return b"\x21\xf9\x04" + struct.pack("<BHB", flags, delay, self._clear or 0) + b"\0"
 
 
-def _paletted(picture: Picture, opaque: Opacity) -> tuple[Image.Image, int | None]:
+def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]:
     """Return the picture with at most 256 colours, and which of them is transparent."""
     translucent = not opaque.all()
     room = _COLOURS - translucent
@@ -83,7 +83,7 @@ def _paletted(picture: Picture, opaque: Opacity) -> tuple[Image.Image, int | Non
         palette = _colours(used)
         indices = indices.reshape(picture.shape).astype(np.uint8)
     else:
-        image = image_of(Picture(colours)).quantize(room)
+        image = image_of(Frame(colours)).quantize(room)
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         indices = np.array(image)
     if translucent:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import ImageFile
 
 from convcli.choices import Depth
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.images.policy import completed, decoder_errors
 
 _CHUNK = 2**20
@@ -18,7 +18,7 @@ _CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
 
 
-def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
     """Read raw pixels of 8 bits with one copy, or colours with more than 8 bits.
 
     `image` is the same file, opened by Pillow. Any other file, which Pillow reads well, gives
@@ -29,7 +29,7 @@ def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
     return _deep(file, image) or _raw(file, image)
 
 
-def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
     """Read raw pixels of 8 bits."""
     channels = _CHANNELS.get(image.mode)
     if channels is None or image.tile[0].args != image.mode:
@@ -42,10 +42,10 @@ def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
         flat[start : start + len(chunk)] = chunk
     # Pillow reports a file that ends early, or reads the part that exists.
     complete = file.tell() - image.tile[0].offset == len(flat)
-    return Picture(pixels, None, "PPM") if complete else None
+    return Frame(pixels, None, "PPM") if complete else None
 
 
-def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
     """Read colours with more than 8 bits, binary or in digits, and scale them to 16."""
     read_samples = _SAMPLES.get(image.tile[0].codec_name)
     if image.mode != "RGB" or read_samples is None:
@@ -59,7 +59,7 @@ def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
     samples = read_samples(file, width * height * 3)
     values = completed(samples, width * height * 3).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
-    return Picture(scaled.astype(np.uint16), None, "PPM")
+    return Frame(scaled.astype(np.uint16), None, "PPM")
 
 
 def _binary_samples(file: BinaryIO, count: int) -> NDArray[Any]:
@@ -79,13 +79,13 @@ _SAMPLES = {"ppm": _binary_samples, "ppm_plain": _digit_samples}
 """How to read samples of more than 8 bits, by the name of Pillow's decoder."""
 
 
-def is_netpbm(picture: Picture) -> bool:
+def is_netpbm(frame: Frame) -> bool:
     """Tell whether a PGM or PPM holds the bytes of a picture unchanged."""
-    return picture.depth is Depth.EIGHT and picture.channels in _LETTERS
+    return frame.depth is Depth.EIGHT and frame.channels in _LETTERS
 
 
-def netpbm_parts(picture: Picture) -> Sequence[memoryview]:
+def netpbm_parts(frame: Frame) -> Sequence[memoryview]:
     """Return the parts of a PGM or PPM: its header, and the pixels without a copy."""
-    height, width, channels = picture.pixels.shape
+    height, width, channels = frame.pixels.shape
     header = f"{_LETTERS[channels]}\n{width} {height}\n255\n".encode("ascii")
-    return [memoryview(header), np.ascontiguousarray(picture.pixels).data.cast("B")]
+    return [memoryview(header), np.ascontiguousarray(frame.pixels).data.cast("B")]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.errors import ImageError
 from convcli.images.formats import NPY
-from convcli.images.picture import Document, Picture
+from convcli.images.picture import Frame, Picture
 from convcli.images.policy import PixelCounter, ReadPolicy
 
 DIMENSIONS = (2, 3)
@@ -28,7 +28,7 @@ _HEADER_ERRORS = (
 """What NumPy raises on a damaged header, which it reads as a literal of Python."""
 
 
-def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Document:
+def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C).
 
     The file can seek. Where it is damaged, too large, or no picture, ImageError is raised.
@@ -42,7 +42,7 @@ def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Document:
     array: NDArray[Any] = flat.reshape(shape, order="F" if fortran else "C")
     native = array.astype(dtype.newbyteorder("="))
     pixels = native if native.ndim > min(DIMENSIONS) else native[..., np.newaxis]
-    return Document((Picture(pixels, None, NPY),), mode=str(pixels.dtype))
+    return Picture((Frame(pixels, None, NPY),), mode=str(pixels.dtype))
 
 
 def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

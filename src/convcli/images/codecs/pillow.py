@@ -11,7 +11,7 @@ from PIL import ExifTags, Image, ImageFile
 from convcli.errors import ImageError
 from convcli.images.metadata import save_settings
 from convcli.images.modes import picture_from
-from convcli.images.picture import Metadata, Picture, Timing, picture_of_samples
+from convcli.images.picture import Frame, Metadata, Timing, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
 from convcli.values import Record
 
@@ -23,13 +23,13 @@ _TURNS = {
 """The turn that makes a picture upright, by EXIF orientation."""
 
 
-class Frame(Record):
+class TimedFrame(Record):
     """One frame as it was read.
 
-    The duration and the disposal are those of `Timing`, the notes those of `Document`.
+    The duration and the disposal are those of `Timing`, the notes those of `Picture`.
     """
 
-    picture: Picture
+    frame: Frame
     duration: float
     disposal: int
     notes: tuple[str, ...]
@@ -37,18 +37,18 @@ class Frame(Record):
 
 def frame_of(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
-) -> Frame:
+) -> TimedFrame:
     """Decode the current frame of an image that Pillow has opened.
 
     `file` is the whole file: some layouts are decoded a second time, or without Pillow. A
     damaged file raises OSError, an unknown mode ImageError, which begins with the label.
     """
-    picture, notes = _pixels(file, opened, format_name, label)
+    frame, notes = _pixels(file, opened, format_name, label)
     disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
-    return Frame(picture, float(opened.info.get("duration") or 0), int(disposal), notes)
+    return TimedFrame(frame, float(opened.info.get("duration") or 0), int(disposal), notes)
 
 
-def timing_of(frames: Sequence[Frame], opened: ImageFile.ImageFile) -> Timing | None:
+def timing_of(frames: Sequence[TimedFrame], opened: ImageFile.ImageFile) -> Timing | None:
     """Return how frames play; None where there is one only."""
     if len(frames) == 1:
         return None
@@ -63,11 +63,11 @@ def timing_of(frames: Sequence[Frame], opened: ImageFile.ImageFile) -> Timing | 
 
 def _pixels(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
-) -> tuple[Picture, tuple[str, ...]]:
+) -> tuple[Frame, tuple[str, ...]]:
     """Return the pixels with all of their bits, and a note where Pillow drops some."""
-    picture = _without_pillow(file, opened, format_name)
-    if picture is not None:
-        return picture, ()
+    frame = _without_pillow(file, opened, format_name)
+    if frame is not None:
+        return frame, ()
     rawmode = deep_rawmode(opened)
     if rawmode is None:
         return picture_from(_upright(opened), format_name, label), ()
@@ -81,7 +81,7 @@ def _pixels(
 
 def _without_pillow(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None
-) -> Picture | None:
+) -> Frame | None:
     """Read what our own codecs read better than Pillow; None for anything else."""
     if format_name == "PPM":
         from convcli.images.codecs.netpbm import read_netpbm
@@ -133,7 +133,7 @@ def _is_supported(rawmode: str) -> bool:
 
 def _decoded_twice(
     file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
-) -> Picture:
+) -> Frame:
     """Return 16-bit colours: their high bytes, then their low bytes from a second decoding."""
     index = opened.tell()
     high = np.asarray(_upright(opened))
@@ -168,16 +168,16 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
     return other
 
 
-def image_of(picture: Picture) -> Image.Image:
+def image_of(frame: Frame) -> Image.Image:
     """Return a picture as Pillow's own; raise OSError where Pillow has no such images."""
-    samples = picture.samples
+    samples = frame.samples
     array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     with decoder_errors():
         return Image.fromarray(array)
 
 
 def pillow_bytes(
-    pictures: Sequence[Picture],
+    pictures: Sequence[Frame],
     format_name: str,
     metadata: Metadata,
     settings: Mapping[str, Any],

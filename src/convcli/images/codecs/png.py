@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import save_settings
-from convcli.images.picture import Metadata, Picture, Timing
+from convcli.images.picture import Frame, Metadata, Timing
 from convcli.threads import available_cores, thread_pool
 from convcli.values import Record
 
@@ -40,7 +40,7 @@ _EXIF = b"Exif\0\0"
 
 
 def png_bytes(
-    frames: Sequence[Picture],
+    frames: Sequence[Frame],
     metadata: Metadata,
     timing: Timing | None,
     level: int | None,
@@ -70,24 +70,22 @@ def _file(chunks: Iterable[Chunk]) -> list[bytes]:
     return parts
 
 
-def _chunks(
-    picture: Picture, metadata: Metadata, level: int | None, threads: int
-) -> list[Chunk]:
+def _chunks(frame: Frame, metadata: Metadata, level: int | None, threads: int) -> list[Chunk]:
     """Return the chunks of one picture: its header, its metadata, its pixels."""
-    rows, columns, channels = picture.pixels.shape
-    colour_type = _COLOUR_TYPES[channels + (picture.alpha is not None)]
-    sample_format = bytes((8 * picture.pixels.itemsize, colour_type, 0, 0, 0))
+    rows, columns, channels = frame.pixels.shape
+    colour_type = _COLOUR_TYPES[channels + (frame.alpha is not None)]
+    sample_format = bytes((8 * frame.pixels.itemsize, colour_type, 0, 0, 0))
     header = (b"IHDR", struct.pack(">II", columns, rows) + sample_format)
-    map_on_threads = _map_on(threads, _row_bytes(picture) * rows)
+    map_on_threads = _map_on(threads, _row_bytes(frame) * rows)
     strategy = zlib.Z_DEFAULT_STRATEGY
     if level is None:
-        level, strategy = DEFAULT_LEVEL, _strategy(picture, map_on_threads)
-    pixels = stream_of(_segments(picture, level, strategy, map_on_threads))
-    return [header, *_metadata_chunks(picture, metadata), (_IDAT, pixels)]
+        level, strategy = DEFAULT_LEVEL, _strategy(frame, map_on_threads)
+    pixels = stream_of(_segments(frame, level, strategy, map_on_threads))
+    return [header, *_metadata_chunks(frame, metadata), (_IDAT, pixels)]
 
 
-def _metadata_chunks(picture: Picture, metadata: Metadata) -> Iterator[Chunk]:
-    rows, columns, channels = picture.pixels.shape
+def _metadata_chunks(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
+    rows, columns, channels = frame.pixels.shape
     settings = save_settings(metadata, "PNG", channels, (rows, columns))
     if "icc_profile" in settings:
         yield b"iCCP", _PROFILE_NAME + zlib.compress(settings["icc_profile"])
@@ -217,46 +215,44 @@ def _map_on(threads: int, size: int) -> _Map:
 
 
 def _segments(
-    picture: Picture, level: int, strategy: int, map_on_threads: _Map
+    frame: Frame, level: int, strategy: int, map_on_threads: _Map
 ) -> Iterable[CompressedPart]:
     """Compress the rows, a segment at a time."""
-    size, height = _row_bytes(picture), len(picture.pixels)
+    size, height = _row_bytes(frame), len(frame.pixels)
     rows = max(min(max(size * height // _SEGMENTS, _LEAST), _MOST) // size, 1)
-    compress = functools.partial(_segment, picture, level, strategy, rows)
+    compress = functools.partial(_segment, frame, level, strategy, rows)
     return map_on_threads(compress, range(0, height, rows))
 
 
-def _segment(
-    picture: Picture, level: int, strategy: int, rows: int, start: int
-) -> CompressedPart:
+def _segment(frame: Frame, level: int, strategy: int, rows: int, start: int) -> CompressedPart:
     """Compress some rows; the rows before them are the dictionary."""
     before, stop = b"", start + rows
     if strategy != zlib.Z_RLE and start:
         # Filtered again: a thread does not wait for the one that does the rows above.
-        first = max(start - -(-_DICTIONARY // _row_bytes(picture)), 0)
-        before = b"".join(strip.tobytes() for strip in filtered_strips(picture, first, start))
+        first = max(start - -(-_DICTIONARY // _row_bytes(frame)), 0)
+        before = b"".join(strip.tobytes() for strip in filtered_strips(frame, first, start))
     return part_of(
-        filtered_strips(picture, start, stop),
+        filtered_strips(frame, start, stop),
         level,
         strategy,
         dictionary=before[-_DICTIONARY:],
-        last=stop >= len(picture.pixels),
+        last=stop >= len(frame.pixels),
     )
 
 
-def _strategy(picture: Picture, map_on_threads: _Map) -> int:
+def _strategy(frame: Frame, map_on_threads: _Map) -> int:
     """Return the strategy of zlib that makes a sample of the rows smaller.
 
     Photographs, and what filters make of them, have few repetitions: looking for runs only
     takes half of the time and makes files 1 to 7 % smaller. Of text and patterns it makes
     files several times as large.
     """
-    height = len(picture.pixels)
+    height = len(frame.pixels)
     starts = np.linspace(0, max(height - _BAND, 0), _BANDS).astype(int)
     # Sorted by hand: np.unique imports numpy.ma, which takes 13 ms.
     rows = sorted({min(start + row, height - 1) for start in starts for row in range(_BAND)})
-    alpha = None if picture.alpha is None else picture.alpha[rows]
-    strips = list(filtered_strips(Picture(picture.pixels[rows], alpha)))
+    alpha = None if frame.alpha is None else frame.alpha[rows]
+    strips = list(filtered_strips(Frame(frame.pixels[rows], alpha)))
     # The strategy that takes longer is first.
     strategies = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE)
     parts = map_on_threads(functools.partial(part_of, strips, DEFAULT_LEVEL), strategies)
@@ -271,41 +267,39 @@ _STRIP_BYTES = 2**16
 _FILTERS = 5
 
 
-def _row_bytes(picture: Picture) -> int:
+def _row_bytes(frame: Frame) -> int:
     """Return the bytes of a filtered row: the number of its filter first."""
-    return 1 + int(picture.pixels.shape[1]) * _pixel_bytes(picture)
+    return 1 + int(frame.pixels.shape[1]) * _pixel_bytes(frame)
 
 
-def _pixel_bytes(picture: Picture) -> int:
-    samples = picture.pixels.shape[2] + (picture.alpha is not None)
-    return int(samples * picture.pixels.itemsize)
+def _pixel_bytes(frame: Frame) -> int:
+    samples = frame.pixels.shape[2] + (frame.alpha is not None)
+    return int(samples * frame.pixels.itemsize)
 
 
-def filtered_strips(
-    picture: Picture, first: int = 0, last: int | None = None
-) -> Iterator[Bytes]:
+def filtered_strips(frame: Frame, first: int = 0, last: int | None = None) -> Iterator[Bytes]:
     """Yield the filtered rows of a picture from `first` to before `last`, several at a time.
 
     Each strip has the shape (rows, 1 + bytes): the number of the filter, and the
     differences that it leaves.
     """
-    (height, width, _), pixel = picture.pixels.shape, _pixel_bytes(picture)
+    (height, width, _), pixel = frame.pixels.shape, _pixel_bytes(frame)
     last = height if last is None else min(last, height)
     rows = max(_STRIP_BYTES // (width * pixel), 1)
     above: Bytes = np.zeros(width * pixel, np.uint8)
     if first:
-        above = _raw(picture, slice(first - 1, first))[0]
+        above = _raw(frame, slice(first - 1, first))[0]
     for start in range(first, last, rows):
-        raw = _raw(picture, slice(start, min(start + rows, last)))
+        raw = _raw(frame, slice(start, min(start + rows, last)))
         yield _filtered(raw, above, pixel)
         above = raw[-1]
 
 
-def _raw(picture: Picture, rows: slice) -> Bytes:
+def _raw(frame: Frame, rows: slice) -> Bytes:
     """Return rows as bytes: the channels side by side, the high byte of 16 bits first."""
-    values = picture.pixels[rows]
-    if picture.alpha is not None:
-        values = np.dstack([values, picture.alpha[rows]])
+    values = frame.pixels[rows]
+    if frame.alpha is not None:
+        values = np.dstack([values, frame.alpha[rows]])
     ordered = np.ascontiguousarray(values, values.dtype.newbyteorder(">"))
     return ordered.reshape(len(values), -1).view(np.uint8)
 

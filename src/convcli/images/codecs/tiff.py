@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, TiffImagePlugin
 from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.metadata import save_settings
-from convcli.images.picture import Document, Metadata, Picture, picture_of_samples
+from convcli.images.picture import Frame, Metadata, Picture, picture_of_samples
 from convcli.images.policy import NOT_READ, PixelCounter, ReadPolicy, completed, decoder_errors
 from convcli.values import Record
 
@@ -28,7 +28,7 @@ _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
 
 
-def tiff_bytes(frames: Sequence[Picture], metadata: Metadata, level: int) -> bytes:
+def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> bytes:
     """Return pictures of any sizes as a TIFF with a page each.
 
     Samples are uint8, uint16 or float32, with 1 or 3 channels. Every page gets the metadata;
@@ -43,9 +43,9 @@ def tiff_bytes(frames: Sequence[Picture], metadata: Metadata, level: int) -> byt
 
 
 def _write_page(
-    pages: TiffImagePlugin.AppendingTiffWriter, picture: Picture, metadata: Metadata, level: int
+    pages: TiffImagePlugin.AppendingTiffWriter, frame: Frame, metadata: Metadata, level: int
 ) -> None:
-    values = picture.samples.astype(picture.depth.dtype.newbyteorder("<"))
+    values = frame.samples.astype(frame.depth.dtype.newbyteorder("<"))
     rows = max(_STRIP_BYTES // (values[0].nbytes or 1), 1)
     strips = [
         zlib.compress(_predicted(values[start : start + rows]).tobytes(), level)
@@ -53,9 +53,9 @@ def _write_page(
     ]
     lengths = [len(strip) for strip in strips]
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
-    alpha = picture.alpha is not None
-    tags = _sample_tags(picture.shape, picture.channels, picture.depth, alpha=alpha)
-    tags |= _metadata_tags(metadata, picture.channels, picture.shape)
+    alpha = frame.alpha is not None
+    tags = _sample_tags(frame.shape, frame.channels, frame.depth, alpha=alpha)
+    tags |= _metadata_tags(metadata, frame.channels, frame.shape)
     tags |= {
         TiffImagePlugin.ROWSPERSTRIP: rows,
         TiffImagePlugin.STRIPBYTECOUNTS: tuple(lengths),
@@ -330,7 +330,7 @@ class _Tags:
         return self.numbers(tag, *default)[0]
 
 
-def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
+def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
     """Read 16-bit colours that are kept plane by plane; return None for any other page.
 
     `image` is the same file, opened by Pillow, at the page to read. A damaged file, or a
@@ -347,7 +347,7 @@ def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Picture | None:
     return picture_of_samples(_plain_samples(file, tags, image.size), "TIFF")
 
 
-def read_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Document | None:
+def read_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture | None:
     """Read a TIFF of colours in floats, or of 16-bit grey with alpha; None for any other file.
 
     A damaged file, or a layout that is not supported, raises OSError; too many pixels or
@@ -373,7 +373,7 @@ def read_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Document 
     PixelCounter(reading.max_pixels, label).add(width, height)
     samples = _plain_samples(file, tags, (width, height))
     mode = "F" if samples.dtype == np.float32 else "I;16"
-    return Document((picture_of_samples(samples, "TIFF"),), mode=mode)
+    return Picture((picture_of_samples(samples, "TIFF"),), mode=mode)
 
 
 def _plain_samples(file: BinaryIO, tags: _Tags, size: tuple[int, int]) -> NDArray[Any]:

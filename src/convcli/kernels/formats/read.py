@@ -216,9 +216,9 @@ def _kernel_of_picture(path: str) -> Kernel:
     Without its mean it does not respond to brightness. Of all kernels of its size and length
     it then gives the largest result on this very patch (Cauchy-Schwarz inequality).
     """
-    from convcli.images.read import read_picture
+    from convcli.images.read import read_frame
 
-    pixels = read_picture(path).gray().pixels[..., 0].astype(np.float64)
+    pixels = read_frame(path).gray().pixels[..., 0].astype(np.float64)
     flat = pixels - pixels.mean()
     length = float(np.sqrt((flat**2).sum()))
     if not flat.any() or np.ptp(pixels) == 0:

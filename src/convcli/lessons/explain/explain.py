@@ -10,7 +10,7 @@ from convcli.borders import source_indices
 from convcli.choices import Alpha, Border, Combine
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, window
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
@@ -29,7 +29,7 @@ Positions = NDArray[np.intp]
 
 def explain_output(
     operand: Operand,
-    picture: Picture,
+    frame: Frame,
     at: Pair,
     options: Options = _OPTIONS,
     *,
@@ -41,7 +41,7 @@ def explain_output(
     ----------
     operand : Kernel or Operator
         The filter.
-    picture : Picture
+    frame : Frame
         The picture, which is filtered to get the value.
     at : (int, int)
         Row and column of the output.
@@ -59,9 +59,9 @@ def explain_output(
     GeometryError
         If the output has no such pixel or channel.
     """
-    applied = filter_picture(picture, [operand], options)
+    applied = filter_picture(frame, [operand], options)
     _check_place(at, channels, applied.values.shape)
-    source = picture.gray() if options.gray else picture
+    source = frame.gray() if options.gray else frame
     weighted = applied.report.alpha_policy == Alpha.PREMULTIPLY.value
     slide = window(operand.size, options.stride, options.padding, options.dilation)
     view = _view(source, slide, at, options.border, weighted=weighted)
@@ -84,7 +84,7 @@ class _View(Record):
     Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it.
     """
 
-    picture: Picture
+    frame: Frame
     at: Pair
     rows: Positions
     columns: Positions
@@ -92,24 +92,20 @@ class _View(Record):
     opacity: Grid | None
 
 
-def _view(
-    picture: Picture, slide: Window, at: Pair, border: Border, *, weighted: bool
-) -> _View:
+def _view(frame: Frame, slide: Window, at: Pair, border: Border, *, weighted: bool) -> _View:
     rows, columns = (
         np.arange(0, axis.extent, axis.dilation) + output * axis.stride - axis.before
         for axis, output in zip(slide.axes, at, strict=True)
     )
     sources = [
         source_indices(border, size, axis.before, axis.after)[positions + axis.before]
-        for axis, size, positions in zip(
-            slide.axes, picture.shape, (rows, columns), strict=True
-        )
+        for axis, size, positions in zip(slide.axes, frame.shape, (rows, columns), strict=True)
     ]
-    patch, opacity = pixels_at(picture.pixels, *sources), None
-    if weighted and picture.alpha is not None:
-        opacity = pixels_at(picture.alpha, *sources) / picture.white
+    patch, opacity = pixels_at(frame.pixels, *sources), None
+    if weighted and frame.alpha is not None:
+        opacity = pixels_at(frame.alpha, *sources) / frame.white
         patch *= opacity[..., np.newaxis]
-    return _View(picture, at, rows, columns, patch, opacity)
+    return _View(frame, at, rows, columns, patch, opacity)
 
 
 def _outside(positions: Positions, size: int) -> NDArray[np.bool_]:
@@ -137,8 +133,8 @@ def _explained(
     options: Options,
 ) -> Explanation:
     kernels, combine = filters
-    at, report, picture = view.at, applied.report, view.picture
-    outside = map(_outside, (view.rows, view.columns), picture.shape)
+    at, report, frame = view.at, applied.report, view.frame
+    outside = map(_outside, (view.rows, view.columns), frame.shape)
     parts = tuple(_part(kernel, view, channel) for kernel in kernels)
     raw = _combined([part.raw for part in parts], combine)
     value = applied.values[at[0], at[1], channel].item()
@@ -147,7 +143,7 @@ def _explained(
     return Explanation(
         at=at,
         channel=channel,
-        name=f"output map {channel}" if bank else _name(channel, picture.channels),
+        name=f"output map {channel}" if bank else _name(channel, frame.channels),
         rows=tuple(view.rows.tolist()),
         columns=tuple(view.columns.tolist()),
         padded=np.logical_or.outer(*outside),
@@ -156,9 +152,9 @@ def _explained(
         combine=combine,
         raw=raw,
         range=mapping,
-        steps=_steps_between(raw, value, mapping, picture.white, report),
+        steps=_steps_between(raw, value, mapping, frame.white, report),
         value=value,
-        white=picture.white,
+        white=frame.white,
         alpha=report.alpha_policy,
         opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
     )

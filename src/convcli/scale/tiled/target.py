@@ -7,7 +7,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import TileLayout
 from convcli.images.formats import DEFAULT_LEVEL, format_for
-from convcli.images.picture import Document, Metadata, Picture
+from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import MAP, check_single
 from convcli.scale.tiled.tiff import tiff_target
@@ -53,8 +53,8 @@ def check_target(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"
         )
-    promised = Picture(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
-    check_format(Document((promised,)), target, "TIFF", saving)
+    promised = Frame(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
+    check_format(Picture((promised,)), target, "TIFF", saving)
 
 
 def target_for(

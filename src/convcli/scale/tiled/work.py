@@ -7,7 +7,7 @@ import numpy as np
 
 from convcli.engine.store import ValueStats
 from convcli.images.codecs.tiff import EncodedTile
-from convcli.images.picture import Picture
+from convcli.images.picture import Frame
 from convcli.pipeline.colormaps import colored
 from convcli.pipeline.pipeline import Pipeline, prepared
 from convcli.pipeline.run import ComputedBlock, compute_block, extent_of_block
@@ -60,12 +60,12 @@ class TiledWork(Record):
         """Tell whether any pixel of a rectangle of the picture is not fully opaque."""
         return self._read(rows, columns).is_translucent
 
-    def _read(self, rows: slice, columns: slice) -> Picture:
+    def _read(self, rows: slice, columns: slice) -> Frame:
         """Read a rectangle of the picture as the steps get it."""
         samples, options = self.source.read(rows, columns), self.pipeline.options
         if not self.source.alpha:
-            return prepared(Picture(samples), options)
-        return prepared(Picture(samples[..., :-1], samples[..., -1]), options)
+            return prepared(Frame(samples), options)
+        return prepared(Frame(samples[..., :-1], samples[..., -1]), options)
 
 
 class Written(Record):
