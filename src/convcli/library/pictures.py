@@ -279,10 +279,10 @@ def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
 
 
 def apply(
-    kernel: KernelLike | Sequence[KernelLike],
+    kernel: KernelLike | Sequence[Any],
     picture: PictureLike,
     *,
-    then: KernelLike | Sequence[KernelLike] = (),
+    then: KernelLike | Sequence[Any] = (),
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -414,7 +414,7 @@ def find(
 
 
 def plan(
-    kernel: KernelLike | Sequence[KernelLike],
+    kernel: KernelLike | Sequence[Any],
     picture: PictureLike,
     **options: Unpack[FilterOptions],
 ) -> "tuple[Plan, ...]":
@@ -456,7 +456,7 @@ def as_operand(kernel: KernelLike) -> Kernel | Operator:
     return Kernel(kernel)
 
 
-def _chain(kernel: KernelLike | Sequence[KernelLike]) -> list[Kernel | Operator]:
+def _chain(kernel: KernelLike | Sequence[Any]) -> list[Kernel | Operator]:
     """Return the steps of a chain; nested lists of numbers are one kernel."""
     if isinstance(kernel, list | tuple) and not _is_grid(kernel):
         return [as_operand(cast("KernelLike", step)) for step in kernel]
