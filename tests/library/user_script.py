@@ -33,7 +33,7 @@ def main(photo: Path, target: Path) -> None:
     assert report.warnings == result.warnings
     assert isinstance(kernel, convcli.Kernel)
     assert "sobel-x" in names
-    assert "strategy" in why
+    assert why
     assert np.isfinite([value, score, learnt.sum, half.array.mean()]).all()
     sys.stdout.write(
         f"{convcli.__version__} {shape} {width} {height_and_width} {total} "
