@@ -123,14 +123,9 @@ saving_options = with_options(
 
 
 class BatchOptions(Record, kw_only=True):
-    """The options for many pictures; without a folder there is one picture.
+    """The options for many pictures, as on the command line.
 
-    Attributes
-    ----------
-    out_dir : str or None
-        Where the outputs go.
-    recursive, files_from, template, on_exists, fail_fast, memory, cluster, retries, progress
-        As on the command line.
+    Without `out_dir`, the folder for the outputs, there is one picture.
     """
 
     out_dir: str | None

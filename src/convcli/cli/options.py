@@ -27,16 +27,9 @@ class OptionGroup(Record):
 
 
 class Option(click.Option):
-    """An option that belongs to a section of the help page.
+    """An option that has a section of the help page, and may be part of a group.
 
-    Parameters
-    ----------
-    *args, **settings
-        As for `click.Option`.
-    section : str
-        The heading that it stands under.
-    part_of : OptionGroup, optional
-        The group in whose value the command gets it; by its own name otherwise.
+    A command gets it in the value of that group, or by its own name where it has none.
     """
 
     def __init__(

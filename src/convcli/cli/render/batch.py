@@ -65,7 +65,7 @@ def line(summary: Summary, total: int, unit: str = "files") -> str:
 
     Examples
     --------
-    >>> line(Summary(megapixels=12, seconds=3), 10)
+    >>> line(Summary.of(0, 12, 3), 10)
     '0/10 files, 12.0 MP, 4.0 MP/s'
     """
     left = summary.seconds_left(total)
@@ -79,18 +79,9 @@ def line(summary: Summary, total: int, unit: str = "files") -> str:
 def progress_for(
     setting: str, total: int, *, silent: bool, unit: str = "files"
 ) -> ProgressView:
-    """Return a view of the progress.
+    """Return a view of the progress of so many files, or of other units.
 
-    Parameters
-    ----------
-    setting : str
-        ``auto``, ``bar``, ``plain`` or ``none``.
-    total : int
-        The number of files.
-    silent : bool
-        Whether ``auto`` shows nothing even on a terminal.
-    unit : str
-        The noun, if they are no files.
+    `setting` is the value of ``--progress``; with `silent`, ``auto`` shows nothing.
     """
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):

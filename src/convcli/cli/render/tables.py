@@ -171,22 +171,8 @@ def show_table(
     """Print a table below its title.
 
     In a terminal cells are moved together, and wrapped, as far as they have to be; where
-    not even that is enough, each row becomes a block of lines below its first cells.
-
-    Parameters
-    ----------
-    title : str
-        What the table shows.
-    headings : sequence of str
-        One for each column.
-    rows : iterable of sequence of str or rich.text.Text
-        As many cells each.
-    numbers : sequence of int
-        The columns whose cells are aligned to the right.
-    names : int
-        How many cells stand above a block.
-    to_stderr : bool
-        On standard error.
+    not even that is enough, each row becomes a block of lines below its first cells, of
+    which there are `names`. The columns of `numbers` are aligned to the right.
     """
     body = [tuple(row) for row in rows]
     texts = [tuple(map(str, row)) for row in body]
