@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
 
 class Border(enum.Enum):
-    """Which pixels are read beyond the edge of a picture."""
+    """Which pixels are read beyond the edge of a picture.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("box", [[3, 0, 6]], border=convcli.Border.WRAP).array.tolist()
+    [[3.0, 3.0, 3.0]]
+    """
 
     ZERO = "zero"
     REPLICATE = "replicate"
@@ -77,7 +84,14 @@ def border_named(name: "str | Border") -> Border:
 
 
 class Method(enum.Enum):
-    """How a picture is filtered: the kinds of strategies."""
+    """How a picture is filtered: the kinds of strategies.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("box:9", [[9] * 9], method="separable").report.steps[0].method
+    'separable'
+    """
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -87,7 +101,15 @@ class Method(enum.Enum):
 
 
 class Range(enum.Enum):
-    """How results become pixels (w is white: 255 or 65,535)."""
+    """How results become pixels (w is white: 255 or 65,535).
+
+    Examples
+    --------
+    >>> import numpy as np, convcli
+    >>> row = np.array([[9, 0]], np.uint8)
+    >>> convcli.apply([[-1]], row, range=convcli.Range.ABS).array.tolist()
+    [[9, 0]]
+    """
 
     AUTO = "auto"
     """`ABS` for kernels that sum to 0, whose results have both signs, else `CLIP`."""
@@ -104,7 +126,15 @@ class Range(enum.Enum):
 
 
 class Alpha(enum.Enum):
-    """How transparency and colour are filtered together."""
+    """How transparency and colour are filtered together.
+
+    Examples
+    --------
+    >>> import numpy as np, convcli
+    >>> row = np.array([[[8, 255], [0, 0]]], np.uint8)
+    >>> convcli.apply("box", row, alpha=convcli.Alpha.KEEP).array[..., 1].tolist()
+    [[255, 0]]
+    """
 
     AUTO = "auto"
     """`KEEP` for banks, opaque pictures and chains with a kernel that sums to 0, else
@@ -119,7 +149,14 @@ class Alpha(enum.Enum):
 
 
 class Colormap(enum.Enum):
-    """Which colours show small and large values."""
+    """Which colours show small and large values.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("identity", [[0, 9]], colormap=convcli.Colormap.GRAY).array.tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
+    """
 
     GRAY = "gray"
     VIRIDIS = "viridis"
@@ -128,7 +165,14 @@ class Colormap(enum.Enum):
 
 
 class Combine(enum.Enum):
-    """How the results of several kernels become one."""
+    """How the results of several kernels become one.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("identity+identity", [[3]], combine=convcli.Combine.SUM).array.tolist()
+    [[6.0]]
+    """
 
     MAGNITUDE = "magnitude"
     """The root of the sum of the squares: the length of a gradient."""
@@ -194,7 +238,15 @@ class KernelFormat(enum.Enum):
 
 
 class Depth(enum.Enum):
-    """Which numbers the pixels of a picture are."""
+    """Which numbers the pixels of a picture are.
+
+    Examples
+    --------
+    >>> import numpy as np, convcli
+    >>> white = np.array([[255]], np.uint8)
+    >>> convcli.apply("identity", white, depth=convcli.Depth.SIXTEEN).array
+    array([[65535]], dtype=uint16)
+    """
 
     EIGHT = "8"
     """Whole numbers from 0 to 255 (uint8)."""

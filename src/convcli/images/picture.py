@@ -176,6 +176,13 @@ class Picture(Record):
         Pillow's name for the pixels in the file: ``CMYK``.
     notes : tuple of str
         What a person should know about the reading.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> picture = convcli.open([[0, 9], [9, 0]])
+    >>> picture.frames[0].shape, picture.array.tolist()
+    ((2, 2), [[0, 9], [9, 0]])
     """
 
     frames: tuple[Frame, ...]

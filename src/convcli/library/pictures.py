@@ -48,6 +48,12 @@ class FilterOptions(TypedDict, total=False):
     Each is written as on the command line (``border="replicate"``, ``padding="same"``,
     ``stride="2x1"``), or is the library's own value (``Border.REPLICATE``, ``(2, 1)``).
     `convcli.Options` documents each.
+
+    Examples
+    --------
+    >>> options: FilterOptions = {"border": "replicate", "stride": 2}
+    >>> apply("box", [[0, 0, 9, 9]], **options).array.tolist()
+    [[0.0, 6.0]]
     """
 
     stride: "IntOrPair | str"

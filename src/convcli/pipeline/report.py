@@ -81,6 +81,13 @@ class Report(Record, kw_only=True):
         What a person should know.
     seconds : float
         Time of the computation, without reading and writing.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> report = convcli.apply("sobel-x", [[0, 0, 9, 9]]).report
+    >>> report.low, report.high, report.steps[0].kernel
+    (-18.0, 18.0, 'sobel-x')
     """
 
     input_shape: tuple[int, int, int]
