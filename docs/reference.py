@@ -30,6 +30,7 @@ def reference() -> str:
 
 
 def value_of(name: str) -> object:
+    """Return the function or the class that a public name means."""
     value = getattr(convcli, name)
     # The package `kernels` is a function as well: what it calls is documented.
     return getattr(value.catalogue, name) if inspect.ismodule(value) else value

@@ -89,8 +89,8 @@ class Method(enum.Enum):
     Examples
     --------
     >>> import convcli
-    >>> convcli.apply("box:9", [[9] * 9], method="separable").report.steps[0].method
-    'separable'
+    >>> convcli.apply("box:9", [[9] * 9], method="direct").report.steps[0].method
+    'direct'
     """
 
     AUTO = "auto"
@@ -131,7 +131,7 @@ class Alpha(enum.Enum):
     Examples
     --------
     >>> import numpy as np, convcli
-    >>> row = np.array([[[8, 255], [0, 0]]], np.uint8)
+    >>> row = np.array([[8, 255], [0, 0]], np.uint8)[np.newaxis]
     >>> convcli.apply("box", row, alpha=convcli.Alpha.KEEP).array[..., 1].tolist()
     [[255, 0]]
     """
@@ -154,8 +154,8 @@ class Colormap(enum.Enum):
     Examples
     --------
     >>> import convcli
-    >>> convcli.apply("identity", [[0, 9]], colormap=convcli.Colormap.GRAY).array.tolist()
-    [[[0, 0, 0], [255, 255, 255]]]
+    >>> convcli.apply("identity", [[0, 9]], colormap=convcli.Colormap.GRAY).array[0].tolist()
+    [[0, 0, 0], [255, 255, 255]]
     """
 
     GRAY = "gray"
