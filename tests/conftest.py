@@ -48,10 +48,13 @@ def s3_address() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3_address: str) -> Bucket:
-    """Make an empty bucket.
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Make an empty bucket, and let clients in this process speak to its server only.
 
-    fsspec keeps the file systems that it has opened, whatever the environment names since:
-    in this process all speak to the one server, to others a process of its own speaks.
+    fsspec keeps the clients of a process, and returns one again for the same arguments. An
+    address in the environment is no argument, so a client of another server would be returned.
     """
+    from fsspec.config import conf
+
+    monkeypatch.setitem(conf, "s3", {"endpoint_url": s3_address})
     return Bucket(f"bucket-{uuid4().hex}", s3_address).make()

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from support.commands import environment, save
-from support.waiting import PATIENCE, wait_for
+from support.held import wait_for
+from support.waiting import PATIENCE
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such signals", allow_module_level=True)

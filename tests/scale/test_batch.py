@@ -13,10 +13,9 @@ import pytest
 
 from support.commands import PHOTOS, command, environment, process, save
 from support.dask_cluster import Cluster
-from support.held import Held, release
-from support.photo_folders import COUNT, contents, settled
+from support.held import Held, contents, release, settled, wait_for
 from support.s3_server import Bucket
-from support.waiting import PATIENCE, wait_for
+from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
 
@@ -61,7 +60,7 @@ def test_a_batch_is_the_same_as_on_one_machine(
     ended = process(*batch(photos, tmp_path / "out", cluster.address))
     assert (ended.returncode, ended.stderr) == (0, b"")
     *outcomes, last = lines_of(ended.stdout)
-    assert last["summary"]["done"] == len(outcomes) == COUNT
+    assert last["summary"]["done"] == len(outcomes) == len(expected)
     assert {one["target"] for one in outcomes} == {
         str(tmp_path / "out" / name) for name in expected
     }
@@ -111,7 +110,7 @@ def test_a_worker_that_is_killed_costs_nothing(
         rest, errors = running.communicate(timeout=PATIENCE)
     assert (running.returncode, errors) == (0, b"")
     *more, last = lines_of(rest)
-    assert last["summary"]["done"] == len(outcomes) + len(more) == COUNT
+    assert last["summary"]["done"] == len(outcomes) + len(more) == len(expected)
     made = contents(tmp_path)
     # A process that is killed cannot take away what it was in the middle of.
     assert {name: made[name] for name in made if not name.startswith(".convcli-")} == expected
@@ -127,7 +126,7 @@ def test_a_client_that_is_killed_goes_on_with_skip(
     assert (ended.returncode, ended.stderr) == (0, b"")
     summary = lines_of(ended.stdout)[-1]["summary"]
     assert summary["skipped"] >= 5
-    assert summary["skipped"] + summary["done"] == COUNT
+    assert summary["skipped"] + summary["done"] == len(expected)
     assert settled(tmp_path) == expected
 
 
@@ -224,7 +223,7 @@ def test_a_full_disk_a_damaged_file_and_one_that_vanishes_stop_no_other(
     (source / "001.jpg").write_bytes(b"no picture")
     # The one device of Linux that is always full.
     (out / "002.jpg").symlink_to("/dev/full")
-    last = f"{COUNT - 1:03}.jpg"
+    last = f"{len(expected) - 1:03}.jpg"
     listed = "\n".join(str(path) for path in sorted(source.iterdir()))
     (source / last).unlink()
     words = ["apply", "gaussian:2", "--files-from", "-", "--out-dir", str(out), "--json"]
@@ -239,7 +238,7 @@ def test_a_full_disk_a_damaged_file_and_one_that_vanishes_stop_no_other(
     assert reasons["001.jpg"].startswith("expected a picture, got something else")
     assert "/002.jpg: cannot be written: No space left on device" in reasons["002.jpg"]
     assert reasons[last] == "no such file: check the path"
-    assert summary["summary"]["done"] == COUNT - 3
+    assert summary["summary"]["done"] == len(expected) - 3
     (out / "002.jpg").unlink()
     again = process(*words, "skip", stdin=listed.encode())
     assert lines_of(again.stdout)[-1]["summary"]["done"] == 1

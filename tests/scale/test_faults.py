@@ -59,7 +59,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Run a scheduler without workers."""
+    """Run a scheduler without workers: each test starts its own."""
     with dask_cluster(tmp_path_factory.mktemp("lonely"), 0) as running:
         yield running
 

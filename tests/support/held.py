@@ -1,21 +1,42 @@
-"""Files that can be read only when a test says so: named pipes in their places."""
+"""What tests wait for: readers of files that are held back, conditions, folders that settle."""
 
 import contextlib
 import errno
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from support.waiting import PATIENCE
+_SECONDS = 600
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail after ten minutes."""
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the data of each file of a folder by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def settled(folder: Path) -> dict[str, bytes]:
+    """Return a folder's contents once no process is in the middle of writing there."""
+    wait_for(lambda: not any(path.name.startswith(".convcli-") for path in folder.iterdir()))
+    return contents(folder)
 
 
 class Held:
-    """A file whose readers wait; it must have fewer bytes than a pipe holds, 65,536.
+    """A file whose readers wait until it is released.
 
     Parameters
     ----------
     path : Path
-        A file, in whose place the pipe is until it is released.
+        A file of at most 65,536 bytes, which a pipe holds. A named pipe takes its place until
+        it is released.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,29 +47,30 @@ class Held:
         self._end = 0
 
     def await_reader(self) -> None:
-        """Wait until somebody is in the middle of reading it."""
-        end = time.monotonic() + PATIENCE
-        while not self._end:
+        """Wait until a process has opened it to read."""
+        wait_for(self._has_reader)
+
+    def _has_reader(self) -> bool:
+        if not self._end:
             try:
                 self._end = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
             except OSError as error:
-                assert error.errno == errno.ENXIO  # noqa: PT017 - nobody reads yet
-                assert time.monotonic() < end
-                time.sleep(0.01)
+                assert error.errno == errno.ENXIO  # noqa: PT017 - there is no reader yet
+        return bool(self._end)
 
     def release(self) -> None:
-        """Let those who wait read the file, and those who come later as well."""
-        # Open to read too, so that it waits for nobody: who waits to open it is let in now.
+        """Let the processes that wait read the file, and those that come later as well."""
+        # Opened to read and write, a pipe waits for no other process.
         end = self._end or os.open(self._path, os.O_RDWR)
         whole = self._path.with_name(f"{self._path.name}.whole")
         whole.write_bytes(self._data)
         whole.replace(self._path)
-        with contextlib.suppress(BrokenPipeError):  # They were killed meanwhile.
+        with contextlib.suppress(BrokenPipeError):  # The readers were killed meanwhile.
             os.write(end, self._data)
         os.close(end)
 
 
 def release(held: list[Held]) -> None:
-    """Let all be read; none is released twice."""
+    """Release all files, and empty the list, so that none is released twice."""
     while held:
         held.pop().release()
