@@ -1,7 +1,7 @@
 """How much memory a picture takes while it is filtered, judged by its header.
 
 The factors were measured, as the growth of a process's peak by pictures of 12 megapixels:
-`tests/batch/test_memory.py` holds them against runs.
+`tests/batch/test_batch_memory.py` holds them against runs.
 """
 
 from collections.abc import Sequence
