@@ -19,7 +19,6 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
 """What takes a millisecond or more, and is for options that few use."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "forbidden"),
     [
@@ -66,6 +65,7 @@ SLOW = {"rich", "dataclasses", "fractions", "decimal", "json", "shutil", "pathli
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_command_imports_only_what_it_needs(
     tmp_path: Path, lines: tuple[str, ...], forbidden: set[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,6 @@ import click
 from convcli.cli.kernel_types import NameType, layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
-from convcli.values import asdict
 
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry
