@@ -378,6 +378,7 @@ except ImageError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "said"),
     [(0, "expected a TIFF or a .zarr"), (4, "expected a page, got none: get a whole copy")],
