@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.errors import ImageError
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
-from convcli.images.read import read_picture
+from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
@@ -271,17 +271,14 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
 
 def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
     """Read what is neither a picture nor a result of ours."""
-    from convcli.images.display import file_of_image, is_pil_image
-
     if isinstance(source, str | os.PathLike):
         return read_picture(os.fspath(source), reading=policy)
     if isinstance(source, bytes | bytearray | memoryview):
         return read_picture(io.BytesIO(source), "bytes", policy)
     if hasattr(source, "read") and hasattr(source, "seekable"):
         return read_picture(source, str(getattr(source, "name", "file object")), policy)
-    if is_pil_image(source):
-        return read_picture(file_of_image(source), "PIL image", policy)
-    return Picture((_picture_of_array(source, alpha=alpha),))
+    image = read_pil(source, policy)
+    return Picture((_frame_of_array(source, alpha=alpha),)) if image is None else image
 
 
 def apply(
@@ -505,7 +502,7 @@ def _array_of(filtered: Filtered) -> NDArray[Any]:
     return (filtered.frame() if filtered.colormap is not None else frame).array
 
 
-def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
+def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
     """Return an array as a picture.
 
     Raises
