@@ -15,8 +15,8 @@ from convcli.geometry.window import Axis, Window
 from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
+from convcli.lessons.find import running
 from convcli.pipeline.files import run_on_file
-from convcli.pipeline.find import running
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
     Pipeline,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
-    from convcli.pipeline.find import Match
+    from convcli.lessons.find import Match
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -405,7 +405,7 @@ def find(
     >>> find([[0, 1, 0]], [[0, 0, 0, 0], [0, 0, 7, 0]], top=1)[0].score
     7.0
     """
-    from convcli.pipeline.find import find_matches
+    from convcli.lessons.find import find_matches
 
     one = as_operand(kernel)
     if isinstance(one, Operator):

@@ -13,8 +13,8 @@ from convcli.cli.render.tables import show, show_table, width_of_output
 from convcli.lessons.borders import Strip
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
+from convcli.lessons.kernels import cell_colors
 from convcli.lessons.pictures import grey_colors, middle
-from convcli.pipeline.colormaps import cell_colors
 from convcli.text import short, tight
 
 

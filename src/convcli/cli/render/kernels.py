@@ -14,14 +14,19 @@ from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
-from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
-from convcli.pipeline.kernel_figures import kernel_facts, operator_facts
+from convcli.lessons.kernels import (
+    cell_colors,
+    kernel_facts,
+    operator_facts,
+    response_pixels,
+    without_dust,
+)
 from convcli.text import short, tidy, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convcli.pipeline.find import Match
+    from convcli.lessons.find import Match
 
 _SHOWN = 9
 """The most rows and columns of a kernel that are shown as a grid."""

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convcli.choices import Combine
+from convcli.choices import Colormap, Combine
 from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
@@ -21,12 +22,12 @@ from convcli.images.figures import (
 from convcli.images.formats import format_for
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
-from convcli.kernels.analysis import KernelAnalysis, analyse
+from convcli.kernels.analysis import KernelAnalysis, analyse, frequency_response
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
+from convcli.pipeline.colormaps import palette
 from convcli.text import short, tidy, tight, times
 
 _MEANINGS = {
@@ -223,3 +224,47 @@ def _slices(kernel: Kernel) -> Canvas:
     blocks = [cell_block(cell_colors(grid), blank, side) for grid in slices]
     rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
     return below(rows)
+
+
+_MIDDLE, _HALF_RANGE = 128, 127
+_DUST = 1e-13
+"""A weight below this part of the largest one is a 0 with rounding errors."""
+
+
+def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
+
+    NaN and infinity are white, too.
+
+    Examples
+    --------
+    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
+    """
+    finite = np.where(np.isfinite(grid), grid, 0.0)
+    largest = float(np.abs(finite).max()) or 1.0
+    places = np.rint(_MIDDLE + _HALF_RANGE * finite / largest).astype(np.intp)
+    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
+
+
+def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights to be printed: 0 in place of a rounding error.
+
+    Examples
+    --------
+    >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
+    [1.0, 0.0, -0.5]
+    """
+    return np.where(np.abs(grid) <= _DUST * np.abs(grid).max(), 0.0, grid)
+
+
+def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
+    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
+
+    Examples
+    --------
+    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
+    [0, 255, 0]
+    """
+    response = frequency_response(kernel, samples)
+    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)
