@@ -60,8 +60,6 @@ def _sums(kernel: Kernel) -> str:
 def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     """Return the properties of a kernel, as (name, text).
 
-    Examples
-    --------
     >>> dict(kernel_facts(Kernel([[1, 2, 1]])))["factors"]
     '[1] ⊗ [1 2 1]'
     """
@@ -236,8 +234,6 @@ def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
 
     NaN and infinity are white, too.
 
-    Examples
-    --------
     >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
     [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
     """
@@ -250,8 +246,6 @@ def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
 def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights to be printed: 0 in place of a rounding error.
 
-    Examples
-    --------
     >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
     [1.0, 0.0, -0.5]
     """
@@ -261,8 +255,6 @@ def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
 def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
     """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
 
-    Examples
-    --------
     >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
     [0, 255, 0]
     """

@@ -1,4 +1,4 @@
-"""What the lessons share: reading pictures, comparing and colouring numbers, writing JSON."""
+"""What the lessons share: comparing and colouring numbers, and writing JSON."""
 
 import json
 import math
@@ -7,25 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.images.picture import Frame
-from convcli.images.policy import ReadPolicy
-from convcli.pipeline.files import read_source
 from convcli.storage.atomic import replacing
 
-_READING = ReadPolicy(frame=0)
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
-
-
-def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Frame:
-    """Read the first picture of a path, of a URL, or of standard input (``-``).
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read.
-    """
-    return read_source(source, reading).frames[0]
 
 
 def pixels_at(
@@ -51,12 +36,8 @@ def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the absolute differences of two arrays.
+    """Return the absolute differences of two arrays; two NaNs or equal infinities differ by 0.
 
-    Two NaNs, or two equal infinities, differ by 0.
-
-    Examples
-    --------
     >>> nan, inf = float("nan"), float("inf")
     >>> differences(np.array([1, nan, inf, 3]), np.array([4, nan, inf, nan])).tolist()
     [3.0, 0.0, 0.0, nan]
@@ -80,12 +61,6 @@ def middle(length: int) -> slice:
 
 
 def write_json(document: dict[str, Any], target: str) -> None:
-    """Write a JSON file completely, or not at all.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be written.
-    """
+    """Write a JSON file completely, or not at all."""
     with replacing(target) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")

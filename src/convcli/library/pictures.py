@@ -441,10 +441,10 @@ def plan(
     >>> plan("sobel-x", np.zeros((512, 512), np.uint8))[0].strategy.name
     'passes'
     """
-    from convcli.pipeline.files import plan_picture
+    from convcli.pipeline.files import plan_frame
 
     frame = open(picture).frames[0]
-    return plan_picture(_chain(kernel), frame, options_from_words(**options))
+    return plan_frame(_chain(kernel), frame, options_from_words(**options))
 
 
 def as_operand(kernel: KernelLike) -> Kernel | Operator:

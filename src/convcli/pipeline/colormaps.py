@@ -30,8 +30,6 @@ _RDBU = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 6
 def palette(colormap: Colormap) -> Values:
     """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3).
 
-    Examples
-    --------
     >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
     [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
     """

@@ -37,21 +37,11 @@ class Plane(Record):
 
 
 class KernelAnswer(Record, kw_only=True):
-    """The answer of one kernel.
+    """The answer of one kernel; `weights_sum` is the sum of its weights.
 
-    Attributes
-    ----------
-    kernel : str
-        Its name.
-    weights_sum : float
-        The sum of its weights.
-    planes : tuple of Plane
-        A 2-D kernel has one, a filter bank one for each input channel. Where colours are
-        weighted by their opacity, the patch holds colour times opacity.
-    bias : float
-        Added to the sum.
-    opacity : Plane or None
-        The opacity (0 to 1), filtered by the same kernel, where the sum is divided by it.
+    A 2-D kernel has one plane, a filter bank one for each input channel. Where colours are
+    weighted by their opacity, a patch holds colour times opacity. `bias` is added to the sum.
+    `opacity` (0 to 1) is filtered by the same kernel, where the sum is divided by it.
     """
 
     kernel: str
@@ -141,8 +131,6 @@ def _numbers(grid: Grid) -> list[list[float | None]]:
 def meaning_of(cosine: float | None) -> str:
     """Say whether a cosine means similar, orthogonal or opposite.
 
-    Examples
-    --------
     >>> meaning_of(-0.9)
     'opposite: the patch looks like the negative of the kernel'
     """

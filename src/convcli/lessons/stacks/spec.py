@@ -31,26 +31,13 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
 class LayerSpec(Record, kw_only=True):
-    """One layer of a stack.
+    """One layer of a stack, as a person writes it in `text`.
 
-    Attributes
-    ----------
-    text : str
-        The layer as a person writes it.
-    kind : str
-        ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``, ``bn``,
-        ``relu``, ``dropout``, ``flatten``, ``softmax``, or the parts of a residual
-        block: ``residual``, ``shortcut``, ``add``.
-    units : int
-        Filters of a convolution, units of a fully connected layer.
-    kernel, stride, dilation : (int, int)
-        Rows, columns. The kernel of ``adaptive`` is the size of its output.
-    padding : int, pair or word
-        As `convcli.geometry.window.window` takes it.
-    groups : int
-        Groups of channels.
-    bias : bool
-        Whether there are biases.
+    `kind` is ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``, ``bn``,
+    ``relu``, ``dropout``, ``flatten``, ``softmax``, or a part of a residual block:
+    ``residual``, ``shortcut``, ``add``. `units` are the filters of a convolution, or the units
+    of a fully connected layer. The kernel of ``adaptive`` is the size of its output. `padding`
+    is what `convcli.geometry.window.window` takes.
     """
 
     text: str
@@ -69,15 +56,8 @@ def layer_from(text: str) -> LayerSpec:
 
     Examples are ``conv:64,k3,s2,p1,d1,g1,nobias``, ``pool:3,s2``, ``avgpool:2``,
     ``adaptive:7``, ``fc:1000`` and ``relu``. The stride of a pool is its kernel unless it is
-    given, as in torch.
+    given, as in torch. Other text is a `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If the text is not a layer.
-
-    Examples
-    --------
     >>> layer_from("pool:3,s2").stride
     (2, 2)
     """
@@ -190,13 +170,6 @@ def refuse(text: str, fault: str, remedy: str) -> NoReturn:
 def volume_from(text: str) -> Volume:
     """Parse the size of an input: rows × columns × channels, or rows × columns.
 
-    Raises
-    ------
-    GeometryError
-        If the text is not a size.
-
-    Examples
-    --------
     >>> volume_from("224x224x3")
     Volume(channels=3, height=224, width=224)
     """
@@ -214,8 +187,6 @@ def volume_from(text: str) -> Volume:
 def layers_from(words: Sequence[str]) -> list[LayerSpec]:
     """Parse layers; a word may hold several, with spaces between them.
 
-    Examples
-    --------
     >>> [layer.kind for layer in layers_from(["conv:8,k3 relu", "pool:2"])]
     ['conv', 'relu', 'pool']
     """

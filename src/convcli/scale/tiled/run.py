@@ -153,7 +153,7 @@ def filter_large(
     frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
     saving: Saving | None = None,
-    kind: str | None = None,
+    file_format: str | None = None,
     memory: int | None = None,
     client: Any = None,
     retries: int = 3,
@@ -178,7 +178,7 @@ def filter_large(
         Refuse results that have more pixels than that, and than the picture.
     saving : Saving, optional
         How the result is written.
-    kind : str, optional
+    file_format : str, optional
         ``TIFF``, whatever the target is called.
     memory : int, optional
         Bytes for the blocks that are computed at once; 256 MiB where none are given.
@@ -204,7 +204,7 @@ def filter_large(
     source, target, saving = _located(source), _located(target), saving or Saving()
     with _opened(source, frame) as opened:
         work = _work(kernels, opened, options)
-        check_target(work, target, saving, max_pixels, kind)
+        check_target(work, target, saving, max_pixels, file_format)
         tiling = tiling_for(work, target, options.jobs, memory, client)
         passes = _Passes(tiling, progress, client=client, retries=retries)
         work = passes.prepared(work)

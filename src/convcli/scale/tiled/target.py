@@ -17,7 +17,7 @@ from convcli.storage.urls import check_store, is_url, is_zarr
 
 
 def check_target(
-    work: TiledWork, target: str, saving: Saving, max_pixels: int, kind: str | None
+    work: TiledWork, target: str, saving: Saving, max_pixels: int, file_format: str | None
 ) -> None:
     """Check that a result can be written, before anything is computed.
 
@@ -37,7 +37,7 @@ def check_target(
             f"{target}: expected one file for all maps: a .tif gets a page for each"
         )
     if is_zarr(target):
-        if kind is not None:
+        if file_format is not None:
             raise ImageError(
                 f"{target}: expected a .tif for --format, got a .zarr: leave it out"
             )
@@ -48,7 +48,7 @@ def check_target(
             )
         check_place(target)
         return
-    if (kind or format_for(target)) != "TIFF":
+    if (file_format or format_for(target)) != "TIFF":
         raise ImageError(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"
