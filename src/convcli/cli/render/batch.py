@@ -63,8 +63,6 @@ class PlainProgress:
 def line(summary: Summary, total: int, unit: str = "files") -> str:
     """Return how much of a batch is done, as a line.
 
-    Examples
-    --------
     >>> line(Summary(megapixels=12, seconds=3), 10)
     '0/10 files, 12.0 MP, 4.0 MP/s'
     """
@@ -79,18 +77,9 @@ def line(summary: Summary, total: int, unit: str = "files") -> str:
 def progress_for(
     setting: str, total: int, *, silent: bool, unit: str = "files"
 ) -> ProgressView:
-    """Return a view of the progress.
+    """Return a view of the progress; `setting` is ``auto``, ``bar``, ``plain`` or ``none``.
 
-    Parameters
-    ----------
-    setting : str
-        ``auto``, ``bar``, ``plain`` or ``none``.
-    total : int
-        The number of files.
-    silent : bool
-        Whether ``auto`` shows nothing even on a terminal.
-    unit : str
-        The noun, if they are no files.
+    With `silent`, ``auto`` shows nothing even on a terminal.
     """
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):

@@ -97,7 +97,7 @@ def _grid(
 
 
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
-    """Print the corner of each mode as grey cells, as many side by side as fit."""
+    """Print the corner of each border mode as grey cells, as many side by side as fit."""
     grids = [_corner(strip, count, white) for strip in strips]
     room = width_of_output()
     width = max(count * (len(str(white)) + 2), len("symmetric")) + 3

@@ -70,7 +70,7 @@ def _window(side: "Side") -> _Row:
 
 
 def _left_over(side: "Side") -> _Row:
-    """Return what no window looks at, at the end: green where that is nothing."""
+    """Return what no window sees at the end: green where that is nothing."""
     left = side.axis.unseen(side.size)
     span = side.axis.span(side.size)
     remainder = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)}) mod S"
@@ -86,7 +86,7 @@ def _left_over(side: "Side") -> _Row:
 
 
 def _gap(side: "Side") -> list[_Row]:
-    """Return what no window looks at between two windows."""
+    """Return what no window sees between two windows."""
     axis = side.axis
     if not axis.gap:
         return []
@@ -140,7 +140,7 @@ def _transposed(side: "Side", extra: int) -> str:
 
 
 def _way_back(side: "Side", size: int, extra: int) -> _Row:
-    """Return which sizes a convolution with these settings makes the input's size of."""
+    """Return the sizes for which a convolution with these settings gives the input's size."""
     if side.axis.stride == 1:
         return ("the way back", f"{size} px", f"a convolution maps it to {side.size} px")
     lowest, most = size - extra, side.axis.stride - 1

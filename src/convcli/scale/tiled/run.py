@@ -49,24 +49,10 @@ def each(
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
-    Parameters
-    ----------
-    task : callable
-        Takes the work and the rows and columns of a block; can be pickled.
-    work : TiledWork
-        The picture, and what is done to it; sent to each worker of a cluster once.
-    blocks : Blocks
-        The blocks. Only a few of them are started ahead of the one whose result is next.
-    jobs : int
-        Threads, where there is no cluster.
-    client : distributed.Client, optional
-        The cluster that computes.
-    retries : int
-        How often a cluster tries a block again.
-
-    Yields
-    ------
-    Result of the task
+    The task takes the work and the rows and columns of a block. It can be pickled, and the work
+    is sent to each worker of the cluster once, where there is a `client`; otherwise `jobs`
+    threads compute. Only a few blocks are started ahead of the one whose result is next. A
+    cluster tries a block again `retries` times.
 
     Raises
     ------
@@ -159,7 +145,7 @@ def filter_large(
     retries: int = 3,
     progress: Progress | None = None,
 ) -> Report:
-    """Filter a picture block by block: equal to the last bit to what it is in one piece.
+    """Filter a picture block by block: the result has the same bits as in one piece.
 
     Parameters
     ----------
@@ -179,7 +165,7 @@ def filter_large(
     saving : Saving, optional
         How the result is written.
     file_format : str, optional
-        ``TIFF``, whatever the target is called.
+        ``TIFF``, whatever the name of the target.
     memory : int, optional
         Bytes for the blocks that are computed at once; 256 MiB where none are given.
     client : distributed.Client, optional
@@ -225,16 +211,7 @@ def plan_large(
     memory: int | None = None,
     client: Any = None,
 ) -> Tiling:
-    """Plan how a picture would be filtered block by block; no pixel is read.
-
-    Parameters, errors
-    ------------------
-    As for `filter_large`.
-
-    Returns
-    -------
-    Tiling
-    """
+    """Plan how `filter_large` would filter a picture; no pixel is read."""
     with _opened(_located(source), frame) as opened:
         work = _work(kernels, opened, options)
         return tiling_for(work, _located(target), options.jobs, memory, client)

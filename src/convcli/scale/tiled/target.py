@@ -19,13 +19,7 @@ from convcli.storage.urls import check_store, is_url, is_zarr
 def check_target(
     work: TiledWork, target: str, saving: Saving, max_pixels: int, file_format: str | None
 ) -> None:
-    """Check that a result can be written, before anything is computed.
-
-    Raises
-    ------
-    ImageError
-        If it cannot; the message says what to do.
-    """
+    """Refuse a target that cannot be written, before anything is computed."""
     if is_url(target):
         check_store(target)
     pipeline = work.pipeline
