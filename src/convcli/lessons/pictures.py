@@ -54,10 +54,11 @@ def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.repeat(greys[..., np.newaxis], 3, axis=-1)
 
 
-def middle(length: int) -> slice:
-    """Return the part of a kernel's axis that is shown: the middle, where it is too long."""
-    start = max(length - _SHOWN, 0) // 2
-    return slice(start, min(start + _SHOWN, length))
+def middle(length: int, most: int = _SHOWN) -> slice:
+    """Return the part of a kernel's axis that is shown: its middle, at most `most` long."""
+    most = max(most, 1)
+    start = max(length - most, 0) // 2
+    return slice(start, min(start + most, length))
 
 
 def write_json(document: dict[str, Any], target: str) -> None:

@@ -1,4 +1,4 @@
-"""The lessons as functions: kernels by name, sizes, parameters, one pixel, learning, stacks."""
+"""The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
@@ -22,10 +22,6 @@ def kernel(spec: "KernelLike") -> "Kernel | Operator":
     spec : str, Path, array or list of rows
         What ``convcli apply`` takes as KERNEL: ``"sobel-x"``, ``"gaussian:2"``,
         ``"sobel-x+sobel-y"``, a file, inline JSON; or weights.
-
-    Returns
-    -------
-    Kernel or Operator
 
     Raises
     ------
@@ -177,16 +173,12 @@ def explain(
 
     Parameters
     ----------
-    kernel : str, Path, Kernel, Operator, array or list of rows
-        What filters the picture.
-    picture : Frame, or whatever `convcli.open` takes
-        Its first frame.
+    kernel, picture, **options
+        As for `convcli.apply`. Only the first frame of the picture is filtered.
     at : (int, int)
         The output pixel: x columns from the left, y rows from the top.
     channel : int, optional
-        The only output channel; of a bank the first unless given, else all.
-    **options
-        As for `convcli.apply`.
+        The only output channel; without it the first of a bank, else all.
 
     Returns
     -------
@@ -230,8 +222,8 @@ def learn(
 
     Parameters
     ----------
-    before, after : Frame, or whatever `convcli.open` takes
-        `after` has the size of `before`, or that of ``padding="valid"``.
+    before, after : Picture, or whatever `convcli.open` takes
+        Their first frames; `after` has the size of `before`, or that of ``padding="valid"``.
     k : int or (int, int)
         Size of the kernel.
     gray, per_channel, mix, method, steps, seed

@@ -77,16 +77,16 @@ _MOST_BYTES = 8
 
 
 class Result(Record, kw_only=True):
-    """What `apply` or `pool` made of a picture.
+    """The result of `apply` or `pool` for a picture.
 
     Attributes
     ----------
     filtered : tuple of Filtered
-        One for each frame.
-    source : Frame
-        What the input's file said, without its frames: it is saved with the result.
+        The result for each frame.
+    source : Picture
+        The input without its frames: what its file said is saved with the result.
     pipeline : Pipeline
-        What was done to the first frame.
+        The plan for the first frame.
 
     Examples
     --------
@@ -108,23 +108,19 @@ class Result(Record, kw_only=True):
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The pixels of every frame, as in `array`."""
-        return tuple(_array_of(one) for one in self.filtered)
+        return tuple(filtered.frame().array for filtered in self.filtered)
 
     @property
     def picture(self) -> Picture:
-        """The result as a picture, for the next step.
-
-        Raises
-        ------
-        ImageError
-            If it has another number of channels than 1 or 3: take `array`.
-        """
-        return replace(self.source, frames=tuple(one.frame() for one in self.filtered))
+        """The result as a picture, for the next step."""
+        return replace(
+            self.source, frames=tuple(filtered.frame() for filtered in self.filtered)
+        )
 
     @property
     def report(self) -> Report:
         """What the command prints: sizes, steps, raw range, clipping, warnings."""
-        reports = [one.report for one in self.filtered]
+        reports = [filtered.report for filtered in self.filtered]
         return combined_report(reports, self.source.mode, self.source.notes)
 
     @property
@@ -148,7 +144,7 @@ class Result(Record, kw_only=True):
         ----------
         target : str or Path
             As OUTPUT of the command: ``{map}`` in it makes a file for each output map; a
-            ``.npy`` gets `array` as it is.
+            ``.npy`` gets the unchanged `array`.
         format : str, optional
             The name of the format; that of the suffix unless given.
         quality, compress_level, strip, sheet
@@ -157,7 +153,7 @@ class Result(Record, kw_only=True):
         Returns
         -------
         Report
-            With what the file does not hold among its warnings.
+            Its warnings name what the file does not hold.
 
         Raises
         ------
@@ -166,15 +162,15 @@ class Result(Record, kw_only=True):
         """
         from convcli.images.formats import format_for, format_named
 
-        kind = format_named(format) if format else format_for(target)
+        file_format = format_named(format) if format else format_for(target)
         saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
-        check_maps(self.pipeline, len(self.filtered), str(target), kind, sheet=sheet)
+        check_maps(self.pipeline, len(self.filtered), str(target), file_format, sheet=sheet)
         return write_filtered(
             self.filtered,
             self.source,
             self.pipeline.options,
             str(target),
-            kind,
+            file_format,
             saving=saving,
             sheet=sheet,
         )
@@ -234,10 +230,6 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
         Whether the last channel of an array is its opacity. Unless given, it is in arrays of
         uint8 and uint16 with 2 or 4 channels, as `PIL.Image.fromarray` takes them.
 
-    Returns
-    -------
-    Frame
-
     Raises
     ------
     ImageError
@@ -264,7 +256,7 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
 
 
 def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
-    """Read what is neither a picture nor a result of ours."""
+    """Read a value that is neither a picture nor a result."""
     from convcli.images.display import file_of_image, is_pil_image
 
     if isinstance(source, str | os.PathLike):
@@ -275,7 +267,7 @@ def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
         return read_picture(source, str(getattr(source, "name", "file object")), policy)
     if is_pil_image(source):
         return read_picture(file_of_image(source), "PIL image", policy)
-    return Picture((_picture_of_array(source, alpha=alpha),))
+    return Picture((_frame_of_array(source, alpha=alpha),))
 
 
 def apply(
@@ -293,7 +285,7 @@ def apply(
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
         What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
         each filters the result of the one before, unrounded.
-    picture : Frame, or whatever `open` takes
+    picture : Picture, or whatever `open` takes
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
@@ -301,10 +293,6 @@ def apply(
         Return raw floats, not pixels.
     **options
         The options of the command: see `FilterOptions`.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------
@@ -337,20 +325,14 @@ def pool(
     Parameters
     ----------
     pooling : {"max", "average"}
-        What is kept.
-    picture : Frame, or whatever `open` takes
-        Never modified.
+        Which value is kept.
+    picture, raw
+        As for `apply`.
     k, s : int or (int, int)
         Size and stride of the window; the stride is the size unless given.
-    raw : bool
-        Return raw floats, not pixels.
     **options
         ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
         ``alpha``, ``linear`` and ``strict`` of `FilterOptions`.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------
@@ -383,7 +365,7 @@ def find(
     ----------
     kernel : str, Path, Kernel, array or list of rows
         2-D; ``"image:patch.png"`` looks for a patch.
-    picture : Frame, or whatever `open` takes
+    picture : Picture, or whatever `open` takes
         Its first frame, made grey.
     top : int
         How many places at most.
@@ -407,10 +389,10 @@ def find(
     """
     from convcli.lessons.find import find_matches
 
-    one = as_operand(kernel)
-    if isinstance(one, Operator):
-        raise ImageError(f"{one.name}: expected one kernel to find, got several: take one")
-    return find_matches(open(picture).frames[0], one, top=top, normalized=normalized)
+    operand = as_operand(kernel)
+    if isinstance(operand, Operator):
+        raise ImageError(f"{operand.name}: expected one kernel to find, got several: take one")
+    return find_matches(open(picture).frames[0], operand, top=top, normalized=normalized)
 
 
 def plan(
@@ -418,22 +400,10 @@ def plan(
     picture: PictureLike,
     **options: Unpack[FilterOptions],
 ) -> "tuple[Plan, ...]":
-    """Say how a picture would be filtered, and why; nothing is computed.
+    """Say how the first frame of a picture would be filtered, and why; nothing is computed.
 
-    Parameters
-    ----------
-    kernel, picture, **options
-        As for `apply`.
-
-    Returns
-    -------
-    tuple of Plan
-        One for each kernel; `Plan.why` says why its strategy was chosen.
-
-    Raises
-    ------
-    ConvcliError
-        As `apply`.
+    The arguments are those of `apply`, and so are the errors. There is a plan for each kernel;
+    `Plan.why` says why its strategy was chosen.
 
     Examples
     --------
@@ -494,18 +464,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return [*facts, *(("warning", warning) for warning in report.warnings)]
 
 
-def _array_of(filtered: Filtered) -> NDArray[Any]:
-    frame = Frame(filtered.values, filtered.alpha)
-    return (filtered.frame() if filtered.colormap is not None else frame).array
+def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
+    """Return an array as a frame.
 
-
-def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
-    """Return an array as a picture.
-
-    Raises
-    ------
-    ImageError
-        If it is no array of real numbers with two or three axes and at least one pixel.
+    It must hold real numbers, with two or three axes and at least one pixel.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:

@@ -3,7 +3,7 @@
 import datetime as dt
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,32 +18,20 @@ _LINE_SECONDS = 1.0
 """The shortest time between two plain lines."""
 
 
-class ProgressView(Protocol):
-    """Shows how much of a batch is done."""
+class ProgressView:
+    """Shows how much of a batch is done. This class shows nothing, its subclasses do."""
 
     def show(self, summary: Summary) -> None:
         """Show how many files are done."""
-        ...
 
     def close(self) -> None:
         """Stop showing it."""
-        ...
 
 
-class NoProgress:
-    """Shows nothing."""
-
-    def show(self, summary: Summary) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class PlainProgress:
+class PlainProgress(ProgressView):
     """Prints plain lines, at most one a second, and one at the end."""
 
-    def __init__(self, total: int, unit: str = "files") -> None:
+    def __init__(self, total: int, unit: str) -> None:
         self._total, self._unit = total, unit
         self._next = time.monotonic() + _LINE_SECONDS
         self._last = Summary()
@@ -60,10 +48,10 @@ class PlainProgress:
         click.echo(line(self._last, self._total, self._unit), err=True)
 
 
-def line(summary: Summary, total: int, unit: str = "files") -> str:
+def line(summary: Summary, total: int, unit: str) -> str:
     """Return how much of a batch is done, as a line.
 
-    >>> line(Summary(megapixels=12, seconds=3), 10)
+    >>> line(Summary(megapixels=12, seconds=3), 10, "files")
     '0/10 files, 12.0 MP, 4.0 MP/s'
     """
     left = summary.seconds_left(total)
@@ -83,7 +71,7 @@ def progress_for(
     """
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):
-        return NoProgress()
+        return ProgressView()
     if setting == "plain" or not terminal:
         return PlainProgress(total, unit)
     return ProgressBar(total, unit)
@@ -96,14 +84,14 @@ _SHOWN = 20
 """The most failures that a terminal shows."""
 
 
-class ProgressBar:
+class ProgressBar(ProgressView):
     """Draws a bar on standard error, and removes it at the end.
 
     It is drawn when a file ends, not by a thread of its own: workers that are forked
     while another thread draws could inherit its locks.
     """
 
-    def __init__(self, total: int, unit: str = "files") -> None:
+    def __init__(self, total: int, unit: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
