@@ -94,7 +94,7 @@ def _padded(
         source_indices(options.border, size, axis.before, axis.after)
         for axis, size in zip(slide.axes, pixels.shape, strict=True)
     )
-    values = pixels_at(pixels, rows, columns)
+    values = pixels_at(pixels, rows, columns).astype(np.float64)
     outside = np.ones(values.shape, bool)
     outside[
         slide.rows.before : slide.rows.before + pixels.shape[0],
@@ -192,21 +192,14 @@ def _kernel(scene: Scene) -> list[list[Cell]]:
 
 
 def _output(scene: Scene, index: int) -> list[list[Cell]]:
-    blank = Cell((255, 255, 255))
-    height, width = scene.output.shape
-    return [
-        [
-            Cell(
-                grey(scene.output[y, x] / scene.white),
-                _pixel(scene, scene.output[y, x]),
-                framed=y * width + x == index,
-            )
-            if y * width + x <= index
-            else blank
-            for x in range(width)
-        ]
-        for y in range(height)
+    blank, width = Cell((255, 255, 255)), scene.output.shape[1]
+    cells = [
+        Cell(grey(value / scene.white), _pixel(scene, value), framed=place == index)
+        if place <= index
+        else blank
+        for place, value in enumerate(scene.output.ravel().tolist())
     ]
+    return [cells[start : start + width] for start in range(0, len(cells), width)]
 
 
 def _title(canvas: Canvas, scene: Scene) -> None:

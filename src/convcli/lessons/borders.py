@@ -45,7 +45,7 @@ def drawn(border: Border, width: int, length: int = 4) -> str:
 
 
 class Strip(Record):
-    """The top left corner of a picture, shape (rows, columns, C), filtered with one border.
+    """The top left corner of a frame, shape (rows, columns, C), filtered with one border.
 
     `spread` is the largest difference to the same corner with the border ``zero``.
     """

@@ -12,7 +12,7 @@ from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.operator import Operator
-from convcli.lessons.pictures import differences, json_number
+from convcli.lessons.pictures import differences, json_number, pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand
@@ -125,9 +125,7 @@ def _shifted(values: Values, shift: Pair, border: Border) -> Values:
     rows, columns = (
         _sources(border, size, by) for size, by in zip(values.shape, shift, strict=False)
     )
-    shifted = values[np.ix_(rows, columns)]
-    shifted[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
-    return shifted
+    return pixels_at(values, rows, columns)
 
 
 def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
@@ -136,7 +134,7 @@ def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
 
 
 def _undisturbed(axis: Axis, size: int, by: int, outputs: int) -> NDArray[np.bool_]:
-    """Return which outputs see no padding, in the picture and in the shifted one."""
+    """Return which outputs see no padding, in the frame and in the shifted frame."""
     first = np.arange(outputs) * axis.stride - axis.before
     # Where the stride does not divide the shift, the other order looks a little aside.
     aside = by - round(by / axis.stride) * axis.stride

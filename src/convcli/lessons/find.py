@@ -112,14 +112,14 @@ def find_in_file(
     With a `target` the frame is written there, with the places framed and numbered. For the
     other parameters see `find_matches`.
     """
-    kind = format_for(target) if target else ""
+    file_format = format_for(target) if target else ""
     frame = read_first_frame(source, reading)
     matches = find_matches(frame, kernel, top=top, normalized=normalized)
     if target:
         from convcli.images.figures import marked
 
         boxes = [(m.left, m.top, m.width, m.height) for m in matches]
-        write_frame(marked(frame, boxes), target, kind)
+        write_frame(marked(frame, boxes), target, file_format)
     return matches
 
 

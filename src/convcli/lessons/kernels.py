@@ -23,7 +23,7 @@ from convcli.images.formats import format_for
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.kernels.analysis import KernelAnalysis, analyse, frequency_response
-from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Parameter
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
@@ -102,19 +102,13 @@ def _from_catalogue(kernel: Kernel) -> list[tuple[str, str]]:
     # A person's own kernel may have the name of one in the catalogue.
     if entry is None or "@" in kernel.name or kernel_from(kernel.name) != kernel:
         return []
-    facts = [
-        (p.name, f"{p.about} ({_unit(p.unit)}{p.range}{_default(p.default)})")
-        for p in entry.parameters
-    ]
-    return [*facts, ("source", entry.source)]
+    return [*map(_parameter, entry.parameters), ("source", entry.source)]
 
 
-def _unit(unit: str) -> str:
-    return f"{unit}; " if unit else ""
-
-
-def _default(value: float | None) -> str:
-    return "" if value is None else f"; default {value:g}"
+def _parameter(parameter: Parameter) -> tuple[str, str]:
+    unit = f"{parameter.unit}; " if parameter.unit else ""
+    default = "" if parameter.default is None else f"; default {parameter.default:g}"
+    return (parameter.name, f"{parameter.about} ({unit}{parameter.range}{default})")
 
 
 def _of_grid(kernel: Kernel, analysis: KernelAnalysis) -> list[tuple[str, str]]:
@@ -122,7 +116,7 @@ def _of_grid(kernel: Kernel, analysis: KernelAnalysis) -> list[tuple[str, str]]:
     flat = short(_FLAT * analysis.gain + analysis.offset)
     return [
         ("rank", _rank(kernel)),
-        *([("factors", _factors(analysis))] if analysis.factors else []),
+        *([("factors", _factors(*analysis.factors))] if analysis.factors else []),
         ("symmetry", ", ".join(kernel.symmetries) or "none"),
         ("output", f"{short(analysis.low)} to {short(analysis.high)} for pixels of 0 to 255"),
         ("DC gain", f"{short(analysis.gain)}{black}: a flat {_FLAT} becomes {flat}"),
@@ -135,10 +129,7 @@ def _rank(kernel: Kernel) -> str:
     return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
 
 
-def _factors(analysis: KernelAnalysis) -> str:
-    if analysis.factors is None:
-        return "none"
-    column, row, divisor = analysis.factors
+def _factors(column: NDArray[np.float64], row: NDArray[np.float64], divisor: float) -> str:
     over = "" if divisor == 1 else f" / {short(divisor)}"
     return f"{_listed(column.tolist())} ⊗ {_listed(row.tolist())}{over}"
 

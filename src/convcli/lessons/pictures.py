@@ -15,12 +15,12 @@ _SHOWN = 7
 
 def pixels_at(
     pixels: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> NDArray[np.float64]:
+) -> NDArray[Any]:
     """Return the pixels of some rows and columns: 0 for those that are negative.
 
     `convcli.borders.source_indices` gives such indices, and -1 where the border is zero.
     """
-    values = pixels[np.ix_(rows, columns)].astype(np.float64)
+    values = pixels[np.ix_(rows, columns)]
     values[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
     return values
 

@@ -26,10 +26,10 @@ from convcli.pipeline.steps import Field, PlannedStep, Values
 from convcli.values import Record, replace
 
 _FEW_BITS = 2
-"""Sums of pixels with at most so many bytes are kept in 32 bits, where those are enough."""
+"""Pixels of at most this many bytes are summed in 32 bits, where the sums fit."""
 
 
-class Kind(enum.Enum):
+class Reduction(enum.Enum):
     """Which value a window becomes."""
 
     MAX = "max"
@@ -44,7 +44,7 @@ class Pooling(Record):
     wider than half of the window is a `GeometryError`: torch refuses it, too.
     """
 
-    kind: Kind
+    reduction: Reduction
     window: Window
     border: Border | None = None
 
@@ -66,13 +66,13 @@ def pooled(values: Values, pooling: Pooling) -> Values:
 
     >>> from convcli.geometry.window import window
     >>> row = np.array([[[3], [1], [2], [8]]])
-    >>> pooled(row, Pooling(Kind.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
+    >>> pooled(row, Pooling(Reduction.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
     [3, 8]
-    >>> pooled(row, Pooling(Kind.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
+    >>> pooled(row, Pooling(Reduction.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
     [2.0, 5.0]
     """
     shape = pooling.window.output_shape((values.shape[0], values.shape[1]))
-    mean = pooling.kind is Kind.AVERAGE
+    mean = pooling.reduction is Reduction.AVERAGE
     result = np.empty((*shape, values.shape[2]), np.float64 if mean else values.dtype)
     for channel in range(values.shape[2]):
         plane = np.ascontiguousarray(values[..., channel])
@@ -97,7 +97,7 @@ def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
 def _along(plane: Values, number: int, axis: Axis, pooling: Pooling) -> Values:
     """Pool one axis of a plane; a window is a rectangle, so its axes are pooled one by one."""
     padded = _padded(np.moveaxis(plane, number, 0), axis, pooling)
-    join = np.add if pooling.kind is Kind.AVERAGE else np.maximum
+    join = np.add if pooling.reduction is Reduction.AVERAGE else np.maximum
     answers = running(padded, axis.kernel, axis.dilation, join)
     return np.moveaxis(answers[:: axis.stride], 0, number)
 
@@ -108,7 +108,7 @@ def _padded(lines: Values, axis: Axis, pooling: Pooling) -> Values:
     border = pooling.border or Border.ZERO
     sources = source_indices(border, len(lines), axis.before, axis.after)
     padded: Values = lines[sources]
-    ignored = pooling.kind is Kind.MAX and pooling.border is None
+    ignored = pooling.reduction is Reduction.MAX and pooling.border is None
     padded[sources < 0] = _lowest(lines.dtype) if ignored else 0
     return padded
 
@@ -139,7 +139,7 @@ def plan_pooling(
     info: SourceInfo, pooling: Pooling, options: Options, *, raw: bool = False
 ) -> Pipeline:
     """Decide how a frame is pooled, without reading any pixel: see `plan_pipeline`."""
-    largest = pooling.kind is Kind.MAX
+    largest = pooling.reduction is Reduction.MAX
     if options.alpha is Alpha.PREMULTIPLY and largest and info.alpha:
         raise ImageError(
             "alpha premultiply: expected an average, got a maximum, whose colours come from "
@@ -154,7 +154,7 @@ def plan_pooling(
     step = PoolStep(
         pooling=pooling,
         summary=Step(
-            f"{pooling.kind.value} pooling", slide.kernel, slide, "direct", "by doubling"
+            f"{pooling.reduction.value} pooling", slide.kernel, slide, "direct", "by doubling"
         ),
         shape=(*shape, channels),
         result_shape=(*slide.output_shape(shape), channels),
@@ -169,7 +169,7 @@ def _border(pooling: Pooling) -> str:
     """Return the name of the border in the report: none, where padding never wins."""
     if pooling.border is not None:
         return pooling.border.value
-    return "none" if pooling.kind is Kind.MAX else "zero"
+    return "none" if pooling.reduction is Reduction.MAX else "zero"
 
 
 def pool_file(

@@ -26,7 +26,7 @@ def kernel(spec: "KernelLike") -> "Kernel | Operator":
     Raises
     ------
     KernelError
-        If it stands for none.
+        If no kernel has that name or form.
 
     Examples
     --------

@@ -345,12 +345,12 @@ def pool(
     [[9.0, 8.0]]
     """
     from convcli.geometry.window import window
-    from convcli.lessons.pool import Kind, Pooling, plan_pooling
+    from convcli.lessons.pool import Pooling, Reduction, plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
     slide = window(k, k if s is None else s, settings.padding, settings.dilation)
     border = settings.border if "border" in options else None
-    planned = Pooling(choice_from(Kind, pooling), slide, border)
+    planned = Pooling(choice_from(Reduction, pooling), slide, border)
     return _run(
         source, functools.partial(plan_pooling, pooling=planned, options=settings, raw=raw)
     )

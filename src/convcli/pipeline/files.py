@@ -151,7 +151,7 @@ def write_filtered(
         opened = sys.stdout.buffer if target == STANDARD else target
         write_picture(result, opened, file_format, saving)
     notes = [*described.notes, *_losses(filtered, file_format, options)]
-    return combined_report([one.report for one in filtered], described.mode, notes)
+    return combined_report([result.report for result in filtered], described.mode, notes)
 
 
 def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
@@ -203,7 +203,7 @@ def _promised(depth: Depth, channels: int) -> Frame:
 def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) -> list[str]:
     """Say what the output does not hold, though the input had it or the options ask for it."""
     losses = []
-    if file_format == NPY and any(one.report.alpha for one in filtered):
+    if file_format == NPY and any(result.report.alpha for result in filtered):
         losses.append("the .npy holds the colours only: the transparency is left out")
     if options.range is not Range.AUTO and filtered[0].report.range is None:
         losses.append(f"--range {options.range.value} is not used: the output holds raw floats")
@@ -285,4 +285,4 @@ def _laid_out(
     count = first.values.shape[2]
     if file_format == _PAGED and not _is_single(count, options):
         return replace(picture, frames=tuple(first.maps()), timing=None)
-    return replace(picture, frames=tuple(one.frame() for one in filtered))
+    return replace(picture, frames=tuple(result.frame() for result in filtered))

@@ -36,7 +36,7 @@ _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}
 """Copies of the result that an encoder makes for itself."""
 
 _BLOCK_COPIES = 2
-"""Copies of a block: as it is read, and as the steps get it; or as it is encoded, too."""
+"""Copies of a block: one that is read, and one that the steps get or that is encoded."""
 
 _UNKNOWN = 16
 """Bytes for each byte of a file whose header cannot be read."""
@@ -111,7 +111,7 @@ def _item(pipeline: Pipeline) -> int:
 
 
 def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
-    """Return how many floats a value of a step takes while it becomes what follows."""
+    """Return how many floats a value of a step takes until the next step or the file has it."""
     if step is not pipeline.steps[-1]:
         return 1 + (step.combine is not None)
     if pipeline.options.direction:

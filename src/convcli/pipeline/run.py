@@ -1,4 +1,4 @@
-"""Run a pipeline: a whole picture, or a block of one, by the same code."""
+"""Run a pipeline: on a whole frame, or on a block of one, by the same code."""
 
 import functools
 import time
@@ -28,7 +28,7 @@ Region: TypeAlias = tuple[slice, slice]
 """Rows and columns."""
 
 ReadPart: TypeAlias = Callable[[slice, slice], Frame]
-"""Returns some rows and columns of the prepared picture (see `prepared`)."""
+"""Returns some rows and columns of the prepared frame (see `prepared`)."""
 
 
 class ComputedBlock(Record):

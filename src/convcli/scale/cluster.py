@@ -138,7 +138,7 @@ _LOST_SECONDS = 60.0
 
 
 class _SentGroup(Record):
-    """A group that was sent, how many workers died of it, whether it was sent alone."""
+    """A group that was sent, how many workers it killed, and whether it was sent alone."""
 
     future: Any
     jobs: Sequence[FileJob]
@@ -262,7 +262,7 @@ class _InFlight:
         return outcomes
 
     def _explained(self, outcome: Outcome, worker: str) -> Outcome:
-        """Say that a worker does not see a file which exists here; how to help, once."""
+        """Say that a worker does not see a file which exists here; say once how to help."""
         if not place_exists(outcome.job.source):
             return outcome
         reason = f"the worker {worker} does not see it, this machine does"

@@ -153,9 +153,9 @@ def show_rules(
     sides: "Sequence[Side]", rules: "Sequence[Sequence[SizeRule]]", *, same: bool
 ) -> None:
     """Print what several rules give, for each axis."""
-    for side, found in zip(sides, rules, strict=True):
+    for side, axis_rules in zip(sides, rules, strict=True):
         before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
-        rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in found]
+        rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in axis_rules]
         headings = ("rule", "output", before, after, "")
         show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
 

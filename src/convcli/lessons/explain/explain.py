@@ -83,7 +83,7 @@ def _view(frame: Frame, slide: Window, at: Pair, border: Border, *, weighted: bo
         source_indices(border, size, axis.before, axis.after)[positions + axis.before]
         for axis, size, positions in zip(slide.axes, frame.shape, (rows, columns), strict=True)
     ]
-    patch, opacity = pixels_at(frame.pixels, *sources), None
+    patch, opacity = pixels_at(frame.pixels, *sources).astype(np.float64), None
     if weighted and frame.alpha is not None:
         opacity = pixels_at(frame.alpha, *sources) / frame.white
         patch *= opacity[..., np.newaxis]

@@ -14,7 +14,7 @@ Grid = NDArray[np.float64]
 
 _ORTHOGONAL = 0.1
 _SIMILAR = 0.5
-_UNSEEN = 1e-6
+_INVISIBLE = 1e-6
 """Below this opacity there is no colour to recover, as for `apply`."""
 
 
@@ -56,26 +56,26 @@ class KernelAnswer(Record, kw_only=True):
         return float(sum(plane.products.sum() for plane in self.planes))
 
     @property
-    def seen(self) -> float | None:
+    def filtered_opacity(self) -> float | None:
         """The filtered opacity, which the sum is divided by; None where there is none."""
         if self.opacity is None:
             return None
         return float(self.opacity.products.sum()) / self.weights_sum
 
     @property
-    def is_unseen(self) -> bool:
+    def is_invisible(self) -> bool:
         """Whether the opacity leaves no colour to recover."""
-        return self.seen is not None and self.seen <= _UNSEEN
+        return self.filtered_opacity is not None and self.filtered_opacity <= _INVISIBLE
 
     @property
     def colour(self) -> float:
         """The sum divided by the filtered opacity; 0 where the opacity is almost 0."""
-        return 0.0 if self.is_unseen else self.total / (self.seen or 1.0)
+        return 0.0 if self.is_invisible else self.total / (self.filtered_opacity or 1.0)
 
     @property
     def raw(self) -> float:
         """The answer, before it is combined with others or becomes a pixel."""
-        return 0.0 if self.is_unseen else self.colour + self.bias
+        return 0.0 if self.is_invisible else self.colour + self.bias
 
     @property
     def cosine(self) -> float | None:
@@ -106,7 +106,7 @@ class KernelAnswer(Record, kw_only=True):
             "planes": [_plane_dict(plane) for plane in self.planes],
             **opacity,
             "sum": json_number(self.total),
-            "seen": self.seen,
+            "seen": self.filtered_opacity,
             "bias": self.bias,
             "raw": json_number(self.raw),
             "cosine": self.cosine,

@@ -41,7 +41,7 @@ class Samples(Record):
         return len(self.inputs) * self.size[0] * self.size[1]
 
     def strips(self, windows: int) -> Iterator[slice]:
-        """Yield the rows of windows in strips of about so many windows, from the top."""
+        """Yield the rows of windows in strips of about `windows` windows, from the top."""
         height, width = self.known.shape
         step = max(windows // width, 1)
         for top in range(0, height, step):

@@ -85,8 +85,8 @@ def _volume_dict(volume: Volume) -> dict[str, int]:
 
 def _counted(spec: LayerSpec, now: Reached) -> StackRow:
     """Return a layer counted; its input is `now`. Layers such as relu change nothing."""
-    if spec.kind in _LAYERS:
-        return _LAYERS[spec.kind](spec, now)
+    if spec.layer_type in _LAYERS:
+        return _LAYERS[spec.layer_type](spec, now)
     return StackRow(spec=spec, reached=now)
 
 
@@ -304,9 +304,9 @@ class _Walk:
         self.blocks: list[_Block] = []
 
     def through(self, spec: LayerSpec) -> StackRow:
-        if spec.kind in _JUNCTIONS:
+        if spec.layer_type in _JUNCTIONS:
             row = StackRow(spec=spec, depth=len(self.blocks), reached=self.now)
-            _JUNCTIONS[spec.kind](self)
+            _JUNCTIONS[spec.layer_type](self)
             return replace(row, reached=self.now, depth=min(row.depth, len(self.blocks)))
         row = replace(_counted(spec, self.now), depth=len(self.blocks))
         self.now = row.reached

@@ -266,12 +266,12 @@ class _Passes:
 
 
 def _located(name: str) -> str:
-    """Return the path that ``file://`` stands for; other URLs as they are."""
+    """Return the path that ``file://`` stands for; other URLs do not change."""
     return local_path(name) or name
 
 
 def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
-    """Return the picture for as long as it is read."""
+    """Open a picture; it is closed at the end of the block."""
     if is_zarr(source) and frame is not None:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
     opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
