@@ -49,6 +49,11 @@ def times(lengths: Sequence[int]) -> str:
     return "×".join(str(length) for length in lengths)
 
 
+def side_lengths(lengths: Sequence[int]) -> str:
+    """Return lengths as a size, ``3×5``; one number where all are equal, ``3``."""
+    return times(lengths[:1] if len(set(lengths)) == 1 else lengths)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number and its noun, singular or plural: ``1 column``, ``3 columns``.
 

@@ -1,6 +1,6 @@
 """The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
-from typing import TYPE_CHECKING, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Required, TypedDict, Unpack, overload
 
 from convcli.errors import GeometryError
 
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from convcli.lessons.explain.explanation import Explanation
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.pictures import FilterOptions, KernelLike, PictureLike
+
+    class WindowSettings(TypedDict, total=False):
+        """The settings of `output_size` that both of its forms take."""
+
+        k: Required[IntOrPair]
+        s: IntOrPair
+        p: Padding
+        d: IntOrPair
+        floor: bool
 
 
 def kernel(spec: "KernelLike") -> "Kernel | Operator":
@@ -39,28 +48,11 @@ def kernel(spec: "KernelLike") -> "Kernel | Operator":
 
 
 @overload
-def output_size(
-    *,
-    w: int,
-    k: "IntOrPair",
-    s: "IntOrPair" = 1,
-    p: "Padding" = 0,
-    d: "IntOrPair" = 1,
-    floor: bool = False,
-) -> int: ...
+def output_size(*, w: int, **window: "Unpack[WindowSettings]") -> int: ...
 
 
 @overload
-def output_size(
-    *,
-    w: int,
-    h: int,
-    k: "IntOrPair",
-    s: "IntOrPair" = 1,
-    p: "Padding" = 0,
-    d: "IntOrPair" = 1,
-    floor: bool = False,
-) -> tuple[int, int]: ...
+def output_size(*, w: int, h: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
 
 
 def output_size(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convcli.cli.render.tables import GOOD, ODD, Cell, show_table
-from convcli.geometry.window import Axis
+from convcli.geometry.window import Axis, Unseen
 from convcli.text import counted
 from convcli.values import replace
 
@@ -75,14 +75,16 @@ def _left_over(side: "Side") -> _Row:
     span = side.axis.span(side.size)
     remainder = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)}) mod S"
     arithmetic = f"{remainder} = {span} mod {side.axis.stride}"
-    parts = [f"{left.picture} of the picture"] * (left.picture > 0)
-    parts += [f"{left.padding} of padding"] * (left.padding > 0)
     cell = Text(counted(left.total, side.noun), style=ODD if left.total else GOOD)
-    return (
-        "left over",
-        cell,
-        ": ".join([arithmetic, ", ".join(parts)] if parts else [arithmetic]),
-    )
+    parts = f": {unseen_parts(left, 'picture')}" if left.total else ""
+    return ("left over", cell, arithmetic + parts)
+
+
+def unseen_parts(left: Unseen, noun: str) -> str:
+    """Say how much no window sees of a picture (or a map), and how much of the padding."""
+    parts = [f"{left.picture} of the {noun}"] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return ", ".join(parts)
 
 
 def _gap(side: "Side") -> list[_Row]:
