@@ -148,7 +148,7 @@ def _number(entry: Entry, parameter: Parameter, text: str) -> float:
         value = parameter.value_type(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         number = "a whole number" if parameter.value_type is int else "a number"
         unit = f" ({parameter.unit})" if parameter.unit else ""
         expected = f"{number} for {parameter.name}{unit}"
