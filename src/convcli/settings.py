@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _AXES = 2
 _DIGITS = 12
-"""No picture has a side of more digits."""
+"""No picture has a side of more digits, and no layer has more channels."""
 
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
@@ -123,6 +123,8 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise OptionError(f"{value!r} is not a valid integer range.") from None
+    if most is None and number >= 10**_DIGITS:
+        raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
         limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
         raise OptionError(f"{number} is not in the range {limits}.")

@@ -5,7 +5,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from convcli.choices import Range
@@ -18,12 +18,13 @@ from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Operand
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
-from convcli.scale.tiled.source import Source, needed, uninterrupted
+from convcli.scale.tiled.source import Source, needed
 from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_zarr, local_path
+from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
 Result = TypeVar("Result")
@@ -67,7 +68,7 @@ def each(
 
 
 def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
-    pool = ThreadPoolExecutor(jobs)
+    pool = new_thread_pool(jobs)
     try:
         yield from _in_order(blocks, lambda *block: pool.submit(compute, *block), jobs, deque())
     finally:

@@ -3,8 +3,6 @@
 import contextlib
 import importlib
 import itertools
-import signal
-import threading
 import zlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -30,30 +28,6 @@ def needed(module: str, label: str) -> Any:
             f"{label}: pictures in tiles need the package {module.partition('.')[0]}: "
             "pip install 'convcli[cluster]'"
         ) from None
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold back an interrupt until the block ends: for something short.
-
-    Nobody would wait for a thread that is being started when the interrupt comes. Zarr
-    would complain at the exit that its event loop was stopped.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
 
 
 Values: TypeAlias = NDArray[Any]

@@ -19,12 +19,12 @@ from convcli.scale.tiled.source import (
     cut,
     faults,
     needed,
-    uninterrupted,
     within,
 )
 from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing_folder, replacing_prefix
 from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
+from convcli.threads import uninterrupted
 from convcli.values import Record
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
