@@ -2,12 +2,15 @@
 
     python benchmarks/walk.py [--top N]
 
-runs ``convcli apply sobel-x in.png out.png --jobs 1`` on a grey picture of 512 × 512 px in a
-process of its own, and prints two figures:
+runs ``convcli apply sobel-x in.png out.png --jobs 1`` once, on one thread, on a grey picture of
+512 × 512 px, in a process of its own where no cache is filled. It prints two figures:
 
-- how many modules of convcli are loaded at its end;
-- how often Python goes from a function of one module of convcli to a function of another,
-  by call or return, between entering and leaving `convcli.pipeline.files.filter_file`.
+- Modules loaded: the modules of convcli, packages included, that are imported at its end.
+- Changes of module: each function of convcli that is called or that returns, between entering
+  and leaving `convcli.pipeline.files.filter_file`, is an event in the module of its code. The
+  figure is how often an event is in another module than the event before. So a call
+  into another module, and what follows in the first, are two changes. Functions of other
+  packages are no events, and neither is what runs while a module is imported.
 
 With ``--top N`` it also prints the N modules that are entered most often.
 """
@@ -33,6 +36,7 @@ class Walk:
     def __init__(self) -> None:
         self.entered: Counter[str] = Counter()
         self._is_inside = False
+        self._imports = 0
         self._last = USE_CASE[0]
 
     @property
@@ -45,10 +49,12 @@ class Walk:
         module = frame.f_globals.get("__name__", "")
         if event not in ("call", "return") or module.partition(".")[0] != PACKAGE:
             return
+        if frame.f_code.co_name == "<module>":
+            self._imports += 1 if event == "call" else -1
         is_use_case = (module, frame.f_code.co_name) == USE_CASE
         if is_use_case and event == "call":
             self._is_inside = True
-        if self._is_inside and module != self._last:
+        if self._is_inside and not self._imports and module != self._last:
             self.entered[module] += 1
             self._last = module
         if is_use_case and event == "return":

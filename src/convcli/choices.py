@@ -5,6 +5,7 @@ pages and completion start fast.
 """
 
 import enum
+import functools
 from typing import TYPE_CHECKING, Any
 
 from convcli.errors import GeometryError
@@ -256,6 +257,7 @@ class Depth(enum.Enum):
     """Any other dtype, unchanged."""
 
     @classmethod
+    @functools.cache
     def of(cls, dtype: "np.dtype[Any]") -> "Depth":
         """Return the depth of pixels of that dtype.
 

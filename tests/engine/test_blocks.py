@@ -56,7 +56,7 @@ def plan_of(name: str, dtype: str, border: str) -> Plan:
     kind = next(kind for kind in STRATEGIES if kind.name == name.partition(",")[0])
     problem = problem_for(shape, np.dtype(dtype), kernel, window, groups=groups, border=border)
     assert not kind.refusal(problem)
-    return Plan(problem, kind(problem), (), "tested", MUCH)
+    return Plan(problem, kind.method, kind(problem), "tested", MUCH)
 
 
 def image_for(plan: Plan) -> NDArray[Any]:

@@ -71,7 +71,7 @@ def planned(
     window = convcli.window(kernel.size, **sliding)
     problem = problem_for(shape, np.dtype(dtype), kernel, window, **settings)
     assert not KINDS[name].refusal(problem)
-    return Plan(problem, KINDS[name](problem), (), "tested", MUCH)
+    return Plan(problem, KINDS[name].method, KINDS[name](problem), "tested", MUCH)
 
 
 def executed(plan: Plan, image: NDArray[Any], jobs: int = 1) -> NDArray[Any]:

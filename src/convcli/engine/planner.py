@@ -42,10 +42,10 @@ class Plan(Record, cached=True):
     ----------
     problem : Problem
         The problem.
+    method : Method
+        The method that was asked for.
     strategy : Strategy
         The chosen strategy.
-    considered : tuple of Candidate
-        All strategies of the method that was asked for.
     why : str
         The reason of the choice.
     cost : float
@@ -53,8 +53,8 @@ class Plan(Record, cached=True):
     """
 
     problem: Problem
+    method: Method
     strategy: Strategy
-    considered: tuple[Candidate, ...]
     why: str
     cost: float
 
@@ -66,6 +66,11 @@ class Plan(Record, cached=True):
     def working(self) -> np.dtype[Any]:
         """The dtype that tiles and accumulators have."""
         return self.strategy.working
+
+    @property
+    def considered(self) -> tuple[Candidate, ...]:
+        """All strategies of the method that was asked for."""
+        return tuple(_candidate(each, self.problem) for each in _strategies(self.method))
 
     def on(self, jobs: int) -> "Plan":
         """Return the plan for a number of threads: the same result, in other tiles."""
@@ -229,15 +234,24 @@ def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
 
 @functools.lru_cache(maxsize=64)
 def _plan(problem: Problem, method: Method) -> Plan:
-    strategies = [each for each in STRATEGIES if method in (Method.AUTO, each.method)]
-    considered = tuple(_candidate(each, problem) for each in strategies)
-    costs = {c.name: c.nanoseconds for c in considered if c.nanoseconds is not None}
+    costs, refusals = {}, []
+    for each in _strategies(method):
+        reason = each.refusal(problem)
+        if reason:
+            refusals.append(f"{each.name}: {reason}")
+        else:
+            costs[each] = each.cost(problem)
     if not costs:
-        reasons = "; ".join(f"{c.name}: {c.refusal}" for c in considered)
+        reasons = "; ".join(refusals)
         raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
-    name = min(costs, key=costs.__getitem__)
-    chosen = next(each for each in strategies if each.name == name)
-    return Plan(problem, chosen(problem), considered, _why(name, costs, method), costs[name])
+    chosen = min(costs, key=costs.__getitem__)
+    others = [cost for each, cost in costs.items() if each is not chosen]
+    why = _why(costs[chosen], others, method)
+    return Plan(problem, method, chosen(problem), why, costs[chosen])
+
+
+def _strategies(method: Method) -> list[type[Strategy]]:
+    return [each for each in STRATEGIES if method in (Method.AUTO, each.method)]
 
 
 def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
@@ -246,11 +260,10 @@ def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
     return Candidate(strategy.name, strategy.method, cost, refusal)
 
 
-def _why(name: str, costs: dict[str, float], method: Method) -> str:
-    others = sorted(cost for other, cost in costs.items() if other != name)
+def _why(cost: float, others: list[float], method: Method) -> str:
     if not others:
         forced = "" if method is Method.AUTO else f" of method {method.value}"
         return f"the only strategy{forced} that can serve"
-    if not costs[name]:
+    if not cost:
         return "there is nothing to compute"
-    return f"the cheapest: {others[0] / costs[name]:.1f} times faster than the next, estimated"
+    return f"the cheapest: {min(others) / cost:.1f} times faster than the next, estimated"

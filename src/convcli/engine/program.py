@@ -323,7 +323,8 @@ def _passes(taps: Sequence[float]) -> int:
 
 def _finished(builder: _Builder, result: Read) -> list[Operation]:
     """Return the operations; a kernel of one tap becomes one pass that moves the tile."""
-    if not builder.operations or result != Read(len(builder.operations)):
+    last = len(builder.operations)
+    if not last or (result.value, result.dy, result.dx) != (last, 0, 0):
         builder.emit(np.add, result, 0.0)
     return builder.operations
 

@@ -121,22 +121,22 @@ class Kernel(Record, cached=True):
     def _key(self) -> tuple[tuple[int, ...], bytes, tuple[float, ...]]:
         return (self.weights.shape, self.weights.tobytes(), self.bias)
 
-    @property
+    @cached_property
     def is_bank(self) -> bool:
         """Whether this is a filter bank (O, I, kh, kw) and not one 2-D kernel."""
         return self.weights.ndim == 4  # noqa: PLR2004 - OIHW
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:
         """Kernel size (rows, columns)."""
         return (self.weights.shape[-2], self.weights.shape[-1])
 
-    @property
+    @cached_property
     def filters(self) -> int:
         """Output channels: O of a bank, 1 of a 2-D kernel."""
         return self.weights.shape[0] if self.is_bank else 1
 
-    @property
+    @cached_property
     def channels(self) -> int:
         """Input channels that each filter takes: I of a bank, 1 of a 2-D kernel."""
         return self.weights.shape[1] if self.is_bank else 1

@@ -84,8 +84,9 @@ def _types(
     """Return the dtype of each value: narrow if it fits and all its operands are narrow."""
     types = [narrow if _holds(narrow, ranges[0]) else _WIDE]
     for operation, limits in zip(operations, ranges[1:], strict=True):
-        from_narrow = all(types[read.value] == narrow for read in operation.reads)
-        types.append(narrow if from_narrow and _holds(narrow, limits) else _WIDE)
+        sides = (operation.left, operation.right)
+        operands = {types[side.value] for side in sides if isinstance(side, Read)}
+        types.append(narrow if operands == {narrow} and _holds(narrow, limits) else _WIDE)
     return tuple(types)
 
 
@@ -93,6 +94,8 @@ def _with_casts(
     operations: Sequence[Operation], types: tuple[np.dtype[Any], ...]
 ) -> TypedProgram:
     """Cast a value once, before the first operation that needs it wider."""
+    if len(set(types)) == 1:
+        return TypedProgram(tuple(operations), types)
     program: list[Operation] = []
     dtypes = [types[0]]
     numbers: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
@@ -192,8 +195,8 @@ class Passes(Strategy):
 
     def __init__(self, problem: Problem, *, shared: bool = False) -> None:
         super().__init__(problem)
-        self.working = _typed(problem).types[0]
         self._program = _typed(problem)
+        self.working = self._program.types[0]
         floats = problem.dtype.kind == "f"
         self.local = not (floats and cancels(self._program.operations, problem.kernel.size))
         self._shared = shared
@@ -263,14 +266,16 @@ def _operands(
 
     `steps` are the distances of two neighbouring rows and of two neighbouring taps.
     """
-    left, *others = (
-        values[read.value][read.dy * steps[0] + read.dx * steps[1] :]
-        for read in operation.reads
-    )
-    if not others:
+
+    def view(read: Read) -> Values:
+        return values[read.value][read.dy * steps[0] + read.dx * steps[1] :]
+
+    left = view(operation.left)
+    if not isinstance(operation.right, Read):
         return left, left.dtype.type(operation.right)
-    size = min(left.size, others[0].size)
-    return left[:size], others[0][:size]
+    right = view(operation.right)
+    size = min(left.size, right.size)
+    return left[:size], right[:size]
 
 
 @functools.lru_cache(maxsize=256)
