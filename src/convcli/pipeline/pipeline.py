@@ -107,6 +107,11 @@ class Pipeline(Record, kw_only=True, cached=True):
         return self.output_shape[2] if self.options.colormap is None else _COLOURS
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result."""
+        return self.plans[-1].problem.result if self.mapping is None else self.depth.dtype
+
+    @property
     def plans(self) -> tuple[Plan, ...]:
         """The plan of each kernel, in order."""
         return tuple(plan for step in self.steps for plan in step.plans)
