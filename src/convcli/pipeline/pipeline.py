@@ -265,10 +265,17 @@ def plan_pipeline(
     mapping = _mapping(steps, options)
     pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
     if options.direction:
-        from convcli.pipeline.direction import check_direction
-
-        check_direction(pipeline)
+        _check_direction(pipeline)
     return pipeline
+
+
+def _check_direction(pipeline: Pipeline) -> None:
+    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
+    from convcli.pipeline.direction import OWN_COLOURS
+
+    if pipeline.mapping is None:
+        raise ImageError(f"--direction: {OWN_COLOURS}, got raw floats: name a .png")
+    _ = pipeline.gradient
 
 
 def plan_steps(
