@@ -51,7 +51,7 @@ class PlainProgress(ProgressView):
 def line(summary: Summary, total: int, unit: str) -> str:
     """Return how much of a batch is done, as a line.
 
-    >>> line(Summary(megapixels=12, seconds=3), 10, "files")
+    >>> line(Summary.of(0, 12, 3), 10, "files")
     '0/10 files, 12.0 MP, 4.0 MP/s'
     """
     left = summary.seconds_left(total)
