@@ -107,7 +107,8 @@ def run_on_file(
 ) -> Report:
     """Plan, run and write each frame of a file: what filtering and pooling share.
 
-    `make_plan` is called once for all frames that are alike. For the others see `filter_file`.
+    `make_plan` is called once for all frames that are alike. The other arguments are those
+    of `filter_file`.
     """
     if file_format is None and target != STANDARD:
         file_format = format_for(target)

@@ -107,6 +107,11 @@ class Pipeline(Record, kw_only=True, cached=True):
         return self.output_shape[2] if self.options.colormap is None else _COLOURS
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result."""
+        return self.plans[-1].problem.result if self.mapping is None else self.depth.dtype
+
+    @property
     def plans(self) -> tuple[Plan, ...]:
         """The plan of each kernel, in order."""
         return tuple(plan for step in self.steps for plan in step.plans)
@@ -260,10 +265,17 @@ def plan_pipeline(
     mapping = _mapping(steps, options)
     pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
     if options.direction:
-        from convcli.pipeline.direction import check_direction
-
-        check_direction(pipeline)
+        _check_direction(pipeline)
     return pipeline
+
+
+def _check_direction(pipeline: Pipeline) -> None:
+    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
+    from convcli.pipeline.direction import OWN_COLOURS
+
+    if pipeline.mapping is None:
+        raise ImageError(f"--direction: {OWN_COLOURS}, got raw floats: name a .png")
+    _ = pipeline.gradient
 
 
 def plan_steps(
