@@ -11,8 +11,7 @@ from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
-from convcli.pipeline.files import MAP
-from convcli.storage.urls import is_pattern
+from convcli.storage.urls import MAP, first_output, is_pattern
 from convcli.values import Record
 
 _STANDARD = "-"
@@ -375,7 +374,7 @@ class JobList:
 
 def _row(job: FileJob) -> tuple[bytes, ...]:
     """Return a job as a row of the table: names as bytes, for some are no valid text."""
-    written = places.first_map(job.target)
+    written = first_output(job.target)
     keys = (places.same_file_key(job.source), places.same_file_key(written))
     return tuple(map(os.fsencode, (job.source, job.target, *keys)))
 

@@ -31,7 +31,13 @@ from convcli.threads import available_cores
 
 
 def run_many(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, *, quiet: bool, as_json: bool
+    work: BatchJob,
+    names: Sequence[str],
+    many: BatchOptions,
+    *,
+    may_exist: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Filter many pictures into a folder; exit with the status of the whole.
 
@@ -43,6 +49,8 @@ def run_many(
         Files, folders, patterns.
     many : BatchOptions
         Where the outputs go, and how the batch runs.
+    may_exist : bool
+        Whether outputs may exist already.
     quiet, as_json : bool
         What is printed.
 
@@ -57,7 +65,7 @@ def run_many(
     gc.set_threshold(1000)
     out_dir = places.place_from(many.out_dir or "")
     with JobList(_jobs(work, names, many, out_dir)) as listing:
-        listing.check(may_exist=many.on_exists != "error")
+        listing.check(may_exist=may_exist)
         _make_folder(out_dir)
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)

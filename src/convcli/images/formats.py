@@ -131,6 +131,11 @@ def format_for(target: "str | Path") -> str:
     )
 
 
+def has_suffix(target: "str | Path") -> bool:
+    """Tell whether a file name has a suffix."""
+    return bool(os.path.splitext(target)[1])
+
+
 def format_named(name: str) -> str:
     """Return the format that a person names, by its name or a suffix.
 

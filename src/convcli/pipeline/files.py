@@ -10,7 +10,7 @@ import numpy as np
 from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
-from convcli.images.formats import NPY, format_for
+from convcli.images.formats import NPY, format_for, has_suffix
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
@@ -20,13 +20,12 @@ from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Operand
+from convcli.storage.atomic import is_stream
+from convcli.storage.urls import MAP
 from convcli.values import replace
 
 STANDARD = "-"
 """The name of standard input or standard output."""
-
-MAP = "{map}"
-"""The number of an output map in a file name is written in place of this."""
 
 MakePlan: TypeAlias = Callable[..., Pipeline]
 """Plans a run: takes a `SourceInfo`, and ``raw=True`` for raw floats."""
@@ -122,7 +121,7 @@ def run_on_file(
     source, target, options, reading, saving, kind, sheet
         As in `filter_file`.
     """
-    if kind is None and target != STANDARD:
+    if kind is None and not _is_pipe(target):
         kind = format_for(target)
     picture = read_source(source, reading)
     kind = kind or _pipe_kind(picture, options)
@@ -227,6 +226,11 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
     if source == STANDARD:
         return read_picture(sys.stdin.buffer, "standard input", reading)
     return read_picture(source, reading=reading)
+
+
+def _is_pipe(target: str) -> bool:
+    """Tell whether a target's name says nothing of its format: standard output, a pipe."""
+    return target == STANDARD or (is_stream(target) and not has_suffix(target))
 
 
 def _pipe_kind(picture: Picture, options: Options) -> str:

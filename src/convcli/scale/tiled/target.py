@@ -9,11 +9,11 @@ from convcli.images.codecs.tiff import TileLayout
 from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.write import Saving, check_format
-from convcli.pipeline.files import MAP, check_single
+from convcli.pipeline.files import check_single
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
-from convcli.storage.urls import check_store, is_url, is_zarr
+from convcli.storage.urls import MAP, check_store, is_url, is_zarr
 
 
 def check_target(
