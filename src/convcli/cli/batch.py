@@ -18,8 +18,8 @@ from convcli.batch.inputs import (
     find_inputs,
     read_list,
 )
-from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.local import LocalExecutor, worker_counts
+from convcli.batch.job import BatchJob, Outcome, Status
+from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Executor, Summary, run_batch
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
@@ -64,9 +64,9 @@ def run_many(
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     out_dir = places.place_from(many.out_dir or "")
-    with JobList(_jobs(work, names, many, out_dir)) as listing:
-        listing.check(may_exist=may_exist)
-        _make_folder(out_dir)
+    template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.kind)
+    inputs = _inputs(work, names, many, out_dir)
+    with prepared_jobs(inputs, template, out_dir, may_exist=may_exist) as listing:
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
     _warn(summary)
@@ -112,18 +112,10 @@ def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return LocalExecutor(*worker_counts(files, jobs), memory=many.memory)
+    return local_executor(work, files, many.memory)
 
 
 # ------------------------------------------------------------------ inputs
-
-
-def _jobs(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
-) -> Iterator[FileJob]:
-    template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.kind)
-    inputs = _inputs(work, names, many, out_dir)
-    return (template.job(each, out_dir) for each in inputs)
 
 
 def _inputs(
@@ -155,15 +147,6 @@ def _opened_list(name: str) -> Iterator[BinaryIO]:
         ) from None
     with stream:
         yield stream
-
-
-def _make_folder(out_dir: str) -> None:
-    try:
-        places.make_folder(out_dir)
-    except OSError as error:
-        raise BatchError(
-            f"{out_dir}: the folder cannot be made: {error.strerror}: name another"
-        ) from None
 
 
 # ------------------------------------------------------------------ the end
