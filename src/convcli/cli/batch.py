@@ -66,7 +66,10 @@ def run_many(
     out_dir = places.place_from(many.out_dir or "")
     template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.kind)
     inputs = _inputs(work, names, many, out_dir)
-    with prepared_jobs(inputs, template, out_dir, may_exist=may_exist) as listing:
+    memory = many.memory if many.cluster is None else None
+    with prepared_jobs(
+        work, inputs, template, out_dir, may_exist=may_exist, memory=memory
+    ) as listing:
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
     _warn(summary)

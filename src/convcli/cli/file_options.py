@@ -115,6 +115,11 @@ saving_options = with_options(
         help="Of PNG and TIFF: 0 is fast and large, 9 slow and small.  [default: 4]",
     ),
     _save_option(
+        "--fit-depth",
+        is_flag=True,
+        help="Write fewer bits where the format cannot hold those of the input.",
+    ),
+    _save_option(
         "--strip", is_flag=True, help="Leave out the colour profile, the resolution and EXIF."
     ),
 )

@@ -168,5 +168,6 @@ def obstacle(frame: Frame, format_name: str) -> str:
     if depth not in depths:
         return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
     if frame.is_translucent and not entry.alpha and format_name != NPY:
-        return f"{format_name} cannot hold transparency: write .png, .webp or .tif"
+        other = "write .png, .webp or .tif, or use --background white"
+        return f"{format_name} cannot hold transparency: {other}"
     return ""

@@ -37,6 +37,7 @@ def apply_files(
     quality: int | None = None,
     compress_level: int | None = None,
     strip: bool = False,
+    fit_depth: bool = False,
     sheet: bool = False,
     frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
@@ -71,6 +72,8 @@ def apply_files(
         The bytes that the files in work may take together: ``"4G"``.
     format, quality, compress_level, strip, sheet
         How the results are written: as for `Result.save`.
+    fit_depth : bool
+        Write fewer bits where the format cannot hold those of the input.
     frame, max_pixels, allow_truncated, allow_formats
         What is read: as for `open`.
     progress : callable, optional
@@ -113,7 +116,9 @@ def apply_files(
             allow_formats=frozenset(readable_named(each) for each in allow_formats),
             frame=frame,
         ),
-        saving=Saving(quality=quality, compress_level=compress_level, strip=strip),
+        saving=Saving(
+            quality=quality, compress_level=compress_level, strip=strip, fit_depth=fit_depth
+        ),
         kind=None if format is None else format_named(format),
         sheet=sheet,
         skip_existing=on_exists == "skip",
@@ -125,7 +130,9 @@ def apply_files(
     )
     template = Template(DEFAULT_TEMPLATE if name is None else name, job.kind)
     may_exist = on_exists != "error"
-    with prepared_jobs(inputs, template, folder, may_exist=may_exist) as jobs:
+    with prepared_jobs(
+        job, inputs, template, folder, may_exist=may_exist, memory=limit
+    ) as jobs:
         executor = local_executor(job, len(jobs), limit)
         watch = progress or (lambda *_: None)
         return run_batch(executor, job, jobs, watch, fail_fast=fail_fast)

@@ -60,6 +60,7 @@ class FilterOptions(TypedDict, total=False):
     range: "Range | str"
     depth: "Depth | str | int | None"
     alpha: "Alpha | str"
+    background: "tuple[int, int, int] | str | None"
     linear: bool
     combine: "Combine | str | None"
     map: int | None
@@ -346,7 +347,7 @@ def pool(
         Return raw floats, not pixels.
     **options
         ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
-        ``alpha``, ``linear`` and ``strict`` of `FilterOptions`.
+        ``alpha``, ``background``, ``linear`` and ``strict`` of `FilterOptions`.
 
     Returns
     -------

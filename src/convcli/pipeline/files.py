@@ -10,10 +10,10 @@ import numpy as np
 from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
-from convcli.images.formats import NPY, format_for, has_suffix
+from convcli.images.formats import FORMATS, NPY, format_for, has_suffix, obstacle
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import header_of, read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
@@ -126,7 +126,10 @@ def run_on_file(
     picture = read_source(source, reading)
     kind = kind or _pipe_kind(picture, options)
     raw = kind == NPY and options.depth is None
-    pipelines = _planned(picture, functools.partial(make_plan, raw=raw), reading.max_pixels)
+    first = picture.frames[0]
+    options = _fitted(options, first.depth, first.channels, kind, saving)
+    make_plan = functools.partial(make_plan, raw=raw, options=options)
+    pipelines = _planned(picture, make_plan, reading.max_pixels)
     count = len(picture.frames)
     channels = check_maps(pipelines[0], count, target, kind, sheet=sheet)
     promised = Picture(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
@@ -188,6 +191,69 @@ def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pip
             plans[key].check_size(max_pixels)
         pipelines.append(plans[key])
     return pipelines
+
+
+def check_file(
+    kernels: Sequence[Operand],
+    source: str,
+    target: str,
+    options: Options,
+    *,
+    reading: ReadPolicy = _READING,
+    saving: Saving = _SAVING,
+    kind: str | None = None,
+    sheet: bool = False,
+) -> Pipeline | None:
+    """Check that a file can be filtered and its result be written, from the file's header.
+
+    Pixels are read only where the output cannot hold transparency: they may all be opaque.
+
+    Parameters
+    ----------
+    kernels, source, target, options, reading, saving, kind, sheet
+        As in `filter_file`, but there is no standard input and output.
+
+    Returns
+    -------
+    Pipeline or None
+        What would be done to the first picture; None where the header cannot be read.
+
+    Raises
+    ------
+    ConvcliError
+        If it cannot.
+    """
+    kind, header = kind or format_for(target), header_of(source, reading)
+    if header is None:
+        return None
+    raw = kind == NPY and options.depth is None
+    depth, channels = Depth.of(header.dtype), header.shape[2]
+    options = _fitted(options, depth, channels, kind, saving)
+    info = SourceInfo(header.shape, header.dtype, header.alpha)
+    pipeline = plan_pipeline(info, kernels, options, raw=raw)
+    pipeline.check_size(reading.max_pixels)
+    channels = check_maps(pipeline, header.frames, target, kind, sheet=sheet)
+    frame = _promised(pipeline.depth, channels)
+    check_format(Picture((frame,) * header.frames), target, kind, saving)
+    if pipeline.info.alpha and not FORMATS[kind].alpha and kind != NPY:
+        picture = read_source(source, reading)
+        if any(each.is_translucent for each in picture.frames):
+            seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
+            check_format(Picture((seen,)), target, kind, saving)
+    return pipeline
+
+
+def _fitted(
+    options: Options, depth: Depth, channels: int, kind: str, saving: Saving
+) -> Options:
+    """Return the options with a depth that the format holds, if that is asked for."""
+    if not saving.fit_depth or options.depth is not None:
+        return options
+    channels = 1 if channels == 1 or options.wants_gray else _COLOURS
+    for fitting in (options.depth_from(depth), Depth.SIXTEEN, Depth.EIGHT):
+        if not obstacle(_promised(fitting, channels), kind):
+            return replace(options, depth=fitting)
+    return options
 
 
 def plan_file(

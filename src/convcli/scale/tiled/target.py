@@ -71,7 +71,7 @@ def target_for(
         size=work.shape,
         tile=chunk,
         channels=channels,
-        alpha=work.source.alpha,
+        alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
         paged=channels not in (1, 3),
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
@@ -81,5 +81,5 @@ def target_for(
 
 def _is_flat(work: TiledWork) -> bool:
     """Tell whether the array is (H', W'): for one channel, unless the input has three axes."""
-    alone = work.pipeline.written_channels == 1 and not work.source.alpha
+    alone = work.pipeline.written_channels == 1 and not work.pipeline.info.alpha
     return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)
