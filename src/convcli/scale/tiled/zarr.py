@@ -215,7 +215,7 @@ def zarr_target(
 
 def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
     """Return the description of the array, as Zarr writes it for an array in memory."""
-    samples = work.pipeline.written_channels + work.source.alpha
+    samples = work.pipeline.written_channels + work.pipeline.info.alpha
     shape: tuple[int, ...] = (*work.shape, samples)
     chunks: tuple[int, ...] = (*chunk, shape[2])
     held: dict[str, Any] = {}
