@@ -116,19 +116,21 @@ def sides_of(
     `sources` are the sources of its columns, -1 for the constant; `inside` are the columns
     that `fill_rows` fills.
     """
-    sides, held = Sides([], []), sources[inside]
+    held = sources[inside]
+    within: list[tuple[NDArray[Any], NDArray[Any] | float]] = []
+    beyond: list[tuple[NDArray[Any], NDArray[np.intp]]] = []
     for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
         needed, target = sources[side], padded[:, side]
         if needed.size == 0:
             continue
         if needed[0] < 0:
-            sides.within.append((target, fill))
+            within.append((target, fill))
         elif held.size and held[0] <= needed.min() and needed.max() <= held[-1]:
             columns = needed - held[0] + inside.start
-            sides.within.extend(_column_runs(padded, side.start, columns))
+            within.extend(_column_runs(padded, side.start, columns))
         else:
-            sides.beyond.append((target, needed))
-    return Sides(_paired(sides.within), sides.beyond)
+            beyond.append((target, needed))
+    return Sides(_paired(within), beyond)
 
 
 def _paired(
