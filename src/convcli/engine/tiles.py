@@ -11,7 +11,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
+from convcli.borders import (
+    FromImage,
+    FromTile,
+    Stretch,
+    fill_rows,
+    sides_of,
+    source_indices,
+    stretches,
+)
 from convcli.engine.buffers import Values
 from convcli.engine.problem import Problem
 from convcli.geometry.window import Axis
@@ -161,8 +169,7 @@ class Loader:
         step, top = down.stride, down.before
         count = input_extent(down, tile.rows.stop - tile.rows.start)
         most = self._height - count
-        middle, columns, sides, unused = self._views(tile, count)
-        within, beyond = sides.within, sides.beyond
+        middle, columns, (within, beyond), unused = self._views(tile, count)
 
         def load(image: Values, start: int) -> None:
             first = start * step
@@ -183,7 +190,9 @@ class Loader:
 
         return load
 
-    def _views(self, tile: Tile, count: int) -> tuple[Values, slice, Sides, list[Values]]:
+    def _views(
+        self, tile: Tile, count: int
+    ) -> tuple[Values, slice, tuple[FromTile, FromImage], list[Values]]:
         """Return the views that `bind` fills, and the columns of the image that fill the first.
 
         To make them for each tile took as long as sobel-x itself.

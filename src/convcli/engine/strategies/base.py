@@ -76,6 +76,8 @@ class Strategy(abc.ABC):
         Of tiles and accumulators.
     divisor : float
         The accumulators divided by it are the sums.
+    channels, outputs : int
+        Channels that a tile holds side by side, and those of the accumulators.
     """
 
     name: ClassVar[str]
@@ -87,6 +89,8 @@ class Strategy(abc.ABC):
     columns: int
     working: np.dtype[Any]
     divisor: float = 1.0
+    channels: int
+    outputs: int
     planar: bool = False
     local: bool = False
 
@@ -104,6 +108,8 @@ class Strategy(abc.ABC):
         self.problem = problem
         self.working = problem.natural_working if self.exact else problem.rounded_working
         self.divisor = problem.exact_weights[1]
+        self.channels = 1 if self.planar else problem.shape[2]
+        self.outputs = 1 if self.planar else problem.outputs
 
     @abc.abstractmethod
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
@@ -120,16 +126,6 @@ class Strategy(abc.ABC):
     def threaded(self) -> "Strategy":
         """Return the strategy for several threads: the same values, in other tiles."""
         return self
-
-    @functools.cached_property
-    def channels(self) -> int:
-        """Channels that a tile holds side by side."""
-        return 1 if self.planar else self.problem.shape[2]
-
-    @functools.cached_property
-    def outputs(self) -> int:
-        """Channels of the accumulators."""
-        return 1 if self.planar else self.problem.outputs
 
     @property
     def tile_shape(self) -> tuple[int, int]:

@@ -67,8 +67,8 @@ class Separable(Strategy):
         return problem.kernel.rank * products + costs.LOAD[working] + costs.STORE[working]
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
         self.planar = _is_planar(problem)
+        super().__init__(problem)
         weights = problem.exact_weights[0]
         height, width, _ = problem.result_shape
         self.rows = min(height, _ROWS)
