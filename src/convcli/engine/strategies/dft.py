@@ -49,8 +49,9 @@ class RowDft(Strategy):
         reason = problem.dense_refusal or problem.rounding_refusal
         if reason:
             return reason
-        length, outputs = _sizes(problem)
-        values = _planes(length) * (outputs + problem.window.columns.extent - 1) * outputs
+        down, across = problem.window.axes
+        length, outputs = _sizes(problem.result_shape[0], down.extent, across.extent)
+        values = _planes(length) * (outputs + across.extent - 1) * outputs
         wide = values * problem.rounded_working.itemsize > _MOST_BYTES
         return "a kernel too large for Toeplitz matrices" if wide else ""
 
@@ -60,7 +61,7 @@ class RowDft(Strategy):
         working = problem.rounded_working
         height, width, channels = problem.result_shape
         down, across = problem.window.axes
-        length, outputs = _sizes(problem)
+        length, outputs = _sizes(height, down.extent, across.extent)
         rows = length - down.extent + 1
         taps = outputs + across.extent - 1
         products = _planes(length) * ((length + taps) / rows + 1) * costs.BAND_PRODUCT[working]
@@ -73,7 +74,7 @@ class RowDft(Strategy):
         super().__init__(problem)
         weights = problem.dense_weights
         height, width, _ = problem.result_shape
-        self._length, self._outputs = _sizes(problem)
+        self._length, self._outputs = _sizes(height, *weights.shape)
         self._together = self._length - len(weights) + 1
         self.rows = even_tile(height, max(_ROWS, self._together), self._together)
         self.columns = even_tile(width, _COLUMNS)
@@ -141,15 +142,15 @@ class RowDft(Strategy):
         return windows, strided(product, first, (count, pairs, outputs), strides)
 
 
-def _sizes(problem: Problem) -> tuple[int, int]:
-    """Return the rows that are transformed together, about 2k + 1, and the outputs of a window.
+@functools.lru_cache
+def _sizes(height: int, down: int, across: int) -> tuple[int, int]:
+    """Return the rows that are transformed together, and the outputs of a window.
 
-    These are at least k - 1, so that every second window overlaps no other.
+    For a kernel that extends over `down` rows they are about 2·down + 1. The outputs are at
+    least `across` - 1, so that every second window overlaps no other.
     """
-    down, across = problem.window.axes
-    needed = problem.result_shape[0] + down.extent - 1
-    length = round_up(min(2 * down.extent + 1, needed), 4)
-    return length, round_up(max(across.extent - 1, 8), 8)
+    length = round_up(min(2 * down + 1, height + down - 1), 4)
+    return length, round_up(max(across - 1, 8), 8)
 
 
 def _planes(length: int) -> int:

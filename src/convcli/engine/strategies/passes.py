@@ -202,14 +202,14 @@ class Passes(Strategy):
         """Turn each operation into a call of NumPy on views."""
         calls, others = self._calls(tile, scratch)
         *passes, (last, left, right, around) = calls
-        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
-        steps = (pitch, 1)
-        values, left_rows = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
-        is_number = not isinstance(right, np.ndarray)
-        right_rows = right if is_number else strided(right, 0, shape, steps)
         # As few steps of Python as possible: another thread waits for each of them.
         before = [functools.partial(function, *operands) for function, *operands in passes]
         whole = functools.partial(last, left, right, around)
+        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
+        shape, steps = (self.rows, self.columns * self.channels), (tile.shape[1], 1)
+        values, left_rows = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
+        is_number = not isinstance(right, np.ndarray)
+        right_rows = right if is_number else strided(right, 0, shape, steps)
         cropped = functools.partial(last, left_rows, right_rows)
 
         def compute() -> None:
@@ -222,7 +222,6 @@ class Passes(Strategy):
                 call()
             cropped(target)
 
-        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
         sums = Accumulators(values, around, spare)
         return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
 
