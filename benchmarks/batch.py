@@ -35,7 +35,7 @@ from convcli.images.read import read_picture
 from convcli.images.write import write_picture
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 
 _SIZE = (1632, 1224)
 """2 megapixels."""
@@ -167,7 +167,7 @@ def _steps(photos: Path, spent: dict[str, float], most: int | None = None) -> No
         times = [time.perf_counter()]
         document = read_picture(data, path.name)
         times.append(time.perf_counter())
-        filtered = filter_picture(document.frames[0], kernels, options)
+        filtered = filter_frame(document.frames[0], kernels, options)
         times.append(time.perf_counter())
         result = Picture((filtered.frame(),), document.metadata)
         write_picture(result, io.BytesIO(), "JPEG")

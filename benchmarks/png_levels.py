@@ -28,7 +28,7 @@ from convcli.images.picture import Frame
 from convcli.images.write import Saving, write_frame
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 
 _LEVELS = (1, 2, 3, 4, 6, 9)
 _PILLOW = (4, 6)
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where the results go")
     chosen = parser.parse_args()
     source = Frame(np.asarray(photograph()))
-    filtered = filter_picture(source, [kernel_from("sobel-x")], Options()).frame()
+    filtered = filter_frame(source, [kernel_from("sobel-x")], Options()).frame()
     image = Image.fromarray(filtered.pixels)
     ways = {f"level {level}": level for level in _LEVELS} | {"no level asked for": None}
     work = {

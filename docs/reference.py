@@ -24,19 +24,20 @@ def reference() -> str:
     parts = []
     public = [name for name in convcli.__all__ if name != "__version__"]
     for heading in ("Functions", "Classes", "Choices", "Errors"):
-        names = [name for name in public if _kind(_value(name)) == heading]
+        names = [name for name in public if _kind(value_of(name)) == heading]
         parts += [f"## {heading}", *(_described(name) for name in names)]
     return "\n\n".join(parts)
 
 
-def _value(name: str) -> object:
+def value_of(name: str) -> object:
+    """Return the function or the class that a public name means."""
     value = getattr(convcli, name)
     # The package `kernels` is a function as well: what it calls is documented.
     return getattr(value.catalogue, name) if inspect.ismodule(value) else value
 
 
 def _described(name: str) -> str:
-    value = _value(name)
+    value = value_of(name)
     parts = [f"### `{name}{_signature(value)}`", *_sections(inspect.getdoc(value) or "")]
     if inspect.isclass(value) and issubclass(value, enum.Enum):
         parts.append("Values: " + ", ".join(f"`{member.value}`" for member in value) + ".")

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 class Border(enum.Enum):
-    """Which pixels are read beyond the edge of a picture."""
+    """Which pixels are read beyond the edge of a picture.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("box", [[3, 0, 6]], border=convcli.Border.WRAP).array.tolist()
+    [[3.0, 3.0, 3.0]]
+    """
 
     ZERO = "zero"
     REPLICATE = "replicate"
@@ -78,7 +85,14 @@ def border_named(name: "str | Border") -> Border:
 
 
 class Method(enum.Enum):
-    """How a picture is filtered: the kinds of strategies."""
+    """How a picture is filtered: the kinds of strategies.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("box:9", [[9] * 9], method="direct").report.steps[0].method
+    'direct'
+    """
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -88,7 +102,15 @@ class Method(enum.Enum):
 
 
 class Range(enum.Enum):
-    """How results become pixels (w is white: 255 or 65,535)."""
+    """How results become pixels (w is white: 255 or 65,535).
+
+    Examples
+    --------
+    >>> import numpy as np, convcli
+    >>> row = np.array([[9, 0]], np.uint8)
+    >>> convcli.apply([[-1]], row, range=convcli.Range.ABS).array.tolist()
+    [[9, 0]]
+    """
 
     AUTO = "auto"
     """`ABS` for kernels that sum to 0, whose results have both signs, else `CLIP`."""
@@ -105,7 +127,15 @@ class Range(enum.Enum):
 
 
 class Alpha(enum.Enum):
-    """How transparency and colour are filtered together."""
+    """How transparency and colour are filtered together.
+
+    Examples
+    --------
+    >>> import numpy as np, convcli
+    >>> row = np.array([[8, 255], [0, 0]], np.uint8)[np.newaxis]
+    >>> convcli.apply("box", row, alpha=convcli.Alpha.KEEP).array[..., 1].tolist()
+    [[255, 0]]
+    """
 
     AUTO = "auto"
     """`KEEP` for banks, opaque pictures and chains with a kernel that sums to 0, else
@@ -120,7 +150,14 @@ class Alpha(enum.Enum):
 
 
 class Colormap(enum.Enum):
-    """Which colours show small and large values."""
+    """Which colours show small and large values.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("identity", [[0, 9]], colormap=convcli.Colormap.GRAY).array[0].tolist()
+    [[0, 0, 0], [255, 255, 255]]
+    """
 
     GRAY = "gray"
     VIRIDIS = "viridis"
@@ -129,7 +166,14 @@ class Colormap(enum.Enum):
 
 
 class Combine(enum.Enum):
-    """How the results of several kernels become one."""
+    """How the results of several kernels become one.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("identity+identity", [[3]], combine=convcli.Combine.SUM).array.tolist()
+    [[6.0]]
+    """
 
     MAGNITUDE = "magnitude"
     """The root of the sum of the squares: the length of a gradient."""
@@ -195,7 +239,15 @@ class KernelFormat(enum.Enum):
 
 
 class Depth(enum.Enum):
-    """Which numbers the pixels of a picture are."""
+    """Which numbers the pixels of a picture are.
+
+    Examples
+    --------
+    >>> import numpy as np, convcli
+    >>> white = np.array([[255]], np.uint8)
+    >>> convcli.apply("identity", white, depth=convcli.Depth.SIXTEEN).array
+    array([[65535]], dtype=uint16)
+    """
 
     EIGHT = "8"
     """Whole numbers from 0 to 255 (uint8)."""

@@ -6,32 +6,93 @@ line, so that the command line can print the message alone.
 
 
 class ConvcliError(Exception):
-    """Base of all errors that convcli raises on purpose."""
+    """Base of all errors that convcli raises on purpose.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> issubclass(convcli.ImageError, convcli.ConvcliError)
+    True
+    """
 
 
 class GeometryError(ConvcliError):
-    """Sizes, strides, paddings or channels that do not fit each other."""
+    """Sizes, strides, paddings or channels that do not fit each other.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.output_size(w=3, k=5)
+    Traceback (most recent call last):
+    convcli.errors.GeometryError: the kernel spans 5 px but the ...
+    """
 
 
 class KernelError(ConvcliError):
-    """Weights that cannot be used as a kernel or a filter bank."""
+    """Weights that cannot be used as a kernel or a filter bank.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.kernel([[]])
+    Traceback (most recent call last):
+    convcli.errors.KernelError: weights: expected at least one, ...
+    """
 
 
 class SpecError(KernelError):
-    """A kernel specification (``gaussian:2``) that names no kernel or bad parameters."""
+    """A kernel specification (``gaussian:2``) that names no kernel or bad parameters.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.kernel("sobell-x")
+    Traceback (most recent call last):
+    convcli.errors.SpecError: no kernel is called 'sobell-x': di...
+    """
 
 
 class ImageError(ConvcliError):
-    """Pixels that cannot be read, filtered or written."""
+    """Pixels that cannot be read, filtered or written.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.open("nowhere.png")
+    Traceback (most recent call last):
+    convcli.errors.ImageError: nowhere.png: no such file: check the path
+    """
 
 
 class OptionError(ConvcliError):
-    """A value that an option does not take."""
+    """A value that an option does not take.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.apply("box", [[1]], border="mirror")
+    Traceback (most recent call last):
+    convcli.errors.OptionError: border: expected one of zero, re...
+    """
 
 
 class BatchError(ConvcliError):
-    """Inputs that cannot be one batch. It is raised before anything runs."""
+    """Inputs that cannot be one batch. It is raised before anything runs.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> issubclass(convcli.BatchError, convcli.ConvcliError)
+    True
+    """
 
 
 class ClusterError(ConvcliError):
-    """A cluster that cannot be reached or used, or that stopped."""
+    """A cluster that cannot be reached or used, or that stopped.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> issubclass(convcli.ClusterError, convcli.ConvcliError)
+    True
+    """

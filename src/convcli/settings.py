@@ -1,8 +1,9 @@
-"""What a person may write for an option's value, and the values that it stands for.
+"""The words that a person may write for an option, and the values that they stand for.
 
-The command line and the library read their options here, so that both take the same forms
-and refuse a wrong one with the same words. An error says what was expected and what came;
-who catches it says which option it was. No NumPy and no click is imported here.
+The command line and the library read their options here, so that both take the same words
+and refuse a wrong word with the same message. Each function raises an `OptionError` that
+says what was expected and what came; its caller adds the name of the option. Neither NumPy
+nor click is imported here.
 """
 
 import enum
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _AXES = 2
 _DIGITS = 12
-"""No picture has a side of more digits."""
+"""No picture has a side of more digits, and no layer has more channels."""
 
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
@@ -35,18 +36,8 @@ _Member = TypeVar("_Member", bound=enum.Enum)
 def pair_from(value: object) -> "Pair":
     """Return (rows, columns): one number stands for both.
 
-    Parameters
-    ----------
-    value : int, str or (int, int)
-        ``3``, ``"3"``, ``"3x5"`` or ``(3, 5)``: 3 rows and 5 columns.
+    The value is ``3``, ``"3"``, ``"3x5"`` or ``(3, 5)``: 3 rows and 5 columns.
 
-    Raises
-    ------
-    OptionError
-        If the value has another form, or a number is below 1.
-
-    Examples
-    --------
     >>> pair_from("3x5"), pair_from(2)
     ((3, 5), (2, 2))
     """
@@ -60,19 +51,9 @@ def pair_from(value: object) -> "Pair":
 def padding_from(value: object) -> "Padding":
     """Return a padding, as `convcli.geometry.window.window` takes it.
 
-    Parameters
-    ----------
-    value : int, str, (int, int) or ((int, int), (int, int))
-        ``"same"``, ``"valid"``, pixels a side (``1``, ``"1"``), ``"YxX"``, (rows, columns)
-        or ((top, bottom), (left, right)).
+    The value is ``"same"``, ``"valid"``, pixels for each side (``1``, ``"1"``), ``"YxX"``,
+    (rows, columns), or ((top, bottom), (left, right)).
 
-    Raises
-    ------
-    OptionError
-        If the value has another form, or a number is negative.
-
-    Examples
-    --------
     >>> padding_from("same"), padding_from("1x2"), padding_from(((0, 1), (2, 3)))
     ('same', (1, 2), ((0, 1), (2, 3)))
     """
@@ -92,13 +73,6 @@ def padding_from(value: object) -> "Padding":
 def border_from(value: "str | Border") -> "Border":
     """Return a border mode by its name, or by an unambiguous name of another tool.
 
-    Raises
-    ------
-    OptionError
-        If no border mode has that name.
-
-    Examples
-    --------
     >>> border_from("edge")
     <Border.REPLICATE: 'replicate'>
     """
@@ -111,22 +85,8 @@ def border_from(value: "str | Border") -> "Border":
 
 
 def choice_from(choices: type[_Member], value: object) -> _Member:
-    """Return the member of an enum that has that value.
+    """Return the member of an enum whose value is this word, or the member itself.
 
-    Parameters
-    ----------
-    choices : type of enum.Enum
-        One of `convcli.choices`, whose members have words as their values.
-    value : str or member
-        The word, or the member itself.
-
-    Raises
-    ------
-    OptionError
-        If no member has that value.
-
-    Examples
-    --------
     >>> from convcli.choices import Range
     >>> choice_from(Range, "abs")
     <Range.ABS: 'abs'>
@@ -141,13 +101,6 @@ def choice_from(choices: type[_Member], value: object) -> _Member:
 def finite_number_from(value: object) -> float:
     """Return a number that is neither infinite nor NaN.
 
-    Raises
-    ------
-    OptionError
-        If the value is no such number.
-
-    Examples
-    --------
     >>> finite_number_from("0.5")
     0.5
     """
@@ -163,13 +116,6 @@ def finite_number_from(value: object) -> float:
 def whole_number_from(value: object, least: int, most: int | None = None) -> int:
     """Return a whole number from `least` to `most`.
 
-    Raises
-    ------
-    OptionError
-        If the value is no whole number, or out of its range.
-
-    Examples
-    --------
     >>> whole_number_from("8", least=1)
     8
     """
@@ -177,6 +123,8 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise OptionError(f"{value!r} is not a valid integer range.") from None
+    if most is None and number >= 10**_DIGITS:
+        raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
         limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
         raise OptionError(f"{number} is not in the range {limits}.")
@@ -184,13 +132,7 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
 
 
 def flag_from(value: object) -> bool:
-    """Return a flag: True or False.
-
-    Raises
-    ------
-    OptionError
-        If the value is neither.
-    """
+    """Return a flag: True or False."""
     if not isinstance(value, bool):
         raise OptionError(f"expected True or False, got {value!r}")
     return value
@@ -199,13 +141,6 @@ def flag_from(value: object) -> bool:
 def memory_size_from(value: object) -> int:
     """Return an amount of memory in bytes: K, M, G and T are 1024 each.
 
-    Raises
-    ------
-    OptionError
-        If the value is no such amount.
-
-    Examples
-    --------
     >>> memory_size_from("4K"), memory_size_from(512)
     (4096, 512)
     """
@@ -217,20 +152,8 @@ def memory_size_from(value: object) -> int:
 
 
 def point_from(value: object) -> "Pair":
-    """Return (row, column) of a place or a shift in pixels, of which x is given first.
+    """Return (row, column) of a place or a shift in pixels, written as ``"X,Y"`` or (x, y).
 
-    Parameters
-    ----------
-    value : str or (int, int)
-        ``"X,Y"`` or ``(x, y)``.
-
-    Raises
-    ------
-    OptionError
-        If the value has another form.
-
-    Examples
-    --------
     >>> point_from("120,80"), point_from((120, 80))
     ((80, 120), (80, 120))
     """
@@ -243,28 +166,17 @@ def point_from(value: object) -> "Pair":
 
 
 def options_from_words(**words: Any) -> "Options":
-    """Return the options of filtering from what a person writes for them.
+    """Return the options of filtering, from the words or values that a person gives.
 
-    Parameters
-    ----------
-    **words
-        Any options of ``convcli apply`` that say how pixels are computed, by their names
-        there with ``_`` for ``-``: ``stride``, ``padding``, ``dilation``, ``border``,
-        ``bias``, ``flip``, ``gray``, ``range``, ``depth``, ``alpha``, ``linear``,
-        ``combine``, ``map``, ``relu``, ``colormap``, ``direction``, ``strict``,
-        ``method``, ``jobs``. Each is a word or a number as on the command line, or the
-        value that it stands for. What is left out has the command's default.
-
-    Returns
-    -------
-    Options
+    The names are the fields of `Options`. Each value is a word or a number as on the command
+    line, or the value that it stands for. Other options have the command's default.
 
     Raises
     ------
     OptionError
-        If a value is none that the option takes; the message begins with its name.
+        If an option does not take a value; the message begins with its name.
     TypeError
-        If there is no option of a name.
+        If no option has a name.
 
     Examples
     --------

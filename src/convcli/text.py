@@ -12,8 +12,6 @@ _ROUNDING = 1e-14
 def short(value: float) -> str:
     """Return a number with at most 4 significant digits, and whole numbers with all digits.
 
-    Examples
-    --------
     >>> short(-1020.0), short(1 / 3)
     ('-1020', '0.3333')
     """
@@ -24,8 +22,6 @@ def short(value: float) -> str:
 def tidy(value: float) -> str:
     """Return a weight with 3 significant digits and no leading zero.
 
-    Examples
-    --------
     >>> tidy(0.0625), tidy(-2.0)
     ('.0625', '-2')
     """
@@ -35,8 +31,6 @@ def tidy(value: float) -> str:
 def tight(value: float) -> str:
     """Return a number for a narrow cell: 3 decimals below 1, else 3 significant digits.
 
-    Examples
-    --------
     >>> tight(0.0625), tight(-0.5), tight(255), tight(-0.0), tight(1e-5), tight(5e-17)
     ('.062', '-.5', '255', '0', '~0', '0')
     """
@@ -55,11 +49,14 @@ def times(lengths: Sequence[int]) -> str:
     return "×".join(str(length) for length in lengths)
 
 
+def side_lengths(lengths: Sequence[int]) -> str:
+    """Return lengths as a size, ``3×5``; one number where all are equal, ``3``."""
+    return times(lengths[:1] if len(set(lengths)) == 1 else lengths)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number and its noun, singular or plural: ``1 column``, ``3 columns``.
 
-    Examples
-    --------
     >>> counted(1, "row"), counted(0, "row")
     ('1 row', '0 rows')
     """

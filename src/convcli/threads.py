@@ -1,11 +1,13 @@
-"""Threads: how many there may be, those that wait for work, and those of BLAS."""
+"""Threads: how many there may be, how they are started, and those of BLAS."""
 
+import contextlib
 import functools
 import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,29 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back SIGINT and SIGTERM until the block ends: for something short.
+
+    An exception of a signal's handler that leaves `Thread.start` early makes a thread that
+    nobody ends: the program would wait for it at its exit, for ever.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: arrived.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def thread_pool(threads: int) -> "ThreadPoolExecutor":
@@ -34,9 +59,39 @@ def thread_pool(threads: int) -> "ThreadPoolExecutor":
 @functools.cache
 def _pool(process: int, threads: int) -> "ThreadPoolExecutor":  # noqa: ARG001 - see below
     """Make the threads: a process that was forked has none of its parent's."""
-    from concurrent.futures import ThreadPoolExecutor
+    return new_thread_pool(threads)
 
-    return ThreadPoolExecutor(threads)
+
+def new_thread_pool(threads: int) -> "ThreadPoolExecutor":
+    """Return a pool whose threads start uninterrupted: see `uninterrupted`.
+
+    It has fewer threads where the system gives no more of them. Where it gives none, `submit`
+    calls the function itself.
+    """
+    return _pool_class()(threads)
+
+
+@functools.cache
+def _pool_class() -> type["ThreadPoolExecutor"]:
+    """Define the class of the pools: to import its base takes 5 ms, so it is done late."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    class ThreadPool(ThreadPoolExecutor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+            future = super().submit(fn, *args, **kwargs)
+            if not self._threads:
+                self._work_queue.get().run()
+            return future
+
+        def _adjust_thread_count(self) -> None:
+            """Start a thread if one is needed; the base calls this for each function."""
+            with uninterrupted():
+                try:
+                    super()._adjust_thread_count()
+                except RuntimeError:  # the system gives no more threads
+                    self._max_workers = len(self._threads)
+
+    return ThreadPool
 
 
 def single_threaded_blas() -> "BlasThreads":

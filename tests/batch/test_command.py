@@ -329,6 +329,7 @@ def test_a_pipe_gets_no_progress_unless_it_is_asked_for(photos: Path) -> None:
     assert b"3/3 files" in process(*words, "--progress", "bar").stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_terminal_gets_a_bar_and_a_table_that_fit(photos: Path, columns: int) -> None:
     text = shown(("apply", "box", str(photos), "no.png", "--out-dir", "out"), columns, photos)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from support.commands import environment, save
-from support.waiting import PATIENCE, wait_for
+from support.held import wait_for
 
 if sys.platform == "win32":
     pytest.skip("Windows has no such signals", allow_module_level=True)
@@ -97,7 +97,7 @@ def test_one_interrupt_finishes_what_runs(folder: Path, batch: subprocess.Popen[
     assert batch.stderr.readline() == b"\n"
     assert batch.stderr.readline().startswith(b"Interrupted: what runs is finished; Ctrl-C")
     (folder / "go").touch()
-    out, errors = batch.communicate(timeout=PATIENCE)
+    out, errors = batch.communicate(timeout=600)
     assert batch.returncode == 130
     *each, last = lines(out)
     assert [line["status"] for line in each] == ["done"] * running
@@ -110,7 +110,7 @@ def test_one_interrupt_finishes_what_runs(folder: Path, batch: subprocess.Popen[
 
 def stopped_at_once(folder: Path, batch: subprocess.Popen[bytes], status: int) -> None:
     pids = workers(folder)
-    out, errors = batch.communicate(timeout=PATIENCE)
+    out, errors = batch.communicate(timeout=600)
     assert batch.returncode == status
     assert out == b""
     assert b"Traceback" not in errors
@@ -139,7 +139,7 @@ def test_workers_leave_when_their_parent_is_killed(
 ) -> None:
     pids = workers(folder)
     batch.kill()
-    batch.wait(timeout=PATIENCE)
+    batch.wait(timeout=600)
     (folder / "go").touch()
     wait_for(lambda: not any(is_running(pid) for pid in pids))
     # What they were at is complete; nothing else was begun.
@@ -152,7 +152,7 @@ def test_a_killed_worker_fails_its_file_and_the_batch_goes_on(
 ) -> None:
     os.kill(workers(folder)[0], signal.SIGKILL)
     (folder / "go").touch()
-    out, errors = batch.communicate(timeout=PATIENCE)
+    out, errors = batch.communicate(timeout=600)
     assert batch.returncode == 1
     *each, last = lines(out)
     failed = [line for line in each if line["status"] == "failed"]
@@ -171,7 +171,7 @@ def test_a_batch_goes_on_where_it_was_stopped(
     running = len(workers(folder))
     batch.send_signal(signal.SIGINT)
     (folder / "go").touch()
-    batch.communicate(timeout=PATIENCE)
+    batch.communicate(timeout=600)
     words = ("apply", "[[2]]", "photos", "--out-dir", "out", "--on-exists", "skip", "--json")
     again = subprocess.run(
         [sys.executable, "-m", "convcli", *words],

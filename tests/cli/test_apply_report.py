@@ -12,7 +12,7 @@ from convcli.choices import Range
 from convcli.images.picture import Frame
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 from support.commands import cells, done, gradient, load, run, save
 
 
@@ -258,7 +258,7 @@ def test_nobody_looks_at_values_that_nobody_reads_of(
     values = np.random.default_rng(4).integers(0, white + 1, (83, 91, 1), depth)
     picture, operand = Frame(values), kernel_from(kernel)
     quiet, told = (
-        filter_picture(picture, [operand], Options(collect_stats=collect_stats, range=mapping))
+        filter_frame(picture, [operand], Options(collect_stats=collect_stats, range=mapping))
         for collect_stats in (False, True)
     )
     weights = np.asarray(operand.weights, np.float64)

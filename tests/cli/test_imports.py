@@ -78,6 +78,7 @@ RICH = {"rich", "dataclasses", "fractions", "decimal"}
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_command_imports_only_what_it_needs(
     tmp_path: Path, lines: tuple[str, ...], forbidden: set[str]
 ) -> None:

@@ -30,6 +30,7 @@ def out(tmp_path: Path) -> Path:
 # ------------------------------------------------------------------ exit statuses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status"),
     [
@@ -111,6 +112,7 @@ def test_all_colours_of_a_photograph_come_through_a_pipe() -> None:
 # ------------------------------------------------------------------ text in pipes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -164,6 +166,7 @@ def test_an_encoding_without_the_signs_does_not_fail() -> None:
 # ------------------------------------------------------------------ broken pipes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "unbuffered"),
     [

@@ -149,6 +149,7 @@ def test_the_grid_has_another_colour_below_0_than_above(tmp_path: Path) -> None:
     assert len(set(backgrounds)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -170,6 +171,7 @@ def test_a_terminal_that_knows_no_escapes_gets_none(tmp_path: Path) -> None:
     assert " -2   0   2" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

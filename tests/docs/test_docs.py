@@ -1,5 +1,6 @@
 """The documents say what the program does: generated parts are fresh, nothing is left out."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import click
 import generate
 import numpy as np
 import pytest
+import reference
 from PIL import Image, ImageSequence
 
 import convcli
@@ -60,7 +62,7 @@ def test_each_option_says_what_it_does(name: str) -> None:
 def test_each_public_name_is_documented_with_an_example(name: str) -> None:
     heading = rf"^### `{name}\b"
     assert re.search(heading, (ROOT / "docs" / "api.md").read_text("utf-8"), re.MULTILINE)
-    assert ">>> " in (getattr(convcli, name).__doc__ or "")
+    assert ">>> " in (inspect.getdoc(reference.value_of(name)) or "")
 
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, re.DOTALL))

@@ -98,6 +98,7 @@ def test_blocks_are_equal_to_the_whole_to_the_last_bit(name: str, border: str) -
     np.testing.assert_array_equal(parts, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
     """No value is counted twice, though tiles are computed for more than one block."""

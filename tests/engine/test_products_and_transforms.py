@@ -202,6 +202,7 @@ def test_one_weight_in_a_corner_moves_the_picture(name: str, size: int) -> None:
     np.testing.assert_array_equal(result, 128.0 * image[: 201 - size, : 301 - size])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DENSE, *BANKS])
 def test_threads_change_no_bit(name: str) -> None:
     kind, shape, weights, settings = scenario(name)

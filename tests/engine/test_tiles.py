@@ -134,6 +134,7 @@ def test_the_size_of_a_tile_changes_nothing(case: Case, size: tuple[int, int]) -
     np.testing.assert_array_equal(result, expected.astype(result.dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_threads_change_no_bit(dtype: str) -> None:
     image = np.random.default_rng(1).normal(100, 40, (900, 1_100)).astype(dtype)

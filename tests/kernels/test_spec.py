@@ -1,11 +1,14 @@
 """Specifications: names, parameters, near misses."""
 
+import re
+import time
 from pathlib import Path
 
 import pytest
 
 from convcli.errors import KernelError, SpecError
-from convcli.kernels.spec import entry_named, kernel_from
+from convcli.kernels.operator import Operator
+from convcli.kernels.spec import entry_named, kernel_from, operand_from
 
 
 @pytest.mark.parametrize(
@@ -103,3 +106,39 @@ def test_parameters_that_are_wrong(spec: str, said: str) -> None:
 def test_a_path_that_is_not_there() -> None:
     with pytest.raises(KernelError, match=r"nowhere\.json: the kernel file cannot be read"):
         kernel_from("nowhere.json")
+
+
+@pytest.mark.parametrize(
+    ("spec", "limit"),
+    [
+        ("+".join(["sobel-x"] * 65), "64 kernels joined by +, got 65"),
+        ("+".join(["sobel-x"] * 1100), "64 kernels joined by +, got 1,100"),
+        ("@" * 100_000, "64 modifiers, got 100,000"),
+        ("<svg" + "+a@" * 30_000, "64 modifiers"),
+        ("box" + "@45" * 65, "64 modifiers, got 65"),
+        ("box:" + "1" * 100_000, "16,384 characters"),
+        ("+a" * 50_000, "64 kernels"),
+        ("3 3: " + "1 " * 50_000 + "+box", "16,384 characters"),
+    ],
+)
+def test_a_specification_that_no_person_writes_is_refused_at_once(
+    spec: str, limit: str
+) -> None:
+    start = time.process_time()
+    with pytest.raises(SpecError, match=re.escape(f"expected at most {limit}")):
+        operand_from(spec)
+    assert time.process_time() - start < 1
+
+
+def test_as_many_terms_and_modifiers_as_are_allowed() -> None:
+    operator = operand_from("+".join(["sobel-x@negate"] * 64))
+    assert isinstance(operator, Operator)
+    assert len(operator.kernels) == 64
+    assert (
+        kernel_from("box" + "@90" * 64).weights.tolist() == kernel_from("box").weights.tolist()
+    )
+
+
+def test_an_inline_kernel_may_be_longer_than_a_name() -> None:
+    assert kernel_from("[[" + "1," * 20_000 + "1]]").size == (1, 20_001)
+    assert kernel_from("301x101: " + "1," * 30_400 + "1").size == (101, 301)

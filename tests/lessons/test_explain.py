@@ -13,7 +13,7 @@ from convcli.images.picture import Frame
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.explain.explain import explain_output
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 from support.commands import cells
 
 Ask = Callable[..., Any]
@@ -82,8 +82,8 @@ def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None
             range=Range(mapping),
             bias=1.5,
         )
-        applied = filter_picture(picture, [kernel], options)
-        floats = filter_picture(picture, [kernel], options, raw=True).values
+        applied = filter_frame(picture, [kernel], options)
+        floats = filter_frame(picture, [kernel], options, raw=True).values
         height, width = applied.values.shape[:2]
         for y, x in {(0, 0), (height - 1, width - 1), (height // 2, width // 3)}:
             for one in explain_output(kernel, picture, (y, x), options):

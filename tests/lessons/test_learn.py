@@ -211,6 +211,7 @@ def test_kernels_of_fixed_weights_are_a_tenth_apart() -> None:
     assert min(apart) == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", ["20", "400"])
 def test_a_descent_that_stops_early_says_so(
     run: Callable[..., Any], sample: Callable[[str], str], edges: str, steps: str

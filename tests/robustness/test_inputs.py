@@ -190,6 +190,7 @@ CLAIMS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_claims_that_the_file_does_not_keep_take_no_memory(claim: str, tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(CLAIMS[claim]())

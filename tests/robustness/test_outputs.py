@@ -85,6 +85,7 @@ def test_a_folder_without_permission() -> None:
         assert sorted(path.name for path in closed.iterdir()) == ["in.png", "warm.png"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_harms_nothing(folder: Path) -> None:
     # A limit on the size of files stands for the disk: the write fails half-way.
     code = (
@@ -172,6 +173,7 @@ def test_a_file_may_be_filtered_in_place(folder: Path) -> None:
         assert image.getpixel((3, 3)) == 75
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error_to_speak_of(folder: Path) -> None:
     big = np.random.default_rng(0).integers(0, 256, (900, 900)).astype(np.uint8)
     Image.fromarray(big).save(folder / "big.png")
@@ -190,6 +192,7 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(folder: Path) -> None:
         assert b"Error" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_clean_up(number: signal.Signals, status: int, folder: Path) -> None:
     # The program is held where half of the output is written.
@@ -238,6 +241,7 @@ def test_an_interrupt_while_it_starts_is_quiet() -> None:
     assert (done.returncode, done.stderr) == (130, b"")
 
 
+@pytest.mark.slow
 def test_standard_output_that_is_a_terminal_is_refused(folder: Path) -> None:
     master, slave = os.openpty()
     try:

@@ -4,14 +4,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from support.commands import process
+from support.commands import PHOTOS, process
 from support.dask_cluster import Cluster, dask_cluster
-from support.held import Held, release
-from support.photo_folders import contents, write_photos
+from support.held import Held, contents, release
 from support.s3_server import Bucket
 
+_COUNT = 60
 _HELD = 8
 """More than a cluster of two workers is sent before anything is known."""
 
@@ -28,7 +30,11 @@ def cluster(s3_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of pictures that all differ."""
     folder = tmp_path_factory.mktemp("photos")
-    write_photos(folder)
+    with Image.open(PHOTOS / "rocket.jpg") as opened:
+        pixels = np.asarray(opened)
+    for index in range(_COUNT):
+        turned = np.roll(pixels, 7 * index, axis=1)
+        Image.fromarray(turned[::2, ::2]).save(folder / f"{index:03}.jpg", quality=90)
     return folder
 
 

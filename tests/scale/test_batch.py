@@ -13,10 +13,9 @@ import pytest
 
 from support.commands import PHOTOS, command, environment, process, save
 from support.dask_cluster import Cluster
-from support.held import Held, release
-from support.photo_folders import contents, settled
+from support.held import Held, contents, release, settled, wait_for
 from support.s3_server import Bucket
-from support.waiting import PATIENCE, wait_for
+from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
 

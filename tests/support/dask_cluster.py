@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.commands import environment
-from support.waiting import wait_for
+from support.held import wait_for
 
 _DASK = [sys.executable, "-m", "dask"]
 _QUIET = ["--no-dashboard", "--host", "127.0.0.1"]

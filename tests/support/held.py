@@ -3,9 +3,30 @@
 import contextlib
 import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from support.waiting import wait_for
+_SECONDS = 600
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail after ten minutes."""
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the data of each file of a folder by its name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def settled(folder: Path) -> dict[str, bytes]:
+    """Return a folder's contents once no process is in the middle of writing there."""
+    wait_for(lambda: not any(path.name.startswith(".convcli-") for path in folder.iterdir()))
+    return contents(folder)
 
 
 class Held:

@@ -11,7 +11,7 @@ from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import Filtered, filter_picture
+from convcli.pipeline.run import Filtered, filter_frame
 
 tifffile = pytest.importorskip("tifffile", reason="needs the extra cluster")
 zarr = pytest.importorskip("zarr", reason="needs the extra cluster")
@@ -58,7 +58,7 @@ def whole(
     """Filter a picture that is in memory."""
     grid = values if values.ndim == 3 else values[..., np.newaxis]
     source = Frame(grid[..., :-1], grid[..., -1]) if alpha else Frame(grid)
-    return filter_picture(source, operands(kernels), options)
+    return filter_frame(source, operands(kernels), options)
 
 
 def operands(kernels: list[str | Kernel]) -> list[Any]:

@@ -93,7 +93,7 @@ class BatchJob(Record, kw_only=True):
     ----------
     kernels : tuple of Kernel or Operator
         The chain.
-    options, reading, saving, kind, sheet
+    options, reading, saving, file_format, sheet
         As in `convcli.pipeline.files.filter_file`.
     skip_existing : bool
         Skip a file whose output exists already.
@@ -105,7 +105,7 @@ class BatchJob(Record, kw_only=True):
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()
-    kind: str | None = None
+    file_format: str | None = None
     sheet: bool = False
     skip_existing: bool = False
     memory: int | None = None
@@ -150,7 +150,7 @@ class BatchJob(Record, kw_only=True):
             self.options,
             reading=self.reading,
             saving=self.saving,
-            kind=self.kind,
+            file_format=self.file_format,
             sheet=self.sheet,
         )
 
@@ -164,7 +164,7 @@ class BatchJob(Record, kw_only=True):
             self.kernels,
             self.options,
             reading=self.reading,
-            kind=self.kind,
+            file_format=self.file_format,
         )
 
     def _check_memory(self, job: FileJob) -> None:

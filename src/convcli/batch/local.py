@@ -14,7 +14,7 @@ from typing import Any
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.storage.atomic import remove_left_by
 from convcli.storage.urls import is_url
-from convcli.threads import available_cores
+from convcli.threads import available_cores, uninterrupted
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
@@ -95,8 +95,17 @@ class LocalExecutor:
             if taken is None:
                 return
             if idle is None:
-                idle = WorkerProcess(batch_job)
-                workers.append(idle)
+                try:
+                    with uninterrupted():
+                        idle = WorkerProcess(batch_job)
+                        workers.append(idle)
+                except OSError:
+                    # The system gives no more processes, or no more open files.
+                    if not workers:
+                        raise
+                    self._most = len(workers)
+                    gate.put_back(*taken)
+                    return
             idle.start(*taken)
 
 
@@ -129,6 +138,10 @@ class MemoryGate:
             return None
         taken, self._next = self._next, None
         return taken
+
+    def put_back(self, job: FileJob, needs: int) -> None:
+        """Return a job that cannot be started now: the next `take` gives it."""
+        self._next = (job, needs)
 
 
 # ------------------------------------------------------------------ processes

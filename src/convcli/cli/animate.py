@@ -85,10 +85,10 @@ def command(
     """
     from convcli.images.drawing import check_canvas_target, write_frames
     from convcli.lessons.animate import durations_for, frames_of, scene_of
-    from convcli.lessons.pictures import read_picture_at
+    from convcli.pipeline.files import read_first_frame
 
     check_canvas_target(target, moving=True)
-    scene = scene_of(read_picture_at(image, reading), kernel, options, at, cells)
+    scene = scene_of(read_first_frame(image, reading), kernel, options, at, cells)
     drawn = frames_of(scene, frames)
     write_frames(drawn, durations_for(len(drawn), delay), target)
     width, height = drawn[0].image.size

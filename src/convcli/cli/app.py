@@ -121,8 +121,11 @@ class Program(click.Group):
 
 def _remedy(error: OSError) -> str:
     """Say what to do where the system refuses."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return "make room, or write elsewhere" if full else "check the path and its permissions"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "make room, or write elsewhere"
+    if error.errno in {errno.EMFILE, errno.EAGAIN}:
+        return "allow more with ulimit, or use fewer --jobs"
+    return "check the path and its permissions"
 
 
 def _tolerate_plain_terminals() -> None:

@@ -131,7 +131,7 @@ def command(
             options=options,
             reading=reading,
             saving=saving,
-            kind=kind,
+            file_format=kind,
             sheet=sheet,
             skip_existing=many.on_exists == "skip",
         )
@@ -145,10 +145,10 @@ def command(
     if plan_only and in_blocks:
         plan_in_blocks(names, kernels, options, reading, many, as_json=as_json)
         return
-    from convcli.pipeline.files import filter_file, plan_file
+    from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
 
     if plan_only:
-        plans = plan_file(kernels, source, options, reading=reading)
+        plans = plan_frame(kernels, read_first_frame(source, reading), options)
         _show_plans(plans, options.jobs or available_cores(), as_json=as_json)
         return
     if in_blocks:
@@ -164,7 +164,7 @@ def command(
             options,
             reading=reading,
             saving=saving,
-            kind=kind,
+            file_format=kind,
             sheet=sheet,
         )
     report_outcome(report, source, target, quiet=quiet, as_json=as_json)

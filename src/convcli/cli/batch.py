@@ -113,7 +113,8 @@ def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
 def _jobs(
     work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
 ) -> Iterator[FileJob]:
-    template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.kind)
+    pattern = DEFAULT_TEMPLATE if many.template is None else many.template
+    template = Template(pattern, work.file_format)
     inputs = _inputs(work, names, many, out_dir)
     return (template.job(each, out_dir) for each in inputs)
 

@@ -106,11 +106,11 @@ def _show_strips(
 ) -> None:
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons import borders as lesson
-    from convcli.lessons.pictures import read_picture_at
+    from convcli.pipeline.files import read_first_frame
 
     if png is not None:
         check_canvas_target(png, moving=False)
-    picture = read_picture_at(image, reading)
+    picture = read_first_frame(image, reading)
     strips = lesson.strips_of(picture, kernel, options)
     if png is not None:
         write_canvas(lesson.draw_strips(strips, picture.white), png)

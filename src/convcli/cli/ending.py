@@ -92,9 +92,9 @@ def abandon_output() -> None:
     """Discard what standard output still holds: writing it at exit would fail, too."""
     try:
         descriptor = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
     except (OSError, ValueError, AttributeError):
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 

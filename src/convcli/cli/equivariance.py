@@ -57,9 +57,9 @@ def command(
     stride s they do so only for shifts by multiples of s.
     """
     from convcli.lessons.equivariance import compare_orders, compare_steps
-    from convcli.lessons.pictures import read_picture_at
+    from convcli.pipeline.files import read_first_frame
 
-    picture = read_picture_at(image, reading)
+    picture = read_first_frame(image, reading)
     asked = compare_orders(picture, kernel, shift, options)
     series = compare_steps(picture, kernel, shift, options) if shift != (0, 0) else []
     if as_json:

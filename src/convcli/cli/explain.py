@@ -84,12 +84,12 @@ def command(
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.explain.drawing import draw_explanations
     from convcli.lessons.explain.explain import explain_output, first_channels
-    from convcli.lessons.pictures import read_picture_at
+    from convcli.pipeline.files import read_first_frame
 
     if png is not None:
         check_canvas_target(png, moving=False)
     channels = first_channels(kernel) if channel is None else [channel]
-    picture = read_picture_at(image, reading)
+    picture = read_first_frame(image, reading)
     found = explain_output(kernel, picture, at, options, channels=channels)
     if png is not None:
         write_canvas(draw_explanations(found), png)

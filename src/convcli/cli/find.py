@@ -68,7 +68,7 @@ def command(
     its mean taken off. The picture is made grey. Of places closer than half a kernel,
     the best is listed.
     """
-    from convcli.pipeline.find import find_in_file
+    from convcli.lessons.find import find_in_file
 
     matches = find_in_file(
         kernel, source, top=top, normalized=normalized, target=mark, reading=reading

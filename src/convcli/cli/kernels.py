@@ -86,7 +86,7 @@ def command(
     elif export:
         _export(_kernel(subject, "--export"), export, output)
     elif png is not None:
-        from convcli.pipeline.kernel_figures import draw_kernel
+        from convcli.lessons.kernels import draw_kernel
 
         draw_kernel(_operand(subject, "--png"), png)
     elif as_json:
@@ -191,7 +191,7 @@ def _entry(entry: "Entry") -> dict[str, Any]:
 
 def _read(kernel: "Kernel") -> dict[str, Any]:
     from convcli.kernels.analysis import analyse, frequency_response
-    from convcli.pipeline.kernel_figures import strategy_of
+    from convcli.lessons.kernels import strategy_of
 
     document: dict[str, Any] = {
         **fields_of(kernel, "name", "description"),

@@ -104,7 +104,8 @@ def command(
     from convcli.lessons.learning.descent import Schedule
     from convcli.lessons.learning.learn import kernel_document, learn_task
     from convcli.lessons.learning.samples import task_for
-    from convcli.lessons.pictures import read_picture_at, write_json
+    from convcli.lessons.pictures import write_json
+    from convcli.pipeline.files import read_first_frame
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
@@ -112,7 +113,7 @@ def command(
         _refuse_steps(history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
-    before, after = (read_picture_at(path, reading) for path in (source, target))
+    before, after = (read_first_frame(path, reading) for path in (source, target))
     if gray:
         before, after = before.gray(), after.gray()
     task = task_for(before.pixels, after.pixels, size, sharing)

@@ -92,12 +92,12 @@ def command(
     wins a maximum, and counts as zeros in an average. A - is standard input or output;
     an OUTPUT that ends in .npy gets floats.
     """
-    from convcli.lessons.pool import Kind, Pooling, pool_file
+    from convcli.lessons.pool import Pooling, Reduction, pool_file
 
     refuse_terminals(source, target)
     slide = window(size, stride or size, options.padding, options.dilation)
     report = pool_file(
-        Pooling(Kind(pooling), slide, border),
+        Pooling(Reduction(pooling), slide, border),
         source,
         target,
         options,

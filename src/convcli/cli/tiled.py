@@ -47,7 +47,7 @@ def filter_in_blocks(
             frame=reading.frame,
             max_pixels=reading.max_pixels,
             saving=saving,
-            kind=kind,
+            file_format=kind,
             memory=many.memory,
             client=client,
             retries=many.retries,

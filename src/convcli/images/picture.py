@@ -1,17 +1,22 @@
 """A picture: its pixels, and what its file says about them."""
 
+import io
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Depth
+from convcli.errors import ImageError
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from PIL import Image
 
 Pixels: TypeAlias = NDArray[Any]
+
+_MOST_SHOWN = 1024
+"""The longest side that a notebook is sent, in pixels."""
 
 _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
@@ -99,6 +104,39 @@ class Frame(Record):
         alpha = None if self.alpha is None else _widened(self.alpha)
         return replace(self, pixels=_widened(self.pixels), alpha=alpha)
 
+    def to_pil(self) -> "Image.Image":
+        """Return the frame as an image of Pillow's.
+
+        Raises
+        ------
+        ImageError
+            If Pillow has no mode for it, as for colours of 16 bits or floats.
+        """
+        from PIL import Image
+
+        plain = self.depth is Depth.EIGHT and self.channels in (1, 3)
+        if not plain and (self.channels > 1 or self.alpha is not None):
+            raise ImageError(
+                "picture: expected 8 bits a channel, or one channel, got "
+                f"{self.channels} channels of {self.pixels.dtype}: take numpy.asarray of it"
+            )
+        pixels = self.array.astype(self.depth.dtype, copy=False)
+        return Image.fromarray(np.ascontiguousarray(pixels))
+
+    def notebook_png(self) -> bytes:
+        """Return a PNG for a notebook: of 8 bits, with sides of at most 1024 pixels.
+
+        16 bits are scaled to 8; of floats the smallest becomes black and the largest white.
+        Of other channels than 1 or 3 the first is shown.
+        """
+        pixels = self.pixels if self.channels in (1, 3) else self.pixels[..., :1]
+        alpha = None if self.alpha is None else _eight_bits(self.alpha, self.depth)
+        image = Frame(_eight_bits(pixels, self.depth), alpha).to_pil()
+        image.thumbnail((_MOST_SHOWN, _MOST_SHOWN))
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return buffer.getvalue()
+
 
 def _widened(pixels: Pixels) -> Pixels:
     return pixels.astype(np.uint16) * np.uint16(257)
@@ -109,6 +147,14 @@ def picture_of_samples(samples: Pixels, format_name: str | None) -> Frame:
     if samples.shape[2] in (2, 4):
         return Frame(samples[..., :-1], samples[..., -1], format_name)
     return Frame(samples, None, format_name)
+
+
+def _eight_bits(values: Pixels, depth: Depth) -> Pixels:
+    if depth is not Depth.FLOAT:
+        return values if depth is Depth.EIGHT else (values // 257).astype(np.uint8)
+    finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
+    least, largest = finite.min(), finite.max()
+    return np.asarray(np.rint((finite - least) * (255 / (largest - least or 1))), np.uint8)
 
 
 class Metadata(Record):
@@ -176,6 +222,13 @@ class Picture(Record):
         Pillow's name for the pixels in the file: ``CMYK``.
     notes : tuple of str
         What a person should know about the reading.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> picture = convcli.open([[0, 9], [9, 0]])
+    >>> picture.frames[0].shape, picture.array.tolist()
+    ((2, 2), [[0, 9], [9, 0]])
     """
 
     frames: tuple[Frame, ...]
@@ -214,22 +267,12 @@ class Picture(Record):
         return f"<Picture {size}{alpha}{frames}, {first.pixels.dtype if first else 'empty'}>"
 
     def to_pil(self) -> "Image.Image":
-        """Return the first frame as an image of Pillow's.
-
-        Raises
-        ------
-        ImageError
-            If Pillow has no mode for it, as for colours of 16 bits.
-        """
-        from convcli.images.display import pil_image
-
-        return pil_image(self.frames[0])
+        """Return the first frame as an image of Pillow's: see `Frame.to_pil`."""
+        return self.frames[0].to_pil()
 
     def _repr_png_(self) -> bytes:
         """Return the first frame as notebooks show it."""
-        from convcli.images.display import notebook_png
-
-        return notebook_png(self.frames[0])
+        return self.frames[0].notebook_png()
 
 
 _CODE_KNEE, _LIGHT_KNEE = 0.04045, 0.0031308

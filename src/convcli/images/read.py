@@ -119,6 +119,18 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
             return metadata_of(opened)[0], opened.mode
 
 
+def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
+    """Read an image of Pillow's like the file that Pillow would save; None if it is none."""
+    if not isinstance(source, Image.Image):
+        return None
+    image = source.convert("RGBA") if source.mode == "PA" else source
+    buffer, profile = io.BytesIO(), image.info.get("icc_profile")
+    known = {"icc_profile": profile} if profile else {}
+    image.save(buffer, "TIFF", exif=image.getexif(), **known)
+    buffer.seek(0)
+    return read_picture(buffer, "PIL image", policy)
+
+
 @contextlib.contextmanager
 def _file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
     """Turn errors of the system and of decoders into one line with the file's name.

@@ -1,13 +1,17 @@
 """What the weights of a kernel show: factors, output range, frequencies, a coloured table."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.kernels.kernel import Kernel, Weights
 from convcli.values import Record
+
+if TYPE_CHECKING:
+    from convcli.kernels.kernel import Kernel
+
+Weights: TypeAlias = NDArray[np.float64]
 
 _WHITE = 255
 _NEGLIGIBLE = 1e-9
@@ -52,7 +56,7 @@ class KernelAnalysis(Record):
         }
 
 
-def analyse(kernel: Kernel) -> KernelAnalysis:
+def analyse(kernel: "Kernel") -> KernelAnalysis:
     """Return what can be read from the weights of a 2-D kernel.
 
     Raises
@@ -62,6 +66,7 @@ def analyse(kernel: Kernel) -> KernelAnalysis:
 
     Examples
     --------
+    >>> from convcli.kernels.kernel import Kernel
     >>> analysis = analyse(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
     >>> [part.tolist() for part in analysis.factors[:2]], analysis.low, analysis.high
     ([[1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]], -1020.0, 1020.0)
@@ -76,7 +81,7 @@ def analyse(kernel: Kernel) -> KernelAnalysis:
     )
 
 
-def _factors(kernel: Kernel) -> tuple[Weights, Weights, float]:
+def _factors(kernel: "Kernel") -> tuple[Weights, Weights, float]:
     """Return column, row and divisor: the smallest whole numbers, if there are any."""
     form = kernel.integer_form
     if form is None:
@@ -105,7 +110,7 @@ def _sign(row: NDArray[Any]) -> float:
     return float(np.sign(backwards[np.abs(backwards).argmax()]))
 
 
-def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]:
+def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float64]:
     """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
 
     It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
@@ -122,6 +127,7 @@ def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]
 
     Examples
     --------
+    >>> from convcli.kernels.kernel import Kernel
     >>> frequency_response(Kernel([[0.25, 0.5, 0.25]]), 3).round(6)[1].tolist()
     [0.0, 1.0, 0.0]
     """
@@ -132,7 +138,7 @@ def frequency_response(kernel: Kernel, samples: int = 33) -> NDArray[np.float64]
     return np.asarray(np.abs(down @ kernel.weights @ across))
 
 
-def kernel_html(kernel: Kernel) -> str:
+def kernel_html(kernel: "Kernel") -> str:
     """Return HTML with the name, the description and the coloured weights of a kernel.
 
     Weights are blue below 0, white at 0 and red above. A large kernel shows its middle, and
@@ -153,7 +159,7 @@ def kernel_html(kernel: Kernel) -> str:
     return f"<div><b>{name}</b> ({shape}){description}{bias}{tables}{more}</div>"
 
 
-def _table(kernel: Kernel, place: tuple[int, ...]) -> str:
+def _table(kernel: "Kernel", place: tuple[int, ...]) -> str:
     """Return the table of a slice: of the filter and channel at a place in a bank."""
     grid = kernel.weights[place]
     label = "filter {}, channel {}".format(*place) if place else ""

@@ -75,6 +75,7 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     <Combine.MAGNITUDE: 'magnitude'>
     """
     text = spec.strip()
+    _check_limits(text)
     name = _NAMED.fullmatch(text)
     if name and name[1].lower() in (*CATALOGUE, *OPERATORS):
         return _named(text)
@@ -147,7 +148,7 @@ def _number(entry: Entry, parameter: Parameter, text: str) -> float:
         value = parameter.value_type(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         number = "a whole number" if parameter.value_type is int else "a number"
         unit = f" ({parameter.unit})" if parameter.unit else ""
         expected = f"{number} for {parameter.name}{unit}"
@@ -159,6 +160,38 @@ def _number(entry: Entry, parameter: Parameter, text: str) -> float:
 # The formats are imported late: most kernels are named, and need neither JSON nor files.
 
 
+_MOST_TERMS = _MOST_MODIFIERS = 64
+"""Kernels that may be joined, and modifiers of all of them together."""
+
+_LONGEST = 16_384
+"""Characters of a specification, without the inline kernel that it is or begins with."""
+
+
+def _check_limits(spec: str) -> None:
+    """Refuse specifications that no person writes: some checks compare each part with all."""
+    start = _end_of_json(spec)
+    _check_count("modifiers", spec.count("@", start), _MOST_MODIFIERS)
+    if not _is_inline_kernel(spec):
+        terms = len(_PLUS.findall(spec, start)) + 1
+        _check_count("kernels joined by +", terms, _MOST_TERMS)
+        _check_count("characters", len(spec) - start, _LONGEST)
+
+
+def _check_count(noun: str, count: int, most: int) -> None:
+    if count > most:
+        raise SpecError(
+            f"kernel: expected at most {most:,} {noun}, got {count:,}: write a shorter one, or "
+            "put the weights into a file"
+        )
+
+
+def _is_inline_kernel(spec: str) -> bool:
+    """Tell whether a specification is one inline kernel, which nothing is joined to."""
+    from convcli.kernels.formats.read import is_inline
+
+    return spec.startswith("<") or (_PLUS.search(spec) is None and is_inline(spec))
+
+
 def _terms(spec: str) -> list[str]:
     """Split a specification where a + joins kernels: not in JSON, nor in a file's name."""
     from convcli.kernels.formats.read import file_exists, is_file
@@ -167,10 +200,10 @@ def _terms(spec: str) -> list[str]:
     if spec.startswith("<") or (may_be_file and file_exists(spec)):
         return [spec]
     pluses = [match.start() for match in _PLUS.finditer(spec, _end_of_json(spec))]
-    sure = [at for at in pluses if _is_whole_term(spec[:at])]
-    if not sure and (may_be_file or not pluses):
+    sure = next((at for at in pluses if _is_whole_term(spec[:at])), None)
+    if sure is None and (may_be_file or not pluses):
         return [spec]
-    at = (sure or pluses)[0]
+    at = pluses[0] if sure is None else sure
     return [spec[:at], *_terms(spec[at + 1 :].strip())]
 
 

@@ -13,7 +13,7 @@ from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 from convcli.text import short, tight
 from convcli.values import Record
 
@@ -22,9 +22,9 @@ _MOST_PADDED = 32
 
 
 class Scene(Record):
-    """A small picture, the kernel that slides over it, and the result.
+    """A small frame, the kernel that slides over it, and the result.
 
-    `padded` is the grey picture with its padding, and `outside` says which pixels are padding.
+    `padded` is the grey frame with its padding, and `outside` says which pixels are padding.
     `output` is the result in pixels, `raw` before the range step. The kernel is flipped if
     the options say so. `white` is the largest pixel, `border` the name of the border mode.
     """
@@ -42,16 +42,11 @@ class Scene(Record):
 def scene_of(
     frame: Frame, kernel: Kernel, options: Options, at: Pair | None, cells: int
 ) -> Scene:
-    """Cut a square of `cells` rows and columns out of a picture, in grey, and filter it.
+    """Cut a square of `cells` rows and columns out of a frame, in grey, and filter it.
 
-    The middle of the square is `at` (row, column), or the middle of the picture. Near an edge
-    the square moves inwards.
-
-    Raises
-    ------
-    GeometryError
-        If `at` lies outside the picture, the kernel is a bank, or the padding is too wide to
-        be shown.
+    The middle of the square is `at` (row, column), or the middle of the frame. Near an edge
+    the square moves inwards. A `GeometryError` is raised where `at` lies outside, the kernel is
+    a bank, or the padding is too wide to be shown.
     """
     if kernel.is_bank:
         raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
@@ -63,8 +58,8 @@ def scene_of(
             f"animate: expected at most {_MOST_PADDED} cells with the padding, got "
             f"{max(padded.shape)}: use a smaller kernel, dilation or padding, or fewer --cells"
         )
-    filtered = filter_picture(crop, [kernel], options)
-    raw = filter_picture(crop, [kernel], options, raw=True)
+    filtered = filter_frame(crop, [kernel], options)
+    raw = filter_frame(crop, [kernel], options, raw=True)
     return Scene(
         padded=padded,
         outside=outside,
@@ -99,7 +94,7 @@ def _padded(
         source_indices(options.border, size, axis.before, axis.after)
         for axis, size in zip(slide.axes, pixels.shape, strict=True)
     )
-    values = pixels_at(pixels, rows, columns)
+    values = pixels_at(pixels, rows, columns).astype(np.float64)
     outside = np.ones(values.shape, bool)
     outside[
         slide.rows.before : slide.rows.before + pixels.shape[0],
@@ -115,16 +110,11 @@ _LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
 
 
 def frames_of(scene: Scene, most: int) -> list[Canvas]:
-    """Draw a frame for each output pixel, or at most `most` frames that skip some.
+    """Draw a picture for each output pixel, or at most `most` pictures that skip some.
 
-    Examples
-    --------
     >>> from convcli.kernels.spec import kernel_from
-    >>> from convcli.pipeline.options import Options
-    >>> from convcli.images.picture import Frame
-    >>> from convcli.lessons.animate import scene_of
-    >>> picture = Frame(np.zeros((9, 9, 1), np.uint8))
-    >>> scene = scene_of(picture, kernel_from("[[1]]"), Options(), None, 3)
+    >>> black = Frame(np.zeros((9, 9, 1), np.uint8))
+    >>> scene = scene_of(black, kernel_from("[[1]]"), Options(), None, 3)
     >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
     (9, 4)
     """
@@ -202,21 +192,14 @@ def _kernel(scene: Scene) -> list[list[Cell]]:
 
 
 def _output(scene: Scene, index: int) -> list[list[Cell]]:
-    blank = Cell((255, 255, 255))
-    height, width = scene.output.shape
-    return [
-        [
-            Cell(
-                grey(scene.output[y, x] / scene.white),
-                _pixel(scene, scene.output[y, x]),
-                framed=y * width + x == index,
-            )
-            if y * width + x <= index
-            else blank
-            for x in range(width)
-        ]
-        for y in range(height)
+    blank, width = Cell((255, 255, 255)), scene.output.shape[1]
+    cells = [
+        Cell(grey(value / scene.white), _pixel(scene, value), framed=place == index)
+        if place <= index
+        else blank
+        for place, value in enumerate(scene.output.ravel().tolist())
     ]
+    return [cells[start : start + width] for start in range(0, len(cells), width)]
 
 
 def _title(canvas: Canvas, scene: Scene) -> None:

@@ -14,7 +14,7 @@ from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import differences, finite
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 from convcli.values import Record, replace
 
 NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
@@ -36,8 +36,6 @@ _SIDE_PIXELS = 28
 def drawn(border: Border, width: int, length: int = 4) -> str:
     """Draw a border mode over a picture of letters.
 
-    Examples
-    --------
     >>> drawn(Border.SYMMETRIC, 3)
     'cba|abcd|dcb'
     """
@@ -47,7 +45,7 @@ def drawn(border: Border, width: int, length: int = 4) -> str:
 
 
 class Strip(Record):
-    """The top left corner of a picture, shape (rows, columns, C), filtered with one border.
+    """The top left corner of a frame, shape (rows, columns, C), filtered with one border.
 
     `spread` is the largest difference to the same corner with the border ``zero``.
     """
@@ -60,9 +58,9 @@ class Strip(Record):
 def strips_of(
     frame: Frame, kernel: Kernel, options: Options, size: int = _SIDE_PIXELS
 ) -> list[Strip]:
-    """Filter a picture with each border mode, and cut out its top left corner."""
+    """Filter a frame with each border mode, and cut out the top left corner of each result."""
     results = [
-        filter_picture(frame, [kernel], replace(options, border=border)).values[:size, :size]
+        filter_frame(frame, [kernel], replace(options, border=border)).values[:size, :size]
         for border in Border
     ]
     return [

@@ -12,9 +12,9 @@ from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.operator import Operator
-from convcli.lessons.pictures import differences, json_number
+from convcli.lessons.pictures import differences, json_number, pixels_at
 from convcli.pipeline.options import Options
-from convcli.pipeline.run import filter_picture
+from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand
 from convcli.values import Record, replace
 
@@ -25,21 +25,12 @@ _NOISE = 1e-5
 
 
 class Difference(Record, kw_only=True):
-    """How far the two orders are apart, for one shift.
+    """How far the two orders are apart, for one shift of the frame in rows and columns.
 
-    Attributes
-    ----------
-    shift : (int, int)
-        Of the picture, in rows and columns.
-    output_shift : (int, int) or None
-        Of the output, in rows and columns; None where the stride does not divide the shift
-        (then the nearest whole shift was compared).
-    inside : float or None
-        Largest difference where no window looks beyond the picture; None where each does.
-    border : float or None
-        Largest difference at the other outputs; None where there are none.
-    commutes : bool
-        Whether `inside` is only rounding errors of floats.
+    `output_shift` is the shift of the output; None where the stride does not divide the shift
+    (then the nearest whole shift was compared). `inside` is the largest difference where no
+    window looks beyond the frame, and `border` that of the other outputs; None where there are
+    no such outputs. `commutes` says whether `inside` has only the rounding errors of floats.
     """
 
     shift: Pair
@@ -61,15 +52,11 @@ class Difference(Record, kw_only=True):
 
 
 def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options) -> Difference:
-    """Compare a picture that is shifted, then filtered, with one filtered, then shifted.
+    """Compare a frame that is shifted, then filtered, with one filtered, then shifted.
 
-    The shift is in rows down and columns to the right. It brings in from beyond the edge what
-    the border mode says. Values are compared before any range step.
-
-    Raises
-    ------
-    GeometryError
-        If the shift is as large as the picture.
+    The shift is in rows down and columns to the right; a shift as large as the frame is a
+    `GeometryError`. It brings in from beyond the edge what the border mode says. Values are
+    compared before any range step.
     """
     pixels = (frame.gray() if options.gray else frame).pixels
     _check_shift(shift, frame.shape)
@@ -130,7 +117,7 @@ def _gain(operand: Operand) -> float:
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
-    raw = filter_picture(Frame(pixels), [operand], replace(options, alpha=Alpha.KEEP), raw=True)
+    raw = filter_frame(Frame(pixels), [operand], replace(options, alpha=Alpha.KEEP), raw=True)
     return raw.values
 
 
@@ -138,9 +125,7 @@ def _shifted(values: Values, shift: Pair, border: Border) -> Values:
     rows, columns = (
         _sources(border, size, by) for size, by in zip(values.shape, shift, strict=False)
     )
-    shifted = values[np.ix_(rows, columns)]
-    shifted[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
-    return shifted
+    return pixels_at(values, rows, columns)
 
 
 def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
@@ -149,7 +134,7 @@ def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
 
 
 def _undisturbed(axis: Axis, size: int, by: int, outputs: int) -> NDArray[np.bool_]:
-    """Return which outputs see no padding, in the picture and in the shifted one."""
+    """Return which outputs see no padding, in the frame and in the shifted frame."""
     first = np.arange(outputs) * axis.stride - axis.before
     # Where the stride does not divide the shift, the other order looks a little aside.
     aside = by - round(by / axis.stride) * axis.stride

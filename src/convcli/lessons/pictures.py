@@ -1,4 +1,4 @@
-"""What the lessons share: reading pictures, comparing and colouring numbers, writing JSON."""
+"""What the lessons share: comparing and colouring numbers, and writing JSON."""
 
 import json
 import math
@@ -7,35 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.images.picture import Frame
-from convcli.images.policy import ReadPolicy
-from convcli.pipeline.files import read_source
 from convcli.storage.atomic import replacing
 
-_READING = ReadPolicy(frame=0)
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
-def read_picture_at(source: str, reading: ReadPolicy = _READING) -> Frame:
-    """Read the first picture of a path, of a URL, or of standard input (``-``).
-
-    Raises
-    ------
-    ImageError
-        If it cannot be read.
-    """
-    return read_source(source, reading).frames[0]
-
-
 def pixels_at(
     pixels: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> NDArray[np.float64]:
+) -> NDArray[Any]:
     """Return the pixels of some rows and columns: 0 for those that are negative.
 
     `convcli.borders.source_indices` gives such indices, and -1 where the border is zero.
     """
-    values = pixels[np.ix_(rows, columns)].astype(np.float64)
+    values = pixels[np.ix_(rows, columns)]
     values[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
     return values
 
@@ -51,12 +36,8 @@ def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def differences(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the absolute differences of two arrays.
+    """Return the absolute differences of two arrays; two NaNs or equal infinities differ by 0.
 
-    Two NaNs, or two equal infinities, differ by 0.
-
-    Examples
-    --------
     >>> nan, inf = float("nan"), float("inf")
     >>> differences(np.array([1, nan, inf, 3]), np.array([4, nan, inf, nan])).tolist()
     [3.0, 0.0, 0.0, nan]
@@ -73,19 +54,14 @@ def grey_colors(levels: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.repeat(greys[..., np.newaxis], 3, axis=-1)
 
 
-def middle(length: int) -> slice:
-    """Return the part of a kernel's axis that is shown: the middle, where it is too long."""
-    start = max(length - _SHOWN, 0) // 2
-    return slice(start, min(start + _SHOWN, length))
+def middle(length: int, most: int = _SHOWN) -> slice:
+    """Return the part of a kernel's axis that is shown: its middle, at most `most` long."""
+    most = max(most, 1)
+    start = max(length - most, 0) // 2
+    return slice(start, min(start + most, length))
 
 
 def write_json(document: dict[str, Any], target: str) -> None:
-    """Write a JSON file completely, or not at all.
-
-    Raises
-    ------
-    ImageError
-        If it cannot be written.
-    """
+    """Write a JSON file completely, or not at all."""
     with replacing(target) as file:
         file.write(json.dumps(document, indent=1).encode() + b"\n")

@@ -3,7 +3,7 @@
 import enum
 import functools
 import math
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,11 +12,8 @@ from convcli.choices import Alpha, Border, Range
 from convcli.engine.problem import natural_result
 from convcli.errors import GeometryError, ImageError
 from convcli.geometry.window import Axis, Window
-from convcli.images.picture import Frame
-from convcli.images.policy import ReadPolicy
-from convcli.images.write import Saving
-from convcli.pipeline.files import run_on_file
-from convcli.pipeline.find import running
+from convcli.lessons.find import running
+from convcli.pipeline.files import FileSettings, run_on_file
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
     Pipeline,
@@ -25,15 +22,14 @@ from convcli.pipeline.pipeline import (
     working_pixels,
 )
 from convcli.pipeline.report import Report, Step
-from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Field, PlannedStep, Values
 from convcli.values import Record, replace
 
 _FEW_BITS = 2
-"""Sums of pixels with at most so many bytes are kept in 32 bits, where those are enough."""
+"""Pixels of at most this many bytes are summed in 32 bits, where the sums fit."""
 
 
-class Kind(enum.Enum):
+class Reduction(enum.Enum):
     """Which value a window becomes."""
 
     MAX = "max"
@@ -41,25 +37,14 @@ class Kind(enum.Enum):
 
 
 class Pooling(Record):
-    """How a picture is pooled.
+    """How a picture is pooled: which value a window becomes, and how the window slides.
 
-    Attributes
-    ----------
-    kind : Kind
-        Which value a window becomes.
-    window : Window
-        How it slides.
-    border : Border or None
-        What the padding holds. With None it never wins a maximum, and counts as zeros in a
-        mean: as torch's `MaxPool2d` and `AvgPool2d` (with ``count_include_pad``).
-
-    Raises
-    ------
-    GeometryError
-        If the padding is wider than half of the window, which torch refuses, too.
+    `border` fills the padding. With None the padding never wins a maximum, and counts as zeros
+    in a mean: as torch's `MaxPool2d` and `AvgPool2d` (with ``count_include_pad``). Padding
+    wider than half of the window is a `GeometryError`: torch refuses it, too.
     """
 
-    kind: Kind
+    reduction: Reduction
     window: Window
     border: Border | None = None
 
@@ -74,29 +59,20 @@ class Pooling(Record):
 
 
 def pooled(values: Values, pooling: Pooling) -> Values:
-    """Pool each channel of a picture (H, W, C), which is never modified.
+    """Pool each channel of an array (H, W, C), which is never modified.
 
-    Returns
-    -------
-    ndarray, shape (H', W', C)
-        A maximum has the dtype of the values, a mean is float64.
+    A maximum has the dtype of the values, a mean is float64. A window that does not fit is a
+    `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If the window does not fit.
-
-    Examples
-    --------
     >>> from convcli.geometry.window import window
     >>> row = np.array([[[3], [1], [2], [8]]])
-    >>> pooled(row, Pooling(Kind.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
+    >>> pooled(row, Pooling(Reduction.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
     [3, 8]
-    >>> pooled(row, Pooling(Kind.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
+    >>> pooled(row, Pooling(Reduction.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
     [2.0, 5.0]
     """
     shape = pooling.window.output_shape((values.shape[0], values.shape[1]))
-    mean = pooling.kind is Kind.AVERAGE
+    mean = pooling.reduction is Reduction.AVERAGE
     result = np.empty((*shape, values.shape[2]), np.float64 if mean else values.dtype)
     for channel in range(values.shape[2]):
         plane = np.ascontiguousarray(values[..., channel])
@@ -121,7 +97,7 @@ def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
 def _along(plane: Values, number: int, axis: Axis, pooling: Pooling) -> Values:
     """Pool one axis of a plane; a window is a rectangle, so its axes are pooled one by one."""
     padded = _padded(np.moveaxis(plane, number, 0), axis, pooling)
-    join = np.add if pooling.kind is Kind.AVERAGE else np.maximum
+    join = np.add if pooling.reduction is Reduction.AVERAGE else np.maximum
     answers = running(padded, axis.kernel, axis.dilation, join)
     return np.moveaxis(answers[:: axis.stride], 0, number)
 
@@ -132,7 +108,7 @@ def _padded(lines: Values, axis: Axis, pooling: Pooling) -> Values:
     border = pooling.border or Border.ZERO
     sources = source_indices(border, len(lines), axis.before, axis.after)
     padded: Values = lines[sources]
-    ignored = pooling.kind is Kind.MAX and pooling.border is None
+    ignored = pooling.reduction is Reduction.MAX and pooling.border is None
     padded[sources < 0] = _lowest(lines.dtype) if ignored else 0
     return padded
 
@@ -162,16 +138,8 @@ class PoolStep(PlannedStep, kw_only=True):
 def plan_pooling(
     info: SourceInfo, pooling: Pooling, options: Options, *, raw: bool = False
 ) -> Pipeline:
-    """Decide what pooling does; no pixel is looked at.
-
-    Parameters
-    ----------
-    info : SourceInfo
-        What is known of the picture.
-    pooling, options, raw
-        As in `pool_picture`.
-    """
-    largest = pooling.kind is Kind.MAX
+    """Decide how a frame is pooled, without reading any pixel: see `plan_pipeline`."""
+    largest = pooling.reduction is Reduction.MAX
     if options.alpha is Alpha.PREMULTIPLY and largest and info.alpha:
         raise ImageError(
             "alpha premultiply: expected an average, got a maximum, whose colours come from "
@@ -186,7 +154,7 @@ def plan_pooling(
     step = PoolStep(
         pooling=pooling,
         summary=Step(
-            f"{pooling.kind.value} pooling", slide.kernel, slide, "direct", "by doubling"
+            f"{pooling.reduction.value} pooling", slide.kernel, slide, "direct", "by doubling"
         ),
         shape=(*shape, channels),
         result_shape=(*slide.output_shape(shape), channels),
@@ -198,10 +166,10 @@ def plan_pooling(
 
 
 def _border(pooling: Pooling) -> str:
-    """Return what the report calls the border: none, where padding never wins."""
+    """Return the name of the border in the report: none, where padding never wins."""
     if pooling.border is not None:
         return pooling.border.value
-    return "none" if pooling.kind is Kind.MAX else "zero"
+    return "none" if pooling.reduction is Reduction.MAX else "zero"
 
 
 def pool_file(
@@ -209,54 +177,11 @@ def pool_file(
     source: str,
     target: str,
     options: Options,
-    *,
-    reading: ReadPolicy,
-    saving: Saving,
-    file_format: str | None = None,
+    **settings: Unpack[FileSettings],
 ) -> Report:
-    """Pool the pictures in a file, with all that `convcli.pipeline.files.filter_file` keeps.
+    """Pool the picture in a file, with all that `convcli.pipeline.files.filter_file` keeps.
 
-    Parameters
-    ----------
-    pooling : Pooling
-        How the pictures are pooled.
-    source, target, reading, saving, file_format
-        As in `convcli.pipeline.files.filter_file`, whose `kind` is `file_format`.
-    options : Options
-        Depth, alpha, linear light, grey; and whether remainders are errors.
-
-    Raises
-    ------
-    ConvcliError
-        If the pictures cannot be read, pooled or written.
+    Of the options, those for the kernel and for the range are not used.
     """
     make_plan = functools.partial(plan_pooling, pooling=pooling, options=options)
-    return run_on_file(
-        make_plan, source, target, options, reading=reading, saving=saving, kind=file_format
-    )
-
-
-def pool_picture(
-    frame: Frame, pooling: Pooling, options: Options, *, raw: bool = False
-) -> Filtered:
-    """Pool a picture.
-
-    Parameters
-    ----------
-    frame : Frame
-        Never modified.
-    pooling, options
-        As in `pool_file`, whose errors it raises.
-    raw : bool
-        Return floats, not pixels.
-
-    Examples
-    --------
-    >>> from convcli.geometry.window import window
-    >>> pixels = np.array([[[1], [9]], [[4], [2]]], np.uint8)
-    >>> largest = Pooling(Kind.MAX, window(2, stride=2))
-    >>> pool_picture(Frame(pixels), largest, Options()).values.tolist()
-    [[[9]]]
-    """
-    plan = plan_pooling(SourceInfo.of(frame), pooling, options, raw=raw)
-    return run_pipeline(plan, frame)
+    return run_on_file(make_plan, source, target, options, **settings)

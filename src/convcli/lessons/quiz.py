@@ -19,10 +19,8 @@ class Question(Record):
     explanation: str
 
     def is_right(self, given: str) -> bool:
-        """Return whether an answer is right; spaces and the commas of thousands are ignored.
+        """Tell whether an answer is right; spaces and the commas of thousands are ignored.
 
-        Examples
-        --------
         >>> Question("1,000 + 792?", 1792, "").is_right(" 1,792 ")
         True
         """
@@ -33,10 +31,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15}|/0*[1-9][0-9]{0,14})?")
 
 
 def is_number(given: str) -> bool:
-    """Return whether an answer is a number: whole, decimal, or a fraction.
+    """Tell whether an answer is a number: whole, decimal, or a fraction.
 
-    Examples
-    --------
     >>> is_number("1,792"), is_number("7/3"), is_number("seven")
     (True, True, False)
     """
@@ -50,8 +46,6 @@ def _bare(given: str) -> str:
 def questions(seed: int, count: int) -> list[Question]:
     """Return `count` questions; the same for the same seed.
 
-    Examples
-    --------
     >>> questions(1, 2) == questions(1, 2)
     True
     """

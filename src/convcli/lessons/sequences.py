@@ -34,15 +34,8 @@ def parse_sequence(text: str) -> list[Number]:
     """Parse numbers with commas or spaces between them, exactly.
 
     They are whole numbers of any size, fractions (``1/3``) or decimals (``0.25``, ``1e-3``).
-    Decimals become fractions; nothing is rounded.
+    Decimals become fractions; nothing is rounded. Other text is a `SequenceError`.
 
-    Raises
-    ------
-    SequenceError
-        If there is no number, or a word that is none.
-
-    Examples
-    --------
     >>> parse_sequence("1, 1/3, 0.25")
     [1, Fraction(1, 3), Fraction(1, 4)]
     """
@@ -100,8 +93,6 @@ def digits_unlimited() -> Iterator[None]:
 def parse_digits(text: str) -> list[int]:
     """Return the digits of a whole number without a sign, the lowest first.
 
-    Examples
-    --------
     >>> parse_digits("123")
     [3, 2, 1]
     """
@@ -119,15 +110,8 @@ def parse_die(text: str) -> list[Number]:
     """Return the probabilities of the faces 1, 2, … of a die.
 
     One whole number means a fair die with that number of faces. Several numbers are the
-    probabilities of the faces; they must sum to 1.
+    probabilities of the faces: none may be negative, and they must sum to 1.
 
-    Raises
-    ------
-    SequenceError
-        If the probabilities are negative or do not sum to 1.
-
-    Examples
-    --------
     >>> parse_die("2")
     [Fraction(1, 2), Fraction(1, 2)]
     """
@@ -173,11 +157,8 @@ def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
 
     The counts are those of `operations`. The length of a transform is a power of two: just
     above one it doubles, and the direct method is cheaper again. Above 4096 the FFT always is.
-
     The result is the first and the last n of each run; None is the end of the last run.
 
-    Examples
-    --------
     >>> cheaper_by_fft()
     ((128, 128), (191, 256), (284, None))
     """
@@ -194,8 +175,6 @@ _DIRECT_LIMIT = 4 * 10**8
 def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
     """Convolve two sequences by summing the diagonals: m·n products.
 
-    Examples
-    --------
     >>> convolve_direct([1, 2, 3], [4, 5])
     [4, 13, 22, 15]
     """
@@ -214,14 +193,10 @@ def convolve_direct(a: Sequence[Number], b: Sequence[Number]) -> list[Number]:
 def convolve_exactly(
     a: Sequence[Number], b: Sequence[Number], *, fft: bool | None = None
 ) -> list[Number]:
-    """Convolve two sequences exactly.
+    """Convolve two sequences exactly: the result has m + n - 1 numbers.
 
-    The result has m + n - 1 numbers. Without `fft` the method with fewer operations is used.
-
-    Raises
-    ------
-    SequenceError
-        If a sequence is empty, or too long for the direct method.
+    Without `fft` the method with fewer operations is used. An empty sequence, or one that is
+    too long for the direct method, is a `SequenceError`.
     """
     if not a or not b:
         raise SequenceError(_EMPTY)
@@ -253,8 +228,6 @@ def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
     of a number stand in a block that has room for the limbs of a product, so that one FFT
     convolves all of them.
 
-    Examples
-    --------
     >>> _convolve_integers([10**30, -1], [10**30, 1])
     [1000000000000000000000000000000000000000000000000000000000000, 0, -1]
     """
@@ -309,8 +282,6 @@ def _sum_of_limbs(limbs: Sequence[float], width: int) -> int:
 def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
     """Return the places of the full result that are kept, as `numpy.convolve` keeps them.
 
-    Examples
-    --------
     >>> [places_kept((3, 2), overlap) for overlap in Overlap]
     [range(0, 4), range(0, 3), range(1, 3)]
     """
@@ -326,8 +297,6 @@ def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
 def polynomial(coefficients: Sequence[Number]) -> str:
     """Return the text of a polynomial; the constant is the first coefficient.
 
-    Examples
-    --------
     >>> polynomial([1, -2, 0, 3])
     '1 - 2x + 3x³'
     """
@@ -361,9 +330,7 @@ def carried(sums: Sequence[Number]) -> tuple[list[int], list[int]]:
     The result is the digits of the product, the lowest first, without leading zeros; and for
     each place the number that the place below carries to it.
 
-    Examples
-    --------
-    123 × 45: the sums are 15, 22, 13, 4.
+    123 × 45 has the sums 15, 22, 13, 4:
 
     >>> carried([15, 22, 13, 4])
     ([5, 3, 5, 5], [0, 1, 2, 1])

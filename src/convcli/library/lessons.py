@@ -1,6 +1,6 @@
-"""The lessons as functions: kernels by name, sizes, parameters, one pixel, learning, stacks."""
+"""The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
-from typing import TYPE_CHECKING, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Required, TypedDict, Unpack, overload
 
 from convcli.errors import GeometryError
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.pictures import FilterOptions, KernelLike, PictureLike
 
+    class WindowSettings(TypedDict, total=False):
+        """The settings of `output_size` that both of its forms take."""
+
+        k: Required[IntOrPair]
+        s: IntOrPair
+        p: Padding
+        d: IntOrPair
+        floor: bool
+
 
 def kernel(spec: "KernelLike") -> "Kernel | Operator":
     """Return the kernel, or the operator of several, that a name or weights stand for.
@@ -23,14 +32,10 @@ def kernel(spec: "KernelLike") -> "Kernel | Operator":
         What ``convcli apply`` takes as KERNEL: ``"sobel-x"``, ``"gaussian:2"``,
         ``"sobel-x+sobel-y"``, a file, inline JSON; or weights.
 
-    Returns
-    -------
-    Kernel or Operator
-
     Raises
     ------
     KernelError
-        If it stands for none.
+        If no kernel has that name or form.
 
     Examples
     --------
@@ -43,28 +48,11 @@ def kernel(spec: "KernelLike") -> "Kernel | Operator":
 
 
 @overload
-def output_size(
-    *,
-    w: int,
-    k: "IntOrPair",
-    s: "IntOrPair" = 1,
-    p: "Padding" = 0,
-    d: "IntOrPair" = 1,
-    floor: bool = False,
-) -> int: ...
+def output_size(*, w: int, **window: "Unpack[WindowSettings]") -> int: ...
 
 
 @overload
-def output_size(
-    *,
-    w: int,
-    h: int,
-    k: "IntOrPair",
-    s: "IntOrPair" = 1,
-    p: "Padding" = 0,
-    d: "IntOrPair" = 1,
-    floor: bool = False,
-) -> tuple[int, int]: ...
+def output_size(*, w: int, h: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
 
 
 def output_size(
@@ -177,16 +165,12 @@ def explain(
 
     Parameters
     ----------
-    kernel : str, Path, Kernel, Operator, array or list of rows
-        What filters the picture.
-    picture : Frame, or whatever `convcli.open` takes
-        Its first frame.
+    kernel, picture, **options
+        As for `convcli.apply`. Only the first frame of the picture is filtered.
     at : (int, int)
         The output pixel: x columns from the left, y rows from the top.
     channel : int, optional
-        The only output channel; of a bank the first unless given, else all.
-    **options
-        As for `convcli.apply`.
+        The only output channel; without it the first of a bank, else all.
 
     Returns
     -------
@@ -230,8 +214,8 @@ def learn(
 
     Parameters
     ----------
-    before, after : Frame, or whatever `convcli.open` takes
-        `after` has the size of `before`, or that of ``padding="valid"``.
+    before, after : Picture, or whatever `convcli.open` takes
+        Their first frames; `after` has the size of `before`, or that of ``padding="valid"``.
     k : int or (int, int)
         Size of the kernel.
     gray, per_channel, mix, method, steps, seed

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from convcli.errors import ImageError
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
-from convcli.images.read import read_picture
+from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
-    from convcli.pipeline.find import Match
+    from convcli.lessons.find import Match
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -48,6 +48,12 @@ class FilterOptions(TypedDict, total=False):
     Each is written as on the command line (``border="replicate"``, ``padding="same"``,
     ``stride="2x1"``), or is the library's own value (``Border.REPLICATE``, ``(2, 1)``).
     `convcli.Options` documents each.
+
+    Examples
+    --------
+    >>> options: FilterOptions = {"border": "replicate", "stride": 2}
+    >>> apply("box", [[0, 0, 9, 9]], **options).array.tolist()
+    [[0.0, 6.0]]
     """
 
     stride: "IntOrPair | str"
@@ -77,16 +83,16 @@ _MOST_BYTES = 8
 
 
 class Result(Record, kw_only=True):
-    """What `apply` or `pool` made of a picture.
+    """The result of `apply` or `pool` for a picture.
 
     Attributes
     ----------
     filtered : tuple of Filtered
-        One for each frame.
-    source : Frame
-        What the input's file said, without its frames: it is saved with the result.
+        The result for each frame.
+    source : Picture
+        The input without its frames: what its file said is saved with the result.
     pipeline : Pipeline
-        What was done to the first frame.
+        The plan for the first frame.
 
     Examples
     --------
@@ -108,23 +114,19 @@ class Result(Record, kw_only=True):
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """The pixels of every frame, as in `array`."""
-        return tuple(_array_of(one) for one in self.filtered)
+        return tuple(filtered.frame().array for filtered in self.filtered)
 
     @property
     def picture(self) -> Picture:
-        """The result as a picture, for the next step.
-
-        Raises
-        ------
-        ImageError
-            If it has another number of channels than 1 or 3: take `array`.
-        """
-        return replace(self.source, frames=tuple(one.frame() for one in self.filtered))
+        """The result as a picture, for the next step."""
+        return replace(
+            self.source, frames=tuple(filtered.frame() for filtered in self.filtered)
+        )
 
     @property
     def report(self) -> Report:
         """What the command prints: sizes, steps, raw range, clipping, warnings."""
-        reports = [one.report for one in self.filtered]
+        reports = [filtered.report for filtered in self.filtered]
         return combined_report(reports, self.source.mode, self.source.notes)
 
     @property
@@ -148,7 +150,7 @@ class Result(Record, kw_only=True):
         ----------
         target : str or Path
             As OUTPUT of the command: ``{map}`` in it makes a file for each output map; a
-            ``.npy`` gets `array` as it is.
+            ``.npy`` gets the unchanged `array`.
         format : str, optional
             The name of the format; that of the suffix unless given.
         quality, compress_level, strip, sheet
@@ -157,7 +159,7 @@ class Result(Record, kw_only=True):
         Returns
         -------
         Report
-            With what the file does not hold among its warnings.
+            Its warnings name what the file does not hold.
 
         Raises
         ------
@@ -166,15 +168,15 @@ class Result(Record, kw_only=True):
         """
         from convcli.images.formats import format_for, format_named
 
-        kind = format_named(format) if format else format_for(target)
+        file_format = format_named(format) if format else format_for(target)
         saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
-        check_maps(self.pipeline, len(self.filtered), str(target), kind, sheet=sheet)
+        check_maps(self.pipeline, len(self.filtered), str(target), file_format, sheet=sheet)
         return write_filtered(
             self.filtered,
             self.source,
             self.pipeline.options,
             str(target),
-            kind,
+            file_format,
             saving=saving,
             sheet=sheet,
         )
@@ -234,10 +236,6 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
         Whether the last channel of an array is its opacity. Unless given, it is in arrays of
         uint8 and uint16 with 2 or 4 channels, as `PIL.Image.fromarray` takes them.
 
-    Returns
-    -------
-    Frame
-
     Raises
     ------
     ImageError
@@ -265,17 +263,14 @@ def open(  # noqa: A001 - as Pillow and rasterio call it
 
 def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
     """Read what is neither a picture nor a result of ours."""
-    from convcli.images.display import file_of_image, is_pil_image
-
     if isinstance(source, str | os.PathLike):
         return read_picture(os.fspath(source), reading=policy)
     if isinstance(source, bytes | bytearray | memoryview):
         return read_picture(io.BytesIO(source), "bytes", policy)
     if hasattr(source, "read") and hasattr(source, "seekable"):
         return read_picture(source, str(getattr(source, "name", "file object")), policy)
-    if is_pil_image(source):
-        return read_picture(file_of_image(source), "PIL image", policy)
-    return Picture((_picture_of_array(source, alpha=alpha),))
+    image = read_pil(source, policy)
+    return Picture((_frame_of_array(source, alpha=alpha),)) if image is None else image
 
 
 def apply(
@@ -293,7 +288,7 @@ def apply(
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
         What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
         each filters the result of the one before, unrounded.
-    picture : Frame, or whatever `open` takes
+    picture : Picture, or whatever `open` takes
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
@@ -301,10 +296,6 @@ def apply(
         Return raw floats, not pixels.
     **options
         The options of the command: see `FilterOptions`.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------
@@ -337,20 +328,14 @@ def pool(
     Parameters
     ----------
     pooling : {"max", "average"}
-        What is kept.
-    picture : Frame, or whatever `open` takes
-        Never modified.
+        Which value is kept.
+    picture, raw
+        As for `apply`.
     k, s : int or (int, int)
         Size and stride of the window; the stride is the size unless given.
-    raw : bool
-        Return raw floats, not pixels.
     **options
         ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
         ``alpha``, ``linear`` and ``strict`` of `FilterOptions`.
-
-    Returns
-    -------
-    Result
 
     Raises
     ------
@@ -363,12 +348,12 @@ def pool(
     [[9.0, 8.0]]
     """
     from convcli.geometry.window import window
-    from convcli.lessons.pool import Kind, Pooling, plan_pooling
+    from convcli.lessons.pool import Pooling, Reduction, plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
     slide = window(k, k if s is None else s, settings.padding, settings.dilation)
     border = settings.border if "border" in options else None
-    planned = Pooling(choice_from(Kind, pooling), slide, border)
+    planned = Pooling(choice_from(Reduction, pooling), slide, border)
     return _run(
         source, functools.partial(plan_pooling, pooling=planned, options=settings, raw=raw)
     )
@@ -383,7 +368,7 @@ def find(
     ----------
     kernel : str, Path, Kernel, array or list of rows
         2-D; ``"image:patch.png"`` looks for a patch.
-    picture : Frame, or whatever `open` takes
+    picture : Picture, or whatever `open` takes
         Its first frame, made grey.
     top : int
         How many places at most.
@@ -405,12 +390,12 @@ def find(
     >>> find([[0, 1, 0]], [[0, 0, 0, 0], [0, 0, 7, 0]], top=1)[0].score
     7.0
     """
-    from convcli.pipeline.find import find_matches
+    from convcli.lessons.find import find_matches
 
-    one = as_operand(kernel)
-    if isinstance(one, Operator):
-        raise ImageError(f"{one.name}: expected one kernel to find, got several: take one")
-    return find_matches(open(picture).frames[0], one, top=top, normalized=normalized)
+    operand = as_operand(kernel)
+    if isinstance(operand, Operator):
+        raise ImageError(f"{operand.name}: expected one kernel to find, got several: take one")
+    return find_matches(open(picture).frames[0], operand, top=top, normalized=normalized)
 
 
 def plan(
@@ -418,22 +403,10 @@ def plan(
     picture: PictureLike,
     **options: Unpack[FilterOptions],
 ) -> "tuple[Plan, ...]":
-    """Say how a picture would be filtered, and why; nothing is computed.
+    """Say how the first frame of a picture would be filtered, and why; nothing is computed.
 
-    Parameters
-    ----------
-    kernel, picture, **options
-        As for `apply`.
-
-    Returns
-    -------
-    tuple of Plan
-        One for each kernel; `Plan.why` says why its strategy was chosen.
-
-    Raises
-    ------
-    ConvcliError
-        As `apply`.
+    The arguments are those of `apply`, and so are the errors. There is a plan for each kernel;
+    `Plan.why` says why its strategy was chosen.
 
     Examples
     --------
@@ -441,10 +414,10 @@ def plan(
     >>> plan("sobel-x", np.zeros((512, 512), np.uint8))[0].strategy.name
     'passes'
     """
-    from convcli.pipeline.files import plan_picture
+    from convcli.pipeline.files import plan_frame
 
     frame = open(picture).frames[0]
-    return plan_picture(_chain(kernel), frame, options_from_words(**options))
+    return plan_frame(_chain(kernel), frame, options_from_words(**options))
 
 
 def as_operand(kernel: KernelLike) -> Kernel | Operator:
@@ -494,18 +467,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return [*facts, *(("warning", warning) for warning in report.warnings)]
 
 
-def _array_of(filtered: Filtered) -> NDArray[Any]:
-    frame = Frame(filtered.values, filtered.alpha)
-    return (filtered.frame() if filtered.colormap is not None else frame).array
+def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
+    """Return an array as a frame.
 
-
-def _picture_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
-    """Return an array as a picture.
-
-    Raises
-    ------
-    ImageError
-        If it is no array of real numbers with two or three axes and at least one pixel.
+    It must hold real numbers, with two or three axes and at least one pixel.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:

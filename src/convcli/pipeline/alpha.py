@@ -20,20 +20,12 @@ _INVISIBLE = 1e-6
 
 
 class AlphaPolicy(Record):
-    """How one picture's transparency is treated: `Alpha.AUTO` resolved.
+    """How the transparency of one picture is treated; `name` is never `Alpha.AUTO`.
 
-    Attributes
-    ----------
-    name : Alpha
-        Not `Alpha.AUTO`.
-    steps : tuple of PlannedStep
-        What the opacity is filtered by (`Alpha.FILTER`), or the colours that it weighs
-        (`Alpha.PREMULTIPLY`). Empty where neither is needed.
-    filters_opacity : bool
-        Whether opacity that weighs the colours is filtered with them. Where flat areas
-        answer 0 it would be 0 everywhere.
-    is_open : bool
-        Whether it is another policy if any pixel is translucent: see `premultiplied`.
+    `steps` filter the opacity (`Alpha.FILTER`), or the colours that are multiplied by it
+    (`Alpha.PREMULTIPLY`). With `filters_opacity` the opacity is filtered together with those
+    colours. That is left out where flat areas answer 0: the opacity would be 0 everywhere.
+    `is_open` says that the policy becomes `premultiplied` if any pixel is translucent.
     """
 
     name: Alpha
@@ -48,48 +40,37 @@ class AlphaPolicy(Record):
 
 
 def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) -> AlphaPolicy:
-    """Decide how transparency is treated; no pixel is looked at.
+    """Decide how transparency is treated, without reading any pixel.
 
-    Parameters
-    ----------
-    steps : sequence of PlannedStep
-        The chain.
-    sample : Frame
-        One pixel like those that the steps get.
-    options : Options
-        How the picture is filtered.
-
-    Raises
-    ------
-    ImageError
-        If a filter bank or an operator cannot do what is asked for.
+    `sample` is one pixel like those that the steps get. An `ImageError` is raised where a
+    filter bank or an operator cannot do what the options ask for.
     """
     bank = any(step.is_bank for step in steps)
     zero = any(step.is_zero_sum for step in steps)
     operator = next((step.name for step in steps if step.combine is not None), "")
-    has_alpha, asked = sample.alpha is not None, options.alpha
+    asked = options.alpha
     if asked is Alpha.AUTO:
-        fixed = bank or zero or bool(operator) or not has_alpha
+        fixed = bank or zero or bool(operator) or sample.alpha is None
         return AlphaPolicy(Alpha.KEEP, is_open=not fixed)
-    if bank and asked is not Alpha.KEEP and has_alpha:
+    if sample.alpha is None or asked is Alpha.KEEP:
+        return AlphaPolicy(asked)
+    if bank:
         raise ImageError(
             f"alpha {asked.value}: expected 2-D kernels, got a filter bank, which mixes the "
             "colours: use --alpha keep"
         )
-    if operator and asked is Alpha.PREMULTIPLY and not zero and has_alpha:
+    if asked is Alpha.FILTER:
+        return AlphaPolicy(asked, _fitted(steps, 1, sample.alpha.dtype, options))
+    if operator and not zero:
         raise ImageError(
             f"alpha premultiply: expected kernels one by one, got {operator}, whose answers "
             "have no one opacity: use --alpha keep"
         )
-    if asked is Alpha.PREMULTIPLY:
-        return premultiplied(steps, options) if has_alpha else AlphaPolicy(asked)
-    if sample.alpha is None or asked is Alpha.KEEP:
-        return AlphaPolicy(asked)
-    return AlphaPolicy(asked, _fitted(steps, 1, sample.alpha.dtype, options))
+    return premultiplied(steps, options)
 
 
 def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy:
-    """Plan that colours are weighed by their opacity before they are filtered."""
+    """Plan that colours are multiplied by their opacity before they are filtered."""
     filters_opacity = not any(step.is_zero_sum for step in steps)
     channels = steps[0].shape[2] + filters_opacity
     weighed = _fitted(steps, channels, steps[0].working, options)
@@ -110,12 +91,9 @@ def _fitted(
 
 
 class WeighedStep(PlannedStep, kw_only=True):
-    """A kernel that slides over weighed colours, with their opacity as the last channel.
+    """A step over colours times opacity, with the opacity as the last channel.
 
-    Attributes
-    ----------
-    kernel : Kernel
-        The kernel with its bias: the plan has none.
+    `kernel` keeps its bias: the plan has none.
     """
 
     kernel: Kernel
@@ -130,10 +108,10 @@ class WeighedStep(PlannedStep, kw_only=True):
         return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
-        """Compute a rectangle, and divide its opacity by the kernel's sum.
+        """Compute a rectangle, and divide its opacity by the sum of the kernel.
 
-        So a kernel that makes brighter makes nothing more opaque. The bias is added in
-        proportion to the opacity.
+        So a kernel that makes pixels brighter does not make them more opaque. The bias is added
+        in proportion to the opacity.
         """
         values = super().part(field, rows, columns)
         values[..., -1] /= self.kernel.sum
@@ -145,14 +123,10 @@ class WeighedStep(PlannedStep, kw_only=True):
 def weigh(
     pixels: Values, alpha: Values, white: int, dtype: np.dtype[Any], *, with_opacity: bool
 ) -> Values:
-    """Return colour times opacity, with the opacity (0 to 1) as the last channel if asked.
+    """Return colours times opacity as floats of `dtype`, shape (H, W, C) or (H, W, C + 1).
 
-    Parameters
-    ----------
-    pixels, alpha : ndarray, shapes (H, W, C) and (H, W)
-        The colours and their opacity, from 0 to `white`.
-    dtype : dtype
-        Of the result: floats.
+    The colours and their opacity are numbers from 0 to `white`. With `with_opacity` the
+    opacity, from 0 to 1, is the last channel of the result.
     """
     opacity = alpha[..., np.newaxis].astype(dtype) / dtype.type(white)
     colours = pixels.astype(dtype) * opacity
@@ -160,10 +134,8 @@ def weigh(
 
 
 def unweigh(values: Values, white: int) -> tuple[Values, Values]:
-    """Return the colours without their weight, and the opacity from 0 to `white`.
+    """Divide colours by their opacity; return them, and the opacity from 0 to `white`.
 
-    Examples
-    --------
     >>> colours, alpha = unweigh(np.array([[[50.0, 0.5]]]), 255)
     >>> colours.tolist(), alpha.tolist()
     ([[[100.0]]], [[127.5]])
@@ -177,10 +149,9 @@ def unweigh(values: Values, white: int) -> tuple[Values, Values]:
 def alpha_under_centres(
     steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
 ) -> Values:
-    """Return the opacity under the middle of each window, followed through all steps.
+    """Return the opacity under the middle of each window, followed back through all steps.
 
-    `alpha` is the field of the opacity, with one channel; `rows` and `columns` are outputs
-    of the last step.
+    `alpha` reads the opacity as one channel; `rows` and `columns` are outputs of the last step.
     """
     down, across = (
         _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))
@@ -191,7 +162,7 @@ def alpha_under_centres(
 
 
 def _centres(steps: Sequence[PlannedStep], axis: int, outputs: slice) -> NDArray[np.intp]:
-    """Return which rows (axis 0) or columns (1) of the picture outputs have their middle on."""
+    """Return the picture's rows (axis 0) or columns (1) under the middle of each window."""
     places = np.arange(outputs.start, outputs.stop)
     for step in reversed(steps):
         window = step.window.axes[axis]

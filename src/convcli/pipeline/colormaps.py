@@ -1,4 +1,4 @@
-"""Colour maps for pictures, for kernel cells and for frequencies."""
+"""Colour maps for pictures."""
 
 from typing import Any
 
@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Colormap
-from convcli.kernels.analysis import frequency_response
-from convcli.kernels.kernel import Kernel
 from convcli.pipeline.report import Swatch
 
 Values = NDArray[Any]
@@ -32,8 +30,6 @@ _RDBU = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 6
 def palette(colormap: Colormap) -> Values:
     """Return the colours of the pixel values 0 to 255: uint8, shape (256, 3).
 
-    Examples
-    --------
     >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
     [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
     """
@@ -62,47 +58,3 @@ def legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
         Swatch(meaning, (int(colors[at, 0]), int(colors[at, 1]), int(colors[at, 2])))
         for at, meaning in meanings.items()
     )
-
-
-_MIDDLE, _HALF_RANGE = 128, 127
-_DUST = 1e-13
-"""A weight below this part of the largest one is a 0 with rounding errors."""
-
-
-def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
-
-    NaN and infinity are white, too.
-
-    Examples
-    --------
-    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
-    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
-    """
-    finite = np.where(np.isfinite(grid), grid, 0.0)
-    largest = float(np.abs(finite).max()) or 1.0
-    places = np.rint(_MIDDLE + _HALF_RANGE * finite / largest).astype(np.intp)
-    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
-
-
-def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weights to be printed: 0 in place of a rounding error.
-
-    Examples
-    --------
-    >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
-    [1.0, 0.0, -0.5]
-    """
-    return np.where(np.abs(grid) <= _DUST * np.abs(grid).max(), 0.0, grid)
-
-
-def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
-    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
-
-    Examples
-    --------
-    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
-    [0, 255, 0]
-    """
-    response = frequency_response(kernel, samples)
-    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)

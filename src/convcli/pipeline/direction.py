@@ -26,29 +26,26 @@ _NEEDED = (
 )
 _OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS = (
-    (0, "→ brighter to the right"),
-    (45, "↗"),
-    (90, "↑ brighter above"),
-    (135, "↖"),
-    (180, "← brighter to the left"),
-    (225, "↙"),
-    (270, "↓ brighter below"),
-    (315, "↘"),
+    "→ brighter to the right",
+    "↗",
+    "↑ brighter above",
+    "↖",
+    "← brighter to the left",
+    "↙",
+    "↓ brighter below",
+    "↘",
 )
+"""What the hues of 0°, 45°, 90° … mean."""
 
 
 def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]:
-    """Return how the answers of an operator add up to the gradient.
+    """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
-    A kernel answers a ramp that gets brighter by 1 a pixel to the right with
-    Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
-    gradient is the least-squares solution of these equations, so that it is right for
-    pairs along the axes, along the diagonals, and for compasses of eight.
-
-    Returns
-    -------
-    ndarray of float64, shape (2, N)
-        Rows: to the right, upwards, in brightness a pixel.
+    The first row is for the gradient to the right, the second for the gradient upwards, in
+    brightness per pixel. A kernel answers a ramp that gets brighter by 1 per pixel to the right
+    with Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
+    gradient is the least-squares solution of these equations: it is right for pairs along the
+    axes, for pairs along the diagonals, and for compasses of eight kernels.
 
     Raises
     ------
@@ -79,13 +76,7 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
 
 
 def check_direction(pipeline: "Pipeline") -> None:
-    """Check that a pipeline can colour directions.
-
-    Raises
-    ------
-    ConvcliError
-        As `gradient_weights` does; or if raw floats are to be written.
-    """
+    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
     if pipeline.mapping is None:
         raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
     _ = pipeline.gradient
@@ -97,23 +88,12 @@ def directed(
     shape: tuple[int, int],
     known: ValueStats | None = None,
 ) -> tuple[Values, ValueStats]:
-    """Colour the directions of an operator's answers.
+    """Colour the directions of an operator's answers: uint8, shape (rows, columns, 3).
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        The plan; its last step is the operator.
-    answers : iterable of ndarray, shape (rows, columns, 1)
-        Of each kernel of the operator.
-    shape : (int, int)
-        Rows and columns of each.
-    known : ValueStats, optional
-        The extent of all answers, where these are a part of them.
-
-    Returns
-    -------
-    ndarray of uint8, shape (rows, columns, 3); ValueStats
-        The pixels, and the statistics of the operator's answer.
+    The last step of the pipeline is the operator. `answers` are those of its kernels, each of
+    shape (rows, columns, 1); `shape` is (rows, columns). `known` is the extent of all answers
+    of the picture, where these are a part of them. The statistics are those of the operator's
+    combined answer.
     """
     gradient = np.zeros((2, *shape), pipeline.plans[-1].problem.result)
 
@@ -133,11 +113,9 @@ def directed(
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
     """Colour directions: shape (H, W, 3) of uint8, from three arrays of shape (H, W).
 
-    `right` and `up` are the gradient, `brightness` (uint8) is its strength. Full hues, as in
-    HSV: 0° is red, 120° green, 240° blue, counter-clockwise.
+    `right` and `up` are the gradient, `brightness` (uint8) is its strength. The hues are full,
+    as in HSV, and counted counter-clockwise: 0° is red, 120° green, 240° blue.
 
-    Examples
-    --------
     >>> one = np.ones((1, 1))
     >>> hue_picture(one, 0 * one, np.full((1, 1), 200, np.uint8)).tolist()
     [[[200, 0, 0]]]
@@ -154,10 +132,9 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
 
 def legend() -> tuple[Swatch, ...]:
     """Return what the hues mean."""
-    swatches = []
-    for degrees, meaning in _ARROWS:
-        turn = math.radians(degrees)
-        right, up = np.full((1, 1), math.cos(turn)), np.full((1, 1), math.sin(turn))
-        color = hue_picture(right, up, np.full((1, 1), 255, np.uint8))[0, 0]
-        swatches.append(Swatch(meaning, (int(color[0]), int(color[1]), int(color[2]))))
-    return tuple(swatches)
+    turns = np.radians([[45 * number for number in range(len(_ARROWS))]])
+    colors = hue_picture(np.cos(turns), np.sin(turns), np.full(turns.shape, 255, np.uint8))[0]
+    return tuple(
+        Swatch(meaning, (red, green, blue))
+        for meaning, (red, green, blue) in zip(_ARROWS, colors.tolist(), strict=True)
+    )

@@ -3,7 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -42,7 +42,21 @@ _OTHER_FORMS = (
 )
 """What else can be done with several maps, where the picture is read as a whole."""
 
-_READING, _SAVING = ReadPolicy(), Saving()
+_READING, _SAVING, _FIRST_FRAME = ReadPolicy(), Saving(), ReadPolicy(frame=0)
+
+
+class FileSettings(TypedDict, total=False):
+    """How a file is read and written, as keywords of `filter_file` and `run_on_file`.
+
+    `file_format` is the name of the output's format. Without it the suffix decides; standard
+    output gets the format of the input where that can hold the result, else PNG. `sheet`
+    writes all output channels as one sheet of labelled tiles.
+    """
+
+    reading: ReadPolicy
+    saving: Saving
+    file_format: str | None
+    sheet: bool
 
 
 def filter_file(
@@ -50,13 +64,9 @@ def filter_file(
     source: str,
     target: str,
     options: Options,
-    *,
-    reading: ReadPolicy = _READING,
-    saving: Saving = _SAVING,
-    kind: str | None = None,
-    sheet: bool = False,
+    **settings: Unpack[FileSettings],
 ) -> Report:
-    """Filter the pictures in a file, and write the result: complete or not at all.
+    """Filter the picture in a file, and write the result: complete or not at all.
 
     Parameters
     ----------
@@ -71,35 +81,17 @@ def filter_file(
         or (H', W') where there is one channel; a ``.tif`` a page for each channel where
         there are not 1 or 3.
     options : Options
-        How the pictures are filtered.
-    reading, saving : ReadPolicy, Saving
-        What is accepted, and how the result is written.
-    kind : str, optional
-        The name of the output's format; that of its suffix otherwise, and on standard
-        output the input's where it can hold the result, else PNG.
-    sheet : bool
-        Write all output channels as one sheet of labelled tiles.
-
-    Returns
-    -------
-    Report
+        How each frame is filtered.
+    **settings
+        See `FileSettings`.
 
     Raises
     ------
     ConvcliError
-        If the pictures cannot be read, filtered or written.
+        If the picture cannot be read, filtered or written.
     """
     make_plan = functools.partial(plan_pipeline, kernels=kernels, options=options)
-    return run_on_file(
-        make_plan,
-        source,
-        target,
-        options,
-        reading=reading,
-        saving=saving,
-        kind=kind,
-        sheet=sheet,
-    )
+    return run_on_file(make_plan, source, target, options, **settings)
 
 
 def run_on_file(
@@ -110,34 +102,30 @@ def run_on_file(
     *,
     reading: ReadPolicy = _READING,
     saving: Saving = _SAVING,
-    kind: str | None = None,
+    file_format: str | None = None,
     sheet: bool = False,
 ) -> Report:
-    """Plan, run and write each picture of a file: what filtering and pooling share.
+    """Plan, run and write each frame of a file: what filtering and pooling share.
 
-    Parameters
-    ----------
-    make_plan : callable
-        See `MakePlan`. Called once for all frames that are alike.
-    source, target, options, reading, saving, kind, sheet
-        As in `filter_file`.
+    `make_plan` is called once for all frames that are alike. For the others see `filter_file`.
     """
-    if kind is None and target != STANDARD:
-        kind = format_for(target)
+    if file_format is None and target != STANDARD:
+        file_format = format_for(target)
     picture = read_source(source, reading)
-    kind = kind or _pipe_kind(picture, options)
-    raw = kind == NPY and options.depth is None
+    file_format = file_format or _pipe_format(picture, options)
+    raw = file_format == NPY and options.depth is None
     pipelines = _planned(picture, functools.partial(make_plan, raw=raw), reading.max_pixels)
     count = len(picture.frames)
-    channels = check_maps(pipelines[0], count, target, kind, sheet=sheet)
+    channels = check_maps(pipelines[0], count, target, file_format, sheet=sheet)
     promised = Picture(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
-    check_format(promised, "standard output" if target == STANDARD else target, kind, saving)
+    label = "standard output" if target == STANDARD else target
+    check_format(promised, label, file_format, saving)
     filtered = list(map(run_pipeline, pipelines, picture.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
     described = replace(picture, frames=())
     del picture
     return write_filtered(
-        filtered, described, options, target, kind, saving=saving, sheet=sheet
+        filtered, described, options, target, file_format, saving=saving, sheet=sheet
     )
 
 
@@ -146,36 +134,24 @@ def write_filtered(
     described: Picture,
     options: Options,
     target: str,
-    kind: str,
+    file_format: str,
     *,
     saving: Saving = _SAVING,
     sheet: bool = False,
 ) -> Report:
-    """Write what came of each frame of a file, with all that the file said.
+    """Write the results for all frames of a picture, and return the report on them.
 
-    Parameters
-    ----------
-    filtered : sequence of Filtered
-        One for each frame.
-    described : Picture
-        What their file said; its frames are not looked at.
-    options, target, kind, saving, sheet
-        As in `filter_file`; `check_maps` has found that the maps fit.
-
-    Returns
-    -------
-    Report
-        On all frames.
+    `described` is the picture without its frames. `check_maps` has allowed the target.
     """
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     if MAP in target:
-        _write_each(filtered[0], described, target, kind, saving)
+        _write_each(filtered[0], described, target, file_format, saving)
     else:
-        result = _laid_out(filtered, described, options, kind, sheet=sheet)
+        result = _laid_out(filtered, described, options, file_format, sheet=sheet)
         opened = sys.stdout.buffer if target == STANDARD else target
-        write_picture(result, opened, kind, saving)
-    notes = [*described.notes, *_losses(filtered, kind, options)]
-    return combined_report([one.report for one in filtered], described.mode, notes)
+        write_picture(result, opened, file_format, saving)
+    notes = [*described.notes, *_losses(filtered, file_format, options)]
+    return combined_report([result.report for result in filtered], described.mode, notes)
 
 
 def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
@@ -191,59 +167,43 @@ def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pip
     return pipelines
 
 
-def plan_file(
-    kernels: Sequence[Operand], source: str, options: Options, *, reading: ReadPolicy = _READING
-) -> tuple[Plan, ...]:
-    """Plan how the first picture in a file would be filtered; nothing is computed or written.
+def plan_frame(kernels: Sequence[Operand], frame: Frame, options: Options) -> tuple[Plan, ...]:
+    """Return the plan of each kernel for a frame; nothing is computed or written.
 
-    Parameters
-    ----------
-    kernels, source, options, reading
-        As in `filter_file`.
-
-    Returns
-    -------
-    tuple of Plan, one for each kernel
-
-    Raises
-    ------
-    ConvcliError
-        If the picture cannot be read, or a kernel does not fit it.
+    A `ConvcliError` is raised where a kernel does not fit the frame.
     """
-    return plan_picture(kernels, read_source(source, reading).frames[0], options)
-
-
-def plan_picture(
-    kernels: Sequence[Operand], frame: Frame, options: Options
-) -> tuple[Plan, ...]:
-    """Plan how a picture would be filtered: see `plan_file`."""
     info = SourceInfo.of(frame)
     steps = plan_steps(info, info.sample(options), kernels, options)
     return tuple(plan for step in steps for plan in step.plans)
 
 
 def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
-    """Read a path, or standard input for ``-``."""
+    """Read the picture of a path or a URL, or of standard input for ``-``."""
     if source == STANDARD:
         return read_picture(sys.stdin.buffer, "standard input", reading)
     return read_picture(source, reading=reading)
 
 
-def _pipe_kind(picture: Picture, options: Options) -> str:
+def read_first_frame(source: str, reading: ReadPolicy = _FIRST_FRAME) -> Frame:
+    """Read the first frame of a path, of a URL, or of standard input for ``-``."""
+    return read_source(source, reading).frames[0]
+
+
+def _pipe_format(picture: Picture, options: Options) -> str:
     """Return the format for standard output: the input's where it can hold the result."""
     depth = options.depth_from(picture.frames[0].depth)
     return pipe_format(picture.format, _promised(depth, 1))
 
 
 def _promised(depth: Depth, channels: int) -> Frame:
-    """Return one pixel with the depth and the channels of the result."""
+    """Return a frame of one pixel, with the depth and the channels of the result."""
     return Frame(np.zeros((1, 1, channels), depth.dtype))
 
 
-def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[str]:
-    """Say what the output does not hold, though it was there or asked for."""
+def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) -> list[str]:
+    """Say what the output does not hold, though the input had it or the options ask for it."""
     losses = []
-    if kind == NPY and any(one.report.alpha for one in filtered):
+    if file_format == NPY and any(result.report.alpha for result in filtered):
         losses.append("the .npy holds the colours only: the transparency is left out")
     if options.range is not Range.AUTO and filtered[0].report.range is None:
         losses.append(f"--range {options.range.value} is not used: the output holds raw floats")
@@ -253,33 +213,33 @@ def _losses(filtered: Sequence[Filtered], kind: str, options: Options) -> list[s
 
 
 def _write_each(
-    filtered: Filtered, picture: Picture, target: str, kind: str, saving: Saving
+    filtered: Filtered, picture: Picture, target: str, file_format: str, saving: Saving
 ) -> None:
-    """Write each map into a file of its own, the first one last: where it is, all are."""
+    """Write each map into a file of its own, the first map last: where it exists, all do."""
     for index, frame in reversed(list(enumerate(filtered.maps()))):
         page = replace(picture, frames=(frame,), timing=None)
-        write_picture(page, target.replace(MAP, str(index)), kind, saving)
+        write_picture(page, target.replace(MAP, str(index)), file_format, saving)
 
 
 def check_maps(
-    pipeline: Pipeline, frames: int, target: str, kind: str, *, sheet: bool = False
+    pipeline: Pipeline, frames: int, target: str, file_format: str, *, sheet: bool = False
 ) -> int:
-    """Return the channels of each picture that is written; refuse maps that do not fit."""
+    """Return the channels of each frame that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
     colored = options.colormap is not None or options.direction
-    if sheet and (kind == NPY or MAP in target):
+    if sheet and (file_format == NPY or MAP in target):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
     many = not _is_single(maps, options)
-    if frames > 1 and (sheet or MAP in target or (many and kind == _PAGED)):
+    if frames > 1 and (sheet or MAP in target or (many and file_format == _PAGED)):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{frames} frames: choose one with --frame"
         )
-    if many and not (sheet or MAP in target or kind in (NPY, _PAGED)):
+    if many and not (sheet or MAP in target or file_format in (NPY, _PAGED)):
         raise _several(maps, options, target, _OTHER_FORMS)
-    if sheet or (colored and kind != NPY):
+    if sheet or (colored and file_format != NPY):
         return _COLOURS
-    return 1 if MAP in target or (many and kind == _PAGED) else maps
+    return 1 if MAP in target or (many and file_format == _PAGED) else maps
 
 
 def _is_single(maps: int, options: Options) -> bool:
@@ -310,11 +270,11 @@ def _laid_out(
     filtered: Sequence[Filtered],
     picture: Picture,
     options: Options,
-    kind: str,
+    file_format: str,
     *,
     sheet: bool,
 ) -> Picture:
-    """Return what one file holds: the pictures, a sheet of all maps, or a page for each."""
+    """Return what one file holds: all frames, a sheet of all maps, or a page for each map."""
     first = filtered[0]
     if sheet:
         from convcli.images.figures import contact_sheet
@@ -323,6 +283,6 @@ def _laid_out(
         labels = [f"map {number}" for number in range(len(maps))]
         return replace(picture, frames=(contact_sheet(maps, labels),), timing=None)
     count = first.values.shape[2]
-    if kind == _PAGED and not _is_single(count, options):
+    if file_format == _PAGED and not _is_single(count, options):
         return replace(picture, frames=tuple(first.maps()), timing=None)
-    return replace(picture, frames=tuple(one.frame() for one in filtered))
+    return replace(picture, frames=tuple(result.frame() for result in filtered))

@@ -36,22 +36,14 @@ _ENCODER = {"AVIF": 15, "GIF": 15, "JPEG2000": 15, "WEBP": 15}
 """Copies of the result that an encoder makes for itself."""
 
 _BLOCK_COPIES = 2
-"""Copies of a block: as it is read, and as the steps get it; or as it is encoded, too."""
+"""Copies of a block: one that is read, and one that the steps get or that is encoded."""
 
 _UNKNOWN = 16
 """Bytes for each byte of a file whose header cannot be read."""
 
 
 class MemoryNeed(Record):
-    """What a part of a result takes.
-
-    Attributes
-    ----------
-    nbytes : int
-        Memory while it is computed.
-    read : (int, int)
-        Rows and columns of the picture that are read for it.
-    """
+    """The bytes that a part of a result needs; the rows and columns that are read for it."""
 
     nbytes: int
     read: tuple[int, int]
@@ -64,53 +56,38 @@ def file_bytes(
     options: Options,
     *,
     reading: ReadPolicy,
-    kind: str | None = None,
+    file_format: str | None = None,
 ) -> int:
-    """Estimate the memory that filtering a file takes: rather more than less.
+    """Estimate the bytes of memory that filtering a file takes: rather too many than too few.
 
-    Parameters
-    ----------
-    source, target, kernels, options, reading, kind
-        As in `convcli.pipeline.files.filter_file`; only the input's header is read.
-
-    Returns
-    -------
-    int
-        Bytes. 0 where the file cannot be filtered: it will take none.
+    The arguments are those of `convcli.pipeline.files.filter_file`. Only the header of the
+    input is read. A file that cannot be filtered takes 0 bytes.
     """
     header = header_of(source, reading)
     if header is None:
         return _UNKNOWN * _bytes_of(source)
     try:
-        kind = kind or format_for(target)
-        raw = kind == NPY and options.depth is None
+        file_format = file_format or format_for(target)
+        raw = file_format == NPY and options.depth is None
         info = SourceInfo(header.shape, header.dtype, header.alpha)
         # As if any pixel were translucent: none is read.
         pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
     except ConvcliError:
         return 0
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
-    encoded = _ENCODED + _ENCODER.get(kind, 0)
+    encoded = _ENCODED + _ENCODER.get(file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
     return scratch + header.frames * need.nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
-    """Estimate the memory that a block of a tiled picture takes, on one thread.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        The plan for the whole picture.
-    shape : (int, int)
-        Rows and columns of the block.
-    """
+    """Estimate what a block (rows, columns) of a tiled picture needs, on one thread."""
     need = _need(pipeline, shape, _BLOCK_COPIES, _BLOCK_COPIES)
     return MemoryNeed(need.nbytes + _scratch_bytes(pipeline, 1), need.read)
 
 
 def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int) -> MemoryNeed:
-    """Walk from the result to the picture: of the steps, the one that takes most counts."""
+    """Walk from the result back to the picture: the step that takes most memory counts."""
     (rows, columns), alpha = shape, pipeline.info.alpha
     written = encoded * rows * columns * (pipeline.written_channels + alpha) * _item(pipeline)
     largest = 0
@@ -134,7 +111,7 @@ def _item(pipeline: Pipeline) -> int:
 
 
 def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
-    """Return how many floats a value of a step takes while it becomes what follows."""
+    """Return how many floats a value of a step takes until the next step or the file has it."""
     if step is not pipeline.steps[-1]:
         return 1 + (step.combine is not None)
     if pipeline.options.direction:
@@ -152,7 +129,7 @@ def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
 
 
 def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
-    """Return how many rows and columns of its input a step reads for a block."""
+    """Return how many rows and columns of its input a step reads for a block of its result."""
     lengths = []
     for axis, count in enumerate((rows, columns)):
         window, most = step.window.axes[axis], step.result_shape[axis]
@@ -162,12 +139,12 @@ def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
 
 
 def _scratch_bytes(pipeline: Pipeline, jobs: int) -> int:
-    """Return the memory that the engine works in, on so many threads: of its largest plan."""
+    """Return the memory that the largest plan of the engine works in, on `jobs` threads."""
     return max(plan.memory_bytes(jobs) for plan in pipeline.plans)
 
 
 def _bytes_of(source: str) -> int:
-    """Return the bytes of a file; 0 where there is none."""
+    """Return the bytes of a file; 0 where the file does not exist."""
     try:
         return size_of(source) if is_url(source) else Path(source).stat().st_size
     except (OSError, ImageError):

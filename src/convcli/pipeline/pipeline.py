@@ -38,16 +38,10 @@ _COLOURS = 3
 
 
 class SourceInfo(Record):
-    """What a plan needs to know about a picture.
+    """The facts about a frame that a plan needs.
 
-    Attributes
-    ----------
-    shape : (int, int, int)
-        Rows, columns and colour channels, as its file has them.
-    dtype : dtype
-        Of its pixels.
-    alpha : bool
-        Whether it has an opacity.
+    `shape` is (rows, columns, colour channels) as in the file, `dtype` is that of the pixels,
+    and `alpha` says whether the frame has an opacity.
     """
 
     shape: Shape
@@ -56,7 +50,7 @@ class SourceInfo(Record):
 
     @classmethod
     def of(cls, frame: Frame) -> "SourceInfo":
-        """Describe a picture in memory."""
+        """Describe a frame in memory."""
         rows, columns, channels = frame.pixels.shape
         return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
 
@@ -80,9 +74,9 @@ class Pipeline(Record, kw_only=True, cached=True):
     mapping : Range or None
         How raw values become pixels; None for raw floats.
     source_depth, depth : Depth
-        Of the picture that the steps get, and of the result.
+        The depth of the pixels that the steps get, and of the result.
     options : Options
-        What was asked for.
+        The options that it was planned from.
     warnings : tuple of str
         What a person should know.
     """
@@ -150,21 +144,16 @@ class Pipeline(Record, kw_only=True, cached=True):
         return gradient_weights(self.steps[-1], self.options)
 
     def for_translucent(self) -> "Pipeline":
-        """Return the plan for a picture with at least one translucent pixel."""
+        """Return the plan for a frame with at least one translucent pixel."""
         if not self.alpha.is_open:
             return self
         alpha = premultiplied(self.steps, self.options)
         return replace(self, alpha=alpha)
 
     def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
-        """Refuse a result that is larger than the picture and than any that would be read.
+        """Refuse a result with more pixels than the picture and than `max_pixels`.
 
         The results of `steps` are checked; those of all steps where none are given.
-
-        Raises
-        ------
-        ImageError
-            If the padding makes a result too large.
         """
         for step in steps or self.steps:
             rows, columns, _ = step.result_shape
@@ -175,9 +164,9 @@ class Pipeline(Record, kw_only=True, cached=True):
                 )
 
     def to_display(self, raw: Values) -> Values:
-        """Undo linear light, cut at 0 and rescale: what is left is to map raw values.
+        """Undo linear light, make negative values 0 if asked, and rescale them to the depth.
 
-        They may be overwritten.
+        The raw values may be overwritten.
         """
         options = self.options
         light = from_linear(raw, self.source_depth.white) if options.linear else raw
@@ -188,7 +177,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     def mapped(self, raw: Values, known: ValueStats | None = None) -> tuple[Values, ValueStats]:
         """Return raw values as they are written, and their statistics.
 
-        `known` is the extent of all values, where these are a part of them.
+        `known` is the extent of all raw values of the picture, where these are a part of them.
         """
         last = self.steps[-1]
         shown = self.to_display(raw)
@@ -205,7 +194,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return as_depth(scaled, self.depth, self.steps[-1].working)
 
     def legend(self, stats: ValueStats) -> tuple[Swatch, ...]:
-        """Return what the colours of the result mean, where it has colours of its own."""
+        """Return the meanings of the colours, where the result has colours of its own."""
         if self.mapping is None or not (self.options.direction or self.options.colormap):
             return ()
         from convcli.pipeline import colormaps, direction
@@ -215,7 +204,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
 
     def report(self, stats: ValueStats, seconds: float) -> Report:
-        """Return the report, from the statistics of the raw values and the time taken."""
+        """Return the report, from the statistics of the raw values and the seconds taken."""
         stats, collect_stats = finite_extent(stats), self.options.collect_stats
         return Report(
             input_shape=self.input_shape,
@@ -240,27 +229,23 @@ class Pipeline(Record, kw_only=True, cached=True):
 def plan_pipeline(
     info: SourceInfo, kernels: Sequence[Operand], options: Options, *, raw: bool = False
 ) -> Pipeline:
-    """Decide what filtering does; no pixel is looked at.
+    """Decide how a frame is filtered, without reading any pixel.
 
     Parameters
     ----------
     info : SourceInfo
-        What is known of the picture.
+        The facts about the frame.
     kernels : sequence of Kernel or Operator
         The chain: at least one.
     options : Options
-        How the picture is filtered.
+        How the frame is filtered.
     raw : bool
         Return floats as they are computed, not pixels; `Options.range` is not used.
-
-    Returns
-    -------
-    Pipeline
 
     Raises
     ------
     ConvcliError
-        If the kernels do not fit the picture, or the options do not fit each other.
+        If the kernels do not fit the frame, or the options do not fit each other.
 
     Examples
     --------
@@ -284,7 +269,7 @@ def plan_pipeline(
 def plan_steps(
     info: SourceInfo, sample: Frame, kernels: Sequence[Operand], options: Options
 ) -> tuple[PlannedStep, ...]:
-    """Plan each kernel of a chain for a picture, of which `sample` is one pixel."""
+    """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
     pixels = working_pixels(sample, options)
     rows, columns, _ = info.shape
     return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
@@ -299,18 +284,10 @@ def pipeline_of(
     *,
     raw: bool,
 ) -> Pipeline:
-    """Plan what is the same for kernels and for pooling.
+    """Plan the parts that kernels and pooling share, from their planned steps.
 
-    Parameters
-    ----------
-    info, options, raw
-        As in `plan_pipeline`.
-    sample : Frame
-        One pixel like those that the steps get: see `SourceInfo.sample`.
-    steps : sequence of PlannedStep
-        The planned steps.
-    mapping : Range
-        How raw values become pixels, unless raw floats are asked for.
+    `sample` is one pixel like those that the steps get: see `SourceInfo.sample`. `mapping` says
+    how raw values become pixels, unless `raw` asks for raw floats.
     """
     source_depth = sample.depth
     depth = Depth.FLOAT if raw else options.depth_from(source_depth)
@@ -327,12 +304,9 @@ def pipeline_of(
 
 
 def prepared(frame: Frame, options: Options) -> Frame:
-    """Return the picture that is filtered: grey, or with more bits, where that is asked for.
+    """Return the frame that the steps filter: made grey, or with more bits, where asked for.
 
-    Raises
-    ------
-    ImageError
-        If linear light is asked for, and the pixels are floats.
+    Linear light cannot be undone for floats: that is an `ImageError`.
     """
     depth = frame.depth
     if options.linear and depth is Depth.FLOAT:
@@ -345,7 +319,7 @@ def prepared(frame: Frame, options: Options) -> Frame:
 
 
 def working_pixels(source: Frame, options: Options) -> Values:
-    """Return the pixels of a prepared picture that the first step slides over."""
+    """Return the pixels of a prepared frame that the first step slides over."""
     return to_linear(source.pixels, source.white) if options.linear else source.pixels
 
 

@@ -17,7 +17,7 @@ _SIXTEEN_TO_EIGHT = 257
 
 
 def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
-    """Return values on the scale of a depth: 16 bits come down to 8, floats stay.
+    """Return values on the scale of a depth: 16 bits come down to 8, floats do not change.
 
     From 8 bits up to 16 the picture is scaled before it is filtered.
     """
@@ -33,20 +33,11 @@ def mapped(
     working: np.dtype[Any] = _FLOAT32,
     known: ValueStats | None = None,
 ) -> tuple[Values, ValueStats]:
-    """Return raw values as pixels, and the statistics of the raw values.
+    """Return raw values as pixels of a depth, and the statistics of the raw values.
 
-    Parameters
-    ----------
-    raw : ndarray
-        May be overwritten.
-    mapping : Range or None
-        Not `Range.AUTO`. None returns the values as they are.
-    depth : Depth
-        Of the result.
-    working : dtype
-        The floats that pixels are rounded from.
-    known : ValueStats, optional
-        The extent of all values, where these are a part of them.
+    The raw values may be overwritten. `mapping` is not `Range.AUTO`; with None the values do
+    not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
+    all raw values of the picture, where these are a part of them.
     """
     stats = extent(raw)
     if mapping is None:
@@ -76,7 +67,7 @@ def extent(raw: Values) -> ValueStats:
 
 
 def finite_extent(stats: ValueStats) -> ValueStats:
-    """Return the statistics, with an extent of 0 to 0 where there was no number at all."""
+    """Return the statistics, with an extent of 0 to 0 where no number was found."""
     return stats if stats.low <= stats.high else ValueStats(0.0, 0.0, stats.clipped)
 
 
@@ -113,8 +104,6 @@ def _balanced(raw: Values, stats: ValueStats, depth: Depth) -> Values:
 def meanings(mapping: Range, stats: ValueStats) -> dict[int, str]:
     """Return the raw values that some of the 256 pixel values show.
 
-    Examples
-    --------
     >>> meanings(Range.BALANCE, ValueStats(-3.0, 9.0))
     {1: '-9', 128: '0', 255: '9'}
     """

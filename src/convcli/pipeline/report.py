@@ -9,35 +9,18 @@ from convcli.values import Record, replace
 
 
 class Swatch(Record):
-    """A colour of a legend.
-
-    Attributes
-    ----------
-    meaning : str
-        What it stands for.
-    color : (int, int, int)
-        Red, green, blue, 0 to 255.
-    """
+    """A colour of a legend, (red, green, blue) from 0 to 255, and its meaning."""
 
     meaning: str
     color: tuple[int, int, int]
 
 
 class Step(Record):
-    """One kernel of a chain, or several whose answers are combined.
+    """One kernel of a chain, or several whose answers are combined, as the report names it.
 
-    Attributes
-    ----------
-    kernel : str
-        Its name.
-    weights : tuple of int
-        Shape of its weights.
-    window : Window
-        How it slid.
-    method, strategy : str
-        The method and the name of the engine's strategy.
-    combined : str or None
-        How the answers of several kernels became one.
+    `kernel` is its name, `weights` the shape of its weights. `method` and `strategy` are the
+    names of the engine's method and strategy. `combined` says how the answers of several
+    kernels become one answer.
     """
 
     kernel: str
@@ -70,17 +53,24 @@ class Report(Record, kw_only=True):
     alpha_policy : str or None
         How that was filtered: a value of `Alpha`.
     depth : str
-        Of the result: a value of `Depth`.
+        The depth of the result: a value of `Depth`.
     mode : str
         How the file kept its pixels, by Pillow's name.
     frames : int
-        How many pictures were filtered; the numbers are of all of them.
+        How many frames were filtered; the numbers are of all of them.
     legend : tuple of Swatch
-        What the colours mean, where the result has colours of its own.
+        The meanings of the colours, where the result has colours of its own.
     warnings : tuple of str
         What a person should know.
     seconds : float
         Time of the computation, without reading and writing.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> report = convcli.apply("sobel-x", [[0, 0, 9, 9]]).report
+    >>> report.low, report.high, report.steps[0].kernel
+    (-18.0, 18.0, 'sobel-x')
     """
 
     input_shape: tuple[int, int, int]
@@ -135,9 +125,9 @@ class Report(Record, kw_only=True):
 
 
 def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
-    """Return the report on all frames of a document: that of the first, and the extremes.
+    """Return the report on all frames of a picture: the first one, with the extremes of all.
 
-    `mode` is how the file kept its pixels; `notes` is what else a person should know.
+    `mode` says how the file kept its pixels; `notes` are more warnings.
     """
     warnings = [*notes, *(warning for report in reports for warning in report.warnings)]
     return replace(

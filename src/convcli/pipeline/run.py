@@ -1,4 +1,4 @@
-"""Run a pipeline: a whole picture, or a block of one, by the same code."""
+"""Run a pipeline: on a whole frame, or on a block of one, by the same code."""
 
 import functools
 import time
@@ -28,20 +28,14 @@ Region: TypeAlias = tuple[slice, slice]
 """Rows and columns."""
 
 ReadPart: TypeAlias = Callable[[slice, slice], Frame]
-"""Returns some rows and columns of the prepared picture (see `prepared`)."""
+"""Returns some rows and columns of the prepared frame (see `prepared`)."""
 
 
 class ComputedBlock(Record):
-    """Some rows and columns of a result.
+    """Some rows and columns of a result: pixels or raw floats, shape (rows, columns, C).
 
-    Attributes
-    ----------
-    values : ndarray, shape (rows, columns, C)
-        Pixels, or raw floats.
-    alpha : ndarray, shape (rows, columns), or None
-        Their opacity, of the same depth.
-    stats : ValueStats
-        Of the raw values.
+    `alpha` is their opacity of the same depth, shape (rows, columns), or None. `stats` are the
+    statistics of the raw values.
     """
 
     values: Values
@@ -52,20 +46,11 @@ class ComputedBlock(Record):
 def compute_block(
     pipeline: Pipeline, read: ReadPart, region: Region, known: ValueStats | None = None
 ) -> ComputedBlock:
-    """Compute some rows and columns of a result, bit for bit as they are in the whole.
+    """Compute some rows and columns of a result: the same bits as when all of it is computed.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        What is done.
-    read : callable
-        Reads parts of the prepared picture.
-    region : (slice, slice)
-        Rows and columns of the result. Where they are all of it, the engine reads the
-        picture in place.
-    known : ValueStats, optional
-        The extent of all raw values, where the region is a part and
-        `Pipeline.needs_extent`.
+    `read` reads parts of the prepared frame. `region` is rows and columns of the result; where
+    they are all of it, the engine reads the frame in place. `known` is the extent of all raw
+    values, which a part needs where `Pipeline.needs_extent`.
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction:
@@ -89,7 +74,7 @@ def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> Value
 
 
 class _Fields:
-    """The arrays that a pipeline reads and computes for one picture, in rectangles."""
+    """The arrays that a pipeline reads and computes for one frame, in rectangles."""
 
     def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
         self._pipeline, self._read = pipeline, read
@@ -110,7 +95,7 @@ class _Fields:
         return directed(self._pipeline, answers, shape, known)
 
     def raw(self, region: Region) -> tuple[Values, Values | None]:
-        """Return raw colours and their opacity, on the scale of the prepared picture."""
+        """Return raw colours and their opacity, on the scale of the prepared frame."""
         pipeline, policy = self._pipeline, self._pipeline.alpha
         if policy.is_separate or not pipeline.info.alpha:
             values = chained(self.colours, pipeline.steps)(*region)
@@ -142,7 +127,7 @@ class _Fields:
         return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
 
     def weighed(self, rows: slice, columns: slice) -> Values:
-        """Return the colours, weighed by their opacity."""
+        """Return the colours times their opacity."""
         pipeline, part = self._pipeline, self._read(rows, columns)
         pixels, dtype = working_pixels(part, pipeline.options), pipeline.steps[0].working
         alpha = pixels if part.alpha is None else part.alpha
@@ -151,20 +136,11 @@ class _Fields:
 
 
 class Filtered(Record):
-    """The result of filtering one picture.
+    """The result of filtering one frame.
 
-    Attributes
-    ----------
-    values : ndarray, shape (H', W', O)
-        Pixels of the depth that was asked for; or raw floats.
-    alpha : ndarray, shape (H', W'), or None
-        The opacity, of the same depth.
-    format : str or None
-        The file format that the picture came from.
-    report : Report
-        What was done.
-    colormap : Colormap or None
-        The colours that each output channel gets when it becomes a picture.
+    `values`, shape (H', W', O), are pixels or raw floats; `alpha`, shape (H', W') or None, is
+    their opacity of the same depth. `format` is the file format of the input. `colormap` has
+    the colours that each output channel gets when it becomes a picture.
     """
 
     values: Values
@@ -174,13 +150,13 @@ class Filtered(Record):
     colormap: Colormap | None = None
 
     def frame(self) -> Frame:
-        """Return the values as one picture of 1 or 3 channels."""
+        """Return the values as one frame of 1 or 3 channels."""
         if self.colormap is not None:
             return self.maps()[0]
         return Frame(self.values, self.alpha, self.format)
 
     def maps(self) -> list[Frame]:
-        """Return each output channel as a picture of its own: grey, or coloured."""
+        """Return each output channel as a frame of its own: grey, or coloured."""
         return [self._map(index) for index in range(self.values.shape[2])]
 
     def _map(self, index: int) -> Frame:
@@ -192,38 +168,20 @@ class Filtered(Record):
         return Frame(values, self.alpha, self.format)
 
 
-def filter_picture(
+def filter_frame(
     frame: Frame, kernels: Sequence[Operand], options: Options, *, raw: bool = False
 ) -> Filtered:
-    """Filter a picture by one kernel after another, unrounded between the steps.
+    """Filter a frame by one kernel after another, unrounded between the steps.
 
-    Parameters
-    ----------
-    frame : Frame
-        Never modified.
-    kernels : sequence of Kernel or Operator
-        At least one. A 2-D kernel filters each colour channel on its own; a bank takes
-        all channels at once; an operator combines the answers of several.
-    options : Options
-        How the picture is filtered.
-    raw : bool
-        Return floats as they are computed, not pixels; `Options.range` is not used.
+    A 2-D kernel filters each colour channel alone; a bank takes all channels at once; an
+    operator combines the answers of several kernels. With `raw` the result is floats as they
+    are computed, not pixels, and `Options.range` is not used. The frame is never modified. A
+    `ConvcliError` is raised where a kernel does not fit.
 
-    Returns
-    -------
-    Filtered
-
-    Raises
-    ------
-    ConvcliError
-        If the kernels do not fit the picture.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> from convcli.kernels.spec import kernel_from
     >>> step = Frame(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
-    >>> edges = filter_picture(step, [kernel_from("[[-1,0,1]]")], Options())
+    >>> edges = filter_frame(step, [kernel_from("[[-1,0,1]]")], Options())
     >>> edges.values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
@@ -231,7 +189,7 @@ def filter_picture(
 
 
 def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
-    """Run a pipeline on a picture like the one that it was planned for; it is not modified."""
+    """Run a pipeline on a frame like the one that it was planned for."""
     started = time.perf_counter()
     source = prepared(frame, pipeline.options)
     if pipeline.alpha.is_open and source.is_translucent:
@@ -245,7 +203,7 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
 
 
 def _part(frame: Frame, rows: slice, columns: slice) -> Frame:
-    """Return some rows and columns of a picture, as a view; all of it as it is."""
+    """Return some rows and columns of a frame, as a view; the frame itself for all of them."""
     if (rows.stop - rows.start, columns.stop - columns.start) == frame.pixels.shape[:2]:
         return frame
     alpha = None if frame.alpha is None else frame.alpha[rows, columns]

@@ -34,7 +34,7 @@ returns shape (rows, columns, C)."""
 
 
 class PixelRule(Record):
-    """How the engine makes pixels while it computes."""
+    """How the engine makes pixels while it computes: of which dtype, in which range."""
 
     dtype: np.dtype[Any]
     value_range: ValueRange | None
@@ -47,12 +47,12 @@ class PlannedStep(Record, kw_only=True):
     Attributes
     ----------
     plans : tuple of Plan
-        One for each kernel, all with the same input. None in a subclass that computes
-        something else in `part`.
+        One for each kernel, all with the same input. A subclass that computes something else in
+        `part` has none.
     summary : Step
         What the report says about it: its name, its window, the strategy.
     shape, result_shape : (int, int, int)
-        Of its input (H, W, C) and of its answer (H', W', O).
+        The shape of its input (H, W, C) and of its answer (H', W', O).
     border : str
         What the report says about the padding.
     combine : Combine or None
@@ -64,9 +64,9 @@ class PlannedStep(Record, kw_only=True):
     jobs : int or None
         Threads.
     working : dtype
-        In which opacity weighs colours, and from which pixels are rounded.
+        The floats in which opacity weighs colours, and from which pixels are rounded.
     raw_dtype : dtype or None
-        To which raw results are cast at the end; None leaves them.
+        The dtype that raw results get at the end; with None it does not change.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -83,12 +83,12 @@ class PlannedStep(Record, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return self.summary.kernel
 
     @property
     def window(self) -> Window:
-        """How it slides."""
+        """The window that slides over its input."""
         return self.summary.window
 
     @property
@@ -110,7 +110,7 @@ class PlannedStep(Record, kw_only=True):
         return self.joined(self.answers(field, rows, columns))
 
     def joined(self, answers: Iterator[Values]) -> Values:
-        """Combine the answers of all kernels; the one answer of a single kernel stays."""
+        """Combine the answers of all kernels into one answer."""
         return next(answers) if self.combine is None else combined_answer(answers, self.combine)
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
@@ -180,7 +180,7 @@ def _union(places: list[NDArray[np.intp]]) -> NDArray[np.intp]:
 def _gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Values:
     """Return some rows and columns of a field, in rising order.
 
-    They may have gaps: a wrapped border reads both ends.
+    They may have gaps: a wrapped border reads both ends of the picture.
     """
     across = list(_runs(columns))
     lines = [
@@ -195,8 +195,6 @@ def _gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -
 def _runs(places: NDArray[np.intp]) -> Iterator[slice]:
     """Yield places in rising order as slices without gaps.
 
-    Examples
-    --------
     >>> list(_runs(np.array([0, 1, 2, 8, 9])))
     [slice(0, 3, None), slice(8, 10, None)]
     """
@@ -218,8 +216,6 @@ _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
 def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
     """Combine answers of one shape, at least one, into one. They may be overwritten.
 
-    Examples
-    --------
     >>> combined_answer([np.array([3.0]), np.array([-4.0])], Combine.MAGNITUDE).tolist()
     [5.0]
     """
@@ -239,21 +235,9 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
 def plan_chain(
     shape: Shape, dtype: np.dtype[Any], operands: Sequence[Operand], options: Options
 ) -> tuple[PlannedStep, ...]:
-    """Plan each step of a chain; nothing is computed.
+    """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
 
-    Parameters
-    ----------
-    shape, dtype
-        Of the pixels (H, W, C) that the first kernel slides over.
-    operands : sequence of Kernel or Operator
-        The kernels, at least one.
-    options : Options
-        How the picture is filtered.
-
-    Raises
-    ------
-    ConvcliError
-        If a kernel does not fit its input.
+    A `ConvcliError` is raised where a kernel does not fit its input.
     """
     if options.combine and not any(isinstance(operand, Operator) for operand in operands):
         raise SpecError(
@@ -361,10 +345,7 @@ def _remedy(channels: int, kernel: Kernel) -> str:
 def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, ...]:
     """Say which rows and columns of its input no window of a step looks at.
 
-    Raises
-    ------
-    GeometryError
-        If there are any, also in the padding, and `strict` is set.
+    With `strict` such rows and columns, also in the padding, are a `GeometryError`.
     """
     warnings: list[str] = []
     for number, step in enumerate(steps, start=1):

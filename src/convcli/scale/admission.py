@@ -26,13 +26,8 @@ _REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
 def local_workers(address: str) -> int | None:
     """Return how many workers ``local:N`` starts on this machine; None for other addresses.
 
-    Raises
-    ------
-    BatchError
-        If it is no address.
+    Text that is no address is a `BatchError`.
 
-    Examples
-    --------
     >>> local_workers("local:4"), local_workers("tcp://10.0.0.1:8786")
     (4, None)
     """
@@ -60,23 +55,11 @@ _INSTALL = "pip install 'convcli[cluster]'"
 
 @contextlib.contextmanager
 def connected(address: str, retries: int) -> Iterator[Any]:
-    """Connect to a cluster, or start one that ends with this context.
+    """Connect to a cluster, or start one that ends with this context; yield its Dask client.
 
-    Parameters
-    ----------
-    address : str
-        ``tcp://HOST:PORT`` of a scheduler, or ``local:N``.
-    retries : int
-        How often a cluster that is started here tries a task again whose worker died.
-
-    Yields
-    ------
-    distributed.Client
-
-    Raises
-    ------
-    ClusterError
-        If there is no such cluster, or its workers cannot be used.
+    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``. A cluster that is started
+    here tries a task again `retries` times when its worker died. A `ClusterError` is raised if
+    there is no such cluster, or its workers cannot be used.
     """
     workers = local_workers(address)
     try:
@@ -233,15 +216,10 @@ def _answers(client: Any, function: Callable[..., Any], argument: str) -> dict[s
 
 
 def check_shared_files(client: Any, job: FileJob) -> None:
-    """Check that all workers see the files that this machine sees.
+    """Refuse a cluster with a worker that does not see the files that this machine sees.
 
     For a moment it makes a file next to the output: on another machine a folder of the same
     name may be another folder. `job` is one file of the batch, with absolute paths.
-
-    Raises
-    ------
-    ClusterError
-        If a worker does not see them.
     """
     for place in (job.source, job.target):
         if places.is_process_memory(place):

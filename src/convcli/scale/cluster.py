@@ -25,23 +25,11 @@ from convcli.values import Record, replace
 class DaskExecutor:
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
-    Each file is filtered on one thread: a worker takes as many at a time as it has threads.
-
-    Parameters
-    ----------
-    address : str
-        ``tcp://HOST:PORT`` of a scheduler that runs, or ``local:N`` to start one with N
-        workers.
-    retries : int
-        How often a job is tried again whose worker died. A cluster that runs already has a
-        number of its own for the tries of each task.
-    memory : int, optional
-        A picture that needs more bytes is refused.
-
-    Raises
-    ------
-    BatchError
-        If the address is none.
+    Each file is filtered on one thread: a worker takes as many at a time as it has threads. The
+    address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N`` to start one with N workers.
+    `retries` is how often a job is tried again whose worker died; a cluster that runs already
+    has its own number of tries for each task. A picture that needs more than `memory` bytes is
+    refused.
     """
 
     def __init__(self, address: str, retries: int = 3, memory: int | None = None) -> None:
@@ -125,8 +113,6 @@ class Groups:
     def size(self, threads: int) -> int:
         """Return how many jobs make a task that is long enough.
 
-        Examples
-        --------
         >>> Groups([]).size(threads=8)  # nothing is known yet
         1
         """
@@ -152,7 +138,7 @@ _LOST_SECONDS = 60.0
 
 
 class _SentGroup(Record):
-    """A group that was sent, how many workers died of it, whether it was sent alone."""
+    """A group that was sent, how many workers it killed, and whether it was sent alone."""
 
     future: Any
     jobs: Sequence[FileJob]
@@ -276,7 +262,7 @@ class _InFlight:
         return outcomes
 
     def _explained(self, outcome: Outcome, worker: str) -> Outcome:
-        """Say that a worker does not see a file which exists here; how to help, once."""
+        """Say that a worker does not see a file which exists here; say once how to help."""
         if not place_exists(outcome.job.source):
             return outcome
         reason = f"the worker {worker} does not see it, this machine does"

@@ -68,6 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("formats")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form in SUFFIXES if form != "ffmpeg"])
 @given(grid=GRIDS)
 @settings(max_examples=40, deadline=None)

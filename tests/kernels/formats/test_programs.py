@@ -121,6 +121,7 @@ def test_an_origin_means_what_it_means_to_imagemagick(
     check(made, pixels, text)
 
 
+@pytest.mark.slow
 @needs(FFMPEG, "ffmpeg")
 @pytest.mark.parametrize("spec", SPECS)
 def test_ffmpeg(spec: str, source: Path, pixels: NDArray[np.uint8], tmp_path: Path) -> None:

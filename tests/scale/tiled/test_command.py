@@ -11,9 +11,8 @@ import pytest
 
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, command, done, environment, load, refusal, run
-from support.held import Held
+from support.held import Held, wait_for
 from support.scenes import picture, read, tifffile, whole, write_tiff, write_zarr
-from support.waiting import wait_for
 
 SIZE = (1_500, 2_100)
 

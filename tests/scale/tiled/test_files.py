@@ -292,7 +292,7 @@ def test_inputs_that_are_refused(name: str, tmp_path: Path) -> None:
         ("out-{map}.tif", {}, "expected one file for all maps"),
         ("out.tif", {"saving": Saving(quality=9)}, "has no quality"),
         ("out.zarr", {"saving": Saving(compress_level=9)}, "Zarr has no quality and no level"),
-        ("out.zarr", {"kind": "TIFF"}, "expected a .tif for --format"),
+        ("out.zarr", {"file_format": "TIFF"}, "expected a .tif for --format"),
         ("none/out.zarr", {}, "does not exist: make it first"),
         ("none/out.tif", {}, "does not exist: make it first"),
         ("full.zarr", {}, "a folder with other things in it"),
@@ -378,6 +378,7 @@ except ImageError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "said"),
     [(0, "expected a TIFF or a .zarr"), (4, "expected a page, got none: get a whole copy")],

@@ -12,7 +12,7 @@ from support.scenes import picture, write_tiff
 
 MODULES = """\
 import sys
-from convcli.cli import main
+from convcli.cli.app import main
 main(["apply", "box:3", "in.tif", "out.tif", "--tiled", "-q"], standalone_mode=False)
 print("dask" in sys.modules, "distributed" in sys.modules)
 """

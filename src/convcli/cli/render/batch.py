@@ -3,7 +3,7 @@
 import datetime as dt
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,32 +18,20 @@ _LINE_SECONDS = 1.0
 """The shortest time between two plain lines."""
 
 
-class ProgressView(Protocol):
-    """Shows how much of a batch is done."""
+class ProgressView:
+    """Shows how much of a batch is done. This class shows nothing, its subclasses do."""
 
     def show(self, summary: Summary) -> None:
         """Show how many files are done."""
-        ...
 
     def close(self) -> None:
         """Stop showing it."""
-        ...
 
 
-class NoProgress:
-    """Shows nothing."""
-
-    def show(self, summary: Summary) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class PlainProgress:
+class PlainProgress(ProgressView):
     """Prints plain lines, at most one a second, and one at the end."""
 
-    def __init__(self, total: int, unit: str = "files") -> None:
+    def __init__(self, total: int, unit: str) -> None:
         self._total, self._unit = total, unit
         self._next = time.monotonic() + _LINE_SECONDS
         self._last = Summary()
@@ -60,12 +48,10 @@ class PlainProgress:
         click.echo(line(self._last, self._total, self._unit), err=True)
 
 
-def line(summary: Summary, total: int, unit: str = "files") -> str:
+def line(summary: Summary, total: int, unit: str) -> str:
     """Return how much of a batch is done, as a line.
 
-    Examples
-    --------
-    >>> line(Summary.of(0, 12, 3), 10)
+    >>> line(Summary.of(0, 12, 3), 10, "files")
     '0/10 files, 12.0 MP, 4.0 MP/s'
     """
     left = summary.seconds_left(total)
@@ -79,13 +65,13 @@ def line(summary: Summary, total: int, unit: str = "files") -> str:
 def progress_for(
     setting: str, total: int, *, silent: bool, unit: str = "files"
 ) -> ProgressView:
-    """Return a view of the progress of so many files, or of other units.
+    """Return a view of the progress; `setting` is ``auto``, ``bar``, ``plain`` or ``none``.
 
-    `setting` is the value of ``--progress``; with `silent`, ``auto`` shows nothing.
+    With `silent`, ``auto`` shows nothing even on a terminal.
     """
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):
-        return NoProgress()
+        return ProgressView()
     if setting == "plain" or not terminal:
         return PlainProgress(total, unit)
     return ProgressBar(total, unit)
@@ -98,14 +84,14 @@ _SHOWN = 20
 """The most failures that a terminal shows."""
 
 
-class ProgressBar:
+class ProgressBar(ProgressView):
     """Draws a bar on standard error, and removes it at the end.
 
     It is drawn when a file ends, not by a thread of its own: workers that are forked
     while another thread draws could inherit its locks.
     """
 
-    def __init__(self, total: int, unit: str = "files") -> None:
+    def __init__(self, total: int, unit: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 

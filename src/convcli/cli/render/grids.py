@@ -8,45 +8,45 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.kernels import color_cell
+from convcli.cli.render.kernels import with_cells
 from convcli.cli.render.tables import show, show_table, width_of_output
 from convcli.lessons.borders import Strip
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
+from convcli.lessons.kernels import cell_colors
 from convcli.lessons.pictures import grey_colors, middle
-from convcli.pipeline.colormaps import cell_colors
 from convcli.text import short, tight
 
 
-def show_explanation(one: Explanation, name: str) -> None:
+def show_explanation(answer: Explanation, name: str) -> None:
     """Print the grids of one output channel, and the arithmetic below them."""
-    show(Text(f"{name}: {title_of(one)}", style="bold"))
-    several = one.combine is not None
-    for part in one.parts:
+    show(Text(f"{name}: {title_of(answer)}", style="bold"))
+    several = answer.combine is not None
+    for part in answer.parts:
         if several:
             show(Text(part.kernel, style="bold"))
         planes = [*part.planes, *([part.opacity] if part.opacity else [])]
         for plane in planes:
             if len(planes) > 1:
                 show(plane.name)
-            show(*_grids(one, plane))
-    for title, facts in facts_about(one):
+            show(*_grids(answer, plane))
+    for title, facts in facts_about(answer):
         show_table(title or "The arithmetic", ("quantity", "arithmetic"), facts)
 
 
-def _grids(one: Explanation, plane: Plane) -> list[RenderableType]:
-    part = (middle(one.padded.shape[0]), middle(one.padded.shape[1]))
-    white = 1 if plane.channel is None else one.white
+def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:
+    part = (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
+    white = 1 if plane.channel is None else answer.white
     levels = grey_colors(plane.patch[part] / white)
     grids = [
-        _grid(grid_title(one, plane), plane.patch[part], levels, one.padded[part]),
+        _grid(grid_title(answer, plane), plane.patch[part], levels, answer.padded[part]),
         _grid("kernel", plane.weights[part], cell_colors(plane.weights)[part]),
         _grid("products", plane.products[part], cell_colors(plane.products)[part]),
     ]
     shown = plane.patch[part].shape
     notes: list[RenderableType] = []
-    if shown != one.padded.shape:
-        size = f"{one.padded.shape[0]}×{one.padded.shape[1]}"
+    if shown != answer.padded.shape:
+        size = f"{answer.padded.shape[0]}×{answer.padded.shape[1]}"
         notes = [f"The middle {shown[0]}×{shown[1]} of {size}."]
     return [*_beside(grids, shown[0]), *notes]
 
@@ -84,20 +84,22 @@ def _grid(
         for line, marks in zip(values.tolist(), outside.tolist(), strict=True)
     ]
     width = max(len(text) for line in texts for text in line) + 2
+    return _titled(title, colors, texts, width), max(width * values.shape[1], len(title))
+
+
+def _titled(
+    title: str, colors: NDArray[np.uint8], texts: Sequence[Sequence[str]], width: int
+) -> Table:
     table = Table(title=title, box=None, show_header=False, padding=0, title_style="bold")
     table.min_width = len(title)
-    for line, level in zip(texts, colors, strict=True):
-        table.add_row(
-            *(color_cell(v, text, width) for v, text in zip(level, line, strict=True))
-        )
-    return table, max(width * values.shape[1], len(title))
+    return with_cells(table, colors, texts, width)
 
 
 # ------------------------------------------------------------------ border modes
 
 
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
-    """Print the corner of each mode as grey cells, as many side by side as fit."""
+    """Print the corner of each border mode as grey cells, as many side by side as fit."""
     grids = [_corner(strip, count, white) for strip in strips]
     room = width_of_output()
     width = max(count * (len(str(white)) + 2), len("symmetric")) + 3
@@ -113,13 +115,6 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
 
 
 def _corner(strip: Strip, count: int, white: int) -> Table:
-    name = strip.border.value
-    table = Table(title=name, box=None, show_header=False, padding=0, title_style="bold")
-    table.min_width = len(name)
-    width = len(str(white)) + 2
     values = strip.pixels[:count, :count, 0]
-    for paints, line in zip(grey_colors(values / white), values.tolist(), strict=True):
-        table.add_row(
-            *(color_cell(p, short(v), width) for p, v in zip(paints, line, strict=True))
-        )
-    return table
+    texts = [[short(value) for value in line] for line in values.tolist()]
+    return _titled(strip.border.value, grey_colors(values / white), texts, len(str(white)) + 2)

@@ -14,14 +14,20 @@ from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
-from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
-from convcli.pipeline.kernel_figures import kernel_facts, operator_facts
+from convcli.lessons.kernels import (
+    cell_colors,
+    kernel_facts,
+    operator_facts,
+    response_pixels,
+    without_dust,
+)
+from convcli.lessons.pictures import middle
 from convcli.text import short, tidy, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from convcli.pipeline.find import Match
+    from convcli.lessons.find import Match
 
 _SHOWN = 9
 """The most rows and columns of a kernel that are shown as a grid."""
@@ -105,13 +111,7 @@ def cell_grid(kernel: Kernel) -> Table:
     rows, columns = _shown(kernel)
     colors = cell_colors(grid)[rows, columns]
     cells = [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
-    width = _cell_width(grid[rows, columns])
-    table = Table.grid(padding=0)
-    for paints, line in zip(colors, cells, strict=True):
-        table.add_row(
-            *(color_cell(p, cell, width) for p, cell in zip(paints, line, strict=True))
-        )
-    return table
+    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(grid[rows, columns]))
 
 
 def _cell_width(grid: NDArray[np.float64]) -> int:
@@ -133,21 +133,25 @@ def _what_is_shown(kernel: Kernel) -> list[Text]:
 
 def _shown(kernel: Kernel) -> tuple[slice, slice]:
     """Return the middle rows, and as many middle columns as there is room for."""
-    rows, columns = (_middle(length, _SHOWN) for length in kernel.size)
-    middle = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
-    room = max(width_of_output() // _cell_width(middle), 1)
+    rows, columns = (middle(length, _SHOWN) for length in kernel.size)
+    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
+    room = max(width_of_output() // _cell_width(grid), 1)
     while columns.stop - columns.start > room:
-        columns = _middle(kernel.size[1], columns.stop - columns.start - 2)
+        columns = middle(kernel.size[1], columns.stop - columns.start - 2)
     return rows, columns
 
 
-def _middle(length: int, most: int) -> slice:
-    most = max(most, 1)
-    start = max(length - most, 0) // 2
-    return slice(start, min(start + most, length))
+def with_cells(
+    table: Table, colors: NDArray[np.uint8], texts: "Sequence[Sequence[str]]", width: int
+) -> Table:
+    """Return a table with a row of coloured cells for each row of texts."""
+    for paints, line in zip(colors, texts, strict=True):
+        cells = zip(paints, line, strict=True)
+        table.add_row(*(_color_cell(paint, text, width) for paint, text in cells))
+    return table
 
 
-def color_cell(color: NDArray[Any], text: str, width: int) -> Text:
+def _color_cell(color: NDArray[np.uint8], text: str, width: int) -> Text:
     """Return a cell with that background (red, green, blue), `width` characters wide."""
     red, green, blue = color.tolist()
     ink = "black" if (red + green + blue) / 3 > _LIGHT else "white"

@@ -84,10 +84,8 @@ def _size(value: float) -> str:
 
 
 def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
-    """Draw a loss over its steps, each ten times smaller loss equally far down.
+    """Draw a loss over its steps, on a logarithmic scale.
 
-    Examples
-    --------
     >>> for line in curve([(0, 1e7), (1, 1e4), (2, 1.0)], room=40):
     ...     print(line.rstrip())
        1e+07 │•

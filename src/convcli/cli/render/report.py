@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convcli.cli.render.tables import BAD, GOOD, Cell, show, show_table
-from convcli.text import counted, short, times
+from convcli.text import counted, short, side_lengths, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,9 @@ _Row = tuple[str, Cell, str]
 def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) -> None:
     """Print what filtering did."""
     rows: list[_Row] = [
-        ("input", _size(report.input_shape), _channels(report.input_shape) + _origin(report)),
+        ("input", *_size(report.input_shape, _origin(report))),
         *(row for step in report.steps for row in _step(step, report)),
-        ("output", _size(report.output_shape), _channels(report.output_shape) + _kept(report)),
+        ("output", *_size(report.output_shape, _kept(report))),
         ("raw values", f"{short(report.low)} to {short(report.high)}", _mapping(report)),
         ("clipped", *_clipped(report)),
         ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),
@@ -41,12 +41,8 @@ def _swatch(swatch: "Swatch") -> Text:
     return Text.assemble(("██", color), f" {swatch.meaning} ({color})")
 
 
-def _size(shape: tuple[int, int, int]) -> str:
-    return f"{shape[1]} × {shape[0]} px"
-
-
-def _channels(shape: tuple[int, int, int]) -> str:
-    return counted(shape[2], "channel")
+def _size(shape: tuple[int, int, int], note: str) -> tuple[str, str]:
+    return (f"{shape[1]} × {shape[0]} px", counted(shape[2], "channel") + note)
 
 
 def _origin(report: "Report") -> str:
@@ -65,7 +61,7 @@ def _step(step: "Step", report: "Report") -> list[_Row]:
     method = f"method {step.method} ({step.strategy})"
     return [
         ("kernel", step.kernel, f"{times(step.weights)}{combined}, {method}"),
-        ("window", f"stride {_pair(step.window.stride)}", f"{_edges(step, report)}"),
+        ("window", f"stride {side_lengths(step.window.stride)}", f"{_edges(step, report)}"),
     ]
 
 
@@ -75,12 +71,8 @@ def _edges(step: "Step", report: "Report") -> str:
     (top, bottom), (left, right) = slide.padding
     sides = {top, bottom, left, right}
     padding = f"{top}" if len(sides) == 1 else f"{top}+{bottom} rows, {left}+{right} columns"
-    dilation = f", dilation {_pair(slide.dilation)}" if slide.dilation != (1, 1) else ""
+    dilation = f", dilation {side_lengths(slide.dilation)}" if slide.dilation != (1, 1) else ""
     return f"padding {padding}{dilation}, border {report.border}"
-
-
-def _pair(value: tuple[int, int]) -> str:
-    return str(value[0]) if value[0] == value[1] else f"{value[0]}×{value[1]}"
 
 
 def _mapping(report: "Report") -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convcli.cli.render.tables import GOOD, ODD, Cell, show_table
-from convcli.geometry.window import Axis
+from convcli.geometry.window import Axis, Unseen
 from convcli.text import counted
 from convcli.values import replace
 
@@ -70,23 +70,25 @@ def _window(side: "Side") -> _Row:
 
 
 def _left_over(side: "Side") -> _Row:
-    """Return what no window looks at, at the end: green where that is nothing."""
+    """Return what no window sees at the end: green where that is nothing."""
     left = side.axis.unseen(side.size)
     span = side.axis.span(side.size)
     remainder = f"({side.letter} - {_extent(side.axis)} + {_pad(side.axis)}) mod S"
     arithmetic = f"{remainder} = {span} mod {side.axis.stride}"
-    parts = [f"{left.picture} of the picture"] * (left.picture > 0)
-    parts += [f"{left.padding} of padding"] * (left.padding > 0)
     cell = Text(counted(left.total, side.noun), style=ODD if left.total else GOOD)
-    return (
-        "left over",
-        cell,
-        ": ".join([arithmetic, ", ".join(parts)] if parts else [arithmetic]),
-    )
+    parts = f": {unseen_parts(left, 'picture')}" if left.total else ""
+    return ("left over", cell, arithmetic + parts)
+
+
+def unseen_parts(left: Unseen, noun: str) -> str:
+    """Say how much no window sees of a picture (or a map), and how much of the padding."""
+    parts = [f"{left.picture} of the {noun}"] * (left.picture > 0)
+    parts += [f"{left.padding} of padding"] * (left.padding > 0)
+    return ", ".join(parts)
 
 
 def _gap(side: "Side") -> list[_Row]:
-    """Return what no window looks at between two windows."""
+    """Return what no window sees between two windows."""
     axis = side.axis
     if not axis.gap:
         return []
@@ -140,7 +142,7 @@ def _transposed(side: "Side", extra: int) -> str:
 
 
 def _way_back(side: "Side", size: int, extra: int) -> _Row:
-    """Return which sizes a convolution with these settings makes the input's size of."""
+    """Return the sizes for which a convolution with these settings gives the input's size."""
     if side.axis.stride == 1:
         return ("the way back", f"{size} px", f"a convolution maps it to {side.size} px")
     lowest, most = size - extra, side.axis.stride - 1
@@ -153,9 +155,9 @@ def show_rules(
     sides: "Sequence[Side]", rules: "Sequence[Sequence[SizeRule]]", *, same: bool
 ) -> None:
     """Print what several rules give, for each axis."""
-    for side, found in zip(sides, rules, strict=True):
+    for side, axis_rules in zip(sides, rules, strict=True):
         before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
-        rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in found]
+        rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in axis_rules]
         headings = ("rule", "output", before, after, "")
         show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
 

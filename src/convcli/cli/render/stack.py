@@ -2,10 +2,11 @@
 
 from itertools import zip_longest
 
+from convcli.cli.render.size import unseen_parts
 from convcli.cli.render.tables import show, show_table
 from convcli.geometry.layers import Volume
-from convcli.geometry.window import Unseen
 from convcli.lessons.stacks.stack import Stack, StackRow
+from convcli.text import side_lengths
 
 _HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
 _UNITS = ("", " k", " M", " G", " T", " P")
@@ -34,14 +35,10 @@ def _row(number: int, row: StackRow) -> tuple[str, ...]:
         _volume(reached.volume) + ("" if row.clean else " !"),
         f"{row.arithmetic} = {row.layer.total:,}" if row.arithmetic else "",
         _scaled(row.layer.multiply_adds) if row.layer.multiply_adds else "",
-        "all" if reached.all_seen else _pair(fields[0].size, fields[1].size),
-        _pair(fields[0].jump, fields[1].jump),
+        "all" if reached.all_seen else side_lengths([field.size for field in fields]),
+        side_lengths([field.jump for field in fields]),
         _memory(row.memory),
     )
-
-
-def _pair(rows: int, columns: int) -> str:
-    return f"{rows}" if rows == columns else f"{rows}×{columns}"
 
 
 def _volume(volume: Volume) -> str:
@@ -67,17 +64,10 @@ def _note(number: int, row: StackRow) -> list[str]:
     axes = {"rows and columns": rows} if rows == columns else {"rows": rows, "columns": columns}
     return [
         f"! layer {number} {row.spec.text}: {exact} {name}, truncated to {output}; "
-        f"never looked at: {_unseen(left)}."
+        f"never looked at: {unseen_parts(left, 'map')}."
         for name, (exact, output, left) in axes.items()
         if left.total
     ]
-
-
-def _unseen(left: Unseen) -> str:
-    """Count pixels of the map and of the padding apart."""
-    parts = [f"{left.picture} of the map"] * (left.picture > 0)
-    parts += [f"{left.padding} of padding"] * (left.padding > 0)
-    return ", ".join(parts)
 
 
 def show_comparison(one: Stack, other: Stack) -> None:
@@ -124,7 +114,7 @@ def _sees(stack: Stack) -> str:
 
 
 def _jump(stack: Stack) -> str:
-    return _pair(*(axis.jump for axis in stack.reached.fields))
+    return side_lengths([field.jump for field in stack.reached.fields])
 
 
 def _scaled(value: float) -> str:

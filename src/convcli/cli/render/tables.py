@@ -38,15 +38,7 @@ layer, ``conv:64,k3``; behind a hyphen that joins words."""
 
 
 class TableLayout(Record):
-    """Widths of a table's cells that fit into the terminal.
-
-    Attributes
-    ----------
-    gap : int
-        Columns between two cells.
-    widths : tuple of int
-        Columns of each cell.
-    """
+    """The widths of a table's cells that fit into the terminal, and the gap between them."""
 
     gap: int
     widths: tuple[int, ...]
@@ -57,8 +49,6 @@ def layout_for(
 ) -> TableLayout | None:
     """Return the roomiest layout that fits into `room` columns; None where none does.
 
-    Examples
-    --------
     >>> layout_for(("layer", "parameters"), [("conv", "9·9 = 81")], 16)
     TableLayout(gap=1, widths=(5, 10))
     """
@@ -103,8 +93,6 @@ def _shrunk(full: Sequence[int], least: Sequence[int], room: int) -> tuple[int, 
 def wrapped(cell: str, width: int) -> list[str]:
     """Return the lines of a cell, all with its indentation; words are never broken.
 
-    Examples
-    --------
     >>> wrapped("  conv:512,k3,s2,p1", 14)
     ['  conv:512,k3,', '  s2,p1']
     >>> wrapped("(3·3·64+1)·64 = 36,928", 20)
@@ -171,8 +159,8 @@ def show_table(
     """Print a table below its title.
 
     In a terminal cells are moved together, and wrapped, as far as they have to be; where
-    not even that is enough, each row becomes a block of lines below its first cells, of
-    which there are `names`. The columns of `numbers` are aligned to the right.
+    not even that is enough, each row becomes a block of lines below its first `names` cells.
+    `numbers` are the columns whose cells are aligned to the right.
     """
     body = [tuple(row) for row in rows]
     texts = [tuple(map(str, row)) for row in body]

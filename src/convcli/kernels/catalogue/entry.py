@@ -5,7 +5,6 @@ brighter to the right, a y-derivative where it gets brighter downwards. Angles t
 counter-clockwise on the screen: 0° is to the right, 90° is up.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -96,7 +95,7 @@ class Entry(Record):
         Raises
         ------
         SpecError
-            If a value is out of range.
+            If a value is out of range, or so small that a weight is no number.
         """
         chosen = dict(values or {})
         arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
@@ -106,7 +105,13 @@ class Entry(Record):
             f"{p.name}={chosen[p.name]:g}" for p in self.parameters if p.name in chosen
         )
         name = f"{self.name}:{shown}" if shown else self.name
-        return Kernel(self.build(**arguments), self.bias, name, self.description)
+        with np.errstate(all="ignore"):
+            weights = np.asarray(self.build(**arguments))
+        if not np.isfinite(weights).all():
+            raise SpecError(
+                f"{name}: expected values that give finite weights: use larger ones"
+            )
+        return Kernel(weights, self.bias, name, self.description)
 
     @property
     def form(self) -> str:
@@ -116,13 +121,15 @@ class Entry(Record):
 
 
 def _check(entry: Entry, parameter: Parameter, value: float | None) -> None:
-    if value is None or (math.isfinite(value) and parameter.allows(value)):
+    if value is None or parameter.allows(value):
         return
     name, default = parameter.name, parameter.default
     example = "" if default is None else f": {entry.name}:{name}={default:g} is one"
     unit = f" ({parameter.unit})" if parameter.unit else ""
+    # A whole number of more than 308 digits is no float.
+    got = value if isinstance(value, int) else f"{value:g}"
     raise SpecError(
-        f"{entry.name}: expected {name} {parameter.range}{unit}, got {value:g}{example}"
+        f"{entry.name}: expected {name} {parameter.range}{unit}, got {got}{example}"
     )
 
 

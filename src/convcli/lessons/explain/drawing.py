@@ -29,23 +29,24 @@ def grid_title(answer: Explanation, plane: Plane) -> str:
 
 def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
     """Return the facts about each kernel and about the value, each list with its title."""
-    seen, last = ("looks at", _looks_at(answer)), [*_value(answer), *_padding(answer)]
+    place, last = ("looks at", _looks_at(answer)), [*_value(answer), *_padding(answer)]
     if answer.combine is None:
         (part,) = answer.parts
         facts = [*_arithmetic(part), *_value(answer), *_similarity(part), *_padding(answer)]
-        return [("", [seen, *facts])]
+        return [("", [place, *facts])]
     kernels = [(part.kernel, [*_arithmetic(part), *_similarity(part)]) for part in answer.parts]
     combined = (answer.combine.value, _combination(answer))
-    return [*kernels, ("together", [seen, combined, *last])]
+    return [*kernels, ("together", [place, combined, *last])]
 
 
 def _arithmetic(part: KernelAnswer) -> Facts:
     """Return the sum, the division by the opacity and the bias, with their numbers."""
     facts = [("sum", short(part.total))]
     value = part.total
-    if part.opacity is not None and part.seen is not None:
-        seen = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
-        facts.append(("opacity", f"{seen} = {short(part.seen)}: its sum over the kernel's sum"))
+    if part.opacity is not None and part.filtered_opacity is not None:
+        quotient = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
+        opacity = f"{quotient} = {short(part.filtered_opacity)}"
+        facts.append(("opacity", f"{opacity}: its sum over the kernel's sum"))
         facts.append(("colour", _colour(part)))
         value = part.colour
     if part.bias:
@@ -54,9 +55,9 @@ def _arithmetic(part: KernelAnswer) -> Facts:
 
 
 def _colour(part: KernelAnswer) -> str:
-    if part.is_unseen:
+    if part.is_invisible:
         return "0: there is nothing to see here"
-    return f"{short(part.total)} / {short(part.seen or 1)} = {short(part.colour)}"
+    return f"{short(part.total)} / {short(part.filtered_opacity or 1)} = {short(part.colour)}"
 
 
 def _combination(answer: Explanation) -> str:
@@ -102,8 +103,8 @@ def _padding(answer: Explanation) -> Facts:
     if not answer.padded.any():
         return []
     count = int(answer.padded.sum())
-    seen = f"{count} of {answer.padded.size} taps see it, in brackets (border {answer.border})"
-    return [("padding", seen)]
+    taps = f"{count} of {answer.padded.size} taps see it, in brackets (border {answer.border})"
+    return [("padding", taps)]
 
 
 def _looks_at(answer: Explanation) -> str:
@@ -212,23 +213,18 @@ def _draw_value(canvas: Canvas, top: int, answer: Explanation) -> None:
 def _patch_cells(
     patch: NDArray[np.float64], white: int, padded: NDArray[np.bool_]
 ) -> list[list[Cell]]:
-    rows, columns = patch.shape
     return [
-        [
-            Cell(grey(patch[y, x] / white), tight(patch[y, x]), padded=bool(padded[y, x]))
-            for x in range(columns)
-        ]
-        for y in range(rows)
+        [Cell(grey(v / white), tight(v), padded=out) for v, out in zip(*lines, strict=True)]
+        for lines in zip(patch.tolist(), padded.tolist(), strict=True)
     ]
 
 
 def _signed_cells(values: NDArray[np.float64]) -> list[list[Cell]]:
     scale = float(np.abs(finite(values)).max()) or 1.0
     levels = finite(values) / scale
-    rows, columns = values.shape
     return [
-        [Cell(diverging(levels[y, x]), tight(values[y, x])) for x in range(columns)]
-        for y in range(rows)
+        [Cell(diverging(level), tight(value)) for level, value in zip(*lines, strict=True)]
+        for lines in zip(levels.tolist(), values.tolist(), strict=True)
     ]
 
 

@@ -17,7 +17,7 @@ from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer,
 from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
-from convcli.pipeline.run import Filtered, filter_picture
+from convcli.pipeline.run import Filtered, filter_frame
 from convcli.pipeline.steps import Operand
 from convcli.values import Record
 
@@ -35,31 +35,13 @@ def explain_output(
     *,
     channels: Sequence[int] | None = None,
 ) -> list[Explanation]:
-    """Take one output pixel apart: see `convcli.explain`.
+    """Take one output pixel (row, column) apart: see `convcli.explain`.
 
-    Parameters
-    ----------
-    operand : Kernel or Operator
-        The filter.
-    frame : Frame
-        The picture, which is filtered to get the value.
-    at : (int, int)
-        Row and column of the output.
-    options : Options
-        How the picture is filtered.
-    channels : sequence of int, optional
-        Output channels; without it all of them.
-
-    Returns
-    -------
-    list of Explanation, one for each output channel
-
-    Raises
-    ------
-    GeometryError
-        If the output has no such pixel or channel.
+    The frame is filtered to get the value. The result has an explanation for each of the output
+    channels, or for all of them. A pixel or a channel that the output does not have is a
+    `GeometryError`.
     """
-    applied = filter_picture(frame, [operand], options)
+    applied = filter_frame(frame, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = frame.gray() if options.gray else frame
     weighted = applied.report.alpha_policy == Alpha.PREMULTIPLY.value
@@ -101,7 +83,7 @@ def _view(frame: Frame, slide: Window, at: Pair, border: Border, *, weighted: bo
         source_indices(border, size, axis.before, axis.after)[positions + axis.before]
         for axis, size, positions in zip(slide.axes, frame.shape, (rows, columns), strict=True)
     ]
-    patch, opacity = pixels_at(frame.pixels, *sources), None
+    patch, opacity = pixels_at(frame.pixels, *sources).astype(np.float64), None
     if weighted and frame.alpha is not None:
         opacity = pixels_at(frame.alpha, *sources) / frame.white
         patch *= opacity[..., np.newaxis]

@@ -14,7 +14,7 @@ Grid = NDArray[np.float64]
 
 _ORTHOGONAL = 0.1
 _SIMILAR = 0.5
-_UNSEEN = 1e-6
+_INVISIBLE = 1e-6
 """Below this opacity there is no colour to recover, as for `apply`."""
 
 
@@ -37,21 +37,11 @@ class Plane(Record):
 
 
 class KernelAnswer(Record, kw_only=True):
-    """The answer of one kernel.
+    """The answer of one kernel; `weights_sum` is the sum of its weights.
 
-    Attributes
-    ----------
-    kernel : str
-        Its name.
-    weights_sum : float
-        The sum of its weights.
-    planes : tuple of Plane
-        A 2-D kernel has one, a filter bank one for each input channel. Where colours are
-        weighted by their opacity, the patch holds colour times opacity.
-    bias : float
-        Added to the sum.
-    opacity : Plane or None
-        The opacity (0 to 1), filtered by the same kernel, where the sum is divided by it.
+    A 2-D kernel has one plane, a filter bank one for each input channel. Where colours are
+    weighted by their opacity, a patch holds colour times opacity. `bias` is added to the sum.
+    `opacity` (0 to 1) is filtered by the same kernel, where the sum is divided by it.
     """
 
     kernel: str
@@ -66,26 +56,26 @@ class KernelAnswer(Record, kw_only=True):
         return float(sum(plane.products.sum() for plane in self.planes))
 
     @property
-    def seen(self) -> float | None:
+    def filtered_opacity(self) -> float | None:
         """The filtered opacity, which the sum is divided by; None where there is none."""
         if self.opacity is None:
             return None
         return float(self.opacity.products.sum()) / self.weights_sum
 
     @property
-    def is_unseen(self) -> bool:
+    def is_invisible(self) -> bool:
         """Whether the opacity leaves no colour to recover."""
-        return self.seen is not None and self.seen <= _UNSEEN
+        return self.filtered_opacity is not None and self.filtered_opacity <= _INVISIBLE
 
     @property
     def colour(self) -> float:
         """The sum divided by the filtered opacity; 0 where the opacity is almost 0."""
-        return 0.0 if self.is_unseen else self.total / (self.seen or 1.0)
+        return 0.0 if self.is_invisible else self.total / (self.filtered_opacity or 1.0)
 
     @property
     def raw(self) -> float:
         """The answer, before it is combined with others or becomes a pixel."""
-        return 0.0 if self.is_unseen else self.colour + self.bias
+        return 0.0 if self.is_invisible else self.colour + self.bias
 
     @property
     def cosine(self) -> float | None:
@@ -116,7 +106,7 @@ class KernelAnswer(Record, kw_only=True):
             "planes": [_plane_dict(plane) for plane in self.planes],
             **opacity,
             "sum": json_number(self.total),
-            "seen": self.seen,
+            "seen": self.filtered_opacity,
             "bias": self.bias,
             "raw": json_number(self.raw),
             "cosine": self.cosine,
@@ -141,8 +131,6 @@ def _numbers(grid: Grid) -> list[list[float | None]]:
 def meaning_of(cosine: float | None) -> str:
     """Say whether a cosine means similar, orthogonal or opposite.
 
-    Examples
-    --------
     >>> meaning_of(-0.9)
     'opposite: the patch looks like the negative of the kernel'
     """

@@ -30,17 +30,13 @@ _POINTS = 200
 def gradient(patches: Values, errors: Values) -> Values:
     """Return the gradient of half the mean squared error with respect to the weights.
 
+    `patches`, shape (I·kh·kw, n), holds the pixels that each of n windows sees; `errors`,
+    shape (O, n), is the output minus the target.
+
     It is the "valid" correlation of the input with the error map: ∂L/∂w[i,j] is the mean over
     all y, x of e[y, x]·in[y+i, x+j]. So backpropagation through a convolution is a
     convolution again. Here it is a product with the patches, which the forward step has made
     already: to plan a new kernel for each step took 100 times as long.
-
-    Parameters
-    ----------
-    patches : ndarray, shape (I·kh·kw, n)
-        The pixels that each of n windows sees.
-    errors : ndarray, shape (O, n)
-        The output minus the target.
     """
     slope: Values = (errors @ patches.T) / patches.shape[1]
     return slope
@@ -63,17 +59,9 @@ def descend(
     """Learn the weights of a group by stochastic gradient descent with momentum.
 
     The values are scaled to mean 0 and deviation 1 first, with the means and deviations of
-    `spectrum`. At the end the weights are scaled back.
-
-    Returns
-    -------
-    (Solution, list of (int, float))
-        The weights, and for some of the steps the mean squared error over a crop.
-
-    Raises
-    ------
-    ConvcliError
-        If the descent diverges at every rate that is tried.
+    `spectrum`. At the end the weights are scaled back. The second part of the result has the
+    mean squared error over a crop, for some of the steps. A descent that diverges at every rate
+    is a `ConvcliError`.
     """
     scales = _scales(spectrum)
     largest = max(float(np.abs(samples.inputs - scales.mean_in).max()) for samples in group)

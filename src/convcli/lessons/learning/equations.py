@@ -19,11 +19,7 @@ def sums_of_products(group: Sequence[Samples]) -> Values:
 
     The design matrix D has a row for each window whose target is known. The row holds the
     I·kh·kw pixels that the window sees, the O values that should come out, and a 1. The
-    result is DᵀD: the last row of it holds the sums of the columns, and the number of windows.
-
-    Returns
-    -------
-    ndarray of float64, shape (I·kh·kw + O + 1, I·kh·kw + O + 1)
+    result is DᵀD: its last row holds the sums of the columns, and the number of windows.
     """
     columns = group[0].weights + len(group[0].targets) + 1
     sums = np.zeros((columns, columns))
@@ -147,26 +143,22 @@ this part of the largest. Its kernel then has the name and the looks of the exac
 
 
 class Limits(Record, kw_only=True):
-    """How well the pictures determine a kernel, and how close to the best it came.
+    """How well the pictures determine a kernel, and how close to the best kernel it came.
 
     Attributes
     ----------
     condition : float
-        Condition number of the normal equations; infinite where weights are not
-        determined.
+        Condition number of the normal equations; infinite where weights are not determined.
     undetermined : int
         Directions of the weights that the pictures do not determine.
     error : float
         Standard error of the least certain weight, from rounding to whole numbers.
-    variance : float
-        Of the target.
-    noise : float
-        The part of the variance that comes from rounding to whole numbers.
-    behind : float
-        The part of the variance that the exact solution explains and this one does not.
+    variance, noise, behind : float
+        The variance of the target; the part of it that comes from rounding to whole numbers;
+        the part that the exact solution explains and this one does not.
     off : float
-        The largest error of a weight, as part of the largest weight; 0 where weights are
-        not determined.
+        The largest error of a weight, as part of the largest weight; 0 where weights are not
+        determined.
     """
 
     condition: float

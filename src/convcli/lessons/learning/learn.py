@@ -32,16 +32,10 @@ largest. The catalogue's own kernels of fixed weights differ by at least as much
 
 
 class Nearest(Record):
-    """The kernel of the catalogue whose weights are nearest to some others.
+    """The kernel of the catalogue whose weights are nearest to those of another kernel.
 
-    Attributes
-    ----------
-    kernel : str
-        Its name.
-    difference : float
-        The largest difference of two weights.
-    near : bool
-        Whether the kernels are near enough to share the name.
+    `difference` is the largest difference of two weights; `near` says whether it is small
+    enough for them to share the name.
     """
 
     kernel: str
@@ -55,8 +49,6 @@ def nearest_named(grid: Values) -> Nearest:
     Kernels with parameters are tried with their defaults, and with those that fit into the
     grid. Kernels smaller than the grid are placed in its middle.
 
-    Examples
-    --------
     >>> nearest_named(np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1.01]])).kernel
     'sobel-x'
     """

@@ -25,16 +25,9 @@ for each window, and with their cube for the solution of the equations."""
 class Samples(Record):
     """Input channels, and the target values of their "valid" windows.
 
-    Attributes
-    ----------
-    inputs : ndarray of float64, shape (I, H, W)
-        The windows slide over these.
-    targets : ndarray of float64, shape (O, H - kh + 1, W - kw + 1)
-        The values that should come out.
-    known : ndarray of bool, shape (H - kh + 1, W - kw + 1)
-        Where the target is the kernel's own value: not cut off at 0 or white.
-    size : (int, int)
-        Kernel size.
+    `inputs`, shape (I, H, W), is what windows of `size` slide over. `targets`, shape
+    (O, H - kh + 1, W - kw + 1), holds the values that should come out. `known`, shape
+    (H - kh + 1, W - kw + 1), says where the target was not cut off at 0 or white.
     """
 
     inputs: Values
@@ -48,7 +41,7 @@ class Samples(Record):
         return len(self.inputs) * self.size[0] * self.size[1]
 
     def strips(self, windows: int) -> Iterator[slice]:
-        """Yield the rows of windows in strips of about so many windows, from the top."""
+        """Yield the rows of windows in strips of about `windows` windows, from the top."""
         height, width = self.known.shape
         step = max(windows // width, 1)
         for top in range(0, height, step):

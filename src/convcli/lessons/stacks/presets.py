@@ -15,15 +15,9 @@ _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bi
 def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
     """Return the layers that some words mean, and the input's size where they give it.
 
-    One word can be the name of a network or a ``.json`` file; others are layers.
+    One word can be the name of a network or a ``.json`` file; others are layers. A layer or a
+    file that cannot be read is a `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If a layer or the file cannot be read.
-
-    Examples
-    --------
     >>> size, layers = layers_of(["lenet"])
     >>> size, layers[0].text
     (Volume(channels=1, height=32, width=32), 'conv:6,k5')

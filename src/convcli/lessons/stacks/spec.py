@@ -31,30 +31,17 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 
 
 class LayerSpec(Record, kw_only=True):
-    """One layer of a stack.
+    """One layer of a stack, as a person writes it in `text`.
 
-    Attributes
-    ----------
-    text : str
-        The layer as a person writes it.
-    kind : str
-        ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``, ``bn``,
-        ``relu``, ``dropout``, ``flatten``, ``softmax``, or the parts of a residual
-        block: ``residual``, ``shortcut``, ``add``.
-    units : int
-        Filters of a convolution, units of a fully connected layer.
-    kernel, stride, dilation : (int, int)
-        Rows, columns. The kernel of ``adaptive`` is the size of its output.
-    padding : int, pair or word
-        As `convcli.geometry.window.window` takes it.
-    groups : int
-        Groups of channels.
-    bias : bool
-        Whether there are biases.
+    `layer_type` is ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``,
+    ``bn``, ``relu``, ``dropout``, ``flatten``, ``softmax``, or a part of a residual block:
+    ``residual``, ``shortcut``, ``add``. `units` are the filters of a convolution, or the units
+    of a fully connected layer. The kernel of ``adaptive`` is the size of its output. `padding`
+    is what `convcli.geometry.window.window` takes.
     """
 
     text: str
-    kind: str
+    layer_type: str
     units: int = 0
     kernel: Pair = (1, 1)
     stride: Pair = (1, 1)
@@ -69,76 +56,77 @@ def layer_from(text: str) -> LayerSpec:
 
     Examples are ``conv:64,k3,s2,p1,d1,g1,nobias``, ``pool:3,s2``, ``avgpool:2``,
     ``adaptive:7``, ``fc:1000`` and ``relu``. The stride of a pool is its kernel unless it is
-    given, as in torch.
+    given, as in torch. Other text is a `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If the text is not a layer.
-
-    Examples
-    --------
     >>> layer_from("pool:3,s2").stride
     (2, 2)
     """
     name, colon, rest = text.strip().partition(":")
-    kind = _ALIASES.get(name.lower(), name.lower())
-    if kind in _PLAIN:
+    layer_type = _ALIASES.get(name.lower(), name.lower())
+    if layer_type in _PLAIN:
         if colon:
-            refuse(text, f"{kind} takes no settings", f"write '{kind}'")
-        return LayerSpec(text=kind, kind=kind)
-    if kind not in _FIRST:
-        near = difflib.get_close_matches(kind, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
+            refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
+        return LayerSpec(text=layer_type, layer_type=layer_type)
+    if layer_type not in _FIRST:
+        near = difflib.get_close_matches(layer_type, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join([*_FIRST, *_PLAIN])}"
         refuse(text, "no such layer", hint)
     parts = [part.strip() for part in rest.lower().split(",")] if rest.strip() else []
-    return _with_settings(text.strip(), kind, parts)
+    return _with_settings(text.strip(), layer_type, parts)
 
 
-def _with_settings(text: str, kind: str, parts: list[str]) -> LayerSpec:
+def _with_settings(text: str, layer_type: str, parts: list[str]) -> LayerSpec:
     settings: dict[str, Any] = {}
     bias = True
     for part in parts:
-        if part == "nobias" and kind in _WITH_BIAS:
+        if part == "nobias" and layer_type in _WITH_BIAS:
             bias = False
             continue
         if not part:
             refuse(text, "nothing stands beside a comma", "leave the comma out")
         letter = part[:1] if part[:1].isalpha() else ""
-        if letter and letter not in _SETTINGS[kind]:
-            refuse(text, f"no setting '{part}'", f"{kind} takes {_settings_of(kind)}")
+        if letter and letter not in _SETTINGS[layer_type]:
+            refuse(
+                text, f"no setting '{part}'", f"{layer_type} takes {_settings_of(layer_type)}"
+            )
         if letter in settings:
-            refuse(text, f"'{letter or _FIRST[kind]}' is given twice", "give it once")
+            refuse(text, f"'{letter or _FIRST[layer_type]}' is given twice", "give it once")
         settings[letter] = _value(text, letter, part.removeprefix(letter))
-    if kind in _POOLS and "" in settings:
+    if layer_type in _POOLS and "" in settings:
         if "k" in settings:
             refuse(text, "the kernel is given twice", "give it once")
         settings["k"] = settings.pop("")
-    return _layer(text, kind, settings, bias=bias)
+    return _layer(text, layer_type, settings, bias=bias)
 
 
-def _layer(text: str, kind: str, settings: dict[str, Any], *, bias: bool) -> LayerSpec:
-    if ("k" if kind in _POOLS else "") not in settings:
-        what = {"filters": "number of filters", "units": "number of units"}.get(_FIRST[kind])
-        refuse(text, f"its {what or _FIRST[kind]} is missing", f"write {kind}:N, N a number")
-    if kind == "conv" and "k" not in settings:
+def _layer(text: str, layer_type: str, settings: dict[str, Any], *, bias: bool) -> LayerSpec:
+    if ("k" if layer_type in _POOLS else "") not in settings:
+        what = {"filters": "number of filters", "units": "number of units"}.get(
+            _FIRST[layer_type]
+        )
+        refuse(
+            text,
+            f"its {what or _FIRST[layer_type]} is missing",
+            f"write {layer_type}:N, N a number",
+        )
+    if layer_type == "conv" and "k" not in settings:
         refuse(text, "its kernel size is missing", f"write {text},k3")
     first = settings.get("", (1, 1))
-    kernel = first if kind == "adaptive" else settings.get("k", (1, 1))
-    if kind in _WITH_BIAS and first[0] != first[1]:
-        refuse(text, f"expected one number of {_FIRST[kind]}, got two", "give one")
+    kernel = first if layer_type == "adaptive" else settings.get("k", (1, 1))
+    if layer_type in _WITH_BIAS and first[0] != first[1]:
+        refuse(text, f"expected one number of {_FIRST[layer_type]}, got two", "give one")
     layer = LayerSpec(
         text=text,
-        kind=kind,
+        layer_type=layer_type,
         units=first[0],
         kernel=kernel,
-        stride=settings.get("s", kernel if kind in _POOLS else (1, 1)),
+        stride=settings.get("s", kernel if layer_type in _POOLS else (1, 1)),
         padding=settings.get("p", (0, 0)),
         dilation=settings.get("d", (1, 1)),
         groups=settings.get("g", (1, 1))[0],
         bias=bias,
     )
-    if kind in _POOLS:
+    if layer_type in _POOLS:
         _check_pool(layer)
     return layer
 
@@ -176,10 +164,10 @@ def _is_in_range(digits: str) -> bool:
     return len(digits) < _MOST_DIGITS and int(digits) <= _LARGEST
 
 
-def _settings_of(kind: str) -> str:
-    letters = [f"{letter}N" for letter in _SETTINGS[kind]]
-    words = ["nobias"] if kind in _WITH_BIAS else []
-    return ", ".join([f"a number of {_FIRST[kind]}", *letters, *words])
+def _settings_of(layer_type: str) -> str:
+    letters = [f"{letter}N" for letter in _SETTINGS[layer_type]]
+    words = ["nobias"] if layer_type in _WITH_BIAS else []
+    return ", ".join([f"a number of {_FIRST[layer_type]}", *letters, *words])
 
 
 def refuse(text: str, fault: str, remedy: str) -> NoReturn:
@@ -190,13 +178,6 @@ def refuse(text: str, fault: str, remedy: str) -> NoReturn:
 def volume_from(text: str) -> Volume:
     """Parse the size of an input: rows × columns × channels, or rows × columns.
 
-    Raises
-    ------
-    GeometryError
-        If the text is not a size.
-
-    Examples
-    --------
     >>> volume_from("224x224x3")
     Volume(channels=3, height=224, width=224)
     """
@@ -214,9 +195,7 @@ def volume_from(text: str) -> Volume:
 def layers_from(words: Sequence[str]) -> list[LayerSpec]:
     """Parse layers; a word may hold several, with spaces between them.
 
-    Examples
-    --------
-    >>> [layer.kind for layer in layers_from(["conv:8,k3 relu", "pool:2"])]
+    >>> [layer.layer_type for layer in layers_from(["conv:8,k3 relu", "pool:2"])]
     ['conv', 'relu', 'pool']
     """
     return [layer_from(part) for word in words for part in word.split()]

@@ -34,22 +34,10 @@ class Reached(Record):
 class StackRow(Record, kw_only=True):
     """One layer, counted.
 
-    Attributes
-    ----------
-    spec : LayerSpec
-        The layer.
-    depth : int
-        Number of residual blocks around it.
-    reached : Reached
-        Its output.
-    layer : Layer
-        Weights, biases, multiply-adds.
-    arithmetic : str
-        How the parameters are counted, as ``(3·3·3+1)·64``; empty where there are none.
-    unseen : (Unseen, Unseen)
-        The rows and the columns that no window sees, because of the stride.
-    exact : tuple of str
-        The sizes (rows, columns) before truncation, where a window slides.
+    `depth` is the number of residual blocks around it, `reached` its output. `layer` has its
+    weights, biases and multiply-adds; `arithmetic` says how the parameters are counted, as
+    ``(3·3·3+1)·64``. Where a window slides, `unseen` has the rows and columns that no window
+    sees because of the stride, and `exact` the output size (rows, columns) before truncation.
     """
 
     spec: LayerSpec
@@ -97,8 +85,8 @@ def _volume_dict(volume: Volume) -> dict[str, int]:
 
 def _counted(spec: LayerSpec, now: Reached) -> StackRow:
     """Return a layer counted; its input is `now`. Layers such as relu change nothing."""
-    if spec.kind in _LAYERS:
-        return _LAYERS[spec.kind](spec, now)
+    if spec.layer_type in _LAYERS:
+        return _LAYERS[spec.layer_type](spec, now)
     return StackRow(spec=spec, reached=now)
 
 
@@ -279,11 +267,8 @@ def stack(layers: str | Sequence[str], size: str | Sequence[int] | None = None) 
 def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
     """Count each layer of a stack, in order.
 
-    Raises
-    ------
-    GeometryError
-        If there is no layer, one does not fit its input (a map would shrink below one
-        pixel), or a residual block is not closed.
+    A `GeometryError` is raised if there is no layer, one does not fit its input (a map would
+    shrink below one pixel), or a residual block is not closed.
     """
     if not layers:
         raise GeometryError("stack: expected at least one layer, got none: as conv:64,k3,p1")
@@ -319,9 +304,9 @@ class _Walk:
         self.blocks: list[_Block] = []
 
     def through(self, spec: LayerSpec) -> StackRow:
-        if spec.kind in _JUNCTIONS:
+        if spec.layer_type in _JUNCTIONS:
             row = StackRow(spec=spec, depth=len(self.blocks), reached=self.now)
-            _JUNCTIONS[spec.kind](self)
+            _JUNCTIONS[spec.layer_type](self)
             return replace(row, reached=self.now, depth=min(row.depth, len(self.blocks)))
         row = replace(_counted(spec, self.now), depth=len(self.blocks))
         self.now = row.reached

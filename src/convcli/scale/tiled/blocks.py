@@ -24,18 +24,11 @@ _SCAN_PIXELS = 2**22
 
 
 class Blocks(Record, kw_only=True):
-    """The blocks of a result.
+    """The blocks of a result of `size` (rows, columns).
 
-    Attributes
-    ----------
-    size : (int, int)
-        Rows and columns of the result.
-    shape : (int, int)
-        Rows and columns of a block: whole chunks of the output.
-    halo : (int, int)
-        Rows and columns of the picture that a block reads in addition to those under it.
-    nbytes : int
-        Estimate of the memory that a block takes while it is computed.
+    `shape` is (rows, columns) of a block: whole chunks of the output. `halo` is the rows and
+    columns of the picture that a block reads in addition to those under it. `nbytes` estimates
+    the memory that a block takes while it is computed.
     """
 
     size: tuple[int, int]
@@ -61,8 +54,6 @@ class Blocks(Record, kw_only=True):
     def at(self, row: int, column: int) -> tuple[slice, slice]:
         """Return the outputs of a block.
 
-        Examples
-        --------
         >>> Blocks(size=(10, 10), shape=(4, 16)).at(2, 0)
         (slice(8, 10, None), slice(0, 10, None))
         """
@@ -76,23 +67,11 @@ class Blocks(Record, kw_only=True):
 def blocks_for(
     work: TiledWork, chunk: tuple[int, int], jobs: int, memory: int | None = None
 ) -> Blocks:
-    """Cut the result of some work into blocks.
+    """Cut the result of some work into blocks of whole chunks (rows, columns) of the output.
 
-    Parameters
-    ----------
-    work : TiledWork
-        The picture, and what is done to it.
-    chunk : (int, int)
-        Rows and columns of the output's tiles: a block has whole ones.
-    jobs : int
-        Blocks that are computed at once.
-    memory : int, optional
-        Bytes for all of them together; a block of one chunk may need more.
-
-    Returns
-    -------
-    Blocks
-        Of those that fit, the ones that compute and read the least twice.
+    `jobs` blocks are computed at once, and may take `memory` bytes together; a block of one
+    chunk may need more. Of the blocks that fit, those are chosen that compute and read the
+    least twice.
     """
     # No pixel is read here: any may be translucent, which takes more memory.
     work = replace(work, pipeline=work.pipeline.for_translucent())
@@ -156,20 +135,9 @@ _UNIT = 16
 class Tiling(Record, kw_only=True):
     """How a large picture would be filtered.
 
-    Attributes
-    ----------
-    plans : tuple of Plan
-        One for each kernel.
-    blocks : Blocks
-        The blocks of the result.
-    chunk : (int, int)
-        Rows and columns of a tile of the output.
-    source_chunk : (int, int)
-        Rows and columns of a tile of the input.
-    passes : int
-        How often the whole result is computed.
-    jobs : int
-        Blocks that are computed at once.
+    `plans` has the plan of each kernel, `blocks` the blocks of the result. `chunk` and
+    `source_chunk` are (rows, columns) of a tile of the output and of the input. The result is
+    computed `passes` times, and `jobs` blocks of it at once.
     """
 
     plans: tuple[Plan, ...]
@@ -202,17 +170,7 @@ class Tiling(Record, kw_only=True):
 def tiling_for(
     work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
 ) -> Tiling:
-    """Decide on blocks and tiles.
-
-    Parameters
-    ----------
-    work : TiledWork
-        The picture, and what is done to it.
-    target : str
-        The output's name.
-    jobs, memory, client
-        As in `filter_large`.
-    """
+    """Decide on the blocks and tiles of a result: see `filter_large`."""
     threads = jobs or available_cores()
     if client is not None:
         threads = max(1, sum(client.nthreads().values()))

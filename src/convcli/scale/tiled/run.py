@@ -5,7 +5,7 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from convcli.choices import Range
@@ -18,12 +18,13 @@ from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Operand
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
-from convcli.scale.tiled.source import Source, needed, uninterrupted
+from convcli.scale.tiled.source import Source, needed
 from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_zarr, local_path
+from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
 Result = TypeVar("Result")
@@ -49,24 +50,10 @@ def each(
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
-    Parameters
-    ----------
-    task : callable
-        Takes the work and the rows and columns of a block; can be pickled.
-    work : TiledWork
-        The picture, and what is done to it; sent to each worker of a cluster once.
-    blocks : Blocks
-        The blocks. Only a few of them are started ahead of the one whose result is next.
-    jobs : int
-        Threads, where there is no cluster.
-    client : distributed.Client, optional
-        The cluster that computes.
-    retries : int
-        How often a cluster tries a block again.
-
-    Yields
-    ------
-    Result of the task
+    The task takes the work and the rows and columns of a block. It can be pickled, and the work
+    is sent to each worker of the cluster once, where there is a `client`; otherwise `jobs`
+    threads compute. Only a few blocks are started ahead of the one whose result is next. A
+    cluster tries a block again `retries` times.
 
     Raises
     ------
@@ -81,7 +68,7 @@ def each(
 
 
 def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
-    pool = ThreadPoolExecutor(jobs)
+    pool = new_thread_pool(jobs)
     try:
         yield from _in_order(blocks, lambda *block: pool.submit(compute, *block), jobs, deque())
     finally:
@@ -153,13 +140,13 @@ def filter_large(
     frame: int | None = None,
     max_pixels: int = MAX_PIXELS,
     saving: Saving | None = None,
-    kind: str | None = None,
+    file_format: str | None = None,
     memory: int | None = None,
     client: Any = None,
     retries: int = 3,
     progress: Progress | None = None,
 ) -> Report:
-    """Filter a picture block by block: equal to the last bit to what it is in one piece.
+    """Filter a picture block by block: the result has the same bits as in one piece.
 
     Parameters
     ----------
@@ -178,8 +165,8 @@ def filter_large(
         Refuse results that have more pixels than that, and than the picture.
     saving : Saving, optional
         How the result is written.
-    kind : str, optional
-        ``TIFF``, whatever the target is called.
+    file_format : str, optional
+        ``TIFF``, whatever the name of the target.
     memory : int, optional
         Bytes for the blocks that are computed at once; 256 MiB where none are given.
     client : distributed.Client, optional
@@ -204,7 +191,7 @@ def filter_large(
     source, target, saving = _located(source), _located(target), saving or Saving()
     with _opened(source, frame) as opened:
         work = _work(kernels, opened, options)
-        check_target(work, target, saving, max_pixels, kind)
+        check_target(work, target, saving, max_pixels, file_format)
         tiling = tiling_for(work, target, options.jobs, memory, client)
         passes = _Passes(tiling, progress, client=client, retries=retries)
         work = passes.prepared(work)
@@ -225,16 +212,7 @@ def plan_large(
     memory: int | None = None,
     client: Any = None,
 ) -> Tiling:
-    """Plan how a picture would be filtered block by block; no pixel is read.
-
-    Parameters, errors
-    ------------------
-    As for `filter_large`.
-
-    Returns
-    -------
-    Tiling
-    """
+    """Plan how `filter_large` would filter a picture; no pixel is read."""
     with _opened(_located(source), frame) as opened:
         work = _work(kernels, opened, options)
         return tiling_for(work, _located(target), options.jobs, memory, client)
@@ -289,12 +267,12 @@ class _Passes:
 
 
 def _located(name: str) -> str:
-    """Return the path that ``file://`` stands for; other URLs as they are."""
+    """Return the path that ``file://`` stands for; other URLs do not change."""
     return local_path(name) or name
 
 
 def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
-    """Return the picture for as long as it is read."""
+    """Open a picture; it is closed at the end of the block."""
     if is_zarr(source) and frame is not None:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
     opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)

@@ -3,8 +3,6 @@
 import contextlib
 import importlib
 import itertools
-import signal
-import threading
 import zlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -21,10 +19,7 @@ from convcli.values import Record
 def needed(module: str, label: str) -> Any:
     """Import a module of the extra `cluster`; `label` names the file that needs it.
 
-    Raises
-    ------
-    ImageError
-        If it is not installed; the message says how to install it.
+    If it is not installed, an `ImageError` says how to install it.
     """
     try:
         return importlib.import_module(module)
@@ -33,30 +28,6 @@ def needed(module: str, label: str) -> Any:
             f"{label}: pictures in tiles need the package {module.partition('.')[0]}: "
             "pip install 'convcli[cluster]'"
         ) from None
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold back an interrupt until the block ends: for something short.
-
-    Nobody would wait for a thread that is being started when the interrupt comes. Zarr
-    would complain at the exit that its event loop was stopped.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
 
 
 Values: TypeAlias = NDArray[Any]
@@ -80,22 +51,10 @@ _FAULTS = (
 class Source(Record, kw_only=True, cached=True):
     """A picture in a file. It can be pickled: another process opens the file again.
 
-    Attributes
-    ----------
-    label : str
-        Its path.
-    shape : (int, int, int)
-        Rows, columns, samples.
-    dtype : dtype
-        Of the samples: real numbers.
-    alpha : bool
-        Whether the last sample is an opacity.
-    chunk : (int, int)
-        Rows and columns that are decoded together.
-    metadata : Metadata
-        What the file says about its pixels.
-    mode : str
-        How the file keeps its pixels.
+    `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last
+    sample is an opacity. The samples are real numbers of `dtype`. `chunk` has the rows and
+    columns that are decoded together. `mode` says how the file keeps its pixels, and `metadata`
+    what it says about them.
     """
 
     label: str
@@ -114,31 +73,23 @@ class Source(Record, kw_only=True, cached=True):
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).
 
-        Raises
-        ------
-        ImageError
-            If the file is damaged or gone.
+        A file that is damaged or gone is an `ImageError`.
         """
         raise NotImplementedError
 
     def check_unchanged(self) -> None:
-        """Check that no other file has taken the place of the one that was opened.
+        """Refuse a file that has taken the place of the one that was opened.
 
-        Raises
-        ------
-        ImageError
-            If one has: parts of both may have been read. Some sources cannot tell.
+        Parts of both may have been read. Some sources cannot tell.
         """
 
     def close(self) -> None:
-        """Close the file, once no thread reads any more."""
+        """Close the file, after the last thread has read from it."""
 
 
 def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
     """Cut a rectangle at the chunks' edges.
 
-    Examples
-    --------
     >>> list(cut(slice(2, 5), slice(0, 4), (3, 4)))
     [(slice(2, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
     """
@@ -155,8 +106,6 @@ def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[s
 def within(part: slice, whole: slice) -> slice:
     """Return a part, counted from the start of the whole.
 
-    Examples
-    --------
     >>> within(slice(4, 6), slice(3, 9))
     slice(1, 3, None)
     """
@@ -197,13 +146,7 @@ def _damage(label: str) -> Iterator[None]:
 
 
 def check_chunk(chunk: tuple[int, int], size: int, label: str) -> None:
-    """Refuse chunks (rows, columns) of more than 1 GiB; `size` is the bytes of a pixel.
-
-    Raises
-    ------
-    ImageError
-        If a chunk is larger.
-    """
+    """Refuse chunks (rows, columns) of more than 1 GiB; `size` is the bytes of a pixel."""
     if chunk[0] * chunk[1] * size > _LARGEST_CHUNK:
         raise ImageError(
             f"{label}: expected tiles of at most 1 GiB, got {chunk[1]} × {chunk[0]} px: "

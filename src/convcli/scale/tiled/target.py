@@ -17,15 +17,9 @@ from convcli.storage.urls import check_store, is_url, is_zarr
 
 
 def check_target(
-    work: TiledWork, target: str, saving: Saving, max_pixels: int, kind: str | None
+    work: TiledWork, target: str, saving: Saving, max_pixels: int, file_format: str | None
 ) -> None:
-    """Check that a result can be written, before anything is computed.
-
-    Raises
-    ------
-    ImageError
-        If it cannot; the message says what to do.
-    """
+    """Refuse a target that cannot be written, before anything is computed."""
     if is_url(target):
         check_store(target)
     pipeline = work.pipeline
@@ -37,7 +31,7 @@ def check_target(
             f"{target}: expected one file for all maps: a .tif gets a page for each"
         )
     if is_zarr(target):
-        if kind is not None:
+        if file_format is not None:
             raise ImageError(
                 f"{target}: expected a .tif for --format, got a .zarr: leave it out"
             )
@@ -48,7 +42,7 @@ def check_target(
             )
         check_place(target)
         return
-    if (kind or format_for(target)) != "TIFF":
+    if (file_format or format_for(target)) != "TIFF":
         raise ImageError(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
             "name it so"

@@ -30,19 +30,10 @@ _QUIET = logging.NullHandler()
 
 @contextlib.contextmanager
 def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any]]:
-    """Open a TIFF for the block; it stays open afterwards unless the block fails.
+    """Open a TIFF for the block, and yield its file and its directories (tifffile.TiffFile).
 
-    Parameters
-    ----------
-    name : str
-        The path or URL.
-    version : str, optional
-        Refuse another version of the file than this one.
-
-    Yields
-    ------
-    (Ranges, tifffile.TiffFile)
-        The file, and its directories.
+    It stays open afterwards unless the block fails. With a `version`, any other version of the
+    file is refused.
     """
     with contextlib.ExitStack() as on_error:
         ranges = on_error.enter_context(contextlib.closing(_ranges(name)))
@@ -119,16 +110,7 @@ class OpenPage:
 class TiffFile:
     """A page of a TIFF. It can be pickled: each other process opens it once.
 
-    Parameters
-    ----------
-    name : str
-        The path or URL.
-    page : int
-        Its number.
-    version : str
-        Of the file: a file of another version is not opened.
-    opened : OpenPage, optional
-        The page, if the file is open already.
+    A file of another `version` is not opened. `opened` is the page, if it is open already.
     """
 
     def __init__(
@@ -166,7 +148,7 @@ class TiffFile:
             )
 
     def close(self) -> None:
-        """Close the file, once no thread reads any more."""
+        """Close the file, after the last thread has read from it."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
@@ -184,16 +166,9 @@ Segment = tuple[int, int, int, slice]
 class TiffSource(Source, kw_only=True, cached=True):
     """A page of a TIFF.
 
-    Attributes
-    ----------
-    file : TiffFile
-        The open file.
-    planar : bool
-        Whether each sample has tiles of its own.
-    stored : int
-        Samples of a pixel in the file: some may not be used.
-    start : int or None
-        Where the pixels begin, if they are one piece without compression.
+    `planar` says whether each sample has tiles of its own. A pixel has `stored` samples in the
+    file: some may not be used. `start` is where the pixels begin, if they are one piece without
+    compression.
     """
 
     file: TiffFile
@@ -275,19 +250,10 @@ _STRIP_BYTES = 2**20
 
 
 def open_tiff(name: str, frame: int | None = None) -> TiffSource:
-    """Open a TIFF; only its directories are read. The caller closes it.
+    """Open a page of a TIFF, at a path or a URL; only its directories are read.
 
-    Parameters
-    ----------
-    name : str
-        A path, or a URL of a store that sends parts of files.
-    frame : int, optional
-        The page, where there are several.
-
-    Raises
-    ------
-    ImageError
-        If there is no such file, it is damaged, or its pixels are of a kind that is not read.
+    The caller closes it. An `ImageError` is raised if there is no such file, it is damaged, or
+    its pixels are of a type that is not read.
     """
     needed("tifffile", name)
     with faults(name), opening(name) as (ranges, file):

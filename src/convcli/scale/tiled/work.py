@@ -16,16 +16,9 @@ from convcli.values import Record, replace
 
 
 class TiledWork(Record):
-    """A picture, and what is done to it. It can be pickled, with the plan.
+    """A picture, and the plan for all of it. Both can be pickled.
 
-    Attributes
-    ----------
-    source : Source
-        The picture.
-    pipeline : Pipeline
-        The plan for the whole picture.
-    known : ValueStats or None
-        The extent of all raw values, where pixels depend on it.
+    `known` is the extent of all raw values, where pixels depend on it.
     """
 
     source: Source
@@ -39,13 +32,13 @@ class TiledWork(Record):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the result."""
+        """The dtype of the result."""
         if self.pipeline.mapping is None:
             return self.pipeline.plans[-1].problem.result
         return self.pipeline.depth.dtype
 
     def compute(self, rows: slice, columns: slice) -> ComputedBlock:
-        """Compute a block of the result, bit for bit as it is in the whole."""
+        """Compute a block of the result: the same bits as when all of it is computed."""
         block = compute_block(self.pipeline, self._read, (rows, columns), self.known)
         colormap = self.pipeline.options.colormap
         if colormap is None:
@@ -69,14 +62,9 @@ class TiledWork(Record):
 
 
 class Written(Record):
-    """The result of writing one block.
+    """The result of writing one block: the statistics of its raw values, and its tiles.
 
-    Attributes
-    ----------
-    stats : ValueStats
-        Of its raw values.
-    tiles : list of EncodedTile
-        Tiles that the process that has the file open still has to write.
+    The process that has the file open still has to write the tiles.
     """
 
     stats: ValueStats
@@ -86,12 +74,7 @@ class Written(Record):
 class Target(Record):
     """An output that is being written.
 
-    Attributes
-    ----------
-    task : callable
-        Computes a block, on the worker.
-    add : callable
-        Writes one of its tiles, here.
+    `task` computes a block, on a worker; `add` writes one of its tiles, in this process.
     """
 
     task: Callable[[TiledWork, slice, slice], Written]

@@ -19,12 +19,12 @@ from convcli.scale.tiled.source import (
     cut,
     faults,
     needed,
-    uninterrupted,
     within,
 )
 from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing_folder, replacing_prefix
 from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
+from convcli.threads import uninterrupted
 from convcli.values import Record
 
 _GRAY_AXES, _COLOUR_AXES = 2, 3
@@ -33,13 +33,7 @@ _MOST_PIXELS = 2**40
 
 
 class ZarrSource(Source, kw_only=True, cached=True):
-    """An array (H, W) or (H, W, C).
-
-    Attributes
-    ----------
-    is_flat : bool
-        Whether it has no axis for channels.
-    """
+    """An array (H, W) or (H, W, C); it is flat if it has no axis for channels."""
 
     is_flat: bool
 
@@ -58,17 +52,9 @@ class ZarrSource(Source, kw_only=True, cached=True):
 
 
 def open_zarr(path: str) -> ZarrSource:
-    """Open a Zarr array; no chunk is read.
+    """Open the Zarr array at a path or a URL; no chunk is read.
 
-    Parameters
-    ----------
-    path : str
-        A folder, or a URL that fsspec knows.
-
-    Raises
-    ------
-    ImageError
-        If there is none, or it is no picture.
+    An `ImageError` is raised if there is no array, or it is no picture.
     """
     zarr = needed("zarr", path)
     with faults(path):
@@ -134,16 +120,10 @@ _CHUNKS = "c"
 
 
 class ZarrChunks(Record):
-    """Computes blocks and stores them in the array; can be pickled.
+    """Computes blocks and stores them in the array at a path or URL; can be pickled.
 
-    Attributes
-    ----------
-    path : str
-        The path or URL that chunks are written below.
-    head : str
-        The description of the array, as JSON: it is written last.
-    label : str
-        The name of the output in messages.
+    `head` is the description of the array, as JSON: it is written last. `label` is the name of
+    the output in messages.
     """
 
     path: str
@@ -182,7 +162,7 @@ class ZarrChunks(Record):
 
 
 def check_place(path: str) -> None:
-    """Refuse a place inside another array, which would be replaced with all that is in it."""
+    """Refuse a place inside another array: that array would be replaced with all its files."""
     for folder in _folders_above(path):
         objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
         heads = {name: data for name, data in objects.items() if data is not None}
@@ -219,18 +199,9 @@ def _read_any(name: str) -> bytes | None:
 def zarr_target(
     path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool
 ) -> Iterator[Target]:
-    """Write a Zarr array: complete, or not at all.
+    """Write a Zarr array at a path or URL, in chunks (rows, columns): complete, or not at all.
 
-    Parameters
-    ----------
-    path : str
-        Its path or URL.
-    work : TiledWork
-        The picture, and what is done to it.
-    chunk : (int, int)
-        Rows and columns of its chunks.
-    flat : bool
-        Whether it is (H', W'), without the axis for channels.
+    A flat array is (H', W'), without the axis for channels.
     """
     head = _head(path, work, chunk, flat=flat)
     with _replacing(path) as place:
@@ -288,7 +259,7 @@ def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
 
 
 def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell the same, or that only chunks are there: of a run that was killed."""
+    """Tell whether names are those of an array, or only of chunks that a killed run left."""
     return set(names) == {_CHUNKS} or _is_array(names, read)
 
 

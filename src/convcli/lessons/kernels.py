@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convcli.choices import Combine
+from convcli.choices import Colormap, Combine
 from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
@@ -21,12 +22,12 @@ from convcli.images.figures import (
 from convcli.images.formats import format_for
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
-from convcli.kernels.analysis import KernelAnalysis, analyse
-from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+from convcli.kernels.analysis import KernelAnalysis, analyse, frequency_response
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Parameter
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.colormaps import cell_colors, response_pixels, without_dust
+from convcli.pipeline.colormaps import palette
 from convcli.text import short, tidy, tight, times
 
 _MEANINGS = {
@@ -59,8 +60,6 @@ def _sums(kernel: Kernel) -> str:
 def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
     """Return the properties of a kernel, as (name, text).
 
-    Examples
-    --------
     >>> dict(kernel_facts(Kernel([[1, 2, 1]])))["factors"]
     '[1] ⊗ [1 2 1]'
     """
@@ -103,19 +102,13 @@ def _from_catalogue(kernel: Kernel) -> list[tuple[str, str]]:
     # A person's own kernel may have the name of one in the catalogue.
     if entry is None or "@" in kernel.name or kernel_from(kernel.name) != kernel:
         return []
-    facts = [
-        (p.name, f"{p.about} ({_unit(p.unit)}{p.range}{_default(p.default)})")
-        for p in entry.parameters
-    ]
-    return [*facts, ("source", entry.source)]
+    return [*map(_parameter, entry.parameters), ("source", entry.source)]
 
 
-def _unit(unit: str) -> str:
-    return f"{unit}; " if unit else ""
-
-
-def _default(value: float | None) -> str:
-    return "" if value is None else f"; default {value:g}"
+def _parameter(parameter: Parameter) -> tuple[str, str]:
+    unit = f"{parameter.unit}; " if parameter.unit else ""
+    default = "" if parameter.default is None else f"; default {parameter.default:g}"
+    return (parameter.name, f"{parameter.about} ({unit}{parameter.range}{default})")
 
 
 def _of_grid(kernel: Kernel, analysis: KernelAnalysis) -> list[tuple[str, str]]:
@@ -123,7 +116,7 @@ def _of_grid(kernel: Kernel, analysis: KernelAnalysis) -> list[tuple[str, str]]:
     flat = short(_FLAT * analysis.gain + analysis.offset)
     return [
         ("rank", _rank(kernel)),
-        *([("factors", _factors(analysis))] if analysis.factors else []),
+        *([("factors", _factors(*analysis.factors))] if analysis.factors else []),
         ("symmetry", ", ".join(kernel.symmetries) or "none"),
         ("output", f"{short(analysis.low)} to {short(analysis.high)} for pixels of 0 to 255"),
         ("DC gain", f"{short(analysis.gain)}{black}: a flat {_FLAT} becomes {flat}"),
@@ -136,10 +129,7 @@ def _rank(kernel: Kernel) -> str:
     return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
 
 
-def _factors(analysis: KernelAnalysis) -> str:
-    if analysis.factors is None:
-        return "none"
-    column, row, divisor = analysis.factors
+def _factors(column: NDArray[np.float64], row: NDArray[np.float64], divisor: float) -> str:
     over = "" if divisor == 1 else f" / {short(divisor)}"
     return f"{_listed(column.tolist())} ⊗ {_listed(row.tolist())}{over}"
 
@@ -223,3 +213,41 @@ def _slices(kernel: Kernel) -> Canvas:
     blocks = [cell_block(cell_colors(grid), blank, side) for grid in slices]
     rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
     return below(rows)
+
+
+_MIDDLE, _HALF_RANGE = 128, 127
+_DUST = 1e-13
+"""A weight below this part of the largest one is a 0 with rounding errors."""
+
+
+def cell_colors(grid: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the cells' colours, shape (kh, kw, 3): blue below 0, white at 0, red above.
+
+    NaN and infinity are white, too.
+
+    >>> cell_colors(np.array([[-1.0, 0.0, 1.0]])).tolist()
+    [[[5, 48, 97], [247, 247, 247], [103, 0, 31]]]
+    """
+    finite = np.where(np.isfinite(grid), grid, 0.0)
+    largest = float(np.abs(finite).max()) or 1.0
+    places = np.rint(_MIDDLE + _HALF_RANGE * finite / largest).astype(np.intp)
+    return np.asarray(palette(Colormap.DIVERGING)[places], dtype=np.uint8)
+
+
+def without_dust(grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights to be printed: 0 in place of a rounding error.
+
+    >>> without_dust(np.array([1.0, 5e-17, -0.5])).tolist()
+    [1.0, 0.0, -0.5]
+    """
+    return np.where(np.abs(grid) <= _DUST * np.abs(grid).max(), 0.0, grid)
+
+
+def response_pixels(kernel: Kernel, samples: int = 33) -> NDArray[np.uint8]:
+    """Return the frequency response of a 2-D kernel as grey pixels: white is the strongest.
+
+    >>> response_pixels(Kernel([[0.25, 0.5, 0.25]]), 3)[1].tolist()
+    [0, 255, 0]
+    """
+    response = frequency_response(kernel, samples)
+    return np.rint(255 * response / (float(response.max()) or 1.0)).astype(np.uint8)

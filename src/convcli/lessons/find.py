@@ -13,12 +13,11 @@ from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
-from convcli.pipeline.files import read_source
+from convcli.pipeline.files import read_first_frame
 from convcli.values import Record
 
 Values = NDArray[Any]
 
-_READING = ReadPolicy(frame=0)
 _FLAT = 1e-5
 """A standard deviation below this part of the picture's range counts as 0."""
 
@@ -26,14 +25,8 @@ _FLAT = 1e-5
 class Match(Record):
     """A place where the kernel answers more strongly than at all places near it.
 
-    Attributes
-    ----------
-    left, top : int
-        The window's upper left pixel.
-    width, height : int
-        The window's size: the kernel's.
-    score : float
-        The answer: in units of brightness, or -1 to 1 where it is normalised.
+    `left` and `top` are the window's upper left pixel, `width` and `height` its size. The score
+    is the answer in units of brightness, or from -1 to 1 where it is normalised.
     """
 
     left: int
@@ -64,34 +57,20 @@ class Match(Record):
 def find_matches(
     frame: Frame, kernel: Kernel, *, top: int = 5, normalized: bool = False
 ) -> list[Match]:
-    """Find the strongest answers of a kernel, strongest first.
+    """Find the strongest answers of a 2-D kernel, at most `top` of them, the strongest first.
 
-    Only windows that lie inside the picture count. Of answers closer to each other than
-    half a kernel, along both axes, only the strongest is kept (non-maximum suppression).
-
-    Parameters
-    ----------
-    frame : Frame
-        Made grey first.
-    kernel : Kernel
-        2-D; ``image:patch.png`` makes one of a patch.
-    top : int
-        How many places at most.
-    normalized : bool
-        Score by normalised cross-correlation (J. P. Lewis, "Fast Normalized
-        Cross-Correlation", 1995): the cosine between the kernel and the window, each
-        less its mean; 1 is the same up to brightness and contrast.
-
-    Returns
-    -------
-    list of Match
+    The frame is made grey first. Only windows that lie inside it count. Of answers closer to
+    each other than half a kernel, along both axes, only the strongest is kept (non-maximum
+    suppression). `normalized` scores by normalised cross-correlation (J. P. Lewis, "Fast
+    Normalized Cross-Correlation", 1995): the cosine between the kernel and the window, each
+    less its mean; 1 is the same up to brightness and contrast.
 
     Raises
     ------
     KernelError
         If the kernel is a filter bank, or normalised and all of one weight.
     GeometryError
-        If the kernel is larger than the picture.
+        If the kernel is larger than the frame.
 
     Examples
     --------
@@ -126,34 +105,21 @@ def find_in_file(
     top: int = 5,
     normalized: bool = False,
     target: str | None = None,
-    reading: ReadPolicy = _READING,
+    reading: ReadPolicy,
 ) -> list[Match]:
-    """Find where a kernel answers most strongly in the picture of a file.
+    """Find where a kernel answers most strongly in the first frame of a file.
 
-    Parameters
-    ----------
-    kernel, top, normalized
-        As in `find_matches`.
-    source : str
-        A path, or ``-`` for standard input.
-    target : str, optional
-        Where the picture is written to with the places framed and numbered.
-    reading : ReadPolicy
-        What is accepted; of several frames the first that is read is taken.
-
-    Raises
-    ------
-    ConvcliError
-        If the picture cannot be read, searched or written.
+    With a `target` the frame is written there, with the places framed and numbered. For the
+    other parameters see `find_matches`.
     """
-    kind = format_for(target) if target else ""
-    frame = read_source(source, reading).frames[0]
+    file_format = format_for(target) if target else ""
+    frame = read_first_frame(source, reading)
     matches = find_matches(frame, kernel, top=top, normalized=normalized)
     if target:
         from convcli.images.figures import marked
 
         boxes = [(m.left, m.top, m.width, m.height) for m in matches]
-        write_frame(marked(frame, boxes), target, kind)
+        write_frame(marked(frame, boxes), target, file_format)
     return matches
 
 
@@ -206,7 +172,7 @@ def _peaks(scores: Values, size: tuple[int, int], top: int) -> list[tuple[int, i
 
 
 def _highest(scores: Values, reach: list[int]) -> Values:
-    """Return the largest score around each place, as far as `reach` on either side."""
+    """Return the largest score around each place, up to `reach` places away on either side."""
     for axis, distance in enumerate(reach):
         around = [(0, 0)] * scores.ndim
         around[axis] = (distance, distance)
@@ -224,8 +190,6 @@ def running(
     `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
     `join` is any associative operation.
 
-    Examples
-    --------
     >>> running(np.arange(8), 5, 1, np.add).tolist()
     [10, 15, 20, 25]
     """

@@ -17,7 +17,7 @@ from convcli.errors import GeometryError, KernelError
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.find import find_matches
+from convcli.lessons.find import find_matches
 from support.commands import PHOTOS
 
 RANDOM = np.random.default_rng(8)
