@@ -171,10 +171,11 @@ def _check_limits(spec: str) -> None:
     """Refuse specifications that no person writes: some checks compare each part with all."""
     start = _end_of_json(spec)
     _check_count("modifiers", spec.count("@", start), _MOST_MODIFIERS)
-    if not _is_inline_kernel(spec):
-        terms = len(_PLUS.findall(spec, start)) + 1
+    terms, length = len(_PLUS.findall(spec, start)) + 1, len(spec) - start
+    # Most specifications are short: whether they are inline kernels need not be known.
+    if (terms > _MOST_TERMS or length > _LONGEST) and not _is_inline_kernel(spec):
         _check_count("kernels joined by +", terms, _MOST_TERMS)
-        _check_count("characters", len(spec) - start, _LONGEST)
+        _check_count("characters", length, _LONGEST)
 
 
 def _check_count(noun: str, count: int, most: int) -> None:
