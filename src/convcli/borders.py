@@ -8,7 +8,6 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from convcli.choices import Border
-from convcli.values import Record
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
@@ -92,48 +91,40 @@ def fill_rows(
             np.copyto(tile[target], image[source], casting="unsafe")
 
 
-class Sides(Record):
-    """The border columns of one tile, left and right of the columns that `fill_rows` fills.
+FromTile: TypeAlias = list[tuple[NDArray[Any], NDArray[Any] | float]]
+"""Border columns of a tile, and other columns of it, or the constant, that they copy."""
 
-    Attributes
-    ----------
-    within : list of (ndarray, ndarray or float)
-        Border columns, and other columns of the tile or the constant that they copy.
-    beyond : list of (ndarray, ndarray of intp)
-        Border columns, and the indices of columns of the image that they copy because the
-        tile does not hold these.
-    """
-
-    within: list[tuple[NDArray[Any], NDArray[Any] | float]]
-    beyond: list[tuple[NDArray[Any], NDArray[np.intp]]]
+FromImage: TypeAlias = list[tuple[NDArray[Any], NDArray[np.intp]]]
+"""Border columns of a tile, and the indices of columns of the image that they copy because the
+tile does not hold these."""
 
 
 def sides_of(
     padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
-) -> Sides:
+) -> tuple[FromTile, FromImage]:
     """Return the border columns of a padded tile, shape (rows, columns, C).
 
     `sources` are the sources of its columns, -1 for the constant; `inside` are the columns
     that `fill_rows` fills.
     """
-    sides, held = Sides([], []), sources[inside]
+    held = sources[inside]
+    within: FromTile = []
+    beyond: FromImage = []
     for side in (slice(0, inside.start), slice(inside.stop, len(sources))):
         needed, target = sources[side], padded[:, side]
         if needed.size == 0:
             continue
         if needed[0] < 0:
-            sides.within.append((target, fill))
+            within.append((target, fill))
         elif held.size and held[0] <= needed.min() and needed.max() <= held[-1]:
             columns = needed - held[0] + inside.start
-            sides.within.extend(_column_runs(padded, side.start, columns))
+            within.extend(_column_runs(padded, side.start, columns))
         else:
-            sides.beyond.append((target, needed))
-    return Sides(_paired(sides.within), sides.beyond)
+            beyond.append((target, needed))
+    return _paired(within), beyond
 
 
-def _paired(
-    copies: list[tuple[NDArray[Any], NDArray[Any] | float]],
-) -> list[tuple[NDArray[Any], NDArray[Any] | float]]:
+def _paired(copies: FromTile) -> FromTile:
     """Join two copies into one if they can be: each takes 0.5 µs, however little it copies."""
     if len(copies) != 2:  # noqa: PLR2004 - left and right
         return copies

@@ -270,7 +270,7 @@ class Depth(enum.Enum):
         native = {"uint8": cls.EIGHT, "uint16": cls.SIXTEEN} if dtype.isnative else {}
         return native.get(dtype.name, cls.FLOAT)
 
-    @property
+    @functools.cached_property
     def dtype(self) -> "np.dtype[Any]":
         """The dtype that files of this depth hold."""
         import numpy as np

@@ -81,7 +81,7 @@ def in_blocks(
     for block in blocks_of(plan):
         held = image[np.ix_(block.held_rows, block.held_columns)]
         part = np.empty_like(result[block.rows, block.columns])
-        seen += run_plan(plan, held, plan.store(part, how), 1, block)
+        seen += run_plan(plan, held, part, 1, block, rule=plan.rule(part.dtype, how))
         result[block.rows, block.columns] = part
     return result, seen
 
@@ -93,7 +93,7 @@ def test_blocks_are_equal_to_the_whole_to_the_last_bit(name: str, border: str) -
     plan = plan_of(name, "float32", border)
     image = image_for(plan)
     whole = np.empty(plan.problem.result_shape, plan.problem.result)
-    run_plan(plan, image, plan.store(whole), 1)
+    run_plan(plan, image, whole, 1)
     parts, _ = in_blocks(plan, image, plan.problem.result, None)
     np.testing.assert_array_equal(parts, whole)
 
@@ -105,7 +105,7 @@ def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
     plan = plan_of(name, "uint8", "reflect")
     image = image_for(plan)
     whole = np.empty(plan.problem.result_shape, np.uint8)
-    seen = run_plan(plan, image, plan.store(whole, ValueRange.ABS), 1)
+    seen = run_plan(plan, image, whole, 1, rule=plan.rule(whole.dtype, ValueRange.ABS))
     parts, seen_in_parts = in_blocks(plan, image, np.dtype(np.uint8), ValueRange.ABS)
     np.testing.assert_array_equal(parts, whole)
     assert seen_in_parts == seen
@@ -117,7 +117,7 @@ def test_pixels_of_signs_that_are_clipped_are_equal(name: str) -> None:
     plan = plan_of(name, "uint8", "wrap")
     image = image_for(plan)
     whole = np.empty(plan.problem.result_shape, np.uint8)
-    run_plan(plan, image, plan.store(whole), 1)
+    run_plan(plan, image, whole, 1)
     parts, _ = in_blocks(plan, image, np.dtype(np.uint8), None)
     np.testing.assert_array_equal(parts, whole)
 
@@ -129,7 +129,7 @@ def test_a_nan_spreads_no_further_in_blocks(name: str) -> None:
     image = image_for(plan)
     image[40:42, 600:602] = np.nan
     whole = np.empty(plan.problem.result_shape, np.float32)
-    run_plan(plan, image, plan.store(whole), 1)
+    run_plan(plan, image, whole, 1)
     parts, _ = in_blocks(plan, image, np.dtype(np.float32), None)
     np.testing.assert_array_equal(parts, whole)
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 import convcli
-from convcli.engine.rounding import saturate
+from convcli.engine.store import saturate
 from support import cases
 
 RESULTS = {

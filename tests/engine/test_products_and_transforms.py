@@ -76,7 +76,7 @@ def planned(
 
 def executed(plan: Plan, image: NDArray[Any], jobs: int = 1) -> NDArray[Any]:
     out = np.empty(plan.problem.result_shape, plan.problem.result)
-    run_plan(plan, image, plan.store(out), jobs)
+    run_plan(plan, image, out, jobs)
     return out
 
 

@@ -102,7 +102,7 @@ class Case:
     def executed(self, chosen: Plan, jobs: int | None = None) -> NDArray[Any]:
         """Return the raw result of a plan, shape (H', W', O)."""
         out = np.empty(chosen.problem.result_shape, chosen.problem.result)
-        run_plan(chosen, self.image.reshape(chosen.problem.shape), chosen.store(out), jobs)
+        run_plan(chosen, self.image.reshape(chosen.problem.shape), out, jobs)
         return out
 
     def slack(self, way: str) -> float:

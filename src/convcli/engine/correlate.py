@@ -123,7 +123,7 @@ def correlate(
     look_up = _planned if plain else _planned.__wrapped__
     chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
-    run_plan(chosen, pixels, chosen.store(result), jobs)
+    run_plan(chosen, pixels, result, jobs)
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
 
 

@@ -54,8 +54,8 @@ def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> 
     `working` is the dtype of tiles and accumulators, `overlap` how often an input is loaded
     on average.
     """
-    down, across = problem.window.stride
-    inputs = overlap * down * across * problem.shape[2] / problem.outputs
+    down, across = problem.window.axes
+    inputs = overlap * down.stride * across.stride * problem.shape[2] / problem.outputs
     return inputs * LOAD[working] + STORE[working]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch
 from convcli.engine.problem import Problem
-from convcli.engine.store import Store, StoreRule, ValueRange
+from convcli.engine.store import StoreRule, ValueRange
 from convcli.engine.strategies import STRATEGIES
 from convcli.engine.strategies.base import Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
@@ -134,16 +134,15 @@ class Plan(Record, cached=True):
             _held(across, covered(columns, self.strategy.columns, width), padded_columns),
         )
 
-    def store(
-        self, out: NDArray[Any], pixels: ValueRange | None = None, *, collect_stats: bool = True
-    ) -> Store:
-        """Return the store that turns accumulators of this plan into results in `out`."""
-        return Store(out, _rule(self, out.dtype, pixels, collect_stats=collect_stats))
-
-    @functools.cached_property
-    def recomputes_nonfinite(self) -> bool:
-        """Whether tiles with a NaN or an infinity are computed by the fallback strategy."""
-        return self.problem.dtype.kind == "f" and not self.strategy.local
+    def rule(
+        self,
+        dtype: np.dtype[Any],
+        pixels: ValueRange | None = None,
+        *,
+        collect_stats: bool = True,
+    ) -> StoreRule:
+        """Return the rule by which accumulators of this plan become results of a dtype."""
+        return _rule(self, dtype, pixels, collect_stats=collect_stats)
 
     @property
     def scratch_bytes(self) -> int:
@@ -245,8 +244,7 @@ def _plan(problem: Problem, method: Method) -> Plan:
         reasons = "; ".join(refusals)
         raise ConvcliError(f"method {method.value} cannot serve here ({reasons}): use auto")
     chosen = min(costs, key=costs.__getitem__)
-    others = [cost for each, cost in costs.items() if each is not chosen]
-    why = _why(costs[chosen], others, method)
+    why = _why(sorted(costs.values()), method)
     return Plan(problem, method, chosen(problem), why, costs[chosen])
 
 
@@ -260,10 +258,12 @@ def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
     return Candidate(strategy.name, strategy.method, cost, refusal)
 
 
-def _why(cost: float, others: list[float], method: Method) -> str:
+def _why(costs: list[float], method: Method) -> str:
+    """Say why the first of some costs was chosen; they rise."""
+    least, *others = costs
     if not others:
         forced = "" if method is Method.AUTO else f" of method {method.value}"
         return f"the only strategy{forced} that can serve"
-    if not cost:
+    if not least:
         return "there is nothing to compute"
-    return f"the cheapest: {min(others) / cost:.1f} times faster than the next, estimated"
+    return f"the cheapest: {others[0] / least:.1f} times faster than the next, estimated"

@@ -1,4 +1,4 @@
-"""The store: from accumulators to results, by divisor, bias, range, rounding."""
+"""The store: from accumulators to results, by divisor, bias and range, rounded half to even."""
 
 import enum
 import functools
@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.engine.buffers import Scratch, Values, strided
-from convcli.engine.rounding import integer_limits, saturating
+from convcli.engine.division import float_division, is_power_of_two, whole_division
 from convcli.values import Record
 
 
@@ -45,6 +45,10 @@ Finish: TypeAlias = Callable[[Values], ValueStats | None]
 statistics of raw values that become pixels, and None for others."""
 
 _NEARLY_HALF = 0.49
+
+Whole: TypeAlias = tuple[int, int]
+Copy: TypeAlias = Callable[[Values], None]
+"""Copies the values that it is bound to into an array of their shape."""
 
 
 class Accumulators(Record):
@@ -114,9 +118,8 @@ def counted_pixels_of(
 ) -> Finish:
     """Return the function that stores raw values as pixels, and returns their statistics."""
     middle, raw = _middle(dtype, pixels)
-    store, clip = (
-        saturating(values, block.around, dtype, raw, fits=fits) for fits in (True, False)
-    )
+    store = saturating(values, block.around, dtype, raw, fits=True)
+    clip = saturating(values, block.around, dtype, raw, fits=False)
 
     def finish(out: Values) -> ValueStats:
         low, high = float(values.min()), float(values.max())
@@ -151,6 +154,124 @@ def _count_outside(values: Values, extremes: tuple[float, float], least: int, mo
     below = np.count_nonzero(values < least) if extremes[0] < least else 0
     above = np.count_nonzero(values > most) if extremes[1] > most else 0
     return int(below + above)
+
+
+def saturate(values: Values, out: Values) -> None:
+    """Copy values into an array of another dtype; what does not fit saturates.
+
+    Parameters
+    ----------
+    values : ndarray
+        Real numbers; may be overwritten.
+    out : ndarray of the same shape
+        Integers are rounded half to even and saturated; NaN becomes 0.
+
+    Examples
+    --------
+    >>> out = np.empty(4, np.uint8)
+    >>> saturate(np.array([-3.0, 0.5, 1.5, 300.0]), out)
+    >>> out.tolist()
+    [0, 0, 2, 255]
+    """
+    with np.errstate(over="ignore"):
+        saturating(values, values, out.dtype, fits=False)(out)
+
+
+def saturating(
+    values: Values,
+    around: Values,
+    dtype: np.dtype[Any],
+    limits: Whole | None = None,
+    *,
+    fits: bool,
+) -> Copy:
+    """Return the function that copies values into an array of another dtype.
+
+    A value beyond float16 or float32 becomes infinite there, as in any cast. `values` are
+    part of the contiguous buffer `around`, all of which may be overwritten. `limits` are the
+    least and the most integer that is stored, those of `dtype` by default; `fits` says that
+    the rounded values are known to be within them.
+    """
+    if dtype.kind == "f":
+        return functools.partial(_copy, values)
+    bounds = limits or integer_limits(dtype)
+    if values.dtype.kind in "iu":
+        narrower = None if fits else _narrower(values.dtype, bounds)
+        return functools.partial(_copy_whole, values, around, narrower)
+    if dtype.itemsize * 2 <= values.dtype.itemsize:
+        bits = values.view(f"u{values.dtype.itemsize}")
+        return functools.partial(_copy_rounded, bits, around, None if fits else bounds)
+    return functools.partial(_copy_wide, values)
+
+
+@functools.cache
+def integer_limits(dtype: np.dtype[Any]) -> Whole:
+    """Return the smallest and the largest number of an integer dtype.
+
+    Examples
+    --------
+    >>> integer_limits(np.dtype(np.int16))
+    (-32768, 32767)
+    """
+    return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+
+
+@functools.cache
+def _narrower(dtype: np.dtype[Any], limits: Whole) -> tuple[Any, Any] | None:
+    """Return the limits to clip integers of a dtype to; None where all of them fit.
+
+    They are scalars of the dtype: each clip converts Python's integers, for 2 µs.
+    """
+    least, most = integer_limits(dtype)
+    if limits[0] <= least and most <= limits[1]:
+        return None
+    return (dtype.type(max(least, limits[0])), dtype.type(min(most, limits[1])))
+
+
+def _copy(values: Values, out: Values) -> None:
+    out[...] = values
+
+
+def _copy_whole(
+    values: Values, around: Values, narrower: tuple[Any, Any] | None, out: Values
+) -> None:
+    if narrower is not None:
+        around.clip(*narrower, out=around)
+    out[...] = values
+
+
+def _copy_rounded(bits: Values, around: Values, limits: Whole | None, out: Values) -> None:
+    """Round by adding 1.5·2^m, where m is the number of digits of the mantissa.
+
+    The processor rounds the sum half to even; its low bytes are then the whole number in
+    two's complement. It takes 0.34 ns a value, rint and a cast from float take 0.42.
+    """
+    if limits is not None:
+        around.clip(*limits, out=around)
+        # The mantissa of a NaN may hold anything.
+        if np.isnan(around.min()):
+            around[np.isnan(around)] = 0
+    np.add(around, _shift_of(around.dtype), out=around)
+    out[...] = bits
+
+
+@functools.cache
+def _shift_of(dtype: np.dtype[Any]) -> Any:
+    return dtype.type(1.5 * 2 ** np.finfo(dtype).nmant)
+
+
+def _copy_wide(values: Values, out: Values) -> None:
+    """Round to integers nearly as wide as the floats: no float may equal their limits."""
+    limits = np.iinfo(out.dtype)
+    rounded = np.rint(values, out=values)
+    highest = values.dtype.type(limits.max)
+    if int(highest) > limits.max:
+        highest = np.nextafter(highest, values.dtype.type(0))
+    above, nan = rounded > highest, np.isnan(rounded)
+    np.clip(rounded, values.dtype.type(limits.min), highest, out=rounded)
+    rounded[nan] = 0
+    np.copyto(out, rounded, casting="unsafe")
+    out[above] = limits.max
 
 
 class StoreRule(Record):
@@ -217,7 +338,7 @@ class StoreRule(Record):
         if self.divisor == 1.0 and not any(self.bias):
             return block
         if self._divides_whole(block.values.dtype):
-            steps.append(_whole_division(block, int(self.divisor), scratch))
+            steps.append(whole_division(block.around, block.spare, int(self.divisor), scratch))
             return block
         if block.values.dtype.kind in "iu":
             floats = block.cast(self.dtype, scratch)
@@ -225,7 +346,7 @@ class StoreRule(Record):
             steps.append(functools.partial(np.copyto, target, block.around))
             block = floats
         if self.divisor != 1.0:
-            steps.append(_division(block.around, self.divisor))
+            steps.append(float_division(block.around, self.divisor))
         return block
 
     def _divides_whole(self, dtype: np.dtype[Any]) -> bool:
@@ -236,7 +357,7 @@ class StoreRule(Record):
         low, high = self.limits
         if self.divisor * (high + 1) > np.iinfo(dtype).max:
             return False
-        return _is_power_of_two(self.divisor) or (self.divisor % 2 == 1 and low >= 0)
+        return is_power_of_two(self.divisor) or (self.divisor % 2 == 1 and low >= 0)
 
     def _add_bias(
         self, block: Accumulators, values: Values, channel: int | None
@@ -246,18 +367,6 @@ class StoreRule(Record):
             return functools.partial(np.add, block.around, bias[0], out=block.around)
         added = bias if channel is None else bias[channel]
         return functools.partial(np.add, values, added, out=values)
-
-
-class Store(Record):
-    """A result, shape (H', W', O), and the rule by which accumulators become it."""
-
-    out: Values
-    rule: StoreRule
-
-    def __init__(self, out: Values, rule: StoreRule) -> None:
-        # Written out: one is made for each run.
-        object.__setattr__(self, "out", out)
-        object.__setattr__(self, "rule", rule)
 
 
 def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> ValueStats | None:
@@ -270,58 +379,3 @@ def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
     """Tell whether rounded values between the limits fit an integer dtype."""
     least, most = integer_limits(dtype)
     return least <= limits[0] and limits[1] <= most
-
-
-def _whole_division(
-    block: Accumulators, divisor: int, scratch: Scratch
-) -> Callable[[], object]:
-    """Return the division of integers in place, rounded half to even.
-
-    With an odd divisor no quotient is half-way between two whole numbers, and no value is
-    negative: NumPy divides unsigned integers by a scalar as fast as it adds them.
-    """
-    values = block.around
-    if divisor % 2:
-        unsigned = values.view(f"u{values.itemsize}")
-        number = unsigned.dtype.type
-        return functools.partial(
-            _divide_by_odd, unsigned, number(divisor // 2), number(divisor)
-        )
-    odd = block.spare
-    if odd is None:
-        odd = scratch.take("odd", values.shape, values.dtype)
-    return functools.partial(_shift_down, values, odd, divisor)
-
-
-def _divide_by_odd(values: Values, half: Any, divisor: Any) -> None:
-    np.add(values, half, out=values)
-    np.floor_divide(values, divisor, out=values)
-
-
-def _shift_down(values: Values, odd: Values, divisor: int) -> None:
-    """Divide by 2^k with a shift, which rounds down.
-
-    Half of 2^k, less 1 where the quotient is even, is added before: that rounds half to even.
-    """
-    number = values.dtype.type
-    bits = number(divisor.bit_length() - 1)
-    np.right_shift(values, bits, out=odd)
-    np.bitwise_and(odd, number(1), out=odd)
-    np.add(values, odd, out=values)
-    np.add(values, number(divisor // 2 - 1), out=values)
-    np.right_shift(values, bits, out=values)
-
-
-def _is_power_of_two(number: float) -> bool:
-    return math.frexp(number)[0] == 0.5  # noqa: PLR2004 - the mantissa of a power of two
-
-
-def _division(values: Values, divisor: float) -> Callable[[], object]:
-    """Return the division of floats in place.
-
-    A power of two becomes a multiplication: as exact, and twice as fast.
-    """
-    number = values.dtype.type
-    if _is_power_of_two(divisor):
-        return functools.partial(np.multiply, values, number(1 / divisor), out=values)
-    return functools.partial(np.divide, values, number(divisor), out=values)

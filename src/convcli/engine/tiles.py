@@ -11,7 +11,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Sides, Stretch, fill_rows, sides_of, source_indices, stretches
+from convcli.borders import (
+    FromImage,
+    FromTile,
+    Stretch,
+    fill_rows,
+    sides_of,
+    source_indices,
+    stretches,
+)
 from convcli.engine.buffers import Values
 from convcli.engine.problem import Problem
 from convcli.geometry.window import Axis
@@ -70,7 +78,7 @@ def tiles_of(
     return [
         tile
         for channel in (range(channels) if planar else (None,))
-        for tile in split_tile(Tile(down, across, channel), rows, columns)
+        for tile in split_tile(down, across, channel, rows, columns)
     ]
 
 
@@ -93,29 +101,29 @@ def sources_of(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[
 
 def padded_sources(problem: Problem) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the sources of the rows and of the columns of the padded image."""
-    (top, bottom), (left, right) = problem.window.padding
+    down, across = problem.window.axes
     return (
-        source_indices(problem.border, problem.shape[0], top, bottom),
-        source_indices(problem.border, problem.shape[1], left, right),
+        source_indices(problem.border, problem.shape[0], down.before, down.after),
+        source_indices(problem.border, problem.shape[1], across.before, across.after),
     )
 
 
-def split_tile(tile: Tile, rows: int, columns: int) -> list[Tile]:
-    """Cut a tile into smaller ones, of at most `rows` by `columns`.
+def split_tile(
+    down: slice, across: slice, channel: int | None, rows: int, columns: int
+) -> list[Tile]:
+    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`.
 
     Examples
     --------
-    >>> [piece.rows for piece in split_tile(Tile(slice(0, 5), slice(0, 4)), 3, 4)]
+    >>> [tile.rows for tile in split_tile(slice(0, 5), slice(0, 4), None, 3, 4)]
     [slice(0, 3, None), slice(3, 5, None)]
     """
     return [
         Tile(
-            slice(y, min(y + rows, tile.rows.stop)),
-            slice(x, min(x + columns, tile.columns.stop)),
-            tile.channel,
+            slice(y, min(y + rows, down.stop)), slice(x, min(x + columns, across.stop)), channel
         )
-        for y in range(tile.rows.start, tile.rows.stop, rows)
-        for x in range(tile.columns.start, tile.columns.stop, columns)
+        for y in range(down.start, down.stop, rows)
+        for x in range(across.start, across.stop, columns)
     ]
 
 
@@ -160,16 +168,18 @@ class Loader:
         down = self._window.rows
         step, top = down.stride, down.before
         count = input_extent(down, tile.rows.stop - tile.rows.start)
-        most, views = self._height - count, self._views(tile, count)
-        middle, columns, unused = views.middle, views.columns, views.unused
-        within, beyond = views.sides.within, views.sides.beyond
+        most = self._height - count
+        middle, columns, (within, beyond), unused = self._views(tile, count)
 
         def load(image: Values, start: int) -> None:
             first = start * step
             if 0 <= first - top <= most:
                 middle[...] = image[first - top : first - top + count, columns]
             elif middle.size:
-                rows = self._stretches_of(first, count)
+                rows = self._stretches.get((first, count))
+                if rows is None:
+                    rows = stretches(self._rows[first : first + count])
+                    self._stretches[first, count] = rows
                 fill_rows(middle, image[:, columns], rows, self._fill)
             for rest in unused:
                 rest.fill(0)
@@ -180,39 +190,28 @@ class Loader:
 
         return load
 
-    def _stretches_of(self, first: int, count: int) -> list[Stretch]:
-        """Return the sources of rows that are not all neighbouring rows of the image."""
-        rows = self._stretches.get((first, count))
-        if rows is None:
-            rows = stretches(self._rows[first : first + count])
-            self._stretches[first, count] = rows
-        return rows
+    def _views(
+        self, tile: Tile, count: int
+    ) -> tuple[Values, slice, tuple[FromTile, FromImage], list[Values]]:
+        """Return the views that `bind` fills, and the columns of the image that fill the first.
 
-    def _views(self, tile: Tile, count: int) -> "_Views":
-        """Make the views; to make them for each tile took as long as sobel-x itself."""
-        sources = sources_of(self._window.columns, tile.columns, self._columns)
+        To make them for each tile took as long as sobel-x itself.
+        """
+        across = self._window.columns
+        sources = sources_of(across, tile.columns, self._columns)
         width = len(sources) * self._channels
         padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
-        first = self._window.columns.source(tile.columns.start)
+        first = tile.columns.start * across.stride - across.before
         start = min(max(-first, 0), len(sources))
         inside = slice(start, max(min(len(sources), self._width - first), start))
         column = int(sources[start]) if start < inside.stop else 0
         unused = (self._buffer[count:], self._buffer[:count, width:])
-        return _Views(
-            middle=padded[:, inside],
-            columns=slice(column, column + inside.stop - start),
-            sides=sides_of(padded, sources, inside, self._fill),
-            unused=[rest for rest in unused if rest.size],
+        return (
+            padded[:, inside],
+            slice(column, column + inside.stop - start),
+            sides_of(padded, sources, inside, self._fill),
+            [rest for rest in unused if rest.size],
         )
-
-
-class _Views(Record):
-    """The views of a buffer: columns of the image, border columns, values that stay 0."""
-
-    middle: Values
-    columns: slice
-    sides: Sides
-    unused: list[Values]
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:

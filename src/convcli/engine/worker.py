@@ -4,13 +4,13 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.planner import Plan
-from convcli.engine.store import Accumulators, Finish, Store, StoreRule, ValueStats
+from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
 from convcli.engine.tiles import Block, Load, Loader, Tile, split_tile
@@ -40,11 +40,8 @@ class _Step(Record):
     finish: Finish | None
 
 
-class _TileProgram(Record):
-    """How to load tiles of one shape, and the steps on their rows, from the top down."""
-
-    load: Load
-    steps: list[_Step]
+_TileProgram: TypeAlias = tuple[Load, list[_Step]]
+"""How to load tiles of one shape, and the steps on their rows, from the top down."""
 
 
 class TileWorker:
@@ -60,7 +57,7 @@ class TileWorker:
         self._plan, self.block = plan, block
         self._scratch = Scratch()
         self.strategy = plan.strategy
-        self._recomputes_nonfinite = plan.recomputes_nonfinite
+        self._recomputes_nonfinite = plan.problem.dtype.kind == "f" and not plan.strategy.local
         self._tile, self._loader = self._feed(plan.strategy, "tile")
         self._parts = plan.strategy.bind(self._tile, self._scratch)
         self._rule: StoreRule | None = None
@@ -77,7 +74,7 @@ class TileWorker:
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
-        if rule is not self._rule and rule != self._rule:
+        if rule is not self._rule:
             self._programs.clear()
         self._rule = rule
 
@@ -89,15 +86,15 @@ class TileWorker:
             program = self._program(tile)
         if channel is not None:
             image = image[..., channel : channel + 1]
-        program.load(image, start)
+        load, steps = program
+        load(image, start)
         if self._recomputes_nonfinite and not _is_finite(self._tile):
             return self._recompute(tile, image, out)
-        return _do(program.steps, tile, out)
+        return _do(steps, tile, out)
 
     def _program(self, tile: Tile) -> _TileProgram:
         """Make the program of all tiles of that height and those columns."""
-        steps = self._steps(self.strategy, self._parts, tile)
-        program = _TileProgram(self._loader.bind(tile), steps)
+        program = self._loader.bind(tile), self._steps(self.strategy, self._parts, tile)
         if self.block is None:
             key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
             self._programs[key] = program
@@ -111,53 +108,47 @@ class TileWorker:
         for part in parts:
             first = tile.rows.start + part.first
             if first < last:
-                rows = slice(first, min(first + part.rows, tile.rows.stop))
-                outputs = Tile(rows, tile.columns, tile.channel)
-                steps.append(self._step(strategy, part, outputs, tile.rows.start))
+                rows = slice(first, min(first + len(part.accumulators.values), tile.rows.stop))
+                steps.append(self._step(strategy, part, rows, tile))
         return steps
 
-    def _step(self, strategy: Strategy, part: OutputRows, outputs: Tile, start: int) -> _Step:
-        """Bind output rows, of a tile that begins at row `start`, to their place."""
+    def _step(self, strategy: Strategy, part: OutputRows, outputs: slice, tile: Tile) -> _Step:
+        """Bind rows of outputs of a tile to their place in the result."""
         assert self._rule is not None  # noqa: S101 - see use_rule
-        stored, origin = self._cut(outputs)
-        if stored is None:
+        down, across, origin = self._stored(outputs, tile.columns)
+        rows, columns = _moved(down, tile.rows.start + origin[0]), _moved(across, origin[1])
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        if min(size) <= 0:
             # The rows below may need what this part computes.
             return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
-        rows, columns = (
-            _moved(stored.rows, start + origin[0]),
-            _moved(stored.columns, origin[1]),
-        )
-        size = (rows.stop - rows.start, columns.stop - columns.start)
-        alone = outputs.channel is None or self._plan.problem.outputs == 1
-        is_raw = self._rule.is_raw(strategy.working)
-        if size == (part.rows, strategy.columns) and alone and is_raw and part.direct:
+        sums, maps = part.accumulators, strategy.outputs
+        is_full = size == (len(sums.values), strategy.columns)
+        alone = tile.channel is None or self._plan.problem.outputs == 1
+        if is_full and alone and part.direct and self._rule.is_raw(strategy.working):
             return _Step(rows, columns, part.compute, part.direct, None)
-        maps = strategy.outputs
-        top = stored.rows.start - outputs.rows.start
-        left = (stored.columns.start - outputs.columns.start) * maps
-        values = part.accumulators.values[top : top + size[0], left : left + size[1] * maps]
-        accumulators = replace(part.accumulators, values=values)
-        if top or left:
-            accumulators = Accumulators(values, values)
-        shape = (*size, maps) if outputs.channel is None else size
-        finish = self._rule.finish(accumulators, shape, outputs.channel, self._scratch)
+        top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
+        values = sums.values[top : top + size[0], left : left + size[1] * maps]
+        around, spare = (values, None) if top or left else (sums.around, sums.spare)
+        shape = (*size, maps) if tile.channel is None else size
+        finish = self._rule.finish(
+            Accumulators(values, around, spare), shape, tile.channel, self._scratch
+        )
         return _Step(rows, columns, part.compute, None, finish)
 
-    def _cut(self, outputs: Tile) -> tuple[Tile | None, tuple[int, int]]:
-        """Return the outputs that are stored, if any, and the first output of the store."""
+    def _stored(self, rows: slice, columns: slice) -> tuple[slice, slice, tuple[int, int]]:
+        """Return the outputs of some that are stored, and the first output of the store."""
         if self.block is None:
-            return outputs, (0, 0)
-        rows = _common(outputs.rows, self.block.rows)
-        columns = _common(outputs.columns, self.block.columns)
-        is_empty = rows.start >= rows.stop or columns.start >= columns.stop
-        stored = None if is_empty else Tile(rows, columns, outputs.channel)
-        return stored, (self.block.rows.start, self.block.columns.start)
+            return rows, columns, (0, 0)
+        down, across = self.block.rows, self.block.columns
+        return _common(rows, down), _common(columns, across), (down.start, across.start)
 
     def _recompute(self, tile: Tile, image: Values, out: Values) -> ValueStats:
         """Compute a tile with the fallback, in pieces of its tile size."""
         strategy, loader, parts = self._fallback
         stats = ValueStats()
-        for piece in split_tile(tile, strategy.rows, strategy.columns):
+        for piece in split_tile(
+            tile.rows, tile.columns, tile.channel, strategy.rows, strategy.columns
+        ):
             loader.bind(piece)(image, piece.rows.start)
             steps = self._steps(strategy, parts, piece)
             stats += _do(steps, piece, out) or ValueStats()
@@ -239,9 +230,11 @@ def _is_finite(tile: Values) -> bool:
 def run_plan(
     plan: Plan,
     image: Values,
-    store: Store,
+    out: Values,
     jobs: int | None = None,
     block: Block | None = None,
+    *,
+    rule: StoreRule | None = None,
 ) -> ValueStats:
     """Compute all tiles of a plan; the result does not depend on the number of threads.
 
@@ -251,13 +244,15 @@ def run_plan(
         How to compute.
     image : ndarray, shape (H, W, C)
         The image that the plan's problem describes; never modified.
-    store : Store
+    out : ndarray, shape (H', W', O)
         Where the results go.
     jobs : int, optional
         Threads; `available_cores` by default.
     block : Block, optional
         Compute only this part, bit for bit equal to the whole: `image` then holds the rows
-        and columns that the block names, and the store has the shape of its outputs.
+        and columns that the block names, and `out` has the shape of its outputs.
+    rule : StoreRule, optional
+        How sums become results; raw ones of the dtype of `out` by default.
 
     Returns
     -------
@@ -275,7 +270,8 @@ def run_plan(
     plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
-    work = functools.partial(_work, plan, image, store, block)
+    rule = rule or plan.rule(out.dtype)
+    work = functools.partial(_work, plan, image, out, block=block, rule=rule)
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)
 
@@ -313,16 +309,18 @@ def _checked(jobs: object) -> int:
 
 
 def _work(
-    plan: Plan, image: Values, store: Store, block: Block | None, tiles: Iterable[Tile]
+    plan: Plan,
+    image: Values,
+    out: Values,
+    tiles: Iterable[Tile],
+    *,
+    block: Block | None,
+    rule: StoreRule,
 ) -> ValueStats:
     worker = worker_for(plan, block)
-    worker.use_rule(store.rule)
-    stats = ValueStats()
+    worker.use_rule(rule)
     # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
     with np.errstate(over="ignore", invalid="ignore"):
-        for tile in tiles:
-            more = worker.compute(tile, image, store.out)
-            if more is not None:
-                stats += more
+        stats = [worker.compute(tile, image, out) for tile in tiles]
     park_worker(worker)
-    return stats
+    return sum(filter(None, stats), ValueStats())

@@ -1,5 +1,6 @@
 """A window that slides: kernel size, stride, padding and dilation, on one axis and on two."""
 
+import functools
 import operator
 from collections.abc import Sequence
 from functools import cached_property
@@ -22,6 +23,9 @@ class Unseen(Record):
     def total(self) -> int:
         """Picture and padding together: (W + p1 + p2 - extent) mod stride."""
         return self.picture + self.padding
+
+
+_ALL_SEEN = Unseen(0, 0)
 
 
 class Axis(Record, cached=True):
@@ -126,6 +130,8 @@ class Axis(Record, cached=True):
         Unseen(picture=0, padding=1)
         """
         total = self.span(size) % self.stride
+        if not total:
+            return _ALL_SEEN
         first = size + self.after - total  # the first position behind the last window
         picture = max(size - max(first, 0), 0)
         return Unseen(picture=picture, padding=total - picture)
@@ -243,10 +249,14 @@ def window(
     dilations = pair(dilation, "dilation")
     sides = _sides(padding, kernels, dilations)
     rows, columns = (
-        Axis(k, s, before, after, d)
+        _axis(k, s, before, after, d)
         for k, s, (before, after), d in zip(kernels, strides, sides, dilations, strict=True)
     )
     return Window(rows, columns)
+
+
+_axis = functools.lru_cache(Axis)
+"""The two axes of most windows are equal, and so are the windows of the pictures of a batch."""
 
 
 def pair(value: object, name: str) -> Pair:

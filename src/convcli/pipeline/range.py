@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Depth, Range
-from convcli.engine.rounding import saturate
-from convcli.engine.store import ValueStats
+from convcli.engine.store import ValueStats, saturate
 
 Values = NDArray[Any]
 

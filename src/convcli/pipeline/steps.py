@@ -117,7 +117,7 @@ class PlannedStep(Record, kw_only=True):
         """Yield a rectangle of the raw answer of each kernel, one at a time."""
         for planned, block, values in self._inputs(field, rows, columns):
             result = result_array(_shape(planned, block), planned.problem.result)
-            run_plan(planned, values, planned.store(result), self.jobs, block)
+            run_plan(planned, values, result, self.jobs, block)
             yield result
 
     def pixels(
@@ -126,8 +126,8 @@ class PlannedStep(Record, kw_only=True):
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
         ((planned, block, values),) = self._inputs(field, rows, columns)
         result = result_array(_shape(planned, block), rule.dtype)
-        store = planned.store(result, rule.value_range, collect_stats=rule.collect_stats)
-        return result, run_plan(planned, values, store, self.jobs, block)
+        stored = planned.rule(rule.dtype, rule.value_range, collect_stats=rule.collect_stats)
+        return result, run_plan(planned, values, result, self.jobs, block, rule=stored)
 
     def _inputs(
         self, field: Field, rows: slice, columns: slice

@@ -43,9 +43,8 @@ class Band(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 whose shifted rows fit into a cache."""
-        reason = cls.dense_refusal(problem)
-        if reason:
-            return reason
+        if problem.dense_refusal:
+            return problem.dense_refusal
         shifted = _shifted_rows(problem, _ROWS) * 2 * _UNIT * problem.natural_working.itemsize
         return "a kernel too large for a band" if shifted > _MOST_BYTES else ""
 

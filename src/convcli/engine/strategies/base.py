@@ -36,11 +36,6 @@ class OutputRows(Record):
     compute: Callable[[], object]
     direct: Callable[[Values], None] | None = None
 
-    @property
-    def rows(self) -> int:
-        """How many there are."""
-        return len(self.accumulators.values)
-
     @classmethod
     def directly(
         cls,
@@ -52,16 +47,6 @@ class OutputRows(Record):
         """Return output rows that `direct` computes: into `values`, or into the result."""
         accumulators = Accumulators(values, values if around is None else around)
         return cls(first, accumulators, functools.partial(direct, values), direct)
-
-
-_KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
-"""Largest range of whole sums that a transform returns within ½, by the bytes of a value. In
-float32 the worst error found was 1.8e-6 of the range: 63×63, one weight, in a corner."""
-
-
-def _sum_range(problem: Problem) -> float:
-    low, high = problem.sum_limits
-    return high - low
 
 
 class Strategy(abc.ABC):
@@ -91,6 +76,8 @@ class Strategy(abc.ABC):
         Of tiles and accumulators.
     divisor : float
         The accumulators divided by it are the sums.
+    channels, outputs : int
+        Channels that a tile holds side by side, and those of the accumulators.
     """
 
     name: ClassVar[str]
@@ -102,6 +89,8 @@ class Strategy(abc.ABC):
     columns: int
     working: np.dtype[Any]
     divisor: float = 1.0
+    channels: int
+    outputs: int
     planar: bool = False
     local: bool = False
 
@@ -117,8 +106,10 @@ class Strategy(abc.ABC):
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.working = self.working_for(problem)
+        self.working = problem.natural_working if self.exact else problem.rounded_working
         self.divisor = problem.exact_weights[1]
+        self.channels = 1 if self.planar else problem.shape[2]
+        self.outputs = 1 if self.planar else problem.outputs
 
     @abc.abstractmethod
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
@@ -126,26 +117,6 @@ class Strategy(abc.ABC):
 
         `tile`, of `tile_shape`, is the buffer that the loader fills; `scratch` gives buffers.
         """
-
-    @classmethod
-    def working_for(cls, problem: Problem) -> np.dtype[Any]:
-        """Return the working dtype: one that keeps whole sums within ½ if they are rounded."""
-        if not cls.exact and problem.is_integer and _sum_range(problem) > _KEPT_WHOLE[4]:
-            return np.dtype(np.float64)
-        return problem.natural_working
-
-    @staticmethod
-    def dense_refusal(problem: Problem) -> str:
-        """Say why a problem is not one 2-D kernel at stride 1; empty where it is."""
-        if problem.kernel.is_bank:
-            return "a filter bank"
-        return "" if problem.window.stride == (1, 1) else "a stride above 1"
-
-    @staticmethod
-    def rounding_refusal(problem: Problem) -> str:
-        """Say why rounding would not make whole sums right again; empty where it would."""
-        large = problem.is_integer and _sum_range(problem) > _KEPT_WHOLE[8]
-        return "whole numbers too large to stay whole" if large else ""
 
     def round_whole(self, sums: Values) -> None:
         """Round sums in place where they are known to be whole numbers; leave all others."""
@@ -155,16 +126,6 @@ class Strategy(abc.ABC):
     def threaded(self) -> "Strategy":
         """Return the strategy for several threads: the same values, in other tiles."""
         return self
-
-    @property
-    def channels(self) -> int:
-        """Channels that a tile holds side by side."""
-        return 1 if self.planar else self.problem.shape[2]
-
-    @property
-    def outputs(self) -> int:
-        """Channels of the accumulators."""
-        return 1 if self.planar else self.problem.outputs
 
     @property
     def tile_shape(self) -> tuple[int, int]:

@@ -46,23 +46,24 @@ class RowDft(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 whose Toeplitz matrices stay small."""
-        reason = cls.dense_refusal(problem) or cls.rounding_refusal(problem)
+        reason = problem.dense_refusal or problem.rounding_refusal
         if reason:
             return reason
-        length, taps = _length(problem), problem.window.columns.extent
-        values = _planes(length) * (_outputs(taps) + taps - 1) * _outputs(taps)
-        wide = values * cls.working_for(problem).itemsize > _MOST_BYTES
+        down, across = problem.window.axes
+        length, outputs = _sizes(problem.result_shape[0], down.extent, across.extent)
+        values = _planes(length) * (outputs + across.extent - 1) * outputs
+        wide = values * problem.rounded_working.itemsize > _MOST_BYTES
         return "a kernel too large for Toeplitz matrices" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate three products a plane, each of which writes it or reads it."""
-        working = cls.working_for(problem)
+        working = problem.rounded_working
         height, width, channels = problem.result_shape
         down, across = problem.window.axes
-        length = _length(problem)
+        length, outputs = _sizes(height, down.extent, across.extent)
         rows = length - down.extent + 1
-        taps = _outputs(across.extent) + across.extent - 1
+        taps = outputs + across.extent - 1
         products = _planes(length) * ((length + taps) / rows + 1) * costs.BAND_PRODUCT[working]
         planes = 3 * _planes(length) / rows * costs.COPY[working]
         blocks = channels * -(-height // rows) * -(-width // _BLOCK)
@@ -73,14 +74,13 @@ class RowDft(Strategy):
         super().__init__(problem)
         weights = problem.dense_weights
         height, width, _ = problem.result_shape
-        self._length = _length(problem)
+        self._length, self._outputs = _sizes(height, *weights.shape)
         self._together = self._length - len(weights) + 1
         self.rows = even_tile(height, max(_ROWS, self._together), self._together)
         self.columns = even_tile(width, _COLUMNS)
         forward, kernel, inverse = _algorithm(self._length, len(weights))
         self._forward = frozen(forward, self.working)
         self._inverse = frozen(inverse, self.working)
-        self._outputs = _outputs(weights.shape[1])
         self._toeplitz = frozen(_toeplitz(kernel @ weights, self._outputs), self.working)
         self._block = even_tile(self.columns, _BLOCK, 2 * self._outputs)
         self._width = round_up(self.columns, self._block)
@@ -142,19 +142,19 @@ class RowDft(Strategy):
         return windows, strided(product, first, (count, pairs, outputs), strides)
 
 
-def _length(problem: Problem) -> int:
-    """Return the number of rows that are transformed together: about 2k + 1."""
-    extent = problem.window.rows.extent
-    return round_up(min(2 * extent + 1, problem.result_shape[0] + extent - 1), 4)
+@functools.lru_cache
+def _sizes(height: int, down: int, across: int) -> tuple[int, int]:
+    """Return the rows that are transformed together, and the outputs of a window.
+
+    For a kernel that extends over `down` rows they are about 2·down + 1. The outputs are at
+    least `across` - 1, so that every second window overlaps no other.
+    """
+    length = round_up(min(2 * down + 1, height + down - 1), 4)
+    return length, round_up(max(across - 1, 8), 8)
 
 
 def _planes(length: int) -> int:
     return 3 * (length // 2 - 1) + 2
-
-
-def _outputs(taps: int) -> int:
-    """Return the outputs of a window: at least k - 1, so that windows do not overlap."""
-    return round_up(max(taps - 1, 8), 8)
 
 
 def _algorithm(length: int, taps: int) -> tuple[Matrix, Matrix, Matrix]:

@@ -40,17 +40,17 @@ class Fft(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels at stride 1 that fit into a transform, with room for outputs."""
-        reason = cls.dense_refusal(problem) or cls.rounding_refusal(problem)
+        reason = problem.dense_refusal or problem.rounding_refusal
         if reason:
             return reason
-        most = _MOST[cls.working_for(problem).itemsize]
+        most = _MOST[problem.rounded_working.itemsize]
         wide = max(axis.extent for axis in problem.window.axes) > most // 2
         return f"a kernel above {most // 2} px" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate the transforms of all tiles, there and back."""
-        working = cls.working_for(problem)
+        working = problem.rounded_working
         height, width, channels = problem.result_shape
         tiles, points = channels, 1.0
         for axis, size in zip(problem.window.axes, (height, width), strict=True):

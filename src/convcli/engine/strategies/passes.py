@@ -15,7 +15,6 @@ from convcli.engine.problem import Problem
 from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.engine.tiles import input_extent
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
 
@@ -161,33 +160,27 @@ class Passes(Strategy):
     @classmethod
     def refusal(cls, problem: Problem) -> str:
         """Serve 2-D kernels of few taps, or of rank 1, at stride 1."""
+        if problem.dense_refusal:
+            return problem.dense_refusal
         kernel = problem.kernel
-        if kernel.is_bank:
-            return "a filter bank"
-        if problem.window.stride != (1, 1):
-            return "a stride above 1"
         taps = np.count_nonzero(kernel.weights)
         if taps == 0:
             return "no weight but 0"
         if taps > _MOST_TAPS and kernel.rank != 1:
             return f"{taps} taps without factors"
-        rows, columns = _tile(problem)
+        _, rows, columns = _layout(problem, shared=False)
         down, across = problem.window.axes
-        if (
-            input_extent(down, rows) * input_extent(across, columns) * problem.shape[2]
-            > _MOST_VALUES
-        ):
-            return "a kernel whose halo alone fills the cache"
-        return ""
+        values = (rows + down.extent - 1) * (columns + across.extent - 1) * problem.shape[2]
+        return "a kernel whose halo alone fills the cache" if values > _MOST_VALUES else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate one pass for each operation, and the transfer."""
-        typed = _typed(problem)
+        typed, *tile = _layout(problem, shared=False)
         halo = math.prod(
-            input_extent(axis, part) / part if part < whole else 1.0
+            (part + axis.extent - 1) / part if part < whole else 1.0
             for axis, part, whole in zip(
-                problem.window.axes, _tile(problem), problem.result_shape, strict=False
+                problem.window.axes, tile, problem.result_shape, strict=False
             )
         )
         passes = sum(costs.FLAT_PASS[dtype] for dtype in typed.types[1:])
@@ -195,12 +188,11 @@ class Passes(Strategy):
 
     def __init__(self, problem: Problem, *, shared: bool = False) -> None:
         super().__init__(problem)
-        self._program = _typed(problem)
+        self._program, self.rows, self.columns = _layout(problem, shared=shared)
         self.working = self._program.types[0]
         floats = problem.dtype.kind == "f"
         self.local = not (floats and cancels(self._program.operations, problem.kernel.size))
         self._shared = shared
-        self.rows, self.columns = _tile(problem, shared=shared)
 
     def threaded(self) -> Strategy:
         """Return the strategy in larger tiles, if no value depends on the tile's size."""
@@ -210,14 +202,14 @@ class Passes(Strategy):
         """Turn each operation into a call of NumPy on views."""
         calls, others = self._calls(tile, scratch)
         *passes, (last, left, right, around) = calls
-        shape, pitch = (self.rows, self.columns * self.channels), tile.shape[1]
-        left_rows, right_rows, values = (
-            strided(side, 0, shape, (pitch, 1)) if isinstance(side, np.ndarray) else side
-            for side in (left, right, around)
-        )
         # As few steps of Python as possible: another thread waits for each of them.
         before = [functools.partial(function, *operands) for function, *operands in passes]
         whole = functools.partial(last, left, right, around)
+        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
+        shape, steps = (self.rows, self.columns * self.channels), (tile.shape[1], 1)
+        values, left_rows = strided(around, 0, shape, steps), strided(left, 0, shape, steps)
+        is_number = not isinstance(right, np.ndarray)
+        right_rows = right if is_number else strided(right, 0, shape, steps)
         cropped = functools.partial(last, left_rows, right_rows)
 
         def compute() -> None:
@@ -230,7 +222,6 @@ class Passes(Strategy):
                 call()
             cropped(target)
 
-        spare = next((one[: around.size] for one in others if one.dtype == around.dtype), None)
         sums = Accumulators(values, around, spare)
         return [OutputRows(0, sums, compute, direct if around.dtype == self.working else None)]
 
@@ -238,8 +229,8 @@ class Passes(Strategy):
         """Return the calls, and the buffers that do not hold the last value."""
         operations, types = self._program.operations, self._program.types
         places = self._program.buffers
-        down, across = self.problem.window.dilation
-        steps = (down * tile.shape[1], across * self.channels)
+        down, across = self.problem.window.axes
+        steps = (down.dilation * tile.shape[1], across.dilation * self.channels)
         buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: the rest was left there by another value.
         values, calls = {0: buffers[0]}, []
@@ -279,8 +270,8 @@ def _operands(
 
 
 @functools.lru_cache(maxsize=256)
-def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
-    """Return rows and columns of a tile, alone or beside other threads."""
+def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
+    """Return the program, rows and columns of a tile: alone, or beside other threads."""
     height, width, channels = problem.result_shape
     halo = problem.window.rows.extent - 1
     typed = _typed(problem)
@@ -291,11 +282,11 @@ def _tile(problem: Problem, *, shared: bool = False) -> tuple[int, int]:
     # Tall kernels take narrow tiles, so that at most a third of the rows is halo.
     most = min(_ROW, max(values // (3 * halo + 1), _SHORT_ROW))
     columns = even_tile(width, max(most // channels, 1))
-    row = input_extent(problem.window.columns, columns) * channels
+    row = (columns + problem.window.columns.extent - 1) * channels
     rows = max(1, min(height, values // row - halo))
     pieces = -(-height // rows)
     # An even number of tiles of one size gives two threads equal work.
-    return -(-height // (pieces + pieces % 2 if shared else pieces)), columns
+    return typed, -(-height // (pieces + pieces % 2 if shared else pieces)), columns
 
 
 def _typed(problem: Problem) -> TypedProgram:
@@ -315,15 +306,12 @@ def _typed_program(
     *,
     whole: bool,
 ) -> TypedProgram:
-    """Return the program of a kernel in integers between limits, or in floats."""
-    operations = _program(kernel, whole=whole)
-    typed = None if limits is None else in_integers(operations, kernel.size, limits)
-    return typed or TypedProgram(operations, (otherwise,) * (len(operations) + 1))
+    """Return the program of a kernel in integers between limits, or in floats.
 
-
-@functools.lru_cache(maxsize=256)
-def _program(kernel: Kernel, *, whole: bool) -> tuple[Operation, ...]:
-    """Return the program of a kernel, in whole numbers where it has an integer form."""
+    Weights are whole numbers where `whole` is asked for, and the kernel has such a form.
+    """
     form = kernel.integer_form if whole else None
     weights = kernel.weights if form is None else form.integers
-    return tuple(program_for(kernel, weights))
+    operations = tuple(program_for(kernel, weights))
+    typed = None if limits is None else in_integers(operations, kernel.size, limits)
+    return typed or TypedProgram(operations, (otherwise,) * (len(operations) + 1))

@@ -50,16 +50,16 @@ class Separable(Strategy):
         kernel = problem.kernel
         if kernel.is_bank:
             return "a filter bank"
-        if problem.window.stride != (1, 1) or problem.window.dilation != (1, 1):
+        if any(axis.stride > 1 or axis.dilation > 1 for axis in problem.window.axes):
             return "a stride or dilation above 1"
         if not 1 <= kernel.rank <= _MOST_RANK:
             return f"rank {kernel.rank}"
-        return cls.rounding_refusal(problem)
+        return problem.rounding_refusal
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate two banded products for each rank, zeros included, and the transfer."""
-        working = cls.working_for(problem)
+        working = problem.rounded_working
         kh, kw = problem.kernel.size
         gap = 1 if _is_planar(problem) else problem.shape[2]
         depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
@@ -67,8 +67,8 @@ class Separable(Strategy):
         return problem.kernel.rank * products + costs.LOAD[working] + costs.STORE[working]
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
         self.planar = _is_planar(problem)
+        super().__init__(problem)
         weights = problem.exact_weights[0]
         height, width, _ = problem.result_shape
         self.rows = min(height, _ROWS)

@@ -74,12 +74,12 @@ class RowWinograd(Strategy):
             return f"fewer than {_FEWEST} channels"
         if kernel.channels * kernel.filters > UNPACKED // _LEAST_COLUMNS:
             return "too many channels for products that are not packed"
-        return cls.rounding_refusal(problem)
+        return problem.rounding_refusal
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate the products of the planes, and the transforms there and back."""
-        working = cls.working_for(problem)
+        working = problem.rounded_working
         height, width, outputs = problem.result_shape
         share = problem.shape[2] / outputs
         inner = _PLANES * _TAPS * problem.shape[2] / _TOGETHER

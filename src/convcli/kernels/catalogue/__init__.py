@@ -1,4 +1,4 @@
-"""The named kernels: a file for each theme, in which one call or one function is a kernel.
+"""The named kernels: files of one or two themes, in which a call or a function is a kernel.
 
 The order of the imports is the order in which the kernels are shown.
 """
@@ -7,8 +7,7 @@ from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import regist
     smoothing,
     derivatives,
     laplacians,
-    compass,
-    texture,
+    oriented,
     pillow,
 )
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS

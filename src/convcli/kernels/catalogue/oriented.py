@@ -1,20 +1,67 @@
-"""Stripes of one width and direction."""
+"""Kernels that answer one direction: edges towards a point of the compass, and stripes.
 
+The operators take the strongest of the eight directions of an edge.
+"""
+
+import functools
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from convcli.choices import Combine
 from convcli.errors import SpecError
-from convcli.kernels.catalogue.entry import LARGEST_RADIUS, Parameter, Theme
-from convcli.kernels.kernel import Weights
+from convcli.kernels.catalogue.entry import LARGEST_RADIUS, Parameter, Theme, operator
+from convcli.kernels.kernel import Kernel, Weights
+from convcli.kernels.modifiers import rotated
 
-THEME = Theme("Texture")
+COMPASS, TEXTURE = Theme("Compass"), Theme("Texture")
+
+_POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
+"""The directions, each turned by 45° counter-clockwise from the one before."""
 
 _WIDEST_DEFAULT = 0.56
 """σ/λ of a filter one octave wide: √(ln 2 / 2)/π · (2¹ + 1)/(2¹ - 1)."""
 
 
-@THEME.named(
+def _turned(north: ArrayLike, steps: int) -> Weights:
+    """Return the weights for north, turned by steps of 45°."""
+    return rotated(Kernel(north), 45 * steps).weights
+
+
+for _name, _north, _source in (
+    (
+        "kirsch",
+        [[5, 5, 5], [-3, 0, -3], [-3, -3, -3]],
+        "Kirsch 1971; some tools divide by 15, and start at another point",
+    ),
+    (
+        "robinson",
+        [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
+        "Robinson 1977, level 5: Sobel's kernel turned; others keep four and take the sign",
+    ),
+    (
+        "prewitt-compass",
+        [[1, 1, 1], [1, -2, 1], [-1, -1, -1]],
+        "Prewitt 1970, as in Pratt's Digital Image Processing",
+    ),
+):
+    for _step, _point in enumerate(_POINTS):
+        COMPASS.named(
+            f"{_name}-{_point}",
+            f"edges: brighter towards {_point.upper()}",
+            f"{_source}; north's ring of 8 weights turned by {45 * _step}°",
+        )(functools.partial(_turned, _north, _step))
+    operator(
+        _name,
+        (f"{_name}-{point}" for point in _POINTS),
+        Combine.MAX,
+        "edges of every direction: the best of 8 directions",
+        f"the largest of the 8 answers of {_name}-n … {_name}-ne",
+    )
+
+
+@TEXTURE.named(
     "gabor",
     "stripes under a bell: answers texture of one wavelength and direction",
     "exp(-(x'² + γ²·y'²)/(2σ²)) · cos(2π·x'/λ + ψ), as OpenCV getGaborKernel, whose θ turns "
