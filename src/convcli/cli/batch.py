@@ -64,7 +64,9 @@ def run_many(
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     out_dir = places.place_from(many.out_dir or "")
-    template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.file_format)
+    template = Template(
+        DEFAULT_TEMPLATE if many.template is None else many.template, work.file_format
+    )
     inputs = _inputs(work, names, many, out_dir)
     memory = many.memory if many.cluster is None else None
     with prepared_jobs(

@@ -73,12 +73,26 @@ ACCENT: Colour = (230, 126, 0)
 PADDING: Colour = (205, 225, 205)
 """The ground of cells that are padding."""
 
-_DIVERGING = tuple(
+RED_BLUE = tuple(
     tuple(bytes.fromhex(colour))
-    for colour in ("2166ac", "67a9cf", "d1e5f0", "f7f7f7", "fddbc7", "ef8a62", "b2182b")
+    for colour in [
+        "053061",
+        "2166ac",
+        "4393c3",
+        "92c5de",
+        "d1e5f0",
+        "f7f7f7",
+        "fddbc7",
+        "f4a582",
+        "d6604d",
+        "b2182b",
+        "67001f",
+    ]
 )
-"""ColorBrewer's RdBu in seven colours, whose ends are lighter than those of the colour map
-with eleven: digits stay readable on all of them."""
+"""ColorBrewer's RdBu in eleven colours, from blue (below 0) to red (above 0)."""
+
+_LIGHT_RED_BLUE = RED_BLUE[1:-1]
+"""Without the darkest ends: digits stay readable on all of them."""
 
 
 def grey(value: float) -> Colour:
@@ -95,12 +109,12 @@ def diverging(value: float) -> Colour:
     >>> diverging(0.0)
     (247, 247, 247)
     """
-    place = (min(max(value, -1.0), 1.0) + 1) / 2 * (len(_DIVERGING) - 1)
-    lower = min(int(place), len(_DIVERGING) - 2)
+    place = (min(max(value, -1.0), 1.0) + 1) / 2 * (len(_LIGHT_RED_BLUE) - 1)
+    lower = min(int(place), len(_LIGHT_RED_BLUE) - 2)
     part = place - lower
     red, green, blue = (
         round(a + (b - a) * part)
-        for a, b in zip(_DIVERGING[lower], _DIVERGING[lower + 1], strict=True)
+        for a, b in zip(_LIGHT_RED_BLUE[lower], _LIGHT_RED_BLUE[lower + 1], strict=True)
     )
     return (red, green, blue)
 

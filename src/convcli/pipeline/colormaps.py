@@ -24,7 +24,6 @@ _MAGMA = (
     "f7725c f97b5d fb8560 fc8e64 fd9869 fea16e feaa74 feb47b febd82 fec68a fecf92 fed89a "
     "fde2a3 fdebac fcf4b6 fcfdbf"
 )
-_RDBU = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
 
 
 def palette(colormap: Colormap) -> Values:
@@ -36,8 +35,13 @@ def palette(colormap: Colormap) -> Values:
     values = np.arange(256)
     if colormap is Colormap.GRAY:
         return np.repeat(values[:, np.newaxis], 3, axis=1).astype(np.uint8)
-    text = {Colormap.VIRIDIS: _VIRIDIS, Colormap.MAGMA: _MAGMA}.get(colormap, _RDBU)
-    knots = np.array([list(bytes.fromhex(color)) for color in text.split()])
+    if colormap is Colormap.DIVERGING:
+        from convcli.images.drawing import RED_BLUE
+
+        knots = np.array(RED_BLUE)
+    else:
+        text = _VIRIDIS if colormap is Colormap.VIRIDIS else _MAGMA
+        knots = np.array([list(bytes.fromhex(color)) for color in text.split()])
     # A balanced map has 0 at 128 and its ends 127 away: 1 and 255.
     start = 1 if colormap is Colormap.DIVERGING else 0
     places = np.linspace(start, 255, len(knots))
