@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from convcli.engine.buffers import Scratch, Values
-from convcli.engine.planner import Plan
+from convcli.engine.planner import Plan, rule_for
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
@@ -270,7 +270,7 @@ def run_plan(
     plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
-    rule = rule or plan.rule(out.dtype)
+    rule = rule or rule_for(plan, out.dtype)
     work = functools.partial(_work, plan, image, out, block=block, rule=rule)
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)
