@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.stacks.stack import stack
+    from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
@@ -63,6 +64,8 @@ __all__ = [
     "Window",
     "__version__",
     "apply",
+    "apply_files",
+    "apply_tiled",
     "convolve",
     "correlate",
     "count_parameters",
@@ -100,6 +103,7 @@ _NAMES = {
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
     "convcli.lessons.stacks.stack": ("stack",),
+    "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",

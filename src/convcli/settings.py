@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
 
 _AXES = 2
+_SHORT = 3
+"""Digits of a colour as #rgb, and the numbers of a colour."""
 _DIGITS = 12
 """No picture has a side of more digits, and no layer has more channels."""
 
@@ -131,6 +133,56 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     return number
 
 
+_COLOURS = {
+    "black": (0, 0, 0),
+    "gray": (128, 128, 128),
+    "grey": (128, 128, 128),
+    "white": (255, 255, 255),
+    "red": (255, 0, 0),
+    "green": (0, 128, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+}
+"""Colours that have a name, as in CSS."""
+
+
+def color_from(value: object) -> tuple[int, int, int]:
+    """Return red, green and blue, 0 to 255.
+
+    Parameters
+    ----------
+    value : str or (int, int, int)
+        ``"white"``, ``"#f80"``, ``"#ff8800"``, or the numbers themselves.
+
+    Raises
+    ------
+    OptionError
+        If it is no colour.
+
+    Examples
+    --------
+    >>> color_from("white"), color_from("#f80")
+    ((255, 255, 255), (255, 136, 0))
+    """
+    if isinstance(value, str):
+        word = value.strip().lower()
+        digits = word.removeprefix("#")
+        wide = "".join(2 * digit for digit in digits) if len(digits) == _SHORT else digits
+        if word in _COLOURS:
+            return _COLOURS[word]
+        if re.fullmatch("[0-9a-f]{6}", wide):
+            red, green, blue = bytes.fromhex(wide)
+            return (red, green, blue)
+    elif isinstance(value, list | tuple) and len(value) == _SHORT:
+        numbers = [whole_number_from(number, 0, 255) for number in value]
+        return (numbers[0], numbers[1], numbers[2])
+    raise OptionError(
+        f"expected a colour (#rrggbb, #rgb, or {', '.join(_COLOURS)}), got {value!r}"
+    )
+
+
 def flag_from(value: object) -> bool:
     """Return a flag: True or False."""
     if not isinstance(value, bool):
@@ -211,10 +263,11 @@ _PARSERS = {
     "dilation": pair_from,
     "border": border_from,
     "bias": finite_number_from,
+    "background": color_from,
     **dict.fromkeys(("flip", "gray", "linear", "relu", "direction", "strict"), flag_from),
 }
 
-_OPTIONAL = {"bias", "depth", "combine", "map", "colormap", "jobs"}
+_OPTIONAL = {"background", "bias", "depth", "combine", "map", "colormap", "jobs"}
 """Options that may be left open with None."""
 
 

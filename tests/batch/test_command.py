@@ -263,7 +263,7 @@ def test_memory_may_have_units(photos: Path) -> None:
     for size in ("1G", "0.5 GiB", "512m", "1073741824"):
         done("apply", "box", photos, "--out-dir", f"out{size}", "--memory", size, "-q")
     result = run("apply", "box", photos, "--out-dir", "out", "--memory", "1", "-q")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "a picture that takes at most 1 byte of memory, got one of about" in result.stderr
 
 

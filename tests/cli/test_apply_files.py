@@ -140,10 +140,25 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path, source: Path) -> 
     assert not (tmp_path / "no").exists()
 
 
-def test_an_output_that_is_a_folder_is_refused(tmp_path: Path, source: Path) -> None:
+def test_an_output_that_is_a_folder_is_written_into(tmp_path: Path, source: Path) -> None:
     (tmp_path / "out.png").mkdir()
-    assert "folder" in refusal("apply", "box", source, tmp_path / "out.png", status=1)
-    assert list((tmp_path / "out.png").iterdir()) == []
+    for name in ("out.png", "out.png/"):
+        done("apply", "[[2]]", source, f"{tmp_path}/{name}")
+    done(
+        "pool", "max", source, tmp_path / "out.png", "--format", "webp", "--k", "1", "--s", "1"
+    )
+    assert sorted(path.name for path in (tmp_path / "out.png").iterdir()) == [
+        "in.png",
+        "in.webp",
+    ]
+    assert load(tmp_path / "out.png" / "in.png") == [[20, 40, 60]]
+
+
+def test_a_folder_gets_no_picture_without_a_name(tmp_path: Path, source: Path) -> None:
+    line = refusal("apply", "box", "-", tmp_path, status=2, stdin=source.read_bytes())
+    assert "standard input has no name" in line
+    assert "INPUT itself" in refusal("apply", "box", source, tmp_path, status=2)
+    assert load(source) == [[10, 20, 30]]
 
 
 def test_a_link_is_followed_and_stays_a_link(tmp_path: Path, source: Path) -> None:

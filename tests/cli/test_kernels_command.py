@@ -20,7 +20,7 @@ from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.kernels import kernel_figure
+from convcli.lessons.kernel_figures import kernel_figure
 
 
 def run(*words: object) -> Any:

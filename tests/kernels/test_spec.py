@@ -116,7 +116,7 @@ def test_a_path_that_is_not_there() -> None:
         ("@" * 100_000, "64 modifiers, got 100,000"),
         ("<svg" + "+a@" * 30_000, "64 modifiers"),
         ("box" + "@45" * 65, "64 modifiers, got 65"),
-        ("box:" + "1" * 100_000, "16,384 characters"),
+        ("box:." + "1" * 100_000, "16,384 characters"),
         ("+a" * 50_000, "64 kernels"),
         ("3 3: " + "1 " * 50_000 + "+box", "16,384 characters"),
     ],

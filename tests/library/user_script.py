@@ -29,11 +29,13 @@ def main(photo: Path, target: Path) -> None:
     half: convcli.Result = convcli.pool("max", picture, k=2)
     learnt: convcli.Kernel = convcli.learn(picture, chain.array, k=3, per_channel=True).kernel
     parameters: int = convcli.stack("conv:8,k3", size="8x8x3").parameters
+    ended: int = convcli.apply_files("box", [photo], target.parent / "soft", jobs=1).ended
     maps = convcli.correlate(np.ones((8, 8, 3)), np.ones((4, 3, 3, 3)), stride=2, padding=1)
     assert report.warnings == result.warnings
     assert isinstance(kernel, convcli.Kernel)
     assert "sobel-x" in names
     assert why
+    assert ended == 1
     assert np.isfinite([value, score, learnt.sum, half.array.mean()]).all()
     sys.stdout.write(
         f"{convcli.__version__} {shape} {width} {height_and_width} {total} "

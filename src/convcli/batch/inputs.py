@@ -11,8 +11,7 @@ from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
-from convcli.pipeline.files import MAP
-from convcli.storage.urls import is_pattern
+from convcli.storage.urls import MAP, first_output, is_pattern, is_url
 from convcli.values import Record
 
 _STANDARD = "-"
@@ -69,6 +68,7 @@ def find_inputs(
             yield from _matching(name)
         else:
             _check_name(name)
+            _check_folder(name)
             yield InputFile(name)
 
 
@@ -80,6 +80,15 @@ def _check_name(name: str) -> None:
         )
     if not name:
         raise BatchError("'': expected the name of a file, got none: name a file")
+
+
+def _check_folder(name: str) -> None:
+    """Refuse the name of a folder that is not there: a file of pictures has a suffix."""
+    if not places.name_parts(name)[2] and not places.place_exists(name):
+        noun = "folder, bucket or file" if is_url(name) else "folder or file"
+        raise BatchError(
+            f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
+        )
 
 
 def _in_folder(
@@ -218,6 +227,11 @@ def _stays_below(name: str) -> bool:
 def _check_suffix(name: str) -> None:
     """Refuse a suffix of no format; one that has a field in it differs from file to file."""
     suffix = places.name_parts(name)[2]
+    if not suffix and not name.endswith("{suffix}"):
+        raise BatchError(
+            f"--name {name}: expected a name with a suffix, which tells the format: add "
+            "{suffix} or .png, or use --format"
+        )
     if not suffix or _FIELD.search(suffix):
         return
     try:
@@ -375,7 +389,7 @@ class JobList:
 
 def _row(job: FileJob) -> tuple[bytes, ...]:
     """Return a job as a row of the table: names as bytes, for some are no valid text."""
-    written = places.first_map(job.target)
+    written = first_output(job.target)
     keys = (places.same_file_key(job.source), places.same_file_key(written))
     return tuple(map(os.fsencode, (job.source, job.target, *keys)))
 

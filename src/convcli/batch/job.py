@@ -8,7 +8,7 @@ from convcli.batch import places
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import filter_file
+from convcli.pipeline.files import check_file, filter_file
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
@@ -139,6 +139,31 @@ class BatchJob(Record, kw_only=True):
             return _done(job, report, time.perf_counter() - start)
         seconds = time.perf_counter() - start
         return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
+
+    def fault(self, job: FileJob) -> str:
+        """Say why a file that can be read cannot be filtered or written; empty if it can.
+
+        Its header is read, and little more: see `check_file`.
+        """
+        if self.skip_existing and places.output_exists(job.target):
+            return ""
+        try:
+            check_file(
+                self.kernels,
+                job.source,
+                job.target,
+                self.options,
+                reading=self.reading,
+                saving=self.saving,
+                file_format=self.file_format,
+                sheet=self.sheet,
+            )
+            self._check_memory(job)
+        except ConvcliError as error:
+            return str(error)
+        except (OSError, MemoryError):
+            return ""
+        return ""
 
     def _filter(self, job: FileJob) -> Report:
         self._check_memory(job)

@@ -9,6 +9,7 @@ import warnings
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
@@ -170,7 +171,7 @@ class WorkerProcess:
         self.needs = 0
         _PARENT_ENDS.add(self.connection)
         self._process = context.Process(target=_serve, args=(child_end, batch_job), daemon=True)
-        with signals_blocked(*_SIGNALS), warnings.catch_warnings():
+        with signals_blocked(*_SIGNALS), _without_main_module(), warnings.catch_warnings():
             # Python warns of a fork where NumPy's BLAS has threads; BLAS ends them before.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process.start()
@@ -241,6 +242,21 @@ def _start_method() -> str:
     """
     has_one_thread = threading.active_count() == 1
     return "fork" if has_one_thread and sys.platform == "linux" else "spawn"
+
+
+@contextlib.contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Hide the program's own file while a process starts.
+
+    A process that is not forked imports that file: a script would run a second time in it.
+    What a worker gets needs the modules of convcli only.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

@@ -10,9 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from convcli.errors import ImageError
-from convcli.pipeline.files import MAP
 from convcli.storage import urls
-from convcli.storage.urls import is_url
+from convcli.storage.urls import first_output, is_url
 
 _HIDDEN = "."
 
@@ -166,14 +165,9 @@ def _walk_store(
 # ------------------------------------------------------------------ outputs
 
 
-def first_map(target: str) -> str:
-    """Return the output file of the first map, where each map has a file of its own."""
-    return target.replace(MAP, "0")
-
-
 def output_exists(target: str) -> bool:
-    """Tell whether an output exists. Of several maps, the first counts: it is written last."""
-    return place_exists(first_map(target))
+    """Tell whether an output exists. Of several files, the first counts: it is written last."""
+    return place_exists(first_output(target))
 
 
 def existing_outputs(targets: Iterable[str]) -> Iterator[str]:
@@ -184,7 +178,7 @@ def existing_outputs(targets: Iterable[str]) -> Iterator[str]:
             if output_exists(target):
                 yield target
             continue
-        folder, _, name = first_map(target).rpartition("/")
+        folder, _, name = first_output(target).rpartition("/")
         if folder != known:
             files = urls.files_in(folder) if urls.is_folder(folder) else ()
             known, names = folder, frozenset(files)

@@ -128,11 +128,27 @@ def _remedy(error: OSError) -> str:
     return "check the path and its permissions"
 
 
+class _ClosedStream(io.RawIOBase):
+    """Standard output that was closed before the program started: nothing can be written."""
+
+    def writable(self) -> bool:
+        """Say that writing may be tried: that raises the error."""
+        return True
+
+    def write(self, data: object) -> NoReturn:
+        """Raise what the system says of a closed file."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output is closed")
+
+
 def _tolerate_plain_terminals() -> None:
-    """Replace closed streams by empty ones, and characters that an encoding lacks by ``?``."""
-    for name in ("stdin", "stdout", "stderr"):
+    """Replace closed streams, and characters that an encoding lacks by ``?``."""
+    for name in ("stdin", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    if sys.stdout is None:
+        # Text that is held back would be written again at the exit, and fail again.
+        closed = io.TextIOWrapper(_ClosedStream(), encoding="utf-8", write_through=True)  # type: ignore[type-var]
+        sys.stdout = closed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -30,7 +30,14 @@ from convcli.cli.filter_options import (
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
-from convcli.cli.output import refuse_terminals, report_outcome, show_json
+from convcli.cli.output import refuse_terminals, report_outcome, show_json, warn
+from convcli.cli.placing import (
+    Placing,
+    file_to_replace,
+    located_target,
+    names_with_output,
+    placing_options,
+)
 from convcli.cli.types import OPERAND
 from convcli.threads import available_cores
 from convcli.values import replace
@@ -78,6 +85,7 @@ Examples:
 @pixel_options
 @reading_options
 @tiled_option
+@placing_options
 @saving_options
 @batch_options
 @engine_options
@@ -98,6 +106,7 @@ def command(
     reading: "ReadPolicy",
     saving: "Saving",
     many: BatchOptions,
+    placing: Placing,
 ) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
 
@@ -118,7 +127,7 @@ def command(
     collect_stats = as_json or not (quiet or many.out_dir is not None)
     options = replace(options, collect_stats=collect_stats)
     if many.out_dir is not None:
-        check_many(names, many, tiled=tiled)
+        check_many(names, many, tiled=tiled, output=placing.output)
         if plan_only:
             raise click.UsageError(
                 "--plan is for one picture: name one INPUT, and no --out-dir"
@@ -133,12 +142,16 @@ def command(
             saving=saving,
             file_format=kind,
             sheet=sheet,
-            skip_existing=many.on_exists == "skip",
+            skip_existing=placing.rule("error") == "skip",
         )
-        run_many(job, names, many, quiet=quiet, as_json=as_json)
+        may_exist = placing.rule("error") != "error"
+        run_many(job, names, many, may_exist=may_exist, quiet=quiet, as_json=as_json)
         return
+    names = names_with_output(names, placing)
     in_blocks = check_one(names, tiled=tiled)
     source, target = names
+    target = located_target(source, target, kind)
+    names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
         from convcli.cli.tiled import filter_in_blocks, plan_in_blocks
@@ -151,6 +164,7 @@ def command(
         plans = plan_frame(kernels, read_first_frame(source, reading), options)
         _show_plans(plans, options.jobs or available_cores(), as_json=as_json)
         return
+    replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     if in_blocks:
         silent = quiet or (as_json and sys.stdout.isatty())
         report = filter_in_blocks(
@@ -167,7 +181,11 @@ def command(
             file_format=kind,
             sheet=sheet,
         )
-    report_outcome(report, source, target, quiet=quiet, as_json=as_json)
+    report_outcome(
+        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
+    )
+    if replaced is not None:
+        warn(replaced.warnings())
 
 
 def _show_plans(plans: "Sequence[Plan]", threads: int, *, as_json: bool) -> None:

@@ -18,8 +18,8 @@ from convcli.batch.inputs import (
     find_inputs,
     read_list,
 )
-from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.local import LocalExecutor, worker_counts
+from convcli.batch.job import BatchJob, Outcome, Status
+from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Executor, Summary, run_batch
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
@@ -31,7 +31,13 @@ from convcli.threads import available_cores
 
 
 def run_many(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, *, quiet: bool, as_json: bool
+    work: BatchJob,
+    names: Sequence[str],
+    many: BatchOptions,
+    *,
+    may_exist: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Filter many pictures into a folder; exit with the status of the whole.
 
@@ -43,6 +49,8 @@ def run_many(
         Files, folders, patterns.
     many : BatchOptions
         Where the outputs go, and how the batch runs.
+    may_exist : bool
+        Whether outputs may exist already.
     quiet, as_json : bool
         What is printed.
 
@@ -56,9 +64,12 @@ def run_many(
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     out_dir = places.place_from(many.out_dir or "")
-    with JobList(_jobs(work, names, many, out_dir)) as listing:
-        listing.check(may_exist=many.on_exists != "error")
-        _make_folder(out_dir)
+    template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.file_format)
+    inputs = _inputs(work, names, many, out_dir)
+    memory = many.memory if many.cluster is None else None
+    with prepared_jobs(
+        work, inputs, template, out_dir, may_exist=may_exist, memory=memory
+    ) as listing:
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
     _warn(summary)
@@ -104,19 +115,10 @@ def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return LocalExecutor(*worker_counts(files, jobs), memory=many.memory)
+    return local_executor(work, files, many.memory)
 
 
 # ------------------------------------------------------------------ inputs
-
-
-def _jobs(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
-) -> Iterator[FileJob]:
-    pattern = DEFAULT_TEMPLATE if many.template is None else many.template
-    template = Template(pattern, work.file_format)
-    inputs = _inputs(work, names, many, out_dir)
-    return (template.job(each, out_dir) for each in inputs)
 
 
 def _inputs(
@@ -148,15 +150,6 @@ def _opened_list(name: str) -> Iterator[BinaryIO]:
         ) from None
     with stream:
         yield stream
-
-
-def _make_folder(out_dir: str) -> None:
-    try:
-        places.make_folder(out_dir)
-    except OSError as error:
-        raise BatchError(
-            f"{out_dir}: the folder cannot be made: {error.strerror}: name another"
-        ) from None
 
 
 # ------------------------------------------------------------------ the end

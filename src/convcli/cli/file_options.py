@@ -8,6 +8,7 @@ import click
 
 from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
+from convcli.cli.placing import two_names
 from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, whole
 from convcli.storage.urls import is_pattern, is_url, is_zarr
 from convcli.values import Record
@@ -114,6 +115,11 @@ saving_options = with_options(
         help="Of PNG and TIFF: 0 is fast and large, 9 slow and small.  [default: 4]",
     ),
     _save_option(
+        "--fit-depth",
+        is_flag=True,
+        help="Write fewer bits where the format cannot hold those of the input.",
+    ),
+    _save_option(
         "--strip", is_flag=True, help="Leave out the colour profile, the resolution and EXIF."
     ),
 )
@@ -132,7 +138,6 @@ class BatchOptions(Record, kw_only=True):
     recursive: bool
     files_from: str | None
     template: str | None
-    on_exists: str
     fail_fast: bool
     memory: int | None
     cluster: str | None
@@ -180,13 +185,6 @@ batch_options = with_options(
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
         "{parent} the input's folder.  [default: {stem}{suffix}]",
     ),
-    _many_option(
-        "--on-exists",
-        type=click.Choice(("error", "skip", "overwrite")),
-        default="error",
-        help="What an output that is there already means; error: nothing is run. skip goes "
-        "on where a batch was stopped.",
-    ),
     _many_option("--fail-fast", is_flag=True, help="Start no more after the first that fails."),
     _many_option(
         "--memory",
@@ -229,14 +227,18 @@ _SHARED = ("memory", "cluster", "retries", "progress")
 """Options for many pictures that one large picture has too."""
 
 
-def check_many(names: Sequence[str], many: BatchOptions, *, tiled: bool) -> None:
+def check_many(
+    names: Sequence[str], many: BatchOptions, *, tiled: bool, output: str | None
+) -> None:
     """Check the names that are filtered into a folder.
 
     Raises
     ------
     click.UsageError
-        If there is nothing to filter, no folder, or ``--tiled``.
+        If there is nothing to filter, no folder, or ``--tiled`` or ``--output``.
     """
+    if output is not None:
+        raise click.UsageError("--output is for one picture: leave it or --out-dir out")
     if tiled:
         raise click.UsageError("--tiled is for one picture: leave it or --out-dir out")
     if not many.out_dir:
@@ -283,13 +285,7 @@ def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
                 raise click.UsageError(
                     f"{parameter.flag} is for many pictures: add --out-dir DIR"
                 )
-    if len(names) < _TWO_NAMES:
-        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
-    if len(names) > _TWO_NAMES:
-        raise click.UsageError(
-            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
-            f"{names[-1]}): add --out-dir DIR to filter many pictures"
-        )
+    two_names(names, "add --out-dir DIR to filter many pictures")
     pattern = is_pattern(names[0]) and not is_url(names[0])
     if pattern and not _exists(names[0]):
         raise click.UsageError(

@@ -10,6 +10,7 @@ from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Ran
 from convcli.cli.options import OptionGroup, option, with_options
 from convcli.cli.types import (
     BORDER,
+    COLOR,
     FINITE,
     OPERAND,
     PADDING,
@@ -174,12 +175,17 @@ pixel_options = with_options(
     ),
     alpha_option,
     _pixel_option(
+        "--background",
+        type=COLOR,
+        help="Lay a transparent picture on this colour first: white, #ff8800.",
+    ),
+    _pixel_option(
         "--linear",
         is_flag=True,
         help="Filter in linear light (sRGB), so that blurs keep the brightness.",
     ),
 )
-"""``--depth``, ``--alpha`` and ``--linear``."""
+"""``--depth``, ``--alpha``, ``--background`` and ``--linear``."""
 
 # ------------------------------------------------------------------ the engine
 

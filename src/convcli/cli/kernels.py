@@ -86,7 +86,7 @@ def command(
     elif export:
         _export(_kernel(subject, "--export"), export, output)
     elif png is not None:
-        from convcli.lessons.kernels import draw_kernel
+        from convcli.lessons.kernel_figures import draw_kernel
 
         draw_kernel(_operand(subject, "--png"), png)
     elif as_json:

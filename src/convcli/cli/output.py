@@ -95,14 +95,35 @@ def warn(warnings: Iterable[str]) -> None:
         click.echo(f"{label} {printable(text)}", err=True)
 
 
+def note(text: str) -> None:
+    """Print a line on standard error that is no warning."""
+    click.echo(printable(text), err=True)
+
+
 def report_outcome(
-    report: "Report", source: str, target: str, *, quiet: bool, as_json: bool
+    report: "Report",
+    source: str,
+    target: str,
+    *,
+    quiet: bool,
+    as_json: bool,
+    replaced: bool = False,
 ) -> None:
-    """Print warnings and the report; on standard error where standard output is the picture."""
+    """Print warnings and the report; on standard error where standard output is the picture.
+
+    `replaced` says whether OUTPUT was there before.
+    """
     warn(report.warnings)
     to_stderr = target == STANDARD
+    if replaced and not quiet:
+        note(f"replaced {target}")
     if as_json:
-        document = {"source": source, "target": target, **report.as_dict()}
+        document = {
+            "source": source,
+            "target": target,
+            **({"replaced": True} if replaced else {}),
+            **report.as_dict(),
+        }
         show_json(document, err=to_stderr)
     elif not quiet:
         from convcli.cli.render.report import show_report

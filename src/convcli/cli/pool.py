@@ -13,7 +13,15 @@ from convcli.cli.filter_options import (
     strict_option,
 )
 from convcli.cli.options import Command, json_option, option, quiet_option
-from convcli.cli.output import refuse_terminals, report_outcome
+from convcli.cli.output import refuse_terminals, report_outcome, warn
+from convcli.cli.placing import (
+    Placing,
+    file_to_replace,
+    located_target,
+    names_with_output,
+    placing_options,
+    two_names,
+)
 from convcli.cli.types import BORDER, PAIR
 from convcli.geometry.window import Pair, window
 
@@ -35,8 +43,7 @@ Examples:
   convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1""",
 )
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
-@click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
-@click.argument("target", metavar="OUTPUT", type=click.Path(allow_dash=True))
+@click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=click.Path())
 @option(
     "--k",
     "size",
@@ -67,14 +74,14 @@ Examples:
 @gray_option
 @pixel_options
 @reading_options
+@placing_options
 @saving_options
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option
 def command(
     *,
     pooling: str,
-    source: str,
-    target: str,
+    names: tuple[str, ...],
     size: Pair,
     stride: Pair | None,
     border: "Border | None",
@@ -84,6 +91,7 @@ def command(
     options: "Options",
     reading: "ReadPolicy",
     saving: "Saving",
+    placing: Placing,
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
@@ -94,7 +102,10 @@ def command(
     """
     from convcli.lessons.pool import Pooling, Reduction, pool_file
 
+    source, target = two_names(names_with_output(names, placing))
+    target = located_target(source, target, kind)
     refuse_terminals(source, target)
+    replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     slide = window(size, stride or size, options.padding, options.dilation)
     report = pool_file(
         Pooling(Reduction(pooling), slide, border),
@@ -105,4 +116,8 @@ def command(
         saving=saving,
         file_format=kind,
     )
-    report_outcome(report, source, target, quiet=quiet, as_json=as_json)
+    report_outcome(
+        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
+    )
+    if replaced is not None:
+        warn(replaced.warnings())

@@ -3,12 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from convcli.cli.ending import only_one_interrupt
 from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import show_json
-from convcli.storage.urls import is_url, is_zarr
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def filter_in_blocks(
-    names: Sequence[str],
+    names: tuple[str, str],
     kernels: Sequence["Kernel | Operator"],
     options: "Options",
     reading: "ReadPolicy",
@@ -32,17 +31,17 @@ def filter_in_blocks(
     silent: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
-    from convcli.scale.tiled.run import filter_large
+    from convcli.scale.tiled.run import client_for, filter_large
 
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        _cluster(names, many) as client,
+        client_for(*names, many.cluster, many.retries) as (client, located),
         _shown(many.progress, silent=silent) as progress,
     ):
         return filter_large(
             kernels,
-            *_places(names, many),
+            *located,
             options,
             frame=reading.frame,
             max_pixels=reading.max_pixels,
@@ -53,35 +52,6 @@ def filter_in_blocks(
             retries=many.retries,
             progress=progress,
         )
-
-
-@contextlib.contextmanager
-def _cluster(names: Sequence[str], many: BatchOptions) -> Iterator[Any]:
-    """Connect to the cluster of ``--cluster``; yield None without one."""
-    if many.cluster is None:
-        yield None
-        return
-    from pathlib import Path
-
-    from convcli.batch.job import FileJob
-    from convcli.scale.admission import check_shared_files, connected
-
-    source, target = _places(names, many)
-    with connected(many.cluster, many.retries) as client:
-        # This process writes a TIFF; workers write only chunks of zarr arrays.
-        if is_url(target) or Path(target).parent.is_dir() or not is_zarr(target):
-            check_shared_files(client, FileJob(source, target if is_zarr(target) else source))
-        yield client
-
-
-def _places(names: Sequence[str], many: BatchOptions) -> tuple[str, str]:
-    """Return the files' names: workers in other folders need absolute ones."""
-    source, target = names
-    if many.cluster is None:
-        return (source, target)
-    from convcli.batch.places import absolute, place_from
-
-    return (absolute(place_from(source)), absolute(place_from(target)))
 
 
 @contextlib.contextmanager
@@ -104,7 +74,7 @@ def _shown(setting: str, *, silent: bool) -> "Iterator[Progress]":
 
 
 def plan_in_blocks(
-    names: Sequence[str],
+    names: tuple[str, str],
     kernels: Sequence["Kernel | Operator"],
     options: "Options",
     reading: "ReadPolicy",
@@ -113,12 +83,12 @@ def plan_in_blocks(
     as_json: bool,
 ) -> None:
     """Print how a picture would be filtered block by block."""
-    from convcli.scale.tiled.run import plan_large
+    from convcli.scale.tiled.run import client_for, plan_large
 
-    with _cluster(names, many) as client:
+    with client_for(*names, many.cluster, many.retries) as (client, located):
         tiling = plan_large(
             kernels,
-            *_places(names, many),
+            *located,
             options,
             frame=reading.frame,
             memory=many.memory,

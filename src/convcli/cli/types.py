@@ -12,6 +12,7 @@ from convcli.settings import (
     PADDING_WORDS,
     border_from,
     choice_from,
+    color_from,
     finite_number_from,
     memory_size_from,
     padding_from,
@@ -86,6 +87,7 @@ FINITE = ReadType("NUMBER", finite_number_from)
 PAIR = ReadType("N|YxX", pair_from)
 PADDING = ReadType("same|valid|N|YxX", padding_from, lambda: PADDING_WORDS)
 BORDER = ReadType("", border_from, _border_words)
+COLOR = ReadType("COLOR", color_from)
 POINT = ReadType("X,Y", point_from)
 MEMORY = ReadType("SIZE", memory_size_from)
 

@@ -131,6 +131,11 @@ def format_for(target: "str | Path") -> str:
     )
 
 
+def has_suffix(target: "str | Path") -> bool:
+    """Tell whether a file name has a suffix."""
+    return bool(os.path.splitext(target)[1])
+
+
 def format_named(name: str) -> str:
     """Return the format that a person names, by its name or a suffix.
 
@@ -163,5 +168,6 @@ def obstacle(frame: Frame, format_name: str) -> str:
     if depth not in depths:
         return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
     if frame.is_translucent and not entry.alpha and format_name != NPY:
-        return f"{format_name} cannot hold transparency: write .png, .webp or .tif"
+        other = "write .png, .webp or .tif, or use --background white"
+        return f"{format_name} cannot hold transparency: {other}"
     return ""

@@ -22,6 +22,10 @@ _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
 
 
+_STRIP = 64
+"""Rows that are laid on a colour together: the sums take four times the memory of pixels."""
+
+
 class Frame(Record):
     """A picture in memory.
 
@@ -75,6 +79,36 @@ class Frame(Record):
     def is_translucent(self) -> bool:
         """Whether any pixel is not fully opaque."""
         return self.alpha is not None and bool((self.alpha != self.white).any())
+
+    def on(self, color: tuple[int, int, int]) -> "Frame":
+        """Return the picture laid on a colour (red, green, blue, 0 to 255): it is opaque.
+
+        Whole numbers are rounded half up. A grey picture stays grey on a grey.
+
+        Examples
+        --------
+        >>> half = Frame(np.array([[[100]]], np.uint8), np.array([[51]], np.uint8))
+        >>> half.on((255, 255, 255)).pixels.tolist()
+        [[[224]]]
+        """
+        if self.alpha is None:
+            return self
+        is_grey = self.channels == 1 and len(set(color)) == 1
+        channels = 1 if is_grey else max(self.channels, 3)
+        # The largest sum of whole numbers is 65,535² and a half, which has 32 bits.
+        working = np.dtype(np.float64 if self.depth is Depth.FLOAT else np.uint32)
+        behind = np.array(color[:channels], working) * working.type(self.white // 255)
+        flat = np.empty((*self.shape, channels), self.pixels.dtype)
+        for start in range(0, len(flat), _STRIP):
+            rows = slice(start, start + _STRIP)
+            opacity = self.alpha[rows, :, np.newaxis].astype(working)
+            mixed = self.pixels[rows].astype(working) * opacity
+            mixed = mixed + behind * (working.type(self.white) - opacity)
+            if self.depth is Depth.FLOAT:
+                flat[rows] = mixed / self.white
+            else:
+                flat[rows] = (mixed + working.type(self.white // 2)) // working.type(self.white)
+        return replace(self, pixels=flat, alpha=None)
 
     def gray(self) -> "Frame":
         """Return the picture in grey, by ITU-R BT.601 luma; integers rounded as Pillow does.

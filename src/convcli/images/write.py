@@ -34,6 +34,9 @@ class Saving(Record, kw_only=True):
         Of zlib, 0 to 9, for PNG and TIFF.
     strip : bool
         Write no profile, resolution and EXIF.
+    fit_depth : bool
+        Write fewer bits where the format cannot hold those of the result, and no depth was
+        asked for.
     jobs : int, optional
         Threads that compress a PNG; by default as many as the process may use cores.
 
@@ -46,6 +49,7 @@ class Saving(Record, kw_only=True):
     quality: int | None = None
     compress_level: int | None = None
     strip: bool = False
+    fit_depth: bool = False
     jobs: int | None = None
 
     def __post_init__(self) -> None:

@@ -75,10 +75,10 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     <Combine.MAGNITUDE: 'magnitude'>
     """
     text = spec.strip()
-    _check_limits(text)
     name = _NAMED.fullmatch(text)
     if name and name[1].lower() in (*CATALOGUE, *OPERATORS):
         return _named(text)
+    _check_limits(text)
     operands = [_term(term.strip(), layout) for term in _terms(text)]
     if len(operands) == 1:
         return operands[0]
@@ -170,26 +170,25 @@ _LONGEST = 16_384
 def _check_limits(spec: str) -> None:
     """Refuse specifications that no person writes: some checks compare each part with all."""
     start = _end_of_json(spec)
-    _check_count("modifiers", spec.count("@", start), _MOST_MODIFIERS)
-    terms, length = len(_PLUS.findall(spec, start)) + 1, len(spec) - start
-    # Most specifications are short: whether they are inline kernels need not be known.
-    if (terms > _MOST_TERMS or length > _LONGEST) and not _is_inline_kernel(spec):
-        _check_count("kernels joined by +", terms, _MOST_TERMS)
-        _check_count("characters", length, _LONGEST)
-
-
-def _check_count(noun: str, count: int, most: int) -> None:
-    if count > most:
-        raise SpecError(
-            f"kernel: expected at most {most:,} {noun}, got {count:,}: write a shorter one, or "
-            "put the weights into a file"
-        )
+    counts = (
+        ("modifiers", spec.count("@", start), _MOST_MODIFIERS),
+        ("kernels joined by +", len(_PLUS.findall(spec, start)) + 1, _MOST_TERMS),
+        ("characters", len(spec) - start, _LONGEST),
+    )
+    for noun, count, most in counts:
+        if count > most and not _is_inline_kernel(spec):
+            raise SpecError(
+                f"kernel: expected at most {most:,} {noun}, got {count:,}: write a shorter "
+                "one, or put the weights into a file"
+            )
 
 
 def _is_inline_kernel(spec: str) -> bool:
-    """Tell whether a specification is one inline kernel, which nothing is joined to."""
+    """Tell whether a specification is one inline kernel, with nothing after it."""
     from convcli.kernels.formats.read import is_inline
 
+    if spec.count("@") > _MOST_MODIFIERS:
+        return False
     return spec.startswith("<") or (_PLUS.search(spec) is None and is_inline(spec))
 
 

@@ -14,7 +14,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.files import read_first_frame
-from convcli.values import Record
+from convcli.values import Record, asdict
 
 Values = NDArray[Any]
 
@@ -43,15 +43,7 @@ class Match(Record):
     def as_dict(self) -> dict[str, Any]:
         """Return the match as plain JSON values."""
         x, y = self.centre
-        return {
-            "x": x,
-            "y": y,
-            "left": self.left,
-            "top": self.top,
-            "width": self.width,
-            "height": self.height,
-            "score": self.score,
-        }
+        return {"x": x, "y": y, **asdict(self)}
 
 
 def find_matches(

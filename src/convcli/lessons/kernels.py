@@ -1,6 +1,4 @@
-"""A kernel as facts and as a picture: its cells, its frequencies, its properties."""
-
-from pathlib import Path
+"""What a person is shown of a kernel: its properties, and its weights as colours."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,26 +7,13 @@ from convcli.choices import Colormap, Combine
 from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
-from convcli.images.drawing import Canvas
-from convcli.images.figures import (
-    below,
-    beside,
-    cell_block,
-    figure,
-    picture_block,
-    text_block,
-    title_block,
-)
-from convcli.images.formats import format_for
-from convcli.images.picture import Frame
-from convcli.images.write import write_frame
 from convcli.kernels.analysis import KernelAnalysis, analyse, frequency_response
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Parameter
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.colormaps import palette
-from convcli.text import short, tidy, tight, times
+from convcli.text import short, tidy, times
 
 _MEANINGS = {
     Effect.KEEPS: "keeps brightness",
@@ -141,78 +126,6 @@ def _listed(values: list[float]) -> str:
     if len(words) > _LONGEST_FACTOR:
         words = [*words[:half], "…", *words[-half:]]
     return f"[{' '.join(words)}]"
-
-
-_WIDTH = 640
-_CELLS = 360
-_NUMBERED = 9
-_LARGEST_CELL, _SMALLEST_CELL = 52, 4
-_RESPONSE_SCALE = 6
-_SLICES = 64
-"""The most slices of a filter bank that a figure shows."""
-
-
-def kernel_figure(kernel: Kernel) -> Frame:
-    """Draw a kernel in colour: its grid, its frequencies, its properties.
-
-    Of a filter bank the first 64 slices are drawn, a row for each filter.
-    """
-    drawn = _slices(kernel) if kernel.is_bank else _grid_and_response(kernel)
-    text = text_block(kernel_facts(kernel), max(_WIDTH, drawn.width))
-    return figure([title_block(kernel.name), drawn, text])
-
-
-def operator_figure(operator: Operator) -> Frame:
-    """Draw an operator: the grids of its kernels, and how their answers are combined."""
-    blocks = [
-        below([text_block([("", kernel.name)], _CELLS // 2), _grid(kernel, _CELLS // 2)])
-        for kernel in operator.kernels
-    ]
-    rows = [beside(blocks[at : at + 4]) for at in range(0, len(blocks), 4)]
-    drawn = below(rows)
-    text = text_block(operator_facts(operator), max(_WIDTH, drawn.width))
-    return figure([title_block(operator.name), drawn, text])
-
-
-def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
-    """Draw a kernel or an operator into a picture's file."""
-    if isinstance(operand, Operator):
-        frame = operator_figure(operand)
-    else:
-        frame = kernel_figure(operand)
-    write_frame(frame, target, format_for(target))
-
-
-def _grid(kernel: Kernel, room: int) -> Canvas:
-    side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
-    return cell_block(cell_colors(kernel.weights), _labels(kernel), side)
-
-
-def _grid_and_response(kernel: Kernel) -> Canvas:
-    caption = "frequencies: 0 in the middle, ½ cycle a pixel at the rim"
-    return beside(
-        [
-            _grid(kernel, _CELLS),
-            picture_block(response_pixels(kernel), _RESPONSE_SCALE, caption),
-        ]
-    )
-
-
-def _labels(kernel: Kernel) -> list[list[str]]:
-    if max(kernel.size) > _NUMBERED:
-        return [[""] * kernel.size[1]] * kernel.size[0]
-    return [[tight(value) for value in row] for row in without_dust(kernel.weights).tolist()]
-
-
-def _slices(kernel: Kernel) -> Canvas:
-    """Draw slices of a bank in rows: a filter a row, or as many as fit."""
-    slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
-    across = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
-    side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
-    blank = [[""] * kernel.size[1]] * kernel.size[0]
-    blocks = [cell_block(cell_colors(grid), blank, side) for grid in slices]
-    rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
-    return below(rows)
 
 
 _MIDDLE, _HALF_RANGE = 128, 127

@@ -147,7 +147,7 @@ def plan_pooling(
         )
     if options.alpha is Alpha.AUTO and largest:
         options = replace(options, alpha=Alpha.KEEP)
-    sample = info.sample(options)
+    sample, info = info.sample(options), info.flattened(options)
     pixels = working_pixels(sample, options)
     shape, channels = info.shape[:2], pixels.shape[2]
     slide = pooling.window

@@ -66,6 +66,7 @@ class FilterOptions(TypedDict, total=False):
     range: "Range | str"
     depth: "Depth | str | int | None"
     alpha: "Alpha | str"
+    background: "tuple[int, int, int] | str | None"
     linear: bool
     combine: "Combine | str | None"
     map: int | None
@@ -307,7 +308,7 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    steps = [*_chain(kernel), *_chain(then)]
+    steps = [*chain_of(kernel), *chain_of(then)]
     settings, source = options_from_words(**options), open(picture)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
@@ -335,7 +336,7 @@ def pool(
         Size and stride of the window; the stride is the size unless given.
     **options
         ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
-        ``alpha``, ``linear`` and ``strict`` of `FilterOptions`.
+        ``alpha``, ``background``, ``linear`` and ``strict`` of `FilterOptions`.
 
     Raises
     ------
@@ -417,7 +418,7 @@ def plan(
     from convcli.pipeline.files import plan_frame
 
     frame = open(picture).frames[0]
-    return plan_frame(_chain(kernel), frame, options_from_words(**options))
+    return plan_frame(chain_of(kernel), frame, options_from_words(**options))
 
 
 def as_operand(kernel: KernelLike) -> Kernel | Operator:
@@ -429,7 +430,7 @@ def as_operand(kernel: KernelLike) -> Kernel | Operator:
     return Kernel(kernel)
 
 
-def _chain(kernel: KernelLike | Sequence[Any]) -> list[Kernel | Operator]:
+def chain_of(kernel: KernelLike | Sequence[Any]) -> list[Kernel | Operator]:
     """Return the steps of a chain; nested lists of numbers are one kernel."""
     if isinstance(kernel, list | tuple) and not _is_grid(kernel):
         return [as_operand(cast("KernelLike", step)) for step in kernel]

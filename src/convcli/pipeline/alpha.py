@@ -20,7 +20,7 @@ _INVISIBLE = 1e-6
 
 
 class AlphaPolicy(Record):
-    """How the transparency of one picture is treated; `name` is never `Alpha.AUTO`.
+    """How the transparency of a frame is treated; `name` is never `Alpha.AUTO`.
 
     `steps` filter the opacity (`Alpha.FILTER`), or the colours that are multiplied by it
     (`Alpha.PREMULTIPLY`). With `filters_opacity` the opacity is filtered together with those

@@ -2,29 +2,22 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Depth
-from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, KernelError
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import mapped, rescaled
 from convcli.pipeline.report import Swatch
 from convcli.pipeline.steps import PlannedStep, Values
-
-if TYPE_CHECKING:
-    from convcli.pipeline.pipeline import Pipeline
 
 _SECTORS = 6
 _NEEDED = (
     "expected kernels that answer two directions, got fewer: use sobel, or join them as "
     "sobel-x+sobel-y"
 )
-_OWN_COLOURS = "expected a picture in its own colours to write"
+OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS = (
     "→ brighter to the right",
     "↗",
@@ -55,7 +48,7 @@ def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]
         If there is a colour map: directions have colours of their own.
     """
     if options.colormap is not None:
-        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
+        raise ImageError(f"--direction: {OWN_COLOURS}, got a colour map: drop one")
     if step.combine is None:
         raise KernelError(f"{step.name}: {_NEEDED}")
     moments = np.array([_moments(plan.problem.kernel, step.name) for plan in step.plans])
@@ -75,39 +68,17 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
     )
 
 
-def check_direction(pipeline: "Pipeline") -> None:
-    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
-    if pipeline.mapping is None:
-        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
-    _ = pipeline.gradient
+def with_gradient(
+    answers: Iterable[Values], weights: NDArray[np.float64], gradient: Values
+) -> Iterator[Values]:
+    """Yield the answers of an operator's kernels, and add each to the gradient before that.
 
-
-def directed(
-    pipeline: "Pipeline",
-    answers: Iterable[Values],
-    shape: tuple[int, int],
-    known: ValueStats | None = None,
-) -> tuple[Values, ValueStats]:
-    """Colour the directions of an operator's answers: uint8, shape (rows, columns, 3).
-
-    The last step of the pipeline is the operator. `answers` are those of its kernels, each of
-    shape (rows, columns, 1); `shape` is (rows, columns). `known` is the extent of all answers
-    of the picture, where these are a part of them. The statistics are those of the operator's
-    combined answer.
+    `gradient`, shape (2, rows, columns), gets the sum. Combining overwrites the answers.
     """
-    gradient = np.zeros((2, *shape), pipeline.plans[-1].problem.result)
-
-    def summed() -> Iterator[Values]:
-        """Add each answer to the gradient before it is combined, which overwrites it."""
-        for weights, answer in zip(pipeline.gradient.T, answers, strict=True):
-            for axis, weight in enumerate(weights):
-                gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
-            yield answer
-
-    raw = pipeline.steps[-1].joined(summed())
-    scaled = rescaled(raw, pipeline.source_depth, Depth.EIGHT)
-    strength, stats = mapped(scaled, pipeline.mapping, Depth.EIGHT, known=known)
-    return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
+    for column, answer in zip(weights.T, answers, strict=True):
+        for axis, weight in enumerate(column):
+            gradient[axis] += answer[..., 0] * answer.dtype.type(weight)
+        yield answer
 
 
 def hue_picture(right: Values, up: Values, brightness: Values) -> Values:

@@ -10,23 +10,22 @@ import numpy as np
 from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
-from convcli.images.formats import NPY, format_for
+from convcli.images.formats import FORMATS, NPY, format_for, has_suffix, obstacle
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import header_of, read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Operand
+from convcli.storage.atomic import is_stream
+from convcli.storage.urls import MAP
 from convcli.values import replace
 
 STANDARD = "-"
 """The name of standard input or standard output."""
-
-MAP = "{map}"
-"""The number of an output map in a file name is written in place of this."""
 
 MakePlan: TypeAlias = Callable[..., Pipeline]
 """Plans a run: takes a `SourceInfo`, and ``raw=True`` for raw floats."""
@@ -107,14 +106,18 @@ def run_on_file(
 ) -> Report:
     """Plan, run and write each frame of a file: what filtering and pooling share.
 
-    `make_plan` is called once for all frames that are alike. For the others see `filter_file`.
+    `make_plan` is called once for all frames that are alike. The other arguments are those
+    of `filter_file`.
     """
-    if file_format is None and target != STANDARD:
+    if file_format is None and not _is_pipe(target):
         file_format = format_for(target)
     picture = read_source(source, reading)
     file_format = file_format or _pipe_format(picture, options)
     raw = file_format == NPY and options.depth is None
-    pipelines = _planned(picture, functools.partial(make_plan, raw=raw), reading.max_pixels)
+    first = picture.frames[0]
+    options = _fitted(options, first.depth, first.channels, file_format, saving)
+    make_plan = functools.partial(make_plan, raw=raw, options=options)
+    pipelines = _planned(picture, make_plan, reading.max_pixels)
     count = len(picture.frames)
     channels = check_maps(pipelines[0], count, target, file_format, sheet=sheet)
     promised = Picture(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
@@ -167,6 +170,69 @@ def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pip
     return pipelines
 
 
+def check_file(
+    kernels: Sequence[Operand],
+    source: str,
+    target: str,
+    options: Options,
+    *,
+    reading: ReadPolicy = _READING,
+    saving: Saving = _SAVING,
+    file_format: str | None = None,
+    sheet: bool = False,
+) -> Pipeline | None:
+    """Check that a file can be filtered and its result be written, from the file's header.
+
+    Pixels are read only where the output cannot hold transparency: they may all be opaque.
+
+    Parameters
+    ----------
+    kernels, source, target, options, reading, saving, file_format, sheet
+        As in `filter_file`, but there is no standard input and output.
+
+    Returns
+    -------
+    Pipeline or None
+        What would be done to the first picture; None where the header cannot be read.
+
+    Raises
+    ------
+    ConvcliError
+        If it cannot.
+    """
+    file_format, header = file_format or format_for(target), header_of(source, reading)
+    if header is None:
+        return None
+    raw = file_format == NPY and options.depth is None
+    depth, channels = Depth.of(header.dtype), header.shape[2]
+    options = _fitted(options, depth, channels, file_format, saving)
+    info = SourceInfo(header.shape, header.dtype, header.alpha)
+    pipeline = plan_pipeline(info, kernels, options, raw=raw)
+    pipeline.check_size(reading.max_pixels)
+    channels = check_maps(pipeline, header.frames, target, file_format, sheet=sheet)
+    frame = _promised(pipeline.depth, channels)
+    check_format(Picture((frame,) * header.frames), target, file_format, saving)
+    if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format != NPY:
+        picture = read_source(source, reading)
+        if any(each.is_translucent for each in picture.frames):
+            seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
+            check_format(Picture((seen,)), target, file_format, saving)
+    return pipeline
+
+
+def _fitted(
+    options: Options, depth: Depth, channels: int, file_format: str, saving: Saving
+) -> Options:
+    """Return the options with a depth that the format holds, if that is asked for."""
+    if not saving.fit_depth or options.depth is not None:
+        return options
+    channels = 1 if channels == 1 or options.wants_gray else _COLOURS
+    for fitting in (options.depth_from(depth), Depth.SIXTEEN, Depth.EIGHT):
+        if not obstacle(_promised(fitting, channels), file_format):
+            return replace(options, depth=fitting)
+    return options
+
+
 def plan_frame(kernels: Sequence[Operand], frame: Frame, options: Options) -> tuple[Plan, ...]:
     """Return the plan of each kernel for a frame; nothing is computed or written.
 
@@ -187,6 +253,11 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
 def read_first_frame(source: str, reading: ReadPolicy = _FIRST_FRAME) -> Frame:
     """Read the first frame of a path, of a URL, or of standard input for ``-``."""
     return read_source(source, reading).frames[0]
+
+
+def _is_pipe(target: str) -> bool:
+    """Tell whether a target's name says nothing of its format: standard output, a pipe."""
+    return target == STANDARD or (is_stream(target) and not has_suffix(target))
 
 
 def _pipe_format(picture: Picture, options: Options) -> str:

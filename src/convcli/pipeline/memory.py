@@ -89,7 +89,8 @@ def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
 def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int) -> MemoryNeed:
     """Walk from the result back to the picture: the step that takes most memory counts."""
     (rows, columns), alpha = shape, pipeline.info.alpha
-    written = encoded * rows * columns * (pipeline.written_channels + alpha) * _item(pipeline)
+    pixel = (pipeline.written_channels + alpha) * pipeline.dtype.itemsize
+    written = encoded * rows * columns * pixel
     largest = 0
     for step in reversed(pipeline.steps):
         floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
@@ -101,13 +102,6 @@ def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int
         largest = max(largest, rows * columns * _GRAY_BYTES)
     read = decoded * rows * columns * (info.shape[2] + alpha) * info.dtype.itemsize
     return MemoryNeed(written + largest + read, (rows, columns))
-
-
-def _item(pipeline: Pipeline) -> int:
-    """Return the bytes of a number of the result."""
-    if pipeline.mapping is None:
-        return pipeline.plans[-1].problem.result.itemsize
-    return pipeline.depth.dtype.itemsize
 
 
 def _floats(pipeline: Pipeline, step: PlannedStep) -> int:

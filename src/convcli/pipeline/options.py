@@ -27,6 +27,9 @@ class Options(Record, kw_only=True):
         65,535. Floats keep their numbers both ways.
     alpha : Alpha
         How transparency is filtered.
+    background : (int, int, int), optional
+        Lay the picture on this colour first (red, green and blue, 0 to 255): nothing is
+        transparent then.
     linear : bool
         Filter in linear light: undo sRGB's transfer function first, and apply it at the end.
     combine : Combine, optional
@@ -66,6 +69,7 @@ class Options(Record, kw_only=True):
     range: Range = Range.AUTO
     depth: Depth | None = None
     alpha: Alpha = Alpha.AUTO
+    background: tuple[int, int, int] | None = None
     linear: bool = False
     combine: Combine | None = None
     map: int | None = None

@@ -54,6 +54,10 @@ class SourceInfo(Record):
         rows, columns, channels = frame.pixels.shape
         return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
 
+    def flattened(self, options: Options) -> "SourceInfo":
+        """Return the description of the picture once it lies on `Options.background`."""
+        return self if options.background is None else replace(self, alpha=False)
+
     def sample(self, options: Options) -> Frame:
         """Return one pixel like those that the steps get: see `prepared`."""
         alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
@@ -105,6 +109,11 @@ class Pipeline(Record, kw_only=True, cached=True):
     def written_channels(self) -> int:
         """Channels of the result once a colour map has coloured it, without alpha."""
         return self.output_shape[2] if self.options.colormap is None else _COLOURS
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result."""
+        return self.plans[-1].problem.result if self.mapping is None else self.depth.dtype
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -255,15 +264,22 @@ def plan_pipeline(
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
-    sample = info.sample(options)
+    sample, info = info.sample(options), info.flattened(options)
     steps = plan_steps(info, sample, kernels, options)
     mapping = _mapping(steps, options)
     pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
     if options.direction:
-        from convcli.pipeline.direction import check_direction
-
-        check_direction(pipeline)
+        _check_direction(pipeline)
     return pipeline
+
+
+def _check_direction(pipeline: Pipeline) -> None:
+    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
+    from convcli.pipeline.direction import OWN_COLOURS
+
+    if pipeline.mapping is None:
+        raise ImageError(f"--direction: {OWN_COLOURS}, got raw floats: name a .png")
+    _ = pipeline.gradient
 
 
 def plan_steps(
@@ -304,7 +320,7 @@ def pipeline_of(
 
 
 def prepared(frame: Frame, options: Options) -> Frame:
-    """Return the frame that the steps filter: made grey, or with more bits, where asked for.
+    """Return the picture that is filtered: opaque, grey, or with more bits, if asked for.
 
     Linear light cannot be undone for floats: that is an `ImageError`.
     """
@@ -314,7 +330,8 @@ def prepared(frame: Frame, options: Options) -> Frame:
             "linear light: expected pixels of 8 or 16 bits, got floats, which have no "
             "transfer function to undo: leave --linear out"
         )
-    source = frame.gray() if options.wants_gray else frame
+    opaque = frame if options.background is None else frame.on(options.background)
+    source = opaque.gray() if options.wants_gray else opaque
     return source.scaled_to(options.depth) if options.depth not in (None, depth) else source
 
 

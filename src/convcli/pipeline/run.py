@@ -19,7 +19,7 @@ from convcli.pipeline.pipeline import (
     prepared,
     working_pixels,
 )
-from convcli.pipeline.range import extent, rescaled
+from convcli.pipeline.range import extent, mapped, rescaled
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Operand, Values, chained
 from convcli.values import Record, replace
@@ -85,14 +85,18 @@ class _Fields:
         return last.pixels(chained(self.colours, before), *region, self._pipeline.pixel_rule)
 
     def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
-        """Colour the direction of the gradient."""
-        from convcli.pipeline.direction import directed
+        """Colour the direction of the gradient; the statistics are those of its strength."""
+        from convcli.pipeline.direction import hue_picture, with_gradient
 
-        *before, last = self._pipeline.steps
-        answers = last.answers(chained(self.colours, before), *region)
-        rows, columns = region
-        shape = (rows.stop - rows.start, columns.stop - columns.start)
-        return directed(self._pipeline, answers, shape, known)
+        pipeline, (rows, columns) = self._pipeline, region
+        *before, last = pipeline.steps
+        shape = (2, rows.stop - rows.start, columns.stop - columns.start)
+        gradient = np.zeros(shape, pipeline.plans[-1].problem.result)
+        answers = last.answers(chained(self.colours, before), rows, columns)
+        raw = last.joined(with_gradient(answers, pipeline.gradient, gradient))
+        scaled = rescaled(raw, pipeline.source_depth, pipeline.depth)
+        strength, stats = mapped(scaled, pipeline.mapping, pipeline.depth, known=known)
+        return hue_picture(gradient[0], gradient[1], strength[..., 0]), stats
 
     def raw(self, region: Region) -> tuple[Values, Values | None]:
         """Return raw colours and their opacity, on the scale of the prepared frame."""

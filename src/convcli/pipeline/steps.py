@@ -34,7 +34,7 @@ returns shape (rows, columns, C)."""
 
 
 class PixelRule(Record):
-    """How the engine makes pixels while it computes: of which dtype, in which range."""
+    """The dtype and the range of the pixels that the engine makes while it computes."""
 
     dtype: np.dtype[Any]
     value_range: ValueRange | None

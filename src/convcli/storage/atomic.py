@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import platform
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from convcli.errors import ImageError
 from convcli.storage.urls import (
     NO_BUCKET,
     PART,
+    is_url,
     local_path,
     opened_store,
     put,
@@ -59,6 +61,61 @@ def _owner(pid: int) -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}-{pid}-"
 
 
+# ------------------------------------------------------------------ pipes and devices
+
+_DESCRIPTORS = re.compile(r"/proc/\d+/(?:task/\d+/)?fd|/dev/fd")
+"""The folders whose files are the open files of a process."""
+
+
+def is_stream(target: "str | Path") -> bool:
+    """Tell whether a target is written as it is: a pipe, a device, or an open file.
+
+    Nothing can be renamed to it. What was written there stays if anything fails.
+    """
+    if is_url(target):
+        return False
+    try:
+        mode = os.stat(target).st_mode
+    except (OSError, ValueError):
+        return False
+    is_usual = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    return not is_usual or open_descriptor(target) is not None
+
+
+def open_descriptor(path: "str | Path") -> int | None:
+    """Return the number of the open file that a path means; None where it means another file.
+
+    Such are ``/dev/stdout``, ``/dev/fd/3``, ``/proc/self/fd/3``, and the ``>(command)`` of
+    shells.
+    """
+    path = str(path)
+    for _ in range(_MOST_LINKS):
+        folder, name = os.path.split(path)
+        with contextlib.suppress(OSError, ValueError):
+            folder = os.path.realpath(folder)
+        if _DESCRIPTORS.fullmatch(folder) and name.isdecimal():
+            return int(name)
+        try:
+            path = os.path.join(folder, os.readlink(path))
+        except (OSError, ValueError):
+            return None
+    return None
+
+
+_MOST_LINKS = 40
+"""Links that Linux follows from one to the next."""
+
+
+@contextlib.contextmanager
+def _opened_stream(path: str) -> Iterator[BinaryIO]:
+    """Open a pipe, a device or an open file, without emptying it."""
+    number = open_descriptor(path)
+    is_own = number is not None and os.path.exists(f"/proc/self/fd/{number}")
+    opened = os.dup(number) if is_own and number is not None else os.open(path, os.O_WRONLY)
+    with open(opened, "wb") as stream:
+        yield stream
+
+
 # ------------------------------------------------------------------ a file or an object
 
 
@@ -68,7 +125,7 @@ def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[Binar
 
     A temporary file beside a path is renamed at the end; a link is followed, and the mode of
     an existing file is kept. An object of a store is sent whole. If anything fails, an
-    existing target is as it was.
+    existing target is as it was. Only pipes and devices are written directly: see `is_stream`.
 
     Parameters
     ----------
@@ -125,8 +182,9 @@ def _replacing_path(path: str) -> Iterator[BinaryIO]:
         final = os.path.realpath(path)
     except ValueError:
         raise ImageError(f"{path!r}: expected a file name, got a NUL in it") from None
+    opened = _opened_stream(path) if is_stream(path) else _opened_beside(final)
     try:
-        with _opened_beside(final) as file:
+        with opened as file:
             yield file
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {_reason(error, final)}") from None
@@ -134,7 +192,7 @@ def _replacing_path(path: str) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _opened_beside(final: str) -> Iterator[BinaryIO]:
-    """Open a temporary file and rename it at the end; write to a device directly."""
+    """Open a temporary file and rename it at the end."""
     if os.path.isdir(final):
         raise IsADirectoryError
     if os.path.islink(final):
@@ -142,10 +200,6 @@ def _opened_beside(final: str) -> Iterator[BinaryIO]:
     before = os.stat(final) if os.path.exists(final) else None
     if before is not None and not before.st_mode & 0o222:
         raise _ReadOnlyError
-    if before is not None and not stat.S_ISREG(before.st_mode):
-        with open(final, "wb") as device:
-            yield device
-        return
     temporary = os.path.join(os.path.dirname(final), temporary_name(_owner(os.getpid())))
     try:
         with open(temporary, "xb") as file:

@@ -77,6 +77,21 @@ def local_path(name: "str | Path") -> str | None:
     return path if "file" in _protocols(store) else None
 
 
+MAP, FRAME = "{map}", "{frame}"
+"""In the name of an output, the number of a map or of a frame is written in place of these."""
+
+
+def first_output(target: str) -> str:
+    """Return the first file of a numbered output: it is written last.
+
+    Examples
+    --------
+    >>> first_output("map-{map}.png"), first_output("out.png")
+    ('map-0.png', 'out.png')
+    """
+    return target.replace(MAP, "0").replace(FRAME, "0")
+
+
 # ------------------------------------------------------------------ stores and their errors
 
 ABSENT = "no such file: check the URL"

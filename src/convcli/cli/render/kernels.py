@@ -35,7 +35,6 @@ _SHOWN = 9
 _BESIDE = 4
 """How many kernels of an operator are printed side by side."""
 
-_SAMPLES = 33
 _SHADES = " .:-=+*#%@"
 _LIGHT = 140
 """From this brightness on, black text is more legible than white."""
@@ -160,7 +159,7 @@ def _color_cell(color: NDArray[np.uint8], text: str, width: int) -> Text:
 
 def _response(kernel: Kernel) -> list[RenderableType]:
     """Return the frequency response: shades of grey, two rows of pixels a line."""
-    pixels = response_pixels(kernel, _SAMPLES)
+    pixels = response_pixels(kernel)
     if is_plain():
         return [Text(_signs(row)) for row in pixels[::2]]
     # An odd number of rows: the last one has nothing below it.

@@ -47,7 +47,7 @@ def _fit(learnt: Learnt) -> Iterator[_Row]:
         "of the target's variance",
     )
     yield "condition", f"{learnt.limits.condition:.3g}", ""
-    yield from (("nearest", *_nearest(one)) for one in learnt.nearest)
+    yield from (("nearest", *_nearest(nearest)) for nearest in learnt.nearest)
 
 
 def _doubts(learnt: Learnt) -> Iterator[_Row]:
@@ -72,10 +72,10 @@ def _rounded(value: float) -> str:
     return short(round(value, 6) + 0.0)
 
 
-def _nearest(one: Nearest) -> tuple[str, str]:
-    if not one.near:
+def _nearest(nearest: Nearest) -> tuple[str, str]:
+    if not nearest.near:
         return ("none", "no catalogue kernel is near")
-    return (one.kernel, f"no weight is further off than {_size(one.difference)}")
+    return (nearest.kernel, f"no weight is further off than {_size(nearest.difference)}")
 
 
 def _size(value: float) -> str:

@@ -33,7 +33,7 @@ def _row(number: int, row: StackRow) -> tuple[str, ...]:
         f"{number}",
         "  " * row.depth + row.spec.text,
         _volume(reached.volume) + ("" if row.clean else " !"),
-        f"{row.arithmetic} = {row.layer.total:,}" if row.arithmetic else "",
+        _parameters(row),
         _scaled(row.layer.multiply_adds) if row.layer.multiply_adds else "",
         "all" if reached.all_seen else side_lengths([field.size for field in fields]),
         side_lengths([field.jump for field in fields]),
@@ -98,10 +98,12 @@ def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
 def _counted(row: StackRow | None) -> str:
     if row is None:
         return ""
-    return (
-        f"{row.spec.text}: {row.arithmetic} = {row.layer.total:,}" * bool(row.arithmetic)
-        or row.spec.text
-    )
+    return ": ".join(filter(None, (row.spec.text, _parameters(row))))
+
+
+def _parameters(row: StackRow) -> str:
+    """Return how the parameters of a layer are counted; nothing where it has none."""
+    return f"{row.arithmetic} = {row.layer.total:,}" if row.arithmetic else ""
 
 
 def _ratio(one: int, other: int) -> str:

@@ -6,8 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any, TypeVar
 
+from convcli.batch.places import absolute
 from convcli.choices import Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
@@ -23,7 +25,7 @@ from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
-from convcli.storage.urls import is_zarr, local_path
+from convcli.storage.urls import is_url, is_zarr, local_path
 from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
@@ -216,6 +218,40 @@ def plan_large(
     with _opened(_located(source), frame) as opened:
         work = _work(kernels, opened, options)
         return tiling_for(work, _located(target), options.jobs, memory, client)
+
+
+@contextlib.contextmanager
+def client_for(
+    source: str, target: str, address: str | None, retries: int
+) -> Iterator[tuple[Any, tuple[str, str]]]:
+    """Connect to the cluster that filters a picture, if there is one.
+
+    Parameters
+    ----------
+    source, target : str
+        The picture and the result: paths or URLs.
+    address : str or None
+        The cluster, as of ``--cluster``; None for threads of this machine.
+    retries : int
+        How often a cluster that is started here tries a block again.
+
+    Yields
+    ------
+    (distributed.Client or None, (str, str))
+        The client, and the names of both files: absolute for workers in other folders.
+    """
+    if address is None:
+        yield (None, (source, target))
+        return
+    from convcli.batch.job import FileJob
+    from convcli.scale.admission import check_shared_files, connected
+
+    source, target = (absolute(_located(name)) for name in (source, target))
+    with connected(address, retries) as client:
+        # This process writes a TIFF; workers write only chunks of zarr arrays.
+        if is_url(target) or Path(target).parent.is_dir() or not is_zarr(target):
+            check_shared_files(client, FileJob(source, target if is_zarr(target) else source))
+        yield (client, (source, target))
 
 
 class _Passes:

@@ -115,29 +115,14 @@ def within(part: slice, whole: slice) -> slice:
 @contextlib.contextmanager
 def faults(label: str) -> Iterator[None]:
     """Turn an error of reading into one line that names the file and the fault."""
-    with _damage(label), _absence(label):
-        yield
-
-
-def _absence(label: str) -> contextlib.AbstractContextManager[None]:
-    """Turn an error of a disk or a store into one line; damaged content is another error."""
-    return store_errors(label, "read", ABSENT) if is_url(label) else _of_disk(label)
-
-
-@contextlib.contextmanager
-def _of_disk(label: str) -> Iterator[None]:
+    store = store_errors(label, "read", ABSENT) if is_url(label) else contextlib.nullcontext()
     try:
-        yield
+        with store:
+            yield
     except FileNotFoundError:
         raise ImageError(f"{label}: no such file: check the path") from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-
-
-@contextlib.contextmanager
-def _damage(label: str) -> Iterator[None]:
-    try:
-        yield
     except _FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(

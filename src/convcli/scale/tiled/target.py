@@ -9,11 +9,11 @@ from convcli.images.codecs.tiff import TileLayout
 from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.write import Saving, check_format
-from convcli.pipeline.files import MAP, check_single
+from convcli.pipeline.files import check_single
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
-from convcli.storage.urls import check_store, is_url, is_zarr
+from convcli.storage.urls import MAP, check_store, is_url, is_zarr
 
 
 def check_target(
@@ -65,7 +65,7 @@ def target_for(
         size=work.shape,
         tile=chunk,
         channels=channels,
-        alpha=work.source.alpha,
+        alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
         paged=channels not in (1, 3),
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
@@ -75,5 +75,5 @@ def target_for(
 
 def _is_flat(work: TiledWork) -> bool:
     """Tell whether the array is (H', W'): for one channel, unless the input has three axes."""
-    alone = work.pipeline.written_channels == 1 and not work.source.alpha
+    alone = work.pipeline.written_channels == 1 and not work.pipeline.info.alpha
     return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)

@@ -37,8 +37,8 @@ def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any
     """
     with contextlib.ExitStack() as on_error:
         ranges = on_error.enter_context(contextlib.closing(_ranges(name)))
-        if version is not None:
-            _check_version(ranges, name, version)
+        if version is not None and not ranges.is_version(version):
+            raise ImageError(f"{name}: another file has taken its place: run it again")
         yield ranges, _file(ranges, name)
         on_error.pop_all()
 
@@ -47,11 +47,6 @@ def _ranges(name: str) -> Ranges:
     if not is_url(name) and Path(name).is_dir():
         raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     return ranges_of(name)
-
-
-def _check_version(ranges: Ranges, name: str, version: str) -> None:
-    if not ranges.is_version(version):
-        raise ImageError(f"{name}: another file has taken its place: run it again")
 
 
 def _file(ranges: Ranges, name: str) -> Any:

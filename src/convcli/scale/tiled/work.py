@@ -1,9 +1,6 @@
 """The work on each block of a tiled picture; it is sent to each worker of a cluster once."""
 
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 
 from convcli.engine.store import ValueStats
 from convcli.images.codecs.tiff import EncodedTile
@@ -29,13 +26,6 @@ class TiledWork(Record):
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the result."""
         return self.pipeline.output_shape[:2]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the result."""
-        if self.pipeline.mapping is None:
-            return self.pipeline.plans[-1].problem.result
-        return self.pipeline.depth.dtype
 
     def compute(self, rows: slice, columns: slice) -> ComputedBlock:
         """Compute a block of the result: the same bits as when all of it is computed."""

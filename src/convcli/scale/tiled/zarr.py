@@ -11,7 +11,6 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Metadata
-from convcli.pipeline.run import ComputedBlock
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -133,7 +132,9 @@ class ZarrChunks(Record):
     def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
         """Compute a block and store it."""
         block = work.compute(rows, columns)
-        samples = _samples(block)
+        samples = block.values
+        if block.alpha is not None:
+            samples = np.dstack([samples, block.alpha])
         with _faults(self.label):
             array = self._array()
             values = samples[..., 0] if array.ndim == _GRAY_AXES else samples
@@ -214,7 +215,7 @@ def zarr_target(
 
 def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
     """Return the description of the array, as Zarr writes it for an array in memory."""
-    samples = work.pipeline.written_channels + work.source.alpha
+    samples = work.pipeline.written_channels + work.pipeline.info.alpha
     shape: tuple[int, ...] = (*work.shape, samples)
     chunks: tuple[int, ...] = (*chunk, shape[2])
     held: dict[str, Any] = {}
@@ -223,7 +224,7 @@ def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> 
             held,
             shape=shape[:_GRAY_AXES] if flat else shape,
             chunks=chunks[:_GRAY_AXES] if flat else chunks,
-            dtype=work.dtype,
+            dtype=work.pipeline.dtype,
         )
     head: bytes = held[_HEAD].to_bytes()
     return head
@@ -261,10 +262,6 @@ def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
 def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
     """Tell whether names are those of an array, or only of chunks that a killed run left."""
     return set(names) == {_CHUNKS} or _is_array(names, read)
-
-
-def _samples(block: ComputedBlock) -> Any:
-    return block.values if block.alpha is None else np.dstack([block.values, block.alpha])
 
 
 def _no_tile(tile: EncodedTile) -> None:

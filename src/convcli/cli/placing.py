@@ -1,0 +1,218 @@
+"""Where the result of one picture goes, and what is done about a file that is there already."""
+
+import functools
+import os
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from convcli.cli.options import OptionGroup, option, with_options
+from convcli.cli.output import STANDARD, note, show_json
+from convcli.storage.atomic import is_stream, open_descriptor
+from convcli.storage.urls import first_output, is_folder, is_there, is_url, is_zarr
+from convcli.values import Record
+
+_STANDARD_OUTPUT = 1
+_TWO_NAMES = 2
+
+_LARGEST_COMPARED = 2**28
+"""Of larger files the sizes are compared, not the bytes."""
+
+
+class Placing(Record, kw_only=True):
+    """Where the outputs go, and what an output that is there already means.
+
+    Attributes
+    ----------
+    output, on_exists, no_clobber
+        As on the command line.
+    """
+
+    output: str | None
+    on_exists: str | None
+    no_clobber: bool
+
+    def __post_init__(self) -> None:
+        if self.no_clobber and self.on_exists not in (None, "error"):
+            raise click.UsageError(f"--no-clobber and --on-exists {self.on_exists}: use one")
+
+    def rule(self, default: str) -> str:
+        """Return ``error``, ``skip`` or ``overwrite``."""
+        return "error" if self.no_clobber else self.on_exists or default
+
+
+PLACING = OptionGroup("placing", Placing)
+"""Where outputs go: commands get it as ``placing``."""
+
+_placing_option = functools.partial(option, section="Output", part_of=PLACING)
+
+placing_options = with_options(
+    _placing_option(
+        "--output", "-o", metavar="OUTPUT", help="OUTPUT, as an option: there is no other then."
+    ),
+    _placing_option(
+        "--on-exists",
+        type=click.Choice(("error", "skip", "overwrite")),
+        help="What an OUTPUT that is there already means; error: nothing is run. skip goes on "
+        "where a batch was stopped.  [default: overwrite; with --out-dir error]",
+    ),
+    _placing_option(
+        "--no-clobber", "-n", is_flag=True, help="Replace nothing: as --on-exists error."
+    ),
+)
+"""``--output``, ``--on-exists`` and ``--no-clobber``."""
+
+
+def names_with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
+    """Return the names of a command line, with that of ``--output`` as the last."""
+    return tuple(names) if placing.output is None else (*names, placing.output)
+
+
+def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]:
+    """Return INPUT and OUTPUT.
+
+    Raises
+    ------
+    click.UsageError
+        If they are more or fewer names.
+    """
+    if len(names) < _TWO_NAMES:
+        raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
+    if len(names) > _TWO_NAMES:
+        raise click.UsageError(
+            f"expected one INPUT and one OUTPUT, got {len(names)} names ({names[0]} … "
+            f"{names[-1]}): {remedy}"
+        )
+    return (names[0], names[1])
+
+
+def located_target(source: str, target: str, kind: str | None) -> str:
+    """Return the output that a person means by a name: standard output, a file in a folder.
+
+    Parameters
+    ----------
+    source, target : str
+        INPUT and OUTPUT. Where OUTPUT is a folder, the file in it is called like INPUT.
+    kind : str or None
+        The format: the file in a folder gets its suffix.
+
+    Raises
+    ------
+    click.UsageError
+        If there is no name for a file in the folder, or it is INPUT itself.
+    """
+    if not is_url(target) and open_descriptor(target) == _STANDARD_OUTPUT:
+        return STANDARD
+    if is_url(target) or is_zarr(target) or not is_folder(target):
+        return target
+    if source == STANDARD:
+        raise click.UsageError(
+            f"OUTPUT is a folder ({target}), and standard input has no name: name a file in it"
+        )
+    from convcli.batch.inputs import InputFile, Template
+    from convcli.batch.places import same_file_key
+
+    path = Template(output_format=kind).job(InputFile(source), target).target
+    if same_file_key(path) == same_file_key(source):
+        raise click.UsageError(
+            f"OUTPUT is the folder of INPUT ({target}), where {path} is INPUT itself: name "
+            "another file"
+        )
+    return path
+
+
+# ------------------------------------------------------------------ a file that is there
+
+
+class ReplacedFile(Record):
+    """A file that was at OUTPUT before.
+
+    Attributes
+    ----------
+    target : str
+        Its name.
+    digest : bytes or None
+        Of its bytes, if it may be a picture that OUTPUT names by mistake: `two/*.png` names
+        two of them.
+    """
+
+    target: str
+    digest: bytes | None
+
+    def warnings(self) -> list[str]:
+        """Warn, after it was replaced, if another picture was there."""
+        if self.digest is None or self.digest == _digest(self.target):
+            return []
+        text = (
+            f"{self.target} was another picture beside INPUT, and is replaced: name OUTPUT "
+            "with -o where that is meant, or use --no-clobber"
+        )
+        return [text]
+
+
+def file_to_replace(
+    source: str, target: str, placing: Placing, *, as_json: bool, quiet: bool
+) -> ReplacedFile | None:
+    """Look whether OUTPUT is there already; return it if it is to be replaced.
+
+    It leaves the command if OUTPUT is there and is to be kept.
+
+    Raises
+    ------
+    click.ClickException
+        If it is there, and that is an error.
+    """
+    if target == STANDARD or is_stream(target) or not is_there(first_output(target)):
+        return None
+    rule = placing.rule("overwrite")
+    if rule == "error":
+        raise click.ClickException(
+            f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
+        )
+    if rule == "skip":
+        _skip(source, target, as_json=as_json, quiet=quiet)
+    is_meant = placing.output is not None or not _are_neighbours(source, target)
+    return ReplacedFile(
+        target, None if is_meant or not _is_picture(target) else _digest(target)
+    )
+
+
+def _skip(source: str, target: str, *, as_json: bool, quiet: bool) -> NoReturn:
+    if as_json:
+        show_json({"source": source, "target": target, "status": "skipped"})
+    elif not quiet:
+        note(f"skipped {source}: {target} exists")
+    click.get_current_context().exit(0)
+
+
+def _are_neighbours(source: str, target: str) -> bool:
+    """Tell whether two files are in one folder, and are not the same."""
+    if source == STANDARD or is_url(source) or is_url(target):
+        return False
+    one, other = (os.path.split(os.path.realpath(name)) for name in (source, target))
+    return one[0] == other[0] and one[1] != other[1]
+
+
+def _is_picture(path: str) -> bool:
+    from convcli.errors import ImageError
+    from convcli.images.formats import NPY, format_for
+
+    try:
+        return format_for(path) != NPY
+    except ImageError:
+        return False
+
+
+def _digest(path: str) -> bytes | None:
+    """Return bytes that are equal for equal files; None where there is no file."""
+    import hashlib
+    from pathlib import Path
+
+    try:
+        size = Path(path).stat().st_size
+        if size > _LARGEST_COMPARED:
+            return str(size).encode()
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return None
