@@ -126,13 +126,13 @@ class TileWorker:
         alone = tile.channel is None or self._plan.problem.outputs == 1
         if is_full and alone and part.direct and self._rule.is_raw(strategy.working):
             return _Step(rows, columns, part.compute, part.direct, None)
-        top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
-        values = sums.values[top : top + size[0], left : left + size[1] * maps]
-        around, spare = (values, None) if top or left else (sums.around, sums.spare)
+        if not is_full:
+            top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
+            values = sums.values[top : top + size[0], left : left + size[1] * maps]
+            around, spare = (values, None) if top or left else (sums.around, sums.spare)
+            sums = Accumulators(values, around, spare)
         shape = (*size, maps) if tile.channel is None else size
-        finish = self._rule.finish(
-            Accumulators(values, around, spare), shape, tile.channel, self._scratch
-        )
+        finish = self._rule.finish(sums, shape, tile.channel, self._scratch)
         return _Step(rows, columns, part.compute, None, finish)
 
     def _stored(self, rows: slice, columns: slice) -> tuple[slice, slice, tuple[int, int]]:

@@ -242,11 +242,9 @@ def window(
     """
     kernels, strides = pair(kernel, "kernel"), pair(stride, "stride")
     dilations = pair(dilation, "dilation")
-    sides = _sides(padding, kernels, dilations)
-    rows, columns = (
-        _axis(k, s, before, after, d)
-        for k, s, (before, after), d in zip(kernels, strides, sides, dilations, strict=True)
-    )
+    (top, bottom), (left, right) = _sides(padding, kernels, dilations)
+    rows = _axis(kernels[0], strides[0], top, bottom, dilations[0])
+    columns = _axis(kernels[1], strides[1], left, right, dilations[1])
     return Window(rows, columns)
 
 

@@ -271,6 +271,7 @@ def _step(
 ) -> PlannedStep:
     problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
     strategies = [planned.strategy for planned in plans]
+    is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
     summary = Step(
         kernel=name,
         weights=kernels[0].weights.shape,
@@ -287,7 +288,7 @@ def _step(
         border=problem.border.value,
         combine=combine,
         is_bank=kernels[0].is_bank,
-        is_zero_sum=all(kernel.is_zero_sum for kernel in kernels),
+        is_zero_sum=is_zero_sum,
         jobs=jobs,
     )
 
