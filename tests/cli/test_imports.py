@@ -86,3 +86,12 @@ def test_a_command_imports_only_what_it_needs(
     ended = script(IMPORTED, *lines, folder=tmp_path)
     ended.check_returncode()
     assert forbidden & set(ended.stdout.splitlines()[-1].split()) == set()
+
+
+@pytest.mark.slow
+def test_a_named_kernel_loads_at_most_eighty_modules(tmp_path: Path) -> None:
+    save(tmp_path / "in.png", [[10, 20, 30]])
+    ended = script(IMPORTED, "apply sobel-x in.png out.png --quiet", folder=tmp_path)
+    ended.check_returncode()
+    loaded = [name.partition(".")[0] for name in ended.stdout.splitlines()[-1].split()]
+    assert loaded.count("convcli") <= 80

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import convcli
-from convcli.engine.planner import Plan
+from convcli.engine.planner import Plan, rule_for
 from convcli.engine.problem import problem_for
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.strategies import STRATEGIES
@@ -81,7 +81,7 @@ def in_blocks(
     for block in blocks_of(plan):
         held = image[np.ix_(block.held_rows, block.held_columns)]
         part = np.empty_like(result[block.rows, block.columns])
-        seen += run_plan(plan, held, part, 1, block, rule=plan.rule(part.dtype, how))
+        seen += run_plan(plan, held, part, 1, block, rule=rule_for(plan, part.dtype, how))
         result[block.rows, block.columns] = part
     return result, seen
 
@@ -105,7 +105,7 @@ def test_pixels_and_what_is_seen_of_them_are_equal(name: str) -> None:
     plan = plan_of(name, "uint8", "reflect")
     image = image_for(plan)
     whole = np.empty(plan.problem.result_shape, np.uint8)
-    seen = run_plan(plan, image, whole, 1, rule=plan.rule(whole.dtype, ValueRange.ABS))
+    seen = run_plan(plan, image, whole, 1, rule=rule_for(plan, whole.dtype, ValueRange.ABS))
     parts, seen_in_parts = in_blocks(plan, image, np.dtype(np.uint8), ValueRange.ABS)
     np.testing.assert_array_equal(parts, whole)
     assert seen_in_parts == seen

@@ -134,16 +134,6 @@ class Plan(Record, cached=True):
             _held(across, covered(columns, self.strategy.columns, width), padded_columns),
         )
 
-    def rule(
-        self,
-        dtype: np.dtype[Any],
-        pixels: ValueRange | None = None,
-        *,
-        collect_stats: bool = True,
-    ) -> StoreRule:
-        """Return the rule by which accumulators of this plan become results of a dtype."""
-        return _rule(self, dtype, pixels, collect_stats=collect_stats)
-
     @property
     def scratch_bytes(self) -> int:
         """Memory of the buffers of one thread."""
@@ -184,9 +174,14 @@ class Plan(Record, cached=True):
 
 
 @functools.lru_cache(maxsize=64)
-def _rule(
-    chosen: Plan, dtype: np.dtype[Any], pixels: ValueRange | None, *, collect_stats: bool
+def rule_for(
+    chosen: Plan,
+    dtype: np.dtype[Any],
+    pixels: ValueRange | None = None,
+    *,
+    collect_stats: bool = True,
 ) -> StoreRule:
+    """Return the rule by which accumulators of a plan become results of a dtype."""
     problem = chosen.problem
     limits = (problem.limits[0] + _MARGIN, problem.limits[1] - _MARGIN)
     divisor, bias = chosen.strategy.divisor, problem.kernel.bias

@@ -68,7 +68,7 @@ class Problem(Record, cached=True):
     @cached_property
     def _hash(self) -> int:
         # Caches of plans, and of parts of plans, use the problem as their key.
-        return hash((self.shape, self.dtype, self.kernel, self.window, self.border))
+        return hash((self.shape, self.dtype, self.kernel, self.border))
 
     @cached_property
     def outputs(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from convcli.engine.buffers import Scratch, Values
-from convcli.engine.planner import Plan
+from convcli.engine.planner import Plan, rule_for
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
@@ -126,13 +126,13 @@ class TileWorker:
         alone = tile.channel is None or self._plan.problem.outputs == 1
         if is_full and alone and part.direct and self._rule.is_raw(strategy.working):
             return _Step(rows, columns, part.compute, part.direct, None)
-        top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
-        values = sums.values[top : top + size[0], left : left + size[1] * maps]
-        around, spare = (values, None) if top or left else (sums.around, sums.spare)
+        if not is_full:
+            top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
+            values = sums.values[top : top + size[0], left : left + size[1] * maps]
+            around, spare = (values, None) if top or left else (sums.around, sums.spare)
+            sums = Accumulators(values, around, spare)
         shape = (*size, maps) if tile.channel is None else size
-        finish = self._rule.finish(
-            Accumulators(values, around, spare), shape, tile.channel, self._scratch
-        )
+        finish = self._rule.finish(sums, shape, tile.channel, self._scratch)
         return _Step(rows, columns, part.compute, None, finish)
 
     def _stored(self, rows: slice, columns: slice) -> tuple[slice, slice, tuple[int, int]]:
@@ -270,7 +270,7 @@ def run_plan(
     plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
-    rule = rule or plan.rule(out.dtype)
+    rule = rule or rule_for(plan, out.dtype)
     work = functools.partial(_work, plan, image, out, block=block, rule=rule)
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)

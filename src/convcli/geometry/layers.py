@@ -12,17 +12,8 @@ from convcli.values import Record
 class ReceptiveField(Record):
     """The receptive field of one output of a stack of layers, along one axis.
 
-    Attributes
-    ----------
-    size : int
-        Receptive field r, in input pixels.
-    jump : int
-        Distance j between two neighbouring outputs, in input pixels.
-    start : Fraction
-        Position of the centre of the first output; the first pixel's centre is 0.
-
-    Notes
-    -----
+    It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels of the
+    input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
     Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
 
     Examples

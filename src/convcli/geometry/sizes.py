@@ -134,17 +134,8 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
 class SizeRule(Record):
     """What one tool makes of an axis.
 
-    Attributes
-    ----------
-    rule : str
-        Who computes so.
-    output : str
-        The size of the output; ``none`` where the rule has no answer.
-    padding : (int, int) or None
-        Pixels of padding at the start and at the end that windows look at; where there is
-        no output, those that were asked for.
-    note : str
-        What a person should know.
+    `output` is a size, or ``none`` where the rule has no answer. `padding` are the pixels at
+    the start and at the end that windows look at, None where there is no output.
     """
 
     rule: str
@@ -156,12 +147,12 @@ class SizeRule(Record):
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
     """Return what the course, torch, TensorFlow and ONNX make of one axis.
 
+    The rules that are named SAME choose the padding themselves.
+
     Parameters
     ----------
-    axis : Axis
-        The window; the rules that are named SAME choose the padding themselves.
-    size : int
-        Length of the input, in pixels.
+    axis, size : Axis, int
+        The window, and the length of the input in pixels.
     noun : str
         What a pixel of the axis is called: ``column`` or ``row``.
     same : bool
@@ -193,9 +184,8 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
 
 def _course_rule(axis: Axis, size: int) -> SizeRule:
     note = "clean" if axis.tiles(size) else "no whole number: not allowed"
-    return SizeRule(
-        "course", str(axis.exact_output_size(size)), (axis.before, axis.after), note
-    )
+    output = str(axis.exact_output_size(size))
+    return SizeRule("course", output, (axis.before, axis.after), note)
 
 
 def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:

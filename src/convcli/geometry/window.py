@@ -35,12 +35,10 @@ class Axis(Record, cached=True):
     ----------
     kernel : int
         Number of taps, k.
-    stride : int
-        Step between two outputs, s, in pixels.
+    stride, dilation : int
+        Distance of two outputs, s, and of two taps, d, in pixels.
     before, after : int
         Padding at the start and at the end, in pixels.
-    dilation : int
-        Distance between two taps, d, in pixels.
 
     Raises
     ------
@@ -61,15 +59,14 @@ class Axis(Record, cached=True):
 
     def __post_init__(self) -> None:
         for name in ("kernel", "stride", "dilation"):
-            if getattr(self, name) < 1:
+            if (value := getattr(self, name)) < 1:
                 raise GeometryError(
-                    f"{name}: expected a whole number of at least 1, "
-                    f"got {getattr(self, name)}: use 1 or more"
+                    f"{name}: expected a whole number of at least 1, got {value}: use 1 or more"
                 )
-        if min(self.before, self.after) < 0:
+        if (least := min(self.before, self.after)) < 0:
             raise GeometryError(
-                f"padding: expected 0 or more pixels, got {min(self.before, self.after)}: "
-                "cut the picture where it should be smaller"
+                f"padding: expected 0 or more pixels, got {least}: cut the picture where it "
+                "should be smaller"
             )
 
     @cached_property
@@ -89,13 +86,13 @@ class Axis(Record, cached=True):
             raise GeometryError(
                 f"size: expected at least 1 pixel, got {size}: use a larger one"
             )
-        span = size + self.before + self.after - self.extent
+        padded = size + self.before + self.after
+        span = padded - self.extent
         if span < 0:
             raise GeometryError(
-                f"the kernel spans {self.extent} px but the padded image only "
-                f"{size + self.before + self.after} px ({size} + {self.before} + "
-                f"{self.after}): use a smaller kernel or dilation, or a padding that is "
-                f"{-span} px larger in all"
+                f"the kernel spans {self.extent} px but the padded image only {padded} px "
+                f"({size} + {self.before} + {self.after}): use a smaller kernel or dilation, "
+                f"or a padding that is {-span} px larger in all"
             )
         return span
 
@@ -193,10 +190,8 @@ class Window(Record, cached=True):
     @cached_property
     def padding(self) -> tuple[Pair, Pair]:
         """Padding ((top, bottom), (left, right))."""
-        return (
-            (self.rows.before, self.rows.after),
-            (self.columns.before, self.columns.after),
-        )
+        down, across = self.axes
+        return (down.before, down.after), (across.before, across.after)
 
     def output_shape(self, shape: Pair) -> Pair:
         """Return the size (rows, columns) of the result for a picture of a size.
@@ -247,11 +242,9 @@ def window(
     """
     kernels, strides = pair(kernel, "kernel"), pair(stride, "stride")
     dilations = pair(dilation, "dilation")
-    sides = _sides(padding, kernels, dilations)
-    rows, columns = (
-        _axis(k, s, before, after, d)
-        for k, s, (before, after), d in zip(kernels, strides, sides, dilations, strict=True)
-    )
+    (top, bottom), (left, right) = _sides(padding, kernels, dilations)
+    rows = _axis(kernels[0], strides[0], top, bottom, dilations[0])
+    columns = _axis(kernels[1], strides[1], left, right, dilations[1])
     return Window(rows, columns)
 
 

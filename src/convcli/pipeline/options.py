@@ -1,11 +1,13 @@
 """The settings of `apply`."""
 
+from functools import cached_property
+
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
 from convcli.values import Record
 
 
-class Options(Record, kw_only=True):
+class Options(Record, kw_only=True, cached=True):
     """How pictures are filtered. In a chain they hold for every step; `range` for the last.
 
     Attributes
@@ -87,7 +89,7 @@ class Options(Record, kw_only=True):
             return Depth.EIGHT
         return self.depth or source
 
-    @property
+    @cached_property
     def wants_gray(self) -> bool:
         """Whether the picture is made grey first: a direction has one hue a pixel."""
         return self.gray or self.direction

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Combine, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.planner import Plan, choose_plan, rule_for
 from convcli.engine.problem import problem_for
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.tiles import Block
@@ -126,7 +126,9 @@ class PlannedStep(Record, kw_only=True):
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
         ((planned, block, values),) = self._inputs(field, rows, columns)
         result = result_array(_shape(planned, block), rule.dtype)
-        stored = planned.rule(rule.dtype, rule.value_range, collect_stats=rule.collect_stats)
+        stored = rule_for(
+            planned, rule.dtype, rule.value_range, collect_stats=rule.collect_stats
+        )
         return result, run_plan(planned, values, result, self.jobs, block, rule=stored)
 
     def _inputs(
@@ -269,6 +271,7 @@ def _step(
 ) -> PlannedStep:
     problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
     strategies = [planned.strategy for planned in plans]
+    is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
     summary = Step(
         kernel=name,
         weights=kernels[0].weights.shape,
@@ -285,7 +288,7 @@ def _step(
         border=problem.border.value,
         combine=combine,
         is_bank=kernels[0].is_bank,
-        is_zero_sum=all(kernel.is_zero_sum for kernel in kernels),
+        is_zero_sum=is_zero_sum,
         jobs=jobs,
     )
 
