@@ -116,7 +116,8 @@ def command(
     @normalize, @negate and @scale=0.5 change what they follow.
 
     A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
-    with {map} in its name, a picture for each output map; a .tif, a page for each.
+    with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
+    makes a file for each frame. In an OUTPUT that is a folder, the file is called as INPUT.
 
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,

@@ -188,7 +188,8 @@ batch_options = with_options(
         "template",
         metavar="TEMPLATE",
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
-        "{parent} the input's folder.  [default: {stem}{suffix}]",
+        "{parent} the input's folder, {frame} and {map} are numbers.  "
+        "[default: {stem}{suffix}]",
     ),
     _many_option("--fail-fast", is_flag=True, help="Start no more after the first that fails."),
     _many_option(
