@@ -1,11 +1,12 @@
 """What is wrong for all files of a batch is found before the first of them, and said once."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from support.commands import done, load, mode, process, refusal, run, save
+from support.commands import command, done, environment, load, mode, refusal, run, save
 from support.s3_server import Bucket
 
 
@@ -74,7 +75,9 @@ def test_files_whose_outputs_are_there_are_not_looked_at(photos: Path) -> None:
 
 def test_a_bucket_or_a_folder_of_it_that_is_not_there(tmp_path: Path, bucket: Bucket) -> None:
     for url in (bucket.url("photos"), f"{bucket.url('')[:-1]}-none/photos"):
-        ended = process("apply", "box", url, "--out-dir", tmp_path / "out", **bucket.settings)
+        words = command("apply", "box", url, "--out-dir", tmp_path / "out")
+        env = environment(**bucket.settings)
+        ended = subprocess.run(words, capture_output=True, check=False, env=env)
         assert ended.returncode == 2
         assert ended.stderr.decode() == (
             f"Error: {url}: no such folder, bucket or file: check the URL\n"

@@ -11,7 +11,7 @@ from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
-from convcli.storage.urls import MAP, first_output, is_pattern, is_url
+from convcli.storage.urls import FRAME, MAP, first_output, is_pattern, is_url
 from convcli.values import Record
 
 _STANDARD = "-"
@@ -152,15 +152,15 @@ def _entries(stream: BinaryIO, end: bytes, block: bytes) -> Iterator[bytes]:
 
 # ------------------------------------------------------------------ naming outputs
 
-FIELDS = ("{parent}", "{stem}", "{suffix}", MAP)
+FIELDS = ("{parent}", "{stem}", "{suffix}", MAP, FRAME)
 """The fields of a template: the name of the input's folder, the input's name without suffix,
-the suffix of the output, the number of a map."""
+the suffix of the output, the number of a map, that of a frame."""
 
 DEFAULT_TEMPLATE = "{stem}{suffix}"
 
 _FIELD = re.compile(r"\{[^{}]*\}?|\}")
-_BESIDE_MAP = re.compile(r"[\d}]\{map\}|\{map\}(?!\{suffix\})[\d{]")
-"""A map's number next to another digit, or next to a name that may have one there."""
+_BESIDE_NUMBER = re.compile(r"[\d}](\{map\}|\{frame\})|(\{map\}|\{frame\})(?!\{suffix\})[\d{]")
+"""A number of a map or a frame next to another digit, or to a name that may have one there."""
 
 
 class Template(Record):
@@ -195,10 +195,13 @@ class Template(Record):
                 raise BatchError(
                     f"--name {self.text}: expected {', '.join(FIELDS)}; got {field!r}"
                 )
-        if _BESIDE_MAP.search(self.text):
+        beside = _BESIDE_NUMBER.search(self.text)
+        if beside:
+            field = beside[1] or beside[2]
+            noun = field.strip("{}")
             raise BatchError(
-                f"--name {self.text}: expected a sign beside {MAP} that is no digit, so "
-                "that map 1 of a1 is not map 11 of a: write {stem}-{map}.png"
+                f"--name {self.text}: expected a sign beside {field} that is no digit, so "
+                f"that {noun} 1 of a1 is not {noun} 11 of a: write {{stem}}-{field}.png"
             )
         if not _stays_below(self.text):
             raise BatchError(

@@ -11,6 +11,7 @@ from convcli.images.write import Saving
 from convcli.pipeline.files import check_file, filter_file
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Operand
 from convcli.text import counted, short
@@ -148,22 +149,33 @@ class BatchJob(Record, kw_only=True):
         if self.skip_existing and places.output_exists(job.target):
             return ""
         try:
-            check_file(
-                self.kernels,
-                job.source,
-                job.target,
-                self.options,
-                reading=self.reading,
-                saving=self.saving,
-                file_format=self.file_format,
-                sheet=self.sheet,
-            )
-            self._check_memory(job)
+            self.checked(job)
         except ConvcliError as error:
             return str(error)
         except (OSError, MemoryError):
             return ""
         return ""
+
+    def checked(self, job: FileJob) -> Pipeline | None:
+        """Return how a file would be filtered; None where its header tells nothing.
+
+        Raises
+        ------
+        ConvcliError
+            If it cannot be filtered or written, or needs too much memory: see `check_file`.
+        """
+        pipeline = check_file(
+            self.kernels,
+            job.source,
+            job.target,
+            self.options,
+            reading=self.reading,
+            saving=self.saving,
+            file_format=self.file_format,
+            sheet=self.sheet,
+        )
+        self._check_memory(job)
+        return pipeline
 
     def _filter(self, job: FileJob) -> Report:
         self._check_memory(job)

@@ -20,6 +20,7 @@ def prepared_jobs(
     *,
     may_exist: bool,
     memory: int | None = None,
+    dry: bool = False,
 ) -> Iterator[JobList]:
     """List the jobs of a batch, check them, and make the folder of its outputs.
 
@@ -37,6 +38,8 @@ def prepared_jobs(
         Whether outputs may exist already.
     memory : int, optional
         The bytes that pictures may take together.
+    dry : bool
+        Make no folder.
 
     Yields
     ------
@@ -52,7 +55,8 @@ def prepared_jobs(
         jobs.check(may_exist=may_exist)
         threads = worker_counts(len(jobs), batch_job.options.jobs)[1]
         _refuse_common_fault(batch_job.with_limits(threads, memory), jobs)
-        _make_folder(out_dir)
+        if not dry:
+            _make_folder(out_dir)
         yield jobs
 
 

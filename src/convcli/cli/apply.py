@@ -9,7 +9,7 @@ from convcli.cli.file_options import (
     BatchOptions,
     batch_options,
     check_many,
-    check_one,
+    one_picture,
     reading_options,
     saving_options,
     tiled_option,
@@ -30,12 +30,10 @@ from convcli.cli.filter_options import (
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
-from convcli.cli.output import refuse_terminals, report_outcome, show_json, warn
+from convcli.cli.output import refuse_terminals, report_outcome, show_planned, warn
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
-    located_target,
-    names_with_output,
     placing_options,
 )
 from convcli.cli.types import OPERAND
@@ -43,9 +41,6 @@ from convcli.threads import available_cores
 from convcli.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from convcli.engine.planner import Plan
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
@@ -97,6 +92,7 @@ def command(
     chain: tuple["Kernel | Operator", ...],
     names: tuple[str, ...],
     plan_only: bool,
+    dry_run: bool,
     kind: str | None,
     sheet: bool,
     tiled: bool,
@@ -116,7 +112,8 @@ def command(
     @normalize, @negate and @scale=0.5 change what they follow.
 
     A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
-    with {map} in its name, a picture for each output map; a .tif, a page for each.
+    with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
+    makes a file for each frame. In an OUTPUT that is a folder, the file is called as INPUT.
 
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
@@ -126,14 +123,9 @@ def command(
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = as_json or not (quiet or many.out_dir is not None)
     options = replace(options, collect_stats=collect_stats)
-    if many.out_dir is not None:
-        check_many(names, many, tiled=tiled, output=placing.output)
-        if plan_only:
-            raise click.UsageError(
-                "--plan is for one picture: name one INPUT, and no --out-dir"
-            )
+    if many.out_dir is not None or dry_run:
         from convcli.batch.job import BatchJob
-        from convcli.cli.batch import run_many
+        from convcli.cli.dry_run import Preview
 
         job = BatchJob(
             kernels=kernels,
@@ -144,13 +136,24 @@ def command(
             sheet=sheet,
             skip_existing=placing.rule("error") == "skip",
         )
-        may_exist = placing.rule("error") != "error"
-        run_many(job, names, many, may_exist=may_exist, quiet=quiet, as_json=as_json)
+        preview = Preview(many=many, plan_only=plan_only, quiet=quiet, as_json=as_json)
+        if many.out_dir is None:
+            preview.show_one(job, names, placing, tiled=tiled)
+            return
+        check_many(names, many, tiled=tiled, output=placing.output)
+        from convcli.cli.batch import run_many
+
+        run_many(
+            job,
+            names,
+            many,
+            may_exist=placing.rule("error") != "error",
+            quiet=quiet,
+            as_json=as_json,
+            preview=preview if plan_only or dry_run else None,
+        )
         return
-    names = names_with_output(names, placing)
-    in_blocks = check_one(names, tiled=tiled)
-    source, target = names
-    target = located_target(source, target, kind)
+    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
     names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
@@ -162,7 +165,7 @@ def command(
 
     if plan_only:
         plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        _show_plans(plans, options.jobs or available_cores(), as_json=as_json)
+        show_planned(plans, options.jobs or available_cores(), as_json=as_json)
         return
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     if in_blocks:
@@ -186,12 +189,3 @@ def command(
     )
     if replaced is not None:
         warn(replaced.warnings())
-
-
-def _show_plans(plans: "Sequence[Plan]", threads: int, *, as_json: bool) -> None:
-    if as_json:
-        show_json([plan.as_dict(threads) for plan in plans])
-        return
-    from convcli.cli.render.report import show_plans
-
-    show_plans(plans, threads)

@@ -21,6 +21,7 @@ from convcli.batch.inputs import (
 from convcli.batch.job import BatchJob, Outcome, Status
 from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Executor, Summary, run_batch
+from convcli.cli.dry_run import Preview
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
@@ -38,6 +39,7 @@ def run_many(
     may_exist: bool,
     quiet: bool,
     as_json: bool,
+    preview: Preview | None = None,
 ) -> None:
     """Filter many pictures into a folder; exit with the status of the whole.
 
@@ -53,6 +55,8 @@ def run_many(
         Whether outputs may exist already.
     quiet, as_json : bool
         What is printed.
+    preview : Preview, optional
+        Shows what would be done, instead of a run.
 
     Raises
     ------
@@ -69,9 +73,13 @@ def run_many(
     )
     inputs = _inputs(work, names, many, out_dir)
     memory = many.memory if many.cluster is None else None
+    dry = preview is not None
     with prepared_jobs(
-        work, inputs, template, out_dir, may_exist=may_exist, memory=memory
+        work, inputs, template, out_dir, may_exist=may_exist, memory=memory, dry=dry
     ) as listing:
+        if preview is not None:
+            preview.show_many(work, names, listing, out_dir)
+            return
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
     _warn(summary)

@@ -8,7 +8,7 @@ import click
 
 from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
-from convcli.cli.placing import two_names
+from convcli.cli.placing import Placing, located_target, names_with_output, two_names
 from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, whole
 from convcli.storage.urls import is_pattern, is_url, is_zarr
 from convcli.values import Record
@@ -183,7 +183,8 @@ batch_options = with_options(
         "template",
         metavar="TEMPLATE",
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
-        "{parent} the input's folder.  [default: {stem}{suffix}]",
+        "{parent} the input's folder, {frame} and {map} are numbers.  "
+        "[default: {stem}{suffix}]",
     ),
     _many_option("--fail-fast", is_flag=True, help="Start no more after the first that fails."),
     _many_option(
@@ -245,6 +246,21 @@ def check_many(
         raise click.UsageError("--out-dir: expected the name of a folder, got none")
     if not names and many.files_from is None:
         raise click.UsageError("Missing argument 'INPUT'")
+
+
+def one_picture(
+    names: Sequence[str], placing: Placing, kind: str | None, *, tiled: bool
+) -> tuple[tuple[str, str], bool]:
+    """Return INPUT and OUTPUT, and whether the picture is filtered block by block.
+
+    Raises
+    ------
+    click.UsageError
+        As `check_one` and `located_target`.
+    """
+    names = names_with_output(names, placing)
+    in_blocks = check_one(names, tiled=tiled)
+    return (names[0], located_target(names[0], names[1], kind)), in_blocks
 
 
 def check_one(names: Sequence[str], *, tiled: bool) -> bool:

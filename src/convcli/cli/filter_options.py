@@ -207,7 +207,15 @@ engine_options = with_options(
         "plan_only",
         is_flag=True,
         section="Engine",
-        help="Say how it would be computed, and why; compute and write nothing.",
+        help="Say how it would be computed, and why; compute and write nothing. Of many "
+        "pictures, the first.",
+    ),
+    option(
+        "--dry-run",
+        is_flag=True,
+        section="Engine",
+        help="List what would be read, written, skipped and left out, and why; compute and "
+        "write nothing.",
     ),
 )
-"""``--method``, ``--jobs`` and ``--plan``, which comes by itself."""
+"""``--method``, ``--jobs``; and ``--plan`` and ``--dry-run``, which come by themselves."""

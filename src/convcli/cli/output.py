@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from convcli.cli.ending import printable
 
 if TYPE_CHECKING:
+    from convcli.engine.planner import Plan
     from convcli.pipeline.report import Report
 
 
@@ -129,3 +130,13 @@ def report_outcome(
         from convcli.cli.render.report import show_report
 
         show_report(report, source, target, to_stderr=to_stderr)
+
+
+def show_planned(plans: "Sequence[Plan]", threads: int, *, as_json: bool) -> None:
+    """Print plans for so many threads."""
+    if as_json:
+        show_json([plan.as_dict(threads) for plan in plans])
+        return
+    from convcli.cli.render.report import show_plans
+
+    show_plans(plans, threads)

@@ -10,7 +10,14 @@ import click
 from convcli.cli.options import OptionGroup, option, with_options
 from convcli.cli.output import STANDARD, note, show_json
 from convcli.storage.atomic import is_stream, open_descriptor
-from convcli.storage.urls import first_output, is_folder, is_there, is_url, is_zarr
+from convcli.storage.urls import (
+    first_output,
+    is_folder,
+    is_there,
+    is_url,
+    is_zarr,
+    unknown_field,
+)
 from convcli.values import Record
 
 _STANDARD_OUTPUT = 1
@@ -100,8 +107,15 @@ def located_target(source: str, target: str, kind: str | None) -> str:
     Raises
     ------
     click.UsageError
-        If there is no name for a file in the folder, or it is INPUT itself.
+        If there is no name for a file in the folder, or it is INPUT itself; or if the name has
+        a field that means nothing.
     """
+    field = unknown_field(target)
+    if field is not None:
+        raise click.UsageError(
+            f"OUTPUT ({target}): expected {{map}} or {{frame}}, got {field}: the fields of "
+            "--name are for many pictures (--out-dir)"
+        )
     if not is_url(target) and open_descriptor(target) == _STANDARD_OUTPUT:
         return STANDARD
     if is_url(target) or is_zarr(target) or not is_folder(target):

@@ -10,6 +10,8 @@ from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import show_json
 
 if TYPE_CHECKING:
+    from convcli.batch.job import BatchJob
+    from convcli.batch.preview import FilePreview
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
@@ -71,6 +73,32 @@ def _shown(setting: str, *, silent: bool) -> "Iterator[Progress]":
             views[0].show(Summary.of(done, megapixels, time.monotonic() - started))
 
         yield show
+
+
+def preview_in_blocks(
+    names: tuple[str, str], job: "BatchJob", many: BatchOptions
+) -> "FilePreview":
+    """Return what would be done with a picture that is filtered block by block."""
+    from convcli.batch.places import place_exists
+    from convcli.batch.preview import REPLACE, WRITE, FilePreview
+    from convcli.scale.tiled.run import client_for, plan_large
+
+    with client_for(*names, many.cluster, many.retries) as (client, located):
+        tiling = plan_large(
+            job.kernels,
+            *located,
+            job.options,
+            frame=job.reading.frame,
+            memory=many.memory,
+            client=client,
+        )
+    return FilePreview(
+        source=names[0],
+        target=names[1],
+        action=REPLACE if place_exists(names[1]) else WRITE,
+        memory=tiling.memory_bytes,
+        plans=tiling.plans,
+    )
 
 
 def plan_in_blocks(

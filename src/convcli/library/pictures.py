@@ -23,6 +23,7 @@ from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.settings import choice_from, options_from_words
+from convcli.storage.urls import FRAME, unknown_field
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ class Result(Record, kw_only=True):
         Parameters
         ----------
         target : str or Path
-            As OUTPUT of the command: ``{map}`` in it makes a file for each output map; a
-            ``.npy`` gets the unchanged `array`.
+            As OUTPUT of the command: ``{map}`` in it makes a file for each output map,
+            ``{frame}`` one for each frame; a ``.npy`` gets `array` as it is.
         format : str, optional
             The name of the format; that of the suffix unless given.
         quality, compress_level, strip, sheet
@@ -169,9 +170,12 @@ class Result(Record, kw_only=True):
         """
         from convcli.images.formats import format_for, format_named
 
+        if (field := unknown_field(str(target))) is not None:
+            raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
         file_format = format_named(format) if format else format_for(target)
         saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
-        check_maps(self.pipeline, len(self.filtered), str(target), file_format, sheet=sheet)
+        count = 1 if FRAME in str(target) else len(self.filtered)
+        check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
         return write_filtered(
             self.filtered,
             self.source,

@@ -21,7 +21,7 @@ from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Operand
 from convcli.storage.atomic import is_stream
-from convcli.storage.urls import MAP
+from convcli.storage.urls import FRAME, MAP
 from convcli.values import replace
 
 STANDARD = "-"
@@ -118,11 +118,7 @@ def run_on_file(
     options = _fitted(options, first.depth, first.channels, file_format, saving)
     make_plan = functools.partial(make_plan, raw=raw, options=options)
     pipelines = _planned(picture, make_plan, reading.max_pixels)
-    count = len(picture.frames)
-    channels = check_maps(pipelines[0], count, target, file_format, sheet=sheet)
-    promised = Picture(tuple(_promised(pipeline.depth, channels) for pipeline in pipelines))
-    label = "standard output" if target == STANDARD else target
-    check_format(promised, label, file_format, saving)
+    _check_written(pipelines, target, file_format, saving, sheet=sheet)
     filtered = list(map(run_pipeline, pipelines, picture.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
     described = replace(picture, frames=())
@@ -147,14 +143,22 @@ def write_filtered(
     `described` is the picture without its frames. `check_maps` has allowed the target.
     """
     saving = replace(saving, jobs=saving.jobs or options.jobs)
-    if MAP in target:
-        _write_each(filtered[0], described, target, file_format, saving)
-    else:
-        result = _laid_out(filtered, described, options, file_format, sheet=sheet)
-        opened = sys.stdout.buffer if target == STANDARD else target
-        write_picture(result, opened, file_format, saving)
+    groups = {target: filtered}
+    if FRAME in target:
+        described = replace(described, timing=None)
+        groups = {
+            target.replace(FRAME, str(number)): [one] for number, one in enumerate(filtered)
+        }
+    # The first file is written last: where it is, all are.
+    for name, group in reversed(groups.items()):
+        if MAP in name:
+            _write_each(group[0], described, name, file_format, saving)
+        else:
+            result = _laid_out(group, described, options, file_format, sheet=sheet)
+            opened = sys.stdout.buffer if name == STANDARD else name
+            write_picture(result, opened, file_format, saving)
     notes = [*described.notes, *_losses(filtered, file_format, options)]
-    return combined_report([result.report for result in filtered], described.mode, notes)
+    return combined_report([one.report for one in filtered], described.mode, notes)
 
 
 def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
@@ -209,15 +213,26 @@ def check_file(
     info = SourceInfo(header.shape, header.dtype, header.alpha)
     pipeline = plan_pipeline(info, kernels, options, raw=raw)
     pipeline.check_size(reading.max_pixels)
-    channels = check_maps(pipeline, header.frames, target, file_format, sheet=sheet)
-    frame = _promised(pipeline.depth, channels)
-    check_format(Picture((frame,) * header.frames), target, file_format, saving)
+    frame = _check_written([pipeline] * header.frames, target, file_format, saving, sheet=sheet)
     if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format != NPY:
         picture = read_source(source, reading)
         if any(each.is_translucent for each in picture.frames):
             seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
             check_format(Picture((seen,)), target, file_format, saving)
     return pipeline
+
+
+def _check_written(
+    pipelines: Sequence[Pipeline], target: str, file_format: str, saving: Saving, *, sheet: bool
+) -> Frame:
+    """Check that the frames of a file can be written; return a pixel like those of the last."""
+    label = "standard output" if target == STANDARD else target
+    together = [pipelines] if FRAME not in target else [[pipeline] for pipeline in pipelines]
+    for group in together:
+        channels = check_maps(group[0], len(group), target, file_format, sheet=sheet)
+        frames = tuple(_promised(pipeline.depth, channels) for pipeline in group)
+        check_format(Picture(frames), label, file_format, saving)
+    return frames[-1]
 
 
 def _fitted(
@@ -304,7 +319,7 @@ def check_maps(
     if frames > 1 and (sheet or MAP in target or (many and file_format == _PAGED)):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
-            f"{frames} frames: choose one with --frame"
+            f"{frames} frames: choose one with --frame, or put {FRAME} into the name"
         )
     if many and not (sheet or MAP in target or file_format in (NPY, _PAGED)):
         raise _several(maps, options, target, _OTHER_FORMS)

@@ -92,6 +92,21 @@ def first_output(target: str) -> str:
     return target.replace(MAP, "0").replace(FRAME, "0")
 
 
+_FIELD = re.compile(r"\{\w*\}")
+
+
+def unknown_field(target: str) -> str | None:
+    """Return the first field of an output's name that means nothing, such as ``{fram}``.
+
+    Examples
+    --------
+    >>> unknown_field("a-{frame}-{mop}.png"), unknown_field("{x}/map-{map}.png")
+    ('{mop}', None)
+    """
+    fields = _FIELD.findall(re.split(r"[/\\]", target)[-1])
+    return next((field for field in fields if field not in (MAP, FRAME)), None)
+
+
 # ------------------------------------------------------------------ stores and their errors
 
 ABSENT = "no such file: check the URL"

@@ -3,6 +3,7 @@
 import datetime as dt
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +11,12 @@ import click
 from convcli.batch.job import Status
 from convcli.batch.report import Summary
 from convcli.cli.ending import printable
+from convcli.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from convcli.batch.preview import FilePreview
     from convcli.cli.render.tables import Cell
 
 _LINE_SECONDS = 1.0
@@ -119,6 +124,36 @@ class ProgressBar(ProgressView):
     def close(self) -> None:
         """Remove the bar."""
         self._progress.stop()
+
+
+def show_previews(previews: "Sequence[FilePreview]", memory: int, workers: int) -> None:
+    """Print what would be done with each file, and the memory of those in work together."""
+    from convcli.cli.render.tables import show_table
+
+    rows = [
+        (
+            printable(each.source),
+            each.action,
+            printable(each.target) or "-",
+            _mebibytes(each.memory),
+            printable(each.reason),
+        )
+        for each in previews
+    ]
+    counts = Counter(each.action for each in previews)
+    total = ", ".join(f"{action} {count:,}" for action, count in counts.items())
+    show_table(
+        f"Nothing is written: {total}",
+        ("input", "action", "output", "memory", "reason"),
+        rows,
+        numbers=(3,),
+    )
+    at_once = counted(workers, "file")
+    show_table("Memory", ("at once", "about"), [(at_once, _mebibytes(memory))])
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:,.1f} MiB" if count else "-"
 
 
 def show_summary(summary: Summary, total: int, out_dir: str) -> None:
