@@ -1,7 +1,7 @@
 """Profile, resolution and EXIF: from a decoded image, and to a format that holds them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -10,6 +10,7 @@ from convcli.images.formats import FORMATS
 from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
+from convcli.values import replace
 
 _KEPT = (
     0x010E,  # ImageDescription
@@ -40,15 +41,26 @@ def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
 
     The orientation is left out: the pixels are turned upright elsewhere.
     """
+    metadata, notes = metadata_from(image.info, image.getexif, image.mode)
+    return replace(metadata, subsampling=_subsampling(image)), notes
+
+
+def metadata_from(
+    info: Mapping[Any, Any], read_exif: Callable[[], Image.Exif], mode: str
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return the metadata of an image, by what Pillow calls its parts; notes on damaged ones.
+
+    `read_exif` may raise what a decoder raises. `mode` is Pillow's.
+    """
     notes: tuple[str, ...] = ()
     try:
-        exif = _exif(image)
+        exif = _exif(read_exif)
     except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
-    profile = image.info.get("icc_profile")
-    if not isinstance(profile, bytes) or not keeps_profile(image.mode):
+    profile = info.get("icc_profile")
+    if not isinstance(profile, bytes) or not keeps_profile(mode):
         profile = None
-    return Metadata(profile, _dpi(image.info.get("dpi")), exif, _subsampling(image)), notes
+    return Metadata(profile, _dpi(info.get("dpi")), exif), notes
 
 
 def save_settings(
@@ -72,10 +84,10 @@ def save_settings(
     return settings
 
 
-def _exif(image: Image.Image) -> bytes | None:
+def _exif(read_exif: Callable[[], Image.Exif]) -> bytes | None:
     """Return EXIF without orientation, thumbnail, and what describes the old file."""
     with decoder_errors():
-        exif = image.getexif()
+        exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}
         directories = {tag: dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
         has_interop = ExifTags.IFD.Interop in directories[ExifTags.IFD.Exif]

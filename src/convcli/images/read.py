@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +14,14 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.codecs.pillow import TimedFrame, deep_rawmode, frame_of, timing_of
-from convcli.images.metadata import metadata_of
+from convcli.images.codecs.tiff_pages import (
+    TIFF_HEADERS,
+    TiffPage,
+    exif_of,
+    info_of,
+    tiff_pages,
+)
+from convcli.images.metadata import metadata_from, metadata_of
 from convcli.images.modes import MODES
 from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.policy import (
@@ -38,7 +46,7 @@ _PREFIX = 64
 _ARRAY = b"\x93NUMPY"
 """How a ``.npy`` begins."""
 
-_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "TIFF", "WEBP")
+_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "WEBP")
 """Formats whose frames are an animation or pages. Further pictures in a file of another
 format are previews, layers and sizes of the first."""
 
@@ -109,14 +117,12 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
     unlimited = ReadPolicy(max_pixels=2**62)
     with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
         try:
-            with decoder_errors():
-                opened = Image.open(file, formats=("TIFF",))
-                if frame:
-                    opened.seek(frame)
-        except UnidentifiedImageError:
+            page = next(itertools.islice(tiff_pages(file), frame, None), None)
+        except OSError:
+            page = None
+        if page is None:
             return Metadata(), ""
-        with opened:
-            return metadata_of(opened)[0], opened.mode
+        return _tiff_metadata(file, page)[0], page.mode
 
 
 @contextlib.contextmanager
@@ -153,7 +159,9 @@ def _with_hint(error: OSError) -> str:
         return f"{error.strerror}: check the path"
     fault = one_line(error)
     if fault.endswith(NOT_READ):
-        return f"{fault}: 'convcli apply --tiled' reads more, or save it in strips with Deflate"
+        return f"{fault}: save it as a TIFF of whole bytes or floats with Deflate compression"
+    if "pip install" in fault:
+        return fault
     if "truncated" in fault:
         return f"{fault}: --allow-truncated reads what there is"
     return f"{fault}: get a whole copy of the file"
@@ -193,19 +201,58 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 
 
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
+    if prefix[:4] in TIFF_HEADERS:
+        return _tiff(file, prefix, label, reading)
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
-        from convcli.images.codecs.tiff import read_deep_tiff
-
-        picture = read_deep_tiff(file, label, reading)
-        if picture is not None:
-            return picture
         raise _unknown(prefix, label, reading) from None
     with opened:
         if not reading.allow_truncated:
             _check_end(file, opened.format)
         return _document(file, opened, label, reading)
+
+
+def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
+    """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
+    pages = list(tiff_pages(file))
+    if not pages:
+        raise _unknown(prefix, label, reading)
+    chosen = [pages[index] for index in _frames_to_read(len(pages), label, reading)]
+    counter = PixelCounter(reading.max_pixels, label)
+    frames: list[Frame] = []
+    notes: list[str] = []
+    with contextlib.ExitStack() as stack:
+        opened: ImageFile.ImageFile | None = None
+        with contextlib.suppress(OSError):
+            file.seek(0)
+            opened = stack.enter_context(open_image(file, reading))
+        metadata, damage = _tiff_metadata(file, chosen[0])
+        for page in chosen:
+            counter.add(page.size[1] * -(-page.samples // 4), page.size[0])
+            page.check_places()
+            frame, more = _tiff_frame(file, page, opened, label)
+            frames.append(frame)
+            notes += more
+    mode = opened.mode if opened is not None else chosen[0].mode
+    return Picture(tuple(frames), metadata, None, mode, tuple(dict.fromkeys([*damage, *notes])))
+
+
+def _tiff_frame(
+    file: BinaryIO, page: TiffPage, opened: ImageFile.ImageFile | None, label: str
+) -> tuple[Frame, tuple[str, ...]]:
+    """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
+    if page.is_ours or opened is None:
+        return page.frame(file)
+    with decoder_errors():
+        opened.seek(page.index)
+    timed = frame_of(file, opened, "TIFF", label)
+    return timed.frame, timed.notes
+
+
+def _tiff_metadata(file: BinaryIO, page: TiffPage) -> tuple[Metadata, tuple[str, ...]]:
+    read_exif = functools.partial(exif_of, file, page)
+    return metadata_from(info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode)
 
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:
@@ -238,7 +285,8 @@ def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
             f"picture: add --allow-format {blocked.lower()} if you trust the file"
         )
     return ImageError(
-        f"{label}: expected a picture, got something else: convert it to PNG first"
+        f"{label}: expected a picture, got something else: convert it to PNG first, or to TIFF "
+        "where it holds floats or more than 16 bits"
     )
 
 
@@ -249,16 +297,13 @@ def _document(
     count = _frame_count(opened) if opened.format in _MANY else 1
     indices = _frames_to_read(count, label, reading)
     counter = PixelCounter(reading.max_pixels, label)
-    if format_name != "TIFF":
-        counter.add(*opened.size, len(indices))
+    counter.add(*opened.size, len(indices))
     mode = opened.mode
     frames: list[TimedFrame] = []
     for index in indices:
         if count > 1:
             with decoder_errors():
                 opened.seek(index)
-        if format_name == "TIFF":
-            counter.add(*opened.size)
         frames.append(frame_of(file, opened, format_name, label))
         if len(frames) == 1:
             metadata, notes = metadata_of(opened)
@@ -320,6 +365,8 @@ def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
             file.seek(0)
             if prefix.startswith(_ARRAY):
                 return _array_header(file, str(source))
+            if prefix[:4] in TIFF_HEADERS:
+                return _tiff_header(file, reading)
             with open_image(file, reading) as opened:
                 return _image_header(opened, reading)
     except (OSError, ImageError, *_BOMBS):
@@ -342,6 +389,16 @@ def _array_header(file: BinaryIO, label: str) -> Header | None:
         return None
     rows, columns, channels = (*shape, 1)[:3]
     return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
+
+
+def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
+    pages = list(tiff_pages(file))
+    file.seek(0)
+    if pages and pages[0].is_ours:
+        count = len(pages) if reading.frame is None else 1
+        return Header(*pages[0].header(), count)
+    with open_image(file, reading) as opened:
+        return _image_header(opened, reading)
 
 
 def _image_header(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header | None:

@@ -72,7 +72,7 @@ def _pixels(
     if rawmode is None:
         return picture_from(_upright(opened), format_name, label), ()
     with decoder_errors():
-        single = not getattr(opened, "is_animated", False) or format_name == "TIFF"
+        single = not getattr(opened, "is_animated", False)
     if not _is_supported(rawmode) or not single:
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
@@ -87,10 +87,6 @@ def _without_pillow(
         from convcli.images.codecs.netpbm import read_netpbm
 
         return read_netpbm(file, opened)
-    if format_name == "TIFF":
-        from convcli.images.codecs.tiff import deep_planes
-
-        return deep_planes(file, opened)
     return None
 
 
