@@ -121,7 +121,7 @@ def test_frames_arrive_where_a_format_holds_them(row: Row, tmp_path: Path) -> No
         return
     got = [float(frame.pixels.mean()) for frame in back.frames]
     assert got == pytest.approx([10, 80, 80, 200], abs=1 if row.format == "AVIF" else 0)
-    if row.format == "TIFF":
+    if row.format in ("TIFF", "PPM"):
         return
     assert back.timing is not None
     assert back.timing.durations == timing.durations

@@ -27,12 +27,12 @@ def random_samples(dtype: str, shape: tuple[int, ...], seed: int = 0) -> np.ndar
 
 def tiff_bytes_of(samples: np.ndarray[Any, Any], **settings: Any) -> bytes | None:
     """Return a TIFF by tifffile of samples (H, W, S); None where it refuses to write that."""
-    if settings.get("planarconfig") == "separate":
-        samples = np.ascontiguousarray(np.moveaxis(samples, 2, 0))
-    grey = samples.shape[0] == 1 if "planarconfig" in settings else samples.shape[2] == 1
-    if grey:
-        samples = samples.squeeze(0 if "planarconfig" in settings else 2)
-        settings = {key: value for key, value in settings.items() if key != "planarconfig"}
+    separate = settings.pop("planarconfig", None) == "separate"
+    if samples.shape[2] == 1:
+        samples = samples[..., 0]
+    else:
+        samples = np.ascontiguousarray(np.moveaxis(samples, 2, 0)) if separate else samples
+        settings["planarconfig"] = "separate" if separate else "contig"
     buffer = io.BytesIO()
     try:
         tifffile.imwrite(buffer, samples, metadata=None, **settings)

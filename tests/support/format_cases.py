@@ -18,7 +18,7 @@ WEBP     rgb  -    -    rgb  -    same -    -    same -    | icc -   exif frames
 GIF      same -    -    few  -    few  -    -    few  -    | -   -   -    frames
 AVIF     close -   -    close -   close -   -    close -   | icc -   exif frames
 BMP      same -    -    -    -    same -    -    -    -    | -   dpi -    -
-PPM      same same same -    -    same -    -    -    -    | -   -   -    -
+PPM      same same same -    -    same -    -    -    -    | -   -   -    frames
 JPEG2000 same same -    same -    same -    -    same -    | -   -   -    -
 TGA      same -    -    same -    same -    -    same -    | -   -   -    -
 DDS      same -    -    same -    same -    -    same -    | -   -   -    -

@@ -87,7 +87,7 @@ _TABLE = (
            about="lossy"),
     Format(name="BMP", suffixes=(".bmp",), dpi=True, about="whole dots per metre"),
     Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
-           about="floats as PFM"),
+           frames=True, about="floats as PFM; frames follow each other"),
     Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
            gray=_WHOLE, alpha=True, about="lossless"),
     Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), alpha=True),

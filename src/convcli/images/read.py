@@ -37,12 +37,15 @@ from convcli.images.policy import (
     too_many_pixels,
 )
 from convcli.storage.urls import fetched, local_path
-from convcli.values import Record
+from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PREFIX = 64
+_STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
+"""How pictures begin that may follow each other in one stream."""
+
 _ARRAY = b"\x93NUMPY"
 """How a ``.npy`` begins."""
 
@@ -203,6 +206,12 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     if prefix[:4] in TIFF_HEADERS:
         return _tiff(file, prefix, label, reading)
+    if prefix[:2] in _STREAMED:
+        from convcli.images.codecs.netpbm import netpbm_spans
+
+        spans = netpbm_spans(file)
+        if len(spans) > 1:
+            return _stream(file, spans, label, reading)
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
@@ -211,6 +220,23 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
         if not reading.allow_truncated:
             _check_end(file, opened.format)
         return _document(file, opened, label, reading)
+
+
+def _stream(
+    file: BinaryIO, spans: list[tuple[int, int]], label: str, reading: ReadPolicy
+) -> Picture:
+    """Read several PGM or PPM pictures that follow each other, as ffmpeg writes them."""
+    counter = PixelCounter(reading.max_pixels, label)
+    pictures: list[Picture] = []
+    for index in _frames_to_read(len(spans), label, reading):
+        file.seek(spans[index][0])
+        part = io.BytesIO(file.read(spans[index][1]))
+        with open_image(part, reading) as opened:
+            counter.add(*opened.size)
+            pictures.append(_document(part, opened, label, replace(reading, frame=None)))
+    return replace(
+        pictures[0], frames=tuple(frame for picture in pictures for frame in picture.frames)
+    )
 
 
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
@@ -367,8 +393,14 @@ def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
                 return _array_header(file, str(source))
             if prefix[:4] in TIFF_HEADERS:
                 return _tiff_header(file, reading)
+            frames = None
+            if prefix[:2] in _STREAMED and reading.frame is None:
+                from convcli.images.codecs.netpbm import netpbm_spans
+
+                frames = len(netpbm_spans(file)) or None
             with open_image(file, reading) as opened:
-                return _image_header(opened, reading)
+                header = _image_header(opened, reading)
+                return header and replace(header, frames=frames or header.frames)
     except (OSError, ImageError, *_BOMBS):
         return None  # reading the whole file will say what is wrong
 

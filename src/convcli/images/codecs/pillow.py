@@ -68,6 +68,7 @@ def _pixels(
     frame = _without_pillow(file, opened, format_name)
     if frame is not None:
         return frame, ()
+    _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
     if rawmode is None:
         return picture_from(_upright(opened), format_name, label), ()
@@ -77,6 +78,14 @@ def _pixels(
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
     return _decoded_twice(file, opened, rawmode, format_name), ()
+
+
+def _scale_transparency(opened: ImageFile.ImageFile) -> None:
+    """Scale the transparent grey of a PNG with its pixels: Pillow leaves it with 2 or 4 bits."""
+    rawmode = opened.tile[0].args if opened.tile else None
+    grey = opened.info.get("transparency")
+    if opened.format == "PNG" and rawmode in _FEW_BITS and isinstance(grey, int):
+        opened.info["transparency"] = grey * _FEW_BITS[rawmode]
 
 
 def _without_pillow(
@@ -108,6 +117,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
+_FEW_BITS = {"L;2": 85, "L;4": 17}
+"""What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
+
 _SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
 
 
@@ -144,7 +156,12 @@ def _decoded_twice(
     if rawmode == _GRAY_ALPHA:
         # The second decoding has all four bytes of a pixel.
         high, low = low[..., ::2], low[..., 1::2]
-    return picture_of_samples(high.astype(np.uint16) * np.uint16(256) + low, format_name)
+    samples = high.astype(np.uint16) * np.uint16(256) + low
+    clear = opened.info.get("transparency")
+    if isinstance(clear, tuple) and samples.shape[2] == len(clear):
+        opaque = (samples != np.array(clear)).any(axis=2)
+        return Frame(samples, opaque.astype(np.uint16) * np.uint16(65_535), format_name)
+    return picture_of_samples(samples, format_name)
 
 
 def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
