@@ -11,6 +11,7 @@ from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import NPY, format_for
+from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
@@ -174,7 +175,10 @@ def write_filtered(
         result = _laid_out(filtered, described, options, kind, sheet=sheet)
         opened = sys.stdout.buffer if target == STANDARD else target
         write_picture(result, opened, kind, saving)
-    notes = [*described.notes, *_losses(filtered, kind, options)]
+    first = filtered[0].report.output_shape
+    dropped = lost_metadata(described.metadata, kind, first[2], first[:2])
+    lost = [dropped] if dropped and not saving.strip else []
+    notes = [*described.notes, *lost, *_losses(filtered, kind, options)]
     return combined_report([one.report for one in filtered], described.mode, notes)
 
 

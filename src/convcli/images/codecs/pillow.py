@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from convcli.errors import ImageError
-from convcli.images.metadata import save_settings
+from convcli.images.metadata import iptc_segment, save_settings
 from convcli.images.modes import picture_from
 from convcli.images.picture import Frame, Metadata, Timing, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
@@ -202,6 +202,8 @@ def pillow_bytes(
     """
     channels, size = pictures[0].channels, pictures[0].shape
     options = {**settings, **save_settings(metadata, format_name, channels, size)}
+    if "iptc" in options:
+        options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()
     try:
         first, *others = map(image_of, pictures)

@@ -22,6 +22,7 @@ _UNASSOCIATED = 2
 _INCH = 2
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
+_XMP, _IPTC = 700, 33_723
 _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
 
@@ -111,6 +112,9 @@ def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
         tags |= {tag: block[tag] for tag in block if tag not in _GROUPS} | groups
     if "icc_profile" in settings:
         tags[TiffImagePlugin.ICCPROFILE] = settings["icc_profile"]
+    for name, tag in (("xmp", _XMP), ("iptc", _IPTC)):
+        if name in settings:
+            tags[tag] = settings[name]
     if "dpi" in settings:
         across, down = settings["dpi"]
         tags |= {

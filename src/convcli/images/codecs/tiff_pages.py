@@ -5,6 +5,7 @@ changes the sign of others, and knows few of the ways to store them.
 """
 
 import io
+import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal
 
@@ -420,6 +421,9 @@ def info_of(page: TiffPage) -> dict[str, Any]:
     for name, tag in _BLOCKS.items():
         with decoder_errors():
             value = directory.get(tag)
+        if isinstance(value, tuple) and name == "iptc" and all(map(_is_long, value)):
+            # Some programs say that these bytes are numbers of 32 bits.
+            value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
         if isinstance(value, bytes):
             info[name] = value
     with decoder_errors():
@@ -427,6 +431,10 @@ def info_of(page: TiffPage) -> dict[str, Any]:
         if unit in _UNITS and 282 in directory and 283 in directory:
             info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in (282, 283))
     return info
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**32
 
 
 def exif_of(file: BinaryIO, page: TiffPage) -> Image.Exif:
