@@ -49,7 +49,9 @@ def _film(count: int = 4) -> np.ndarray:
 def test_a_stream_of_ffmpeg_is_all_of_its_frames() -> None:
     film = _film()
     command = "ffmpeg -v error -f rawvideo -pix_fmt rgb24 -s 10x8 -i - -f image2pipe -c:v ppm -"
-    done = subprocess.run(command.split(), input=film.tobytes(), capture_output=True, check=True)
+    done = subprocess.run(
+        command.split(), input=film.tobytes(), capture_output=True, check=True
+    )
     picture = read_picture(io.BytesIO(done.stdout), "-")
     np.testing.assert_array_equal([frame.pixels for frame in picture.frames], film)
     third = read_picture(io.BytesIO(done.stdout), "-", ReadPolicy(frame=2))
@@ -72,11 +74,15 @@ def test_ffmpeg_reads_our_stream(tmp_path: Path) -> None:
 def test_streams_of_every_kind_that_opencv_writes(suffix: str, dtype: str) -> None:
     if (dtype == "f4") != (suffix == ".pfm") or (suffix == ".pbm" and dtype == "u2"):
         return
-    values = (_film(3)[..., 0] / 255 * (1 if dtype == "f4" else np.iinfo(dtype).max)).astype(dtype)
+    values = (_film(3)[..., 0] / 255 * (1 if dtype == "f4" else np.iinfo(dtype).max)).astype(
+        dtype
+    )
     if suffix == ".ppm":
         values = np.repeat(values[..., np.newaxis], 3, axis=3)
     parts = [cv2.imencode(suffix, frame)[1].tobytes() for frame in values]
-    alone = [cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_UNCHANGED) for part in parts]
+    alone = [
+        cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_UNCHANGED) for part in parts
+    ]
     got = read_picture(io.BytesIO(b"".join(parts)), "in").frames
     for frame, wanted in zip(got, alone, strict=True):
         np.testing.assert_array_equal(frame.array, wanted)

@@ -19,9 +19,15 @@ from support.foreign import random_samples, tiff_bytes_of
 DTYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "c8", "?")
 PHOTOMETRICS = {"minisblack": 1, "miniswhite": 1, "rgb": 3, "separated": 4, "cielab": 3}
 COMPRESSIONS = (None, "adobe_deflate", "lzw", "packbits", "lzma", "zstd", "lerc")
-PREDICTORS = {"u": (False, 2), "i": (False, 2), "f": (False, 2, 3), "c": (False,), "b": (False,)}
+PREDICTORS = {
+    "u": (False, 2),
+    "i": (False, 2),
+    "f": (False, 2, 3),
+    "c": (False,),
+    "b": (False,),
+}
 EXTRAS = {"none": (0, None), "alpha": (1, ["unassalpha"]), "bands": (2, [0, 0])}
-PLACES = (
+PLACES: tuple[dict[str, Any], ...] = (
     {},
     {"tile": (16, 16)},
     {"planarconfig": "separate"},
@@ -41,7 +47,7 @@ def cases(dtype: str) -> "itertools.product[Any]":
 def expected(data: bytes, photometric: str) -> np.ndarray[Any, Any]:
     """Return the samples (H, W, S) as tifffile reads them, with white as the largest number."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         stored = page.asarray()
         if stored.ndim == 2:
             stored = stored[..., np.newaxis]
@@ -50,7 +56,8 @@ def expected(data: bytes, photometric: str) -> np.ndarray[Any, Any]:
     if photometric == "miniswhite":
         white = 1 if stored.dtype == bool else np.iinfo(stored.dtype).max
         stored[..., 0] = white - stored[..., 0]
-    return stored
+    samples: np.ndarray[Any, Any] = stored
+    return samples
 
 
 @pytest.mark.slow
@@ -76,8 +83,8 @@ def test_right_or_refused(dtype: str) -> None:
         try:
             picture = read_picture(io.BytesIO(data), "in.tif")
         except ImageError as error:
-            assert "\n" not in str(error)
-            assert "PNG" not in str(error)
+            message = str(error)
+            wrong += [case] if "\n" in message or "PNG" in message else []
             counts["refused"] += 1
             continue
         frame = picture.frames[0]

@@ -112,9 +112,9 @@ def test_deep_pixels_are_turned_as_opencv_turns_them(orientation: int) -> None:
 
 def test_colours_that_were_multiplied_by_their_opacity_are_divided() -> None:
     values = np.array([[[100, 200, 300, 32768], [0, 0, 0, 0], [7, 8, 9, 65535]]], np.uint16)
-    frame = read(
-        tiff_bytes_of(values, photometric="rgb", extrasamples=["assocalpha"])
-    ).frames[0]
+    frame = read(tiff_bytes_of(values, photometric="rgb", extrasamples=["assocalpha"])).frames[
+        0
+    ]
     assert frame.alpha.tolist() == [[32768, 0, 65535]]
     assert frame.pixels.tolist() == [[[200, 400, 600], [0, 0, 0], [7, 8, 9]]]
 
@@ -150,7 +150,7 @@ def test_advice_on_complex_numbers_harms_nothing() -> None:
 # ------------------------------------------------------------------ bombs
 
 _HUGE = 2**28
-_PACK = {
+_PACK: dict[int, Any] = {
     8: zlib.compress,
     34_925: imagecodecs.lzma_encode,
     50_000: imagecodecs.zstd_encode,
@@ -173,9 +173,10 @@ def bomb(folder: Path, compression: int, tile: tuple[int, int] | None) -> None:
     path = folder / "in.tif"
     tifffile.imwrite(path, np.ones((64, 64), np.uint8), compression=8, metadata=None, **place)
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         where, size, kind = (
-            page.tags[tag].valueoffset for tag in ((273, 279, 259) if tile is None else (324, 325, 259))
+            page.tags[tag].valueoffset
+            for tag in (*((273, 279) if tile is None else (324, 325)), 259)
         )
     data = bytearray(path.read_bytes())
     struct.pack_into("<I", data, where, len(data))
@@ -186,7 +187,9 @@ def bomb(folder: Path, compression: int, tile: tuple[int, int] | None) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hide", [False, True], ids=["imagecodecs", "without"])
-@pytest.mark.parametrize("options", [["--tiled", "--memory", "64M"], []], ids=["tiled", "whole"])
+@pytest.mark.parametrize(
+    "options", [["--tiled", "--memory", "64M"], []], ids=["tiled", "whole"]
+)
 @pytest.mark.parametrize("compression", sorted(_PACK))
 def test_a_bomb_takes_no_more_memory_than_its_block(
     compression: int, options: list[str], *, hide: bool, tmp_path: Path
@@ -195,7 +198,11 @@ def test_a_bomb_takes_no_more_memory_than_its_block(
     program = _PROGRAM.format(hide=hide, options=options)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -212,7 +219,7 @@ def test_a_tile_that_is_a_larger_picture_is_refused(tmp_path: Path) -> None:
         path, np.ones((64, 64), np.uint8), compression=8, tile=(64, 64), metadata=None
     )
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         where, size, kind = (page.tags[tag].valueoffset for tag in (324, 325, 259))
     data = bytearray(path.read_bytes())
     struct.pack_into("<I", data, where, len(data))

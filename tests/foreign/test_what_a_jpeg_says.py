@@ -67,7 +67,8 @@ def test_one_warning_names_all_that_is_dropped(tmp_path: Path) -> None:
     report = filtered(tmp_path / "in.jpg", tmp_path / "out.bmp")
     assert report["warnings"] == ["dropped, for the BMP does not hold it: XMP, IPTC, comment"]
     done = CliRunner().invoke(
-        main, ["apply", "--strip", "-q", "box:1", str(tmp_path / "in.jpg"), str(tmp_path / "b.bmp")]
+        main,
+        ["apply", "--strip", "-q", "box:1", str(tmp_path / "in.jpg"), str(tmp_path / "b.bmp")],
     )
     assert done.stderr == ""
 

@@ -14,7 +14,7 @@ def random_samples(dtype: str, shape: tuple[int, ...], seed: int = 0) -> np.ndar
     rng = np.random.default_rng(seed)
     if kind.kind in "ui":
         facts = np.iinfo(kind)
-        # No float holds more than 53 bits; files of such numbers are refused by a test of its own.
+        # No float holds more than 53 bits: a test of its own says that more are refused.
         low, high = max(int(facts.min), -(2**53)), min(int(facts.max), 2**53)
         values = rng.integers(low, high, shape, dtype=kind, endpoint=True)
         values.flat[0], values.flat[1] = low, high
@@ -22,7 +22,9 @@ def random_samples(dtype: str, shape: tuple[int, ...], seed: int = 0) -> np.ndar
     if kind.kind == "b":
         return rng.integers(0, 2, shape).astype(bool)
     values = rng.normal(0, 1000, shape)
-    return (values + 1j * values[::-1]).astype(kind) if kind.kind == "c" else values.astype(kind)
+    return (
+        (values + 1j * values[::-1]).astype(kind) if kind.kind == "c" else values.astype(kind)
+    )
 
 
 def tiff_bytes_of(samples: np.ndarray[Any, Any], **settings: Any) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from convcli.batch.inputs import (
     InputFile,
     JobList,
     Template,
+    counts_by_suffix,
     find_inputs,
     read_list,
 )
@@ -26,6 +28,7 @@ from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
+from convcli.images.policy import INSTALL_FORMATS, needs_package
 from convcli.text import counted
 from convcli.threads import available_cores
 
@@ -56,11 +59,13 @@ def run_many(
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
     out_dir = places.place_from(many.out_dir or "")
-    with JobList(_jobs(work, names, many, out_dir)) as listing:
+    left_out: Counter[str] = Counter()
+    with JobList(_jobs(work, names, many, out_dir, left_out)) as listing:
         listing.check(may_exist=many.on_exists != "error")
         _make_folder(out_dir)
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
+    summary.left_out = left_out
     _warn(summary)
     if as_json:
         show_json({"summary": {"files": total, **summary.as_dict()}})
@@ -111,18 +116,30 @@ def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
 
 
 def _jobs(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+    work: BatchJob,
+    names: Sequence[str],
+    many: BatchOptions,
+    out_dir: str,
+    left_out: Counter[str],
 ) -> Iterator[FileJob]:
     template = Template(DEFAULT_TEMPLATE if many.template is None else many.template, work.kind)
-    inputs = _inputs(work, names, many, out_dir)
+    inputs = _inputs(work, names, many, out_dir, left_out)
     return (template.job(each, out_dir) for each in inputs)
 
 
 def _inputs(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+    work: BatchJob,
+    names: Sequence[str],
+    many: BatchOptions,
+    out_dir: str,
+    left_out: Counter[str],
 ) -> Iterator[InputFile]:
     yield from find_inputs(
-        names, work.reading.takes, recursive=many.recursive, excluded=out_dir
+        names,
+        work.reading.takes,
+        recursive=many.recursive,
+        excluded=out_dir,
+        left_out=left_out,
     )
     if many.files_from is not None:
         with _opened_list(many.files_from) as stream:
@@ -162,6 +179,9 @@ def _make_folder(out_dir: str) -> None:
 
 
 def _warn(summary: Summary) -> None:
+    unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
+    if unread:
+        warn([f"left out: {counts_by_suffix(unread)}: {INSTALL_FORMATS} reads them"])
     warn(
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )

@@ -100,8 +100,10 @@ def further_pictures(image: Image.Image) -> str:
     """Return the note on pictures beside the main one of a JPEG; empty where it has none."""
     xmp = image.info.get("xmp")
     gain_map = isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP)
+    gain_map = gain_map or "gainmap" in str(image.info.get("aux", "")).lower()
     with decoder_errors():
-        count = getattr(image, "n_frames", 1) - 1 if image.format == "MPO" else 0
+        several = image.format in ("MPO", "HEIF")
+        count = getattr(image, "n_frames", 1) - 1 if several else 0
     if gain_map:
         return "the gain map, and the XMP that describes it, are dropped"
     pictures = f"{count} further picture{'s' * (count > 1)} in the file"

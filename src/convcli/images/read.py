@@ -31,6 +31,7 @@ from convcli.images.policy import (
     blocked_format,
     decoder_errors,
     libtiff_silenced,
+    load_package,
     one_line,
     open_image,
     pillow_set_to,
@@ -49,14 +50,14 @@ _STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
 _ARRAY = b"\x93NUMPY"
 """How a ``.npy`` begins."""
 
-_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "WEBP")
+_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
 """Formats whose frames are an animation or pages. Further pictures in a file of another
 format are previews, layers and sizes of the first."""
 
 _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
-_ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
+_ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 """What Pillow raises on files of too many pixels."""
@@ -212,6 +213,7 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
         spans = netpbm_spans(file)
         if len(spans) > 1:
             return _stream(file, spans, label, reading)
+    load_package(prefix, label)
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
@@ -393,6 +395,7 @@ def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
                 return _array_header(file, str(source))
             if prefix[:4] in TIFF_HEADERS:
                 return _tiff_header(file, reading)
+            load_package(prefix, str(source))
             frames = None
             if prefix[:2] in _STREAMED and reading.frame is None:
                 from convcli.images.codecs.netpbm import netpbm_spans

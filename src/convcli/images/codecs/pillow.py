@@ -71,7 +71,9 @@ def _pixels(
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
     if rawmode is None:
-        return picture_from(_upright(opened), format_name, label), ()
+        bits = opened.info.get("bit_depth", 8) if format_name == "HEIF" else _BYTE
+        notes = (f"colours of {bits} bits are read with 8 bits",) if bits > _BYTE else ()
+        return picture_from(_upright(opened), format_name, label), notes
     with decoder_errors():
         single = not getattr(opened, "is_animated", False)
     if not _is_supported(rawmode) or not single:
@@ -81,7 +83,7 @@ def _pixels(
 
 
 def _scale_transparency(opened: ImageFile.ImageFile) -> None:
-    """Scale the transparent grey of a PNG with its pixels: Pillow leaves it with 2 or 4 bits."""
+    """Scale the transparent grey of a PNG as its pixels: Pillow leaves it with 2 or 4 bits."""
     rawmode = opened.tile[0].args if opened.tile else None
     grey = opened.info.get("transparency")
     if opened.format == "PNG" and rawmode in _FEW_BITS and isinstance(grey, int):
@@ -96,7 +98,24 @@ def _without_pillow(
         from convcli.images.codecs.netpbm import read_netpbm
 
         return read_netpbm(file, opened)
+    if format_name == "JXL":
+        return _deep_jxl(file)
     return None
+
+
+def _deep_jxl(file: BinaryIO) -> Frame | None:
+    """Read a JPEG XL of more than 8 bits, of which its Pillow plugin drops the rest."""
+    try:
+        import imagecodecs
+    except ImportError:
+        return None
+    file.seek(0)
+    with decoder_errors():
+        values = imagecodecs.jpegxl_decode(file.read())
+    if values.dtype == np.uint8 or values.ndim not in (2, 3):
+        return None
+    samples = values if values.dtype == np.uint16 else values.astype(np.float32)
+    return picture_of_samples(samples.reshape(*samples.shape[:2], -1), "JXL")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -117,6 +136,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
+_BYTE = 8
 _FEW_BITS = {"L;2": 85, "L;4": 17}
 """What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
 

@@ -17,8 +17,8 @@ from convcli.images.codecs.tiff_segments import (
     DIFFERENCES,
     FLOAT_BYTES,
     NO_PREDICTOR,
-    UNPACKERS,
     PREDICTED,
+    UNPACKERS,
     check_coded_size,
     decoded_segment,
 )
@@ -35,6 +35,8 @@ _PHOTOMETRIC, _COMPRESSION, _FILL_ORDER, _ORIENTATION = 262, 259, 266, 274
 _PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
 _PROFILE = 34_675
 _BLOCKS = {"icc_profile": _PROFILE, "xmp": 700, "iptc": 33_723}
+_TILE_WIDTH, _TILE_OFFSETS = 322, 324
+_RESOLUTIONS = (282, 283)
 _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 """The tag of the unit of the resolution, and how many of each unit make an inch."""
 
@@ -130,8 +132,8 @@ class TiffPage(Record, kw_only=True):
             return False  # only Pillow applies profiles, with 8 bits
         deep = max(self.bits) > _PLAIN_BITS or bool({*self.formats} - {1, 4})
         many = self.samples > _MOST_SAMPLES or len(self.extra) > 1
-        bytes_by_plane = self.planar and {*self.bits} == {_PLAIN_BITS} and self.photometric <= _RGB
-        odd = bytes_by_plane or self.is_ambiguous
+        whole_bytes = {*self.bits} == {_PLAIN_BITS} and self.photometric <= _RGB
+        odd = (self.planar and whole_bytes) or self.is_ambiguous
         grey = self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
         return deep or many or odd or (grey and self.extra == (_ANY,))
 
@@ -266,7 +268,7 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
 
 def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:
     width, height = tags.number(256), tags.number(257)
-    tiled = 322 in tags.directory
+    tiled = _TILE_WIDTH in tags.directory
     tile = (tags.number(323), tags.number(322)) if tiled else (tags.number(278, height), width)
     if min(width, height, *tile) < 1:
         raise OSError("TIFF without pixels")
@@ -301,7 +303,7 @@ def _unread(page: TiffPage, what: str) -> OSError:
 
 def _places(tags: Tags) -> tuple[int, int]:
     """Return the tags of the offsets and of the lengths."""
-    return (324, 325) if 324 in tags.directory else (273, 279)
+    return (324, 325) if _TILE_OFFSETS in tags.directory else (273, 279)
 
 
 def _segments(page: TiffPage, file: BinaryIO) -> Iterator[tuple[int, bytes] | None]:
@@ -332,7 +334,7 @@ def _decoder(page: TiffPage, file: BinaryIO, stored: np.dtype[Any]) -> Any:
         raise _unread(page, "bits or layers in this order")
     if page.compression not in UNPACKERS:
         return _of_other_programs(page, file)
-    tiled = 322 in page.tags.directory
+    tiled = _TILE_WIDTH in page.tags.directory
     samples = 1 if page.planar else page.samples
 
     def decode(data: bytes, _: int, shape: tuple[int, int, int]) -> NDArray[Any]:
@@ -363,7 +365,7 @@ def _of_other_programs(page: TiffPage, file: BinaryIO) -> Any:
     def decode(data: bytes, index: int, _: tuple[int, int, int]) -> NDArray[Any]:
         check_coded_size(data, page.tile)
         with decoder_errors():
-            segment = other.decode(data, index, jpegtables=other.jpegtables)[0]
+            segment: Any = other.decode(data, index, jpegtables=other.jpegtables)[0]
         part: NDArray[Any] = segment[0]
         return part
 
@@ -376,9 +378,9 @@ def _filtered_type(stored: np.dtype[Any]) -> np.dtype[Any]:
 
 def _filtered(values: NDArray[Any]) -> NDArray[Any]:
     """Return samples in the type that they are filtered as, with their exact values."""
-    if values.dtype.kind in "ui" and values.dtype.itemsize == 8:  # noqa: PLR2004 - bytes
-        if values.size and (values.max() > _EXACT or values.min() < -_EXACT):
-            raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
+    whole = values.dtype.kind in "ui"
+    if whole and (values.max() > _EXACT or values.min() < -_EXACT):
+        raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
     return values.astype(_filtered_type(values.dtype), copy=False)
 
 
@@ -392,7 +394,8 @@ def _to_rgb(pixels: NDArray[Any], photometric: int, white: float) -> NDArray[Any
     if photometric == _WHITE_IS_ZERO:
         return np.concatenate([light[..., :1], pixels[..., 1:]], axis=2)
     rgb = light[..., :3].astype(np.float64) * light[..., 3:] / white
-    return np.rint(rgb).astype(pixels.dtype)
+    rounded: NDArray[Any] = np.rint(rgb).astype(pixels.dtype)
+    return rounded
 
 
 def _divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[Any]:
@@ -401,7 +404,8 @@ def _divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray
     with np.errstate(divide="ignore", invalid="ignore"):
         colours = np.where(opacity > 0, pixels * (white / opacity), 0)
     whole = pixels.dtype.kind == "u"
-    return (np.rint(np.minimum(colours, white)) if whole else colours).astype(pixels.dtype)
+    divided: NDArray[Any] = np.rint(np.minimum(colours, white)) if whole else colours
+    return divided.astype(pixels.dtype)
 
 
 def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -417,7 +421,8 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 def info_of(page: TiffPage) -> dict[str, Any]:
     """Return what a page says beside its pixels, by the names that Pillow uses."""
-    directory, info = page.tags.directory, {}
+    directory = page.tags.directory
+    info: dict[str, Any] = {}
     for name, tag in _BLOCKS.items():
         with decoder_errors():
             value = directory.get(tag)
@@ -428,8 +433,8 @@ def info_of(page: TiffPage) -> dict[str, Any]:
             info[name] = value
     with decoder_errors():
         unit = directory.get(_UNIT)
-        if unit in _UNITS and 282 in directory and 283 in directory:
-            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in (282, 283))
+        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
+            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
     return info
 
 

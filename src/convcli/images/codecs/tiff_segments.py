@@ -79,8 +79,8 @@ def decoded_segment(
 def _joined_bytes(
     rows: NDArray[np.uint8], shape: tuple[int, int, int], native: np.dtype[Any]
 ) -> NDArray[Any]:
-    """Return floats whose first bytes come first in a row, then their second bytes …"""
-    height, width, samples = shape
+    """Return floats: a row has the first bytes of all of them, then the second bytes."""
+    height, _, samples = shape
     steps = rows.reshape(height, -1, samples)
     sums = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(height, native.itemsize, -1)
     joined = np.ascontiguousarray(np.moveaxis(sums, 1, 2))
