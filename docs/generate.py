@@ -160,12 +160,12 @@ def picture_table() -> str:
 
     cases = _cases()
 
-    heads = ("format", "suffixes", *cases.PICTURES, "profile", "dpi", "EXIF", "frames", "notes")
+    heads = ("format", "suffixes", *cases.PICTURES, "frames", "what is lost", "notes")
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for row in cases.ROWS:
         entry = FORMATS[row.format]
         cells = [{"-": "–"}.get(row.cells[name], row.cells[name]) for name in cases.PICTURES]
-        kept = ["yes" if held else "–" for held in (row.icc, row.dpi, row.exif, row.frames)]
+        kept = ["yes" if row.frames else "–", row.lost]
         suffixes = " ".join(f"`{suffix}`" for suffix in entry.suffixes)
         lines.append(f"| {' | '.join((row.format, suffixes, *cells, *kept, entry.about))} |")
     return "\n".join(lines)

@@ -1,40 +1,54 @@
-"""Run the program over every file of a folder, and count what became of each.
+"""Read every picture of a folder with the identity kernel, and compare with another decoder.
 
-The hard corpus is Pillow's own test images, which come with its source package::
+The public test images of other projects come with their source packages::
 
-    pip download --no-binary :all: --no-deps pillow
-    tar -xzf pillow-*.tar.gz
-    python tests/corpus/run_corpus.py pillow-*/Tests/images
+    pip download --no-binary :all: --no-deps pillow imageio scikit-image tifffile pypng
+    python tests/corpus/run_corpus.py *.tar.gz
 
-Each file is filtered by a process of its own, with a limit of time and of memory. Exit
-status 1 where any of them ends with a traceback, a crash or a time-out, says more than one
-line of error, or leaves anything but its output behind.
+An archive is unpacked into a temporary folder; only its pictures are taken. Each file is
+filtered by a process of its own, with a limit of time and of memory, into raw numbers, which are
+compared with those of tifffile (TIFF) or OpenCV (all else). Exit status 1 where one of them ends with a
+traceback, a crash or a time-out, says more than one line of error, leaves anything but its
+output behind, or differs for no reason that `_EXPLAINED` knows.
 """
 
 import argparse
 import collections
+import os
 import re
 import resource
-import subprocess
+import signal
 import sys
+import tarfile
 import tempfile
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+
+from convcli.__main__ import run
 
 _SECONDS = 120
 _MEMORY = 6 * 2**30
+_CLOSE = 3
 
 _KINDS = {
     "no picture": r"got something else|got an empty file|no file name",
     "format is off": r"files are off",
     "too many pixels": r"--max-pixels",
     "truncated": r"truncated|--allow-truncated",
-    "frames differ": r"frames of one size",
+    "more packages": r"pip install",
+    "frames or channels": r"frames of one size|holds one frame|expected a picture for|\{map\}",
     "damaged or not supported": r"cannot be read",
 }
 """Reasons for a refusal, by what its line says."""
 
-_GOOD = ("filtered", "filtered, with a warning", "refused")
+_GOOD = ("same", "close", "not compared", "explained", "refused")
 
 
 @dataclass(frozen=True)
@@ -42,73 +56,196 @@ class Outcome:
     """What became of one file."""
 
     kind: str
-    line: str
+    line: str = ""
 
 
 def outcome(path: Path) -> Outcome:
-    """Filter one file in a process of its own."""
+    """Filter one file in a process of its own, and judge what comes out."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "convcli", "apply", "gaussian:1", str(path)]
-        try:
-            done = subprocess.run(
-                [*command, f"{folder}/out.tif", "--quiet"],
-                capture_output=True,
-                timeout=_SECONDS,
-                check=False,
-                preexec_fn=_limit_memory,
-            )
-        except subprocess.TimeoutExpired:
-            return Outcome("time-out", "")
+        target = Path(folder, "out.npy")
+        with tempfile.TemporaryFile() as stream:
+            options = ["--frame", "0", "--quiet", "[[1]]", str(path), str(target)]
+            status = _in_a_process(["convcli", "apply", *options], stream.fileno())
+            stream.seek(0)
+            error = stream.read().decode("utf-8", "replace")
+        if status < 0:
+            return Outcome("time-out" if status == -signal.SIGALRM else "crash", str(status))
         left = sorted(path.name for path in Path(folder).iterdir())
-    error = done.stderr.decode("utf-8", "replace")
-    wanted = ["out.tif"] if done.returncode == 0 else []
-    if left != wanted:
-        return Outcome("wrong files left", f"{left}; {error}")
-    return _judged(done.returncode, error)
+        if left != ([target.name] if status == 0 else []):
+            return Outcome("wrong files left", f"{left}; {error}")
+        refusal = _refusal(status, error)
+        return refusal or _compared(path, np.load(target), error)
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+def _in_a_process(arguments: list[str], stderr: int) -> int:
+    """Run the program in a copy of this process, which has its modules already."""
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        signal.alarm(_SECONDS)
+        os.dup2(stderr, 2)
+        sys.argv = arguments
+        status = 1
+        try:
+            run()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        except BaseException:  # noqa: BLE001 - this is what is looked for
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _judged(status: int, error: str) -> Outcome:
+def _refusal(status: int, error: str) -> Outcome | None:
     lines = error.splitlines()
     if "Traceback" in error:
         return Outcome("traceback", lines[-1])
     if status == 0:
-        return _of_success(lines)
+        odd = any(not line.startswith("Warning: ") for line in lines)
+        return Outcome("stray output", " ".join(lines)) if odd else None
     if status != 1 or len(lines) != 1 or not error.startswith("Error: "):
         return Outcome(f"status {status}, {len(lines)} lines", error)
     reasons = (kind for kind, pattern in _KINDS.items() if re.search(pattern, error))
     return Outcome(f"refused: {next(reasons, 'other')}", error.strip())
 
 
-def _of_success(lines: list[str]) -> Outcome:
-    if any(not line.startswith("Warning: ") for line in lines):
-        return Outcome("stray output", " ".join(lines))
-    return Outcome("filtered, with a warning" if lines else "filtered", " ".join(lines))
+# ------------------------------------------------------------------ the other decoder
+
+
+def _compared(path: Path, got: np.ndarray[Any, Any], said: str) -> Outcome:
+    """Compare the numbers with another decoder's, with the explanation of a difference."""
+    wanted = _decoded(path)
+    if wanted is None:
+        return Outcome("not compared: the other decoder does not read it", said)
+    got, wanted = _colours(got), _colours(wanted)
+    if got.shape == wanted.shape:
+        # Raw numbers are written as float32.
+        if np.array_equal(got, wanted.astype(np.float32), equal_nan=wanted.dtype.kind == "f"):
+            return Outcome("same", said)
+        error = float(np.nanmean(np.abs(got - wanted.astype(float))))
+        if wanted.dtype == np.uint8 and error < _CLOSE:
+            return Outcome("close (lossy, or another rounding)", f"mean {error:.2f}")
+    facts = f"{got.shape} {got.dtype} for {wanted.shape} {wanted.dtype}; {said}"
+    reason = next(
+        (text for text, is_so in _EXPLAINED.items() if is_so(path, got, wanted)), None
+    )
+    return Outcome(f"explained: {reason}" if reason else "different", facts)
+
+
+def _decoded(path: Path) -> np.ndarray[Any, Any] | None:
+    """Return the first picture of a file: RGB, or grey; None where it cannot be read."""
+    try:
+        if path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            with tifffile.TiffFile(path) as file:
+                page: Any = file.pages[0]
+                values = page.asarray()
+                return np.moveaxis(values, 0, 2) if int(page.planarconfig) > 1 else values
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_COLOR_RGB)
+    except Exception:  # noqa: BLE001 - another project's decoder raises what it likes
+        return None
+    return values
+
+
+def _colours(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the channels without an opacity, and equal channels as one; bits as 0 and 255."""
+    if values.dtype == bool:
+        values = values * np.uint8(255)
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        values = values[..., :-1]
+    if values.ndim == 3 and (values == values[..., :1]).all():
+        values = values[..., 0]
+    return values
+
+
+def _tags(path: Path) -> dict[str, Any]:
+    try:
+        with tifffile.TiffFile(path) as file:
+            return {tag.name: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
+    except Exception:  # noqa: BLE001 - no TIFF
+        return {}
+
+
+def _photometric(path: Path) -> int:
+    return int(_tags(path).get("PhotometricInterpretation", 1))
+
+
+_BYTE = 8
+_EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
+    "a palette, CMYK, YCbCr or LAB, which tifffile leaves as it is stored": (
+        lambda path, *_: _photometric(path) in (3, 5, 6, 8, 9)
+    ),
+    "white is 0, which tifffile does not invert": lambda path, *_: _photometric(path) == 0,
+    "grey of few bits, which tifffile does not scale": (
+        lambda path, *_: np.max(_tags(path).get("BitsPerSample", _BYTE)) < _BYTE
+    ),
+    "an orientation, which tifffile does not apply": (
+        lambda path, *_: int(_tags(path).get("Orientation", 1)) != 1
+    ),
+    "associated or unnamed extra samples of a TIFF, which tifffile leaves as they are": (
+        lambda path, *_: "ExtraSamples" in _tags(path)
+    ),
+    "OpenCV does not turn an AVIF upright": (
+        lambda path, got, wanted: path.suffix == ".avif" and got.size == wanted.size
+    ),
+    "OpenCV chooses another of the pictures in the file": (
+        lambda path, *_: path.suffix.lower() in (".ico", ".cur", ".icns", ".psd")
+    ),
+    "OpenCV draws frames and transparent colours in another way": (
+        lambda path, *_: path.suffix.lower() in (".gif", ".apng", ".webp")
+    ),
+    "OpenCV turns inks, palettes and 16 bits into 8 in another way": (
+        lambda path, got, wanted: not _tags(path) and got.shape[:2] == wanted.shape[:2]
+    ),
+}
+"""Why two right decoders differ, and the test of each reason."""
+
+
+def _files(sources: list[Path], scratch: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the name of the project and each file: of folders, or of archives of sources."""
+    for source in sources:
+        folder = source
+        if source.is_file():
+            folder = scratch / source.name
+            with tarfile.open(source) as archive:
+                archive.extractall(folder, filter="data")
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and (source.is_dir() or path.suffix.lower() in _SUFFIXES):
+                yield source.name, path
+
+
+_SUFFIXES = frozenset(
+    f".{name}"
+    for names in (
+        "png apng jpg jpeg tif tiff gif webp avif bmp ppm pgm pbm pnm pfm jp2 j2k tga dds sgi bw",
+        "rgb pcx qoi ico cur icns psd fli flc heic jxl xbm xpm fits im msp spider npy",
+    )
+    for name in names.split()
+)
 
 
 def main() -> int:
     """Print the counts, and each line of a refusal with --list."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("sources", type=Path, nargs="+", help="folders, or source packages")
     parser.add_argument("--list", action="store_true", help="print each file's outcome")
     arguments = parser.parse_args()
-    counts: collections.Counter[str] = collections.Counter()
-    bad = 0
-    for path in sorted(p for p in arguments.folder.rglob("*") if p.is_file()):
-        found = outcome(path)
-        counts[found.kind] += 1
-        worse = not found.kind.startswith(_GOOD)
-        bad += worse
-        if arguments.list or worse:
-            print(
-                f"{path.relative_to(arguments.folder)}: {found.kind}: {found.line}", flush=True
-            )
-    for kind, count in sorted(counts.items()):
+    counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    with tempfile.TemporaryDirectory() as scratch:
+        for project, path in _files(arguments.sources, Path(scratch)):
+            result = outcome(path)
+            counts[project][result.kind] += 1
+            if arguments.list or not result.kind.startswith(_GOOD):
+                print(f"{project}: {path.name}: {result.kind}: {result.line}", flush=True)
+    everything: collections.Counter[str] = collections.Counter()
+    for project, outcomes in counts.items():
+        print(f"{project}: {outcomes.total()} files")
+        everything += outcomes
+    for kind, count in sorted(everything.items()):
         print(f"{count:5} {kind}")
-    print(f"{counts.total():5} files, {bad} of them wrongly")
+    bad = sum(n for kind, n in everything.items() if not kind.startswith(_GOOD))
+    print(f"{everything.total():5} files, {bad} of them wrongly")
     return 1 if bad else 0
 
 

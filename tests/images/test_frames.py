@@ -180,7 +180,7 @@ def test_pages_of_many_sizes_fit_no_animation(tmp_path: Path) -> None:
     assert "frames of one size" in done.output
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "bmp", "npy", "ppm"])
+@pytest.mark.parametrize("suffix", ["jpg", "bmp", "npy"])
 def test_formats_without_frames_say_so(suffix: str, tmp_path: Path) -> None:
     frames = moving(clear=False)
     frames[0].save(tmp_path / "in.gif", save_all=True, append_images=frames[1:])

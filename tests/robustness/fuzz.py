@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.fuzzing import KERNELS, OPTIONS, SAMPLES, hostile_files, judge
+from support.fuzzing import (
+    KERNELS,
+    LONG_SPECS,
+    OPTIONS,
+    SAMPLES,
+    hostile_files,
+    hostile_kernel_files,
+    judge,
+    judge_kernel_file,
+    tiff_directories,
+)
 
 
 def main() -> None:
@@ -28,6 +38,12 @@ def main() -> None:
         total += _counted(kind, hostile_files(kind), judge, examples)
     total += _counted(
         "kernels", KERNELS, lambda kernel: judge(SAMPLES["PNG"], kernel), examples
+    )
+    total += _counted("TIFF directories", tiff_directories(), judge, examples)
+    kernel_files = hostile_kernel_files()
+    total += _counted("kernel files", kernel_files, lambda f: judge_kernel_file(*f), examples)
+    total += _counted(
+        "long kernels", LONG_SPECS, lambda kernel: judge(SAMPLES["PNG"], kernel), examples
     )
     total += _counted("options", OPTIONS, _with_options, examples)
     print("in all", dict(total))

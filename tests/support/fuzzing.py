@@ -1,8 +1,12 @@
 """What hypothesis makes hostile: files of every format, kernels, options. And the judge."""
 
+import contextlib
 import io
 import json
+import signal
+import struct
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convcli.cli.app import main
+from convcli.kernels.formats.read import FORMATS, export
+from convcli.kernels.kernel import Kernel
+from support.foreign import random_samples, tiff_bytes_of
 
 KINDS = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "TGA", "DDS", "SGI",
          "PCX", "QOI", "AVIF", "ICO")  # fmt: skip
@@ -48,7 +55,11 @@ SAMPLES = _samples()
 @st.composite
 def hostile_files(draw: st.DrawFn, kind: str) -> bytes:
     """A sample with bits flipped, parts cut, doubled, overwritten, or spliced with another."""
-    data = bytearray(SAMPLES[kind])
+    return _damaged(draw, SAMPLES[kind], SAMPLES)
+
+
+def _damaged(draw: st.DrawFn, sample: bytes, samples: dict[str, bytes]) -> bytes:
+    data = bytearray(sample)
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, max(len(data) - 1, 0)))
         match draw(st.sampled_from(("flip", "cut", "edge", "double", "splice", "drop"))):
@@ -62,12 +73,80 @@ def hostile_files(draw: st.DrawFn, kind: str) -> bytes:
             case "double":
                 data[place:place] = data[place : place + draw(st.integers(1, 64))]
             case "splice":
-                other = SAMPLES[draw(st.sampled_from(sorted(SAMPLES)))]
+                other = samples[draw(st.sampled_from(sorted(samples)))]
                 data[place:] = other[draw(st.integers(0, len(other))) :]
             case _:
                 del data[place : place + draw(st.integers(1, 16))]
     return bytes(data)
 
+
+TIFFS = tuple(
+    data
+    for dtype in ("u1", "u2", "i4", "f4", "f8")
+    for settings in (
+        {"compression": "adobe_deflate", "predictor": True},
+        {"compression": "lzw", "tile": (16, 16)},
+        {"planarconfig": "separate", "compression": "zstd"},
+        {"rowsperstrip": 3},
+    )
+    if (
+        data := tiff_bytes_of(random_samples(dtype, (19, 23, 3)), photometric="rgb", **settings)
+    )
+)
+
+
+@st.composite
+def tiff_directories(draw: st.DrawFn) -> bytes:
+    """A TIFF of tifffile's, with types, counts and values of its directory overwritten."""
+    data = bytearray(draw(st.sampled_from(TIFFS)))
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    for _ in range(draw(st.integers(1, 4))):
+        entry = start + 2 + 12 * draw(st.integers(0, count - 1))
+        part = draw(st.sampled_from(("tag", "type", "count", "value")))
+        number = draw(
+            st.one_of(st.integers(0, 9), st.integers(0, 2**16), st.integers(0, 2**32 - 1))
+        )
+        at, form = {
+            "tag": (0, "<H"),
+            "type": (2, "<H"),
+            "count": (4, "<I"),
+            "value": (8, "<I"),
+        }[part]
+        struct.pack_into(
+            form, data, entry + at, number & (2 ** (8 * struct.calcsize(form)) - 1)
+        )
+    return bytes(data)
+
+
+def _kernel_files() -> dict[str, bytes]:
+    """Return a file of each format of kernels that is written, by its suffix."""
+    kernel = Kernel([[1.0, 2.0, 1.0], [0.0, 0.5, 0.0], [-1.0, -2.0, -1.0]])
+    files = {}
+    for name, form in FORMATS.items():
+        if form.write is not None and form.suffixes:
+            text = export(kernel, name)
+            files[form.suffixes[0]] = text if isinstance(text, bytes) else text.encode()
+    return files
+
+
+KERNEL_FILES = _kernel_files()
+
+
+@st.composite
+def hostile_kernel_files(draw: st.DrawFn) -> tuple[str, bytes]:
+    """The suffix of a format of kernels, and a file of it with faults."""
+    suffix = draw(st.sampled_from(sorted(KERNEL_FILES)))
+    return suffix, _damaged(draw, KERNEL_FILES[suffix], KERNEL_FILES)
+
+
+LONG_SPECS = st.builds(
+    lambda part, joint, count: joint.join([part] * count)[:100_000],
+    st.sampled_from(("sobel-x", "@", "1", "box:1", "[", "[[1]]", "٣", " ", "-", "::", '{"')),
+    st.sampled_from(("", "+", ",", ":", "@", "\n")),
+    st.sampled_from((10, 1_000, 100_000)),
+)
+"""Specifications of up to 10^5 signs."""
 
 _NUMBERS = st.one_of(
     st.integers(-(10**12), 10**12).map(str),
@@ -108,6 +187,38 @@ OPTIONS = st.lists(
 ).map(lambda groups: [word for group in groups for word in group])
 
 
+SECONDS = 20
+"""The longest time that one case may take."""
+
+
+class TooSlowError(BaseException):
+    """A case took longer than `SECONDS`; the program cannot catch it."""
+
+
+@contextlib.contextmanager
+def time_limit() -> Iterator[None]:
+    """Raise `TooSlowError` in the block after `SECONDS`."""
+
+    def late(*_: object) -> None:
+        raise TooSlowError(f"more than {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def judge_kernel_file(suffix: str, data: bytes) -> str:
+    """Filter a sample by a file of a kernel: see `judge`."""
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(data)
+        file.flush()
+        return judge(SAMPLES["PNG"], file.name)
+
+
 def judge(data: bytes, kernel: str = "box:3", options: tuple[str, ...] = ()) -> str:
     """Filter a file's bytes, and return what came of it; raise where that is not in order."""
     with tempfile.TemporaryDirectory() as name:
@@ -121,7 +232,8 @@ def judge(data: bytes, kernel: str = "box:3", options: tuple[str, ...] = ()) -> 
             str(folder / "in"),
             str(folder / "out.tif"),
         ]
-        done = CliRunner().invoke(main, arguments)
+        with time_limit():
+            done = CliRunner().invoke(main, arguments)
         left = {path.name for path in folder.iterdir()} - {"in"}
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception

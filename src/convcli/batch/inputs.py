@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Self
 
@@ -41,6 +42,7 @@ def find_inputs(
     *,
     recursive: bool = False,
     excluded: str | None = None,
+    left_out: Counter[str] | None = None,
 ) -> Iterator[InputFile]:
     """Yield the files that names stand for: in the order of the names, sorted in each.
 
@@ -55,15 +57,19 @@ def find_inputs(
         Search the folders in folders too.
     excluded : str, optional
         A folder that is not searched: that of the outputs.
+    left_out : Counter, optional
+        Counts the other files of the folders, by their suffixes in lower case.
 
     Raises
     ------
     BatchError
         If a name stands for nothing.
     """
+    others: Counter[str] = Counter() if left_out is None else left_out
     for name in map(places.place_from, names):
         if places.folder_exists(name):
-            yield from _in_folder(name, is_picture, recursive=recursive, excluded=excluded)
+            files = _files_in(name, recursive=recursive, excluded=excluded)
+            yield from _in_folder(name, files, is_picture, others, recursive=recursive)
         elif is_pattern(name) and not places.place_exists(name):
             yield from _matching(name)
         else:
@@ -91,21 +97,57 @@ def _check_folder(name: str) -> None:
         )
 
 
-def _in_folder(
-    folder: str, is_picture: Callable[[str], bool], *, recursive: bool, excluded: str | None
-) -> Iterator[InputFile]:
-    is_empty = True
+def _files_in(
+    folder: str, *, recursive: bool, excluded: str | None
+) -> Iterator[tuple[str, str]]:
     try:
-        for below, name in places.walk_files(folder, recursive=recursive, excluded=excluded):
-            if is_picture(places.name_parts(name)[2].lower()):
-                is_empty = False
-                yield InputFile(places.place_below(folder, below, name), below)
+        yield from places.walk_files(folder, recursive=recursive, excluded=excluded)
     except OSError as error:
         where = error.filename or folder
         raise BatchError(f"{where}: the folder cannot be read: {error.strerror}") from None
+
+
+def _in_folder(
+    folder: str,
+    files: Iterable[tuple[str, str]],
+    is_picture: Callable[[str], bool],
+    left_out: Counter[str],
+    *,
+    recursive: bool,
+) -> Iterator[InputFile]:
+    """Yield the pictures among the files of a folder, and count the others by suffix."""
+    is_empty, others = True, Counter[str]()
+    for below, name in files:
+        suffix = places.name_parts(name)[2].lower()
+        if is_picture(suffix):
+            is_empty = False
+            yield InputFile(places.place_below(folder, below, name), below)
+        else:
+            others[suffix or NO_SUFFIX] += 1
+    left_out.update(others)
     if is_empty:
         remedy = "name another" if recursive else "name another, or use --recursive"
-        raise BatchError(f"{folder}: expected pictures in the folder, got none: {remedy}")
+        if any(map(needs_package, others)):
+            remedy = INSTALL_FORMATS
+        got = f"none, but {counts_by_suffix(others)}" if others else "none"
+        raise BatchError(f"{folder}: expected pictures in the folder, got {got}: {remedy}")
+
+
+NO_SUFFIX = "without a suffix"
+_SHOWN_SUFFIXES = 6
+
+
+def counts_by_suffix(counts: Counter[str]) -> str:
+    """Return how many files have each suffix, the commonest first, as a line.
+
+    Examples
+    --------
+    >>> counts_by_suffix(Counter({".txt": 1, ".heic": 12}))
+    '12 .heic, 1 .txt'
+    """
+    shown = [f"{count:,} {suffix}" for suffix, count in counts.most_common(_SHOWN_SUFFIXES)]
+    rest = counts.total() - sum(count for _, count in counts.most_common(_SHOWN_SUFFIXES))
+    return ", ".join([*shown, *([f"{rest:,} others"] if rest else [])])
 
 
 def _matching(pattern: str) -> Iterator[InputFile]:

@@ -26,6 +26,8 @@ class Summary:
         The first `MOST_FAILURES` jobs that failed.
     warnings : Counter
         The first `MOST_WARNINGS` different warnings; how many files had each.
+    left_out : Counter
+        How many files of each suffix were in the folders and are no pictures.
     megapixels : float
         Size of all inputs that were filtered, in millions of pixels.
     busy : float
@@ -40,6 +42,7 @@ class Summary:
         self.counts: Counter[Status] = Counter()
         self.failures: list[Outcome] = []
         self.warnings: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
         self.megapixels = self.busy = self.seconds = 0.0
         self.interrupted = False
 
@@ -97,6 +100,7 @@ class Summary:
         """Return the summary as plain JSON values."""
         return {
             **{status.value: self.counts[status] for status in Status},
+            "left_out": dict(self.left_out.most_common()),
             "megapixels": round(self.megapixels, 6),
             "seconds": round(self.seconds, 6),
             "busy_seconds": round(self.busy, 6),

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from convcli.batch.inputs import (
     InputFile,
     JobList,
     Template,
+    counts_by_suffix,
     find_inputs,
     read_list,
 )
@@ -27,6 +29,7 @@ from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
+from convcli.images.policy import INSTALL_FORMATS, needs_package
 from convcli.text import counted
 from convcli.threads import available_cores
 
@@ -71,7 +74,8 @@ def run_many(
     template = Template(
         DEFAULT_TEMPLATE if many.template is None else many.template, work.file_format
     )
-    inputs = _inputs(work, names, many, out_dir)
+    left_out: Counter[str] = Counter()
+    inputs = _inputs(work, names, many, out_dir, left_out)
     memory = many.memory if many.cluster is None else None
     dry = preview is not None
     with prepared_jobs(
@@ -82,6 +86,7 @@ def run_many(
             return
         summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
         total = len(listing)
+    summary.left_out = left_out
     _warn(summary)
     if as_json:
         show_json({"summary": {"files": total, **summary.as_dict()}})
@@ -132,10 +137,18 @@ def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
 
 
 def _inputs(
-    work: BatchJob, names: Sequence[str], many: BatchOptions, out_dir: str
+    work: BatchJob,
+    names: Sequence[str],
+    many: BatchOptions,
+    out_dir: str,
+    left_out: Counter[str],
 ) -> Iterator[InputFile]:
     yield from find_inputs(
-        names, work.reading.takes, recursive=many.recursive, excluded=out_dir
+        names,
+        work.reading.takes,
+        recursive=many.recursive,
+        excluded=out_dir,
+        left_out=left_out,
     )
     if many.files_from is not None:
         with _opened_list(many.files_from) as stream:
@@ -166,6 +179,9 @@ def _opened_list(name: str) -> Iterator[BinaryIO]:
 
 
 def _warn(summary: Summary) -> None:
+    unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
+    if unread:
+        warn([f"left out: {counts_by_suffix(unread)}: {INSTALL_FORMATS} reads them"])
     warn(
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )

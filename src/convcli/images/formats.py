@@ -38,7 +38,7 @@ class Format(Record, kw_only=True):
         The depths of grey pictures and of pictures in colour.
     alpha : bool
         Whether it holds transparency.
-    icc, dpi, exif : bool
+    icc, dpi, exif, xmp, iptc, comment : bool
         The metadata that it carries.
     frames : bool
         Whether it holds more than one picture.
@@ -61,6 +61,9 @@ class Format(Record, kw_only=True):
     icc: bool = False
     dpi: bool = False
     exif: bool = False
+    xmp: bool = False
+    iptc: bool = False
+    comment: bool = False
     frames: bool = False
     quality: int | None = None
     levels: bool = False
@@ -68,26 +71,27 @@ class Format(Record, kw_only=True):
     about: str = ""
 
 
-_METADATA: dict[str, Any] = {"icc": True, "dpi": True, "exif": True}
+_METADATA: dict[str, Any] = {"icc": True, "dpi": True, "exif": True, "xmp": True}
 
 _TABLE = (
     Format(name="PNG", suffixes=(".png", ".apng"), gray=_WHOLE, colour=_WHOLE, alpha=True,
            frames=True, levels=True, about="whole dots per metre", **_METADATA),
     Format(name="TIFF", suffixes=(".tif", ".tiff"), gray=_ALL, colour=_ALL, alpha=True,
-           frames=True, levels=True, about="Deflate compression", **_METADATA),
+           frames=True, levels=True, about="Deflate compression", iptc=True, **_METADATA),
     Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), quality=95,
-           about="lossy; the input's colour subsampling, else 4:4:4", **_METADATA),
-    Format(name="WEBP", suffixes=(".webp",), alpha=True, icc=True, exif=True, frames=True,
-           quality=0, settings=MappingProxyType({"exact": True}),
+           about="lossy; the input's colour subsampling, else 4:4:4", iptc=True, comment=True,
+           **_METADATA),
+    Format(name="WEBP", suffixes=(".webp",), alpha=True, icc=True, exif=True, xmp=True,
+           frames=True, quality=0, settings=MappingProxyType({"exact": True}),
            about="lossless unless --quality is given; grey becomes RGB"),
     Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True,
            about="256 colours a frame; alpha is on or off; hundredths of a second"),
-    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, icc=True, exif=True,
+    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, icc=True, exif=True, xmp=True,
            frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"}),
            about="lossy"),
     Format(name="BMP", suffixes=(".bmp",), dpi=True, about="whole dots per metre"),
     Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
-           about="floats as PFM"),
+           frames=True, about="floats as PFM; frames follow each other"),
     Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
            gray=_WHOLE, alpha=True, about="lossless"),
     Format(name="TGA", suffixes=(".tga", ".icb", ".vda", ".vst"), alpha=True),

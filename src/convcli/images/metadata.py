@@ -1,7 +1,9 @@
 """Profile, resolution and EXIF: from a decoded image, and to a format that holds them."""
 
 import math
-from collections.abc import Mapping
+import re
+import struct
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -10,6 +12,7 @@ from convcli.images.formats import FORMATS
 from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
+from convcli.values import replace
 
 _KEPT = (
     0x010E,  # ImageDescription
@@ -31,6 +34,13 @@ _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
 _JPEGS = ("JPEG", "MPO")
 _JPEG_LIMIT = 65_533 - 8
+_JPEG_BLOCK = 65_533 - 40
+_IPTC_RESOURCE = 0x0404
+_GAIN_MAP = (b"hdrgm:", b"HDRGainMap", b"GainMap")
+_XMP_TURN = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
+_TITLES = {
+    "icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "comment": "comment"
+}  # fmt: skip
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 _PROFILE_HEADER = 128
 
@@ -40,15 +50,80 @@ def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
 
     The orientation is left out: the pixels are turned upright elsewhere.
     """
+    metadata, notes = metadata_from(image.info, image.getexif, image.mode)
+    further = further_pictures(image)
+    notes = (*notes, further) if further else notes
+    return replace(metadata, subsampling=_subsampling(image)), notes
+
+
+def metadata_from(
+    info: Mapping[Any, Any], read_exif: Callable[[], Image.Exif], mode: str
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return the metadata of an image, by what Pillow calls its parts; notes on damaged ones.
+
+    `read_exif` may raise what a decoder raises. `mode` is Pillow's.
+    """
     notes: tuple[str, ...] = ()
     try:
-        exif = _exif(image)
+        exif = _exif(read_exif)
     except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
-    profile = image.info.get("icc_profile")
-    if not isinstance(profile, bytes) or not keeps_profile(image.mode):
+    profile = info.get("icc_profile")
+    if not isinstance(profile, bytes) or not keeps_profile(mode):
         profile = None
-    return Metadata(profile, _dpi(image.info.get("dpi")), exif, _subsampling(image)), notes
+    xmp = info.get("xmp")
+    if isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP):
+        xmp = None  # it describes a picture that is left out
+    metadata = Metadata(
+        profile,
+        _dpi(info.get("dpi")),
+        exif,
+        xmp=_upright_xmp(xmp) if isinstance(xmp, bytes) else None,
+        iptc=_iptc(info),
+        comment=info["comment"] if isinstance(info.get("comment"), bytes) else None,
+    )
+    return metadata, notes
+
+
+def _iptc(info: Mapping[Any, Any]) -> bytes | None:
+    resources = info.get("photoshop")
+    data = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else info.get("iptc")
+    return data if isinstance(data, bytes) and data else None
+
+
+def _upright_xmp(xmp: bytes) -> bytes:
+    """Return XMP that says that the picture is upright, as the pixels are by now."""
+    return _XMP_TURN.sub(rb"\g<1>1", xmp)
+
+
+def further_pictures(image: Image.Image) -> str:
+    """Return the note on pictures beside the main one of a JPEG; empty where it has none."""
+    xmp = image.info.get("xmp")
+    gain_map = isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP)
+    gain_map = gain_map or "gainmap" in str(image.info.get("aux", "")).lower()
+    with decoder_errors():
+        several = image.format in ("MPO", "HEIF")
+        count = getattr(image, "n_frames", 1) - 1 if several else 0
+    if gain_map:
+        return "the gain map, and the XMP that describes it, are dropped"
+    pictures = f"{count} further picture{'s' * (count > 1)} in the file"
+    return f"{pictures}: only the first is read" if count else ""
+
+
+def lost_metadata(
+    metadata: Metadata, format_name: str, channels: int, size: tuple[int, int]
+) -> str:
+    """Return the warning that names what a format does not keep; empty where it keeps all.
+
+    `channels` and `size`, rows and columns, are the result's. The resolution is not named.
+    """
+    kept = save_settings(metadata, format_name, channels, size)
+    lost = [
+        title
+        for name, title in _TITLES.items()
+        if getattr(metadata, name) and {"icc": "icc_profile"}.get(name, name) not in kept
+    ]
+    return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""
 
 
 def save_settings(
@@ -57,7 +132,8 @@ def save_settings(
     """Return Pillow's settings for the metadata that a format can hold.
 
     A profile for another number of channels is left out. The size, rows and columns, goes
-    into the EXIF. Of ``icc_profile``, ``dpi`` and ``exif`` the format's are returned.
+    into the EXIF. Of ``icc_profile``, ``dpi``, ``exif``, ``xmp``, ``iptc`` and
+    ``comment`` the format's are returned.
     """
     entry = FORMATS[format_name]
     settings: dict[str, Any] = {}
@@ -69,13 +145,25 @@ def save_settings(
         exif = _resized(metadata.exif, size)
         if format_name != "JPEG" or len(exif) <= _JPEG_LIMIT:
             settings["exif"] = exif
+    for name in ("xmp", "iptc", "comment"):
+        block = getattr(metadata, name)
+        fits = format_name != "JPEG" or len(block or b"") <= _JPEG_BLOCK
+        if getattr(entry, name) and block and fits:
+            settings[name] = block
     return settings
 
 
-def _exif(image: Image.Image) -> bytes | None:
+def iptc_segment(iptc: bytes) -> bytes:
+    """Return the records of news agencies as a JPEG's APP13 segment, in Photoshop's frame."""
+    head = b"Photoshop 3.0\x008BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(iptc))
+    body = head + iptc + bytes(len(iptc) % 2)
+    return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
+
+
+def _exif(read_exif: Callable[[], Image.Exif]) -> bytes | None:
     """Return EXIF without orientation, thumbnail, and what describes the old file."""
     with decoder_errors():
-        exif = image.getexif()
+        exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}
         directories = {tag: dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
         has_interop = ExifTags.IFD.Interop in directories[ExifTags.IFD.Exif]

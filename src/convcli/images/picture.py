@@ -205,12 +205,21 @@ class Metadata(Record):
         thumbnail.
     subsampling : int or None
         Of a JPEG's colours, as Pillow counts: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
+    xmp : bytes or None
+        Adobe's block of XML, which says that the pixels are upright.
+    iptc : bytes or None
+        The records of news agencies (IPTC-IIM).
+    comment : bytes or None
+        A text without a rule.
     """
 
     icc: bytes | None = None
     dpi: tuple[float, float] | None = None
     exif: bytes | None = None
     subsampling: int | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    comment: bytes | None = None
 
 
 class Timing(Record):

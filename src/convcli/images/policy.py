@@ -1,8 +1,11 @@
 """What is accepted as a picture: formats and limits; and what counts as a damaged file."""
 
 import contextlib
+import importlib
+import importlib.util
 import logging
 import os
+import re
 import struct
 import threading
 import warnings
@@ -37,9 +40,18 @@ READ_FORMATS = (
     "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
     "ICNS", "ICO", "IM", "IMT", "JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX",
     "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP",
-    "XBM", "XPM", "XVTHUMB",
+    "XBM", "XPM", "XVTHUMB", "HEIF", "JXL",
 )  # fmt: skip
-"""Picture formats that Pillow decodes without another program."""
+"""Picture formats that Pillow decodes without another program; the last two by packages."""
+
+_BY_PACKAGES = {
+    "HEIF": ("pillow_heif", (".heic", ".heif", ".heics", ".heifs", ".hif"),
+             re.compile(rb"....ftyp.{0,52}(hei[cxms]|hev[cxms])", re.DOTALL)),
+    "JXL": ("pillow_jxl", (".jxl",), re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
+}  # fmt: skip
+"""The package that reads each of these formats, its suffixes, and how its files begin."""
+
+INSTALL_FORMATS = "pip install 'convcli[formats]'"
 
 _COMMON = frozenset(
     suffix
@@ -94,6 +106,10 @@ class ReadPolicy(Record, kw_only=True):
         """
         if suffix in _COMMON:
             return True
+        if needs_package(suffix):
+            return False
+        if any(suffix in suffixes for _, suffixes, _ in _BY_PACKAGES.values()):
+            return True
         Image.init()
         name = Image.EXTENSION.get(suffix)
         return name == "MPO" or (name in Image.OPEN and name in self.names)
@@ -102,6 +118,48 @@ class ReadPolicy(Record, kw_only=True):
     def max_bytes(self) -> int:
         """More bytes than any file within the limit of pixels has."""
         return self.max_pixels * _BYTES_A_PIXEL + _SPARE_BYTES
+
+
+def needs_package(suffix: str) -> bool:
+    """Tell whether files of a suffix, in lower case, are read by a package that is missing.
+
+    Examples
+    --------
+    >>> needs_package(".png")
+    False
+    """
+    return any(
+        suffix in suffixes and not _is_installed(module)
+        for module, suffixes, _ in _BY_PACKAGES.values()
+    )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:
+        return False
+
+
+def load_package(prefix: bytes, label: str) -> None:
+    """Load the package that reads a file, by how it begins, where Pillow needs one for it.
+
+    Raises
+    ------
+    ImageError
+        If it is not installed; the message says how to install it.
+    """
+    for name, (module, _, beginning) in _BY_PACKAGES.items():
+        if beginning.match(prefix) is None:
+            continue
+        try:
+            package = importlib.import_module(module)
+        except ImportError:
+            raise ImageError(
+                f"{label}: {name} pictures need the package {module}: {INSTALL_FORMATS}"
+            ) from None
+        if name == "HEIF":
+            package.register_heif_opener()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -13,7 +14,14 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.codecs.pillow import TimedFrame, deep_rawmode, frame_of, timing_of
-from convcli.images.metadata import metadata_of
+from convcli.images.codecs.tiff_pages import (
+    TIFF_HEADERS,
+    TiffPage,
+    exif_of,
+    info_of,
+    tiff_pages,
+)
+from convcli.images.metadata import metadata_from, metadata_of
 from convcli.images.modes import MODES
 from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.policy import (
@@ -23,29 +31,33 @@ from convcli.images.policy import (
     blocked_format,
     decoder_errors,
     libtiff_silenced,
+    load_package,
     one_line,
     open_image,
     pillow_set_to,
     too_many_pixels,
 )
 from convcli.storage.urls import fetched, local_path
-from convcli.values import Record
+from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _PREFIX = 64
+_STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
+"""How pictures begin that may follow each other in one stream."""
+
 _ARRAY = b"\x93NUMPY"
 """How a ``.npy`` begins."""
 
-_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "PNG", "TIFF", "WEBP")
+_MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
 """Formats whose frames are an animation or pages. Further pictures in a file of another
 format are previews, layers and sizes of the first."""
 
 _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
-_ANIMATED = ("AVIF", "FLI", "GIF", "PNG", "WEBP")
+_ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
 
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 """What Pillow raises on files of too many pixels."""
@@ -109,14 +121,12 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
     unlimited = ReadPolicy(max_pixels=2**62)
     with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
         try:
-            with decoder_errors():
-                opened = Image.open(file, formats=("TIFF",))
-                if frame:
-                    opened.seek(frame)
-        except UnidentifiedImageError:
+            page = next(itertools.islice(tiff_pages(file), frame, None), None)
+        except OSError:
+            page = None
+        if page is None:
             return Metadata(), ""
-        with opened:
-            return metadata_of(opened)[0], opened.mode
+        return _tiff_metadata(file, page)[0], page.mode
 
 
 def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
@@ -165,7 +175,9 @@ def _with_hint(error: OSError) -> str:
         return f"{error.strerror}: check the path"
     fault = one_line(error)
     if fault.endswith(NOT_READ):
-        return f"{fault}: 'convcli apply --tiled' reads more, or save it in strips with Deflate"
+        return f"{fault}: save it as a TIFF of whole bytes or floats with Deflate compression"
+    if "pip install" in fault:
+        return fault
     if "truncated" in fault:
         return f"{fault}: --allow-truncated reads what there is"
     return f"{fault}: get a whole copy of the file"
@@ -205,19 +217,82 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 
 
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
+    if prefix[:4] in TIFF_HEADERS:
+        return _tiff(file, prefix, label, reading)
+    if prefix[:2] in _STREAMED:
+        from convcli.images.codecs.netpbm import netpbm_spans
+
+        spans = netpbm_spans(file)
+        if len(spans) > 1:
+            return _stream(file, spans, label, reading)
+    load_package(prefix, label)
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
-        from convcli.images.codecs.tiff import read_deep_tiff
-
-        picture = read_deep_tiff(file, label, reading)
-        if picture is not None:
-            return picture
         raise _unknown(prefix, label, reading) from None
     with opened:
         if not reading.allow_truncated:
             _check_end(file, opened.format)
         return _document(file, opened, label, reading)
+
+
+def _stream(
+    file: BinaryIO, spans: list[tuple[int, int]], label: str, reading: ReadPolicy
+) -> Picture:
+    """Read several PGM or PPM pictures that follow each other, as ffmpeg writes them."""
+    counter = PixelCounter(reading.max_pixels, label)
+    pictures: list[Picture] = []
+    for index in _frames_to_read(len(spans), label, reading):
+        file.seek(spans[index][0])
+        part = io.BytesIO(file.read(spans[index][1]))
+        with open_image(part, reading) as opened:
+            counter.add(*opened.size)
+            pictures.append(_document(part, opened, label, replace(reading, frame=None)))
+    return replace(
+        pictures[0], frames=tuple(frame for picture in pictures for frame in picture.frames)
+    )
+
+
+def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
+    """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
+    pages = list(tiff_pages(file))
+    if not pages:
+        raise _unknown(prefix, label, reading)
+    chosen = [pages[index] for index in _frames_to_read(len(pages), label, reading)]
+    counter = PixelCounter(reading.max_pixels, label)
+    frames: list[Frame] = []
+    notes: list[str] = []
+    with contextlib.ExitStack() as stack:
+        opened: ImageFile.ImageFile | None = None
+        with contextlib.suppress(OSError):
+            file.seek(0)
+            opened = stack.enter_context(open_image(file, reading))
+        metadata, damage = _tiff_metadata(file, chosen[0])
+        for page in chosen:
+            counter.add(page.size[1] * -(-page.samples // 4), page.size[0])
+            page.check_places()
+            frame, more = _tiff_frame(file, page, opened, label)
+            frames.append(frame)
+            notes += more
+    mode = opened.mode if opened is not None else chosen[0].mode
+    return Picture(tuple(frames), metadata, None, mode, tuple(dict.fromkeys([*damage, *notes])))
+
+
+def _tiff_frame(
+    file: BinaryIO, page: TiffPage, opened: ImageFile.ImageFile | None, label: str
+) -> tuple[Frame, tuple[str, ...]]:
+    """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
+    if page.is_ours or opened is None:
+        return page.frame(file)
+    with decoder_errors():
+        opened.seek(page.index)
+    timed = frame_of(file, opened, "TIFF", label)
+    return timed.frame, timed.notes
+
+
+def _tiff_metadata(file: BinaryIO, page: TiffPage) -> tuple[Metadata, tuple[str, ...]]:
+    read_exif = functools.partial(exif_of, file, page)
+    return metadata_from(info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode)
 
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:
@@ -250,7 +325,8 @@ def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
             f"picture: add --allow-format {blocked.lower()} if you trust the file"
         )
     return ImageError(
-        f"{label}: expected a picture, got something else: convert it to PNG first"
+        f"{label}: expected a picture, got something else: convert it to PNG first, or to TIFF "
+        "where it holds floats or more than 16 bits"
     )
 
 
@@ -261,16 +337,13 @@ def _document(
     count = _frame_count(opened) if opened.format in _MANY else 1
     indices = _frames_to_read(count, label, reading)
     counter = PixelCounter(reading.max_pixels, label)
-    if format_name != "TIFF":
-        counter.add(*opened.size, len(indices))
+    counter.add(*opened.size, len(indices))
     mode = opened.mode
     frames: list[TimedFrame] = []
     for index in indices:
         if count > 1:
             with decoder_errors():
                 opened.seek(index)
-        if format_name == "TIFF":
-            counter.add(*opened.size)
         frames.append(frame_of(file, opened, format_name, label))
         if len(frames) == 1:
             metadata, notes = metadata_of(opened)
@@ -332,8 +405,17 @@ def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
             file.seek(0)
             if prefix.startswith(_ARRAY):
                 return _array_header(file, str(source))
+            if prefix[:4] in TIFF_HEADERS:
+                return _tiff_header(file, reading)
+            load_package(prefix, str(source))
+            frames = None
+            if prefix[:2] in _STREAMED and reading.frame is None:
+                from convcli.images.codecs.netpbm import netpbm_spans
+
+                frames = len(netpbm_spans(file)) or None
             with open_image(file, reading) as opened:
-                return _image_header(opened, reading)
+                header = _image_header(opened, reading)
+                return header and replace(header, frames=frames or header.frames)
     except (OSError, ImageError, *_BOMBS):
         return None  # reading the whole file will say what is wrong
 
@@ -354,6 +436,16 @@ def _array_header(file: BinaryIO, label: str) -> Header | None:
         return None
     rows, columns, channels = (*shape, 1)[:3]
     return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
+
+
+def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
+    pages = list(tiff_pages(file))
+    file.seek(0)
+    if pages and pages[0].is_ours:
+        count = len(pages) if reading.frame is None else 1
+        return Header(*pages[0].header(), count)
+    with open_image(file, reading) as opened:
+        return _image_header(opened, reading)
 
 
 def _image_header(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header | None:

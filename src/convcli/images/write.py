@@ -174,6 +174,8 @@ def _encoded(
 
         level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
         return [tiff_bytes(frames, metadata, level)]
+    if format_name == "PPM":
+        return [part for frame in frames for part in _netpbm(frame)]
     frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
     if timing is None and len(frames) > 1:
         # Pages become an animation of a second each.
@@ -182,11 +184,6 @@ def _encoded(
         from convcli.images.codecs.png import png_bytes
 
         return png_bytes(frames, metadata, timing, saving.compress_level, saving.jobs)
-    if format_name == "PPM":
-        from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
-
-        if is_netpbm(frames[0]):
-            return netpbm_parts(frames[0])
     if timing is not None and timing.still:
         frames, timing = frames[1:], timing.without_still()
     if format_name == "GIF":
@@ -197,6 +194,17 @@ def _encoded(
 
     settings = _settings(FORMATS[format_name], metadata, timing, saving)
     return [pillow_bytes(frames, format_name, metadata, settings)]
+
+
+def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:
+    """Return the parts of one PGM, PPM or PFM."""
+    from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
+    from convcli.images.codecs.pillow import pillow_bytes
+
+    plain = _for_format(frame, FORMATS["PPM"])
+    if is_netpbm(plain):
+        return netpbm_parts(plain)
+    return [pillow_bytes([plain], "PPM", Metadata(), {})]
 
 
 def _array_of(frame: Frame) -> NDArray[Any]:

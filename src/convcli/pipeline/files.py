@@ -11,6 +11,7 @@ from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, NPY, format_for, has_suffix, obstacle
+from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of, read_picture
@@ -157,7 +158,10 @@ def write_filtered(
             result = _laid_out(group, described, options, file_format, sheet=sheet)
             opened = sys.stdout.buffer if name == STANDARD else name
             write_picture(result, opened, file_format, saving)
-    notes = [*described.notes, *_losses(filtered, file_format, options)]
+    first = filtered[0].report.output_shape
+    dropped = lost_metadata(described.metadata, file_format, first[2], first[:2])
+    lost = [dropped] if dropped and not saving.strip else []
+    notes = [*described.notes, *lost, *_losses(filtered, file_format, options)]
     return combined_report([one.report for one in filtered], described.mode, notes)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from convcli.batch.inputs import counts_by_suffix
 from convcli.batch.job import Status
 from convcli.batch.report import Summary
 from convcli.cli.ending import printable
@@ -165,6 +166,7 @@ def show_summary(summary: Summary, total: int, out_dir: str) -> None:
     rows: list[tuple[Cell, ...]] = [
         *(_count(status, summary.counts[status]) for status in Status),
         *([("not started", f"{left:,}", "files")] if left else []),
+        *_left_out(summary),
         ("pixels", f"{summary.megapixels:,.2f}", "megapixels"),
         ("time", f"{summary.seconds:,.2f}", "seconds"),
         ("rate", f"{summary.rate:,.2f}", "megapixels a second"),
@@ -183,6 +185,13 @@ def _count(status: Status, count: int) -> "tuple[Cell, ...]":
 
     style = {Status.DONE: GOOD, Status.SKIPPED: ODD, Status.FAILED: BAD}[status]
     return (status.value, Text(f"{count:,}", style=style if count else ""), "files")
+
+
+def _left_out(summary: Summary) -> "list[tuple[Cell, ...]]":
+    if not summary.left_out:
+        return []
+    kinds = printable(counts_by_suffix(summary.left_out))
+    return [("left out", f"{summary.left_out.total():,}", f"files: {kinds}")]
 
 
 def _show_failures(summary: Summary) -> None:

@@ -1,5 +1,6 @@
 """PPM and PGM: the bytes of the file are the array, or nearly so."""
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, BinaryIO
@@ -16,6 +17,45 @@ _CHUNK = 2**20
 _LETTERS = {1: "P5", 3: "P6"}
 _CHANNELS = {"L": 1, "RGB": 3}
 _BYTE, _WHITE, _PAIR = 255, 65_535, 2
+
+
+_HEADER = re.compile(
+    rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
+)
+_LONGEST_HEADER = 4096
+_SAMPLES_A_PIXEL = {b"P5": 1, b"P6": 3, b"Pf": 4, b"PF": 12}
+"""Samples of a pixel, or its bytes where those are floats."""
+
+
+def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
+    """Return where the binary pictures of a stream begin, and their bytes.
+
+    The list is empty where the file begins in another way. What follows the last picture, and
+    is none, is not in it.
+    """
+    spans: list[tuple[int, int]] = []
+    start, end = 0, file.seek(0, os.SEEK_END)
+    while start < end:
+        file.seek(start)
+        header = _HEADER.match(file.read(_LONGEST_HEADER))
+        if header is None or header[1] not in (b"P4", *_SAMPLES_A_PIXEL):
+            break
+        size = header.end() + _pixel_bytes(header)
+        if header[1] == b"P4":
+            size = header.start(3) + len(header[3]) + 1 + _pixel_bytes(header)
+        spans.append((start, size))
+        start += size
+    file.seek(0)
+    return spans
+
+
+def _pixel_bytes(header: "re.Match[bytes]") -> int:
+    width, height = int(header[2]), int(header[3])
+    if header[1] == b"P4":
+        return -(-width // 8) * height
+    samples = _SAMPLES_A_PIXEL[header[1]] * width * height
+    wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
+    return samples * (_PAIR if wide else 1)
 
 
 def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:

@@ -72,7 +72,7 @@ def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
             f"{label}: expected an array (H, W) or (H, W, C), got the shape {shape}: "
             "save one picture of it"
         )
-    if min(shape) < 1:
+    if any(isinstance(length, bool) for length in shape) or min(shape) < 1:
         raise ImageError(f"{label}: expected at least one pixel, got the shape {shape}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from convcli.errors import ImageError
-from convcli.images.metadata import save_settings
+from convcli.images.metadata import iptc_segment, save_settings
 from convcli.images.modes import picture_from
 from convcli.images.picture import Frame, Metadata, Timing, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
@@ -68,15 +68,26 @@ def _pixels(
     frame = _without_pillow(file, opened, format_name)
     if frame is not None:
         return frame, ()
+    _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
     if rawmode is None:
-        return picture_from(_upright(opened), format_name, label), ()
+        bits = opened.info.get("bit_depth", 8) if format_name == "HEIF" else _BYTE
+        notes = (f"colours of {bits} bits are read with 8 bits",) if bits > _BYTE else ()
+        return picture_from(_upright(opened), format_name, label), notes
     with decoder_errors():
-        single = not getattr(opened, "is_animated", False) or format_name == "TIFF"
+        single = not getattr(opened, "is_animated", False)
     if not _is_supported(rawmode) or not single:
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
     return _decoded_twice(file, opened, rawmode, format_name), ()
+
+
+def _scale_transparency(opened: ImageFile.ImageFile) -> None:
+    """Scale the transparent grey of a PNG as its pixels: Pillow leaves it with 2 or 4 bits."""
+    rawmode = opened.tile[0].args if opened.tile else None
+    grey = opened.info.get("transparency")
+    if opened.format == "PNG" and rawmode in _FEW_BITS and isinstance(grey, int):
+        opened.info["transparency"] = grey * _FEW_BITS[rawmode]
 
 
 def _without_pillow(
@@ -87,11 +98,24 @@ def _without_pillow(
         from convcli.images.codecs.netpbm import read_netpbm
 
         return read_netpbm(file, opened)
-    if format_name == "TIFF":
-        from convcli.images.codecs.tiff import deep_planes
-
-        return deep_planes(file, opened)
+    if format_name == "JXL":
+        return _deep_jxl(file)
     return None
+
+
+def _deep_jxl(file: BinaryIO) -> Frame | None:
+    """Read a JPEG XL of more than 8 bits, of which its Pillow plugin drops the rest."""
+    try:
+        import imagecodecs
+    except ImportError:
+        return None
+    file.seek(0)
+    with decoder_errors():
+        values = imagecodecs.jpegxl_decode(file.read())
+    if values.dtype == np.uint8 or values.ndim not in (2, 3):
+        return None
+    samples = values if values.dtype == np.uint16 else values.astype(np.float32)
+    return picture_of_samples(samples.reshape(*samples.shape[:2], -1), "JXL")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -112,6 +136,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
+_BYTE = 8
+_FEW_BITS = {"L;2": 85, "L;4": 17}
+"""What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
+
 _SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
 
 
@@ -148,7 +176,12 @@ def _decoded_twice(
     if rawmode == _GRAY_ALPHA:
         # The second decoding has all four bytes of a pixel.
         high, low = low[..., ::2], low[..., 1::2]
-    return picture_of_samples(high.astype(np.uint16) * np.uint16(256) + low, format_name)
+    samples = high.astype(np.uint16) * np.uint16(256) + low
+    clear = opened.info.get("transparency")
+    if isinstance(clear, tuple) and samples.shape[2] == len(clear):
+        opaque = (samples != np.array(clear)).any(axis=2)
+        return Frame(samples, opaque.astype(np.uint16) * np.uint16(65_535), format_name)
+    return picture_of_samples(samples, format_name)
 
 
 def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
@@ -189,6 +222,8 @@ def pillow_bytes(
     """
     channels, size = pictures[0].channels, pictures[0].shape
     options = {**settings, **save_settings(metadata, format_name, channels, size)}
+    if "iptc" in options:
+        options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()
     try:
         first, *others = map(image_of, pictures)

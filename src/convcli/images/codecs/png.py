@@ -35,6 +35,7 @@ _IDAT = b"IDAT"
 _PROFILE_NAME = b"ICC Profile\0\0"
 _METRES_AN_INCH, _BY_THE_METRE = 0.0254, 1
 _LARGEST_NUMBER = 2**31 - 1
+_XMP_NAME = b"XML:com.adobe.xmp" + bytes(5)
 _EXIF = b"Exif\0\0"
 """The prefix that EXIF has in a JPEG only."""
 
@@ -95,6 +96,8 @@ def _metadata_chunks(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
         yield b"pHYs", struct.pack(">IIB", across, down, _BY_THE_METRE)
     if "exif" in settings:
         yield b"eXIf", settings["exif"].removeprefix(_EXIF)
+    if "xmp" in settings:
+        yield b"iTXt", _XMP_NAME + settings["xmp"]
 
 
 def _animation(

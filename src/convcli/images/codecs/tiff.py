@@ -1,29 +1,28 @@
-"""TIFF: written by pages or by tiles, and read where Pillow loses bits of deep samples."""
+"""TIFF, written by pages or by tiles."""
 
 import io
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from convcli.choices import Depth
-from convcli.errors import ImageError
 from convcli.images.metadata import save_settings
-from convcli.images.picture import Frame, Metadata, Picture, picture_of_samples
-from convcli.images.policy import NOT_READ, PixelCounter, ReadPolicy, completed, decoder_errors
+from convcli.images.picture import Frame, Metadata
 from convcli.values import Record
 
 _STRIP_BYTES = 2**18
-_DEFLATE, _OLD_DEFLATE = 8, 32946
+_DEFLATE = 8
 _DIFFERENCES = 2
 _UNASSOCIATED = 2
 _INCH = 2
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
+_XMP, _IPTC = 700, 33_723
 _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
 
@@ -113,6 +112,9 @@ def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
         tags |= {tag: block[tag] for tag in block if tag not in _GROUPS} | groups
     if "icc_profile" in settings:
         tags[TiffImagePlugin.ICCPROFILE] = settings["icc_profile"]
+    for name, tag in (("xmp", _XMP), ("iptc", _IPTC)):
+        if name in settings:
+            tags[tag] = settings[name]
     if "dpi" in settings:
         across, down = settings["dpi"]
         tags |= {
@@ -290,141 +292,3 @@ def _linked(data: bytes, following: int, entries: int, *, big: bool) -> bytes:
     at = count + entries * entry
     number = struct.pack(form, following)
     return data[:at] + number + data[at + len(number) :]
-
-
-# Reading. Pillow misreads 16-bit colours that are kept plane by plane, and does not read
-# colours in floats, or 16-bit grey with alpha.
-
-_PLANES = 2
-_INFLATED = (_DEFLATE, _OLD_DEFLATE)
-_ORIENTATION = 0x0112
-_PHOTOMETRIC_CHANNELS = {1: (1, 2), 2: (3, 4)}
-"""How many samples a pixel has, for photometric 1 (black is zero) and 2 (RGB)."""
-
-_DEEP_BITS = (16, 32)
-_SAMPLE_DTYPES: dict[tuple[int, int], np.dtype[Any]] = {
-    (16, 1): np.dtype(np.uint16),
-    (32, _FLOATS): np.dtype(np.float32),
-}
-"""The dtype of samples by their bits and their format."""
-
-
-class _Tags:
-    """The tags of a page, as whole numbers: a damaged file may hold anything."""
-
-    def __init__(self, directory: Any) -> None:
-        self._directory = directory
-        self.order: Literal["<", ">"] = "<" if directory.prefix == b"II" else ">"
-
-    def numbers(self, tag: int, *default: int) -> tuple[int, ...]:
-        """Return the numbers of a tag; raise OSError where it has none."""
-        with decoder_errors():
-            value = self._directory.get(tag, default)
-        numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
-        if not numbers or not all(isinstance(number, int) for number in numbers):
-            raise OSError(f"TIFF tag {tag} is missing or damaged")
-        return numbers
-
-    def number(self, tag: int, *default: int) -> int:
-        """Return the first number of a tag."""
-        return self.numbers(tag, *default)[0]
-
-
-def deep_planes(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
-    """Read 16-bit colours that are kept plane by plane; return None for any other page.
-
-    `image` is the same file, opened by Pillow, at the page to read. A damaged file, or a
-    layout that is not supported, raises OSError.
-    """
-    directory: Any = getattr(image, "tag_v2", {})
-    with decoder_errors():
-        if directory.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) != _PLANES:
-            return None
-    tags = _Tags(directory)
-    bits = tags.numbers(TiffImagePlugin.BITSPERSAMPLE, 1)
-    if len(bits) == 1 or bits[0] != 16:  # noqa: PLR2004 - bits
-        return None
-    return picture_of_samples(_plain_samples(file, tags, image.size), "TIFF")
-
-
-def read_deep_tiff(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture | None:
-    """Read a TIFF of colours in floats, or of 16-bit grey with alpha; None for any other file.
-
-    A damaged file, or a layout that is not supported, raises OSError; too many pixels or
-    pages raise ImageError.
-    """
-    file.seek(0)
-    header = file.read(8)
-    if header[:4] not in (b"II*\x00", b"MM\x00*"):
-        return None
-    with decoder_errors():
-        directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-        file.seek(directory.next)
-        directory.load(file)
-    tags = _Tags(directory)
-    if tags.number(TiffImagePlugin.BITSPERSAMPLE, 1) not in _DEEP_BITS:
-        return None
-    if reading.frame or directory.next:
-        raise ImageError(f"{label}: expected one page at this depth, got more: split them")
-    width = tags.number(TiffImagePlugin.IMAGEWIDTH)
-    height = tags.number(TiffImagePlugin.IMAGELENGTH)
-    if min(width, height) < 1:
-        raise OSError("TIFF without pixels")
-    PixelCounter(reading.max_pixels, label).add(width, height)
-    samples = _plain_samples(file, tags, (width, height))
-    mode = "F" if samples.dtype == np.float32 else "I;16"
-    return Picture((picture_of_samples(samples, "TIFF"),), mode=mode)
-
-
-def _plain_samples(file: BinaryIO, tags: _Tags, size: tuple[int, int]) -> NDArray[Any]:
-    """Return the samples of strips, plain or deflated: uint16 or float32, (H, W, C)."""
-    dtype, channels = _sample_type(tags)
-    (width, height), count = size, size[0] * size[1] * channels
-    data = _strips(file, tags, count * dtype.itemsize)
-    whole = data[: len(data) // dtype.itemsize * dtype.itemsize]
-    stored = np.frombuffer(whole, dtype.newbyteorder(tags.order))
-    samples = completed(stored[:count].astype(dtype), count)
-    if tags.number(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == _PLANES:
-        grid = np.moveaxis(samples.reshape(channels, height, width), 0, 2)
-    else:
-        grid = samples.reshape(height, width, channels)
-    if tags.number(TiffImagePlugin.PREDICTOR, 1) == _DIFFERENCES:
-        return np.cumsum(grid, axis=1, dtype=dtype)
-    return grid
-
-
-def _sample_type(tags: _Tags) -> tuple[np.dtype[Any], int]:
-    """Return the dtype of the samples and how many a pixel has, in a layout that is read."""
-    bits = tags.numbers(TiffImagePlugin.BITSPERSAMPLE, 1)
-    sample_format = tags.number(TiffImagePlugin.SAMPLEFORMAT, 1)
-    dtype = _SAMPLE_DTYPES.get((bits[0], sample_format))
-    predictor = tags.number(TiffImagePlugin.PREDICTOR, 1)
-    tiled = tags.number(TiffImagePlugin.TILEWIDTH, 0) != 0
-    plain = not tiled and tags.number(_ORIENTATION, 1) == 1
-    predicted = predictor == _DIFFERENCES and dtype == np.uint16
-    photometric = tags.number(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, -1)
-    channels = _PHOTOMETRIC_CHANNELS.get(photometric, ())
-    known = plain and (predictor == 1 or predicted) and len(bits) in channels
-    if dtype is None or not known:
-        raise OSError(f"TIFF of {len(bits)} × {bits[0]} bits in a layout that {NOT_READ}")
-    return dtype, len(bits)
-
-
-def _strips(file: BinaryIO, tags: _Tags, size: int) -> bytes:
-    """Return the bytes of the strips one after the other, until there are `size` bytes."""
-    compression = tags.number(TiffImagePlugin.COMPRESSION, 1)
-    if compression != 1 and compression not in _INFLATED:
-        raise OSError(f"TIFF of this depth with compression {compression} {NOT_READ}")
-    offsets = tags.numbers(TiffImagePlugin.STRIPOFFSETS)
-    lengths = tags.numbers(TiffImagePlugin.STRIPBYTECOUNTS, size)
-    pixels = bytearray()
-    for offset, length in zip(offsets, lengths, strict=False):
-        if len(pixels) >= size:
-            break
-        with decoder_errors():
-            file.seek(offset)
-            strip = file.read(min(length, size))
-            if compression != 1:
-                strip = zlib.decompressobj().decompress(strip, size)
-        pixels += strip
-    return bytes(pixels)

@@ -2,6 +2,9 @@
 
 import contextlib
 import io
+import lzma
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -20,7 +23,11 @@ from convcli.values import replace
 _DIMENSIONS = (2, 3, 4)
 _ONE_FILTER = 3
 _ENDINGS = ("weight", "weights", "kernel")
-_FAULTS = (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_FAULTS = (
+    ValueError, EOFError, LookupError, TypeError, ArithmeticError, RuntimeError, MemoryError,
+    SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+    lzma.LZMAError,
+)  # fmt: skip
 """What NumPy raises if a file is damaged, or holds no arrays."""
 
 
@@ -105,6 +112,8 @@ def _claimed(file: IO[bytes], name: str) -> Tensor:
     is_first = npy.read_magic(file) == (1, 0)
     read = npy.read_array_header_1_0 if is_first else npy.read_array_header_2_0
     shape, _, dtype = read(file)
+    if any(isinstance(length, bool) or length < 0 for length in shape):
+        raise ValueError(f"expected whole numbers as its shape, got {shape}")
     return Tensor(name, shape, str(dtype))
 
 

@@ -56,6 +56,9 @@ def _element(text: str) -> ET.Element:
     except ET.ParseError as error:
         line, column = error.position
         base.fail(f"line {line}, column {column + 1}", "not well-formed XML", "mend it there")
+    except (ValueError, LookupError) as error:
+        fault = f"not well-formed XML: {' '.join(str(error).split())[:80]}"
+        base.fail("", fault, "save it as UTF-8, and mend it")
     elements = [e for e in root.iter() if e.tag.rpartition("}")[2] == _TAG]
     if len(elements) != 1:
         base.fail("", f"expected one {_TAG}, got {len(elements)}", "keep one of them")

@@ -13,6 +13,15 @@ import numpy as np
 
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import TiledTiff, TileLayout, encoded_tiles
+from convcli.images.codecs.tiff_segments import (
+    DIFFERENCES,
+    FLOAT_BYTES,
+    NO_PREDICTOR,
+    PREDICTED,
+    UNPACKERS,
+    check_coded_size,
+    decoded_segment,
+)
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
 from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
@@ -26,6 +35,7 @@ Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
 
 _QUIET = logging.NullHandler()
+_PREDICTORS = (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES)
 
 
 @contextlib.contextmanager
@@ -97,7 +107,16 @@ class OpenPage:
             yield self._decoded(index, data) if data else None
 
     def _decoded(self, index: int, data: bytes) -> Values:
-        segment, _, shape = self._page.decode(data, index, jpegtables=self._tables)
+        """Decode a tile or strip: by ourselves where tifffile has no limit of memory."""
+        page = self._page
+        _, _, (_, rows, columns, samples) = page.decode(None, index, jpegtables=self._tables)
+        compression = int(page.compression)
+        if compression in UNPACKERS and page.predictor in _PREDICTORS:
+            stored = np.dtype(page.dtype).newbyteorder(self.order)
+            shape = (rows, columns, samples)
+            return decoded_segment(data, shape, stored, compression, int(page.predictor))
+        check_coded_size(data, (rows, columns))
+        segment, _, shape = page.decode(data, index, jpegtables=self._tables)
         values: Values = segment[0, : shape[1], : shape[2]]
         return values
 
@@ -350,12 +369,18 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
             f"{name}: expected pixels of 8 or 16 bits or floats, got "
             f"{got or f'{page.bitspersample} bits'}: convert it first"
         )
+    if int(page.predictor) != NO_PREDICTOR and int(page.compression) not in PREDICTED:
+        raise ImageError(
+            f"{name}: a predictor with {_named(page.compression)} compression is not read, for "
+            "programs differ in it: rewrite it with Deflate"
+        )
     try:
-        needed("tifffile", name).TIFF.DECOMPRESSORS[int(page.compression)]
+        if int(page.compression) not in UNPACKERS:
+            needed("tifffile", name).TIFF.DECOMPRESSORS[int(page.compression)]
     except (KeyError, ValueError):
         raise ImageError(
             f"{name}: {_named(page.compression)} compression is not read without the package "
-            "imagecodecs: pip install imagecodecs, or rewrite it with Deflate"
+            "imagecodecs: pip install 'convcli[formats]', or rewrite it with Deflate"
         ) from None
     dtype: np.dtype[Any] = np.dtype(page.dtype).newbyteorder("=")
     return dtype

@@ -1,0 +1,147 @@
+"""The strips and tiles of a TIFF: unpacked, with as much memory as their pixels need."""
+
+import io
+import lzma
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+
+from convcli.images.policy import completed, decoder_errors, libtiff_silenced
+
+NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
+"""How values are stored: unchanged, as differences along a row, or as differences of the
+bytes of floats (Adobe's technical note 3)."""
+
+_NONE, _LZW, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _LZMA, _ZSTD = (
+    1, 5, 8, 32_773, 32_946, 34_925, 50_000,
+)  # fmt: skip
+_LZMA_MEMORY = 2**28
+"""The most memory that a dictionary of LZMA may take: the file chooses its size."""
+
+_DIRECTORY_ENTRY = "<HHII"
+_LONG = 4
+_stderr = threading.Lock()
+
+
+def decoded_segment(
+    data: bytes,
+    shape: tuple[int, int, int],
+    stored: np.dtype[Any],
+    compression: int,
+    predictor: int,
+) -> NDArray[Any]:
+    """Return a strip or a tile as an array; never more is unpacked than it holds.
+
+    Parameters
+    ----------
+    data : bytes
+        As they are in the file.
+    shape : (int, int, int)
+        Rows, columns, samples.
+    stored : dtype
+        Of the samples in the file, with their byte order.
+    compression, predictor : int
+        The tags' numbers; the compression is one of `UNPACKERS`.
+
+    Returns
+    -------
+    ndarray
+        In the byte order of this machine.
+
+    Raises
+    ------
+    OSError
+        If the data are damaged, or end early where the policy does not allow that.
+    """
+    count = shape[0] * shape[1] * shape[2]
+    size = count * stored.itemsize
+    with decoder_errors():
+        plain = UNPACKERS[compression](data, size)
+    if compression == _NONE:
+        predictor = NO_PREDICTOR
+    row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
+    native = stored.newbyteorder("=")
+    if predictor == FLOAT_BYTES:
+        return _joined_bytes(row, shape, native)
+    values = row.view(stored).astype(native).reshape(shape)
+    if predictor == DIFFERENCES:
+        whole = values.view(f"u{native.itemsize}")
+        return np.cumsum(whole, axis=1, dtype=whole.dtype).view(native)
+    return values
+
+
+def _joined_bytes(
+    rows: NDArray[np.uint8], shape: tuple[int, int, int], native: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return floats: a row has the first bytes of all of them, then the second bytes."""
+    height, _, samples = shape
+    steps = rows.reshape(height, -1, samples)
+    sums = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(height, native.itemsize, -1)
+    joined = np.ascontiguousarray(np.moveaxis(sums, 1, 2))
+    return joined.view(native.newbyteorder(">")).astype(native).reshape(shape)
+
+
+def _inflated(data: bytes, size: int) -> bytes:
+    return zlib.decompressobj().decompress(data, size)
+
+
+def _from_lzma(data: bytes, size: int) -> bytes:
+    try:
+        return lzma.LZMADecompressor(memlimit=_LZMA_MEMORY).decompress(data, size)
+    except lzma.LZMAError as error:
+        raise ValueError(str(error)) from None
+
+
+def _by_libtiff(compression: int) -> Callable[[bytes, int], bytes]:
+    """Return a function that unpacks by libtiff, which Pillow brings with it.
+
+    The data become the only strip of an 8-bit grey picture in memory: libtiff unpacks as many
+    bytes as that has pixels.
+    """
+
+    def unpack(data: bytes, size: int) -> bytes:
+        tags = {
+            256: size, 257: 1, 258: 8, 259: compression, 262: 1, 273: 8, 277: 1, 278: 1,
+            279: len(data),
+        }  # fmt: skip
+        entries = [struct.pack(_DIRECTORY_ENTRY, tag, _LONG, 1, n) for tag, n in tags.items()]
+        directory = struct.pack("<H", len(tags)) + b"".join(entries) + bytes(4)
+        padded = data + bytes(len(data) % 2)
+        file = io.BytesIO(struct.pack("<4sI", b"II*\0", 8 + len(padded)) + padded + directory)
+        with _stderr, libtiff_silenced():
+            return TiffImagePlugin.TiffImageFile(file).tobytes()
+
+    return unpack
+
+
+UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
+    _NONE: lambda data, size: data[:size],
+    _DEFLATE: _inflated,
+    _OLD_DEFLATE: _inflated,
+    _LZMA: _from_lzma,
+    **{number: _by_libtiff(number) for number in (_LZW, _PACKBITS, _ZSTD)},
+}
+"""What unpacks at most so many bytes, by the number of the compression."""
+
+PREDICTED = {_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _LZMA, _ZSTD}
+"""Compressions with which every program undoes a predictor; without any, none does."""
+
+
+def check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
+    """Refuse a tile that is a picture itself (JPEG, WebP …) and larger than its place.
+
+    `chunk` is rows and columns. Of data that Pillow does not know nothing is checked.
+    """
+    try:
+        with decoder_errors(), Image.open(io.BytesIO(data)) as image:
+            rows, columns = image.height, image.width
+    except (UnidentifiedImageError, OSError):
+        return
+    if rows > chunk[0] or columns > chunk[1]:
+        raise OSError(f"a tile of {chunk[1]} × {chunk[0]} px holds {columns} × {rows} px")

@@ -1,0 +1,94 @@
+"""HEIC and JPEG XL: by their packages, or an error with the line that installs them."""
+
+import io
+import json
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pillow_heif
+import pytest
+from click.testing import CliRunner
+
+from convcli.cli.app import main
+from convcli.errors import ImageError
+from convcli.images.read import read_picture
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (16, 24, 3)).astype(np.uint8)
+
+
+def heic() -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_bytes(mode="RGB", size=(24, 16), data=PIXELS.tobytes()).save(
+        buffer, quality=-1, chroma=444, matrix_coefficients=0
+    )
+    return buffer.getvalue()
+
+
+def test_heic_is_what_its_own_reader_says() -> None:
+    data = heic()
+    expected = np.asarray(pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True))
+    np.testing.assert_array_equal(read_picture(io.BytesIO(data), "a.heic").array, expected)
+
+
+def test_heic_of_10_bits_is_said_to_lose_two() -> None:
+    buffer = io.BytesIO()
+    deep = PIXELS.astype(np.uint16) * 257
+    pillow_heif.from_bytes(mode="RGB;16", size=(24, 16), data=deep.tobytes()).save(buffer)
+    picture = read_picture(io.BytesIO(buffer.getvalue()), "a.heic")
+    assert picture.notes == ("colours of 10 bits are read with 8 bits",)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_jxl_keeps_all_bits(dtype: str) -> None:
+    scale = {"u1": 1, "u2": 257, "f4": 1 / 255}[dtype]
+    values = (PIXELS.astype(float) * scale).astype(dtype)
+    data = imagecodecs.jpegxl_encode(values, lossless=True)
+    got = read_picture(io.BytesIO(data), "a.jxl").array
+    assert got.dtype == values.dtype
+    np.testing.assert_array_equal(got, values)
+
+
+@pytest.mark.parametrize(("name", "module"), [("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")])
+def test_without_the_package_the_line_that_installs_it(
+    name: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    data = heic() if name == "HEIF" else imagecodecs.jpegxl_encode(PIXELS)
+    with pytest.raises(ImageError, match=r"pip install 'convcli\[formats\]'"):
+        read_picture(io.BytesIO(data), "a")
+
+
+def batch(folder: Path, *options: str) -> tuple[int, str, str]:
+    done = CliRunner().invoke(
+        main,
+        [
+            "apply",
+            "box:3",
+            str(folder),
+            f"--out-dir={folder / 'out'}",
+            "--format=png",
+            *options,
+        ],
+    )
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_a_batch_counts_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.HEIC").write_bytes(heic())
+    (tmp_path / "b.jxl").write_bytes(imagecodecs.jpegxl_encode(PIXELS))
+    for name in ("c.txt", "d.txt", "e"):
+        (tmp_path / name).write_text("no picture")
+    status, shown, _ = batch(tmp_path, "--json")
+    summary = json.loads(shown.splitlines()[-1])["summary"]
+    assert (status, summary["done"]) == (0, 2)
+    assert summary["left_out"] == {".txt": 2, "without a suffix": 1}
+    for module in ("pillow_heif", "pillow_jxl"):
+        monkeypatch.setitem(__import__("sys").modules, module, None)
+    status, _, error = batch(tmp_path)
+    assert status in (1, 2)
+    assert error.count("\n") == 1
+    assert "got none, but 2 .txt, 1 .heic, 1 .jxl" in error.replace("1 without a suffix, ", "")
+    assert "pip install 'convcli[formats]'" in error
