@@ -12,6 +12,7 @@ from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
+from convcli.images.policy import INSTALL_FORMATS, needs_package
 from convcli.storage.urls import FRAME, MAP, first_output, is_pattern, is_url
 from convcli.values import Record
 
