@@ -27,11 +27,12 @@ def uninterrupted() -> Iterator[None]:
     An exception of a signal's handler that leaves `Thread.start` early makes a thread that
     nobody ends: the program would wait for it at its exit, for ever.
     """
-    if threading.current_thread() is not threading.main_thread():
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Only the main thread may change handlers; one that is None belongs to another library.
+    if threading.current_thread() is not threading.main_thread() or None in handlers.values():
         yield
         return
     arrived: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         for number in handlers:
             signal.signal(number, lambda number, _: arrived.append(number))

@@ -229,7 +229,6 @@ def test_overwrite_replaces_even_the_inputs(photos: Path) -> None:
         (("--out-dir", "out"), ("INPUT",)),
         (("1.png", "--out-dir", ""), ("--out-dir",)),
         (("-", "--out-dir", "out"), ("--files-from -",)),
-        (("1.png", "--out-dir", "out", "--plan"), ("--plan", "one picture")),
         (("1.png", "--out-dir", "out", "--name", "{no}.png"), ("'{no}'",)),
         (("1.png", "--out-dir", "out", "--name", ""), ("--name ''",)),
         (("1.png", "--out-dir", "out", "--name", "x.zarr"), ("got the suffix '.zarr'",)),

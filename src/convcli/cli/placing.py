@@ -9,6 +9,7 @@ import click
 
 from convcli.cli.options import OptionGroup, option, with_options
 from convcli.cli.output import STANDARD, note, show_json
+from convcli.errors import ImageError
 from convcli.storage.atomic import is_stream, open_descriptor
 from convcli.storage.urls import (
     first_output,
@@ -56,7 +57,11 @@ _placing_option = functools.partial(option, section="Output", part_of=PLACING)
 
 placing_options = with_options(
     _placing_option(
-        "--output", "-o", metavar="OUTPUT", help="OUTPUT, as an option: there is no other then."
+        "--output",
+        "-o",
+        metavar="OUTPUT",
+        allow_from_autoenv=False,
+        help="OUTPUT, as an option: there is no other then.",
     ),
     _placing_option(
         "--on-exists",
@@ -177,9 +182,9 @@ def file_to_replace(
     click.ClickException
         If it is there, and that is an error.
     """
-    if target == STANDARD or is_stream(target) or not is_there(first_output(target)):
-        return None
     rule = placing.rule("overwrite")
+    if target == STANDARD or is_stream(target) or not _is_there(target, rule):
+        return None
     if rule == "error":
         raise click.ClickException(
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
@@ -200,6 +205,16 @@ def _skip(source: str, target: str, *, as_json: bool, quiet: bool) -> NoReturn:
     click.get_current_context().exit(0)
 
 
+def _is_there(target: str, rule: str) -> bool:
+    """Tell whether an output exists; of a store that does not say so, only where it matters."""
+    try:
+        return is_there(first_output(target))
+    except ImageError:
+        if rule == "overwrite" and is_url(target):
+            return False
+        raise
+
+
 def _are_neighbours(source: str, target: str) -> bool:
     """Tell whether two files are in one folder, and are not the same."""
     if source == STANDARD or is_url(source) or is_url(target):
@@ -209,7 +224,6 @@ def _are_neighbours(source: str, target: str) -> bool:
 
 
 def _is_picture(path: str) -> bool:
-    from convcli.errors import ImageError
     from convcli.images.formats import NPY, format_for
 
     try:
