@@ -176,6 +176,13 @@ _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "a palette, CMYK, YCbCr or LAB, which tifffile leaves as it is stored": (
         lambda path, *_: _photometric(path) in (3, 5, 6, 8, 9)
     ),
+    "more than 24 bits, which raw numbers, float32, round": (
+        lambda _, got, wanted: (
+            got.shape == wanted.shape
+            and wanted.dtype.itemsize >= 4  # noqa: PLR2004 - bytes
+            and np.allclose(got, wanted.astype(float), rtol=1e-6)
+        )
+    ),
     "white is 0, which tifffile does not invert": lambda path, *_: _photometric(path) == 0,
     "grey of few bits, which tifffile does not scale": (
         lambda path, *_: np.max(_tags(path).get("BitsPerSample", _BYTE)) < _BYTE
@@ -186,8 +193,8 @@ _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "associated or unnamed extra samples of a TIFF, which tifffile leaves as they are": (
         lambda path, *_: "ExtraSamples" in _tags(path)
     ),
-    "OpenCV does not turn an AVIF upright": (
-        lambda path, got, wanted: path.suffix == ".avif" and got.size == wanted.size
+    "OpenCV, which is asked for the stored pixels, does not turn them upright": (
+        lambda _, got, wanted: got.shape[:2] == wanted.shape[1::-1] != wanted.shape[:2]
     ),
     "OpenCV chooses another of the pictures in the file": (
         lambda path, *_: path.suffix.lower() in (".ico", ".cur", ".icns", ".psd")
