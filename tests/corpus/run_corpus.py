@@ -179,7 +179,7 @@ _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "more than 24 bits, which raw numbers, float32, round": (
         lambda _, got, wanted: (
             got.shape == wanted.shape
-            and wanted.dtype.itemsize >= 4  # noqa: PLR2004 - bytes
+            and wanted.dtype.itemsize >= 4
             and np.allclose(got, wanted.astype(float), rtol=1e-6)
         )
     ),
