@@ -7,8 +7,8 @@ The public test images of other projects come with their source packages::
 
 An archive is unpacked into a temporary folder; only its pictures are taken. Each file is
 filtered by a process of its own, with a limit of time and of memory, into raw numbers, which are
-compared with those of tifffile (TIFF) or OpenCV (all else). Exit status 1 where one of them ends with a
-traceback, a crash or a time-out, says more than one line of error, leaves anything but its
+compared with those of tifffile (TIFF) or OpenCV (all else). Exit status 1 where one ends with
+a traceback, a crash or a time-out, says more than one line of error, leaves anything but its
 output behind, or differs for no reason that `_EXPLAINED` knows.
 """
 
@@ -140,7 +140,7 @@ def _decoded(path: Path) -> np.ndarray[Any, Any] | None:
         if path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             with tifffile.TiffFile(path) as file:
                 page: Any = file.pages[0]
-                values = page.asarray()
+                values: np.ndarray[Any, Any] = page.asarray()
                 return np.moveaxis(values, 0, 2) if int(page.planarconfig) > 1 else values
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_COLOR_RGB)
     except Exception:  # noqa: BLE001 - another project's decoder raises what it likes
@@ -225,8 +225,8 @@ def _files(sources: list[Path], scratch: Path) -> Iterator[tuple[str, Path]]:
 _SUFFIXES = frozenset(
     f".{name}"
     for names in (
-        "png apng jpg jpeg tif tiff gif webp avif bmp ppm pgm pbm pnm pfm jp2 j2k tga dds sgi bw",
-        "rgb pcx qoi ico cur icns psd fli flc heic jxl xbm xpm fits im msp spider npy",
+        "png apng jpg jpeg tif tiff gif webp avif bmp ppm pgm pbm pnm pfm jp2 j2k tga dds sgi",
+        "bw rgb pcx qoi ico cur icns psd fli flc heic jxl xbm xpm fits im msp spider npy",
     )
     for name in names.split()
 )
