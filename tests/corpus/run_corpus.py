@@ -6,7 +6,7 @@ The public test images of other projects come with their source packages::
     python tests/corpus/run_corpus.py *.tar.gz
 
 An archive is unpacked into a temporary folder; only its pictures are taken. Each file is
-filtered by a process of its own, with a limit of time and of memory, into raw numbers, which are
+filtered by a process of its own, with limits of time and memory, into raw numbers, which are
 compared with those of tifffile (TIFF) or OpenCV (all else). Exit status 1 where one ends with
 a traceback, a crash or a time-out, says more than one line of error, leaves anything but its
 output behind, or differs for no reason that `_EXPLAINED` knows.
@@ -140,12 +140,12 @@ def _decoded(path: Path) -> np.ndarray[Any, Any] | None:
         if path.read_bytes()[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             with tifffile.TiffFile(path) as file:
                 page: Any = file.pages[0]
-                values: np.ndarray[Any, Any] = page.asarray()
+                values: Any = page.asarray()
                 return np.moveaxis(values, 0, 2) if int(page.planarconfig) > 1 else values
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_COLOR_RGB)
     except Exception:  # noqa: BLE001 - another project's decoder raises what it likes
         return None
-    return values
+    return None if values is None else np.asarray(values)
 
 
 def _colours(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
