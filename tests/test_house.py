@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "convcli"
 TESTS = ROOT / "tests"
 
-ELSEWHERE = {"corpus", "docs", "golden", "robustness", "support"}
+ELSEWHERE = {"corpus", "docs", "foreign", "golden", "robustness", "support"}
 """Folders of tests that are not named after a package of the program."""
 
 

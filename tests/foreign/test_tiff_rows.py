@@ -18,6 +18,7 @@ import tifffile
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
+from convcli.images.write import write_picture
 from support.foreign import random_samples, tiff_bytes_of
 
 
@@ -233,3 +234,11 @@ def test_a_tile_that_is_a_larger_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConvcliError, match=r"a tile of 64 × 64 px holds 4096 × 4096 px"):
         filter_large([Kernel([[1.0]])], str(path), str(tmp_path / "out.tif"), Options())
     assert not (tmp_path / "out.tif").exists()
+
+
+def test_numbers_beyond_float32_are_refused_where_files_hold_only_those(tmp_path: Path) -> None:
+    picture = read(tiff_bytes_of(np.full((3, 4, 1), 1e300), photometric="minisblack"))
+    with pytest.raises(ImageError, match=r"32-bit floats, up to 3\.4e\+38: write \.npy"):
+        write_picture(picture, tmp_path / "out.tif", "TIFF")
+    write_picture(picture, tmp_path / "out.npy", "NPY")
+    assert np.load(tmp_path / "out.npy").max() == 1e300

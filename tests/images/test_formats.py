@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,7 +85,11 @@ def test_the_table_is_of_all_formats_and_agrees(row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.format)
 def test_metadata_arrive_where_a_format_holds_them(row: Row, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    blocks = {"xmp": b"<x:xmpmeta/>", "iptc": b"\x1c\x02\x78\0\2ab", "comment": b"a comment"}
+    blocks: dict[str, Any] = {
+        "xmp": b"<x:xmpmeta/>",
+        "iptc": b"\x1c\x02\x78\0\2ab",
+        "comment": b"a comment",
+    }
     metadata = Metadata(profile, (300.0, 300.0), EXIF.tobytes(), **blocks)
     document = Picture((sample("RGB"),), metadata)
     write_picture(document, tmp_path / "out", row.format)

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 PICTURES = ("L", "L16", "LF", "LA", "LA16", "RGB", "RGB16", "RGBF", "RGBA", "RGBA16")
 
 _WRITTEN = """
-PNG      same same -    same same same same -    same same | icc dpi exif xmp -    -       frames
-TIFF     same same same same same same same same same same | icc dpi exif xmp iptc -       frames
+PNG      same same -    same same same same -    same same | icc dpi exif xmp -    - frames
+TIFF     same same same same same same same same same same | icc dpi exif xmp iptc - frames
 JPEG     close -   -    -    -    close -   -    -    -    | icc dpi exif xmp iptc comment -
-WEBP     rgb  -    -    rgb  -    same -    -    same -    | icc -   exif xmp -    -       frames
-GIF      same -    -    few  -    few  -    -    few  -    | -   -   -    -   -    -       frames
-AVIF     close -   -    close -   close -   -    close -   | icc -   exif xmp -    -       frames
-BMP      same -    -    -    -    same -    -    -    -    | -   dpi -    -   -    -       -
-PPM      same same same -    -    same -    -    -    -    | -   -   -    -   -    -       frames
-JPEG2000 same same -    same -    same -    -    same -    | -   -   -    -   -    -       -
-TGA      same -    -    same -    same -    -    same -    | -   -   -    -   -    -       -
-DDS      same -    -    same -    same -    -    same -    | -   -   -    -   -    -       -
-SGI      same -    -    -    -    same -    -    -    -    | -   -   -    -   -    -       -
-PCX      same -    -    -    -    same -    -    -    -    | -   -   -    -   -    -       -
-QOI      rgb  -    -    rgb  -    same -    -    same -    | -   -   -    -   -    -       -
-NPY      same same same -    -    same same same -    -    | -   -   -    -   -    -       -
+WEBP     rgb  -    -    rgb  -    same -    -    same -    | icc -   exif xmp -    - frames
+GIF      same -    -    few  -    few  -    -    few  -    | -   -   -    -   -    - frames
+AVIF     close -   -    close -   close -   -    close -   | icc -   exif xmp -    - frames
+BMP      same -    -    -    -    same -    -    -    -    | -   dpi -    -   -    - -
+PPM      same same same -    -    same -    -    -    -    | -   -   -    -   -    - frames
+JPEG2000 same same -    same -    same -    -    same -    | -   -   -    -   -    - -
+TGA      same -    -    same -    same -    -    same -    | -   -   -    -   -    - -
+DDS      same -    -    same -    same -    -    same -    | -   -   -    -   -    - -
+SGI      same -    -    -    -    same -    -    -    -    | -   -   -    -   -    - -
+PCX      same -    -    -    -    same -    -    -    -    | -   -   -    -   -    - -
+QOI      rgb  -    -    rgb  -    same -    -    same -    | -   -   -    -   -    - -
+NPY      same same same -    -    same same same -    -    | -   -   -    -   -    - -
 """
 
 

@@ -126,7 +126,13 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
             page = None
         if page is None:
             return Metadata(), ""
-        return _tiff_metadata(file, page)[0], page.mode
+        metadata, mode = _tiff_metadata(file, page)[0], page.mode
+        with contextlib.suppress(OSError), decoder_errors():
+            opened = Image.open(file, formats=("TIFF",))
+            if frame:
+                opened.seek(frame)
+            mode = opened.mode
+        return metadata, mode
 
 
 def read_pil(source: object, policy: ReadPolicy) -> Picture | None:

@@ -127,7 +127,7 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
             "write .gif, .png, .webp or .tif, or choose one with --frame"
         )
     for frame in picture.frames:
-        problem = obstacle(frame, format_name)
+        problem = obstacle(frame, format_name) or _overflow(frame, format_name)
         if problem:
             raise ImageError(f"{label}: {problem}")
     if saving.quality is not None and entry.quality is None:
@@ -136,6 +136,17 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
         raise ImageError(
             f"{label}: {format_name} has no level to set: leave --compress-level out"
         )
+
+
+def _overflow(frame: Frame, format_name: str) -> str:
+    """Say that numbers are too large for the 32-bit floats of a file; empty where they fit."""
+    if frame.pixels.dtype != np.float64 or format_name == NPY:
+        return ""
+    largest = np.finfo(np.float32).max
+    sizes = np.abs(frame.pixels)
+    if not ((sizes > largest) & np.isfinite(sizes)).any():
+        return ""
+    return f"{format_name} holds 32-bit floats, up to {largest:.3g}: write .npy"
 
 
 def _write(parts: Sequence[bytes | memoryview], target: "str | Path | BinaryIO") -> None:

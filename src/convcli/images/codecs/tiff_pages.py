@@ -5,6 +5,7 @@ changes the sign of others, and knows few of the ways to store them.
 """
 
 import io
+import logging
 import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal
@@ -257,8 +258,8 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
         start = TiffImagePlugin.ImageFileDirectory_v2(header).next
     seen: set[int] = set()
     while start and start not in seen:
-        file.seek(start)
         with decoder_errors():
+            file.seek(start)
             directory = TiffImagePlugin.ImageFileDirectory_v2(header)
             directory.load(file)
         yield _page(Tags(directory), len(seen), start, is_big=length > _SHORT_HEADER)
@@ -354,6 +355,8 @@ def _of_other_programs(page: TiffPage, file: BinaryIO) -> Any:
         raise OSError(
             f"TIFF of {page.samples} × {page.bits[0]} bits with {missing}'convcli[formats]'"
         ) from None
+    # Its messages are raised as errors, too; without a handler they are printed.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
     file.seek(0)
     with decoder_errors():
         data = file.read()
