@@ -141,7 +141,8 @@ def _decoded(path: Path) -> np.ndarray[Any, Any] | None:
             with tifffile.TiffFile(path) as file:
                 page: Any = file.pages[0]
                 values: Any = page.asarray()
-                return np.moveaxis(values, 0, 2) if int(page.planarconfig) > 1 else values
+                planes = int(page.planarconfig) > 1
+                return np.asarray(np.moveaxis(values, 0, 2) if planes else values)
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_COLOR_RGB)
     except Exception:  # noqa: BLE001 - another project's decoder raises what it likes
         return None

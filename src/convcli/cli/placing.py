@@ -157,7 +157,7 @@ class ReplacedFile(Record):
     """
 
     target: str
-    digest: bytes | None
+    digest: tuple[int, int] | None
 
     def warnings(self) -> list[str]:
         """Warn, after it was replaced, if another picture was there."""
@@ -232,15 +232,13 @@ def _is_picture(path: str) -> bool:
         return False
 
 
-def _digest(path: str) -> bytes | None:
-    """Return bytes that are equal for equal files; None where there is no file."""
-    import hashlib
-    from pathlib import Path
+def _digest(path: str) -> tuple[int, int] | None:
+    """Return the size and the checksum of a file; of a huge one the size, of none None."""
+    import zlib
 
     try:
-        size = Path(path).stat().st_size
-        if size > _LARGEST_COMPARED:
-            return str(size).encode()
-        return hashlib.sha256(Path(path).read_bytes()).digest()
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 3 ms to import
+            size = os.fstat(file.fileno()).st_size
+            return (size, zlib.crc32(file.read()) if size <= _LARGEST_COMPARED else 0)
     except OSError:
         return None

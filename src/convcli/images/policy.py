@@ -64,6 +64,9 @@ _BYTES_A_PIXEL = 16
 _SPARE_BYTES = 64 * 2**20
 
 _STDERR = 2
+TIFF_HEADERS = {b"II*\0": 8, b"MM\0*": 8, b"II+\0": 16, b"MM\0+": 16}
+"""The first bytes of a TIFF or a BigTIFF, and the length of its header."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())

@@ -14,18 +14,12 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.codecs.pillow import TimedFrame, deep_rawmode, frame_of, timing_of
-from convcli.images.codecs.tiff_pages import (
-    TIFF_HEADERS,
-    TiffPage,
-    exif_of,
-    info_of,
-    tiff_pages,
-)
 from convcli.images.metadata import metadata_from, metadata_of
 from convcli.images.modes import MODES
 from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.policy import (
     NOT_READ,
+    TIFF_HEADERS,
     PixelCounter,
     ReadPolicy,
     blocked_format,
@@ -42,6 +36,8 @@ from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from convcli.images.codecs.tiff_pages import TiffPage
 
 _PREFIX = 64
 _STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
@@ -118,6 +114,8 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
     Pages are counted from 0. Of a page that Pillow does not know the metadata and the name
     are empty. A file that cannot be read raises ImageError, which begins with `name`.
     """
+    from convcli.images.codecs.tiff_pages import tiff_pages
+
     unlimited = ReadPolicy(max_pixels=2**62)
     with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
         try:
@@ -261,6 +259,8 @@ def _stream(
 
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
+    from convcli.images.codecs.tiff_pages import tiff_pages
+
     pages = list(tiff_pages(file))
     if not pages:
         raise _unknown(prefix, label, reading)
@@ -285,7 +285,7 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
 
 
 def _tiff_frame(
-    file: BinaryIO, page: TiffPage, opened: ImageFile.ImageFile | None, label: str
+    file: BinaryIO, page: "TiffPage", opened: ImageFile.ImageFile | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
     if page.is_ours or opened is None:
@@ -296,7 +296,9 @@ def _tiff_frame(
     return timed.frame, timed.notes
 
 
-def _tiff_metadata(file: BinaryIO, page: TiffPage) -> tuple[Metadata, tuple[str, ...]]:
+def _tiff_metadata(file: BinaryIO, page: "TiffPage") -> tuple[Metadata, tuple[str, ...]]:
+    from convcli.images.codecs.tiff_pages import exif_of, info_of
+
     read_exif = functools.partial(exif_of, file, page)
     return metadata_from(info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode)
 
@@ -445,6 +447,8 @@ def _array_header(file: BinaryIO, label: str) -> Header | None:
 
 
 def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
+    from convcli.images.codecs.tiff_pages import tiff_pages
+
     pages = list(tiff_pages(file))
     file.seek(0)
     if pages and pages[0].is_ours:

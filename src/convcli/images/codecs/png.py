@@ -17,7 +17,6 @@ from convcli.images.formats import DEFAULT_LEVEL
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Frame, Metadata, Timing
 from convcli.threads import available_cores, thread_pool
-from convcli.values import Record
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Chunk: TypeAlias = tuple[bytes, bytes]
@@ -153,18 +152,13 @@ _LEAST_SHARED = 2**18
 _BANDS, _BAND = 8, 4
 """Bands of neighbouring rows that are a sample of a picture."""
 
+CompressedPart: TypeAlias = tuple[bytes, int, int]
+"""A part of a zlib stream without its header, and the Adler-32 and the length of its source."""
+
 _Map: TypeAlias = Callable[
-    [Callable[[int], "CompressedPart"], Sequence[int]], Iterable["CompressedPart"]
+    [Callable[[int], CompressedPart], Sequence[int]], Iterable[CompressedPart]
 ]
 """`map`, or the same on threads."""
-
-
-class CompressedPart(Record):
-    """A part of a zlib stream without its header, and the Adler-32 and length of its source."""
-
-    data: bytes
-    checksum: int
-    length: int
 
 
 def part_of(
@@ -182,7 +176,7 @@ def part_of(
         data.append(encoder.compress(block.data))
         checksum, length = zlib.adler32(block.data, checksum), length + block.nbytes
     data.append(encoder.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
-    return CompressedPart(b"".join(data), checksum, length)
+    return b"".join(data), checksum, length
 
 
 def stream_of(parts: Iterable[CompressedPart]) -> bytes:
@@ -198,18 +192,18 @@ def stream_of(parts: Iterable[CompressedPart]) -> bytes:
     b'one, two and three'
     """
     pieces, checksum = [_HEADER], 1
-    for part in parts:
-        pieces.append(part.data)
-        checksum = _joined_checksum(checksum, part)
+    for data, added, length in parts:
+        pieces.append(data)
+        checksum = _joined_checksum(checksum, added, length)
     return b"".join((*pieces, struct.pack(">I", checksum)))
 
 
-def _joined_checksum(before: int, part: CompressedPart) -> int:
-    """Return the Adler-32 of two parts: a sum of bytes, and the sum of its steps."""
+def _joined_checksum(before: int, added: int, length: int) -> int:
+    """Return the Adler-32 of two parts, of which the second has this length."""
     low, high = before & 0xFFFF, before >> 16
-    more, steps = part.checksum & 0xFFFF, part.checksum >> 16
+    more, steps = added & 0xFFFF, added >> 16
     both = (low + more - 1) % _MODULUS
-    return (high + steps + part.length * (low - 1)) % _MODULUS << 16 | both
+    return (high + steps + length * (low - 1)) % _MODULUS << 16 | both
 
 
 def _map_on(threads: int, size: int) -> _Map:
@@ -259,7 +253,7 @@ def _strategy(frame: Frame, map_on_threads: _Map) -> int:
     # The strategy that takes longer is first.
     strategies = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_RLE)
     parts = map_on_threads(functools.partial(part_of, strips, DEFAULT_LEVEL), strategies)
-    sizes = {len(part.data): name for name, part in zip(strategies, parts, strict=True)}
+    sizes = {len(part[0]): name for name, part in zip(strategies, parts, strict=True)}
     return sizes[min(sizes)]
 
 

@@ -24,11 +24,8 @@ from convcli.images.codecs.tiff_segments import (
     decoded_segment,
 )
 from convcli.images.picture import Frame
-from convcli.images.policy import NOT_READ, completed, decoder_errors
+from convcli.images.policy import NOT_READ, TIFF_HEADERS, completed, decoder_errors
 from convcli.values import Record
-
-TIFF_HEADERS = {b"II*\0": 8, b"MM\0*": 8, b"II+\0": 16, b"MM\0+": 16}
-"""The first bytes of a TIFF or a BigTIFF, and the length of its header."""
 
 _SHORT_HEADER = 8
 
