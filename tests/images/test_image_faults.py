@@ -40,7 +40,7 @@ OURS: dict[str, Callable[[], bytes]] = {
     "codecs.gif.has_end_mark": lambda: encoded("GIF"),
     "codecs.netpbm.read_netpbm": lambda: encoded("PPM"),
     "codecs.npy.read_array": array,
-    "read.tiff_pages": lambda: encoded("TIFF"),
+    "codecs.tiff_pages.tiff_pages": lambda: encoded("TIFF"),
     "codecs.tiff_pages.TiffPage.frame": lambda: encoded("TIFF", VALUES[..., 0].astype("f4")),
     "metadata.keeps_profile": lambda: encoded("PNG", icc_profile=bytes(200)),
     "modes.picture_of_samples": lambda: encoded("PNG"),

@@ -48,7 +48,8 @@ def test_a_missing_folder(folder: Path) -> None:
 
 def test_an_output_that_is_a_folder(folder: Path) -> None:
     (folder / "dir.png").mkdir()
-    refused(run(folder / "in.png", folder / "dir.png"), "it is a folder: name a file in it")
+    assert run(folder / "in.png", folder / "dir.png").exit_code == 0
+    assert [path.name for path in (folder / "dir.png").iterdir()] == ["in.png"]
 
 
 def test_a_file_in_place_of_a_folder(folder: Path) -> None:

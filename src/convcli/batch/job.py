@@ -144,9 +144,12 @@ class BatchJob(Record, kw_only=True):
     def fault(self, job: FileJob) -> str:
         """Say why a file that can be read cannot be filtered or written; empty if it can.
 
-        Its header is read, and little more: see `check_file`.
+        Its header is read, and little more: see `check_file`. A pipe is not read: what is read
+        of it is gone.
         """
         if self.skip_existing and places.output_exists(job.target):
+            return ""
+        if places.is_pipe(job.source):
             return ""
         try:
             self.checked(job)

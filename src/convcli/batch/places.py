@@ -99,6 +99,11 @@ def place_exists(place: str) -> bool:
     return urls.is_there(place) if is_url(place) else os.path.lexists(place)
 
 
+def is_pipe(place: str) -> bool:
+    """Tell whether a place exists and is no file that can be read twice."""
+    return not is_url(place) and place_exists(place) and not os.path.isfile(place)
+
+
 def folder_exists(place: str) -> bool:
     """Tell whether there is a folder at a place."""
     return urls.is_folder(place) if is_url(place) else os.path.isdir(place)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convcli.errors import ImageError
+from convcli.images.palettes import RED_BLUE
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.storage.atomic import replacing
@@ -72,24 +73,6 @@ ACCENT: Colour = (230, 126, 0)
 """The window: an orange that is unlike greys, blues and reds, to the colour-blind too."""
 PADDING: Colour = (205, 225, 205)
 """The ground of cells that are padding."""
-
-RED_BLUE = tuple(
-    tuple(bytes.fromhex(colour))
-    for colour in [
-        "053061",
-        "2166ac",
-        "4393c3",
-        "92c5de",
-        "d1e5f0",
-        "f7f7f7",
-        "fddbc7",
-        "f4a582",
-        "d6604d",
-        "b2182b",
-        "67001f",
-    ]
-)
-"""ColorBrewer's RdBu in eleven colours, from blue (below 0) to red (above 0)."""
 
 _LIGHT_RED_BLUE = RED_BLUE[1:-1]
 """Without the darkest ends: digits stay readable on all of them."""

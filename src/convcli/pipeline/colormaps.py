@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Colormap
+from convcli.images.palettes import RED_BLUE
 from convcli.pipeline.report import Swatch
 
 Values = NDArray[Any]
@@ -36,8 +37,6 @@ def palette(colormap: Colormap) -> Values:
     if colormap is Colormap.GRAY:
         return np.repeat(values[:, np.newaxis], 3, axis=1).astype(np.uint8)
     if colormap is Colormap.DIVERGING:
-        from convcli.images.drawing import RED_BLUE
-
         knots = np.array(RED_BLUE)
     else:
         text = _VIRIDIS if colormap is Colormap.VIRIDIS else _MAGMA
