@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import convcli
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
@@ -243,3 +244,19 @@ def test_numbers_beyond_float32_are_refused_where_files_hold_only_those(tmp_path
         write_picture(picture, tmp_path / "out.tif", "TIFF")
     write_picture(picture, tmp_path / "out.npy", "NPY")
     assert np.load(tmp_path / "out.npy").max() == 1e300
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([[1 + 1e-12, 2.0]], True), ([[0.5, 2.0]], False), ([[2**32 - 1, 0]], True)],
+)
+def test_digits_that_a_tiff_does_not_hold_are_told(
+    values: list[list[float]], *, said: bool, tmp_path: Path
+) -> None:
+    array = np.array(values, np.uint32 if values[0][0] > 2**31 else np.float64)
+    tifffile.imwrite(tmp_path / "in.tif", array, metadata=None)
+    result = convcli.apply("identity", tmp_path / "in.tif")
+    assert np.array_equal(result.array, array)
+    report = result.save(tmp_path / "out.tif")
+    assert any("rounded to 7 digits" in text for text in report.warnings) is said
+    assert not any("digits" in text for text in result.save(tmp_path / "out.npy").warnings)

@@ -20,7 +20,7 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Operand, Values
 from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP
 from convcli.values import replace
@@ -299,7 +299,19 @@ def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) ->
         losses.append(f"--range {options.range.value} is not used: the output holds raw floats")
     if options.colormap is not None and filtered[0].report.range is None:
         losses.append("--colormap is not used: the output holds raw floats")
+    if file_format != NPY and any(_loses_digits(result.values) for result in filtered):
+        losses.append(
+            f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "
+            "a .npy keeps all"
+        )
     return losses
+
+
+def _loses_digits(values: Values) -> bool:
+    """Tell whether floats of 64 bits change where they are written with 32."""
+    if values.dtype != np.float64:
+        return False
+    return not np.array_equal(values.astype(np.float32), values, equal_nan=True)
 
 
 def _write_each(
