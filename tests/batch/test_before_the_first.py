@@ -9,6 +9,8 @@ import pytest
 from support.commands import command, done, environment, load, mode, refusal, run, save
 from support.s3_server import Bucket
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -55,7 +57,7 @@ def test_a_bank_that_fits_no_file(photos: Path) -> None:
 def test_what_holds_for_some_files_fails_for_those(photos: Path) -> None:
     result = run("apply", "box", "photos", "plain.png", "--out-dir", "out", "--format", "jpg")
     assert result.exit_code == 1
-    assert "2 of 3 files failed; the first: photos/a.png: " in result.stderr
+    assert "2 of 3 files failed; the first: photos/" in result.stderr
     assert [path.name for path in (photos / "out").iterdir()] == ["plain.jpg"]
 
 

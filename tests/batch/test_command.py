@@ -24,6 +24,8 @@ from support.commands import (
 )
 from support.terminal import shown
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -62,7 +64,6 @@ def test_files_folders_and_patterns_go_into_one_folder(photos: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rocket.jpg", "coffee.png"])
 def test_a_batch_of_one_is_a_single_run_byte_for_byte(name: str, tmp_path: Path) -> None:
     words = ("--border", "reflect", "--quality", "80", "--format", "jpg", "-q")
@@ -96,7 +97,6 @@ def test_the_format_gives_the_suffix(photos: Path) -> None:
     assert outputs(Path("out")) == ["1.tif", "2.tif", "3.tif"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", [b"\n", b"\0"])
 def test_odd_names_from_a_list(end: bytes, tmp_path: Path) -> None:
     names = [
@@ -257,7 +257,6 @@ def test_more_jobs_than_cores_are_not_used(photos: Path) -> None:
     assert result.stderr.startswith("Warning: --jobs 1000: this process may use ")
 
 
-@pytest.mark.slow
 def test_memory_may_have_units(photos: Path) -> None:
     for size in ("1G", "0.5 GiB", "512m", "1073741824"):
         done("apply", "box", photos, "--out-dir", f"out{size}", "--memory", size, "-q")
@@ -269,7 +268,6 @@ def test_memory_may_have_units(photos: Path) -> None:
 # ------------------------------------------------------------------ disks
 
 
-@pytest.mark.slow
 def test_a_full_disk_in_the_middle_leaves_no_half(tmp_path: Path) -> None:
     import resource
 
@@ -319,7 +317,6 @@ def test_an_output_folder_that_is_a_file_fails_each(photos: Path) -> None:
 # ------------------------------------------------------------------ progress
 
 
-@pytest.mark.slow
 def test_a_pipe_gets_no_progress_unless_it_is_asked_for(photos: Path) -> None:
     words = ("apply", "box", photos, "--out-dir", "out", "-q", "--on-exists", "overwrite")
     assert process(*words).stderr == b""
@@ -328,7 +325,6 @@ def test_a_pipe_gets_no_progress_unless_it_is_asked_for(photos: Path) -> None:
     assert b"3/3 files" in process(*words, "--progress", "bar").stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("columns", [40, 80])
 def test_a_terminal_gets_a_bar_and_a_table_that_fit(photos: Path, columns: int) -> None:
     text = shown(("apply", "box", str(photos), "no.png", "--out-dir", "out"), columns, photos)

@@ -22,6 +22,8 @@ from convcli.pipeline.options import Options
 from convcli.threads import available_cores
 from support.commands import PHOTOS, load, save
 
+pytestmark = pytest.mark.slow
+
 DOUBLE = BatchJob(kernels=(Kernel([[2]]),), options=Options())
 
 
@@ -51,7 +53,6 @@ def test_a_job_makes_the_same_bytes_as_a_single_run(tmp_path: Path) -> None:
     assert outcome.megapixels == pytest.approx(0.27328)
 
 
-@pytest.mark.slow
 def test_one_bad_file_does_not_stop_the_rest(tmp_path: Path) -> None:
     jobs = jobs_for(tmp_path, 5)
     Path(jobs[2].source).write_bytes(b"no picture")
@@ -66,7 +67,6 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path: Path) -> None:
     assert summary.return_code == 1
 
 
-@pytest.mark.slow
 def test_jobs_are_taken_as_there_is_room(tmp_path: Path) -> None:
     taken: list[FileJob] = []
 
@@ -81,7 +81,6 @@ def test_jobs_are_taken_as_there_is_room(tmp_path: Path) -> None:
     assert len(list(outcomes)) == 9
 
 
-@pytest.mark.slow
 def test_after_stop_what_runs_ends_and_nothing_starts(tmp_path: Path) -> None:
     executor = LocalExecutor(2)
     outcomes: list[Outcome] = []
@@ -104,7 +103,6 @@ class Deadly(Kernel):
         return self
 
 
-@pytest.mark.slow
 def test_a_worker_that_dies_fails_its_own_job_only(tmp_path: Path) -> None:
     # Only flipped kernels are deadly: only this batch has --flip.
     deadly = BatchJob(kernels=(Deadly(np.array([[2.0]])),), options=Options(flip=True))
@@ -113,7 +111,6 @@ def test_a_worker_that_dies_fails_its_own_job_only(tmp_path: Path) -> None:
     assert "killed by signal 9" in outcomes[0].reason
 
 
-@pytest.mark.slow
 def test_closing_the_iterator_ends_the_processes(tmp_path: Path) -> None:
     outcomes = LocalExecutor(2).run(DOUBLE, jobs_for(tmp_path, 10))
     next(outcomes)

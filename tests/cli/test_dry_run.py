@@ -9,6 +9,8 @@ import pytest
 
 from support.commands import cells, process, refusal, run, save
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -15,6 +15,8 @@ from PIL import Image
 
 from support.commands import command, environment, load, process, refusal, run, save
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = shlex.join([sys.executable, "-m", "convcli"])
 
 

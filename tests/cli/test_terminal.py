@@ -10,6 +10,8 @@ from convcli.lessons.stacks.presets import PRESETS
 from support.commands import PHOTOS
 from support.terminal import colours, plain, shown
 
+pytestmark = pytest.mark.slow
+
 if sys.platform == "win32":
     pytest.skip("openpty opens no terminals on Windows", allow_module_level=True)
 
@@ -62,7 +64,6 @@ def terminal(
     return columns, {show: shown(words, columns, folder) for show, words in SHOWS.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("show", SHOWS)
 def test_nothing_is_cut_or_wider_than_the_terminal(
     terminal: tuple[int, dict[str, str]], show: str
@@ -126,7 +127,6 @@ def test_a_blank_line_parts_the_blocks_of_a_narrow_terminal(tmp_path: Path) -> N
     assert [line.split()[0] for line in blocks[3][1:]] == ["output", "sees", "jump", "memory"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("columns", [30, 40, 80])
 def test_the_progress_and_the_curve_of_a_descent_fit(tmp_path: Path, columns: int) -> None:
     words = ("learn", str(CAMERA), str(CAMERA), "--method", "sgd", "--steps", "100")
@@ -151,7 +151,6 @@ def test_the_grid_has_another_colour_below_0_than_above(tmp_path: Path) -> None:
     assert len(set(backgrounds)) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -173,7 +172,6 @@ def test_a_terminal_that_knows_no_escapes_gets_none(tmp_path: Path) -> None:
     assert " -2   0   2" in text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

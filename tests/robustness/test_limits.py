@@ -15,6 +15,8 @@ from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from support.commands import PHOTOS, command, load, process, refusal, save, script
 
+pytestmark = pytest.mark.slow
+
 HUGE = "1" * 310
 
 

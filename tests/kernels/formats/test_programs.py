@@ -17,6 +17,8 @@ from convcli.kernels.spec import kernel_from
 from support.commands import PHOTOS
 from support.references import correlated
 
+pytestmark = pytest.mark.slow
+
 PHOTO = PHOTOS / "camera.png"
 SPECS = [
     "sobel-x",
@@ -76,7 +78,6 @@ def check(made: Path, pixels: NDArray[np.uint8], spec: str) -> None:
     assert difference.max() <= 1
 
 
-@pytest.mark.slow
 @needs(VIPS, "vips")
 @pytest.mark.parametrize("spec", SPECS + FLOATS + SCALED)
 def test_vips(spec: str, source: Path, pixels: NDArray[np.uint8], tmp_path: Path) -> None:
@@ -121,7 +122,6 @@ def test_an_origin_means_what_it_means_to_imagemagick(
     check(made, pixels, text)
 
 
-@pytest.mark.slow
 @needs(FFMPEG, "ffmpeg")
 @pytest.mark.parametrize("spec", SPECS)
 def test_ffmpeg(spec: str, source: Path, pixels: NDArray[np.uint8], tmp_path: Path) -> None:
