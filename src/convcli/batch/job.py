@@ -8,7 +8,7 @@ from convcli.batch import places
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import check_file, filter_file
+from convcli.pipeline.files import FileSettings, check_file, filter_file
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
@@ -172,13 +172,19 @@ class BatchJob(Record, kw_only=True):
             job.source,
             job.target,
             self.options,
-            reading=self.reading,
-            saving=self.saving,
-            file_format=self.file_format,
-            sheet=self.sheet,
+            **self._settings,
         )
         self._check_memory(job)
         return pipeline
+
+    @property
+    def _settings(self) -> FileSettings:
+        return {
+            "reading": self.reading,
+            "saving": self.saving,
+            "file_format": self.file_format,
+            "sheet": self.sheet,
+        }
 
     def _filter(self, job: FileJob) -> Report:
         self._check_memory(job)
@@ -188,10 +194,7 @@ class BatchJob(Record, kw_only=True):
             job.source,
             job.target,
             self.options,
-            reading=self.reading,
-            saving=self.saving,
-            file_format=self.file_format,
-            sheet=self.sheet,
+            **self._settings,
         )
 
     def needed_bytes(self, job: FileJob) -> int:
