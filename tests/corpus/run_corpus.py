@@ -233,12 +233,32 @@ _SUFFIXES = frozenset(
 )
 
 
+def _tiff_matrix() -> int:
+    """Print what becomes of every TIFF that tifffile writes, and each one read wrongly."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from support.tiff_cases import DTYPES, tiff_cases, verdict
+
+    counts: collections.Counter[str] = collections.Counter()
+    for case in (case for dtype in DTYPES for case in tiff_cases(dtype)):
+        data = case.written()
+        judged = "not written by tifffile" if data is None else verdict(case, data)
+        counts[judged] += 1
+        if judged == "wrong":
+            print(case)
+    for judged, count in sorted(counts.items()):
+        print(f"{count:6} {judged}")
+    return 1 if counts["wrong"] else 0
+
+
 def main() -> int:
     """Print the counts, and each line of a refusal with --list."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sources", type=Path, nargs="+", help="folders, or source packages")
+    parser.add_argument("sources", type=Path, nargs="*", help="folders, or source packages")
+    parser.add_argument("--tiff-matrix", action="store_true", help="every TIFF of tifffile")
     parser.add_argument("--list", action="store_true", help="print each file's outcome")
     arguments = parser.parse_args()
+    if arguments.tiff_matrix:
+        return _tiff_matrix()
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     with tempfile.TemporaryDirectory() as scratch:
         for project, path in _files(arguments.sources, Path(scratch)):

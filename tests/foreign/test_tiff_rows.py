@@ -1,5 +1,6 @@
 """TIFFs that were once read wrongly without a word, and those that were refused in vain."""
 
+import functools
 import io
 import struct
 import subprocess
@@ -172,10 +173,16 @@ finally:
 """
 
 
+@functools.cache
+def packed_zeros(compression: int) -> bytes:
+    """Return 256 MiB of zeros, packed."""
+    return bytes(_PACK[compression](bytes(_HUGE)))
+
+
 def bomb(folder: Path, compression: int, tile: tuple[int, int] | None) -> None:
     """Write a picture of 64 × 64 px whose first strip or tile unpacks to 256 MiB."""
     place: dict[str, Any] = {"rowsperstrip": 64} if tile is None else {"tile": tile}
-    packed = _PACK[compression](bytes(_HUGE))
+    packed = packed_zeros(compression)
     path = folder / "in.tif"
     tifffile.imwrite(path, np.ones((64, 64), np.uint8), compression=8, metadata=None, **place)
     with tifffile.TiffFile(path) as file:
