@@ -143,6 +143,24 @@ def test_pages_of_different_depths_are_all_read() -> None:
     np.testing.assert_array_equal(second.frames[0].pixels[..., 0], pages[3])
 
 
+def test_three_samples_without_a_photometric_are_red_green_and_blue() -> None:
+    values = random_samples("u1", (8, 9, 3))
+    data = tiff_bytes_of(values, photometric="rgb")
+    assert data is not None
+    # Tag 261 is nobody's.
+    at = data.index(struct.pack("<HHI", 262, 3, 1))
+    silent = data[:at] + struct.pack("<H", 261) + data[at + 2 :]
+    np.testing.assert_array_equal(read(silent).array, values)
+
+
+def test_a_volume_is_refused_not_read_as_its_first_layer() -> None:
+    buffer = io.BytesIO()
+    layers = random_samples("u1", (5, 16, 16))
+    tifffile.imwrite(buffer, layers, volumetric=True, metadata=None)
+    with pytest.raises(ImageError, match="with 5 layers is not read"):
+        read(buffer.getvalue())
+
+
 def test_advice_on_complex_numbers_harms_nothing() -> None:
     with pytest.raises(ImageError) as error:
         read(tiff_bytes_of(random_samples("c8", (5, 7, 1)), photometric="minisblack"))
