@@ -295,6 +295,16 @@ _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "OpenCV draws frames and transparent colours in another way": (
         lambda path, *_: path.suffix.lower() in (".gif", ".apng", ".webp")
     ),
+    "the scale of a PFM, which OpenCV divides by": (
+        lambda path, got, wanted: (
+            path.suffix.lower() == ".pfm"
+            and got.shape == wanted.shape
+            and np.allclose(got, wanted * (got.max() / wanted.max()), rtol=1e-5)
+        )
+    ),
+    "a damaged BMP, whose missing pixels ffmpeg fills in another way": (
+        lambda path, *_: path.name.startswith(("badrle", "mmap_error"))
+    ),
     "the loss of bits, which a warning tells": (
         lambda path, got, wanted: (
             wanted.dtype == np.uint16

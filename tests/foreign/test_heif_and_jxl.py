@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -120,3 +121,24 @@ def test_further_pictures_of_a_heic_are_said_to_be_left_out() -> None:
     heif.save(buffer, quality=-1)
     notes = read_picture(io.BytesIO(buffer.getvalue()), "a.heic").notes
     assert notes == ("1 further picture in the file: only the first is read",)
+
+
+@pytest.mark.parametrize(
+    ("bits", "channels", "said"), [(16, 3, True), (12, 3, True), (8, 3, False), (16, 1, False)]
+)
+def test_jpeg_2000_of_deep_colours_is_said_to_lose_bits(
+    bits: int, channels: int, *, said: bool
+) -> None:
+    values: np.ndarray[Any, Any] = PIXELS[..., :channels].astype(
+        np.uint16 if bits > 8 else np.uint8
+    )
+    values = np.left_shift(values, bits - 8)
+    data = imagecodecs.jpeg2k_encode(
+        values.squeeze(), level=0, reversible=True, bitspersample=bits
+    )
+    picture = read_picture(io.BytesIO(data), "a.jp2")
+    assert picture.notes == ((f"colours of {bits} bits are read with 8 bits",) if said else ())
+    np.testing.assert_array_equal(
+        picture.array.reshape(PIXELS[..., :channels].shape),
+        np.right_shift(values, (bits - 8) * said),
+    )

@@ -81,19 +81,28 @@ def _pixels(
 
 
 def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
-    """Return notes on what Pillow leaves out of a HEIC or an AVIF without saying so."""
+    """Return notes on what Pillow leaves out of a HEIC, AVIF or JP2 without saying so."""
     bits, notes = opened.info.get("bit_depth", _BYTE), []
-    if opened.format == "AVIF":
+    data = b""
+    if opened.format in ("AVIF", "JPEG2000"):
         file.seek(0)
         data = file.read()
-        at = data.find(_AV1_SETTINGS)
-        flags = data[at + 6] if 0 <= at < len(data) - 6 else 0
+    if opened.format == "JPEG2000" and opened.mode != "I;16":
+        bits = 1 + (_byte_after(_SIZES_2000, 42, data) & 0x7F)
+    if opened.format == "AVIF":
+        flags = _byte_after(_AV1_SETTINGS, 6, data)
         bits = (12 if flags & 0x20 else 10) if flags & 0x40 else _BYTE
         said = describes_gain_map(opened.info)
         notes = ["the gain map is dropped"] if _TONE_MAP in data and not said else []
     if bits > _BYTE:
         notes.append(f"colours of {bits} bits are read with 8 bits")
     return tuple(notes)
+
+
+def _byte_after(mark: bytes, steps: int, data: bytes) -> int:
+    """Return the byte some steps after the beginning of a mark; 0 where it is missing."""
+    at = data.find(mark)
+    return data[at + steps] if 0 <= at < len(data) - steps else 0
 
 
 def _scale_transparency(opened: ImageFile.ImageFile) -> None:
@@ -151,6 +160,9 @@ def _upright(image: Image.Image) -> Image.Image:
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
+_SIZES_2000 = b"\xff\x4f\xff\x51"
+"""How a stream of JPEG 2000 begins: the bits of its first component less 1 are 42 bytes on."""
+
 _AV1_SETTINGS = b"av1C\x81"
 """How the box of an AVIF begins that tells the bits of its colours, in its seventh byte."""
 
