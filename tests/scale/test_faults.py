@@ -170,8 +170,8 @@ def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
     facts.parent.mkdir(parents=True)
     facts.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 9\n")
     first, held = lonely.start_worker(), Held(photos_copy(photos, tmp_path / "in") / "059.jpg")
-    words = ("apply", "gaussian:2", tmp_path / "in", "--out-dir", out, "--json")
-    words = (*words, "--cluster", lonely.address, "--timeout", "1")
+    words: list[str | Path] = ["apply", "gaussian:2", tmp_path / "in", "--out-dir", out]
+    words += ["--json", "--cluster", lonely.address, "--timeout", "1"]
     with subprocess.Popen(
         command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as running:

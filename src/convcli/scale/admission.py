@@ -237,7 +237,7 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
                 f"{place}: memory:// is seen by one process only: workers need paths, or "
                 "URLs of stores"
             )
-    name = temporary_name("run-").strip(".")
+    name = temporary_name().strip(".")
     with _token(job.target) as token:
         shown = list(token)
         if not is_url(job.source) and places.place_exists(job.source):
@@ -290,7 +290,7 @@ def _token(target: str) -> Iterator[list[tuple[str, str]]]:
         yield []
         return
     folder = Path(target).parent
-    file = folder / temporary_name("run-")
+    file = folder / temporary_name()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.touch()
