@@ -99,9 +99,7 @@ class Im2col(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the views of the runs, and of the windows of each part."""
-        lay_out = self._shared if self._shape.shared else self._whole
-        lay_out = self._in_place if _is_point(self.problem) else lay_out
-        gather, windows = lay_out(tile, scratch)
+        gather, windows = self._lay_out(tile, scratch)
         products = windows.shape[1]
         height, width = self.rows // products, self.columns * self.outputs
         most = max(1, _PART_BYTES // (height * width * self.working.itemsize))
@@ -139,12 +137,20 @@ class Im2col(Strategy):
         part = OutputRows.directly(first, accumulators, direct)
         return replace(part, direct=None) if apart else part
 
-    def _in_place(self, tile: Values, _: Scratch) -> tuple[Callable[[], None] | None, Values]:
+    def _lay_out(
+        self, tile: Values, scratch: Scratch
+    ) -> tuple[Callable[[], None] | None, Values]:
+        """Return the copy into runs, if one is needed, and the windows."""
+        if _is_point(self.problem):
+            return None, self._in_place(tile)
+        return (self._shared if self._shape.shared else self._whole)(tile, scratch)
+
+    def _in_place(self, tile: Values) -> Values:
         """Take the pixels of the tile as windows of one value a channel."""
         (down, across), pixels = self.problem.window.stride, self._shape.pixels
         row, step, each = down * tile.shape[1], across * self.channels, _inner(self.problem)
         shape = (self.problem.groups, self.rows, self.columns // pixels, pixels, each)
-        return None, strided(tile, 0, shape, (each, row, pixels * step, step, 1))
+        return strided(tile, 0, shape, (each, row, pixels * step, step, 1))
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
