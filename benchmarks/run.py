@@ -173,7 +173,7 @@ def difference(name: str, ours: Any, theirs: Any) -> tuple[float, float]:
 
     Pillow does not filter the edge, and vips continues the picture there in another way.
     """
-    edge = 32 if "pyvips" in name else _EDGE if "Pillow" in name else 0
+    edge = 32 if "pyvips" in name else _EDGE if name.startswith(("Pillow", "scikit")) else 0
     inside = slice(edge, -edge or None)
     wide = np.float64 if ours.dtype.kind == "f" else np.int32
     apart = np.abs(ours[inside, inside].astype(wide) - theirs[inside, inside].astype(wide))
