@@ -7,10 +7,11 @@ nor click is imported here.
 """
 
 import enum
+import functools
 import math
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcli.errors import GeometryError, OptionError
@@ -33,6 +34,40 @@ PADDING_WORDS = ("same", "valid")
 """Paddings that have a name."""
 
 _Member = TypeVar("_Member", bound=enum.Enum)
+
+
+_SHORT_NAMES = {
+    "w": "width",
+    "h": "height",
+    "k": "kernel_size",
+    "s": "stride",
+    "p": "padding",
+    "d": "dilation",
+}
+"""The names of options as one letter, and in full, as on the command line."""
+
+_Called = TypeVar("_Called", bound=Callable[..., Any])
+
+
+def with_short_names(function: _Called) -> _Called:
+    """Let a function take its keywords by one letter, too: `k` for `kernel_size`.
+
+    >>> with_short_names(lambda *, width: width)(w=7)
+    7
+    """
+
+    @functools.wraps(function)
+    def called(*values: Any, **named: Any) -> Any:
+        for short in _SHORT_NAMES.keys() & named.keys():
+            full = _SHORT_NAMES[short]
+            if full in named:
+                raise TypeError(
+                    f"{function.__name__}: {short} and {full} are the same: give one"
+                )
+            named[full] = named.pop(short)
+        return function(*values, **named)
+
+    return called  # type: ignore[return-value] # it takes more names, no other values
 
 
 def pair_from(value: object) -> "Pair":

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
-from convcli.cli.options import OptionGroup, option, with_options
+from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
     BORDER,
     COLOR,
     FINITE,
     OPERAND,
-    PADDING,
-    PAIR,
     EnumType,
     keep_layout,
     whole,
@@ -35,7 +33,8 @@ def _options(**values: Any) -> "Options":
 FILTERING = OptionGroup("options", _options)
 """What a command has of the options here: it gets them as ``options``."""
 
-_window_option = functools.partial(option, section="Window", part_of=FILTERING)
+_window: dict[str, Any] = {"section": "Window", "part_of": FILTERING}
+_window_option = functools.partial(option, **_window)
 _kernel_option = functools.partial(option, section="Kernel", part_of=FILTERING)
 _map_option = functools.partial(option, section="Output maps", part_of=FILTERING)
 _pixel_option = functools.partial(option, section="Pixels", part_of=FILTERING)
@@ -46,23 +45,13 @@ _engine_option = functools.partial(option, section="Engine", part_of=FILTERING)
 
 def padding_option(default: str) -> Callable[[_Command], _Command]:
     """Add ``--padding``."""
-    return _window_option(
-        "--padding",
-        "-p",
-        type=PADDING,
-        default=default,
-        help="Pixels added on each side; same keeps the size at stride 1.",
-    )
+    return shared_option("padding", default=default, **_window)
 
 
-dilation_option = _window_option(
-    "--dilation", "-d", type=PAIR, default="1", help="Distance between two taps, in pixels."
-)
+dilation_option = shared_option("dilation", default="1", **_window)
 
 window_options = with_options(
-    _window_option(
-        "--stride", "-s", type=PAIR, default="1", help="Step of the window, in pixels."
-    ),
+    shared_option("stride", default="1", **_window),
     padding_option("same"),
     _window_option(
         "--border",

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource, augment_usage_errors
 
+from convcli.cli.types import PADDING, PAIR, whole
 from convcli.values import Record
 
 
@@ -48,12 +49,29 @@ class Option(click.Option):
         return max(self.opts, key=len)
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the value of CONVCLI_COMMAND_OPTION, named after the longest form."""
+        """Return the value of CONVCLI_COMMAND_OPTION, named after one of the forms."""
         value = super().resolve_envvar_value(ctx)
         if value is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
             return value
-        name = self.flag.lstrip("-").replace("-", "_").upper()
-        return os.environ.get(f"{ctx.auto_envvar_prefix}_{name}") or None
+        for form in sorted(self.opts, key=len, reverse=True):
+            name = form.lstrip("-").replace("-", "_").upper()
+            if value := os.environ.get(f"{ctx.auto_envvar_prefix}_{name}"):
+                return value
+        return None
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the line of the help page; ``--s`` is not named where ``-s`` is."""
+        opts, self.opts = self.opts, self._named_forms()
+        record = super().get_help_record(ctx)
+        self.opts = opts
+        return record
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return how errors call it: by the forms that the help page names."""
+        return " / ".join(repr(form) for form in self._named_forms())
+
+    def _named_forms(self) -> list[str]:
+        return [form for form in self.opts if form.removeprefix("-") not in self.opts]
 
 
 class Command(click.Command):
@@ -86,7 +104,40 @@ class Command(click.Command):
 option = functools.partial(click.option, cls=Option)
 """`click.option` with a `section` on the help page and a `part_of`."""
 
+_SHARED: dict[str, tuple[tuple[str, ...], click.ParamType[Any, Any], str]] = {
+    "stride": (("--stride", "-s", "--s"), PAIR, "Step of the window, in pixels."),
+    "padding": (
+        ("--padding", "-p", "--p"),
+        PADDING,
+        "Pixels added on each side; same keeps the size at stride 1.",
+    ),
+    "dilation": (
+        ("--dilation", "-d", "--d"),
+        PAIR,
+        "Distance between two taps, in pixels.",
+    ),
+    "kernel_size": (
+        ("--kernel-size", "-k", "--k"),
+        PAIR,
+        "Rows and columns of the kernel.",
+    ),
+    "width": (("--width", "-w", "--w"), whole(1), "Width of the input, in pixels."),
+    "height": (("--height", "--h"), whole(1), "Height of the input, in pixels."),
+    "in_channels": (("--in-channels", "--in"), whole(1), "Input channels."),
+    "filters": (("--filters", "--out"), whole(1), "Filters: output channels."),
+}
+"""Options of several commands: the ways to write each, its type, what it is."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def shared_option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
+    """Add an option that several commands have, which is written alike in each.
+
+    `settings` are what differs: its default, its section, its help.
+    """
+    forms, kind, text = _SHARED[name]
+    return option(*forms, name, **{"type": kind, "help": text, **settings})
 
 
 def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
@@ -108,6 +159,18 @@ def typed(*names: str) -> list[str]:
     """
     source = click.get_current_context().get_parameter_source
     return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
+
+
+output_option = functools.partial(
+    option,
+    "--output",
+    "-o",
+    metavar="OUTPUT",
+    allow_from_autoenv=False,
+    section="Output",
+    help="OUTPUT, as an option: there is no other then.",
+)
+"""``--output``, beside the last argument of a command."""
 
 
 def json_option(command: _Command) -> _Command:

@@ -95,6 +95,10 @@ MEMORY = ReadType("SIZE", memory_size_from)
 class WholeType(click.IntRange):
     """A whole number of a range."""
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for the value on the help page."""
+        return "N"
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
