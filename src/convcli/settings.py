@@ -159,13 +159,18 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise OptionError(f"{value!r} is not a valid integer range.") from None
+        expected = f"expected {_limits(least, most)}"
+        raise OptionError(f"{expected}; got {value!r}") from None
     if most is None and number >= 10**_DIGITS:
         raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
-        limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
-        raise OptionError(f"{number} is not in the range {limits}.")
+        raise OptionError(f"expected {_limits(least, most)}; got {number}")
     return number
+
+
+def _limits(least: int, most: int | None) -> str:
+    end = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return f"a whole number {end}"
 
 
 _COLOURS = {

@@ -2,8 +2,10 @@
 
 from importlib.metadata import version
 
+import click
 import pytest
 
+from convcli.cli.app import main
 from support.commands import done, refusal, run
 
 COMMANDS = ("apply", "kernels", "params", "size")
@@ -32,7 +34,7 @@ def test_no_command_shows_the_help_and_is_wrong_usage() -> None:
     result = run()
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "Commands:" in result.stderr
+    assert "Filter pictures:" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,3 +111,38 @@ def test_the_script_that_switches_completion_on(shell: str) -> None:
     result = run(env={"_CONVCLI_COMPLETE": f"{shell}_source"})
     assert result.exit_code == 0
     assert f"_CONVCLI_COMPLETE={shell}_complete" in result.stdout
+
+
+# ------------------------------------------------------------------ help
+
+
+def test_the_commands_stand_by_what_they_are_for() -> None:
+    text = done("--help")
+    places = [
+        text.index(head)
+        for head in ("Filter pictures:", "Work out networks:", "See and learn:")
+    ]
+    assert places == sorted(places)
+    assert places[0] < text.index("  apply ") < places[1] < text.index("  size ") < places[2]
+    assert "docs/lessons.md" in text
+    assert done("help") == text
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_the_short_page_is_short_and_the_long_one_has_the_examples_first(name: str) -> None:
+    brief, whole = done(name, "-h"), done(name, "--help")
+    assert len(brief.splitlines()) <= 40
+    assert max(map(len, brief.splitlines())) <= 80
+    for page in (brief, whole):
+        assert page.startswith(f"Usage: convcli {name} ")
+        assert page.index("Examples:") < page.index("\n  -") < len(page)
+    assert f"convcli {name} --help" in brief
+    assert len(whole) > len(brief) or name == "help"
+    assert done("help", name) == whole
+
+
+def test_the_short_page_has_the_dozen_that_most_need() -> None:
+    brief = done("apply", "-h")
+    lines = brief.partition("Options:\n")[2].splitlines()
+    assert 10 <= len([line for line in lines if line.startswith("  -")]) <= 16
+    assert brief.count("  convcli apply ") == 5

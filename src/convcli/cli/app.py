@@ -17,7 +17,13 @@ from convcli.cli.ending import (
     printable,
     shortened,
 )
-from convcli.errors import BatchError, ConvcliError, OptionError, SpecError
+from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
+
+_PURPOSES = {
+    "Filter pictures": ("apply", "pool", "find", "kernels"),
+    "Work out networks": ("size", "params", "stack"),
+}
+"""What commands are for; the others are there to see and learn."""
 
 _COMMANDS = {
     "animate": "convcli.cli.animate",
@@ -27,6 +33,7 @@ _COMMANDS = {
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
     "find": "convcli.cli.find",
+    "help": "convcli.cli.help",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
     "params": "convcli.cli.params",
@@ -39,7 +46,7 @@ _COMMANDS = {
 _FAILED, _USAGE, _BUG = 1, 2, 70
 """Exit statuses; 70 is the system's EX_SOFTWARE."""
 
-_MISUSE = (BatchError, OptionError, SpecError)
+_MISUSE = (BatchError, OptionError)
 """Errors of the library that are wrong usage."""
 
 _TRACEBACK = "CONVCLI_TRACEBACK"
@@ -55,6 +62,21 @@ class Program(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
         return list(_COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by what they are for."""
+        named = {name for names in _PURPOSES.values() for name in names}
+        others = tuple(name for name in _COMMANDS if name not in named)
+        for purpose, names in (*_PURPOSES.items(), ("See and learn", others)):
+            found = ((name, self.get_command(ctx, name)) for name in names)
+            with formatter.section(purpose):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(formatter.width))
+                        for name, command in found
+                        if command is not None
+                    ]
+                )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
@@ -99,6 +121,8 @@ class Program(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(_USAGE)
+        except (click.UsageError, KernelError) as error:
+            _fail(self._correction(args, error) or _message(error), _USAGE)
         except click.ClickException as error:
             _fail(_message(error), error.exit_code)
         except click.Abort:
@@ -117,6 +141,12 @@ class Program(click.Group):
         except Exception as error:  # noqa: BLE001 - the only place where bugs become a line
             _report_bug(error)
         sys.exit(status if isinstance(status, int) else 0)
+
+    def _correction(self, args: Sequence[str] | None, error: Exception) -> str | None:
+        from convcli.cli.suggestions import correction
+
+        found = correction(list(sys.argv[1:] if args is None else args), error, self)
+        return found and found + _hint(error)
 
 
 def _remedy(error: OSError) -> str:
@@ -154,13 +184,21 @@ def _tolerate_plain_terminals() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _message(error: click.ClickException) -> str:
+def _message(error: Exception) -> str:
     """Return what went wrong; wrong usage gets a hint where the help is."""
+    if not isinstance(error, click.ClickException):
+        return str(error)
     if not isinstance(error, click.UsageError):
         return error.format_message()
-    message = error.format_message().rstrip(".")
+    return error.format_message().rstrip(".") + _hint(error)
+
+
+def _hint(error: Exception) -> str:
+    """Say where the help is, of wrong usage."""
+    if not isinstance(error, click.UsageError):
+        return ""
     path = error.ctx.command_path if error.ctx else "convcli"
-    return f"{message} (see '{path} --help')"
+    return f" (see '{path} --help')"
 
 
 def _report_bug(error: Exception) -> NoReturn:
@@ -195,6 +233,9 @@ Examples:
   convcli size --w 7 --k 3 --s 2 --p 1
   convcli params --in 3 --filters 64 --k 3
   convcli kernels gaussian:2
+
+convcli COMMAND -h shows what most people need, COMMAND --help everything.
+Lessons: docs/lessons.md, from Python: docs/api.md, all else: README.md.
 
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
 

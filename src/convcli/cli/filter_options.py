@@ -55,6 +55,7 @@ window_options = with_options(
     padding_option("same"),
     _window_option(
         "--border",
+        everyday=True,
         type=BORDER,
         default=Border.ZERO.value,
         help="How the picture goes on in the padding.",
@@ -97,6 +98,7 @@ flip_option = _kernel_option(
 layout_option = option(
     "--layout",
     type=click.Choice(["oihw", "hwio"]),
+    everyday=False,
     default="oihw",
     is_eager=True,
     expose_value=False,
@@ -119,6 +121,7 @@ map_options = with_options(
     option(
         "--sheet",
         is_flag=True,
+        everyday=False,
         section="Output maps",
         help="Write all maps as one sheet of labelled tiles.",
     ),
@@ -138,10 +141,13 @@ direction_option = _pixel_option(
     help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
 )
 
-gray_option = _pixel_option("--gray", is_flag=True, help="Make the picture grey first.")
+gray_option = _pixel_option(
+    "--gray", is_flag=True, everyday=True, help="Make the picture grey first."
+)
 
 range_option = _pixel_option(
     "--range",
+    everyday=True,
     type=EnumType(Range),
     default=Range.AUTO.value,
     help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
@@ -159,6 +165,7 @@ alpha_option = _pixel_option(
 pixel_options = with_options(
     _pixel_option(
         "--depth",
+        everyday=True,
         type=EnumType(Depth),
         help="Bits of the result; the input's where none is given. Floats are not clipped.",
     ),
@@ -170,6 +177,7 @@ pixel_options = with_options(
     ),
     _pixel_option(
         "--linear",
+        everyday=True,
         is_flag=True,
         help="Filter in linear light (sRGB), so that blurs keep the brightness.",
     ),
@@ -194,6 +202,7 @@ engine_options = with_options(
     option(
         "--plan",
         "plan_only",
+        everyday=False,
         is_flag=True,
         section="Engine",
         help="Say how it would be computed, and why; compute and write nothing. Of many "
@@ -202,6 +211,7 @@ engine_options = with_options(
     option(
         "--dry-run",
         is_flag=True,
+        everyday=False,
         section="Engine",
         help="List what would be read, written, skipped and left out, and why; compute and "
         "write nothing.",

@@ -30,7 +30,8 @@ class OptionGroup(Record):
 class Option(click.Option):
     """An option that has a section of the help page, and may be part of a group.
 
-    A command gets it in the value of that group, or by its own name where it has none.
+    A command gets it in the value of that group, or by its own name where it has none. The
+    short help page has those that are `everyday`: of groups, only what says so.
     """
 
     def __init__(
@@ -38,10 +39,12 @@ class Option(click.Option):
         *args: Any,
         section: str = "Options",
         part_of: OptionGroup | None = None,
+        everyday: bool | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(*args, **{"show_default": True, **settings})
         self.section, self.part_of = section, part_of
+        self.everyday = part_of is None if everyday is None else everyday
 
     @property
     def flag(self) -> str:
@@ -74,8 +77,75 @@ class Option(click.Option):
         return [form for form in self.opts if form.removeprefix("-") not in self.opts]
 
 
+_FEW, _EXAMPLES = 14, 5
+"""Options, and examples, of a short help page."""
+
+
 class Command(click.Command):
-    """A command whose help lists its options by section, and which gets groups as values."""
+    """A command whose help lists its options by section, and which gets groups as values.
+
+    ``--help`` shows all of it, ``-h`` what most people need.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.context_settings = {"help_option_names": ["--help"], **self.context_settings}
+        self.params.append(
+            Option(
+                ["-h", "brief"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                allow_from_autoenv=False,
+                callback=_show_brief_help,
+                section="Help",
+                everyday=False,
+                help="Show a short help page.",
+            )
+        )
+
+    def brief_help(self, ctx: click.Context) -> str:
+        """Return the short help page: usage, examples, the options that most people need."""
+        formatter = ctx.make_formatter()
+        self.format_usage(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text((self.help or "").partition("\n\n")[0])
+        self._write_examples(formatter, _EXAMPLES)
+        shown = [each for each in self.params if isinstance(each, Option) and not each.hidden]
+        if len(shown) > _FEW:
+            shown = [each for each in shown if each.everyday]
+        with formatter.section("Options"):
+            for each in shown:
+                _write_in_a_line(formatter, each.get_help_record(ctx))
+        formatter.write_paragraph()
+        formatter.write_text(f"All options: {ctx.command_path} --help")
+        return formatter.getvalue().rstrip("\n")
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the whole help page: the examples come first."""
+        self.format_usage(ctx, formatter)
+        self._write_examples(formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what follows the options; the examples stand elsewhere."""
+        rest = [part for part in (self.epilog or "").split("\n\n") if "Examples:" not in part]
+        if rest:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text("\n\n".join(rest))
+
+    def _write_examples(self, formatter: click.HelpFormatter, most: int | None = None) -> None:
+        parts = (self.epilog or "").split("\n\n")
+        lines = next((part for part in parts if "Examples:" in part), "").splitlines()
+        examples = [line for line in lines if line.startswith("  ")]
+        if examples:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_text("\n".join(["\b", "Examples:", *examples[:most]]))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each group of options comes to it as one value."""
@@ -100,6 +170,30 @@ class Command(click.Command):
             with formatter.section(heading):
                 formatter.write_dl(records)
 
+
+def _show_brief_help(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001, ARG001 - click's
+    if value and not ctx.resilient_parsing:
+        assert isinstance(ctx.command, Command)  # noqa: S101 - the option is of that class
+        click.echo(ctx.command.brief_help(ctx), color=ctx.color)
+        ctx.exit()
+
+
+def _write_in_a_line(formatter: click.HelpFormatter, record: tuple[str, str] | None) -> None:
+    """Write an option in one line: its first words, as far as there is room."""
+    if record is None:
+        return
+    forms, text = record
+    if len(forms) > _COLUMN:
+        forms = f"{forms.rpartition(' ')[0]} WORD"
+    head = f"{forms:<{_COLUMN}}  "
+    room = formatter.width - len(head) - formatter.current_indent
+    first = text.split("; ")[0].split(". ")[0].split(":  ")[0].split("  [")[0].rstrip(".")
+    cut = first if len(first) <= room else first[: max(room - 1, 0)].rpartition(" ")[0] + " …"
+    formatter.write(f"{'':>{formatter.current_indent}}{head}{cut}\n")
+
+
+_COLUMN = 30
+"""Columns of the forms of an option, on the short help page."""
 
 option = functools.partial(click.option, cls=Option)
 """`click.option` with a `section` on the help page and a `part_of`."""
@@ -137,7 +231,7 @@ def shared_option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
     `settings` are what differs: its default, its section, its help.
     """
     forms, kind, text = _SHARED[name]
-    return option(*forms, name, **{"type": kind, "help": text, **settings})
+    return option(*forms, name, **{"type": kind, "help": text, "everyday": True, **settings})
 
 
 def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
@@ -180,9 +274,9 @@ def json_option(command: _Command) -> _Command:
 
 def json_option_for(text: str) -> Callable[[_Command], _Command]:
     """Add ``--json``, where a command prints more than one object."""
-    return option("--json", "as_json", is_flag=True, section="Output", help=text)
+    return option("--json", "as_json", is_flag=True, section="Output", help=text, everyday=True)
 
 
 def quiet_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--quiet``, whose meaning depends on the command."""
-    return option("--quiet", "-q", is_flag=True, section="Output", help=text)
+    return option("--quiet", "-q", is_flag=True, section="Output", help=text, everyday=True)

@@ -56,7 +56,7 @@ PLACING = OptionGroup("placing", Placing)
 _placing_option = functools.partial(option, section="Output", part_of=PLACING)
 
 placing_options = with_options(
-    output_option(part_of=PLACING),
+    output_option(part_of=PLACING, everyday=True),
     _placing_option(
         "--on-exists",
         type=click.Choice(("error", "skip", "overwrite")),

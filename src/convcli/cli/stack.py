@@ -5,6 +5,7 @@ import click
 from convcli.cli.options import Command, json_option, option, shared_option
 from convcli.cli.output import show_json
 from convcli.cli.types import whole
+from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.presets import PRESETS, layers_of
 from convcli.lessons.stacks.spec import volume_from
@@ -100,11 +101,18 @@ def _size(
     if source and given:
         raise click.UsageError(f"--in says what {given[0]} says, too: give one of them")
     if not given:
-        return volume_from(source) if source else None
+        return _volume(source) if source else None
     if width is None or channels is None:
         missing = "--width" if width is None else "--in-channels"
         raise click.UsageError(f"Missing option '{missing}': {given[0]} is given without it")
     return Volume(channels, height or width, width)
+
+
+def _volume(source: str) -> Volume:
+    try:
+        return volume_from(source)
+    except GeometryError as error:
+        raise click.UsageError(f"--{error}") from None
 
 
 def _stack(
@@ -113,7 +121,10 @@ def _stack(
     """Return a stack for the size that is asked for, or its own, or another one's."""
     if not words:
         raise click.UsageError("Missing argument 'LAYER': give layers, or --preset")
-    given, layers = layers_of(words)
+    try:
+        given, layers = layers_of(words)
+    except GeometryError as error:
+        raise click.UsageError(str(error)) from None
     volume = size or given or otherwise
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")
