@@ -1,9 +1,13 @@
 """The program as a whole: help, version, wrong commands, shell completion."""
 
+import json
+import platform
 from importlib.metadata import version
 
 import click
+import numpy as np
 import pytest
+from PIL import features
 
 from convcli.cli.app import main
 from support.commands import done, refusal, run
@@ -12,7 +16,19 @@ COMMANDS = ("apply", "kernels", "params", "size")
 
 
 def test_version_is_that_of_the_package() -> None:
-    assert done("--version") == f"convcli {version('convcli')}\n"
+    assert done("--version").startswith(f"convcli {version('convcli')}\n")
+
+
+def test_version_tells_what_a_report_needs() -> None:
+    found = json.loads(done("--version", "--json"))
+    assert found["python"] == platform.python_version()
+    assert found["numpy"] == np.__version__
+    assert found["pillow"] == version("pillow")
+    assert found["decoders"]["jpg"] == features.version("jpg")
+    assert found["extras"]["models"]["safetensors"] == version("safetensors")
+    lines = done("--version").splitlines()
+    assert max(map(len, lines[:3])) <= 80
+    assert any(line.startswith(f"NumPy {np.__version__}") for line in lines)
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

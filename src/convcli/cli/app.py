@@ -220,6 +220,18 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    context.params[parameter.name or ""] = value
+
+
+def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    as_json = context.params.pop("as_json", False)
+    if value:
+        from convcli.cli.version import show_version
+
+        show_version(context, as_json=as_json)
+
+
 @click.group(
     cls=Program,
     context_settings={
@@ -242,6 +254,23 @@ Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
 Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
 CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
 )
-@click.version_option(package_name="convcli", message="%(prog)s %(version)s")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_keep,
+    allow_from_autoenv=False,
+    help="With --version: print it as JSON.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    allow_from_autoenv=False,
+    callback=_show_version,
+    help="Show the versions that a report of a bug needs, and exit.",
+)
 def main() -> None:
     """Slide kernels over pictures, and say exactly what that does."""

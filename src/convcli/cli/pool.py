@@ -22,6 +22,13 @@ from convcli.cli.placing import (
     placing_options,
     two_names,
 )
+from convcli.cli.seeing import (
+    check_seeing,
+    compare_option,
+    names_with_scratch,
+    see,
+    show_option,
+)
 from convcli.cli.types import BORDER
 from convcli.geometry.window import Pair, window
 
@@ -65,6 +72,8 @@ Examples:
 @reading_options
 @placing_options
 @saving_options
+@show_option
+@compare_option
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option
 def command(
@@ -75,6 +84,8 @@ def command(
     stride: Pair | None,
     border: "Border | None",
     kind: str | None,
+    show: bool,
+    compare: str | None,
     quiet: bool,
     as_json: bool,
     options: "Options",
@@ -91,6 +102,8 @@ def command(
     """
     from convcli.lessons.pool import Pooling, Reduction, pool_file
 
+    check_seeing((*names, placing.output or ""), show=show, compare=compare)
+    names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=".png")
     source, target = two_names(names_with_output(names, placing))
     target = located_target(source, target, kind)
     refuse_terminals(source, target)
@@ -110,3 +123,4 @@ def command(
     )
     if replaced is not None:
         warn(replaced.warnings())
+    see(source, target, reading, show=show, compare=compare)

@@ -1,0 +1,77 @@
+"""`convcli --version`: what a report of a bug needs to know of this installation."""
+
+import importlib
+import importlib.metadata
+import platform
+from typing import Any
+
+import click
+
+_DECODERS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif", "raqm")
+"""What Pillow was built with, by its own names."""
+
+_EXTRAS = {
+    "cluster": ("dask", "distributed", "zarr", "fsspec"),
+    "formats": ("imagecodecs", "pillow-heif", "pillow-jxl-plugin", "tifffile"),
+    "models": ("safetensors",),
+    "show": ("textual-image",),
+}
+"""The packages of each extra."""
+
+
+def show_version(context: click.Context, *, as_json: bool) -> None:
+    """Print the versions, as lines or as an object, and leave."""
+    found = versions()
+    if as_json:
+        from convcli.cli.output import show_json
+
+        show_json(found)
+    else:
+        click.echo("\n".join(_lines(found)))
+    context.exit()
+
+
+def versions() -> dict[str, Any]:
+    """Return the versions of convcli and of what it stands on, as plain JSON values."""
+    import numpy as np
+    from PIL import features
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "convcli": importlib.metadata.version("convcli"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "numpy": np.__version__,
+        "blas": {"name": blas.get("name"), "version": blas.get("version")},
+        "pillow": importlib.metadata.version("pillow"),
+        "decoders": {
+            name: features.version(name) or "yes" for name in _DECODERS if features.check(name)
+        },
+        "extras": {
+            extra: {name: _version(name) for name in names} for extra, names in _EXTRAS.items()
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    decoders = ", ".join(f"{name} {version}" for name, version in found["decoders"].items())
+    extras = [
+        f"  {extra}: "
+        + ", ".join(f"{name} {version or 'not there'}" for name, version in packages.items())
+        for extra, packages in found["extras"].items()
+    ]
+    return [
+        f"convcli {found['convcli']}",
+        f"Python {found['python']}, {found['platform']}",
+        f"NumPy {found['numpy']}, {found['blas']['name']} {found['blas']['version']}",
+        f"Pillow {found['pillow']}: {decoders}",
+        "Extras:",
+        *extras,
+    ]
