@@ -63,10 +63,11 @@ def test_it_fits_the_terminal(tmp_path: Path, words: tuple[str, ...], columns: i
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_letters_where_there_is_no_colour(tmp_path: Path, name: str, value: str) -> None:
-    Image.fromarray(np.array([[0, 255, 130], [0, 255, 130]], np.uint8)).save(
-        tmp_path / "in.png"
-    )
-    text = shown(("apply", "identity", "in.png", "--show", "-q"), 80, tmp_path, **more)
+    pixels = np.array([[0, 255, 130], [0, 255, 130]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    words = ("apply", "identity", "in.png", "--show", "-q")
+    text = shown(words, 80, tmp_path, b"", **{name: value})
+    # By hand: 0, 255 and 130 of 256 are the signs 0, 9 and 5 of ten.
     assert text == " @+ │  @+\n"
 
 
