@@ -3,6 +3,7 @@
 import json
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 import numpy as np
@@ -83,7 +84,7 @@ def completed(shell: str, *words: str) -> list[str]:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     if shell == "zsh":
-        return lines[1::3]
+        return [line.replace("\\:", ":") for line in lines[1::3]]
     return [line.partition(",")[2].partition("\t")[0] for line in lines]
 
 
@@ -102,6 +103,9 @@ def completed(shell: str, *words: str) -> list[str]:
         (("apply", "box", "a", "b", "--range", "s"), ["shift", "stretch"]),
         (("apply", "box", "a", "b", "-p", ""), ["same", "valid"]),
         (("size", "--p", "v"), ["valid"]),
+        (("apply", "gaussian:"), ["gaussian:sigma=1", "gaussian:radius="]),
+        (("apply", "gaussian:sigma=2,"), ["gaussian:sigma=2,radius="]),
+        (("apply", "sobel-x@"), ["sobel-x@45", "sobel-x@flip"]),
         (("size", "--fl"), ["--floor"]),
         (("params", "--no"), ["--no-bias"]),
     ],
@@ -162,3 +166,10 @@ def test_the_short_page_has_the_dozen_that_most_need() -> None:
     lines = brief.partition("Options:\n")[2].splitlines()
     assert 10 <= len([line for line in lines if line.startswith("  -")]) <= 16
     assert brief.count("  convcli apply ") == 5
+
+
+def test_completion_of_the_arrays_in_a_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "bank.npz", first=np.ones((3, 3)), second=np.ones((5, 5)))
+    path = f"{tmp_path / 'bank.npz'}::"
+    assert completed("fish", "apply", path) == [f"{path}first", f"{path}second"]
+    assert completed("zsh", "apply", f"{path}s") == [f"{path}second"]

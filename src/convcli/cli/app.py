@@ -33,7 +33,7 @@ _COMMANDS = {
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
     "find": "convcli.cli.find",
-    "help": "convcli.cli.help",
+    "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
     "params": "convcli.cli.params",
@@ -227,7 +227,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> No
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
     as_json = context.params.pop("as_json", False)
     if value:
-        from convcli.cli.version import show_version
+        from convcli.cli.about import show_version
 
         show_version(context, as_json=as_json)
 

@@ -95,7 +95,8 @@ def command(
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_first_frame(image, reading)
     found = explain_output(kernel, picture, at, options, channels=channels)
-    if drawn := png or scratch:
+    drawn = scratch if png is None else png
+    if drawn is not None:
         write_canvas(draw_explanations(found), drawn)
         if show:
             show_file(drawn)

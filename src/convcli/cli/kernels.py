@@ -91,8 +91,8 @@ def command(
     elif png is not None or show:
         from convcli.lessons.kernel_figures import draw_kernel
 
-        drawn = png or scratch_file("kernel.png")
-        draw_kernel(_operand(subject, "--png" if png else "--show"), drawn)
+        drawn = scratch_file("kernel.png") if png is None else png
+        draw_kernel(_operand(subject, "--show" if png is None else "--png"), drawn)
         if show:
             show_file(drawn)
     elif as_json:

@@ -1,4 +1,4 @@
-"""`convcli --version`: what a report of a bug needs to know of this installation."""
+"""What convcli says of itself: `convcli help`, and `convcli --version`."""
 
 import importlib
 import importlib.metadata
@@ -6,6 +6,37 @@ import platform
 from typing import Any
 
 import click
+
+from convcli.cli.options import Command
+
+
+@click.command(
+    "help",
+    cls=Command,
+    short_help="Show the help page of a command.",
+    epilog="""\b
+Examples:
+  convcli help
+  convcli help apply""",
+)
+@click.argument("name", metavar="[COMMAND]", required=False)
+@click.pass_context
+def command(context: click.Context, /, *, name: str | None) -> None:
+    """Show the whole help page of COMMAND, as COMMAND --help does; or that of convcli."""
+    program = context.find_root()
+    assert isinstance(program.command, click.Group)  # noqa: S101 - convcli is one
+    if name is None:
+        click.echo(program.get_help(), color=context.color)
+        return
+    found = program.command.get_command(program, name)
+    if found is None:
+        program.command.resolve_command(program, [name])
+        return
+    with found.make_context(name, [], parent=program, resilient_parsing=True) as inner:
+        click.echo(found.get_help(inner), color=context.color)
+
+
+# ------------------------------------------------------------------ versions
 
 _DECODERS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif", "raqm")
 """What Pillow was built with, by its own names."""
