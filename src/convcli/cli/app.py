@@ -97,6 +97,9 @@ class Program(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _tolerate_plain_terminals()
+        if os.environ.get("_CONVCLI_COMPLETE") == "bash_source":
+            # bash would take gaussian:2 and sobel-x@45 for several words.
+            click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//[:@=]/}")
         with exit_on_sigterm():
             return self._run(args, prog_name, complete_var, extra)
 
