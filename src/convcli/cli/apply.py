@@ -16,6 +16,7 @@ from convcli.cli.file_options import (
 )
 from convcli.cli.filter_options import (
     bias_option,
+    blend_options,
     chain_option,
     combine_option,
     direction_option,
@@ -78,6 +79,7 @@ Examples:
 @gray_option
 @range_option
 @pixel_options
+@blend_options
 @reading_options
 @tiled_option
 @placing_options

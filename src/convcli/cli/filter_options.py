@@ -9,12 +9,17 @@ import click
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.cli.options import OptionGroup, option, with_options
 from convcli.cli.types import (
+    AMOUNT,
     BORDER,
+    CHANNELS,
     COLOR,
     FINITE,
+    MASK,
     OPERAND,
     PADDING,
     PAIR,
+    REGION,
+    THRESHOLD,
     EnumType,
     keep_layout,
     whole,
@@ -186,6 +191,42 @@ pixel_options = with_options(
     ),
 )
 """``--depth``, ``--alpha``, ``--background`` and ``--linear``."""
+
+# ------------------------------------------------------------------ filtered and original
+
+_blend_option = functools.partial(option, section="How much, and where", part_of=FILTERING)
+
+blend_options = with_options(
+    _blend_option(
+        "--amount",
+        type=AMOUNT,
+        default="1",
+        help="How much of the filter: original + NUMBER · (filtered - original), 0 to 10.",
+    ),
+    _blend_option(
+        "--threshold",
+        type=THRESHOLD,
+        default="0",
+        help="Leave pixels that would change by less than this.",
+    ),
+    _blend_option(
+        "--mask",
+        type=MASK,
+        help="A grey picture of the same size: white is filtered, black is left, grey between.",
+    ),
+    _blend_option(
+        "--region",
+        type=REGION,
+        help="Filter only this part, in pixels or per cent: 10,20,50%x50%.",
+    ),
+    _blend_option(
+        "--channels",
+        type=CHANNELS,
+        help="Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of BT.601, of "
+        "BT.709 with --linear), which makes no colour fringes.",
+    ),
+)
+"""``--amount``, ``--threshold``, ``--mask``, ``--region`` and ``--channels``."""
 
 # ------------------------------------------------------------------ the engine
 

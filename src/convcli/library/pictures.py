@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
+    from convcli.pipeline.options import Region
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -74,6 +75,11 @@ class FilterOptions(TypedDict, total=False):
     relu: bool
     colormap: "Colormap | str | None"
     direction: bool
+    amount: float
+    threshold: float
+    mask: Any
+    region: "Region | str | None"
+    channels: "str | Sequence[str | int] | None"
     strict: bool
     method: "Method | str"
     jobs: int | None

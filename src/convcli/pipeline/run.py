@@ -59,6 +59,12 @@ def compute_block(
         values, stats = fields.streamed(region)
     else:
         raw, alpha = fields.raw(region)
+        if pipeline.options.is_blended:
+            from convcli.pipeline.blend import Blend
+
+            blend = Blend(pipeline, read(*region), region, alpha)
+            values, stats = pipeline.mapped(raw, known, blend.mixed)
+            return ComputedBlock(values, blend.alpha, stats)
         values, stats = pipeline.mapped(raw, known)
         return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
     return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
