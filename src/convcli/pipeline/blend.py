@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.pipeline.options import LUMA, Options, Region
-from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.steps import Values
+from convcli.pipeline.steps import Shape, Values
 
 _BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
 """Y of red, green and blue: of sRGB values (ITU-R BT.601), and of linear light (BT.709)."""
@@ -78,8 +78,10 @@ def read_mask(source: Any) -> Mask:
     return Mask(weights, name)
 
 
-def check_blend(pipeline: Pipeline) -> None:
+def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -> None:
     """Refuse options of mixing that the picture or the result has no use for.
+
+    `before` and `after` are the shapes of the picture and of the result, without `alpha`.
 
     Raises
     ------
@@ -87,7 +89,6 @@ def check_blend(pipeline: Pipeline) -> None:
         If the result has another size or other channels than the picture, or colours of its
         own, or if the mask, the region or the channels do not fit.
     """
-    options, before, after = pipeline.options, pipeline.input_shape, pipeline.output_shape
     if options.colormap is not None or options.direction:
         raise ImageError(
             f"{describe(options)}: expected a result in the picture's colours, got "
@@ -102,7 +103,7 @@ def check_blend(pipeline: Pipeline) -> None:
     _check_mask(options.mask, before[:2])
     if options.region is not None:
         region_box(options.region, before[:2])
-    _chosen(options, before[2], alpha=pipeline.info.alpha)
+    _chosen(options, before[2], alpha=alpha)
 
 
 def _size(shape: tuple[int, int, int]) -> str:
@@ -188,23 +189,29 @@ def describe(options: Options) -> str:
 class Blend:
     """Mixes one rectangle of a result with the prepared picture `part` under it.
 
+    `depths` are those of the picture and of the result, and `shape` has its rows and columns.
     `alpha` is the filtered opacity of the rectangle; the attribute of that name is the mixed
-    one, at the depth of the result.
+    one, at the depth of the result, or None where the filter does not change it.
     """
 
     def __init__(
-        self, pipeline: Pipeline, part: Frame, region: tuple[slice, slice], alpha: Values | None
+        self,
+        options: Options,
+        depths: tuple[Depth, Depth],
+        shape: tuple[int, int],
+        part: Frame,
+        *,
+        region: tuple[slice, slice],
+        alpha: Values | None,
     ) -> None:
-        self._pipeline, self._options = pipeline, pipeline.options
-        self._original = rescaled(part.pixels, pipeline.source_depth, pipeline.depth)
-        self._chosen = _chosen(self._options, part.channels, alpha=pipeline.info.alpha)
-        self._place = self._weights(region)
+        self._options, self._depths = options, depths
+        self._original = rescaled(part.pixels, *depths)
+        self._chosen = _chosen(options, part.channels, alpha=part.alpha is not None)
+        self._place = self._weights(shape, region)
         self._before, self._after = self._opacities(part.alpha, alpha)
-        self.alpha = (
-            pipeline.alpha_at_depth(alpha) if self._after is None else self._mixed_opacity()
-        )
+        self.alpha = None if self._after is None else self._mixed_opacity()
 
-    def _weights(self, region: tuple[slice, slice]) -> Values:
+    def _weights(self, size: tuple[int, int], region: tuple[slice, slice]) -> Values:
         """Return amount × mask × region, shape (rows, columns, 1)."""
         options, (rows, columns) = self._options, region
         shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
@@ -212,7 +219,7 @@ class Blend:
         if options.mask is not None:
             weights *= options.mask.weights[rows, columns, np.newaxis]
         if options.region is not None:
-            box = region_box(options.region, self._pipeline.output_shape[:2])
+            box = region_box(options.region, size)
             for axis, (inside, part) in enumerate(zip(box, region, strict=True)):
                 places = np.arange(part.start, part.stop)
                 is_outside = (places < inside.start) | (places >= inside.stop)
@@ -225,9 +232,8 @@ class Blend:
         """Return both opacities on the scale of the result, where the filter changes them."""
         if before is None or after is None or np.array_equal(before, after):
             return None, None
-        pipeline = self._pipeline
         scaled = [
-            rescaled(each, pipeline.source_depth, pipeline.depth).astype(np.float64)[..., None]
+            rescaled(each, *self._depths).astype(np.float64)[..., None]
             for each in (before, after)
         ]
         return scaled[0], scaled[1]
@@ -238,7 +244,7 @@ class Blend:
         change = self._after - self._before
         weight = self._held(self._place * self._chosen[1], change)
         mixed = _exact(self._before, self._after, self._before + weight * change, weight)
-        return as_depth(mixed[..., 0], self._pipeline.depth, np.dtype(np.float64))
+        return as_depth(mixed[..., 0], self._depths[1], np.dtype(np.float64))
 
     def _held(self, weight: Values, change: Values) -> Values:
         """Return the weights, with 0 where a difference is below the threshold."""
@@ -248,7 +254,7 @@ class Blend:
 
     def mixed(self, values: Values) -> Values:
         """Mix values that are mapped to the range of pixels, and not rounded yet."""
-        options, white = self._options, self._pipeline.depth.white
+        options, white = self._options, self._depths[1].white
         original = self._original.astype(values.dtype)
         before: Values = to_linear(original, white) if options.linear else original
         after: Values = to_linear(values, white) if options.linear else values
@@ -276,7 +282,8 @@ class Blend:
         weighed = weighed + weight * (after * self._after - weighed)
         is_seen = np.broadcast_to(opacity > _INVISIBLE, plain.shape)
         out: Values = plain.astype(np.float64)
-        return np.divide(weighed, opacity, out=out, where=is_seen)
+        np.divide(weighed, opacity, out=out, where=is_seen)
+        return out
 
 
 def _exact(

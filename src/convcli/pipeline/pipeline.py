@@ -333,7 +333,7 @@ def pipeline_of(
     if options.is_blended:
         from convcli.pipeline.blend import check_blend
 
-        check_blend(pipeline)
+        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
     return pipeline
 
 
