@@ -30,6 +30,9 @@ _DIGITS = 12
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
 
+MOST_TIMES = 100
+"""How often a chain may be repeated."""
+
 PADDING_WORDS = ("same", "valid")
 """Paddings that have a name."""
 

@@ -155,3 +155,18 @@ def test_files_batches_and_tiles_equal_the_library(tmp_path: Path, kind: str) ->
     run("apply", "box:7", tmp_path / "in.tif", "--out-dir", tmp_path / "many", *words)
     for name in ("one.tif", "tiles.tif", "many/in.tif"):
         np.testing.assert_array_equal(convcli.open(tmp_path / name).array, expected)
+
+
+def test_a_chain_is_repeated_unrounded(tmp_path: Path) -> None:
+    photo = PHOTOS["grey"]
+    expected = photo.astype(np.float64)
+    for _ in range(3):
+        expected = ndimage.uniform_filter(expected, 3, mode="nearest")
+    ours = convcli.apply("box", photo, times=3, border="replicate").array
+    np.testing.assert_allclose(ours, expected, atol=0.5001)
+    Image.fromarray(photo).save(tmp_path / "in.png")
+    run("apply", "box", tmp_path / "in.png", tmp_path / "out.png", *("--times", 3))
+    thrice = convcli.apply(["box"] * 3, photo).array
+    np.testing.assert_array_equal(convcli.open(tmp_path / "out.png").array, thrice)
+    with pytest.raises(ConvcliError, match="range 1<=x<=100"):
+        convcli.apply("box", photo, times=0)

@@ -28,6 +28,7 @@ from convcli.cli.filter_options import (
     pixel_options,
     range_option,
     strict_option,
+    times_option,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
@@ -70,6 +71,7 @@ Examples:
 @window_options
 @strict_option
 @chain_option
+@times_option
 @combine_option
 @bias_option
 @flip_option
@@ -92,6 +94,7 @@ def command(
     *,
     kernel: "Kernel | Operator",
     chain: tuple["Kernel | Operator", ...],
+    times: int,
     names: tuple[str, ...],
     plan_only: bool,
     dry_run: bool,
@@ -121,7 +124,7 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
-    kernels = (kernel, *chain)
+    kernels = (kernel, *chain) * times
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = as_json or not (quiet or many.out_dir is not None)
     options = replace(options, collect_stats=collect_stats)

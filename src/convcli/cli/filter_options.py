@@ -24,6 +24,7 @@ from convcli.cli.types import (
     keep_layout,
     whole,
 )
+from convcli.settings import MOST_TIMES
 
 if TYPE_CHECKING:
     from convcli.pipeline.options import Options
@@ -95,6 +96,15 @@ chain_option = option(
     help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
 )
 """``--then``: it belongs to the kernels, not to the options."""
+
+times_option = option(
+    "--times",
+    type=whole(1, MOST_TIMES),
+    default="1",
+    section="Kernel",
+    help="Filter so often, unrounded in between: KERNEL and all of --then.",
+)
+"""``--times``: it repeats the chain."""
 
 combine_option = _kernel_option(
     "--combine",

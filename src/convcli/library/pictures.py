@@ -22,7 +22,12 @@ from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import choice_from, options_from_words
+from convcli.settings import (
+    MOST_TIMES,
+    choice_from,
+    options_from_words,
+    whole_number_from,
+)
 from convcli.storage.urls import FRAME, unknown_field
 from convcli.values import Record, replace
 
@@ -289,6 +294,7 @@ def apply(
     picture: PictureLike,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -303,6 +309,8 @@ def apply(
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
+    times : int
+        How often the chain is repeated, at most 100 times.
     raw : bool
         Return raw floats, not pixels.
     **options
@@ -318,7 +326,8 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    steps = [*chain_of(kernel), *chain_of(then)]
+    count = whole_number_from(times, 1, MOST_TIMES)
+    steps = [*chain_of(kernel), *chain_of(then)] * count
     settings, source = options_from_words(**options), open(picture)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)

@@ -27,6 +27,7 @@ SUFFIXES = {
     "imagemagick": ".kernel",
     "ffmpeg": ".ffmpeg",
     "svg": ".svg",
+    "csv": ".csv",
     "npy": ".npy",
     "npz": ".npz",
     "numpy": ".py",
