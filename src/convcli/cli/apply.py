@@ -16,6 +16,7 @@ from convcli.cli.file_options import (
 )
 from convcli.cli.filter_options import (
     bias_option,
+    blend_options,
     chain_option,
     combine_option,
     direction_option,
@@ -27,6 +28,7 @@ from convcli.cli.filter_options import (
     pixel_options,
     range_option,
     strict_option,
+    times_option,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
@@ -76,6 +78,7 @@ Examples:
 @window_options
 @strict_option
 @chain_option
+@times_option
 @combine_option
 @bias_option
 @flip_option
@@ -85,6 +88,7 @@ Examples:
 @gray_option
 @range_option
 @pixel_options
+@blend_options
 @reading_options
 @tiled_option
 @placing_options
@@ -99,6 +103,7 @@ def command(
     *,
     kernel: "Kernel | Operator",
     chain: tuple["Kernel | Operator", ...],
+    times: int,
     names: tuple[str, ...],
     plan_only: bool,
     dry_run: bool,
@@ -130,7 +135,7 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
-    kernels = (kernel, *chain)
+    kernels = (kernel, *chain) * times
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
     check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)

@@ -60,6 +60,8 @@ class Report(Record, kw_only=True):
         How many frames were filtered; the numbers are of all of them.
     legend : tuple of Swatch
         The meanings of the colours, where the result has colours of its own.
+    mixed : str
+        How the result is mixed with the original; empty where it is not.
     warnings : tuple of str
         What a person should know.
     seconds : float
@@ -92,6 +94,7 @@ class Report(Record, kw_only=True):
     frames: int = 1
     legend: tuple[Swatch, ...] = ()
     rim: bool = False
+    mixed: str = ""
 
     @property
     def receptive_field(self) -> tuple[int, int]:
@@ -123,6 +126,7 @@ class Report(Record, kw_only=True):
             "mode": self.mode,
             "frames": self.frames,
             "legend": [{"meaning": s.meaning, "rgb": list(s.color)} for s in self.legend],
+            **({"mixed": self.mixed} if self.mixed else {}),
             "warnings": list(self.warnings),
             "milliseconds": round(1000 * self.seconds, 3),
         }
