@@ -231,12 +231,7 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
     from convcli.scale.gate import AdmissionPlugin, result_versions
 
     _check_scheduler(client)
-    for place in (job.source, job.target):
-        if places.is_process_memory(place):
-            raise ClusterError(
-                f"{place}: memory:// is seen by one process only: workers need paths, or "
-                "URLs of stores"
-            )
+    refuse_process_memory(job.source, job.target)
     name = temporary_name().strip(".")
     with _token(job.target) as token:
         shown = list(token)
@@ -258,6 +253,15 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
             # A scheduler that is gone has no plugin any more.
             with contextlib.suppress(OSError, RuntimeError, ValueError):
                 client.unregister_worker_plugin(name)
+
+
+def refuse_process_memory(*names: str) -> None:
+    """Refuse places in the memory of this process: no worker sees them."""
+    for place in filter(places.is_process_memory, names):
+        raise ClusterError(
+            f"{place}: memory:// is seen by one process only: workers need paths, or URLs of "
+            "stores"
+        )
 
 
 def _check_admitted(admitted: Admission) -> None:

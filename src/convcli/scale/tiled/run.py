@@ -249,9 +249,10 @@ def client_for(
     if address is None:
         yield (None, (source, target))
         return
-    from convcli.scale.admission import connected
+    from convcli.scale.admission import connected, refuse_process_memory
 
     source, target = (absolute(_located(name)) for name in (source, target))
+    refuse_process_memory(source, target)
     with connected(address, retries) as client:
         yield (client, (source, target))
 
