@@ -11,10 +11,11 @@ from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, NPY, format_for, has_suffix, obstacle
+from convcli.images.headers import header_of
 from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import header_of, read_picture
+from convcli.images.read import read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
@@ -256,6 +257,8 @@ def plan_frame(kernels: Sequence[Operand], frame: Frame, options: Options) -> tu
     A `ConvcliError` is raised where a kernel does not fit the frame.
     """
     info = SourceInfo.of(frame)
+    if options.is_blended:
+        plan_pipeline(info, kernels, options)
     steps = plan_steps(info, info.sample(options), kernels, options)
     return tuple(plan for step in steps for plan in step.plans)
 
