@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from support.s3_server import Bucket, s3_server
+from support.schemas import check_all_outputs
 
 # The oracle is made of plain loops: a slow example says nothing about the code under test,
 # and to explain a failure takes longer than to find it.
@@ -32,6 +33,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tests start hundreds of processes: without this each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+
+check_all_outputs()
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""
