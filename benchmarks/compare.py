@@ -1,10 +1,10 @@
-"""Compare the speed of two commits: our side of each case, A B A B A B, and no peers.
+"""Compare the speed of two commits: our side of each case, A B A B …, and no peers.
 
-    python benchmarks/compare.py COMMIT [COMMIT] [--only TEXT] [--rounds 2] [--fast] [--force]
+    python benchmarks/compare.py COMMIT [COMMIT] [--only TEXT] [--rounds 6] [--fast] [--force]
 
 With one commit the other is the work tree. The sources of each are unpacked into a folder of
 their own, and run the cases of this work tree; cases that one of them cannot run are left out.
-A ratio above 1 means that the second one is faster. It takes about three minutes.
+A ratio above 1 means that the second one is faster. It takes about two minutes.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from pathlib import Path
 from machine import refuse_load
 
 _ROOT = Path(__file__).parent.parent
-_TURNS = 3
 
 
 def main() -> None:
@@ -30,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("commits", nargs="+", help="one or two; one against the work tree")
     parser.add_argument("--only", default="")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--force", action="store_true", help="measure a loaded machine too")
     given = parser.parse_args()
@@ -59,18 +58,39 @@ def unpack(commit: str, folder: Path) -> None:
 def compared(
     sources: tuple[Path, ...], given: argparse.Namespace
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the least milliseconds of each case, of both sides."""
-    sides: tuple[dict[str, float], dict[str, float]] = ({}, {})
+    """Return the least milliseconds of each case, of both sides.
+
+    Each side is a process that waits while the other works: they take turns call by call, so
+    that both meet the same load.
+    """
     words = [sys.executable, str(_ROOT / "benchmarks" / "run.py"), "--ours"]
-    words += ["--only", given.only, "--rounds", str(given.rounds)]
-    words += ["--fast"] if given.fast else []
-    for _ in range(_TURNS):
-        for source, side in zip(sources, sides, strict=True):
-            environment = os.environ | {"PYTHONPATH": str(source / "src")}
-            output = subprocess.check_output(words, env=environment)  # noqa: S603
-            for case, ms in json.loads(output).items():
-                side[case] = min(ms, side.get(case, math.inf))
-    return sides
+    words += ["--only", given.only, *(["--fast"] if given.fast else [])]
+    sides = [_started(words, source) for source in sources]
+    names = [set(json.loads(_answer(side))) for side in sides]
+    results: tuple[dict[str, float], dict[str, float]] = ({}, {})
+    for case in sorted(names[0] & names[1]):
+        for threads in (1, 2):
+            for _ in range(given.rounds + 1):
+                for side, result in zip(sides, results, strict=True):
+                    print(json.dumps([case, threads]), file=side.stdin, flush=True)
+                    key, ms = f"{case}, {threads}", float(_answer(side))
+                    result[key] = min(ms, result.get(key, math.inf))
+    for side in sides:
+        side.communicate()
+    return results
+
+
+def _started(words: list[str], source: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(source / "src")}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment)  # noqa: S603
+
+
+def _answer(side: subprocess.Popen[str]) -> str:
+    line = side.stdout.readline() if side.stdout else ""
+    if not line:
+        raise SystemExit("one side ended too early: see what it printed")
+    return line
 
 
 def show(before: dict[str, float], after: dict[str, float]) -> None:

@@ -103,7 +103,7 @@ def _caches() -> list[str]:
 
 def _simd() -> str:
     """Return the widest instructions that NumPy uses."""
-    from numpy._core import _multiarray_umath
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
     features = _multiarray_umath.__cpu_features__
     names = ("AVX512_ICL", "AVX512_SKX", "X86_V4", "X86_V3", "AVX2", "ASIMD")

@@ -103,7 +103,7 @@ def _small(pictures: dict[str, Path], folder: Path, rounds: int) -> list[dict[st
     zarr = [*_CONVCLI, "apply", "sobel-x", store, folder / "s.zarr", "-q"]
     if importlib.util.find_spec("zarr"):
         _run([*_CONVCLI, "apply", "identity", pictures["tif"], store])
-    cases = [
+    cases: list[tuple[str, list[Any], str, float]] = [
         ("size -q", [*size, "-q"], "import click", 1.15),
         ("size, with its table", size, "import click, rich.table", 1.3),
         (

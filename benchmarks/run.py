@@ -61,11 +61,11 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="with the compiled strategies")
     parser.add_argument("--processes", action="store_true", help="whole processes as well")
     parser.add_argument("--force", action="store_true", help="measure a loaded machine too")
-    parser.add_argument("--ours", action="store_true", help="print times of convcli alone")
+    parser.add_argument("--ours", action="store_true", help="for compare.py")
     chosen = parser.parse_args()
     os.environ["CONVCLI_FAST"] = "always" if chosen.fast else "never"
     if chosen.ours:
-        print(json.dumps(ours_alone(chosen.only, chosen.rounds)))
+        answer_alone(chosen.only)
         return
     if chosen.save and chosen.only:
         parser.error("--save: expected all cases, got --only: leave one of them out")
@@ -164,22 +164,21 @@ def _limits(case: Any, row: dict[str, Any], peak: float) -> dict[str, float]:
     return found
 
 
-def ours_alone(only: str, rounds: int) -> dict[str, float]:
-    """Return the least milliseconds of our side of each case that this version can run."""
+def answer_alone(only: str) -> None:
+    """Print the names of our cases; then run each that is asked for, and print its time."""
     from comparisons import all_cases
 
-    found = {}
-    for case in all_cases():
-        if only not in f"{case.name} {case.group}":
-            continue
-        for threads in _THREADS:
-            try:
-                times = [_seconds(lambda: case.ours(threads)) for _ in range(rounds + 1)]  # noqa: B023
-            except Exception as error:  # noqa: BLE001 - an older version may lack anything
-                print(f"left out: {case.name}: {error}", file=sys.stderr)
-                break
-            found[f"{case.name}, {case.result}, {threads}"] = 1e3 * min(times)
-    return found
+    cases = {f"{c.name}, {c.result}": c for c in all_cases() if only in f"{c.name} {c.group}"}
+    for name, case in list(cases.items()):
+        try:
+            case.ours(1)
+        except Exception as error:  # noqa: BLE001 - an older version may lack anything
+            print(f"left out: {name}: {error}", file=sys.stderr)
+            del cases[name]
+    print(json.dumps(list(cases)), flush=True)
+    for line in sys.stdin:
+        name, threads = json.loads(line)
+        print(1e3 * _seconds(lambda: cases[name].ours(threads)), flush=True)  # noqa: B023
 
 
 def measured(case: Any, rounds: int) -> list[dict[str, Any]]:
