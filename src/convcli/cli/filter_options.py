@@ -92,6 +92,7 @@ times_option = option(
     type=whole(1, MOST_TIMES),
     default="1",
     section="Kernel",
+    everyday=False,
     help="Filter so often, unrounded in between: KERNEL and all of --then.",
 )
 """``--times``: it repeats the chain."""
