@@ -30,7 +30,10 @@ def machine(*packages: str) -> dict[str, Any]:
 
 def details() -> dict[str, Any]:
     """Return what decides the speed of a processor: its caches, its SIMD, the BLAS kernel."""
-    return {"caches": _caches(), "simd": _simd(), "blas": _blas()}
+    facts = _facts()
+    numbers = f"family {facts.get('cpu family')}, model {facts.get('model')}"
+    named = {"model": numbers} if "cpu family" in facts else {}
+    return {**named, "caches": _caches(), "simd": _simd(), "blas": _blas()}
 
 
 def model() -> str:

@@ -45,7 +45,9 @@ def make_terminals(folder: Path) -> None:
 
     for name, command in TERMINALS.items():
         shown = Console(width=80, record=True, file=io.StringIO(), legacy_windows=False)
-        shown.print(Text.from_ansi(_run(command, str(_ROOT), FORCE_COLOR="1", COLORTERM="truecolor")))
+        shown.print(
+            Text.from_ansi(_run(command, str(_ROOT), FORCE_COLOR="1", COLORTERM="truecolor"))
+        )
         shown.save_svg(str(folder / name), title=command, unique_id="shown")
 
 
