@@ -135,7 +135,16 @@ def _means(part: Row) -> str:
 
 def _case_table(cases: list[Row]) -> str:
     """Return a table of all cases that have a peer; the limits are of one thread."""
-    heads = ["case", "result", "1 thread: peer", "ms", "peer", "ratio", "of a copy", "of sgemm"]
+    heads = [
+        "case",
+        "result",
+        "1 thread: peer",
+        "ms",
+        "peer",
+        "ratio",
+        "GB/s (of a copy)",
+        "of sgemm",
+    ]
     heads += ["2 threads: peer", "ms", "peer", "ratio"]
     lines = [f"| {' | '.join(heads)} |", "|---|---|---|--:|--:|--:|--:|--:|---|--:|--:|--:|"]
     pairs: dict[tuple[str, ...], dict[int, Row]] = {}
@@ -145,7 +154,8 @@ def _case_table(cases: list[Row]) -> str:
             pairs.setdefault(key, {})[row["threads"]] = row
     for (case, result, _), found in pairs.items():
         one, two = (found[threads] for threads in _THREADS)
-        limits = [f"{one[key]:.0%}" if key in one else "" for key in ("of_copy", "of_sgemm")]
+        limits = [f"{one['gb_s']:.1f} ({one['of_copy']:.0%})" if "gb_s" in one else ""]
+        limits.append(f"{one['of_sgemm']:.0%}" if "of_sgemm" in one else "")
         cells = [case, result, _peer(one), *_times(one), *limits, _peer(two), *_times(two)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
