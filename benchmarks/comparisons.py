@@ -118,10 +118,10 @@ def _returned(image: Values, dtype: Any) -> int:
 def _dense_case(name: str, image: Values, weights: Values, dtype: Any, group: str) -> Case:
     whole = group == "integer 3×3"
     peers = {"OpenCV filter2D": _filter2d(image, weights, dtype)}
-    if dtype != np.int16:
+    if dtype != np.int16 and weights.size <= _MOST_TAPS:
         # On int16 vips computes the same, but returns 8 bits.
         peers["pyvips conv"] = _vips(image, weights, "integer" if whole else "float")
-    if dtype == np.float32 and weights.size <= _MOST_TORCH:
+    if dtype == np.float32 and weights.size <= _MOST_TAPS:
         peers |= _torch_peers(image, weights)
     return Case(
         name,
@@ -136,8 +136,8 @@ def _dense_case(name: str, image: Values, weights: Values, dtype: Any, group: st
     )
 
 
-_MOST_TORCH = 49
-"""Taps up to which torch is asked: above it takes a second."""
+_MOST_TAPS = 49
+"""Taps up to which torch and vips are asked: above they take seconds."""
 
 
 def _derivatives(image: Values, dtype: Any) -> dict[str, dict[str, Work]]:

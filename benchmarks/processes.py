@@ -44,7 +44,7 @@ import io, json, sys, time
 from pathlib import Path
 from convcli.images.picture import Picture
 from convcli.images.read import read_picture
-from convcli.images.write import write_picture
+from convcli.images.write import Saving, write_picture
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
@@ -56,7 +56,8 @@ document = read_picture(data, name)
 t.append(time.perf_counter())
 filtered = filter_frame(document.frames[0], kernels, Options(collect_stats=False))
 t.append(time.perf_counter())
-write_picture(Picture((filtered.frame(),), document.metadata), out, form)
+saving = Saving(quality=75) if form == "JPEG" else Saving()
+write_picture(Picture((filtered.frame(),), document.metadata), out, form, saving)
 t.append(time.perf_counter())
 print(json.dumps([1e3 * (b - a) for a, b in zip(t, t[1:])]))
 """
@@ -253,12 +254,13 @@ def _compared(
 
 def _run(words: list[Any]) -> subprocess.CompletedProcess[str]:
     """Run a command as after an installation: modules are compiled once, not at each start."""
+    unset = ("PYTHONDONTWRITEBYTECODE", "CONVCLI_FAST")
     return subprocess.run(  # noqa: S603
         [str(word) for word in words],
         check=True,
         capture_output=True,
         text=True,
-        env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        env={key: value for key, value in os.environ.items() if key not in unset},
     )
 
 

@@ -13,6 +13,7 @@ What a run that is stopped has measured stays in ``MODEL-plain.partial`` there.
 """
 
 import argparse
+import importlib.util
 import itertools
 import json
 import math
@@ -33,14 +34,16 @@ from rich.table import Table
 
 _RESULTS = Path(__file__).parent / "results"
 _THREADS = (1, 2)
+_VERSIONS = ("numpy", "cv2", "torch", "scipy", "pyvips", "skimage", "kornia", "numba")
 _WARM = 2
 """Rounds that do not count: libraries make their threads and fill their caches."""
 
 _SLOW = 4
 """A peer that takes so many times the fastest in the warm-up is not timed again."""
 
-_SLOWEST = 12
-"""A peer whose very first call takes so many times the fastest is not timed at all."""
+_SLOWEST, _LONG = 12, 0.25
+"""A peer whose very first call takes so many times the fastest, and so many seconds, is not
+timed at all. A shorter one is: libraries prepare much in their first call."""
 
 _SETTLING = 0.015
 """Seconds between two measurements on several threads."""
@@ -63,6 +66,8 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="measure a loaded machine too")
     parser.add_argument("--ours", action="store_true", help="for compare.py")
     chosen = parser.parse_args()
+    if chosen.fast and not importlib.util.find_spec("numba"):
+        parser.error("--fast: expected numba, found none: pip install '.[fast]'")
     os.environ["CONVCLI_FAST"] = "always" if chosen.fast else "never"
     if chosen.ours:
         answer_alone(chosen.only)
@@ -88,7 +93,7 @@ def measured_run(chosen: argparse.Namespace) -> dict[str, Any]:
         from processes import all_processes
 
         document["processes"] = all_processes(chosen.rounds)
-    where = machine("numpy", "cv2", "torch", "scipy", "pyvips", "skimage", "kornia") | details()
+    where = machine(*(name for name in _VERSIONS if name in sys.modules)) | details()
     document["machine"] |= where | {"load_of_others": round(others, 3), "forced": chosen.force}
     if chosen.save:
         save(document, part)
@@ -189,16 +194,16 @@ def measured(case: Any, rounds: int) -> list[dict[str, Any]]:
         start = time.perf_counter()
         theirs = peer(1)
         seconds[name] = time.perf_counter() - start
-        most, share = difference(name, ours, theirs)
-        if not most <= case.tolerance:
-            unlike[name] = most
+        largest, share = difference(name, ours, theirs)
+        if not largest <= case.tolerance:
+            unlike[name] = largest
             del case.peers[name], seconds[name]
         elif share and case.result == "uint8":
             unlike[f"{name}, share a level off"] = round(share, 4)
     if not case.peers:
         raise SystemExit(f"{case.name}: no peer gives the same pixels: {unlike}")
-    # Even a first call that makes threads and caches is not so slow.
-    for name in [n for n, s in seconds.items() if s > _SLOWEST * min(seconds.values())]:
+    most = max(_SLOWEST * min(seconds.values()), _LONG)
+    for name in [name for name, taken in seconds.items() if taken > most]:
         del case.peers[name]
     return [_timed(case, threads, rounds) | {"unlike": unlike} for threads in _THREADS]
 
