@@ -3,13 +3,14 @@
 import json
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import click
 import jsonschema
 
 from convcli.cli import output
-from convcli.cli.schema import _FOLDER, documented
+from convcli.cli.schema import FOLDER, documented
 
 RECORD = os.environ.get("RECORD_OUTPUTS")
 """A file to which the outputs are written instead, for ``tests/golden/make_schemas.py``."""
@@ -19,7 +20,7 @@ _show = output.show_json
 
 @cache
 def validator(name: str) -> Any:
-    schema = json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
+    schema = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     return jsonschema.Draft202012Validator(schema)
 
 
@@ -28,9 +29,9 @@ def show_and_check(document: Any, *, err: bool = False) -> None:
     _show(document, err=err)
     name = click.get_current_context().command.name or ""
     name = {"main": "version"}.get(name, name)
-    plain = json.loads(json.dumps(output._without_nan(document)))
+    plain = json.loads(json.dumps(output.without_nan(document)))
     if RECORD:
-        with open(RECORD, "a", encoding="utf-8") as file:
+        with Path(RECORD).open("a", encoding="utf-8") as file:
             file.write(json.dumps([name, plain]) + "\n")
     elif name in documented():
         validator(name).validate(plain)

@@ -6,12 +6,12 @@ import click
 
 from convcli.cli.options import Command
 
-_FOLDER = files("convcli.cli") / "schemas"
+FOLDER = files("convcli.cli") / "schemas"
 
 
 def documented() -> list[str]:
     """Return the commands whose output has a schema."""
-    names = (entry.name for entry in _FOLDER.iterdir())
+    names = (entry.name for entry in FOLDER.iterdir())
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
@@ -36,7 +36,6 @@ def command(*, name: str | None) -> None:
         click.echo("\n".join(names))
         return
     if name not in names:
-        raise click.UsageError(
-            f"expected a command that has --json, got {name!r}: {', '.join(names)}"
-        )
-    click.echo((_FOLDER / f"{name}.json").read_text("utf-8"), nl=False)
+        known = ", ".join(names)
+        raise click.UsageError(f"expected a command that has --json ({known}), got {name!r}")
+    click.echo((FOLDER / f"{name}.json").read_text("utf-8"), nl=False)
