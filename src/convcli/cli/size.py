@@ -12,6 +12,8 @@ from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from convcli.lessons.quiz import Question
 
 _WINDOW = {"width", "height", "kernel_size", "stride", "padding", "dilation"}
@@ -273,23 +275,36 @@ _COMMON = (
 
 
 def _show_common(size: int, *, as_json: bool) -> int:
-    rows = [
+    settings = [
         (name, axis.kernel, axis.stride, axis.before, axis.output_size(size), effect)
         for name, axis, effect in _COMMON
     ]
+    exact = [axis.exact_output_size(size) for _, axis, _ in _COMMON]
     if as_json:
         keys = ("setting", "k", "s", "p", "output", "effect")
-        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+        rows = [dict(zip(keys, row, strict=True)) for row in settings]
+        found = zip(rows, exact, strict=True)
+        show_json(
+            [row | {"exact": str(size), "clean": size.denominator == 1} for row, size in found]
+        )
         return 0
     from convcli.cli.render.tables import show_table
 
     show_table(
         f"Common settings, W = {size}",
         ("setting", "K", "S", "P", "output", "effect"),
-        [tuple(str(cell) for cell in row) for row in rows],
+        [_common_row(row, size) for row, size in zip(settings, exact, strict=True)],
         numbers=(1, 2, 3, 4),
     )
     return 0
+
+
+def _common_row(row: tuple[Any, ...], exact: "Fraction") -> tuple[str, ...]:
+    """Return a row of the table; a size that is no whole number shows what is rounded."""
+    *settings, output, effect = map(str, row)
+    if exact.denominator == 1:
+        return (*settings, output, effect)
+    return (*settings, f"{float(exact):g} → {output}", f"{effect}, rounded down: not clean")
 
 
 # ------------------------------------------------------------------ the quiz

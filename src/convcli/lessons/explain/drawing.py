@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
-from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane, meaning_of
+from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight
 
@@ -85,13 +85,7 @@ def _value(answer: Explanation) -> Facts:
 
 
 def _similarity(part: KernelAnswer) -> Facts:
-    facts = [("means", _meaning(part))]
-    centred = part.centred_cosine
-    if part.weights_sum == 0 and centred is not None:
-        meaning = meaning_of(centred).partition(":")[0]
-        without = f"cosine {_two_places(centred)} without the mean brightness: {meaning}"
-        facts.append(("pattern", without))
-    return facts
+    return [("means", words)] if (words := _meaning(part)) else []
 
 
 def _two_places(value: float) -> str:
@@ -245,9 +239,11 @@ def _lines(answer: Explanation) -> list[str]:
     if answer.combine is None:
         (part,) = answer.parts
         *first, last = _sums(part)
-        return [*first, f"{last}{steps}", _meaning(part), _notes(answer)]
+        words = [_meaning(part)] if _meaning(part) else []
+        return [*first, f"{last}{steps}", *words, _notes(answer)]
     answers = [
-        f"{part.kernel}: {'; '.join(_sums(part))}; {_meaning(part)}" for part in answer.parts
+        f"{part.kernel}: {'; '.join(filter(None, (*_sums(part), _meaning(part))))}"
+        for part in answer.parts
     ]
     return [*answers, f"{answer.combine.value} {_combination(answer)}{steps}", _notes(answer)]
 
@@ -262,8 +258,12 @@ def _sums(part: KernelAnswer) -> list[str]:
 
 
 def _meaning(part: KernelAnswer) -> str:
-    cosine = "" if part.cosine is None else f"cosine {_two_places(part.cosine)}, "
-    return f"{cosine}{part.meaning}"
+    """Return the verdict on patch and kernel; empty for a kernel that averages."""
+    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
+    if part.meaning is None or cosine is None:
+        return part.meaning or ""
+    without = " without the mean brightness" if part.sums_to_zero else ""
+    return f"cosine {_two_places(cosine)}{without}, {part.meaning}"
 
 
 def _notes(answer: Explanation) -> str:

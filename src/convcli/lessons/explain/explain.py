@@ -202,7 +202,8 @@ def _steps_between(
     level = raw
     if mapping == "abs":
         level = abs(raw)
-        steps.append(("abs: drop the sign", level))
+        if raw < 0:
+            steps.append(("abs: drop the sign", level))
     elif mapping == "shift":
         level = raw + (white + 1) // 2
         steps.append((f"shift: add {(white + 1) // 2}", level))
