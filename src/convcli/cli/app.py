@@ -36,6 +36,7 @@ _COMMANDS = {
     "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
+    "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
     "size": "convcli.cli.size",

@@ -67,7 +67,7 @@ def scene_of(
         raw=raw.values[..., 0].astype(np.float64),
         kernel=kernel.flipped() if options.flip else kernel,
         window=slide,
-        white=crop.white,
+        white=crop.brightest,
         border=options.border.value,
     )
 

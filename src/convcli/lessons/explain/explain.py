@@ -136,7 +136,7 @@ def _explained(
         range=mapping,
         steps=_steps_between(raw, value, mapping, frame.white, report),
         value=value,
-        white=frame.white,
+        white=frame.brightest,
         alpha=report.alpha_policy,
         opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
     )
