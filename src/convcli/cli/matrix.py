@@ -12,6 +12,9 @@ from convcli.cli.types import KERNEL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
@@ -98,15 +101,14 @@ def show_applied(
         for each in kernels
         for kernel in (each.kernels if isinstance(each, Operator) else (each,))
     ]
+
+    def named(each: "Kernel") -> "tuple[str, NDArray[np.float64]]":
+        title = f"kernel {each.name}".removesuffix(" inline kernel")
+        return title, (each.flipped() if options.flip else each).weights
+
     grids = [
         ("input", frame.array),
-        *(
-            (
-                f"kernel {k.name}".removesuffix(" inline kernel"),
-                (k.flipped() if options.flip else k).weights,
-            )
-            for k in single
-        ),
+        *map(named, single),
         ("result", result),
     ]
     if as_json:

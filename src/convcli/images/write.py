@@ -176,14 +176,8 @@ def _encoded(
     """Return the parts of a file; each codec is imported where it is used."""
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
-    if format_name == NPY:
-        from convcli.images.codecs.npy import array_bytes
-
-        return [array_bytes(_array_of(frames[0]))]
-    if format_name in RAW:  # rows of numbers as text
-        from convcli.images.codecs.matrix import matrix_bytes
-
-        return [matrix_bytes(_array_of(frames[0]), format_name)]
+    if format_name in RAW:
+        return [_numbers(_array_of(frames[0]), format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
@@ -209,6 +203,16 @@ def _encoded(
 
     settings = _settings(FORMATS[format_name], metadata, timing, saving)
     return [pillow_bytes(frames, format_name, metadata, settings)]
+
+
+def _numbers(array: NDArray[Any], format_name: str) -> bytes:
+    if format_name == NPY:
+        from convcli.images.codecs.npy import array_bytes
+
+        return array_bytes(array)
+    from convcli.images.codecs.matrix import matrix_bytes
+
+    return matrix_bytes(array, format_name)
 
 
 def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:
