@@ -112,8 +112,8 @@ def show_applied(
         ("result", result),
     ]
     if as_json:
-        named = [{"name": name, "values": grid.tolist()} for name, grid in grids[1:-1]]
-        show_json({"input": frame.array.tolist(), "kernels": named, "result": result.tolist()})
+        used = [{"name": name, "values": grid.tolist()} for name, grid in grids[1:-1]]
+        show_json({"input": frame.array.tolist(), "kernels": used, "result": result.tolist()})
         return
     from convcli.cli.render.grids import show_grids
 

@@ -134,7 +134,7 @@ def _explained(
         combine=combine,
         raw=raw,
         range=mapping,
-        steps=_steps_between(raw, value, mapping, frame.white, report),
+        steps=steps_between(raw, value, mapping, frame.white, report),
         value=value,
         white=frame.brightest,
         alpha=report.alpha_policy,
@@ -188,7 +188,7 @@ def _combined(answers: list[float], combine: Combine | None) -> float:
     return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
 
 
-def _steps_between(
+def steps_between(
     raw: float, value: float, mapping: str, white: int, report: Report
 ) -> tuple[tuple[str, float], ...]:
     """Return the steps from a raw value to the pixel that was written, and their values.
