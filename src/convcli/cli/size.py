@@ -327,13 +327,13 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
     if as_json:
         _show_answers(asked, chosen)
         return 0
-    say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}.")
+    say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}; q ends it.")
     right = 0
     for number, question in enumerate(asked, start=1):
         say(f"\n{number}. {question.text}")
         given = _answer()
         if given is None:
-            say("No more answers: the rest is not counted as right.")
+            say("The quiz ends here: the rest is not counted as right.")
             break
         right += question.is_right(given)
         _judge(question, given)
@@ -342,17 +342,22 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
 
 
 def _answer() -> str | None:
-    """Return the next answer that is a number; None at the end of standard input."""
+    """Return the next answer that is a number; None at the end, for q, and for Ctrl-C."""
     from convcli.lessons.quiz import is_number
 
     while True:
         click.echo("> ", nl=False)
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
         if not sys.stdin.isatty() or not line:
             click.echo(line.rstrip("\n"))
         if not line or is_number(line):
             return line or None
-        say("That is no number: answer again.")
+        if line.strip().lower() == "q":
+            return None
+        say("That is no number: answer again, or q to end.")
 
 
 def _judge(question: "Question", given: str) -> None:

@@ -27,8 +27,9 @@ class Scene(Record):
     """A small frame, the kernel that slides over it, and the result.
 
     `padded` is the grey frame with its padding, and `outside` says which pixels are padding.
-    `output` is the result in pixels, `raw` before the range step; `report` has the range. The kernel is flipped if
-    the options say so. `white` is what is drawn as white, `depth_white` the largest pixel, `border` the name of the border mode.
+    `output` is the result in pixels, `raw` before the range step, which `report` has. The
+    kernel is flipped if the options say so. `white` is what is drawn as white, `depth_white`
+    the largest pixel, and `border` the name of the border mode.
     """
 
     padded: NDArray[np.float64]
