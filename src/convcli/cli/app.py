@@ -37,6 +37,7 @@ _COMMANDS = {
     "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
+    "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
     "schema": "convcli.cli.schema",

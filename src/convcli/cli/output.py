@@ -89,6 +89,13 @@ def refuse_terminals(source: str, target: str | None) -> None:
         )
 
 
+def shows_matrices(names: Sequence[str], output: str | None) -> bool:
+    """Tell whether a matrix is filtered to be looked at: it has no OUTPUT."""
+    from convcli.images.formats import is_matrix_name
+
+    return len(names) == 1 and output is None and is_matrix_name(names[0])
+
+
 def warn(warnings: Iterable[str]) -> None:
     """Print warnings on standard error, a line each."""
     label = click.style("Warning:", fg="yellow", bold=True)
