@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
     from convcli.engine.correlate import convolve, correlate
+    from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
         BatchError,
         ClusterError,
@@ -68,6 +69,7 @@ __all__ = [
     "apply_tiled",
     "convolve",
     "correlate",
+    "correlate_transposed",
     "count_parameters",
     "explain",
     "find",
@@ -86,6 +88,7 @@ __all__ = [
 _NAMES = {
     "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
     "convcli.engine.correlate": ("convolve", "correlate"),
+    "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (
         "BatchError",
         "ClusterError",
