@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
+    from convcli.lessons.learning.step import learn_step
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
@@ -77,6 +78,7 @@ __all__ = [
     "kernel_from",
     "kernels",
     "learn",
+    "learn_step",
     "open",
     "output_size",
     "plan",
@@ -105,6 +107,7 @@ _NAMES = {
     "convcli.kernels.kernel": ("Kernel",),
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
+    "convcli.lessons.learning.step": ("learn_step",),
     "convcli.lessons.stacks.stack": ("stack",),
     "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (

@@ -17,6 +17,8 @@ from convcli.geometry.window import Axis, IntOrPair, Padding, Pair, Window, pair
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
 
+_ROUNDING = 1e-9
+
 
 class Stamping(Record):
     """A transposed convolution as a correlation of the picture with zeros between its pixels.
@@ -153,7 +155,8 @@ def stamp_window(
         most = max(axis.stride, axis.dilation) - 1
         if not 0 <= extra <= most:
             raise GeometryError(
-                f"output_padding: expected 0 to {most} {name}, less than the stride or the dilation; got {extra}: use less"
+                f"output_padding: expected 0 to {most} {name}, less than the stride "
+                f"or the dilation; got {extra}: use less"
             )
     return slide, more
 
@@ -200,18 +203,20 @@ def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
     return slid, cut.stop - cut.start, cut
 
 
-def checkerboard_of(slide: Window) -> str:
-    """Warn where stamps overlap unevenly; an empty text where they do not.
+def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
+    """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
 
-    The products that a pixel of the result adds up are the taps d·i of one remainder mod s.
+    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` end in
+    (kh, kw); those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
 
-    >>> checkerboard_of(window(4, stride=2))
+    >>> checkerboard_of(window(4, stride=2), np.ones((4, 4)))
     ''
-    >>> checkerboard_of(window(3, stride=2))
+    >>> checkerboard_of(window(3, stride=2), np.ones((3, 3)))
     'stride 2 does not divide the 3 rows and columns of the kernel: ... use a kernel of 4, ...'
     """
-    uneven = {name: axis for name, axis in _named(slide) if not _is_even(axis)}
-    if not uneven:
+    sides = zip(("rows", "columns"), slide.axes, strict=True)
+    uneven = {name: axis for name, axis in sides if not _is_even(axis)}
+    if not uneven or _is_flat(slide, weights):
         return ""
     axis = next(iter(uneven.values()))
     return (
@@ -221,11 +226,19 @@ def checkerboard_of(slide: Window) -> str:
     )
 
 
-def _named(slide: Window) -> list[tuple[str, Axis]]:
-    return [("rows", slide.rows), ("columns", slide.columns)]
+def _phases(axis: Axis) -> NDArray[Any]:
+    """Return the remainder mod s of each tap."""
+    return np.arange(axis.kernel) * axis.dilation % axis.stride
 
 
 def _is_even(axis: Axis) -> bool:
     """Tell whether each remainder of the stride has the same number of taps."""
-    taps = np.arange(axis.kernel) * axis.dilation % axis.stride
-    return len(set(np.bincount(taps, minlength=axis.stride).tolist())) == 1
+    return len(set(np.bincount(_phases(axis), minlength=axis.stride).tolist())) == 1
+
+
+def _is_flat(slide: Window, weights: NDArray[Any]) -> bool:
+    """Tell whether a flat picture stays flat: whether all remainders have one sum."""
+    down, across = (np.equal.outer(np.arange(a.stride), _phases(a)) * 1.0 for a in slide.axes)
+    sums = down @ weights @ across.T
+    gaps = np.ptp(sums.reshape(*sums.shape[:-2], -1), axis=-1)
+    return bool((gaps <= _ROUNDING * np.abs(weights).max()).all())

@@ -16,8 +16,8 @@ from convcli.engine.transposed import (
     stamping_for,
 )
 from convcli.errors import GeometryError, ImageError, KernelError
-from convcli.kernels.operator import Operator
 from convcli.geometry.window import Window
+from convcli.kernels.operator import Operator
 from convcli.pipeline.options import Options
 from convcli.pipeline.steps import Field, Operand, PlannedStep, Shape, Values, step_of
 from convcli.values import asdict, replace
@@ -96,7 +96,7 @@ def plan_transposed(
         "stamping": stampings[0],
     }
     step = TransposedStep(**{**asdict(planned), **changes})
-    warning = checkerboard_of(slide)
+    warning = next(filter(None, (checkerboard_of(slide, k.weights) for k in kernels)), "")
     return replace(step, warnings=(warning,)) if warning else step
 
 

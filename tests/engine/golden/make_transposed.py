@@ -1,15 +1,17 @@
 """Write what torch says of transposed convolutions: run with torch 2.13, from this folder.
 
-``python make_transposed.py > transposed.json``. Inputs and weights come from NumPy's seeds, as
+``python make_transposed.py``. Inputs and weights come from NumPy's seeds, as
 in the test.
 """
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-CASES = [
+CASES: list[Any] = [
     # channels, filters, kernel, then torch's settings
     (1, 1, (3, 3), {"stride": 1, "padding": 0}),
     (3, 2, (3, 3), {"stride": 2, "padding": 1, "output_padding": 1}),
@@ -45,4 +47,4 @@ for number, (channels, filters, kernel, settings) in enumerate(CASES):
             "every_fifth": [round(value, 9) for value in answer.flatten()[::5].tolist()],
         }
     )
-print(json.dumps(found, separators=(",", ":")))
+Path("transposed.json").write_text(json.dumps(found, separators=(",", ":")))
