@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.lessons import (
+        count_parameters,
+        explain,
+        explore,
+        kernel,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
@@ -70,6 +77,7 @@ __all__ = [
     "correlate",
     "count_parameters",
     "explain",
+    "explore",
     "find",
     "kernel",
     "kernel_from",
@@ -107,6 +115,7 @@ _NAMES = {
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
+        "explore",
         "kernel",
         "learn",
         "output_size",

@@ -26,6 +26,7 @@ _COMMANDS = {
     "conv1d": "convcli.cli.conv1d",
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
+    "explore": "convcli.cli.explore",
     "find": "convcli.cli.find",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
