@@ -124,38 +124,35 @@ function factorsOf(weights, rows, columns, whole) {
 const FEW_TAPS = 15;
 /** Kernels of more taps are computed as a column and a row where they can be. */
 
-/** How one grid of weights is summed up: offsets and weights in fours, or two factors. */
-function plannedGrid(weights, whole, down, across, padded) {
-  const factors = weights.length > FEW_TAPS
-    ? factorsOf(weights, down.kernel, across.kernel, whole) : null;
-  if (factors) return factors;
+/** Weights and their offsets in a padded plane, without zeros, filled up to fours. */
+function tapsOf(weights, offsetOf) {
   const offsets = [], taps = [];
   weights.forEach((weight, i) => {
     if (weight === 0) return;
-    const y = Math.floor(i / across.kernel), x = i % across.kernel;
-    offsets.push(y * down.dilation * padded + x * across.dilation);
+    offsets.push(offsetOf(i));
     taps.push(weight);
   });
   while (taps.length % 4) { offsets.push(0); taps.push(0); }
   return { offsets, taps };
 }
 
-/** Add a row of sums of one plane to `sums`: taps in fours, which halves the time. */
-function addRow(sums, plane, start, grid, step, padded, down, across, scratch) {
-  const count = across.output;
-  if (grid.column) {
-    scratch.fill(0);
-    grid.column.forEach((weight, y) => {
-      const base = start + y * down.dilation * padded;
-      if (weight !== 0) for (let i = 0; i < padded; i++) scratch[i] += weight * plane[base + i];
-    });
-    grid.row.forEach((weight, x) => {
-      const base = x * across.dilation;
-      for (let i = 0, at = base; i < count; i++, at += step) sums[i] += weight * scratch[at];
-    });
-    return;
+/** How one grid of weights is summed up: at once, or by a column and then a row. */
+function plannedGrid(weights, whole, down, across, padded) {
+  const factors = weights.length > FEW_TAPS
+    ? factorsOf(weights, down.kernel, across.kernel, whole) : null;
+  if (factors) {
+    return {
+      column: tapsOf(factors.column, (y) => y * down.dilation * padded),
+      row: tapsOf(factors.row, (x) => x * across.dilation),
+    };
   }
-  const { offsets, taps } = grid;
+  return { column: null, row: tapsOf(weights, (i) => (
+    Math.floor(i / across.kernel) * down.dilation * padded +
+    (i % across.kernel) * across.dilation)) };
+}
+
+/** Add weighted values of a plane to `sums`: four taps at a time take half the time of one. */
+function addTaps(sums, count, plane, start, step, { offsets, taps }) {
   for (let t = 0; t < taps.length; t += 4) {
     const a = taps[t], b = taps[t + 1], c = taps[t + 2], d = taps[t + 3];
     let p = start + offsets[t], q = start + offsets[t + 1];
@@ -165,6 +162,17 @@ function addRow(sums, plane, start, grid, step, padded, down, across, scratch) {
       p += step; q += step; r += step; s += step;
     }
   }
+}
+
+/** Add a row of sums of one plane to `sums`. */
+function addRow(sums, plane, start, step, grid, scratch) {
+  if (!grid.column) {
+    addTaps(sums, sums.length, plane, start, step, grid.row);
+    return;
+  }
+  scratch.fill(0);
+  addTaps(scratch, scratch.length, plane, start, 1, grid.column);
+  addTaps(sums, sums.length, scratch, 0, step, grid.row);
 }
 
 /** Copy a plane of a picture (an array of height·width numbers) with its border around it. */
@@ -179,7 +187,7 @@ function paddedPlane(plane, width, rows, columns) {
   return padded;
 }
 
-/** How the sums of a kernel become raw values; see `raw` in `rawRule`. */
+/** A kernel, ready to be summed up; `precision` says how its sums become raw values. */
 function plannedKernel(kernel, bias, white, down, across, padded) {
   const form = integerForm(kernel.weights), area = kernel.rows * kernel.columns;
   const weights = form ? form.integers : kernel.weights;
@@ -192,11 +200,11 @@ function plannedKernel(kernel, bias, white, down, across, padded) {
   const biases = Array.from({ length: kernel.filters }, (_, m) => own[m % own.length] + bias);
   const divisor = form ? form.divisor : 1;
   return { kernel, grids, form, divisor, biases,
-    ...rawRule(kernel, weights, form, divisor, biases, white, down, across) };
+    ...precision(kernel, weights, form, divisor, biases, white, down, across) };
 }
 
 /** Choose the precision of the division and of the bias, as the planner of `apply` does. */
-function rawRule(kernel, weights, form, divisor, biases, white, down, across) {
+function precision(kernel, weights, form, divisor, biases, white, down, across) {
   const count = weights.length / kernel.filters;
   let least = 0, most = 0, magnitude = 0, taps = 0;
   for (let m = 0; m < kernel.filters; m++) {
@@ -219,23 +227,32 @@ function rawRule(kernel, weights, form, divisor, biases, white, down, across) {
   const isExact = Boolean(form) &&
     (!hasBias || dyadic || biases.every((bias) => Number.isInteger(bias * 2)));
   const slack = isExact ? 0 : (taps + 8) * 2 ** -24 * (magnitude / divisor + white);
-  const round = isWide ? (value) => value : f32;
-  const raw = hasBias
-    ? (sum, m) => round(round(divisor === 1 ? sum : sum / divisor) + round(biases[m]))
-    : divisor === 1 ? (sum) => sum : inIntegers || isWide ? (sum) => sum / divisor
-      : (sum) => f32(sum / divisor);
-  return { raw, isExact, slack };
+  return { isWide, hasBias, keepsQuotient: isWide || (inIntegers && !hasBias), isExact, slack };
 }
 
-/** How several answers become one, in 32-bit floats as in `apply`. */
-function combined(answers, combine) {
-  if (combine === "max") return answers.reduce((a, b) => Math.max(a, b));
-  if (combine === "min") return answers.reduce((a, b) => Math.min(a, b));
-  if (combine === "magnitude") {
-    return f32(Math.sqrt(answers.map((a) => f32(a * a)).reduce((a, b) => f32(a + b))));
+/** The raw value of a sum: divided, with the bias, in the precision of `apply`. */
+function rawOf(sum, plan, m) {
+  let raw = sum;
+  if (plan.divisor !== 1) raw /= plan.divisor;
+  if (!plan.keepsQuotient && (plan.hasBias || plan.divisor !== 1)) raw = f32(raw);
+  if (!plan.hasBias) return raw;
+  return plan.isWide ? raw + plan.biases[m] : f32(raw + f32(plan.biases[m]));
+}
+
+/** Combine the answers of several kernels into `target`, in 32-bit floats as in `apply`. */
+function combineRow(target, answers, combine) {
+  const isLength = combine === "magnitude";
+  for (let i = 0; i < target.length; i++) {
+    let total = isLength ? f32(answers[0][i] * answers[0][i]) : answers[0][i];
+    for (let k = 1; k < answers.length; k++) {
+      const answer = answers[k][i];
+      if (combine === "max") total = answer > total ? answer : total;
+      else if (combine === "min") total = answer < total ? answer : total;
+      else total = f32(total + (isLength ? f32(answer * answer) : answer));
+    }
+    target[i] = isLength ? f32(Math.sqrt(total))
+      : combine === "mean" ? f32(total / answers.length) : total;
   }
-  const total = answers.reduce((a, b) => f32(a + b));
-  return combine === "mean" ? f32(total / answers.length) : total;
 }
 
 /** The range that "auto" means for these kernels. */
@@ -244,29 +261,26 @@ function rangeOf(range, kernels, combine) {
   return kernels.every(isZeroSum) && combine !== "max" ? "abs" : "clip";
 }
 
-/** Whether pixels are made from sums that were not rounded to 32 bits before. */
-function isStreamed(range, combine) {
-  return !combine && range !== "stretch" && range !== "balance";
+/** How raw values become levels, which are rounded and cut off to pixels. */
+function levelRule(range, white, low, high, streamed) {
+  const middle = (white + 1) / 2, largest = Math.max(Math.abs(low), Math.abs(high));
+  if (range === "stretch") {
+    const factor = high > low ? f32(white / (high - low)) : 0;
+    return { range, streamed, offset: f32(low), factor, middle };
+  }
+  const factor = range === "balance" && largest ? f32((white - middle) / largest) : 0;
+  return { range, streamed, offset: 0, factor, middle };
 }
 
-/** A function from a raw value to the level that is rounded and cut off, as in `apply`. */
-function levelRule(range, white, low, high, streamed) {
-  const middle = (white + 1) / 2;
-  if (range === "abs") return Math.abs;
-  if (range === "shift") {
-    return (raw) => (streamed ? rint(raw) + middle : f32(f32(rint(raw)) + middle));
+/** The level of a raw value, in the precision of `apply`. */
+function levelOf(raw, rule) {
+  switch (rule.range) {
+    case "abs": return Math.abs(raw);
+    case "shift": return rule.streamed ? rint(raw) + rule.middle : f32(rint(raw) + rule.middle);
+    case "stretch": return f32(f32(raw - rule.offset) * rule.factor);
+    case "balance": return f32(f32(raw * rule.factor) + rule.middle);
+    default: return raw;
   }
-  if (range === "stretch") {
-    if (!(high > low)) return () => 0;
-    const least = f32(low), factor = f32(white / (high - low));
-    return (raw) => f32(f32(raw - least) * factor);
-  }
-  if (range === "balance") {
-    const largest = Math.max(Math.abs(low), Math.abs(high));
-    const factor = f32(largest ? (white - middle) / largest : 0);
-    return (raw) => f32(f32(raw * factor) + middle);
-  }
-  return (raw) => raw;
 }
 
 /** Round a level, halves to the even number, and cut it off at 0 and at white. */
@@ -308,7 +322,8 @@ function* computing(settings, planes, width, height, white) {
   const plans = kernels.map((kernel) => plannedKernel(
     kernel, settings.bias, white, down, across, columns.length));
   const range = rangeOf(settings.range, kernels, combine);
-  const streamed = isStreamed(range, combine);
+  const needsExtent = range === "stretch" || range === "balance";
+  const streamed = !combine && !needsExtent;
   const outputs = first.isBank ? first.filters : planes.length;
   const shown = first.isBank ? [settings.map] : planes.map((_, channel) => channel);
   const size = down.output * across.output;
@@ -323,26 +338,21 @@ function* computing(settings, planes, width, height, white) {
       const sums = plans.length > 1 ? answers[k] : target, m = first.isBank ? channel : 0;
       sums.fill(0);
       const inputs = first.isBank ? padded : [padded[channel]];
-      inputs.forEach((plane, i) => addRow(sums, plane, start, plan.grids[m * inputs.length + i],
-        sx, columns.length, down, across, scratch));
+      inputs.forEach((plane, i) => addRow(
+        sums, plane, start, sx, plan.grids[m * inputs.length + i], scratch));
       for (let i = 0; i < sums.length; i++) {
-        const raw = plan.raw(sums[i], m);
+        const raw = rawOf(sums[i], plan, m);
         sums[i] = streamed ? raw : f32(raw);
       }
     });
-    if (plans.length > 1) {
-      for (let i = 0; i < target.length; i++) {
-        target[i] = combined(answers.map((answer) => answer[i]), combine);
-      }
-    }
-    for (let i = 0; i < target.length; i++) {
+    if (plans.length > 1) combineRow(target, answers, combine);
+    for (let i = 0; i < target.length && needsExtent; i++) {
       if (target[i] < low) low = target[i];
       if (target[i] > high) high = target[i];
     }
   };
 
-  const needed = range === "stretch" || range === "balance"
-    ? Array.from({ length: outputs }, (_, channel) => channel) : shown;
+  const needed = needsExtent ? Array.from({ length: outputs }, (_, channel) => channel) : shown;
   for (const channel of needed) {
     const at = shown.indexOf(channel);
     for (let y = 0; y < down.output; y++) {
@@ -351,20 +361,20 @@ function* computing(settings, planes, width, height, white) {
       if (y % 16 === 15) yield;
     }
   }
-  const level = levelRule(range, white, low, high, streamed);
-  const Pixels = white > 255 ? Uint16Array : Uint8Array;
+  const rule = levelRule(range, white, low, high, streamed);
+  // Uint8ClampedArray rounds halves to even and cuts off, as `pixelOf` does.
   const pixels = values.map((raws) => {
-    const plane = new Pixels(size);
-    for (let i = 0; i < size; i++) plane[i] = pixelOf(level(raws[i]), white);
+    const plane = white > 255 ? new Uint16Array(size) : new Uint8ClampedArray(size);
+    if (white > 255) for (let i = 0; i < size; i++) plane[i] = pixelOf(levelOf(raws[i], rule), white);
+    else for (let i = 0; i < size; i++) plane[i] = levelOf(raws[i], rule);
     return plane;
   });
   const scale = range === "stretch" ? white / Math.max(high - low, 1e-9)
     : range === "balance" ? white / 2 / Math.max(Math.abs(low), Math.abs(high), 1e-9) : 1;
   return {
-    width: across.output, height: down.output, shown, outputs, values, pixels, level, range,
+    width: across.output, height: down.output, shown, outputs, values, pixels, rule, range,
     low, high, down, across, rows, columns, padded, plans, combine, white,
-    isExact: plans.every((plan) => plan.isExact) && !(combine && combine !== "max" &&
-      combine !== "min" && plans.some((plan) => plan.divisor !== 1)),
+    isExact: plans.every((plan) => plan.isExact),
     slack: plans.reduce((most, plan) => most + plan.slack, 0) * Math.max(scale, 1) * 4,
   };
 }

@@ -8,7 +8,7 @@ const FIELDS = ["stride", "padding", "border", "dilation", "bias", "range", "com
 
 const page = {
   operand: null, kernels: [], edited: false, combine: null, map: 0, part: 0, channel: 0,
-  at: { x: 0, y: 0 }, pinned: false, playing: 0, result: null, job: null, planes: [], gray: null,
+  at: null, pinned: false, playing: 0, result: null, job: null, planes: [], gray: null,
 };
 
 // ------------------------------------------------------------------ what is set
@@ -160,8 +160,12 @@ function place(element, zoom, x, y, width, height) {
 function showResult() {
   const { result } = page, planes = planesNow();
   const clamp = (value, most) => Math.min(Math.max(value, 0), most - 1);
+  page.at ??= { x: result.width >> 1, y: result.height >> 1 };
   page.at = { x: clamp(page.at.x, result.width), y: clamp(page.at.y, result.height) };
-  draw($("input").firstChild, planes, picture.width, picture.height, picture.white);
+  if (page.drawn !== planes) {
+    draw($("input").firstChild, planes, picture.width, picture.height, picture.white);
+    page.drawn = planes;
+  }
   const shown = result.pixels.length === 3 ? result.pixels : [result.pixels[Math.min(
     page.channel, result.pixels.length - 1)]];
   draw($("output").firstChild, shown, result.width, result.height, picture.white);
@@ -215,7 +219,7 @@ function partsAt(plan, x, y) {
 function answerAt(plan, x, y) {
   const parts = partsAt(plan, x, y), m = plan.kernel.isBank ? page.map : 0;
   const exact = parts.reduce((sum, part) => sum + part.exact, 0);
-  return { parts, sum: exact / plan.divisor, bias: plan.biases[m], raw: plan.raw(exact, m) };
+  return { parts, sum: exact / plan.divisor, bias: plan.biases[m], raw: rawOf(exact, plan, m) };
 }
 
 function showPixel() {
@@ -292,7 +296,7 @@ function showChain(answers) {
   const index = at.y * result.width + at.x;
   const shown = result.plans[0].kernel.isBank ? 0 : page.channel;
   const raw = result.values[shown][index], pixel = result.pixels[shown][index];
-  const level = result.level(raw), middle = (white + 1) / 2, words = [];
+  const level = levelOf(raw, result.rule), middle = (white + 1) / 2, words = [];
   answers.forEach((answer, k) => {
     const sums = answer.parts.length > 1
       ? `${answer.parts.slice(0, MOST_PLANES).map((part) => told(part.sum)).join(" + ")}` +
@@ -495,11 +499,22 @@ function resize() {
 
 // ------------------------------------------------------------------ pointer and keys
 
-/** Move to an output pixel; what lies outside moves to the nearest. */
-function goTo(x, y) {
+/** Move to an output pixel; what lies outside moves to the nearest. `under` has the pointer. */
+function goTo(x, y, under = null) {
   const { width, height } = page.result;
   page.at = { x: Math.min(Math.max(x, 0), width - 1), y: Math.min(Math.max(y, 0), height - 1) };
   showPixel();
+  for (const id of ["input", "output"]) if (id !== under) reveal($(id));
+}
+
+/** Scroll an enlarged picture so that its frame is seen. */
+function reveal(stage) {
+  const view = stage.parentElement, frame = stage.querySelector(".frame"), edge = 20;
+  const seen = view.getBoundingClientRect(), box = frame.getBoundingClientRect();
+  const away = (start, end, first, last) => (start < first + edge ? start - first - edge
+    : end > last - edge ? Math.min(end - last + edge, start - first - edge) : 0);
+  view.scrollLeft += away(box.left, box.right, seen.left, seen.right);
+  view.scrollTop += away(box.top, box.bottom, seen.top, seen.bottom);
 }
 
 /** The output pixel that a pointer means: the one below it, or whose window has it in the middle. */
@@ -525,8 +540,6 @@ function onKey(event) {
   if (event.key in moves) {
     stop();
     goTo(...moves[event.key]);
-    const frame = event.currentTarget.querySelector(".frame");
-    frame.scrollIntoView({ block: "nearest", inline: "nearest" });
   } else if (event.key === "Enter") play();
   else if (event.key === " ") pin();
   else if (event.key === "Escape") { stop(); page.pinned = false; showPixel(); }
@@ -614,13 +627,13 @@ function listen() {
   for (const id of ["input", "output"]) {
     const stage = $(id);
     stage.addEventListener("pointermove", (event) => {
-      if (!page.pinned && !page.playing && page.result) goTo(...pointed(event));
+      if (!page.pinned && !page.playing && page.result) goTo(...pointed(event), id);
     });
     stage.addEventListener("click", (event) => {
       if (!page.result) return;
       stop();
       const [before, { x, y }] = [page.pinned, page.at];
-      goTo(...pointed(event));
+      goTo(...pointed(event), id);
       page.pinned = !(before && x === page.at.x && y === page.at.y);
       showPixel();
     });
@@ -640,8 +653,6 @@ async function start() {
   listen();
   page.planes = await unpacked(picture);
   choose(data.kernel);
-  page.at = { x: page.result ? page.result.width >> 1 : 0, y: page.result ? page.result.height >> 1 : 0 };
-  showPixel();
   document.body.dataset.ready = "yes";
 }
 
