@@ -16,7 +16,7 @@ from convcli.cli.filter_options import (
     window_options,
 )
 from convcli.cli.options import Command, json_option, option, quiet_option
-from convcli.cli.output import STANDARD, say, show_json
+from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
 from convcli.cli.types import OPERAND
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def command(
     from convcli.lessons.explore.explore import explorer_of
     from convcli.pipeline.files import read_first_frame
 
+    refuse_terminals(image, target)
     if target is None and Path(_PAGE).exists():
         raise OptionError(f"{_PAGE}: it exists already: name a page with -o")
     if target is not None and target != STANDARD and not _is_page(target):
@@ -86,7 +87,7 @@ def command(
     page = explorer_of(kernel, read_first_frame(image, reading), options, image)
     place = target or _PAGE
     if place == STANDARD:
-        click.get_binary_stream("stdout").write(page.html.encode())
+        click.echo(page.html.encode(), nl=False)
         return
     page.save(place)
     if as_json:

@@ -375,6 +375,6 @@ function* computing(settings, planes, width, height, white) {
     width: across.output, height: down.output, shown, outputs, values, pixels, rule, range,
     low, high, down, across, rows, columns, padded, plans, combine, white,
     isExact: plans.every((plan) => plan.isExact),
-    slack: plans.reduce((most, plan) => most + plan.slack, 0) * Math.max(scale, 1) * 4,
+    slack: plans.reduce((most, plan) => most + plan.slack, 0) * Math.max(scale, 1),
   };
 }
