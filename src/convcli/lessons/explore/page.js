@@ -148,12 +148,13 @@ function fit() {
   }
 }
 
-function place(element, zoom, x, y, width, height) {
-  const least = 6;
-  const [w, h] = [Math.max(width * zoom, least), Math.max(height * zoom, least)];
-  Object.assign(element.style, {
-    left: `${(x + width / 2) * zoom - w / 2 - 2}px`, top: `${(y + height / 2) * zoom - h / 2 - 2}px`,
-    width: `${w + 4}px`, height: `${h + 4}px`,
+/** Put a frame around some pixels of a picture: in percent, so that it may be printed smaller. */
+function place(frame, [pictureWidth, pictureHeight], x, y, width, height) {
+  const percent = (value, whole) => `${100 * value / whole}%`;
+  Object.assign(frame.style, {
+    left: percent(x + width / 2, pictureWidth), top: percent(y + height / 2, pictureHeight),
+    width: `calc(max(6px, ${percent(width, pictureWidth)}) + 4px)`,
+    height: `calc(max(6px, ${percent(height, pictureHeight)}) + 4px)`,
   });
 }
 
@@ -226,10 +227,10 @@ function showPixel() {
   const { result, at } = page;
   if (!result) return;
   const { down, across } = result;
-  place($("input").querySelector(".frame"), $("input").zoom,
+  place($("input").querySelector(".frame"), [picture.width, picture.height],
     at.x * across.stride - across.before, at.y * down.stride - down.before,
     across.extent, down.extent);
-  place($("output").querySelector(".frame"), $("output").zoom, at.x, at.y, 1, 1);
+  place($("output").querySelector(".frame"), [result.width, result.height], at.x, at.y, 1, 1);
   document.body.classList.toggle("is-pinned", page.pinned);
   showVeil();
   // Numbers are drawn once a frame at most, however often the pointer moves.
@@ -305,7 +306,7 @@ function showChain(answers) {
     words.push(`${answers.length > 1 ? `${page.operand.kernels[k].name}: ` : ""}sum ${sums}${told(answer.sum)}${bias}`);
   });
   if (combine) words.push(`${combine}: ${told(raw)}`);
-  if (range === "abs") words.push(`abs: without its sign ${told(level)}`);
+  if (range === "abs" && raw < 0) words.push(`abs: without its sign ${told(level)}`);
   if (range === "shift") words.push(`shift: add ${middle}: ${told(level)}`);
   if (range === "stretch") words.push(`stretch: ${told(result.low)} to ${told(result.high)} become 0 to ${white}: ${told(level)}`);
   if (range === "balance") words.push(`balance: 0 becomes ${middle}, ±${told(Math.max(Math.abs(result.low), Math.abs(result.high)))} an end: ${told(level)}`);
@@ -394,6 +395,14 @@ function shownGrid() {
   return { kernel, start: kernel.isBank ? (page.map * kernel.inputs + page.part) * area : 0 };
 }
 
+/** A weight for its field, which is narrow where there are many. */
+function weightText(weight, isNarrow) {
+  if (!isNarrow) return String(Number(weight.toPrecision(6)));
+  const text = String(Number(Math.abs(weight) < 0.001 ? weight.toPrecision(2)
+    : weight.toFixed(4)));
+  return text.replace(/^(-?)0\./, "$1.");
+}
+
 function showEditor() {
   const { kernel, start } = shownGrid(), { rows, columns, isBank } = kernel;
   const several = page.kernels.length > 1;
@@ -417,7 +426,7 @@ function showEditor() {
     const line = table.insertRow();
     for (let x = 0; x < columns; x++) {
       const input = document.createElement("input"), weight = grid[y * columns + x];
-      input.value = rows * columns > 25 ? String(Number(weight.toPrecision(4))) : String(Number(weight.toPrecision(6)));
+      input.value = weightText(weight, rows * columns > 25);
       input.inputMode = "decimal";
       input.title = String(weight);
       input.setAttribute("aria-label", `weight, row ${y + 1}, column ${x + 1}`);
@@ -640,7 +649,6 @@ function listen() {
     stage.addEventListener("keydown", onKey);
   }
   addEventListener("resize", () => { fit(); showPixel(); });
-  addEventListener("beforeprint", () => { fit(); showPixel(); });
   addEventListener("keydown", (event) => { if (event.key === "Escape") { page.pinned = false; stop(); showPixel(); } });
 }
 

@@ -65,12 +65,13 @@ function paint(cell, [red, green, blue]) {
   cell.style.color = 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#000" : "#fff";
 }
 
-const MOST_CELLS = 15, MOST_NUMBERS = 9;
+const MOST_CELLS = 15, MOST_NUMBERS = 9, MOST_LARGE = 5;
 
 /** A grid of numbers as a table; with many cells colours only, and the middle of larger ones. */
 function gridTable(caption, values, rows, columns, colour, isPadding) {
   const table = document.createElement("table");
-  table.className = "grid" + (Math.max(rows, columns) > MOST_NUMBERS ? " small" : "");
+  const side = Math.max(rows, columns), hasNumbers = side <= MOST_NUMBERS;
+  table.className = `grid${!hasNumbers ? " tiny" : side > MOST_LARGE ? " small" : ""}`;
   const cut = (length) => Math.max(length - MOST_CELLS, 0) >> 1;
   const [top, left] = [cut(rows), cut(columns)];
   const title = table.createCaption();
@@ -79,7 +80,8 @@ function gridTable(caption, values, rows, columns, colour, isPadding) {
     const line = table.insertRow();
     for (let x = left; x < columns - left; x++) {
       const cell = line.insertCell(), value = values[y * columns + x];
-      cell.textContent = tight(value);
+      if (hasNumbers) cell.textContent = tight(value);
+      else cell.title = tight(value);
       if (cell.textContent.length > 4) cell.className = "long";
       paint(cell, colour(value));
       if (isPadding && isPadding(y, x)) {
