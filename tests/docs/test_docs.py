@@ -92,7 +92,8 @@ def test_the_pictures_are_what_the_program_makes(tmp_path: Path) -> None:
     """What is drawn has letters, which another FreeType rasterises a shade differently."""
     generate.make_pictures(tmp_path)
     shown = ROOT / "docs" / "images"
-    assert {path.name for path in shown.iterdir()} == set(generate.PICTURES)
+    names = {path.name for path in shown.iterdir()}
+    assert names == {*generate.PICTURES, *generate.PAGES}
     for name, command in generate.PICTURES.items():
         drawn = not command.startswith("convcli apply")
         for one, other in zip(frames(tmp_path / name), frames(shown / name), strict=True):
@@ -100,7 +101,7 @@ def test_the_pictures_are_what_the_program_makes(tmp_path: Path) -> None:
             assert np.abs(one - other).mean() < 0.5 if drawn else (one == other).all()
 
 
-@pytest.mark.parametrize("name", generate.PICTURES)
+@pytest.mark.parametrize("name", [*generate.PICTURES, *generate.PAGES])
 def test_each_picture_is_shown(name: str) -> None:
     assert any(f"images/{name}" in path.read_text("utf-8") for path in DOCUMENTS)
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import convcli
 from convcli.lessons.explore.explore import MOST_PIXELS
-from support.browser import Browser, Output
+from support.browser import Browser
 from support.commands import PHOTOS, done, refusal, save
 
 RNG = np.random.default_rng(5)
@@ -123,7 +123,7 @@ def test_inexact_sums_differ_only_where_the_page_says_so(
 
 def test_a_bank_shows_each_of_its_maps(explore: Callable[..., Browser]) -> None:
     browser = explore(BANK, COLOURS)
-    cases = [
+    cases: list[Settings] = [
         {"range": range_, "stride": stride, "map": number, "border": "wrap", "bias": "2"}
         for range_ in RANGES
         for stride in ("1", "2")
@@ -286,7 +286,7 @@ def test_what_does_not_fit_is_said_and_the_output_stays(
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_nothing_is_wider_than_the_window_and_all_texts_are_legible(
-    explore: Callable[..., Browser], width: int, dark: bool
+    explore: Callable[..., Browser], width: int, *, dark: bool
 ) -> None:
     browser = explore(BANK, COLOURS)
     browser.resize(width, 844, dark=dark)

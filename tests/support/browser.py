@@ -18,6 +18,10 @@ PROGRAMS = ("chromium", "chromedriver")
 MISSING = [name for name in PROGRAMS if shutil.which(name) is None]
 """What is not installed of what a browser needs."""
 
+_FLAGS = (
+    "headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu", "hide-scrollbars",
+)  # fmt: skip
+
 _PATIENCE = 30
 """Seconds until a page that does not answer is a failure."""
 
@@ -49,7 +53,7 @@ return arguments[0].map((settings) => { set(settings); return output(); });
 
 
 class Output:
-    """What a page computed: `pixels`, shape (H, W, C), and which of them it is not `sure` of."""
+    """What a page computed: `pixels`, shape (H, W, C), and which of them it is `sure` of."""
 
     def __init__(self, found: dict[str, Any], dtype: np.dtype[Any]) -> None:
         self.is_exact, self.problem = bool(found["isExact"]), str(found["problem"])
@@ -68,10 +72,10 @@ class Browser:
 
     def __init__(self) -> None:
         options = webdriver.ChromeOptions()
-        for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+        for word in _FLAGS:
             options.add_argument(f"--{word}")
         options.binary_location = shutil.which("chromium") or ""
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})  # type: ignore[no-untyped-call]
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = Service(shutil.which("chromedriver"))
         self.driver = webdriver.Chrome(options=options, service=service)
 
@@ -91,7 +95,7 @@ class Browser:
         """Wait until an expression of JavaScript is true."""
         end = time.monotonic() + _PATIENCE
         while not self.run(f"return Boolean({condition})"):
-            assert time.monotonic() < end, (condition, self.driver.get_log("browser"))
+            assert time.monotonic() < end, (condition, self.problems())
             time.sleep(0.01)
 
     def run(self, script: str, *values: object) -> Any:
@@ -122,4 +126,5 @@ class Browser:
 
     def problems(self) -> list[str]:
         """Return what the page has complained of since the last time."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [entry["message"] for entry in entries]

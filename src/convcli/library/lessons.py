@@ -244,10 +244,11 @@ def explore(
     return explorer_of(pictures.as_operand(kernel), frame, options_from_words(**options), name)
 
 
-_EXPLORED = frozenset(
-    "stride padding border dilation bias flip gray range combine background".split()
-)
-"""The options that the page of `explore` has, and the background, which it needs not know."""
+_EXPLORED = {
+    *("stride", "padding", "border", "dilation"),
+    *("bias", "flip", "gray", "range", "combine", "background"),
+}
+"""The options that the page of `explore` has; a background is laid before it is made."""
 
 
 def learn(

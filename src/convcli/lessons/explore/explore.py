@@ -31,7 +31,7 @@ _LARGEST_NAMED = 13
 """Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
 
 _OPERATORS = "Operators"
-_SCRIPTS = ("numbers.js", "picture.js", "page.js")
+_SCRIPTS = ("numbers.js", "picture.js", "pixel.js", "editor.js", "touch.js", "page.js")
 _FRAME_HEIGHT = 900
 
 
@@ -63,8 +63,8 @@ class Explorer(Record):
 def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> Explorer:
     """Make the page of a kernel and a frame: see `convcli.explore`.
 
-    `name` is the path of the picture, as a person would write it. A `ConvcliError` is raised where the picture is
-    too large or has floats, or where the kernel does not fit it.
+    `name` is the path of the picture, as a person would write it. A `ConvcliError` is raised
+    where the picture is too large or has floats, or where the kernel does not fit it.
     """
     source = frame if options.background is None else frame.on(options.background)
     _check_picture(source)
@@ -147,11 +147,13 @@ def _number(weight: float) -> float:
 
 def _catalogue() -> list[dict[str, Any]]:
     """Return the named kernels that are small enough, and all operators, in their order."""
-    named = [(entry.theme, entry.kernel()) for entry in CATALOGUE.values()]
-    joined = [(_OPERATORS, entry.operator()) for entry in OPERATORS.values()]
+    entries: list[tuple[str, Operand]] = [
+        *((entry.theme, entry.kernel()) for entry in CATALOGUE.values()),
+        *((_OPERATORS, entry.operator()) for entry in OPERATORS.values()),
+    ]
     return [
         {"theme": theme} | _operand(operand)
-        for theme, operand in [*named, *joined]
+        for theme, operand in entries
         if max(operand.size) <= _LARGEST_NAMED
     ]
 
