@@ -7,10 +7,11 @@ nor click is imported here.
 """
 
 import enum
+import functools
 import math
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcli.errors import GeometryError, OptionError
@@ -18,7 +19,8 @@ from convcli.errors import GeometryError, OptionError
 if TYPE_CHECKING:
     from convcli.choices import Border
     from convcli.geometry.window import Padding, Pair
-    from convcli.pipeline.options import Options
+    from convcli.pipeline.blend import Mask
+    from convcli.pipeline.options import Options, Region
 
 _AXES = 2
 _SHORT = 3
@@ -29,10 +31,47 @@ _DIGITS = 12
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
 
+MOST_TIMES = 100
+"""How often a chain may be repeated."""
+
 PADDING_WORDS = ("same", "valid")
 """Paddings that have a name."""
 
 _Member = TypeVar("_Member", bound=enum.Enum)
+
+
+_SHORT_NAMES = {
+    "w": "width",
+    "h": "height",
+    "k": "kernel_size",
+    "s": "stride",
+    "p": "padding",
+    "d": "dilation",
+}
+"""The names of options as one letter, and in full, as on the command line."""
+
+_Called = TypeVar("_Called", bound=Callable[..., Any])
+
+
+def with_short_names(function: _Called) -> _Called:
+    """Let a function take its keywords by one letter, too: `k` for `kernel_size`.
+
+    >>> with_short_names(lambda *, width: width)(w=7)
+    7
+    """
+
+    @functools.wraps(function)
+    def called(*values: Any, **named: Any) -> Any:
+        for short in _SHORT_NAMES.keys() & named.keys():
+            full = _SHORT_NAMES[short]
+            if full in named:
+                raise TypeError(
+                    f"{function.__name__}: {short} and {full} are the same: give one"
+                )
+            named[full] = named.pop(short)
+        return function(*values, **named)
+
+    return called  # type: ignore[return-value] # it takes more names, no other values
 
 
 def pair_from(value: object) -> "Pair":
@@ -124,13 +163,18 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise OptionError(f"{value!r} is not a valid integer range.") from None
+        expected = f"expected {_limits(least, most)}"
+        raise OptionError(f"{expected}; got {value!r}") from None
     if most is None and number >= 10**_DIGITS:
         raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
-        limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
-        raise OptionError(f"{number} is not in the range {limits}.")
+        raise OptionError(f"expected {_limits(least, most)}; got {number}")
     return number
+
+
+def _limits(least: int, most: int | None) -> str:
+    end = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return f"a whole number {end}"
 
 
 _COLOURS = {
@@ -244,6 +288,73 @@ def options_from_words(**words: Any) -> "Options":
     return Options(**{name: _option(name, value) for name, value in words.items()})
 
 
+def amount_from(value: object) -> float:
+    """Return how much of the filter: a number from 0 to 10."""
+    number = finite_number_from(value)
+    if not 0 <= number <= _MOST_AMOUNT:
+        raise OptionError(f"expected a number from 0 to {_MOST_AMOUNT}, got {value!r}")
+    return number
+
+
+def threshold_from(value: object) -> float:
+    """Return a difference of at least 0."""
+    number = finite_number_from(value)
+    if number < 0:
+        raise OptionError(f"expected a number of at least 0, got {value!r}")
+    return number
+
+
+def mask_from(value: Any) -> "Mask":
+    """Return the mask in a file or an array (H, W)."""
+    from convcli.pipeline.blend import read_mask
+
+    return read_mask(value)
+
+
+def region_from(value: "str | Region") -> "Region":
+    """Return a part of a picture, written ``X,Y,WxH``, each in pixels or in per cent.
+
+    >>> str(region_from("10,20,50%x50%"))
+    '10,20,50%x50%'
+    """
+    from convcli.pipeline.options import Region
+
+    if isinstance(value, Region):
+        return value
+    match = re.fullmatch(_REGION, str(value).replace(" ", "").lower())
+    if match is None:
+        raise OptionError(
+            f"expected X,Y,WxH in pixels or per cent (10,20,50%x50%); got {value!r}"
+        )
+    percent: Any = tuple(text.endswith("%") for text in match.groups())
+    numbers: Any = tuple(float(text.rstrip("%")) for text in match.groups())
+    if any(not p and n != int(n) for p, n in zip(percent, numbers, strict=True)):
+        raise OptionError(f"expected whole numbers of pixels, got {value!r}")
+    return Region(numbers, percent)
+
+
+def channels_from(value: object) -> tuple[str | int, ...]:
+    """Return the channels to change: of r, g, b, a and numbers; or ``luma``.
+
+    >>> channels_from("r,2"), channels_from("luma")
+    (('r', 2), ('luma',))
+    """
+    if isinstance(value, str):
+        words: list[Any] = [word.strip() for word in value.lower().split(",")]
+    else:
+        words = list(value) if isinstance(value, Iterable) else [value]
+    if words == ["luma"]:
+        return ("luma",)
+    words = [int(word) if str(word).isdecimal() else word for word in words]
+    if not words or not all(isinstance(w, int) or w in _LETTERS for w in words):
+        raise OptionError(f"expected luma, or some of r, g, b, a, 0, 1 …; got {value!r}")
+    return tuple(words)
+
+
+_MOST_AMOUNT = 10
+_LETTERS = ("r", "g", "b", "a")
+_REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
+
 _NUMBERS = {"map": 0, "jobs": 1}
 """Options that are a whole number, and the least that each may be."""
 
@@ -264,10 +375,18 @@ _PARSERS = {
     "border": border_from,
     "bias": finite_number_from,
     "background": color_from,
+    "amount": amount_from,
+    "threshold": threshold_from,
+    "mask": mask_from,
+    "region": region_from,
+    "channels": channels_from,
     **dict.fromkeys(("flip", "gray", "linear", "relu", "direction", "strict"), flag_from),
 }
 
-_OPTIONAL = {"background", "bias", "depth", "combine", "map", "colormap", "jobs"}
+_OPTIONAL = {
+    *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
+    *("mask", "region", "channels"),
+}
 """Options that may be left open with None."""
 
 

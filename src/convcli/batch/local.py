@@ -52,6 +52,7 @@ class LocalExecutor:
     def __init__(self, workers: int, threads: int = 1, memory: int | None = None) -> None:
         self._most, self._threads, self._memory = workers, threads, memory
         self._stopped = False
+        self.notices: list[str] = []
 
     def stop(self) -> None:
         """Take no more jobs; those that are running still end, and are yielded."""

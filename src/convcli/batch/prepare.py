@@ -9,6 +9,8 @@ from convcli.batch.inputs import InputFile, JobList, Template
 from convcli.batch.job import BatchJob
 from convcli.batch.local import LocalExecutor, worker_counts
 from convcli.errors import BatchError
+from convcli.storage.atomic import remove_abandoned
+from convcli.storage.urls import is_url
 
 
 @contextlib.contextmanager
@@ -79,6 +81,8 @@ def _refuse_common_fault(batch_job: BatchJob, jobs: JobList) -> None:
 def _make_folder(out_dir: str) -> None:
     try:
         places.make_folder(out_dir)
+        if not is_url(out_dir):
+            remove_abandoned(out_dir)
     except OSError as error:
         raise BatchError(
             f"{out_dir}: the folder cannot be made: {error.strerror}: name another"

@@ -16,6 +16,7 @@ from convcli.cli.file_options import (
 )
 from convcli.cli.filter_options import (
     bias_option,
+    blend_options,
     chain_option,
     combine_option,
     direction_option,
@@ -27,6 +28,7 @@ from convcli.cli.filter_options import (
     pixel_options,
     range_option,
     strict_option,
+    times_option,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
@@ -35,6 +37,13 @@ from convcli.cli.placing import (
     Placing,
     file_to_replace,
     placing_options,
+)
+from convcli.cli.seeing import (
+    check_seeing,
+    compare_option,
+    names_with_scratch,
+    see,
+    show_option,
 )
 from convcli.cli.types import OPERAND
 from convcli.threads import available_cores
@@ -69,6 +78,7 @@ Examples:
 @window_options
 @strict_option
 @chain_option
+@times_option
 @combine_option
 @bias_option
 @flip_option
@@ -78,24 +88,30 @@ Examples:
 @gray_option
 @range_option
 @pixel_options
+@blend_options
 @reading_options
 @tiled_option
 @placing_options
 @saving_options
 @batch_options
 @engine_options
+@show_option
+@compare_option
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option_for("Print the result as JSON instead; with --out-dir, one line a file.")
 def command(
     *,
     kernel: "Kernel | Operator",
     chain: tuple["Kernel | Operator", ...],
+    times: int,
     names: tuple[str, ...],
     plan_only: bool,
     dry_run: bool,
     kind: str | None,
     sheet: bool,
     tiled: bool,
+    show: bool,
+    compare: str | None,
     quiet: bool,
     as_json: bool,
     options: "Options",
@@ -119,7 +135,11 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
-    kernels = (kernel, *chain)
+    kernels = (kernel, *chain) * times
+    many_or_dry = many.out_dir is not None or dry_run or plan_only
+    suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
+    check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)
+    names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=suffix)
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = as_json or not (quiet or many.out_dir is not None)
     options = replace(options, collect_stats=collect_stats)
@@ -189,3 +209,4 @@ def command(
     )
     if replaced is not None:
         warn(replaced.warnings())
+    see(source, target, reading, show=show, compare=compare)

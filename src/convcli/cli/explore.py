@@ -15,7 +15,7 @@ from convcli.cli.filter_options import (
     range_option,
     window_options,
 )
-from convcli.cli.options import Command, json_option, option, quiet_option
+from convcli.cli.options import Command, json_option, output_option, quiet_option
 from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
 from convcli.cli.types import OPERAND
 
@@ -40,13 +40,10 @@ Examples:
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@option(
-    "--out",
-    "-o",
-    "target",
+@output_option(
     metavar="PAGE",
     type=click.Path(allow_dash=True),
-    section="Output",
+    everyday=True,
     help=f"The page, .html; {_PAGE} unless given, which must not exist yet.",
 )
 @window_options
@@ -63,7 +60,7 @@ def command(
     *,
     kernel: "Kernel | Operator",
     image: str,
-    target: str | None,
+    output: str | None,
     quiet: bool,
     as_json: bool,
     options: "Options",
@@ -79,22 +76,19 @@ def command(
     from convcli.lessons.explore.explore import explorer_of
     from convcli.pipeline.files import read_first_frame
 
-    refuse_terminals(image, target)
-    if target is None and Path(_PAGE).exists():
+    refuse_terminals(image, output)
+    if output is None and Path(_PAGE).exists():
         raise OptionError(f"{_PAGE}: it exists already: name a page with -o")
-    if target is not None and target != STANDARD and not _is_page(target):
+    target = output or _PAGE
+    if target != STANDARD and not target.lower().endswith((".html", ".htm")):
         raise OptionError(f"{target}: expected a page that ends in .html: name one")
     page = explorer_of(kernel, read_first_frame(image, reading), options, image)
-    place = target or _PAGE
-    if place == STANDARD:
+    if target == STANDARD:
         click.echo(page.html.encode(), nl=False)
         return
-    page.save(place)
+    page.save(target)
+    size = len(page.html.encode())
     if as_json:
-        show_json({"target": place, "bytes": len(page.html.encode())})
+        show_json({"target": target, "bytes": size})
     elif not quiet:
-        say(f"{place}: {len(page.html.encode()) / 1000:,.0f} kB; open it in a browser")
-
-
-def _is_page(target: str) -> bool:
-    return target.lower().endswith((".html", ".htm"))
+        say(f"{target}: {size / 1000:,.0f} kB; open it in a browser")

@@ -98,6 +98,7 @@ saving_options = with_options(
     option(
         "--format",
         "kind",
+        everyday=False,
         type=FORMAT,
         section="Output",
         help="File format of OUTPUT, whatever it is called; on a pipe the input's otherwise.",
@@ -142,6 +143,7 @@ class BatchOptions(Record, kw_only=True):
     memory: int | None
     cluster: str | None
     retries: int
+    timeout: int | None
     progress: str
 
 
@@ -164,11 +166,13 @@ def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None)
 batch_options = with_options(
     _many_option(
         "--out-dir",
+        everyday=True,
         metavar="DIR",
         help="Filter all INPUTs into this folder, which is made where there is none.",
     ),
     _many_option(
         "--recursive",
+        everyday=True,
         is_flag=True,
         help="Look into the folders of a folder too; the outputs are in the same tree.",
     ),
@@ -207,6 +211,13 @@ batch_options = with_options(
         help="How often a picture is tried again whose worker was lost (--cluster).",
     ),
     _many_option(
+        "--timeout",
+        type=whole(1),
+        metavar="SECONDS",
+        help="Leave a worker aside that takes longer for a picture (--cluster).  [default: a "
+        "minute and 20 times the slowest so far]",
+    ),
+    _many_option(
         "--progress",
         type=click.Choice(("auto", "bar", "plain", "none")),
         default="auto",
@@ -219,6 +230,7 @@ batch_options = with_options(
 tiled_option = option(
     "--tiled",
     is_flag=True,
+    everyday=False,
     section="Input",
     help="Filter a TIFF block by block, so that it may be larger than memory (.zarr always "
     "is; extra cluster).",

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
-from convcli.cli.options import OptionGroup, option, with_options
+from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
+    AMOUNT,
     BORDER,
+    CHANNELS,
     COLOR,
     FINITE,
+    MASK,
     OPERAND,
-    PADDING,
-    PAIR,
+    REGION,
+    THRESHOLD,
     EnumType,
     keep_layout,
     whole,
 )
+from convcli.settings import MOST_TIMES
 
 if TYPE_CHECKING:
     from convcli.pipeline.options import Options
@@ -35,7 +39,8 @@ def _options(**values: Any) -> "Options":
 FILTERING = OptionGroup("options", _options)
 """What a command has of the options here: it gets them as ``options``."""
 
-_window_option = functools.partial(option, section="Window", part_of=FILTERING)
+_window: dict[str, Any] = {"section": "Window", "part_of": FILTERING}
+_window_option = functools.partial(option, **_window)
 _kernel_option = functools.partial(option, section="Kernel", part_of=FILTERING)
 _map_option = functools.partial(option, section="Output maps", part_of=FILTERING)
 _pixel_option = functools.partial(option, section="Pixels", part_of=FILTERING)
@@ -46,26 +51,17 @@ _engine_option = functools.partial(option, section="Engine", part_of=FILTERING)
 
 def padding_option(default: str) -> Callable[[_Command], _Command]:
     """Add ``--padding``."""
-    return _window_option(
-        "--padding",
-        "-p",
-        type=PADDING,
-        default=default,
-        help="Pixels added on each side; same keeps the size at stride 1.",
-    )
+    return shared_option("padding", default=default, **_window)
 
 
-dilation_option = _window_option(
-    "--dilation", "-d", type=PAIR, default="1", help="Distance between two taps, in pixels."
-)
+dilation_option = shared_option("dilation", default="1", **_window)
 
 window_options = with_options(
-    _window_option(
-        "--stride", "-s", type=PAIR, default="1", help="Step of the window, in pixels."
-    ),
+    shared_option("stride", default="1", **_window),
     padding_option("same"),
     _window_option(
         "--border",
+        everyday=True,
         type=BORDER,
         default=Border.ZERO.value,
         help="How the picture goes on in the padding.",
@@ -91,6 +87,16 @@ chain_option = option(
 )
 """``--then``: it belongs to the kernels, not to the options."""
 
+times_option = option(
+    "--times",
+    type=whole(1, MOST_TIMES),
+    default="1",
+    section="Kernel",
+    everyday=False,
+    help="Filter so often, unrounded in between: KERNEL and all of --then.",
+)
+"""``--times``: it repeats the chain."""
+
 combine_option = _kernel_option(
     "--combine",
     type=EnumType(Combine),
@@ -108,6 +114,7 @@ flip_option = _kernel_option(
 layout_option = option(
     "--layout",
     type=click.Choice(["oihw", "hwio"]),
+    everyday=False,
     default="oihw",
     is_eager=True,
     expose_value=False,
@@ -130,6 +137,7 @@ map_options = with_options(
     option(
         "--sheet",
         is_flag=True,
+        everyday=False,
         section="Output maps",
         help="Write all maps as one sheet of labelled tiles.",
     ),
@@ -149,10 +157,13 @@ direction_option = _pixel_option(
     help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
 )
 
-gray_option = _pixel_option("--gray", is_flag=True, help="Make the picture grey first.")
+gray_option = _pixel_option(
+    "--gray", is_flag=True, everyday=True, help="Make the picture grey first."
+)
 
 range_option = _pixel_option(
     "--range",
+    everyday=True,
     type=EnumType(Range),
     default=Range.AUTO.value,
     help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
@@ -170,6 +181,7 @@ alpha_option = _pixel_option(
 pixel_options = with_options(
     _pixel_option(
         "--depth",
+        everyday=True,
         type=EnumType(Depth),
         help="Bits of the result; the input's where none is given. Floats are not clipped.",
     ),
@@ -181,11 +193,48 @@ pixel_options = with_options(
     ),
     _pixel_option(
         "--linear",
+        everyday=True,
         is_flag=True,
         help="Filter in linear light (sRGB), so that blurs keep the brightness.",
     ),
 )
 """``--depth``, ``--alpha``, ``--background`` and ``--linear``."""
+
+# ------------------------------------------------------------------ filtered and original
+
+_blend_option = functools.partial(option, section="How much, and where", part_of=FILTERING)
+
+blend_options = with_options(
+    _blend_option(
+        "--amount",
+        type=AMOUNT,
+        default="1",
+        help="How much of the filter: original + NUMBER · (filtered - original), 0 to 10.",
+    ),
+    _blend_option(
+        "--threshold",
+        type=THRESHOLD,
+        default="0",
+        help="Leave pixels that would change by less than this.",
+    ),
+    _blend_option(
+        "--mask",
+        type=MASK,
+        help="A grey picture of the same size: white is filtered, black is left, grey between.",
+    ),
+    _blend_option(
+        "--region",
+        type=REGION,
+        help="Filter only this part, in pixels or per cent: 10,20,50%x50%.",
+    ),
+    _blend_option(
+        "--channels",
+        type=CHANNELS,
+        help="Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of BT.601, of "
+        "BT.709 with --linear), which makes no colour fringes.",
+    ),
+)
+"""``--amount``, ``--threshold``, ``--mask``, ``--region`` and ``--channels``."""
 
 # ------------------------------------------------------------------ the engine
 
@@ -205,6 +254,7 @@ engine_options = with_options(
     option(
         "--plan",
         "plan_only",
+        everyday=False,
         is_flag=True,
         section="Engine",
         help="Say how it would be computed, and why; compute and write nothing. Of many "
@@ -213,6 +263,7 @@ engine_options = with_options(
     option(
         "--dry-run",
         is_flag=True,
+        everyday=False,
         section="Engine",
         help="List what would be read, written, skipped and left out, and why; compute and "
         "write nothing.",

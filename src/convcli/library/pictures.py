@@ -22,7 +22,14 @@ from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import choice_from, options_from_words
+from convcli.settings import (
+    MOST_TIMES,
+    choice_from,
+    options_from_words,
+    pair_from,
+    whole_number_from,
+    with_short_names,
+)
 from convcli.storage.urls import FRAME, unknown_field
 from convcli.values import Record, replace
 
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
+    from convcli.pipeline.options import Region
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -74,6 +82,11 @@ class FilterOptions(TypedDict, total=False):
     relu: bool
     colormap: "Colormap | str | None"
     direction: bool
+    amount: float
+    threshold: float
+    mask: Any
+    region: "Region | str | None"
+    channels: "str | Sequence[str | int] | None"
     strict: bool
     method: "Method | str"
     jobs: int | None
@@ -283,6 +296,7 @@ def apply(
     picture: PictureLike,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -297,6 +311,8 @@ def apply(
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
+    times : int
+        How often the chain is repeated, at most 100 times.
     raw : bool
         Return raw floats, not pixels.
     **options
@@ -312,19 +328,20 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    steps = [*chain_of(kernel), *chain_of(then)]
+    count = whole_number_from(times, 1, MOST_TIMES)
+    steps = [*chain_of(kernel), *chain_of(then)] * count
     settings, source = options_from_words(**options), open(picture)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
     )
 
 
+@with_short_names
 def pool(
     pooling: str,
     picture: PictureLike,
     *,
-    k: Any = 2,
-    s: Any = None,
+    kernel_size: Any = 2,
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -336,10 +353,11 @@ def pool(
         Which value is kept.
     picture, raw
         As for `apply`.
-    k, s : int or (int, int)
-        Size and stride of the window; the stride is the size unless given.
+    kernel_size : int or (int, int)
+        Rows and columns of the window; `k` is taken, too.
     **options
-        ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
+        ``stride`` (the size of the window unless given; `s` is taken, too), ``padding``
+        (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
         ``alpha``, ``background``, ``linear`` and ``strict`` of `FilterOptions`.
 
     Raises
@@ -356,7 +374,9 @@ def pool(
     from convcli.lessons.pool import Pooling, Reduction, plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
-    slide = window(k, k if s is None else s, settings.padding, settings.dilation)
+    size = pair_from(kernel_size)
+    stride = settings.stride if "stride" in options else size
+    slide = window(size, stride, settings.padding, settings.dilation)
     border = settings.border if "border" in options else None
     planned = Pooling(choice_from(Reduction, pooling), slide, border)
     return _run(

@@ -258,6 +258,8 @@ def plan_frame(kernels: Sequence[Operand], frame: Frame, options: Options) -> tu
     A `ConvcliError` is raised where a kernel does not fit the frame.
     """
     info = SourceInfo.of(frame)
+    if options.is_blended:
+        plan_pipeline(info, kernels, options)
     steps = plan_steps(info, info.sample(options), kernels, options)
     return tuple(plan for step in steps for plan in step.plans)
 

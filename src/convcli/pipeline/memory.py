@@ -18,9 +18,12 @@ from convcli.pipeline.steps import Operand, PlannedStep
 from convcli.storage.urls import is_url, size_of
 from convcli.values import Record
 
-_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS = 3, 4, 9
+_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 3, 4, 9, 14
 """Float results at the same time: where values are mapped as a whole; where linear light
-is undone; where answers become directions."""
+is undone; where answers become directions; where they are mixed with the original."""
+
+_BLEND_LINEAR, _BLEND_ALPHA = 6, 12
+"""Further floats where light, or colours with their opacity, are mixed with the original."""
 
 _TO_LINEAR_FLOATS = 3
 """Float inputs at the same time, while sRGB codes become linear light."""
@@ -110,6 +113,9 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
         return 1 + (step.combine is not None)
     if pipeline.options.direction:
         return _DIRECTION_FLOATS
+    if pipeline.options.is_blended:
+        more = _BLEND_LINEAR * pipeline.options.linear + _BLEND_ALPHA * pipeline.info.alpha
+        return _BLEND_FLOATS + more
     if pipeline.options.linear:
         return _LINEAR_FLOATS
     return 0 if pipeline.is_streamed else _FLOATS
