@@ -33,7 +33,14 @@ if TYPE_CHECKING:
     from convcli.lessons.learning.step import learn_step
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.lessons import (
+        count_parameters,
+        explain,
+        explore,
+        kernel,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
@@ -73,6 +80,7 @@ __all__ = [
     "correlate_transposed",
     "count_parameters",
     "explain",
+    "explore",
     "find",
     "kernel",
     "kernel_from",
@@ -113,6 +121,7 @@ _NAMES = {
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
+        "explore",
         "kernel",
         "learn",
         "output_size",

@@ -33,6 +33,7 @@ _COMMANDS = {
     "conv1d": "convcli.cli.conv1d",
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
+    "explore": "convcli.cli.explore",
     "find": "convcli.cli.find",
     "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
