@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import kornia
 import numpy as np
+import pyvips
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from scipy import ndimage
+from skimage import filters
 
 import convcli
 
@@ -37,7 +40,12 @@ class Case:
     tolerance : float
         The largest difference of two results: 1 for 8 bits that one side rounds otherwise.
     group : str
-        The group of the README's table that the case belongs to.
+        The group of the table that the case belongs to.
+    moved : int
+        Bytes of the picture and of the result: what at least has to be moved.
+    multiply_adds : float
+        Of a result, by the definition (by the factors, where the kernel has some): for the
+        share of what sgemm reaches. 0 for strategies that use no products.
     """
 
     name: str
@@ -46,6 +54,8 @@ class Case:
     peers: dict[str, Work]
     tolerance: float
     group: str
+    moved: int
+    multiply_adds: float = 0.0
 
 
 def picture(channels: int = 1, dtype: type = np.uint8) -> Values:
@@ -74,27 +84,97 @@ def _filter2d(image: Values, weights: Values, dtype: Any) -> Work:
     return work
 
 
+def _opencv(function: Callable[..., Any], *arguments: Any, **settings: Any) -> Work:
+    """Return the work of a function of OpenCV."""
+
+    def work(threads: int) -> Values:
+        cv2.setNumThreads(threads)
+        result: Values = function(*arguments, borderType=_BORDER, **settings)
+        return result
+
+    return work
+
+
+def _vips(image: Values, weights: Values, precision: str) -> Work:
+    """Return vips' convolution. It repeats the pixels of the edge: that is not compared."""
+    opened = pyvips.Image.new_from_array(image)
+    mask = pyvips.Image.new_from_array(weights.tolist())
+
+    def work(threads: int) -> Values:
+        pyvips.concurrency_set(threads)
+        result: Values = opened.conv(mask, precision=precision).numpy()
+        return result
+
+    return work
+
+
+def _moved(image: Values, dtype: Any) -> int:
+    return image.nbytes + image.size * np.dtype(dtype).itemsize
+
+
 def _dense_case(name: str, image: Values, weights: Values, dtype: Any, group: str) -> Case:
-    tolerance = 1.0 if dtype == np.uint8 else 1e-3 * np.abs(weights).sum()
+    whole = group == "integer 3×3"
+    peers = {"OpenCV filter2D": _filter2d(image, weights, dtype)}
+    if dtype != np.int16:
+        # On int16 vips computes the same, but returns 8 bits.
+        peers["pyvips conv"] = _vips(image, weights, "integer" if whole else "float")
+    if dtype == np.float32 and weights.size <= _MOST_TORCH:
+        peers |= _torch_peers(image, weights)
     return Case(
         name,
         np.dtype(dtype).name,
         _ours(image, weights, dtype),
-        {"OpenCV filter2D": _filter2d(image, weights, dtype)},
-        tolerance if group != "integer 3×3" else 0.0,
+        peers,
+        0.0 if whole else 1.0 if dtype == np.uint8 else 1e-3 * np.abs(weights).sum(),
         group,
+        _moved(image, dtype),
+        0.0 if whole else weights.size * image.size,
     )
+
+
+_MOST_TORCH = 49
+"""Taps up to which torch is asked: above it takes a second."""
+
+
+def _derivatives(image: Values, dtype: Any) -> dict[str, dict[str, Work]]:
+    """Return OpenCV's own functions for kernels of whole numbers: what people call."""
+    depth = _CV_DEPTH[dtype]
+    return {
+        "sobel-x": {"OpenCV Sobel": _opencv(cv2.Sobel, image, depth, 1, 0, ksize=3)},
+        "scharr-x": {"OpenCV Scharr": _opencv(cv2.Scharr, image, depth, 1, 0)},
+        "laplacian4": {"OpenCV Laplacian": _opencv(cv2.Laplacian, image, depth, ksize=1)},
+    }
+
+
+def _factors(image: Values, weights: Values, dtype: Any) -> dict[str, Work]:
+    """Return OpenCV's two passes, for a kernel of rank 1."""
+    y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
+    column, row = weights[:, x] / weights[y, x], weights[y]
+    if not np.array_equal(np.outer(column, row), weights):
+        return {}
+    work = _opencv(cv2.sepFilter2D, image, _CV_DEPTH[dtype], row, column)
+    return {"OpenCV sepFilter2D": work}
+
+
+def _with_peers(case: Case, image: Values, weights: Values, dtype: Any) -> Case:
+    """Add the functions of OpenCV that are made for a kernel."""
+    name = case.name.split()[0]
+    case.peers.update(_derivatives(image, dtype).get(name, {}))
+    case.peers.update(_factors(image, weights, dtype))
+    return case
 
 
 def integer_cases() -> Iterator[Case]:
     """Yield the 3×3 kernels of whole numbers."""
     gray = picture()
-    for name in ("sobel-x", "laplacian8", "sharpen", "emboss", "scharr-x"):
+    for name in ("sobel-x", "laplacian4", "laplacian8", "sharpen", "emboss", "scharr-x"):
         weights = convcli.kernel_from(name).weights
         for dtype in (np.int16, np.uint8):
-            yield _dense_case(name, gray, weights, dtype, "integer 3×3")
-    sobel = convcli.kernel_from("sobel-x").weights
-    yield _dense_case("sobel-x RGB", picture(3), sobel, np.uint8, "integer 3×3")
+            case = _dense_case(name, gray, weights, dtype, "integer 3×3")
+            yield _with_peers(case, gray, weights, dtype)
+    color, sobel = picture(3), convcli.kernel_from("sobel-x").weights
+    case = _dense_case("sobel-x RGB", color, sobel, np.uint8, "integer 3×3")
+    yield _with_peers(case, color, sobel, np.uint8)
 
 
 def blur_cases() -> Iterator[Case]:
@@ -103,7 +183,11 @@ def blur_cases() -> Iterator[Case]:
     for size in (5, 31):
         weights = np.full((size, size), 1 / size**2)
         ours = _ours(gray, weights, np.uint8)
-        yield Case(f"box {size}", "uint8", ours, {"OpenCV blur": _blur(gray, size)}, 1, "blur")
+        boxes: dict[str, Work] = {
+            "OpenCV blur": _opencv(cv2.blur, gray, (size, size)),
+            "OpenCV boxFilter": _opencv(cv2.boxFilter, gray, -1, (size, size)),
+        }
+        yield Case(f"box {size}", "uint8", ours, boxes, 1, "blur", _moved(gray, np.uint8))
     yield _gaussian_case("binomial 5", gray, np.array([1, 4, 6, 4, 1]) / 16, 0)
     for sigma in (1, 5, 10):
         radius = int(4 * sigma + 0.5)
@@ -113,29 +197,16 @@ def blur_cases() -> Iterator[Case]:
             yield _gaussian_case(name, image, taps / taps.sum(), sigma)
 
 
-def _blur(image: Values, size: int) -> Work:
-    def work(threads: int) -> Values:
-        cv2.setNumThreads(threads)
-        return cv2.blur(image, (size, size), borderType=_BORDER)
-
-    return work
-
-
 def _gaussian_case(name: str, image: Values, taps: Values, sigma: float) -> Case:
     row, size = taps.astype(np.float32), (len(taps), len(taps))
-
-    def separable(threads: int) -> Values:
-        cv2.setNumThreads(threads)
-        return cv2.sepFilter2D(image, cv2.CV_8U, row, row, borderType=_BORDER)
-
-    def gaussian(threads: int) -> Values:
-        cv2.setNumThreads(threads)
-        return cv2.GaussianBlur(image, size, sigma, borderType=_BORDER)
-
-    peers: dict[str, Work] = {"OpenCV sepFilter2D": separable, "OpenCV GaussianBlur": gaussian}
+    peers: dict[str, Work] = {
+        "OpenCV sepFilter2D": _opencv(cv2.sepFilter2D, image, cv2.CV_8U, row, row),
+        "OpenCV GaussianBlur": _opencv(cv2.GaussianBlur, image, size, sigma),
+    }
     ours = _ours(image, np.outer(taps, taps), np.uint8)
-    # OpenCV blurs 8 bits in fixed point: it may be 2 levels off.
-    return Case(name, "uint8", ours, peers, 2, "blur")
+    # OpenCV blurs 8 bits in fixed point: it is a level off on some pixels.
+    moved, sums = _moved(image, np.uint8), 2.0 * len(taps) * image.size
+    return Case(name, "uint8", ours, peers, 1, "blur", moved, sums)
 
 
 def dense_cases() -> Iterator[Case]:
@@ -150,8 +221,7 @@ def dense_cases() -> Iterator[Case]:
     floats, sobel = picture(dtype=np.float32), convcli.kernel_from("sobel-x").weights
     case = _dense_case("sobel-x on floats", floats, sobel, np.float32, "dense")
     case.peers["SciPy correlate"] = _scipy(floats, sobel)
-    case.peers["torch conv2d"] = _torch_reflect(floats, sobel)
-    yield case
+    yield _with_peers(case, floats, sobel, np.float32)
 
 
 def _scipy(image: Values, weights: Values) -> Work:
@@ -162,17 +232,24 @@ def _scipy(image: Values, weights: Values) -> Work:
     return work
 
 
-def _torch_reflect(image: Values, weights: Values) -> Work:
-    source = torch.from_numpy(image)[None, None]
-    bank = torch.from_numpy(weights.astype(np.float32))[None, None]
+def _torch_peers(image: Values, weights: Values) -> dict[str, Work]:
+    """Return torch's convolution, and kornia's, which wraps it, on floats."""
+    source = torch.from_numpy(image.astype(np.float32))[None, None]
+    kernel = torch.from_numpy(weights.astype(np.float32))[None]
+    margin = weights.shape[0] // 2
 
-    def work(threads: int) -> Values:
+    def plain(threads: int) -> Values:
         torch.set_num_threads(threads)
-        padded = torch.nn.functional.pad(source, (1, 1, 1, 1), mode="reflect")
-        result: Values = torch.nn.functional.conv2d(padded, bank)[0, 0].numpy()
+        padded = torch.nn.functional.pad(source, (margin,) * 4, mode="reflect")
+        result: Values = torch.nn.functional.conv2d(padded, kernel[None])[0, 0].numpy()
         return result
 
-    return work
+    def wrapped(threads: int) -> Values:
+        torch.set_num_threads(threads)
+        result: Values = kornia.filters.filter2d(source, kernel, "reflect")[0, 0].numpy()
+        return result
+
+    return {"torch conv2d": plain, "kornia filter2d": wrapped}
 
 
 _BANKS = (
@@ -214,7 +291,10 @@ def bank_cases() -> Iterator[Case]:
             )
         }
         tolerance = 1e-4 * float(np.abs(weights[0]).sum())
-        yield Case(name, "float32", ours, peers, tolerance, "bank")
+        sums = ours(1).size
+        inner = float(np.prod(shape[1:]))
+        moved = image.nbytes + 4 * sums
+        yield Case(name, "float32", ours, peers, tolerance, "bank", moved, inner * sums)
 
 
 def _torch_bank(
@@ -240,8 +320,22 @@ def slow_peer_cases() -> Iterator[Case]:
     gray, sobel = picture(), convcli.kernel_from("sobel-x").weights
     ours = _ours(gray, sobel, np.float32)
     floats = gray.astype(np.float32)
+    peers = {"SciPy correlate": _scipy(floats, sobel)}
+    yield Case("sobel-x", "float32", ours, peers, 1e-3, "SciPy", _moved(gray, np.float32))
+
+    def scikit(threads: int) -> Values:  # noqa: ARG001 - it has one thread
+        return np.asarray(filters.sobel_v(floats))
+
+    quarter = _ours(floats, sobel / 4, np.float32)
+    moved = _moved(floats, np.float32)
     yield Case(
-        "sobel-x", "float32", ours, {"SciPy correlate": _scipy(floats, sobel)}, 1e-3, "SciPy"
+        "sobel-x / 4 on floats",
+        "float32",
+        quarter,
+        {"scikit-image sobel_v": scikit},
+        1e-3,
+        "scikit-image",
+        moved,
     )
     yield _pillow_case("sobel-x", gray, sobel, 1, 0)
     binomial = convcli.kernel_from("binomial:1").weights
@@ -259,7 +353,8 @@ def _pillow_case(
         return np.asarray(opened.filter(kernel))
 
     ours = _ours(gray, weights, np.uint8)
-    return Case(name, "uint8", ours, {"Pillow Kernel": pillow}, tolerance, "Pillow")
+    peers: dict[str, Work] = {"Pillow Kernel": pillow}
+    return Case(name, "uint8", ours, peers, tolerance, "Pillow", _moved(gray, np.uint8))
 
 
 def all_cases() -> Iterator[Case]:

@@ -122,7 +122,7 @@ def _compared() -> Sequence[Row]:
     return [row for row in rows if "ratio" in row and row["group"] not in _APART]
 
 
-def _results(name: str = "results") -> dict[str, Any]:
+def _results(name: str = "results/intel-xeon-avx512") -> dict[str, Any]:
     text = Path(_BENCHMARKS, f"{name}.json").read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
     return document

@@ -1,5 +1,6 @@
 """What all tests share: interrupts, Hypothesis, marks, a server of objects."""
 
+import os
 import signal
 from collections.abc import Iterator
 from uuid import uuid4
@@ -27,6 +28,9 @@ settings.load_profile("convcli")
 # as well: a program that is told to stop would go on for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests start hundreds of processes: without this each compiles every module anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 SERVERS = {"s3_address", "cluster", "lonely"}

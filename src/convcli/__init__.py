@@ -3,7 +3,7 @@
 >>> import convcli
 >>> convcli.apply("sobel-x", [[0, 0, 9, 9]], border="replicate").array.tolist()
 [[0.0, 36.0, 36.0, 0.0]]
->>> convcli.output_size(w=7, k=3, s=2, p=1)
+>>> convcli.output_size(width=7, kernel_size=3, stride=2, padding=1)
 4
 """
 

@@ -22,7 +22,7 @@ class GeometryError(ConvcliError):
     Examples
     --------
     >>> import convcli
-    >>> convcli.output_size(w=3, k=5)
+    >>> convcli.output_size(width=3, kernel_size=5)
     Traceback (most recent call last):
     convcli.errors.GeometryError: the kernel spans 5 px but the ...
     """

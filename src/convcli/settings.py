@@ -7,10 +7,11 @@ nor click is imported here.
 """
 
 import enum
+import functools
 import math
 import operator
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcli.errors import GeometryError, OptionError
@@ -33,6 +34,40 @@ PADDING_WORDS = ("same", "valid")
 """Paddings that have a name."""
 
 _Member = TypeVar("_Member", bound=enum.Enum)
+
+
+_SHORT_NAMES = {
+    "w": "width",
+    "h": "height",
+    "k": "kernel_size",
+    "s": "stride",
+    "p": "padding",
+    "d": "dilation",
+}
+"""The names of options as one letter, and in full, as on the command line."""
+
+_Called = TypeVar("_Called", bound=Callable[..., Any])
+
+
+def with_short_names(function: _Called) -> _Called:
+    """Let a function take its keywords by one letter, too: `k` for `kernel_size`.
+
+    >>> with_short_names(lambda *, width: width)(w=7)
+    7
+    """
+
+    @functools.wraps(function)
+    def called(*values: Any, **named: Any) -> Any:
+        for short in _SHORT_NAMES.keys() & named.keys():
+            full = _SHORT_NAMES[short]
+            if full in named:
+                raise TypeError(
+                    f"{function.__name__}: {short} and {full} are the same: give one"
+                )
+            named[full] = named.pop(short)
+        return function(*values, **named)
+
+    return called  # type: ignore[return-value] # it takes more names, no other values
 
 
 def pair_from(value: object) -> "Pair":
@@ -124,13 +159,18 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise OptionError(f"{value!r} is not a valid integer range.") from None
+        expected = f"expected {_limits(least, most)}"
+        raise OptionError(f"{expected}; got {value!r}") from None
     if most is None and number >= 10**_DIGITS:
         raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
-        limits = f"x>={least}" if most is None else f"{least}<=x<={most}"
-        raise OptionError(f"{number} is not in the range {limits}.")
+        raise OptionError(f"expected {_limits(least, most)}; got {number}")
     return number
+
+
+def _limits(least: int, most: int | None) -> str:
+    end = f"of at least {least}" if most is None else f"from {least} to {most}"
+    return f"a whole number {end}"
 
 
 _COLOURS = {

@@ -149,7 +149,7 @@ def test_a_bad_kernel_file_is_refused_by_file_and_place(
     text, parts = BAD_FILES[case]
     file = tmp_path / "bad.json"
     file.write_text(text, encoding="utf-8")
-    line = refusal("apply", file, gray, out, status=1)
+    line = refusal("apply", file, gray, out, status=2)
     assert line.startswith(f"{file}: ")
     assert [part for part in parts if part not in line] == []
     assert not out.exists()
@@ -158,7 +158,7 @@ def test_a_bad_kernel_file_is_refused_by_file_and_place(
 def test_bytes_that_are_no_text_are_no_kernel(tmp_path: Path, gray: Path, out: Path) -> None:
     file = tmp_path / "bad.json"
     file.write_bytes(b"[[1]]\xff")
-    line = refusal("apply", file, gray, out, status=1)
+    line = refusal("apply", file, gray, out, status=2)
     assert str(file) in line
     assert "UTF-8" in line
 
@@ -167,7 +167,7 @@ def test_more_than_4_mi_weights_are_refused(tmp_path: Path, gray: Path, out: Pat
     file = tmp_path / "big.json"
     row = "[" + "0," * 2047 + "0]"
     file.write_text("[" + ",".join([row] * 2049) + "]", encoding="utf-8")
-    line = refusal("apply", file, gray, out, status=1)
+    line = refusal("apply", file, gray, out, status=2)
     assert str(file) in line
     assert "at most 4,194,304" in line
     assert "4,196,352" in line
@@ -175,7 +175,7 @@ def test_more_than_4_mi_weights_are_refused(tmp_path: Path, gray: Path, out: Pat
 
 @pytest.mark.parametrize("kernel", ["nowhere.json", "no/where.json"])
 def test_a_kernel_file_that_is_not_there(gray: Path, out: Path, kernel: str) -> None:
-    assert refusal("apply", kernel, gray, out, status=1).startswith(f"{kernel}: ")
+    assert refusal("apply", kernel, gray, out, status=2).startswith(f"{kernel}: ")
 
 
 # ----------------------------------------------------- weights that overflow float32
@@ -198,7 +198,7 @@ def test_values_beyond_float32_do_not_crash(
 ) -> None:
     result = run("apply", kernel, gray, out, *options)
     assert isinstance(result.exception, SystemExit | None), result.exception
-    assert result.exit_code in ((2,) if {"inf", "nan"} & set(options) else (0, 1))
+    assert result.exit_code in ((2,) if {"inf", "nan"} & set(options) else (0, 2))
     assert "Infinity" not in result.stdout
     assert "NaN" not in result.stdout
     assert len(result.stderr.splitlines()) == (result.exit_code > 0)

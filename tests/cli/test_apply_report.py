@@ -110,6 +110,7 @@ def test_json_holds_all_that_the_report_says(tmp_path: Path, out: Path) -> None:
         "output": {"width": 4, "height": 5, "channels": 1},
         "receptive_field": {"height": 5, "width": 3},
         "border": "replicate",
+        "rim_shows": False,
         "range": "abs",
         # A row is 8 brighter than the one above: 4 · 16 at the edge, 4 · 32 elsewhere.
         "raw": {"min": 64, "max": 128},

@@ -30,7 +30,6 @@ RICH = {"rich", "dataclasses", "fractions", "decimal"}
         (
             (
                 "--help",
-                "--version",
                 "apply --help",
                 "size --w 7 --k 3 --json",
                 "params --in 3 --filters 4 --k 3 --json",

@@ -187,4 +187,4 @@ def test_two_names_are_wrong_usage() -> None:
 def test_a_bad_file_fails(tmp_path: Path) -> None:
     file = tmp_path / "bad.json"
     file.write_text("[[1, 2], [3]]", encoding="utf-8")
-    assert refusal("kernels", file, status=1).startswith(f"{file}: weights[1]")
+    assert refusal("kernels", file, status=2).startswith(f"{file}: weights[1]")

@@ -193,12 +193,12 @@ def test_groups_that_divide_nothing_are_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
+    ("text", "parts", "status"),
     [
-        ("--in 3 --filters 4 --k 9 --w 4", ("9 px", "4 px")),
-        ("--kernel nowhere.json", ("nowhere.json",)),
+        ("--in 3 --filters 4 --k 9 --w 4", ("9 px", "4 px"), 1),
+        ("--kernel nowhere.json", ("nowhere.json",), 2),
     ],
 )
-def test_what_does_not_fit_fails(text: str, parts: Words) -> None:
-    line = refusal(*words(text), status=1)
+def test_what_does_not_fit_fails(text: str, parts: Words, status: int) -> None:
+    line = refusal(*words(text), status=status)
     assert [part for part in parts if part not in line] == []

@@ -1,16 +1,35 @@
 """The program as a whole: help, version, wrong commands, shell completion."""
 
+import json
+import platform
 from importlib.metadata import version
+from pathlib import Path
 
+import click
+import numpy as np
 import pytest
+from PIL import features
 
+from convcli.cli.app import main
 from support.commands import done, refusal, run
 
 COMMANDS = ("apply", "kernels", "params", "size")
 
 
 def test_version_is_that_of_the_package() -> None:
-    assert done("--version") == f"convcli {version('convcli')}\n"
+    assert done("--version").startswith(f"convcli {version('convcli')}\n")
+
+
+def test_version_tells_what_a_report_needs() -> None:
+    found = json.loads(done("--version", "--json"))
+    assert found["python"] == platform.python_version()
+    assert found["numpy"] == np.__version__
+    assert found["pillow"] == version("pillow")
+    assert found["decoders"]["jpg"] == features.version("jpg")
+    assert found["extras"]["models"]["safetensors"] == version("safetensors")
+    lines = done("--version").splitlines()
+    assert max(map(len, lines[:3])) <= 80
+    assert any(line.startswith(f"NumPy {np.__version__}") for line in lines)
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -32,7 +51,7 @@ def test_no_command_shows_the_help_and_is_wrong_usage() -> None:
     result = run()
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "Commands:" in result.stderr
+    assert "Filter pictures:" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -65,7 +84,7 @@ def completed(shell: str, *words: str) -> list[str]:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     if shell == "zsh":
-        return lines[1::3]
+        return [line.replace("\\:", ":") for line in lines[1::3]]
     return [line.partition(",")[2].partition("\t")[0] for line in lines]
 
 
@@ -84,6 +103,9 @@ def completed(shell: str, *words: str) -> list[str]:
         (("apply", "box", "a", "b", "--range", "s"), ["shift", "stretch"]),
         (("apply", "box", "a", "b", "-p", ""), ["same", "valid"]),
         (("size", "--p", "v"), ["valid"]),
+        (("apply", "gaussian:"), ["gaussian:sigma=1", "gaussian:radius="]),
+        (("apply", "gaussian:sigma=2,"), ["gaussian:sigma=2,radius="]),
+        (("apply", "sobel-x@"), ["sobel-x@45", "sobel-x@flip"]),
         (("size", "--fl"), ["--floor"]),
         (("params", "--no"), ["--no-bias"]),
     ],
@@ -109,3 +131,45 @@ def test_the_script_that_switches_completion_on(shell: str) -> None:
     result = run(env={"_CONVCLI_COMPLETE": f"{shell}_source"})
     assert result.exit_code == 0
     assert f"_CONVCLI_COMPLETE={shell}_complete" in result.stdout
+
+
+# ------------------------------------------------------------------ help
+
+
+def test_the_commands_stand_by_what_they_are_for() -> None:
+    text = done("--help")
+    places = [
+        text.index(head)
+        for head in ("Filter pictures:", "Work out networks:", "See and learn:")
+    ]
+    assert places == sorted(places)
+    assert places[0] < text.index("  apply ") < places[1] < text.index("  size ") < places[2]
+    assert "docs/lessons.md" in text
+    assert done("help") == text
+
+
+@pytest.mark.parametrize("name", main.list_commands(click.Context(main)))
+def test_the_short_page_is_short_and_the_long_one_has_the_examples_first(name: str) -> None:
+    brief, whole = done(name, "-h"), done(name, "--help")
+    assert len(brief.splitlines()) <= 40
+    assert max(map(len, brief.splitlines())) <= 80
+    for page in (brief, whole):
+        assert page.startswith(f"Usage: convcli {name} ")
+        assert page.index("Examples:") < page.index("\n  -") < len(page)
+    assert f"convcli {name} --help" in brief
+    assert len(whole) > len(brief) or name == "help"
+    assert done("help", name) == whole
+
+
+def test_the_short_page_has_the_dozen_that_most_need() -> None:
+    brief = done("apply", "-h")
+    lines = brief.partition("Options:\n")[2].splitlines()
+    assert 10 <= len([line for line in lines if line.startswith("  -")]) <= 16
+    assert brief.count("  convcli apply ") == 5
+
+
+def test_completion_of_the_arrays_in_a_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "bank.npz", first=np.ones((3, 3)), second=np.ones((5, 5)))
+    path = f"{tmp_path / 'bank.npz'}::"
+    assert completed("fish", "apply", path) == [f"{path}first", f"{path}second"]
+    assert completed("zsh", "apply", f"{path}s") == [f"{path}second"]

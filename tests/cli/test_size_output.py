@@ -136,7 +136,7 @@ def test_common_settings(text: str, outputs: list[int]) -> None:
         ("--w 7 --k 3 --p -1", "--p"),
         ("--w 7 --k 3 --p both", "--p"),
         ("--w 7 --k 3 --d 0", "--d"),
-        ("--w 7 --k 3 --stride 2", "--stride"),
+        ("--w 7 --k 3 --strides 2", "--strides"),
         ("7 3", "7"),
     ],
 )

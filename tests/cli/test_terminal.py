@@ -178,7 +178,7 @@ def test_a_terminal_that_knows_no_escapes_gets_none(tmp_path: Path) -> None:
         ("apply", "box", "-", "out.png"),
         ("pool", "max", "-", "out.png"),
         ("learn", "-", str(CAMERA)),
-        ("borders", "-", "box:3"),
+        ("borders", "box:3", "-"),
     ],
 )
 def test_no_picture_is_waited_for_from_a_terminal(

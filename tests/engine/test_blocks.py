@@ -29,11 +29,9 @@ SCENES: dict[str, tuple[tuple[int, int, int], NDArray[Any], dict[str, Any]]] = {
     "im2col, several parts": ((290, 1_300, 3), np.ones((16, 3, 3, 3)) * REAL[0, 0], {}),
     "separable": ((300, 4_500, 1), np.outer(REAL[:, 0], np.arange(1.0, 18.0)), {}),
     "band": ((130, 2_400, 3), REAL, {"dilation": (1, 2)}),
-    "row-dft": ((200, 4_200, 1), REAL, {}),
     "fft": ((700, 1_300, 1), REAL, {}),
     "row-winograd": ((90, 1_500, 24), np.random.default_rng(4).normal(size=(40, 24, 3, 3)), {}),
     "im2col": ((190, 2_100, 4), WIDE, {"stride": (2, 3), "groups": 1}),
-    "pointwise": ((90, 1_500, 24), np.random.default_rng(5).normal(size=(50, 24, 1, 1)), {}),
     "depthwise": ((90, 1_500, 24), np.random.default_rng(6).normal(size=(24, 1, 3, 3)), {}),
     "taps": ((210, 5_001, 1), REAL, {"stride": (3, 2), "dilation": (2, 1)}),
 }

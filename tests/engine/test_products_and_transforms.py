@@ -25,7 +25,6 @@ MIB = 2**20
 
 DENSE: dict[str, tuple[int, int]] = {
     "band": (70, 4_500),
-    "row-dft": (90, 4_200),
     "fft": (700, 800),
 }
 """An image for each strategy that has several tiles both ways with it."""
@@ -46,9 +45,9 @@ BANKS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]] =
         {"groups": 2, "stride": (3, 2), "dilation": (2, 1)},
     ),
     "many channels": ("im2col", (12, 200, 160), (400, 160, 3, 3), {}),
-    "1×1": ("pointwise", (6, 3_000, 24), (150, 24, 1, 1), {}),
-    "1×1 stride": ("pointwise", (30, 1_500, 96), (9, 96, 1, 1), {"stride": (2, 3)}),
-    "1×1 groups": ("pointwise", (9, 1_500, 96), (300, 48, 1, 1), {"groups": 2}),
+    "1×1": ("im2col", (40, 3_000, 24), (150, 24, 1, 1), {}),
+    "1×1 stride": ("im2col", (90, 1_500, 96), (9, 96, 1, 1), {"stride": (2, 3)}),
+    "1×1 groups": ("im2col", (40, 1_500, 96), (300, 48, 1, 1), {"groups": 2}),
     "depthwise": ("depthwise", (40, 500, 64), (64, 1, 3, 3), {"groups": 64}),
     "depthwise stride": (
         "depthwise",
@@ -269,7 +268,7 @@ def test_small_images_take_little_memory(name: str) -> None:
         ("row-winograd", 8, (8, 8, 3, 3), {}),
         ("im2col", 3, (4, 3, 3, 3), {}),
         ("im2col", 3, (4, 3, 3, 3), {"stride": (1, 3)}),
-        ("pointwise", 8, (8, 8, 1, 1), {}),
+        ("im2col", 8, (8, 8, 1, 1), {}),
         ("depthwise", 8, (8, 1, 3, 3), {"groups": 8}),
     ],
 )
@@ -287,17 +286,12 @@ def test_wide_images(
         ("band", drawn(2, 3, 3, 3), {}),
         ("band", drawn(3, 3), {"stride": 2}),
         ("band", drawn(120, 120), {}),
-        ("row-dft", drawn(2, 3, 3, 3), {}),
-        ("row-dft", drawn(3, 3), {"stride": (1, 2)}),
-        ("row-dft", drawn(120, 120), {}),
         ("fft", drawn(2, 3, 3, 3), {}),
         ("fft", drawn(3, 3), {"stride": (2, 1)}),
         ("fft", drawn(3, 900), {}),
         ("row-winograd", drawn(8, 3, 3, 3), {}),
         ("row-winograd", drawn(3, 3), {}),
         ("im2col", drawn(3, 3), {}),
-        ("pointwise", drawn(2, 3, 3, 3), {}),
-        ("pointwise", drawn(1, 1), {}),
         ("depthwise", drawn(6, 1, 3, 3), {"groups": 3}),
         ("depthwise", drawn(2, 3, 3, 3), {}),
     ],

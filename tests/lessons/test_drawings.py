@@ -14,7 +14,7 @@ from convcli.images.figures import cell_block
 GOLDEN = Path(__file__).parent / "golden"
 
 EXPLAINED = ["explain", "sobel-x", "coffee.png", "--at", "0,50", "--channel", "0"]
-STRIPS = ["borders", "coffee.png", "box:5"]
+STRIPS = ["borders", "box:5", "coffee.png"]
 MOVING = ["animate", "sobel-x", "coffee.png"]
 
 

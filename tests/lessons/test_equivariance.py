@@ -94,7 +94,7 @@ def test_the_names_elsewhere_are_those_tools_own(ask: Ask) -> None:
     row = np.array([[1, 2, 3, 4]], np.uint8)
     line = row[0].astype(float)
     letters = dict(zip("abcd0", [1, 2, 3, 4, 0], strict=True))
-    for mode in ask("borders", "--width", "2"):
+    for mode in ask("borders", "--padding", "2"):
         expected = [letters[letter] for letter in mode["drawn"].replace("|", "")]
         kind = getattr(cv2, f"BORDER_{mode['opencv']}")
         assert cv2.copyMakeBorder(row, 0, 0, 2, 2, kind, value=0)[0].tolist() == expected
@@ -111,7 +111,7 @@ def _grid(name: str) -> str:
 def test_strips_are_what_apply_writes(
     ask: Ask, run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
 ) -> None:
-    found = ask("borders", sample("camera.png"), "box:5")["strips"]
+    found = ask("borders", "box:5", sample("camera.png"))["strips"]
     for strip in found:
         out = tmp_path / "out.png"
         run("apply", "box:5", sample("camera.png"), str(out), "--border", strip["border"], "-q")
@@ -121,11 +121,11 @@ def test_strips_are_what_apply_writes(
 
 
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:
-    assert "give IMAGE and KERNEL, or neither" in refuse("borders", sample("camera.png"))
-    assert "give IMAGE and KERNEL, or neither" in refuse("borders", "--gray")
+    assert "give KERNEL and IMAGE, or neither" in refuse("borders", "box:3")
+    assert "give KERNEL and IMAGE, or neither" in refuse("borders", "--gray")
     assert "at most 40" in refuse("borders", "--width", "99")
-    words = ["borders", sample("camera.png"), "box:3", "--width", "2"]
-    assert "--width is for the names alone" in refuse(*words)
+    words = ["borders", "box:3", sample("camera.png"), "--width", "2"]
+    assert "--padding is for the names alone" in refuse(*words)
 
 
 def test_a_picture_of_one_pixel_keeps_the_names(
@@ -133,7 +133,7 @@ def test_a_picture_of_one_pixel_keeps_the_names(
 ) -> None:
     path = tmp_path / "one.png"
     Image.new("L", (1, 1), 9).save(path)
-    text = run("borders", str(path), "box:3").stdout
+    text = run("borders", "box:3", str(path)).stdout
     assert text.split()[:5] == ["zero", "replicate", "reflect", "symmetric", "wrap"]
     assert "The top left pixel with each border mode." in text
 
@@ -159,7 +159,7 @@ def test_corners_of_what_is_no_number_are_json(run: Callable[..., Any], holed: s
     def refused(name: str) -> None:
         raise AssertionError(name)
 
-    result = run("borders", holed, "box:15", "--json")
+    result = run("borders", "box:15", holed, "--json")
     found = json.loads(result.stdout, parse_constant=refused)["strips"]
     assert None in [value for strip in found for (value,) in strip["corner"][0]]
     assert result.stderr == ""
@@ -169,7 +169,7 @@ def test_strips_of_a_bank_show_its_first_map(run: Callable[..., Any], tmp_path: 
     path, drawn = tmp_path / "colour.png", tmp_path / "strips.png"
     Image.fromarray(np.full((30, 30, 3), (50, 100, 200), np.uint8)).save(path)
     bank = [[[[float(place == output % 3)]] for place in range(3)] for output in range(5)]
-    result = run("borders", str(path), json.dumps(bank), "--png", str(drawn))
+    result = run("borders", json.dumps(bank), str(path), "--png", str(drawn))
     assert result.exit_code == 0, result.output
     with Image.open(drawn) as strips:
         assert strips.getpixel((160, 200)) == (50, 50, 50)

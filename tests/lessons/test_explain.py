@@ -283,7 +283,7 @@ def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
     [
         ("explain", "box:3", "PICTURE", "--at", "0,0"),
         ("equivariance", "box:3", "PICTURE"),
-        ("borders", "PICTURE", "box:3"),
+        ("borders", "box:3", "PICTURE"),
         ("learn", "PICTURE", "PICTURE"),
         ("find", "box:3", "PICTURE"),
         ("animate", "box:3", "PICTURE", "OUT"),

@@ -180,7 +180,7 @@ def test_the_command_marks_and_lists(tmp_path: Path) -> None:
         (["sobel-x", PHOTOS / "camera.png", "--top", "0"], 2, "0"),
         (["sobel-x", PHOTOS / "camera.png", "--mark", "x.nosuch"], 1, "picture format"),
         (["image:missing.png", PHOTOS / "camera.png"], 1, "missing.png: no such file"),
-        (["box", PHOTOS / "camera.png", "--normalized"], 1, "drop --normalized"),
+        (["box", PHOTOS / "camera.png", "--normalized"], 2, "drop --normalized"),
     ],
 )
 def test_failures_in_one_line(words: list[object], status: int, message: str) -> None:
@@ -193,7 +193,7 @@ def test_failures_in_one_line(words: list[object], status: int, message: str) ->
 def test_a_flat_patch(tmp_path: Path) -> None:
     Image.new("L", (8, 8), 90).save(tmp_path / "flat.png")
     result = run("find", f"image:{tmp_path / 'flat.png'}", PHOTOS / "camera.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "one brightness all over" in result.stderr
 
 
@@ -202,7 +202,7 @@ def test_a_patch_beyond_the_limit_of_weights(tmp_path: Path) -> None:
         tmp_path / "huge.png"
     )
     result = run("find", f"image:{tmp_path / 'huge.png'}", PHOTOS / "camera.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "at most 4,194,304" in result.stderr
 
 

@@ -80,8 +80,8 @@ def test_a_comparison_ends_as_size_does(
     ("words", "said"),
     [
         ("--w 8 --k 3 --transposed --compare", "--transposed and --compare exclude each other"),
-        ("--quiz --w 5", "--w: --quiz has no use for it"),
-        ("--common --k 3", "--k: --common has no use for it"),
+        ("--quiz --w 5", "--width: --quiz has no use for it"),
+        ("--common --k 3", "--kernel-size: --common has no use for it"),
         ("--w 8 --k 3 --compare --quiet", "--quiet: --compare has no use for it"),
         ("--w 8 --k 3 --seed 4", "--seed belongs to --quiz"),
         ("--w 8 --k 3 --output-padding 1", "--output-padding belongs to --transposed"),

@@ -38,12 +38,12 @@ def test_sizes_are_those_of_the_command(size: dict[str, int | str]) -> None:
 
 def test_a_size_that_is_no_whole_number_is_refused() -> None:
     with pytest.raises(convcli.GeometryError, match=r"got 16\.5"):
-        convcli.output_size(w=32, k=3, s=2, p=1)
-    assert convcli.output_size(w=32, k=3, s=2, p=1, floor=True) == 16
+        convcli.output_size(width=32, kernel_size=3, stride=2, padding=1)
+    assert convcli.output_size(width=32, kernel_size=3, stride=2, padding=1, floor=True) == 16
 
 
 def test_parameters_by_hand() -> None:
-    layer = convcli.count_parameters(in_channels=3, filters=64, k=3)
+    layer = convcli.count_parameters(in_channels=3, filters=64, kernel_size=3)
     assert (layer.weights, layer.biases, layer.total) == (1728, 64, 1792)
 
 

@@ -181,7 +181,7 @@ def test_nothing_is_written_where_a_format_cannot_hold_the_result(tmp_path: Path
 
 def test_pooling_is_that_of_the_command(tmp_path: Path) -> None:
     expected = commanded(tmp_path, "pool", "average", PHOTO, "--k", "3", "--s", "2")
-    convcli.pool("average", PHOTO, k=3, s=2).save(tmp_path / "pooled.png")
+    convcli.pool("average", PHOTO, kernel_size=3, stride=2).save(tmp_path / "pooled.png")
     assert (tmp_path / "pooled.png").read_bytes() == expected
 
 

@@ -21,13 +21,17 @@ def main(photo: Path, target: Path) -> None:
     kernel: convcli.Kernel | convcli.Operator = convcli.kernel([[0, 1], [1, 0]])
     names: dict[str, str] = convcli.kernels()
     why: str = convcli.plan("gaussian:2", picture)[0].why
-    width: int = convcli.output_size(w=7, k=3, s=2, p=1)
-    height_and_width: tuple[int, int] = convcli.output_size(w=7, h=9, k=3, p="same")
-    total: int = convcli.count_parameters(in_channels=3, filters=8, k=3).total
+    width: int = convcli.output_size(width=7, kernel_size=3, stride=2, padding=1)
+    height_and_width: tuple[int, int] = convcli.output_size(
+        width=7, height=9, kernel_size=3, padding="same"
+    )
+    total: int = convcli.count_parameters(in_channels=3, filters=8, kernel_size=3).total
     value: float = convcli.explain("box", picture, at=(3, 4), channel=0)[0].value
     score: float = convcli.find("log:2", picture, top=1)[0].score
-    half: convcli.Result = convcli.pool("max", picture, k=2)
-    learnt: convcli.Kernel = convcli.learn(picture, chain.array, k=3, per_channel=True).kernel
+    half: convcli.Result = convcli.pool("max", picture, kernel_size=2)
+    learnt: convcli.Kernel = convcli.learn(
+        picture, chain.array, kernel_size=3, per_channel=True
+    ).kernel
     parameters: int = convcli.stack("conv:8,k3", size="8x8x3").parameters
     ended: int = convcli.apply_files("box", [photo], target.parent / "soft", jobs=1).ended
     maps = convcli.correlate(np.ones((8, 8, 3)), np.ones((4, 3, 3, 3)), stride=2, padding=1)

@@ -74,10 +74,15 @@ def save(path: Path, pixels: Any, dtype: Any = np.uint8) -> Path:
     return path
 
 
-def load(path: Path) -> Any:
-    """Return a picture's pixels as lists."""
+def pixels(path: Path) -> "np.ndarray[Any, Any]":
+    """Return a picture's pixels as an array."""
     with Image.open(path) as image:
-        return np.asarray(image).tolist()
+        return np.asarray(image)
+
+
+def load(path: Path) -> Any:
+    """Return the pixels of a small picture as lists."""
+    return pixels(path).tolist()
 
 
 def mode(path: Path) -> str:

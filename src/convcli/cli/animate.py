@@ -6,7 +6,7 @@ import click
 
 from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import flip_option, range_option, window_options
-from convcli.cli.options import Command, json_option, option, quiet_option
+from convcli.cli.options import Command, json_option, option, output_option, quiet_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import KERNEL, POINT, whole
 from convcli.geometry.window import Pair
@@ -30,7 +30,8 @@ Examples:
 )
 @click.argument("kernel", type=KERNEL)
 @click.argument("image", type=click.Path(allow_dash=True))
-@click.argument("target", metavar="OUT", type=click.Path())
+@click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
+@output_option()
 @option(
     "--at",
     type=POINT,
@@ -68,7 +69,8 @@ def command(
     *,
     kernel: "Kernel",
     image: str,
-    target: str,
+    target: str | None,
+    output: str | None,
     at: Pair | None,
     cells: int,
     delay: int,
@@ -78,15 +80,20 @@ def command(
     options: "Options",
     reading: "ReadPolicy",
 ) -> None:
-    """Draw KERNEL sliding over a crop of IMAGE, and write it to OUT.
+    """Draw KERNEL sliding over a crop of IMAGE, and write it to OUTPUT.
 
-    OUT ends in .gif, .png or .apng (an animated PNG) or .webp. The crop is filtered as
+    OUTPUT ends in .gif, .png or .apng (an animated PNG) or .webp. The crop is filtered as
     if it were the whole picture, in grey; padding has green frames.
     """
     from convcli.images.drawing import check_canvas_target, write_frames
     from convcli.lessons.animate import durations_for, frames_of, scene_of
     from convcli.pipeline.files import read_first_frame
 
+    if target is not None and output is not None:
+        raise click.UsageError(f"OUTPUT is given twice ({target}, {output}): leave one out")
+    target = target or output
+    if target is None:
+        raise click.UsageError("Missing argument 'OUTPUT'")
     check_canvas_target(target, moving=True)
     scene = scene_of(read_first_frame(image, reading), kernel, options, at, cells)
     drawn = frames_of(scene, frames)

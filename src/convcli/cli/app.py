@@ -17,7 +17,13 @@ from convcli.cli.ending import (
     printable,
     shortened,
 )
-from convcli.errors import BatchError, ConvcliError, OptionError, SpecError
+from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
+
+_PURPOSES = {
+    "Filter pictures": ("apply", "pool", "find", "kernels"),
+    "Work out networks": ("size", "params", "stack"),
+}
+"""What commands are for; the others are there to see and learn."""
 
 _COMMANDS = {
     "animate": "convcli.cli.animate",
@@ -27,6 +33,7 @@ _COMMANDS = {
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
     "find": "convcli.cli.find",
+    "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
     "params": "convcli.cli.params",
@@ -39,7 +46,7 @@ _COMMANDS = {
 _FAILED, _USAGE, _BUG = 1, 2, 70
 """Exit statuses; 70 is the system's EX_SOFTWARE."""
 
-_MISUSE = (BatchError, OptionError, SpecError)
+_MISUSE = (BatchError, OptionError)
 """Errors of the library that are wrong usage."""
 
 _TRACEBACK = "CONVCLI_TRACEBACK"
@@ -55,6 +62,21 @@ class Program(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
         return list(_COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by what they are for."""
+        named = {name for names in _PURPOSES.values() for name in names}
+        others = tuple(name for name in _COMMANDS if name not in named)
+        for purpose, names in (*_PURPOSES.items(), ("See and learn", others)):
+            found = ((name, self.get_command(ctx, name)) for name in names)
+            with formatter.section(purpose):
+                formatter.write_dl(
+                    [
+                        (name, command.get_short_help_str(formatter.width))
+                        for name, command in found
+                        if command is not None
+                    ]
+                )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
@@ -75,6 +97,9 @@ class Program(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _tolerate_plain_terminals()
+        if os.environ.get("_CONVCLI_COMPLETE") == "bash_source":
+            # bash would take gaussian:2 and sobel-x@45 for several words.
+            click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//[:@=]/}")
         with exit_on_sigterm():
             return self._run(args, prog_name, complete_var, extra)
 
@@ -99,6 +124,8 @@ class Program(click.Group):
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             sys.exit(_USAGE)
+        except (click.UsageError, KernelError) as error:
+            _fail(self._correction(args, error) or _message(error), _USAGE)
         except click.ClickException as error:
             _fail(_message(error), error.exit_code)
         except click.Abort:
@@ -117,6 +144,12 @@ class Program(click.Group):
         except Exception as error:  # noqa: BLE001 - the only place where bugs become a line
             _report_bug(error)
         sys.exit(status if isinstance(status, int) else 0)
+
+    def _correction(self, args: Sequence[str] | None, error: Exception) -> str | None:
+        from convcli.cli.suggestions import correction
+
+        found = correction(list(sys.argv[1:] if args is None else args), error, self)
+        return found and found + _hint(error)
 
 
 def _remedy(error: OSError) -> str:
@@ -154,13 +187,21 @@ def _tolerate_plain_terminals() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _message(error: click.ClickException) -> str:
+def _message(error: Exception) -> str:
     """Return what went wrong; wrong usage gets a hint where the help is."""
+    if not isinstance(error, click.ClickException):
+        return str(error)
     if not isinstance(error, click.UsageError):
         return error.format_message()
-    message = error.format_message().rstrip(".")
+    return error.format_message().rstrip(".") + _hint(error)
+
+
+def _hint(error: Exception) -> str:
+    """Say where the help is, of wrong usage."""
+    if not isinstance(error, click.UsageError):
+        return ""
     path = error.ctx.command_path if error.ctx else "convcli"
-    return f"{message} (see '{path} --help')"
+    return f" (see '{path} --help')"
 
 
 def _report_bug(error: Exception) -> NoReturn:
@@ -182,6 +223,18 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    context.params[parameter.name or ""] = value
+
+
+def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    as_json = context.params.pop("as_json", False)
+    if value:
+        from convcli.cli.about import show_version
+
+        show_version(context, as_json=as_json)
+
+
 @click.group(
     cls=Program,
     context_settings={
@@ -196,11 +249,31 @@ Examples:
   convcli params --in 3 --filters 64 --k 3
   convcli kernels gaussian:2
 
+convcli COMMAND -h shows what most people need, COMMAND --help everything.
+Lessons: docs/lessons.md, from Python: docs/api.md, all else: README.md.
+
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
 
 Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
 CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
 )
-@click.version_option(package_name="convcli", message="%(prog)s %(version)s")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_keep,
+    allow_from_autoenv=False,
+    help="With --version: print it as JSON.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    allow_from_autoenv=False,
+    callback=_show_version,
+    help="Show the versions that a report of a bug needs, and exit.",
+)
 def main() -> None:
     """Slide kernels over pictures, and say exactly what that does."""

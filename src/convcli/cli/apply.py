@@ -36,6 +36,13 @@ from convcli.cli.placing import (
     file_to_replace,
     placing_options,
 )
+from convcli.cli.seeing import (
+    check_seeing,
+    compare_option,
+    names_with_scratch,
+    see,
+    show_option,
+)
 from convcli.cli.types import OPERAND
 from convcli.threads import available_cores
 from convcli.values import replace
@@ -84,6 +91,8 @@ Examples:
 @saving_options
 @batch_options
 @engine_options
+@show_option
+@compare_option
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option_for("Print the result as JSON instead; with --out-dir, one line a file.")
 def command(
@@ -96,6 +105,8 @@ def command(
     kind: str | None,
     sheet: bool,
     tiled: bool,
+    show: bool,
+    compare: str | None,
     quiet: bool,
     as_json: bool,
     options: "Options",
@@ -120,6 +131,10 @@ def command(
     one picture may be larger than memory.
     """
     kernels = (kernel, *chain)
+    many_or_dry = many.out_dir is not None or dry_run or plan_only
+    suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
+    check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)
+    names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=suffix)
     # Nobody reads the statistics of a batch, unless each file has its line.
     collect_stats = as_json or not (quiet or many.out_dir is not None)
     options = replace(options, collect_stats=collect_stats)
@@ -189,3 +204,4 @@ def command(
     )
     if replaced is not None:
         warn(replaced.warnings())
+    see(source, target, reading, show=show, compare=compare)

@@ -6,7 +6,7 @@ import click
 
 from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import gray_option
-from convcli.cli.options import Command, json_option, option
+from convcli.cli.options import Command, json_option, option, shared_option
 from convcli.cli.output import refuse_terminals, show_json
 from convcli.cli.types import KERNEL, whole
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from convcli.lessons.borders import Strip
     from convcli.pipeline.options import Options
 
-_WIDTH, _WIDEST = 3, 40
+_PADDING, _WIDEST = 3, 40
 """Pixels of padding that are drawn, and at most: half a terminal."""
 
 _TOOLS = ("NumPy", "SciPy", "OpenCV", "torch", "ImageMagick")
@@ -29,17 +29,18 @@ _TOOLS = ("NumPy", "SciPy", "OpenCV", "torch", "ImageMagick")
     epilog="""\b
 Examples:
   convcli borders
-  convcli borders --width 6
-  convcli borders photo.jpg box:5 --gray --png borders.png""",
+  convcli borders --padding 6
+  convcli borders box:5 photo.jpg --gray --png borders.png""",
 )
-@click.argument("image", required=False, type=click.Path(allow_dash=True))
 @click.argument("kernel", required=False, type=KERNEL)
-@option(
-    "--width",
+@click.argument("image", required=False, type=click.Path(allow_dash=True))
+@shared_option(
+    "padding",
     type=whole(1),
     section="Output",
     help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
 )
+@option("--width", "old_width", type=whole(1), hidden=True)
 @gray_option
 @option(
     "--png",
@@ -51,9 +52,10 @@ Examples:
 @json_option
 def command(
     *,
-    image: str | None,
     kernel: "Kernel | None",
-    width: int | None,
+    image: str | None,
+    padding: int | None,
+    old_width: int | None,
     png: str | None,
     as_json: bool,
     options: "Options",
@@ -61,31 +63,32 @@ def command(
 ) -> None:
     """Draw each border mode, with its name in other tools.
 
-    With IMAGE and KERNEL it shows the top left corner that each mode gives.
+    With KERNEL and IMAGE it shows the top left corner that each mode gives.
     """
     if image is None or kernel is None:
-        if image is not None or png is not None or options.gray:
+        if kernel is not None or png is not None or options.gray:
+            missing = "KERNEL" if kernel is None else "IMAGE"
             raise click.UsageError(
-                "Missing argument 'KERNEL': give IMAGE and KERNEL, or neither and no option "
-                "that is for them"
+                f"Missing argument '{missing}': give KERNEL and IMAGE, or neither and no "
+                "option that is for them"
             )
-        _show_modes(_WIDTH if width is None else width, as_json=as_json)
+        _show_modes(padding or old_width or _PADDING, as_json=as_json)
         return
-    if width is not None:
-        raise click.UsageError("--width is for the names alone: leave it out with IMAGE")
+    if padding is not None or old_width is not None:
+        raise click.UsageError("--padding is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
     _show_strips(image, kernel, options, reading, png=png, as_json=as_json)
 
 
-def _show_modes(width: int, *, as_json: bool) -> None:
-    if width > _WIDEST:
+def _show_modes(padding: int, *, as_json: bool) -> None:
+    if padding > _WIDEST:
         raise click.UsageError(
-            f"--width: expected at most {_WIDEST}, got {width}: use a smaller one"
+            f"--padding: expected at most {_WIDEST}, got {padding}: use a smaller one"
         )
     from convcli.choices import Border
     from convcli.lessons.borders import NAMES_ELSEWHERE, drawn
 
-    rows = [(mode.value, drawn(mode, width), *NAMES_ELSEWHERE[mode]) for mode in Border]
+    rows = [(mode.value, drawn(mode, padding), *NAMES_ELSEWHERE[mode]) for mode in Border]
     if as_json:
         keys = ("name", "drawn", *(tool.lower() for tool in _TOOLS))
         show_json([dict(zip(keys, row, strict=True)) for row in rows])

@@ -17,6 +17,7 @@ from convcli.cli.filter_options import (
 )
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
+from convcli.cli.seeing import scratch_file, show_file, show_option
 from convcli.cli.types import OPERAND, POINT, whole
 from convcli.geometry.window import Pair
 
@@ -62,6 +63,7 @@ Examples:
     help="Only this output channel, counted from 0 (for a bank 0 unless given).",
 )
 @option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@show_option
 @frame_options
 @json_option
 def command(
@@ -71,6 +73,7 @@ def command(
     at: Pair,
     channel: int | None,
     png: str | None,
+    show: bool,
     as_json: bool,
     options: "Options",
     reading: "ReadPolicy",
@@ -86,13 +89,17 @@ def command(
     from convcli.lessons.explain.explain import explain_output, first_channels
     from convcli.pipeline.files import read_first_frame
 
+    scratch = scratch_file("explained.png") if show and png is None else None
     if png is not None:
         check_canvas_target(png, moving=False)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_first_frame(image, reading)
     found = explain_output(kernel, picture, at, options, channels=channels)
-    if png is not None:
-        write_canvas(draw_explanations(found), png)
+    drawn = scratch if png is None else png
+    if drawn is not None:
+        write_canvas(draw_explanations(found), drawn)
+        if show:
+            show_file(drawn)
     if as_json:
         document = {"kernel": kernel.name, "image": image, "png": png}
         show_json(document | {"channels": [one.as_dict() for one in found]})

@@ -98,6 +98,7 @@ saving_options = with_options(
     option(
         "--format",
         "kind",
+        everyday=False,
         type=FORMAT,
         section="Output",
         help="File format of OUTPUT, whatever it is called; on a pipe the input's otherwise.",
@@ -164,11 +165,13 @@ def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None)
 batch_options = with_options(
     _many_option(
         "--out-dir",
+        everyday=True,
         metavar="DIR",
         help="Filter all INPUTs into this folder, which is made where there is none.",
     ),
     _many_option(
         "--recursive",
+        everyday=True,
         is_flag=True,
         help="Look into the folders of a folder too; the outputs are in the same tree.",
     ),
@@ -219,6 +222,7 @@ batch_options = with_options(
 tiled_option = option(
     "--tiled",
     is_flag=True,
+    everyday=False,
     section="Input",
     help="Filter a TIFF block by block, so that it may be larger than memory (.zarr always "
     "is; extra cluster).",

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
-from convcli.cli.options import OptionGroup, option, with_options
+from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
     BORDER,
     COLOR,
     FINITE,
     OPERAND,
-    PADDING,
-    PAIR,
     EnumType,
     keep_layout,
     whole,
@@ -35,7 +33,8 @@ def _options(**values: Any) -> "Options":
 FILTERING = OptionGroup("options", _options)
 """What a command has of the options here: it gets them as ``options``."""
 
-_window_option = functools.partial(option, section="Window", part_of=FILTERING)
+_window: dict[str, Any] = {"section": "Window", "part_of": FILTERING}
+_window_option = functools.partial(option, **_window)
 _kernel_option = functools.partial(option, section="Kernel", part_of=FILTERING)
 _map_option = functools.partial(option, section="Output maps", part_of=FILTERING)
 _pixel_option = functools.partial(option, section="Pixels", part_of=FILTERING)
@@ -46,26 +45,17 @@ _engine_option = functools.partial(option, section="Engine", part_of=FILTERING)
 
 def padding_option(default: str) -> Callable[[_Command], _Command]:
     """Add ``--padding``."""
-    return _window_option(
-        "--padding",
-        "-p",
-        type=PADDING,
-        default=default,
-        help="Pixels added on each side; same keeps the size at stride 1.",
-    )
+    return shared_option("padding", default=default, **_window)
 
 
-dilation_option = _window_option(
-    "--dilation", "-d", type=PAIR, default="1", help="Distance between two taps, in pixels."
-)
+dilation_option = shared_option("dilation", default="1", **_window)
 
 window_options = with_options(
-    _window_option(
-        "--stride", "-s", type=PAIR, default="1", help="Step of the window, in pixels."
-    ),
+    shared_option("stride", default="1", **_window),
     padding_option("same"),
     _window_option(
         "--border",
+        everyday=True,
         type=BORDER,
         default=Border.ZERO.value,
         help="How the picture goes on in the padding.",
@@ -108,6 +98,7 @@ flip_option = _kernel_option(
 layout_option = option(
     "--layout",
     type=click.Choice(["oihw", "hwio"]),
+    everyday=False,
     default="oihw",
     is_eager=True,
     expose_value=False,
@@ -130,6 +121,7 @@ map_options = with_options(
     option(
         "--sheet",
         is_flag=True,
+        everyday=False,
         section="Output maps",
         help="Write all maps as one sheet of labelled tiles.",
     ),
@@ -149,10 +141,13 @@ direction_option = _pixel_option(
     help="Colour the gradient's direction by hue, its strength by brightness (grey first).",
 )
 
-gray_option = _pixel_option("--gray", is_flag=True, help="Make the picture grey first.")
+gray_option = _pixel_option(
+    "--gray", is_flag=True, everyday=True, help="Make the picture grey first."
+)
 
 range_option = _pixel_option(
     "--range",
+    everyday=True,
     type=EnumType(Range),
     default=Range.AUTO.value,
     help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
@@ -170,6 +165,7 @@ alpha_option = _pixel_option(
 pixel_options = with_options(
     _pixel_option(
         "--depth",
+        everyday=True,
         type=EnumType(Depth),
         help="Bits of the result; the input's where none is given. Floats are not clipped.",
     ),
@@ -181,6 +177,7 @@ pixel_options = with_options(
     ),
     _pixel_option(
         "--linear",
+        everyday=True,
         is_flag=True,
         help="Filter in linear light (sRGB), so that blurs keep the brightness.",
     ),
@@ -205,6 +202,7 @@ engine_options = with_options(
     option(
         "--plan",
         "plan_only",
+        everyday=False,
         is_flag=True,
         section="Engine",
         help="Say how it would be computed, and why; compute and write nothing. Of many "
@@ -213,6 +211,7 @@ engine_options = with_options(
     option(
         "--dry-run",
         is_flag=True,
+        everyday=False,
         section="Engine",
         help="List what would be read, written, skipped and left out, and why; compute and "
         "write nothing.",

@@ -8,6 +8,7 @@ from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import show_json
+from convcli.cli.seeing import scratch_file, show_file, show_option
 from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ Examples:
     section="Output",
     help="Write the picture with the places framed and numbered.",
 )
+@show_option
 @frame_options
 @json_option
 def command(
@@ -59,6 +61,7 @@ def command(
     top: int,
     normalized: bool,
     mark: str | None,
+    show: bool,
     as_json: bool,
     reading: "ReadPolicy",
 ) -> None:
@@ -70,9 +73,13 @@ def command(
     """
     from convcli.lessons.find import find_in_file
 
+    if show and mark is None:
+        mark = scratch_file("marked.png")
     matches = find_in_file(
         kernel, source, top=top, normalized=normalized, target=mark, reading=reading
     )
+    if show and mark is not None:
+        show_file(mark)
     if as_json:
         found = [match.as_dict() for match in matches]
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}

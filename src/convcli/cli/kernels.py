@@ -10,6 +10,7 @@ from convcli.choices import KernelFormat
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
 from convcli.cli.output import fields_of, show_json
+from convcli.cli.seeing import scratch_file, show_file, show_option
 from convcli.cli.types import READABLE
 from convcli.values import asdict
 
@@ -60,6 +61,7 @@ Examples:
     show_default=False,
     help="Where --export writes to.  [default: standard output]",
 )
+@show_option
 @option(
     "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
 )
@@ -70,6 +72,7 @@ def command(
     png: str | None,
     export: str | None,
     output: str,
+    show: bool,
     schema: bool,
     as_json: bool,
 ) -> None:
@@ -85,10 +88,13 @@ def command(
         click.echo(json.dumps(published(), indent=2))
     elif export:
         _export(_kernel(subject, "--export"), export, output)
-    elif png is not None:
+    elif png is not None or show:
         from convcli.lessons.kernel_figures import draw_kernel
 
-        draw_kernel(_operand(subject, "--png"), png)
+        drawn = scratch_file("kernel.png") if png is None else png
+        draw_kernel(_operand(subject, "--show" if png is None else "--png"), drawn)
+        if show:
+            show_file(drawn)
     elif as_json:
         show_json(_document(subject))
     else:

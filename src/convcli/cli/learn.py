@@ -9,9 +9,9 @@ import click
 
 from convcli.choices import LearningMethod, Sharing
 from convcli.cli.file_options import frame_options
-from convcli.cli.options import Command, json_option, option, quiet_option, typed
+from convcli.cli.options import Command, json_option, option, quiet_option, shared_option, typed
 from convcli.cli.output import refuse_terminals, show_json, warn
-from convcli.cli.types import PAIR, whole
+from convcli.cli.types import whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ Examples:
 )
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="TARGET", type=click.Path())
-@option("--k", "size", type=PAIR, default="3", section="Kernel", help="Size of the kernel.")
+@shared_option("kernel_size", default="3", section="Kernel")
 @option("--gray", is_flag=True, section="Kernel", help="Make both pictures grey first.")
 @option(
     "--per-channel",
@@ -84,7 +84,7 @@ def command(
     *,
     source: str,
     target: str,
-    size: Pair,
+    kernel_size: Pair,
     gray: bool,
     per_channel: bool,
     mix: bool,
@@ -116,7 +116,7 @@ def command(
     before, after = (read_first_frame(path, reading) for path in (source, target))
     if gray:
         before, after = before.gray(), after.gray()
-    task = task_for(before.pixels, after.pixels, size, sharing)
+    task = task_for(before.pixels, after.pixels, kernel_size, sharing)
     with _progress(steps * len(task.groups) if method == "sgd" else 0) as tick:
         learnt = learn_task(
             task, LearningMethod(method), Schedule(steps=steps, seed=seed, tick=tick)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Command, json_option, option
+from convcli.cli.options import Command, json_option, option, shared_option
 from convcli.cli.output import fields_of, show_json
-from convcli.cli.types import KERNEL, PADDING, PAIR, whole
+from convcli.cli.types import KERNEL, whole
 from convcli.errors import GeometryError
 from convcli.geometry.layers import (
     Layer,
@@ -33,9 +33,9 @@ Examples:
   convcli params --in 3 --filters 64 --k 3 --w 32 --h 32 --p 1
   convcli params --kernel bank.json""",
 )
-@option("--in", "channels", type=whole(1), section="Layer", help="Input channels.")
-@option("--filters", type=whole(1), section="Layer", help="Filters: output channels.")
-@option("--k", "size", type=PAIR, section="Layer", help="Kernel size.")
+@shared_option("in_channels", section="Layer")
+@shared_option("filters", section="Layer")
+@shared_option("kernel_size", section="Layer")
 @option(
     "--groups",
     type=whole(1),
@@ -51,23 +51,15 @@ Examples:
     section="Layer",
     help="Count this kernel instead: a .json file or a name.",
 )
-@option("--w", "width", type=whole(1), section="Comparison", help="Input width, in pixels.")
-@option(
-    "--h",
+@shared_option("width", section="Comparison")
+@shared_option(
     "height",
-    type=whole(1),
     section="Comparison",
-    help="Input height, in pixels; as the width where it is left out.",
+    help="Height of the input; as the width where it is left out.",
 )
-@option("--s", "stride", type=PAIR, default="1", section="Comparison", help="Stride.")
-@option(
-    "--p",
-    "padding",
-    type=PADDING,
-    default="0",
-    section="Comparison",
-    help="Padding on each side.",
-)
+@shared_option("stride", default="1", section="Comparison")
+@shared_option("padding", default="0", section="Comparison")
+@shared_option("dilation", default="1", section="Comparison")
 @option(
     "--hidden",
     type=whole(1),
@@ -78,9 +70,9 @@ Examples:
 @json_option
 def command(
     *,
-    channels: int | None,
+    in_channels: int | None,
     filters: int | None,
-    size: Pair | None,
+    kernel_size: Pair | None,
     groups: int,
     no_bias: bool,
     kernel: "Kernel | None",
@@ -88,6 +80,7 @@ def command(
     height: int | None,
     stride: Pair,
     padding: Padding,
+    dilation: Pair,
     hidden: int,
     as_json: bool,
 ) -> None:
@@ -97,7 +90,8 @@ def command(
     share no weights would need for the same input.
     """
     bias = not no_bias
-    given = {"--in": channels, "--filters": filters, "--k": size}
+    channels, size = in_channels, kernel_size
+    given = {"--in-channels": channels, "--filters": filters, "--kernel-size": size}
     if kernel is not None:
         _refuse_both(given)
         channels, filters, size = kernel.channels * groups, kernel.filters, kernel.size
@@ -108,11 +102,11 @@ def command(
             f"Missing option '{missing}': give --in, --filters and --k, or --kernel"
         )
     if width is None and height is not None:
-        raise click.UsageError("Missing option '--w': --h is given without it")
+        raise click.UsageError("Missing option '--width': --height is given without it")
     volume = None if width is None else Volume(channels, height or width, width)
     output = None
     if volume is not None:
-        slide = window(size, stride, padding)
+        slide = window(size, stride, padding, dilation)
         output = Volume(filters, *slide.output_shape((volume.height, volume.width)))
     shape = (output.height, output.width) if output else (0, 0)
     try:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from convcli.cli.options import OptionGroup, option, with_options
+from convcli.cli.options import OptionGroup, option, output_option, with_options
 from convcli.cli.output import STANDARD, note, show_json
 from convcli.errors import ImageError
 from convcli.storage.atomic import is_stream, open_descriptor
@@ -56,13 +56,7 @@ PLACING = OptionGroup("placing", Placing)
 _placing_option = functools.partial(option, section="Output", part_of=PLACING)
 
 placing_options = with_options(
-    _placing_option(
-        "--output",
-        "-o",
-        metavar="OUTPUT",
-        allow_from_autoenv=False,
-        help="OUTPUT, as an option: there is no other then.",
-    ),
+    output_option(part_of=PLACING, everyday=True),
     _placing_option(
         "--on-exists",
         type=click.Choice(("error", "skip", "overwrite")),

@@ -12,7 +12,7 @@ from convcli.cli.filter_options import (
     pixel_options,
     strict_option,
 )
-from convcli.cli.options import Command, json_option, option, quiet_option
+from convcli.cli.options import Command, json_option, option, quiet_option, shared_option
 from convcli.cli.output import refuse_terminals, report_outcome, warn
 from convcli.cli.placing import (
     Placing,
@@ -22,7 +22,14 @@ from convcli.cli.placing import (
     placing_options,
     two_names,
 )
-from convcli.cli.types import BORDER, PAIR
+from convcli.cli.seeing import (
+    check_seeing,
+    compare_option,
+    names_with_scratch,
+    see,
+    show_option,
+)
+from convcli.cli.types import BORDER
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
@@ -44,22 +51,11 @@ Examples:
 )
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
 @click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=click.Path())
-@option(
-    "--k",
-    "size",
-    type=PAIR,
-    default="2",
-    section="Window",
-    help="Rows and columns of the window.",
+@shared_option(
+    "kernel_size", default="2", section="Window", help="Rows and columns of the window."
 )
-@option(
-    "--s",
-    "--stride",
-    "-s",
-    "stride",
-    type=PAIR,
-    section="Window",
-    help="Step of the window; as the window unless given.",
+@shared_option(
+    "stride", section="Window", help="Step of the window; as the window unless given."
 )
 @padding_option("valid")
 @option(
@@ -76,16 +72,20 @@ Examples:
 @reading_options
 @placing_options
 @saving_options
+@show_option
+@compare_option
 @quiet_option("Print no report (warnings and errors stay).")
 @json_option
 def command(
     *,
     pooling: str,
     names: tuple[str, ...],
-    size: Pair,
+    kernel_size: Pair,
     stride: Pair | None,
     border: "Border | None",
     kind: str | None,
+    show: bool,
+    compare: str | None,
     quiet: bool,
     as_json: bool,
     options: "Options",
@@ -102,11 +102,13 @@ def command(
     """
     from convcli.lessons.pool import Pooling, Reduction, pool_file
 
+    check_seeing((*names, placing.output or ""), show=show, compare=compare)
+    names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=".png")
     source, target = two_names(names_with_output(names, placing))
     target = located_target(source, target, kind)
     refuse_terminals(source, target)
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
-    slide = window(size, stride or size, options.padding, options.dilation)
+    slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     report = pool_file(
         Pooling(Reduction(pooling), slide, border),
         source,
@@ -121,3 +123,4 @@ def command(
     )
     if replaced is not None:
         warn(replaced.warnings())
+    see(source, target, reading, show=show, compare=compare)

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Command, json_option, option, quiet_option, typed
+from convcli.cli.options import Command, json_option, option, quiet_option, shared_option, typed
 from convcli.cli.output import fields_of, say, show_json
-from convcli.cli.types import PADDING, PAIR, whole
+from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
     from convcli.lessons.quiz import Question
 
-_WINDOW = {"width", "height", "kernel", "stride", "padding", "dilation"}
+_WINDOW = {"width", "height", "kernel_size", "stride", "padding", "dilation"}
 _TAKEN = {
     "common": {"width", "height"},
     "quiz": {"seed", "count"},
@@ -42,25 +42,16 @@ Examples:
 Exit status: 1 where the windows do not tile the input, with --compare too, unless
 --floor is given.""",
 )
-@option("--w", "width", type=whole(1), section="Input", help="Width W of the input, in pixels.")
-@option(
-    "--h",
+@shared_option("width", section="Input", help="Width W of the input, in pixels.")
+@shared_option(
     "height",
-    type=whole(1),
     section="Input",
     help="Height H of the input; without it only the width is worked out.",
 )
-@option("--k", "kernel", type=PAIR, section="Window", help="Kernel size K.")
-@option("--s", "stride", type=PAIR, default="1", section="Window", help="Stride S.")
-@option(
-    "--p",
-    "padding",
-    type=PADDING,
-    default="0",
-    section="Window",
-    help="Padding P on each side.",
-)
-@option("--d", "dilation", type=PAIR, default="1", section="Window", help="Dilation D.")
+@shared_option("kernel_size", section="Window", help="Kernel size K.")
+@shared_option("stride", default="1", section="Window", help="Stride S.")
+@shared_option("padding", default="0", section="Window", help="Padding P on each side.")
+@shared_option("dilation", default="1", section="Window", help="Dilation D.")
 @option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
 @option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
 @option(
@@ -100,7 +91,7 @@ def command(
     *,
     width: int | None,
     height: int | None,
-    kernel: Pair | None,
+    kernel_size: Pair | None,
     stride: Pair,
     padding: Padding,
     dilation: Pair,
@@ -122,10 +113,10 @@ def command(
         return _show_common(width or height or 32, as_json=as_json)
     if question == "quiz":
         return run_quiz(seed, count, as_json=as_json)
-    if width is None or kernel is None:
-        missing = "--w" if width is None else "--k"
+    if width is None or kernel_size is None:
+        missing = "--width" if width is None else "--kernel-size"
         raise click.UsageError(f"Missing option '{missing}': give --w and --k, or --common")
-    slide = window(kernel, stride, padding, dilation)
+    slide = window(kernel_size, stride, padding, dilation)
     sides = [Side("W", width, slide.columns)]
     if height is not None:
         sides.append(Side("H", height, slide.rows))

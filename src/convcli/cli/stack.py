@@ -2,8 +2,10 @@
 
 import click
 
-from convcli.cli.options import Command, json_option, option
+from convcli.cli.options import Command, json_option, option, shared_option
 from convcli.cli.output import show_json
+from convcli.cli.types import whole
+from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.presets import PRESETS, layers_of
 from convcli.lessons.stacks.spec import volume_from
@@ -34,8 +36,13 @@ Examples:
     "source",
     metavar="HxWxC",
     section="Input",
-    help="Size of the input: rows x columns x channels.",
+    help="Size of the input: rows x columns x channels. Or give --width and --in-channels.",
 )
+@shared_option("width", section="Input")
+@shared_option(
+    "height", section="Input", help="Height of the input; as the width where it is left out."
+)
+@option("--in-channels", type=whole(1), section="Input", help="Input channels.")
 @option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),
@@ -53,6 +60,9 @@ def command(
     *,
     layers: tuple[str, ...],
     source: str | None,
+    width: int | None,
+    height: int | None,
+    in_channels: int | None,
     preset: str | None,
     compare: str | None,
     as_json: bool,
@@ -63,7 +73,7 @@ def command(
     """
     if preset and layers:
         raise click.UsageError("--preset and layers are both given: give one of them")
-    size = volume_from(source) if source else None
+    size = _size(source, width, height, in_channels)
     first = _stack((preset,) if preset else layers, size)
     second = None if compare is None else _stack((compare,), size, first.source)
     if as_json and second:
@@ -80,13 +90,41 @@ def command(
         show_stack(first)
 
 
+def _size(
+    source: str | None, width: int | None, height: int | None, channels: int | None
+) -> Volume | None:
+    """Return the size of the input, from one of the two ways to write it."""
+    if source and source.isdecimal() and channels is None and width is not None:
+        source, channels = None, whole(1).convert(source, None, None)  # as `params --in 3`
+    sides = {"--width": width, "--height": height, "--in-channels": channels}
+    given = [name for name, value in sides.items() if value is not None]
+    if source and given:
+        raise click.UsageError(f"--in says what {given[0]} says, too: give one of them")
+    if not given:
+        return _volume(source) if source else None
+    if width is None or channels is None:
+        missing = "--width" if width is None else "--in-channels"
+        raise click.UsageError(f"Missing option '{missing}': {given[0]} is given without it")
+    return Volume(channels, height or width, width)
+
+
+def _volume(source: str) -> Volume:
+    try:
+        return volume_from(source)
+    except GeometryError as error:
+        raise click.UsageError(f"--{error}") from None
+
+
 def _stack(
     words: tuple[str, ...], size: Volume | None, otherwise: Volume | None = None
 ) -> Stack:
     """Return a stack for the size that is asked for, or its own, or another one's."""
     if not words:
         raise click.UsageError("Missing argument 'LAYER': give layers, or --preset")
-    given, layers = layers_of(words)
+    try:
+        given, layers = layers_of(words)
+    except GeometryError as error:
+        raise click.UsageError(str(error)) from None
     volume = size or given or otherwise
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")

@@ -95,6 +95,10 @@ MEMORY = ReadType("SIZE", memory_size_from)
 class WholeType(click.IntRange):
     """A whole number of a range."""
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for the value on the help page."""
+        return "N"
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
@@ -189,10 +193,13 @@ class SpecType(click.ParamType[_Value, Any]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> "list[CompletionItem[Any]]":
-        """Complete names, and files where no name fits."""
+        """Complete names, what may follow them, and files where no name fits."""
         from click.shell_completion import CompletionItem
 
         from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+
+        if more := _continued(incomplete):
+            return [CompletionItem(text, help=use) for text, use in more]
 
         uses = {entry.name: entry.description for entry in CATALOGUE.values()}
         uses |= {entry.name: entry.description for entry in OPERATORS.values()}
@@ -206,6 +213,53 @@ class SpecType(click.ParamType[_Value, Any]):
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Split the kernels of an environment variable; inline JSON is one of them."""
         return [rv] if rv.lstrip().startswith(("[", "{")) else rv.split()
+
+
+_MODIFIERS = ("45", "90", "180", "270", "flip", "transpose", "normalize", "negate", "scale=")
+
+
+def _continued(text: str) -> list[tuple[str, str]]:
+    """Return what may follow ``gaussian:``, ``sobel-x@`` or ``FILE::``, and why."""
+    from convcli.kernels.catalogue.entry import CATALOGUE
+
+    path, colons, tensor = text.partition("::")
+    if colons:
+        return [
+            (f"{path}::{name}", shape)
+            for name, shape in _tensors(path)
+            if name.startswith(tensor)
+        ]
+    start, at, word = text.rpartition("@")
+    if at:
+        found = [(f"{start}@{each}", "") for each in _MODIFIERS if each.startswith(word)]
+        return found if start else []
+    name, colon, values = text.partition(":")
+    entry = CATALOGUE.get(name.lower())
+    if not colon or entry is None:
+        return []
+    before, comma, last = values.rpartition(",")
+    return [
+        (f"{name}:{before}{comma}{each.name}={_shown(each.default)}", each.about)
+        for each in entry.parameters
+        if each.name.startswith(last) and f"{each.name}=" not in before
+    ]
+
+
+def _shown(default: float | None) -> str:
+    return "" if default is None else f"{default:g}"
+
+
+def _tensors(path: str) -> list[tuple[str, str]]:
+    """Return the names and the shapes of the arrays in a file; none where it has none."""
+    from convcli.errors import ConvcliError
+    from convcli.kernels.formats.read import archive_at
+
+    try:
+        archive = archive_at(path)
+    except ConvcliError:
+        return []
+    found = archive.tensors if archive is not None else ()
+    return [(each.name, "×".join(map(str, each.shape))) for each in found]
 
 
 def _kernel_from(text: str, layout: "WeightLayout") -> "Kernel":

@@ -1,5 +1,6 @@
 """Figures of blocks, contact sheets and marked pictures, drawn with the kit of `drawing`."""
 
+import io
 import math
 from collections.abc import Sequence
 
@@ -194,6 +195,27 @@ def below(blocks: Sequence[Canvas]) -> Canvas:
         joined.image.paste(block.image, (0, top))
         top += block.height + _MARGIN
     return joined
+
+
+def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
+    """Return pictures beside one another on one page, each with its label below."""
+    pixels = [np.asarray(_rgb(frame)) for frame in frames]
+    pairs = zip(pixels, labels, strict=True)
+    return figure([beside([picture_block(each, 1, label) for each, label in pairs])])
+
+
+def thumbnail(frame: Frame, width: int, height: int) -> NDArray[np.uint8]:
+    """Return a picture as RGB pixels, made smaller so that it fits; never larger."""
+    image = _rgb(frame)
+    image.thumbnail((width, height))
+    return np.asarray(image)
+
+
+def png_bytes(frame: Frame) -> bytes:
+    """Return a picture as the bytes of a PNG of 8 bits."""
+    stream = io.BytesIO()
+    _rgb(frame).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def figure(blocks: Sequence[Canvas]) -> Frame:

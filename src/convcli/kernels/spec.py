@@ -105,11 +105,51 @@ def _named(text: str) -> Kernel | Operator:
     return entry.kernel(_values(entry, arguments) if colon else {})
 
 
+_NO_CONVOLUTIONS = {
+    "median": "it sorts the pixels of a window: scipy.ndimage.median_filter does it",
+    "bilateral": "its weights depend on the pixels: cv2.bilateralFilter does it",
+    "dilate": "it takes the largest of a window: convcli pool max --k 3 --s 1 --p 1 does it",
+    "erode": "it takes the smallest of a window: cv2.erode does it",
+    "canny": "it thins and joins edges after a convolution: cv2.Canny does it; sobel is its "
+    "first step",
+    "resize": "it changes the size: Pillow's resize does it; convcli pool makes smaller",
+    "deconvolution": "it undoes one: skimage.restoration does it",
+    "video": "it has sound and time: ffmpeg's convolution filter does it",
+}
+"""What is asked for and is none, why not, and what does it."""
+
+_SAME = {
+    **dict.fromkeys(("morphology", "opening", "closing", "erosion", "open", "close"), "erode"),
+    **dict.fromkeys(("dilation", "max", "maximum"), "dilate"),
+    **dict.fromkeys(("scale", "resample", "downscale", "upscale", "thumbnail"), "resize"),
+    **dict.fromkeys(("deconvolve", "wiener", "richardson-lucy", "deblur"), "deconvolution"),
+    **dict.fromkeys(("nlmeans", "non-local-means", "guided"), "bilateral"),
+    "min": "erode",
+    "minimum": "erode",
+    "rank": "median",
+    "mode": "median",
+    "despeckle": "median",
+}
+
+
+def no_convolution(name: str) -> str | None:
+    """Return why a filter is no convolution, and what does it; None for other names.
+
+    >>> no_convolution("erosion")
+    'no convolution: erosion: it takes the smallest of a window: cv2.erode does it'
+    """
+    key = re.split("[:@]", name.strip().lower(), maxsplit=1)[0]
+    reason = _NO_CONVOLUTIONS.get(_SAME.get(key, key))
+    return None if reason is None else f"no convolution: {key}: {reason}"
+
+
 def entry_named(name: str) -> Entry:
     """Return the catalogue's entry of that name; the error suggests similar names."""
     key = name.strip().lower()
     if key in CATALOGUE:
         return CATALOGUE[key]
+    if (reason := no_convolution(name)) is not None:
+        raise SpecError(reason)
     import difflib
 
     near = difflib.get_close_matches(key, [*CATALOGUE, *OPERATORS], n=3, cutoff=0.5)

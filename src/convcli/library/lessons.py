@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal, Required, TypedDict, Unpack, overload
 
 from convcli.errors import GeometryError
+from convcli.settings import with_short_names
 
 if TYPE_CHECKING:
     from convcli.geometry.layers import Layer
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     class WindowSettings(TypedDict, total=False):
         """The settings of `output_size` that both of its forms take."""
 
-        k: Required[IntOrPair]
-        s: IntOrPair
-        p: Padding
-        d: IntOrPair
+        kernel_size: Required[IntOrPair]
+        stride: IntOrPair
+        padding: Padding
+        dilation: IntOrPair
         floor: bool
 
 
@@ -48,32 +49,36 @@ def kernel(spec: "KernelLike") -> "Kernel | Operator":
 
 
 @overload
-def output_size(*, w: int, **window: "Unpack[WindowSettings]") -> int: ...
+def output_size(*, width: int, **window: "Unpack[WindowSettings]") -> int: ...
 
 
 @overload
-def output_size(*, w: int, h: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
+def output_size(
+    *, width: int, height: int, **window: "Unpack[WindowSettings]"
+) -> tuple[int, int]: ...
 
 
+@with_short_names
 def output_size(
     *,
-    w: int,
-    h: int | None = None,
-    k: "IntOrPair",
-    s: "IntOrPair" = 1,
-    p: "Padding" = 0,
-    d: "IntOrPair" = 1,
+    width: int,
+    height: int | None = None,
+    kernel_size: "IntOrPair",
+    stride: "IntOrPair" = 1,
+    padding: "Padding" = 0,
+    dilation: "IntOrPair" = 1,
     floor: bool = False,
 ) -> int | tuple[int, int]:
     """Return the size that a convolution gives: (W - K + 2P)/S + 1, as ``convcli size`` does.
 
     Parameters
     ----------
-    w, h : int
-        Width and height of the input, in pixels; without `h` only the width is worked out.
-    k, s, d : int or (int, int)
-        Kernel size, stride and dilation; pairs are (rows, columns).
-    p : int, (int, int), "same" or "valid"
+    width, height : int
+        Of the input, in pixels; without `height` only the width is worked out. The short
+        names of the command (`w`, `h`, `k`, `s`, `p`, `d`) are taken, too.
+    kernel_size, stride, dilation : int or (int, int)
+        Pairs are (rows, columns).
+    padding : int, (int, int), "same" or "valid"
         Padding on each side, in pixels.
     floor : bool
         Round down where the windows do not tile the input.
@@ -81,7 +86,7 @@ def output_size(
     Returns
     -------
     int, or (int, int)
-        The width; or the height and the width, where `h` is given.
+        The width; or the height and the width, where `height` is given.
 
     Raises
     ------
@@ -90,14 +95,20 @@ def output_size(
 
     Examples
     --------
-    >>> output_size(w=7, k=3, s=2, p=1), output_size(w=224, h=200, k=3, p="same")
-    (4, (200, 224))
+    >>> output_size(width=7, kernel_size=3, stride=2, padding=1)
+    4
+    >>> output_size(width=224, height=200, kernel_size=3, padding="same")
+    (200, 224)
     """
     from convcli.geometry.window import window
     from convcli.settings import padding_from, pair_from
 
-    slide = window(pair_from(k), pair_from(s), padding_from(p), pair_from(d))
-    sides = [(w, slide.columns)] if h is None else [(h, slide.rows), (w, slide.columns)]
+    slide = window(
+        pair_from(kernel_size), pair_from(stride), padding_from(padding), pair_from(dilation)
+    )
+    sides = [(width, slide.columns)]
+    if height is not None:
+        sides.insert(0, (height, slide.rows))
     for length, axis in sides:
         if not floor and not axis.tiles(length):
             raise GeometryError(
@@ -106,14 +117,15 @@ def output_size(
                 "choose another stride or padding, or floor=True"
             )
     sizes = [axis.output_size(length) for length, axis in sides]
-    return sizes[0] if h is None else (sizes[0], sizes[1])
+    return sizes[0] if height is None else (sizes[0], sizes[1])
 
 
+@with_short_names
 def count_parameters(
     *,
     in_channels: int,
     filters: int,
-    k: "IntOrPair",
+    kernel_size: "IntOrPair",
     groups: int = 1,
     bias: bool = True,
 ) -> "Layer":
@@ -123,8 +135,8 @@ def count_parameters(
     ----------
     in_channels, filters : int
         Input and output channels.
-    k : int or (int, int)
-        Kernel size (rows, columns).
+    kernel_size : int or (int, int)
+        Rows and columns; `k` is taken, too.
     groups : int
         Groups that the channels are split into.
     bias : bool
@@ -142,14 +154,14 @@ def count_parameters(
 
     Examples
     --------
-    >>> count_parameters(in_channels=3, filters=64, k=3).total
+    >>> count_parameters(in_channels=3, filters=64, kernel_size=3).total
     1792
     """
     from convcli.geometry.layers import convolution_layer
     from convcli.settings import pair_from
 
     return convolution_layer(
-        in_channels, filters, pair_from(k), groups=groups, bias=bias, output=(0, 0)
+        in_channels, filters, pair_from(kernel_size), groups=groups, bias=bias, output=(0, 0)
     )
 
 
@@ -198,11 +210,12 @@ def explain(
     return explain_output(operand, frame, (at[1], at[0]), settings, channels=channels)
 
 
+@with_short_names
 def learn(
     before: "PictureLike",
     after: "PictureLike",
     *,
-    k: "IntOrPair" = 3,
+    kernel_size: "IntOrPair" = 3,
     gray: bool = False,
     per_channel: bool = False,
     mix: bool = False,
@@ -216,8 +229,8 @@ def learn(
     ----------
     before, after : Picture, or whatever `convcli.open` takes
         Their first frames; `after` has the size of `before`, or that of ``padding="valid"``.
-    k : int or (int, int)
-        Size of the kernel.
+    kernel_size : int or (int, int)
+        Rows and columns of the kernel; `k` is taken, too.
     gray, per_channel, mix, method, steps, seed
         As the options of ``convcli learn``.
 
@@ -251,5 +264,5 @@ def learn(
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     frames = [pictures.open(picture).frames[0] for picture in (before, after)]
     source, target = (frame.gray().pixels if gray else frame.pixels for frame in frames)
-    task = task_for(source, target, pair_from(k), sharing)
+    task = task_for(source, target, pair_from(kernel_size), sharing)
     return learn_task(task, LearningMethod(method), Schedule(steps=steps, seed=seed))

@@ -22,7 +22,7 @@ from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import choice_from, options_from_words
+from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
 from convcli.storage.urls import FRAME, unknown_field
 from convcli.values import Record, replace
 
@@ -319,12 +319,12 @@ def apply(
     )
 
 
+@with_short_names
 def pool(
     pooling: str,
     picture: PictureLike,
     *,
-    k: Any = 2,
-    s: Any = None,
+    kernel_size: Any = 2,
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -336,10 +336,11 @@ def pool(
         Which value is kept.
     picture, raw
         As for `apply`.
-    k, s : int or (int, int)
-        Size and stride of the window; the stride is the size unless given.
+    kernel_size : int or (int, int)
+        Rows and columns of the window; `k` is taken, too.
     **options
-        ``padding`` (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
+        ``stride`` (the size of the window unless given; `s` is taken, too), ``padding``
+        (``"valid"`` unless given), ``dilation``, ``border``, ``gray``, ``depth``,
         ``alpha``, ``background``, ``linear`` and ``strict`` of `FilterOptions`.
 
     Raises
@@ -356,7 +357,9 @@ def pool(
     from convcli.lessons.pool import Pooling, Reduction, plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
-    slide = window(k, k if s is None else s, settings.padding, settings.dilation)
+    size = pair_from(kernel_size)
+    stride = settings.stride if "stride" in options else size
+    slide = window(size, stride, settings.padding, settings.dilation)
     border = settings.border if "border" in options else None
     planned = Pooling(choice_from(Reduction, pooling), slide, border)
     return _run(

@@ -64,6 +64,8 @@ class Report(Record, kw_only=True):
         What a person should know.
     seconds : float
         Time of the computation, without reading and writing.
+    rim : bool
+        Whether the zeros beyond the edge are seen in the result: a darker rim, or a frame.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class Report(Record, kw_only=True):
     mode: str = ""
     frames: int = 1
     legend: tuple[Swatch, ...] = ()
+    rim: bool = False
 
     @property
     def receptive_field(self) -> tuple[int, int]:
@@ -110,6 +113,7 @@ class Report(Record, kw_only=True):
                 zip(("height", "width"), self.receptive_field, strict=True)
             ),
             "border": self.border,
+            "rim_shows": self.rim,
             "range": self.range,
             "raw": {"min": _number(self.low), "max": _number(self.high)},
             "clipped_percent": _number(round(100 * self.clipped, 4)),
@@ -135,6 +139,7 @@ def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] =
         low=min(report.low for report in reports),
         high=max(report.high for report in reports),
         clipped=sum(report.clipped for report in reports) / len(reports),
+        rim=any(report.rim for report in reports),
         alpha=any(report.alpha for report in reports),
         seconds=sum(report.seconds for report in reports),
         warnings=tuple(dict.fromkeys(warnings)),

@@ -148,7 +148,7 @@ def test_without_the_extra_the_install_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
     result = run("kernels", model)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "pip install 'convcli[models]'" in result.stderr
 
 
@@ -167,7 +167,7 @@ def test_tensors_that_are_not_there_or_no_kernels(
     model: Path, photo: Path, tensor: str, words: list[str]
 ) -> None:
     result = run("apply", f"{model}{tensor}", photo, "out.png")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
     for word in [str(model), *words]:
         assert word in result.stderr
@@ -204,7 +204,7 @@ def test_a_safetensors_file_that_lies(data: bytes, tmp_path: Path, photo: Path) 
     path.write_bytes(data)
     for words in (["kernels", path], ["apply", f"{path}::w", photo, tmp_path / "o.png"]):
         result = run(*words)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert len(result.stderr.splitlines()) == 1
         assert "not a whole safetensors file" in result.stderr
         assert "fetch it again" in result.stderr

@@ -121,8 +121,8 @@ def test_through_the_memory_of_this_process() -> None:
 def test_an_array_takes_the_place_of_another_and_of_its_input(
     store: Bucket, tmp_path: Path
 ) -> None:
-    url = put_tree(store, Path(write_zarr(tmp_path / "in.zarr", picture((400, 500)))))
-    larger = put_tree(store, Path(write_zarr(tmp_path / "old.zarr", picture((450, 600)))))
+    url = put_tree(store, Path(write_zarr(tmp_path / "in.zarr", picture((200, 210)))))
+    larger = put_tree(store, Path(write_zarr(tmp_path / "old.zarr", picture((310, 120)))))
     filtered(str(tmp_path / "in.zarr"), tmp_path / "in.zarr")
     for target in (larger, url):
         filtered(url, target)

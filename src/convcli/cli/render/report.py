@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 """Modes that are filtered as they are, with 8 bits or 16."""
 
+_RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=replicate"
+"""What is said where the zeros beyond the edge are seen."""
+
 _Row = tuple[str, Cell, str]
 
 
@@ -30,6 +33,8 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
         ("clipped", *_clipped(report)),
         ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),
     ]
+    if report.rim:
+        rows.append(("rim", "shows", _RIM))
     headings = ("quantity", "value", "how")
     show_table(f"{source} → {target}", headings, rows, to_stderr=to_stderr)
     if report.legend:

@@ -3,11 +3,9 @@
 from convcli.engine.strategies.band import Band
 from convcli.engine.strategies.base import Strategy
 from convcli.engine.strategies.depthwise import Depthwise
-from convcli.engine.strategies.dft import RowDft
 from convcli.engine.strategies.fft import Fft
 from convcli.engine.strategies.im2col import Im2col
 from convcli.engine.strategies.passes import Passes
-from convcli.engine.strategies.pointwise import Pointwise
 from convcli.engine.strategies.separable import Separable
 from convcli.engine.strategies.taps import Taps
 from convcli.engine.strategies.whole import Whole
@@ -17,11 +15,9 @@ STRATEGIES: tuple[type[Strategy], ...] = (
     Passes,
     Separable,
     Band,
-    RowDft,
     Fft,
     RowWinograd,
     Im2col,
-    Pointwise,
     Depthwise,
     Taps,
 )

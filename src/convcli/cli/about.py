@@ -1,0 +1,108 @@
+"""What convcli says of itself: `convcli help`, and `convcli --version`."""
+
+import importlib
+import importlib.metadata
+import platform
+from typing import Any
+
+import click
+
+from convcli.cli.options import Command
+
+
+@click.command(
+    "help",
+    cls=Command,
+    short_help="Show the help page of a command.",
+    epilog="""\b
+Examples:
+  convcli help
+  convcli help apply""",
+)
+@click.argument("name", metavar="[COMMAND]", required=False)
+@click.pass_context
+def command(context: click.Context, /, *, name: str | None) -> None:
+    """Show the whole help page of COMMAND, as COMMAND --help does; or that of convcli."""
+    program = context.find_root()
+    assert isinstance(program.command, click.Group)  # noqa: S101 - convcli is one
+    if name is None:
+        click.echo(program.get_help(), color=context.color)
+        return
+    found = program.command.get_command(program, name)
+    if found is None:
+        program.command.resolve_command(program, [name])
+        return
+    with found.make_context(name, [], parent=program, resilient_parsing=True) as inner:
+        click.echo(found.get_help(inner), color=context.color)
+
+
+# ------------------------------------------------------------------ versions
+
+_DECODERS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif", "raqm")
+"""What Pillow was built with, by its own names."""
+
+_EXTRAS = {
+    "cluster": ("dask", "distributed", "zarr", "fsspec"),
+    "formats": ("imagecodecs", "pillow-heif", "pillow-jxl-plugin", "tifffile"),
+    "models": ("safetensors",),
+    "show": ("textual-image",),
+}
+"""The packages of each extra."""
+
+
+def show_version(context: click.Context, *, as_json: bool) -> None:
+    """Print the versions, as lines or as an object, and leave."""
+    found = versions()
+    if as_json:
+        from convcli.cli.output import show_json
+
+        show_json(found)
+    else:
+        click.echo("\n".join(_lines(found)))
+    context.exit()
+
+
+def versions() -> dict[str, Any]:
+    """Return the versions of convcli and of what it stands on, as plain JSON values."""
+    import numpy as np
+    from PIL import features
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {
+        "convcli": importlib.metadata.version("convcli"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "numpy": np.__version__,
+        "blas": {"name": blas.get("name"), "version": blas.get("version")},
+        "pillow": importlib.metadata.version("pillow"),
+        "decoders": {
+            name: features.version(name) or "yes" for name in _DECODERS if features.check(name)
+        },
+        "extras": {
+            extra: {name: _version(name) for name in names} for extra, names in _EXTRAS.items()
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    decoders = ", ".join(f"{name} {version}" for name, version in found["decoders"].items())
+    extras = [
+        f"  {extra}: "
+        + ", ".join(f"{name} {version or 'not there'}" for name, version in packages.items())
+        for extra, packages in found["extras"].items()
+    ]
+    return [
+        f"convcli {found['convcli']}",
+        f"Python {found['python']}, {found['platform']}",
+        f"NumPy {found['numpy']}, {found['blas']['name']} {found['blas']['version']}",
+        f"Pillow {found['pillow']}: {decoders}",
+        "Extras:",
+        *extras,
+    ]

@@ -1,0 +1,75 @@
+"""Pictures in a terminal: half-block cells, letters, or the graphics that the terminal has."""
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from convcli.images.figures import png_bytes, side_by_side, thumbnail
+
+if TYPE_CHECKING:
+    from convcli.images.picture import Frame
+
+_BESIDE = " │ "
+_LETTERS = " .:-=+*#%@"
+"""From dark to bright, where there is no colour."""
+_RESERVED = 4
+"""Lines of the terminal that are left for what stands around the pictures."""
+_MOST_COLUMNS = 160
+
+
+def show_cells(frames: "Sequence[Frame]", *, plain: bool) -> None:
+    """Show pictures side by side: two pixels a cell in 24-bit colour; letters where `plain`."""
+    size = shutil.get_terminal_size()
+    room = min(size.columns, _MOST_COLUMNS) - len(_BESIDE) * (len(frames) - 1)
+    columns, rows = max(room // len(frames), 1), max(size.lines - _RESERVED, 4)
+    draw = _letters if plain else _half_blocks
+    pictures = [thumbnail(frame, columns, 2 * rows) for frame in frames]
+    blanks = [" " * picture.shape[1] for picture in pictures]
+    for cells in zip_longest(*map(draw, pictures)):
+        line = [cell or blank for cell, blank in zip(cells, blanks, strict=True)]
+        sys.stdout.write(_BESIDE.join(line) + "\n")
+    sys.stdout.flush()
+
+
+def _half_blocks(pixels: NDArray[Any]) -> Iterator[str]:
+    """Return a line for each two rows: the upper pixel is the sign, the lower its ground."""
+    for upper in range(0, len(pixels), 2):
+        lower = pixels[upper + 1] if upper + 1 < len(pixels) else None
+        cells = []
+        for x, (red, green, blue) in enumerate(pixels[upper].tolist()):
+            ground = "49" if lower is None else "48;2;{};{};{}".format(*lower[x].tolist())
+            cells.append(f"\x1b[38;2;{red};{green};{blue};{ground}m▀")
+        yield "".join(cells) + "\x1b[0m"
+
+
+def _letters(pixels: NDArray[Any]) -> Iterator[str]:
+    """Return a line for each two rows, a letter a cell by its brightness (BT.601)."""
+    grey = pixels @ [0.299, 0.587, 0.114]
+    for upper in range(0, len(grey), 2):
+        bright = grey[upper : upper + 2].mean(axis=0) / 256 * len(_LETTERS)
+        yield "".join(_LETTERS[int(level)] for level in bright)
+
+
+def show_graphics(frames: "Sequence[Frame]") -> bool:
+    """Show pictures by the terminal's own graphics (kitty, sixel); False where it has none."""
+    if not sys.stdin.isatty():
+        return False  # the terminal's answer comes there
+    try:
+        from textual_image import renderable
+    except ImportError:
+        return False
+    if renderable.Image not in (renderable.TGPImage, renderable.SixelImage):
+        return False
+    import io
+
+    from rich.console import Console
+
+    page = side_by_side(frames, ("before", "after")) if len(frames) > 1 else frames[0]
+    columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
+    image = renderable.Image(io.BytesIO(png_bytes(page)), width=columns, height="auto")
+    Console().print(image)
+    return True

@@ -1,0 +1,254 @@
+"""What was meant by a command line that is wrong: it is loaded only where one is."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from convcli.kernels.catalogue.entry import Entry
+
+_MEANT = {
+    "filter": "apply",
+    "convolve": "apply",
+    "conv2d": "apply",
+    "convolution": "apply",
+    "run": "apply",
+    "batch": "apply",
+    "network": "stack",
+    "layers": "stack",
+    "summary": "stack",
+    "output-size": "size",
+    "shape": "size",
+    "parameters": "params",
+    "count": "params",
+    "list": "kernels",
+    "kernel": "kernels",
+    "filters": "kernels",
+    "show": "kernels",
+    "pooling": "pool",
+    "maxpool": "pool",
+    "match": "find",
+    "search": "find",
+    "padding": "borders",
+    "train": "learn",
+    "fit": "learn",
+    "version": "--version",
+}
+"""Words of other programs, and the command that does that here."""
+
+_OPTIONS = {
+    **dict.fromkeys(("--grey", "--grayscale", "--greyscale", "--monochrome"), "--gray"),
+    **dict.fromkeys(
+        ("--mode", "--edge", "--boundary", "--pad-mode", "--virtual-pixel"), "--border"
+    ),
+    **dict.fromkeys(("--bits", "--bit-depth", "--dtype"), "--depth"),
+    **dict.fromkeys(("--threads", "--workers", "--cores", "-j"), "--jobs"),
+    **dict.fromkeys(("--outdir", "--output-dir", "--out-folder"), "--out-dir"),
+    **dict.fromkeys(("--force", "--overwrite", "-f", "-y"), "--on-exists overwrite"),
+    **dict.fromkeys(("--pad",), "--padding"),
+    **dict.fromkeys(("--step", "--strides"), "--stride"),
+    **dict.fromkeys(("--dilate", "--rate"), "--dilation"),
+    **dict.fromkeys(("--input-width",), "--width"),
+    **dict.fromkeys(("--normalize", "--normalise"), "@normalize behind KERNEL"),
+    **dict.fromkeys(("--rotate", "--angle"), "@45 behind KERNEL"),
+    **dict.fromkeys(("--strength",), "--amount"),
+    **dict.fromkeys(("--out", "--outfile"), "--output"),
+}
+"""Options of other programs, and what is written here."""
+
+_WITH_KERNEL = ("apply", "find", "explain", "animate", "equivariance", "borders")
+_PICTURE = re.compile(
+    r"\.(png|jpe?g|tiff?|webp|gif|bmp|p[pgnb]m|avif|heic|jxl|jp2|ico|tga|exr|zarr)$",
+    re.IGNORECASE,
+)
+_BEHIND = "the parameters of a kernel stand behind its name"
+_LIKE_PARAMETERS = re.compile(r"([A-Za-z][\w-]*)[=(]([\d.]+)\)?")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+def correction(words: Sequence[str], error: Exception, program: click.Group) -> str | None:
+    """Return what is wrong with a command line, and the one that was meant; None if unknown.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The command line, without the program's name.
+    error : Exception
+        What was said of it.
+    program : click.Group
+        The program, which has the commands.
+    """
+    if words[:1] == ["help"]:
+        words = words[1:]
+    command = _command_of(words, program)
+    if command is None:
+        unknown = isinstance(error, click.UsageError) and bool(words) and words[0][:1] != "-"
+        return _no_command(list(words), program) if unknown else None
+    if isinstance(error, click.NoSuchOption):
+        return _no_option(error.option_name, words, command)
+    names = _arguments(words[1:], command)
+    if command.name in _WITH_KERNEL:
+        return _kernel_and_picture(words, names)
+    if isinstance(error, click.UsageError) and names:
+        return _bare_words(command, names)
+    return None
+
+
+def _command_of(words: Sequence[str], program: click.Group) -> click.Command | None:
+    context = click.Context(program)
+    return program.get_command(context, words[0]) if words else None
+
+
+def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
+    """Return the words that are no options, nor values of options."""
+    takes = {
+        form
+        for each in command.params
+        if isinstance(each, click.Option) and not each.is_flag
+        for form in each.opts
+    }
+    found: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in takes:
+            next(rest, None)
+        elif word == "-" or not word.startswith("-"):
+            found.append(word)
+    return found
+
+
+# ------------------------------------------------------------------ no such command
+
+
+def _no_command(words: list[str], program: click.Group) -> str:
+    from convcli.kernels.spec import no_convolution
+
+    word, others = words[0], words[1:]
+    commands = program.list_commands(click.Context(program))
+    said = f"no command is called {word!r}"
+    if (reason := no_convolution(word)) is not None:
+        return reason
+    if _is_kernel(word):
+        meant = " ".join(["convcli apply", _quoted(word), *(_quoted(name) for name in others)])
+        outputs = "" if len([name for name in others if name[:1] != "-"]) > 1 else " OUTPUT"
+        picture = "" if others else " INPUT"
+        return f"{said}, but a kernel is: write {meant}{picture}{outputs}"
+    if _is_picture(word):
+        return f"{said}: to filter a picture, write convcli apply KERNEL {_quoted(word)} OUTPUT"
+    near = difflib.get_close_matches(word.lower(), [*commands, *_MEANT], n=1, cutoff=0.6)
+    if near:
+        return f"{said}: did you mean {_MEANT.get(near[0], near[0])}?"
+    return f"{said}: use one of {', '.join(commands)}"
+
+
+# ------------------------------------------------------------------ no such option
+
+
+def _no_option(name: str, words: Sequence[str], command: click.Command) -> str | None:
+    """Say where a parameter of a kernel stands, or what another program's option is here."""
+    arguments = _arguments(words[1:], command)
+    if command.name in _WITH_KERNEL and (spec := _with_parameter(name, words, arguments)):
+        return f"no such option: {name}: {_BEHIND}: write {spec}"
+    meant = _OPTIONS.get(name)
+    known = {form for each in command.params for form in each.opts}
+    if meant is not None and (meant.split()[0] in known or meant[:1] == "@"):
+        return f"no such option: {name}: did you mean {meant}?"
+    near = difflib.get_close_matches(name, [form for form in known if form[3:]], n=1)
+    return f"no such option: {name}: did you mean {near[0]}?" if near else None
+
+
+def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> str | None:
+    """Return the kernel of a command line with the parameter that stands as an option."""
+    from convcli.kernels.catalogue.entry import CATALOGUE
+
+    entries = [CATALOGUE.get(word.partition(":")[0].lower()) for word in arguments]
+    entry = next((each for each in entries if each is not None), None)
+    wanted = name.lstrip("-").replace("-", "_")
+    wanted = {"kernel_size": "size", "k": "size", "ksize": "size", "std": "sigma"}.get(
+        wanted, wanted
+    )
+    if entry is None or wanted not in [each.name for each in entry.parameters]:
+        return None
+    at = next((i for i, word in enumerate(words) if word.split("=")[0] == name), len(words))
+    value = words[at].partition("=")[2] if at < len(words) else ""
+    value = value or (words[at + 1] if at + 1 < len(words) else "N")
+    return _spec(entry, wanted, value)
+
+
+def _spec(entry: "Entry", parameter: str, value: str) -> str:
+    first = entry.parameters[0].name == parameter
+    return f"{entry.name}:{value}" if first else f"{entry.name}:{parameter}={value}"
+
+
+# ------------------------------------------------------------------ KERNEL and the picture
+
+
+def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
+    """Say in which order KERNEL and the picture stand, where that is what is wrong."""
+    if not names:
+        return None
+    command, rest = words[0], list(words[1:])
+    if _is_picture(names[0]):
+        place = next((i for i, name in enumerate(names) if i and _is_kernel(name)), None)
+        if place is None:
+            line = _line(command, "KERNEL", *rest)
+            return (
+                f"KERNEL is missing: write {line}, with a KERNEL such as sobel-x or gaussian:2"
+            )
+        rest.remove(names[place])
+        return f"KERNEL comes before the picture: write {_line(command, names[place], *rest)}"
+    if len(names) > 1 and _is_kernel(names[0]) and _NUMBER.fullmatch(names[1]):
+        rest.remove(names[1])
+        rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
+        return f"{_BEHIND}: write {_line(command, *rest)}"
+    if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and _is_kernel(likely[1]):
+        rest[rest.index(names[0])] = f"{likely[1]}:{likely[2]}"
+        return f"{_BEHIND}: write {_line(command, *rest)}"
+    return None
+
+
+def _line(*words: str) -> str:
+    return " ".join(["convcli", *map(_quoted, words)])
+
+
+def _is_kernel(word: str) -> bool:
+    """Tell whether a word is a kernel's name, with parameters and modifiers or not."""
+    from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+
+    name = re.split("[:@+]", word, maxsplit=1)[0].strip().lower()
+    return name in CATALOGUE or name in OPERATORS or word.startswith(("image:", "[["))
+
+
+def _is_picture(word: str) -> bool:
+    return bool(_PICTURE.search(word)) and not word.startswith("image:")
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a shell takes it."""
+    import shlex
+
+    return shlex.quote(word)
+
+
+# ------------------------------------------------------------------ numbers without names
+
+_FLAGS = {
+    "size": ("--width", "--kernel-size", "--stride", "--padding"),
+    "params": ("--in-channels", "--filters", "--kernel-size"),
+}
+"""What numbers without names would mean, in this order."""
+
+
+def _bare_words(command: click.Command, names: list[str]) -> str | None:
+    """Name each number of a command that takes only options."""
+    if command.name == "pool" and _is_picture(names[0]):
+        line = " ".join(["convcli pool max", *map(_quoted, names)])
+        return f"max or average is missing: write {line}"
+    flags = _FLAGS.get(command.name or "")
+    if flags is None or len(names) > len(flags):
+        return None
+    pairs = " ".join(f"{flag} {name}" for flag, name in zip(flags, names, strict=False))
+    return f"each number needs its name: write convcli {command.name} {pairs}"
