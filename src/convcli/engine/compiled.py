@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from convcli.errors import ConvcliError
@@ -107,6 +106,8 @@ def _has_cache() -> bool:
     if config.CACHE_DIR:
         return True
     try:
+        from pathlib import Path
+
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "convcli" / "numba"
         folder.mkdir(parents=True, exist_ok=True)
