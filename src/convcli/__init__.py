@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.engine.compiled import prefer_compiled
     from convcli.engine.correlate import convolve, correlate
     from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
@@ -34,7 +35,14 @@ if TYPE_CHECKING:
     from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.lessons import (
+        count_parameters,
+        explain,
+        explore,
+        kernel,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
@@ -74,6 +82,7 @@ __all__ = [
     "correlate_transposed",
     "count_parameters",
     "explain",
+    "explore",
     "find",
     "kernel",
     "kernel_from",
@@ -84,6 +93,7 @@ __all__ = [
     "output_size",
     "plan",
     "pool",
+    "prefer_compiled",
     "run_stack",
     "stack",
     "window",
@@ -91,6 +101,7 @@ __all__ = [
 
 _NAMES = {
     "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
+    "convcli.engine.compiled": ("prefer_compiled",),
     "convcli.engine.correlate": ("convolve", "correlate"),
     "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (
@@ -116,6 +127,7 @@ _NAMES = {
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
+        "explore",
         "kernel",
         "learn",
         "output_size",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.formats import NPY, format_for
+from convcli.images.formats import RAW, format_for
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.pipeline.options import Options
@@ -72,7 +72,7 @@ def file_bytes(
         return _UNKNOWN * _bytes_of(source)
     try:
         file_format = file_format or format_for(target)
-        raw = file_format == NPY and options.depth is None
+        raw = file_format in RAW and options.depth is None
         info = SourceInfo(header.shape, header.dtype, header.alpha)
         # As if any pixel were translucent: none is read.
         pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()

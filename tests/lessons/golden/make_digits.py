@@ -7,7 +7,7 @@ digits of 8×8 pixels, 0 to 255, with their classes; the network has not seen th
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits  # type: ignore[import-not-found]
 
 torch.manual_seed(0)
 digits = load_digits()

@@ -4,6 +4,7 @@
 networks are built from the text of convcli's stacks, layer by layer.
 """
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,10 @@ from convcli.lessons.stacks.presets import layers_of  # noqa: E402
 from support.networks import CASES, random_tensors  # noqa: E402
 
 
+def tensor_in(tensors: Any, name: str, part: str) -> Any:
+    return torch.tensor(tensors[f"{name}.{part}"])
+
+
 def ran(  # noqa: C901, PLR0912 - a branch for each layer
     specs: Any, tensors: Any, names: Any, x: Any
 ) -> list[Any]:
@@ -25,7 +30,7 @@ def ran(  # noqa: C901, PLR0912 - a branch for each layer
     answers = []
     for number, spec in enumerate(specs):
         name, kind = names.get(number, ""), spec.layer_type
-        get = lambda part: torch.tensor(tensors[f"{name}.{part}"])  # type: ignore[no-untyped-call] # noqa: B023, E731
+        get = functools.partial(tensor_in, tensors, name)
         settings = {"stride": spec.stride, "padding": spec.padding}
         if kind == "conv":
             bias = get("bias") if spec.bias else None

@@ -212,7 +212,8 @@ def _normalised(state: _State, number: int, _spec: LayerSpec, maps: Maps) -> Map
 
 
 def _rectified(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    return np.maximum(maps, np.float32(0))
+    rectified: Maps = np.maximum(maps, np.float32(0))
+    return rectified
 
 
 def _same(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
