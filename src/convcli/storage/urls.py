@@ -33,7 +33,7 @@ def is_url(name: "str | Path") -> bool:
     >>> is_url("s3://bucket/photo.jpg"), is_url("photo.jpg"), is_url("C://photo.jpg")
     (True, False, False)
     """
-    return isinstance(name, str) and _URL.match(name) is not None
+    return isinstance(name, str) and "://" in name and _URL.match(name) is not None
 
 
 def is_pattern(name: str) -> bool:
@@ -89,7 +89,7 @@ def first_output(target: str) -> str:
     >>> first_output("map-{map}.png"), first_output("out.png")
     ('map-0.png', 'out.png')
     """
-    return target.replace(MAP, "0").replace(FRAME, "0")
+    return target.replace(MAP, "0").replace(FRAME, "0") if "{" in target else target
 
 
 _FIELD = re.compile(r"\{\w*\}")
@@ -270,6 +270,7 @@ def is_folder(name: str) -> bool:
     if not is_url(name):
         return os.path.isdir(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
+        store.invalidate_cache()  # Workers write there too.
         return bool(store.isdir(path))
 
 
@@ -292,6 +293,7 @@ def size_of(name: str) -> int:
 def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     """Yield the objects below a URL in the order of their names: relative, with slashes."""
     with opened_store(url, "listed", ABSENT) as (store, path):
+        store.invalidate_cache()
         paths = store.find(path, maxdepth=None if recursive else 1)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in paths)
@@ -316,6 +318,16 @@ def fetched(url: str, most: int) -> bytes:
     with opened_store(url, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
         data: bytes = file.read(most)
     return data
+
+
+def parts_of(name: str) -> Iterator[bytes]:
+    """Yield what is at a path or a URL, part by part."""
+    if not is_url(name):
+        with open(name, "rb") as file:
+            yield from iter(lambda: file.read(PART), b"")
+        return
+    with opened_store(name, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
+        yield from iter(lambda: file.read(PART), b"")
 
 
 def read_if_exists(url: str) -> bytes | None:
