@@ -436,8 +436,8 @@ class JobList:
         found = self._database.execute(query, (b"memory://",)).fetchone()
         if found is not None:
             raise BatchError(
-                f"{os.fsdecode(found[0])}: a batch has many processes, and memory:// ends with the one that "
-                "wrote there: use a path, or the URL of a store"
+                f"{os.fsdecode(found[0])}: a batch has many processes, and memory:// ends with "
+                "the one that wrote there: use a path, or the URL of a store"
             )
 
     def _refuse_shared_output(self) -> None:
