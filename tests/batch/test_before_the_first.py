@@ -61,6 +61,16 @@ def test_what_holds_for_some_files_fails_for_those(photos: Path) -> None:
     assert [path.name for path in (photos / "out").iterdir()] == ["plain.jpg"]
 
 
+def test_many_faulty_files_do_not_stop_a_good_one(photos: Path) -> None:
+    (photos / "many").mkdir()
+    for number in range(25):
+        save(photos / "many" / f"{number:02}.png", np.full((2, 2, 4), 100))
+    save(photos / "many" / "good.png", [[1, 2]])
+    result = run("apply", "box", "many", "--out-dir", "out", "--format", "jpg", "-q")
+    assert "25 of 26 files failed" in result.stderr
+    assert [path.name for path in (photos / "out").iterdir()] == ["good.jpg"]
+
+
 def test_an_opaque_alpha_is_no_transparency(photos: Path) -> None:
     save(photos / "photos" / "c.png", np.full((4, 4, 4), 255))
     result = run("apply", "box", "photos", "--out-dir", "out", "--format", "jpg", "-q")
@@ -76,14 +86,17 @@ def test_files_whose_outputs_are_there_are_not_looked_at(photos: Path) -> None:
 
 
 def test_a_bucket_or_a_folder_of_it_that_is_not_there(tmp_path: Path, bucket: Bucket) -> None:
-    for url in (bucket.url("photos"), f"{bucket.url('')[:-1]}-none/photos"):
+    absent = f"{bucket.url('')[:-1]}-none"
+    for url, status, why in (
+        (bucket.url("photos"), 2, "no such folder, prefix or file: check the URL"),
+        (f"{absent}/photos", 1, "cannot be read: no such bucket: check the URL"),
+        (f"{absent}/*.png", 1, "cannot be read: no such bucket: check the URL"),
+    ):
         words = command("apply", "box", url, "--out-dir", tmp_path / "out")
         env = environment(**bucket.settings)
         ended = subprocess.run(words, capture_output=True, check=False, env=env)
-        assert ended.returncode == 2
-        assert ended.stderr.decode() == (
-            f"Error: {url}: no such folder, bucket or file: check the URL\n"
-        )
+        assert ended.stderr.decode() == f"Error: {url}: {why}\n"
+        assert ended.returncode == status
 
 
 # ------------------------------------------------------------------ what is asked for instead

@@ -15,7 +15,7 @@ from convcli.batch.manifest import output_key
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
 from convcli.images.policy import INSTALL_FORMATS, needs_package
-from convcli.storage.urls import FRAME, MAP, check_store, first_output, is_pattern, is_url
+from convcli.storage.urls import FRAME, MAP, check_bucket, first_output, is_pattern, is_url
 from convcli.values import Record
 
 _STANDARD = "-"
@@ -95,7 +95,7 @@ def _check_folder(name: str) -> None:
     """Refuse the name of a folder that is not there: a file of pictures has a suffix."""
     if not places.name_parts(name)[2] and not places.place_exists(name):
         if is_url(name):
-            check_store(name)  # An absent bucket says so.
+            check_bucket(name)
         noun = "folder, prefix or file" if is_url(name) else "folder or file"
         raise BatchError(
             f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
@@ -158,6 +158,8 @@ def counts_by_suffix(counts: Counter[str]) -> str:
 def _matching(pattern: str) -> Iterator[InputFile]:
     names = places.files_like(pattern)
     if not names:
+        if is_url(pattern):
+            check_bucket(pattern)
         raise BatchError(f"{pattern}: expected files that match the pattern, got none")
     yield from map(InputFile, names)
 
@@ -206,7 +208,9 @@ the suffix of the output, the number of a map, that of a frame."""
 DEFAULT_TEMPLATE = "{stem}{suffix}"
 
 _FIELD = re.compile(r"\{[^{}]*\}?|\}")
-_BESIDE_NUMBER = re.compile(r"[\d}](\{map\}|\{frame\})|(\{map\}|\{frame\})(?!\{suffix\})[\d{]")
+_BESIDE_NUMBER = re.compile(
+    r"[\d}](\{(?:map|frame)[\d:]*\})|(\{(?:map|frame)[\d:]*\})(?!\{suffix\})[\d{]"
+)
 """A number of a map or a frame next to another digit, or to a name that may have one there."""
 
 
@@ -238,14 +242,14 @@ class Template(Record, cached=True):
 
     def __post_init__(self) -> None:
         for field in _FIELD.findall(self.text):
-            if field not in FIELDS:
+            if first_output(field) == field and field not in FIELDS:
                 raise BatchError(
                     f"--name {self.text}: expected {', '.join(FIELDS)}; got {field!r}"
                 )
         beside = _BESIDE_NUMBER.search(self.text)
         if beside:
             field = beside[1] or beside[2]
-            noun = field.strip("{}")
+            noun = field.strip("{}:0123456789")
             raise BatchError(
                 f"--name {self.text}: expected a sign beside {field} that is no digit, so "
                 f"that {noun} 1 of a1 is not {noun} 11 of a: write {{stem}}-{field}.png"
