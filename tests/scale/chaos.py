@@ -47,7 +47,16 @@ def chaos(
     assert ended.returncode == 0, ended.stderr
     (folder / "cluster").mkdir()
     with dask_cluster(folder / "cluster", _LEAST_WORKERS) as cluster:
-        words = ["apply", "gaussian:2", source, "--out-dir", out, "--retries", "10", "--json"]
+        words: list[str | Path] = [
+            "apply",
+            "gaussian:2",
+            source,
+            "--out-dir",
+            out,
+            "--retries",
+            "10",
+            "--json",
+        ]
         words += ["--cluster", cluster.address, "--timeout", "2"]
         words += ["--manifest", folder / "run.jsonl"]
         with subprocess.Popen(
@@ -116,7 +125,14 @@ def _check(output: bytes, folder: Path, wanted: Path) -> None:
     expected, made = contents(wanted), contents(folder / "out")
     left = [name for name in made if name.startswith(".convcli-")]
     # What a killed process was in the middle of is removed by the next run.
-    again = ["apply", "gaussian:2", folder / "in", "--out-dir", folder / "out", "-q"]
+    again: list[str | Path] = [
+        "apply",
+        "gaussian:2",
+        folder / "in",
+        "--out-dir",
+        folder / "out",
+        "-q",
+    ]
     assert process(*again, "--on-exists", "skip").returncode == 0
     made = contents(folder / "out")
     assert made == expected, f"{len(made)} outputs of {len(expected)}; left: {left}"

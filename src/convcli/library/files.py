@@ -141,7 +141,13 @@ def apply_files(
         executor = local_executor(job, len(jobs), limit)
         watch = progress or (lambda *_: None)
         return run_batch(
-            executor, job, jobs, watch, fail_fast=fail_fast, settled=jobs.settled()
+            executor,
+            job,
+            jobs,
+            watch,
+            fail_fast=fail_fast,
+            settled=jobs.settled(),
+            targets=jobs,
         )
 
 
