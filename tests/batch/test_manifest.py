@@ -75,9 +75,10 @@ def test_retry_runs_what_failed_from_any_folder(
 
 
 def test_what_is_no_manifest(folder: Path) -> None:
-    (folder / "other.jsonl").write_text("a\n")
+    (folder / "other.jsonl").write_text("a\nb")
     line = refusal("retry", "other.jsonl", status=2)
-    assert "line 1 is no JSON: expected a manifest" in line
+    assert line.endswith("expected a manifest, got another file: name a new one")
+    assert (folder / "other.jsonl").read_text() == "a\nb"
     assert "no such manifest" in refusal("retry", "none.jsonl", status=2)
 
 

@@ -272,7 +272,7 @@ class Template(Record, cached=True):
         if self.output_format is not None:
             suffix = FORMATS[self.output_format].suffixes[0]
         values = {"{parent}": parent, "{stem}": stem, "{suffix}": suffix}
-        name = "".join(values.get(piece, piece) for piece in self._pieces)
+        name = "".join([values.get(piece, piece) for piece in self._pieces])
         return FileJob(file.source, places.place_below(out_dir, file.subfolder, name))
 
 

@@ -39,14 +39,21 @@ class Manifest:
 
     def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
         self._place, self._sent = place, time.monotonic()
-        with _errors(place):
-            self._file = _opened(place)
-            self._has_lines = self._cut_half_line()
-        if not self._has_lines:
-            head = {"convcli": 1, "folder": os.getcwd(), "arguments": list(arguments)}
-            self._write(head)
-        elif "convcli" not in next(self._lines(), {}):
-            raise BatchError(f"{place}: expected a manifest, got another file: name a new one")
+        with contextlib.ExitStack() as stack, _errors(place):
+            self._file = stack.enter_context(_opened(place))
+            self._check()
+            if not self._cut_half_line():
+                self._write({"convcli": 1, "folder": os.getcwd(), "arguments": list(arguments)})
+            stack.pop_all()
+
+    def _check(self) -> None:
+        """Refuse another file before anything in it is changed."""
+        first = self._file.readline()
+        self._file.seek(0)
+        if first and not first.startswith(b'{"convcli"'):
+            raise BatchError(
+                f"{self._place}: expected a manifest, got another file: name a new one"
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -41,7 +41,7 @@ _COMMANDS = {
     "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
-    "retry": "convcli.cli.batch",
+    "retry": "convcli.cli.retry",
     "schema": "convcli.cli.schema",
     "size": "convcli.cli.size",
     "stack": "convcli.cli.stack",

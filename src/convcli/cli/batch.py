@@ -5,7 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, chdir, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +28,6 @@ from convcli.batch.report import Executor, Summary, run_batch
 from convcli.cli.dry_run import Preview
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
-from convcli.cli.options import Command
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
@@ -252,7 +251,7 @@ def _end(summary: Summary, total: int) -> None:
     click.get_current_context().exit(summary.return_code)
 
 
-# ------------------------------------------------------------------ what failed, again
+# ------------------------------------------------------------------ the command line
 
 _MANIFEST = "--manifest"
 
@@ -265,27 +264,3 @@ def _arguments() -> list[str]:
         at = words.index(_MANIFEST)
         del words[at : at + 2]
     return [word for word in words if not word.startswith(f"{_MANIFEST}=")]
-
-
-@click.command("retry", cls=Command, short_help="Run what failed of a batch.")
-@click.argument("manifest")
-def command(*, manifest: str) -> None:
-    """Run the files that failed, as MANIFEST of convcli apply --manifest lists them.
-
-    Kernel, options and folder are those of the first run; the outcomes are added to MANIFEST.
-    """
-    place = places.absolute(places.place_from(manifest))
-    if not places.place_exists(place):
-        raise BatchError(f"{manifest}: no such manifest: name the FILE of --manifest")
-    with Manifest(place) as opened:
-        head = opened.head
-        if next(opened.failed(), None) is None:
-            click.echo("no file failed: nothing is to be run")
-            return
-    arguments = head["arguments"]
-    if not arguments:
-        raise BatchError(f"{manifest}: it was not written by convcli apply: run that again")
-    root: Any = click.get_current_context().find_root().command
-    words = [arguments[0], "--retry-failed", _MANIFEST, place, *arguments[1:]]
-    with chdir(head["folder"]):
-        root.main(words, "convcli", standalone_mode=False)
