@@ -53,6 +53,8 @@ class LocalExecutor:
         self._most, self._threads, self._memory = workers, threads, memory
         self._stopped = False
         self.notices: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.seconds_to_connect = 0.0
 
     def stop(self) -> None:
         """Take no more jobs; those that are running still end, and are yielded."""
