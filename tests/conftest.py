@@ -32,6 +32,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tests start hundreds of processes: without this each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# To compile takes seconds: the tests of compiled strategies ask for them.
+os.environ.setdefault("CONVCLI_FAST", "never")
+
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""
