@@ -1,8 +1,10 @@
 """Compiled strategies: the same numbers as the oracle's, and when they are chosen."""
 
 import importlib
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,25 +116,119 @@ def test_a_part_of_a_row_of_results_is_stored() -> None:
         np.testing.assert_array_equal(got[..., 0], expected)
 
 
-def test_compiled_functions_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second process reads what the first compiled, and compiles nothing."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    monkeypatch.setenv("NUMBA_DEBUG_CACHE", "1")
-    program = """
-import numpy as np, convcli
-convcli.correlate(np.zeros((600, 800), np.uint8), "sobel-x", padding=1, dtype=np.uint8)
+SOBEL = """
+import sys, numpy as np, convcli
+eye = np.eye(600, 800, dtype="u1")
+def sobel():
+    return convcli.correlate(eye, "sobel-x", padding=1, dtype="u1", jobs=1)
 """
-    run = [sys.executable, "-c", program]
-    first = subprocess.run(run, capture_output=True, check=True).stdout
-    second = subprocess.run(run, capture_output=True, check=True).stdout
-    assert b"data saved" in first
-    assert b"data loaded" in second
-    assert b"data saved" not in second
+
+
+def run_program(text: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SOBEL + text],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def compile_sobel() -> None:
+    """Have its functions on disk for other processes."""
+    convcli.correlate(np.zeros((600, 800), "u1"), "sobel-x", padding=1, dtype="u1")
+
+
+@pytest.mark.slow
+def test_other_processes_read_what_one_compiled() -> None:
+    compile_sobel()
+    done = run_program("sobel()", NUMBA_DEBUG_CACHE="1")
+    assert "data loaded" in done.stdout
+    assert "data saved" not in done.stdout
+
+
+@pytest.mark.slow
+def test_compiled_functions_survive_a_fork() -> None:
+    compile_sobel()
+    done = run_program("""
+import os
+expected = sobel()
+child = os.fork()
+if not child:
+    os._exit(0 if np.array_equal(sobel(), expected) else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "numba" in sys.modules)
+""")
+    assert done.stdout.split() == ["0", "True"]
+
+
+@pytest.mark.slow
+def test_two_processes_write_one_cache(tmp_path: Path) -> None:
+    """Both compile at once, and a third reads what they left."""
+    program = "from convcli.engine.compiled_lines import converted\n"
+    program += "converted(np.zeros(3, 'u1'), np.zeros(3, 'i2'))"
+    variables = {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(run_program, program, **variables) for _ in range(2)]
+        assert all(task.result() for task in tasks)
+    third = run_program(program, **variables)
+    assert "data loaded" in third.stdout
+    assert "data saved" not in third.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise RuntimeError('no LLVM here')", "numba cannot be imported (no LLVM here)"),
+        ("__version__ = '0.58.1'", "numba 0.58.1 is too old, expected 0.61 or later"),
+        ("", "numba cannot be imported"),
+    ],
+)
+def test_without_a_numba_that_works_numpy_computes(
+    tmp_path: Path, source: str, said: str
+) -> None:
+    (tmp_path / "numba.py").write_text(source)
+    done = run_program("sobel(); print(sobel().max())", PYTHONPATH=str(tmp_path))
+    assert done.stdout.split() == ["2"]
+    assert said in done.stderr
+    assert done.stderr.count("RuntimeWarning") == 1
+
+
+def test_without_numba_nothing_changes() -> None:
+    program = """
+import importlib.util
+find = importlib.util.find_spec
+def find_others(name, package=None):
+    return None if name == "numba" else find(name, package)
+importlib.util.find_spec = find_others
+sys.modules.update(numba=None, llvmlite=None)  # to import them raises
+print(sobel().max(), convcli.prefer_compiled(), "convcli.engine.compiled_lines" in sys.modules)
+"""
+    done = run_program(program)
+    assert done.stdout.split() == ["2", "False", "False"]
+    assert not done.stderr
+
+
+def test_without_a_folder_functions_are_compiled_in_each_process(tmp_path: Path) -> None:
+    """A file where the folder should be cannot be written into, by root neither."""
+    (tmp_path / "file").write_text("")
+    variables = {"XDG_CACHE_HOME": str(tmp_path / "file"), "NUMBA_CACHE_DIR": ""}
+    done = run_program("import convcli.engine.compiled_lines", **variables)
+    assert done.stderr.count("no folder for compiled functions can be written") == 1
+
+
+def test_plans_name_compiled_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(np.zeros((30, 30), np.uint8), np.array(KERNELS["sobel"]), {"padding": 1})
+    names = {kind.name for kind in COMPILED}
+    assert names <= {candidate.name for candidate in case.plan().considered}
+    monkeypatch.setenv("CONVCLI_FAST", "never")
+    assert not names & {candidate.name for candidate in case.plan().considered}
 
 
 def chosen(shape: tuple[int, int]) -> str:
-    case = Case(np.zeros((3, 3), np.uint8), np.array(KERNELS["sobel"], float), {"padding": 1})
+    settings: dict[str, Any] = {"padding": 1, "dtype": np.uint8}
+    case = Case(np.zeros((3, 3), np.uint8), np.array(KERNELS["sobel"]), settings)
     return choose_plan(replace(case.plan().problem, shape=(*shape, 1))).strategy.name
 
 

@@ -57,6 +57,11 @@ def worth_compiling(saved: float) -> bool:
     return (wanted or saved > START) and _numba() is not None
 
 
+def may_compile() -> bool:
+    """Tell whether numba is there and not forbidden; it is not imported."""
+    return _mode() != "never" and importlib.util.find_spec("numba") is not None
+
+
 def _mode() -> str:
     mode = os.environ.get("CONVCLI_FAST") or "auto"
     if mode not in _MODES:
