@@ -249,6 +249,20 @@ print("numba" in sys.modules)
     assert done.stdout.split() == [b"False"]
 
 
+def test_many_photographs_pay_together() -> None:
+    """In a process of its own, as above: 12 megapixels of sobel-x save some milliseconds."""
+    done = run_program(
+        """
+from convcli.engine.compiled import expect_runs, worth_compiling
+print(worth_compiling(2e6), "numba" in sys.modules)
+expect_runs(1000)
+print(worth_compiling(2e6), "numba" in sys.modules)
+""",
+        CONVCLI_FAST="auto",
+    )
+    assert done.stdout.split() == ["False", "False", "True", "True"]
+
+
 def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVCLI_FAST", "maybe")
     with pytest.raises(convcli.ConvcliError, match="expected one of auto, always, never"):

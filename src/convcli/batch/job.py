@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from convcli.batch import places
+from convcli.engine.compiled import expect_runs
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
@@ -100,6 +101,8 @@ class BatchJob(Record, kw_only=True):
         Skip a file whose output exists already.
     memory : int, optional
         Refuse a file that needs more bytes of memory, estimated from its header.
+    runs : int
+        Files that each process is to filter: together they may pay for compiled functions.
     """
 
     kernels: tuple[Operand, ...]
@@ -110,6 +113,7 @@ class BatchJob(Record, kw_only=True):
     sheet: bool = False
     skip_existing: bool = False
     memory: int | None = None
+    runs: int = 1
 
     def with_limits(self, threads: int, memory: int | None) -> "BatchJob":
         """Return the same job with other limits: threads and bytes of memory for each file."""
@@ -126,6 +130,7 @@ class BatchJob(Record, kw_only=True):
         'no such file: check the path'
         """
         start = time.perf_counter()
+        expect_runs(self.runs)
         try:
             if self.skip_existing and places.output_exists(job.target):
                 return Outcome(job=job, status=Status.SKIPPED)
