@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
     from convcli.engine.compiled import prefer_compiled
     from convcli.engine.correlate import convolve, correlate
+    from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
         BatchError,
         ClusterError,
@@ -30,9 +31,17 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
+    from convcli.lessons.learning.step import learn_step
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.lessons import (
+        count_parameters,
+        explain,
+        explore,
+        kernel,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
@@ -69,13 +78,16 @@ __all__ = [
     "apply_tiled",
     "convolve",
     "correlate",
+    "correlate_transposed",
     "count_parameters",
     "explain",
+    "explore",
     "find",
     "kernel",
     "kernel_from",
     "kernels",
     "learn",
+    "learn_step",
     "open",
     "output_size",
     "plan",
@@ -89,6 +101,7 @@ _NAMES = {
     "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
     "convcli.engine.compiled": ("prefer_compiled",),
     "convcli.engine.correlate": ("convolve", "correlate"),
+    "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (
         "BatchError",
         "ClusterError",
@@ -105,11 +118,13 @@ _NAMES = {
     "convcli.kernels.kernel": ("Kernel",),
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
+    "convcli.lessons.learning.step": ("learn_step",),
     "convcli.lessons.stacks.stack": ("stack",),
     "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
+        "explore",
         "kernel",
         "learn",
         "output_size",

@@ -220,6 +220,7 @@ class KernelFormat(enum.Enum):
     IMAGEMAGICK = "imagemagick"
     FFMPEG = "ffmpeg"
     SVG = "svg"
+    CSV = "csv"
     NPY = "npy"
     NPZ = "npz"
     NUMPY = "numpy"
@@ -229,7 +230,7 @@ class KernelFormat(enum.Enum):
     @property
     def module(self) -> str:
         """The file that defines the format: most have one of their own."""
-        shared = {"json": "json_text", "npy": "arrays", "npz": "arrays"}
+        shared = {"json": "json_text", "csv": "rows", "npy": "arrays", "npz": "arrays"}
         return {**shared, "numpy": "source", "torch": "source"}.get(self.value, self.value)
 
     @property

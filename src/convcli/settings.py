@@ -19,7 +19,8 @@ from convcli.errors import GeometryError, OptionError
 if TYPE_CHECKING:
     from convcli.choices import Border
     from convcli.geometry.window import Padding, Pair
-    from convcli.pipeline.options import Options
+    from convcli.pipeline.blend import Mask
+    from convcli.pipeline.options import Options, Region
 
 _AXES = 2
 _SHORT = 3
@@ -29,6 +30,9 @@ _DIGITS = 12
 
 _SIZE = r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:I?B)?"
 _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"))}
+
+MOST_TIMES = 100
+"""How often a chain may be repeated."""
 
 PADDING_WORDS = ("same", "valid")
 """Paddings that have a name."""
@@ -284,7 +288,74 @@ def options_from_words(**words: Any) -> "Options":
     return Options(**{name: _option(name, value) for name, value in words.items()})
 
 
-_NUMBERS = {"map": 0, "jobs": 1}
+def amount_from(value: object) -> float:
+    """Return how much of the filter: a number from 0 to 10."""
+    number = finite_number_from(value)
+    if not 0 <= number <= _MOST_AMOUNT:
+        raise OptionError(f"expected a number from 0 to {_MOST_AMOUNT}, got {value!r}")
+    return number
+
+
+def threshold_from(value: object) -> float:
+    """Return a difference of at least 0."""
+    number = finite_number_from(value)
+    if number < 0:
+        raise OptionError(f"expected a number of at least 0, got {value!r}")
+    return number
+
+
+def mask_from(value: Any) -> "Mask":
+    """Return the mask in a file or an array (H, W)."""
+    from convcli.pipeline.blend import read_mask
+
+    return read_mask(value)
+
+
+def region_from(value: "str | Region") -> "Region":
+    """Return a part of a picture, written ``X,Y,WxH``, each in pixels or in per cent.
+
+    >>> str(region_from("10,20,50%x50%"))
+    '10,20,50%x50%'
+    """
+    from convcli.pipeline.options import Region
+
+    if isinstance(value, Region):
+        return value
+    match = re.fullmatch(_REGION, str(value).replace(" ", "").lower())
+    if match is None:
+        raise OptionError(
+            f"expected X,Y,WxH in pixels or per cent (10,20,50%x50%); got {value!r}"
+        )
+    percent: Any = tuple(text.endswith("%") for text in match.groups())
+    numbers: Any = tuple(float(text.rstrip("%")) for text in match.groups())
+    if any(not p and n != int(n) for p, n in zip(percent, numbers, strict=True)):
+        raise OptionError(f"expected whole numbers of pixels, got {value!r}")
+    return Region(numbers, percent)
+
+
+def channels_from(value: object) -> tuple[str | int, ...]:
+    """Return the channels to change: of r, g, b, a and numbers; or ``luma``.
+
+    >>> channels_from("r,2"), channels_from("luma")
+    (('r', 2), ('luma',))
+    """
+    if isinstance(value, str):
+        words: list[Any] = [word.strip() for word in value.lower().split(",")]
+    else:
+        words = list(value) if isinstance(value, Iterable) else [value]
+    if words == ["luma"]:
+        return ("luma",)
+    words = [int(word) if str(word).isdecimal() else word for word in words]
+    if not words or not all(isinstance(w, int) or w in _LETTERS for w in words):
+        raise OptionError(f"expected luma, or some of r, g, b, a, 0, 1 …; got {value!r}")
+    return tuple(words)
+
+
+_MOST_AMOUNT = 10
+_LETTERS = ("r", "g", "b", "a")
+_REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
+
+_NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
 """Options that are a whole number, and the least that each may be."""
 
 _CHOICES = {
@@ -304,10 +375,20 @@ _PARSERS = {
     "border": border_from,
     "bias": finite_number_from,
     "background": color_from,
-    **dict.fromkeys(("flip", "gray", "linear", "relu", "direction", "strict"), flag_from),
+    "amount": amount_from,
+    "threshold": threshold_from,
+    "mask": mask_from,
+    "region": region_from,
+    "channels": channels_from,
+    **dict.fromkeys(
+        ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
+    ),
 }
 
-_OPTIONAL = {"background", "bias", "depth", "combine", "map", "colormap", "jobs"}
+_OPTIONAL = {
+    *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
+    *("mask", "region", "channels"),
+}
 """Options that may be left open with None."""
 
 

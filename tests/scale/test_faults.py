@@ -1,5 +1,9 @@
 """Clusters that cannot do the work say why on one line; a file that kills workers is found."""
 
+import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from support.commands import environment, process, refusal, save
+from support.commands import command, environment, process, refusal, save
 from support.dask_cluster import Cluster, dask_cluster
+from support.held import Held, contents
+from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
 
@@ -153,6 +159,50 @@ def test_a_worker_of_another_version(
     assert ended.returncode == 1
     assert b" has convcli 99, here is " in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
+    lonely: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Another disk or another version gets no file; the files of a stopped one go elsewhere."""
+    out, facts = tmp_path / "out", tmp_path / "other" / "numpy-9.dist-info" / "METADATA"
+    out.mkdir()
+    facts.parent.mkdir(parents=True)
+    facts.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 9\n")
+    first, held = lonely.start_worker(), Held(photos_copy(photos, tmp_path / "in") / "059.jpg")
+    words: list[str | Path] = ["apply", "gaussian:2", tmp_path / "in", "--out-dir", out]
+    words += ["--json", "--cluster", lonely.address, "--timeout", "1"]
+    with subprocess.Popen(
+        command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    ) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        lonely.start_worker(hidden=out)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(facts.parents[1])
+            lonely.start_worker()
+        held.await_reader()
+        os.kill(first, signal.SIGSTOP)
+        lonely.start_worker()
+        held.release()
+        rest, errors = running.communicate(timeout=PATIENCE)
+    os.kill(first, signal.SIGCONT)
+    assert running.returncode == 0
+    summary = json.loads(rest.splitlines()[-1])["summary"]
+    assert summary["done"] == len(expected)
+    notices = errors.decode().splitlines()
+    assert summary["notices"] == [line.removeprefix("Warning: ") for line in notices]
+    seen, version, hung = notices
+    assert f" does not see {out}, this machine does" in seen
+    assert " has numpy 9, here is " in version
+    assert " was left aside: " in hung
+    made = contents(out)
+    assert {name: made[name] for name in made if not name.startswith(".convcli-")} == expected
+
+
+def photos_copy(photos: Path, folder: Path) -> Path:
+    shutil.copytree(photos, folder)
+    return folder
 
 
 def test_a_file_that_kills_its_workers_fails_alone(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """An output is complete or as it was, never half, and nothing is left lying about."""
 
+import functools
 import os
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +156,32 @@ def test_the_readers_of_the_old_file_keep_it(tmp_path: Path) -> None:
     with target.open("rb") as reader:
         write_frame(PICTURE, target, "PNG")
         assert reader.read() == b"old"
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys; from convcli.storage.atomic import replacing\n"
+        "with replacing(sys.argv[1], is_large=True) as file:\n"
+        "    file.write(b'half'); file.flush(); print(flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "out.tif")]
+    start = functools.partial(
+        subprocess.Popen, words, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with start() as killed, start() as alive:
+        for each in (killed, alive):
+            assert each.stdout is not None
+            each.stdout.readline()
+        killed.kill()
+        killed.wait()
+        assert len(list(tmp_path.iterdir())) == 2
+        foreign = tmp_path / ".convcli-00000000-1-1-0123456789abcdef.tmp"
+        foreign.touch()
+        with replacing(tmp_path / "other.tif", is_large=True) as file:
+            file.write(b"whole")
+        left = {path.name for path in tmp_path.iterdir()} - {"other.tif", foreign.name}
+        assert [f"-{alive.pid}-" in name for name in left] == [True]
+        alive.communicate()
+    assert (tmp_path / "out.tif").read_bytes() == b"half"

@@ -25,13 +25,16 @@ class Cluster:
     settings: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start_worker(self, folder: Path | None = None) -> int:
-        """Start a worker of one thread; return its process's number once it is ready."""
+    def start_worker(self, folder: Path | None = None, hidden: Path | None = None) -> int:
+        """Start a worker of one thread; return its process's number once it is ready.
+
+        In place of the folder `hidden` the worker has an empty disk of its own.
+        """
         name = f"worker-{len(self.processes)}"
         words = ["worker", self.address, "--nthreads", "1", "--no-nanny", "--name", name]
         spare = ["--local-directory", str(self.folder)]
         running = _started(
-            [*words, *spare, *_QUIET], self.folder / name, folder, **self.settings
+            [*words, *spare, *_QUIET], self.folder / name, folder, hidden, **self.settings
         )
         self.processes.append(running)
         wait_for(lambda: _says(self.folder / name, "Registered to"))
@@ -58,11 +61,25 @@ def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[Cluste
 
 
 def _started(
-    words: list[str], log: Path, folder: Path | None = None, **more: str
+    words: list[str],
+    log: Path,
+    folder: Path | None = None,
+    hidden: Path | None = None,
+    **more: str,
 ) -> subprocess.Popen[bytes]:
+    before = []
+    if hidden is not None:
+        before = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            'mount -t tmpfs none "$0" && exec "$@"',
+            str(hidden),
+        ]
     with log.open("wb") as output:
         return subprocess.Popen(
-            [*_DASK, *words],
+            [*before, *_DASK, *words],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -58,6 +58,7 @@ class LocalExecutor:
         self._most, self._threads, self._memory = workers, threads, memory
         self._runs = -(-files // workers)
         self._stopped = False
+        self.notices: list[str] = []
 
     def stop(self) -> None:
         """Take no more jobs; those that are running still end, and are yielded."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from convcli.errors import ImageError
 from convcli.storage import urls
+from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
 
 _HIDDEN = "."
@@ -211,3 +212,10 @@ def make_parent_folder(target: str) -> None:
     """Make the folder of an output, where it is missing; stores need no folders."""
     if not is_url(target):
         make_folder(os.path.dirname(target))
+        _clean(os.path.dirname(target))
+
+
+@functools.lru_cache(maxsize=4096)
+def _clean(folder: str) -> None:
+    """Remove what killed processes left in a folder: once in each process."""
+    remove_abandoned(folder)

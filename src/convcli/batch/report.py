@@ -34,6 +34,8 @@ class Summary:
         Seconds of work, of all workers together.
     seconds : float
         Seconds since the start of the batch.
+    notices : list of str
+        A line for each worker of a cluster that was refused, or left aside.
     interrupted : bool
         Whether the batch was stopped before its end.
     """
@@ -44,6 +46,7 @@ class Summary:
         self.warnings: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self.megapixels = self.busy = self.seconds = 0.0
+        self.notices: list[str] = []
         self.interrupted = False
 
     @classmethod
@@ -105,12 +108,18 @@ class Summary:
             "seconds": round(self.seconds, 6),
             "busy_seconds": round(self.busy, 6),
             "megapixels_per_second": round(self.rate, 3),
+            "notices": self.notices,
             "interrupted": self.interrupted,
         }
 
 
 class Executor(Protocol):
-    """Runs the jobs of a batch, several at a time."""
+    """Runs the jobs of a batch, several at a time.
+
+    `notices` are lines about what it runs on, when it has ended.
+    """
+
+    notices: list[str]
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -169,4 +178,5 @@ def run_batch(
             if fail_fast and outcome.status is Status.FAILED:
                 executor.stop()
     summary.seconds = time.perf_counter() - start
+    summary.notices = executor.notices
     return summary

@@ -38,9 +38,6 @@ def command(context: click.Context, /, *, name: str | None) -> None:
 
 # ------------------------------------------------------------------ versions
 
-_DECODERS = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif", "raqm")
-"""What Pillow was built with, by its own names."""
-
 _EXTRAS = {
     "cluster": ("dask", "distributed", "zarr", "fsspec"),
     "formats": ("imagecodecs", "pillow-heif", "pillow-jxl-plugin", "tifffile"),
@@ -65,7 +62,8 @@ def show_version(context: click.Context, *, as_json: bool) -> None:
 def versions() -> dict[str, Any]:
     """Return the versions of convcli and of what it stands on, as plain JSON values."""
     import numpy as np
-    from PIL import features
+
+    from convcli.images.policy import decoders
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {
@@ -75,9 +73,7 @@ def versions() -> dict[str, Any]:
         "numpy": np.__version__,
         "blas": {"name": blas.get("name"), "version": blas.get("version")},
         "pillow": importlib.metadata.version("pillow"),
-        "decoders": {
-            name: features.version(name) or "yes" for name in _DECODERS if features.check(name)
-        },
+        "decoders": decoders(),
         "extras": {
             extra: {name: _version(name) for name in names} for extra, names in _EXTRAS.items()
         },

@@ -126,7 +126,7 @@ def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
     if many.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
-        return DaskExecutor(many.cluster, many.retries, many.memory)
+        return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout)
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
@@ -179,6 +179,7 @@ def _opened_list(name: str) -> Iterator[BinaryIO]:
 
 
 def _warn(summary: Summary) -> None:
+    warn(summary.notices)
     unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
     if unread:
         warn([f"left out: {counts_by_suffix(unread)}: {INSTALL_FORMATS} reads them"])

@@ -40,7 +40,6 @@ Examples:
     section="Output",
     help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
 )
-@option("--width", "old_width", type=whole(1), hidden=True)
 @gray_option
 @option(
     "--png",
@@ -55,7 +54,6 @@ def command(
     kernel: "Kernel | None",
     image: str | None,
     padding: int | None,
-    old_width: int | None,
     png: str | None,
     as_json: bool,
     options: "Options",
@@ -72,9 +70,9 @@ def command(
                 f"Missing argument '{missing}': give KERNEL and IMAGE, or neither and no "
                 "option that is for them"
             )
-        _show_modes(padding or old_width or _PADDING, as_json=as_json)
+        _show_modes(padding or _PADDING, as_json=as_json)
         return
-    if padding is not None or old_width is not None:
+    if padding is not None:
         raise click.UsageError("--padding is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
     _show_strips(image, kernel, options, reading, png=png, as_json=as_json)

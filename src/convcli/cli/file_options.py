@@ -143,6 +143,7 @@ class BatchOptions(Record, kw_only=True):
     memory: int | None
     cluster: str | None
     retries: int
+    timeout: int | None
     progress: str
 
 
@@ -208,6 +209,13 @@ batch_options = with_options(
         metavar="N",
         default=3,
         help="How often a picture is tried again whose worker was lost (--cluster).",
+    ),
+    _many_option(
+        "--timeout",
+        type=whole(1),
+        metavar="SECONDS",
+        help="Leave a worker aside that takes longer for a picture (--cluster).  [default: a "
+        "minute and 20 times the slowest so far]",
     ),
     _many_option(
         "--progress",

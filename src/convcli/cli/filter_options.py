@@ -9,14 +9,20 @@ import click
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
+    AMOUNT,
     BORDER,
+    CHANNELS,
     COLOR,
     FINITE,
+    MASK,
     OPERAND,
+    REGION,
+    THRESHOLD,
     EnumType,
     keep_layout,
     whole,
 )
+from convcli.settings import MOST_TIMES
 
 if TYPE_CHECKING:
     from convcli.pipeline.options import Options
@@ -64,6 +70,22 @@ window_options = with_options(
 )
 """``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
 
+transposed_options = with_options(
+    _window_option(
+        "--transposed",
+        is_flag=True,
+        help="Add up a stamp of the kernel for each pixel, stride pixels apart: the result "
+        "grows. --padding is cut off; same makes it stride times as large.",
+    ),
+    _window_option(
+        "--output-padding",
+        type=whole(0),
+        default=0,
+        help="Rows and columns more at the end of a transposed result.",
+    ),
+)
+"""``--transposed`` and ``--output-padding``."""
+
 strict_option = _window_option(
     "--strict", is_flag=True, help="Fail where the stride leaves a remainder."
 )
@@ -80,6 +102,16 @@ chain_option = option(
     help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
 )
 """``--then``: it belongs to the kernels, not to the options."""
+
+times_option = option(
+    "--times",
+    type=whole(1, MOST_TIMES),
+    default="1",
+    section="Kernel",
+    everyday=False,
+    help="Filter so often, unrounded in between: KERNEL and all of --then.",
+)
+"""``--times``: it repeats the chain."""
 
 combine_option = _kernel_option(
     "--combine",
@@ -183,6 +215,42 @@ pixel_options = with_options(
     ),
 )
 """``--depth``, ``--alpha``, ``--background`` and ``--linear``."""
+
+# ------------------------------------------------------------------ filtered and original
+
+_blend_option = functools.partial(option, section="How much, and where", part_of=FILTERING)
+
+blend_options = with_options(
+    _blend_option(
+        "--amount",
+        type=AMOUNT,
+        default="1",
+        help="How much of the filter: original + NUMBER · (filtered - original), 0 to 10.",
+    ),
+    _blend_option(
+        "--threshold",
+        type=THRESHOLD,
+        default="0",
+        help="Leave pixels that would change by less than this.",
+    ),
+    _blend_option(
+        "--mask",
+        type=MASK,
+        help="A grey picture of the same size: white is filtered, black is left, grey between.",
+    ),
+    _blend_option(
+        "--region",
+        type=REGION,
+        help="Filter only this part, in pixels or per cent: 10,20,50%x50%.",
+    ),
+    _blend_option(
+        "--channels",
+        type=CHANNELS,
+        help="Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of BT.601, of "
+        "BT.709 with --linear), which makes no colour fringes.",
+    ),
+)
+"""``--amount``, ``--threshold``, ``--mask``, ``--region`` and ``--channels``."""
 
 # ------------------------------------------------------------------ the engine
 

@@ -10,14 +10,19 @@ from convcli.choices import WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
+    amount_from,
     border_from,
+    channels_from,
     choice_from,
     color_from,
     finite_number_from,
+    mask_from,
     memory_size_from,
     padding_from,
     pair_from,
     point_from,
+    region_from,
+    threshold_from,
     whole_number_from,
 )
 
@@ -89,6 +94,11 @@ PADDING = ReadType("same|valid|N|YxX", padding_from, lambda: PADDING_WORDS)
 BORDER = ReadType("", border_from, _border_words)
 COLOR = ReadType("COLOR", color_from)
 POINT = ReadType("X,Y", point_from)
+AMOUNT = ReadType("NUMBER", amount_from)
+THRESHOLD = ReadType("NUMBER", threshold_from)
+MASK = ReadType("FILE", mask_from)
+REGION = ReadType("X,Y,WxH", region_from)
+CHANNELS = ReadType("LIST|luma", channels_from)
 MEMORY = ReadType("SIZE", memory_size_from)
 
 

@@ -315,3 +315,17 @@ def readable_named(name: str) -> str:
         off = ", ".join(sorted(set(Image.OPEN) - set(READ_FORMATS))).lower()
         raise ImageError(f"expected a format that is off ({off}), got {name!r}")
     return known
+
+
+def decoders() -> dict[str, str]:
+    """Return the libraries that Pillow was built with, and their versions.
+
+    Examples
+    --------
+    >>> "zlib" in decoders()
+    True
+    """
+    from PIL import features
+
+    names = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif")
+    return {name: features.version(name) or "yes" for name in names if features.check(name)}

@@ -22,8 +22,15 @@ from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
-from convcli.storage.urls import FRAME, unknown_field
+from convcli.settings import (
+    MOST_TIMES,
+    choice_from,
+    options_from_words,
+    pair_from,
+    whole_number_from,
+    with_short_names,
+)
+from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
+    from convcli.pipeline.options import Region
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -60,6 +68,8 @@ class FilterOptions(TypedDict, total=False):
     stride: "IntOrPair | str"
     padding: "Padding | str"
     dilation: "IntOrPair | str"
+    transposed: bool
+    output_padding: int
     border: "Border | str"
     bias: float | None
     flip: bool
@@ -74,6 +84,11 @@ class FilterOptions(TypedDict, total=False):
     relu: bool
     colormap: "Colormap | str | None"
     direction: bool
+    amount: float
+    threshold: float
+    mask: Any
+    region: "Region | str | None"
+    channels: "str | Sequence[str | int] | None"
     strict: bool
     method: "Method | str"
     jobs: int | None
@@ -152,7 +167,8 @@ class Result(Record, kw_only=True):
         ----------
         target : str or Path
             As OUTPUT of the command: ``{map}`` in it makes a file for each output map,
-            ``{frame}`` one for each frame; a ``.npy`` gets `array` as it is.
+            ``{frame}`` one for each frame, from 0 (``{frame:03}``: from 000); a ``.npy``
+            gets `array` as it is.
         format : str, optional
             The name of the format; that of the suffix unless given.
         quality, compress_level, strip, sheet
@@ -174,7 +190,7 @@ class Result(Record, kw_only=True):
             raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
         file_format = format_named(format) if format else format_for(target)
         saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
-        count = 1 if FRAME in str(target) else len(self.filtered)
+        count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
         return write_filtered(
             self.filtered,
@@ -283,6 +299,7 @@ def apply(
     picture: PictureLike,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -297,6 +314,8 @@ def apply(
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
+    times : int
+        How often the chain is repeated, at most 100 times.
     raw : bool
         Return raw floats, not pixels.
     **options
@@ -312,7 +331,8 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    steps = [*chain_of(kernel), *chain_of(then)]
+    count = whole_number_from(times, 1, MOST_TIMES)
+    steps = [*chain_of(kernel), *chain_of(then)] * count
     settings, source = options_from_words(**options), open(picture)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)

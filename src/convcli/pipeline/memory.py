@@ -4,12 +4,13 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 `tests/pipeline/test_memory.py` holds them against runs.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.formats import NPY, format_for
+from convcli.images.formats import RAW, format_for
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.pipeline.options import Options
@@ -18,9 +19,12 @@ from convcli.pipeline.steps import Operand, PlannedStep
 from convcli.storage.urls import is_url, size_of
 from convcli.values import Record
 
-_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS = 3, 4, 9
+_FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 3, 4, 9, 14
 """Float results at the same time: where values are mapped as a whole; where linear light
-is undone; where answers become directions."""
+is undone; where answers become directions; where they are mixed with the original."""
+
+_BLEND_LINEAR, _BLEND_ALPHA = 6, 12
+"""Further floats where light, or colours with their opacity, are mixed with the original."""
 
 _TO_LINEAR_FLOATS = 3
 """Float inputs at the same time, while sRGB codes become linear light."""
@@ -68,7 +72,7 @@ def file_bytes(
         return _UNKNOWN * _bytes_of(source)
     try:
         file_format = file_format or format_for(target)
-        raw = file_format == NPY and options.depth is None
+        raw = file_format in RAW and options.depth is None
         info = SourceInfo(header.shape, header.dtype, header.alpha)
         # As if any pixel were translucent: none is read.
         pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
@@ -96,6 +100,8 @@ def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int
         floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
         rows, columns = _input_size(step, rows, columns)
         floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
+        if step.slid_shape != step.shape[:2]:
+            floats += math.prod(step.slid_shape) * step.shape[2]
         largest = max(largest, floats * pipeline.plans[-1].problem.result.itemsize)
     info = pipeline.info
     if pipeline.options.wants_gray:
@@ -110,6 +116,9 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
         return 1 + (step.combine is not None)
     if pipeline.options.direction:
         return _DIRECTION_FLOATS
+    if pipeline.options.is_blended:
+        more = _BLEND_LINEAR * pipeline.options.linear + _BLEND_ALPHA * pipeline.info.alpha
+        return _BLEND_FLOATS + more
     if pipeline.options.linear:
         return _LINEAR_FLOATS
     return 0 if pipeline.is_streamed else _FLOATS

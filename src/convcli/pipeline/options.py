@@ -1,10 +1,31 @@
 """The settings of `apply`."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
 from convcli.values import Record
+
+if TYPE_CHECKING:
+    from convcli.pipeline.blend import Mask
+
+LUMA = ("luma",)
+"""The channels that stand for brightness only."""
+
+
+class Region(Record):
+    """A part of a picture: left, top, width and height, each in pixels or in per cent."""
+
+    numbers: tuple[float, float, float, float]
+    percent: tuple[bool, bool, bool, bool]
+
+    def __str__(self) -> str:
+        left, top, width, height = (
+            f"{number:g}{'%' * is_percent}"
+            for number, is_percent in zip(self.numbers, self.percent, strict=True)
+        )
+        return f"{left},{top},{width}x{height}"
 
 
 class Options(Record, kw_only=True, cached=True):
@@ -14,6 +35,10 @@ class Options(Record, kw_only=True, cached=True):
     ----------
     stride, dilation, padding
         As in `convcli.correlate`.
+    transposed : bool
+        Add up a stamp of the kernel for each pixel, as `convcli.correlate_transposed`.
+    output_padding : int
+        Rows and columns more at the end of a transposed result.
     border : Border
         Which values the padding has.
     bias : float, optional
@@ -45,6 +70,18 @@ class Options(Record, kw_only=True, cached=True):
         colours diverge.
     direction : bool
         Colour the direction of the gradient by hue, its strength by brightness.
+    amount : float
+        How much of the filter: original + amount · (filtered - original), from 0 to 10; in
+        linear light with `linear`.
+    threshold : float
+        Differences between filtered and original below it leave the original, in the numbers
+        of the pixels (of linear light with `linear`).
+    mask : Mask, optional
+        How much of the filter each pixel gets: black nothing, white all.
+    region : Region, optional
+        The part of the picture to change; the rest stays bit for bit.
+    channels : tuple of str or int, optional
+        The channels to change, of r, g, b, a and numbers; or `LUMA`: brightness only.
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
@@ -64,6 +101,8 @@ class Options(Record, kw_only=True, cached=True):
     stride: IntOrPair = 1
     padding: Padding = "same"
     dilation: IntOrPair = 1
+    transposed: bool = False
+    output_padding: int = 0
     border: Border = Border.ZERO
     bias: float | None = None
     flip: bool = False
@@ -78,6 +117,11 @@ class Options(Record, kw_only=True, cached=True):
     relu: bool = False
     colormap: Colormap | None = None
     direction: bool = False
+    amount: float = 1.0
+    threshold: float = 0.0
+    mask: "Mask | None" = None
+    region: Region | None = None
+    channels: tuple[str | int, ...] | None = None
     strict: bool = False
     method: Method = Method.AUTO
     jobs: int | None = None
@@ -88,6 +132,12 @@ class Options(Record, kw_only=True, cached=True):
         if self.colormap is not None or self.direction:
             return Depth.EIGHT
         return self.depth or source
+
+    @cached_property
+    def is_blended(self) -> bool:
+        """Whether the result is mixed with the original: see `convcli.pipeline.blend`."""
+        limits = (self.mask, self.region, self.channels)
+        return self.amount != 1 or self.threshold > 0 or any(x is not None for x in limits)
 
     @cached_property
     def wants_gray(self) -> bool:

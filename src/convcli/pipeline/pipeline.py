@@ -15,7 +15,7 @@ from convcli.errors import ImageError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import AlphaPolicy, plan_alpha, premultiplied
 from convcli.pipeline.options import Options
-from convcli.pipeline.range import as_depth, finite_extent, mapped, meanings, rescaled
+from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Operand,
@@ -124,7 +124,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     def is_streamed(self) -> bool:
         """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
-        changed = options.linear or options.relu or options.direction
+        changed = options.linear or options.relu or options.direction or options.is_blended
         return (
             self.mapping in _STORED
             and self.depth is self.source_depth
@@ -183,14 +183,17 @@ class Pipeline(Record, kw_only=True, cached=True):
             np.maximum(light, 0, out=light)
         return rescaled(light, self.source_depth, self.depth)
 
-    def mapped(self, raw: Values, known: ValueStats | None = None) -> tuple[Values, ValueStats]:
+    def mapped(
+        self, raw: Values, known: ValueStats | None = None, mix: Mix | None = None
+    ) -> tuple[Values, ValueStats]:
         """Return raw values as they are written, and their statistics.
 
-        `known` is the extent of all raw values of the picture, where these are a part of them.
+        `mix` changes them before they are rounded. `known` is the extent of all raw values
+        of the picture, where these are a part of them.
         """
         last = self.steps[-1]
         shown = self.to_display(raw)
-        values, stats = mapped(shown, self.mapping, self.depth, last.working, known)
+        values, stats = mapped(shown, self.mapping, self.depth, last.working, known, mix)
         if self.mapping is None and last.raw_dtype is not None:
             values = values.astype(last.raw_dtype, copy=False)
         return values, stats
@@ -212,6 +215,15 @@ class Pipeline(Record, kw_only=True, cached=True):
             return direction.legend()
         return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
 
+    @property
+    def mixing(self) -> str:
+        """How the result is mixed with the original, in words; empty where it is not."""
+        if not self.options.is_blended:
+            return ""
+        from convcli.pipeline.blend import describe
+
+        return describe(self.options)
+
     def report(self, stats: ValueStats, seconds: float) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
         stats, collect_stats = finite_extent(stats), self.options.collect_stats
@@ -230,6 +242,7 @@ class Pipeline(Record, kw_only=True, cached=True):
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
+            mixed=self.mixing,
             warnings=self.warnings,
             seconds=seconds,
         )
@@ -288,7 +301,13 @@ def plan_steps(
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
     pixels = working_pixels(sample, options)
     rows, columns, _ = info.shape
-    return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
+    shape = (rows, columns, pixels.shape[2])
+    if not options.transposed:
+        return plan_chain(shape, pixels.dtype, kernels, options)
+    from convcli.pipeline.transposed import plan_transposed, with_inputs_second
+
+    turned = [with_inputs_second(kernel) for kernel in kernels]
+    return plan_chain(shape, pixels.dtype, turned, options, plan_transposed)
 
 
 def pipeline_of(
@@ -307,7 +326,7 @@ def pipeline_of(
     """
     source_depth = sample.depth
     depth = Depth.FLOAT if raw else options.depth_from(source_depth)
-    return Pipeline(
+    pipeline = Pipeline(
         info=info,
         steps=tuple(steps),
         alpha=plan_alpha(steps, sample, options),
@@ -317,6 +336,11 @@ def pipeline_of(
         options=options,
         warnings=all_remainders(steps, strict=options.strict),
     )
+    if options.is_blended:
+        from convcli.pipeline.blend import check_blend
+
+        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
+    return pipeline
 
 
 def prepared(frame: Frame, options: Options) -> Frame:

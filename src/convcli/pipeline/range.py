@@ -1,6 +1,7 @@
 """From raw values to pixels of a depth."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ from convcli.choices import Depth, Range
 from convcli.engine.store import ValueStats, saturate
 
 Values = NDArray[Any]
+
+Mix: TypeAlias = Callable[[Values], Values]
+"""Changes values on the scale of pixels before they are rounded."""
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -26,25 +30,28 @@ def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
     return values
 
 
-def mapped(
+def mapped(  # noqa: PLR0917 - the pipeline alone gives all of them
     raw: Values,
     mapping: Range | None,
     depth: Depth,
     working: np.dtype[Any] = _FLOAT32,
     known: ValueStats | None = None,
+    mix: Mix | None = None,
 ) -> tuple[Values, ValueStats]:
     """Return raw values as pixels of a depth, and the statistics of the raw values.
 
     The raw values may be overwritten. `mapping` is not `Range.AUTO`; with None the values do
     not change. Pixels are rounded from floats of the dtype `working`. `known` is the extent of
-    all raw values of the picture, where these are a part of them.
+    all raw values of the picture, where these are a part of them. `mix` changes the
+    values on the scale of pixels.
     """
     stats = extent(raw)
     if mapping is None:
-        return raw, stats
+        return (raw if mix is None else mix(raw)), stats
     # A computed infinity is clipped like any other value that does not fit.
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = _scaled(raw, finite_extent(known or stats), mapping, depth)
+    scaled = scaled if mix is None else mix(scaled)
     least, most = -0.5, depth.white + 0.5
     clipped = int(np.count_nonzero((scaled < least) | (scaled >= most)))
     return as_depth(scaled, depth, working), ValueStats(stats.low, stats.high, clipped)

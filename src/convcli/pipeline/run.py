@@ -59,6 +59,20 @@ def compute_block(
         values, stats = fields.streamed(region)
     else:
         raw, alpha = fields.raw(region)
+        if pipeline.options.is_blended:
+            from convcli.pipeline.blend import Blend
+
+            blend = Blend(
+                pipeline.options,
+                (pipeline.source_depth, pipeline.depth),
+                pipeline.output_shape[:2],
+                read(*region),
+                region=region,
+                alpha=alpha,
+            )
+            values, stats = pipeline.mapped(raw, known, blend.mixed)
+            kept = pipeline.alpha_at_depth(alpha) if blend.alpha is None else blend.alpha
+            return ComputedBlock(values, kept, stats)
         values, stats = pipeline.mapped(raw, known)
         return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
     return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
@@ -202,8 +216,7 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     region = (slice(0, rows), slice(0, columns))
     block = compute_block(pipeline, functools.partial(_part, source), region)
     report = pipeline.report(block.stats, time.perf_counter() - started)
-    if _rim_shows(pipeline, source, block.stats):
-        report = replace(report, rim=True)
+    report = replace(report, rim=_rim_shows(pipeline, source, block.stats))
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
 

@@ -7,7 +7,8 @@ import logging
 import multiprocessing
 import re
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def connected(address: str, retries: int) -> Iterator[Any]:
 
 # ------------------------------------------------------------------ a cluster of this machine
 
-_PRELOADED = ["distributed", "convcli.scale.cluster"]
+_PRELOADED = ["distributed", "convcli.scale.cluster", "convcli.scale.gate"]
 
 
 def start_forking() -> bool:
@@ -136,7 +137,7 @@ def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             memory_limit=0,
-            preload=_PRELOADED[1:],
+            preload=_PRELOADED[1:2],
         ) as cluster,
     ):
         yield cluster
@@ -161,7 +162,6 @@ def _client(distributed: Any, cluster: Any, address: str) -> Iterator[Any]:
         ) from None
     with client:
         _check_workers(client, address)
-        _check_versions(client)
         yield client
 
 
@@ -183,73 +183,126 @@ def _check_workers(client: Any, address: str) -> None:
         ) from None
 
 
-def _check_versions(client: Any) -> None:
-    """Refuse a cluster where a process has another version of convcli, or none."""
+class Admission:
+    """The workers of a cluster that were found fit for one run, also those that come late.
+
+    `resources` is what the run's tasks must ask for. `sees_outputs` says whether this machine
+    has the folder of the outputs that the workers were shown.
+    """
+
+    def __init__(self, client: Any, name: str, *, sees_outputs: bool) -> None:
+        self._client, self._name, self.sees_outputs = client, name, sees_outputs
+        self.resources = {name: 1e-9}
+
+    @property
+    def refusals(self) -> list[str]:
+        """What was wrong with workers that were not admitted, a line each."""
+        return [str(fault) for _, fault in self._client.get_events(self._name)]
+
+    def look(self) -> dict[str, tuple[int, list[Any]]]:
+        """Return the threads of each admitted worker, and the keys of its tasks in order."""
+        from convcli.scale.gate import look_at_workers
+
+        workers: dict[str, tuple[int, list[Any]]]
+        workers = self._client.run_on_scheduler(look_at_workers, self._name)
+        return workers
+
+    def leave_aside(self, address: str) -> None:
+        """Give a worker's tasks to others, and no more to it."""
+        from convcli.scale.gate import leave_aside
+
+        self._client.run_on_scheduler(leave_aside, address)
+
+
+@contextlib.contextmanager
+def admission(client: Any, job: FileJob) -> Iterator[Admission]:
+    """Admit the workers of a cluster to a run, now and whenever one joins.
+
+    A worker is admitted if it has the same versions of all that results depend on, and sees
+    the files that this machine sees: the input of `job`, and a file that is made beside its
+    output until the run ends, for on another machine a folder of the same name may be another
+    folder. `job` is one file of the run, with absolute paths.
+
+    Raises
+    ------
+    ClusterError
+        If no worker is admitted, or the scheduler has another version.
+    """
+    from convcli.scale.gate import AdmissionPlugin, result_versions
+
+    _check_scheduler(client)
+    refuse_process_memory(job.source, job.target)
+    name = temporary_name().strip(".")
+    with _token(job.target) as token:
+        shown = list(token)
+        if not is_url(job.source) and places.place_exists(job.source):
+            shown.insert(0, (job.source, job.source))
+        plugin = AdmissionPlugin(name, result_versions(), shown)
+        try:
+            client.register_plugin(plugin, name)
+        except ImportError:
+            raise ClusterError(
+                "a worker has no convcli, or another version: install it there, and start it "
+                "again"
+            ) from None
+        try:
+            admitted = Admission(client, name, sees_outputs=bool(token))
+            _check_admitted(admitted)
+            yield admitted
+        finally:
+            # A scheduler that is gone has no plugin any more.
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                client.unregister_worker_plugin(name)
+
+
+def refuse_process_memory(*names: str) -> None:
+    """Refuse places in the memory of this process: no worker sees them."""
+    for place in filter(places.is_process_memory, names):
+        raise ClusterError(
+            f"{place}: memory:// is seen by one process only: workers need paths, or URLs of "
+            "stores"
+        )
+
+
+def _check_admitted(admitted: Admission) -> None:
+    """Refuse a cluster without a worker that was admitted; a refusal is told a little later."""
+    end = time.monotonic() + _PATIENCE
+    while not admitted.look() and time.monotonic() < end:
+        refusals = admitted.refusals
+        if refusals:
+            raise ClusterError(refusals[0])
+        time.sleep(0.01)
+
+
+def _check_scheduler(client: Any) -> None:
     ours = importlib.metadata.version("convcli")
-    for process, theirs in _versions(client).items():
-        if theirs != ours:
-            has = f"has convcli {theirs}" if isinstance(theirs, str) else "has no convcli"
-            raise ClusterError(
-                f"{process} {has}, here is {ours}: pip install convcli=={ours} there, and "
-                "start it again"
-            )
-
-
-def _versions(client: Any) -> dict[str, Any]:
-    """Return the version that each process has; what is no string means that it has none.
-
-    Each process runs a function of the standard library: one of convcli may be missing there.
-    """
-    call = (importlib.metadata.version, "convcli")
-    versions = {f"the worker {name}": it for name, it in _answers(client, *call).items()}
     try:
-        versions["the scheduler"] = client.run_on_scheduler(*call)
+        theirs = client.run_on_scheduler(importlib.metadata.version, "convcli")
     except importlib.metadata.PackageNotFoundError:
-        versions["the scheduler"] = None
-    return versions
+        theirs = None
+    if theirs != ours:
+        raise ClusterError(
+            f"the scheduler has convcli {theirs or 'not installed'}, here is {ours}: pip "
+            f"install convcli=={ours} there, and start it again"
+        )
 
 
-def _answers(client: Any, function: Callable[..., Any], argument: str) -> dict[str, Any]:
-    """Call a function on all workers; one that leaves meanwhile gives no answer."""
-    answers = client.run(function, argument, on_error="return")
-    return {worker: it for worker, it in answers.items() if not isinstance(it, OSError)}
-
-
-def check_shared_files(client: Any, job: FileJob) -> None:
-    """Refuse a cluster with a worker that does not see the files that this machine sees.
-
-    For a moment it makes a file next to the output: on another machine a folder of the same
-    name may be another folder. `job` is one file of the batch, with absolute paths.
-    """
-    for place in (job.source, job.target):
-        if places.is_process_memory(place):
-            raise ClusterError(
-                f"{place}: memory:// is seen by one process only: workers need paths, or "
-                "URLs of stores"
-            )
-    if not is_url(job.source) and places.place_exists(job.source):
-        _check_seen(client, job.source, job.source)
-    if not is_url(job.target):
-        _check_folder_seen(client, Path(job.target).parent)
-
-
-def _check_folder_seen(client: Any, folder: Path) -> None:
+@contextlib.contextmanager
+def _token(target: str) -> Iterator[list[tuple[str, str]]]:
+    """Make a file beside an output for a while; yield its path and its folder, if any."""
+    if is_url(target):
+        yield []
+        return
+    folder = Path(target).parent
     file = folder / temporary_name()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.touch()
+        token = [(str(file), str(folder))]
     except OSError:
-        return  # Workers may be able to write there, though this machine is not.
+        token = []  # Workers may be able to write there, though this machine is not.
     try:
-        _check_seen(client, str(file), str(folder))
+        yield token
     finally:
-        file.unlink(missing_ok=True)
-
-
-def _check_seen(client: Any, path: str, shown: str) -> None:
-    for worker, sees in _answers(client, places.place_exists, path).items():
-        if not sees:
-            raise ClusterError(
-                f"the worker {worker} does not see {shown}, this machine does: share the "
-                "folder with all workers, or use URLs (s3://…)"
-            )
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)

@@ -36,29 +36,94 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------ temporary names
 
 
-def temporary_name(owner: str = "") -> str:
-    """Return a random file name that begins with a dot and names its owner.
+def temporary_name() -> str:
+    """Return a random file name that begins with a dot and names the process that makes it.
 
     Examples
     --------
-    >>> temporary_name("mine-").startswith(".convcli-mine-")
+    >>> temporary_name().startswith(".convcli-")
     True
     """
-    return f".convcli-{owner}{os.urandom(8).hex()}.tmp"
+    return f".convcli-{_owner(os.getpid())}{os.urandom(8).hex()}.tmp"
 
 
 def remove_left_by(pid: int, target: "str | Path") -> None:
     """Remove the temporary files that a killed process of this machine left for a target."""
-    from pathlib import Path
+    folder = os.path.dirname(os.path.realpath(target))
+    for name in os.listdir(folder):
+        match = _TEMPORARY.fullmatch(name)
+        if match and match["machine"] == _machine() and int(match["pid"]) == pid:
+            _remove(os.path.join(folder, name))
 
-    folder = Path(os.path.realpath(target)).parent
-    for left in folder.glob(f".convcli-{_owner(pid)}*.tmp"):
-        left.unlink(missing_ok=True)
+
+def remove_abandoned(folder: str) -> None:
+    """Remove what killed processes of this machine left in a folder.
+
+    What belongs to a process that lives stays, and so does what other machines made: whether
+    their processes live is not known here.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder or os.curdir):
+            match = _TEMPORARY.fullmatch(name)
+            if match and match["machine"] == _machine() and not _lives(match):
+                _remove(os.path.join(folder, name))
+
+
+_TEMPORARY = re.compile(
+    r"\.convcli-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{16}\.tmp"
+)
+
+
+def _remove(path: str) -> None:
+    """Remove a file or a folder that may be gone."""
+    if os.path.isdir(path):
+        import shutil
+
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _owner(pid: int) -> str:
-    """Name a process in its temporary files: on a shared disk a machine's name is needed."""
-    return f"{zlib.crc32(platform.node().encode()):08x}-{pid}-"
+    """Name a process in its temporary files: its machine, its number and its start."""
+    return f"{_machine()}-{pid}-{_start(pid) or 0}-"
+
+
+def _machine() -> str:
+    """Name what numbers processes: a machine, or a container of one."""
+    try:
+        container = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        container = ""
+    return f"{zlib.crc32(f'{platform.node()} {container}'.encode()):08x}"
+
+
+def _start(pid: int) -> int | None:
+    """Return when a process of this machine began, in ticks; None where that is not known."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[_START])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+_START = 19
+"""The field of the start, counted from the first after the name of the program."""
+
+
+def _lives(owner: re.Match[str]) -> bool:
+    """Tell whether the maker of a temporary file lives: another may have its number now."""
+    start = _start(int(owner["pid"]))
+    if start is not None or os.path.exists("/proc/self/stat"):
+        return start == int(owner["start"])
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 # ------------------------------------------------------------------ pipes and devices
@@ -147,6 +212,8 @@ def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[Binar
     """
     path = local_path(target)
     if path is not None:
+        if is_large:
+            remove_abandoned(os.path.dirname(os.path.realpath(path)))
         with _replacing_path(path) as file:
             yield file
     elif is_large:
@@ -200,7 +267,7 @@ def _opened_beside(final: str) -> Iterator[BinaryIO]:
     before = os.stat(final) if os.path.exists(final) else None
     if before is not None and not before.st_mode & 0o222:
         raise _ReadOnlyError
-    temporary = os.path.join(os.path.dirname(final), temporary_name(_owner(os.getpid())))
+    temporary = os.path.join(os.path.dirname(final), temporary_name())
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -210,6 +277,22 @@ def _opened_beside(final: str) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def unwritable(target: str) -> str:
+    """Say why a file cannot be written, as far as that shows before; empty where it can."""
+    if is_url(target) or is_stream(target):
+        return ""
+    final = os.path.realpath(target)
+    folder = os.path.dirname(final)
+    error: OSError | None = None
+    if not os.path.isdir(folder):
+        error = FileNotFoundError()
+    elif os.path.exists(final) and not os.stat(final).st_mode & 0o222:
+        error = _ReadOnlyError()
+    elif not os.access(folder, os.W_OK):
+        error = PermissionError()
+    return "" if error is None else f"cannot be written: {_reason(error, final)}"
 
 
 def _copy_mode(before: os.stat_result, temporary: str) -> None:
@@ -272,6 +355,7 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
     from pathlib import Path
 
     final = Path(target).resolve()
+    remove_abandoned(str(final.parent))
     temporary = final.with_name(temporary_name())
     try:
         _check_folder(final, str(target), is_output)
@@ -281,7 +365,7 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
     except OSError as error:
         raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
     finally:
-        _remove_folder(temporary)
+        _remove(str(temporary))
 
 
 def _check_folder(final: "Path", label: str, is_output: "IsOutput") -> None:
@@ -304,13 +388,7 @@ def _replace_folder(temporary: "Path", final: "Path") -> None:
     except OSError:
         old.rename(final)
         raise
-    _remove_folder(old)
-
-
-def _remove_folder(folder: "Path") -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(str(old))
 
 
 # ------------------------------------------------------------------ a prefix of a store

@@ -27,6 +27,7 @@ SUFFIXES = {
     "imagemagick": ".kernel",
     "ffmpeg": ".ffmpeg",
     "svg": ".svg",
+    "csv": ".csv",
     "npy": ".npy",
     "npz": ".npz",
     "numpy": ".py",
@@ -114,7 +115,7 @@ def cannot_hold(kernel: Kernel, form: str) -> bool:
     if form == "ffmpeg":
         long_row = 1 in kernel.size and max(kernel.size) <= 49
         return kernel.integer_form is None or (max(kernel.size) > 7 and not long_row)
-    return form in ("imagemagick", "npy") and bool(kernel.bias)
+    return form in ("imagemagick", "npy", "csv") and bool(kernel.bias)
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
     rows: list[_Row] = [
         ("input", *_size(report.input_shape, _origin(report))),
         *(row for step in report.steps for row in _step(step, report)),
+        *([("mixed", "with original", report.mixed)] if report.mixed else []),
         ("output", *_size(report.output_shape, _kept(report))),
         ("raw values", f"{short(report.low)} to {short(report.high)}", _mapping(report)),
         ("clipped", *_clipped(report)),

@@ -2,6 +2,7 @@
 
 import contextlib
 import mimetypes
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,9 @@ _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffix
 _PICTURE = "image:"
 """What the name of a picture begins with that is used as a kernel."""
 
+_STANDARD = "-"
+"""Standard input as a kernel."""
+
 _TENSOR = "::"
 """What separates a file from the name of an array in it."""
 
@@ -39,6 +43,8 @@ _MAX_BYTES = 40 * MAX_WEIGHTS
 def is_file(text: str) -> bool:
     """Tell whether a specification means a file: by its form, or because the file exists."""
     path = Path(text.partition(_TENSOR)[0])
+    if text == _STANDARD:
+        return True
     if text.startswith(_PICTURE) or _format_of(path) is not None:
         return not is_inline(text)
     pathlike = "/" in text or "\\" in text or "." in text
@@ -47,6 +53,8 @@ def is_file(text: str) -> bool:
 
 def file_exists(text: str) -> bool:
     """Tell whether the file that a specification means exists."""
+    if text == _STANDARD:
+        return True
     return _exists(Path(text.partition(_TENSOR)[0].removeprefix(_PICTURE)))
 
 
@@ -154,6 +162,8 @@ def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> K
         file, the place in it and the remedy.
     """
     text = str(path)
+    if text == _STANDARD:
+        return _read_standard_input()
     if text.startswith(_PICTURE):
         return _kernel_of_picture(text.removeprefix(_PICTURE))
     file, _, tensor = text.partition(_TENSOR)
@@ -186,6 +196,21 @@ def _read_text(form: TextFormat | None, path: Path) -> Kernel:
             f"{path}: expected a kernel, got none of {', '.join(FORMATS)}: check the file"
         )
     return parse_kernel(text, str(path), path.stem, form=known)
+
+
+def _read_standard_input() -> Kernel:
+    if sys.stdin.isatty():
+        raise KernelError(
+            "kernel -: expected a kernel on standard input, got a terminal: pipe it"
+        )
+    text = sys.stdin.read(_MAX_BYTES)
+    form = _recognised(text)
+    if form is None:
+        raise KernelError(
+            "standard input: expected a kernel as JSON or as rows of numbers, got "
+            f"{text[:40]!r}: check what is piped in"
+        )
+    return parse_kernel(text, "standard input", form=form)
 
 
 def _text_of(path: Path) -> str:

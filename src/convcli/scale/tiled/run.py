@@ -49,6 +49,7 @@ def each(
     jobs: int,
     client: Any = None,
     retries: int = 0,
+    resources: dict[str, float] | None = None,
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
@@ -66,7 +67,9 @@ def each(
     if client is None:
         yield from _on_threads(functools.partial(task, work), blocks, jobs)
     else:
-        yield from _on_cluster(task, work, blocks, client, retries)
+        yield from _on_cluster(
+            task, work, blocks, client, retries=retries, resources=resources or {}
+        )
 
 
 def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
@@ -79,14 +82,14 @@ def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
 
 
 def _on_cluster(
-    task: Task[Any], work: TiledWork, blocks: Blocks, client: Any, retries: int
+    task: Task[Any], work: TiledWork, blocks: Blocks, client: Any, **settings: Any
 ) -> Iterator[Any]:
     distributed = needed("distributed", "cluster")
     threads = max(1, sum(client.nthreads().values()))
     running: deque[Any] = deque()
     # As a task, not scattered: it is made again where all workers that have it are lost.
-    sent = client.submit(_unchanged, work, pure=False, retries=retries)
-    begin = functools.partial(client.submit, task, sent, pure=False, retries=retries)
+    sent = client.submit(_unchanged, work, pure=False, **settings)
+    begin = functools.partial(client.submit, task, sent, pure=False, **settings)
     try:
         yield from _in_order(blocks, begin, threads, running)
     except distributed.KilledWorker:
@@ -195,11 +198,14 @@ def filter_large(
         work = _work(kernels, opened, options)
         check_target(work, target, saving, max_pixels, file_format)
         tiling = tiling_for(work, target, options.jobs, memory, client)
-        passes = _Passes(tiling, progress, client=client, retries=retries)
-        work = passes.prepared(work)
-        with target_for(target, work, tiling.chunk, saving) as output:
-            stats = passes.write(work, output)
-            opened.check_unchanged()
+        with _admitted(client, source, target) as resources:
+            passes = _Passes(
+                tiling, progress, client=client, retries=retries, resources=resources
+            )
+            work = passes.prepared(work)
+            with target_for(target, work, tiling.chunk, saving) as output:
+                stats = passes.write(work, output)
+                opened.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
     return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
 
@@ -243,15 +249,30 @@ def client_for(
     if address is None:
         yield (None, (source, target))
         return
-    from convcli.batch.job import FileJob
-    from convcli.scale.admission import check_shared_files, connected
+    from convcli.scale.admission import connected, refuse_process_memory
 
     source, target = (absolute(_located(name)) for name in (source, target))
+    refuse_process_memory(source, target)
     with connected(address, retries) as client:
-        # This process writes a TIFF; workers write only chunks of zarr arrays.
-        if is_url(target) or Path(target).parent.is_dir() or not is_zarr(target):
-            check_shared_files(client, FileJob(source, target if is_zarr(target) else source))
         yield (client, (source, target))
+
+
+@contextlib.contextmanager
+def _admitted(client: Any, source: str, target: str) -> Iterator[dict[str, float]]:
+    """Admit the workers of a cluster to a picture; yield what its tasks must ask for."""
+    if client is None:
+        yield {}
+        return
+    from convcli.batch.job import FileJob
+    from convcli.scale.admission import admission
+
+    source, target = absolute(source), absolute(target)
+    # This process writes a TIFF; workers write only chunks of zarr arrays.
+    shown = target if is_zarr(target) else source
+    if is_zarr(target) and not is_url(target) and not Path(target).parent.is_dir():
+        shown = source  # Writing says what is wrong.
+    with admission(client, FileJob(source, shown)) as admitted:
+        yield admitted.resources
 
 
 class _Passes:
@@ -318,6 +339,8 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
 def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> TiledWork:
     shape = (*opened.shape[:2], opened.channels)
     info = SourceInfo(shape, opened.dtype, opened.alpha)
+    if options.transposed:
+        raise ImageError("--transposed: expected a picture in memory: leave --tiled out")
     return TiledWork(opened, plan_pipeline(info, kernels, replace(options, jobs=1)))
 
 

@@ -1,0 +1,294 @@
+"""How a filtered picture is mixed with the original: how much, where, and in which channels.
+
+There is one rule, ``original + weight · (filtered - original)``. The weight of a value is the
+amount × the mask × the region × the channel; where the difference is below the threshold it
+is 0. A weight of 0 gives the original and a weight of 1 the filtered value, bit for bit.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.choices import Depth
+from convcli.errors import ImageError
+from convcli.images.picture import Frame, from_linear, to_linear
+from convcli.images.policy import ReadPolicy
+from convcli.images.read import read_picture
+from convcli.pipeline.options import LUMA, Options, Region
+from convcli.pipeline.range import as_depth, rescaled
+from convcli.pipeline.steps import Shape, Values
+
+_BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
+"""Y of red, green and blue: of sRGB values (ITU-R BT.601), and of linear light (BT.709)."""
+
+_RGB = 3
+_NAMES = ("r", "g", "b")
+_OPACITY = "a"
+_INVISIBLE = 1e-6
+
+
+class Mask:
+    """How much of the filter each pixel gets: weights from 0 to 1, shape (H, W)."""
+
+    def __init__(self, weights: NDArray[np.float32], name: str) -> None:
+        self.weights, self.name = weights, name
+
+    def __repr__(self) -> str:
+        return f"Mask({self.name})"
+
+
+def read_mask(source: Any) -> Mask:
+    """Return the mask of a file or an array: black is 0, white is 1; floats are the weights.
+
+    Colours are made grey. What is transparent counts as black.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or a weight is not from 0 to 1.
+
+    Examples
+    --------
+    >>> read_mask(np.array([[0, 51, 255]], np.uint8)).weights.round(2).tolist()
+    [[0.0, 0.2..., 1.0]]
+    """
+    if isinstance(source, Mask):
+        return source
+    if isinstance(source, str | os.PathLike):
+        frame = read_picture(os.fspath(source), reading=ReadPolicy(frame=0)).frames[0]
+        name = os.fspath(source)
+    else:
+        array = np.asarray(source)
+        if array.dtype.kind not in "biuf" or array.ndim != 2:  # noqa: PLR2004 - (H, W)
+            raise ImageError(
+                f"mask: expected an array (H, W) of real numbers, got {array.dtype} of the "
+                f"shape {array.shape}: take one channel of it"
+            )
+        frame, name = Frame(array[..., np.newaxis]), "array"
+    grey = frame.on((0, 0, 0)).gray().pixels[..., 0]
+    white = frame.white if grey.dtype in (np.uint8, np.uint16) else 1
+    weights = grey.astype(np.float32) / np.float32(white)
+    if not (weights.size and weights.min() >= 0 and weights.max() <= 1):
+        raise ImageError(
+            f"{name}: expected a mask of floats from 0 to 1, or of 8 or 16 bits, got other "
+            "numbers: scale them"
+        )
+    return Mask(weights, name)
+
+
+def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -> None:
+    """Refuse options of mixing that the picture or the result has no use for.
+
+    `before` and `after` are the shapes of the picture and of the result, without `alpha`.
+
+    Raises
+    ------
+    ImageError
+        If the result has another size or other channels than the picture, or colours of its
+        own, or if the mask, the region or the channels do not fit.
+    """
+    if options.colormap is not None or options.direction:
+        raise ImageError(
+            f"{describe(options)}: expected a result in the picture's colours, got "
+            "--colormap or --direction: drop one of them"
+        )
+    if before != after:
+        raise ImageError(
+            f"{describe(options)}: expected a result of the picture's size, "
+            f"{_size(before)}, to mix with it, got {_size(after)}: use stride 1 and "
+            "padding same"
+        )
+    _check_mask(options.mask, before[:2])
+    if options.region is not None:
+        region_box(options.region, before[:2])
+    _chosen(options, before[2], alpha=alpha)
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return f"{shape[1]} × {shape[0]} px with {shape[2]} channel{'s' * (shape[2] > 1)}"
+
+
+def _check_mask(mask: Mask | None, shape: tuple[int, int]) -> None:
+    if mask is not None and mask.weights.shape != shape:
+        rows, columns = mask.weights.shape
+        raise ImageError(
+            f"mask {mask.name}: expected the size of the picture, {shape[1]} × {shape[0]} px, "
+            f"got {columns} × {rows}: scale the mask"
+        )
+
+
+def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and columns of a region of a picture (rows, columns).
+
+    Edges in per cent are rounded to pixels one by one, so that regions side by side have
+    neither gaps nor overlaps.
+
+    >>> region_box(Region((50, 0, 50, 100), (True,) * 4), (4, 5))
+    (slice(0, 4, None), slice(2, 5, None))
+    """
+    left, top, width, height = region.numbers
+    across = _span(left, width, (region.percent[0], region.percent[2]), shape[1])
+    down = _span(top, height, (region.percent[1], region.percent[3]), shape[0])
+    inside = 0 <= across[0] < across[1] <= shape[1] and 0 <= down[0] < down[1] <= shape[0]
+    if not inside:
+        raise ImageError(
+            f"region {region}: expected a part of the picture, {shape[1]} × {shape[0]} px, "
+            f"got x {across[0]} to {across[1]}, y {down[0]} to {down[1]}: make it smaller"
+        )
+    return slice(*down), slice(*across)
+
+
+def _span(
+    start: float, length: float, percent: tuple[bool, bool], size: int
+) -> tuple[int, int]:
+    """Return the first pixel of an axis and the one after the last."""
+    scale = [size / 100 if is_percent else 1 for is_percent in percent]
+    return round(start * scale[0]), round(start * scale[0] + length * scale[1])
+
+
+def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[Any], float]:
+    """Return the weight of each colour channel, and that of the opacity: 0 or 1."""
+    chosen = options.channels
+    if chosen is None:
+        return np.ones(channels), 1.0
+    if chosen == LUMA:
+        return np.ones(channels), 0.0
+    names = _NAMES if channels == _RGB else ()
+    numbers = [names.index(word) if word in names else word for word in chosen]
+    known = (*names, *range(channels), *((_OPACITY,) if alpha else ()))
+    for word in numbers:
+        if word not in known:
+            raise ImageError(
+                f"channels: expected some of {', '.join(map(str, known))}, or luma; "
+                f"got {word}: name channels of the picture"
+            )
+    return np.isin(np.arange(channels), [n for n in numbers if n != _OPACITY]) * 1.0, float(
+        _OPACITY in numbers
+    )
+
+
+def describe(options: Options) -> str:
+    """Say how the result is mixed with the original, for the report.
+
+    >>> describe(Options(amount=0.5, channels=LUMA))
+    'amount 0.5, channels luma (Y of BT.601)'
+    """
+    parts = [f"amount {options.amount:g}"] * (options.amount != 1)
+    parts += [f"threshold {options.threshold:g}"] * (options.threshold > 0)
+    parts += [f"mask {options.mask.name}"] if options.mask is not None else []
+    parts += [f"region {options.region}"] if options.region is not None else []
+    if options.channels == LUMA:
+        parts.append(f"channels luma (Y of {'BT.709' if options.linear else 'BT.601'})")
+    elif options.channels is not None:
+        parts.append(f"channels {','.join(map(str, options.channels))}")
+    return ", ".join(parts)
+
+
+class Blend:
+    """Mixes one rectangle of a result with the prepared picture `part` under it.
+
+    `depths` are those of the picture and of the result, and `shape` has its rows and columns.
+    `alpha` is the filtered opacity of the rectangle; the attribute of that name is the mixed
+    one, at the depth of the result, or None where the filter does not change it.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        depths: tuple[Depth, Depth],
+        shape: tuple[int, int],
+        part: Frame,
+        *,
+        region: tuple[slice, slice],
+        alpha: Values | None,
+    ) -> None:
+        self._options, self._depths = options, depths
+        self._original = rescaled(part.pixels, *depths)
+        self._chosen = _chosen(options, part.channels, alpha=part.alpha is not None)
+        self._place = self._weights(shape, region)
+        self._before, self._after = self._opacities(part.alpha, alpha)
+        self.alpha = None if self._after is None else self._mixed_opacity()
+
+    def _weights(self, size: tuple[int, int], region: tuple[slice, slice]) -> Values:
+        """Return amount × mask × region, shape (rows, columns, 1)."""
+        options, (rows, columns) = self._options, region
+        shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
+        weights = np.full(shape, options.amount, np.float64)
+        if options.mask is not None:
+            weights *= options.mask.weights[rows, columns, np.newaxis]
+        if options.region is not None:
+            box = region_box(options.region, size)
+            for axis, (inside, part) in enumerate(zip(box, region, strict=True)):
+                places = np.arange(part.start, part.stop)
+                is_outside = (places < inside.start) | (places >= inside.stop)
+                weights[(slice(None),) * axis + (is_outside,)] = 0
+        return weights
+
+    def _opacities(
+        self, before: Values | None, after: Values | None
+    ) -> tuple[Values | None, Values | None]:
+        """Return both opacities on the scale of the result, where the filter changes them."""
+        if before is None or after is None or np.array_equal(before, after):
+            return None, None
+        scaled = [
+            rescaled(each, *self._depths).astype(np.float64)[..., None]
+            for each in (before, after)
+        ]
+        return scaled[0], scaled[1]
+
+    def _mixed_opacity(self) -> Values:
+        """Return the mixed opacity at the depth of the result."""
+        assert self._before is not None and self._after is not None  # noqa: S101, PT018
+        change = self._after - self._before
+        weight = self._held(self._place * self._chosen[1], change)
+        mixed = _exact(self._before, self._after, self._before + weight * change, weight)
+        return as_depth(mixed[..., 0], self._depths[1], np.dtype(np.float64))
+
+    def _held(self, weight: Values, change: Values) -> Values:
+        """Return the weights, with 0 where a difference is below the threshold."""
+        if not self._options.threshold:
+            return weight
+        return np.where(np.abs(change) < self._options.threshold, 0, weight)
+
+    def mixed(self, values: Values) -> Values:
+        """Mix values that are mapped to the range of pixels, and not rounded yet."""
+        options, white = self._options, self._depths[1].white
+        original = self._original.astype(values.dtype)
+        before: Values = to_linear(original, white) if options.linear else original
+        after: Values = to_linear(values, white) if options.linear else values
+        weight = self._place * self._chosen[0]
+        is_luma = options.channels == LUMA and values.shape[2] == _RGB
+        with np.errstate(invalid="ignore", over="ignore"):
+            if is_luma:
+                luma = np.array(_BT709 if options.linear else _BT601)
+                change = ((after - before) * luma).sum(axis=2, keepdims=True)
+            else:
+                change = after - before
+            weight = self._held(weight, change)
+            light = self._opaque(before, after, change, weight)
+            mixed = from_linear(light, white) if options.linear else light
+        exact = _exact(original, original if is_luma else values, mixed, weight, luma=is_luma)
+        return exact.astype(values.dtype, copy=False)
+
+    def _opaque(self, before: Values, after: Values, change: Values, weight: Values) -> Values:
+        """Mix colours, as much of each as it is opaque, where the opacity is mixed too."""
+        plain: Values = before + weight * change
+        if self._before is None or self._after is None or not self._chosen[1]:
+            return plain
+        opacity = self._before + self._place * (self._after - self._before)
+        weighed = before * self._before
+        weighed = weighed + weight * (after * self._after - weighed)
+        is_seen = np.broadcast_to(opacity > _INVISIBLE, plain.shape)
+        out: Values = plain.astype(np.float64)
+        np.divide(weighed, opacity, out=out, where=is_seen)
+        return out
+
+
+def _exact(
+    before: Values, after: Values, mixed: Values, weight: Values, *, luma: bool = False
+) -> Values:
+    """Return the mixed values, but the originals of weight 0, and the filtered of weight 1."""
+    kept: Values = np.where(weight == 0, before, mixed)
+    return kept if luma else np.where(weight == 1, after, kept)
