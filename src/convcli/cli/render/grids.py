@@ -112,11 +112,11 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     channel = " (first channel)" if strips[0].pixels.shape[2] > 1 else ""
     rows, columns = (min(count, length) for length in strips[0].pixels.shape[:2])
     pixels = "pixel" if rows * columns == 1 else f"{columns} × {rows} pixels"
-    show(f"The top left {pixels} with each border mode{channel}.")
+    show(f"The {strips[0].corner.replace('-', ' ')} {pixels} with each border mode{channel}.")
 
 
 def _corner(strip: Strip, count: int, white: int) -> Table:
-    values = strip.pixels[:count, :count, 0]
+    values = strip.near(count)[..., 0]
     texts = [[short(value) for value in line] for line in values.tolist()]
     return _titled(strip.border.value, grey_colors(values / white), texts, len(str(white)) + 2)
 
