@@ -29,6 +29,7 @@ from convcli.cli.filter_options import (
     range_option,
     strict_option,
     times_option,
+    transposed_options,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
@@ -83,6 +84,7 @@ Examples:
 @click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
+@transposed_options
 @strict_option
 @chain_option
 @times_option
@@ -138,12 +140,15 @@ def command(
     all grids are printed. A - is standard input or output. An OUTPUT that ends in .npy,
     .csv, .txt or .json gets the raw numbers; one
     with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
-    makes a file for each frame. In an OUTPUT that is a folder, the file is called as INPUT.
+    makes a file for each frame, from 0; {frame:03} from 000. In an OUTPUT that is a folder,
+    the file is called as INPUT.
 
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
+    if options.output_padding and not options.transposed:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
     kernels = (kernel, *chain) * times
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"

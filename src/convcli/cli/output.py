@@ -21,16 +21,16 @@ def show_json(document: Any, *, err: bool = False) -> None:
     try:
         text = json.dumps(document, allow_nan=False)
     except ValueError:
-        text = json.dumps(_without_nan(document))
+        text = json.dumps(without_nan(document))
     click.echo(text, err=err)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Return a document with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Border, Method
 from convcli.engine.buffers import recycled_array
+from convcli.engine.compiled import preference
 from convcli.engine.planner import Plan, choose_plan, method_named
 from convcli.engine.problem import problem_for
 from convcli.engine.worker import run_plan
@@ -114,20 +115,20 @@ def correlate(
     >>> correlate([[9, 9, 9]], "box:3", border="replicate", padding=1)
     array([[9., 9., 9.]])
     """
-    given = _array(image)
+    given = image_array(image)
     pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
-    kernel = _kernel(weights, bias)
+    kernel = kernel_given(weights, bias)
     settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
     # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
     plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
     look_up = _planned if plain else _planned.__wrapped__
-    chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
+    chosen = look_up(pixels.shape, pixels.dtype, kernel, preference(), *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
     run_plan(chosen, pixels, result, jobs)
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
 
 
-def _kernel(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
+def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
     """Return the kernel of some weights or of a name, with a bias added to its own."""
     if isinstance(weights, str):
         from convcli.kernels.spec import kernel_from
@@ -162,7 +163,11 @@ def _remembered_kernel(shape: tuple[int, ...], dtype: np.dtype[Any], data: bytes
 
 @functools.lru_cache(maxsize=64, typed=True)
 def _planned(
-    shape: tuple[int, ...], image_dtype: np.dtype[Any], kernel: Kernel, *settings: Any
+    shape: tuple[int, ...],
+    image_dtype: np.dtype[Any],
+    kernel: Kernel,
+    _: tuple[str, bool],
+    *settings: Any,
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""
     stride, padding, dilation, groups, border, fill, dtype, method = settings
@@ -191,10 +196,10 @@ def convolve(
     >>> convolve([[0, 1, 0]], [[1, 2, 3]], padding="same")
     array([[1., 2., 3.]])
     """
-    return correlate(image, _kernel(weights, None).flipped(), **settings)
+    return correlate(image, kernel_given(weights, None).flipped(), **settings)
 
 
-def _array(image: ArrayLike) -> NDArray[Any]:
+def image_array(image: ArrayLike) -> NDArray[Any]:
     """Return the pixels of an image, shape (H, W) or (H, W, C)."""
     try:
         pixels = np.asarray(image)

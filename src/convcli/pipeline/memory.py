@@ -4,6 +4,7 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 `tests/pipeline/test_memory.py` holds them against runs.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,6 +100,8 @@ def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int
         floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
         rows, columns = _input_size(step, rows, columns)
         floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
+        if step.slid_shape != step.shape[:2]:
+            floats += math.prod(step.slid_shape) * step.shape[2]
         largest = max(largest, floats * pipeline.plans[-1].problem.result.itemsize)
     info = pipeline.info
     if pipeline.options.wants_gray:
