@@ -59,9 +59,7 @@ def show_names() -> None:
         names = [entry.form for entry in CATALOGUE.values() if entry.theme == theme]
         show_lines(f"{theme}: {', '.join(names)}")
     show_lines(f"Operators: {', '.join(OPERATORS)}", "")
-    show_lines(
-        "--long says what each is for; a NAME shows its weights: convcli kernels sobel-x"
-    )
+    show_lines("--long says what each is for; a NAME shows its weights: kernels sobel-x")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
