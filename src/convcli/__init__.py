@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.learning.step import learn_step
+    from convcli.lessons.matrix import convolution_matrix
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import (
@@ -76,6 +77,7 @@ __all__ = [
     "apply",
     "apply_files",
     "apply_tiled",
+    "convolution_matrix",
     "convolve",
     "correlate",
     "correlate_transposed",
@@ -119,6 +121,7 @@ _NAMES = {
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
     "convcli.lessons.learning.step": ("learn_step",),
+    "convcli.lessons.matrix": ("convolution_matrix",),
     "convcli.lessons.stacks.stack": ("stack",),
     "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (
