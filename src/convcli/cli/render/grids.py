@@ -14,7 +14,7 @@ from convcli.lessons.borders import Strip
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.kernels import cell_colors
-from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, size_of
+from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, matrix_size
 from convcli.lessons.pictures import grey_colors, middle
 from convcli.text import short, tight
 
@@ -142,7 +142,7 @@ def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
 
 def show_matrix(matrix: ConvolutionMatrix, name: str) -> None:
     """Print the matrix of a convolution, a colour for each weight, dots for zeros."""
-    show(Text(f"{name}: {size_of(matrix)}", style="bold"))
+    show(Text(f"{name}: {matrix_size(matrix)}", style="bold"))
     lines = [
         [tight(value) if tap >= 0 else "·" for value, tap in zip(*line, strict=True)]
         for line in zip(matrix.weights.tolist(), matrix.taps.tolist(), strict=True)
