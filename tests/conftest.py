@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from support.s3_server import Bucket, s3_server
+from support.schemas import check_all_outputs
 
 if TYPE_CHECKING:
     from support.browser import Browser
@@ -36,6 +37,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tests start hundreds of processes: without this each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+
+check_all_outputs()
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""

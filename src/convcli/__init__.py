@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
     from convcli.engine.correlate import convolve, correlate
+    from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
         BatchError,
         ClusterError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
+    from convcli.lessons.learning.step import learn_step
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import (
@@ -75,6 +77,7 @@ __all__ = [
     "apply_tiled",
     "convolve",
     "correlate",
+    "correlate_transposed",
     "count_parameters",
     "explain",
     "explore",
@@ -83,6 +86,7 @@ __all__ = [
     "kernel_from",
     "kernels",
     "learn",
+    "learn_step",
     "open",
     "output_size",
     "plan",
@@ -94,6 +98,7 @@ __all__ = [
 _NAMES = {
     "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
     "convcli.engine.correlate": ("convolve", "correlate"),
+    "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (
         "BatchError",
         "ClusterError",
@@ -110,6 +115,7 @@ _NAMES = {
     "convcli.kernels.kernel": ("Kernel",),
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
+    "convcli.lessons.learning.step": ("learn_step",),
     "convcli.lessons.stacks.stack": ("stack",),
     "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (

@@ -29,10 +29,17 @@ from convcli.cli.filter_options import (
     range_option,
     strict_option,
     times_option,
+    transposed_options,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
-from convcli.cli.output import refuse_terminals, report_outcome, show_planned, warn
+from convcli.cli.output import (
+    refuse_terminals,
+    report_outcome,
+    show_planned,
+    shows_matrices,
+    warn,
+)
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
@@ -71,11 +78,13 @@ Examples:
   convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
   convcli apply gaussian:2 huge.tif soft.tif --tiled
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
+  convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
+@transposed_options
 @strict_option
 @chain_option
 @times_option
@@ -127,7 +136,9 @@ def command(
     JSON. Several joined by + make one picture (sobel-x+sobel-y); @45, @flip, @transpose,
     @normalize, @negate and @scale=0.5 change what they follow.
 
-    A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
+    INPUT may be a small matrix, too: [[1,2],[3,4]], a .csv, .txt or .json; without OUTPUT
+    all grids are printed. A - is standard input or output. An OUTPUT that ends in .npy,
+    .csv, .txt or .json gets the raw numbers; one
     with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
     makes a file for each frame. In an OUTPUT that is a folder, the file is called as INPUT.
 
@@ -135,6 +146,8 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
+    if options.output_padding and not options.transposed:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
     kernels = (kernel, *chain) * times
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
@@ -172,6 +185,11 @@ def command(
             as_json=as_json,
             preview=preview if plan_only or dry_run else None,
         )
+        return
+    if shows_matrices(names, placing.output):
+        from convcli.cli.matrix import show_applied
+
+        show_applied(kernels, names[0], options, reading, as_json=as_json)
         return
     (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
     names = (source, target)

@@ -114,9 +114,9 @@ def correlate(
     >>> correlate([[9, 9, 9]], "box:3", border="replicate", padding=1)
     array([[9., 9., 9.]])
     """
-    given = _array(image)
+    given = image_array(image)
     pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
-    kernel = _kernel(weights, bias)
+    kernel = kernel_given(weights, bias)
     settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
     # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
     plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
@@ -127,7 +127,7 @@ def correlate(
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
 
 
-def _kernel(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
+def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
     """Return the kernel of some weights or of a name, with a bias added to its own."""
     if isinstance(weights, str):
         from convcli.kernels.spec import kernel_from
@@ -191,10 +191,10 @@ def convolve(
     >>> convolve([[0, 1, 0]], [[1, 2, 3]], padding="same")
     array([[1., 2., 3.]])
     """
-    return correlate(image, _kernel(weights, None).flipped(), **settings)
+    return correlate(image, kernel_given(weights, None).flipped(), **settings)
 
 
-def _array(image: ArrayLike) -> NDArray[Any]:
+def image_array(image: ArrayLike) -> NDArray[Any]:
     """Return the pixels of an image, shape (H, W) or (H, W, C)."""
     try:
         pixels = np.asarray(image)

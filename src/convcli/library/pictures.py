@@ -68,6 +68,8 @@ class FilterOptions(TypedDict, total=False):
     stride: "IntOrPair | str"
     padding: "Padding | str"
     dilation: "IntOrPair | str"
+    transposed: bool
+    output_padding: int
     border: "Border | str"
     bias: float | None
     flip: bool

@@ -301,7 +301,13 @@ def plan_steps(
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
     pixels = working_pixels(sample, options)
     rows, columns, _ = info.shape
-    return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
+    shape = (rows, columns, pixels.shape[2])
+    if not options.transposed:
+        return plan_chain(shape, pixels.dtype, kernels, options)
+    from convcli.pipeline.transposed import plan_transposed, with_inputs_second
+
+    turned = [with_inputs_second(kernel) for kernel in kernels]
+    return plan_chain(shape, pixels.dtype, turned, options, plan_transposed)
 
 
 def pipeline_of(

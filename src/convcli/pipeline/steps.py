@@ -33,6 +33,9 @@ Field: TypeAlias = Callable[[slice, slice], Values]
 returns shape (rows, columns, C)."""
 
 
+PlanStep: TypeAlias = Callable[[Operand, Shape, np.dtype[Any], Options], "PlannedStep"]
+
+
 class PixelRule(Record):
     """The dtype and the range of the pixels that the engine makes while it computes."""
 
@@ -67,6 +70,8 @@ class PlannedStep(Record, kw_only=True):
         The floats in which opacity weighs colours, and from which pixels are rounded.
     raw_dtype : dtype or None
         The dtype that raw results get at the end; with None it does not change.
+    warnings : tuple of str
+        What a person should know about it.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -80,6 +85,7 @@ class PlannedStep(Record, kw_only=True):
     jobs: int | None = None
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -90,6 +96,11 @@ class PlannedStep(Record, kw_only=True):
     def window(self) -> Window:
         """The window that slides over its input."""
         return self.summary.window
+
+    @property
+    def slid_shape(self) -> tuple[int, int]:
+        """Rows and columns that its window slides over."""
+        return self.shape[:2]
 
     @property
     def is_signed(self) -> bool:
@@ -158,7 +169,7 @@ class PlannedStep(Record, kw_only=True):
         }
         problems = [replace(planned.problem, **changes) for planned in self.plans]
         plans = tuple(choose_plan(problem, method) for problem in problems)
-        return _step(plans, self.combine, self.name, self.jobs)
+        return step_of(plans, self.combine, self.name, self.jobs)
 
 
 def _whole(shape: Shape) -> tuple[slice, slice]:
@@ -235,9 +246,15 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
 
 
 def plan_chain(
-    shape: Shape, dtype: np.dtype[Any], operands: Sequence[Operand], options: Options
+    shape: Shape,
+    dtype: np.dtype[Any],
+    operands: Sequence[Operand],
+    options: Options,
+    plan_step: PlanStep | None = None,
 ) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
+
+    `plan_step` plans one step: a correlation unless it is given.
 
     A `ConvcliError` is raised where a kernel does not fit its input.
     """
@@ -248,7 +265,7 @@ def plan_chain(
         )
     steps: list[PlannedStep] = []
     for operand in [*operands[:-1], _picked(operands[-1], options.map)]:
-        step = _planned(operand, shape, dtype, options)
+        step = (plan_step or _planned)(operand, shape, dtype, options)
         shape, dtype = step.result_shape, step.plans[0].problem.result
         steps.append(step)
     return tuple(steps)
@@ -263,12 +280,13 @@ def _planned(
     else:
         kernels, combine = (operand,), None
     plans = tuple(_plan(kernel, shape, dtype, options) for kernel in kernels)
-    return _step(plans, combine, operand.name, options.jobs)
+    return step_of(plans, combine, operand.name, options.jobs)
 
 
-def _step(
+def step_of(
     plans: tuple[Plan, ...], combine: Combine | None, name: str, jobs: int | None
 ) -> PlannedStep:
+    """Return the step of the plans of one kernel, or of the kernels of an operator."""
     problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
     strategies = [planned.strategy for planned in plans]
     is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
@@ -350,11 +368,11 @@ def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, 
 
     With `strict` such rows and columns, also in the padding, are a `GeometryError`.
     """
-    warnings: list[str] = []
+    warnings = [warning for step in steps for warning in step.warnings]
     for number, step in enumerate(steps, start=1):
         whose = "the picture" if number == 1 else f"step {number}'s input"
         for line, axis, size in zip(
-            ("row", "column"), step.window.axes, step.shape[:2], strict=True
+            ("row", "column"), step.window.axes, step.slid_shape, strict=True
         ):
             left = axis.unseen(size)
             if strict and left.total:

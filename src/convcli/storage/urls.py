@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convcli.errors import ImageError
+from convcli.text import is_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def is_pattern(name: str) -> bool:
     >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
     (True, True, False)
     """
-    return _PATTERN.search(name) is not None
+    return _PATTERN.search(name) is not None and not is_matrix(name)
 
 
 def is_zarr(name: str) -> bool:
