@@ -13,7 +13,7 @@ from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Link
 from convcli.text import counted, short
 from convcli.values import Record, replace
 
@@ -102,7 +102,7 @@ class BatchJob(Record, kw_only=True):
         Refuse a file that needs more bytes of memory, estimated from its header.
     """
 
-    kernels: tuple[Operand, ...]
+    kernels: tuple[Link, ...]
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()

@@ -14,9 +14,11 @@ from convcli.cli.types import (
     CHANNELS,
     COLOR,
     FINITE,
+    LINK,
     MASK,
-    OPERAND,
+    MISSING,
     REGION,
+    SHARE,
     THRESHOLD,
     EnumType,
     keep_layout,
@@ -64,7 +66,8 @@ window_options = with_options(
         everyday=True,
         type=BORDER,
         default=Border.ZERO.value,
-        help="How the picture goes on in the padding.",
+        help="How the picture goes on in the padding. constant:VALUE is a number or a "
+        "colour; two modes are for rows and columns: replicate,wrap.",
     ),
     dilation_option,
 )
@@ -79,11 +82,12 @@ strict_option = _window_option(
 chain_option = option(
     "--then",
     "chain",
-    type=OPERAND,
+    type=LINK,
     multiple=True,
     metavar="KERNEL",
     section="Kernel",
-    help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
+    help="Filter the result again, unrounded; may be repeated. Window options hold for each. "
+    "Also relu, abs, pool:2 (means) and max:2.",
 )
 """``--then``: it belongs to the kernels, not to the options."""
 
@@ -232,6 +236,18 @@ blend_options = with_options(
         type=CHANNELS,
         help="Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of BT.601, of "
         "BT.709 with --linear), which makes no colour fringes.",
+    ),
+    _blend_option(
+        "--missing",
+        type=MISSING,
+        help="Pixels that weigh nothing: NaN, transparent ones, or those of this number in all "
+        "channels; the weights of the others are scaled up.",
+    ),
+    _blend_option(
+        "--missing-min",
+        type=SHARE,
+        default="0",
+        help="Share of the weights that must be known; else a pixel stays missing.",
     ),
 )
 """``--amount``, ``--threshold``, ``--mask``, ``--region`` and ``--channels``."""

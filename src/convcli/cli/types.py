@@ -18,10 +18,12 @@ from convcli.settings import (
     finite_number_from,
     mask_from,
     memory_size_from,
+    missing_from,
     padding_from,
     pair_from,
     point_from,
     region_from,
+    share_from,
     threshold_from,
     whole_number_from,
 )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.steps import Link
 
 _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=enum.Enum)
@@ -90,12 +93,14 @@ def _border_words() -> list[str]:
 
 FINITE = ReadType("NUMBER", finite_number_from)
 PAIR = ReadType("N|YxX", pair_from)
-PADDING = ReadType("same|valid|N|YxX", padding_from, lambda: PADDING_WORDS)
+PADDING = ReadType("same|valid|N|YxX|T,R,B,L", padding_from, lambda: PADDING_WORDS)
 BORDER = ReadType("", border_from, _border_words)
 COLOR = ReadType("COLOR", color_from)
 POINT = ReadType("X,Y", point_from)
 AMOUNT = ReadType("NUMBER", amount_from)
 THRESHOLD = ReadType("NUMBER", threshold_from)
+MISSING = ReadType("nan|alpha|NUMBER", missing_from)
+SHARE = ReadType("SHARE", share_from)
 MASK = ReadType("FILE", mask_from)
 REGION = ReadType("X,Y,WxH", region_from)
 CHANNELS = ReadType("LIST|luma", channels_from)
@@ -284,6 +289,12 @@ def _operand_from(text: str, layout: "WeightLayout") -> "Kernel | Operator":
     return operand_from(text, layout=layout)
 
 
+def _link_from(text: str, layout: "WeightLayout") -> "Link":
+    from convcli.kernels.operator import plain_from
+
+    return plain_from(text) or _operand_from(text, layout)
+
+
 def _named(text: str, layout: "WeightLayout") -> "Kernel | Operator | Archive":
     from convcli.kernels.formats.read import archive_at
 
@@ -296,6 +307,9 @@ KERNEL = SpecType(_kernel_from)
 
 OPERAND = SpecType(_operand_from)
 """A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
+
+LINK = SpecType(_link_from)
+"""A step of a chain: an operand, or relu, abs, pool:2, max:2."""
 
 READABLE = SpecType(_named)
 """What can be read and shown: an operand, or a file of several arrays."""

@@ -16,7 +16,7 @@ from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, plain_from
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
@@ -36,11 +36,12 @@ from convcli.values import Record, replace
 if TYPE_CHECKING:
     from PIL import Image
 
-    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
     from convcli.pipeline.options import Region
+    from convcli.pipeline.steps import Link
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -68,7 +69,7 @@ class FilterOptions(TypedDict, total=False):
     stride: "IntOrPair | str"
     padding: "Padding | str"
     dilation: "IntOrPair | str"
-    border: "Border | str"
+    border: "Border | Edges | str"
     bias: float | None
     flip: bool
     gray: bool
@@ -87,6 +88,8 @@ class FilterOptions(TypedDict, total=False):
     mask: Any
     region: "Region | str | None"
     channels: "str | Sequence[str | int] | None"
+    missing: "str | float | None"
+    missing_min: float
     strict: bool
     method: "Method | str"
     jobs: int | None
@@ -306,7 +309,8 @@ def apply(
     ----------
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
         What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
-        each filters the result of the one before, unrounded.
+        each filters the result of the one before, unrounded. ``"relu"``, ``"abs"``,
+        ``"pool:2"`` (means) and ``"max:2"`` may follow a kernel.
     picture : Picture, or whatever `open` takes
         Never modified.
     then : as kernel
@@ -370,8 +374,9 @@ def pool(
     >>> pool("max", [[1, 9, 2, 4], [3, 0, 8, 5]]).array.tolist()
     [[9.0, 8.0]]
     """
+    from convcli.engine.pooling import Pooling, Reduction
     from convcli.geometry.window import window
-    from convcli.lessons.pool import Pooling, Reduction, plan_pooling
+    from convcli.lessons.pool import plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
     size = pair_from(kernel_size)
@@ -454,11 +459,12 @@ def as_operand(kernel: KernelLike) -> Kernel | Operator:
     return Kernel(kernel)
 
 
-def chain_of(kernel: KernelLike | Sequence[Any]) -> list[Kernel | Operator]:
+def chain_of(kernel: KernelLike | Sequence[Any]) -> "list[Link]":
     """Return the steps of a chain; nested lists of numbers are one kernel."""
-    if isinstance(kernel, list | tuple) and not _is_grid(kernel):
-        return [as_operand(cast("KernelLike", step)) for step in kernel]
-    return [as_operand(cast("KernelLike", kernel))]
+    several = isinstance(kernel, list | tuple) and not _is_grid(kernel)
+    steps: Sequence[Any] = cast("Sequence[Any]", kernel) if several else [kernel]
+    plain = [plain_from(step) if isinstance(step, str) else None for step in steps]
+    return [ours or as_operand(step) for ours, step in zip(plain, steps, strict=True)]
 
 
 def _is_grid(rows: Sequence[Any]) -> bool:

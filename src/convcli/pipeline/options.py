@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
 from convcli.values import Record
 
@@ -35,7 +35,7 @@ class Options(Record, kw_only=True, cached=True):
     ----------
     stride, dilation, padding
         As in `convcli.correlate`.
-    border : Border
+    border : Border or Edges
         Which values the padding has.
     bias : float, optional
         Added to every value, in addition to the kernel's own bias.
@@ -78,6 +78,11 @@ class Options(Record, kw_only=True, cached=True):
         The part of the picture to change; the rest stays bit for bit.
     channels : tuple of str or int, optional
         The channels to change, of r, g, b, a and numbers; or `LUMA`: brightness only.
+    missing : "nan", "alpha" or float, optional
+        Which pixels weigh nothing: those that are NaN, transparent, or have this number in
+        all channels. The weights of the others are scaled up.
+    missing_min : float
+        The share of the weights, 0 to 1, that must be known: else a pixel stays missing.
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
@@ -97,7 +102,7 @@ class Options(Record, kw_only=True, cached=True):
     stride: IntOrPair = 1
     padding: Padding = "same"
     dilation: IntOrPair = 1
-    border: Border = Border.ZERO
+    border: Border | Edges = Border.ZERO
     bias: float | None = None
     flip: bool = False
     gray: bool = False
@@ -116,6 +121,8 @@ class Options(Record, kw_only=True, cached=True):
     mask: "Mask | None" = None
     region: Region | None = None
     channels: tuple[str | int, ...] | None = None
+    missing: str | float | None = None
+    missing_min: float = 0.0
     strict: bool = False
     method: Method = Method.AUTO
     jobs: int | None = None
