@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.correlate import convolve, correlate
     from convcli.errors import (
         BatchError,
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.stacks.stack import stack
-    from convcli.library.files import apply_files, apply_tiled
+    from convcli.library.files import apply_files, apply_tiled, recipe
     from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
+    from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
 
     __version__: str
@@ -47,6 +48,7 @@ __all__ = [
     "Combine",
     "ConvcliError",
     "Depth",
+    "Edges",
     "FilterOptions",
     "GeometryError",
     "ImageError",
@@ -58,6 +60,7 @@ __all__ = [
     "Options",
     "Picture",
     "Range",
+    "Recipe",
     "Report",
     "Result",
     "SpecError",
@@ -79,12 +82,22 @@ __all__ = [
     "output_size",
     "plan",
     "pool",
+    "recipe",
     "stack",
     "window",
 ]
 
 _NAMES = {
-    "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
+    "convcli.choices": (
+        "Alpha",
+        "Border",
+        "Colormap",
+        "Combine",
+        "Depth",
+        "Edges",
+        "Method",
+        "Range",
+    ),
     "convcli.engine.correlate": ("convolve", "correlate"),
     "convcli.errors": (
         "BatchError",
@@ -103,7 +116,7 @@ _NAMES = {
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
     "convcli.lessons.stacks.stack": ("stack",),
-    "convcli.library.files": ("apply_files", "apply_tiled"),
+    "convcli.library.files": ("apply_files", "apply_tiled", "recipe"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
@@ -121,6 +134,7 @@ _NAMES = {
         "pool",
     ),
     "convcli.pipeline.options": ("Options",),
+    "convcli.pipeline.recipe": ("Recipe",),
     "convcli.pipeline.report": ("Report",),
 }
 """The public names of each module: it is imported when one of them is first used."""

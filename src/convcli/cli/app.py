@@ -38,6 +38,7 @@ _COMMANDS = {
     "learn": "convcli.cli.learn",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
+    "recipe": "convcli.cli.recipe",
     "size": "convcli.cli.size",
     "stack": "convcli.cli.stack",
 }

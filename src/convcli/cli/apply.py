@@ -27,6 +27,7 @@ from convcli.cli.filter_options import (
     map_options,
     pixel_options,
     range_option,
+    recipe_options,
     strict_option,
     times_option,
     window_options,
@@ -45,6 +46,7 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
+from convcli.cli.recipe import recorded, unpacked
 from convcli.cli.types import OPERAND
 from convcli.threads import available_cores
 from convcli.values import replace
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.pipeline.options import Options
+    from convcli.pipeline.recipe import Recipe
+    from convcli.pipeline.steps import Link
 
 
 @click.command(
@@ -83,6 +87,7 @@ Examples:
 @bias_option
 @flip_option
 @layout_option
+@recipe_options
 @map_options
 @direction_option
 @gray_option
@@ -102,8 +107,11 @@ Examples:
 def command(
     *,
     kernel: "Kernel | Operator",
-    chain: tuple["Kernel | Operator", ...],
+    chain: tuple["Link", ...],
     times: int,
+    recipe: "Recipe | None",
+    save_recipe: str | None,
+    record: bool,
     names: tuple[str, ...],
     plan_only: bool,
     dry_run: bool,
@@ -135,7 +143,10 @@ def command(
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
+    kernel, names = unpacked(kernel, names, recipe)
     kernels = (kernel, *chain) * times
+    links = (kernel, *chain)
+    saving = recorded(links, times, options, saving, save=save_recipe, record=record)
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
     check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)

@@ -22,6 +22,7 @@ from convcli.cli.types import (
     THRESHOLD,
     EnumType,
     keep_layout,
+    keep_recipe,
     whole,
 )
 from convcli.settings import MOST_TIMES
@@ -128,6 +129,37 @@ layout_option = option(
     "columns as torch; or as TensorFlow.",
 )
 """``--layout``: the types of the kernels on the same command line heed it."""
+
+recipe_options = with_options(
+    option(
+        "--recipe",
+        type=click.Path(),
+        metavar="FILE",
+        is_eager=True,
+        callback=keep_recipe,
+        allow_from_autoenv=False,
+        section="Recipe",
+        everyday=False,
+        help="Repeat the run of a .toml, or of a picture written with --record: there is no "
+        "KERNEL then, and other options win.",
+    ),
+    option(
+        "--save-recipe",
+        type=click.Path(),
+        metavar="FILE",
+        section="Recipe",
+        everyday=False,
+        help="Write the kernels, the chain and the options into this .toml, too.",
+    ),
+    option(
+        "--record",
+        is_flag=True,
+        section="Recipe",
+        everyday=False,
+        help="Keep the recipe in OUTPUT's metadata; convcli recipe OUTPUT shows it.",
+    ),
+)
+"""``--recipe``, ``--save-recipe`` and ``--record``."""
 
 # ------------------------------------------------------------------ maps and pixels
 

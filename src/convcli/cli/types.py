@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.steps import Link
 
 _Value = TypeVar("_Value")
@@ -202,7 +203,14 @@ class SpecType(click.ParamType[_Value, Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> _Value:
-        """Return the kernel."""
+        """Return the kernel; with a recipe the first word is a file, as it is written."""
+        if (
+            param is not None
+            and param.name == "kernel"
+            and ctx is not None
+            and RECIPE in ctx.meta
+        ):
+            return value  # type: ignore[no-any-return]
         return self._read(value, _layout(ctx))
 
     def shell_complete(
@@ -313,6 +321,24 @@ LINK = SpecType(_link_from)
 
 READABLE = SpecType(_named)
 """What can be read and shown: an operand, or a file of several arrays."""
+
+RECIPE = "convcli.recipe"
+"""Where a run keeps the options that a recipe sets."""
+
+
+def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "Recipe | None":
+    """Read the recipe of ``--recipe``: what it says is the default of the other options."""
+    if value is None:
+        return None
+    from convcli.library.files import recipe
+    from convcli.pipeline.recipe import OPTION_NAMES
+
+    found = recipe(value)
+    ctx.meta[RECIPE] = {*OPTION_NAMES, "chain", "times"}
+    chain = {"chain": found.then, "times": found.times}
+    ctx.default_map = {**(ctx.default_map or {}), **found.options, **chain}
+    return found
+
 
 _LAYOUT = "convcli.layout"
 

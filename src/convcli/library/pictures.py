@@ -3,14 +3,14 @@
 import functools
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, SpecError
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
@@ -20,6 +20,7 @@ from convcli.kernels.operator import Operator, plain_from
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.settings import (
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
-    from convcli.pipeline.options import Region
+    from convcli.pipeline.options import Options, Region
     from convcli.pipeline.steps import Link
 
 PictureLike: TypeAlias = Union[
@@ -48,7 +49,7 @@ PictureLike: TypeAlias = Union[
 ]
 """What a picture can be given as: see `open`."""
 
-KernelLike: TypeAlias = str | Path | Kernel | Operator | ArrayLike
+KernelLike: TypeAlias = str | Path | Kernel | Operator | Recipe | ArrayLike
 """What a kernel can be given as: see `kernel`."""
 
 
@@ -308,7 +309,8 @@ def apply(
     Parameters
     ----------
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
-        What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
+        What ``convcli apply`` takes as KERNEL, or weights, or a `Recipe`, which the other
+        arguments change. A list of kernels is a chain:
         each filters the result of the one before, unrounded. ``"relu"``, ``"abs"``,
         ``"pool:2"`` (means) and ``"max:2"`` may follow a kernel.
     picture : Picture, or whatever `open` takes
@@ -332,9 +334,8 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    count = whole_number_from(times, 1, MOST_TIMES)
-    steps = [*chain_of(kernel), *chain_of(then)] * count
-    settings, source = options_from_words(**options), open(picture)
+    steps, settings = run_of(kernel, then, times, options)
+    source = open(picture)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
     )
@@ -447,7 +448,21 @@ def plan(
     from convcli.pipeline.files import plan_frame
 
     frame = open(picture).frames[0]
-    return plan_frame(chain_of(kernel), frame, options_from_words(**options))
+    steps, settings = run_of(kernel, (), 1, options)
+    return plan_frame(steps, frame, settings)
+
+
+def run_of(
+    kernel: Any, then: Any, times: int, options: Mapping[str, Any]
+) -> "tuple[list[Link], Options]":
+    """Return the steps and the options of a run; of a recipe, changed by the options."""
+    if isinstance(kernel, Recipe):
+        then = then or list(kernel.then)
+        times = times if times > 1 else kernel.times
+        options = {**kernel.options, **options}
+        kernel = kernel.kernel
+    count = whole_number_from(times, 1, MOST_TIMES)
+    return [*chain_of(kernel), *chain_of(then)] * count, options_from_words(**options)
 
 
 def as_operand(kernel: KernelLike) -> Kernel | Operator:
@@ -456,6 +471,8 @@ def as_operand(kernel: KernelLike) -> Kernel | Operator:
         return kernel
     if isinstance(kernel, str | os.PathLike):
         return operand_from(os.fspath(kernel))
+    if isinstance(kernel, Recipe):
+        raise SpecError("recipe: expected a kernel, got a recipe: take its kernel")
     return Kernel(kernel)
 
 
