@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.correlate import convolve, correlate
+    from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
         BatchError,
         ClusterError,
@@ -29,9 +30,17 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
+    from convcli.lessons.learning.step import learn_step
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled, recipe
-    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.lessons import (
+        count_parameters,
+        explain,
+        explore,
+        kernel,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
@@ -71,13 +80,16 @@ __all__ = [
     "apply_tiled",
     "convolve",
     "correlate",
+    "correlate_transposed",
     "count_parameters",
     "explain",
+    "explore",
     "find",
     "kernel",
     "kernel_from",
     "kernels",
     "learn",
+    "learn_step",
     "open",
     "output_size",
     "plan",
@@ -99,6 +111,7 @@ _NAMES = {
         "Range",
     ),
     "convcli.engine.correlate": ("convolve", "correlate"),
+    "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (
         "BatchError",
         "ClusterError",
@@ -115,11 +128,13 @@ _NAMES = {
     "convcli.kernels.kernel": ("Kernel",),
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
+    "convcli.lessons.learning.step": ("learn_step",),
     "convcli.lessons.stacks.stack": ("stack",),
     "convcli.library.files": ("apply_files", "apply_tiled", "recipe"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
+        "explore",
         "kernel",
         "learn",
         "output_size",

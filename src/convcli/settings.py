@@ -408,7 +408,7 @@ _MOST_AMOUNT = 10
 _LETTERS = ("r", "g", "b", "a")
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
-_NUMBERS = {"map": 0, "jobs": 1}
+_NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
 """Options that are a whole number, and the least that each may be."""
 
 _CHOICES = {
@@ -435,7 +435,9 @@ _PARSERS = {
     "mask": mask_from,
     "region": region_from,
     "channels": channels_from,
-    **dict.fromkeys(("flip", "gray", "linear", "relu", "direction", "strict"), flag_from),
+    **dict.fromkeys(
+        ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
+    ),
 }
 
 _OPTIONAL = {

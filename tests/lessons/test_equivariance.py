@@ -123,8 +123,8 @@ def test_strips_are_what_apply_writes(
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:
     assert "give KERNEL and IMAGE, or neither" in refuse("borders", "box:3")
     assert "give KERNEL and IMAGE, or neither" in refuse("borders", "--gray")
-    assert "at most 40" in refuse("borders", "--width", "99")
-    words = ["borders", "box:3", sample("camera.png"), "--width", "2"]
+    assert "at most 40" in refuse("borders", "--padding", "99")
+    words = ["borders", "box:3", sample("camera.png"), "--padding", "2"]
     assert "--padding is for the names alone" in refuse(*words)
 
 

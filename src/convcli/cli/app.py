@@ -22,6 +22,7 @@ from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 _PURPOSES = {
     "Filter pictures": ("apply", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
+    "About convcli": ("help", "schema"),
 }
 """What commands are for; the others are there to see and learn."""
 
@@ -32,13 +33,16 @@ _COMMANDS = {
     "conv1d": "convcli.cli.conv1d",
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
+    "explore": "convcli.cli.explore",
     "find": "convcli.cli.find",
     "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
+    "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
     "recipe": "convcli.cli.recipe",
+    "schema": "convcli.cli.schema",
     "size": "convcli.cli.size",
     "stack": "convcli.cli.stack",
 }
@@ -68,7 +72,8 @@ class Program(click.Group):
         """Write the commands by what they are for."""
         named = {name for names in _PURPOSES.values() for name in names}
         others = tuple(name for name in _COMMANDS if name not in named)
-        for purpose, names in (*_PURPOSES.items(), ("See and learn", others)):
+        filters, networks, about = _PURPOSES.items()
+        for purpose, names in (filters, networks, ("See and learn", others), about):
             found = ((name, self.get_command(ctx, name)) for name in names)
             with formatter.section(purpose):
                 formatter.write_dl(
@@ -170,8 +175,11 @@ class _ClosedStream(io.RawIOBase):
         return True
 
     def write(self, data: object) -> NoReturn:
-        """Raise what the system says of a closed file."""
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output is closed")
+        """Raise an error, which is shown."""
+        raise ConvcliError(
+            "standard output is closed, and something was to be written to it: leave it open, "
+            "or send it to /dev/null"
+        )
 
 
 def _tolerate_plain_terminals() -> None:

@@ -30,15 +30,23 @@ from convcli.cli.filter_options import (
     recipe_options,
     strict_option,
     times_option,
+    transposed_options,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
-from convcli.cli.output import refuse_terminals, report_outcome, show_planned, warn
+from convcli.cli.output import (
+    refuse_terminals,
+    report_outcome,
+    show_planned,
+    shows_matrices,
+    warn,
+)
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
     placing_options,
 )
+from convcli.cli.recipe import recorded, unpacked
 from convcli.cli.seeing import (
     check_seeing,
     compare_option,
@@ -46,7 +54,6 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
-from convcli.cli.recipe import recorded, unpacked
 from convcli.cli.types import OPERAND
 from convcli.threads import available_cores
 from convcli.values import replace
@@ -75,11 +82,13 @@ Examples:
   convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
   convcli apply gaussian:2 huge.tif soft.tif --tiled
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
+  convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
+@transposed_options
 @strict_option
 @chain_option
 @times_option
@@ -135,15 +144,20 @@ def command(
     JSON. Several joined by + make one picture (sobel-x+sobel-y); @45, @flip, @transpose,
     @normalize, @negate and @scale=0.5 change what they follow.
 
-    A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
+    INPUT may be a small matrix, too: [[1,2],[3,4]], a .csv, .txt or .json; without OUTPUT
+    all grids are printed. A - is standard input or output. An OUTPUT that ends in .npy,
+    .csv, .txt or .json gets the raw numbers; one
     with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
-    makes a file for each frame. In an OUTPUT that is a folder, the file is called as INPUT.
+    makes a file for each frame, from 0; {frame:03} from 000. In an OUTPUT that is a folder,
+    the file is called as INPUT.
 
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
     """
     kernel, names = unpacked(kernel, names, recipe)
+    if options.output_padding and not options.transposed:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
     kernels = (kernel, *chain) * times
     links = (kernel, *chain)
     saving = recorded(links, times, options, saving, save=save_recipe, record=record)
@@ -183,6 +197,11 @@ def command(
             as_json=as_json,
             preview=preview if plan_only or dry_run else None,
         )
+        return
+    if shows_matrices(names, placing.output):
+        from convcli.cli.matrix import show_applied
+
+        show_applied(kernels, names[0], options, reading, as_json=as_json)
         return
     (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
     names = (source, target)

@@ -74,6 +74,22 @@ window_options = with_options(
 )
 """``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
 
+transposed_options = with_options(
+    _window_option(
+        "--transposed",
+        is_flag=True,
+        help="Add up a stamp of the kernel for each pixel, stride pixels apart: the result "
+        "grows. --padding is cut off; same makes it stride times as large.",
+    ),
+    _window_option(
+        "--output-padding",
+        type=whole(0),
+        default=0,
+        help="Rows and columns more at the end of a transposed result.",
+    ),
+)
+"""``--transposed`` and ``--output-padding``."""
+
 strict_option = _window_option(
     "--strict", is_flag=True, help="Fail where the stride leaves a remainder."
 )

@@ -21,16 +21,16 @@ def show_json(document: Any, *, err: bool = False) -> None:
     try:
         text = json.dumps(document, allow_nan=False)
     except ValueError:
-        text = json.dumps(_without_nan(document))
+        text = json.dumps(without_nan(document))
     click.echo(text, err=err)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Return a document with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -87,6 +87,13 @@ def refuse_terminals(source: str, target: str | None) -> None:
         raise click.UsageError(
             "INPUT is - but standard input is a terminal: name a file, or use a pipe"
         )
+
+
+def shows_matrices(names: Sequence[str], output: str | None) -> bool:
+    """Tell whether a matrix is filtered to be looked at: it has no OUTPUT."""
+    from convcli.images.formats import is_matrix_name
+
+    return len(names) == 1 and output is None and is_matrix_name(names[0])
 
 
 def warn(warnings: Iterable[str]) -> None:

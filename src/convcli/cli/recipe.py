@@ -1,6 +1,5 @@
 """`convcli recipe`: what a picture was made with."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +8,8 @@ from convcli.cli.options import Command
 from convcli.values import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator

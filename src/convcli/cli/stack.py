@@ -12,9 +12,28 @@ from convcli.lessons.stacks.spec import volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
 
 
+class StackCommand(Command):
+    """A command whose ``--compare`` takes all layers that follow it, up to an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Join the words after ``--compare`` into one."""
+        flag = next((a for a in args if a.partition("=")[0] == "--compare"), None)
+        if flag is None:
+            return super().parse_args(ctx, args)
+        start = args.index(flag) + ("=" not in flag)
+        end = start + 1
+        while end < len(args) and not args[end].startswith("-"):
+            end += 1
+        return super().parse_args(ctx, [*args[:start], *_joined(args[start:end]), *args[end:]])
+
+
+def _joined(words: list[str]) -> list[str]:
+    return [" ".join(words)] if words else []
+
+
 @click.command(
     "stack",
-    cls=Command,
+    cls=StackCommand,
     short_help="Work out a network layer by layer.",
     epilog="""\b
 Layers:
@@ -28,7 +47,7 @@ In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}
 Examples:
   convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
   convcli stack --preset vgg16
-  convcli stack --in 32x32x8 conv:8,k5 --compare 'conv:8,k3 conv:8,k3'""",
+  convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
 @option(
@@ -53,7 +72,7 @@ Examples:
     "--compare",
     metavar="LAYERS",
     section="Output",
-    help="A second stack, in one word (quote it), a preset or a .json file, side by side.",
+    help="A second stack, side by side: all LAYERs that follow, a preset, or a .json file.",
 )
 @json_option
 def command(
@@ -120,7 +139,9 @@ def _stack(
 ) -> Stack:
     """Return a stack for the size that is asked for, or its own, or another one's."""
     if not words:
-        raise click.UsageError("Missing argument 'LAYER': give layers, or --preset")
+        raise click.UsageError(
+            "Missing argument 'LAYER': give layers (before --compare), or --preset"
+        )
     try:
         given, layers = layers_of(words)
     except GeometryError as error:

@@ -170,6 +170,8 @@ def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> st
     wanted = {"kernel_size": "size", "k": "size", "ksize": "size", "std": "sigma"}.get(
         wanted, wanted
     )
+    if entry is None and wanted == "sigma":
+        entry = CATALOGUE["gaussian"]
     if entry is None or wanted not in [each.name for each in entry.parameters]:
         return None
     at = next((i for i, word in enumerate(words) if word.split("=")[0] == name), len(words))

@@ -115,9 +115,9 @@ def correlate(
     >>> correlate([[9, 9, 9]], "box:3", border="replicate", padding=1)
     array([[9., 9., 9.]])
     """
-    given = _array(image)
+    given = image_array(image)
     pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
-    kernel = _kernel(weights, bias)
+    kernel = kernel_given(weights, bias)
     if border in ("odd", Border.ODD) or isinstance(border, Edges):
         pixels, padding = _bordered(pixels, kernel, border, (stride, padding, dilation)), 0
         border, fill = Border.ZERO, 0.0
@@ -145,7 +145,7 @@ def _bordered(
     return beyond(pixels, edges, *places, fill_of(edges, pixels.shape[2], white))
 
 
-def _kernel(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
+def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
     """Return the kernel of some weights or of a name, with a bias added to its own."""
     if isinstance(weights, str):
         from convcli.kernels.spec import kernel_from
@@ -209,10 +209,10 @@ def convolve(
     >>> convolve([[0, 1, 0]], [[1, 2, 3]], padding="same")
     array([[1., 2., 3.]])
     """
-    return correlate(image, _kernel(weights, None).flipped(), **settings)
+    return correlate(image, kernel_given(weights, None).flipped(), **settings)
 
 
-def _array(image: ArrayLike) -> NDArray[Any]:
+def image_array(image: ArrayLike) -> NDArray[Any]:
     """Return the pixels of an image, shape (H, W) or (H, W, C)."""
     try:
         pixels = np.asarray(image)

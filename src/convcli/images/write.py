@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
+from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, RAW, Format, obstacle
 from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
@@ -155,7 +155,7 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
 
 def _overflow(frame: Frame, format_name: str) -> str:
     """Say that numbers are too large for the 32-bit floats of a file; empty where they fit."""
-    if frame.pixels.dtype != np.float64 or format_name == NPY:
+    if frame.pixels.dtype != np.float64 or format_name in RAW:
         return ""
     largest = np.finfo(np.float32).max
     sizes = np.abs(frame.pixels)
@@ -191,10 +191,8 @@ def _encoded(
     """Return the parts of a file; each codec is imported where it is used."""
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
-    if format_name == NPY:
-        from convcli.images.codecs.npy import array_bytes
-
-        return [array_bytes(_array_of(frames[0]))]
+    if format_name in RAW:
+        return [_numbers(_array_of(frames[0]), format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
@@ -220,6 +218,16 @@ def _encoded(
 
     settings = _settings(FORMATS[format_name], metadata, timing, saving)
     return [pillow_bytes(frames, format_name, metadata, settings)]
+
+
+def _numbers(array: NDArray[Any], format_name: str) -> bytes:
+    if format_name == NPY:
+        from convcli.images.codecs.npy import array_bytes
+
+        return array_bytes(array)
+    from convcli.images.codecs.matrix import matrix_bytes
+
+    return matrix_bytes(array, format_name)
 
 
 def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:

@@ -187,6 +187,8 @@ def check_missing(options: Options, sample: Frame) -> None:
     """Refuse options that have no meaning for missing pixels, and pictures without any."""
     missing, white = options.missing, sample.white
     is_float = sample.depth is Depth.FLOAT
+    if options.transposed:
+        raise ImageError("missing: expected no --transposed: leave one of them out")
     if options.is_blended or options.direction or options.alpha not in (Alpha.AUTO, Alpha.KEEP):
         raise ImageError(
             "missing: expected no mixing with the original, no --direction and --alpha keep: "

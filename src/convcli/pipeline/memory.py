@@ -4,12 +4,13 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 `tests/pipeline/test_memory.py` holds them against runs.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.formats import NPY, format_for
+from convcli.images.formats import RAW, format_for
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import header_of
 from convcli.pipeline.options import Options
@@ -77,7 +78,7 @@ def file_bytes(
         return _UNKNOWN * _bytes_of(source)
     try:
         file_format = file_format or format_for(target)
-        raw = file_format == NPY and options.depth is None
+        raw = file_format in RAW and options.depth is None
         info = SourceInfo(header.shape, header.dtype, header.alpha)
         # As if any pixel were translucent: none is read.
         pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
@@ -105,6 +106,8 @@ def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int
         floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
         rows, columns = _input_size(step, rows, columns)
         floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
+        if step.slid_shape != step.shape[:2]:
+            floats += math.prod(step.slid_shape) * step.shape[2]
         largest = max(largest, floats * pipeline.plans[-1].problem.result.itemsize)
     info = pipeline.info
     if pipeline.options.wants_gray:

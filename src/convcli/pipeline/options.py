@@ -35,6 +35,10 @@ class Options(Record, kw_only=True, cached=True):
     ----------
     stride, dilation, padding
         As in `convcli.correlate`.
+    transposed : bool
+        Add up a stamp of the kernel for each pixel, as `convcli.correlate_transposed`.
+    output_padding : int
+        Rows and columns more at the end of a transposed result.
     border : Border or Edges
         Which values the padding has.
     bias : float, optional
@@ -102,6 +106,8 @@ class Options(Record, kw_only=True, cached=True):
     stride: IntOrPair = 1
     padding: Padding = "same"
     dilation: IntOrPair = 1
+    transposed: bool = False
+    output_padding: int = 0
     border: Border | Edges = Border.ZERO
     bias: float | None = None
     flip: bool = False

@@ -312,7 +312,13 @@ def plan_steps(
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
     border = scaled_border(options.border, sample, shape[2], linear=options.linear)
-    steps = plan_chain(shape, dtype, kernels, replace(options, border=border))
+    options = replace(options, border=border)
+    if options.transposed:
+        from convcli.pipeline.transposed import plan_transposed, with_inputs_second
+
+        turned = [with_inputs_second(kernel) for kernel in kernels]
+        return plan_chain(shape, dtype, turned, options, plan_transposed)
+    steps = plan_chain(shape, dtype, kernels, options)
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)

@@ -222,8 +222,7 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     region = (slice(0, rows), slice(0, columns))
     block = compute_block(pipeline, functools.partial(_part, source), region)
     report = pipeline.report(block.stats, time.perf_counter() - started)
-    if _rim_shows(pipeline, source, block.stats):
-        report = replace(report, rim=True)
+    report = replace(report, rim=_rim_shows(pipeline, source, block.stats))
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
 

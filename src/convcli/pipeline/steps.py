@@ -1,7 +1,7 @@
 """One step of a chain: a kernel, or an operator of several, planned for its input."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +30,9 @@ Shape: TypeAlias = tuple[int, int, int]
 Operand: TypeAlias = Kernel | Operator
 Link: TypeAlias = Operand | Plain
 """One step of a chain."""
+
+
+PlanStep: TypeAlias = Callable[[Operand, Shape, np.dtype[Any], Options], "PlannedStep"]
 
 
 class PixelRule(Record):
@@ -68,6 +71,8 @@ class PlannedStep(Record, kw_only=True):
         The dtype that raw results get at the end; with None it does not change.
     padder : Padder or None
         What lays the border around its input; None where the engine does.
+    warnings : tuple of str
+        What a person should know about it.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -82,6 +87,7 @@ class PlannedStep(Record, kw_only=True):
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
     padder: Padder | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -102,6 +108,11 @@ class PlannedStep(Record, kw_only=True):
     def has_one_opacity(self) -> bool:
         """Whether an answer to colours and one to their opacity belong together."""
         return self.combine is None
+
+    @property
+    def slid_shape(self) -> tuple[int, int]:
+        """Rows and columns that its window slides over."""
+        return self.shape[:2]
 
     @property
     def is_signed(self) -> bool:
@@ -188,7 +199,7 @@ class PlannedStep(Record, kw_only=True):
             for planned in self.plans
         )
         summary, border = self.summary.window, self.border
-        return _step(plans, self.combine, self.name, self.jobs, padder, summary, border)
+        return step_of(plans, self.combine, self.name, self.jobs, padder, summary, border)
 
 
 class MapStep(PlannedStep, kw_only=True):
@@ -320,9 +331,15 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
 
 
 def plan_chain(
-    shape: Shape, dtype: np.dtype[Any], operands: Sequence[Link], options: Options
+    shape: Shape,
+    dtype: np.dtype[Any],
+    operands: Sequence[Link],
+    options: Options,
+    plan_step: PlanStep | None = None,
 ) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
+
+    `plan_step` plans one step: a correlation unless it is given.
 
     A `ConvcliError` is raised where a kernel does not fit its input.
     """
@@ -340,7 +357,7 @@ def plan_chain(
             step = _plan_plain(operand, shape, dtype)
         else:
             picked = _picked(operand, options.map) if number == kernels[-1] else operand
-            step = _planned(picked, shape, dtype, options)
+            step = (plan_step or _planned)(picked, shape, dtype, options)
         shape, dtype = step.result_shape, step.result_dtype
         steps.append(step)
     return tuple(steps)
@@ -362,25 +379,26 @@ def _planned(
         padded = ((*padder.padded, shape[2]), padder.dtype(dtype))
     plans = tuple(_plan(kernel, padded, bare, options, channels=shape[2]) for kernel in kernels)
     border = options.border.value
-    return _step(plans, combine, operand.name, options.jobs, padder, slide, border)
+    return step_of(plans, combine, operand.name, options.jobs, padder, slide, border)
 
 
-def _step(  # noqa: PLR0917 - two callers
+def step_of(  # noqa: PLR0917 - a step of a chain, or of stamps
     plans: tuple[Plan, ...],
     combine: Combine | None,
     name: str,
     jobs: int | None,
-    padder: Padder | None,
-    slide: Window,
-    border: str,
+    padder: Padder | None = None,
+    slide: Window | None = None,
+    border: str = "",
 ) -> PlannedStep:
+    """Return the step of the plans of one kernel, or of the kernels of an operator."""
     problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
     strategies = [planned.strategy for planned in plans]
     is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
     summary = Step(
         kernel=name,
         weights=kernels[0].weights.shape,
-        window=slide,
+        window=slide or problem.window,
         method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
         strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
         combined=None if combine is None else combine.value,
@@ -390,7 +408,7 @@ def _step(  # noqa: PLR0917 - two callers
         summary=summary,
         shape=(*(problem.shape[:2] if padder is None else padder.size), problem.shape[2]),
         result_shape=problem.result_shape,
-        border=border,
+        border=border or problem.border.value,
         padder=padder,
         combine=combine,
         is_bank=kernels[0].is_bank,
@@ -466,11 +484,11 @@ def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, 
 
     With `strict` such rows and columns, also in the padding, are a `GeometryError`.
     """
-    warnings: list[str] = []
+    warnings = [warning for step in steps for warning in step.warnings]
     for number, step in enumerate(steps, start=1):
         whose = "the picture" if number == 1 else f"step {number}'s input"
         for line, axis, size in zip(
-            ("row", "column"), step.window.axes, step.shape[:2], strict=True
+            ("row", "column"), step.window.axes, step.slid_shape, strict=True
         ):
             left = axis.unseen(size)
             if strict and left.total:

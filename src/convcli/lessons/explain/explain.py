@@ -134,9 +134,9 @@ def _explained(
         combine=combine,
         raw=raw,
         range=mapping,
-        steps=_steps_between(raw, value, mapping, frame.white, report),
+        steps=steps_between(raw, value, mapping, frame.white, report),
         value=value,
-        white=frame.white,
+        white=frame.brightest,
         alpha=report.alpha_policy,
         opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
     )
@@ -188,7 +188,7 @@ def _combined(answers: list[float], combine: Combine | None) -> float:
     return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
 
 
-def _steps_between(
+def steps_between(
     raw: float, value: float, mapping: str, white: int, report: Report
 ) -> tuple[tuple[str, float], ...]:
     """Return the steps from a raw value to the pixel that was written, and their values.
@@ -202,7 +202,8 @@ def _steps_between(
     level = raw
     if mapping == "abs":
         level = abs(raw)
-        steps.append(("abs: drop the sign", level))
+        if raw < 0:
+            steps.append(("abs: drop the sign", level))
     elif mapping == "shift":
         level = raw + (white + 1) // 2
         steps.append((f"shift: add {(white + 1) // 2}", level))

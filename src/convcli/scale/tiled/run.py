@@ -339,6 +339,8 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
 def _work(kernels: Sequence[Link], opened: Source, options: Options) -> TiledWork:
     shape = (*opened.shape[:2], opened.channels)
     info = SourceInfo(shape, opened.dtype, opened.alpha)
+    if options.transposed:
+        raise ImageError("--transposed: expected a picture in memory: leave --tiled out")
     return TiledWork(opened, plan_pipeline(info, kernels, replace(options, jobs=1)))
 
 
