@@ -341,6 +341,13 @@ def missing_from(value: object) -> str | float:
         raise OptionError(f"expected nan, alpha or a number, got {value!r}") from None
 
 
+def axis_from(value: object) -> str:
+    """Return an axis: x, along the rows, or y."""
+    if value not in ("x", "y"):
+        raise OptionError(f"expected x (a row) or y (a column), got {value!r}")
+    return str(value)
+
+
 def share_from(value: object) -> float:
     """Return a share: a number from 0 to 1."""
     number = finite_number_from(value)
@@ -431,6 +438,7 @@ _PARSERS = {
     "amount": amount_from,
     "threshold": threshold_from,
     "missing": missing_from,
+    "axis": axis_from,
     "missing_min": share_from,
     "mask": mask_from,
     "region": region_from,
@@ -442,7 +450,7 @@ _PARSERS = {
 
 _OPTIONAL = {
     *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
-    *("mask", "region", "channels", "missing"),
+    *("mask", "region", "channels", "missing", "axis"),
 }
 """Options that may be left open with None."""
 

@@ -117,7 +117,7 @@ def test_strips_are_what_apply_writes(
         run("apply", "box:5", sample("camera.png"), str(out), "--border", strip["border"], "-q")
         corner = np.asarray(Image.open(out))[:4, :4]
         assert np.array(strip["corner"])[..., 0].tolist() == corner.tolist()
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:

@@ -179,3 +179,18 @@ def test_padder_reads_only_what_a_part_needs() -> None:
     part = padder.over(field)(slice(5, 8), slice(4, 9))
     np.testing.assert_array_equal(part, PHOTO[3:6, 2:7])
     assert (slice(3, 6), slice(2, 7)) in asked
+
+
+def test_axis_lays_kernels_of_one_row_along_x_or_y() -> None:
+    grey = PHOTO[..., 0]
+    row = np.array([[1.0, 2.0, 4.0]])
+    for axis, kernel in {"x": row, "y": row.T}.items():
+        for given in (row, row.T):
+            ours = convcli.apply(given, grey, axis=axis, padding="valid", raw=True).array
+            np.testing.assert_array_equal(ours, correlate2d(grey, kernel, "valid"))
+    found = convcli.explain(row, grey, (3, 3), axis="y", range="clip")[0]
+    assert found.parts[0].planes[0].patch.shape == (3, 1)
+    with pytest.raises(ConvcliError, match="one row or one column"):
+        convcli.apply("box:3", grey, axis="x")
+    with pytest.raises(ConvcliError, match="x \\(a row\\)"):
+        convcli.apply(row, grey, axis="z")

@@ -80,7 +80,7 @@ def test_a_number_in_all_channels_is_missing() -> None:
     out = convcli.apply("[[1,1,1]]", photo, missing=0, range="clip", border="replicate")
     assert out.array.tolist() == [[[0, 27, 27], [45, 104, 148], [60, 129, 189]]]
     all_missing = np.full((3, 3, 3), 5, np.uint8)
-    assert (convcli.apply("box:3", all_missing, missing="5").array == 5).all()
+    assert (convcli.apply("box:3", all_missing, missing="5", border="edge").array == 5).all()
 
 
 def test_transparent_pixels_are_filled() -> None:

@@ -28,9 +28,7 @@ def run(*line: object) -> None:
 def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Image.fromarray(PHOTO).save("in.png")
-    Path("mine.json").write_text(
-        json.dumps({"weights": WEIGHTS, "bias": 0.1, "name": "é\u2028"})
-    )
+    Path("mine.json").write_text(json.dumps({"weights": WEIGHTS, "bias": 0.1, "name": "é"}))
     Image.fromarray(PHOTO[..., 0]).save("mask.png")
     return tmp_path / "in.png"
 
@@ -86,7 +84,7 @@ def test_metadata_holds_the_recipe(
 def test_a_tiled_run_keeps_it(photo: Path) -> None:
     tifffile.imwrite("in.tif", PHOTO, tile=(16, 16))
     run("apply", "box:3", "in.tif", "out.tif", "--tiled", "-q", "--record")
-    assert convcli.recipe("out.tif").kernel == "box:3"
+    assert convcli.recipe("out.tif").kernel == "box:size=3"
     with pytest.raises(ConvcliError, match="no place for a recipe"):
         run("apply", "box:3", photo, "out.gif", "-q", "--record")
     assert not Path("out.gif").exists()
@@ -104,6 +102,8 @@ def test_the_command_line_wins_and_the_environment_does_not(
     monkeypatch.setenv("CONVCLI_APPLY_STRIDE", "3")
     main(["apply", "--recipe", "r.toml", str(photo), "c.png", "-q"], prog_name="convcli",
          standalone_mode=False, auto_envvar_prefix="CONVCLI")  # fmt: skip
+    monkeypatch.delenv("CONVCLI_APPLY_BORDER")
+    monkeypatch.delenv("CONVCLI_APPLY_STRIDE")
     run("apply", "box:5", photo, "d.png", "-q", "--border", "wrap")
     assert Path("c.png").read_bytes() == Path("d.png").read_bytes()
 

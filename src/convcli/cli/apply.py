@@ -15,6 +15,7 @@ from convcli.cli.file_options import (
     tiled_option,
 )
 from convcli.cli.filter_options import (
+    axis_option,
     bias_option,
     blend_options,
     chain_option,
@@ -94,6 +95,7 @@ Examples:
 @times_option
 @combine_option
 @bias_option
+@axis_option
 @flip_option
 @layout_option
 @recipe_options
@@ -215,7 +217,8 @@ def command(
 
     if plan_only:
         plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        show_planned(plans, options.jobs or available_cores(), as_json=as_json)
+        cores, mixed = options.jobs or available_cores(), options.mixing
+        show_planned(plans, cores, as_json=as_json, mixed=mixed)
         return
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     if in_blocks:

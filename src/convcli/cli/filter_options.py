@@ -10,6 +10,7 @@ from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Ran
 from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
     AMOUNT,
+    AXIS,
     BORDER,
     CHANNELS,
     COLOR,
@@ -126,6 +127,10 @@ combine_option = _kernel_option(
 
 bias_option = _kernel_option(
     "--bias", type=FINITE, help="Add this to each value (of every kernel)."
+)
+
+axis_option = _kernel_option(
+    "--axis", type=AXIS, help="Lay kernels of one row or column along x or y."
 )
 
 flip_option = _kernel_option(

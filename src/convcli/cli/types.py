@@ -11,6 +11,7 @@ from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
     amount_from,
+    axis_from,
     border_from,
     channels_from,
     choice_from,
@@ -100,6 +101,7 @@ COLOR = ReadType("COLOR", color_from)
 POINT = ReadType("X,Y", point_from)
 AMOUNT = ReadType("NUMBER", amount_from)
 THRESHOLD = ReadType("NUMBER", threshold_from)
+AXIS = ReadType("x|y", axis_from)
 MISSING = ReadType("nan|alpha|NUMBER", missing_from)
 SHARE = ReadType("SHARE", share_from)
 MASK = ReadType("FILE", mask_from)
@@ -211,6 +213,8 @@ class SpecType(click.ParamType[_Value, Any]):
             and RECIPE in ctx.meta
         ):
             return value  # type: ignore[no-any-return]
+        if value == "-" and ctx is not None:
+            ctx.meta[STDIN] = True
         return self._read(value, _layout(ctx))
 
     def shell_complete(
@@ -321,6 +325,9 @@ LINK = SpecType(_link_from)
 
 READABLE = SpecType(_named)
 """What can be read and shown: an operand, or a file of several arrays."""
+
+STDIN = "convcli.stdin"
+"""Where a run keeps that a kernel was read from standard input."""
 
 RECIPE = "convcli.recipe"
 """Where a run keeps the options that a recipe sets."""

@@ -91,6 +91,7 @@ class FilterOptions(TypedDict, total=False):
     mask: Any
     region: "Region | str | None"
     channels: "str | Sequence[str | int] | None"
+    axis: str | None
     missing: "str | float | None"
     missing_min: float
     strict: bool

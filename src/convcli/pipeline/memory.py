@@ -87,7 +87,7 @@ def file_bytes(
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
     encoded = _ENCODED + _ENCODER.get(file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
-    return scratch + header.frames * need.nbytes
+    return options.mask_bytes + scratch + header.frames * need.nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:

@@ -43,6 +43,8 @@ class Options(Record, kw_only=True, cached=True):
         Which values the padding has.
     bias : float, optional
         Added to every value, in addition to the kernel's own bias.
+    axis : "x" or "y", optional
+        Lay kernels of one row or one column along this axis.
     flip : bool
         Convolve: flip the kernel on both axes first.
     gray : bool
@@ -110,6 +112,7 @@ class Options(Record, kw_only=True, cached=True):
     output_padding: int = 0
     border: Border | Edges = Border.ZERO
     bias: float | None = None
+    axis: str | None = None
     flip: bool = False
     gray: bool = False
     range: Range = Range.AUTO
@@ -145,6 +148,20 @@ class Options(Record, kw_only=True, cached=True):
         """Whether the result is mixed with the original: see `convcli.pipeline.blend`."""
         limits = (self.mask, self.region, self.channels)
         return self.amount != 1 or self.threshold > 0 or any(x is not None for x in limits)
+
+    @property
+    def mixing(self) -> str:
+        """How the result is mixed with the original, in words; empty where it is not."""
+        if not self.is_blended:
+            return ""
+        from convcli.pipeline.blend import describe
+
+        return describe(self)
+
+    @property
+    def mask_bytes(self) -> int:
+        """The memory that the mask takes: it is held as a whole."""
+        return 0 if self.mask is None else self.mask.weights.nbytes
 
     @cached_property
     def wants_gray(self) -> bool:

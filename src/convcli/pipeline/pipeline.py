@@ -224,15 +224,6 @@ class Pipeline(Record, kw_only=True, cached=True):
             return direction.legend()
         return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
 
-    @property
-    def mixing(self) -> str:
-        """How the result is mixed with the original, in words; empty where it is not."""
-        if not self.options.is_blended:
-            return ""
-        from convcli.pipeline.blend import describe
-
-        return describe(self.options)
-
     def report(self, stats: ValueStats, seconds: float) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
         stats, collect_stats = finite_extent(stats), self.options.collect_stats
@@ -251,7 +242,7 @@ class Pipeline(Record, kw_only=True, cached=True):
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
-            mixed=self.mixing,
+            mixed=self.options.mixing,
             warnings=self.warnings,
             seconds=seconds,
         )

@@ -356,6 +356,8 @@ def plan_chain(
         if isinstance(operand, Plain):
             step = _plan_plain(operand, shape, dtype)
         else:
+            if options.axis is not None:
+                operand = along_axis(operand, options.axis)  # noqa: PLW2901 - the same kernel
             picked = _picked(operand, options.map) if number == kernels[-1] else operand
             step = (plan_step or _planned)(picked, shape, dtype, options)
         shape, dtype = step.result_shape, step.result_dtype
@@ -441,6 +443,13 @@ def _plan(
     except KernelError as error:
         raise KernelError(f"{kernel.name}: {error}") from None
     return choose_plan(problem, options.method)
+
+
+def along_axis(operand: Operand, axis: str | None) -> Operand:
+    """Return the kernels of one row or one column along an axis, x or y."""
+    if isinstance(operand, Operator):
+        return operand.changed(lambda kernel: kernel.along(axis))
+    return operand.along(axis)
 
 
 def _picked(operand: Operand, number: int | None) -> Operand:

@@ -17,7 +17,7 @@ from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer,
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_frame
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Operand, along_axis
 from convcli.values import Record
 
 _COLOURS = ("red", "green", "blue")
@@ -42,6 +42,7 @@ def explain_output(
     """
     if options.missing is not None:
         raise GeometryError("explain: expected no missing pixels: leave --missing out")
+    operand = along_axis(operand, options.axis)
     applied = filter_frame(frame, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = frame.gray() if options.gray else frame
