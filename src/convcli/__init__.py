@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
+    from convcli.engine.compiled import prefer_compiled
     from convcli.engine.correlate import convolve, correlate
     from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
@@ -94,6 +95,7 @@ __all__ = [
     "output_size",
     "plan",
     "pool",
+    "prefer_compiled",
     "recipe",
     "stack",
     "window",
@@ -110,6 +112,7 @@ _NAMES = {
         "Method",
         "Range",
     ),
+    "convcli.engine.compiled": ("prefer_compiled",),
     "convcli.engine.correlate": ("convolve", "correlate"),
     "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (

@@ -95,6 +95,11 @@ def test_the_names_elsewhere_are_those_tools_own(ask: Ask) -> None:
     line = row[0].astype(float)
     letters = dict(zip("abcd0", [1, 2, 3, 4, 0], strict=True))
     for mode in ask("borders", "--padding", "2"):
+        if mode["name"] == "odd":
+            assert mode["drawn"] == "CB|abcd|CB"
+            odd = np.pad(line, 2, mode="reflect", reflect_type="odd")
+            assert odd.tolist() == [-1, 0, 1, 2, 3, 4, 5, 6]
+            continue
         expected = [letters[letter] for letter in mode["drawn"].replace("|", "")]
         kind = getattr(cv2, f"BORDER_{mode['opencv']}")
         assert cv2.copyMakeBorder(row, 0, 0, 2, 2, kind, value=0)[0].tolist() == expected

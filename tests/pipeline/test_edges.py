@@ -1,8 +1,11 @@
 """Borders with a constant, with a mode for each axis, and odd: values from `numpy.pad`."""
 
+import io
+import json
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 import tifffile
@@ -194,3 +197,20 @@ def test_axis_lays_kernels_of_one_row_along_x_or_y() -> None:
         convcli.apply("box:3", grey, axis="x")
     with pytest.raises(ConvcliError, match="x \\(a row\\)"):
         convcli.apply(row, grey, axis="z")
+
+
+def test_plan_names_the_mixing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(PHOTO).save(tmp_path / "in.png")
+    line = ("apply", "box:3", tmp_path / "in.png", tmp_path / "out.png", "--amount", "0.5")
+    run(*line, "--plan")
+    assert "Then mixed with the original: amount 0.5" in capsys.readouterr().out
+    run(*line, "--plan", "--json")
+    assert json.loads(capsys.readouterr().out)[0]["mixed"] == "amount 0.5"
+
+
+def test_one_standard_input_is_not_both_kernel_and_picture(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("1 2 1"))
+    with pytest.raises(click.UsageError, match="KERNEL and INPUT are both -"):
+        run("apply", "-", "-", tmp_path / "out.png")

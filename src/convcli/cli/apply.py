@@ -156,6 +156,9 @@ def command(
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
+
+    What is no convolution is left to other tools: median, bilateral, morphology, canny,
+    resize, deconvolution, video.
     """
     kernel, names = unpacked(kernel, names, recipe)
     if options.output_padding and not options.transposed:
