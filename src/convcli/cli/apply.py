@@ -220,7 +220,9 @@ def command(
 
     if plan_only:
         plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        cores, mixed = options.jobs or available_cores(), options.mixing
+        from convcli.pipeline.pipeline import mixing_of
+
+        cores, mixed = options.jobs or available_cores(), mixing_of(options)
         show_planned(plans, cores, as_json=as_json, mixed=mixed)
         return
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)

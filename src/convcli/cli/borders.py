@@ -61,6 +61,8 @@ def command(
 ) -> None:
     """Draw each border mode, with its name in other tools.
 
+    Upper case stands for 2 · edge - pixel.
+
     With KERNEL and IMAGE it shows the top left corner that each mode gives.
     """
     if image is None or kernel is None:

@@ -150,15 +150,6 @@ class Options(Record, kw_only=True, cached=True):
         return self.amount != 1 or self.threshold > 0 or any(x is not None for x in limits)
 
     @property
-    def mixing(self) -> str:
-        """How the result is mixed with the original, in words; empty where it is not."""
-        if not self.is_blended:
-            return ""
-        from convcli.pipeline.blend import describe
-
-        return describe(self)
-
-    @property
     def mask_bytes(self) -> int:
         """The memory that the mask takes: it is held as a whole."""
         return 0 if self.mask is None else self.mask.weights.nbytes

@@ -242,10 +242,19 @@ class Pipeline(Record, kw_only=True, cached=True):
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
-            mixed=self.options.mixing,
+            mixed=mixing_of(self.options),
             warnings=self.warnings,
             seconds=seconds,
         )
+
+
+def mixing_of(options: Options) -> str:
+    """Say how the result is mixed with the original; nothing where it is not."""
+    if not options.is_blended:
+        return ""
+    from convcli.pipeline.blend import describe
+
+    return describe(options)
 
 
 def plan_pipeline(
