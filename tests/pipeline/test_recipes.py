@@ -74,7 +74,8 @@ def test_metadata_holds_the_recipe(
         exif = image.getexif().get_ifd(0x8769).get(0x9286)
         held = {"out.png": image.info.get("convcli recipe")}.get(name, exif)
     if name == "out.tif":
-        held = tifffile.TiffFile(name).pages[0].tags["ImageDescription"].value  # type: ignore[union-attr]
+        with tifffile.TiffFile(name) as tiff:
+            held = tiff.pages[0].tags["ImageDescription"].value  # type: ignore[union-attr]
     text = text.rstrip() if name == "out.tif" else text  # tifffile strips it
     assert held in (text, b"ASCII\0\0\0" + text.encode())
     run("apply", "box:3", name, "next.png", "-q")
