@@ -20,7 +20,7 @@ from convcli.cli.ending import (
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
-    "Filter pictures": ("apply", "pool", "find", "kernels"),
+    "Filter pictures": ("apply", "recipe", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
     "About convcli": ("help", "schema"),
 }
