@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.compiled import prefer_compiled
     from convcli.engine.correlate import convolve, correlate
     from convcli.engine.transposed import correlate_transposed
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.matrix import convolution_matrix
     from convcli.lessons.stacks.stack import stack
-    from convcli.library.files import apply_files, apply_tiled
+    from convcli.library.files import apply_files, apply_tiled, recipe
     from convcli.library.lessons import (
         count_parameters,
         explain,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
+    from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
 
     __version__: str
@@ -59,6 +60,7 @@ __all__ = [
     "Combine",
     "ConvcliError",
     "Depth",
+    "Edges",
     "FilterOptions",
     "GeometryError",
     "ImageError",
@@ -70,6 +72,7 @@ __all__ = [
     "Options",
     "Picture",
     "Range",
+    "Recipe",
     "Report",
     "Result",
     "SpecError",
@@ -97,12 +100,22 @@ __all__ = [
     "pool",
     "prefer_compiled",
     "run_stack",
+    "recipe",
     "stack",
     "window",
 ]
 
 _NAMES = {
-    "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
+    "convcli.choices": (
+        "Alpha",
+        "Border",
+        "Colormap",
+        "Combine",
+        "Depth",
+        "Edges",
+        "Method",
+        "Range",
+    ),
     "convcli.engine.compiled": ("prefer_compiled",),
     "convcli.engine.correlate": ("convolve", "correlate"),
     "convcli.engine.transposed": ("correlate_transposed",),
@@ -126,7 +139,7 @@ _NAMES = {
     "convcli.lessons.stacks.run": ("run_stack",),
     "convcli.lessons.matrix": ("convolution_matrix",),
     "convcli.lessons.stacks.stack": ("stack",),
-    "convcli.library.files": ("apply_files", "apply_tiled"),
+    "convcli.library.files": ("apply_files", "apply_tiled", "recipe"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
@@ -145,6 +158,7 @@ _NAMES = {
         "pool",
     ),
     "convcli.pipeline.options": ("Options",),
+    "convcli.pipeline.recipe": ("Recipe",),
     "convcli.pipeline.report": ("Report",),
 }
 """The public names of each module: it is imported when one of them is first used."""

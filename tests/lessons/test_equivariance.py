@@ -95,6 +95,11 @@ def test_the_names_elsewhere_are_those_tools_own(ask: Ask) -> None:
     line = row[0].astype(float)
     letters = dict(zip("abcd0", [1, 2, 3, 4, 0], strict=True))
     for mode in ask("borders", "--padding", "2"):
+        if mode["name"] == "odd":
+            assert mode["drawn"] == "CB|abcd|CB"
+            odd = np.pad(line, 2, mode="reflect", reflect_type="odd")
+            assert odd.tolist() == [-1, 0, 1, 2, 3, 4, 5, 6]
+            continue
         expected = [letters[letter] for letter in mode["drawn"].replace("|", "")]
         kind = getattr(cv2, f"BORDER_{mode['opencv']}")
         assert cv2.copyMakeBorder(row, 0, 0, 2, 2, kind, value=0)[0].tolist() == expected
@@ -120,7 +125,7 @@ def test_strips_are_what_apply_writes(
         run("apply", "box:5", sample("camera.png"), str(out), "--border", strip["border"], "-q")
         corner = np.asarray(Image.open(out))[:4, :4]
         assert np.array(strip["corner"])[..., 0].tolist() == corner.tolist()
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:

@@ -14,7 +14,7 @@ from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Link
 from convcli.text import counted, short
 from convcli.values import Record, replace
 
@@ -116,7 +116,7 @@ class BatchJob(Record, kw_only=True):
         Files that each process is to filter: together they may pay for compiled functions.
     """
 
-    kernels: tuple[Operand, ...]
+    kernels: tuple[Link, ...]
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()

@@ -20,7 +20,7 @@ from convcli.cli.ending import (
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
-    "Filter pictures": ("apply", "retry", "pool", "find", "kernels"),
+    "Filter pictures": ("apply", "recipe", "retry", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
     "About convcli": ("help", "schema"),
 }
@@ -41,6 +41,7 @@ _COMMANDS = {
     "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
+    "recipe": "convcli.cli.recipe",
     "retry": "convcli.cli.retry",
     "schema": "convcli.cli.schema",
     "size": "convcli.cli.size",

@@ -15,6 +15,7 @@ from convcli.cli.file_options import (
     tiled_option,
 )
 from convcli.cli.filter_options import (
+    axis_option,
     bias_option,
     blend_options,
     chain_option,
@@ -27,6 +28,7 @@ from convcli.cli.filter_options import (
     map_options,
     pixel_options,
     range_option,
+    recipe_options,
     strict_option,
     times_option,
     transposed_options,
@@ -45,6 +47,7 @@ from convcli.cli.placing import (
     file_to_replace,
     placing_options,
 )
+from convcli.cli.recipe import recorded, unpacked
 from convcli.cli.seeing import (
     check_seeing,
     compare_option,
@@ -62,6 +65,8 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.pipeline.options import Options
+    from convcli.pipeline.recipe import Recipe
+    from convcli.pipeline.steps import Link
 
 
 @click.command(
@@ -90,8 +95,10 @@ Examples:
 @times_option
 @combine_option
 @bias_option
+@axis_option
 @flip_option
 @layout_option
+@recipe_options
 @map_options
 @direction_option
 @gray_option
@@ -111,8 +118,11 @@ Examples:
 def command(
     *,
     kernel: "Kernel | Operator",
-    chain: tuple["Kernel | Operator", ...],
+    chain: tuple["Link", ...],
     times: int,
+    recipe: "Recipe | None",
+    save_recipe: str | None,
+    record: bool,
     names: tuple[str, ...],
     plan_only: bool,
     dry_run: bool,
@@ -146,10 +156,16 @@ def command(
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
+
+    What is no convolution is left to other tools: median, bilateral, morphology, canny,
+    resize, deconvolution, video.
     """
+    kernel, names = unpacked(kernel, names, recipe)
     if options.output_padding and not options.transposed:
         raise click.UsageError("--output-padding needs --transposed: give both or none")
     kernels = (kernel, *chain) * times
+    links = (kernel, *chain)
+    saving = recorded(links, times, options, saving, save=save_recipe, record=record)
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
     check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)
@@ -204,7 +220,10 @@ def command(
 
     if plan_only:
         plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        show_planned(plans, options.jobs or available_cores(), as_json=as_json)
+        from convcli.pipeline.pipeline import mixing_of
+
+        cores, mixed = options.jobs or available_cores(), mixing_of(options)
+        show_planned(plans, cores, as_json=as_json, mixed=mixed)
         return
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     if in_blocks:

@@ -68,6 +68,8 @@ def command(
 ) -> None:
     """Draw each border mode, with its name in other tools.
 
+    Upper case stands for 2 · edge - pixel.
+
     With KERNEL and IMAGE it shows a corner that each mode gives.
     """
     if image is None or kernel is None:

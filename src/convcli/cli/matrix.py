@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
     from convcli.pipeline.options import Options
+    from convcli.pipeline.steps import Link
 
 
 @click.command(
@@ -81,7 +81,7 @@ def command(
 
 
 def show_applied(
-    kernels: "Sequence[Kernel | Operator]",
+    kernels: "Sequence[Link]",
     source: str,
     options: "Options",
     reading: "ReadPolicy",
@@ -89,7 +89,7 @@ def show_applied(
     as_json: bool,
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
-    from convcli.kernels.operator import Operator
+    from convcli.kernels.operator import Operator, Plain
     from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.run import filter_frame
 
@@ -99,6 +99,7 @@ def show_applied(
     single = [
         kernel
         for each in kernels
+        if not isinstance(each, Plain)
         for kernel in (each.kernels if isinstance(each, Operator) else (each,))
     ]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.ending import printable
+from convcli.cli.types import STDIN
 
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
@@ -74,6 +75,10 @@ STANDARD = "-"
 
 def refuse_terminals(source: str, target: str | None) -> None:
     """Refuse empty names, and pictures that would be read from or written to a terminal."""
+    if source == STANDARD and click.get_current_context().meta.get(STDIN):
+        raise click.UsageError(
+            "KERNEL and INPUT are both -, and there is one standard input: put one into a file"
+        )
     for name, path in (("INPUT", source), ("OUTPUT", target)):
         if path == "":
             raise click.UsageError(
@@ -139,11 +144,16 @@ def report_outcome(
         show_report(report, source, target, to_stderr=to_stderr)
 
 
-def show_planned(plans: "Sequence[Plan]", threads: int, *, as_json: bool) -> None:
-    """Print plans for so many threads."""
+def show_planned(
+    plans: "Sequence[Plan]", threads: int, *, as_json: bool, mixed: str = ""
+) -> None:
+    """Print plans for so many threads; `mixed` says how the original is mixed in."""
     if as_json:
-        show_json([plan.as_dict(threads) for plan in plans])
+        more = {"mixed": mixed} if mixed else {}
+        show_json([plan.as_dict(threads) | more for plan in plans])
         return
     from convcli.cli.render.report import show_plans
 
     show_plans(plans, threads)
+    if mixed:
+        say(f"Then mixed with the original: {mixed}")

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from convcli.batch.preview import FilePreview
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
+    from convcli.pipeline.steps import Link
     from convcli.scale.tiled.run import Progress
 
 
 def filter_in_blocks(
     names: tuple[str, str],
-    kernels: Sequence["Kernel | Operator"],
+    kernels: Sequence["Link"],
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,
@@ -106,7 +105,7 @@ def preview_in_blocks(
 
 def plan_in_blocks(
     names: tuple[str, str],
-    kernels: Sequence["Kernel | Operator"],
+    kernels: Sequence["Link"],
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,

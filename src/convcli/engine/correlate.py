@@ -8,7 +8,8 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from convcli.choices import Border, Method
+from convcli.borders import beyond, fill_of
+from convcli.choices import Border, Depth, Edges, Method, border_named
 from convcli.engine.buffers import recycled_array
 from convcli.engine.compiled import preference
 from convcli.engine.planner import Plan, choose_plan, method_named
@@ -34,7 +35,7 @@ class Settings(TypedDict, total=False):
     padding: Padding
     dilation: IntOrPair
     groups: int
-    border: str | Border
+    border: str | Border | Edges
     fill: float
     dtype: DTypeLike | None
     method: str | Method
@@ -50,7 +51,7 @@ def correlate(
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
-    border: str | Border = Border.ZERO,
+    border: str | Border | Edges = Border.ZERO,
     fill: float = 0.0,
     dtype: DTypeLike | None = None,
     method: str | Method = Method.AUTO,
@@ -78,9 +79,9 @@ def correlate(
         stride s is ceil(W/s).
     groups : int
         Groups that a filter bank splits the channels into.
-    border : {"zero", "replicate", "reflect", "symmetric", "wrap"}
+    border : {"zero", "replicate", "reflect", "symmetric", "wrap", "odd"} or Edges
         How the image goes on in the padding, named as in `numpy.pad` (its ``edge`` is
-        ``replicate``).
+        ``replicate``; ``odd`` is its ``reflect`` with ``reflect_type="odd"``).
     fill : float
         The constant of ``"zero"``.
     dtype : dtype, optional
@@ -118,6 +119,9 @@ def correlate(
     given = image_array(image)
     pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
     kernel = kernel_given(weights, bias)
+    if border in ("odd", Border.ODD) or isinstance(border, Edges):
+        pixels, padding = _bordered(pixels, kernel, border, (stride, padding, dilation)), 0
+        border, fill = Border.ZERO, 0.0
     settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
     # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
     plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
@@ -126,6 +130,20 @@ def correlate(
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
     run_plan(chosen, pixels, result, jobs)
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
+
+
+def _bordered(
+    pixels: NDArray[Any], kernel: Kernel, border: str | Border | Edges, slide: tuple[Any, ...]
+) -> NDArray[Any]:
+    """Return the image with a border that the engine does not fill itself."""
+    edges = border if isinstance(border, Edges) else border_named(border)
+    (top, bottom), (left, right) = window(kernel.size, *slide).padding
+    places = (
+        np.arange(-top, pixels.shape[0] + bottom),
+        np.arange(-left, pixels.shape[1] + right),
+    )
+    white = Depth.of(pixels.dtype).white
+    return beyond(pixels, edges, *places, fill_of(edges, pixels.shape[2], white))
 
 
 def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:

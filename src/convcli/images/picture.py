@@ -219,6 +219,8 @@ class Metadata(Record):
         The records of news agencies (IPTC-IIM).
     comment : bytes or None
         A text without a rule.
+    recipe : str or None
+        How convcli made the picture, in ASCII.
     """
 
     icc: bytes | None = None
@@ -228,6 +230,7 @@ class Metadata(Record):
     xmp: bytes | None = None
     iptc: bytes | None = None
     comment: bytes | None = None
+    recipe: str | None = None
 
 
 class Timing(Record):

@@ -39,6 +39,8 @@ class Saving(Record, kw_only=True):
         asked for.
     jobs : int, optional
         Threads that compress a PNG; by default as many as the process may use cores.
+    recipe : str, optional
+        How the picture is made: kept in its metadata.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Saving(Record, kw_only=True):
     strip: bool = False
     fit_depth: bool = False
     jobs: int | None = None
+    recipe: str | None = None
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -59,6 +62,11 @@ class Saving(Record, kw_only=True):
                 raise ImageError(
                     f"{name}: expected {least} to {most}, got {value}: choose one of these"
                 )
+
+    def kept(self, metadata: Metadata) -> Metadata:
+        """Return what is written of the metadata of the input: its recipe is another's."""
+        kept = Metadata() if self.strip else metadata
+        return kept if kept.recipe == self.recipe else replace(kept, recipe=self.recipe)
 
 
 _DEFAULTS = Saving()
@@ -107,7 +115,7 @@ def write_picture(
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
-    metadata = Metadata() if saving.strip else picture.metadata
+    metadata = saving.kept(picture.metadata)
     try:
         parts = _encoded(replace(picture, metadata=metadata), format_name, saving)
     except ImageError as error:
@@ -130,6 +138,13 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
         problem = obstacle(frame, format_name) or _overflow(frame, format_name)
         if problem:
             raise ImageError(f"{label}: {problem}")
+    if saving.recipe is not None:
+        from convcli.images.metadata import check_recipe
+
+        try:
+            check_recipe(saving.recipe, format_name)
+        except ImageError as error:
+            raise ImageError(f"{label}: {error}") from None
     if saving.quality is not None and entry.quality is None:
         raise ImageError(f"{label}: {format_name} has no quality to set: leave --quality out")
     if saving.compress_level is not None and not entry.levels:

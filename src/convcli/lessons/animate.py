@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import source_indices
+from convcli.borders import beyond, fill_of
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.drawing import QUIET, Canvas, Cell, Colour, diverging, grey
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.explain.explain import steps_between
-from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
@@ -57,7 +56,8 @@ def scene_of(
         raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
     crop = _crop(frame.gray(), at, cells)
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    padded, outside = _padded(crop.pixels[..., 0], slide, options)
+    fill = fill_of(options.border, 1, crop.white)[0]
+    padded, outside = _padded(crop.pixels[..., 0], slide, options, fill)
     if max(padded.shape) > _MOST_PADDED:
         raise GeometryError(
             f"animate: expected at most {_MOST_PADDED} cells with the padding, got "
@@ -95,13 +95,13 @@ def _crop(frame: Frame, at: Pair | None, cells: int) -> Frame:
 
 
 def _padded(
-    pixels: NDArray[np.generic], slide: Window, options: Options
+    pixels: NDArray[np.generic], slide: Window, options: Options, fill: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     rows, columns = (
-        source_indices(options.border, size, axis.before, axis.after)
+        np.arange(-axis.before, size + axis.after)
         for axis, size in zip(slide.axes, pixels.shape, strict=True)
     )
-    values = pixels_at(pixels, rows, columns).astype(np.float64)
+    values = beyond(pixels, options.border, rows, columns, (fill,)).astype(np.float64)
     outside = np.ones(values.shape, bool)
     outside[
         slide.rows.before : slide.rows.before + pixels.shape[0],

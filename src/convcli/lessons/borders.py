@@ -22,6 +22,7 @@ NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
     Border.REPLICATE: ("edge", "nearest", "REPLICATE", "replicate", "Edge"),
     Border.REFLECT: ("reflect", "mirror", "REFLECT_101", "reflect", "-"),
     Border.SYMMETRIC: ("symmetric", "reflect", "REFLECT", "-", "Mirror"),
+    Border.ODD: ("reflect, odd", "-", "-", "-", "-"),
     Border.WRAP: ("wrap", "wrap", "WRAP", "circular", "Tile"),
 }
 """The name of each mode in NumPy's pad, SciPy, OpenCV (BORDER_…), torch and ImageMagick."""
@@ -34,14 +35,17 @@ _SIDE_PIXELS = 28
 
 
 def drawn(border: Border, width: int, length: int = 4) -> str:
-    """Draw a border mode over a picture of letters.
+    """Draw a border mode over a picture of letters; upper case is 2 · edge - pixel.
 
     >>> drawn(Border.SYMMETRIC, 3)
     'cba|abcd|dcb'
     """
     sources = source_indices(border, length, width, width).tolist()
     text = "".join("0" if source < 0 else _LETTERS[source] for source in sources)
-    return f"{text[:width]}|{text[width : width + length]}|{text[width + length :]}"
+    before, after = text[:width], text[width + length :]
+    if border is Border.ODD:
+        before, after = before.upper(), after.upper()
+    return f"{before}|{text[width : width + length]}|{after}"
 
 
 CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")

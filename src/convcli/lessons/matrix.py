@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import source_indices
+from convcli.choices import Border
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.drawing import QUIET, Canvas, Cell, Colour
@@ -102,7 +103,13 @@ def convolution_matrix(
 
 def _seen(axis: Axis, length: int, outputs: int, options: Options) -> NDArray[np.intp]:
     """Return the pixel that each tap of each output sees, -1 for zeros of the padding."""
-    sources = source_indices(options.border, length, axis.before, axis.after)
+    border = options.border
+    if not isinstance(border, Border) or border is Border.ODD:
+        raise GeometryError(
+            f"matrix: expected a border that copies pixels, got {border.value}: use "
+            "zero, replicate, reflect, symmetric and wrap"
+        )
+    sources = source_indices(border, length, axis.before, axis.after)
     starts = np.arange(outputs)[:, np.newaxis] * axis.stride
     seen: NDArray[np.intp] = sources[starts + np.arange(0, axis.extent, axis.dilation)]
     return seen

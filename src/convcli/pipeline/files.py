@@ -21,7 +21,7 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.pipeline.steps import Operand, Values
+from convcli.pipeline.steps import Link, Values
 from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import replace
@@ -61,7 +61,7 @@ class FileSettings(TypedDict, total=False):
 
 
 def filter_file(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -178,7 +178,7 @@ def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pip
 
 
 def check_file(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -251,7 +251,7 @@ def _fitted(
     return options
 
 
-def plan_frame(kernels: Sequence[Operand], frame: Frame, options: Options) -> tuple[Plan, ...]:
+def plan_frame(kernels: Sequence[Link], frame: Frame, options: Options) -> tuple[Plan, ...]:
     """Return the plan of each kernel for a frame; nothing is computed or written.
 
     A `ConvcliError` is raised where a kernel does not fit the frame.

@@ -15,7 +15,7 @@ from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
-from convcli.pipeline.steps import Operand, PlannedStep
+from convcli.pipeline.steps import Link, PlannedStep
 from convcli.storage.urls import is_url, size_of
 from convcli.values import Record
 
@@ -25,6 +25,12 @@ is undone; where answers become directions; where they are mixed with the origin
 
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12
 """Further floats where light, or colours with their opacity, are mixed with the original."""
+
+_PADDED_FLOATS = 3
+"""Float inputs at the same time, where a border is laid around them."""
+
+_MISSING_FLOATS = 6
+"""Floats at the same time, of results and of inputs, where pixels may be missing."""
 
 _TO_LINEAR_FLOATS = 3
 """Float inputs at the same time, while sRGB codes become linear light."""
@@ -56,7 +62,7 @@ class MemoryNeed(Record):
 def file_bytes(
     source: str,
     target: str,
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     options: Options,
     *,
     reading: ReadPolicy,
@@ -81,7 +87,7 @@ def file_bytes(
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
     encoded = _ENCODED + _ENCODER.get(file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
-    return scratch + header.frames * need.nbytes
+    return options.mask_bytes + scratch + header.frames * need.nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
@@ -119,6 +125,8 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
     if pipeline.options.is_blended:
         more = _BLEND_LINEAR * pipeline.options.linear + _BLEND_ALPHA * pipeline.info.alpha
         return _BLEND_FLOATS + more
+    if pipeline.options.missing is not None:
+        return _MISSING_FLOATS
     if pipeline.options.linear:
         return _LINEAR_FLOATS
     return 0 if pipeline.is_streamed else _FLOATS
@@ -126,9 +134,11 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
 
 def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
     """Return how many floats an input value of a step takes, beside the picture itself."""
+    padded = _PADDED_FLOATS * (step.padder is not None)
+    padded += _MISSING_FLOATS * (pipeline.options.missing is not None)
     if step is not pipeline.steps[0]:
-        return 1
-    return _TO_LINEAR_FLOATS if pipeline.options.linear else 0
+        return 1 + padded
+    return padded + _TO_LINEAR_FLOATS * pipeline.options.linear
 
 
 def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.borders import Field
 from convcli.choices import Border
 from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.tiles import Block
@@ -17,9 +18,9 @@ from convcli.engine.transposed import (
 )
 from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, Plain
 from convcli.pipeline.options import Options
-from convcli.pipeline.steps import Field, Operand, PlannedStep, Shape, Values, step_of
+from convcli.pipeline.steps import Link, Operand, PlannedStep, Shape, Values, step_of
 from convcli.values import asdict, replace
 
 
@@ -100,6 +101,8 @@ def plan_transposed(
     return replace(step, warnings=(warning,)) if warning else step
 
 
-def with_inputs_second(operand: Operand) -> Operand:
+def with_inputs_second(operand: Link) -> Link:
     """Return the kernels of a transposed step as `plan_transposed` takes them."""
+    if isinstance(operand, Plain):
+        return operand
     return operand.changed(exchanged) if isinstance(operand, Operator) else exchanged(operand)

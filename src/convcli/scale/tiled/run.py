@@ -18,7 +18,7 @@ from convcli.images.write import Saving
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.target import check_target, target_for
@@ -148,7 +148,7 @@ Progress = Callable[[int, int, float], None]
 
 
 def filter_large(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -228,7 +228,7 @@ def filter_large(
 
 
 def plan_large(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -367,7 +367,7 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
     return contextlib.closing(opened)
 
 
-def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> TiledWork:
+def _work(kernels: Sequence[Link], opened: Source, options: Options) -> TiledWork:
     shape = (*opened.shape[:2], opened.channels)
     info = SourceInfo(shape, opened.dtype, opened.alpha)
     if options.transposed:
