@@ -112,7 +112,7 @@ def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
         ("mult-adds", *map(_scaled, products), _ratio(*products)),
         ("output", _volume(one.reached.volume), _volume(other.reached.volume), ""),
         ("sees", _sees(one), _sees(other), ""),
-        ("jump", _jump(one), _jump(other), ""),
+        ("jump (px of the input)", _jump(one), _jump(other), ""),
         ("memory", *map(_memory, memory), _ratio(*memory)),
     ]
 
