@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from convcli.batch import places
+from convcli.engine.compiled import expect_runs
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
@@ -111,6 +112,8 @@ class BatchJob(Record, kw_only=True):
         Read each output back, and tell its size and checksum.
     memory : int, optional
         Refuse a file that needs more bytes of memory, estimated from its header.
+    runs : int
+        Files that each process is to filter: together they may pay for compiled functions.
     """
 
     kernels: tuple[Operand, ...]
@@ -122,6 +125,7 @@ class BatchJob(Record, kw_only=True):
     skip_existing: bool = False
     checksums: bool = False
     memory: int | None = None
+    runs: int = 1
 
     def with_limits(self, threads: int, memory: int | None) -> "BatchJob":
         """Return the same job with other limits: threads and bytes of memory for each file."""
@@ -138,6 +142,7 @@ class BatchJob(Record, kw_only=True):
         'no such file: check the path'
         """
         start = time.perf_counter()
+        expect_runs(self.runs)
         try:
             if self.skip_existing and places.output_exists(job.target):
                 return Outcome(job=job, status=Status.SKIPPED)

@@ -97,4 +97,5 @@ def _make_folder(out_dir: str) -> None:
 
 def local_executor(batch_job: BatchJob, files: int, memory: int | None) -> LocalExecutor:
     """Return what runs a batch of so many files on this machine, in so many bytes."""
-    return LocalExecutor(*worker_counts(files, batch_job.options.jobs), memory=memory)
+    workers, threads = worker_counts(files, batch_job.options.jobs)
+    return LocalExecutor(workers, threads, memory, files)

@@ -263,6 +263,8 @@ convcli COMMAND -h shows what most people need, COMMAND --help everything.
 Lessons: docs/lessons.md, from Python: docs/api.md, all else: README.md.
 
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
+With the extra fast, CONVCLI_FAST=auto (where that saves time), always or never
+says whether filters are compiled.
 
 Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
 CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
