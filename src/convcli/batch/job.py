@@ -64,6 +64,12 @@ class Outcome(Record, kw_only=True):
         How long the job took, with reading and writing.
     report : Report or None
         What was done; None if nothing was done.
+    size : int
+        Bytes of the output, or of the first of several; 0 where that was not looked at.
+    checksum : str
+        Of the same file, as it was read back: ``sha256:…``; empty unless it was asked for.
+    worker : str
+        The address of the worker of a cluster.
     """
 
     job: FileJob
@@ -72,6 +78,9 @@ class Outcome(Record, kw_only=True):
     megapixels: float = 0.0
     seconds: float = 0.0
     report: Report | None = None
+    size: int = 0
+    checksum: str = ""
+    worker: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain JSON values."""
@@ -99,6 +108,8 @@ class BatchJob(Record, kw_only=True):
         As in `convcli.pipeline.files.filter_file`.
     skip_existing : bool
         Skip a file whose output exists already.
+    checksums : bool
+        Read each output back, and tell its size and checksum.
     memory : int, optional
         Refuse a file that needs more bytes of memory, estimated from its header.
     runs : int
@@ -112,6 +123,7 @@ class BatchJob(Record, kw_only=True):
     file_format: str | None = None
     sheet: bool = False
     skip_existing: bool = False
+    checksums: bool = False
     memory: int | None = None
     runs: int = 1
 
@@ -135,6 +147,7 @@ class BatchJob(Record, kw_only=True):
             if self.skip_existing and places.output_exists(job.target):
                 return Outcome(job=job, status=Status.SKIPPED)
             report = self._filter(job)
+            size, checksum = places.size_and_checksum(job.target) if self.checksums else (0, "")
         except ConvcliError as error:
             reason = str(error).removeprefix(f"{job.source}: ")
         except MemoryError:
@@ -142,7 +155,8 @@ class BatchJob(Record, kw_only=True):
         except OSError as error:
             reason = f"{error.filename or job.target}: {error.strerror or error}"
         else:
-            return _done(job, report, time.perf_counter() - start)
+            outcome = _done(job, report, time.perf_counter() - start)
+            return replace(outcome, size=size, checksum=checksum) if checksum else outcome
         seconds = time.perf_counter() - start
         return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
 

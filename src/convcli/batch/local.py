@@ -59,6 +59,8 @@ class LocalExecutor:
         self._runs = -(-files // workers)
         self._stopped = False
         self.notices: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.seconds_to_connect = 0.0
 
     def stop(self) -> None:
         """Take no more jobs; those that are running still end, and are yielded."""

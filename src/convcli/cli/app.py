@@ -20,7 +20,7 @@ from convcli.cli.ending import (
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
-    "Filter pictures": ("apply", "pool", "find", "kernels"),
+    "Filter pictures": ("apply", "retry", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
     "About convcli": ("help", "schema"),
 }
@@ -41,6 +41,7 @@ _COMMANDS = {
     "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
+    "retry": "convcli.cli.retry",
     "schema": "convcli.cli.schema",
     "size": "convcli.cli.size",
     "stack": "convcli.cli.stack",
@@ -123,6 +124,7 @@ class Program(click.Group):
         complete_var: str | None,
         extra: dict[str, Any],
     ) -> NoReturn:
+        self.arguments = list(sys.argv[1:] if args is None else args)
         try:
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()

@@ -120,6 +120,8 @@ def _has_cache() -> bool:
     if config.CACHE_DIR:
         return True
     try:
+        from pathlib import Path
+
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "convcli" / "numba"
         folder.mkdir(parents=True, exist_ok=True)
