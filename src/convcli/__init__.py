@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.engine.compiled import prefer_compiled
     from convcli.engine.correlate import convolve, correlate
     from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
@@ -91,12 +92,14 @@ __all__ = [
     "output_size",
     "plan",
     "pool",
+    "prefer_compiled",
     "stack",
     "window",
 ]
 
 _NAMES = {
     "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
+    "convcli.engine.compiled": ("prefer_compiled",),
     "convcli.engine.correlate": ("convolve", "correlate"),
     "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (

@@ -61,6 +61,16 @@ def test_what_holds_for_some_files_fails_for_those(photos: Path) -> None:
     assert [path.name for path in (photos / "out").iterdir()] == ["plain.jpg"]
 
 
+def test_many_faulty_files_do_not_stop_a_good_one(photos: Path) -> None:
+    (photos / "many").mkdir()
+    for number in range(25):
+        save(photos / "many" / f"{number:02}.png", np.full((2, 2, 4), 100))
+    save(photos / "many" / "good.png", [[1, 2]])
+    result = run("apply", "box", "many", "--out-dir", "out", "--format", "jpg", "-q")
+    assert "25 of 26 files failed" in result.stderr
+    assert [path.name for path in (photos / "out").iterdir()] == ["good.jpg"]
+
+
 def test_an_opaque_alpha_is_no_transparency(photos: Path) -> None:
     save(photos / "photos" / "c.png", np.full((4, 4, 4), 255))
     result = run("apply", "box", "photos", "--out-dir", "out", "--format", "jpg", "-q")

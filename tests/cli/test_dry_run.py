@@ -102,6 +102,15 @@ def test_a_picture_in_blocks(folder: Path) -> None:
     assert tree(folder) == before
 
 
+@pytest.mark.parametrize("words", [(), ("--tiled",)])
+def test_an_output_that_cannot_be_written(folder: Path, words: tuple[str, ...]) -> None:
+    save(folder / "in.tif", np.zeros((60, 50, 3)))
+    ended = run("apply", "box", "in.tif", "nowhere/out.tif", "--dry-run", "--json", *words)
+    preview = json.loads(ended.stdout.splitlines()[0])
+    assert (ended.exit_code, preview["action"]) == (1, "fail")
+    assert "nowhere does not exist: make it first" in preview["reason"]
+
+
 def test_a_table_in_a_pipe_is_plain(folder: Path) -> None:
     words = ("apply", "box", "photos", "--out-dir", "out", "--dry-run")
     ended = process(*words, folder=folder, COLUMNS="20")

@@ -7,17 +7,20 @@ The public test images of other projects come with their source packages::
 
 An archive is unpacked into a temporary folder; only its pictures are taken. Each file is
 filtered by a process of its own, with limits of time and memory, into raw numbers, which are
-compared with those of tifffile (TIFF) or OpenCV (all else). Exit status 1 where one ends with
-a traceback, a crash or a time-out, says more than one line of error, leaves anything but its
-output behind, or differs for no reason that `_EXPLAINED` knows.
+compared with those of tifffile (TIFF), pypng (PNG), ffmpeg (BMP), imagecodecs (JPEG XL, HEIC,
+QOI) or OpenCV. Exit status 1 where one ends with a traceback, a crash or a time-out, says more
+than one line of error, leaves anything but its output, or differs for no reason known here.
 """
 
 import argparse
 import collections
+import importlib
 import os
+import pkgutil
 import re
 import resource
 import signal
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -28,9 +31,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
+import png
 import tifffile
+from PIL import Image
 
+import convcli
 from convcli.__main__ import run
 
 _SECONDS = 120
@@ -59,12 +66,29 @@ class Outcome:
     line: str = ""
 
 
+def _load_all() -> None:
+    """Import what the copies of this process would import one by one."""
+    for module in pkgutil.walk_packages(convcli.__path__, "convcli."):
+        if "__main__" not in module.name:
+            importlib.import_module(module.name)
+    Image.init()
+
+
 def outcome(path: Path) -> Outcome:
     """Filter one file in a process of its own, and judge what comes out."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "out.npy")
         with tempfile.TemporaryFile() as stream:
-            options = ["--frame", "0", "--quiet", "[[1]]", str(path), str(target)]
+            options = [
+                "--frame",
+                "0",
+                "--alpha",
+                "keep",
+                "--quiet",
+                "[[1]]",
+                str(path),
+                str(target),
+            ]
             status = _in_a_process(["convcli", "apply", *options], stream.fileno())
             stream.seek(0)
             error = stream.read().decode("utf-8", "replace")
@@ -142,11 +166,69 @@ def _decoded(path: Path) -> np.ndarray[Any, Any] | None:
                 page: Any = file.pages[0]
                 values: Any = page.asarray()
                 planes = int(page.planarconfig) > 1
-                return np.asarray(np.moveaxis(values, 0, 2) if planes else values)
-        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED | cv2.IMREAD_COLOR_RGB)
+                return _turned(np.moveaxis(values, 0, 2) if planes else values, path)
+        if path.read_bytes()[:4] == b"\x89PNG":
+            return _turned(_png_pixels(path), path)
+        if path.read_bytes()[:2] == b"BM":
+            return _bmp_pixels(path)
+        if path.suffix.lower() in _BY_IMAGECODECS:
+            values = np.asarray(imagecodecs.imread(str(path)))
+            return np.asarray(values[0] if values.ndim == 4 else values)
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if values is not None and values.ndim == 3:
+            values[..., :3] = values[..., 2::-1].copy()  # OpenCV keeps blue first
     except Exception:  # noqa: BLE001 - another project's decoder raises what it likes
         return None
-    return None if values is None else np.asarray(values)
+    return None if values is None else _as_tagged(_turned(np.asarray(values), path), path)
+
+
+_BY_IMAGECODECS = (".jxl", ".heic", ".heif", ".hif", ".qoi")
+
+
+def _turned(values: np.ndarray[Any, Any], path: Path) -> np.ndarray[Any, Any]:
+    """Turn what another decoder leaves as it is stored, as EXIF, XMP or a TIFF's tag say."""
+    try:
+        with Image.open(path) as opened:
+            turn = opened.getexif().get(274, 1)
+    except Exception:  # noqa: BLE001 - Pillow does not read it
+        return values
+    rows, columns = slice(None, None, -1), slice(None)
+    flips = {2: (columns, rows), 3: (rows, rows), 4: (rows,), 6: (columns, rows)}
+    flips |= {7: (rows, rows), 8: (rows,)}
+    turned = values.swapaxes(0, 1) if turn in (5, 6, 7, 8) else values
+    return np.asarray(turned[flips.get(turn, ())])
+
+
+def _as_tagged(values: np.ndarray[Any, Any], path: Path) -> np.ndarray[Any, Any]:
+    """Scale the numbers of a PGM or PPM from those up to its own white."""
+    if path.read_bytes()[:2] not in (b"P2", b"P3", b"P5", b"P6"):
+        return values
+    words = re.sub(rb"#[^\n]*", b"", path.read_bytes()[:1000]).split()
+    white = 255 if values.dtype == np.uint8 else 65_535
+    return np.floor(values.astype(float) * white / int(words[3]) + 0.5).astype(values.dtype)
+
+
+def _bmp_pixels(path: Path) -> np.ndarray[Any, Any] | None:
+    """Return the pixels of a BMP as ffmpeg reads them."""
+    with Image.open(path) as opened:
+        width, height = opened.size
+    words = ["ffmpeg", "-v", "error", "-f", "bmp_pipe", "-i", str(path)]
+    done = subprocess.run(
+        [*words, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=False
+    )
+    values = np.frombuffer(done.stdout, np.uint8)
+    return values.reshape(height, width, 3) if values.size == height * width * 3 else None
+
+
+def _png_pixels(path: Path) -> np.ndarray[Any, Any]:
+    """Return the pixels of a PNG as pypng reads them, with 1, 2 and 4 bits scaled to 8."""
+    with path.open("rb") as file:
+        reader = png.Reader(file=file)
+        reader.preamble(lenient=True)
+        deep = reader.bitdepth == 16
+        width, height, rows, facts = (reader.asRGBA if deep else reader.asRGBA8)()
+        values = np.vstack([np.array(row, np.uint16 if deep else np.uint8) for row in rows])
+    return values.reshape(height, width, facts["planes"])
 
 
 def _colours(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -172,6 +254,19 @@ def _photometric(path: Path) -> int:
     return int(_tags(path).get("PhotometricInterpretation", 1))
 
 
+def _is_cmyk(path: Path) -> bool:
+    with Image.open(path) as opened:
+        return opened.mode == "CMYK"
+
+
+def _white(path: Path, wanted: np.ndarray[Any, Any]) -> int:
+    """Return white: an AVIF's numbers have 10 or 12 bits, which OpenCV leaves unscaled."""
+    if path.suffix.lower() != ".avif":
+        return 65_535
+    return 1023 if wanted.max() <= 1023 else 4095
+
+
+_WHITE = 255
 _BYTE = 8
 _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "a palette, CMYK, YCbCr or LAB, which tifffile leaves as it is stored": (
@@ -188,9 +283,6 @@ _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "grey of few bits, which tifffile does not scale": (
         lambda path, *_: np.max(_tags(path).get("BitsPerSample", _BYTE)) < _BYTE
     ),
-    "an orientation, which tifffile does not apply": (
-        lambda path, *_: int(_tags(path).get("Orientation", 1)) != 1
-    ),
     "associated or unnamed extra samples of a TIFF, which tifffile leaves as they are": (
         lambda path, *_: "ExtraSamples" in _tags(path)
     ),
@@ -203,8 +295,26 @@ _EXPLAINED: dict[str, Callable[[Path, Any, Any], bool]] = {
     "OpenCV draws frames and transparent colours in another way": (
         lambda path, *_: path.suffix.lower() in (".gif", ".apng", ".webp")
     ),
-    "OpenCV turns inks, palettes and 16 bits into 8 in another way": (
-        lambda path, got, wanted: not _tags(path) and got.shape[:2] == wanted.shape[:2]
+    "the scale of a PFM, which OpenCV divides by": (
+        lambda path, got, wanted: (
+            path.suffix.lower() == ".pfm"
+            and got.shape == wanted.shape
+            and np.allclose(got, wanted * (got.max() / wanted.max()), rtol=1e-5)
+        )
+    ),
+    "a damaged BMP, whose missing pixels ffmpeg fills in another way": (
+        lambda path, *_: path.name.startswith(("badrle", "mmap_error"))
+    ),
+    "the loss of bits, which a warning tells": (
+        lambda path, got, wanted: (
+            wanted.dtype == np.uint16
+            and got.shape == wanted.shape
+            and got.max() <= _WHITE
+            and np.abs(got - wanted * (_WHITE / _white(path, wanted))).mean() < _CLOSE
+        )
+    ),
+    "OpenCV turns the inks of a JPEG into RGB in another way": (
+        lambda path, *_: path.suffix.lower() in (".jpg", ".jpeg", ".jpe") and _is_cmyk(path)
     ),
 }
 """Why two right decoders differ, and the test of each reason."""
@@ -233,13 +343,34 @@ _SUFFIXES = frozenset(
 )
 
 
+def _tiff_matrix() -> int:
+    """Print what becomes of every TIFF that tifffile writes, and each one read wrongly."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from support.tiff_cases import DTYPES, tiff_cases, verdict
+
+    counts: collections.Counter[str] = collections.Counter()
+    for case in (case for dtype in DTYPES for case in tiff_cases(dtype)):
+        data = case.written()
+        judged = "not written by tifffile" if data is None else verdict(case, data)
+        counts[judged] += 1
+        if judged == "wrong":
+            print(case)
+    for judged, count in sorted(counts.items()):
+        print(f"{count:6} {judged}")
+    return 1 if counts["wrong"] else 0
+
+
 def main() -> int:
     """Print the counts, and each line of a refusal with --list."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sources", type=Path, nargs="+", help="folders, or source packages")
+    parser.add_argument("sources", type=Path, nargs="*", help="folders, or source packages")
+    parser.add_argument("--tiff-matrix", action="store_true", help="every TIFF of tifffile")
     parser.add_argument("--list", action="store_true", help="print each file's outcome")
     arguments = parser.parse_args()
+    if arguments.tiff_matrix:
+        return _tiff_matrix()
     counts: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    _load_all()
     with tempfile.TemporaryDirectory() as scratch:
         for project, path in _files(arguments.sources, Path(scratch)):
             result = outcome(path)

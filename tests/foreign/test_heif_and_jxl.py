@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -92,3 +93,52 @@ def test_a_batch_counts_what_it_leaves_out(
     assert error.count("\n") == 1
     assert "got none, but 2 .txt, 1 .heic, 1 .jxl" in error.replace("1 without a suffix, ", "")
     assert "pip install 'convcli[formats]'" in error
+
+
+def avif(bits: int) -> bytes:
+    deep = PIXELS.astype(np.uint16) << 2 if bits == 10 else PIXELS
+    return bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=bits))
+
+
+@pytest.mark.parametrize(("bits", "said"), [(8, False), (10, True)])
+def test_avif_of_10_bits_is_said_to_lose_two(bits: int, *, said: bool) -> None:
+    picture = read_picture(io.BytesIO(avif(bits)), "a.avif")
+    assert (picture.notes == ("colours of 10 bits are read with 8 bits",)) is said
+    assert np.abs(picture.array.astype(int) - PIXELS).max() <= 1
+
+
+def test_a_gain_map_of_an_avif_is_said_to_be_dropped() -> None:
+    # The item that names it, with no XMP beside: as libavif writes it.
+    data = avif(8) + b"\0\0\0\x20free\0\0\0\x02\0\0tmapGMap".ljust(32, b"\0")
+    assert read_picture(io.BytesIO(data), "a.avif").notes == ("the gain map is dropped",)
+
+
+def test_further_pictures_of_a_heic_are_said_to_be_left_out() -> None:
+    heif = pillow_heif.HeifFile()  # type: ignore[no-untyped-call]
+    for _ in range(2):
+        heif.add_frombytes(mode="RGB", size=(24, 16), data=PIXELS.tobytes())
+    buffer = io.BytesIO()
+    heif.save(buffer, quality=-1)
+    notes = read_picture(io.BytesIO(buffer.getvalue()), "a.heic").notes
+    assert notes == ("1 further picture in the file: only the first is read",)
+
+
+@pytest.mark.parametrize(
+    ("bits", "channels", "said"), [(16, 3, True), (12, 3, True), (8, 3, False), (16, 1, False)]
+)
+def test_jpeg_2000_of_deep_colours_is_said_to_lose_bits(
+    bits: int, channels: int, *, said: bool
+) -> None:
+    values: np.ndarray[Any, Any] = PIXELS[..., :channels].astype(
+        np.uint16 if bits > 8 else np.uint8
+    )
+    values = np.left_shift(values, bits - 8)
+    data = imagecodecs.jpeg2k_encode(
+        values.squeeze(), level=0, reversible=True, bitspersample=bits
+    )
+    picture = read_picture(io.BytesIO(data), "a.jp2")
+    assert picture.notes == ((f"colours of {bits} bits are read with 8 bits",) if said else ())
+    np.testing.assert_array_equal(
+        picture.array.reshape(PIXELS[..., :channels].shape),
+        np.right_shift(values, (bits - 8) * said),
+    )

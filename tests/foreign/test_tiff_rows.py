@@ -1,5 +1,6 @@
 """TIFFs that were once read wrongly without a word, and those that were refused in vain."""
 
+import functools
 import io
 import struct
 import subprocess
@@ -142,6 +143,24 @@ def test_pages_of_different_depths_are_all_read() -> None:
     np.testing.assert_array_equal(second.frames[0].pixels[..., 0], pages[3])
 
 
+def test_three_samples_without_a_photometric_are_red_green_and_blue() -> None:
+    values = random_samples("u1", (8, 9, 3))
+    data = tiff_bytes_of(values, photometric="rgb")
+    assert data is not None
+    # Tag 261 is nobody's.
+    at = data.index(struct.pack("<HHI", 262, 3, 1))
+    silent = data[:at] + struct.pack("<H", 261) + data[at + 2 :]
+    np.testing.assert_array_equal(read(silent).array, values)
+
+
+def test_a_volume_is_refused_not_read_as_its_first_layer() -> None:
+    buffer = io.BytesIO()
+    layers = random_samples("u1", (5, 16, 16))
+    tifffile.imwrite(buffer, layers, volumetric=True, metadata=None)
+    with pytest.raises(ImageError, match="with 5 layers is not read"):
+        read(buffer.getvalue())
+
+
 def test_advice_on_complex_numbers_harms_nothing() -> None:
     with pytest.raises(ImageError) as error:
         read(tiff_bytes_of(random_samples("c8", (5, 7, 1)), photometric="minisblack"))
@@ -172,10 +191,16 @@ finally:
 """
 
 
+@functools.cache
+def packed_zeros(compression: int) -> bytes:
+    """Return 256 MiB of zeros, packed."""
+    return bytes(_PACK[compression](bytes(_HUGE)))
+
+
 def bomb(folder: Path, compression: int, tile: tuple[int, int] | None) -> None:
     """Write a picture of 64 × 64 px whose first strip or tile unpacks to 256 MiB."""
     place: dict[str, Any] = {"rowsperstrip": 64} if tile is None else {"tile": tile}
-    packed = _PACK[compression](bytes(_HUGE))
+    packed = packed_zeros(compression)
     path = folder / "in.tif"
     tifffile.imwrite(path, np.ones((64, 64), np.uint8), compression=8, metadata=None, **place)
     with tifffile.TiffFile(path) as file:

@@ -151,7 +151,6 @@ def test_a_tiff_of_floats_is_read() -> None:
         {"Compression": 8},
         {"Compression": "zip"},
         {"SampleFormat": "float"},
-        {"PhotometricInterpretation": None},
     ],
 )
 def test_a_tiff_of_floats_with_odd_tags_is_one_line(changes: dict[str, object]) -> None:

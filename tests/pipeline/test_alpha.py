@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+import convcli
 from convcli.cli.app import main
 from support.opening import opened
 
@@ -139,3 +140,10 @@ def test_a_chain_is_premultiplied_throughout(shape: Path, tmp_path: Path) -> Non
     colours, alpha = read(tmp_path / "out.png")
     assert colours.shape == (10, 10, 3)
     assert (colours[alpha > 0] == 255).all()
+
+
+def test_a_kernel_whose_sum_no_float32_holds_leaves_the_opacity_as_it_is() -> None:
+    pixels = np.full((3, 4, 4), [10, 20, 30, 128], np.uint8)
+    result = convcli.apply([[1e-100]], pixels)
+    assert result.array[..., :3].tolist() == np.zeros((3, 4, 3)).tolist()
+    assert (result.array[..., 3] == 128).all()

@@ -20,7 +20,7 @@ def animation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["out-{frame}.png", "out-{frame}.bmp", "{frame}.npy"])
+@pytest.mark.parametrize("name", ["out-{frame}.png", "{frame:03}.bmp", "{frame:1}.npy"])
 def test_each_frame_has_its_file(animation: Path, name: str) -> None:
     done("apply", "[[2]]", animation, name)
     for number in range(12):

@@ -202,7 +202,9 @@ the suffix of the output, the number of a map, that of a frame."""
 DEFAULT_TEMPLATE = "{stem}{suffix}"
 
 _FIELD = re.compile(r"\{[^{}]*\}?|\}")
-_BESIDE_NUMBER = re.compile(r"[\d}](\{map\}|\{frame\})|(\{map\}|\{frame\})(?!\{suffix\})[\d{]")
+_BESIDE_NUMBER = re.compile(
+    r"[\d}](\{(?:map|frame)[\d:]*\})|(\{(?:map|frame)[\d:]*\})(?!\{suffix\})[\d{]"
+)
 """A number of a map or a frame next to another digit, or to a name that may have one there."""
 
 
@@ -234,14 +236,14 @@ class Template(Record):
 
     def __post_init__(self) -> None:
         for field in _FIELD.findall(self.text):
-            if field not in FIELDS:
+            if first_output(field) == field and field not in FIELDS:
                 raise BatchError(
                     f"--name {self.text}: expected {', '.join(FIELDS)}; got {field!r}"
                 )
         beside = _BESIDE_NUMBER.search(self.text)
         if beside:
             field = beside[1] or beside[2]
-            noun = field.strip("{}")
+            noun = field.strip("{}:0123456789")
             raise BatchError(
                 f"--name {self.text}: expected a sign beside {field} that is no digit, so "
                 f"that {noun} 1 of a1 is not {noun} 11 of a: write {{stem}}-{field}.png"

@@ -1,7 +1,6 @@
 """What comes before a batch: its jobs are listed and checked, and its folder is made."""
 
 import contextlib
-import itertools
 from collections.abc import Iterable, Iterator
 
 from convcli.batch import places
@@ -62,20 +61,19 @@ def prepared_jobs(
         yield jobs
 
 
-_LOOKED_AT = 20
-"""The files of which one must have no fault: to look at all could take as long as the batch."""
-
-
 def _refuse_common_fault(batch_job: BatchJob, jobs: JobList) -> None:
-    """Refuse a batch whose files could all not be written: the options are wrong then."""
-    faults = []
-    for job in itertools.islice(jobs, _LOOKED_AT):
-        faults.append(batch_job.fault(job))
-        if not faults[-1]:
+    """Refuse a batch of which no file could be written: the options are wrong then.
+
+    The look ends at the first file without a fault, which is nearly always the first file.
+    """
+    first, more = "", -1
+    for job in jobs:
+        fault = batch_job.fault(job)
+        if not fault:
             return
-    if faults:
-        first = "" if len(faults) == 1 else f" (and so of the next {len(faults) - 1:,})"
-        raise BatchError(f"{faults[0]}{first}")
+        first, more = first or fault, more + 1
+    if first:
+        raise BatchError(f"{first} (and so of the next {more:,})" if more else first)
 
 
 def _make_folder(out_dir: str) -> None:

@@ -174,8 +174,11 @@ class _ClosedStream(io.RawIOBase):
         return True
 
     def write(self, data: object) -> NoReturn:
-        """Raise what the system says of a closed file."""
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output is closed")
+        """Raise an error, which is shown."""
+        raise ConvcliError(
+            "standard output is closed, and something was to be written to it: leave it open, "
+            "or send it to /dev/null"
+        )
 
 
 def _tolerate_plain_terminals() -> None:

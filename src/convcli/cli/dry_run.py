@@ -11,12 +11,15 @@ import click
 from convcli.batch.inputs import JobList
 from convcli.batch.job import BatchJob, FileJob
 from convcli.batch.local import worker_counts
-from convcli.batch.preview import FAIL, FilePreview, left_out, preview_file
+from convcli.batch.preview import FAIL, REPLACE, WRITE, FilePreview, left_out, preview_file
 from convcli.cli.file_options import BatchOptions, one_picture
 from convcli.cli.output import show_json, show_planned
 from convcli.cli.placing import Placing, file_to_replace
+from convcli.pipeline.files import STANDARD
+from convcli.storage.atomic import unwritable
+from convcli.storage.urls import first_output
 from convcli.threads import available_cores
-from convcli.values import Record
+from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
@@ -52,6 +55,10 @@ class Preview(Record, kw_only=True):
             preview = preview_in_blocks(located, job, self.many)
         else:
             preview = preview_file(job, FileJob(*located))
+        reason = "" if STANDARD in located[1:] else unwritable(first_output(located[1]))
+        if reason and preview.action in (WRITE, REPLACE):
+            reason = f"{located[1]} {reason}"
+            preview = replace(preview, action=FAIL, reason=reason, memory=0, plans=())
         self._show([preview], 1, job.options.jobs or available_cores())
 
     def show_many(

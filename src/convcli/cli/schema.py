@@ -26,7 +26,7 @@ Examples:
 )
 @click.argument("name", metavar="[COMMAND]", required=False)
 def command(*, name: str | None) -> None:
-    """Print the JSON Schema of what COMMAND prints with --json; without COMMAND, which have one.
+    """Print the JSON Schema of what COMMAND prints with --json, or which commands have one.
 
     The number in its $id grows where a key goes or changes its meaning. New keys may come at
     any time. A batch prints one object a line, and each line has this schema.

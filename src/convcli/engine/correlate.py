@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convcli.choices import Border, Method
 from convcli.engine.buffers import recycled_array
+from convcli.engine.compiled import preference
 from convcli.engine.planner import Plan, choose_plan, method_named
 from convcli.engine.problem import problem_for
 from convcli.engine.worker import run_plan
@@ -121,7 +122,7 @@ def correlate(
     # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
     plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
     look_up = _planned if plain else _planned.__wrapped__
-    chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
+    chosen = look_up(pixels.shape, pixels.dtype, kernel, preference(), *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
     run_plan(chosen, pixels, result, jobs)
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
@@ -162,7 +163,11 @@ def _remembered_kernel(shape: tuple[int, ...], dtype: np.dtype[Any], data: bytes
 
 @functools.lru_cache(maxsize=64, typed=True)
 def _planned(
-    shape: tuple[int, ...], image_dtype: np.dtype[Any], kernel: Kernel, *settings: Any
+    shape: tuple[int, ...],
+    image_dtype: np.dtype[Any],
+    kernel: Kernel,
+    _: tuple[str, bool],
+    *settings: Any,
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""
     stride, padding, dilation, groups, border, fill, dtype, method = settings

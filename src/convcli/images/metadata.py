@@ -71,9 +71,8 @@ def metadata_from(
     profile = info.get("icc_profile")
     if not isinstance(profile, bytes) or not keeps_profile(mode):
         profile = None
-    xmp = info.get("xmp")
-    if isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP):
-        xmp = None  # it describes a picture that is left out
+    # XMP of a gain map describes a picture that is left out.
+    xmp = None if describes_gain_map(info) else info.get("xmp")
     metadata = Metadata(
         profile,
         _dpi(info.get("dpi")),
@@ -96,15 +95,19 @@ def _upright_xmp(xmp: bytes) -> bytes:
     return _XMP_TURN.sub(rb"\g<1>1", xmp)
 
 
+def describes_gain_map(info: Mapping[Any, Any]) -> bool:
+    """Tell whether the XMP of an image, by Pillow's name for it, speaks of a gain map."""
+    xmp = info.get("xmp")
+    return isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP)
+
+
 def further_pictures(image: Image.Image) -> str:
     """Return the note on pictures beside the main one of a JPEG; empty where it has none."""
-    xmp = image.info.get("xmp")
-    gain_map = isinstance(xmp, bytes) and any(mark in xmp for mark in _GAIN_MAP)
-    gain_map = gain_map or "gainmap" in str(image.info.get("aux", "")).lower()
+    gain_map = "gainmap" in str(image.info.get("aux", "")).lower()
     with decoder_errors():
         several = image.format in ("MPO", "HEIF")
         count = getattr(image, "n_frames", 1) - 1 if several else 0
-    if gain_map:
+    if gain_map or describes_gain_map(image.info):
         return "the gain map, and the XMP that describes it, are dropped"
     pictures = f"{count} further picture{'s' * (count > 1)} in the file"
     return f"{pictures}: only the first is read" if count else ""

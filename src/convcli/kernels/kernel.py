@@ -153,8 +153,8 @@ class Kernel(Record, cached=True):
 
     @property
     def is_zero_sum(self) -> bool:
-        """Whether the weights of each filter sum to 0: flat areas become 0."""
-        return not self.sums.any()
+        """Whether each filter's weights sum to 0, or to less than float32 holds."""
+        return bool((np.abs(self.sums) < np.finfo(np.float32).tiny).all())
 
     @property
     def effect(self) -> Effect:

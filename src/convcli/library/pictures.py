@@ -30,7 +30,7 @@ from convcli.settings import (
     whole_number_from,
     with_short_names,
 )
-from convcli.storage.urls import FRAME, unknown_field
+from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -167,7 +167,8 @@ class Result(Record, kw_only=True):
         ----------
         target : str or Path
             As OUTPUT of the command: ``{map}`` in it makes a file for each output map,
-            ``{frame}`` one for each frame; a ``.npy`` gets `array` as it is.
+            ``{frame}`` one for each frame, from 0 (``{frame:03}``: from 000); a ``.npy``
+            gets `array` as it is.
         format : str, optional
             The name of the format; that of the suffix unless given.
         quality, compress_level, strip, sheet
@@ -189,7 +190,7 @@ class Result(Record, kw_only=True):
             raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
         file_format = format_named(format) if format else format_for(target)
         saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
-        count = 1 if FRAME in str(target) else len(self.filtered)
+        count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
         return write_filtered(
             self.filtered,

@@ -22,7 +22,7 @@ from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Operand, Values
 from convcli.storage.atomic import is_stream
-from convcli.storage.urls import FRAME, MAP
+from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import replace
 
 STANDARD = "-"
@@ -145,14 +145,12 @@ def write_filtered(
     """
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     groups = {target: filtered}
-    if FRAME in target:
+    if has_number(target, FRAME):
         described = replace(described, timing=None)
-        groups = {
-            target.replace(FRAME, str(number)): [one] for number, one in enumerate(filtered)
-        }
+        groups = {numbered(target, FRAME, number): [one] for number, one in enumerate(filtered)}
     # The first file is written last: where it is, all are.
     for name, group in reversed(groups.items()):
-        if MAP in name:
+        if has_number(name, MAP):
             _write_each(group[0], described, name, file_format, saving)
         else:
             result = _laid_out(group, described, options, file_format, sheet=sheet)
@@ -231,7 +229,7 @@ def _check_written(
 ) -> Frame:
     """Check that the frames of a file can be written; return a pixel like those of the last."""
     label = "standard output" if target == STANDARD else target
-    together = [pipelines] if FRAME not in target else [[pipeline] for pipeline in pipelines]
+    together = [[each] for each in pipelines] if has_number(target, FRAME) else [pipelines]
     for group in together:
         channels = check_maps(group[0], len(group), target, file_format, sheet=sheet)
         frames = tuple(_promised(pipeline.depth, channels) for pipeline in group)
@@ -324,7 +322,7 @@ def _write_each(
     """Write each map into a file of its own, the first map last: where it exists, all do."""
     for index, frame in reversed(list(enumerate(filtered.maps()))):
         page = replace(picture, frames=(frame,), timing=None)
-        write_picture(page, target.replace(MAP, str(index)), file_format, saving)
+        write_picture(page, numbered(target, MAP, index), file_format, saving)
 
 
 def check_maps(
@@ -333,19 +331,19 @@ def check_maps(
     """Return the channels of each frame that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
     colored = options.colormap is not None or options.direction
-    if sheet and (file_format in RAW or MAP in target):
+    if sheet and (file_format in RAW or has_number(target, MAP)):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
     many = not _is_single(maps, options)
-    if frames > 1 and (sheet or MAP in target or (many and file_format == _PAGED)):
+    if frames > 1 and (sheet or has_number(target, MAP) or (many and file_format == _PAGED)):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{frames} frames: choose one with --frame, or put {FRAME} into the name"
         )
-    if many and not (sheet or MAP in target or file_format in (NPY, JSON, _PAGED)):
+    if many and not (sheet or has_number(target, MAP) or file_format in (NPY, JSON, _PAGED)):
         raise _several(maps, options, target, _OTHER_FORMS)
     if sheet or (colored and file_format not in RAW):
         return _COLOURS
-    return 1 if MAP in target or (many and file_format == _PAGED) else maps
+    return 1 if has_number(target, MAP) or (many and file_format == _PAGED) else maps
 
 
 def _is_single(maps: int, options: Options) -> bool:

@@ -279,6 +279,22 @@ def _opened_beside(final: str) -> Iterator[BinaryIO]:
             os.unlink(temporary)
 
 
+def unwritable(target: str) -> str:
+    """Say why a file cannot be written, as far as that shows before; empty where it can."""
+    if is_url(target) or is_stream(target):
+        return ""
+    final = os.path.realpath(target)
+    folder = os.path.dirname(final)
+    error: OSError | None = None
+    if not os.path.isdir(folder):
+        error = FileNotFoundError()
+    elif os.path.exists(final) and not os.stat(final).st_mode & 0o222:
+        error = _ReadOnlyError()
+    elif not os.access(folder, os.W_OK):
+        error = PermissionError()
+    return "" if error is None else f"cannot be written: {_reason(error, final)}"
+
+
 def _copy_mode(before: os.stat_result, temporary: str) -> None:
     """Give the new file the old one's mode, and its owner where that is allowed."""
     if hasattr(os, "chown"):

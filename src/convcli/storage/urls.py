@@ -79,7 +79,31 @@ def local_path(name: "str | Path") -> str | None:
 
 
 MAP, FRAME = "{map}", "{frame}"
-"""In the name of an output, the number of a map or of a frame is written in place of these."""
+"""In the name of an output, the number of a map or of a frame, from 0, is written in place of
+these; ``{frame:03}`` has three digits at least."""
+
+_NUMBER = re.compile(r"\{(map|frame)(?::0?([1-9]))?\}")
+
+
+def has_number(target: str, field: str) -> bool:
+    """Tell whether a name has a field, `MAP` or `FRAME`, with or without its digits."""
+    return any(f"{{{found[1]}}}" == field for found in _NUMBER.finditer(target))
+
+
+def numbered(target: str, field: str, number: int) -> str:
+    """Return a name with a number in place of a field, `MAP` or `FRAME`.
+
+    Examples
+    --------
+    >>> numbered("a-{frame:03}.png", FRAME, 7), numbered("a-{frame}.png", FRAME, 7)
+    ('a-007.png', 'a-7.png')
+    """
+
+    def written(found: re.Match[str]) -> str:
+        is_it = f"{{{found[1]}}}" == field
+        return str(number).zfill(int(found[2] or 1)) if is_it else found[0]
+
+    return _NUMBER.sub(written, target)
 
 
 def first_output(target: str) -> str:
@@ -90,10 +114,10 @@ def first_output(target: str) -> str:
     >>> first_output("map-{map}.png"), first_output("out.png")
     ('map-0.png', 'out.png')
     """
-    return target.replace(MAP, "0").replace(FRAME, "0")
+    return numbered(numbered(target, MAP, 0), FRAME, 0)
 
 
-_FIELD = re.compile(r"\{\w*\}")
+_FIELD = re.compile(r"\{\w*(?::\w*)?\}")
 
 
 def unknown_field(target: str) -> str | None:
@@ -105,7 +129,7 @@ def unknown_field(target: str) -> str | None:
     ('{mop}', None)
     """
     fields = _FIELD.findall(re.split(r"[/\\]", target)[-1])
-    return next((field for field in fields if field not in (MAP, FRAME)), None)
+    return next((field for field in fields if not _NUMBER.fullmatch(field)), None)
 
 
 # ------------------------------------------------------------------ stores and their errors

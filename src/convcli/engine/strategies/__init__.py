@@ -8,6 +8,7 @@ from convcli.engine.strategies.im2col import Im2col
 from convcli.engine.strategies.passes import Passes
 from convcli.engine.strategies.separable import Separable
 from convcli.engine.strategies.taps import Taps
+from convcli.engine.strategies.whole import Whole
 from convcli.engine.strategies.winograd import RowWinograd
 
 STRATEGIES: tuple[type[Strategy], ...] = (
@@ -22,7 +23,10 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
+COMPILED: tuple[type[Strategy], ...] = (Whole,)
+"""Those that numba compiles, with the extra ``fast``: they are chosen where that pays."""
+
 FALLBACK: type[Strategy] = Taps
 """Serves every problem, and keeps NaNs and infinities where they are."""
 
-__all__ = ["FALLBACK", "STRATEGIES", "Strategy"]
+__all__ = ["COMPILED", "FALLBACK", "STRATEGIES", "Strategy"]

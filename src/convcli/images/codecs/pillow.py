@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile
 
 from convcli.errors import ImageError
-from convcli.images.metadata import iptc_segment, save_settings
+from convcli.images.metadata import describes_gain_map, iptc_segment, save_settings
 from convcli.images.modes import picture_from
 from convcli.images.picture import Frame, Metadata, Timing, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
@@ -71,15 +71,38 @@ def _pixels(
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
     if rawmode is None:
-        bits = opened.info.get("bit_depth", 8) if format_name == "HEIF" else _BYTE
-        notes = (f"colours of {bits} bits are read with 8 bits",) if bits > _BYTE else ()
-        return picture_from(_upright(opened), format_name, label), notes
+        return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
         single = not getattr(opened, "is_animated", False)
     if not _is_supported(rawmode) or not single:
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
     return _decoded_twice(file, opened, rawmode, format_name), ()
+
+
+def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
+    """Return notes on what Pillow leaves out of a HEIC, AVIF or JP2 without saying so."""
+    bits, notes = opened.info.get("bit_depth", _BYTE), []
+    data = b""
+    if opened.format in ("AVIF", "JPEG2000"):
+        file.seek(0)
+        data = file.read()
+    if opened.format == "JPEG2000" and opened.mode != "I;16":
+        bits = 1 + (_byte_after(_SIZES_2000, 42, data) & 0x7F)
+    if opened.format == "AVIF":
+        flags = _byte_after(_AV1_SETTINGS, 6, data)
+        bits = (12 if flags & 0x20 else 10) if flags & 0x40 else _BYTE
+        said = describes_gain_map(opened.info)
+        notes = ["the gain map is dropped"] if _TONE_MAP in data and not said else []
+    if bits > _BYTE:
+        notes.append(f"colours of {bits} bits are read with 8 bits")
+    return tuple(notes)
+
+
+def _byte_after(mark: bytes, steps: int, data: bytes) -> int:
+    """Return the byte some steps after the beginning of a mark; 0 where it is missing."""
+    at = data.find(mark)
+    return data[at + steps] if 0 <= at < len(data) - steps else 0
 
 
 def _scale_transparency(opened: ImageFile.ImageFile) -> None:
@@ -137,6 +160,15 @@ def _upright(image: Image.Image) -> Image.Image:
 _OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
+_SIZES_2000 = b"\xff\x4f\xff\x51"
+"""How a stream of JPEG 2000 begins: the bits of its first component less 1 are 42 bytes on."""
+
+_AV1_SETTINGS = b"av1C\x81"
+"""How the box of an AVIF begins that tells the bits of its colours, in its seventh byte."""
+
+_TONE_MAP = b"\0\0tmap"
+"""How an AVIF names the item that joins a picture and its gain map."""
+
 _FEW_BITS = {"L;2": 85, "L;4": 17}
 """What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
 

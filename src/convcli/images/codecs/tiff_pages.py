@@ -15,13 +15,21 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from convcli.images.codecs.tiff_segments import (
+    BLACK_IS_ZERO,
     DIFFERENCES,
     FLOAT_BYTES,
     NO_PREDICTOR,
     PREDICTED,
+    RGB,
     UNPACKERS,
+    WHITE_IS_ZERO,
     check_coded_size,
+    colours_of,
     decoded_segment,
+    divided,
+    filtered,
+    filtered_type,
+    turned,
 )
 from convcli.images.picture import Frame
 from convcli.images.policy import NOT_READ, TIFF_HEADERS, completed, decoder_errors
@@ -38,21 +46,20 @@ _RESOLUTIONS = (282, 283)
 _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 """The tag of the unit of the resolution, and how many of each unit make an inch."""
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
-_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}
+_CMYK = 5
+_UNSAID = -1
+_GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
+"""What samples are taken for, by their number, where the file does not say it: as libtiff does
+for three, and as Pillow and tifffile for one."""
+
+_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, _CMYK: 4}
 """How many samples a pixel has without the extra ones, by its photometric number."""
 
 _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _MOST_SAMPLES = 4
 _PLAIN_BITS = 8
 _LARGEST_SHORT = 2**16 - 1
-_EXACT = 2**53
-"""Whole numbers up to this have an exact float64."""
-
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
-_FILTERED = {"u1": "u1", "u2": "u2", "f2": "f4", "f4": "f4"}
-"""The type that samples of a type are filtered as; all others become float64."""
-
 _NAMES = {"u": "uint", "i": "int", "f": "float"}
 _MODES = {"u2": "I;16", "f4": "F", "i4": "I"}
 """Pillow's name for grey of a type; of other types the type's own name is shown."""
@@ -124,16 +131,22 @@ class TiffPage(Record, kw_only=True):
         return len(self.bits)
 
     @property
+    def layers(self) -> int:
+        """How many layers a volume has; a picture has one."""
+        return self.tags.number(_DEPTH, 1)
+
+    @property
     def is_ours(self) -> bool:
         """Whether the page is decoded here, because Pillow does not keep all of it."""
         if self.photometric == _CMYK and _PROFILE in self.tags.directory:
             return False  # only Pillow applies profiles, with 8 bits
         deep = max(self.bits) > _PLAIN_BITS or bool({*self.formats} - {1, 4})
         many = self.samples > _MOST_SAMPLES or len(self.extra) > 1
-        whole_bytes = {*self.bits} == {_PLAIN_BITS} and self.photometric <= _RGB
-        odd = (self.planar and whole_bytes) or self.is_ambiguous
-        grey = self.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
-        return deep or many or odd or (grey and self.extra == (_ANY,))
+        whole_bytes = {*self.bits} == {_PLAIN_BITS} and self.photometric <= RGB
+        odd = (self.planar and whole_bytes) or self.is_ambiguous or self.layers != 1
+        grey = self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
+        guessed = self.samples > 1 and _PHOTOMETRIC not in self.tags.directory
+        return deep or many or odd or guessed or (grey and self.extra == (_ANY,))
 
     @property
     def is_ambiguous(self) -> bool:
@@ -176,16 +189,19 @@ class TiffPage(Record, kw_only=True):
         """Return the shape, whether there is alpha, and the dtype of what is read here."""
         colours, alpha = self._meaning()
         channels = 3 if self.photometric == _CMYK else colours
-        turned = self.tags.number(_ORIENTATION, 1) > 4  # noqa: PLR2004 - they swap the axes
-        rows, columns = self.size[::-1] if turned else self.size
-        return (rows, columns, channels), alpha, _filtered_type(self.stored_type())
+        swapped = self.tags.number(_ORIENTATION, 1) > 4  # noqa: PLR2004 - the axes
+        rows, columns = self.size[::-1] if swapped else self.size
+        return (rows, columns, channels), alpha, filtered_type(self.stored_type())
 
     def _meaning(self) -> tuple[int, bool]:
         """Return how many samples are colours, and whether the next is an opacity."""
         base = _COLOURS.get(self.photometric)
         if base is None:
-            raise _unread(self, f"photometric {self.photometric}")
-        if not self.extra or (self.photometric == _RGB and self.extra == (_ANY,)):
+            known = self.photometric != _UNSAID
+            raise _unread(
+                self, f"photometric {self.photometric}" if known else "no word of their colours"
+            )
+        if not self.extra or (self.photometric == RGB and self.extra == (_ANY,)):
             return base, False
         if self.extra[0] in (_ASSOCIATED, _UNASSOCIATED) and len(self.extra) == 1:
             return base, True
@@ -197,24 +213,24 @@ class TiffPage(Record, kw_only=True):
     def frame(self, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
         """Decode the page, upright, and return notes on what is left out."""
         stored, (colours, has_alpha) = self.stored_type(), self._meaning()
-        if self.photometric != _BLACK_IS_ZERO and stored.kind != "u" and self._is_bound():
+        if self.photometric != BLACK_IS_ZERO and stored.kind != "u" and self._is_bound():
             raise _unread(self, f"photometric {self.photometric} with signed numbers or floats")
-        values = _filtered(self._values(file, stored))
+        values = filtered(self._values(file, stored))
         white = float(np.iinfo(stored).max) if stored.kind in "ui" else 1.0
-        pixels = _to_rgb(values[..., :colours], self.photometric, white)
+        pixels = colours_of(values[..., :colours], self.photometric, white)
         alpha = values[..., colours] if has_alpha else None
         if alpha is not None and self.extra == (_ASSOCIATED,):
-            pixels = _divided(pixels, alpha, white)
+            pixels = divided(pixels, alpha, white)
         turn = self.tags.number(_ORIENTATION, 1)
         if turn != 1:
-            pixels = _turned(pixels, turn)
-            alpha = None if alpha is None else _turned(alpha, turn)
-        unused = self.photometric == _RGB and self.extra == (_ANY,)
+            pixels = turned(pixels, turn)
+            alpha = None if alpha is None else turned(alpha, turn)
+        unused = self.photometric == RGB and self.extra == (_ANY,)
         return Frame(pixels, alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
 
     def _is_bound(self) -> bool:
         """Whether the photometric interpretation needs numbers from 0 to white."""
-        return self.photometric in (_WHITE_IS_ZERO, _CMYK)
+        return self.photometric in (WHITE_IS_ZERO, _CMYK)
 
     def _values(self, file: BinaryIO, stored: np.dtype[Any]) -> NDArray[Any]:
         """Return all samples, (rows, columns, samples), in this machine's byte order."""
@@ -270,8 +286,8 @@ def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:
     tile = (tags.number(323), tags.number(322)) if tiled else (tags.number(278, height), width)
     if min(width, height, *tile) < 1:
         raise OSError("TIFF without pixels")
-    photometric = tags.number(_PHOTOMETRIC, _WHITE_IS_ZERO)
     samples = max(tags.number(277, 1), 1)
+    photometric = tags.number(_PHOTOMETRIC, _GUESSED.get(samples, _UNSAID))
     if samples > _LARGEST_SHORT:
         raise OSError("TIFF of too many samples")
     bits, formats = tags.numbers(258, 1), tags.numbers(_FORMAT, 1)
@@ -328,8 +344,10 @@ def _decoder(page: TiffPage, file: BinaryIO, stored: np.dtype[Any]) -> Any:
         raise _unread(page, f"predictor {page.predictor} and compression {page.compression}")
     if page.predictor == FLOAT_BYTES and stored.kind != "f":
         raise _unread(page, "the predictor of floats")
-    if page.tags.number(_FILL_ORDER, 1) != 1 or page.tags.number(_DEPTH, 1) != 1:
-        raise _unread(page, "bits or layers in this order")
+    if page.layers != 1:
+        raise _unread(page, f"{page.layers} layers")
+    if page.tags.number(_FILL_ORDER, 1) != 1:
+        raise _unread(page, "bits in this order")
     if page.compression not in UNPACKERS:
         return _of_other_programs(page, file)
     tiled = _TILE_WIDTH in page.tags.directory
@@ -370,53 +388,6 @@ def _of_other_programs(page: TiffPage, file: BinaryIO) -> Any:
         return part
 
     return decode
-
-
-def _filtered_type(stored: np.dtype[Any]) -> np.dtype[Any]:
-    return np.dtype(_FILTERED.get(stored.str[1:], "f8"))
-
-
-def _filtered(values: NDArray[Any]) -> NDArray[Any]:
-    """Return samples in the type that they are filtered as, with their exact values."""
-    whole = values.dtype.kind in "ui"
-    if whole and (values.max() > _EXACT or values.min() < -_EXACT):
-        raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
-    return values.astype(_filtered_type(values.dtype), copy=False)
-
-
-def _to_rgb(pixels: NDArray[Any], photometric: int, white: float) -> NDArray[Any]:
-    """Return the colours: inverted where white is 0, and CMYK by Pillow's plain formula."""
-    if photometric in (_BLACK_IS_ZERO, _RGB):
-        return pixels
-    if white > _EXACT:
-        raise OSError(f"TIFF of 64 bits whose white is 0 {NOT_READ}")
-    light = pixels.dtype.type(white) - pixels
-    if photometric == _WHITE_IS_ZERO:
-        return np.concatenate([light[..., :1], pixels[..., 1:]], axis=2)
-    rgb = light[..., :3].astype(np.float64) * light[..., 3:] / white
-    rounded: NDArray[Any] = np.rint(rgb).astype(pixels.dtype)
-    return rounded
-
-
-def _divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[Any]:
-    """Return colours that were multiplied by their opacity as they were before."""
-    opacity = alpha[..., np.newaxis].astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        colours = np.where(opacity > 0, pixels * (white / opacity), 0)
-    whole = pixels.dtype.kind == "u"
-    divided: NDArray[Any] = np.rint(np.minimum(colours, white)) if whole else colours
-    return divided.astype(pixels.dtype)
-
-
-def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return rows and columns upright: 1 to 4 flip them, 5 to 8 swap them first."""
-    if not 1 < orientation <= 8:  # noqa: PLR2004 - eight turns exist
-        return pixels
-    if orientation > 4:  # noqa: PLR2004 - these swap rows and columns
-        pixels = pixels.swapaxes(0, 1)
-    across = orientation in (2, 3, 6, 7)
-    down = orientation in (3, 4, 7, 8)
-    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
 
 
 def info_of(page: TiffPage) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from convcli.images.policy import completed, decoder_errors, libtiff_silenced
+from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
 
 NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
 """How values are stored: unchanged, as differences along a row, or as differences of the
@@ -145,3 +145,63 @@ def check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
         return
     if rows > chunk[0] or columns > chunk[1]:
         raise OSError(f"a tile of {chunk[1]} × {chunk[0]} px holds {columns} × {rows} px")
+
+
+# ------------------------------------------------------------------ what samples mean
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+"""Numbers of the photometric interpretation."""
+
+_EXACT = 2**53
+"""Whole numbers up to this have an exact float64."""
+
+_FILTERED = {"u1": "u1", "u2": "u2", "f2": "f4", "f4": "f4"}
+"""The type that samples of a type are filtered as; all others become float64."""
+
+
+def filtered_type(stored: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type that samples of a type are filtered as."""
+    return np.dtype(_FILTERED.get(stored.str[1:], "f8"))
+
+
+def filtered(values: NDArray[Any]) -> NDArray[Any]:
+    """Return samples in the type that they are filtered as, with their exact values."""
+    whole = values.dtype.kind in "ui"
+    if whole and (values.max() > _EXACT or values.min() < -_EXACT):
+        raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
+    return values.astype(filtered_type(values.dtype), copy=False)
+
+
+def colours_of(pixels: NDArray[Any], photometric: int, white: float) -> NDArray[Any]:
+    """Return the colours: inverted where white is 0, and CMYK by Pillow's plain formula."""
+    if photometric in (BLACK_IS_ZERO, RGB):
+        return pixels
+    if white > _EXACT:
+        raise OSError(f"TIFF of 64 bits whose white is 0 {NOT_READ}")
+    light = pixels.dtype.type(white) - pixels
+    if photometric == WHITE_IS_ZERO:
+        return np.concatenate([light[..., :1], pixels[..., 1:]], axis=2)
+    rgb = light[..., :3].astype(np.float64) * light[..., 3:] / white
+    rounded: NDArray[Any] = np.rint(rgb).astype(pixels.dtype)
+    return rounded
+
+
+def divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[Any]:
+    """Return colours that were multiplied by their opacity as they were before."""
+    opacity = alpha[..., np.newaxis].astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        colours = np.where(opacity > 0, pixels * (white / opacity), 0)
+    whole = pixels.dtype.kind == "u"
+    result: NDArray[Any] = np.rint(np.minimum(colours, white)) if whole else colours
+    return result.astype(pixels.dtype)
+
+
+def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return rows and columns upright: 1 to 4 flip them, 5 to 8 swap them first."""
+    if not 1 < orientation <= 8:  # noqa: PLR2004 - eight turns exist
+        return pixels
+    if orientation > 4:  # noqa: PLR2004 - these swap rows and columns
+        pixels = pixels.swapaxes(0, 1)
+    across = orientation in (2, 3, 6, 7)
+    down = orientation in (3, 4, 7, 8)
+    return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])

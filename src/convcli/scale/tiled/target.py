@@ -13,7 +13,7 @@ from convcli.pipeline.files import check_single
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
-from convcli.storage.urls import FRAME, MAP, check_store, is_url, is_zarr
+from convcli.storage.urls import check_store, first_output, is_url, is_zarr
 
 
 def check_target(
@@ -26,7 +26,7 @@ def check_target(
     pipeline.check_size(max_pixels, pipeline.steps[-1:])
     if pipeline.options.colormap is not None:
         check_single(pipeline, target)
-    if MAP in target or FRAME in target:
+    if first_output(target) != target:
         raise ImageError(
             f"{target}: expected one file for all maps: a .tif gets a page for each"
         )

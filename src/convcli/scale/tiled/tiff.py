@@ -253,6 +253,7 @@ def _place(result: Values, segment: Values | None, top: int, left: int) -> None:
     result[rows, columns] = segment[within(rows, down), within(columns, across), :samples]
 
 
+_INSTEAD = "filter it whole, without --tiled, or convert it first"
 _DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 _BLACK_IS_ZERO, _RGB = 1, 2
 _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
@@ -343,19 +344,17 @@ def _samples(page: Any, name: str) -> tuple[int, bool]:
     photometric, extra = int(page.photometric), list(map(int, page.extrasamples))
     if photometric not in (_BLACK_IS_ZERO, _RGB):
         raise ImageError(
-            f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: convert "
-            "it first"
+            f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: {_INSTEAD}"
         )
     turned = page.tags.valueof(_ORIENTATION, default=_UPRIGHT)
     if turned != _UPRIGHT:
         raise ImageError(
-            f"{name}: expected a picture that is upright, got orientation {turned}: turn "
-            "it first"
+            f"{name}: expected a picture that is upright, got orientation {turned}: {_INSTEAD}"
         )
     if _ASSOCIATED in extra:
         raise ImageError(
             f"{name}: expected colours that are not multiplied by their opacity, got "
-            "associated alpha: convert it first"
+            f"associated alpha: {_INSTEAD}"
         )
     # A fourth sample without a meaning, next to red, green and blue, is left out.
     unused = photometric == _RGB and extra == [_ANY]
@@ -367,7 +366,7 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
         got = f"a volume of {page.imagedepth} layers" if page.imagedepth > 1 else page.dtype
         raise ImageError(
             f"{name}: expected pixels of 8 or 16 bits or floats, got "
-            f"{got or f'{page.bitspersample} bits'}: convert it first"
+            f"{got or f'{page.bitspersample} bits'}: {_INSTEAD}"
         )
     if int(page.predictor) != NO_PREDICTOR and int(page.compression) not in PREDICTED:
         raise ImageError(
