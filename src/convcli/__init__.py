@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.learning.step import learn_step
-    from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.matrix import convolution_matrix
+    from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled, recipe
     from convcli.library.lessons import (
@@ -99,8 +99,8 @@ __all__ = [
     "plan",
     "pool",
     "prefer_compiled",
-    "run_stack",
     "recipe",
+    "run_stack",
     "stack",
     "window",
 ]

@@ -164,6 +164,17 @@ def test_grey_and_a_photograph(explore: Callable[..., Browser]) -> None:
     np.testing.assert_array_equal(gray.pixels[..., 0], grey)
 
 
+def test_colours_below_an_opacity_are_those_of_alpha_keep(
+    explore: Callable[..., Browser],
+) -> None:
+    picture = np.dstack([COLOURS, COLOURS[..., 0]])
+    browser = explore("box", picture)
+    (output,) = browser.outputs({})
+    expected = convcli.apply("box", picture, alpha="keep").array[..., :3]
+    np.testing.assert_array_equal(output.pixels, expected)
+    assert browser.text("#command").endswith(" --alpha keep")
+
+
 def test_the_window_and_the_size_of_what_is_set(explore: Callable[..., Browser]) -> None:
     browser = explore("box:3", COLOURS, stride=2, padding=((0, 1), (2, 3)), border="wrap")
     (output,) = browser.outputs({})

@@ -82,13 +82,13 @@ def command(
     target = output or _PAGE
     if target != STANDARD and not target.lower().endswith((".html", ".htm")):
         raise OptionError(f"{target}: expected a page that ends in .html: name one")
-    page = explorer_of(kernel, read_first_frame(image, reading), options, image)
+    frame = read_first_frame(image, reading)
+    page = explorer_of(kernel, frame, options, image)
     if target == STANDARD:
         click.echo(page.html.encode(), nl=False)
         return
     page.save(target)
-    size = len(page.html.encode())
     if as_json:
-        show_json({"target": target, "bytes": size})
+        show_json({"target": target, "bytes": len(page.html.encode())})
     elif not quiet:
-        say(f"{target}: {size / 1000:,.0f} kB; open it in a browser")
+        say(f"{target}: {frame.shape[1]} × {frame.shape[0]} px; open it in a browser")
