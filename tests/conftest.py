@@ -37,6 +37,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tests start hundreds of processes: without this each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# To compile takes seconds: the tests of compiled strategies ask for them.
+os.environ.setdefault("CONVCLI_FAST", "never")
+
 
 check_all_outputs()
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.learning.step import learn_step
+    from convcli.lessons.matrix import convolution_matrix
+    from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled, recipe
     from convcli.library.lessons import (
@@ -79,6 +81,7 @@ __all__ = [
     "apply",
     "apply_files",
     "apply_tiled",
+    "convolution_matrix",
     "convolve",
     "correlate",
     "correlate_transposed",
@@ -97,6 +100,7 @@ __all__ = [
     "pool",
     "prefer_compiled",
     "recipe",
+    "run_stack",
     "stack",
     "window",
 ]
@@ -132,6 +136,8 @@ _NAMES = {
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
     "convcli.lessons.learning.step": ("learn_step",),
+    "convcli.lessons.stacks.run": ("run_stack",),
+    "convcli.lessons.matrix": ("convolution_matrix",),
     "convcli.lessons.stacks.stack": ("stack",),
     "convcli.library.files": ("apply_files", "apply_tiled", "recipe"),
     "convcli.library.lessons": (

@@ -10,7 +10,7 @@ import pytest
 import convcli
 from convcli.engine.transposed import checkerboard_of
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "transposed.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "transposed.json").read_text())
 
 
 @pytest.mark.parametrize("number", range(len(GOLDEN)))

@@ -18,7 +18,7 @@ VERSION = 1
 FOLDER = Path(__file__).parents[2] / "src" / "convcli" / "cli" / "schemas"
 
 FORMS = {
-    "apply": ("summary", "blocks", "steps", "status", "plan"),
+    "apply": ("summary", "blocks", "steps", "status", "plan", "result"),
     "pool": ("summary", "blocks", "steps", "status", "plan"),
     "size": ("transposed", "questions", "clean"),
     "params": ("layers",),

@@ -10,7 +10,7 @@ import pytest
 
 import convcli
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "step.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "step.json").read_text())
 
 
 @pytest.mark.parametrize("number", range(len(GOLDEN)))

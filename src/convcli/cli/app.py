@@ -20,7 +20,7 @@ from convcli.cli.ending import (
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
-    "Filter pictures": ("apply", "recipe", "pool", "find", "kernels"),
+    "Filter pictures": ("apply", "recipe", "retry", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
     "About convcli": ("help", "schema"),
 }
@@ -42,6 +42,7 @@ _COMMANDS = {
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
     "recipe": "convcli.cli.recipe",
+    "retry": "convcli.cli.retry",
     "schema": "convcli.cli.schema",
     "size": "convcli.cli.size",
     "stack": "convcli.cli.stack",
@@ -124,6 +125,7 @@ class Program(click.Group):
         complete_var: str | None,
         extra: dict[str, Any],
     ) -> NoReturn:
+        self.arguments = list(sys.argv[1:] if args is None else args)
         try:
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
@@ -262,6 +264,8 @@ convcli COMMAND -h shows what most people need, COMMAND --help everything.
 Lessons: docs/lessons.md, from Python: docs/api.md, all else: README.md.
 
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
+With the extra fast, CONVCLI_FAST=auto (where that saves time), always or never
+says whether filters are compiled.
 
 Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
 CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",

@@ -197,7 +197,7 @@ def command(
             job,
             names,
             many,
-            may_exist=placing.rule("error") != "error",
+            rule=placing.rule("error"),
             quiet=quiet,
             as_json=as_json,
             preview=preview if plan_only or dry_run else None,
@@ -229,7 +229,15 @@ def command(
     if in_blocks:
         silent = quiet or (as_json and sys.stdout.isatty())
         report = filter_in_blocks(
-            names, kernels, options, reading, many, saving=saving, kind=kind, silent=silent
+            names,
+            kernels,
+            options,
+            reading,
+            many,
+            saving=saving,
+            kind=kind,
+            silent=silent,
+            overwrite=placing.rule("") == "overwrite",
         )
     else:
         report = filter_file(

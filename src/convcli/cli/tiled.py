@@ -30,6 +30,7 @@ def filter_in_blocks(
     saving: "Saving",
     kind: str | None,
     silent: bool,
+    overwrite: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import client_for, filter_large
@@ -51,6 +52,8 @@ def filter_in_blocks(
             memory=many.memory,
             client=client,
             retries=many.retries,
+            timeout=many.timeout,
+            overwrite=overwrite,
             progress=progress,
         )
 

@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from convcli.errors import ConvcliError
@@ -24,6 +23,8 @@ _LEAST = (0, 61)
 _MODES = ("auto", "always", "never")
 
 _PREFERRED: list[bool] = []
+_RUNS = [1]
+"""How often this process is expected to compute its plans."""
 
 
 def prefer_compiled() -> bool:
@@ -43,18 +44,28 @@ def prefer_compiled() -> bool:
     return worth_compiling(0.0)
 
 
-def preference() -> tuple[str, bool]:
+def expect_runs(count: int) -> None:
+    """Say how many pictures this process is to filter: together they pay for the start."""
+    _RUNS[0] = count
+
+
+def preference() -> tuple[str, bool, int]:
     """Return what was asked for: plans that were made for another preference are stale."""
-    return _mode(), bool(_PREFERRED) or "numba" in sys.modules
+    return _mode(), bool(_PREFERRED) or "numba" in sys.modules, _RUNS[0]
 
 
 def worth_compiling(saved: float) -> bool:
-    """Tell whether compiled functions serve where they save `saved` nanoseconds."""
-    mode, is_ready = preference()
+    """Tell whether compiled functions serve where they save `saved` nanoseconds a run."""
+    mode, is_ready, runs = preference()
     if mode == "never":
         return False
     wanted = mode == "always" or is_ready
-    return (wanted or saved > START) and _numba() is not None
+    return (wanted or saved * runs > START) and _numba() is not None
+
+
+def may_compile() -> bool:
+    """Tell whether numba is there and not forbidden; it is not imported."""
+    return _mode() != "never" and importlib.util.find_spec("numba") is not None
 
 
 def _mode() -> str:
@@ -107,6 +118,8 @@ def _has_cache() -> bool:
     if config.CACHE_DIR:
         return True
     try:
+        from pathlib import Path
+
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "convcli" / "numba"
         folder.mkdir(parents=True, exist_ok=True)

@@ -184,7 +184,7 @@ def _planned(
     shape: tuple[int, ...],
     image_dtype: np.dtype[Any],
     kernel: Kernel,
-    _: tuple[str, bool],
+    _: tuple[str, bool, int],
     *settings: Any,
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch
-from convcli.engine.compiled import worth_compiling
+from convcli.engine.compiled import may_compile, preference, worth_compiling
 from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, ValueRange
 from convcli.engine.strategies import COMPILED, STRATEGIES
@@ -71,7 +71,13 @@ class Plan(Record, cached=True):
     @property
     def considered(self) -> tuple[Candidate, ...]:
         """All strategies of the method that was asked for."""
-        return tuple(_candidate(each, self.problem) for each in _strategies(self.method))
+        compiled = COMPILED if may_compile() else ()
+        kinds = (*STRATEGIES, *compiled)
+        return tuple(
+            _candidate(each, self.problem)
+            for each in kinds
+            if self.method in (Method.AUTO, each.method)
+        )
 
     def on(self, jobs: int) -> "Plan":
         """Return the plan for a number of threads: the same result, in other tiles."""
@@ -247,6 +253,7 @@ def _plan(problem: Problem, method: Method) -> Plan:
 def _compiled_plan(plain: Plan) -> Plan | None:
     """Return a plan with a compiled strategy, where that takes less time with its start."""
     problem, method = plain.problem, plain.method
+    preference()  # a wrong one is an error everywhere
     costs = {
         each: each.cost(problem)
         for each in COMPILED

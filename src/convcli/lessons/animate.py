@@ -212,7 +212,10 @@ def _products(scene: Scene, row: int, column: int) -> list[list[Cell]]:
     )
     products = scene.padded[np.ix_(rows, columns)] * scene.kernel.weights
     scale = float(np.abs(scene.kernel.weights).max() * np.abs(scene.padded).max()) or 1.0
-    return [[Cell(diverging(p / scale), tight(p)) for p in line] for line in products.tolist()]
+    return [
+        [Cell(diverging(value / scale), _pixel(scene, value)) for value in line]
+        for line in products.tolist()
+    ]
 
 
 def _output(scene: Scene, index: int) -> list[list[Cell]]:

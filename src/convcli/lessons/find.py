@@ -22,6 +22,10 @@ _FLAT = 1e-5
 """A standard deviation below this part of the picture's range counts as 0."""
 
 
+_FAINT = 0.01
+"""Windows of less contrast, as a part of the picture's largest, are noise and not compared."""
+
+
 class Match(Record):
     """A place where the kernel answers more strongly than at all places near it.
 
@@ -136,7 +140,7 @@ def _normalized(pixels: Values, kernel: Kernel) -> Values:
     centred = pixels - pixels.mean()
     answers = correlate(centred, pattern / length, padding="valid")
     energy = _energy(centred, kernel.size)
-    flat = energy <= pattern.size * (_FLAT * np.abs(centred).max()) ** 2
+    flat = energy <= pattern.size * (_FAINT * np.abs(centred).max()) ** 2
     cosines = np.where(flat, 0, answers / np.sqrt(np.where(flat, 1, energy)))
     return np.clip(cosines, -1, 1)
 

@@ -124,7 +124,7 @@ def draw_matrix(matrix: ConvolutionMatrix, name: str) -> Canvas:
     side = min(max(_WIDEST // max(rows, columns), 1), _LARGEST_CELL)
     canvas = Canvas(max(columns * side + 2 * _MARGIN, 560), rows * side + _TITLE + 2 * _MARGIN)
     width = canvas.width - 2 * _MARGIN
-    canvas.text((_MARGIN, _MARGIN), f"{name}: {size_of(matrix)}", 20, width=width)
+    canvas.text((_MARGIN, _MARGIN), f"{name}: {matrix_size(matrix)}", 20, width=width)
     canvas.text((_MARGIN, _MARGIN + 28), counts_of(matrix), 16, colour=QUIET, width=width)
     corner = (_MARGIN, _MARGIN + _TITLE)
     if side < 16:  # noqa: PLR2004 - digits need 16 pixels
@@ -150,10 +150,10 @@ def _cells(matrix: ConvolutionMatrix) -> list[list[Cell]]:
     ]
 
 
-def size_of(matrix: ConvolutionMatrix) -> str:
+def matrix_size(matrix: ConvolutionMatrix) -> str:
     """Return the size of the matrix, and of what it maps.
 
-    >>> size_of(convolution_matrix(Kernel([[1, 2]]), (1, 3), Options(padding="valid")))
+    >>> matrix_size(convolution_matrix(Kernel([[1, 2]]), (1, 3), Options(padding="valid")))
     '2 outputs × 3 inputs (1×2 from 1×3)'
     """
     rows, columns = matrix.weights.shape

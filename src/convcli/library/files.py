@@ -134,11 +134,24 @@ def apply_files(
     template = Template(DEFAULT_TEMPLATE if name is None else name, job.file_format)
     may_exist = on_exists != "error"
     with prepared_jobs(
-        job, inputs, template, folder, may_exist=may_exist, memory=limit
+        job,
+        (template.job(each, folder) for each in inputs),
+        folder,
+        may_exist=may_exist,
+        overwrite=on_exists == "overwrite",
+        memory=limit,
     ) as jobs:
         executor = local_executor(job, len(jobs), limit)
         watch = progress or (lambda *_: None)
-        return run_batch(executor, job, jobs, watch, fail_fast=fail_fast)
+        return run_batch(
+            executor,
+            job,
+            jobs,
+            watch,
+            fail_fast=fail_fast,
+            settled=jobs.settled(),
+            targets=jobs,
+        )
 
 
 def _names(sources: str | Path | Iterable[str | Path]) -> list[str]:
@@ -157,6 +170,7 @@ def apply_tiled(
     max_pixels: int | None = None,
     cluster: str | None = None,
     retries: int = 3,
+    timeout: float | None = None,
     frame: int | None = None,
     compress_level: int | None = None,
     strip: bool = False,
@@ -182,6 +196,8 @@ def apply_tiled(
         ``"local:4"``; threads of this process otherwise.
     retries : int
         How often the cluster tries a block again whose worker was lost.
+    timeout : float, optional
+        Leave a worker aside that takes more seconds for a block.
     frame : int, optional
         The page of a TIFF, counted from 0.
     compress_level, strip
@@ -228,6 +244,7 @@ def apply_tiled(
             memory=None if memory is None else memory_size_from(memory),
             client=client,
             retries=retries,
+            timeout=timeout,
             progress=progress,
         )
 

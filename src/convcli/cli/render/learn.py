@@ -77,7 +77,7 @@ def _fit(learnt: Learnt) -> Iterator[_Row]:
         Text(unexplained, style=GOOD if exact else ODD),
         "of the target's variance",
     )
-    yield "condition", f"{learnt.limits.condition:.3g}", ""
+    yield "condition", f"{learnt.limits.condition:.3g}", "how much noise may grow: 1 is best"
     yield from (("nearest", *_nearest(nearest)) for nearest in learnt.nearest)
 
 

@@ -196,6 +196,7 @@ def show_rules(
         rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in axis_rules]
         headings = ("rule", "output", before, after, "")
         show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
+    show_lines("course: the lecture's rule, which takes whole numbers only; the others round.")
 
 
 def _rules_title(side: "Side", *, same: bool) -> str:

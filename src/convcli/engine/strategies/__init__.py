@@ -5,10 +5,10 @@ from convcli.engine.strategies.base import Strategy
 from convcli.engine.strategies.depthwise import Depthwise
 from convcli.engine.strategies.fft import Fft
 from convcli.engine.strategies.im2col import Im2col
+from convcli.engine.strategies.lines import Lines, SeparableLines
 from convcli.engine.strategies.passes import Passes
 from convcli.engine.strategies.separable import Separable
 from convcli.engine.strategies.taps import Taps
-from convcli.engine.strategies.whole import Whole
 from convcli.engine.strategies.winograd import RowWinograd
 
 STRATEGIES: tuple[type[Strategy], ...] = (
@@ -23,7 +23,7 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
-COMPILED: tuple[type[Strategy], ...] = (Whole,)
+COMPILED: tuple[type[Strategy], ...] = (Lines, SeparableLines)
 """Those that numba compiles, with the extra ``fast``: they are chosen where that pays."""
 
 FALLBACK: type[Strategy] = Taps
