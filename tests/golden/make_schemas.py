@@ -22,7 +22,8 @@ FORMS = {
     "pool": ("summary", "blocks", "steps", "status", "plan"),
     "size": ("transposed", "questions", "clean"),
     "params": ("layers",),
-    "stack": ("first",),
+    "stack": ("first", "classes"),
+    "learn": ("step",),
     "borders": ("strips",),
 }
 """Keys that tell the forms of a command's output apart; the first that is there counts."""

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from convcli.errors import ImageError
+from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy, decoder_errors
-from convcli.images.read import header_of, read_picture
+from convcli.images.read import read_picture
 
 VALUES = np.random.default_rng(0).integers(0, 256, (8, 9, 3)).astype(np.uint8)
 
@@ -67,7 +68,7 @@ def test_a_bug_in_reading_a_header_surfaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in.png").write_bytes(encoded("PNG"))
-    monkeypatch.setattr("convcli.images.read.deep_rawmode", None)
+    monkeypatch.setattr("convcli.images.headers.deep_rawmode", None)
     with pytest.raises(TypeError):
         header_of(tmp_path / "in.png", ReadPolicy())
 

@@ -1,9 +1,11 @@
 """The explorer's page: what it is made of, and what Chromium computes and shows in it."""
 
+import contextlib
 import html
 import itertools
+import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,10 @@ DEEP = RNG.integers(0, 65536, (15, 19), np.uint16)
 BANK = RNG.integers(-4, 5, (4, 3, 3, 2)).astype(float)
 
 WHOLE = ["sobel-x", "box", "laplacian", "sharpen", "blur", "smooth-more", "contour", "detail",
-         "pillow-emboss", "sobel", "kirsch", "roberts-1", "motion", "high-pass"]  # fmt: skip
+         "pillow-emboss", "sobel", "kirsch", "roberts-1", "high-pass"]  # fmt: skip
 """Kernels of whole numbers over one divisor, and operators of such kernels."""
 
-REAL = ["gaussian", "unsharp", "frei-chen-1", "log", "disk", "frei-chen"]
+REAL = ["gaussian", "unsharp", "frei-chen-1", "log", "frei-chen"]
 """Kernels whose weights are not whole numbers over a divisor."""
 
 BORDERS = ("zero", "replicate", "reflect", "symmetric", "wrap")
@@ -37,11 +39,14 @@ Settings = dict[str, Any]
 
 
 def matrix(kernels: list[str]) -> Iterator[Settings]:
-    """Yield every border, stride, dilation and range, each with the next of all others."""
+    """Yield every border, stride, dilation and range, each with the next of all others.
+
+    The lengths of their cycles have no divisor in common with 6, so that each range meets all.
+    """
     others = zip(
         itertools.cycle(kernels),
         itertools.cycle(("same", "valid", "2", "1x3", "same")),
-        itertools.cycle((False, True, False)),
+        itertools.cycle((False, True, False, False, True)),
         itertools.cycle(("0", "12.5", "0", "-3", "0", "0.1", "0")),
         strict=False,
     )
@@ -64,16 +69,16 @@ def applied(settings: Settings, picture: NDArray[Any], kernel: Any = None) -> ND
     return np.atleast_3d(result.array)
 
 
-def fitting(settings: Iterator[Settings], picture: NDArray[Any]) -> list[Settings]:
-    """Leave out settings whose window is larger than the padded picture."""
-    kept = []
-    for each in settings:
-        try:
-            applied(each, picture)
-        except convcli.GeometryError:
-            continue
-        kept.append(each)
-    return kept
+def answered(
+    cases: Iterable[Settings], picture: NDArray[Any]
+) -> tuple[list[Settings], list[NDArray[Any]]]:
+    """Return settings with what `apply` answers, without windows larger than the picture."""
+    kept, answers = [], []
+    for each in cases:
+        with contextlib.suppress(convcli.GeometryError):
+            answers.append(applied(each, picture))
+            kept.append(each)
+    return kept, answers
 
 
 @pytest.fixture
@@ -97,22 +102,21 @@ def explore(browser: Browser, tmp_path: Path) -> Callable[..., Browser]:
 def test_every_pixel_equals_apply(
     explore: Callable[..., Browser], picture: NDArray[Any]
 ) -> None:
-    cases = fitting(itertools.chain(matrix(WHOLE), matrix(WHOLE[::-1])), picture)
-    assert len(cases) > 300
+    cases, answers = answered(matrix(WHOLE), picture)
+    assert len(cases) > 150
     found = explore("sobel-x", picture).outputs(*cases, dtype=picture.dtype)
-    for settings, output in zip(cases, found, strict=True):
+    for settings, output, expected in zip(cases, found, answers, strict=True):
         assert not output.problem
-        np.testing.assert_array_equal(output.pixels, applied(settings, picture), str(settings))
+        np.testing.assert_array_equal(output.pixels, expected, str(settings))
 
 
 def test_inexact_sums_differ_only_where_the_page_says_so(
     explore: Callable[..., Browser],
 ) -> None:
-    cases = fitting(matrix(REAL), COLOURS)
+    cases, answers = answered(matrix(REAL), COLOURS)
     found = explore("sobel-x", COLOURS).outputs(*cases)
     sure = []
-    for settings, output in zip(cases, found, strict=True):
-        expected = applied(settings, COLOURS)
+    for settings, output, expected in zip(cases, found, answers, strict=True):
         assert not output.is_exact
         away = np.abs(output.pixels.astype(int) - expected)
         assert away.max() <= 1
@@ -333,8 +337,9 @@ def test_a_notebook_shows_it_in_a_frame(browser: Browser, tmp_path: Path) -> Non
 
 def test_the_page_needs_nothing_else_and_is_small(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
-    done("explore", "sobel-x", PHOTOS / "camera.png", "-o", target, "--quiet")
+    said = done("explore", "sobel-x", PHOTOS / "camera.png", "-o", target, "--json")
     page = target.read_text("utf-8")
+    assert json.loads(said) == {"target": str(target), "bytes": target.stat().st_size}
     assert not re.search(r"""(src|href)=["']|https?://|@import|url\(""", page)
     without = re.sub(r'"data":"[^"]*"', "", page)
     assert len(without.encode()) <= 120_000

@@ -43,7 +43,7 @@ def test_the_command_shows_it(ask: Callable[..., Any], tmp_path: Path) -> None:
     np.save(tmp_path / "before.npy", before)
     np.save(tmp_path / "after.npy", after)
     names = (str(tmp_path / "before.npy"), str(tmp_path / "after.npy"))
-    step = ask("learn", *names, "--show-step", "--at", "4,4", "--cells", "5")
+    step = ask("learn", *names, "--show-step", "--at", "4,4", "--cells", "5")["step"]
     patch, goal = before[2:7, 2:7], after[3:6, 3:6]
     assert step["image"] == pytest.approx(patch)
     assert step["target"] == pytest.approx(goal)

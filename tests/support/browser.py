@@ -41,9 +41,8 @@ const set = (settings) => {
 const text = (plane) => btoa(Array.from(
   new Uint8Array(plane.buffer), (byte) => String.fromCharCode(byte)).join(""));
 const output = () => {
-  const { pixels, values, width, height, rule, isExact } = page.result;
-  const unsure = pixels.map((_, c) => Uint8Array.from(
-    values[c], (raw) => isNearHalf(levelOf(raw, rule))));
+  const { pixels, values, width, height, isExact } = page.result;
+  const unsure = values.map((raws) => Uint8Array.from(raws, isNearHalf));
   return { planes: pixels.map(text), unsure: unsure.map(text), width, height, isExact,
            problem: $("problem").textContent };
 };

@@ -142,7 +142,7 @@ def command(
 
         kernel = start or kernel_size
         step = step_on_crop(before, after, kernel, rate=rate, at=at, cells=cells)
-        _show_one_step(step, as_json=as_json)
+        _show_one_step(step, source, target, as_json=as_json)
         return
     if gray:
         before, after = before.gray(), after.gray()
@@ -175,9 +175,9 @@ def _check_step_options(*, show_step: bool) -> None:
         raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
 
 
-def _show_one_step(step: "LearningStep", *, as_json: bool) -> None:
+def _show_one_step(step: "LearningStep", source: str, target: str, *, as_json: bool) -> None:
     if as_json:
-        show_json(step.as_dict())
+        show_json({"source": source, "target": target, "step": step.as_dict()})
         return
     from convcli.cli.render.learn import show_one_step
 

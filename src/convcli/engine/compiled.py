@@ -114,6 +114,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 @functools.cache
 def _has_cache() -> bool:
     """Make the folder of compiled functions; without one they are compiled in each process."""
+    from pathlib import Path
+
     config = importlib.import_module("numba").config
     if config.CACHE_DIR:
         return True

@@ -7,16 +7,22 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
-from convcli.images.codecs.pillow import TimedFrame, deep_rawmode, frame_of, timing_of
+from convcli.images.codecs.pillow import TimedFrame, frame_of, timing_of
 from convcli.images.formats import holds_matrix
-from convcli.images.metadata import metadata_from, metadata_of
-from convcli.images.modes import MODES
+from convcli.images.headers import (
+    ARRAY,
+    BOMBS,
+    PREFIX,
+    STREAMED,
+    frame_count,
+    tiff_metadata,
+)
+from convcli.images.metadata import metadata_of
 from convcli.images.picture import Frame, Metadata, Picture
 from convcli.images.policy import (
     NOT_READ,
@@ -34,19 +40,12 @@ from convcli.images.policy import (
 )
 from convcli.storage.urls import fetched, local_path
 from convcli.text import is_matrix
-from convcli.values import Record, replace
+from convcli.values import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convcli.images.codecs.tiff_pages import TiffPage
-
-_PREFIX = 64
-_STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
-"""How pictures begin that may follow each other in one stream."""
-
-_ARRAY = b"\x93NUMPY"
-"""How a ``.npy`` begins."""
 
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
 """Formats whose frames are an animation or pages. Further pictures in a file of another
@@ -56,9 +55,6 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
-
-_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-"""What Pillow raises on files of too many pixels."""
 
 _DEFAULTS = ReadPolicy()
 
@@ -102,10 +98,10 @@ def read_picture(
     if isinstance(source, str) and is_matrix(source):
         source = io.BytesIO(source.encode())
     with _file_errors(label, reading), _seekable(source, label, reading) as file:
-        prefix = file.read(_PREFIX)
+        prefix = file.read(PREFIX)
         file.seek(0)
         with pillow_set_to(reading), _quietly(prefix):
-            if prefix.startswith(_ARRAY):
+            if prefix.startswith(ARRAY):
                 from convcli.images.codecs.npy import read_array
 
                 return read_array(file, label, reading)
@@ -132,7 +128,7 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
             page = None
         if page is None:
             return Metadata(), ""
-        metadata, mode = _tiff_metadata(file, page)[0], page.mode
+        metadata, mode = tiff_metadata(file, page)[0], page.mode
         with contextlib.suppress(OSError), decoder_errors():
             opened = Image.open(file, formats=("TIFF",))
             if frame:
@@ -169,7 +165,7 @@ def _file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
         ) from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except _BOMBS as error:
+    except BOMBS as error:
         declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
         raise too_many_pixels(label, reading.max_pixels, declared) from None
     except MemoryError:
@@ -231,7 +227,7 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     if prefix[:4] in TIFF_HEADERS:
         return _tiff(file, prefix, label, reading)
-    if prefix[:2] in _STREAMED:
+    if prefix[:2] in STREAMED:
         from convcli.images.codecs.netpbm import netpbm_spans
 
         spans = netpbm_spans(file)
@@ -281,7 +277,7 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
         with contextlib.suppress(OSError):
             file.seek(0)
             opened = stack.enter_context(open_image(file, reading))
-        metadata, damage = _tiff_metadata(file, chosen[0])
+        metadata, damage = tiff_metadata(file, chosen[0])
         for page in chosen:
             counter.add(page.size[1] * -(-page.samples // 4), page.size[0])
             page.check_places()
@@ -302,13 +298,6 @@ def _tiff_frame(
         opened.seek(page.index)
     timed = frame_of(file, opened, "TIFF", label)
     return timed.frame, timed.notes
-
-
-def _tiff_metadata(file: BinaryIO, page: "TiffPage") -> tuple[Metadata, tuple[str, ...]]:
-    from convcli.images.codecs.tiff_pages import exif_of, info_of
-
-    read_exif = functools.partial(exif_of, file, page)
-    return metadata_from(info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode)
 
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:
@@ -350,7 +339,7 @@ def _document(
     file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: ReadPolicy
 ) -> Picture:
     format_name = _NAMES.get(opened.format or "", opened.format)
-    count = _frame_count(opened) if opened.format in _MANY else 1
+    count = frame_count(opened) if opened.format in _MANY else 1
     indices = _frames_to_read(count, label, reading)
     counter = PixelCounter(reading.max_pixels, label)
     counter.add(*opened.size, len(indices))
@@ -374,11 +363,6 @@ def _document(
     )
 
 
-def _frame_count(opened: ImageFile.ImageFile) -> int:
-    with decoder_errors():
-        return int(getattr(opened, "n_frames", 1))
-
-
 def _frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
     if reading.frame is None:
         return range(count)
@@ -388,94 +372,3 @@ def _frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
             "they are counted from 0"
         )
     return range(reading.frame, reading.frame + 1)
-
-
-# Headers: the size of what a file holds, without its pixels.
-
-_BEGINNING = 2**20
-"""Bytes of an object in a store that are fetched for its header."""
-
-_DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
-
-
-class Header(Record):
-    """The size of the pictures in a file: rows, columns, colour channels; number of frames."""
-
-    shape: tuple[int, int, int]
-    alpha: bool
-    dtype: np.dtype[Any]
-    frames: int
-
-
-def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
-    """Return the size of the pictures in a file; None where that cannot be read.
-
-    Examples
-    --------
-    >>> header_of("nowhere.png", ReadPolicy()) is None
-    True
-    """
-    try:
-        with _beginning(source) as file, pillow_set_to(reading):
-            prefix = file.read(_PREFIX)
-            file.seek(0)
-            if prefix.startswith(_ARRAY):
-                return _array_header(file, str(source))
-            if prefix[:4] in TIFF_HEADERS:
-                return _tiff_header(file, reading)
-            load_package(prefix, str(source))
-            frames = None
-            if prefix[:2] in _STREAMED and reading.frame is None:
-                from convcli.images.codecs.netpbm import netpbm_spans
-
-                frames = len(netpbm_spans(file)) or None
-            with open_image(file, reading) as opened:
-                header = _image_header(opened, reading)
-                return header and replace(header, frames=frames or header.frames)
-    except (OSError, ImageError, *_BOMBS):
-        return None  # reading the whole file will say what is wrong
-
-
-def _beginning(source: "str | Path") -> BinaryIO:
-    """Open a file, or the beginning of an object in a store."""
-    path = local_path(source)
-    if path is None:
-        return io.BytesIO(fetched(str(source), _BEGINNING))
-    return open(path, "rb")  # noqa: PTH123 - pathlib takes 3 ms to import
-
-
-def _array_header(file: BinaryIO, label: str) -> Header | None:
-    from convcli.images.codecs.npy import DIMENSIONS, array_header
-
-    shape, _, dtype = array_header(file, label)
-    if len(shape) not in DIMENSIONS:
-        return None
-    rows, columns, channels = (*shape, 1)[:3]
-    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
-
-
-def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
-    from convcli.images.codecs.tiff_pages import tiff_pages
-
-    pages = list(tiff_pages(file))
-    file.seek(0)
-    if pages and pages[0].is_ours:
-        count = len(pages) if reading.frame is None else 1
-        return Header(*pages[0].header(), count)
-    with open_image(file, reading) as opened:
-        return _image_header(opened, reading)
-
-
-def _image_header(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header | None:
-    mode = MODES.get(opened.mode)
-    if mode is None:
-        return None
-    deep = deep_rawmode(opened) is not None
-    with decoder_errors():
-        transparent = opened.has_transparency_data
-    return Header(
-        shape=(opened.height, opened.width, 3 if mode.target.startswith("RGB") else 1),
-        alpha=mode.target.endswith("A") or transparent,
-        dtype=np.dtype(np.uint16 if deep else _DTYPES.get(mode.target, np.uint8)),
-        frames=_frame_count(opened) if reading.frame is None else 1,
-    )

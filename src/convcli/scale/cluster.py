@@ -94,7 +94,8 @@ class DaskExecutor:
                 group = groups.next(max(1, flight.threads))
                 if not group:
                     break
-                flight.send(group)
+                # The second has paths that mean the same on other machines.
+                flight.send([(job, job.absolute()) for job in group])
             if flight.is_empty and (self._stopped or not flight.send_suspect()):
                 return
             for ended in flight.next_ended():
@@ -107,11 +108,13 @@ class DaskExecutor:
         if ended.result is None:
             error = ended.error
             why = f"the worker could not do it: {one_line(error)}" if error else ended.fault
-            return [Outcome(job=job, status=Status.FAILED, reason=why) for job in ended.items]
+            return [
+                Outcome(job=job, status=Status.FAILED, reason=why) for job, _ in ended.items
+            ]
         result: GroupResult = ended.result
         outcomes = [
             replace(outcome, job=job, worker=result.worker)
-            for outcome, job in zip(result.outcomes, ended.items, strict=True)
+            for outcome, (job, _) in zip(result.outcomes, ended.items, strict=True)
         ]
         for index in result.unseen:
             outcomes[index] = self._explained(outcomes[index], result.worker)
@@ -219,11 +222,11 @@ class GroupResult(Record):
     sizes: list[int]
 
 
-def run_group(batch_job: BatchJob, jobs: Sequence[FileJob]) -> GroupResult:
+def run_group(batch_job: BatchJob, jobs: Sequence[tuple[FileJob, FileJob]]) -> GroupResult:
     """Do several jobs, one after another."""
     from distributed import get_worker
 
-    outcomes = [batch_job.run(job) for job in jobs]
+    outcomes = [batch_job.run(job) for _, job in jobs]
     unseen = [
         index
         for index, outcome in enumerate(outcomes)

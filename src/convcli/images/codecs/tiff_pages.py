@@ -6,13 +6,12 @@ changes the sign of others, and knows few of the ways to store them.
 
 import io
 import logging
-import struct
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from convcli.images.codecs.tiff_segments import (
     BLACK_IS_ZERO,
@@ -40,12 +39,7 @@ _SHORT_HEADER = 8
 _PHOTOMETRIC, _COMPRESSION, _FILL_ORDER, _ORIENTATION = 262, 259, 266, 274
 _PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
 _PROFILE = 34_675
-_BLOCKS = {"icc_profile": _PROFILE, "xmp": 700, "iptc": 33_723}
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
-_RESOLUTIONS = (282, 283)
-_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
-"""The tag of the unit of the resolution, and how many of each unit make an inch."""
-
 _CMYK = 5
 _UNSAID = -1
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
@@ -388,35 +382,3 @@ def _of_other_programs(page: TiffPage, file: BinaryIO) -> Any:
         return part
 
     return decode
-
-
-def info_of(page: TiffPage) -> dict[str, Any]:
-    """Return what a page says beside its pixels, by the names that Pillow uses."""
-    directory = page.tags.directory
-    info: dict[str, Any] = {}
-    for name, tag in _BLOCKS.items():
-        with decoder_errors():
-            value = directory.get(tag)
-        if isinstance(value, tuple) and name == "iptc" and all(map(_is_long, value)):
-            # Some programs say that these bytes are numbers of 32 bits.
-            value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
-        if isinstance(value, bytes):
-            info[name] = value
-    with decoder_errors():
-        unit = directory.get(_UNIT)
-        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
-            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
-    return info
-
-
-def _is_long(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < 2**32
-
-
-def exif_of(file: BinaryIO, page: TiffPage) -> Image.Exif:
-    """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
-    exif = Image.Exif()
-    exif.endian, exif.bigtiff = page.tags.order, page.is_big
-    with decoder_errors():
-        exif.load_from_fp(file, page.start)
-    return exif

@@ -123,7 +123,7 @@ function showChain(answers) {
   const line = words.join(" → ");
   const value = element("b", "", `pixel ${pixel}`);
   $("chain").replaceChildren(`${line} → `, value);
-  if (isNearHalf(level)) {
+  if (isNearHalf(raw)) {
     $("chain").append(element("span", "note", "So near to a half that apply, which adds these " +
       "weights up in 32-bit floats, may round it to the other side."));
   }
@@ -133,11 +133,12 @@ function showChain(answers) {
   }, 150);
 }
 
-/** Whether a level of inexact weights may round to either side. */
-function isNearHalf(level) {
-  const { isExact, slack } = page.result;
-  const part = Math.abs(level) - Math.floor(Math.abs(level));
-  return !isExact && Math.abs(part - 0.5) <= slack;
+/** Whether the pixel of a raw value of inexact weights may be rounded to either side. */
+function isNearHalf(raw) {
+  const { isExact, slack, rule } = page.result;
+  // A shift comes after rounding.
+  const level = Math.abs(rule.range === "shift" ? raw : levelOf(raw, rule));
+  return !isExact && Math.abs(level - Math.floor(level) - 0.5) <= slack;
 }
 
 // ------------------------------------------------------------------ size and command

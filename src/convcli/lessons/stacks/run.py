@@ -178,11 +178,12 @@ def _adapted(_state: _State, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
         lines = np.moveaxis(maps, axis, 0)
         means = [lines[a:b].mean(axis=0, dtype=np.float64) for a, b in places]
         maps = np.moveaxis(np.stack(means).astype(np.float32), 0, axis)
-    return np.ascontiguousarray(maps)
+    return np.ascontiguousarray(maps, dtype=np.float32)
 
 
 def _averaged(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    return maps.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
+    means: Maps = maps.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
+    return means
 
 
 def _flattened(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:

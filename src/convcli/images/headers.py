@@ -1,0 +1,180 @@
+"""What a file says beside its pixels: how it begins, its size, and a TIFF's metadata."""
+
+import functools
+import io
+import struct
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from convcli.errors import ImageError
+from convcli.images.codecs.pillow import deep_rawmode
+from convcli.images.metadata import metadata_from
+from convcli.images.modes import MODES
+from convcli.images.picture import Metadata
+from convcli.images.policy import (
+    TIFF_HEADERS,
+    ReadPolicy,
+    decoder_errors,
+    load_package,
+    open_image,
+    pillow_set_to,
+)
+from convcli.storage.urls import fetched, local_path
+from convcli.values import Record, replace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from convcli.images.codecs.tiff_pages import TiffPage
+
+PREFIX = 64
+STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
+"""How pictures begin that may follow each other in one stream."""
+
+ARRAY = b"\x93NUMPY"
+"""How a ``.npy`` begins."""
+
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises on files of too many pixels."""
+
+_BEGINNING = 2**20
+"""Bytes of an object in a store that are fetched for its header."""
+
+_DTYPES = {"I": np.float64, "F": np.float32, "I;16": np.uint16}
+
+
+class Header(Record):
+    """The size of the pictures in a file: rows, columns, colour channels; number of frames."""
+
+    shape: tuple[int, int, int]
+    alpha: bool
+    dtype: np.dtype[Any]
+    frames: int
+
+
+def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
+    """Return the size of the pictures in a file; None where that cannot be read.
+
+    Examples
+    --------
+    >>> header_of("nowhere.png", ReadPolicy()) is None
+    True
+    """
+    try:
+        with _beginning(source) as file, pillow_set_to(reading):
+            prefix = file.read(PREFIX)
+            file.seek(0)
+            if prefix.startswith(ARRAY):
+                return _array_header(file, str(source))
+            if prefix[:4] in TIFF_HEADERS:
+                return _tiff_header(file, reading)
+            load_package(prefix, str(source))
+            frames = None
+            if prefix[:2] in STREAMED and reading.frame is None:
+                from convcli.images.codecs.netpbm import netpbm_spans
+
+                frames = len(netpbm_spans(file)) or None
+            with open_image(file, reading) as opened:
+                header = _image_header(opened, reading)
+                return header and replace(header, frames=frames or header.frames)
+    except (OSError, ImageError, *BOMBS):
+        return None  # reading the whole file will say what is wrong
+
+
+def _beginning(source: "str | Path") -> BinaryIO:
+    """Open a file, or the beginning of an object in a store."""
+    path = local_path(source)
+    if path is None:
+        return io.BytesIO(fetched(str(source), _BEGINNING))
+    return open(path, "rb")  # noqa: PTH123 - pathlib takes 3 ms to import
+
+
+def _array_header(file: BinaryIO, label: str) -> Header | None:
+    from convcli.images.codecs.npy import DIMENSIONS, array_header
+
+    shape, _, dtype = array_header(file, label)
+    if len(shape) not in DIMENSIONS:
+        return None
+    rows, columns, channels = (*shape, 1)[:3]
+    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
+
+
+def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
+    from convcli.images.codecs.tiff_pages import tiff_pages
+
+    pages = list(tiff_pages(file))
+    file.seek(0)
+    if pages and pages[0].is_ours:
+        count = len(pages) if reading.frame is None else 1
+        return Header(*pages[0].header(), count)
+    with open_image(file, reading) as opened:
+        return _image_header(opened, reading)
+
+
+def _image_header(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header | None:
+    mode = MODES.get(opened.mode)
+    if mode is None:
+        return None
+    deep = deep_rawmode(opened) is not None
+    with decoder_errors():
+        transparent = opened.has_transparency_data
+    return Header(
+        shape=(opened.height, opened.width, 3 if mode.target.startswith("RGB") else 1),
+        alpha=mode.target.endswith("A") or transparent,
+        dtype=np.dtype(np.uint16 if deep else _DTYPES.get(mode.target, np.uint8)),
+        frames=frame_count(opened) if reading.frame is None else 1,
+    )
+
+
+def frame_count(opened: ImageFile.ImageFile) -> int:
+    """Return how many frames a file has."""
+    with decoder_errors():
+        return int(getattr(opened, "n_frames", 1))
+
+
+# What a TIFF says.
+
+_BLOCKS = {"icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
+_RESOLUTIONS = (282, 283)
+_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
+"""The tag of the unit of the resolution, and how many of each unit make an inch."""
+
+
+def tiff_metadata(file: BinaryIO, page: "TiffPage") -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a page of a TIFF says beside its pixels, and notes on what is damaged."""
+    read_exif = functools.partial(_exif_of, file, page)
+    return metadata_from(_info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode)
+
+
+def _info_of(page: "TiffPage") -> dict[str, Any]:
+    """Return what a page says beside its pixels, by the names that Pillow uses."""
+    directory = page.tags.directory
+    info: dict[str, Any] = {}
+    for name, tag in _BLOCKS.items():
+        with decoder_errors():
+            value = directory.get(tag)
+        if isinstance(value, tuple) and name == "iptc" and all(map(_is_long, value)):
+            # Some programs say that these bytes are numbers of 32 bits.
+            value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
+        if isinstance(value, bytes):
+            info[name] = value
+    with decoder_errors():
+        unit = directory.get(_UNIT)
+        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
+            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
+    return info
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**32
+
+
+def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
+    """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
+    exif = Image.Exif()
+    exif.endian, exif.bigtiff = page.tags.order, page.is_big
+    with decoder_errors():
+        exif.load_from_fp(file, page.start)
+    return exif
