@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
+from convcli.engine.pooling import Pooling, Reduction, pooled
 from convcli.geometry.window import window
 from convcli.images.figures import fitted
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.pool import Pooling, Reduction, pooled
 from convcli.lessons.stacks.presets import layers_of
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, StackRow, stack
