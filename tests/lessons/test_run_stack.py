@@ -16,7 +16,7 @@ from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
 from support.networks import CASES, random_tensors
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "networks.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
 
 
 @pytest.mark.slow
@@ -122,7 +122,7 @@ def test_a_wrong_file_is_refused_before_it_runs(edges: tuple[str, str]) -> None:
 
 
 def test_a_trained_network_reads_digits(ask: Callable[..., Any], tmp_path: Path) -> None:
-    folder = Path(__file__).parent / "golden"
+    folder = Path(__file__).parents[1] / "golden"
     layers = "conv:8,k3,p1 relu pool:2 conv:12,k3,p1 relu pool:2 flatten fc:10"
     weights, right = str(folder / "digits.safetensors"), 0
     with np.load(folder / "digits.npz") as file:

@@ -100,7 +100,7 @@ def taps(line: Any, ring: Any, y: int, rows: Any, columns: Any, weights: Any) ->
 
 
 @compiled
-def lines(
+def filter_lines(
     tile: Any,
     out: Any,
     shape: tuple[int, int, int],

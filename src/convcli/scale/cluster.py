@@ -13,7 +13,7 @@ from typing import Any
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.places import is_pipe, place_exists, size_or_zero
 from convcli.scale.admission import admission, connected, local_workers
-from convcli.scale.flight import GONE, Ended, Flight, one_line
+from convcli.scale.flight import GONE, Ended, Flight, error_line
 from convcli.storage.urls import first_output, is_url
 from convcli.values import Record, replace
 
@@ -107,7 +107,7 @@ class DaskExecutor:
         """Return the outcomes with the names of files as they were given."""
         if ended.result is None:
             error = ended.error
-            why = f"the worker could not do it: {one_line(error)}" if error else ended.fault
+            why = f"the worker could not do it: {error_line(error)}" if error else ended.fault
             return [
                 Outcome(job=job, status=Status.FAILED, reason=why) for job, _ in ended.items
             ]

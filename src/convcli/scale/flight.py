@@ -150,7 +150,7 @@ class Flight:
         except TimeoutError:
             return future  # The workers are busy with other clients: each asks for it later.
         if error is not None:
-            raise ClusterError(f"{self._address}: no worker can do it: {one_line(error)}")
+            raise ClusterError(f"{self._address}: no worker can do it: {error_line(error)}")
         return future
 
     @property
@@ -326,7 +326,7 @@ class Flight:
         return []
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """Return an error and its class as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 

@@ -105,11 +105,11 @@ class Lines(Strategy):
 
         def direct(target: Values) -> None:
             # It needs numba: only runs that use it load it.
-            from convcli.engine.compiled_lines import lines
+            from convcli.engine.compiled_lines import filter_lines
 
             flat, pitch = _flat(target)
             taps = (*across[1:], *self._down)
-            lines(
+            filter_lines(
                 tile, flat, (pitch, *target.shape), ring, line, *taps, *self._store(flat.dtype)
             )
 
