@@ -182,8 +182,8 @@ def _adapted(_state: _State, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
 
 
 def _averaged(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    means: Maps = maps.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
-    return means
+    mean: Maps = maps.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def _flattened(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
