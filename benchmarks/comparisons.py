@@ -41,8 +41,10 @@ class Case:
         The largest difference of two results: 1 for 8 bits that one side rounds otherwise.
     group : str
         The group of the table that the case belongs to.
-    moved : int
-        Bytes of the picture and of the result: what at least has to be moved.
+    source : array
+        The picture: a copy of it is timed beside.
+    returned : int
+        Bytes of the result.
     multiply_adds : float
         Of a result, by the definition (by the factors, where the kernel has some): for the
         share of what sgemm reaches. 0 for strategies that use no products.
@@ -54,7 +56,8 @@ class Case:
     peers: dict[str, Work]
     tolerance: float
     group: str
-    moved: int
+    source: Values
+    returned: int
     multiply_adds: float = 0.0
 
 
@@ -108,17 +111,17 @@ def _vips(image: Values, weights: Values, precision: str) -> Work:
     return work
 
 
-def _moved(image: Values, dtype: Any) -> int:
-    return image.nbytes + image.size * np.dtype(dtype).itemsize
+def _returned(image: Values, dtype: Any) -> int:
+    return int(image.size * np.dtype(dtype).itemsize)
 
 
 def _dense_case(name: str, image: Values, weights: Values, dtype: Any, group: str) -> Case:
     whole = group == "integer 3×3"
     peers = {"OpenCV filter2D": _filter2d(image, weights, dtype)}
-    if dtype != np.int16:
+    if dtype != np.int16 and weights.size <= _MOST_TAPS:
         # On int16 vips computes the same, but returns 8 bits.
         peers["pyvips conv"] = _vips(image, weights, "integer" if whole else "float")
-    if dtype == np.float32 and weights.size <= _MOST_TORCH:
+    if dtype == np.float32 and weights.size <= _MOST_TAPS:
         peers |= _torch_peers(image, weights)
     return Case(
         name,
@@ -127,13 +130,14 @@ def _dense_case(name: str, image: Values, weights: Values, dtype: Any, group: st
         peers,
         0.0 if whole else 1.0 if dtype == np.uint8 else 1e-3 * np.abs(weights).sum(),
         group,
-        _moved(image, dtype),
+        image,
+        _returned(image, dtype),
         0.0 if whole else weights.size * image.size,
     )
 
 
-_MOST_TORCH = 49
-"""Taps up to which torch is asked: above it takes a second."""
+_MOST_TAPS = 49
+"""Taps up to which torch and vips are asked: above they take seconds."""
 
 
 def _derivatives(image: Values, dtype: Any) -> dict[str, dict[str, Work]]:
@@ -187,7 +191,7 @@ def blur_cases() -> Iterator[Case]:
             "OpenCV blur": _opencv(cv2.blur, gray, (size, size)),
             "OpenCV boxFilter": _opencv(cv2.boxFilter, gray, -1, (size, size)),
         }
-        yield Case(f"box {size}", "uint8", ours, boxes, 1, "blur", _moved(gray, np.uint8))
+        yield Case(f"box {size}", "uint8", ours, boxes, 1, "blur", gray, gray.nbytes)
     yield _gaussian_case("binomial 5", gray, np.array([1, 4, 6, 4, 1]) / 16, 0)
     for sigma in (1, 5, 10):
         radius = int(4 * sigma + 0.5)
@@ -205,8 +209,8 @@ def _gaussian_case(name: str, image: Values, taps: Values, sigma: float) -> Case
     }
     ours = _ours(image, np.outer(taps, taps), np.uint8)
     # OpenCV blurs 8 bits in fixed point: it is a level off on some pixels.
-    moved, sums = _moved(image, np.uint8), 2.0 * len(taps) * image.size
-    return Case(name, "uint8", ours, peers, 1, "blur", moved, sums)
+    sums = 2.0 * len(taps) * image.size
+    return Case(name, "uint8", ours, peers, 1, "blur", image, image.nbytes, sums)
 
 
 def dense_cases() -> Iterator[Case]:
@@ -293,8 +297,9 @@ def bank_cases() -> Iterator[Case]:
         tolerance = 1e-4 * float(np.abs(weights[0]).sum())
         sums = ours(1).size
         inner = float(np.prod(shape[1:]))
-        moved = image.nbytes + 4 * sums
-        yield Case(name, "float32", ours, peers, tolerance, "bank", moved, inner * sums)
+        yield Case(
+            name, "float32", ours, peers, tolerance, "bank", image, 4 * sums, inner * sums
+        )
 
 
 def _torch_bank(
@@ -321,13 +326,12 @@ def slow_peer_cases() -> Iterator[Case]:
     ours = _ours(gray, sobel, np.float32)
     floats = gray.astype(np.float32)
     peers = {"SciPy correlate": _scipy(floats, sobel)}
-    yield Case("sobel-x", "float32", ours, peers, 1e-3, "SciPy", _moved(gray, np.float32))
+    yield Case("sobel-x", "float32", ours, peers, 1e-3, "SciPy", gray, 4 * gray.size)
 
     def scikit(threads: int) -> Values:  # noqa: ARG001 - it has one thread
         return np.asarray(filters.sobel_v(floats))
 
     quarter = _ours(floats, sobel / 4, np.float32)
-    moved = _moved(floats, np.float32)
     yield Case(
         "sobel-x / 4 on floats",
         "float32",
@@ -335,7 +339,8 @@ def slow_peer_cases() -> Iterator[Case]:
         {"scikit-image sobel_v": scikit},
         1e-3,
         "scikit-image",
-        moved,
+        floats,
+        floats.nbytes,
     )
     yield _pillow_case("sobel-x", gray, sobel, 1, 0)
     binomial = convcli.kernel_from("binomial:1").weights
@@ -354,7 +359,7 @@ def _pillow_case(
 
     ours = _ours(gray, weights, np.uint8)
     peers: dict[str, Work] = {"Pillow Kernel": pillow}
-    return Case(name, "uint8", ours, peers, tolerance, "Pillow", _moved(gray, np.uint8))
+    return Case(name, "uint8", ours, peers, tolerance, "Pillow", gray, gray.nbytes)
 
 
 def all_cases() -> Iterator[Case]:

@@ -30,7 +30,10 @@ def machine(*packages: str) -> dict[str, Any]:
 
 def details() -> dict[str, Any]:
     """Return what decides the speed of a processor: its caches, its SIMD, the BLAS kernel."""
-    return {"caches": _caches(), "simd": _simd(), "blas": _blas()}
+    facts = _facts()
+    numbers = f"family {facts.get('cpu family')}, model {facts.get('model')}"
+    named = {"model": numbers} if "cpu family" in facts else {}
+    return {**named, "caches": _caches(), "simd": _simd(), "blas": _blas()}
 
 
 def model() -> str:
@@ -103,7 +106,7 @@ def _caches() -> list[str]:
 
 def _simd() -> str:
     """Return the widest instructions that NumPy uses."""
-    from numpy._core import _multiarray_umath
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
     features = _multiarray_umath.__cpu_features__
     names = ("AVX512_ICL", "AVX512_SKX", "X86_V4", "X86_V3", "AVX2", "ASIMD")

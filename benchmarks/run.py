@@ -6,11 +6,15 @@ The peers of a case are all calls of OpenCV, torch, SciPy, Pillow, pyvips, sciki
 kornia that give the same pixels, within one level at ties. That is checked: a call that differs
 more is left out and named. All are timed, A B A B …, after rounds that do not count; on two
 threads after a pause in which the threads of the last library fall asleep. The fastest counts.
-The table gives medians, and the median of the ratios round by round. ``--save`` writes
+The table gives medians, and the median of the ratios round by round. A copy of the same picture
+is timed among them: it is the limit of the memory. ``--save`` writes
 ``benchmarks/results/MODEL.json``: one file a model of processor, plain and ``--fast`` apart.
+What a run that is stopped has measured stays in ``MODEL-plain.partial`` there.
 """
 
 import argparse
+import importlib.util
+import itertools
 import json
 import math
 import os
@@ -18,7 +22,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +34,16 @@ from rich.table import Table
 
 _RESULTS = Path(__file__).parent / "results"
 _THREADS = (1, 2)
+_VERSIONS = ("numpy", "cv2", "torch", "scipy", "pyvips", "skimage", "kornia", "numba")
 _WARM = 2
 """Rounds that do not count: libraries make their threads and fill their caches."""
 
 _SLOW = 4
 """A peer that takes so many times the fastest in the warm-up is not timed again."""
+
+_SLOWEST, _LONG = 12, 0.25
+"""A peer whose very first call takes so many times the fastest, and so many seconds, is not
+timed at all. A shorter one is: libraries prepare much in their first call."""
 
 _SETTLING = 0.015
 """Seconds between two measurements on several threads."""
@@ -54,44 +64,56 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="with the compiled strategies")
     parser.add_argument("--processes", action="store_true", help="whole processes as well")
     parser.add_argument("--force", action="store_true", help="measure a loaded machine too")
-    parser.add_argument("--ours", action="store_true", help="print times of convcli alone")
+    parser.add_argument("--ours", action="store_true", help="for compare.py")
     chosen = parser.parse_args()
+    if chosen.fast and not importlib.util.find_spec("numba"):
+        parser.error("--fast: expected numba, found none: pip install '.[fast]'")
     os.environ["CONVCLI_FAST"] = "always" if chosen.fast else "never"
     if chosen.ours:
-        print(json.dumps(ours_alone(chosen.only, chosen.rounds)))
+        answer_alone(chosen.only)
         return
-    document = measured_run(chosen)
-    if chosen.save:
-        save(document, "fast" if chosen.fast else "plain")
-    show(document["cases"])
+    if chosen.save and chosen.only:
+        parser.error("--save: expected all cases, got --only: leave one of them out")
+    show(measured_run(chosen)["cases"])
 
 
 def measured_run(chosen: argparse.Namespace) -> dict[str, Any]:
     """Measure the cases, and whole processes if these are asked for."""
-    from comparisons import all_cases
-
+    part = "fast" if chosen.fast else "plain"
     load = refuse_load(forced=chosen.force)
     start, busy, own = time.perf_counter(), seconds_busy(), time.process_time()
-    peaks = {threads: sgemm_peak(threads) for threads in _THREADS}
-    copy = copy_speed()
-    rows = [
-        row | _limits(case, row, copy, peaks[row["threads"]])
-        for case in all_cases()
-        if chosen.only in f"{case.name} {case.group}"
-        for row in measured(case, chosen.rounds)
-    ]
-    if not chosen.only:
-        rows += scaling(chosen.rounds)
+    document: dict[str, Any] = {"machine": {"load_before": load}, "cases": []}
+    partial = _RESULTS / f"{model()}-{part}.partial"
+    for rows in measured_cases(chosen):
+        document["cases"] += rows
+        if chosen.save:
+            partial.write_text(json.dumps(document, ensure_ascii=False), "utf-8")
     others = load_since(busy, own, time.perf_counter() - start)
-    processes = []
     if chosen.processes:
         from processes import all_processes
 
-        processes = all_processes(chosen.rounds)
-    where = machine("numpy", "cv2", "torch", "scipy", "pyvips", "skimage", "kornia") | details()
-    where |= {"load_before": load, "load_of_others": round(others, 3)}
-    where |= {"copy_gb_s": copy, "sgemm_gflop_s": list(peaks.values())}
-    return {"machine": where, "cases": rows, "processes": processes}
+        document["processes"] = all_processes(chosen.rounds)
+    where = machine(*(name for name in _VERSIONS if name in sys.modules)) | details()
+    document["machine"] |= where | {"load_of_others": round(others, 3), "forced": chosen.force}
+    if chosen.save:
+        save(document, part)
+        partial.unlink()
+    return document
+
+
+def measured_cases(chosen: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of each case."""
+    from comparisons import all_cases
+
+    peaks = {threads: sgemm_peak(threads) for threads in _THREADS}
+    for case in all_cases():
+        if chosen.only in f"{case.name} {case.group}":
+            yield [
+                row | _limits(case, row, peaks[row["threads"]])
+                for row in measured(case, chosen.rounds)
+            ]
+    if not chosen.only:
+        yield scaling(chosen.rounds)
 
 
 def save(document: dict[str, Any], part: str) -> None:
@@ -103,12 +125,19 @@ def save(document: dict[str, Any], part: str) -> None:
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def copy_speed() -> float:
-    """Return GB/s, read and written, of a copy of the picture of 12 megapixels."""
-    source = np.ones((3000, 4000), np.uint8)
-    target = source.copy()
-    seconds = min(_seconds(lambda: np.copyto(target, source)) for _ in range(15))
-    return 2e-9 * source.nbytes / seconds
+def copying(source: Any) -> Callable[[int], None]:
+    """Return a work that copies a picture, a part of its rows on each thread."""
+    target, pool = np.empty_like(source), ThreadPoolExecutor(max(_THREADS))
+
+    def work(threads: int) -> None:
+        if threads == 1:
+            np.copyto(target, source)
+            return
+        edges = [len(source) * part // threads for part in range(threads + 1)]
+        parts = [slice(*pair) for pair in itertools.pairwise(edges)]
+        list(pool.map(lambda part: np.copyto(target[part], source[part]), parts))
+
+    return work
 
 
 def sgemm_peak(threads: int) -> float:
@@ -130,41 +159,52 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _limits(case: Any, row: dict[str, Any], copy: float, peak: float) -> dict[str, float]:
+def _limits(case: Any, row: dict[str, Any], peak: float) -> dict[str, float]:
     """Return how far a case is from the limits: of memory, and of products."""
-    speed = 1e-6 * case.moved / row["ms"]
-    found = {"gb_s": speed, "of_copy": speed / copy}
+    speed = 1e-6 * (case.source.nbytes + case.returned) / row["ms"]
+    found = {"gb_s": speed, "of_copy": speed / (2e-6 * case.source.nbytes / row["copy_ms"])}
     if case.multiply_adds:
         found["of_sgemm"] = 2e-6 * case.multiply_adds / row["ms"] / peak
+        found["sgemm_gflop_s"] = peak
     return found
 
 
-def ours_alone(only: str, rounds: int) -> dict[str, float]:
-    """Return the least milliseconds of our side of each case."""
+def answer_alone(only: str) -> None:
+    """Print the names of our cases; then run each that is asked for, and print its time."""
     from comparisons import all_cases
 
-    return {
-        f"{case.name}, {case.result}, {threads}": 1e3
-        * min(_seconds(lambda: case.ours(threads)) for _ in range(rounds + 1))  # noqa: B023
-        for case in all_cases()
-        if only in f"{case.name} {case.group}"
-        for threads in _THREADS
-    }
+    cases = {f"{c.name}, {c.result}": c for c in all_cases() if only in f"{c.name} {c.group}"}
+    for name, case in list(cases.items()):
+        try:
+            case.ours(1)
+        except Exception as error:  # noqa: BLE001 - an older version may lack anything
+            print(f"left out: {name}: {error}", file=sys.stderr)
+            del cases[name]
+    print(json.dumps(list(cases)), flush=True)
+    for line in sys.stdin:
+        name, threads = json.loads(line)
+        print(1e3 * _seconds(lambda: cases[name].ours(threads)), flush=True)  # noqa: B023
 
 
 def measured(case: Any, rounds: int) -> list[dict[str, Any]]:
-    """Leave out the peers that give other pixels, then time all on each number of threads."""
-    ours = case.ours(1)
+    """Leave out the peers that give other pixels or are slow, then time the others."""
+    ours, seconds = case.ours(1), {}
     unlike = {}
     for name, peer in list(case.peers.items()):
-        most, share = difference(name, ours, peer(1))
-        if not most <= case.tolerance:
-            unlike[name] = most
-            del case.peers[name]
+        start = time.perf_counter()
+        theirs = peer(1)
+        seconds[name] = time.perf_counter() - start
+        largest, share = difference(name, ours, theirs)
+        if not largest <= case.tolerance:
+            unlike[name] = largest
+            del case.peers[name], seconds[name]
         elif share and case.result == "uint8":
             unlike[f"{name}, share a level off"] = round(share, 4)
     if not case.peers:
         raise SystemExit(f"{case.name}: no peer gives the same pixels: {unlike}")
+    most = max(_SLOWEST * min(seconds.values()), _LONG)
+    for name in [name for name, taken in seconds.items() if taken > most]:
+        del case.peers[name]
     return [_timed(case, threads, rounds) | {"unlike": unlike} for threads in _THREADS]
 
 
@@ -181,7 +221,8 @@ def difference(name: str, ours: Any, theirs: Any) -> tuple[float, float]:
 
 
 def _timed(case: Any, threads: int, rounds: int) -> dict[str, Any]:
-    works: dict[str, Callable[[int], Any]] = {"convcli": case.ours, **case.peers}
+    own = {"convcli": case.ours, "copy": copying(case.source)}
+    works: dict[str, Callable[[int], Any]] = own | case.peers
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + _WARM):
         if number == 1:
@@ -195,7 +236,7 @@ def _timed(case: Any, threads: int, rounds: int) -> dict[str, Any]:
                 settle()
             times[name].append(_seconds(lambda: work(threads)))  # noqa: B023
     medians = {name: statistics.median(values) for name, values in times.items()}
-    peer = min((name for name in medians if name != "convcli"), key=medians.__getitem__)
+    peer = min((name for name in medians if name not in own), key=medians.__getitem__)
     pairs = zip(times[peer], times["convcli"], strict=True)
     row = {
         "case": case.name,
@@ -205,6 +246,7 @@ def _timed(case: Any, threads: int, rounds: int) -> dict[str, Any]:
         "ms": 1e3 * medians["convcli"],
         "peer": peer,
         "peer_ms": 1e3 * medians[peer],
+        "copy_ms": 1e3 * medians["copy"],
         "ratio": statistics.median(theirs / ours for theirs, ours in pairs),
         "all_ms": {name: round(1e3 * median, 3) for name, median in medians.items()},
     }

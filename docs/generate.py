@@ -32,6 +32,16 @@ PICTURES = {
 }
 """The pictures in docs/images, and the command that makes each."""
 
+PAGES = {
+    "explorer.png": (
+        "convcli explore sobel-x sample_images/camera.png -o {} --quiet",
+        "goTo(302, 228); page.pinned = true; showPixel()",
+    ),
+}
+"""The pictures of web pages: the command that makes each page, and what is done there first."""
+
+_PAGE_SIZE, _PAGE_COLOURS = (1200, 760), 128
+
 TERMINALS = {
     "explain.svg": "convcli explain sobel-x sample_images/camera.png --at 302,228",
 }
@@ -55,6 +65,30 @@ def make_pictures(folder: Path) -> None:
     """Make the documents' pictures in a folder, by running their commands."""
     for name, command in PICTURES.items():
         _run(command.format(shlex.quote(str(folder.resolve() / name))), str(_ROOT))
+
+
+def photograph_pages(folder: Path) -> None:
+    """Make the pictures of pages: they need Chromium, whose letters differ between machines."""
+    from PIL import Image
+
+    sys.path.insert(0, str(_ROOT / "tests"))
+    from support.browser import Browser
+
+    browser = Browser()
+    browser.resize(*_PAGE_SIZE)
+    for name, (command, script) in PAGES.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            page = Path(scratch, "page.html")
+            _run(command.format(shlex.quote(str(page))), str(_ROOT))
+            browser.open(page)
+            browser.run(script)
+            browser.until("page.frame === null")
+            browser.driver.save_screenshot(str(folder / name))
+        # A page has few colours beside greys: a palette halves the file, and keeps them.
+        shot = Image.open(folder / name).convert("RGB")
+        palette = shot.quantize(_PAGE_COLOURS, Image.Quantize.MAXCOVERAGE)
+        palette.save(folder / name, optimize=True)
+    browser.driver.quit()
 
 
 def run(*commands: str) -> str:
@@ -250,4 +284,5 @@ def _run(command: str, folder: str, lines: str = "", **more: str) -> str:
 
 if __name__ == "__main__":
     make_pictures(_ROOT / "docs" / "images")
+    photograph_pages(_ROOT / "docs" / "images")
     make_terminals(_ROOT / "docs" / "images")

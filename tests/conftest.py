@@ -3,12 +3,17 @@
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from support.s3_server import Bucket, s3_server
+from support.schemas import check_all_outputs
+
+if TYPE_CHECKING:
+    from support.browser import Browser
 
 # The oracle is made of plain loops: a slow example says nothing about the code under test,
 # and to explain a failure takes longer than to find it.
@@ -32,6 +37,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tests start hundreds of processes: without this each compiles every module anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# To compile takes seconds: the tests of compiled strategies ask for them.
+os.environ.setdefault("CONVCLI_FAST", "never")
+
+
+check_all_outputs()
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""
@@ -39,8 +49,11 @@ SERVERS = {"s3_address", "cluster", "lonely"}
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+        fixtures = getattr(item, "fixturenames", ())
+        if SERVERS.intersection(fixtures):
             item.add_marker("servers")
+        if "browser" in fixtures:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +75,16 @@ def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
     monkeypatch.setitem(conf, "s3", {"endpoint_url": s3_address})
     return Bucket(f"bucket-{uuid4().hex}", s3_address).make()
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Browser]":
+    """Start Chromium, which takes a second; a test that asks for it is marked as slow."""
+    pytest.importorskip("selenium", reason="Chromium is driven by the package selenium")
+    from support.browser import MISSING, Browser
+
+    if MISSING:
+        pytest.skip(f"{' and '.join(MISSING)} not installed: apt install chromium-driver")
+    started = Browser()
+    yield started
+    started.driver.quit()

@@ -11,8 +11,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
+    from convcli.engine.compiled import prefer_compiled
     from convcli.engine.correlate import convolve, correlate
+    from convcli.engine.transposed import correlate_transposed
     from convcli.errors import (
         BatchError,
         ClusterError,
@@ -29,11 +31,22 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.kernels.spec import kernel_from
+    from convcli.lessons.learning.step import learn_step
+    from convcli.lessons.matrix import convolution_matrix
+    from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.stacks.stack import stack
-    from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import count_parameters, explain, kernel, learn, output_size
+    from convcli.library.files import apply_files, apply_tiled, recipe
+    from convcli.library.lessons import (
+        count_parameters,
+        explain,
+        explore,
+        kernel,
+        learn,
+        output_size,
+    )
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
+    from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
 
     __version__: str
@@ -47,6 +60,7 @@ __all__ = [
     "Combine",
     "ConvcliError",
     "Depth",
+    "Edges",
     "FilterOptions",
     "GeometryError",
     "ImageError",
@@ -58,6 +72,7 @@ __all__ = [
     "Options",
     "Picture",
     "Range",
+    "Recipe",
     "Report",
     "Result",
     "SpecError",
@@ -66,26 +81,44 @@ __all__ = [
     "apply",
     "apply_files",
     "apply_tiled",
+    "convolution_matrix",
     "convolve",
     "correlate",
+    "correlate_transposed",
     "count_parameters",
     "explain",
+    "explore",
     "find",
     "kernel",
     "kernel_from",
     "kernels",
     "learn",
+    "learn_step",
     "open",
     "output_size",
     "plan",
     "pool",
+    "prefer_compiled",
+    "recipe",
+    "run_stack",
     "stack",
     "window",
 ]
 
 _NAMES = {
-    "convcli.choices": ("Alpha", "Border", "Colormap", "Combine", "Depth", "Method", "Range"),
+    "convcli.choices": (
+        "Alpha",
+        "Border",
+        "Colormap",
+        "Combine",
+        "Depth",
+        "Edges",
+        "Method",
+        "Range",
+    ),
+    "convcli.engine.compiled": ("prefer_compiled",),
     "convcli.engine.correlate": ("convolve", "correlate"),
+    "convcli.engine.transposed": ("correlate_transposed",),
     "convcli.errors": (
         "BatchError",
         "ClusterError",
@@ -102,11 +135,15 @@ _NAMES = {
     "convcli.kernels.kernel": ("Kernel",),
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
+    "convcli.lessons.learning.step": ("learn_step",),
+    "convcli.lessons.stacks.run": ("run_stack",),
+    "convcli.lessons.matrix": ("convolution_matrix",),
     "convcli.lessons.stacks.stack": ("stack",),
-    "convcli.library.files": ("apply_files", "apply_tiled"),
+    "convcli.library.files": ("apply_files", "apply_tiled", "recipe"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
+        "explore",
         "kernel",
         "learn",
         "output_size",
@@ -121,6 +158,7 @@ _NAMES = {
         "pool",
     ),
     "convcli.pipeline.options": ("Options",),
+    "convcli.pipeline.recipe": ("Recipe",),
     "convcli.pipeline.report": ("Report",),
 }
 """The public names of each module: it is imported when one of them is first used."""

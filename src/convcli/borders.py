@@ -1,13 +1,19 @@
 """Borders: where pixels beyond the edge of a picture come from, and how they are filled."""
 
 import itertools
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from convcli.choices import Border
+from convcli.choices import Border, Edges
+from convcli.errors import GeometryError
+from convcli.geometry.window import Pair, Window
+from convcli.values import Record, replace
+
+AnyBorder: TypeAlias = Border | Edges
 
 
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
@@ -37,7 +43,10 @@ def source_indices(border: Border, size: int, before: int, after: int) -> NDArra
     >>> source_indices(Border.ZERO, 2, 1, 1).tolist()
     [-1, 0, 1, -1]
     """
-    positions = np.arange(-before, size + after, dtype=np.intp)
+    return _sources_at(border, size, np.arange(-before, size + after, dtype=np.intp))
+
+
+def _sources_at(border: Border, size: int, positions: NDArray[np.intp]) -> NDArray[np.intp]:
     if border is Border.ZERO:
         return np.where((positions >= 0) & (positions < size), positions, -1)
     if border is Border.REPLICATE:
@@ -163,3 +172,183 @@ def _column_runs(
             source = slice(int(columns[first]), int(columns[first]) + 1)
         pairs.append((padded[:, start + first : start + stop], padded[:, source]))
     return pairs
+
+
+# ------------------------------------------------------------------ all borders, at any place
+
+Field: TypeAlias = Callable[[slice, slice], NDArray[Any]]
+"""An array that is read or computed in rectangles: takes the rows and the columns, and
+returns shape (rows, columns, C)."""
+
+Fill: TypeAlias = tuple[float, ...]
+
+
+def fill_of(border: AnyBorder, channels: int, white: int) -> Fill:
+    """Return the constant of a border for each channel of a picture.
+
+    A colour that the picture has no channels for is a `GeometryError`.
+
+    >>> fill_of(Edges("constant:white", (Border.ZERO,) * 2, (255.0, 255.0, 255.0)), 1, 65535)
+    (65535.0,)
+    """
+    fill = border.fill if isinstance(border, Edges) else (0.0,)
+    if len(fill) == 1:
+        return fill * channels
+    if channels == 1 and len(set(fill)) == 1:
+        fill = fill[:1]
+    if len(fill) != channels:
+        raise GeometryError(
+            f"border {border.value}: expected a number or a grey for {channels} "
+            f"channel{'s' * (channels > 1)}, got a colour: write constant:NUMBER"
+        )
+    return tuple(part * (white // 255) for part in fill)
+
+
+def beyond(
+    values: NDArray[Any],
+    border: AnyBorder,
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    fill: Fill = (0.0,),
+) -> NDArray[Any]:
+    """Return the values at some rows and columns of an array (H, W) or (H, W, C).
+
+    Negative ones, and those from H or W on, lie beyond the edge, and have what the border
+    says. `Border.ODD` makes float64 of whole numbers.
+
+    >>> place = np.arange(-2, 4)
+    >>> beyond(np.array([[1, 4]]), Border.ODD, np.arange(1), place).tolist()
+    [[-5.0, -2.0, 1.0, 4.0, 7.0, 10.0]]
+    """
+    for axis, positions in enumerate((rows, columns)):
+        held = np.arange(values.shape[axis])
+        values = _extended(values, axis, border.axes[axis], len(held), positions, held, fill)
+    return values
+
+
+def _extended(  # noqa: PLR0917 - two callers
+    values: NDArray[Any],
+    axis: int,
+    mode: Border,
+    size: int,
+    positions: NDArray[np.intp],
+    held: NDArray[np.intp],
+    fill: Fill,
+) -> NDArray[Any]:
+    """Return the values at positions of one axis, which is `size` long; `held` are there."""
+    sources = _sources_at(mode, size, positions)
+    taken: NDArray[Any] = np.take(values, np.searchsorted(held, np.maximum(sources, 0)), axis)
+    if mode is Border.ZERO:
+        taken[(slice(None),) * axis + (sources < 0,)] = fill if len(fill) > 1 else fill[0]
+    if mode is not Border.ODD or (size == 1 or (sources == positions).all()):
+        return taken if mode is not Border.ODD else taken.astype(odd_dtype(taken.dtype))
+    first, last = (
+        np.take(values, [np.searchsorted(held, place)], axis).astype(odd_dtype(values.dtype))
+        for place in (0, size - 1)
+    )
+    shape = [-1 if number == axis else 1 for number in range(values.ndim)]
+    signed = positions.reshape(shape)
+    turns, place = np.divmod(np.abs(signed), 2 * (size - 1))
+    taken = np.where(place >= size, 2 * last - taken, taken)
+    with np.errstate(invalid="ignore"):
+        taken = np.where(turns > 0, taken + 2 * turns * (last - first), taken)
+    return np.asarray(np.where(signed < 0, 2 * first - taken, taken), first.dtype)
+
+
+def odd_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of a picture with the border `Border.ODD`."""
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+
+def gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Return some rows and columns of a field, in rising order.
+
+    They may have gaps: a wrapped border reads both ends of the picture.
+    """
+    across = list(_runs(columns))
+    lines = [
+        np.concatenate([field(down, beside) for beside in across], axis=1)
+        if len(across) > 1
+        else field(down, across[0])
+        for down in _runs(rows)
+    ]
+    return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
+
+
+def _runs(places: NDArray[np.intp]) -> Iterator[slice]:
+    """Yield places in rising order as slices without gaps.
+
+    >>> list(_runs(np.array([0, 1, 2, 8, 9])))
+    [slice(0, 3, None), slice(8, 10, None)]
+    """
+    breaks = (np.flatnonzero(np.diff(places) != 1) + 1).tolist()
+    for start, stop in itertools.pairwise([0, *breaks, len(places)]):
+        yield slice(int(places[start]), int(places[stop - 1]) + 1)
+
+
+class Padder(Record):
+    """Lays a border around a field, so that a window slides over it without padding.
+
+    The engine fills the five plain borders while it loads a tile; this is for all others.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Rows and columns of the field.
+    padding : ((int, int), (int, int))
+        Pixels at the top and the bottom, at the left and the right.
+    border : Border or Edges
+        The border.
+    fill : tuple of float
+        The constant for each channel.
+    """
+
+    size: Pair
+    padding: tuple[Pair, Pair]
+    border: AnyBorder
+    fill: Fill
+
+    @property
+    def padded(self) -> Pair:
+        """Rows and columns with the padding."""
+        rows, columns = (size + sum(p) for size, p in zip(self.size, self.padding, strict=True))
+        return (rows, columns)
+
+    def dtype(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the dtype of what is padded."""
+        return odd_dtype(dtype) if Border.ODD in self.border.axes else dtype
+
+    def over(self, field: Field) -> Field:
+        """Return the padded field; rows and columns count from the corner of the padding."""
+
+        def read(rows: slice, columns: slice) -> NDArray[Any]:
+            places = [
+                np.arange(part.start - before, part.stop - before)
+                for part, (before, _) in zip((rows, columns), self.padding, strict=True)
+            ]
+            held = [self._needed(axis, each) for axis, each in enumerate(places)]
+            values = gathered(field, *held)
+            for axis, each in enumerate(places):
+                mode, size = self.border.axes[axis], self.size[axis]
+                values = _extended(values, axis, mode, size, each, held[axis], self.fill)
+            return values.astype(self.dtype(values.dtype), copy=False)
+
+        return read
+
+    def _needed(self, axis: int, places: NDArray[np.intp]) -> NDArray[np.intp]:
+        mode, size = self.border.axes[axis], self.size[axis]
+        needed = _sources_at(mode, size, places)
+        edges = [0, size - 1] if mode is Border.ODD else []
+        needed = np.unique([*needed[needed >= 0], *edges]).astype(np.intp)
+        return needed if needed.size else np.zeros(1, np.intp)
+
+
+def padder_for(
+    border: AnyBorder, slide: Window, size: Pair, fill: Fill
+) -> tuple[Padder | None, Window]:
+    """Return what pads a field where the engine cannot; and the window that slides over it."""
+    plain = isinstance(border, Border) and border is not Border.ODD
+    if plain or not any(map(any, slide.padding)):
+        return None, slide
+    bare = [replace(axis, before=0, after=0) for axis in slide.axes]
+    return Padder(size, slide.padding, border, fill), Window(*bare)

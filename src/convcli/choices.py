@@ -9,6 +9,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from convcli.errors import GeometryError
+from convcli.values import Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,38 @@ class Border(enum.Enum):
     REFLECT = "reflect"
     SYMMETRIC = "symmetric"
     WRAP = "wrap"
+    ODD = "odd"
+    """`REFLECT`, turned about the value at the edge too: 2 · edge - pixel."""
+
+    @property
+    def axes(self) -> "tuple[Border, Border]":
+        """The modes of the rows and of the columns: both are this one."""
+        return (self, self)
+
+
+class Edges(Record):
+    """A border that has a constant, or a mode for each axis.
+
+    Attributes
+    ----------
+    value : str
+        How it is written: ``constant:128``, ``replicate,wrap``.
+    axes : (Border, Border)
+        The mode above and below the picture, and that at its sides.
+    fill : tuple of float
+        The constant of `Border.ZERO`: a number as the pixels have it, or red, green and blue
+        from 0 to 255. It is opaque.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> convcli.Options(border=Edges("zero,wrap", (Border.ZERO, Border.WRAP))).border.value
+    'zero,wrap'
+    """
+
+    value: str
+    axes: tuple[Border, Border]
+    fill: tuple[float, ...] = (0.0,)
 
 
 ALIASES: dict[str, Border] = {

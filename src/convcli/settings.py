@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
-    from convcli.choices import Border
+    from convcli.choices import Border, Edges
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
     from convcli.pipeline.options import Options, Region
@@ -33,6 +33,8 @@ _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"
 
 MOST_TIMES = 100
 """How often a chain may be repeated."""
+
+_FOUR_SIDES = r"\d{1,12}(,\d{1,12}){3}"
 
 PADDING_WORDS = ("same", "valid")
 """Paddings that have a name."""
@@ -93,36 +95,66 @@ def padding_from(value: object) -> "Padding":
     """Return a padding, as `convcli.geometry.window.window` takes it.
 
     The value is ``"same"``, ``"valid"``, pixels for each side (``1``, ``"1"``), ``"YxX"``,
-    (rows, columns), or ((top, bottom), (left, right)).
+    ``"T,R,B,L"`` (top, right, bottom, left), (rows, columns), or
+    ((top, bottom), (left, right)).
 
-    >>> padding_from("same"), padding_from("1x2"), padding_from(((0, 1), (2, 3)))
-    ('same', (1, 2), ((0, 1), (2, 3)))
+    >>> padding_from("same"), padding_from("1x2"), padding_from("1,2,3,4")
+    ('same', (1, 2), ((1, 3), (4, 2)))
     """
     if isinstance(value, str) and value in PADDING_WORDS:
         return "same" if value == "same" else "valid"
     numbers = _two_numbers(value)
     if numbers is not None and min(numbers) >= 0:
         return numbers
+    if isinstance(value, str) and re.fullmatch(_FOUR_SIDES, value.replace(" ", "")):
+        top, right, bottom, left = map(int, value.split(","))
+        return ((top, bottom), (left, right))
     sides = [] if isinstance(value, str) else [_two_numbers(side) for side in _parts(value)]
     pairs = [side for side in sides if side is not None and min(side) >= 0]
     if len(sides) != _AXES or len(pairs) != _AXES:
-        expected = "same, valid, a whole number of at least 0, or two as YxX"
+        expected = "same, valid, a whole number of at least 0, two as YxX, or four as T,R,B,L"
         raise OptionError(f"expected {expected}; got {value!r}")
     return (pairs[0], pairs[1])
 
 
-def border_from(value: "str | Border") -> "Border":
+def border_from(value: "str | Border | Edges") -> "Border | Edges":
     """Return a border mode by its name, or by an unambiguous name of another tool.
 
-    >>> border_from("edge")
-    <Border.REPLICATE: 'replicate'>
-    """
-    from convcli.choices import border_named
+    ``constant:VALUE`` has a number or a colour; ``replicate,wrap`` a mode for the rows and
+    one for the columns.
 
+    >>> border_from("edge"), border_from("edge,constant:8").value
+    (<Border.REPLICATE: 'replicate'>, 'replicate,constant:8')
+    """
+    from convcli.choices import Border, Edges, border_named
+
+    if isinstance(value, Edges):
+        return value
+    words = [] if isinstance(value, Border) else str(value).split(",")
     try:
-        return border_named(value)
+        if len(words) not in range(1, _AXES + 1) or (len(words) == 1 and ":" not in words[0]):
+            return border_named(value)
+        modes = [border_named(word.partition(":")[0]) for word in words]
     except GeometryError as error:
         raise OptionError(str(error).removeprefix("border: ")) from None
+    names, fills = [], set()
+    for mode, word in zip(modes, words, strict=True):
+        _, colon, text = word.partition(":")
+        if colon and mode is not Border.ZERO:
+            raise OptionError(f"expected no value after {mode.value}, got {word!r}")
+        names.append(f"constant:{text.strip()}" if colon else mode.value)
+        fills |= {_fill_from(text) if colon else (0.0,)} if mode is Border.ZERO else set()
+    if len(fills) > 1:
+        raise OptionError(f"expected one constant for both axes, got {value!r}")
+    return Edges(",".join(names), (modes[0], modes[-1]), *fills)
+
+
+def _fill_from(text: str) -> tuple[float, ...]:
+    """Return the constant of a border: a number or a colour."""
+    try:
+        return (finite_number_from(text),)
+    except OptionError:
+        return tuple(map(float, color_from(text)))
 
 
 def choice_from(choices: type[_Member], value: object) -> _Member:
@@ -296,6 +328,34 @@ def amount_from(value: object) -> float:
     return number
 
 
+def missing_from(value: object) -> str | float:
+    """Return which pixels are missing: ``nan``, ``alpha`` or a number."""
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in ("nan", "alpha"):
+        return word
+    try:
+        return finite_number_from(value)
+    except OptionError:
+        raise OptionError(f"expected nan, alpha or a number, got {value!r}") from None
+
+
+def axis_from(value: object) -> str:
+    """Return an axis: x, along the rows, or y."""
+    if value not in ("x", "y"):
+        raise OptionError(f"expected x (a row) or y (a column), got {value!r}")
+    return str(value)
+
+
+def share_from(value: object) -> float:
+    """Return a share: a number from 0 to 1."""
+    number = finite_number_from(value)
+    if not 0 <= number <= 1:
+        raise OptionError(f"expected a number from 0 to 1, got {value!r}")
+    return number
+
+
 def threshold_from(value: object) -> float:
     """Return a difference of at least 0."""
     number = finite_number_from(value)
@@ -355,7 +415,7 @@ _MOST_AMOUNT = 10
 _LETTERS = ("r", "g", "b", "a")
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
-_NUMBERS = {"map": 0, "jobs": 1}
+_NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
 """Options that are a whole number, and the least that each may be."""
 
 _CHOICES = {
@@ -377,15 +437,20 @@ _PARSERS = {
     "background": color_from,
     "amount": amount_from,
     "threshold": threshold_from,
+    "missing": missing_from,
+    "axis": axis_from,
+    "missing_min": share_from,
     "mask": mask_from,
     "region": region_from,
     "channels": channels_from,
-    **dict.fromkeys(("flip", "gray", "linear", "relu", "direction", "strict"), flag_from),
+    **dict.fromkeys(
+        ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
+    ),
 }
 
 _OPTIONAL = {
     *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
-    *("mask", "region", "channels"),
+    *("mask", "region", "channels", "missing", "axis"),
 }
 """Options that may be left open with None."""
 

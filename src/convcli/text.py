@@ -1,6 +1,7 @@
 """How numbers and sizes are written for people."""
 
 import math
+import re
 from collections.abc import Sequence
 
 _LONGEST_WHOLE = 1e6
@@ -61,3 +62,15 @@ def counted(number: int, noun: str) -> str:
     ('1 row', '0 rows')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+_MATRIX = re.compile(r"\s*\[\s*\[[-+\d.eE,\s\[\]]*\]\s*\]\s*")
+
+
+def is_matrix(text: str) -> bool:
+    """Tell whether a text is a matrix written out, not the name of a file.
+
+    >>> is_matrix("[[1, 2], [3, 4]]"), is_matrix("page[0-9].png")
+    (True, False)
+    """
+    return _MATRIX.fullmatch(text) is not None

@@ -86,14 +86,17 @@ def test_files_whose_outputs_are_there_are_not_looked_at(photos: Path) -> None:
 
 
 def test_a_bucket_or_a_folder_of_it_that_is_not_there(tmp_path: Path, bucket: Bucket) -> None:
-    for url in (bucket.url("photos"), f"{bucket.url('')[:-1]}-none/photos"):
+    absent = f"{bucket.url('')[:-1]}-none"
+    for url, status, why in (
+        (bucket.url("photos"), 2, "no such folder, prefix or file: check the URL"),
+        (f"{absent}/photos", 1, "cannot be read: no such bucket: check the URL"),
+        (f"{absent}/*.png", 1, "cannot be read: no such bucket: check the URL"),
+    ):
         words = command("apply", "box", url, "--out-dir", tmp_path / "out")
         env = environment(**bucket.settings)
         ended = subprocess.run(words, capture_output=True, check=False, env=env)
-        assert ended.returncode == 2
-        assert ended.stderr.decode() == (
-            f"Error: {url}: no such folder, bucket or file: check the URL\n"
-        )
+        assert ended.stderr.decode() == f"Error: {url}: {why}\n"
+        assert ended.returncode == status
 
 
 # ------------------------------------------------------------------ what is asked for instead

@@ -81,7 +81,7 @@ def test_the_kernel_comes_before_the_picture() -> None:
             "stack --height 8 --width 6 --in-channels 3 conv:4,k3",
         ),
         ("stack --in 8x8x3 conv:4,k3", "stack --w 8 --in 3 conv:4,k3"),
-        ("borders --width 2", "borders -p 2"),
+        ("borders --padding 2", "borders -p 2"),
     ],
 )
 def test_short_and_long_forms_are_the_same(words: str, same: str) -> None:

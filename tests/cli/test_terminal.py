@@ -29,6 +29,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "common": ("size", "--common"),
     "transposed": ("size", "--w", "4", "--k", "3", "--s", "2", "--p", "1", "--transposed"),
     "explain": ("explain", "sobel", str(CAMERA), "--at", "302,0"),
+    "explore": ("explore", "sobel-x", str(CAMERA), "-o", "page.html"),
     "equivariance": ("equivariance", "box:3", str(CAMERA), "--stride", "2"),
     "apply": ("apply", "box:3", str(CAMERA), "out.png"),
     "dry run": ("apply", "box:3", str(CAMERA), "--out-dir", "out", "--dry-run"),

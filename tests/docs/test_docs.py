@@ -99,7 +99,8 @@ def test_the_pictures_are_what_the_program_makes(tmp_path: Path) -> None:
     generate.make_pictures(tmp_path)
     generate.make_terminals(tmp_path)
     shown = ROOT / "docs" / "images"
-    assert {path.name for path in shown.iterdir()} == {*generate.PICTURES, *generate.TERMINALS}
+    names = {path.name for path in shown.iterdir()}
+    assert names == {*generate.PICTURES, *generate.TERMINALS, *generate.PAGES}
     for name in generate.TERMINALS:
         assert (tmp_path / name).read_text("utf-8") == (shown / name).read_text("utf-8")
     for name, command in generate.PICTURES.items():
@@ -109,7 +110,7 @@ def test_the_pictures_are_what_the_program_makes(tmp_path: Path) -> None:
             assert np.abs(one - other).mean() < 0.5 if drawn else (one == other).all()
 
 
-@pytest.mark.parametrize("name", [*generate.PICTURES, *generate.TERMINALS])
+@pytest.mark.parametrize("name", [*generate.PICTURES, *generate.TERMINALS, *generate.PAGES])
 def test_each_picture_is_shown(name: str) -> None:
     assert any(f"images/{name}" in path.read_text("utf-8") for path in DOCUMENTS)
 

@@ -95,6 +95,11 @@ def test_the_names_elsewhere_are_those_tools_own(ask: Ask) -> None:
     line = row[0].astype(float)
     letters = dict(zip("abcd0", [1, 2, 3, 4, 0], strict=True))
     for mode in ask("borders", "--padding", "2"):
+        if mode["name"] == "odd":
+            assert mode["drawn"] == "CB|abcd|CB"
+            odd = np.pad(line, 2, mode="reflect", reflect_type="odd")
+            assert odd.tolist() == [-1, 0, 1, 2, 3, 4, 5, 6]
+            continue
         expected = [letters[letter] for letter in mode["drawn"].replace("|", "")]
         kind = getattr(cv2, f"BORDER_{mode['opencv']}")
         assert cv2.copyMakeBorder(row, 0, 0, 2, 2, kind, value=0)[0].tolist() == expected
@@ -111,20 +116,23 @@ def _grid(name: str) -> str:
 def test_strips_are_what_apply_writes(
     ask: Ask, run: Callable[..., Any], sample: Callable[[str], str], tmp_path: Path
 ) -> None:
-    found = ask("borders", "box:5", sample("camera.png"))["strips"]
+    words = ["borders", "box:5", sample("camera.png")]
+    # the modes differ most at the bottom right, of which --corner chooses another
+    assert {strip["place"] for strip in ask(*words)["strips"]} == {"bottom-right"}
+    found = ask(*words, "--corner", "top-left")["strips"]
     for strip in found:
         out = tmp_path / "out.png"
         run("apply", "box:5", sample("camera.png"), str(out), "--border", strip["border"], "-q")
         corner = np.asarray(Image.open(out))[:4, :4]
         assert np.array(strip["corner"])[..., 0].tolist() == corner.tolist()
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 def test_borders_refuse(refuse: Callable[..., str], sample: Callable[[str], str]) -> None:
     assert "give KERNEL and IMAGE, or neither" in refuse("borders", "box:3")
     assert "give KERNEL and IMAGE, or neither" in refuse("borders", "--gray")
-    assert "at most 40" in refuse("borders", "--width", "99")
-    words = ["borders", "box:3", sample("camera.png"), "--width", "2"]
+    assert "at most 40" in refuse("borders", "--padding", "99")
+    words = ["borders", "box:3", sample("camera.png"), "--padding", "2"]
     assert "--padding is for the names alone" in refuse(*words)
 
 

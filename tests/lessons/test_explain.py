@@ -43,12 +43,24 @@ def test_a_vertical_edge_by_hand(ask: Ask, edge: str) -> None:
 def test_flat_is_orthogonal_and_the_other_edge_opposite(ask: Ask, edge: str) -> None:
     (flat,) = ask("explain", "sobel-x", edge, "--at", "4,1")["channels"]
     assert flat["cosine"] == 0
-    assert flat["meaning"].startswith("orthogonal")
+    assert flat["centred_cosine"] is None  # less its mean, a flat patch is all zero
+    assert flat["meaning"].startswith("no direction: the patch is flat")
     (back,) = ask("explain", "sobel-x", edge, "--at", "2,1", "--flip")["channels"]
     assert back["cosine"] == pytest.approx(-2 / 3)
     assert back["meaning"].startswith("opposite")
     (dark,) = ask("explain", "sobel-x", edge, "--at", "1,1")["channels"]
     assert dark["cosine"] is None
+
+
+def test_there_is_one_verdict_and_none_of_an_average(
+    run: Callable[..., Any], ask: Ask, edge: str
+) -> None:
+    text = run("explain", "sobel-x", edge, "--at", "2,1").stdout
+    # patch less its mean: -100/3, -100/3, 200/3 a row; 400 / (√12 · 100·√2) = 0.816
+    assert text.count("cosine") == 1
+    assert "cosine 0.82 without the mean brightness, similar" in text
+    assert ask("explain", "box:3", edge, "--at", "2,1")["channels"][0]["meaning"] is None
+    assert "means" not in run("explain", "box:3", edge, "--at", "2,1").stdout
 
 
 def test_padding_is_told(ask: Ask, edge: str) -> None:

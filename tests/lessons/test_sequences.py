@@ -145,6 +145,21 @@ def test_operation_counts_by_hand() -> None:
     assert count.fft == 3 * 5 * 256 * 8 + 6 * 256
 
 
+def test_dice_have_faces_and_a_total(run: Callable[..., Any]) -> None:
+    text = run("conv1d", "6", "6", "--as", "dice", "--total", "8").stdout
+    lines = [line.split() for line in text.splitlines()]
+    assert lines[1] == ["1", "2", "3", "4", "5", "6"]
+    assert [line[0] for line in lines[2:8]] == ["1", "2", "3", "4", "5", "6"]
+    assert "total 8: probability 5/36" in text
+
+
+def test_the_fft_in_numbers(run: Callable[..., Any]) -> None:
+    text = run("conv1d", "1,2,3", "4,5", "--method", "fft").stdout
+    # by hand, for k = 1: 1 - 2i - 3 = -2 - 2i; 4 - 5i; their product -18 + 2i
+    assert ["1", "-2 - 2i", "4 - 5i", "-18 + 2i"] in cells(text)
+    assert "inverse transform: 4, 13, 22, 15" in text
+
+
 def test_the_fft_pays_where_its_count_is_smaller(run: Callable[..., Any]) -> None:
     runs = cheaper_by_fft()
     for n in range(1, 2000):
@@ -155,7 +170,7 @@ def test_the_fft_pays_where_its_count_is_smaller(run: Callable[..., Any]) -> Non
     ones = ",".join(["1"] * 128)
     text = run("conv1d", ones, ones).stdout
     assert ["direct", "32,513", "2·128·128 - 255"] in cells(text)
-    assert ["FFT", "32,256", "three transforms of 256"] in cells(text)
+    assert ["FFT", "32,256", "three transforms of N = 256: 15·256·8 + 6·256"] in cells(text)
     assert "the FFT is cheaper here" in text
     assert "n = 128, 191 to 256, and for all from 284 on" in text
 

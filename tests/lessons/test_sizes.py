@@ -141,8 +141,9 @@ def test_a_perfect_quiz(run: Callable[..., Any], ask: Ask) -> None:
 def test_wrong_and_missing_answers_are_explained(run: Callable[..., Any]) -> None:
     result = run("size", "--quiz", "--seed", "7", "--count", "3", text="999\n7/3\n")
     assert result.exit_code == 0
-    assert result.stdout.count("No: ") == 2
-    assert "No more answers" in result.stdout
+    given = questions(7, 3)[:2]
+    assert result.stdout.count("No: ") == sum(question.answer != 999 for question in given)
+    assert "The quiz ends here" in result.stdout
     assert "0 of 3 right." in result.stdout
 
 
@@ -150,9 +151,25 @@ def test_what_is_no_number_is_asked_for_again(run: Callable[..., Any], ask: Ask)
     answers = [str(question.answer) for question in questions(7, 5)]
     text = "\n".join(["seven", answers[0], "", *answers[1:]]) + "\n"
     result = run("size", "--quiz", "--seed", "7", text=text).stdout
-    assert result.count("That is no number: answer again.") == 2
+    assert result.count("That is no number: answer again, or q to end.") == 2
     assert "5 of 5 right." in result
     assert ask("size", "--quiz", "--seed", "7", text=text)["right"] == 5
+
+
+def test_q_ends_the_quiz_with_the_score(run: Callable[..., Any]) -> None:
+    text = f"{questions(7, 1)[0].answer}\nq\n1\n"
+    result = run("size", "--quiz", "--seed", "7", text=text)
+    assert result.exit_code == 0
+    assert result.stdout.endswith("\n1 of 5 right.\n")
+
+
+def test_questions_of_understanding_have_one_right_choice() -> None:
+    asked = {question for seed in range(60) for question in questions(seed, 6)}
+    found = {question for question in asked if "What does padding 1 mean?" in question.text}
+    assert len({question.answer for question in found}) > 1  # the order changes
+    for question in found:
+        right = question.text.splitlines()[question.answer].split(maxsplit=1)
+        assert right[1] == "one pixel is added on each side, so W grows by 2"
 
 
 def test_questions_count_in_words() -> None:

@@ -98,6 +98,14 @@ def test_comparison_stands_side_by_side(run: Callable[..., Any]) -> None:
     assert line.split() == ["parameters", "102,464", "36,928", "2.77"]
 
 
+def test_compare_takes_all_layers_that_follow(ask: Ask) -> None:
+    second = ["conv:8,k3", "relu", "conv:8,k3"]
+    words = ["stack", "conv:8,k5", "--compare", *second, "--in", "32x32x8"]
+    quoted = ["stack", "--in", "32x32x8", "conv:8,k5", "--compare", " ".join(second)]
+    assert ask(*words) == ask(*quoted)
+    assert len(ask(*words)["second"]["layers"]) == len(second)
+
+
 def test_receptive_field_and_jump_by_hand(ask: Ask) -> None:
     # conv7/2: r=7 j=2; pool3/2: r=7+2·2=11 j=4; dilated 3×3, d=2: r=11+4·4=27; stride 1.
     layers = ask(
@@ -233,7 +241,7 @@ def test_a_shortcut_adds_its_own_weights() -> None:
         (["--in", "8x8x1", "add"], "without 'residual'"),
         (["--in", "8", "relu"], "expected rows x columns x channels"),
         (["relu"], "Missing option '--in'"),
-        ([], "give layers, or --preset"),
+        ([], "or --preset"),
         (["nothing.json"], "nothing.json: cannot be read: No such file or directory: check"),
     ],
 )

@@ -169,5 +169,5 @@ def test_a_chain_is_repeated_unrounded(tmp_path: Path) -> None:
     run("apply", "box", tmp_path / "in.png", tmp_path / "out.png", *("--times", 3))
     thrice = convcli.apply(["box"] * 3, photo).array
     np.testing.assert_array_equal(convcli.open(tmp_path / "out.png").array, thrice)
-    with pytest.raises(ConvcliError, match="range 1<=x<=100"):
+    with pytest.raises(ConvcliError, match="whole number from 1 to 100"):
         convcli.apply("box", photo, times=0)

@@ -12,7 +12,7 @@ import convcli
 SOBEL_X = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]
 
 
-def shows(kernel: Any, pixels: Any, **options: Any) -> bool:
+def shows(kernel: Any, pixels: Any, **options: Any) -> bool | None:
     """Tell what the report says of the rim."""
     picture = np.asarray(pixels, np.uint8)
     return convcli.apply(kernel, picture, **options).report.rim

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from convcli import apply_files
+from convcli.batch.job import Outcome, Status
+from convcli.batch.report import Summary
+from convcli.storage.urls import store_of
 from support.commands import PHOTOS, command, environment, process, save
 from support.dask_cluster import Cluster
 from support.held import Held, contents, release, settled, wait_for
@@ -61,6 +65,10 @@ def test_a_batch_is_the_same_as_on_one_machine(
     assert (ended.returncode, ended.stderr) == (0, b"")
     *outcomes, last = lines_of(ended.stdout)
     assert last["summary"]["done"] == len(outcomes) == len(expected)
+    assert (last["summary"]["retries"], last["summary"]["left_aside"]) == (0, 0)
+    phases = last["summary"]["phases"]
+    assert list(phases) == ["list", "connect", "filter", "look"]
+    assert phases["connect"] + phases["filter"] == pytest.approx(last["summary"]["seconds"])
     assert {one["target"] for one in outcomes} == {
         str(tmp_path / "out" / name) for name in expected
     }
@@ -276,6 +284,25 @@ def test_from_a_store_to_a_store(
     for name in ("camera.png", "coffee.png", "rocket.jpg"):
         assert bucket.get(f"out/deeper/{name}") == here[name]
     assert len(bucket.keys()) == 7
+
+
+def test_an_output_that_the_store_does_not_list_is_not_done(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.settings.items():
+        monkeypatch.setenv(name, value)
+    for name in ("camera.png", "coffee.png"):
+        bucket.put(f"in/{name}", (PHOTOS / name).read_bytes())
+
+    def lose(outcome: Outcome, _: Summary) -> None:
+        if outcome.status is Status.DONE and "coffee" in outcome.job.target:
+            store_of(outcome.job.target)[0].rm(outcome.job.target)
+
+    summary = apply_files("box", bucket.url("in"), bucket.url("out"), progress=lose)
+    assert (summary.counts[Status.DONE], summary.counts[Status.FAILED]) == (1, 1)
+    (failure,) = summary.failures
+    assert failure.job.source == bucket.url("in/coffee.png")
+    assert "the store does not list it" in failure.reason
 
 
 def asked(words: list[str], bucket: Bucket) -> subprocess.CompletedProcess[bytes]:

@@ -187,7 +187,7 @@ def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
         held.release()
         rest, errors = running.communicate(timeout=PATIENCE)
     os.kill(first, signal.SIGCONT)
-    assert running.returncode == 0
+    assert running.returncode == 0, errors
     summary = json.loads(rest.splitlines()[-1])["summary"]
     assert summary["done"] == len(expected)
     notices = errors.decode().splitlines()

@@ -1,6 +1,7 @@
 """From the names that a person gives to the checked list of all jobs of a batch."""
 
 import contextlib
+import functools
 import os
 import re
 import sqlite3
@@ -10,10 +11,11 @@ from typing import BinaryIO, Self
 
 from convcli.batch import places
 from convcli.batch.job import FileJob
+from convcli.batch.manifest import output_key
 from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.images.formats import FORMATS, format_for
 from convcli.images.policy import INSTALL_FORMATS, needs_package
-from convcli.storage.urls import FRAME, MAP, first_output, is_pattern, is_url
+from convcli.storage.urls import FRAME, MAP, check_bucket, first_output, is_pattern, is_url
 from convcli.values import Record
 
 _STANDARD = "-"
@@ -92,7 +94,9 @@ def _check_name(name: str) -> None:
 def _check_folder(name: str) -> None:
     """Refuse the name of a folder that is not there: a file of pictures has a suffix."""
     if not places.name_parts(name)[2] and not places.place_exists(name):
-        noun = "folder, bucket or file" if is_url(name) else "folder or file"
+        if is_url(name):
+            check_bucket(name)
+        noun = "folder, prefix or file" if is_url(name) else "folder or file"
         raise BatchError(
             f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
         )
@@ -154,6 +158,8 @@ def counts_by_suffix(counts: Counter[str]) -> str:
 def _matching(pattern: str) -> Iterator[InputFile]:
     names = places.files_like(pattern)
     if not names:
+        if is_url(pattern):
+            check_bucket(pattern)
         raise BatchError(f"{pattern}: expected files that match the pattern, got none")
     yield from map(InputFile, names)
 
@@ -208,7 +214,7 @@ _BESIDE_NUMBER = re.compile(
 """A number of a map or a frame next to another digit, or to a name that may have one there."""
 
 
-class Template(Record):
+class Template(Record, cached=True):
     """Names each output after its input.
 
     Parameters
@@ -256,13 +262,17 @@ class Template(Record):
         if self.output_format is None:
             _check_suffix(self.text)
 
+    @functools.cached_property
+    def _pieces(self) -> list[str]:
+        return re.split("({[a-z]+})", self.text)
+
     def job(self, file: InputFile, out_dir: str) -> FileJob:
         """Return the job of a file whose output goes to a folder, or to its `subfolder`."""
         parent, stem, suffix = places.name_parts(file.source)
         if self.output_format is not None:
             suffix = FORMATS[self.output_format].suffixes[0]
         values = {"{parent}": parent, "{stem}": stem, "{suffix}": suffix}
-        name = _FIELD.sub(lambda field: values.get(field[0], field[0]), self.text)
+        name = "".join([values.get(piece, piece) for piece in self._pieces])
         return FileJob(file.source, places.place_below(out_dir, file.subfolder, name))
 
 
@@ -298,10 +308,12 @@ PRAGMA journal_mode = OFF;
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY, source BLOB, target BLOB, input_key BLOB, output_key BLOB
 );
+CREATE TABLE settled (number INTEGER PRIMARY KEY);
+CREATE TABLE named (source BLOB, target BLOB);
 """
-"""`source` and `target` are the names as given; the keys are equal where two names mean the
-same file. A quarter MiB of the table is held in memory, and a quarter more while it is sorted;
-the rest is on the disk."""
+"""`source` and `target` are the names as given; the keys, of 16 bytes, are equal where two
+names mean the same file. `settled` has the jobs that need not run. A quarter MiB of the tables
+is held in memory, and a quarter more while it is sorted; the rest is on the disk."""
 
 _INSERT = "INSERT INTO jobs (source, target, input_key, output_key) VALUES (?, ?, ?, ?)"
 
@@ -361,9 +373,47 @@ class JobList:
         return self._count
 
     def __iter__(self) -> Iterator[FileJob]:
+        return self._selected("number NOT IN settled")
+
+    def _selected(self, condition: str) -> Iterator[FileJob]:
+        query = f"SELECT source, target FROM jobs WHERE {condition} ORDER BY number"  # noqa: S608
         with _disk_errors():
-            rows = self._database.execute("SELECT source, target FROM jobs ORDER BY number")
-            yield from (_job(*row) for row in rows)
+            yield from (_job(*row) for row in self._database.execute(query))
+
+    def settled(self) -> Iterator[FileJob]:
+        """Yield the jobs that need not run."""
+        return self._selected("number IN settled")
+
+    def settle(self, jobs: Iterable[FileJob]) -> None:
+        """Take jobs out of those that run; each is one of the list, or is none of it."""
+        with _disk_errors():
+            rows = ((os.fsencode(job.source), os.fsencode(job.target)) for job in jobs)
+            self._database.executemany("INSERT INTO named VALUES (?, ?)", rows)
+            self._database.execute(
+                "INSERT OR IGNORE INTO settled SELECT number FROM jobs JOIN named "
+                "USING (source, target)"
+            )
+            self._database.execute("DELETE FROM named")
+
+    def settle_existing(self) -> None:
+        """Take out the jobs whose outputs are there; a store is asked once for each folder."""
+        for target in places.existing_outputs(self._targets()):
+            with _disk_errors():
+                self._database.execute(
+                    "INSERT INTO named VALUES (NULL, ?)", (os.fsencode(target),)
+                )
+        with _disk_errors():
+            self._database.execute(
+                "INSERT OR IGNORE INTO settled SELECT number FROM jobs "
+                "WHERE target IN (SELECT target FROM named)"
+            )
+            self._database.execute("DELETE FROM named")
+
+    def keys(self) -> Iterator[bytes]:
+        """Yield the key of each output: see `claimed`."""
+        with _disk_errors():
+            rows = self._database.execute("SELECT output_key FROM jobs")
+            yield from (key for (key,) in rows)
 
     def check(self, *, may_exist: bool) -> None:
         """Refuse jobs that would overwrite each other's files.
@@ -386,11 +436,12 @@ class JobList:
             self._refuse_existing_output()
 
     def _refuse_process_memory(self) -> None:
-        target = next(filter(places.is_process_memory, self._targets()), None)
-        if target is not None:
+        query = "SELECT target FROM jobs WHERE substr(target, 1, 9) = ? LIMIT 1"
+        found = self._database.execute(query, (b"memory://",)).fetchone()
+        if found is not None:
             raise BatchError(
-                f"{target}: a batch has many processes, and memory:// ends with the one that "
-                "wrote there: use a path, or the URL of a store"
+                f"{os.fsdecode(found[0])}: a batch has many processes, and memory:// ends with "
+                "the one that wrote there: use a path, or the URL of a store"
             )
 
     def _refuse_shared_output(self) -> None:
@@ -428,7 +479,8 @@ class JobList:
         )
 
     def _targets(self) -> Iterator[str]:
-        return (job.target for job in self)
+        rows = self._database.execute("SELECT target FROM jobs ORDER BY number")
+        return (os.fsdecode(target) for (target,) in rows)
 
     def _numbered(self, number: int) -> FileJob:
         query = "SELECT source, target FROM jobs WHERE number = ?"
@@ -438,8 +490,8 @@ class JobList:
 def _row(job: FileJob) -> tuple[bytes, ...]:
     """Return a job as a row of the table: names as bytes, for some are no valid text."""
     written = first_output(job.target)
-    keys = (places.same_file_key(job.source), places.same_file_key(written))
-    return tuple(map(os.fsencode, (job.source, job.target, *keys)))
+    keys = (output_key(job.source), output_key(written))
+    return (os.fsencode(job.source), os.fsencode(job.target), *keys)
 
 
 def _job(source: bytes, target: bytes) -> FileJob:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from convcli.batch import places
+from convcli.engine.compiled import expect_runs
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
@@ -13,7 +14,7 @@ from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Link
 from convcli.text import counted, short
 from convcli.values import Record, replace
 
@@ -63,6 +64,12 @@ class Outcome(Record, kw_only=True):
         How long the job took, with reading and writing.
     report : Report or None
         What was done; None if nothing was done.
+    size : int
+        Bytes of the output, or of the first of several; 0 where that was not looked at.
+    checksum : str
+        Of the same file, as it was read back: ``sha256:…``; empty unless it was asked for.
+    worker : str
+        The address of the worker of a cluster.
     """
 
     job: FileJob
@@ -71,6 +78,9 @@ class Outcome(Record, kw_only=True):
     megapixels: float = 0.0
     seconds: float = 0.0
     report: Report | None = None
+    size: int = 0
+    checksum: str = ""
+    worker: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the outcome as plain JSON values."""
@@ -98,18 +108,24 @@ class BatchJob(Record, kw_only=True):
         As in `convcli.pipeline.files.filter_file`.
     skip_existing : bool
         Skip a file whose output exists already.
+    checksums : bool
+        Read each output back, and tell its size and checksum.
     memory : int, optional
         Refuse a file that needs more bytes of memory, estimated from its header.
+    runs : int
+        Files that each process is to filter: together they may pay for compiled functions.
     """
 
-    kernels: tuple[Operand, ...]
+    kernels: tuple[Link, ...]
     options: Options
     reading: ReadPolicy = ReadPolicy()
     saving: Saving = Saving()
     file_format: str | None = None
     sheet: bool = False
     skip_existing: bool = False
+    checksums: bool = False
     memory: int | None = None
+    runs: int = 1
 
     def with_limits(self, threads: int, memory: int | None) -> "BatchJob":
         """Return the same job with other limits: threads and bytes of memory for each file."""
@@ -126,10 +142,12 @@ class BatchJob(Record, kw_only=True):
         'no such file: check the path'
         """
         start = time.perf_counter()
+        expect_runs(self.runs)
         try:
             if self.skip_existing and places.output_exists(job.target):
                 return Outcome(job=job, status=Status.SKIPPED)
             report = self._filter(job)
+            size, checksum = places.size_and_checksum(job.target) if self.checksums else (0, "")
         except ConvcliError as error:
             reason = str(error).removeprefix(f"{job.source}: ")
         except MemoryError:
@@ -137,7 +155,8 @@ class BatchJob(Record, kw_only=True):
         except OSError as error:
             reason = f"{error.filename or job.target}: {error.strerror or error}"
         else:
-            return _done(job, report, time.perf_counter() - start)
+            outcome = _done(job, report, time.perf_counter() - start)
+            return replace(outcome, size=size, checksum=checksum) if checksum else outcome
         seconds = time.perf_counter() - start
         return Outcome(job=job, status=Status.FAILED, reason=reason, seconds=seconds)
 

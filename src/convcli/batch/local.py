@@ -16,6 +16,7 @@ from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.storage.atomic import remove_left_by
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, uninterrupted
+from convcli.values import replace
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
@@ -47,12 +48,19 @@ class LocalExecutor:
     memory : int, optional
         The pictures that are filtered at the same time need at most this many bytes: a job
         waits until there is room for it.
+    files : int
+        How many jobs are to be expected.
     """
 
-    def __init__(self, workers: int, threads: int = 1, memory: int | None = None) -> None:
+    def __init__(
+        self, workers: int, threads: int = 1, memory: int | None = None, files: int = 1
+    ) -> None:
         self._most, self._threads, self._memory = workers, threads, memory
+        self._runs = -(-files // workers)
         self._stopped = False
         self.notices: list[str] = []
+        self.counts: dict[str, int] = {}
+        self.seconds_to_connect = 0.0
 
     def stop(self) -> None:
         """Take no more jobs; those that are running still end, and are yielded."""
@@ -63,6 +71,7 @@ class LocalExecutor:
     ) -> Generator[Outcome, None, None]:
         """Run jobs, and yield the outcome of each as it ends: see `Executor.run`."""
         batch_job = batch_job.with_limits(self._threads, self._memory)
+        batch_job = replace(batch_job, runs=self._runs)
         gate = MemoryGate(batch_job, jobs)
         workers: list[WorkerProcess] = []
         try:

@@ -3,9 +3,13 @@
 A *place* is a string: the path of a file or a folder, or its URL in a store.
 """
 
+import contextlib
 import functools
 import glob
+import hashlib
+import itertools
 import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -55,9 +59,27 @@ def name_parts(place: str) -> tuple[str, str, str]:
     >>> name_parts("/photos/summer/a.b.jpg")
     ('summer', 'a.b', '.jpg')
     """
-    path = place if is_url(place) else os.path.abspath(place)
-    stem, suffix = os.path.splitext(os.path.basename(path))
-    return os.path.basename(os.path.dirname(path)), stem, suffix
+    path = place if _is_plain(place) or is_url(place) else os.path.abspath(place)
+    if os.sep != "/":
+        path = path.replace(os.sep, "/")
+    folder, _, name = path.rpartition("/")
+    stem, suffix = os.path.splitext(name)
+    return folder.rpartition("/")[2], stem, suffix
+
+
+def _is_plain(place: str) -> bool:
+    """Tell quickly that a path is absolute, and has no steps to change."""
+    return place.startswith("/") and "/." not in place and "//" not in place
+
+
+_ENCODING = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+"""What `os.fsencode` uses, which takes three times as long."""
+
+
+def digest(key: str) -> bytes:
+    """Return 16 bytes for a text: no two texts will have the same."""
+    data = key.encode(*_ENCODING)
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def same_file_key(place: str) -> str:
@@ -67,11 +89,19 @@ def same_file_key(place: str) -> str:
     """
     if is_url(place):
         return place
-    folder, name = os.path.split(place)
-    real, ignores_case = _real_folder(os.path.abspath(folder))
+    folder, name = os.path.split(place) if os.sep != "/" else _split(place)
+    real, ignores_case = _real_folder(
+        folder if os.path.isabs(folder) else os.path.abspath(folder)
+    )
     if ignores_case:
         name = unicodedata.normalize("NFC", name).casefold()
-    return os.path.join(real, name)
+    return f"{real}{os.sep}{name}"
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Return the folder and the name: three times as fast as `os.path.split`."""
+    folder, slash, name = path.rpartition("/")
+    return folder or slash, name
 
 
 @functools.lru_cache(maxsize=4096)
@@ -116,6 +146,18 @@ def size_or_zero(place: str) -> int:
         return urls.size_of(place) if is_url(place) else os.stat(place).st_size
     except (OSError, ImageError):
         return 0
+
+
+def size_and_checksum(target: str) -> tuple[int, str]:
+    """Read an output back, or the first of several; return its bytes and its SHA-256."""
+    target = first_output(target)
+    if is_pipe(target):
+        return 0, ""
+    hashed, size = hashlib.sha256(), 0
+    for part in urls.parts_of(target):
+        hashed.update(part)
+        size += len(part)
+    return size, f"sha256:{hashed.hexdigest()}"
 
 
 def files_like(pattern: str) -> list[str]:
@@ -178,18 +220,27 @@ def output_exists(target: str) -> bool:
 
 def existing_outputs(targets: Iterable[str]) -> Iterator[str]:
     """Yield the outputs that exist; a store is asked once for all of a folder."""
-    known, names = "", frozenset[str]()
+    known, names = None, frozenset[str]()
     for target in targets:
-        if not is_url(target):
-            if output_exists(target):
-                yield target
-            continue
-        folder, _, name = first_output(target).rpartition("/")
+        in_store = is_url(target)
+        folder, name = os.path.split(first_output(target))
         if folder != known:
-            files = urls.files_in(folder) if urls.is_folder(folder) else ()
-            known, names = folder, frozenset(files)
-        if name in names:
+            known, names = folder, _names_in(folder)
+        # A disk may take two spellings for one name: it is asked.
+        if name in names if in_store else names and output_exists(target):
             yield target
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    """Return the names in a folder, or at the beginning of URLs; none where there is none."""
+    if is_url(folder):
+        return frozenset(urls.files_in(folder) if urls.is_folder(folder) else ())
+    with (
+        contextlib.suppress(FileNotFoundError, NotADirectoryError),
+        os.scandir(folder or os.curdir) as found,
+    ):
+        return frozenset(entry.name for entry in itertools.islice(found, 1))
+    return frozenset()
 
 
 def make_folder(place: str) -> None:

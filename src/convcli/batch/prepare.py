@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from convcli.batch import places
-from convcli.batch.inputs import InputFile, JobList, Template
-from convcli.batch.job import BatchJob
+from convcli.batch.inputs import JobList
+from convcli.batch.job import BatchJob, FileJob
 from convcli.batch.local import LocalExecutor, worker_counts
+from convcli.batch.manifest import claimed
 from convcli.errors import BatchError
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import is_url
@@ -15,11 +16,12 @@ from convcli.storage.urls import is_url
 @contextlib.contextmanager
 def prepared_jobs(
     batch_job: BatchJob,
-    inputs: Iterable[InputFile],
-    template: Template,
+    files: Iterable[FileJob],
     out_dir: str,
     *,
     may_exist: bool,
+    overwrite: bool = False,
+    done: Iterable[FileJob] = (),
     memory: int | None = None,
     dry: bool = False,
 ) -> Iterator[JobList]:
@@ -29,14 +31,16 @@ def prepared_jobs(
     ----------
     batch_job : BatchJob
         What is done to each file.
-    inputs : iterable of InputFile
+    files : iterable of FileJob
         The files to filter; read once.
-    template : Template
-        Names each output.
     out_dir : str
         The place of the outputs.
     may_exist : bool
         Whether outputs may exist already.
+    overwrite : bool
+        Whether another run may be writing the same outputs.
+    done : iterable of FileJob
+        Files that are known to be done: they are not asked for.
     memory : int, optional
         The bytes that pictures may take together.
     dry : bool
@@ -52,12 +56,16 @@ def prepared_jobs(
         If the inputs and outputs cannot be one batch, or no file of it could be written:
         nothing is made then.
     """
-    with JobList(template.job(each, out_dir) for each in inputs) as jobs:
+    with JobList(files) as jobs, contextlib.ExitStack() as stack:
+        jobs.settle(done)
         jobs.check(may_exist=may_exist)
         threads = worker_counts(len(jobs), batch_job.options.jobs)[1]
         _refuse_common_fault(batch_job.with_limits(threads, memory), jobs)
         if not dry:
             _make_folder(out_dir)
+            stack.enter_context(claimed(jobs.keys(), overwrite=overwrite))
+            if batch_job.skip_existing:
+                jobs.settle_existing()
         yield jobs
 
 
@@ -89,4 +97,5 @@ def _make_folder(out_dir: str) -> None:
 
 def local_executor(batch_job: BatchJob, files: int, memory: int | None) -> LocalExecutor:
     """Return what runs a batch of so many files on this machine, in so many bytes."""
-    return LocalExecutor(*worker_counts(files, batch_job.options.jobs), memory=memory)
+    workers, threads = worker_counts(files, batch_job.options.jobs)
+    return LocalExecutor(workers, threads, memory, files)

@@ -1,12 +1,15 @@
 """Run all jobs of a batch, and report how they ended together."""
 
+import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, Protocol
 
+from convcli.batch import places
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.storage.urls import is_url
 
 MOST_FAILURES = 1000
 """How many failures are remembered: a batch may have millions."""
@@ -36,6 +39,10 @@ class Summary:
         Seconds since the start of the batch.
     notices : list of str
         A line for each worker of a cluster that was refused, or left aside.
+    counts_of_cluster : dict
+        On a cluster: ``retries``, the files that were sent again, ``left_aside``, the workers.
+    phases : dict
+        Seconds of each part of the run: ``list``, ``connect``, ``filter``, ``look``.
     interrupted : bool
         Whether the batch was stopped before its end.
     """
@@ -47,6 +54,8 @@ class Summary:
         self.left_out: Counter[str] = Counter()
         self.megapixels = self.busy = self.seconds = 0.0
         self.notices: list[str] = []
+        self.counts_of_cluster: dict[str, int] = {}
+        self.phases: dict[str, float] = {}
         self.interrupted = False
 
     @classmethod
@@ -67,6 +76,11 @@ class Summary:
         for warning in outcome.report.warnings if outcome.report else ():
             if warning in self.warnings or len(self.warnings) < MOST_WARNINGS:
                 self.warnings[warning] += 1
+
+    def retract(self, outcome: Outcome) -> None:
+        """Count a job as failed that was counted as done: its output is not there."""
+        self.counts[Status.DONE] -= 1
+        self.add(outcome)
 
     @property
     def ended(self) -> int:
@@ -108,6 +122,8 @@ class Summary:
             "seconds": round(self.seconds, 6),
             "busy_seconds": round(self.busy, 6),
             "megapixels_per_second": round(self.rate, 3),
+            "phases": {name: round(seconds, 6) for name, seconds in self.phases.items()},
+            **self.counts_of_cluster,
             "notices": self.notices,
             "interrupted": self.interrupted,
         }
@@ -116,10 +132,12 @@ class Summary:
 class Executor(Protocol):
     """Runs the jobs of a batch, several at a time.
 
-    `notices` are lines about what it runs on, when it has ended.
+    When it has ended, `notices` are lines about what it ran on, and `counts` are numbers.
     """
 
     notices: list[str]
+    counts: dict[str, int]
+    seconds_to_connect: float
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -147,6 +165,8 @@ def run_batch(
     on_outcome: Callable[[Outcome, Summary], object] = lambda *_: None,
     *,
     fail_fast: bool = False,
+    settled: Iterable[FileJob] = (),
+    targets: Iterable[FileJob] = (),
 ) -> Summary:
     """Run all jobs; one that fails does not stop the others.
 
@@ -162,6 +182,10 @@ def run_batch(
         Called with each outcome as it comes, and with the summary so far.
     fail_fast : bool
         Start no more jobs after the first that failed.
+    settled : iterable of FileJob
+        Files that are skipped without being asked for.
+    targets : iterable of FileJob
+        Files whose outputs in a store are looked for after the run, if it came to its end.
 
     Returns
     -------
@@ -169,14 +193,43 @@ def run_batch(
     """
     summary = Summary()
     start = time.perf_counter()
+    for job in settled:
+        summary.add(outcome := Outcome(job=job, status=Status.SKIPPED))
+        on_outcome(outcome, summary)
+    stopped, failed = False, set[str]()
     # If anything is raised here, closing the generator stops the running jobs as well.
     with closing(executor.run(batch_job, jobs)) as outcomes:
         for outcome in outcomes:
             summary.add(outcome)
             summary.seconds = time.perf_counter() - start
             on_outcome(outcome, summary)
-            if fail_fast and outcome.status is Status.FAILED:
-                executor.stop()
+            if outcome.status is Status.FAILED:
+                failed.add(outcome.job.target)
+                if fail_fast:
+                    stopped = True
+                    executor.stop()
     summary.seconds = time.perf_counter() - start
-    summary.notices = executor.notices
+    connect = executor.seconds_to_connect
+    summary.phases = {"connect": connect, "filter": summary.seconds - connect}
+    if not stopped:
+        for outcome in _absent(targets, failed):
+            summary.retract(outcome)
+            on_outcome(outcome, summary)
+        summary.phases["look"] = time.perf_counter() - start - summary.seconds
+    summary.notices, summary.counts_of_cluster = executor.notices, executor.counts
     return summary
+
+
+def _absent(jobs: Iterable[FileJob], failed: set[str]) -> Iterator[Outcome]:
+    """Yield a failure for each output in a store that was written, and is not listed there."""
+    one, other = itertools.tee(job for job in jobs if is_url(job.target))
+    listed = places.existing_outputs(job.target for job in other)
+    found = next(listed, None)
+    for job in one:
+        if job.target == found:
+            found = next(listed, None)
+        elif job.target not in failed:
+            reason = (
+                f"{job.target}: it was written, and the store does not list it: run it again"
+            )
+            yield Outcome(job=job, status=Status.FAILED, reason=reason)

@@ -20,8 +20,9 @@ from convcli.cli.ending import (
 from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 
 _PURPOSES = {
-    "Filter pictures": ("apply", "pool", "find", "kernels"),
+    "Filter pictures": ("apply", "recipe", "retry", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
+    "About convcli": ("help", "schema"),
 }
 """What commands are for; the others are there to see and learn."""
 
@@ -32,12 +33,17 @@ _COMMANDS = {
     "conv1d": "convcli.cli.conv1d",
     "equivariance": "convcli.cli.equivariance",
     "explain": "convcli.cli.explain",
+    "explore": "convcli.cli.explore",
     "find": "convcli.cli.find",
     "help": "convcli.cli.about",
     "kernels": "convcli.cli.kernels",
     "learn": "convcli.cli.learn",
+    "matrix": "convcli.cli.matrix",
     "params": "convcli.cli.params",
     "pool": "convcli.cli.pool",
+    "recipe": "convcli.cli.recipe",
+    "retry": "convcli.cli.retry",
+    "schema": "convcli.cli.schema",
     "size": "convcli.cli.size",
     "stack": "convcli.cli.stack",
 }
@@ -67,7 +73,8 @@ class Program(click.Group):
         """Write the commands by what they are for."""
         named = {name for names in _PURPOSES.values() for name in names}
         others = tuple(name for name in _COMMANDS if name not in named)
-        for purpose, names in (*_PURPOSES.items(), ("See and learn", others)):
+        filters, networks, about = _PURPOSES.items()
+        for purpose, names in (filters, networks, ("See and learn", others), about):
             found = ((name, self.get_command(ctx, name)) for name in names)
             with formatter.section(purpose):
                 formatter.write_dl(
@@ -118,6 +125,7 @@ class Program(click.Group):
         complete_var: str | None,
         extra: dict[str, Any],
     ) -> NoReturn:
+        self.arguments = list(sys.argv[1:] if args is None else args)
         try:
             status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
@@ -256,6 +264,8 @@ convcli COMMAND -h shows what most people need, COMMAND --help everything.
 Lessons: docs/lessons.md, from Python: docs/api.md, all else: README.md.
 
 Each option can be set by environment, as CONVCLI_APPLY_BORDER=replicate.
+With the extra fast, CONVCLI_FAST=auto (where that saves time), always or never
+says whether filters are compiled.
 
 Exit status: 0 done, 1 it failed, 2 wrong usage, 70 a bug in convcli (with
 CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",

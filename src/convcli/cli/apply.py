@@ -15,6 +15,7 @@ from convcli.cli.file_options import (
     tiled_option,
 )
 from convcli.cli.filter_options import (
+    axis_option,
     bias_option,
     blend_options,
     chain_option,
@@ -27,17 +28,26 @@ from convcli.cli.filter_options import (
     map_options,
     pixel_options,
     range_option,
+    recipe_options,
     strict_option,
     times_option,
+    transposed_options,
     window_options,
 )
 from convcli.cli.options import Command, json_option_for, quiet_option
-from convcli.cli.output import refuse_terminals, report_outcome, show_planned, warn
+from convcli.cli.output import (
+    refuse_terminals,
+    report_outcome,
+    show_planned,
+    shows_matrices,
+    warn,
+)
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
     placing_options,
 )
+from convcli.cli.recipe import recorded, unpacked
 from convcli.cli.seeing import (
     check_seeing,
     compare_option,
@@ -55,6 +65,8 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.pipeline.options import Options
+    from convcli.pipeline.recipe import Recipe
+    from convcli.pipeline.steps import Link
 
 
 @click.command(
@@ -71,18 +83,22 @@ Examples:
   convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
   convcli apply gaussian:2 huge.tif soft.tif --tiled
   convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
+  convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
 @window_options
+@transposed_options
 @strict_option
 @chain_option
 @times_option
 @combine_option
 @bias_option
+@axis_option
 @flip_option
 @layout_option
+@recipe_options
 @map_options
 @direction_option
 @gray_option
@@ -102,8 +118,11 @@ Examples:
 def command(
     *,
     kernel: "Kernel | Operator",
-    chain: tuple["Kernel | Operator", ...],
+    chain: tuple["Link", ...],
     times: int,
+    recipe: "Recipe | None",
+    save_recipe: str | None,
+    record: bool,
     names: tuple[str, ...],
     plan_only: bool,
     dry_run: bool,
@@ -127,7 +146,9 @@ def command(
     JSON. Several joined by + make one picture (sobel-x+sobel-y); @45, @flip, @transpose,
     @normalize, @negate and @scale=0.5 change what they follow.
 
-    A - is standard input or output. An OUTPUT that ends in .npy gets the raw floats; one
+    INPUT may be a small matrix, too: [[1,2],[3,4]], a .csv, .txt or .json; without OUTPUT
+    all grids are printed. A - is standard input or output. An OUTPUT that ends in .npy,
+    .csv, .txt or .json gets the raw numbers; one
     with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
     makes a file for each frame, from 0; {frame:03} from 000. In an OUTPUT that is a folder,
     the file is called as INPUT.
@@ -135,8 +156,16 @@ def command(
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
+
+    What is no convolution is left to other tools: median, bilateral, morphology, canny,
+    resize, deconvolution, video.
     """
+    kernel, names = unpacked(kernel, names, recipe)
+    if options.output_padding and not options.transposed:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
     kernels = (kernel, *chain) * times
+    links = (kernel, *chain)
+    saving = recorded(links, times, options, saving, save=save_recipe, record=record)
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
     check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)
@@ -168,11 +197,16 @@ def command(
             job,
             names,
             many,
-            may_exist=placing.rule("error") != "error",
+            rule=placing.rule("error"),
             quiet=quiet,
             as_json=as_json,
             preview=preview if plan_only or dry_run else None,
         )
+        return
+    if shows_matrices(names, placing.output):
+        from convcli.cli.matrix import show_applied
+
+        show_applied(kernels, names[0], options, reading, as_json=as_json)
         return
     (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
     names = (source, target)
@@ -186,13 +220,24 @@ def command(
 
     if plan_only:
         plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        show_planned(plans, options.jobs or available_cores(), as_json=as_json)
+        from convcli.pipeline.pipeline import mixing_of
+
+        cores, mixed = options.jobs or available_cores(), mixing_of(options)
+        show_planned(plans, cores, as_json=as_json, mixed=mixed)
         return
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     if in_blocks:
         silent = quiet or (as_json and sys.stdout.isatty())
         report = filter_in_blocks(
-            names, kernels, options, reading, many, saving=saving, kind=kind, silent=silent
+            names,
+            kernels,
+            options,
+            reading,
+            many,
+            saving=saving,
+            kind=kind,
+            silent=silent,
+            overwrite=placing.rule("") == "overwrite",
         )
     else:
         report = filter_file(

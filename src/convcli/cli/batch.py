@@ -2,11 +2,12 @@
 
 import gc
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -20,7 +21,8 @@ from convcli.batch.inputs import (
     find_inputs,
     read_list,
 )
-from convcli.batch.job import BatchJob, Outcome, Status
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.manifest import Manifest
 from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Executor, Summary, run_batch
 from convcli.cli.dry_run import Preview
@@ -30,8 +32,10 @@ from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
 from convcli.errors import BatchError
 from convcli.images.policy import INSTALL_FORMATS, needs_package
+from convcli.storage.urls import is_url
 from convcli.text import counted
 from convcli.threads import available_cores
+from convcli.values import replace
 
 
 def run_many(
@@ -39,7 +43,7 @@ def run_many(
     names: Sequence[str],
     many: BatchOptions,
     *,
-    may_exist: bool,
+    rule: str,
     quiet: bool,
     as_json: bool,
     preview: Preview | None = None,
@@ -54,8 +58,8 @@ def run_many(
         Files, folders, patterns.
     many : BatchOptions
         Where the outputs go, and how the batch runs.
-    may_exist : bool
-        Whether outputs may exist already.
+    rule : str
+        What an output that is there already means: error, skip or overwrite.
     quiet, as_json : bool
         What is printed.
     preview : Preview, optional
@@ -76,16 +80,38 @@ def run_many(
     )
     left_out: Counter[str] = Counter()
     inputs = _inputs(work, names, many, out_dir, left_out)
+    files: Iterator[FileJob] = (template.job(each, out_dir) for each in inputs)
+    start = time.perf_counter()
     memory = many.memory if many.cluster is None else None
     dry = preview is not None
-    with prepared_jobs(
-        work, inputs, template, out_dir, may_exist=may_exist, memory=memory, dry=dry
-    ) as listing:
+    with ExitStack() as stack:
+        manifest, done = None, iter(list[FileJob]())
+        if many.manifest is not None and not dry:
+            manifest = stack.enter_context(Manifest(many.manifest, _arguments()))
+            work, done = replace(work, checksums=True), manifest.done()
+        if many.retry_failed and manifest is not None:
+            files = manifest.failed()
+        listing = stack.enter_context(
+            prepared_jobs(
+                work,
+                files,
+                out_dir,
+                may_exist=rule != "error" or manifest is not None,
+                overwrite=rule == "overwrite",
+                done=() if many.retry_failed else done,
+                memory=memory,
+                dry=dry,
+            )
+        )
+        listed = time.perf_counter() - start
         if preview is not None:
             preview.show_many(work, names, listing, out_dir)
             return
-        summary = _run(work, many, listing, quiet=quiet, as_json=as_json)
+        if is_url(out_dir):
+            work = replace(work, skip_existing=False)  # The list was asked for at once.
+        summary = _run(work, many, listing, manifest, quiet=quiet, as_json=as_json)
         total = len(listing)
+    summary.phases = {"list": listed, **summary.phases}
     summary.left_out = left_out
     _warn(summary)
     if as_json:
@@ -98,9 +124,15 @@ def run_many(
 
 
 def _run(
-    work: BatchJob, many: BatchOptions, listing: JobList, *, quiet: bool, as_json: bool
+    work: BatchJob,
+    many: BatchOptions,
+    listing: JobList,
+    manifest: Manifest | None,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> Summary:
-    executor = _executor(work, many, len(listing))
+    executor = _executor(work, many, len(listing), quiet=quiet)
     interrupted = False
 
     def stop() -> None:
@@ -113,20 +145,40 @@ def _run(
 
     def show_outcome(outcome: Outcome, summary: Summary) -> None:
         progress.show(summary)
+        if manifest is not None and outcome.status is not Status.SKIPPED:
+            manifest.add(outcome)
         if as_json:
             show_json(outcome.as_dict())
 
     with closing(progress), stop_at_interrupt(stop):
-        summary = run_batch(executor, work, listing, show_outcome, fail_fast=many.fail_fast)
+        summary = run_batch(
+            executor,
+            work,
+            listing,
+            show_outcome,
+            fail_fast=many.fail_fast,
+            settled=listing.settled(),
+            targets=_looked_for(listing, lambda: interrupted),
+        )
     summary.interrupted = interrupted
     return summary
 
 
-def _executor(work: BatchJob, many: BatchOptions, files: int) -> Executor:
+def _looked_for(listing: JobList, is_interrupted: Callable[[], bool]) -> Iterator[FileJob]:
+    """Yield the files whose outputs are looked for at the end: none if it was stopped."""
+    if not is_interrupted():
+        yield from listing
+
+
+def _executor(work: BatchJob, many: BatchOptions, files: int, *, quiet: bool) -> Executor:
     if many.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
-        return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout)
+        def tell(dashboard: str) -> None:
+            if sys.stderr.isatty() and not quiet:
+                click.echo(f"Dask's dashboard: {dashboard}", err=True)
+
+        return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout, tell)
     jobs, cores = work.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
@@ -197,3 +249,18 @@ def _end(summary: Summary, total: int) -> None:
             f"{first.reason}"
         )
     click.get_current_context().exit(summary.return_code)
+
+
+# ------------------------------------------------------------------ the command line
+
+_MANIFEST = "--manifest"
+
+
+def _arguments() -> list[str]:
+    """Return the command line that runs now, without its manifest."""
+    root: Any = click.get_current_context().find_root().command
+    words: list[str] = list(getattr(root, "arguments", ()))
+    if _MANIFEST in words:
+        at = words.index(_MANIFEST)
+        del words[at : at + 2]
+    return [word for word in words if not word.startswith(f"{_MANIFEST}=")]

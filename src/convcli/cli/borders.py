@@ -47,6 +47,12 @@ Examples:
     section="Output",
     help="Draw the corner of IMAGE with each mode, magnified.",
 )
+@option(
+    "--corner",
+    type=click.Choice(("top-left", "top-right", "bottom-left", "bottom-right")),
+    section="Output",
+    help="Which corner of IMAGE; the one in which the modes differ most unless given.",
+)
 @frame_options
 @json_option
 def command(
@@ -55,16 +61,19 @@ def command(
     image: str | None,
     padding: int | None,
     png: str | None,
+    corner: str | None,
     as_json: bool,
     options: "Options",
     reading: "ReadPolicy",
 ) -> None:
     """Draw each border mode, with its name in other tools.
 
-    With KERNEL and IMAGE it shows the top left corner that each mode gives.
+    Upper case stands for 2 · edge - pixel.
+
+    With KERNEL and IMAGE it shows a corner that each mode gives.
     """
     if image is None or kernel is None:
-        if kernel is not None or png is not None or options.gray:
+        if kernel is not None or png is not None or corner is not None or options.gray:
             missing = "KERNEL" if kernel is None else "IMAGE"
             raise click.UsageError(
                 f"Missing argument '{missing}': give KERNEL and IMAGE, or neither and no "
@@ -75,7 +84,7 @@ def command(
     if padding is not None:
         raise click.UsageError("--padding is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
-    _show_strips(image, kernel, options, reading, png=png, as_json=as_json)
+    _show_strips(image, kernel, options, reading, corner=corner, png=png, as_json=as_json)
 
 
 def _show_modes(padding: int, *, as_json: bool) -> None:
@@ -102,6 +111,7 @@ def _show_strips(
     options: "Options",
     reading: "ReadPolicy",
     *,
+    corner: str | None,
     png: str | None,
     as_json: bool,
 ) -> None:
@@ -112,7 +122,7 @@ def _show_strips(
     if png is not None:
         check_canvas_target(png, moving=False)
     picture = read_first_frame(image, reading)
-    strips = lesson.strips_of(picture, kernel, options)
+    strips = lesson.strips_of(picture, kernel, options, corner=corner)
     if png is not None:
         write_canvas(lesson.draw_strips(strips, picture.white), png)
     count = lesson.numbers_shown(kernel, options)
@@ -129,7 +139,8 @@ def _document(strips: "list[Strip]", count: int) -> dict[str, Any]:
         "strips": [
             {
                 "border": strip.border.value,
-                "corner": strip.pixels[:count, :count].tolist(),
+                "place": strip.corner,
+                "corner": strip.near(count).tolist(),
                 "largest_difference_to_zero": strip.spread,
             }
             for strip in strips

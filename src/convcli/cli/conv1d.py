@@ -9,10 +9,13 @@ import click
 from convcli.choices import Overlap
 from convcli.cli.options import Command, json_option, option, quiet_option
 from convcli.cli.output import show_json
-from convcli.cli.types import EnumType
+from convcli.cli.types import EnumType, whole
 
 if TYPE_CHECKING:
     from convcli.lessons.sequences import Number
+
+_TRANSFORMED = 16
+"""The longest result whose transforms are printed."""
 
 Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
 """What the two arguments are."""
@@ -28,7 +31,7 @@ Examples:
   convcli conv1d 1,2,3 4,5
   convcli conv1d 1,2,3 4,5 --as polynomial
   convcli conv1d 123 45 --as digits
-  convcli conv1d 6 6 --as dice
+  convcli conv1d 6 6 --as dice --total 8
   convcli conv1d @long.txt @longer.txt --as digits --quiet""",
 )
 @click.argument("a", metavar="A")
@@ -56,10 +59,25 @@ Examples:
     section="Reading",
     help="How to compute it; both are exact.",
 )
+@option(
+    "--total",
+    type=whole(2),
+    metavar="N",
+    section="Reading",
+    help="With --as dice: colour only the ways to roll this total.",
+)
 @quiet_option("Print the bare result.")
 @json_option
 def command(
-    *, a: str, b: str, reading: Reading, mode: Overlap, method: str, quiet: bool, as_json: bool
+    *,
+    a: str,
+    b: str,
+    reading: Reading,
+    mode: Overlap,
+    method: str,
+    total: int | None,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Convolve the sequences A and B: multiply each pair, and sum along the diagonals.
 
@@ -68,12 +86,18 @@ def command(
     """
     if reading != "sequence" and mode is not Overlap.FULL:
         raise click.UsageError(f"--mode is for sequences: --as {reading} needs the full one")
+    if total is not None and reading != "dice":
+        raise click.UsageError("--total is for dice: add --as dice, or drop --total")
     if a == b == "-":
         raise click.UsageError("A and B are both -: standard input holds one of them")
     from convcli.lessons.sequences import convolve_exactly, digits_unlimited, places_kept
 
     parse = _reader(reading)
     left, right = parse(_text(a)), parse(_text(b))
+    if total is not None and total > len(left) + len(right):
+        raise click.UsageError(
+            f"--total: expected 2 to {len(left) + len(right)}, got {total}: choose one of these"
+        )
     fft = None if method == "auto" else method == "fft"
     places = places_kept((len(left), len(right)), mode)
     result = convolve_exactly(left, right, fft=fft)[places.start : places.stop]
@@ -83,7 +107,8 @@ def command(
         elif quiet:
             click.echo(_bare(result, reading))
         else:
-            _show(left, right, dict(zip(places, result, strict=True)), reading)
+            sums = dict(zip(places, result, strict=True))
+            _show(left, right, sums, reading, total=total, by_fft=method == "fft")
 
 
 def _reader(reading: Reading) -> Callable[[str], Sequence[Any]]:
@@ -161,14 +186,20 @@ def _plain(values: Sequence[Any]) -> list[Any]:
 
 
 def _show(
-    left: Sequence[Any], right: Sequence[Any], sums: "dict[int, Number]", reading: Reading
+    left: Sequence[Any],
+    right: Sequence[Any],
+    sums: "dict[int, Number]",
+    reading: Reading,
+    *,
+    total: int | None,
+    by_fft: bool,
 ) -> None:
     from convcli.cli.render import sequences as render
     from convcli.cli.render.tables import show_lines
     from convcli.lessons.sequences import carried, polynomial
 
     result = list(sums.values())
-    render.show_products(left, right, reading)
+    render.show_products(left, right, reading, None if total is None else total - 2)
     render.show_diagonals(left, right, sums, reading)
     if reading == "digits":
         render.show_carries(result, *carried(result))
@@ -177,6 +208,14 @@ def _show(
         show_lines(f"{factors} = {polynomial(result)}")
     elif reading == "dice":
         render.show_dice(result)
+        if total is not None:
+            show_lines(f"total {total}: probability {result[total - 2]}", "")
     else:
         show_lines(f"result: {render.shortened([str(value) for value in result])}")
+        if len(left) == len(right) == 1:
+            show_lines(
+                "Both are read as sequences of one number: --as dice or digits changes it."
+            )
+    if by_fft and len(left) + len(right) - 1 <= _TRANSFORMED:
+        render.show_transforms(left, right)
     render.show_costs(len(left), len(right))

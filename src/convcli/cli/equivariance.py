@@ -76,7 +76,7 @@ def _show(differences: "list[Difference]", stride: Pair, name: str) -> None:
 
     show_table(
         f"{name}: shift then filter, against filter then shift",
-        ("shift x,y", "of the output", "inside", "at the border", ""),
+        ("shift x,y", "of the output", "largest difference", "at the border", ""),
         [_row(one) for one in differences],
         numbers=(2, 3),
     )

@@ -145,6 +145,8 @@ class BatchOptions(Record, kw_only=True):
     retries: int
     timeout: int | None
     progress: str
+    manifest: str | None
+    retry_failed: bool
 
 
 MANY = OptionGroup("many", BatchOptions)
@@ -197,6 +199,13 @@ batch_options = with_options(
         help="Hold pictures back so that those in work fit into so much: 4G.",
     ),
     _many_option(
+        "--manifest",
+        metavar="FILE",
+        help="Write a line a file as it ends (input, output, size, checksum, status …); with "
+        "the same FILE again go on with what is not done; convcli retry FILE runs what failed.",
+    ),
+    _many_option("--retry-failed", is_flag=True, hidden=True),
+    _many_option(
         "--cluster",
         type=ADDRESS,
         callback=_prepare_cluster,
@@ -236,7 +245,7 @@ tiled_option = option(
     "is; extra cluster).",
 )
 
-_SHARED = ("memory", "cluster", "retries", "progress")
+_SHARED = ("memory", "cluster", "retries", "timeout", "progress")
 """Options for many pictures that one large picture has too."""
 
 

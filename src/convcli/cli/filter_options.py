@@ -10,16 +10,20 @@ from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Ran
 from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
     AMOUNT,
+    AXIS,
     BORDER,
     CHANNELS,
     COLOR,
     FINITE,
+    LINK,
     MASK,
-    OPERAND,
+    MISSING,
     REGION,
+    SHARE,
     THRESHOLD,
     EnumType,
     keep_layout,
+    keep_recipe,
     whole,
 )
 from convcli.settings import MOST_TIMES
@@ -64,11 +68,28 @@ window_options = with_options(
         everyday=True,
         type=BORDER,
         default=Border.ZERO.value,
-        help="How the picture goes on in the padding.",
+        help="How the picture goes on in the padding. constant:VALUE is a number or a "
+        "colour; two modes are for rows and columns: replicate,wrap.",
     ),
     dilation_option,
 )
 """``--stride``, ``--padding``, ``--border`` and ``--dilation``."""
+
+transposed_options = with_options(
+    _window_option(
+        "--transposed",
+        is_flag=True,
+        help="Add up a stamp of the kernel for each pixel, stride pixels apart: the result "
+        "grows. --padding is cut off; same makes it stride times as large.",
+    ),
+    _window_option(
+        "--output-padding",
+        type=whole(0),
+        default=0,
+        help="Rows and columns more at the end of a transposed result.",
+    ),
+)
+"""``--transposed`` and ``--output-padding``."""
 
 strict_option = _window_option(
     "--strict", is_flag=True, help="Fail where the stride leaves a remainder."
@@ -79,11 +100,12 @@ strict_option = _window_option(
 chain_option = option(
     "--then",
     "chain",
-    type=OPERAND,
+    type=LINK,
     multiple=True,
     metavar="KERNEL",
     section="Kernel",
-    help="Filter the result again, unrounded; may be repeated. Window options hold for each.",
+    help="Filter the result again, unrounded; may be repeated. Window options hold for each. "
+    "Also relu, abs, pool:2 (means) and max:2.",
 )
 """``--then``: it belongs to the kernels, not to the options."""
 
@@ -107,6 +129,10 @@ bias_option = _kernel_option(
     "--bias", type=FINITE, help="Add this to each value (of every kernel)."
 )
 
+axis_option = _kernel_option(
+    "--axis", type=AXIS, help="Lay kernels of one row or column along x or y."
+)
+
 flip_option = _kernel_option(
     "--flip", is_flag=True, help="Flip the kernel first: the mathematician's convolution."
 )
@@ -124,6 +150,37 @@ layout_option = option(
     "columns as torch; or as TensorFlow.",
 )
 """``--layout``: the types of the kernels on the same command line heed it."""
+
+recipe_options = with_options(
+    option(
+        "--recipe",
+        type=click.Path(),
+        metavar="FILE",
+        is_eager=True,
+        callback=keep_recipe,
+        allow_from_autoenv=False,
+        section="Recipe",
+        everyday=False,
+        help="Repeat the run of a .toml, or of a picture written with --record: there is no "
+        "KERNEL then, and other options win.",
+    ),
+    option(
+        "--save-recipe",
+        type=click.Path(),
+        metavar="FILE",
+        section="Recipe",
+        everyday=False,
+        help="Write the kernels, the chain and the options into this .toml, too.",
+    ),
+    option(
+        "--record",
+        is_flag=True,
+        section="Recipe",
+        everyday=False,
+        help="Keep the recipe in OUTPUT's metadata; convcli recipe OUTPUT shows it.",
+    ),
+)
+"""``--recipe``, ``--save-recipe`` and ``--record``."""
 
 # ------------------------------------------------------------------ maps and pixels
 
@@ -232,6 +289,18 @@ blend_options = with_options(
         type=CHANNELS,
         help="Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of BT.601, of "
         "BT.709 with --linear), which makes no colour fringes.",
+    ),
+    _blend_option(
+        "--missing",
+        type=MISSING,
+        help="Pixels that weigh nothing: NaN, transparent ones, or those of this number in all "
+        "channels; the weights of the others are scaled up.",
+    ),
+    _blend_option(
+        "--missing-min",
+        type=SHARE,
+        default="0",
+        help="Share of the weights that must be known; else a pixel stays missing.",
     ),
 )
 """``--amount``, ``--threshold``, ``--mask``, ``--region`` and ``--channels``."""

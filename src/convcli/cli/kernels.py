@@ -30,6 +30,7 @@ _FORMATS = [form.value for form in KernelFormat if form.is_written]
     epilog="""\b
 Examples:
   convcli kernels
+  convcli kernels --long
   convcli kernels sobel-x
   convcli kernels gaussian:2 --png gaussian.png
   convcli kernels sharpen --export vips > sharpen.mat
@@ -61,6 +62,7 @@ Examples:
     show_default=False,
     help="Where --export writes to.  [default: standard output]",
 )
+@option("--long", is_flag=True, section="Output", help="List sizes, sums and uses, too.")
 @show_option
 @option(
     "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
@@ -72,6 +74,7 @@ def command(
     png: str | None,
     export: str | None,
     output: str,
+    long: bool,
     show: bool,
     schema: bool,
     as_json: bool,
@@ -82,6 +85,8 @@ def command(
     (sobel-x@45), an operator (sobel), a file, or inline text. A .npz or .safetensors
     file without ::TENSOR is listed.
     """
+    if long and subject is not None:
+        raise click.UsageError("--long is for the list of all kernels: drop it, or the NAME")
     if schema:
         from convcli.kernels.formats.json_text import schema as published
 
@@ -98,16 +103,16 @@ def command(
     elif as_json:
         show_json(_document(subject))
     else:
-        _show(subject)
+        _show(subject, long=long)
 
 
-def _show(subject: "Kernel | Operator | Archive | None") -> None:
+def _show(subject: "Kernel | Operator | Archive | None", *, long: bool) -> None:
     from convcli.cli.render import kernels as render
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.operator import Operator
 
     if subject is None:
-        render.show_catalogue()
+        (render.show_catalogue if long else render.show_names)()
     elif isinstance(subject, Archive):
         render.show_tensors(subject)
     elif isinstance(subject, Operator):

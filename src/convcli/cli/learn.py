@@ -11,12 +11,14 @@ from convcli.choices import LearningMethod, Sharing
 from convcli.cli.file_options import frame_options
 from convcli.cli.options import Command, json_option, option, quiet_option, shared_option, typed
 from convcli.cli.output import refuse_terminals, show_json, warn
-from convcli.cli.types import whole
+from convcli.cli.types import FINITE, KERNEL, POINT, whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
+    from convcli.kernels.kernel import Kernel
     from convcli.lessons.learning.learn import Learnt
+    from convcli.lessons.learning.step import LearningStep
 
 
 @click.command(
@@ -28,6 +30,7 @@ Examples:
   convcli apply sobel-x photo.jpg edges.npy
   convcli learn photo.jpg edges.npy --k 3 -o kernel.json
   convcli apply kernel.json photo.jpg same-edges.png
+  convcli learn photo.jpg edges.npy --show-step --start box:3
   convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json""",
 )
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
@@ -77,6 +80,20 @@ Examples:
 @option(
     "--history", metavar="FILE", section="Output", help="Write the loss of the descent as JSON."
 )
+@option(
+    "--show-step",
+    is_flag=True,
+    section="One step",
+    help="Show one step of gradient descent in numbers, on a small grey crop of 0 to 1.",
+)
+@option(
+    "--start", type=KERNEL, section="One step", help="The kernel before it; box unless given."
+)
+@option("--rate", type=FINITE, default=0.01, section="One step", help="Learning rate.")
+@option(
+    "--at", type=POINT, section="One step", help="The middle of the crop; the picture's middle."
+)
+@option("--cells", type=whole(1, 16), default=5, section="One step", help="Rows of the crop.")
 @quiet_option("Print no report (warnings and errors stay).")
 @frame_options
 @json_option
@@ -93,6 +110,11 @@ def command(
     steps: int,
     seed: int,
     history: str | None,
+    show_step: bool,
+    start: "Kernel | None",
+    rate: float,
+    at: Pair | None,
+    cells: int,
     quiet: bool,
     as_json: bool,
     reading: "ReadPolicy",
@@ -109,11 +131,19 @@ def command(
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
+    _check_step_options(show_step=show_step)
     if method != "sgd":
         _refuse_steps(history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     before, after = (read_first_frame(path, reading) for path in (source, target))
+    if show_step:
+        from convcli.lessons.learning.step import step_on_crop
+
+        kernel = start or kernel_size
+        step = step_on_crop(before, after, kernel, rate=rate, at=at, cells=cells)
+        _show_one_step(step, source, target, as_json=as_json)
+        return
     if gray:
         before, after = before.gray(), after.gray()
     task = task_for(before.pixels, after.pixels, kernel_size, sharing)
@@ -134,6 +164,24 @@ def command(
 
         written = [path for path in (output, history) if path is not None]
         show_learnt(learnt, f"{source} → {target}", written)
+
+
+def _check_step_options(*, show_step: bool) -> None:
+    """Refuse options of the step without it, and those of learning beside it."""
+    if not show_step and (given := typed("start", "rate", "at", "cells")):
+        raise click.UsageError(f"--{given[0]} needs --show-step: give both or none")
+    if show_step and (given := typed("output", "mix", "per_channel", "method")):
+        flag = given[0].replace("_", "-")
+        raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
+
+
+def _show_one_step(step: "LearningStep", source: str, target: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"source": source, "target": target, "step": step.as_dict()})
+        return
+    from convcli.cli.render.learn import show_one_step
+
+    show_one_step(step)
 
 
 def _refuse_steps(history: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource, augment_usage_errors
 
-from convcli.cli.types import PADDING, PAIR, whole
+from convcli.cli.types import PADDING, PAIR, RECIPE, whole
 from convcli.values import Record
 
 
@@ -53,6 +53,8 @@ class Option(click.Option):
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the value of CONVCLI_COMMAND_OPTION, named after one of the forms."""
+        if self.name in ctx.meta.get(RECIPE, ()):
+            return None  # a recipe says all of a run
         value = super().resolve_envvar_value(ctx)
         if value is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
             return value

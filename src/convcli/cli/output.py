@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.ending import printable
+from convcli.cli.types import STDIN
 
 if TYPE_CHECKING:
     from convcli.engine.planner import Plan
@@ -21,16 +22,16 @@ def show_json(document: Any, *, err: bool = False) -> None:
     try:
         text = json.dumps(document, allow_nan=False)
     except ValueError:
-        text = json.dumps(_without_nan(document))
+        text = json.dumps(without_nan(document))
     click.echo(text, err=err)
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """Return a document with None for numbers that JSON does not have."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -74,6 +75,10 @@ STANDARD = "-"
 
 def refuse_terminals(source: str, target: str | None) -> None:
     """Refuse empty names, and pictures that would be read from or written to a terminal."""
+    if source == STANDARD and click.get_current_context().meta.get(STDIN):
+        raise click.UsageError(
+            "KERNEL and INPUT are both -, and there is one standard input: put one into a file"
+        )
     for name, path in (("INPUT", source), ("OUTPUT", target)):
         if path == "":
             raise click.UsageError(
@@ -87,6 +92,13 @@ def refuse_terminals(source: str, target: str | None) -> None:
         raise click.UsageError(
             "INPUT is - but standard input is a terminal: name a file, or use a pipe"
         )
+
+
+def shows_matrices(names: Sequence[str], output: str | None) -> bool:
+    """Tell whether a matrix is filtered to be looked at: it has no OUTPUT."""
+    from convcli.images.formats import is_matrix_name
+
+    return len(names) == 1 and output is None and is_matrix_name(names[0])
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -132,11 +144,16 @@ def report_outcome(
         show_report(report, source, target, to_stderr=to_stderr)
 
 
-def show_planned(plans: "Sequence[Plan]", threads: int, *, as_json: bool) -> None:
-    """Print plans for so many threads."""
+def show_planned(
+    plans: "Sequence[Plan]", threads: int, *, as_json: bool, mixed: str = ""
+) -> None:
+    """Print plans for so many threads; `mixed` says how the original is mixed in."""
     if as_json:
-        show_json([plan.as_dict(threads) for plan in plans])
+        more = {"mixed": mixed} if mixed else {}
+        show_json([plan.as_dict(threads) | more for plan in plans])
         return
     from convcli.cli.render.report import show_plans
 
     show_plans(plans, threads)
+    if mixed:
+        say(f"Then mixed with the original: {mixed}")

@@ -218,10 +218,10 @@ def _are_neighbours(source: str, target: str) -> bool:
 
 
 def _is_picture(path: str) -> bool:
-    from convcli.images.formats import NPY, format_for
+    from convcli.images.formats import RAW, format_for
 
     try:
-        return format_for(path) != NPY
+        return format_for(path) not in RAW
     except ImageError:
         return False
 

@@ -33,7 +33,7 @@ from convcli.cli.types import BORDER
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
-    from convcli.choices import Border
+    from convcli.choices import Border, Edges
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.pipeline.options import Options
@@ -82,7 +82,7 @@ def command(
     names: tuple[str, ...],
     kernel_size: Pair,
     stride: Pair | None,
-    border: "Border | None",
+    border: "Border | Edges | None",
     kind: str | None,
     show: bool,
     compare: str | None,
@@ -100,7 +100,8 @@ def command(
     wins a maximum, and counts as zeros in an average. A - is standard input or output;
     an OUTPUT that ends in .npy gets floats.
     """
-    from convcli.lessons.pool import Pooling, Reduction, pool_file
+    from convcli.engine.pooling import Pooling, Reduction
+    from convcli.lessons.pool import pool_file
 
     check_seeing((*names, placing.output or ""), show=show, compare=compare)
     names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=".png")

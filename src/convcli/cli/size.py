@@ -12,6 +12,8 @@ from convcli.geometry.window import Axis, Padding, Pair, window
 from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from convcli.lessons.quiz import Question
 
 _WINDOW = {"width", "height", "kernel_size", "stride", "padding", "dilation"}
@@ -273,23 +275,36 @@ _COMMON = (
 
 
 def _show_common(size: int, *, as_json: bool) -> int:
-    rows = [
+    settings = [
         (name, axis.kernel, axis.stride, axis.before, axis.output_size(size), effect)
         for name, axis, effect in _COMMON
     ]
+    exact = [axis.exact_output_size(size) for _, axis, _ in _COMMON]
     if as_json:
         keys = ("setting", "k", "s", "p", "output", "effect")
-        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+        rows = [dict(zip(keys, row, strict=True)) for row in settings]
+        found = zip(rows, exact, strict=True)
+        show_json(
+            [row | {"exact": str(size), "clean": size.denominator == 1} for row, size in found]
+        )
         return 0
     from convcli.cli.render.tables import show_table
 
     show_table(
         f"Common settings, W = {size}",
         ("setting", "K", "S", "P", "output", "effect"),
-        [tuple(str(cell) for cell in row) for row in rows],
+        [_common_row(row, size) for row, size in zip(settings, exact, strict=True)],
         numbers=(1, 2, 3, 4),
     )
     return 0
+
+
+def _common_row(row: tuple[Any, ...], exact: "Fraction") -> tuple[str, ...]:
+    """Return a row of the table; a size that is no whole number shows what is rounded."""
+    *settings, output, effect = map(str, row)
+    if exact.denominator == 1:
+        return (*settings, output, effect)
+    return (*settings, f"{float(exact):g} → {output}", f"{effect}, rounded down: not clean")
 
 
 # ------------------------------------------------------------------ the quiz
@@ -312,13 +327,13 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
     if as_json:
         _show_answers(asked, chosen)
         return 0
-    say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}.")
+    say(f"Quiz with seed {chosen}, {count} question{'s' * (count > 1)}; q ends it.")
     right = 0
     for number, question in enumerate(asked, start=1):
         say(f"\n{number}. {question.text}")
         given = _answer()
         if given is None:
-            say("No more answers: the rest is not counted as right.")
+            say("The quiz ends here: the rest is not counted as right.")
             break
         right += question.is_right(given)
         _judge(question, given)
@@ -327,17 +342,22 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
 
 
 def _answer() -> str | None:
-    """Return the next answer that is a number; None at the end of standard input."""
+    """Return the next answer that is a number; None at the end, for q, and for Ctrl-C."""
     from convcli.lessons.quiz import is_number
 
     while True:
         click.echo("> ", nl=False)
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            line = ""
         if not sys.stdin.isatty() or not line:
             click.echo(line.rstrip("\n"))
         if not line or is_number(line):
             return line or None
-        say("That is no number: answer again.")
+        if line.strip().lower() == "q":
+            return None
+        say("That is no number: answer again, or q to end.")
 
 
 def _judge(question: "Question", given: str) -> None:

@@ -14,16 +14,15 @@ if TYPE_CHECKING:
     from convcli.batch.preview import FilePreview
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
+    from convcli.pipeline.steps import Link
     from convcli.scale.tiled.run import Progress
 
 
 def filter_in_blocks(
     names: tuple[str, str],
-    kernels: Sequence["Kernel | Operator"],
+    kernels: Sequence["Link"],
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,
@@ -31,6 +30,7 @@ def filter_in_blocks(
     saving: "Saving",
     kind: str | None,
     silent: bool,
+    overwrite: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import client_for, filter_large
@@ -52,6 +52,8 @@ def filter_in_blocks(
             memory=many.memory,
             client=client,
             retries=many.retries,
+            timeout=many.timeout,
+            overwrite=overwrite,
             progress=progress,
         )
 
@@ -103,7 +105,7 @@ def preview_in_blocks(
 
 def plan_in_blocks(
     names: tuple[str, str],
-    kernels: Sequence["Kernel | Operator"],
+    kernels: Sequence["Link"],
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,

@@ -11,6 +11,7 @@ from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
     amount_from,
+    axis_from,
     border_from,
     channels_from,
     choice_from,
@@ -18,10 +19,12 @@ from convcli.settings import (
     finite_number_from,
     mask_from,
     memory_size_from,
+    missing_from,
     padding_from,
     pair_from,
     point_from,
     region_from,
+    share_from,
     threshold_from,
     whole_number_from,
 )
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.recipe import Recipe
+    from convcli.pipeline.steps import Link
 
 _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=enum.Enum)
@@ -90,12 +95,15 @@ def _border_words() -> list[str]:
 
 FINITE = ReadType("NUMBER", finite_number_from)
 PAIR = ReadType("N|YxX", pair_from)
-PADDING = ReadType("same|valid|N|YxX", padding_from, lambda: PADDING_WORDS)
+PADDING = ReadType("same|valid|N|YxX|T,R,B,L", padding_from, lambda: PADDING_WORDS)
 BORDER = ReadType("", border_from, _border_words)
 COLOR = ReadType("COLOR", color_from)
 POINT = ReadType("X,Y", point_from)
 AMOUNT = ReadType("NUMBER", amount_from)
 THRESHOLD = ReadType("NUMBER", threshold_from)
+AXIS = ReadType("x|y", axis_from)
+MISSING = ReadType("nan|alpha|NUMBER", missing_from)
+SHARE = ReadType("SHARE", share_from)
 MASK = ReadType("FILE", mask_from)
 REGION = ReadType("X,Y,WxH", region_from)
 CHANNELS = ReadType("LIST|luma", channels_from)
@@ -197,7 +205,16 @@ class SpecType(click.ParamType[_Value, Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> _Value:
-        """Return the kernel."""
+        """Return the kernel; with a recipe the first word is a file, as it is written."""
+        if (
+            param is not None
+            and param.name == "kernel"
+            and ctx is not None
+            and RECIPE in ctx.meta
+        ):
+            return value  # type: ignore[no-any-return]
+        if value == "-" and ctx is not None:
+            ctx.meta[STDIN] = True
         return self._read(value, _layout(ctx))
 
     def shell_complete(
@@ -284,6 +301,12 @@ def _operand_from(text: str, layout: "WeightLayout") -> "Kernel | Operator":
     return operand_from(text, layout=layout)
 
 
+def _link_from(text: str, layout: "WeightLayout") -> "Link":
+    from convcli.kernels.operator import plain_from
+
+    return plain_from(text) or _operand_from(text, layout)
+
+
 def _named(text: str, layout: "WeightLayout") -> "Kernel | Operator | Archive":
     from convcli.kernels.formats.read import archive_at
 
@@ -297,8 +320,32 @@ KERNEL = SpecType(_kernel_from)
 OPERAND = SpecType(_operand_from)
 """A kernel, or several that make one picture: ``sobel``, ``sobel-x+sobel-y``."""
 
+LINK = SpecType(_link_from)
+"""A step of a chain: an operand, or relu, abs, pool:2, max:2."""
+
 READABLE = SpecType(_named)
 """What can be read and shown: an operand, or a file of several arrays."""
+
+STDIN = "convcli.stdin"
+"""Where a run keeps that a kernel was read from standard input."""
+
+RECIPE = "convcli.recipe"
+"""Where a run keeps the options that a recipe sets."""
+
+
+def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "Recipe | None":
+    """Read the recipe of ``--recipe``: what it says is the default of the other options."""
+    if value is None:
+        return None
+    from convcli.library.files import recipe
+    from convcli.pipeline.recipe import OPTION_NAMES
+
+    found = recipe(value)
+    ctx.meta[RECIPE] = {*OPTION_NAMES, "chain", "times"}
+    chain = {"chain": found.then, "times": found.times}
+    ctx.default_map = {**(ctx.default_map or {}), **found.options, **chain}
+    return found
+
 
 _LAYOUT = "convcli.layout"
 

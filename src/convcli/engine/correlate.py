@@ -8,8 +8,10 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from convcli.choices import Border, Method
+from convcli.borders import beyond, fill_of
+from convcli.choices import Border, Depth, Edges, Method, border_named
 from convcli.engine.buffers import recycled_array
+from convcli.engine.compiled import preference
 from convcli.engine.planner import Plan, choose_plan, method_named
 from convcli.engine.problem import problem_for
 from convcli.engine.worker import run_plan
@@ -33,7 +35,7 @@ class Settings(TypedDict, total=False):
     padding: Padding
     dilation: IntOrPair
     groups: int
-    border: str | Border
+    border: str | Border | Edges
     fill: float
     dtype: DTypeLike | None
     method: str | Method
@@ -49,7 +51,7 @@ def correlate(
     padding: Padding = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
-    border: str | Border = Border.ZERO,
+    border: str | Border | Edges = Border.ZERO,
     fill: float = 0.0,
     dtype: DTypeLike | None = None,
     method: str | Method = Method.AUTO,
@@ -77,9 +79,9 @@ def correlate(
         stride s is ceil(W/s).
     groups : int
         Groups that a filter bank splits the channels into.
-    border : {"zero", "replicate", "reflect", "symmetric", "wrap"}
+    border : {"zero", "replicate", "reflect", "symmetric", "wrap", "odd"} or Edges
         How the image goes on in the padding, named as in `numpy.pad` (its ``edge`` is
-        ``replicate``).
+        ``replicate``; ``odd`` is its ``reflect`` with ``reflect_type="odd"``).
     fill : float
         The constant of ``"zero"``.
     dtype : dtype, optional
@@ -114,20 +116,37 @@ def correlate(
     >>> correlate([[9, 9, 9]], "box:3", border="replicate", padding=1)
     array([[9., 9., 9.]])
     """
-    given = _array(image)
+    given = image_array(image)
     pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
-    kernel = _kernel(weights, bias)
+    kernel = kernel_given(weights, bias)
+    if border in ("odd", Border.ODD) or isinstance(border, Edges):
+        pixels, padding = _bordered(pixels, kernel, border, (stride, padding, dilation)), 0
+        border, fill = Border.ZERO, 0.0
     settings: tuple[Any, ...] = (stride, padding, dilation, groups, border, fill, dtype, method)
     # A dictionary takes 1 and True in a pair for the same; as a stride they are not.
     plain = all(map(isinstance, settings, itertools.repeat(_PLAIN)))
     look_up = _planned if plain else _planned.__wrapped__
-    chosen = look_up(pixels.shape, pixels.dtype, kernel, *settings)
+    chosen = look_up(pixels.shape, pixels.dtype, kernel, preference(), *settings)
     result = recycled_array(chosen.problem.result_shape, chosen.problem.result)
     run_plan(chosen, pixels, result, jobs)
     return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
 
 
-def _kernel(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
+def _bordered(
+    pixels: NDArray[Any], kernel: Kernel, border: str | Border | Edges, slide: tuple[Any, ...]
+) -> NDArray[Any]:
+    """Return the image with a border that the engine does not fill itself."""
+    edges = border if isinstance(border, Edges) else border_named(border)
+    (top, bottom), (left, right) = window(kernel.size, *slide).padding
+    places = (
+        np.arange(-top, pixels.shape[0] + bottom),
+        np.arange(-left, pixels.shape[1] + right),
+    )
+    white = Depth.of(pixels.dtype).white
+    return beyond(pixels, edges, *places, fill_of(edges, pixels.shape[2], white))
+
+
+def kernel_given(weights: ArrayLike | Kernel, bias: float | Sequence[float] | None) -> Kernel:
     """Return the kernel of some weights or of a name, with a bias added to its own."""
     if isinstance(weights, str):
         from convcli.kernels.spec import kernel_from
@@ -162,7 +181,11 @@ def _remembered_kernel(shape: tuple[int, ...], dtype: np.dtype[Any], data: bytes
 
 @functools.lru_cache(maxsize=64, typed=True)
 def _planned(
-    shape: tuple[int, ...], image_dtype: np.dtype[Any], kernel: Kernel, *settings: Any
+    shape: tuple[int, ...],
+    image_dtype: np.dtype[Any],
+    kernel: Kernel,
+    _: tuple[str, bool, int],
+    *settings: Any,
 ) -> Plan:
     """Check the settings and plan the problem: once for equal calls."""
     stride, padding, dilation, groups, border, fill, dtype, method = settings
@@ -191,10 +214,10 @@ def convolve(
     >>> convolve([[0, 1, 0]], [[1, 2, 3]], padding="same")
     array([[1., 2., 3.]])
     """
-    return correlate(image, _kernel(weights, None).flipped(), **settings)
+    return correlate(image, kernel_given(weights, None).flipped(), **settings)
 
 
-def _array(image: ArrayLike) -> NDArray[Any]:
+def image_array(image: ArrayLike) -> NDArray[Any]:
     """Return the pixels of an image, shape (H, W) or (H, W, C)."""
     try:
         pixels = np.asarray(image)

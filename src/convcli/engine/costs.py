@@ -42,6 +42,8 @@ COPY = _rate(float32=0.3, float64=0.6)
 """Moving a value into another order."""
 TRANSFORM = _rate(float32=6.5, float64=25.0)
 """One point of a Fourier transform, there and back."""
+BYTE = 0.06
+"""One byte of the result, where it is stored as it is computed."""
 CALL = 1000.0
 """One call of NumPy from Python."""
 RUN = 25.0

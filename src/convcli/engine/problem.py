@@ -215,6 +215,8 @@ def problem_for(
     KernelError
         If the bias does not fit.
     """
+    if border_named(border) is Border.ODD:
+        raise GeometryError("border: expected one that fills tiles, got odd: pad first")
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
     if not isinstance(fill, Real) or not math.isfinite(fill):

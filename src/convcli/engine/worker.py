@@ -124,7 +124,7 @@ class TileWorker:
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
         alone = tile.channel is None or self._plan.problem.outputs == 1
-        if is_full and alone and part.direct and self._rule.is_raw(strategy.working):
+        if is_full and alone and part.direct and strategy.stores_directly(self._rule):
             return _Step(rows, columns, part.compute, part.direct, None)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps

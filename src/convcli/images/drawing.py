@@ -225,6 +225,19 @@ class Canvas:
             ends = (x - size // 2, y + shift, x + size // 2, y + shift)
             self.pen.line(ends, fill=BLACK, width=3)
 
+    def plus(self, middle: tuple[int, int], size: int) -> None:
+        """Draw the sign +."""
+        x, y = middle
+        half = size // 2
+        self.pen.line((x - half, y, x + half, y), fill=BLACK, width=3)
+        self.pen.line((x, y - half, x, y + half), fill=BLACK, width=3)
+
+    def bracket(self, corner: tuple[int, int], bottom: int, depth: int) -> None:
+        """Draw a bracket that closes to the right, from a corner down to `bottom`."""
+        x, y = corner
+        points = [(x, y), (x + depth, y), (x + depth, bottom), (x, bottom)]
+        self.pen.line(points, fill=BLACK, width=3)
+
     def arrow(self, middle: tuple[int, int], size: int) -> None:
         """Draw an arrow to the right."""
         x, y = middle

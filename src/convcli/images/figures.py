@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from convcli.images.drawing import (
     INK,
@@ -202,6 +202,19 @@ def side_by_side(frames: Sequence[Frame], labels: Sequence[str]) -> Frame:
     pixels = [np.asarray(_rgb(frame)) for frame in frames]
     pairs = zip(pixels, labels, strict=True)
     return figure([beside([picture_block(each, 1, label) for each, label in pairs])])
+
+
+def fitted(frame: Frame, height: int, width: int) -> NDArray[np.uint8]:
+    """Return the middle of a picture as RGB pixels of a size, resampled bilinearly.
+
+    A picture of that size stays as it is.
+    """
+    return np.asarray(ImageOps.fit(_rgb(frame), (width, height), Image.Resampling.BILINEAR))
+
+
+def enlarged_frame(frame: Frame, scale: int) -> Frame:
+    """Return a picture in RGB with each pixel as a square of `scale` pixels."""
+    return Frame(np.asarray(enlarged(np.asarray(_rgb(frame)), scale)))
 
 
 def thumbnail(frame: Frame, width: int, height: int) -> NDArray[np.uint8]:

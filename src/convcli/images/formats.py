@@ -1,6 +1,7 @@
 """What each file format can hold: one table for reading, writing and the docs."""
 
 import os
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.picture import Frame
+from convcli.text import is_matrix
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -18,7 +20,10 @@ DEFAULT_LEVEL = 4
 level 1, 1.6 s and 24.0 MB at level 4, and the same at 6 and 9; looking for runs only, which
 suits photographs (see `codecs.png`), 0.6 s and 22.4 MB."""
 
-NPY = "NPY"
+NPY, CSV, JSON = "NPY", "CSV", "JSON"
+
+RAW = frozenset({NPY, CSV, JSON})
+"""Formats of numbers: they get the raw results, before any range."""
 
 _EIGHT = frozenset({Depth.EIGHT})
 _WHOLE = frozenset({Depth.EIGHT, Depth.SIXTEEN})
@@ -100,6 +105,10 @@ _TABLE = (
     Format(name="PCX", suffixes=(".pcx",)),
     Format(name="QOI", suffixes=(".qoi",), alpha=True, about="grey becomes RGB"),
     Format(name=NPY, suffixes=(".npy",), gray=_ALL, colour=_ALL, about="the raw array"),
+    Format(name=CSV, suffixes=(".csv", ".txt"), gray=_ALL, colour=frozenset(),
+           about="the raw numbers, a row a line; one channel"),
+    Format(name=JSON, suffixes=(".json",), gray=_ALL, colour=_ALL,
+           about="the raw numbers as nested lists"),
 )  # fmt: skip
 
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
@@ -110,6 +119,27 @@ _SUFFIXES = {suffix: entry.name for entry in _TABLE for suffix in entry.suffixes
 _BY_NAME_OR_SUFFIX = {name.lower(): name for name in FORMATS} | {
     suffix[1:]: name for suffix, name in _SUFFIXES.items()
 }
+
+
+def is_matrix_name(name: str) -> bool:
+    """Tell whether a name is that of a matrix: inline ``[[1,2],[3,4]]``, .csv, .txt, .json.
+
+    >>> is_matrix_name("[[1,2]]"), is_matrix_name("a.csv"), is_matrix_name("a.png")
+    (True, True, False)
+    """
+    return is_matrix(name) or name.lower().endswith((".csv", ".txt", ".json"))
+
+
+_NUMBERS = re.compile(rb"\s*(?:\[|[-+]?\.?\d)[-+\d.eE,;\s\[\]]*")
+
+
+def holds_matrix(name: str, prefix: bytes) -> bool:
+    """Tell whether a file holds numbers as text, by its name or its first bytes.
+
+    >>> holds_matrix("standard input", b"1,2,3"), holds_matrix("a.png", b"P5 3 3")
+    (True, False)
+    """
+    return is_matrix_name(name) or _NUMBERS.fullmatch(prefix) is not None
 
 
 def format_for(target: "str | Path") -> str:
@@ -165,13 +195,15 @@ def obstacle(frame: Frame, format_name: str) -> str:
     entry, depth = FORMATS[format_name], frame.depth
     depths = entry.gray if frame.channels == 1 else entry.colour
     what = {"8": "8 bits", "16": "16 bits", "float": "floats"}[depth.value]
+    if format_name == CSV and frame.channels > 1:
+        return f"CSV holds one channel, not {frame.channels}: use --gray, or write .json"
     if depth not in depths and depth in entry.gray:
         return f"{format_name} holds {what} in grey only: use --gray, --depth 8, or write .tif"
     if depth is Depth.FLOAT and Depth.FLOAT not in depths:
         return f"{format_name} cannot hold floats: write .tif or .npy, or use --depth 8 or 16"
     if depth not in depths:
         return f"{format_name} cannot hold {what}: write .png or .tif, or use --depth 8"
-    if frame.is_translucent and not entry.alpha and format_name != NPY:
+    if frame.is_translucent and not entry.alpha and format_name not in RAW:
         other = "write .png, .webp or .tif, or use --background white"
         return f"{format_name} cannot hold transparency: {other}"
     return ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+from convcli.errors import ImageError
 from convcli.images.formats import FORMATS
 from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
@@ -27,7 +28,16 @@ _KEPT = (
 )
 """Tags of EXIF 2.3's first directory, without those that describe the old pixels or file."""
 
-_STRUCTURE = ("{", "<?xml", "ImageJ=", "SCIFIO=")
+RECIPE_MARK = "# convcli recipe"
+"""How the recipe of a picture begins."""
+
+RECIPE_KEYWORD = "convcli recipe"
+"""The keyword of the text in a PNG that holds it."""
+
+_USER_COMMENT, _ASCII = 0x9286, b"ASCII\0\0\0"
+_DESCRIPTION = 0x010E
+
+_STRUCTURE = (RECIPE_MARK, "{", "<?xml", "ImageJ=", "SCIFIO=")
 """How descriptions begin that tell a program of pages and shapes, which may change."""
 
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
@@ -64,8 +74,10 @@ def metadata_from(
     `read_exif` may raise what a decoder raises. `mode` is Pillow's.
     """
     notes: tuple[str, ...] = ()
+    recipe = info.get(RECIPE_KEYWORD)
     try:
-        exif = _exif(read_exif)
+        exif, found = _exif(read_exif)
+        recipe = recipe or found
     except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
     profile = info.get("icc_profile")
@@ -80,6 +92,7 @@ def metadata_from(
         xmp=_upright_xmp(xmp) if isinstance(xmp, bytes) else None,
         iptc=_iptc(info),
         comment=info["comment"] if isinstance(info.get("comment"), bytes) else None,
+        recipe=str(recipe) if recipe else None,
     )
     return metadata, notes
 
@@ -148,12 +161,40 @@ def save_settings(
         exif = _resized(metadata.exif, size)
         if format_name != "JPEG" or len(exif) <= _JPEG_LIMIT:
             settings["exif"] = exif
+    if metadata.recipe is not None:
+        settings |= _recipe_settings(metadata.recipe, format_name, settings.get("exif"))
     for name in ("xmp", "iptc", "comment"):
         block = getattr(metadata, name)
         fits = format_name != "JPEG" or len(block or b"") <= _JPEG_BLOCK
         if getattr(entry, name) and block and fits:
             settings[name] = block
     return settings
+
+
+def check_recipe(recipe: str, format_name: str) -> None:
+    """Refuse a recipe that a format does not hold."""
+    if format_name not in ("PNG", "TIFF") and not FORMATS[format_name].exif:
+        raise ImageError(
+            f"{format_name} has no place for a recipe: leave --record out, or write a .png"
+        )
+    if format_name == "JPEG" and len(recipe) > _JPEG_LIMIT // 2:
+        raise ImageError(
+            f"a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got {len(recipe):,}: write "
+            "a .png"
+        )
+
+
+def _recipe_settings(recipe: str, format_name: str, exif: bytes | None) -> dict[str, Any]:
+    """Return the settings that keep a recipe: in the EXIF, where the format has no text."""
+    if format_name in ("PNG", "TIFF"):
+        return {"recipe": recipe}
+    block = Image.Exif()
+    if exif is not None:
+        block.load(exif)
+    inner = dict(block.get_ifd(ExifTags.IFD.Exif))
+    tags = {**dict(block), ExifTags.IFD.Exif: inner}
+    inner[_USER_COMMENT] = _ASCII + recipe.encode("ascii")
+    return {"exif": _exif_bytes(tags)}
 
 
 def iptc_segment(iptc: bytes) -> bytes:
@@ -163,14 +204,23 @@ def iptc_segment(iptc: bytes) -> bytes:
     return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body
 
 
-def _exif(read_exif: Callable[[], Image.Exif]) -> bytes | None:
-    """Return EXIF without orientation, thumbnail, and what describes the old file."""
+def _exif(read_exif: Callable[[], Image.Exif]) -> tuple[bytes | None, str | None]:
+    """Return EXIF without orientation, thumbnail, and what describes the old file.
+
+    The recipe that it holds comes by itself.
+    """
     with decoder_errors():
         exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}
         directories = {tag: dict(exif.get_ifd(tag)) for tag in _DIRECTORIES}
         has_interop = ExifTags.IFD.Interop in directories[ExifTags.IFD.Exif]
         interop = dict(exif.get_ifd(ExifTags.IFD.Interop)) if has_interop else {}
+    comment = directories[ExifTags.IFD.Exif].get(_USER_COMMENT)
+    texts = [tags.get(_DESCRIPTION)]
+    if isinstance(comment, bytes) and comment.startswith(_ASCII + RECIPE_MARK.encode()):
+        texts.append(comment.removeprefix(_ASCII).decode("ascii", "replace"))
+        del directories[ExifTags.IFD.Exif][_USER_COMMENT]
+    recipes = [text for text in texts if str(text).startswith(RECIPE_MARK)]
     kept: dict[int, Any] = {
         tag: value for tag, value in tags.items() if not str(value).startswith(_STRUCTURE)
     }
@@ -179,7 +229,7 @@ def _exif(read_exif: Callable[[], Image.Exif]) -> bytes | None:
             directory[ExifTags.IFD.Interop] = interop
         if directory:
             kept[tag] = directory
-    return _exif_bytes(kept) if kept else None
+    return _exif_bytes(kept) if kept else None, str(recipes[-1]) if recipes else None
 
 
 def _exif_bytes(tags: Mapping[int, Any]) -> bytes:

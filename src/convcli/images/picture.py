@@ -71,6 +71,14 @@ class Frame(Record):
         return self.depth.white
 
     @property
+    def brightest(self) -> int:
+        """What a drawing shows as white: `white`, or the largest pixel of a matrix."""
+        if self.depth is not Depth.FLOAT:
+            return self.white
+        largest = float(np.nan_to_num(self.pixels, posinf=0, neginf=0).max(initial=0))
+        return max(int(np.ceil(largest)), 1)
+
+    @property
     def samples(self) -> Pixels:
         """The pixels, with alpha as the last channel where there is one."""
         return self.pixels if self.alpha is None else np.dstack([self.pixels, self.alpha])
@@ -211,6 +219,8 @@ class Metadata(Record):
         The records of news agencies (IPTC-IIM).
     comment : bytes or None
         A text without a rule.
+    recipe : str or None
+        How convcli made the picture, in ASCII.
     """
 
     icc: bytes | None = None
@@ -220,6 +230,7 @@ class Metadata(Record):
     xmp: bytes | None = None
     iptc: bytes | None = None
     comment: bytes | None = None
+    recipe: str | None = None
 
 
 class Timing(Record):

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
 from convcli.images.codecs.pillow import TimedFrame, frame_of, timing_of
+from convcli.images.formats import holds_matrix
 from convcli.images.headers import (
     ARRAY,
     BOMBS,
@@ -38,6 +39,7 @@ from convcli.images.policy import (
     too_many_pixels,
 )
 from convcli.storage.urls import fetched, local_path
+from convcli.text import is_matrix
 from convcli.values import replace
 
 if TYPE_CHECKING:
@@ -93,6 +95,8 @@ def read_picture(
     label = name or str(source)
     if not label:
         raise ImageError("'': expected the name of a picture, got none: name a file")
+    if isinstance(source, str) and is_matrix(source):
+        source = io.BytesIO(source.encode())
     with _file_errors(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(PREFIX)
         file.seek(0)
@@ -101,6 +105,10 @@ def read_picture(
                 from convcli.images.codecs.npy import read_array
 
                 return read_array(file, label, reading)
+            if holds_matrix(label, prefix):
+                from convcli.images.codecs.matrix import read_matrix
+
+                return read_matrix(file, label, reading)
             return _decode(file, prefix, label, reading)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, Format, obstacle
+from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, RAW, Format, obstacle
 from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
@@ -39,6 +39,8 @@ class Saving(Record, kw_only=True):
         asked for.
     jobs : int, optional
         Threads that compress a PNG; by default as many as the process may use cores.
+    recipe : str, optional
+        How the picture is made: kept in its metadata.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Saving(Record, kw_only=True):
     strip: bool = False
     fit_depth: bool = False
     jobs: int | None = None
+    recipe: str | None = None
 
     def __post_init__(self) -> None:
         for name, (least, most) in _RANGES.items():
@@ -59,6 +62,11 @@ class Saving(Record, kw_only=True):
                 raise ImageError(
                     f"{name}: expected {least} to {most}, got {value}: choose one of these"
                 )
+
+    def kept(self, metadata: Metadata) -> Metadata:
+        """Return what is written of the metadata of the input: its recipe is another's."""
+        kept = Metadata() if self.strip else metadata
+        return kept if kept.recipe == self.recipe else replace(kept, recipe=self.recipe)
 
 
 _DEFAULTS = Saving()
@@ -107,7 +115,7 @@ def write_picture(
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
-    metadata = Metadata() if saving.strip else picture.metadata
+    metadata = saving.kept(picture.metadata)
     try:
         parts = _encoded(replace(picture, metadata=metadata), format_name, saving)
     except ImageError as error:
@@ -130,6 +138,13 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
         problem = obstacle(frame, format_name) or _overflow(frame, format_name)
         if problem:
             raise ImageError(f"{label}: {problem}")
+    if saving.recipe is not None:
+        from convcli.images.metadata import check_recipe
+
+        try:
+            check_recipe(saving.recipe, format_name)
+        except ImageError as error:
+            raise ImageError(f"{label}: {error}") from None
     if saving.quality is not None and entry.quality is None:
         raise ImageError(f"{label}: {format_name} has no quality to set: leave --quality out")
     if saving.compress_level is not None and not entry.levels:
@@ -140,7 +155,7 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
 
 def _overflow(frame: Frame, format_name: str) -> str:
     """Say that numbers are too large for the 32-bit floats of a file; empty where they fit."""
-    if frame.pixels.dtype != np.float64 or format_name == NPY:
+    if frame.pixels.dtype != np.float64 or format_name in RAW:
         return ""
     largest = np.finfo(np.float32).max
     sizes = np.abs(frame.pixels)
@@ -176,10 +191,8 @@ def _encoded(
     """Return the parts of a file; each codec is imported where it is used."""
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
-    if format_name == NPY:
-        from convcli.images.codecs.npy import array_bytes
-
-        return [array_bytes(_array_of(frames[0]))]
+    if format_name in RAW:
+        return [_numbers(_array_of(frames[0]), format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
@@ -205,6 +218,16 @@ def _encoded(
 
     settings = _settings(FORMATS[format_name], metadata, timing, saving)
     return [pillow_bytes(frames, format_name, metadata, settings)]
+
+
+def _numbers(array: NDArray[Any], format_name: str) -> bytes:
+    if format_name == NPY:
+        from convcli.images.codecs.npy import array_bytes
+
+        return array_bytes(array)
+    from convcli.images.codecs.matrix import matrix_bytes
+
+    return matrix_bytes(array, format_name)
 
 
 def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:

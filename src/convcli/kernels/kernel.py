@@ -203,6 +203,24 @@ class Kernel(Record, cached=True):
         """
         return _integer_form(self.weights)
 
+    def along(self, axis: str | None) -> "Kernel":
+        """Return a kernel of one row or column as a row (x) or a column (y); None changes none.
+
+        A kernel with more rows and columns is a `KernelError`.
+
+        >>> Kernel([[1, 2, 1]]).along("y").size
+        (3, 1)
+        """
+        if axis is None:
+            return self
+        if self.is_bank or 1 not in self.size:
+            rows, columns = self.size
+            raise KernelError(
+                f"{self.name}: axis {axis}: expected a kernel of one row or one column, got "
+                f"{columns} × {rows}: leave --axis out"
+            )
+        return self.with_weights(self.weights.reshape((1, -1) if axis == "x" else (-1, 1)))
+
     def flipped(self) -> "Kernel":
         """Return the kernel flipped on both axes: convolution from correlation."""
         return self.with_weights(self.weights[..., ::-1, ::-1])

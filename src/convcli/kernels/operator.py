@@ -1,5 +1,6 @@
 """Several kernels that make one picture: gradients and compass operators."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -67,6 +68,44 @@ class Operator(Record):
         """Return the same operator after a change of each kernel."""
         kernels = [change(kernel) for kernel in self.kernels]
         return Operator(kernels, self.combine, self.name, self.description)
+
+
+class Plain(Record):
+    """A step of a chain that has no weights.
+
+    Attributes
+    ----------
+    kind : str
+        ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``.
+    size : int
+        Rows and columns of a window of the last two, which moves by as much.
+
+    Examples
+    --------
+    >>> Plain("max", 2).name
+    'max:2'
+    """
+
+    kind: str
+    size: int = 1
+
+    @property
+    def name(self) -> str:
+        """How it is written."""
+        return f"{self.kind}:{self.size}" if self.size > 1 else self.kind
+
+
+_PLAIN = re.compile(r"(relu|abs)|(pool|max):([1-9][0-9]{0,5})")
+
+
+def plain_from(text: str) -> Plain | None:
+    """Return the step that a text names: relu, abs, pool:2, max:2; None for other texts.
+
+    >>> plain_from("pool:2"), plain_from("box:2")
+    (Plain(kind='pool', size=2), None)
+    """
+    match = _PLAIN.fullmatch(text.strip().lower())
+    return match and Plain(match[1] or match[2], int(match[3] or 1))
 
 
 def _aligned(kernels: Sequence[Kernel]) -> tuple[Kernel, ...]:

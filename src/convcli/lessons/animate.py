@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import source_indices
+from convcli.borders import beyond, fill_of
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, window
-from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
+from convcli.images.drawing import QUIET, Canvas, Cell, Colour, diverging, grey
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.pictures import pixels_at
+from convcli.lessons.explain.explain import steps_between
 from convcli.pipeline.options import Options
+from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
 from convcli.text import short, tight
 from convcli.values import Record
@@ -25,8 +26,9 @@ class Scene(Record):
     """A small frame, the kernel that slides over it, and the result.
 
     `padded` is the grey frame with its padding, and `outside` says which pixels are padding.
-    `output` is the result in pixels, `raw` before the range step. The kernel is flipped if
-    the options say so. `white` is the largest pixel, `border` the name of the border mode.
+    `output` is the result in pixels, `raw` before the range step, which `report` has. The
+    kernel is flipped if the options say so. `white` is what is drawn as white, `depth_white`
+    the largest pixel, and `border` the name of the border mode.
     """
 
     padded: NDArray[np.float64]
@@ -36,7 +38,9 @@ class Scene(Record):
     kernel: Kernel
     window: Window
     white: int
+    depth_white: int
     border: str
+    report: Report
 
 
 def scene_of(
@@ -52,7 +56,8 @@ def scene_of(
         raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
     crop = _crop(frame.gray(), at, cells)
     slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    padded, outside = _padded(crop.pixels[..., 0], slide, options)
+    fill = fill_of(options.border, 1, crop.white)[0]
+    padded, outside = _padded(crop.pixels[..., 0], slide, options, fill)
     if max(padded.shape) > _MOST_PADDED:
         raise GeometryError(
             f"animate: expected at most {_MOST_PADDED} cells with the padding, got "
@@ -67,8 +72,10 @@ def scene_of(
         raw=raw.values[..., 0].astype(np.float64),
         kernel=kernel.flipped() if options.flip else kernel,
         window=slide,
-        white=crop.white,
+        white=crop.brightest,
+        depth_white=crop.white,
         border=options.border.value,
+        report=filtered.report,
     )
 
 
@@ -88,13 +95,13 @@ def _crop(frame: Frame, at: Pair | None, cells: int) -> Frame:
 
 
 def _padded(
-    pixels: NDArray[np.generic], slide: Window, options: Options
+    pixels: NDArray[np.generic], slide: Window, options: Options, fill: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     rows, columns = (
-        source_indices(options.border, size, axis.before, axis.after)
+        np.arange(-axis.before, size + axis.after)
         for axis, size in zip(slide.axes, pixels.shape, strict=True)
     )
-    values = pixels_at(pixels, rows, columns).astype(np.float64)
+    values = beyond(pixels, options.border, rows, columns, (fill,)).astype(np.float64)
     outside = np.ones(values.shape, bool)
     outside[
         slide.rows.before : slide.rows.before + pixels.shape[0],
@@ -104,7 +111,7 @@ def _padded(
 
 
 _WIDE, _HIGH = 1240, 560
-"""Pixels that the three grids may take."""
+"""Pixels that the four grids may take."""
 _FIVE_DIGITS_WIDE, _THREE_DIGITS = 40, 999
 _LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
 
@@ -130,12 +137,17 @@ def durations_for(frames: int, milliseconds: int) -> list[int]:
 
 def _frame_of(scene: Scene, index: int) -> Canvas:
     row, column = divmod(index, scene.output.shape[1])
-    grids = (_input(scene, row, column), _kernel(scene), _output(scene, index))
+    grids = (
+        _input(scene, row, column),
+        _kernel(scene),
+        _products(scene, row, column),
+        _output(scene, index),
+    )
     wide = sum(len(grid[0]) for grid in grids)
     high = max(len(grid) for grid in grids)
     side = _side(scene)
     body = _MARGIN + _TITLE
-    width = max(wide * side + 2 * _GAP + 2 * _MARGIN, 560)
+    width = max(wide * side + 3 * _GAP + 2 * _MARGIN, 560)
     canvas = Canvas(width, body + high * side + _CAPTION + _MARGIN)
     _title(canvas, scene)
     x = _MARGIN
@@ -143,18 +155,19 @@ def _frame_of(scene: Scene, index: int) -> Canvas:
         top = body + (high - len(grid)) * side // 2
         canvas.grid((x, top), grid, side)
         x += len(grid[0]) * side + _GAP
-        sign = (canvas.times, canvas.equals)[number] if number < len(grids) - 1 else None
-        if sign:
+        if number < len(grids) - 1:
+            sign = (canvas.times, canvas.equals, canvas.arrow)[number]
             sign((x - _GAP // 2, body + high * side // 2), 20)
     _caption(canvas, scene, row, column, body + high * side)
     return canvas
 
 
 def _side(scene: Scene) -> int:
-    """Return the largest side of a cell, in pixels, for which the three grids have room."""
-    shapes = (scene.padded.shape, scene.kernel.size, scene.output.shape)
+    """Return the largest side of a cell, in pixels, for which the four grids have room."""
+    kernel = scene.kernel.size
+    shapes = (scene.padded.shape, kernel, kernel, scene.output.shape)
     high, wide = max(int(shape[0]) for shape in shapes), sum(int(shape[1]) for shape in shapes)
-    return min((_WIDE - 2 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
+    return min((_WIDE - 3 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
 
 
 def _in_thousands(scene: Scene) -> bool:
@@ -191,15 +204,37 @@ def _kernel(scene: Scene) -> list[list[Cell]]:
     return [[Cell(diverging(w / scale), tight(w)) for w in line] for line in weights.tolist()]
 
 
+def _products(scene: Scene, row: int, column: int) -> list[list[Cell]]:
+    """Return the products, coloured on one scale in all frames: the brightest pixel's."""
+    rows, columns = (
+        output * axis.stride + np.arange(0, axis.extent, axis.dilation)
+        for output, axis in zip((row, column), scene.window.axes, strict=True)
+    )
+    products = scene.padded[np.ix_(rows, columns)] * scene.kernel.weights
+    scale = float(np.abs(scene.kernel.weights).max() * np.abs(scene.padded).max()) or 1.0
+    return [
+        [Cell(diverging(value / scale), _pixel(scene, value)) for value in line]
+        for line in products.tolist()
+    ]
+
+
 def _output(scene: Scene, index: int) -> list[list[Cell]]:
     blank, width = Cell((255, 255, 255)), scene.output.shape[1]
     cells = [
-        Cell(grey(value / scene.white), _pixel(scene, value), framed=place == index)
+        Cell(_shade(scene, value), _pixel(scene, value), framed=place == index)
         if place <= index
         else blank
-        for place, value in enumerate(scene.output.ravel().tolist())
+        for place, value in enumerate(scene.raw.ravel().tolist())
     ]
     return [cells[start : start + width] for start in range(0, len(cells), width)]
+
+
+def _shade(scene: Scene, value: float) -> Colour:
+    """Return the colour of a raw sum: greys for pixels, blue to red where some are negative."""
+    lowest, highest = float(scene.raw.min()), float(scene.raw.max())
+    if lowest >= 0:
+        return grey(value / max(highest, scene.white))
+    return diverging(value / max(-lowest, highest))
 
 
 def _title(canvas: Canvas, scene: Scene) -> None:
@@ -219,7 +254,10 @@ def _pair(value: Sequence[int]) -> str:
 
 
 def _caption(canvas: Canvas, scene: Scene, row: int, column: int, top: int) -> None:
-    raw, value = scene.raw[row, column], scene.output[row, column]
-    arrow = f" -> {short(value)}" if raw != value else ""
-    text = f"output ({column}, {row}): sum of the products {short(float(raw))}{arrow}"
+    raw, value = float(scene.raw[row, column]), float(scene.output[row, column])
+    steps = steps_between(
+        raw, value, scene.report.range or "none", scene.depth_white, scene.report
+    )
+    named = "".join(f", {name.partition(':')[0]} → {short(after)}" for name, after in steps)
+    text = f"output ({column}, {row}): sum of the products {short(raw)}{named}"
     canvas.text((_MARGIN, top + 32), text, 24, width=canvas.image.width - 2 * _MARGIN)

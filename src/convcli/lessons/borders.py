@@ -22,6 +22,7 @@ NAMES_ELSEWHERE: dict[Border, tuple[str, str, str, str, str]] = {
     Border.REPLICATE: ("edge", "nearest", "REPLICATE", "replicate", "Edge"),
     Border.REFLECT: ("reflect", "mirror", "REFLECT_101", "reflect", "-"),
     Border.SYMMETRIC: ("symmetric", "reflect", "REFLECT", "-", "Mirror"),
+    Border.ODD: ("reflect, odd", "-", "-", "-", "-"),
     Border.WRAP: ("wrap", "wrap", "WRAP", "circular", "Tile"),
 }
 """The name of each mode in NumPy's pad, SciPy, OpenCV (BORDER_…), torch and ImageMagick."""
@@ -34,18 +35,24 @@ _SIDE_PIXELS = 28
 
 
 def drawn(border: Border, width: int, length: int = 4) -> str:
-    """Draw a border mode over a picture of letters.
+    """Draw a border mode over a picture of letters; upper case is 2 · edge - pixel.
 
     >>> drawn(Border.SYMMETRIC, 3)
     'cba|abcd|dcb'
     """
     sources = source_indices(border, length, width, width).tolist()
     text = "".join("0" if source < 0 else _LETTERS[source] for source in sources)
-    return f"{text[:width]}|{text[width : width + length]}|{text[width + length :]}"
+    before, after = text[:width], text[width + length :]
+    if border is Border.ODD:
+        before, after = before.upper(), after.upper()
+    return f"{before}|{text[width : width + length]}|{after}"
+
+
+CORNERS = ("top-left", "top-right", "bottom-left", "bottom-right")
 
 
 class Strip(Record):
-    """The top left corner of a frame, shape (rows, columns, C), filtered with one border.
+    """A corner of a frame, shape (rows, columns, C), filtered with one border.
 
     `spread` is the largest difference to the same corner with the border ``zero``.
     """
@@ -53,20 +60,47 @@ class Strip(Record):
     border: Border
     pixels: NDArray[Any]
     spread: float
+    corner: str = CORNERS[0]
+
+    def near(self, count: int) -> NDArray[Any]:
+        """Return the pixels nearest to the corner, at most `count` rows and columns."""
+        return _cut(self.pixels, self.corner, count)
+
+
+def _cut(pixels: NDArray[Any], corner: str, count: int) -> NDArray[Any]:
+    rows = slice(None, count) if corner.startswith("top") else slice(-count, None)
+    columns = slice(None, count) if corner.endswith("left") else slice(-count, None)
+    return pixels[rows, columns]
 
 
 def strips_of(
-    frame: Frame, kernel: Kernel, options: Options, size: int = _SIDE_PIXELS
+    frame: Frame,
+    kernel: Kernel,
+    options: Options,
+    size: int = _SIDE_PIXELS,
+    corner: str | None = None,
 ) -> list[Strip]:
-    """Filter a frame with each border mode, and cut out the top left corner of each result."""
-    results = [
-        filter_frame(frame, [kernel], replace(options, border=border)).values[:size, :size]
+    """Filter a frame with each border mode, and cut the same corner out of each result.
+
+    Without `corner`, one of `CORNERS`, it is the one in which the modes differ most.
+    """
+    whole = [
+        filter_frame(frame, [kernel], replace(options, border=border)).values
         for border in Border
     ]
+    corner = corner or max(CORNERS, key=lambda each: _unlike(whole, each, size))
+    results = [_cut(result, corner, size) for result in whole]
     return [
-        Strip(border, result, float(finite(differences(result, results[0])).max()))
+        Strip(border, result, float(finite(differences(result, results[0])).max()), corner)
         for border, result in zip(Border, results, strict=True)
     ]
+
+
+def _unlike(results: Sequence[NDArray[Any]], corner: str, size: int) -> float:
+    """Return how much the results but the first, which has zeros beyond the edge, differ."""
+    cut = [_cut(result, corner, size) for result in results[1:]]
+    pairs = [(a, b) for number, a in enumerate(cut) for b in cut[:number]]
+    return min(float(finite(differences(a, b)).max()) for a, b in pairs)
 
 
 def numbers_shown(kernel: Kernel, options: Options) -> int:

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import source_indices
-from convcli.choices import Alpha, Border
+from convcli.borders import AnyBorder, Fill, beyond, fill_of
+from convcli.choices import Alpha
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.operator import Operator
-from convcli.lessons.pictures import differences, json_number, pixels_at
+from convcli.lessons.pictures import differences, json_number
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand
@@ -64,8 +64,9 @@ def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options
     rows, columns = slide.rows.stride, slide.columns.stride
     output_shift = (round(shift[0] / rows), round(shift[1] / columns))
     divides = shift == (output_shift[0] * rows, output_shift[1] * columns)
-    first = _filtered(_shifted(pixels, shift, options.border), operand, options)
-    second = _shifted(_filtered(pixels, operand, options), output_shift, options.border)
+    border, fill = options.border, fill_of(options.border, pixels.shape[2], frame.white)
+    first = _filtered(_shifted(pixels, shift, border, fill), operand, options)
+    second = _shifted(_filtered(pixels, operand, options), output_shift, border, fill)
     apart = differences(first, second).max(axis=2)
     undisturbed = [
         _undisturbed(axis, size, by, count)
@@ -121,16 +122,12 @@ def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:
     return raw.values
 
 
-def _shifted(values: Values, shift: Pair, border: Border) -> Values:
+def _shifted(values: Values, shift: Pair, border: AnyBorder, fill: Fill) -> Values:
     rows, columns = (
-        _sources(border, size, by) for size, by in zip(values.shape, shift, strict=False)
+        np.arange(size) - by for size, by in zip(values.shape, shift, strict=False)
     )
-    return pixels_at(values, rows, columns)
-
-
-def _sources(border: Border, size: int, by: int) -> NDArray[np.intp]:
-    padded = source_indices(border, size, max(by, 0), max(-by, 0))
-    return padded[:size] if by >= 0 else padded[-by : size - by]
+    constant = fill if len(fill) == values.shape[2] else fill[:1]
+    return beyond(values, border, rows, columns, constant)
 
 
 def _undisturbed(axis: Axis, size: int, by: int, outputs: int) -> NDArray[np.bool_]:

@@ -1,12 +1,12 @@
 """Where a pattern is in a picture: the strongest answers of a kernel."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
+from convcli.engine.pooling import running
 from convcli.errors import GeometryError, KernelError
 from convcli.images.formats import format_for
 from convcli.images.picture import Frame
@@ -20,6 +20,10 @@ Values = NDArray[Any]
 
 _FLAT = 1e-5
 """A standard deviation below this part of the picture's range counts as 0."""
+
+
+_FAINT = 0.01
+"""Windows of less contrast, as a part of the picture's largest, are noise and not compared."""
 
 
 class Match(Record):
@@ -136,7 +140,7 @@ def _normalized(pixels: Values, kernel: Kernel) -> Values:
     centred = pixels - pixels.mean()
     answers = correlate(centred, pattern / length, padding="valid")
     energy = _energy(centred, kernel.size)
-    flat = energy <= pattern.size * (_FLAT * np.abs(centred).max()) ** 2
+    flat = energy <= pattern.size * (_FAINT * np.abs(centred).max()) ** 2
     cosines = np.where(flat, 0, answers / np.sqrt(np.where(flat, 1, energy)))
     return np.clip(cosines, -1, 1)
 
@@ -171,29 +175,3 @@ def _highest(scores: Values, reach: list[int]) -> Values:
         padded = np.moveaxis(np.pad(scores, around, constant_values=-np.inf), axis, 0)
         scores = np.moveaxis(running(padded, 2 * distance + 1, 1, np.maximum), 0, axis)
     return scores
-
-
-def running(
-    lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
-) -> Values:
-    """Join the values in each window of an axis, in about 2·log2(taps) operations.
-
-    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
-    `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
-    `join` is any associative operation.
-
-    >>> running(np.arange(8), 5, 1, np.add).tolist()
-    [10, 15, 20, 25]
-    """
-    count = len(lines) - dilation * (taps - 1)
-    total: Values | None = None
-    span, done = 1, 0
-    while True:
-        if taps & span:
-            part = lines[done * dilation : done * dilation + count]
-            total = part if total is None else join(total, part)
-            done += span
-        if total is not None and done == taps:
-            return total
-        lines = join(lines[: len(lines) - span * dilation], lines[span * dilation :])
-        span *= 2

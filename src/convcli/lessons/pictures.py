@@ -13,18 +13,6 @@ _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
 
 
-def pixels_at(
-    pixels: NDArray[Any], rows: NDArray[np.intp], columns: NDArray[np.intp]
-) -> NDArray[Any]:
-    """Return the pixels of some rows and columns: 0 for those that are negative.
-
-    `convcli.borders.source_indices` gives such indices, and -1 where the border is zero.
-    """
-    values = pixels[np.ix_(rows, columns)]
-    values[(rows < 0)[:, np.newaxis] | (columns < 0)] = 0
-    return values
-
-
 def json_number(value: float) -> float | None:
     """Return a number as JSON can hold it: None where it is not finite."""
     return value if math.isfinite(value) else None

@@ -117,8 +117,50 @@ def _field(chance: random.Random) -> Question:
     )
 
 
+_UNDERSTANDING = (
+    (
+        "Why do all places share one kernel's weights?",
+        ("a pattern can be anywhere, and is found by the same weights",
+         "the output gets smaller", "the weights sum to 1"),
+        "What is worth finding at one place is worth finding at another; and it saves weights.",
+    ),
+    (
+        "What does padding 1 mean?",
+        ("one pixel is added on each side, so W grows by 2",
+         "one pixel is added in all", "the window moves by 1"),
+        "One row or column on each of the four sides: (W - K + 2·1)/S + 1.",
+    ),
+    (
+        "What do two layers of 3×3 replace, seen from one output?",
+        ("one layer of 5×5, with fewer weights",
+         "one layer of 6×6, with fewer weights", "one layer of 9×9, with more weights"),
+        "1 + 2 + 2 = 5 pixels; 2·9 = 18 weights a pair of channels instead of 25.",
+    ),
+    (
+        "What does a kernel whose weights sum to 0 answer where the picture is flat?",
+        ("0", "the brightness of the picture", "the largest weight"),
+        "All products have the same brightness as a factor: brightness · 0 = 0.",
+    ),
+    (
+        "A picture moves 3 pixels to the right. What does the output of a convolution do?",
+        ("it moves 3 pixels to the right, too", "it stays as it is", "it becomes brighter"),
+        "Convolution is translation equivariant: shift then filter, or filter then shift.",
+    ),
+)  # fmt: skip
+"""Questions of understanding: what is asked, the choices (the first is right), and why."""
+
+
+def _understanding(chance: random.Random) -> Question:
+    text, choices, explanation = chance.choice(_UNDERSTANDING)
+    order = chance.sample(choices, len(choices))
+    listed = "".join(f"\n   {number} {choice}" for number, choice in enumerate(order, 1))
+    return Question(
+        f"{text} Answer with a number.{listed}", order.index(choices[0]) + 1, explanation
+    )
+
+
 _MAKERS: tuple[Callable[[random.Random], Question], ...]
-_MAKERS = (_output, _same, _unseen, _parameters, _field)
+_MAKERS = (_output, _same, _unseen, _parameters, _field, _understanding)
 
 
 def _axis(chance: random.Random) -> Axis:

@@ -168,6 +168,22 @@ def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
     return tuple(zip(firsts, [*lasts[:-1], None], strict=True))
 
 
+def transforms(
+    a: Sequence[Number], b: Sequence[Number]
+) -> tuple[list[complex], list[complex], list[complex], list[float]]:
+    """Return the FFT of both sequences, their product, and its inverse, in floats.
+
+    Both are padded with zeros to the next power of two that holds m + n - 1 numbers.
+
+    >>> transforms([1, 1], [1, 2])[3]
+    [1.0, 3.0, 2.0, 0.0]
+    """
+    size = operations(len(a), len(b)).transform
+    first, second = (np.fft.fft([float(value) for value in each], size) for each in (a, b))
+    inverse = np.fft.ifft(first * second).real.round(9) + 0.0
+    return first.tolist(), second.tolist(), (first * second).tolist(), inverse.tolist()
+
+
 _DIRECT_LIMIT = 4 * 10**8
 """The most products that the direct method computes: about a minute."""
 

@@ -10,11 +10,13 @@ from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
 from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Summary, run_batch
-from convcli.errors import OptionError
+from convcli.errors import ImageError, OptionError
 from convcli.images.formats import format_named
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
+from convcli.images.read import read_picture
 from convcli.images.write import Saving
-from convcli.library.pictures import FilterOptions, KernelLike, chain_of
+from convcli.library.pictures import FilterOptions, KernelLike, run_of
+from convcli.pipeline.recipe import Recipe, recipe_from
 from convcli.pipeline.report import Report
 from convcli.settings import memory_size_from, options_from_words
 from convcli.values import replace
@@ -107,9 +109,10 @@ def apply_files(
     """
     if on_exists not in _RULES:
         raise OptionError(f"on_exists: expected one of {', '.join(_RULES)}; got {on_exists!r}")
+    steps, settings = run_of(kernel, then, 1, options)
     job = BatchJob(
-        kernels=(*chain_of(kernel), *chain_of(then)),
-        options=replace(options_from_words(**options), collect_stats=False),
+        kernels=tuple(steps),
+        options=replace(settings, collect_stats=False),
         reading=ReadPolicy(
             max_pixels=max_pixels,
             allow_truncated=allow_truncated,
@@ -131,11 +134,24 @@ def apply_files(
     template = Template(DEFAULT_TEMPLATE if name is None else name, job.file_format)
     may_exist = on_exists != "error"
     with prepared_jobs(
-        job, inputs, template, folder, may_exist=may_exist, memory=limit
+        job,
+        (template.job(each, folder) for each in inputs),
+        folder,
+        may_exist=may_exist,
+        overwrite=on_exists == "overwrite",
+        memory=limit,
     ) as jobs:
         executor = local_executor(job, len(jobs), limit)
         watch = progress or (lambda *_: None)
-        return run_batch(executor, job, jobs, watch, fail_fast=fail_fast)
+        return run_batch(
+            executor,
+            job,
+            jobs,
+            watch,
+            fail_fast=fail_fast,
+            settled=jobs.settled(),
+            targets=jobs,
+        )
 
 
 def _names(sources: str | Path | Iterable[str | Path]) -> list[str]:
@@ -154,6 +170,7 @@ def apply_tiled(
     max_pixels: int | None = None,
     cluster: str | None = None,
     retries: int = 3,
+    timeout: float | None = None,
     frame: int | None = None,
     compress_level: int | None = None,
     strip: bool = False,
@@ -179,6 +196,8 @@ def apply_tiled(
         ``"local:4"``; threads of this process otherwise.
     retries : int
         How often the cluster tries a block again whose worker was lost.
+    timeout : float, optional
+        Leave a worker aside that takes more seconds for a block.
     frame : int, optional
         The page of a TIFF, counted from 0.
     compress_level, strip
@@ -213,16 +232,63 @@ def apply_tiled(
     from convcli.scale.tiled.run import client_for, filter_large
 
     names = (os.fspath(source), os.fspath(target))
+    steps, settings = run_of(kernel, then, 1, options)
     with client_for(*names, cluster, retries) as (client, located):
         return filter_large(
-            (*chain_of(kernel), *chain_of(then)),
+            steps,
             *located,
-            options_from_words(**options),
+            settings,
             frame=frame,
             max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
             saving=Saving(compress_level=compress_level, strip=strip),
             memory=None if memory is None else memory_size_from(memory),
             client=client,
             retries=retries,
+            timeout=timeout,
             progress=progress,
         )
+
+
+def recipe(source: str | Path) -> Recipe:
+    r"""Return the recipe of a file: a ``.toml``, or a picture that holds one.
+
+    Parameters
+    ----------
+    source : str or Path
+        What ``--save-recipe`` wrote, or a picture that was written with ``--record``.
+
+    Raises
+    ------
+    OptionError
+        If it is no recipe, or has an option that makes no sense.
+    ImageError
+        If the file cannot be read, or the picture has no recipe.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".toml") as file:
+    ...     file.write(b'recipe = 1\nkernel = "sobel-x"\ntimes = 2')
+    ...     file.flush()
+    ...     recipe(file.name).times
+    38
+    2
+    """
+    name = os.fspath(source)
+    if name.lower().endswith(".toml"):
+        try:
+            text = Path(name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "no text in UTF-8"
+            raise ImageError(f"{name}: the recipe cannot be read: {reason}") from None
+    else:
+        found = read_picture(name, reading=ReadPolicy(frame=0)).metadata.recipe
+        if found is None:
+            raise ImageError(f"{name}: no recipe: it was not written with --record")
+        text = found
+    made = recipe_from(text, name)
+    try:
+        options_from_words(**{k: v for k, v in made.options.items() if k != "mask"})
+    except OptionError as error:
+        raise OptionError(f"{name}: {error}") from None
+    return made

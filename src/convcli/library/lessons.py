@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal, Required, TypedDict, Unpack, overload
 
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, OptionError
 from convcli.settings import with_short_names
 
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.lessons.explain.explanation import Explanation
+    from convcli.lessons.explore.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.pictures import FilterOptions, KernelLike, PictureLike
 
@@ -208,6 +209,58 @@ def explain(
     frame = pictures.open(picture).frames[0]
     settings = options_from_words(**options)
     return explain_output(operand, frame, (at[1], at[0]), settings, channels=channels)
+
+
+def explore(
+    kernel: "KernelLike", picture: "PictureLike", **options: "Unpack[FilterOptions]"
+) -> "Explorer":
+    """Make the page of ``convcli explore``: it shows itself in a notebook.
+
+    Parameters
+    ----------
+    kernel, picture
+        As for `convcli.apply`. The first frame of the picture is shown: pixels of 8 or 16
+        bits, at most 2,100,000.
+    **options
+        `stride`, `padding`, `border`, `dilation`, `bias`, `flip`, `gray`, `range`, `combine`
+        and `background` of `convcli.apply`: the page starts with them.
+
+    Returns
+    -------
+    Explorer
+        ``save("page.html")`` writes the page, which needs no network; `html` is its text.
+
+    Raises
+    ------
+    ConvcliError
+        If the kernel does not fit the picture, or the page does not have an option.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> page = explore("sobel-x", np.zeros((4, 5), np.uint8), border="reflect")
+    >>> "<canvas>" in page.html
+    True
+    """
+    from pathlib import Path
+
+    from convcli.lessons.explore.explore import explorer_of
+    from convcli.library import pictures
+    from convcli.settings import options_from_words
+
+    other = sorted(set(options) - _EXPLORED)
+    if other:
+        raise OptionError(f"explore: the page has no {' and no '.join(other)}: leave it out")
+    name = str(picture) if isinstance(picture, str | Path) else "picture.png"
+    frame = pictures.open(picture).frames[0]
+    return explorer_of(pictures.as_operand(kernel), frame, options_from_words(**options), name)
+
+
+_EXPLORED = {
+    *("stride", "padding", "border", "dilation"),
+    *("bias", "flip", "gray", "range", "combine", "background"),
+}
+"""The options that the page of `explore` has; a background is laid before it is made."""
 
 
 @with_short_names

@@ -3,23 +3,24 @@
 import functools
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, SpecError
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, plain_from
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.files import check_maps, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.settings import (
@@ -36,18 +37,19 @@ from convcli.values import Record, replace
 if TYPE_CHECKING:
     from PIL import Image
 
-    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+    from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
-    from convcli.pipeline.options import Region
+    from convcli.pipeline.options import Options, Region
+    from convcli.pipeline.steps import Link
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
 ]
 """What a picture can be given as: see `open`."""
 
-KernelLike: TypeAlias = str | Path | Kernel | Operator | ArrayLike
+KernelLike: TypeAlias = str | Path | Kernel | Operator | Recipe | ArrayLike
 """What a kernel can be given as: see `kernel`."""
 
 
@@ -68,7 +70,9 @@ class FilterOptions(TypedDict, total=False):
     stride: "IntOrPair | str"
     padding: "Padding | str"
     dilation: "IntOrPair | str"
-    border: "Border | str"
+    transposed: bool
+    output_padding: int
+    border: "Border | Edges | str"
     bias: float | None
     flip: bool
     gray: bool
@@ -87,6 +91,9 @@ class FilterOptions(TypedDict, total=False):
     mask: Any
     region: "Region | str | None"
     channels: "str | Sequence[str | int] | None"
+    axis: str | None
+    missing: "str | float | None"
+    missing_min: float
     strict: bool
     method: "Method | str"
     jobs: int | None
@@ -306,8 +313,10 @@ def apply(
     Parameters
     ----------
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
-        What ``convcli apply`` takes as KERNEL, or weights. A list of kernels is a chain:
-        each filters the result of the one before, unrounded.
+        What ``convcli apply`` takes as KERNEL, or weights, or a `Recipe`, which the other
+        arguments change. A list of kernels is a chain:
+        each filters the result of the one before, unrounded. ``"relu"``, ``"abs"``,
+        ``"pool:2"`` (means) and ``"max:2"`` may follow a kernel.
     picture : Picture, or whatever `open` takes
         Never modified.
     then : as kernel
@@ -329,9 +338,8 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    count = whole_number_from(times, 1, MOST_TIMES)
-    steps = [*chain_of(kernel), *chain_of(then)] * count
-    settings, source = options_from_words(**options), open(picture)
+    steps, settings = run_of(kernel, then, times, options)
+    source = open(picture)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
     )
@@ -371,8 +379,9 @@ def pool(
     >>> pool("max", [[1, 9, 2, 4], [3, 0, 8, 5]]).array.tolist()
     [[9.0, 8.0]]
     """
+    from convcli.engine.pooling import Pooling, Reduction
     from convcli.geometry.window import window
-    from convcli.lessons.pool import Pooling, Reduction, plan_pooling
+    from convcli.lessons.pool import plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
     size = pair_from(kernel_size)
@@ -443,7 +452,21 @@ def plan(
     from convcli.pipeline.files import plan_frame
 
     frame = open(picture).frames[0]
-    return plan_frame(chain_of(kernel), frame, options_from_words(**options))
+    steps, settings = run_of(kernel, (), 1, options)
+    return plan_frame(steps, frame, settings)
+
+
+def run_of(
+    kernel: Any, then: Any, times: int, options: Mapping[str, Any]
+) -> "tuple[list[Link], Options]":
+    """Return the steps and the options of a run; of a recipe, changed by the options."""
+    if isinstance(kernel, Recipe):
+        then = then or list(kernel.then)
+        times = times if times > 1 else kernel.times
+        options = {**kernel.options, **options}
+        kernel = kernel.kernel
+    count = whole_number_from(times, 1, MOST_TIMES)
+    return [*chain_of(kernel), *chain_of(then)] * count, options_from_words(**options)
 
 
 def as_operand(kernel: KernelLike) -> Kernel | Operator:
@@ -452,14 +475,17 @@ def as_operand(kernel: KernelLike) -> Kernel | Operator:
         return kernel
     if isinstance(kernel, str | os.PathLike):
         return operand_from(os.fspath(kernel))
+    if isinstance(kernel, Recipe):
+        raise SpecError("recipe: expected a kernel, got a recipe: take its kernel")
     return Kernel(kernel)
 
 
-def chain_of(kernel: KernelLike | Sequence[Any]) -> list[Kernel | Operator]:
+def chain_of(kernel: KernelLike | Sequence[Any]) -> "list[Link]":
     """Return the steps of a chain; nested lists of numbers are one kernel."""
-    if isinstance(kernel, list | tuple) and not _is_grid(kernel):
-        return [as_operand(cast("KernelLike", step)) for step in kernel]
-    return [as_operand(cast("KernelLike", kernel))]
+    several = isinstance(kernel, list | tuple) and not _is_grid(kernel)
+    steps: Sequence[Any] = cast("Sequence[Any]", kernel) if several else [kernel]
+    plain = [plain_from(step) if isinstance(step, str) else None for step in steps]
+    return [ours or as_operand(step) for ours, step in zip(plain, steps, strict=True)]
 
 
 def _is_grid(rows: Sequence[Any]) -> bool:

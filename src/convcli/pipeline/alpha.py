@@ -1,18 +1,20 @@
-"""Colour and transparency: how the two are filtered together."""
+"""Colour and transparency, and pixels that are missing: how much each pixel weighs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Alpha
+from convcli.borders import Field, Fill
+from convcli.choices import Alpha, Depth, Edges
 from convcli.engine.planner import choose_plan
+from convcli.engine.problem import natural_result
 from convcli.errors import ImageError
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
-from convcli.pipeline.steps import Field, PlannedStep, Values
+from convcli.pipeline.steps import PlannedStep, Values
 from convcli.values import Record, asdict, replace
 
 _INVISIBLE = 1e-6
@@ -47,8 +49,8 @@ def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) ->
     """
     bank = any(step.is_bank for step in steps)
     zero = any(step.is_zero_sum for step in steps)
-    operator = next((step.name for step in steps if step.combine is not None), "")
-    asked = options.alpha
+    operator = next((step.name for step in steps if not step.has_one_opacity), "")
+    asked = options.alpha if options.missing is None else Alpha.KEEP
     if asked is Alpha.AUTO:
         fixed = bank or zero or bool(operator) or sample.alpha is None
         return AlphaPolicy(Alpha.KEEP, is_open=not fixed)
@@ -60,7 +62,9 @@ def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) ->
             "colours: use --alpha keep"
         )
     if asked is Alpha.FILTER:
-        return AlphaPolicy(asked, _fitted(steps, 1, sample.alpha.dtype, options))
+        opaque = (float(sample.white),)
+        fitted = _fitted(steps, 1, sample.alpha.dtype, options, lambda _: opaque)
+        return AlphaPolicy(asked, fitted)
     if operator and not zero:
         raise ImageError(
             f"alpha premultiply: expected kernels one by one, got {operator}, whose answers "
@@ -73,19 +77,32 @@ def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy
     """Plan that colours are multiplied by their opacity before they are filtered."""
     filters_opacity = not any(step.is_zero_sum for step in steps)
     channels = steps[0].shape[2] + filters_opacity
-    weighed = _fitted(steps, channels, steps[0].working, options)
+    opaque = (1.0,) * filters_opacity
+    weighed = _fitted(
+        steps, channels, steps[0].working, options, lambda colours: (*colours, *opaque)
+    )
     if filters_opacity:
         weighed = tuple(WeighedStep.of(step) if step.plans else step for step in weighed)
     return AlphaPolicy(Alpha.PREMULTIPLY, weighed, filters_opacity)
 
 
 def _fitted(
-    steps: Sequence[PlannedStep], channels: int, dtype: np.dtype[Any], options: Options
+    steps: Sequence[PlannedStep],
+    channels: int,
+    dtype: np.dtype[Any],
+    options: Options,
+    fill: Callable[[Fill], Fill],
 ) -> tuple[PlannedStep, ...]:
-    """Return the steps for an input with other channels and another dtype."""
+    """Return the steps for an input with other channels and another dtype.
+
+    `fill` makes the constant of a border from that for the colours.
+    """
     fitted = []
     for step in steps:
-        fitted.append(step.fitted(channels, dtype, options.method))
+        constant: Fill = (0.0,)
+        if step.padder is not None and isinstance(step.padder.border, Edges):
+            constant = fill(step.padder.fill)
+        fitted.append(step.fitted(channels, dtype, options.method, constant))
         dtype = step.working
     return tuple(fitted)
 
@@ -118,6 +135,100 @@ class WeighedStep(PlannedStep, kw_only=True):
         if any(self.kernel.bias):
             values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
         return values
+
+
+class MissingStep(PlannedStep, kw_only=True):
+    """A step over values of which some are NaN: they weigh nothing, the others more.
+
+    The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
+    have none. It is NaN where `least`, a share of the weights, is not known.
+    """
+
+    biases: tuple[tuple[float, ...], ...]
+    least: float
+
+    @classmethod
+    def of(cls, step: PlannedStep, least: float) -> "MissingStep":
+        """Return the form of a step that leaves out what is missing."""
+        kernels = [planned.problem.kernel for planned in step.plans]
+        for kernel in kernels:
+            if not kernel.sums.all():
+                raise ImageError(
+                    f"missing: expected kernels whose sum is not 0, got {kernel.name}: the "
+                    "weights of the pixels that are left cannot be scaled up: blur first"
+                )
+        plans = tuple(
+            choose_plan(replace(each.problem, kernel=kernel.with_bias(None)), each.method)
+            for each, kernel in zip(step.plans, kernels, strict=True)
+        )
+        biases = tuple(kernel.bias for kernel in kernels)
+        return cls(**{**asdict(step), "plans": plans, "biases": biases, "least": least})
+
+    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
+        """Yield a rectangle of the raw answer of each kernel."""
+        inputs = self._inputs(field, rows, columns)
+        for (planned, block, values), bias in zip(inputs, self.biases, strict=True):
+            is_missing = np.isnan(values)
+            if is_missing.any():
+                answer = self._answer(planned, block, np.where(is_missing, 0, values))
+                lost = self._answer(planned, block, is_missing.astype(values.dtype))
+                sums = planned.problem.kernel.sums.astype(lost.dtype)
+                known = sums - lost
+                enough = known / sums >= max(self.least - _INVISIBLE, _INVISIBLE)
+                np.multiply(answer, sums, out=answer, where=lost != 0)
+                np.divide(answer, known, out=answer, where=enough & (lost != 0))
+                answer[~enough] = np.nan
+            else:
+                answer = self._answer(planned, block, values)
+            yield answer + np.array(bias, answer.dtype) if bias else answer
+
+
+def check_missing(options: Options, sample: Frame) -> None:
+    """Refuse options that have no meaning for missing pixels, and pictures without any."""
+    missing, white = options.missing, sample.white
+    is_float = sample.depth is Depth.FLOAT
+    if options.transposed:
+        raise ImageError("missing: expected no --transposed: leave one of them out")
+    if options.is_blended or options.direction or options.alpha not in (Alpha.AUTO, Alpha.KEEP):
+        raise ImageError(
+            "missing: expected no mixing with the original, no --direction and --alpha keep: "
+            "leave these options out"
+        )
+    if missing == "alpha" and sample.alpha is None:
+        raise ImageError("missing alpha: expected a picture with transparency, got none")
+    if missing == "nan" and not is_float:
+        raise ImageError("missing nan: expected floats, got whole numbers: name the number")
+    if isinstance(missing, float) and not (is_float or 0 <= missing <= white):
+        raise ImageError(f"missing: expected a number from 0 to {white}, got {missing:g}")
+
+
+def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
+    """Return working pixels of a prepared part of a picture, as floats: NaN where missing.
+
+    >>> part = Frame(np.array([[[7], [0]]], np.uint8))
+    >>> with_nan(part, part.pixels, Options(missing=0.0)).tolist()
+    [[[7.0], [nan]]]
+    """
+    values = pixels.astype(natural_result(pixels.dtype))
+    if options.missing == "alpha" and part.alpha is not None:
+        values[part.alpha == 0] = np.nan
+    elif options.missing != "nan":
+        values[(part.pixels == options.missing).all(axis=2)] = np.nan
+    return values
+
+
+def with_missing(
+    values: Values, alpha: Values | None, lost: Values, options: Options
+) -> tuple[Values, Values | None]:
+    """Return a result, and its opacity, with what stands for a missing pixel."""
+    if options.missing == "alpha" and alpha is not None:
+        is_lost = lost.any(axis=2)
+        values[is_lost] = 0
+        opaque = Depth.of(alpha.dtype).white
+        return values, np.where(is_lost, 0, opaque).astype(alpha.dtype)
+    if isinstance(options.missing, float):
+        values[lost] = options.missing
+    return values, alpha
 
 
 def weigh(

@@ -10,7 +10,7 @@ import numpy as np
 from convcli.choices import Depth, Range
 from convcli.engine.planner import Plan
 from convcli.errors import ImageError
-from convcli.images.formats import FORMATS, NPY, format_for, has_suffix, obstacle
+from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
 from convcli.images.headers import header_of
 from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
@@ -21,7 +21,7 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.pipeline.steps import Operand, Values
+from convcli.pipeline.steps import Link, Values
 from convcli.storage.atomic import is_stream
 from convcli.storage.urls import FRAME, MAP, has_number, numbered
 from convcli.values import replace
@@ -61,7 +61,7 @@ class FileSettings(TypedDict, total=False):
 
 
 def filter_file(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -115,7 +115,7 @@ def run_on_file(
         file_format = format_for(target)
     picture = read_source(source, reading)
     file_format = file_format or _pipe_format(picture, options)
-    raw = file_format == NPY and options.depth is None
+    raw = file_format in RAW and options.depth is None
     first = picture.frames[0]
     options = _fitted(options, first.depth, first.channels, file_format, saving)
     make_plan = functools.partial(make_plan, raw=raw, options=options)
@@ -178,7 +178,7 @@ def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pip
 
 
 def check_file(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -210,14 +210,14 @@ def check_file(
     file_format, header = file_format or format_for(target), header_of(source, reading)
     if header is None:
         return None
-    raw = file_format == NPY and options.depth is None
+    raw = file_format in RAW and options.depth is None
     depth, channels = Depth.of(header.dtype), header.shape[2]
     options = _fitted(options, depth, channels, file_format, saving)
     info = SourceInfo(header.shape, header.dtype, header.alpha)
     pipeline = plan_pipeline(info, kernels, options, raw=raw)
     pipeline.check_size(reading.max_pixels)
     frame = _check_written([pipeline] * header.frames, target, file_format, saving, sheet=sheet)
-    if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format != NPY:
+    if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format not in RAW:
         picture = read_source(source, reading)
         if any(each.is_translucent for each in picture.frames):
             seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
@@ -251,7 +251,7 @@ def _fitted(
     return options
 
 
-def plan_frame(kernels: Sequence[Operand], frame: Frame, options: Options) -> tuple[Plan, ...]:
+def plan_frame(kernels: Sequence[Link], frame: Frame, options: Options) -> tuple[Plan, ...]:
     """Return the plan of each kernel for a frame; nothing is computed or written.
 
     A `ConvcliError` is raised where a kernel does not fit the frame.
@@ -294,13 +294,15 @@ def _promised(depth: Depth, channels: int) -> Frame:
 def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) -> list[str]:
     """Say what the output does not hold, though the input had it or the options ask for it."""
     losses = []
-    if file_format == NPY and any(result.report.alpha for result in filtered):
-        losses.append("the .npy holds the colours only: the transparency is left out")
+    if file_format in RAW and any(result.report.alpha for result in filtered):
+        losses.append(
+            f"the .{file_format.lower()} holds the colours only: the transparency is left out"
+        )
     if options.range is not Range.AUTO and filtered[0].report.range is None:
         losses.append(f"--range {options.range.value} is not used: the output holds raw floats")
     if options.colormap is not None and filtered[0].report.range is None:
         losses.append("--colormap is not used: the output holds raw floats")
-    if file_format != NPY and any(_loses_digits(result.values) for result in filtered):
+    if file_format not in RAW and any(_loses_digits(result.values) for result in filtered):
         losses.append(
             f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "
             "a .npy keeps all"
@@ -330,7 +332,7 @@ def check_maps(
     """Return the channels of each frame that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
     colored = options.colormap is not None or options.direction
-    if sheet and (file_format == NPY or has_number(target, MAP)):
+    if sheet and (file_format in RAW or has_number(target, MAP)):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
     many = not _is_single(maps, options)
     if frames > 1 and (sheet or has_number(target, MAP) or (many and file_format == _PAGED)):
@@ -338,9 +340,9 @@ def check_maps(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{frames} frames: choose one with --frame, or put {FRAME} into the name"
         )
-    if many and not (sheet or has_number(target, MAP) or file_format in (NPY, _PAGED)):
+    if many and not (sheet or has_number(target, MAP) or file_format in (NPY, JSON, _PAGED)):
         raise _several(maps, options, target, _OTHER_FORMS)
-    if sheet or (colored and file_format != NPY):
+    if sheet or (colored and file_format not in RAW):
         return _COLOURS
     return 1 if has_number(target, MAP) or (many and file_format == _PAGED) else maps
 

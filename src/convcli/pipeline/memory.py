@@ -4,17 +4,18 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 `tests/pipeline/test_memory.py` holds them against runs.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
-from convcli.images.formats import NPY, format_for
+from convcli.images.formats import RAW, format_for
 from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
-from convcli.pipeline.steps import Operand, PlannedStep
+from convcli.pipeline.steps import Link, PlannedStep
 from convcli.storage.urls import is_url, size_of
 from convcli.values import Record
 
@@ -24,6 +25,12 @@ is undone; where answers become directions; where they are mixed with the origin
 
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12
 """Further floats where light, or colours with their opacity, are mixed with the original."""
+
+_PADDED_FLOATS = 3
+"""Float inputs at the same time, where a border is laid around them."""
+
+_MISSING_FLOATS = 6
+"""Floats at the same time, of results and of inputs, where pixels may be missing."""
 
 _TO_LINEAR_FLOATS = 3
 """Float inputs at the same time, while sRGB codes become linear light."""
@@ -55,7 +62,7 @@ class MemoryNeed(Record):
 def file_bytes(
     source: str,
     target: str,
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     options: Options,
     *,
     reading: ReadPolicy,
@@ -71,7 +78,7 @@ def file_bytes(
         return _UNKNOWN * _bytes_of(source)
     try:
         file_format = file_format or format_for(target)
-        raw = file_format == NPY and options.depth is None
+        raw = file_format in RAW and options.depth is None
         info = SourceInfo(header.shape, header.dtype, header.alpha)
         # As if any pixel were translucent: none is read.
         pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
@@ -80,7 +87,7 @@ def file_bytes(
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
     encoded = _ENCODED + _ENCODER.get(file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
-    return scratch + header.frames * need.nbytes
+    return options.mask_bytes + scratch + header.frames * need.nbytes
 
 
 def block_need(pipeline: Pipeline, shape: tuple[int, int]) -> MemoryNeed:
@@ -99,6 +106,8 @@ def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int
         floats = rows * columns * (step.result_shape[2] + alpha) * _floats(pipeline, step)
         rows, columns = _input_size(step, rows, columns)
         floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
+        if step.slid_shape != step.shape[:2]:
+            floats += math.prod(step.slid_shape) * step.shape[2]
         largest = max(largest, floats * pipeline.plans[-1].problem.result.itemsize)
     info = pipeline.info
     if pipeline.options.wants_gray:
@@ -116,6 +125,8 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
     if pipeline.options.is_blended:
         more = _BLEND_LINEAR * pipeline.options.linear + _BLEND_ALPHA * pipeline.info.alpha
         return _BLEND_FLOATS + more
+    if pipeline.options.missing is not None:
+        return _MISSING_FLOATS
     if pipeline.options.linear:
         return _LINEAR_FLOATS
     return 0 if pipeline.is_streamed else _FLOATS
@@ -123,9 +134,11 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
 
 def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
     """Return how many floats an input value of a step takes, beside the picture itself."""
+    padded = _PADDED_FLOATS * (step.padder is not None)
+    padded += _MISSING_FLOATS * (pipeline.options.missing is not None)
     if step is not pipeline.steps[0]:
-        return 1
-    return _TO_LINEAR_FLOATS if pipeline.options.linear else 0
+        return 1 + padded
+    return padded + _TO_LINEAR_FLOATS * pipeline.options.linear
 
 
 def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:

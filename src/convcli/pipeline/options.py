@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
+from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
 from convcli.geometry.window import IntOrPair, Padding
 from convcli.values import Record
 
@@ -35,10 +35,16 @@ class Options(Record, kw_only=True, cached=True):
     ----------
     stride, dilation, padding
         As in `convcli.correlate`.
-    border : Border
+    transposed : bool
+        Add up a stamp of the kernel for each pixel, as `convcli.correlate_transposed`.
+    output_padding : int
+        Rows and columns more at the end of a transposed result.
+    border : Border or Edges
         Which values the padding has.
     bias : float, optional
         Added to every value, in addition to the kernel's own bias.
+    axis : "x" or "y", optional
+        Lay kernels of one row or one column along this axis.
     flip : bool
         Convolve: flip the kernel on both axes first.
     gray : bool
@@ -78,6 +84,11 @@ class Options(Record, kw_only=True, cached=True):
         The part of the picture to change; the rest stays bit for bit.
     channels : tuple of str or int, optional
         The channels to change, of r, g, b, a and numbers; or `LUMA`: brightness only.
+    missing : "nan", "alpha" or float, optional
+        Which pixels weigh nothing: those that are NaN, transparent, or have this number in
+        all channels. The weights of the others are scaled up.
+    missing_min : float
+        The share of the weights, 0 to 1, that must be known: else a pixel stays missing.
     strict : bool
         Treat any remainder of the stride as an error.
     method : Method
@@ -97,8 +108,11 @@ class Options(Record, kw_only=True, cached=True):
     stride: IntOrPair = 1
     padding: Padding = "same"
     dilation: IntOrPair = 1
-    border: Border = Border.ZERO
+    transposed: bool = False
+    output_padding: int = 0
+    border: Border | Edges = Border.ZERO
     bias: float | None = None
+    axis: str | None = None
     flip: bool = False
     gray: bool = False
     range: Range = Range.AUTO
@@ -116,6 +130,8 @@ class Options(Record, kw_only=True, cached=True):
     mask: "Mask | None" = None
     region: Region | None = None
     channels: tuple[str | int, ...] | None = None
+    missing: str | float | None = None
+    missing_min: float = 0.0
     strict: bool = False
     method: Method = Method.AUTO
     jobs: int | None = None
@@ -132,6 +148,11 @@ class Options(Record, kw_only=True, cached=True):
         """Whether the result is mixed with the original: see `convcli.pipeline.blend`."""
         limits = (self.mask, self.region, self.channels)
         return self.amount != 1 or self.threshold > 0 or any(x is not None for x in limits)
+
+    @property
+    def mask_bytes(self) -> int:
+        """The memory that the mask takes: it is held as a whole."""
+        return 0 if self.mask is None else self.mask.weights.nbytes
 
     @cached_property
     def wants_gray(self) -> bool:

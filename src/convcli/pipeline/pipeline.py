@@ -8,17 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Colormap, Depth, Range
+from convcli.borders import AnyBorder, fill_of
+from convcli.choices import Colormap, Depth, Edges, Range
 from convcli.engine.planner import Plan
+from convcli.engine.problem import natural_result
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError
 from convcli.images.picture import Frame, from_linear, to_linear
-from convcli.pipeline.alpha import AlphaPolicy, plan_alpha, premultiplied
+from convcli.pipeline.alpha import (
+    AlphaPolicy,
+    MissingStep,
+    check_missing,
+    plan_alpha,
+    premultiplied,
+)
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
-    Operand,
+    Link,
     PixelRule,
     PlannedStep,
     Shape,
@@ -113,7 +121,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the result."""
-        return self.plans[-1].problem.result if self.mapping is None else self.depth.dtype
+        return self.steps[-1].result_dtype if self.mapping is None else self.depth.dtype
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -125,6 +133,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
         changed = options.linear or options.relu or options.direction or options.is_blended
+        changed = changed or options.missing is not None
         return (
             self.mapping in _STORED
             and self.depth is self.source_depth
@@ -215,15 +224,6 @@ class Pipeline(Record, kw_only=True, cached=True):
             return direction.legend()
         return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
 
-    @property
-    def mixing(self) -> str:
-        """How the result is mixed with the original, in words; empty where it is not."""
-        if not self.options.is_blended:
-            return ""
-        from convcli.pipeline.blend import describe
-
-        return describe(self.options)
-
     def report(self, stats: ValueStats, seconds: float) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
         stats, collect_stats = finite_extent(stats), self.options.collect_stats
@@ -242,14 +242,23 @@ class Pipeline(Record, kw_only=True, cached=True):
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
-            mixed=self.mixing,
+            mixed=mixing_of(self.options),
             warnings=self.warnings,
             seconds=seconds,
         )
 
 
+def mixing_of(options: Options) -> str:
+    """Say how the result is mixed with the original; nothing where it is not."""
+    if not options.is_blended:
+        return ""
+    from convcli.pipeline.blend import describe
+
+    return describe(options)
+
+
 def plan_pipeline(
-    info: SourceInfo, kernels: Sequence[Operand], options: Options, *, raw: bool = False
+    info: SourceInfo, kernels: Sequence[Link], options: Options, *, raw: bool = False
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
@@ -257,7 +266,7 @@ def plan_pipeline(
     ----------
     info : SourceInfo
         The facts about the frame.
-    kernels : sequence of Kernel or Operator
+    kernels : sequence of Kernel, Operator or Plain
         The chain: at least one.
     options : Options
         How the frame is filtered.
@@ -296,12 +305,35 @@ def _check_direction(pipeline: Pipeline) -> None:
 
 
 def plan_steps(
-    info: SourceInfo, sample: Frame, kernels: Sequence[Operand], options: Options
+    info: SourceInfo, sample: Frame, kernels: Sequence[Link], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
     pixels = working_pixels(sample, options)
-    rows, columns, _ = info.shape
-    return plan_chain((rows, columns, pixels.shape[2]), pixels.dtype, kernels, options)
+    shape = (*info.shape[:2], pixels.shape[2])
+    dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
+    border = scaled_border(options.border, sample, shape[2], linear=options.linear)
+    options = replace(options, border=border)
+    if options.transposed:
+        from convcli.pipeline.transposed import plan_transposed, with_inputs_second
+
+        turned = [with_inputs_second(kernel) for kernel in kernels]
+        return plan_chain(shape, dtype, turned, options, plan_transposed)
+    steps = plan_chain(shape, dtype, kernels, options)
+    if options.missing is None:
+        return steps
+    return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
+
+
+def scaled_border(
+    border: AnyBorder, sample: Frame, channels: int, *, linear: bool
+) -> AnyBorder:
+    """Return a border whose constant is in the numbers of the pixels that the steps get."""
+    if not isinstance(border, Edges):
+        return border
+    fill = fill_of(border, channels, sample.white)
+    if linear:
+        fill = tuple(to_linear(np.array(fill), sample.white).tolist())
+    return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
 
 
 def pipeline_of(
@@ -319,6 +351,8 @@ def pipeline_of(
     how raw values become pixels, unless `raw` asks for raw floats.
     """
     source_depth = sample.depth
+    if options.missing is not None:
+        check_missing(options, sample)
     depth = Depth.FLOAT if raw else options.depth_from(source_depth)
     pipeline = Pipeline(
         info=info,

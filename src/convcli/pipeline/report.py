@@ -66,8 +66,9 @@ class Report(Record, kw_only=True):
         What a person should know.
     seconds : float
         Time of the computation, without reading and writing.
-    rim : bool
-        Whether the zeros beyond the edge are seen in the result: a darker rim, or a frame.
+    rim : bool or None
+        Whether the zeros beyond the edge are seen in the result: a darker rim, or a frame. None
+        where nobody looked: a picture that is filtered block by block.
 
     Examples
     --------
@@ -93,7 +94,7 @@ class Report(Record, kw_only=True):
     mode: str = ""
     frames: int = 1
     legend: tuple[Swatch, ...] = ()
-    rim: bool = False
+    rim: bool | None = None
     mixed: str = ""
 
     @property
@@ -143,7 +144,7 @@ def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] =
         low=min(report.low for report in reports),
         high=max(report.high for report in reports),
         clipped=sum(report.clipped for report in reports) / len(reports),
-        rim=any(report.rim for report in reports),
+        rim=next((report.rim for report in reports if report.rim), reports[0].rim),
         alpha=any(report.alpha for report in reports),
         seconds=sum(report.seconds for report in reports),
         warnings=tuple(dict.fromkeys(warnings)),

@@ -10,7 +10,7 @@ import numpy as np
 from convcli.choices import Alpha, Border, Colormap
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
-from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh
+from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh, with_missing, with_nan
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
     Pipeline,
@@ -21,7 +21,7 @@ from convcli.pipeline.pipeline import (
 )
 from convcli.pipeline.range import extent, mapped, rescaled
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Operand, PlannedStep, Values, chained
+from convcli.pipeline.steps import Link, PlannedStep, Values, chained
 from convcli.values import Record, replace
 
 Region: TypeAlias = tuple[slice, slice]
@@ -73,8 +73,12 @@ def compute_block(
             values, stats = pipeline.mapped(raw, known, blend.mixed)
             kept = pipeline.alpha_at_depth(alpha) if blend.alpha is None else blend.alpha
             return ComputedBlock(values, kept, stats)
+        lost = None if pipeline.options.missing is None else np.isnan(raw)
         values, stats = pipeline.mapped(raw, known)
-        return ComputedBlock(values, pipeline.alpha_at_depth(alpha), stats)
+        alpha = pipeline.alpha_at_depth(alpha)
+        if lost is not None:
+            values, alpha = with_missing(values, alpha, lost, pipeline.options)
+        return ComputedBlock(values, alpha, stats)
     return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
 
 
@@ -137,7 +141,9 @@ class _Fields:
 
     def colours(self, rows: slice, columns: slice) -> Values:
         """Return the pixels that the first step slides over."""
-        return working_pixels(self._read(rows, columns), self._pipeline.options)
+        part, options = self._read(rows, columns), self._pipeline.options
+        pixels = working_pixels(part, options)
+        return pixels if options.missing is None else with_nan(part, pixels, options)
 
     def opacity(self, rows: slice, columns: slice) -> Values:
         """Return the opacity as one channel."""
@@ -187,7 +193,7 @@ class Filtered(Record):
 
 
 def filter_frame(
-    frame: Frame, kernels: Sequence[Operand], options: Options, *, raw: bool = False
+    frame: Frame, kernels: Sequence[Link], options: Options, *, raw: bool = False
 ) -> Filtered:
     """Filter a frame by one kernel after another, unrounded between the steps.
 
@@ -216,8 +222,7 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     region = (slice(0, rows), slice(0, columns))
     block = compute_block(pipeline, functools.partial(_part, source), region)
     report = pipeline.report(block.stats, time.perf_counter() - started)
-    if _rim_shows(pipeline, source, block.stats):
-        report = replace(report, rim=True)
+    report = replace(report, rim=_rim_shows(pipeline, source, block.stats))
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
 
@@ -235,7 +240,8 @@ def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
     sides = [_rim(pipeline.steps, axis) for axis in (0, 1)]
     if not any(map(sum, sides)) or not any(map(_looks_around, pipeline.steps)):
         return False
-    if not all(step.is_zero_sum for step in pipeline.steps):
+    weighing = [step for step in pipeline.steps if step.plans] or pipeline.steps
+    if not all(step.is_zero_sum for step in weighing):
         pixels = frame.pixels
         edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
         return any(bool(edge.any()) for edge in edges)

@@ -1,24 +1,25 @@
 """One step of a chain: a kernel, or an operator of several, planned for its input."""
 
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Combine, Method
+from convcli.borders import Field, Fill, Padder, fill_of, gathered, padder_for
+from convcli.choices import Border, Combine, Depth, Method
 from convcli.engine.buffers import result_array
 from convcli.engine.planner import Plan, choose_plan, rule_for
-from convcli.engine.problem import problem_for
+from convcli.engine.pooling import Pooling, Reduction, pool_padder, pooled
+from convcli.engine.problem import natural_result, problem_for
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError, SpecError
 from convcli.geometry.window import Axis, Window, window
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, Plain
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Step
 from convcli.text import counted
@@ -27,10 +28,11 @@ from convcli.values import Record, replace
 Values: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, int, int]
 Operand: TypeAlias = Kernel | Operator
+Link: TypeAlias = Operand | Plain
+"""One step of a chain."""
 
-Field: TypeAlias = Callable[[slice, slice], Values]
-"""An array that is read or computed in rectangles: takes the rows and the columns, and
-returns shape (rows, columns, C)."""
+
+PlanStep: TypeAlias = Callable[[Operand, Shape, np.dtype[Any], Options], "PlannedStep"]
 
 
 class PixelRule(Record):
@@ -67,6 +69,10 @@ class PlannedStep(Record, kw_only=True):
         The floats in which opacity weighs colours, and from which pixels are rounded.
     raw_dtype : dtype or None
         The dtype that raw results get at the end; with None it does not change.
+    padder : Padder or None
+        What lays the border around its input; None where the engine does.
+    warnings : tuple of str
+        What a person should know about it.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -80,6 +86,8 @@ class PlannedStep(Record, kw_only=True):
     jobs: int | None = None
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
+    padder: Padder | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -90,6 +98,21 @@ class PlannedStep(Record, kw_only=True):
     def window(self) -> Window:
         """The window that slides over its input."""
         return self.summary.window
+
+    @property
+    def result_dtype(self) -> np.dtype[Any]:
+        """The dtype of its raw answer, as the next step gets it."""
+        return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
+
+    @property
+    def has_one_opacity(self) -> bool:
+        """Whether an answer to colours and one to their opacity belong together."""
+        return self.combine is None
+
+    @property
+    def slid_shape(self) -> tuple[int, int]:
+        """Rows and columns that its window slides over."""
+        return self.shape[:2]
 
     @property
     def is_signed(self) -> bool:
@@ -103,7 +126,8 @@ class PlannedStep(Record, kw_only=True):
     def tile(self) -> tuple[int, int]:
         """Rows and columns of its result that are computed together, at most."""
         strategies = [planned.strategy for planned in self.plans]
-        return (max(s.rows for s in strategies), max(s.columns for s in strategies))
+        rows = max((each.rows for each in strategies), default=1)
+        return (rows, max((each.columns for each in strategies), default=1))
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
         """Compute a rectangle of the raw answer to a field, shape (rows, columns, O)."""
@@ -115,10 +139,13 @@ class PlannedStep(Record, kw_only=True):
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel, one at a time."""
-        for planned, block, values in self._inputs(field, rows, columns):
-            result = result_array(_shape(planned, block), planned.problem.result)
-            run_plan(planned, values, result, self.jobs, block)
-            yield result
+        for inputs in self._inputs(field, rows, columns):
+            yield self._answer(*inputs)
+
+    def _answer(self, planned: Plan, block: Block | None, values: Values) -> Values:
+        result = result_array(_shape(planned, block), planned.problem.result)
+        run_plan(planned, values, result, self.jobs, block)
+        return result
 
     def pixels(
         self, field: Field, rows: slice, columns: slice, rule: PixelRule
@@ -138,30 +165,125 @@ class PlannedStep(Record, kw_only=True):
 
         The whole result needs no block: the engine reads the whole input where it is.
         """
+        if self.padder is not None:
+            field = self.padder.over(field)
         if (rows, columns) == _whole(self.result_shape):
-            values = field(*_whole(self.shape))
+            values = field(*_whole(self.plans[0].problem.shape))
             yield from ((planned, None, values) for planned in self.plans)
             return
         blocks = [planned.block_of(rows, columns) for planned in self.plans]
         down = _union([block.held_rows for block in blocks])
         across = _union([block.held_columns for block in blocks])
-        values = _gathered(field, down, across)
+        values = gathered(field, down, across)
         for planned, block in zip(self.plans, blocks, strict=True):
             yield planned, replace(block, held_rows=down, held_columns=across), values
 
-    def fitted(self, channels: int, dtype: np.dtype[Any], method: Method) -> "PlannedStep":
-        """Return the step planned for an input with other channels and another dtype."""
-        changes = {
-            "shape": (*self.shape[:2], channels),
-            "dtype": dtype,
-            "result": np.dtype(np.float32),
-        }
-        problems = [replace(planned.problem, **changes) for planned in self.plans]
-        plans = tuple(choose_plan(problem, method) for problem in problems)
-        return _step(plans, self.combine, self.name, self.jobs)
+    def fitted(
+        self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
+    ) -> "PlannedStep":
+        """Return the step planned for an input with other channels and another dtype.
+
+        `fill` is the constant of its border.
+        """
+        padder = None if self.padder is None else replace(self.padder, fill=fill)
+        plans = tuple(
+            choose_plan(
+                replace(
+                    planned.problem,
+                    shape=(*planned.problem.shape[:2], channels),
+                    dtype=dtype if padder is None else padder.dtype(dtype),
+                    result=np.dtype(np.float32),
+                ),
+                method,
+            )
+            for planned in self.plans
+        )
+        summary, border = self.summary.window, self.border
+        return step_of(plans, self.combine, self.name, self.jobs, padder, summary, border)
 
 
-def _whole(shape: Shape) -> tuple[slice, slice]:
+class MapStep(PlannedStep, kw_only=True):
+    """A step that changes each value by itself: relu or abs."""
+
+    def part(self, field: Field, rows: slice, columns: slice) -> Values:
+        """Change a rectangle of a field."""
+        values = field(rows, columns)
+        return np.maximum(values, 0) if self.name == "relu" else np.abs(values)
+
+    def fitted(self, channels: int, *_: Any) -> "MapStep":
+        """Return the step for an input with other channels."""
+        shape = (*self.shape[:2], channels)
+        return replace(self, shape=shape, result_shape=shape)
+
+
+class PoolStep(PlannedStep, kw_only=True):
+    """A pooling as a step. `bare` is its window without padding, and `dtype` its answer's."""
+
+    pooling: Pooling
+    bare: Window
+    dtype: np.dtype[Any] | None = None
+
+    @property
+    def has_one_opacity(self) -> bool:
+        """Whether it is a mean: each colour of a maximum may come from another pixel."""
+        return self.pooling.reduction is Reduction.AVERAGE
+
+    def part(self, field: Field, rows: slice, columns: slice) -> Values:
+        """Pool the part of a field that a rectangle of the result sees."""
+        down, across = (
+            slice(part.start * axis.stride, (part.stop - 1) * axis.stride + axis.extent)
+            for part, axis in zip((rows, columns), self.bare.axes, strict=True)
+        )
+        padded = field if self.padder is None else self.padder.over(field)
+        values = pooled(padded(down, across), replace(self.pooling, window=self.bare))
+        return values if self.dtype is None else values.astype(self.dtype, copy=False)
+
+    def fitted(self, channels: int, *settings: Any) -> "PoolStep":
+        """Return the step for an input with other channels."""
+        padder = None if self.padder is None else replace(self.padder, fill=settings[-1])
+        shape, result = (*self.shape[:2], channels), (*self.result_shape[:2], channels)
+        return replace(self, shape=shape, result_shape=result, padder=padder)
+
+
+def pool_step(shape: Shape, dtype: np.dtype[Any], pooling: Pooling) -> PoolStep:
+    """Plan a pooling for pixels of a shape (H, W, C)."""
+    slide, name = pooling.window, f"{pooling.reduction.value} pooling"
+    padder, bare = pool_padder(pooling, shape[:2], dtype, shape[2])
+    return PoolStep(
+        pooling=pooling,
+        bare=bare,
+        summary=Step(name, slide.kernel, slide, "direct", "by doubling"),
+        shape=shape,
+        result_shape=(*slide.output_shape(shape[:2]), shape[2]),
+        border="none",
+        padder=padder,
+    )
+
+
+_REDUCTIONS = {"pool": Reduction.AVERAGE, "max": Reduction.MAX}
+
+
+def _plan_plain(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep:
+    """Plan a step without weights; its input are floats."""
+    if plain.kind in _REDUCTIONS:
+        pooling = Pooling(_REDUCTIONS[plain.kind], window(plain.size, plain.size))
+        try:
+            step = pool_step(shape, dtype, pooling)
+        except GeometryError as error:
+            raise GeometryError(f"{plain.name}: {error}") from None
+        floats = natural_result(dtype)
+        return replace(step, working=floats, raw_dtype=floats, dtype=floats)
+    return MapStep(
+        summary=Step(plain.name, (1, 1), window(1), "direct", "value by value"),
+        shape=shape,
+        result_shape=shape,
+        border="none",
+        working=dtype,
+        raw_dtype=dtype,
+    )
+
+
+def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:
     return slice(0, shape[0]), slice(0, shape[1])
 
 
@@ -177,32 +299,6 @@ def _union(places: list[NDArray[np.intp]]) -> NDArray[np.intp]:
     """Return all places in rising order; at least one, though a border alone reads none."""
     union = places[0] if len(places) == 1 else np.unique(np.concatenate(places))
     return union if union.size else np.zeros(1, np.intp)
-
-
-def _gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Values:
-    """Return some rows and columns of a field, in rising order.
-
-    They may have gaps: a wrapped border reads both ends of the picture.
-    """
-    across = list(_runs(columns))
-    lines = [
-        np.concatenate([field(down, beside) for beside in across], axis=1)
-        if len(across) > 1
-        else field(down, across[0])
-        for down in _runs(rows)
-    ]
-    return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
-
-
-def _runs(places: NDArray[np.intp]) -> Iterator[slice]:
-    """Yield places in rising order as slices without gaps.
-
-    >>> list(_runs(np.array([0, 1, 2, 8, 9])))
-    [slice(0, 3, None), slice(8, 10, None)]
-    """
-    breaks = (np.flatnonzero(np.diff(places) != 1) + 1).tolist()
-    for start, stop in itertools.pairwise([0, *breaks, len(places)]):
-        yield slice(int(places[start]), int(places[stop - 1]) + 1)
 
 
 def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
@@ -235,9 +331,15 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
 
 
 def plan_chain(
-    shape: Shape, dtype: np.dtype[Any], operands: Sequence[Operand], options: Options
+    shape: Shape,
+    dtype: np.dtype[Any],
+    operands: Sequence[Link],
+    options: Options,
+    plan_step: PlanStep | None = None,
 ) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
+
+    `plan_step` plans one step: a correlation unless it is given.
 
     A `ConvcliError` is raised where a kernel does not fit its input.
     """
@@ -247,9 +349,18 @@ def plan_chain(
             "them as sobel-x+sobel-y"
         )
     steps: list[PlannedStep] = []
-    for operand in [*operands[:-1], _picked(operands[-1], options.map)]:
-        step = _planned(operand, shape, dtype, options)
-        shape, dtype = step.result_shape, step.plans[0].problem.result
+    kernels = [i for i, each in enumerate(operands) if not isinstance(each, Plain)]
+    if not kernels:
+        raise SpecError(f"{operands[0].name}: expected a kernel in the chain: add one")
+    for number, operand in enumerate(operands):
+        if isinstance(operand, Plain):
+            step = _plan_plain(operand, shape, dtype)
+        else:
+            if options.axis is not None:
+                operand = along_axis(operand, options.axis)  # noqa: PLW2901 - the same kernel
+            picked = _picked(operand, options.map) if number == kernels[-1] else operand
+            step = (plan_step or _planned)(picked, shape, dtype, options)
+        shape, dtype = step.result_shape, step.result_dtype
         steps.append(step)
     return tuple(steps)
 
@@ -262,20 +373,34 @@ def _planned(
         kernels, combine = operand.kernels, options.combine or operand.combine
     else:
         kernels, combine = (operand,), None
-    plans = tuple(_plan(kernel, shape, dtype, options) for kernel in kernels)
-    return _step(plans, combine, operand.name, options.jobs)
+    slide = window(operand.size, options.stride, options.padding, options.dilation)
+    fill = fill_of(options.border, shape[2], Depth.EIGHT.white)
+    padder, bare = padder_for(options.border, slide, shape[:2], fill)
+    padded = (shape, dtype)
+    if padder is not None:
+        padded = ((*padder.padded, shape[2]), padder.dtype(dtype))
+    plans = tuple(_plan(kernel, padded, bare, options, channels=shape[2]) for kernel in kernels)
+    border = options.border.value
+    return step_of(plans, combine, operand.name, options.jobs, padder, slide, border)
 
 
-def _step(
-    plans: tuple[Plan, ...], combine: Combine | None, name: str, jobs: int | None
+def step_of(  # noqa: PLR0917 - a step of a chain, or of stamps
+    plans: tuple[Plan, ...],
+    combine: Combine | None,
+    name: str,
+    jobs: int | None,
+    padder: Padder | None = None,
+    slide: Window | None = None,
+    border: str = "",
 ) -> PlannedStep:
+    """Return the step of the plans of one kernel, or of the kernels of an operator."""
     problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
     strategies = [planned.strategy for planned in plans]
     is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
     summary = Step(
         kernel=name,
         weights=kernels[0].weights.shape,
-        window=problem.window,
+        window=slide or problem.window,
         method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
         strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
         combined=None if combine is None else combine.value,
@@ -283,9 +408,10 @@ def _step(
     return PlannedStep(
         plans=plans,
         summary=summary,
-        shape=problem.shape,
+        shape=(*(problem.shape[:2] if padder is None else padder.size), problem.shape[2]),
         result_shape=problem.result_shape,
-        border=problem.border.value,
+        border=border or problem.border.value,
+        padder=padder,
         combine=combine,
         is_bank=kernels[0].is_bank,
         is_zero_sum=is_zero_sum,
@@ -293,20 +419,37 @@ def _step(
     )
 
 
-def _plan(kernel: Kernel, shape: Shape, dtype: np.dtype[Any], options: Options) -> Plan:
+def _plan(
+    kernel: Kernel,
+    given: tuple[Shape, np.dtype[Any]],
+    slide: Window,
+    options: Options,
+    *,
+    channels: int,
+) -> Plan:
+    """Plan one kernel for an input of a shape and a dtype, which may be padded already."""
     flipped = kernel.flipped() if options.flip else kernel
     biased = flipped if options.bias is None else flipped.plus_bias(options.bias)
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    border = options.border if isinstance(options.border, Border) else Border.ZERO
+    if border is Border.ODD:  # an input that is padded, or a window that needs no padding
+        border = Border.ZERO
     try:
-        problem = problem_for(shape, dtype, biased, slide, border=options.border)
+        problem = problem_for(*given, biased, slide, border=border)
     except GeometryError as error:
-        remedy = _remedy(shape[2], kernel)
+        remedy = _remedy(channels, kernel)
         # Advice for the command line replaces the advice for Python, after the last colon.
         message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
         raise GeometryError(f"{kernel.name}: {message}") from None
     except KernelError as error:
         raise KernelError(f"{kernel.name}: {error}") from None
     return choose_plan(problem, options.method)
+
+
+def along_axis(operand: Operand, axis: str | None) -> Operand:
+    """Return the kernels of one row or one column along an axis, x or y."""
+    if isinstance(operand, Operator):
+        return operand.changed(lambda kernel: kernel.along(axis))
+    return operand.along(axis)
 
 
 def _picked(operand: Operand, number: int | None) -> Operand:
@@ -350,11 +493,11 @@ def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, 
 
     With `strict` such rows and columns, also in the padding, are a `GeometryError`.
     """
-    warnings: list[str] = []
+    warnings = [warning for step in steps for warning in step.warnings]
     for number, step in enumerate(steps, start=1):
         whose = "the picture" if number == 1 else f"step {number}'s input"
         for line, axis, size in zip(
-            ("row", "column"), step.window.axes, step.shape[:2], strict=True
+            ("row", "column"), step.window.axes, step.slid_shape, strict=True
         ):
             left = axis.unseen(size)
             if strict and left.total:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convcli.errors import ImageError
+from convcli.text import is_matrix
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ def is_url(name: "str | Path") -> bool:
     >>> is_url("s3://bucket/photo.jpg"), is_url("photo.jpg"), is_url("C://photo.jpg")
     (True, False, False)
     """
-    return isinstance(name, str) and _URL.match(name) is not None
+    return isinstance(name, str) and "://" in name and _URL.match(name) is not None
 
 
 def is_pattern(name: str) -> bool:
@@ -44,7 +45,7 @@ def is_pattern(name: str) -> bool:
     >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
     (True, True, False)
     """
-    return _PATTERN.search(name) is not None
+    return _PATTERN.search(name) is not None and not is_matrix(name)
 
 
 def is_zarr(name: str) -> bool:
@@ -113,7 +114,7 @@ def first_output(target: str) -> str:
     >>> first_output("map-{map}.png"), first_output("out.png")
     ('map-0.png', 'out.png')
     """
-    return numbered(numbered(target, MAP, 0), FRAME, 0)
+    return numbered(numbered(target, MAP, 0), FRAME, 0) if "{" in target else target
 
 
 _FIELD = re.compile(r"\{\w*(?::\w*)?\}")
@@ -294,6 +295,7 @@ def is_folder(name: str) -> bool:
     if not is_url(name):
         return os.path.isdir(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
+        store.invalidate_cache()  # Workers write there too.
         return bool(store.isdir(path))
 
 
@@ -316,6 +318,7 @@ def size_of(name: str) -> int:
 def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     """Yield the objects below a URL in the order of their names: relative, with slashes."""
     with opened_store(url, "listed", ABSENT) as (store, path):
+        store.invalidate_cache()
         paths = store.find(path, maxdepth=None if recursive else 1)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in paths)
@@ -342,6 +345,16 @@ def fetched(url: str, most: int) -> bytes:
     return data
 
 
+def parts_of(name: str) -> Iterator[bytes]:
+    """Yield what is at a path or a URL, part by part."""
+    if not is_url(name):
+        with open(name, "rb") as file:
+            yield from iter(lambda: file.read(PART), b"")
+        return
+    with opened_store(name, "read", ABSENT) as (store, path), store.open(path, "rb") as file:
+        yield from iter(lambda: file.read(PART), b"")
+
+
 def read_if_exists(url: str) -> bytes | None:
     """Return all of what is at a URL; None if nothing is, or it may not be read."""
     with opened_store(url, "read", ABSENT) as (store, path):
@@ -352,13 +365,22 @@ def read_if_exists(url: str) -> bytes | None:
     return data
 
 
+def check_bucket(url: str) -> None:
+    """Check that the bucket of an input is there: an absent one lists as an empty one."""
+    _check_bucket(url, "read", "no such bucket: check the URL")
+
+
 def check_store(url: str) -> None:
     """Check that a store answers and has the bucket, before work is done for an output.
 
     It does not check whether one may write: those who may need not be allowed to look.
     """
+    _check_bucket(url, "written", NO_BUCKET)
+
+
+def _check_bucket(url: str, action: str, absent: str) -> None:
     with (
-        opened_store(url, "written", NO_BUCKET) as (store, path),
+        opened_store(url, action, absent) as (store, path),
         contextlib.suppress(PermissionError),
     ):
         # Only S3 tells an absent bucket from one that may not be looked at.

@@ -109,3 +109,25 @@ def test_the_command_takes_a_cluster(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, b"")
     expected = whole(values, ["box:3"], Options()).values[..., 0]
     np.testing.assert_array_equal(read(str(tmp_path / "out.zarr")), expected)
+
+
+def test_a_block_is_not_blamed_for_workers_that_others_kill(tmp_path: Path) -> None:
+    """Every worker is killed after each of the first blocks: more often than one may be."""
+    from convcli.scale.admission import connected
+
+    values = picture((400, 500))
+    source = write_zarr(tmp_path / "in.zarr", values)
+    with connected("local:2", 1) as doomed:
+
+        def kill(done: int, *_: object) -> None:
+            for pid in (
+                list(doomed.run(os.getpid, on_error="ignore").values()) if done < 5 else ()
+            ):
+                os.kill(pid, signal.SIGKILL)
+
+        target = str(tmp_path / "out.zarr")
+        settings: dict[str, Any] = {"memory": SMALL, "retries": 1, "progress": kill}
+        filter_large(operands(["box:3"]), source, target, Options(), client=doomed, **settings)
+    expected = whole(values, ["box:3"], Options()).values[..., 0]
+    np.testing.assert_array_equal(read(target), expected)
+    assert not list(Path(target).rglob("*.partial"))

@@ -169,6 +169,7 @@ def show_summary(summary: Summary, total: int, out_dir: str) -> None:
         *_left_out(summary),
         ("pixels", f"{summary.megapixels:,.2f}", "megapixels"),
         ("time", f"{summary.seconds:,.2f}", "seconds"),
+        *_of_cluster(summary),
         ("rate", f"{summary.rate:,.2f}", "megapixels a second"),
     ]
     title = printable(f"{files} → {out_dir}")
@@ -192,6 +193,21 @@ def _left_out(summary: Summary) -> "list[tuple[Cell, ...]]":
         return []
     kinds = printable(counts_by_suffix(summary.left_out))
     return [("left out", f"{summary.left_out.total():,}", f"files: {kinds}")]
+
+
+def _of_cluster(summary: Summary) -> "list[tuple[Cell, ...]]":
+    """Return the rows of a cluster: what was sent again, and the seconds of each phase."""
+    counts = summary.counts_of_cluster
+    if not counts:
+        return []
+    return [
+        *(
+            (f"  {name}", f"{seconds:,.2f}", "seconds")
+            for name, seconds in summary.phases.items()
+        ),
+        ("sent again", f"{counts['retries']:,}", "files"),
+        ("left aside", f"{counts['left_aside']:,}", "workers"),
+    ]
 
 
 def _show_failures(summary: Summary) -> None:

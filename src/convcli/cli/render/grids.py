@@ -14,6 +14,7 @@ from convcli.lessons.borders import Strip
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.kernels import cell_colors
+from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, matrix_size
 from convcli.lessons.pictures import grey_colors, middle
 from convcli.text import short, tight
 
@@ -111,10 +112,52 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     channel = " (first channel)" if strips[0].pixels.shape[2] > 1 else ""
     rows, columns = (min(count, length) for length in strips[0].pixels.shape[:2])
     pixels = "pixel" if rows * columns == 1 else f"{columns} × {rows} pixels"
-    show(f"The top left {pixels} with each border mode{channel}.")
+    show(f"The {strips[0].corner.replace('-', ' ')} {pixels} with each border mode{channel}.")
 
 
 def _corner(strip: Strip, count: int, white: int) -> Table:
-    values = strip.pixels[:count, :count, 0]
+    values = strip.near(count)[..., 0]
     texts = [[short(value) for value in line] for line in values.tolist()]
     return _titled(strip.border.value, grey_colors(values / white), texts, len(str(white)) + 2)
+
+
+# ------------------------------------------------------------------ small matrices
+
+
+def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
+    """Print grids below each other with all digits; where one is too wide, as plain rows."""
+    from convcli.images.codecs.matrix import exact
+
+    for name, grid in grids:
+        planes = grid[np.newaxis] if grid.ndim == 2 else np.moveaxis(grid, -1, 0)  # noqa: PLR2004
+        for number, plane in enumerate(planes.reshape(-1, *planes.shape[-2:])):
+            title = f"{name}, {number}" if len(planes) > 1 else name
+            texts = [[exact(value) for value in line] for line in plane]
+            width = max(len(text) for line in texts for text in line) + 2
+            if width * plane.shape[1] > width_of_output():
+                show(Text(title, style="bold"), *(Text(",".join(line)) for line in texts), "")
+            else:
+                show(_titled(title, cell_colors(plane), texts, width), "")
+
+
+def show_matrix(matrix: ConvolutionMatrix, name: str) -> None:
+    """Print the matrix of a convolution, a colour for each weight, dots for zeros."""
+    show(Text(f"{name}: {matrix_size(matrix)}", style="bold"))
+    lines = [
+        [tight(value) if tap >= 0 else "·" for value, tap in zip(*line, strict=True)]
+        for line in zip(matrix.weights.tolist(), matrix.taps.tolist(), strict=True)
+    ]
+    width = max(len(text) for line in lines for text in line) + 1
+    if width * len(lines[0]) > width_of_output():
+        show(f"It is too wide for {width_of_output()} columns: --png draws it.")
+    else:
+        for texts, taps in zip(lines, matrix.taps.tolist(), strict=True):
+            show(Text.assemble(*map(_entry, texts, taps, [width] * len(taps))))
+    show(counts_of(matrix))
+
+
+def _entry(text: str, tap: int, width: int) -> tuple[str, str]:
+    if tap < 0:
+        return (f"{text:>{width}}", "dim")
+    red, green, blue = TIED[tap % len(TIED)]
+    return (f"{text:>{width}}", f"white on #{red:02x}{green:02x}{blue:02x}")

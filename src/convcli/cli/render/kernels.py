@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from convcli.cli.render.tables import is_plain, show, show_table, width_of_output
+from convcli.cli.render.tables import is_plain, show, show_lines, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
 from convcli.kernels.formats.read import Archive
@@ -51,6 +51,15 @@ def show_catalogue() -> None:
         for entry in OPERATORS.values()
     ]
     show_table("Operators", ("name", "combines", "use"), operators)
+
+
+def show_names() -> None:
+    """Print the names of all kernels and operators, a line a theme."""
+    for theme in THEMES:
+        names = [entry.form for entry in CATALOGUE.values() if entry.theme == theme]
+        show_lines(f"{theme}: {', '.join(names)}")
+    show_lines(f"Operators: {', '.join(OPERATORS)}", "")
+    show_lines("--long says what each is for; a NAME shows its weights: kernels sobel-x")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

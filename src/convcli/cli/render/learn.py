@@ -6,9 +6,18 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from convcli.cli.render.kernels import cell_grid
-from convcli.cli.render.tables import GOOD, ODD, Cell, show, show_table, width_of_output
+from convcli.cli.render.tables import (
+    GOOD,
+    ODD,
+    Cell,
+    show,
+    show_lines,
+    show_table,
+    width_of_output,
+)
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.learn import Learnt, Nearest
+from convcli.lessons.learning.step import LearningStep
 from convcli.text import short, times
 
 _Row = tuple[str, Cell, str]
@@ -34,6 +43,28 @@ def show_learnt(learnt: Learnt, title: str, written: Sequence[str]) -> None:
         show("", *curve(learnt.history, width_of_output()))
 
 
+def show_one_step(step: LearningStep) -> None:
+    """Print a step of gradient descent: each grid below what it is computed from."""
+    grids = (
+        ("input x", step.image),
+        (f"kernel w, bias {short(step.bias)}", step.kernel),
+        ("output y = x ⋆ w + b", step.output),
+        ("target t", step.target),
+        (f"error e = y - t;  loss ½ Σ e² = {step.loss:.4g}", step.error),
+        ("gradient of w = x ⋆ e  (the error is the kernel)", step.kernel_gradient),
+        ("gradient of x = e, padded, ⋆ flipped w", step.image_gradient),
+        (f"new w = w - {short(step.rate)} · its gradient", step.new_kernel),
+    )
+    for title, grid in grids:
+        show_lines(title, *(" ".join(f"{v:8.4f}" for v in line) for line in grid), "")
+    show_lines(
+        f"gradient of b = Σ e = {step.bias_gradient:.4g};  new b {step.new_bias:.4g}",
+        f"loss {step.loss:.4g} → {step.new_loss:.4g}",
+    )
+    if step.new_loss > step.loss:
+        show_lines("The loss has grown: the rate is too large.")
+
+
 def _fit(learnt: Learnt) -> Iterator[_Row]:
     """Say how well the kernel turns one picture into the other."""
     unexplained = f"{_size(100 * learnt.unexplained)} %"
@@ -46,7 +77,7 @@ def _fit(learnt: Learnt) -> Iterator[_Row]:
         Text(unexplained, style=GOOD if exact else ODD),
         "of the target's variance",
     )
-    yield "condition", f"{learnt.limits.condition:.3g}", ""
+    yield "condition", f"{learnt.limits.condition:.3g}", "how much noise may grow: 1 is best"
     yield from (("nearest", *_nearest(nearest)) for nearest in learnt.nearest)
 
 

@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from convcli.cli.render.tables import GOOD, show, show_lines, show_table, width_of_output
-from convcli.lessons.sequences import Number, cheaper_by_fft, operations
+from convcli.lessons.sequences import Number, cheaper_by_fft, operations, transforms
+from convcli.text import short
 
 _CELLS = 16
 """Rows and columns of a table that are shown, and products of a diagonal."""
@@ -27,29 +28,46 @@ _DIAGONALS = ("#b2182b", "#2166ac", "#1b7837", "#762a83", "#8c510a", "#01665e", 
 """One colour a diagonal, in turn: dark enough for white digits."""
 
 
-def show_products(left: Sequence[Any], right: Sequence[Any], reading: str) -> None:
-    """Print the multiplication table; each diagonal has a colour of its own."""
+def show_products(
+    left: Sequence[Any], right: Sequence[Any], reading: str, place: int | None = None
+) -> None:
+    """Print the multiplication table; each diagonal has a colour, or only that of a place.
+
+    Rows and columns are named by their numbers, those of dice by their faces.
+    """
     rows, columns = (list(values[:_CELLS]) for values in (left, right))
     width = max(
         len(_cut(value)) for value in [*rows, *columns, *(a * b for a in rows for b in columns)]
     )
     columns = columns[: max(width_of_output() // (width + 1) - 1, 1)]
     table = Table.grid(padding=(0, 1))
-    table.add_row(" " * width, *(Text(f"{_cut(b):>{width}}", style="bold") for b in columns))
-    for i, a in enumerate(rows):
-        products = (_product(a * b, i + j, width) for j, b in enumerate(columns))
-        table.add_row(Text(f"{_cut(a):>{width}}", style="bold"), *products)
+    heads = _heads(columns, reading, width)
+    table.add_row(" " * width, *heads)
+    for i, (a, head) in enumerate(zip(rows, _heads(rows, reading, width), strict=True)):
+        products = (_product(a * b, i + j, width, place) for j, b in enumerate(columns))
+        table.add_row(head, *products)
     shown = (len(rows), len(columns))
     show(Text(_title(shown, (len(left), len(right)), reading), style="bold"), table, "")
 
 
+def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
+    """Return the names of rows or columns: numbers, or the faces of a die."""
+    faces = range(1, len(values) + 1)
+    names = map(str, faces) if reading == "dice" else map(_cut, values)
+    return [Text(f"{name:>{width}}", style="bold") for name in names]
+
+
 def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
     order = ", units first" if reading == "digits" else ""
+    if reading == "dice":
+        order = ": faces; each cell is the probability of the pair"
     part = f", the first {shown[0]} × {shown[1]} of {lengths[0]:,} × {lengths[1]:,}"
     return f"All products, A downwards, B across{order}{part * (shown != lengths)}"
 
 
-def _product(value: Any, diagonal: int, width: int) -> Text:
+def _product(value: Any, diagonal: int, width: int, place: int | None) -> Text:
+    if place is not None and diagonal != place:
+        return Text(f"{_cut(value):>{width}}")
     return Text(
         f"{_cut(value):>{width}}", style=f"white on {_DIAGONALS[diagonal % len(_DIAGONALS)]}"
     )
@@ -151,7 +169,7 @@ def show_costs(m: int, n: int) -> None:
     count = operations(m, n)
     counts = {
         "direct": (count.direct, f"2·{m}·{n} - {m + n - 1}"),
-        "FFT": (count.fft, f"three transforms of {count.transform:,}"),
+        "FFT": (count.fft, _fft_arithmetic(count.transform)),
     }
     cheaper = "FFT" if count.fft < count.direct else "direct"
     rows = [
@@ -164,7 +182,38 @@ def show_costs(m: int, n: int) -> None:
     show_lines(
         f"For two of n numbers each the FFT is cheaper for n = {_runs()}:",
         "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
+        "A transform of N numbers takes 5·N·log2(N) operations, the products of two take 6·N.",
     )
+
+
+def _fft_arithmetic(size: int) -> str:
+    """Return what three transforms of N numbers and N complex products take."""
+    log = size.bit_length() - 1
+    return f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"
+
+
+def show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:
+    """Print the way of the FFT in numbers: both transforms, their product, the inverse."""
+    found = transforms(left, right)
+    rows = [
+        (str(k), *(_complex(value) for value in values))
+        for k, values in enumerate(zip(*found[:3], strict=True))
+    ]
+    size = len(found[0])
+    headings = ("k", "transform of A", "of B", "product")
+    show_table(
+        f"By the FFT: both padded with zeros to N = {size}", headings, rows, numbers=(0,)
+    )
+    show_lines(f"inverse transform: {', '.join(short(value) for value in found[3])}", "")
+
+
+def _complex(value: complex) -> str:
+    """Return a complex number with 4 digits, without what rounding has left."""
+    real, imaginary = (round(part, 9) + 0.0 for part in (value.real, value.imag))
+    if not imaginary:
+        return short(real)
+    sign = "-" if imaginary < 0 else "+"
+    return f"{short(real)} {sign} {short(abs(imaginary))}i"
 
 
 def _runs() -> str:

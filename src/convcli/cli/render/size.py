@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from convcli.cli.render.tables import GOOD, ODD, Cell, show_table
+from convcli.cli.render.tables import GOOD, ODD, Cell, show_lines, show_table
 from convcli.geometry.window import Axis, Unseen
 from convcli.text import counted
 from convcli.values import replace
@@ -21,10 +21,15 @@ _Row = tuple[str, Cell, str]
 def show_sides(sides: "Sequence[Side]", *, floor: bool) -> None:
     """Print the formula of each axis, what is left over, and what would be clean."""
     for side in sides:
-        rows = [*_size(side), _window(side), _left_over(side), *_gap(side)]
+        rows = [*_size(side), *_padded(side), _window(side), _starts(side)]
+        rows += [_left_over(side), *_gap(side)]
         show_table(f"Output {side.title}", _HEADINGS, rows, numbers=(1,))
         if not side.clean:
             _show_neighbours(side, floor=floor)
+    if len(sides) > 1:
+        width, height = (side.output for side in sides)
+        rounded = "" if all(side.clean for side in sides) else ", rounded down"
+        show_lines(f"H×W = {height}×{width}{rounded}")
 
 
 def _size(side: "Side") -> list[_Row]:
@@ -67,6 +72,37 @@ def _window(side: "Side") -> _Row:
         f"D(K-1) + 1 = {axis.dilation}·{axis.kernel - 1} + 1, of which it reads {axis.kernel}"
     )
     return ("each sees", f"{axis.extent} px", taps)
+
+
+def _padded(side: "Side") -> list[_Row]:
+    """Return the length with its padding, where there is any."""
+    axis = side.axis
+    if not (axis.before or axis.after):
+        return []
+    pads = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
+    total = side.size + axis.before + axis.after
+    return [("padded", f"{total} px", f"{side.letter} + {_pad(axis)} = {side.size} + {pads}")]
+
+
+_STARTS = 3
+"""Windows whose starts are printed before the dots."""
+
+
+def _starts(side: "Side") -> _Row:
+    """Return where the windows start, and that the next one does not fit."""
+    axis, count = side.axis, side.output
+    starts = [str(1 + number * axis.stride) for number in range(min(count, _STARTS))]
+    if count > _STARTS:
+        dots = ["…"] * (count > _STARTS + 1)
+        starts += [*dots, str(1 + (count - 1) * axis.stride)]
+    padded, following = side.size + axis.before + axis.after, 1 + count * axis.stride
+    if following > padded:
+        why = f"the next, {following}, is beyond {padded}"
+    else:
+        why = f"at {following} none fits: it would end at {following + axis.extent - 1}"
+        why += f", beyond {padded}"
+    where = "padding included" if axis.before or axis.after else "counted from 1"
+    return ("starts", ", ".join(starts), f"first {side.noun} of each, {where}; {why}")
 
 
 def _left_over(side: "Side") -> _Row:
@@ -160,6 +196,7 @@ def show_rules(
         rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in axis_rules]
         headings = ("rule", "output", before, after, "")
         show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
+    show_lines("course: the lecture's rule, which takes whole numbers only; the others round.")
 
 
 def _rules_title(side: "Side", *, same: bool) -> str:

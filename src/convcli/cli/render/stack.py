@@ -1,6 +1,8 @@
 """Stacks of layers as tables that people read."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 from convcli.cli.render.size import unseen_parts
 from convcli.cli.render.tables import show, show_table
@@ -24,6 +26,26 @@ def show_stack(stack: Stack) -> None:
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
     if notes:
         show("", *notes)
+
+
+def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, float]]) -> None:
+    """Print what each layer of a network answered, its time, and the top classes."""
+    rows = [
+        (
+            f"{layer['number']}",
+            layer["layer"],
+            "×".join(map(str, layer["shape"])),
+            f"{layer['low']:.4g}",
+            f"{layer['high']:.4g}",
+            f"{1000 * layer['seconds']:.1f} ms",
+        )
+        for layer in layers
+    ]
+    headings = ("#", "layer", "output", "lowest", "highest", "time")
+    show_table("What each layer answers", headings, rows, numbers=(0, 3, 4, 5), names=2)
+    if classes:
+        parts = [(f"{number}", f"{100 * part:.2f} %") for number, part in classes]
+        show_table("Top classes, counted from 0", ("class", "part"), parts, numbers=(0, 1))
 
 
 def _row(number: int, row: StackRow) -> tuple[str, ...]:
@@ -90,7 +112,7 @@ def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
         ("mult-adds", *map(_scaled, products), _ratio(*products)),
         ("output", _volume(one.reached.volume), _volume(other.reached.volume), ""),
         ("sees", _sees(one), _sees(other), ""),
-        ("jump", _jump(one), _jump(other), ""),
+        ("jump (px of the input)", _jump(one), _jump(other), ""),
         ("memory", *map(_memory, memory), _ratio(*memory)),
     ]
 

@@ -5,6 +5,7 @@ from convcli.engine.strategies.base import Strategy
 from convcli.engine.strategies.depthwise import Depthwise
 from convcli.engine.strategies.fft import Fft
 from convcli.engine.strategies.im2col import Im2col
+from convcli.engine.strategies.lines import Lines, SeparableLines
 from convcli.engine.strategies.passes import Passes
 from convcli.engine.strategies.separable import Separable
 from convcli.engine.strategies.taps import Taps
@@ -22,7 +23,10 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
+COMPILED: tuple[type[Strategy], ...] = (Lines, SeparableLines)
+"""Those that numba compiles, with the extra ``fast``: they are chosen where that pays."""
+
 FALLBACK: type[Strategy] = Taps
 """Serves every problem, and keeps NaNs and infinities where they are."""
 
-__all__ = ["FALLBACK", "STRATEGIES", "Strategy"]
+__all__ = ["COMPILED", "FALLBACK", "STRATEGIES", "Strategy"]

@@ -10,7 +10,7 @@ import numpy as np
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
-from convcli.engine.store import Accumulators
+from convcli.engine.store import Accumulators, StoreRule
 from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
@@ -122,6 +122,10 @@ class Strategy(abc.ABC):
         """Round sums in place where they are known to be whole numbers; leave all others."""
         if self.problem.is_integer:
             np.rint(sums, out=sums)
+
+    def stores_directly(self, rule: StoreRule) -> bool:
+        """Tell whether `OutputRows.direct` computes what a rule stores."""
+        return rule.is_raw(self.working)
 
     def threaded(self) -> "Strategy":
         """Return the strategy for several threads: the same values, in other tiles."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.images.formats import DEFAULT_LEVEL
-from convcli.images.metadata import save_settings
+from convcli.images.metadata import RECIPE_KEYWORD, save_settings
 from convcli.images.picture import Frame, Metadata, Timing
 from convcli.threads import available_cores, thread_pool
 
@@ -95,6 +95,9 @@ def _metadata_chunks(frame: Frame, metadata: Metadata) -> Iterator[Chunk]:
         yield b"pHYs", struct.pack(">IIB", across, down, _BY_THE_METRE)
     if "exif" in settings:
         yield b"eXIf", settings["exif"].removeprefix(_EXIF)
+    if "recipe" in settings:
+        text = settings["recipe"].encode("ascii")
+        yield b"tEXt", RECIPE_KEYWORD.encode("ascii") + b"\0" + text
     if "xmp" in settings:
         yield b"iTXt", _XMP_NAME + settings["xmp"]
 

@@ -110,6 +110,8 @@ def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
         block.load(settings["exif"])
         groups = {tag: dict(block.get_ifd(tag)) for tag in block if tag in _GROUPS}
         tags |= {tag: block[tag] for tag in block if tag not in _GROUPS} | groups
+    if "recipe" in settings:
+        tags[TiffImagePlugin.IMAGEDESCRIPTION] = settings["recipe"]
     if "icc_profile" in settings:
         tags[TiffImagePlugin.ICCPROFILE] = settings["icc_profile"]
     for name, tag in (("xmp", _XMP), ("iptc", _IPTC)):

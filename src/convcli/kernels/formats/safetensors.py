@@ -18,19 +18,20 @@ _READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64",
 
 
 def _read(path: Path, name: str, layout: WeightLayout) -> Kernel:
-    with _opened(path) as file:
+    with opened_tensors(path) as file:
         tensor = chosen(name, _all(file), (_BANK,))
-        bias = None if tensor.bias is None else _array(file, tensor.bias)
-        return kernel_of_array(_array(file, tensor.name), bias, tensor.name, layout)
+        bias = None if tensor.bias is None else tensor_of(file, tensor.bias)
+        return kernel_of_array(tensor_of(file, tensor.name), bias, tensor.name, layout)
 
 
 def _tensors(path: Path) -> list[Tensor]:
-    with _opened(path) as file:
+    with opened_tensors(path) as file:
         return [tensor for tensor in _all(file) if len(tensor.shape) == _BANK]
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_tensors(path: Path) -> Iterator[Any]:
+    """Open a file of tensors for a while: they are read from it when they are asked for."""
     try:
         import safetensors
     except ImportError:
@@ -57,7 +58,8 @@ def _all(file: Any) -> list[Tensor]:
     return tensors
 
 
-def _array(file: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+def tensor_of(file: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return a tensor of an open file as an array; raise `KernelError` for strange types."""
     dtype = file.get_slice(name).get_dtype()
     if dtype not in _READABLE:
         fail(name, f"expected numbers that NumPy has, got {dtype}", "save it as float32")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
-from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane, meaning_of
+from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight
 
@@ -85,13 +85,7 @@ def _value(answer: Explanation) -> Facts:
 
 
 def _similarity(part: KernelAnswer) -> Facts:
-    facts = [("means", _meaning(part))]
-    centred = part.centred_cosine
-    if part.weights_sum == 0 and centred is not None:
-        meaning = meaning_of(centred).partition(":")[0]
-        without = f"cosine {_two_places(centred)} without the mean brightness: {meaning}"
-        facts.append(("pattern", without))
-    return facts
+    return [("means", words)] if (words := _meaning(part)) else []
 
 
 def _two_places(value: float) -> str:
@@ -144,17 +138,26 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
     canvas = Canvas(max(width, _NARROWEST), height)
     top = _MARGIN
     for answer in explanations:
-        for number, (name, plane) in enumerate(_rows(answer)):
+        _draw_sum(canvas, top + _HEAD, answer, row)
+        for name, plane in _rows(answer):
             _draw_plane(canvas, top + _HEAD, answer, plane)
-            _heads(canvas, top, (name, grid_title(answer, plane)), part.shape[1])
-            if number == _value_row(answer):
-                _draw_value(canvas, top + _HEAD, answer)
+            _heads(
+                canvas, top, (name, grid_title(answer, plane) + _cropped(answer)), part.shape[1]
+            )
             top += row
         top = _caption(canvas, top, answer) + _LINE
     if count > _MOST:
         rest = f"the first {_MOST} of {count} channels; --channel draws any other"
         canvas.text((_MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
     return canvas
+
+
+def _cropped(answer: Explanation) -> str:
+    """Say of a large kernel that only its middle is drawn."""
+    whole, part = answer.padded.shape, answer.padded[_shown(answer)].shape
+    if whole == part:
+        return ""
+    return f": the middle {part[0]}×{part[1]} of {whole[0]}×{whole[1]} is drawn"
 
 
 def _shown(answer: Explanation) -> tuple[slice, slice]:
@@ -195,19 +198,50 @@ def _draw_plane(canvas: Canvas, top: int, answer: Explanation, plane: Plane) -> 
     canvas.grid((x, top), _patch_cells(patch, white, answer.padded[part]), _SIDE)
     x += wide + _GAP
     canvas.times((x - _GAP // 2, half), 18)
-    canvas.grid((x, top), _signed_cells(weights), _SIDE)
+    canvas.grid((x, top), _signed_cells(weights, _largest(answer, "weights")), _SIDE)
     x += wide + _GAP
     canvas.equals((x - _GAP // 2, half), 18)
-    canvas.grid((x, top), _signed_cells(products), _SIDE)
+    largest = _largest(answer, "products") if plane.channel is not None else 0.0
+    canvas.grid((x, top), _signed_cells(products, largest), _SIDE)
 
 
-def _draw_value(canvas: Canvas, top: int, answer: Explanation) -> None:
+def _largest(answer: Explanation, name: str) -> float:
+    """Return the largest size of a weight or a product in all rows: their one scale."""
+    grids = [getattr(plane, name) for part in answer.parts for plane in part.planes]
+    return max(float(np.abs(finite(grid)).max()) for grid in grids)
+
+
+def _draw_sum(canvas: Canvas, top: int, answer: Explanation, row: int) -> None:
+    """Draw what joins the rows: a + between them, a bracket around them, and the value."""
     rows, columns = answer.padded[_shown(answer)].shape
     x = _MARGIN + 3 * (columns * _SIDE + _GAP)
-    half = top + rows * _SIDE // 2
-    canvas.arrow((x - _GAP // 2, half), 22)
+    bottom = top + _value_row(answer) * row + rows * _SIDE
+    half = (top + bottom) // 2
+    for number in _added(answer):
+        canvas.plus((x - _GAP - _SIDE // 2, top + number * row - (_HEAD + _MARGIN) // 2), 18)
+    if _value_row(answer):
+        canvas.bracket((x - _GAP + 8, top), bottom, 10)
+        if answer.combine is not None:
+            canvas.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
+    canvas.arrow((x - _GAP // 2 + 6, half), 22)
     cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
     canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
+
+
+def _added(answer: Explanation) -> list[int]:
+    """Return the rows whose products are added to those of the row above."""
+    summed = answer.combine in (Combine.SUM, Combine.MEAN)
+    planes = [
+        (number, index)
+        for number, part in enumerate(answer.parts)
+        for index in range(min(len(part.planes), _MOST) + (part.opacity is not None))
+    ]
+    opacities = [len(part.planes[:_MOST]) for part in answer.parts]
+    return [
+        place
+        for place, (number, index) in enumerate(planes)
+        if place and index < opacities[number] and (index or (summed and answer.alpha is None))
+    ]
 
 
 def _patch_cells(
@@ -219,8 +253,8 @@ def _patch_cells(
     ]
 
 
-def _signed_cells(values: NDArray[np.float64]) -> list[list[Cell]]:
-    scale = float(np.abs(finite(values)).max()) or 1.0
+def _signed_cells(values: NDArray[np.float64], largest: float) -> list[list[Cell]]:
+    scale = largest or float(np.abs(finite(values)).max()) or 1.0
     levels = finite(values) / scale
     return [
         [Cell(diverging(level), tight(value)) for level, value in zip(*lines, strict=True)]
@@ -245,9 +279,11 @@ def _lines(answer: Explanation) -> list[str]:
     if answer.combine is None:
         (part,) = answer.parts
         *first, last = _sums(part)
-        return [*first, f"{last}{steps}", _meaning(part), _notes(answer)]
+        words = [_meaning(part)] if _meaning(part) else []
+        return [*first, f"{last}{steps}", *words, _notes(answer)]
     answers = [
-        f"{part.kernel}: {'; '.join(_sums(part))}; {_meaning(part)}" for part in answer.parts
+        f"{part.kernel}: {'; '.join(filter(None, (*_sums(part), _meaning(part))))}"
+        for part in answer.parts
     ]
     return [*answers, f"{answer.combine.value} {_combination(answer)}{steps}", _notes(answer)]
 
@@ -262,8 +298,12 @@ def _sums(part: KernelAnswer) -> list[str]:
 
 
 def _meaning(part: KernelAnswer) -> str:
-    cosine = "" if part.cosine is None else f"cosine {_two_places(part.cosine)}, "
-    return f"{cosine}{part.meaning}"
+    """Return the verdict on patch and kernel; empty for a kernel that averages."""
+    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
+    if part.meaning is None or cosine is None:
+        return part.meaning or ""
+    without = " without the mean brightness" if part.sums_to_zero else ""
+    return f"cosine {_two_places(cosine)}{without}, {part.meaning}"
 
 
 def _notes(answer: Explanation) -> str:

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import source_indices
-from convcli.choices import Alpha, Border, Combine
+from convcli.borders import AnyBorder, beyond, fill_of
+from convcli.choices import Alpha, Combine, Edges
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
-from convcli.lessons.pictures import pixels_at
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_frame
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Operand, along_axis
 from convcli.values import Record
 
 _COLOURS = ("red", "green", "blue")
@@ -41,6 +40,9 @@ def explain_output(
     channels, or for all of them. A pixel or a channel that the output does not have is a
     `GeometryError`.
     """
+    if options.missing is not None:
+        raise GeometryError("explain: expected no missing pixels: leave --missing out")
+    operand = along_axis(operand, options.axis)
     applied = filter_frame(frame, [operand], options)
     _check_place(at, channels, applied.values.shape)
     source = frame.gray() if options.gray else frame
@@ -74,18 +76,17 @@ class _View(Record):
     opacity: Grid | None
 
 
-def _view(frame: Frame, slide: Window, at: Pair, border: Border, *, weighted: bool) -> _View:
+def _view(frame: Frame, slide: Window, at: Pair, border: AnyBorder, *, weighted: bool) -> _View:
     rows, columns = (
         np.arange(0, axis.extent, axis.dilation) + output * axis.stride - axis.before
         for axis, output in zip(slide.axes, at, strict=True)
     )
-    sources = [
-        source_indices(border, size, axis.before, axis.after)[positions + axis.before]
-        for axis, size, positions in zip(slide.axes, frame.shape, (rows, columns), strict=True)
-    ]
-    patch, opacity = pixels_at(frame.pixels, *sources).astype(np.float64), None
+    fill = fill_of(border, frame.channels, frame.white)
+    patch = beyond(frame.pixels, border, rows, columns, fill).astype(np.float64)
+    opacity = None
     if weighted and frame.alpha is not None:
-        opacity = pixels_at(frame.alpha, *sources) / frame.white
+        opaque = (float(frame.white * isinstance(border, Edges)),)
+        opacity = beyond(frame.alpha, border, rows, columns, opaque) / frame.white
         patch *= opacity[..., np.newaxis]
     return _View(frame, at, rows, columns, patch, opacity)
 
@@ -134,9 +135,9 @@ def _explained(
         combine=combine,
         raw=raw,
         range=mapping,
-        steps=_steps_between(raw, value, mapping, frame.white, report),
+        steps=steps_between(raw, value, mapping, frame.white, report),
         value=value,
-        white=frame.white,
+        white=frame.brightest,
         alpha=report.alpha_policy,
         opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
     )
@@ -188,7 +189,7 @@ def _combined(answers: list[float], combine: Combine | None) -> float:
     return sum(answers) / (len(answers) if combine is Combine.MEAN else 1)
 
 
-def _steps_between(
+def steps_between(
     raw: float, value: float, mapping: str, white: int, report: Report
 ) -> tuple[tuple[str, float], ...]:
     """Return the steps from a raw value to the pixel that was written, and their values.
@@ -202,7 +203,8 @@ def _steps_between(
     level = raw
     if mapping == "abs":
         level = abs(raw)
-        steps.append(("abs: drop the sign", level))
+        if raw < 0:
+            steps.append(("abs: drop the sign", level))
     elif mapping == "shift":
         level = raw + (white + 1) // 2
         steps.append((f"shift: add {(white + 1) // 2}", level))

@@ -14,6 +14,9 @@ Grid = NDArray[np.float64]
 
 _ORTHOGONAL = 0.1
 _SIMILAR = 0.5
+_DUST = 1e-12
+"""Below this part of its size a sum or a difference is what rounding has left."""
+
 _INVISIBLE = 1e-6
 """Below this opacity there is no colour to recover, as for `apply`."""
 
@@ -89,15 +92,38 @@ class KernelAnswer(Record, kw_only=True):
         return self._cosine(mean)
 
     def _cosine(self, mean: float) -> float | None:
-        patch = np.concatenate([plane.patch.reshape(-1) for plane in self.planes]) - mean
-        weights = np.concatenate([plane.weights.reshape(-1) for plane in self.planes])
-        lengths = float(np.linalg.norm(patch) * np.linalg.norm(weights))
-        return float(patch @ weights) / lengths if lengths > 0 else None
+        seen = np.concatenate([plane.patch.reshape(-1) for plane in self.planes])
+        patch, weights = seen - mean, self._weights
+        length, size = float(np.linalg.norm(patch)), float(np.linalg.norm(weights))
+        if length <= _DUST * float(np.linalg.norm(seen)) or size <= 0:
+            return None
+        return float(patch @ weights) / (length * size)
 
     @property
-    def meaning(self) -> str:
-        """The meaning of the cosine, in words."""
-        return meaning_of(self.cosine)
+    def _weights(self) -> Grid:
+        return np.concatenate([plane.weights.reshape(-1) for plane in self.planes])
+
+    @property
+    def sums_to_zero(self) -> bool:
+        """Whether the weights sum to 0, so that a flat patch answers 0."""
+        weights = self._weights
+        return bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
+
+    @property
+    def averages(self) -> bool:
+        """Whether no weight is negative: the answer is a brightness, which has no pattern."""
+        return not self.sums_to_zero and bool((self._weights >= 0).all())
+
+    @property
+    def meaning(self) -> str | None:
+        """How alike patch and kernel are, in words; None for a kernel that averages.
+
+        For weights that sum to 0 the mean brightness does not count, because it adds nothing
+        to the answer.
+        """
+        if self.averages:
+            return None
+        return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as plain JSON values."""
@@ -135,7 +161,7 @@ def meaning_of(cosine: float | None) -> str:
     'opposite: the patch looks like the negative of the kernel'
     """
     if cosine is None:
-        return "no direction: the patch or the kernel is all zero, or not finite"
+        return "no direction: the patch is flat, all zero or not finite, or the kernel all zero"
     if abs(cosine) < _ORTHOGONAL:
         return "orthogonal: the patch has next to nothing of the kernel's pattern"
     much = "" if abs(cosine) >= _SIMILAR else "somewhat "

@@ -7,9 +7,10 @@ from pathlib import Path
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.spec import LayerSpec, layer_from, layers_from, refuse, volume_from
+from convcli.values import replace
 
 _KEYS = ("in", "layers")
-_LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias")
+_LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias", "weights")
 
 
 def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
@@ -43,7 +44,19 @@ def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     if not isinstance(layers, list) or not layers:
         raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
     volume = volume_from(_joined(given["in"])) if "in" in given else None
-    return volume, [layer_from(_text(entry)) for entry in layers]
+    return volume, [
+        replace(layer_from(_text(entry)), weights=_weights(entry, Path(path).parent))
+        for entry in layers
+    ]
+
+
+def _weights(entry: object, folder: Path) -> str:
+    """Return where a layer's weights are; a file is sought beside the JSON."""
+    place = entry.get("weights", "") if isinstance(entry, dict) else ""
+    if not isinstance(place, str):
+        refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
+    file, colons, name = place.rpartition("::")
+    return f"{folder / file}::{name}" if colons else place
 
 
 def _read(path: str) -> object:

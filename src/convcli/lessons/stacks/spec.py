@@ -37,7 +37,8 @@ class LayerSpec(Record, kw_only=True):
     ``bn``, ``relu``, ``dropout``, ``flatten``, ``softmax``, or a part of a residual block:
     ``residual``, ``shortcut``, ``add``. `units` are the filters of a convolution, or the units
     of a fully connected layer. The kernel of ``adaptive`` is the size of its output. `padding`
-    is what `convcli.geometry.window.window` takes.
+    is what `convcli.geometry.window.window` takes. `weights` says where a file of weights has
+    them: ``file::name``, or a name.
     """
 
     text: str
@@ -49,6 +50,7 @@ class LayerSpec(Record, kw_only=True):
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
+    weights: str = ""
 
 
 def layer_from(text: str) -> LayerSpec:

@@ -75,7 +75,7 @@ def blocks_for(
     """
     # No pixel is read here: any may be translucent, which takes more memory.
     work = replace(work, pipeline=work.pipeline.for_translucent())
-    most = (memory or _MEMORY) // jobs
+    most = ((memory or _MEMORY) - work.pipeline.options.mask_bytes) // jobs
     down, across = (_lengths(work.shape[axis], chunk[axis]) for axis in (0, 1))
     candidates = [_blocks(work, shape) for shape in itertools.product(down, across)]
     fitting = [blocks for blocks in candidates if blocks.nbytes <= most]
@@ -137,7 +137,7 @@ class Tiling(Record, kw_only=True):
 
     `plans` has the plan of each kernel, `blocks` the blocks of the result. `chunk` and
     `source_chunk` are (rows, columns) of a tile of the output and of the input. The result is
-    computed `passes` times, and `jobs` blocks of it at once.
+    computed `passes` times, and `jobs` blocks of it at once. The mask takes `held` bytes.
     """
 
     plans: tuple[Plan, ...]
@@ -146,11 +146,12 @@ class Tiling(Record, kw_only=True):
     source_chunk: tuple[int, int]
     passes: int
     jobs: int
+    held: int = 0
 
     @property
     def memory_bytes(self) -> int:
         """Estimate of the memory of all blocks that are computed at once."""
-        return self.blocks.nbytes * min(self.jobs, self.blocks.count)
+        return self.held + self.blocks.nbytes * min(self.jobs, self.blocks.count)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values; sizes are width, height."""
@@ -182,6 +183,7 @@ def tiling_for(
         source_chunk=work.source.chunk,
         passes=1 + work.pipeline.needs_extent,
         jobs=threads,
+        held=work.pipeline.options.mask_bytes,
     )
 
 

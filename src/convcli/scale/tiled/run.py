@@ -5,10 +5,10 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, TypeVar
 
+from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute
 from convcli.choices import Range
 from convcli.engine.store import ValueStats
@@ -18,9 +18,9 @@ from convcli.images.write import Saving
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
-from convcli.pipeline.steps import Operand
+from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
-from convcli.scale.tiled.source import Source, needed
+from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
@@ -33,6 +33,9 @@ Result = TypeVar("Result")
 Task = Callable[[TiledWork, slice, slice], Result]
 Begin = Callable[[slice, slice], Any]
 """Starts the task of one block; returns its future."""
+
+FlightFor = Callable[[Callable[..., Any], TiledWork], Any]
+"""Makes the `Flight` that takes the blocks of one pass to the workers of a cluster."""
 
 _AHEAD = 2
 """Blocks a thread that are started before the first of them is asked for its result."""
@@ -47,29 +50,24 @@ def each(
     blocks: Blocks,
     *,
     jobs: int,
-    client: Any = None,
-    retries: int = 0,
-    resources: dict[str, float] | None = None,
+    flight_for: FlightFor | None = None,
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
     The task takes the work and the rows and columns of a block. It can be pickled, and the work
-    is sent to each worker of the cluster once, where there is a `client`; otherwise `jobs`
-    threads compute. Only a few blocks are started ahead of the one whose result is next. A
-    cluster tries a block again `retries` times.
+    is sent to each worker of a cluster once, where `flight_for` makes its `Flight`; otherwise
+    `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next.
 
     Raises
     ------
     ConvcliError
-        Whatever the task raises, or that a block has killed its workers. No block is
+        Whatever the task raises, or that a block has failed alone. No block is
         started after that.
     """
-    if client is None:
+    if flight_for is None:
         yield from _on_threads(functools.partial(task, work), blocks, jobs)
     else:
-        yield from _on_cluster(
-            task, work, blocks, client, retries=retries, resources=resources or {}
-        )
+        yield from _on_cluster(task, work, blocks, flight_for)
 
 
 def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
@@ -82,33 +80,46 @@ def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
 
 
 def _on_cluster(
-    task: Task[Any], work: TiledWork, blocks: Blocks, client: Any, **settings: Any
+    task: Task[Any], work: TiledWork, blocks: Blocks, flight_for: FlightFor
 ) -> Iterator[Any]:
-    distributed = needed("distributed", "cluster")
-    threads = max(1, sum(client.nthreads().values()))
-    running: deque[Any] = deque()
-    # As a task, not scattered: it is made again where all workers that have it are lost.
-    sent = client.submit(_unchanged, work, pure=False, **settings)
-    begin = functools.partial(client.submit, task, sent, pure=False, **settings)
+    flight = flight_for(functools.partial(_run_blocks, task), work)
+    rest, done, following = enumerate(blocks.all()), dict[int, Any](), 0
+    begun = 0
     try:
-        yield from _in_order(blocks, begin, threads, running)
-    except distributed.KilledWorker:
-        raise ClusterError(
-            "a block has killed the workers that computed it: use less --memory, or more "
-            "--retries"
-        ) from None
-    except (needed("distributed.comm", "cluster").CommClosedError, CancelledError):
-        raise ClusterError(
-            "the cluster has gone away: look at its scheduler, and run it again"
-        ) from None
+        while following < blocks.count:
+            while flight.has_room and begun - following < _AHEAD * max(1, flight.threads):
+                block = next(rest, None)
+                if block is None:
+                    break
+                begun += 1
+                flight.send([block])
+            if flight.is_empty:
+                flight.send_suspect()
+            for ended in flight.next_ended():
+                done[ended.items[0][0]] = _result_of(ended)
+            while following in done:
+                yield done.pop(following)
+                following += 1
     finally:
         # After an error or an interrupt too, workers end the blocks that they are at.
-        with contextlib.suppress(TimeoutError, CancelledError), client.as_current():
-            distributed.wait(list(running), timeout=_PATIENCE)
+        flight.cancel(_PATIENCE)
 
 
-def _unchanged(work: TiledWork) -> TiledWork:
-    return work
+def _run_blocks(task: Task[Any], work: TiledWork, numbered: Sequence[Any]) -> list[Any]:
+    return [task(work, *block) for _, block in numbered]
+
+
+def _result_of(ended: Any) -> Any:
+    if ended.error is not None:
+        raise ended.error
+    if ended.fault:
+        rows, columns = ended.items[0][1]
+        raise ClusterError(
+            f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
+            f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
+            "more --retries"
+        )
+    return ended.result[0]
 
 
 def _in_order(blocks: Blocks, begin: Begin, workers: int, running: deque[Any]) -> Iterator[Any]:
@@ -137,7 +148,7 @@ Progress = Callable[[int, int, float], None]
 
 
 def filter_large(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -149,6 +160,8 @@ def filter_large(
     memory: int | None = None,
     client: Any = None,
     retries: int = 3,
+    timeout: float | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
@@ -179,6 +192,11 @@ def filter_large(
         threads of this machine otherwise.
     retries : int
         How often the cluster tries a block again.
+    timeout : float, optional
+        Seconds after which a worker that is still at one block is left aside: see
+        `default_timeout`.
+    overwrite : bool
+        Whether another run may be writing the same output.
     progress : callable, optional
         See `Progress`.
 
@@ -194,14 +212,13 @@ def filter_large(
     """
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
-    with _opened(source, frame) as opened:
+    claim = claimed([output_key(target)], overwrite=overwrite)
+    with _opened(source, frame) as opened, claim:
         work = _work(kernels, opened, options)
         check_target(work, target, saving, max_pixels, file_format)
         tiling = tiling_for(work, target, options.jobs, memory, client)
-        with _admitted(client, source, target) as resources:
-            passes = _Passes(
-                tiling, progress, client=client, retries=retries, resources=resources
-            )
+        with _admitted(client, source, target, retries, timeout) as flight_for:
+            passes = _Passes(tiling, progress, flight_for)
             work = passes.prepared(work)
             with target_for(target, work, tiling.chunk, saving) as output:
                 stats = passes.write(work, output)
@@ -211,7 +228,7 @@ def filter_large(
 
 
 def plan_large(
-    kernels: Sequence[Operand],
+    kernels: Sequence[Link],
     source: str,
     target: str,
     options: Options,
@@ -258,13 +275,16 @@ def client_for(
 
 
 @contextlib.contextmanager
-def _admitted(client: Any, source: str, target: str) -> Iterator[dict[str, float]]:
-    """Admit the workers of a cluster to a picture; yield what its tasks must ask for."""
+def _admitted(
+    client: Any, source: str, target: str, retries: int, timeout: float | None
+) -> Iterator[FlightFor | None]:
+    """Admit the workers of a cluster to a picture; yield what takes blocks to them."""
     if client is None:
-        yield {}
+        yield None
         return
     from convcli.batch.job import FileJob
     from convcli.scale.admission import admission
+    from convcli.scale.flight import Flight
 
     source, target = absolute(source), absolute(target)
     # This process writes a TIFF; workers write only chunks of zarr arrays.
@@ -272,14 +292,25 @@ def _admitted(client: Any, source: str, target: str) -> Iterator[dict[str, float
     if is_zarr(target) and not is_url(target) and not Path(target).parent.is_dir():
         shown = source  # Writing says what is wrong.
     with admission(client, FileJob(source, shown)) as admitted:
-        yield admitted.resources
+        yield functools.partial(
+            Flight,
+            client,
+            admitted,
+            address="the cluster",
+            retries=retries,
+            timeout=timeout,
+            noun="blocks",
+            remedy="run it again",
+        )
 
 
 class _Passes:
     """The passes over a picture, and their progress."""
 
-    def __init__(self, tiling: Tiling, progress: Progress | None, **cluster: Any) -> None:
-        self._tiling, self._progress, self._cluster = tiling, progress, cluster
+    def __init__(
+        self, tiling: Tiling, progress: Progress | None, flight_for: FlightFor | None
+    ) -> None:
+        self._tiling, self._progress, self._flight_for = tiling, progress, flight_for
         self._done = 0
 
     def prepared(self, work: TiledWork) -> TiledWork:
@@ -308,7 +339,7 @@ class _Passes:
     ) -> contextlib.closing[Generator[Any, None, None]]:
         """Return the results of a pass; when they are closed no thread works on it."""
         return contextlib.closing(
-            each(task, work, blocks, jobs=self._tiling.jobs, **self._cluster)
+            each(task, work, blocks, jobs=self._tiling.jobs, flight_for=self._flight_for)
         )
 
     def _counted(self, results: Iterator[Any]) -> Iterator[Any]:
@@ -336,9 +367,11 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
     return contextlib.closing(opened)
 
 
-def _work(kernels: Sequence[Operand], opened: Source, options: Options) -> TiledWork:
+def _work(kernels: Sequence[Link], opened: Source, options: Options) -> TiledWork:
     shape = (*opened.shape[:2], opened.channels)
     info = SourceInfo(shape, opened.dtype, opened.alpha)
+    if options.transposed:
+        raise ImageError("--transposed: expected a picture in memory: leave --tiled out")
     return TiledWork(opened, plan_pipeline(info, kernels, replace(options, jobs=1)))
 
 

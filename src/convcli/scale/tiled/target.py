@@ -7,7 +7,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import TileLayout
 from convcli.images.formats import DEFAULT_LEVEL, format_for
-from convcli.images.picture import Frame, Metadata, Picture
+from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.tiff import tiff_target
@@ -35,6 +35,8 @@ def check_target(
             raise ImageError(
                 f"{target}: expected a .tif for --format, got a .zarr: leave it out"
             )
+        if saving.recipe is not None:
+            raise ImageError(f"{target}: Zarr has no place for a recipe: leave --record out")
         if saving.quality is not None or saving.compress_level is not None:
             raise ImageError(
                 f"{target}: Zarr has no quality and no level to set: leave --quality and "
@@ -70,7 +72,7 @@ def target_for(
         paged=channels not in (1, 3),
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
     )
-    return tiff_target(target, layout, Metadata() if saving.strip else work.source.metadata)
+    return tiff_target(target, layout, saving.kept(work.source.metadata))
 
 
 def _is_flat(work: TiledWork) -> bool:

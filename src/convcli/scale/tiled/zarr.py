@@ -210,6 +210,8 @@ def zarr_target(
         if is_url(place):
             put(f"{place}/{_HEAD}", head)
         else:
+            for left in Path(place).rglob("*.partial"):  # of a worker that was killed
+                left.unlink(missing_ok=True)
             (Path(place) / _HEAD).write_bytes(head)
 
 

@@ -1,0 +1,234 @@
+"""The manifest of a batch: a file with a line for each file that ended, kept while it runs."""
+
+import contextlib
+import itertools
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, Self
+
+from convcli.batch import places
+from convcli.batch.job import FileJob, Outcome, Status
+from convcli.errors import BatchError, ConvcliError
+from convcli.storage.atomic import remove_abandoned, temporary_name
+from convcli.storage.urls import is_url, put_file, read_if_exists
+
+_SEND_SECONDS = 60.0
+"""Seconds between two sendings of a manifest to a store, which cannot append to an object."""
+
+
+class Manifest:
+    """A file of JSON lines: what the run is first, then the outcome of each file as it ends.
+
+    A line that a killed run left half is removed. If a file ended twice, its last line counts.
+
+    Parameters
+    ----------
+    place : str
+        A path or a URL; what is there already is gone on with.
+    arguments : sequence of str
+        The command line, for `arguments_of`.
+
+    Raises
+    ------
+    ConvcliError
+        If it cannot be read or written, or is another file.
+    """
+
+    def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
+        self._place, self._sent = place, time.monotonic()
+        with contextlib.ExitStack() as stack, _errors(place):
+            self._file = stack.enter_context(_opened(place))
+            self._check()
+            if not self._cut_half_line():
+                self._write({"convcli": 1, "folder": os.getcwd(), "arguments": list(arguments)})
+            stack.pop_all()
+
+    def _check(self) -> None:
+        """Refuse another file before anything in it is changed."""
+        first = self._file.readline()
+        self._file.seek(0)
+        if first and not first.startswith(b'{"convcli"'):
+            raise BatchError(
+                f"{self._place}: expected a manifest, got another file: name a new one"
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with _errors(self._place), self._file:
+            self._send()
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What the run is: its ``folder`` and its ``arguments``."""
+        return next(self._lines())
+
+    def add(self, outcome: Outcome) -> None:
+        """Write the line of a file that ended."""
+        self._write(
+            {
+                "input": outcome.job.source,
+                "output": outcome.job.target,
+                "size": outcome.size,
+                "checksum": outcome.checksum,
+                "status": outcome.status.value,
+                "reason": outcome.reason,
+                "worker": outcome.worker,
+                "seconds": round(outcome.seconds, 6),
+            }
+        )
+        if time.monotonic() - self._sent > _SEND_SECONDS:
+            with _errors(self._place):
+                self._send()
+
+    def done(self) -> Iterator[FileJob]:
+        """Yield the files that are done, or were skipped."""
+        return (job for job, status in self._ended() if status is not Status.FAILED)
+
+    def failed(self) -> Iterator[FileJob]:
+        """Yield the files that failed, and were not done later."""
+        last = {job: status for job, status in self._ended() if status is Status.FAILED}
+        for job in self.done():
+            last.pop(job, None)
+        return iter(last)
+
+    def _ended(self) -> Iterator[tuple[FileJob, Status]]:
+        for line in itertools.islice(self._lines(), 1, None):
+            yield FileJob(line["input"], line["output"]), Status(line["status"])
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        self._file.seek(0)
+        try:
+            for number, line in enumerate(self._file, 1):  # noqa: B007 - named in the error
+                yield json.loads(line)
+        except ValueError:
+            raise BatchError(
+                f"{self._place}: line {number} is no JSON: expected a manifest: name another"
+            ) from None
+        finally:
+            self._file.seek(0, os.SEEK_END)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        with _errors(self._place):
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+
+    def _cut_half_line(self) -> bool:
+        """Remove the last line if it has no end; return whether there are others."""
+        end = 0
+        for line in self._file:
+            end += len(line) if line.endswith(b"\n") else 0
+        self._file.truncate(end)
+        self._file.seek(0, os.SEEK_END)
+        return end > 0
+
+    def _send(self) -> None:
+        self._sent = time.monotonic()
+        if is_url(self._place):
+            put_file(self._place, self._file)
+            self._file.seek(0, os.SEEK_END)
+
+
+def _opened(place: str) -> BinaryIO:
+    """Open a manifest to read and append; that of a store is kept in a file without a name."""
+    if not is_url(place):
+        places.make_folder(os.path.dirname(place))
+        file: BinaryIO = open(place, "a+b")  # noqa: SIM115 - closed by the manifest
+        file.seek(0)
+        return file
+    copy: Any = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the manifest
+    copy.write(read_if_exists(place) or b"")
+    copy.seek(0)
+    spooled: BinaryIO = copy
+    return spooled
+
+
+@contextlib.contextmanager
+def _errors(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConvcliError(
+            f"{place}: the manifest cannot be written: {error.strerror}: name another place"
+        ) from None
+
+
+# ------------------------------------------------------------------ one run an output
+
+
+@contextlib.contextmanager
+def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
+    """Claim outputs while they are made: a second run of this machine onto them is refused.
+
+    The claims are files in the folder of temporary files, a file for each living process.
+
+    Parameters
+    ----------
+    keys : iterable of bytes
+        An `output_key` for each output.
+    overwrite : bool
+        Claim what another run has claimed.
+
+    Raises
+    ------
+    ConvcliError
+        If a living run has claimed one of the outputs.
+    """
+    folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{_user()}")
+    own = os.path.join(folder, temporary_name())
+    try:
+        _write_claim(own, keys)
+        if not overwrite:
+            _refuse_claimed(own, folder)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(own)
+
+
+def _write_claim(path: str, keys: Iterable[bytes]) -> None:
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        remove_abandoned(os.path.dirname(path))
+        with open(path, "xb") as file:
+            file.writelines(keys)
+    except OSError as error:
+        raise ConvcliError(
+            f"the list of files cannot be kept on the disk: {error.strerror}: make room where "
+            "temporary files go, or set TMPDIR to another folder"
+        ) from None
+
+
+def _refuse_claimed(own: str, folder: str) -> None:
+    others = [os.path.join(folder, name) for name in os.listdir(folder)]
+    for other in others:
+        if other != own and not _keys_of(other).isdisjoint(_keys_of(own)):
+            process = os.path.basename(other).split("-")[3]
+            raise ConvcliError(
+                f"another run (process {process}) writes the same outputs: wait for its end, "
+                "or use --on-exists overwrite"
+            )
+
+
+def _keys_of(path: str) -> set[bytes]:
+    try:
+        with open(path, "rb") as file:
+            return set(iter(lambda: file.read(KEY_BYTES), b""))
+    except OSError:  # It has ended meanwhile.
+        return set()
+
+
+KEY_BYTES = 16
+
+
+def output_key(place: str) -> bytes:
+    """Return 16 bytes that are equal for two names of the same file: see `same_file_key`."""
+    return places.digest(places.same_file_key(place))
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0

@@ -1,0 +1,94 @@
+"""`convcli explore`: one page for a browser, in which a kernel slides over a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from convcli.cli.file_options import frame_options
+from convcli.cli.filter_options import (
+    bias_option,
+    combine_option,
+    flip_option,
+    gray_option,
+    layout_option,
+    range_option,
+    window_options,
+)
+from convcli.cli.options import Command, json_option, output_option, quiet_option
+from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
+from convcli.cli.types import OPERAND
+
+if TYPE_CHECKING:
+    from convcli.images.policy import ReadPolicy
+    from convcli.kernels.kernel import Kernel
+    from convcli.kernels.operator import Operator
+    from convcli.pipeline.options import Options
+
+_PAGE = "explore.html"
+
+
+@click.command(
+    "explore",
+    cls=Command,
+    short_help="Make a page to touch: window, weights, sums.",
+    epilog="""\b
+Examples:
+  convcli explore sobel-x photo.jpg
+  convcli explore gaussian:1 photo.jpg -o page.html --border reflect --gray
+  convcli explore weights.npz photo.jpg -o bank.html""",
+)
+@click.argument("kernel", type=OPERAND)
+@click.argument("image", type=click.Path(allow_dash=True))
+@output_option(
+    metavar="PAGE",
+    type=click.Path(allow_dash=True),
+    everyday=True,
+    help=f"The page, .html; {_PAGE} unless given, which must not exist yet.",
+)
+@window_options
+@combine_option
+@bias_option
+@flip_option
+@layout_option
+@gray_option
+@range_option
+@quiet_option("Print no report.")
+@frame_options
+@json_option
+def command(
+    *,
+    kernel: "Kernel | Operator",
+    image: str,
+    output: str | None,
+    quiet: bool,
+    as_json: bool,
+    options: "Options",
+    reading: "ReadPolicy",
+) -> None:
+    """Make one web page with IMAGE, KERNEL and the output, and all numbers between them.
+
+    Open it in a browser: it needs no network. Move over a picture, press the arrow keys or
+    Enter, click to pin a pixel. Edit the weights and the settings, and the output is computed
+    anew. Its pixels are those of convcli apply.
+    """
+    from convcli.errors import OptionError
+    from convcli.lessons.explore.explore import explorer_of
+    from convcli.pipeline.files import read_first_frame
+
+    refuse_terminals(image, output)
+    if output is None and Path(_PAGE).exists():
+        raise OptionError(f"{_PAGE}: it exists already: name a page with -o")
+    target = output or _PAGE
+    if target != STANDARD and not target.lower().endswith((".html", ".htm")):
+        raise OptionError(f"{target}: expected a page that ends in .html: name one")
+    frame = read_first_frame(image, reading)
+    page = explorer_of(kernel, frame, options, image)
+    if target == STANDARD:
+        click.echo(page.html.encode(), nl=False)
+        return
+    page.save(target)
+    if as_json:
+        show_json({"target": target, "bytes": len(page.html.encode())})
+    elif not quiet:
+        say(f"{target}: {frame.shape[1]} × {frame.shape[0]} px; open it in a browser")

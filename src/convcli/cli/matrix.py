@@ -1,0 +1,121 @@
+"""`convcli matrix`: a convolution as a matrix; and what apply prints of small matrices."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from convcli.cli.filter_options import flip_option, window_options
+from convcli.cli.options import Command, json_option, option, shared_option
+from convcli.cli.output import show_json
+from convcli.cli.types import KERNEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from convcli.images.policy import ReadPolicy
+    from convcli.kernels.kernel import Kernel
+    from convcli.pipeline.options import Options
+    from convcli.pipeline.steps import Link
+
+
+@click.command(
+    "matrix",
+    cls=Command,
+    short_help="Show the convolution as the matrix it is.",
+    epilog="""\b
+Examples:
+  convcli matrix laplacian --w 4 --h 4
+  convcli matrix box:3 --w 5 --stride 2 --transposed
+  convcli matrix sobel-x --w 8 --png matrix.png""",
+)
+@click.argument("kernel", type=KERNEL)
+@shared_option("width", required=True, section="Input", help="Columns of the input.")
+@shared_option("height", section="Input", help="Rows of the input; as --width unless given.")
+@window_options
+@flip_option
+@option(
+    "--transposed",
+    is_flag=True,
+    section="Output",
+    help="The transposed matrix: from the outputs back to the inputs.",
+)
+@option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@json_option
+def command(
+    *,
+    kernel: "Kernel",
+    width: int,
+    height: int | None,
+    transposed: bool,
+    png: str | None,
+    as_json: bool,
+    options: "Options",
+) -> None:
+    """Show the matrix by which KERNEL maps all pixels of a small picture to all outputs.
+
+    A convolution is a fully connected layer with constraints: each output sees only the
+    pixels near it, so most entries are 0; and all outputs share the same weights. Each
+    weight has a colour. The pixels are the input's, row by row.
+    """
+    from convcli.lessons.matrix import convolution_matrix, draw_matrix
+
+    if png is not None:
+        from convcli.images.drawing import check_canvas_target
+
+        check_canvas_target(png, moving=False)
+    found = convolution_matrix(kernel, (height or width, width), options)
+    found = found.transposed if transposed else found
+    if png is not None:
+        from convcli.images.drawing import write_canvas
+
+        write_canvas(draw_matrix(found, kernel.name), png)
+    if as_json:
+        show_json({"kernel": kernel.name, "transposed": transposed, **found.as_dict()})
+        return
+    from convcli.cli.render.grids import show_matrix
+
+    show_matrix(found, kernel.name)
+
+
+def show_applied(
+    kernels: "Sequence[Link]",
+    source: str,
+    options: "Options",
+    reading: "ReadPolicy",
+    *,
+    as_json: bool,
+) -> None:
+    """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
+    from convcli.kernels.operator import Operator, Plain
+    from convcli.pipeline.files import read_first_frame
+    from convcli.pipeline.run import filter_frame
+
+    frame = read_first_frame(source, reading)
+    values = filter_frame(frame, kernels, options, raw=True).values
+    result = values[..., 0] if values.shape[2] == 1 else values
+    single = [
+        kernel
+        for each in kernels
+        if not isinstance(each, Plain)
+        for kernel in (each.kernels if isinstance(each, Operator) else (each,))
+    ]
+
+    def named(each: "Kernel") -> "tuple[str, NDArray[np.float64]]":
+        title = f"kernel {each.name}".removesuffix(" inline kernel")
+        return title, (each.flipped() if options.flip else each).weights
+
+    grids = [
+        ("input", frame.array),
+        *map(named, single),
+        ("result", result),
+    ]
+    if as_json:
+        used = [{"name": name, "values": grid.tolist()} for name, grid in grids[1:-1]]
+        show_json({"input": frame.array.tolist(), "kernels": used, "result": result.tolist()})
+        return
+    from convcli.cli.render.grids import show_grids
+
+    show_grids(grids)

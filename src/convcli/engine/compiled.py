@@ -1,0 +1,139 @@
+"""Functions that numba compiles: whether they may be used, and where they are kept.
+
+Numba comes with the extra ``fast``. The variable ``CONVCLI_FAST`` is ``auto`` (where numba is
+loaded already, or saves more time than its start takes; the default), ``always`` or ``never``.
+"""
+
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from convcli.errors import ConvcliError
+
+START = 1.5e9
+"""Nanoseconds to import numba and to read compiled functions: 0.35 s and 0.6 to 0.85 s were
+measured on an idle machine."""
+
+_LEAST = (0, 61)
+_MODES = ("auto", "always", "never")
+
+_PREFERRED: list[bool] = []
+_RUNS = [1]
+"""How often this process is expected to compute its plans."""
+
+
+def prefer_compiled() -> bool:
+    """Use compiled strategies from now on, as a server or a notebook would.
+
+    Returns
+    -------
+    bool
+        Whether numba is there. Without it nothing changes.
+
+    Raises
+    ------
+    ConvcliError
+        If ``CONVCLI_FAST`` has another value than ``auto``, ``always`` or ``never``.
+    """
+    _PREFERRED.append(True)
+    return worth_compiling(0.0)
+
+
+def expect_runs(count: int) -> None:
+    """Say how many pictures this process is to filter: together they pay for the start."""
+    _RUNS[0] = count
+
+
+def preference() -> tuple[str, bool, int]:
+    """Return what was asked for: plans that were made for another preference are stale."""
+    return _mode(), bool(_PREFERRED) or "numba" in sys.modules, _RUNS[0]
+
+
+def worth_compiling(saved: float) -> bool:
+    """Tell whether compiled functions serve where they save `saved` nanoseconds a run."""
+    mode, is_ready, runs = preference()
+    if mode == "never":
+        return False
+    wanted = mode == "always" or is_ready
+    return (wanted or saved * runs > START) and _numba() is not None
+
+
+def may_compile() -> bool:
+    """Tell whether numba is there and not forbidden; it is not imported."""
+    return _mode() != "never" and importlib.util.find_spec("numba") is not None
+
+
+def _mode() -> str:
+    mode = os.environ.get("CONVCLI_FAST") or "auto"
+    if mode not in _MODES:
+        raise ConvcliError(f"CONVCLI_FAST: expected one of {', '.join(_MODES)}; got {mode!r}")
+    return mode
+
+
+@functools.cache
+def _numba() -> Any:
+    """Return numba, or None where it is missing, broken or too old; the last two are told."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    try:
+        numba = importlib.import_module("numba")
+        version = tuple(int(part) for part in numba.__version__.split(".")[:2])
+    except Exception as error:  # noqa: BLE001 - a broken package may raise anything
+        return _unused(f"numba cannot be imported ({error})")
+    if version < _LEAST:
+        return _unused(f"numba {numba.__version__} is too old, expected 0.61 or later")
+    return numba
+
+
+def _unused(reason: str) -> None:
+    warnings.warn(
+        f"{reason}: computing with NumPy alone; pip install --upgrade 'convcli[fast]'",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that numba compiles when it is first called, and keeps on disk."""
+    numba = _numba()
+    assert numba is not None  # noqa: S101 - see worth_compiling
+    compile_function: Callable[..., Any] = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        fastmath={"contract", "nsz", "nnan"},
+        cache=_has_cache(),
+    )(function)
+    return compile_function
+
+
+@functools.cache
+def _has_cache() -> bool:
+    """Make the folder of compiled functions; without one they are compiled in each process."""
+    from pathlib import Path
+
+    config = importlib.import_module("numba").config
+    if config.CACHE_DIR:
+        return True
+    try:
+        from pathlib import Path
+
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "convcli" / "numba"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        folder = None
+    if folder is None or not os.access(folder, os.W_OK):
+        warnings.warn(
+            "no folder for compiled functions can be written: they are compiled in each "
+            "process; set XDG_CACHE_HOME to a folder that can",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return False
+    config.CACHE_DIR = str(folder)
+    return True

@@ -1,0 +1,138 @@
+"""Pooling of arrays: each window becomes its largest value, or the mean."""
+
+import enum
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.borders import AnyBorder, Padder, fill_of
+from convcli.choices import Border, Depth
+from convcli.errors import GeometryError
+from convcli.geometry.window import Window
+from convcli.values import Record, replace
+
+Values = NDArray[Any]
+
+_FEW_BITS = 2
+"""Pixels of at most this many bytes are summed in 32 bits, where the sums fit."""
+
+
+class Reduction(enum.Enum):
+    """Which value a window becomes."""
+
+    MAX = "max"
+    AVERAGE = "average"
+
+
+class Pooling(Record):
+    """How a picture is pooled: which value a window becomes, and how the window slides.
+
+    `border` fills the padding. With None the padding never wins a maximum, and counts as zeros
+    in a mean: as torch's `MaxPool2d` and `AvgPool2d` (with ``count_include_pad``). Padding
+    wider than half of the window is a `GeometryError`: torch refuses it, too.
+    """
+
+    reduction: Reduction
+    window: Window
+    border: AnyBorder | None = None
+
+    def __post_init__(self) -> None:
+        for axis in self.window.axes:
+            if max(axis.before, axis.after) > axis.extent // 2:
+                raise GeometryError(
+                    f"padding: expected at most half of the window, {axis.extent // 2} px for "
+                    f"{axis.extent}, got {max(axis.before, axis.after)}: pad less, or use a "
+                    "larger window"
+                )
+
+
+def pooled(values: Values, pooling: Pooling) -> Values:
+    """Pool each channel of an array (H, W, C), which is never modified.
+
+    A maximum has the dtype of the values, a mean is float64. A window that does not fit is a
+    `GeometryError`.
+
+    >>> from convcli.geometry.window import window
+    >>> row = np.array([[[3], [1], [2], [8]]])
+    >>> pooled(row, Pooling(Reduction.MAX, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
+    [3, 8]
+    >>> pooled(row, Pooling(Reduction.AVERAGE, window((1, 2), stride=(1, 2))))[0, :, 0].tolist()
+    [2.0, 5.0]
+    """
+    padder, bare = pool_padder(pooling, values.shape[:2], values.dtype)
+    if padder is not None:
+        padded = padder.over(lambda rows, columns: values[rows, columns])
+        values = padded(slice(0, padder.padded[0]), slice(0, padder.padded[1]))
+    shape = bare.output_shape((values.shape[0], values.shape[1]))
+    mean = pooling.reduction is Reduction.AVERAGE
+    result = np.empty((*shape, values.shape[2]), np.float64 if mean else values.dtype)
+    join = np.add if mean else np.maximum
+    for channel in range(values.shape[2]):
+        plane = np.ascontiguousarray(values[..., channel])
+        if mean:
+            plane = plane.astype(_sum_dtype(plane.dtype, math.prod(bare.kernel)))
+        for number, axis in enumerate(bare.axes):
+            lines = running(np.moveaxis(plane, number, 0), axis.kernel, axis.dilation, join)
+            plane = np.moveaxis(lines[:: axis.stride], 0, number)
+        result[..., channel] = plane
+    if mean:
+        result /= math.prod(bare.kernel)
+    return result
+
+
+def pool_padder(
+    pooling: Pooling, size: tuple[int, ...], dtype: np.dtype[Any], channels: int = 1
+) -> tuple[Padder | None, Window]:
+    """Return what lays the border around a picture, and the window that slides over that."""
+    border, slide = pooling.border or Border.ZERO, pooling.window
+    if not any(map(any, slide.padding)):
+        return None, slide
+    fill = fill_of(border, channels, Depth.EIGHT.white)
+    if pooling.border is None and pooling.reduction is Reduction.MAX:
+        fill = (_lowest(dtype),)
+    bare = [replace(axis, before=0, after=0) for axis in slide.axes]
+    return Padder((size[0], size[1]), slide.padding, border, fill), Window(*bare)
+
+
+def _sum_dtype(dtype: np.dtype[Any], count: int) -> np.dtype[Any]:
+    """Return a dtype for sums of `count` values; sums of whole numbers are exact."""
+    small = dtype.kind == "u" and dtype.itemsize <= _FEW_BITS
+    if small and count * int(np.iinfo(dtype).max) <= int(np.iinfo(np.uint32).max):
+        return np.dtype(np.uint32)
+    return np.dtype(np.float64)
+
+
+def _lowest(dtype: np.dtype[Any]) -> float:
+    """Return a value that never wins a maximum."""
+    if dtype.kind == "b":
+        return 0
+    return -math.inf if dtype.kind == "f" else int(np.iinfo(str(dtype)).min)
+
+
+def running(
+    lines: Values, taps: int, dilation: int, join: Callable[[Values, Values], Values]
+) -> Values:
+    """Join the values in each window of an axis, in about 2·log2(taps) operations.
+
+    A window of 2, 4, 8 … taps is two windows of half the size. Those whose sizes add up to
+    `taps` are joined. The axis comes first; the result has dilation·(taps - 1) lines fewer.
+    `join` is any associative operation.
+
+    >>> running(np.arange(8), 5, 1, np.add).tolist()
+    [10, 15, 20, 25]
+    """
+    count = len(lines) - dilation * (taps - 1)
+    total: Values | None = None
+    span, done = 1, 0
+    while True:
+        if taps & span:
+            part = lines[done * dilation : done * dilation + count]
+            total = part if total is None else join(total, part)
+            done += span
+        if total is not None and done == taps:
+            return total
+        lines = join(lines[: len(lines) - span * dilation], lines[span * dilation :])
+        span *= 2

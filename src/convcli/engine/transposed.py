@@ -1,0 +1,244 @@
+"""Transposed convolution: the gradient of a correlation, computed as a correlation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from convcli.choices import Method
+from convcli.engine.buffers import recycled_array
+from convcli.engine.correlate import image_array, kernel_given
+from convcli.engine.planner import choose_plan, method_named
+from convcli.engine.problem import Problem, problem_for
+from convcli.engine.worker import run_plan
+from convcli.errors import GeometryError, KernelError
+from convcli.geometry.window import Axis, IntOrPair, Padding, Pair, Window, pair, window
+from convcli.kernels.kernel import Kernel
+from convcli.values import Record
+
+_ROUNDING = 1e-9
+
+
+class Stamping(Record):
+    """A transposed convolution as a correlation of the picture with zeros between its pixels.
+
+    `problem` is that correlation. `stride` minus 1 zeros stand between two pixels, and `cut`
+    are the rows and columns of the picture with its zeros that the problem has.
+    """
+
+    problem: Problem
+    stride: Pair
+    cut: tuple[slice, slice]
+
+    def spread(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return pixels (H, W, C) with the zeros between them."""
+        size = [(n - 1) * s + 1 for n, s in zip(pixels.shape[:2], self.stride, strict=True)]
+        spread = np.zeros((*size, pixels.shape[2]), pixels.dtype)
+        spread[:: self.stride[0], :: self.stride[1]] = pixels
+        return spread[self.cut]
+
+
+def correlate_transposed(
+    image: ArrayLike,
+    weights: ArrayLike | Kernel,
+    *,
+    bias: float | Sequence[float] | None = None,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    output_padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    dtype: DTypeLike | None = None,
+    method: str | Method = Method.AUTO,
+    jobs: int | None = None,
+) -> NDArray[Any]:
+    """Add up a stamp of the weights for each pixel, as torch's ``conv_transpose2d``.
+
+    Each pixel multiplies the weights, and the products are added to the result at `stride`
+    times the pixel's place. That is the gradient of `correlate` with respect to its image.
+
+    Parameters
+    ----------
+    image : array_like, shape (H, W) or (H, W, C)
+        As for `correlate`.
+    weights : array_like, shape (kh, kw) or (C, O/groups, kh, kw); Kernel; or str
+        A 2-D kernel, applied to each channel on its own; or a bank as torch writes it, whose
+        first axis is the *inputs*: the bank of the correlation that it is the gradient of.
+    bias : float or sequence of float, optional
+        Added to the result: one number, or one per output channel.
+    stride, dilation : int or (int, int)
+        In pixels, for both axes or (rows, columns).
+    padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
+        Pixels that are *cut* from each side of the result. With ``"same"`` the result has
+        `stride` times the size of the image.
+    output_padding : int or (int, int)
+        Rows and columns that the result has more at its end; less than the stride or the
+        dilation.
+    groups : int
+        Groups that the channels are split into.
+    dtype, method, jobs
+        As for `correlate`.
+
+    Returns
+    -------
+    ndarray, shape (H', W'), (H', W', C) or (H', W', O)
+        Raw sums. W' is (W-1)s - p1 - p2 + d(k-1) + output_padding + 1.
+
+    Raises
+    ------
+    ConvcliError
+        As `correlate`; `GeometryError` if nothing is left of the result.
+
+    Examples
+    --------
+    >>> correlate_transposed([[1, 2]], [[1, 1, 1]], stride=2)
+    array([[1., 1., 3., 2., 2.]])
+    """
+    given = image_array(image)
+    pixels = given[..., np.newaxis] if given.ndim == 2 else given  # noqa: PLR2004 - (H, W)
+    kernel = exchanged(kernel_given(weights, None), groups)
+    if bias is not None:
+        kernel = kernel_given(kernel, bias)
+    slide, more = stamp_window(kernel.size, stride, padding, dilation, output_padding)
+    stamping = stamping_for(
+        pixels.shape, pixels.dtype, kernel, slide, more, groups=groups, dtype=dtype
+    )
+    plan = choose_plan(stamping.problem, method_named(method))
+    result = recycled_array(plan.problem.result_shape, plan.problem.result)
+    run_plan(plan, stamping.spread(pixels), result, jobs)
+    return result if given.ndim == 3 or kernel.is_bank else result[..., 0]  # noqa: PLR2004
+
+
+def exchanged(kernel: Kernel, groups: int = 1) -> Kernel:
+    """Return a bank (C, O/groups, kh, kw) with its inputs second: (O, C/groups, kh, kw).
+
+    A 2-D kernel stays as it is. A bank that does not split into the groups is a `KernelError`.
+    """
+    if not kernel.is_bank:
+        return kernel
+    inputs, outputs, *size = kernel.weights.shape
+    if groups < 1 or inputs % groups:
+        raise KernelError(
+            f"groups: expected a divisor of the bank's {inputs} inputs, got {groups}: use 1"
+        )
+    split = kernel.weights.reshape(groups, inputs // groups, outputs, *size).swapaxes(1, 2)
+    weights = split.reshape(groups * outputs, inputs // groups, *size)
+    return Kernel(weights, kernel.bias or None, kernel.name, kernel.description)
+
+
+def stamp_window(
+    kernel: Pair,
+    stride: IntOrPair,
+    padding: Padding,
+    dilation: IntOrPair,
+    output_padding: IntOrPair = 0,
+) -> tuple[Window, Pair]:
+    """Return the window of the correlation whose gradient is asked for, and what comes on top.
+
+    That is the number of rows and columns that the result has more at its end. Padding ``same``
+    chooses both.
+    """
+    more = pair(output_padding, "output_padding")
+    if padding == "same":
+        if more != (0, 0):
+            raise GeometryError(
+                f"output_padding: expected 0 with padding 'same', which chooses it; got "
+                f"{more}: give the padding as a number"
+            )
+        bare = window(kernel, stride, 0, dilation)
+        total = [max(axis.extent - axis.stride, 0) for axis in bare.axes]
+        sides = [(each // 2, each - each // 2) for each in total]
+        return window(kernel, stride, sides, dilation), (bare.rows.gap, bare.columns.gap)
+    slide = window(kernel, stride, padding, dilation)
+    for name, axis, extra in zip(("rows", "columns"), slide.axes, more, strict=True):
+        most = max(axis.stride, axis.dilation) - 1
+        if not 0 <= extra <= most:
+            raise GeometryError(
+                f"output_padding: expected 0 to {most} {name}, less than the stride "
+                f"or the dilation; got {extra}: use less"
+            )
+    return slide, more
+
+
+def stamping_for(
+    shape: tuple[int, ...],
+    image_dtype: np.dtype[Any],
+    kernel: Kernel,
+    slide: Window,
+    more: Pair,
+    *,
+    groups: int = 1,
+    dtype: DTypeLike | None = None,
+) -> Stamping:
+    """Describe a transposed convolution of an `exchanged` kernel, and check it.
+
+    `slide` and `more` are those of `stamp_window`. It raises as `problem_for`.
+    """
+    parts = [_along(*each) for each in zip(slide.axes, shape[:2], more, strict=True)]
+    lengths, cuts = [size for _, size, _ in parts], (parts[0][2], parts[1][2])
+    problem = problem_for(
+        (*lengths, shape[2]),
+        image_dtype,
+        kernel.flipped(),
+        Window(parts[0][0], parts[1][0]),
+        groups=groups,
+        dtype=dtype,
+    )
+    return Stamping(problem, slide.stride, cuts)
+
+
+def _along(axis: Axis, size: int, more: int) -> tuple[Axis, int, slice]:
+    """Return how the flipped kernel slides over an axis with zeros, its length, and its cut."""
+    reach = axis.extent - 1
+    spread = (size - 1) * axis.stride + 1
+    before, after = reach - axis.before, reach - axis.after + more
+    if size >= 1 and spread + before + after <= reach:
+        raise GeometryError(
+            f"padding: expected to leave at least 1 pixel of {spread + reach + more}, got "
+            f"{axis.before} + {axis.after} to cut: use less"
+        )
+    cut = slice(max(-before, 0), spread - max(-after, 0))
+    slid = Axis(axis.kernel, 1, max(before, 0), max(after, 0), axis.dilation)
+    return slid, cut.stop - cut.start, cut
+
+
+def checkerboard_of(slide: Window, weights: NDArray[Any]) -> str:
+    """Warn where stamps overlap unevenly and flat areas show it; else return an empty text.
+
+    The taps d·i of one remainder mod s meet in one pixel of the result. `weights` end in
+    (kh, kw); those of a linear interpolation, [1 2 1] at stride 2, make the overlaps even.
+
+    >>> checkerboard_of(window(4, stride=2), np.ones((4, 4)))
+    ''
+    >>> checkerboard_of(window(3, stride=2), np.ones((3, 3)))
+    'stride 2 does not divide the 3 rows and columns of the kernel: ... use a kernel of 4, ...'
+    """
+    sides = zip(("rows", "columns"), slide.axes, strict=True)
+    uneven = {name: axis for name, axis in sides if not _is_even(axis)}
+    if not uneven or _is_flat(slide, weights):
+        return ""
+    axis = next(iter(uneven.values()))
+    return (
+        f"stride {axis.stride} does not divide the {axis.kernel} {' and '.join(uneven)} of the "
+        "kernel: its stamps overlap unevenly, which shows as a checkerboard: use a kernel of "
+        f"{-(-axis.kernel // axis.stride) * axis.stride}, or a larger picture and stride 1"
+    )
+
+
+def _phases(axis: Axis) -> NDArray[Any]:
+    """Return the remainder mod s of each tap."""
+    return np.arange(axis.kernel) * axis.dilation % axis.stride
+
+
+def _is_even(axis: Axis) -> bool:
+    """Tell whether each remainder of the stride has the same number of taps."""
+    return len(set(np.bincount(_phases(axis), minlength=axis.stride).tolist())) == 1
+
+
+def _is_flat(slide: Window, weights: NDArray[Any]) -> bool:
+    """Tell whether a flat picture stays flat: whether all remainders have one sum."""
+    down, across = (np.equal.outer(np.arange(a.stride), _phases(a)) * 1.0 for a in slide.axes)
+    sums = down @ weights @ across.T
+    gaps = np.ptp(sums.reshape(*sums.shape[:-2], -1), axis=-1)
+    return bool((gaps <= _ROUNDING * np.abs(weights).max()).all())

@@ -1,0 +1,186 @@
+"""One step of gradient descent, number by number: each gradient is a convolution."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from convcli.choices import Depth
+from convcli.engine.correlate import correlate, kernel_given
+from convcli.engine.transposed import correlate_transposed
+from convcli.errors import GeometryError
+from convcli.geometry.window import IntOrPair, Padding, Pair, window
+from convcli.images.picture import Frame
+from convcli.kernels.kernel import Kernel
+from convcli.values import Record, asdict
+
+Grid = NDArray[np.float64]
+
+
+class LearningStep(Record, kw_only=True):
+    """One step of gradient descent: all grids are float64.
+
+    Attributes
+    ----------
+    image, target, kernel : ndarray
+        x, t and w; `bias` is b.
+    output, error : ndarray
+        y = x ⋆ w + b, and e = y - t: the gradient of the loss with respect to y.
+    kernel_gradient, bias_gradient
+        x ⋆ e, the error as the kernel, its taps a stride apart; and the sum of e.
+    image_gradient : ndarray
+        e, correlated with the flipped kernel: what the layer before would learn from.
+    new_kernel, new_bias
+        w and b minus `rate` times their gradients.
+    loss, new_loss : float
+        ½ Σ e², before and after.
+    """
+
+    image: Grid
+    target: Grid
+    kernel: Grid
+    bias: float
+    rate: float
+    output: Grid
+    error: Grid
+    loss: float
+    kernel_gradient: Grid
+    bias_gradient: float
+    image_gradient: Grid
+    new_kernel: Grid
+    new_bias: float
+    new_loss: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the step as plain JSON values."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def learn_step(
+    image: ArrayLike,
+    target: ArrayLike,
+    kernel: ArrayLike | Kernel,
+    *,
+    bias: float = 0.0,
+    rate: float = 0.01,
+    stride: IntOrPair = 1,
+    padding: Padding = 0,
+    dilation: IntOrPair = 1,
+) -> LearningStep:
+    """Take one step of gradient descent on a 2-D kernel, and keep every number of it.
+
+    Parameters
+    ----------
+    image, target : array_like, shape (H, W) and (H', W')
+        The input, and what the output should be.
+    kernel : array_like, Kernel or str
+        The 2-D kernel before the step.
+    bias : float
+        Added to each output, and learnt too.
+    rate : float
+        Learning rate: how much of the gradient is subtracted.
+    stride, padding, dilation
+        As for `correlate`; beyond the image are zeros.
+
+    Raises
+    ------
+    GeometryError
+        If the kernel is a bank, or the target has not the size of the output.
+
+    Examples
+    --------
+    >>> step = learn_step([[1, 2, 3]], [[1, 1]], [[1, 0]], rate=0.1)
+    >>> step.error.tolist(), step.kernel_gradient.tolist(), step.image_gradient.tolist()
+    ([[0.0, 1.0]], [[2.0, 3.0]], [[0.0, 1.0, 0.0]])
+    """
+    x, t = (np.asarray(each, np.float64) for each in (image, target))
+    start = kernel_given(kernel, None)
+    if start.is_bank or x.ndim != 2:  # noqa: PLR2004 - (H, W)
+        raise GeometryError(
+            "learn: one step is shown of a 2-D kernel and grey pixels: use those"
+        )
+    w, b = start.weights, sum(start.bias) + bias
+    slide = window(start.size, stride, padding, dilation)
+    settings: Any = {"stride": stride, "padding": padding, "dilation": dilation}
+    y = correlate(x, w, bias=b, **settings)
+    if t.shape != y.shape:
+        raise GeometryError(
+            f"target: expected the size of the output, {y.shape}, got {t.shape}: cut it"
+        )
+    e = y - t
+    turned: Any = {"stride": slide.dilation, "dilation": slide.stride, "padding": padding}
+    if padding == "same":
+        settings["padding"] = turned["padding"] = slide.padding
+    kernel_gradient = correlate(x, e, **turned)[: w.shape[0], : w.shape[1]]
+    left = [axis.unseen(size).total for axis, size in zip(slide.axes, x.shape, strict=True)]
+    image_gradient = correlate_transposed(e, w, output_padding=left, **settings)
+    new_kernel, new_bias = w - rate * kernel_gradient, b - rate * float(e.sum())
+    after = correlate(x, new_kernel, bias=new_bias, **settings) - t
+    return LearningStep(
+        image=x,
+        target=t,
+        kernel=w,
+        bias=float(b),
+        rate=rate,
+        output=y,
+        error=e,
+        loss=float((e**2).sum() / 2),
+        kernel_gradient=kernel_gradient,
+        bias_gradient=float(e.sum()),
+        image_gradient=image_gradient,
+        new_kernel=new_kernel,
+        new_bias=float(new_bias),
+        new_loss=float((after**2).sum() / 2),
+    )
+
+
+def step_on_crop(
+    before: Frame,
+    after: Frame,
+    start: Kernel | Pair,
+    *,
+    rate: float,
+    at: Pair | None,
+    cells: int,
+) -> LearningStep:
+    """Take a step on a square of two grey pictures of one size, with pixels of 0 to 1.
+
+    `start` is the kernel, or the size of the mean that stands for it. The middle of the square
+    of `cells` rows is `at` (row, column), or that of the picture. The target is what lies under
+    the middle of each window.
+    """
+    if before.shape != after.shape:
+        raise GeometryError(
+            f"target: expected the size of the input, {before.shape}, got {after.shape}: "
+            "filter it with padding same"
+        )
+    kernel = start if isinstance(start, Kernel) else Kernel(np.full(start, 1 / np.prod(start)))
+    axes = window(kernel.size).axes
+    middle = at or (before.shape[0] // 2, before.shape[1] // 2)
+    if not (0 <= middle[0] < before.shape[0] and 0 <= middle[1] < before.shape[1]):
+        height, width = before.shape
+        raise GeometryError(
+            f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "
+            f"got {middle[1]},{middle[0]}: choose one inside"
+        )
+    first = [
+        max(min(place - cells // 2, size - cells), 0)
+        for place, size in zip(middle, before.shape, strict=True)
+    ]
+    image = _values(before, before)[tuple(slice(f, f + cells) for f in first)]
+    inner = [axis.output_size(size) for axis, size in zip(axes, image.shape, strict=True)]
+    starts = [f + (axis.kernel - 1) // 2 for f, axis in zip(first, axes, strict=True)]
+    target = _values(after, before)[
+        tuple(slice(s, s + n) for s, n in zip(starts, inner, strict=True))
+    ]
+    return learn_step(image, target, kernel, rate=rate)
+
+
+def _values(frame: Frame, source: Frame) -> Grid:
+    """Return grey pixels of 0 to 1; raw values on the scale of the picture they come from."""
+    scale = source if frame.depth is Depth.FLOAT else frame
+    white = 1 if scale.depth is Depth.FLOAT else scale.white
+    return frame.gray().pixels[..., 0] / np.float64(white)

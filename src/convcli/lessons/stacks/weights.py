@@ -1,0 +1,155 @@
+"""The weights of a stack's layers: which tensors of which file they are."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import KernelError
+from convcli.kernels.formats.safetensors import opened_tensors, tensor_of
+from convcli.lessons.stacks.spec import LayerSpec
+from convcli.lessons.stacks.stack import StackRow
+
+Array = NDArray[Any]
+
+_WITH_WEIGHTS = ("conv", "fc", "bn")
+
+
+class WeightFiles:
+    """The tensors of a stack: each is read from its file when its layer is computed."""
+
+    def __init__(self, path: str, specs: Sequence[LayerSpec]) -> None:
+        self._path = path
+        self._files: dict[str, Any] = {}
+        self._closing = contextlib.ExitStack()
+        self._names = self._matched(specs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
+        """Return rows of a layer's tensor as float32; a wrong shape is a `KernelError`."""
+        path, name = self._names[number]
+        file, full = self._file(path), f"{name}.{part}"
+        if full not in set(file.keys()):
+            raise KernelError(
+                f"{path}: layer {number + 1} has no {full}: name it with 'weights'"
+            )
+        found = tuple(file.get_slice(full).get_shape())
+        if found != shape:
+            raise KernelError(
+                f"{path}: layer {number + 1}: expected {full} of shape {shape}, got {found}: "
+                "mend the stack, or name other weights"
+            )
+        if rows == slice(None):
+            return tensor_of(file, full).astype(np.float32)
+        part_of = file.get_slice(full)
+        return np.asarray(part_of[rows.start : min(rows.stop, shape[0])], np.float32)
+
+    def check(self, rows: Sequence[StackRow]) -> None:
+        """Find every layer's tensor before the first layer is computed."""
+        for number in self._names:
+            path, name = self._names[number]
+            if f"{name}.weight" not in set(self._file(path).keys()):
+                raise KernelError(_not_found(path, rows[number].spec.text, number, name))
+
+    def _file(self, path: str) -> Any:
+        if path not in self._files:
+            if not Path(path).is_file():
+                raise KernelError(f"{path}: no such file of weights: check the path")
+            self._files[path] = self._closing.enter_context(opened_tensors(Path(path)))
+        return self._files[path]
+
+    def _matched(self, specs: Sequence[LayerSpec]) -> dict[int, tuple[str, str]]:
+        """Return the file and the tensor's name of each layer that has weights."""
+        numbers = [n for n, spec in enumerate(specs) if spec.layer_type in _WITH_WEIGHTS]
+        own = {n: _place(specs[n].weights, self._path) for n in numbers if specs[n].weights}
+        if len(own) == len(numbers):
+            return own
+        known = set(self._file(self._path).keys())
+        names = next(
+            (
+                found
+                for found in (scheme(specs) for scheme in _SCHEMES)
+                if all(f"{found[n]}.weight" in known for n in numbers if n not in own)
+            ),
+            None,
+        )
+        if names is None:
+            missing = next(n for n in numbers if n not in own)
+            examples = ", ".join(sorted(known)[:4])
+            raise KernelError(
+                f"{self._path}: its names are not those of this stack (it holds {examples} …): "
+                f"give layer {missing + 1} '{specs[missing].text}' and the others their "
+                '"weights": "file::name" in a .json'
+            )
+        return {n: own.get(n, (self._path, names[n])) for n in numbers}
+
+
+def _not_found(path: str, layer: str, number: int, name: str) -> str:
+    return f"{path}: no {name}.weight for layer {number + 1} '{layer}': check its 'weights'"
+
+
+def _place(text: str, path: str) -> tuple[str, str]:
+    file, _, name = text.rpartition("::")
+    return (file or path, name.removesuffix(".weight"))
+
+
+def _sequential(specs: Sequence[LayerSpec]) -> dict[int, str]:
+    """Return the names of a ``torch.nn.Sequential``: the numbers of the layers."""
+    return {number: str(number) for number in range(len(specs))}
+
+
+def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
+    """Return torchvision's names of AlexNet and VGG: ``features.0``, ``classifier.1``."""
+    types = [spec.layer_type for spec in specs]
+    split = types.index("flatten") + 1 if "flatten" in types else len(types)
+    return {
+        n: f"features.{n}" if n < split else f"classifier.{n - split}"
+        for n in range(len(specs))
+    }
+
+
+def counted_names(specs: Sequence[LayerSpec]) -> dict[int, str]:
+    """Return ``conv1``, ``conv2``, ``fc1``: each type counted from 1."""
+    counts: dict[str, int] = {}
+    names = {}
+    for number, spec in enumerate(specs):
+        counts[spec.layer_type] = counts.get(spec.layer_type, 0) + 1
+        names[number] = f"{spec.layer_type}{counts[spec.layer_type]}"
+    return names
+
+
+def residual_names(specs: Sequence[LayerSpec]) -> dict[int, str]:
+    """Return torchvision's names of a ResNet: ``layer2.0.conv1``, ``layer2.0.downsample.1``.
+
+    A layer of blocks begins where the filters of a block's first convolution change.
+    """
+    names, prefix, shortcut = {}, "", False
+    counts: dict[str, int] = {}
+    group, block, filters = 0, 0, -1
+    for number, spec in enumerate(specs):
+        if spec.layer_type == "residual":
+            units = next((s.units for s in specs[number:] if s.layer_type == "conv"), 0)
+            group, block = (group, block + 1) if units == filters else (group + 1, 0)
+            filters, prefix, shortcut, counts = units, f"layer{group}.{block}.", False, {}
+        elif spec.layer_type == "shortcut":
+            shortcut, counts = True, {}
+        elif spec.layer_type == "add":
+            prefix, shortcut, counts = "", False, {}
+        kind = "downsample" if shortcut else spec.layer_type
+        if spec.layer_type in _WITH_WEIGHTS:
+            counts[kind] = counts.get(kind, 0) + 1
+            tail = f"downsample.{counts[kind] - 1}" if shortcut else f"{kind}{counts[kind]}"
+            names[number] = "fc" if kind == "fc" else prefix + tail
+    return names
+
+
+_SCHEMES = (in_two_parts, residual_names, counted_names, _sequential)
+"""How networks name their tensors, by the number of the layer."""

@@ -1,0 +1,201 @@
+"""Recipes: the kernels, the chain and the options of a run, as a text that repeats it.
+
+A recipe is TOML. `recipe` is the version of its form, `kernel`, `then` and `times` are the
+chain, and the table `options` has the options that are not the default, each as a word or a
+number of the command line. Kernels that are not in the catalogue are written out as JSON.
+"""
+
+import enum
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from convcli.choices import Combine, Edges
+from convcli.errors import OptionError
+from convcli.images.metadata import RECIPE_MARK
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.operator import Operator
+from convcli.kernels.spec import operand_from
+from convcli.pipeline.options import Options, Region
+from convcli.pipeline.steps import Link
+from convcli.values import Record, asdict
+
+VERSION = 1
+_KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
+_NO_CHOICE = ("jobs", "collect_stats")
+"""Options that say how a run is done, not what it gives."""
+
+
+_AXES = 2
+
+
+class Recipe(Record):
+    """A run that can be repeated.
+
+    Attributes
+    ----------
+    kernel : str
+        The kernel, as on the command line.
+    then : tuple of str
+        The further steps of the chain.
+    times : int
+        How often the chain is done.
+    options : dict
+        The words of the options, by their names in `Options`.
+
+    Examples
+    --------
+    >>> import convcli
+    >>> blur = Recipe("box:3", ("relu",), 1, {"border": "replicate"})
+    >>> convcli.apply(blur, [[0, 0, 9, 9]]).array.round(3).tolist()
+    [[0.0, 3.0, 6.0, 9.0]]
+    """
+
+    kernel: str
+    then: tuple[str, ...] = ()
+    times: int = 1
+    options: Mapping[str, Any] = {}
+
+    def __str__(self) -> str:
+        """Return it as TOML, in ASCII."""
+        from importlib.metadata import version
+
+        lines = [
+            f"{RECIPE_MARK}: convcli apply --recipe FILE INPUT OUTPUT",
+            f"recipe = {VERSION}",
+            f"convcli = {_toml(version('convcli'))}",
+            f"kernel = {_toml(self.kernel)}",
+            *([f"then = {_toml(list(self.then))}"] if self.then else []),
+            *([f"times = {self.times}"] if self.times > 1 else []),
+            "\n[options]",
+            *(f"{name} = {_toml(word)}" for name, word in self.options.items()),
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
+    """Return the recipe of a chain, done so many times, with some options.
+
+    An `OptionError` is raised where a recipe cannot hold them: a mask that is an array, and
+    operators that are joined in several ways.
+    """
+    words = _words_of(options)
+    rules = {link.combine for link in links if isinstance(link, Operator) and not _named(link)}
+    if len(rules) > 1:
+        raise OptionError("recipe: expected kernels joined in one way: use --combine")
+    if rules and options.combine is None and rules != {Combine.MAGNITUDE}:
+        words["combine"] = rules.pop().value
+    first, *others = [_kernel_word(link) for link in links]
+    return Recipe(first, tuple(others), times, words)
+
+
+def recipe_from(text: str, label: str = "recipe") -> Recipe:
+    r"""Return the recipe that a text holds; its kernels and options are not read yet.
+
+    >>> recipe_from('recipe = 1\nkernel = "sobel-x"').kernel
+    'sobel-x'
+    """
+    import tomllib
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise OptionError(f"{label}: no recipe: {error}: mend it there") from None
+    unknown = [key for key in document if key not in _KEYS]
+    then, options = document.get("then", []), document.get("options", {})
+    times = document.get("times", 1)
+    faults = {
+        f"expected a recipe = {VERSION}, got {document.get('recipe')!r}: use convcli that "
+        "wrote it": document.get("recipe") != VERSION,
+        f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": bool(unknown),
+        "expected a text as kernel": not isinstance(document.get("kernel"), str),
+        "expected a list of texts as then": not _is_texts(then),
+        "expected a whole number as times": not isinstance(times, int),
+        f"expected options of {', '.join(sorted(OPTION_NAMES))}": not isinstance(options, dict)
+        or not OPTION_NAMES.issuperset(options),
+    }
+    for fault, is_there in faults.items():
+        if is_there:
+            raise OptionError(f"{label}: {fault}")
+    return Recipe(document["kernel"], tuple(then), times, options)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)
+"""The names of the options that a recipe may have."""
+
+
+def _words_of(options: Options) -> dict[str, Any]:
+    """Return the words of the options that are not the default."""
+    given, default = asdict(options), asdict(Options())
+    changed = {name for name in OPTION_NAMES if given[name] != default[name]}
+    changed -= {name for name in ("stride", "dilation") if given[name] == (1, 1)}
+    return {name: _word(name, given[name]) for name in given if name in changed}
+
+
+def _word(name: str, value: Any) -> Any:
+    """Return an option as a person writes it."""
+    if name == "mask":
+        if value.name == "array":
+            raise OptionError("recipe: expected a mask from a file, got an array: write it")
+        return value.name
+    if isinstance(value, enum.Enum | Edges):
+        return value.value
+    if not isinstance(value, tuple):
+        return str(value) if isinstance(value, Region) else value
+    if name == "background":
+        return f"#{bytes(value).hex()}"
+    if name == "padding" and isinstance(value[0], tuple):
+        (top, bottom), (left, right) = value
+        value = (top, right, bottom, left)
+    return ("x" if len(value) == _AXES and name != "channels" else ",").join(map(str, value))
+
+
+def _named(link: Link) -> str:
+    """Return the name by which the catalogue has exactly this; empty where it does not."""
+    terms = [re.split("[:@]", term, maxsplit=1)[0] for term in link.name.split("+")]
+    if not isinstance(link, Kernel | Operator):
+        return link.name
+    if not all(term in CATALOGUE or term in OPERATORS for term in terms):
+        return ""
+    known = operand_from(link.name)
+    is_same = type(known) is type(link) and _weights_of(known) == _weights_of(link)
+    if isinstance(known, Operator) and isinstance(link, Operator):
+        is_same = is_same and known.combine is link.combine
+    return link.name if is_same else ""
+
+
+def _weights_of(link: Kernel | Operator) -> list[Any]:
+    kernels = link.kernels if isinstance(link, Operator) else (link,)
+    return [(kernel.weights.tolist(), kernel.bias) for kernel in kernels]
+
+
+def _kernel_word(link: Link) -> str:
+    """Return a step as on the command line."""
+    if name := _named(link):
+        return name
+    kernels = link.kernels if isinstance(link, Operator) else (link,)
+    return "+".join(_as_json(kernel) for kernel in kernels if isinstance(kernel, Kernel))
+
+
+def _as_json(kernel: Kernel) -> str:
+    """Return a kernel with all digits of its weights."""
+    fields: dict[str, Any] = {"name": kernel.name, "weights": kernel.weights.tolist()}
+    if kernel.bias:
+        fields["bias"] = list(kernel.bias) if len(kernel.bias) > 1 else kernel.bias[0]
+    return json.dumps(fields)
+
+
+def _toml(value: Any) -> str:
+    """Return a value of TOML: JSON has the same words, but for signs beyond 16 bits."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return "".join(sign if sign < "\x80" else f"\\U{ord(sign):08x}" for sign in text)

@@ -1,0 +1,346 @@
+"""Work that is on its way in a Dask cluster: one policy for lost and hung workers.
+
+Files of a batch and blocks of a large picture are sent alike, in groups. A group that is lost
+with its workers is divided, and an item is blamed only when it fails alone.
+"""
+
+import concurrent.futures
+import contextlib
+import itertools
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from convcli.errors import ClusterError
+from convcli.scale.admission import Admission
+from convcli.values import Record
+
+_LEAST_TIMEOUT = 60.0
+_TIMES_THE_SLOWEST = 20
+
+
+def default_timeout(slowest: float) -> float:
+    """Return the seconds that an item may take, where the slowest so far took `slowest`.
+
+    >>> default_timeout(0.5)
+    70.0
+    """
+    return _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * slowest
+
+
+_THREADS_A_SPARE_GROUP = 4
+"""Threads for each spare group: one that waits at the scheduler, and starts as another ends."""
+
+_LOOK_SECONDS = 2.0
+"""Seconds between two looks at the cluster."""
+
+_LOST_SECONDS = 60.0
+"""Seconds to wait for new workers when all are lost."""
+
+_POLL_SECONDS = 0.01
+
+GONE = (OSError, concurrent.futures.CancelledError)
+"""What Dask raises where the scheduler has gone away."""
+
+Task = Callable[[Any, Sequence[Any]], Any]
+"""Does a group of items on a worker, and gets what all groups share first."""
+
+
+class Answer(Record):
+    """What a worker says of a group: its result, and the seconds that it took."""
+
+    result: Any
+    seconds: float
+
+
+class Ended(Record):
+    """A group that came back: its result; otherwise the error of its task, or what was lost.
+
+    `fault` says why it is given up, on one line, where neither a result nor an error came.
+    """
+
+    items: Sequence[Any]
+    result: Any = None
+    error: BaseException | None = None
+    fault: str = ""
+
+
+class _SentGroup(Record):
+    """A group that was sent, how many workers it killed, and whether it was sent alone."""
+
+    future: Any
+    items: Sequence[Any]
+    deaths: int
+    is_alone: bool
+
+
+class Flight:
+    """The groups that were sent and have not come back: a few for each thread of the cluster.
+
+    When workers die of a group, any item that they had may be the cause. So its items become
+    suspects: when nothing else is on its way each is sent again, alone. A worker that is at a
+    group for too long is left aside, and another gets the group; after a second time its items
+    are suspects too.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster.
+    admitted : Admission
+        Its workers that may be used.
+    task, shared
+        What is done to each group, and what all of them need: it is sent once.
+    address : str
+        The cluster's name in messages.
+    retries : int
+        How often an item is tried again whose worker died.
+    timeout : float, optional
+        Seconds that an item may take; `default_timeout` otherwise.
+    noun, remedy : str
+        What an item is, in the plural, and how a run goes on that was stopped.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        admitted: Admission,
+        task: Task,
+        shared: Any,
+        *,
+        address: str,
+        retries: int,
+        timeout: float | None,
+        noun: str,
+        remedy: str,
+    ) -> None:
+        from distributed import as_completed
+
+        self._client, self._admitted, self._task = client, admitted, task
+        self._address, self._retries, self._timeout = address, retries, timeout
+        self._noun, self._remedy = noun, remedy
+        self._name = f"convcli-{secrets.token_hex(8)}"
+        self._numbers = itertools.count()
+        self._sent: dict[Any, _SentGroup] = {}
+        # Results travel with the completion: to ask for one later may wait for a hung worker.
+        self._ended = as_completed(loop=client.loop, with_results=True, raise_errors=False)
+        self._suspects: deque[tuple[Any, int]] = deque()
+        self._last_look = self._last_alive = time.monotonic()
+        self._at_work_since: dict[Any, tuple[str, float]] = {}
+        self._hung: list[str] = []
+        self._hung_twice: set[Any] = set()
+        self._slowest = 0.0
+        self._given_up: list[Ended] = []
+        self.retried = 0
+        self.threads = sum(threads for threads, _ in admitted.look().values())
+        self._shared = self._share(shared)
+
+    def _share(self, shared: Any) -> Any:
+        """Send what all groups need once; the workers copy it from each other."""
+        future = self._client.submit(
+            unchanged,
+            shared,
+            key=f"{self._name}-shared",
+            retries=self._retries,
+            resources=self._admitted.resources,
+        )
+        try:
+            error = future.exception(timeout=_LOOK_SECONDS)
+        except TimeoutError:
+            return future  # The workers are busy with other clients: each asks for it later.
+        if error is not None:
+            raise ClusterError(f"{self._address}: no worker can do it: {error_line(error)}")
+        return future
+
+    @property
+    def notices(self) -> list[str]:
+        """A line for each worker that was refused, or left aside."""
+        with contextlib.suppress(*GONE):
+            return [*self._admitted.refusals, *self._hung]
+        return self._hung
+
+    @property
+    def left_aside(self) -> int:
+        """How many workers were left aside, for they did not end what they had."""
+        return len(self._hung)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more group may be sent: few wait in the scheduler, never a million."""
+        spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
+        return len(self._sent) < self.threads + spare
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all groups that were sent have come back."""
+        return not self._sent and not self._given_up
+
+    def send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
+        """Send a group to the scheduler."""
+        future = self._client.submit(
+            perform,
+            self._task,
+            self._shared,
+            items,
+            key=(self._name, next(self._numbers)),
+            retries=self._retries,
+            resources=self._admitted.resources,
+        )
+        self._sent[future.key] = _SentGroup(future, items, deaths, is_alone)
+        self._ended.add(future)
+
+    def send_suspect(self) -> bool:
+        """Send a suspect when no other item is in flight; return False if there is none."""
+        if not self._suspects:
+            return False
+        item, deaths = self._suspects.popleft()
+        self.send([item], deaths, is_alone=True)
+        return True
+
+    def next_ended(self) -> list[Ended]:
+        """Wait until groups come back, and return them; none if their items became suspects.
+
+        Raises
+        ------
+        ClusterError
+            If the cluster has gone away, or has had no workers for long.
+        """
+        # If the connection to the scheduler breaks, Dask cancels what was sent.
+        try:
+            completed = self._completed()
+        except GONE:
+            raise self._scheduler_is_gone() from None
+        ended, self._given_up = self._given_up, []
+        for future, result in completed:
+            group = self._sent.pop(future.key, None)
+            if group is None:  # It was cancelled here.
+                continue
+            if future.status == "error":
+                ended += self._after_error(group, result[1])
+            elif isinstance(result, Answer):
+                self._slowest = max(self._slowest, result.seconds / len(group.items))
+                ended.append(Ended(group.items, result.result))
+            else:
+                raise self._scheduler_is_gone()
+        return ended
+
+    def _scheduler_is_gone(self) -> ClusterError:
+        return ClusterError(
+            f"{self._address}: the scheduler went away: when it is there again, {self._remedy}"
+        )
+
+    def cancel(self, patience: float = 0.0) -> None:
+        """Cancel what was sent; wait up to `patience` seconds for what is being done."""
+        from distributed import wait
+
+        futures = [group.future for group in self._sent.values()]
+        with contextlib.suppress(TimeoutError, *GONE):
+            if patience and futures:
+                with self._client.as_current():
+                    wait(futures, timeout=patience)
+            self._client.cancel(futures)
+        self._sent.clear()
+
+    def _completed(self) -> list[tuple[Any, Any]]:
+        """Wait until a group has ended, or one was given up; return those that ended."""
+        while not (self._ended.has_ready() or self._given_up) and self._sent:
+            if time.monotonic() - self._last_look > _LOOK_SECONDS:
+                self._look()
+            time.sleep(_POLL_SECONDS)
+        completed: list[tuple[Any, Any]] = self._ended.next_batch(block=False)
+        return completed
+
+    def _look(self) -> None:
+        """Count the workers, which may come and go; stop if all are lost for long."""
+        workers = self._admitted.look()
+        self._last_look = time.monotonic()
+        self.threads = sum(threads for threads, _ in workers.values())
+        self._leave_hung_aside(workers)
+        if self.threads:
+            self._last_alive = self._last_look
+        elif self._last_look - self._last_alive > _LOST_SECONDS:
+            raise ClusterError(
+                f"{self._address}: the cluster has had no workers for {_LOST_SECONDS:.0f} s: "
+                f"start some, and {self._remedy}"
+            )
+
+    def _leave_hung_aside(self, workers: dict[str, tuple[int, list[Any]]]) -> None:
+        """Leave aside each worker that has been at one group for too long."""
+        at_work = {
+            key: address
+            for address, (threads, keys) in workers.items()
+            for key in keys[:threads]
+            if key in self._sent
+        }
+        # A result that does not come lies on a worker that does not answer.
+        at_work |= {
+            key: ""
+            for key, group in self._sent.items()
+            if key not in at_work and group.future.status == "finished"
+        }
+        before, now = self._at_work_since, self._last_look
+        self._at_work_since = {
+            key: before[key] if key in before and before[key][0] == address else (address, now)
+            for key, address in at_work.items()
+        }
+        limit = self._timeout or default_timeout(self._slowest)
+        for key, (address, since) in list(self._at_work_since.items()):
+            if now - since > limit * len(self._sent[key].items):
+                self._after_timeout(key, address, limit * len(self._sent[key].items))
+
+    def _after_timeout(self, key: Any, address: str, limit: float) -> None:
+        group = self._sent[key]
+        self.retried += len(group.items)
+        if address and address not in " ".join(self._hung):
+            self._hung.append(
+                f"the worker {address} was left aside: it did not end {len(group.items)} of "
+                f"its {self._noun} within {limit:.0f} s (--timeout): look at it, and start it "
+                "again"
+            )
+            self._admitted.leave_aside(address)
+        if address and key not in self._hung_twice and not group.is_alone:
+            self._hung_twice.add(key)  # Dask gives it to another worker.
+            return
+        del self._sent[key]
+        group.future.cancel(force=True)
+        if not address:
+            self.send(group.items, group.deaths, is_alone=group.is_alone)
+        elif group.is_alone:
+            fault = f"it was not ended within {limit:.0f} s: allow more by --timeout"
+            self._given_up.append(Ended(group.items, fault=fault))
+        else:
+            self._suspects.extend((item, group.deaths) for item in group.items)
+
+    def _after_error(self, group: _SentGroup, error: BaseException) -> list[Ended]:
+        """Make the items suspects if workers died of them; otherwise return the error."""
+        from distributed import KilledWorker
+
+        if not isinstance(error, KilledWorker):
+            return [Ended(group.items, error=error)]
+        deaths = group.deaths + error.allowed_failures + 1
+        if self._retries == 0 or (group.is_alone and deaths > self._retries):
+            return [Ended(group.items, fault=f"{deaths} workers died while they were at it")]
+        self.retried += len(group.items)
+        self._suspects.extend((item, deaths) for item in group.items)
+        return []
+
+
+def error_line(error: BaseException) -> str:
+    """Return an error and its class as one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+# ------------------------------------------------------------------ what runs on the workers
+
+
+def unchanged(shared: Any) -> Any:
+    """Return what is given: as the result of a task, Dask holds it and replaces lost copies."""
+    return shared
+
+
+def perform(task: Task, shared: Any, items: Sequence[Any]) -> Answer:
+    """Do a group on a worker."""
+    start = time.perf_counter()
+    result = task(shared, items)
+    return Answer(result, time.perf_counter() - start)

@@ -1,0 +1,273 @@
+"""Compiled strategies: the same numbers as the oracle's, and when they are chosen."""
+
+import importlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import convcli
+from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.strategies import COMPILED
+from convcli.engine.worker import run_plan
+from convcli.kernels.spec import kernel_from
+from convcli.values import replace
+from support.cases import BORDERS, Case
+
+SCIPY = {"replicate": "nearest", "reflect": "mirror", "symmetric": "reflect", "wrap": "wrap"}
+KERNELS: dict[str, list[list[float]]] = {
+    "sobel": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "laplacian": [[1, 1, 1], [1, -8, 1], [1, 1, 1]],
+    "two by four": [[1, -2, 3, 4], [0, 0, 5, -1]],
+    "empty rows": [[0, 0, 0], [0, 0, 0], [1, 0, -3]],
+    "one": [[2]],
+    "binomial": [[i * j for i in (1, 4, 6, 4, 1)] for j in (1, 4, 6, 4, 1)],
+    "heavy": [[3000, -2], [1, 40]],
+    "halves": [[0.5, 0.25, -1.5, 1.0, 0.125]] * 3,
+}
+
+
+@pytest.fixture(autouse=True)
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    importlib.import_module("numba")
+    monkeypatch.setenv("CONVCLI_FAST", "always")
+
+
+def plans_of(case: Case) -> list[Plan]:
+    """Return a plan for each compiled strategy that can serve."""
+    problem = case.plan().problem
+    return [
+        Plan(problem, kind.method, kind(problem), "tested", 1.0)
+        for kind in COMPILED
+        if not kind.refusal(problem)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+def test_sums_are_those_of_the_oracle(name: str) -> None:
+    values = np.random.default_rng(1).integers(0, 100, (9, 13, 3))
+    for dtype in ("uint8", "float32"):
+        for border in BORDERS:
+            settings: dict[str, Any] = {"padding": "same", "border": border, "dilation": (2, 1)}
+            case = Case(values.astype(dtype), np.array(KERNELS[name], float), settings)
+            for plan in plans_of(case):
+                np.testing.assert_array_equal(case.executed(plan), case.expected())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KERNELS)
+def test_results_saturate(name: str) -> None:
+    """Of several tiles, the last one cut."""
+    pixels = np.random.default_rng(2).integers(0, 256, (301, 1100)).astype(np.uint8)
+    weights = np.array(KERNELS[name], float)
+    origin = [-(n % 2 == 0) for n in weights.shape]
+    for border, mode in SCIPY.items():
+        sums = ndimage.correlate(pixels.astype(float), weights, mode=mode, origin=origin)
+        for result in (np.uint8, np.int16):
+            limits = np.iinfo(result)
+            case = Case(pixels, weights, {"padding": "same", "border": border, "dtype": result})
+            for plan in plans_of(case):
+                got = np.empty((301, 1100, 1), result)
+                for jobs in (1, 2):
+                    run_plan(plan, pixels[..., np.newaxis], got, jobs)
+                    expected = np.rint(sums).clip(limits.min, limits.max)
+                    np.testing.assert_array_equal(got[..., 0], expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["binomial:2", "gaussian:1.5", "box:5", "box:31"])
+def test_pixels_are_exactly_rounded(spec: str) -> None:
+    """Except within 1e-3 of a tie; sums of whole numbers there too, half to even."""
+    pixels = np.random.default_rng(3).integers(0, 256, (61, 90)).astype(np.uint8)
+    kernel = kernel_from(spec)
+    exact = ndimage.correlate(pixels.astype(float), kernel.weights, mode="nearest")
+    if kernel.integer_form is not None:
+        whole = kernel.integer_form.integers
+        exact = ndimage.correlate(pixels.astype(float), whole, mode="nearest")
+        exact /= kernel.integer_form.divisor
+    near = np.abs(exact % 1 - 0.5) < (0 if kernel.integer_form else 1e-3)
+    case = Case(
+        pixels, kernel.weights, {"padding": "same", "border": "replicate", "dtype": np.uint8}
+    )
+    plans = plans_of(case)
+    assert "separable-lines" in [plan.strategy.name for plan in plans]
+    for plan in plans:
+        got = np.empty((61, 90, 1), np.uint8)
+        run_plan(plan, pixels[..., np.newaxis], got, 1)
+        np.testing.assert_array_equal(got[~near, 0], np.rint(exact)[~near])
+
+
+def test_a_part_of_a_row_of_results_is_stored() -> None:
+    """A row of 9000 pixels is computed in two tiles."""
+    pixels = np.random.default_rng(4).integers(0, 256, (20, 9000)).astype(np.uint8)
+    weights = np.array(KERNELS["sobel"])
+    case = Case(pixels, weights, {"padding": 1, "dtype": np.int16})
+    expected = ndimage.correlate(pixels.astype(float), weights, mode="constant")
+    for plan in plans_of(case):
+        got = np.empty((20, 9000, 1), np.int16)
+        run_plan(plan, pixels[..., np.newaxis], got, 2)
+        np.testing.assert_array_equal(got[..., 0], expected)
+
+
+SOBEL = """
+import sys, numpy as np, convcli
+eye = np.eye(600, 800, dtype="u1")
+def sobel():
+    return convcli.correlate(eye, "sobel-x", padding=1, dtype="u1", jobs=1)
+"""
+
+
+def run_program(text: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SOBEL + text],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def compile_sobel() -> None:
+    """Have its functions on disk for other processes."""
+    convcli.correlate(np.zeros((600, 800), "u1"), "sobel-x", padding=1, dtype="u1")
+
+
+@pytest.mark.slow
+def test_other_processes_read_what_one_compiled() -> None:
+    compile_sobel()
+    done = run_program("sobel()", NUMBA_DEBUG_CACHE="1")
+    assert "data loaded" in done.stdout
+    assert "data saved" not in done.stdout
+
+
+@pytest.mark.slow
+def test_compiled_functions_survive_a_fork() -> None:
+    compile_sobel()
+    done = run_program("""
+import os
+expected = sobel()
+child = os.fork()
+if not child:
+    os._exit(0 if np.array_equal(sobel(), expected) else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "numba" in sys.modules)
+""")
+    assert done.stdout.split() == ["0", "True"]
+
+
+@pytest.mark.slow
+def test_two_processes_write_one_cache(tmp_path: Path) -> None:
+    """Both compile at once, and a third reads what they left."""
+    program = "from convcli.engine.compiled_lines import converted\n"
+    program += "converted(np.zeros(3, 'u1'), np.zeros(3, 'i2'))"
+    variables = {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(run_program, program, **variables) for _ in range(2)]
+        assert all(task.result() for task in tasks)
+    third = run_program(program, **variables)
+    assert "data loaded" in third.stdout
+    assert "data saved" not in third.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise RuntimeError('no LLVM here')", "numba cannot be imported (no LLVM here)"),
+        ("__version__ = '0.58.1'", "numba 0.58.1 is too old, expected 0.61 or later"),
+        ("", "numba cannot be imported"),
+    ],
+)
+def test_without_a_numba_that_works_numpy_computes(
+    tmp_path: Path, source: str, said: str
+) -> None:
+    (tmp_path / "numba.py").write_text(source)
+    done = run_program("sobel(); print(sobel().max())", PYTHONPATH=str(tmp_path))
+    assert done.stdout.split() == ["2"]
+    assert said in done.stderr
+    assert done.stderr.count("RuntimeWarning") == 1
+
+
+def test_without_numba_nothing_changes() -> None:
+    program = """
+import importlib.util
+find = importlib.util.find_spec
+def find_others(name, package=None):
+    return None if name == "numba" else find(name, package)
+importlib.util.find_spec = find_others
+sys.modules.update(numba=None, llvmlite=None)  # to import them raises
+print(sobel().max(), convcli.prefer_compiled(), "convcli.engine.compiled_lines" in sys.modules)
+"""
+    done = run_program(program)
+    assert done.stdout.split() == ["2", "False", "False"]
+    assert not done.stderr
+
+
+def test_without_a_folder_functions_are_compiled_in_each_process(tmp_path: Path) -> None:
+    """A file where the folder should be cannot be written into, by root neither."""
+    (tmp_path / "file").write_text("")
+    variables = {"XDG_CACHE_HOME": str(tmp_path / "file"), "NUMBA_CACHE_DIR": ""}
+    done = run_program("import convcli.engine.compiled_lines", **variables)
+    assert done.stderr.count("no folder for compiled functions can be written") == 1
+
+
+def test_plans_name_compiled_strategies(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(np.zeros((30, 30), np.uint8), np.array(KERNELS["sobel"]), {"padding": 1})
+    names = {kind.name for kind in COMPILED}
+    assert names <= {candidate.name for candidate in case.plan().considered}
+    monkeypatch.setenv("CONVCLI_FAST", "never")
+    assert not names & {candidate.name for candidate in case.plan().considered}
+
+
+def chosen(shape: tuple[int, int]) -> str:
+    settings: dict[str, Any] = {"padding": 1, "dtype": np.uint8}
+    case = Case(np.zeros((3, 3), np.uint8), np.array(KERNELS["sobel"]), settings)
+    return choose_plan(replace(case.plan().problem, shape=(*shape, 1))).strategy.name
+
+
+def test_never_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVCLI_FAST", "never")
+    assert chosen((3000, 4000)) == "passes"
+
+
+def test_one_photograph_does_not_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own: here numba is loaded."""
+    monkeypatch.setenv("CONVCLI_FAST", "auto")
+    program = """
+import sys, numpy as np, convcli
+convcli.correlate(np.zeros((3000, 4000), np.uint8), "sobel-x", padding=1, dtype=np.uint8)
+print("numba" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.split() == [b"False"]
+
+
+def test_many_photographs_pay_together() -> None:
+    """In a process of its own, as above: 12 megapixels of sobel-x save some milliseconds."""
+    done = run_program(
+        """
+from convcli.engine.compiled import expect_runs, worth_compiling
+print(worth_compiling(2e6), "numba" in sys.modules)
+expect_runs(1000)
+print(worth_compiling(2e6), "numba" in sys.modules)
+""",
+        CONVCLI_FAST="auto",
+    )
+    assert done.stdout.split() == ["False", "False", "True", "True"]
+
+
+def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVCLI_FAST", "maybe")
+    with pytest.raises(convcli.ConvcliError, match="expected one of auto, always, never"):
+        chosen((3000, 4000))
+
+
+def test_every_compiled_strategy_is_tested_here() -> None:
+    assert [kind.name for kind in COMPILED] == ["lines", "separable-lines"]

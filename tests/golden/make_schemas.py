@@ -1,0 +1,104 @@
+"""Make the schemas of the commands' JSON from outputs that tests have recorded.
+
+Record and make them, after a change that is meant::
+
+    RECORD_OUTPUTS=/tmp/outputs python -m pytest
+    python tests/golden/make_schemas.py /tmp/outputs
+
+Look at the difference before you commit it: a key that went, or a type that changed, breaks the
+scripts of users, and needs a new number in `VERSION`.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+FOLDER = Path(__file__).parents[2] / "src" / "convcli" / "cli" / "schemas"
+
+FORMS = {
+    "apply": ("summary", "blocks", "steps", "status", "plan", "result"),
+    "pool": ("summary", "blocks", "steps", "status", "plan"),
+    "size": ("transposed", "questions", "clean"),
+    "params": ("layers",),
+    "stack": ("first", "classes"),
+    "learn": ("step",),
+    "borders": ("strips",),
+}
+"""Keys that tell the forms of a command's output apart; the first that is there counts."""
+
+MAPS = ("left_out", "weights_of", "extras", "decoders")
+"""Objects whose keys are names that differ from run to run."""
+
+MOST_NAMES = 12
+"""Objects with more keys than this, all of one type, are maps as well."""
+
+
+def form_of(command: str, document: Any) -> str:
+    """Name the form of an output: a list, an object with a telling key, or just an object."""
+    if isinstance(document, list):
+        return "list"
+    return next((key for key in FORMS.get(command, ()) if key in document), "object")
+
+
+def schema_of(values: list[Any], key: str = "") -> dict[str, Any]:
+    """Return the narrowest schema that holds all values.
+
+    Examples
+    --------
+    >>> schema_of([1, 2.5, None])
+    {'type': ['null', 'number']}
+    """
+    names = {type(None): "null", bool: "boolean", int: "integer", float: "number"}
+    names |= {str: "string", list: "array", dict: "object"}
+    types = {names[type(value)] for value in values}
+    if "number" in types:
+        types -= {"integer"}
+    made: dict[str, Any] = {"type": sorted(types) if len(types) > 1 else next(iter(types), {})}
+    if not types:
+        return {}
+    objects = [value for value in values if isinstance(value, dict)]
+    if objects:
+        made |= object_schema(objects, key)
+    items = [item for value in values if isinstance(value, list) for item in value]
+    if items:
+        made["items"] = schema_of(items)
+    return made
+
+
+def object_schema(objects: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    """Return the properties of objects; those that all have are required."""
+    keys = list(dict.fromkeys(name for value in objects for name in value))
+    if key in MAPS:
+        return {"additionalProperties": schema_of([v for o in objects for v in o.values()])}
+    properties = {
+        name: schema_of([value[name] for value in objects if name in value], name)
+        for name in keys
+    }
+    required = [name for name in keys if all(name in value for value in objects)]
+    return {"properties": properties, "required": required}
+
+
+def main(recorded: Path) -> None:
+    """Write a schema for each command that was recorded."""
+    outputs: dict[str, dict[str, list[Any]]] = {}
+    for line in recorded.read_text("utf-8").splitlines():
+        command, document = json.loads(line)
+        outputs.setdefault(command, {}).setdefault(form_of(command, document), []).append(
+            document
+        )
+    FOLDER.mkdir(exist_ok=True)
+    for command, forms in outputs.items():
+        made = [schema_of(documents) for _, documents in sorted(forms.items())]
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": f"convcli:{command}:{VERSION}",
+            "title": f"What convcli {command} --json prints",
+            **(made[0] if len(made) == 1 else {"anyOf": made}),
+        }
+        (FOLDER / f"{command}.json").write_text(json.dumps(schema, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,125 @@
+"""Small matrices: as pictures of apply, and the matrix that a convolution is."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convcli.images.codecs.matrix import matrix_bytes, read_matrix
+from convcli.images.picture import Frame
+from convcli.images.policy import ReadPolicy
+from convcli.kernels.spec import kernel_from
+from convcli.lessons.matrix import convolution_matrix
+from convcli.pipeline.options import Options
+from convcli.pipeline.run import filter_frame
+from convcli.settings import border_from
+
+Run = Callable[..., Any]
+NUMBERS = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+
+
+def test_homework_needs_no_picture(run: Run) -> None:
+    words = ["apply", "[[1,0],[0,-1]]", json.dumps(NUMBERS), "--padding", "valid"]
+    text = run(*words).stdout
+    assert [line.split() for line in text.splitlines()] == [
+        ["input"], ["1", "2", "3"], ["4", "5", "6"], ["7", "8", "9"], [],
+        ["kernel"], ["1", "0"], ["0", "-1"], [],
+        ["result"], ["-4", "-4"], ["-4", "-4"], [],
+    ]  # fmt: skip
+    assert json.loads(run(*words, "--json").stdout)["result"] == [[-4, -4], [-4, -4]]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt", ".json"])
+def test_files_hold_raw_numbers(run: Run, tmp_path: Path, suffix: str) -> None:
+    def numbers(path: Path) -> Any:
+        text = path.read_text()
+        return json.loads(text) if suffix == ".json" else np.loadtxt(path, delimiter=",")
+
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    rows = "1 2 3\n4 5 6\n7 8 9\n"
+    source.write_text(json.dumps(NUMBERS) if suffix == ".json" else f"# a table\n{rows}")
+    assert run("apply", "box:3", str(source), str(target)).exit_code == 0
+    assert list(numbers(target)[1]) == pytest.approx([27 / 9, 45 / 9, 33 / 9], abs=1e-14)
+    assert run("pool", "max", str(source), str(target), "--s", "1").exit_code == 0
+    assert np.array_equal(numbers(target), [[5, 6], [8, 9]])
+    one = json.loads(run("explain", "[[2]]", str(source), "--at", "2,1", "--json").stdout)
+    assert one["channels"][0]["value"] == 12
+
+
+def test_text_keeps_its_form_and_all_digits() -> None:
+    for text in (b"-1\n-2.5\n", b"[[0.1,2]]\n"):
+        (frame,) = read_matrix(io.BytesIO(text), "standard input", ReadPolicy()).frames
+        written = matrix_bytes(frame.pixels[..., 0], str(frame.format))
+        assert written == text
+
+
+def test_a_photograph_becomes_numbers(run: Run, tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 200]], np.uint8)).save(tmp_path / "a.png")
+    target = tmp_path / "out.csv"
+    assert run("apply", "[[1,0,-1]]", str(tmp_path / "a.png"), str(target)).exit_code == 0
+    assert target.read_text() == "-200,0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[1,2],[3]]", "rows of one length"),
+        ("[[1,2", "mend the brackets"),
+        ("[[1,null]]", "finite numbers"),
+        ("1,2\n3,x", "rows of numbers"),
+        ("1,nan", "finite numbers"),
+        ("", "rows of numbers"),
+        ("[[]]", "rows of numbers"),
+        ("[1,2]", "rows of numbers"),
+        ("[" * 100_000, "mend the brackets"),
+    ],
+)
+def test_nonsense_is_one_line(
+    refuse: Callable[..., str], tmp_path: Path, text: str, words: str
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text(text)
+    assert words in refuse("apply", "box:3", str(source), str(target))
+    assert not target.exists()
+
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("sobel-x", {}),
+    ("[[1,2],[3,4]]", {"padding": "valid"}),
+    ("box:3", {"stride": (2, 2), "border": border_from("replicate")}),
+    ("[[1,2,3]]", {"dilation": (1, 2), "border": border_from("wrap"), "flip": True}),
+]
+
+
+@pytest.mark.parametrize(("kernel", "settings"), CASES)
+def test_product_with_the_flattened_input_is_apply(
+    kernel: str, settings: dict[str, Any]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 1)).astype(float)
+    options = Options(**settings)
+    found = convolution_matrix(kernel_from(kernel), (5, 6), options)
+    applied = filter_frame(Frame(pixels), [kernel_from(kernel)], options, raw=True)
+    product = (found.weights @ pixels.ravel()).reshape(found.output)
+    np.testing.assert_allclose(product, applied.values[..., 0], atol=1e-9)
+
+
+def test_matrix_by_hand(run: Run, tmp_path: Path) -> None:
+    words = ["matrix", "[[1,2]]", "--w", "3", "--h", "1", "--padding", "valid"]
+    found = json.loads(run(*words, "--json").stdout)
+    assert found["matrix"] == [[1, 2, 0], [0, 1, 2]]
+    assert (found["entries"], found["connected"], found["free"]) == (6, 4, 2)
+    found = json.loads(run(*words, "--transposed", "--json").stdout)
+    assert found["matrix"] == [[1, 0], [2, 1], [0, 2]]
+    assert run(*words, "--png", str(tmp_path / "m.png")).exit_code == 0
+    with Image.open(tmp_path / "m.png") as drawn:
+        assert drawn.getpixel((24 + 3, 24 + 60 + 3)) == (178, 24, 43)  # the first weight
+        assert drawn.getpixel((24 + 80 + 3, 24 + 60 + 3)) == (255, 255, 255)  # no weight
+
+
+def test_a_matrix_too_large_is_refused(refuse: Callable[..., str]) -> None:
+    assert "at most 4,000,000 entries" in refuse("matrix", "box:3", "--w", "1000")

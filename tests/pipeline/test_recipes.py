@@ -1,0 +1,155 @@
+"""Recipes: what is written is read back, and repeats a run bit for bit."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+import convcli
+from convcli.cli.app import main
+from convcli.errors import ConvcliError
+from convcli.pipeline.recipe import Recipe, recipe_from
+
+PHOTO = np.random.default_rng(6).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+WEIGHTS = [[0.1, 1 / 3, 0.7], [2.0, -1e-7, 1.0], [0.0, 0.5, 0.25]]
+
+
+def run(*line: object) -> None:
+    main([str(word) for word in line], prog_name="convcli", standalone_mode=False)
+
+
+@pytest.fixture
+def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(PHOTO).save("in.png")
+    Path("mine.json").write_text(json.dumps({"weights": WEIGHTS, "bias": 0.1, "name": "é"}))
+    Image.fromarray(PHOTO[..., 0]).save("mask.png")
+    return tmp_path / "in.png"
+
+
+RUNS = {
+    "a name": ["gaussian:2@90", "--border", "replicate,wrap"],
+    "a file": ["mine.json", "--then", "relu", "--then", "max:2", "--stride", "2x1"],
+    "options": ["sharpen", "--padding", "0,1,2,3", "--border", "constant:#ff8800"],
+    "joined": ["mine.json+box:3", "--combine", "sum", "--range", "stretch", "--times", "2"],
+    "an operator": ["sobel", "--gray", "--flip", "--range", "abs"],
+    "mixed": ["box:5", "--amount", "0.3", "--mask", "mask.png", "--channels", "r,2"],
+    "region": ["box:5", "--region", "10%,2,50%x9", "--missing-min", "0.25", "--bias", "1e-05"],
+    "colours": ["mine.json", "--background", "red", "--linear", "--depth", "16"],
+}
+
+
+@pytest.mark.parametrize("words", RUNS.values(), ids=RUNS.keys())
+def test_replay_is_the_same_bit_for_bit(words: list[str], photo: Path) -> None:
+    kernel, *options = words
+    run("apply", kernel, photo, "a.png", *options, "-q", "--save-recipe", "r.toml", "--record")
+    Path("mine.json").unlink()
+    text = Path("r.toml").read_text("ascii")
+    assert tomllib.loads(text)["recipe"] == 1
+    run("apply", "--recipe", "r.toml", photo, "b.png", "-q", "--record")
+    assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
+    recipe = convcli.recipe("a.png")
+    assert str(recipe) == text
+    ours = convcli.apply(recipe, photo).array
+    if "16" not in words:  # Pillow has no colours of 16 bits
+        np.testing.assert_array_equal(ours, np.asarray(Image.open("a.png")))
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.tif", "out.webp"])
+def test_metadata_holds_the_recipe(
+    name: str, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("apply", "mine.json", photo, name, "-q", "--record", "--save-recipe", "r.toml")
+    text = Path("r.toml").read_text()
+    capsys.readouterr()
+    run("recipe", name)
+    assert capsys.readouterr().out == text
+    with Image.open(name) as image:
+        exif = image.getexif().get_ifd(0x8769).get(0x9286)
+        held = {"out.png": image.info.get("convcli recipe")}.get(name, exif)
+    if name == "out.tif":
+        with tifffile.TiffFile(name) as tiff:
+            held = tiff.pages[0].tags["ImageDescription"].value  # type: ignore[union-attr]
+    text = text.rstrip() if name == "out.tif" else text  # tifffile strips it
+    assert held in (text, b"ASCII\0\0\0" + text.encode())
+    run("apply", "box:3", name, "next.png", "-q")
+    with pytest.raises(ConvcliError, match="no recipe"):
+        convcli.recipe("next.png")
+
+
+def test_a_tiled_run_keeps_it(photo: Path) -> None:
+    tifffile.imwrite("in.tif", PHOTO, tile=(16, 16))
+    run("apply", "box:3", "in.tif", "out.tif", "--tiled", "-q", "--record")
+    assert convcli.recipe("out.tif").kernel == "box:size=3"
+    with pytest.raises(ConvcliError, match="no place for a recipe"):
+        run("apply", "box:3", photo, "out.gif", "-q", "--record")
+    assert not Path("out.gif").exists()
+
+
+def test_the_command_line_wins_and_the_environment_does_not(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("r.toml").write_text('recipe = 1\nkernel = "box:5"\n[options]\nborder = "wrap"\n')
+    main(["apply", "--recipe", "r.toml", str(photo), "a.png", "-q", "--border", "edge"],
+         prog_name="convcli", standalone_mode=False)  # fmt: skip
+    run("apply", "box:5", photo, "b.png", "-q", "--border", "edge")
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    monkeypatch.setenv("CONVCLI_APPLY_BORDER", "reflect")
+    monkeypatch.setenv("CONVCLI_APPLY_STRIDE", "3")
+    main(["apply", "--recipe", "r.toml", str(photo), "c.png", "-q"], prog_name="convcli",
+         standalone_mode=False, auto_envvar_prefix="CONVCLI")  # fmt: skip
+    monkeypatch.delenv("CONVCLI_APPLY_BORDER")
+    monkeypatch.delenv("CONVCLI_APPLY_STRIDE")
+    run("apply", "box:5", photo, "d.png", "-q", "--border", "wrap")
+    assert Path("c.png").read_bytes() == Path("d.png").read_bytes()
+
+
+def test_library_options_change_a_recipe() -> None:
+    recipe = Recipe("box:3", ("relu",), 2, {"border": "wrap"})
+    ours = convcli.apply(recipe, PHOTO, border="edge").array
+    theirs = convcli.apply("box:3", PHOTO, then="relu", times=2, border="edge").array
+    np.testing.assert_array_equal(ours, theirs)
+
+
+REFUSED: dict[str, str] = {
+    "kernel = 3": "recipe = 1",
+    "recipe = 2\nkernel = 'box'": "got 2",
+    "recipe = 1\nkernel = 3": "a text as kernel",
+    "recipe = 1\nkernel = 'box'\nthen = 'relu'": "a list of texts",
+    "recipe = 1\nkernel = 'box'\ntimes = 'two'": "a whole number",
+    "recipe = 1\nkernel = 'box'\ncolour = 1": "unknown key",
+    "recipe = 1\nkernel = 'box'\n[options]\nbordr = 'wrap'": "expected options of",
+    "recipe = 1\nkernel = 'box'\n[options]\njobs = 3": "expected options of",
+    "recipe = ": "no recipe",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refuses_what_is_no_recipe(text: str, photo: Path) -> None:
+    with pytest.raises(ConvcliError, match=REFUSED[text]):
+        recipe_from(text)
+    Path("r.toml").write_text(text)
+    with pytest.raises((ConvcliError, click.ClickException)):
+        run("apply", "--recipe", "r.toml", photo, "out.png")
+    assert not Path("out.png").exists()
+
+
+def test_an_option_that_makes_no_sense_names_the_file(photo: Path) -> None:
+    Path("r.toml").write_text('recipe = 1\nkernel = "box"\n[options]\nborder = "mirror"')
+    with pytest.raises(ConvcliError, match=r"r\.toml: border"):
+        run("apply", "--recipe", "r.toml", photo, "out.png")
+
+
+def test_a_mask_that_is_no_file_is_refused() -> None:
+    from convcli.pipeline.recipe import recipe_of
+    from convcli.settings import options_from_words
+
+    options: Any = options_from_words(mask=np.ones((2, 2)))
+    with pytest.raises(ConvcliError, match="a mask from a file"):
+        recipe_of([convcli.kernel("box")], 1, options)
