@@ -178,3 +178,13 @@ def test_a_palette_of_a_jpeg_2000_keeps_colours_that_stand_in_it_twice(
     expected = imagecodecs.jpeg2k_decode(data)
     assert expected.tolist() == colours[:, np.argsort(order)][indices].tolist()
     np.testing.assert_array_equal(read_picture(io.BytesIO(data), "a.jp2").array, expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sgi_of_16_bits_is_said_to_lose_eight(channels: int) -> None:
+    values = (np.arange(24).reshape(channels, -1, 4) * 2741).astype(">u2")
+    head = struct.pack(">HBBHHHH", 474, 0, 2, 2 + (channels > 1), 4, values.shape[1], channels)
+    picture = read_picture(io.BytesIO(head.ljust(512, b"\0") + values.tobytes()), "a.sgi")
+    assert picture.notes == ("colours of 16 bits are read with 8 bits",)
+    expected = np.moveaxis(values[:, ::-1] >> 8, 0, 2)
+    np.testing.assert_array_equal(picture.frames[0].samples, expected)

@@ -81,7 +81,7 @@ def _pixels(
 
 
 def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
-    """Return notes on what Pillow leaves out of a HEIC, AVIF or JP2 without saying so."""
+    """Return notes on what Pillow leaves out of a HEIC, AVIF, JP2 or SGI without saying so."""
     bits, notes = opened.info.get("bit_depth", _BYTE), []
     data = b""
     if opened.format in ("AVIF", "JPEG2000"):
@@ -89,6 +89,9 @@ def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
         data = file.read()
     if opened.format == "JPEG2000" and opened.mode != "I;16":
         bits = 1 + (_byte_after(_SIZES_2000, 42, data) & 0x7F)
+    if opened.format == "SGI":
+        file.seek(3)
+        bits = _BYTE * file.read(1)[0]
     if opened.format == "AVIF":
         flags = _byte_after(_AV1_SETTINGS, 6, data)
         bits = (12 if flags & 0x20 else 10) if flags & 0x40 else _BYTE
