@@ -206,8 +206,9 @@ def _turned(values: np.ndarray[Any, Any], path: Path) -> np.ndarray[Any, Any]:
 
 def _as_tagged(values: np.ndarray[Any, Any], path: Path) -> np.ndarray[Any, Any]:
     """Scale the numbers of a PGM or PPM from those up to its own white."""
-    if path.read_bytes()[:2] not in (b"P5", b"P6"):
-        return values
+    in_words = path.read_bytes()[:2] in (b"P2", b"P3") and values.dtype == np.uint16
+    if not in_words and path.read_bytes()[:2] not in (b"P5", b"P6"):
+        return values  # OpenCV scales 8 bits in words by itself
     words = re.sub(rb"#[^\n]*", b"", path.read_bytes()[:1000]).split()
     white = 255 if values.dtype == np.uint8 else 65_535
     return np.floor(values.astype(float) * white / int(words[3]) + 0.5).astype(values.dtype)
@@ -266,7 +267,9 @@ def _bits(values: np.ndarray[Any, Any]) -> int:
 def _is_like_imagecodecs(got: np.ndarray[Any, Any], path: Path) -> bool:
     values = _colours(imagecodecs.imread(str(path)))
     white = 2 ** max(_bits(values), 8) - 1
-    return bool(np.abs(got - values * (_WHITE / white)).max() <= 1)
+    return got.shape == values.shape and bool(
+        np.abs(got - values * (_WHITE / white)).max() <= 1
+    )
 
 
 def _is_cmyk(path: Path) -> bool:
