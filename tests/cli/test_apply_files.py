@@ -55,7 +55,7 @@ def test_the_suffix_names_the_format(
         assert image.size == (3, 1)
 
 
-@pytest.mark.parametrize("name", ["out", "out.xyz", "out.", "out.txt"])
+@pytest.mark.parametrize("name", ["out", "out.xyz", "out.", "out.doc"])
 def test_a_name_without_a_picture_format_is_refused(
     tmp_path: Path, source: Path, name: str
 ) -> None:
@@ -71,7 +71,7 @@ FAILURES = {
     "two maps": ("in.png", "out.png", ("[[[[1]]],[[[1]]]]",)),
     "strict": ("in.png", "out.png", ("[[1]]", "-s", "4", "--strict")),
     "no such input": ("missing.png", "out.png", ("box",)),
-    "input that is no picture": ("notes.txt", "out.png", ("box",)),
+    "input that is no picture": ("notes.doc", "out.png", ("box",)),
     "input cut short": ("cut.png", "out.png", ("box",)),
     "no memory": ("in.png", "out.png", ("box", "-p", "999999999")),
     "transparency in a JPEG": ("clear.png", "out.jpg", ("box",)),
@@ -84,7 +84,7 @@ def test_a_failure_leaves_an_existing_output_as_it_was(tmp_path: Path, case: str
     save(tmp_path / "in.png", [[10, 20, 30]])
     save(tmp_path / "clear.png", [[[10, 20, 30, 0]]])
     save(tmp_path / "deep.png", [[1000]], np.uint16)
-    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
+    (tmp_path / "notes.doc").write_text("no picture", encoding="utf-8")
     (tmp_path / "cut.png").write_bytes(CAMERA.read_bytes()[:30_000])
     given, wanted, (kernel, *options) = FAILURES[case]
     target = tmp_path / wanted
@@ -109,7 +109,7 @@ def test_a_failure_leaves_the_input_as_it_was_where_it_is_the_output(source: Pat
     [
         ("missing.png", ("missing.png", "no such file")),
         ("folder", ("folder", "a folder")),
-        ("notes.txt", ("notes.txt", "expected a picture")),
+        ("notes.doc", ("notes.doc", "expected a picture")),
         ("empty.png", ("empty.png", "expected a picture")),
         ("cut.png", ("cut.png", "truncated")),
     ],
@@ -118,7 +118,7 @@ def test_an_input_that_is_no_picture_is_named(
     tmp_path: Path, name: str, parts: tuple[str, ...]
 ) -> None:
     (tmp_path / "folder").mkdir()
-    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
+    (tmp_path / "notes.doc").write_text("no picture", encoding="utf-8")
     (tmp_path / "empty.png").touch()
     (tmp_path / "cut.png").write_bytes(CAMERA.read_bytes()[:30_000])
     line = refusal("apply", "box", tmp_path / name, tmp_path / "out.png", status=1)

@@ -55,7 +55,7 @@ def at_a_terminal(*words: str, columns: int = 80) -> str:
 
 
 def test_the_whole_catalogue() -> None:
-    shown = run("kernels").stdout
+    shown = run("kernels", "--long").stdout
     for theme in (*THEMES, "Operators"):
         assert theme in shown
     for name in (*CATALOGUE, *OPERATORS):
@@ -179,7 +179,7 @@ def test_in_a_pipe_plain_and_uncut() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 60])
 def test_at_a_terminal_in_colour_and_within_its_width(columns: int) -> None:
-    for words in (["sobel-x"], ["gabor"], ["kirsch"], []):
+    for words in (["sobel-x"], ["gabor"], ["kirsch"], ["--long"]):
         shown = at_a_terminal("kernels", *words, columns=columns)
         plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
         assert max(len(line.rstrip("\r")) for line in plain.split("\n")) <= columns

@@ -133,7 +133,7 @@ def test_text_in_a_pipe_is_plain_and_uncut(tmp_path: Path, words: tuple[str, ...
 
 
 def test_a_table_in_a_pipe_has_one_line_a_row_however_long() -> None:
-    lines = process("kernels", COLUMNS="40").stdout.decode().splitlines()
+    lines = process("kernels", "--long", COLUMNS="40").stdout.decode().splitlines()
     (binomial,) = [line for line in lines if "binomial" in line]
     assert len(binomial) > 80
     assert binomial.endswith("weights")

@@ -21,7 +21,7 @@ HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"
 CAMERA = PHOTOS / "camera.png"
 
 SHOWS: dict[str, tuple[str, ...]] = {
-    "kernels": ("kernels",),
+    "kernels": ("kernels", "--long"),
     "sobel-x": ("kernels", "sobel-x"),
     "gaussian": ("kernels", "gaussian:2"),
     "params": ("params", "--in", "3", "--filters", "64", "--k", "3", "--w", "32", "--p", "1"),
@@ -197,7 +197,7 @@ def test_a_picture_is_not_written_to_a_terminal(tmp_path: Path) -> None:
 
 def test_a_quiz_asks_again_and_wraps(tmp_path: Path) -> None:
     words = ("size", "--quiz", "--seed", "7", "--count", "2")
-    text = plain(shown(words, 40, tmp_path, keys=b"seven\n7\n5\n"))
-    assert "> That is no number: answer again.\n> Right." in text
-    assert "1 of 2 right." in text
+    text = plain(shown(words, 40, tmp_path, keys=b"seven\n7\n4\n"))
+    assert "> That is no number: answer again, or q to end. > Right." in " ".join(text.split())
+    assert "2 of 2 right." in text
     assert max(len(line) for line in text.splitlines()) <= 40

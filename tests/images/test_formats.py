@@ -79,7 +79,7 @@ def test_the_table_is_of_all_formats_and_agrees(row: Row) -> None:
     assert (entry.icc, entry.dpi, entry.exif) == (row.icc, row.dpi, row.exif)
     assert (entry.xmp, entry.iptc, entry.comment) == (row.xmp, row.iptc, row.comment)
     assert entry.frames == row.frames
-    assert {row.format for row in ROWS} == set(FORMATS)
+    assert {row.format for row in ROWS} == set(FORMATS) - {"CSV", "JSON"}  # matrices
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.format)

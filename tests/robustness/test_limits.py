@@ -25,8 +25,8 @@ HUGE = "1" * 310
     [
         (("kernels", f"box:{HUGE}"), "box: expected size"),
         (("kernels", "box:" + "1" * 5000), "box: expected a whole number for size"),
-        (("size", "--w", HUGE, "--k", "3"), "'--w'"),
-        (("size", "--w", "7", "--k", HUGE), "'--k'"),
+        (("size", "--w", HUGE, "--k", "3"), "--width"),
+        (("size", "--w", "7", "--k", HUGE), "--kernel-size"),
         (("params", "--in", "9" * 310, "--filters", "1", "--k", "3"), "'--in'"),
         (("params", "--in", "1", "--filters", "9" * 5000, "--k", "3"), "'--filters'"),
         (("kernels", "disk:1e-300"), "disk:radius=1e-300: expected values"),

@@ -28,7 +28,7 @@ _REPLACED = re.compile(r"replaced |Warning: .* was another picture beside INPUT"
 
 def is_personal(name: str) -> bool:
     """Tell whether an environment variable would change what the program does."""
-    return name.startswith(_PERSONAL) or name in _LOOKS
+    return (name.startswith(_PERSONAL) and name != "CONVCLI_FAST") or name in _LOOKS
 
 
 def run(

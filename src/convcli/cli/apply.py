@@ -47,7 +47,6 @@ from convcli.cli.placing import (
     file_to_replace,
     placing_options,
 )
-from convcli.cli.recipe import recorded, unpacked
 from convcli.cli.seeing import (
     check_seeing,
     compare_option,
@@ -160,12 +159,12 @@ def command(
     What is no convolution is left to other tools: median, bilateral, morphology, canny,
     resize, deconvolution, video.
     """
-    kernel, names = unpacked(kernel, names, recipe)
+    kernel, names = _unpacked(kernel, names, recipe)
     if options.output_padding and not options.transposed:
         raise click.UsageError("--output-padding needs --transposed: give both or none")
     kernels = (kernel, *chain) * times
     links = (kernel, *chain)
-    saving = recorded(links, times, options, saving, save=save_recipe, record=record)
+    saving = _recorded(links, times, options, saving, save=save_recipe, record=record)
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
     check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)
@@ -256,3 +255,29 @@ def command(
     if replaced is not None:
         warn(replaced.warnings())
     see(source, target, reading, show=show, compare=compare)
+
+
+def _unpacked(
+    kernel: "Kernel | Operator", names: tuple[str, ...], recipe: "Recipe | None"
+) -> "tuple[Kernel | Operator, tuple[str, ...]]":
+    if recipe is None:
+        return kernel, names
+    from convcli.cli.recipe import unpacked
+
+    return unpacked(kernel, names, recipe)
+
+
+def _recorded(
+    links: Any,
+    times: int,
+    options: "Options",
+    saving: "Saving",
+    *,
+    save: str | None,
+    record: bool,
+) -> "Saving":
+    if save is None and not record:
+        return saving
+    from convcli.cli.recipe import recorded
+
+    return recorded(links, times, options, saving, save=save, record=record)

@@ -204,7 +204,7 @@ batch_options = with_options(
         help="Write a line a file as it ends (input, output, size, checksum, status …); with "
         "the same FILE again go on with what is not done; convcli retry FILE runs what failed.",
     ),
-    _many_option("--retry-failed", is_flag=True, hidden=True),
+    _many_option("--retry-failed", is_flag=True, hidden=True, help="Of convcli retry alone."),
     _many_option(
         "--cluster",
         type=ADDRESS,

@@ -40,11 +40,9 @@ def command(*, file: str) -> None:
 
 
 def unpacked(
-    kernel: "Kernel | Operator", names: tuple[str, ...], recipe: "Recipe | None"
+    kernel: "Kernel | Operator", names: tuple[str, ...], recipe: "Recipe"
 ) -> "tuple[Kernel | Operator, tuple[str, ...]]":
     """Return the kernel and the names of the files: with a recipe all words are files."""
-    if recipe is None:
-        return kernel, names
     from convcli.kernels.spec import operand_from
 
     return operand_from(recipe.kernel), (str(kernel), *names)
@@ -59,9 +57,7 @@ def recorded(
     save: str | None,
     record: bool,
 ) -> "Saving":
-    """Write the recipe into a file, or into what is saved, where that is asked for."""
-    if save is None and not record:
-        return saving
+    """Write the recipe into a file, or into what is saved."""
     from convcli.pipeline.recipe import recipe_of
     from convcli.storage.atomic import replacing
 

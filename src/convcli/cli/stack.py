@@ -47,7 +47,7 @@ In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}
 Examples:
   convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
   convcli stack --preset vgg16
-  convcli stack --preset vgg16 --run cat.jpg --weights vgg16.safetensors --out-dir maps
+  convcli stack --preset lenet --run 7.png --weights lenet.safetensors
   convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")

@@ -271,7 +271,7 @@ def recipe(source: str | Path) -> Recipe:
     ...     file.write(b'recipe = 1\nkernel = "sobel-x"\ntimes = 2')
     ...     file.flush()
     ...     recipe(file.name).times
-    38
+    39
     2
     """
     name = os.fspath(source)

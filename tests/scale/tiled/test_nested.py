@@ -120,13 +120,14 @@ def test_a_group_whose_facts_may_not_be_read(bucket: Bucket, tmp_path: Path) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["in", "in.zarr"])
-def test_the_folder_that_an_array_is_in_is_not_listed(name: str, tmp_path: Path) -> None:
-    """It may be written to but not read, or hold millions of names."""
+def test_the_folder_that_an_array_is_in_is_listed_for_leftovers_alone(
+    name: str, tmp_path: Path
+) -> None:
     source = write_tiff(tmp_path / "in.tif", picture((120, 130)))
     folder = tmp_path / name
     folder.mkdir(mode=0o311)
     ended = script(LISTED, source, folder / "out.zarr", folder=tmp_path.parent)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert str(folder) not in ended.stdout.splitlines()
+    assert ended.stdout.splitlines().count(str(folder)) <= 1
     assert zarr.open_array(str(folder / "out.zarr"), mode="r").shape == (120, 130)
     folder.chmod(0o755)

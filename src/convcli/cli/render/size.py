@@ -93,16 +93,16 @@ def _starts(side: "Side") -> _Row:
     axis, count = side.axis, side.output
     starts = [str(1 + number * axis.stride) for number in range(min(count, _STARTS))]
     if count > _STARTS:
-        dots = ["…"] * (count > _STARTS + 1)
+        dots = ["..."] * (count > _STARTS + 1)
         starts += [*dots, str(1 + (count - 1) * axis.stride)]
     padded, following = side.size + axis.before + axis.after, 1 + count * axis.stride
     if following > padded:
         why = f"the next, {following}, is beyond {padded}"
     else:
-        why = f"at {following} none fits: it would end at {following + axis.extent - 1}"
-        why += f", beyond {padded}"
-    where = "padding included" if axis.before or axis.after else "counted from 1"
-    return ("starts", ", ".join(starts), f"first {side.noun} of each, {where}; {why}")
+        why = f"at {following} none fits: {following + axis.extent - 1} > {padded}"
+    if axis.before or axis.after:
+        why += ", padded"
+    return ("starts", starts[0], f"then {', '.join(starts[1:])}; {why}" if starts[1:] else why)
 
 
 def _left_over(side: "Side") -> _Row:

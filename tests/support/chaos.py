@@ -1,6 +1,6 @@
 """A batch among workers that are killed, stopped, and come late with another disk.
 
-    python tests/scale/chaos.py --pictures 10000 --minutes 10
+    python tests/support/chaos.py --pictures 10000 --minutes 10
 
 Workers are processes of a Dask scheduler on this machine. One fault follows another, at random,
 until the batch ends. Then each output must be there, equal to that of a run without a cluster;
