@@ -268,7 +268,7 @@ def _unpacked(
 
 
 def _recorded(
-    links: Any,
+    links: "Sequence[Link]",
     times: int,
     options: "Options",
     saving: "Saving",
