@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,48 @@ def test_jpeg_2000_of_deep_colours_is_said_to_lose_bits(
         picture.array.reshape(PIXELS[..., :channels].shape),
         np.right_shift(values, (bits - 8) * said),
     )
+
+
+def test_the_first_frame_of_a_jxl_is_read_and_the_others_are_said_to_be_left_out() -> None:
+    frames = np.stack([PIXELS, 255 - PIXELS, PIXELS // 2])
+    data = bytes(imagecodecs.jpegxl_encode(frames, lossless=True))
+    picture = read_picture(io.BytesIO(data), "a.jxl")
+    np.testing.assert_array_equal(picture.array, PIXELS)
+    assert picture.notes == ("the first of 3 frames is read, the others are left out",)
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_a_palette_of_a_jpeg_2000_keeps_colours_that_stand_in_it_twice(
+    order: tuple[int, ...],
+) -> None:
+    indices = np.arange(64, dtype=np.uint8).reshape(8, 8) % 4
+    colours = np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [9, 80, 7]], np.uint8)
+    coded = bytes(imagecodecs.jpeg2k_encode(indices, level=0, codecformat="j2k"))
+    palette = box(b"pclr", struct.pack(">HB", 4, 3) + bytes([7, 7, 7]) + colours.tobytes())
+    columns = box(b"cmap", b"".join(struct.pack(">HBB", 0, 1, n) for n in range(3)))
+    named = b"".join(struct.pack(">HHH", n, 0, 1 + order[n]) for n in range(3))
+    size = box(b"ihdr", struct.pack(">IIHBBBB", 8, 8, 1, 7, 7, 0, 0))
+    space = box(b"colr", struct.pack(">BBBI", 1, 0, 0, 16))
+    data = (
+        box(b"jP  ", b"\r\n\x87\n")
+        + box(b"ftyp", b"jp2 " + bytes(4) + b"jp2 ")
+        + box(b"jp2h", size + space + palette + columns + box(b"cdef", b"\0\x03" + named))
+        + box(b"jp2c", coded)
+    )
+    expected = imagecodecs.jpeg2k_decode(data)
+    assert expected.tolist() == colours[:, np.argsort(order)][indices].tolist()
+    np.testing.assert_array_equal(read_picture(io.BytesIO(data), "a.jp2").array, expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sgi_of_16_bits_is_said_to_lose_eight(channels: int) -> None:
+    values = (np.arange(24).reshape(channels, -1, 4) * 2741).astype(">u2")
+    head = struct.pack(">HBBHHHH", 474, 0, 2, 2 + (channels > 1), 4, values.shape[1], channels)
+    picture = read_picture(io.BytesIO(head.ljust(512, b"\0") + values.tobytes()), "a.sgi")
+    assert picture.notes == ("colours of 16 bits are read with 8 bits",)
+    expected = np.moveaxis(values[:, ::-1] >> 8, 0, 2)
+    np.testing.assert_array_equal(picture.frames[0].samples, expected)

@@ -65,9 +65,9 @@ def _pixels(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
     """Return the pixels with all of their bits, and a note where Pillow drops some."""
-    frame = _without_pillow(file, opened, format_name)
+    frame, notes = _without_pillow(file, opened, format_name)
     if frame is not None:
-        return frame, ()
+        return frame, notes
     _scale_transparency(opened)
     rawmode = deep_rawmode(opened)
     if rawmode is None:
@@ -81,7 +81,7 @@ def _pixels(
 
 
 def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
-    """Return notes on what Pillow leaves out of a HEIC, AVIF or JP2 without saying so."""
+    """Return notes on what Pillow leaves out of a HEIC, AVIF, JP2 or SGI without saying so."""
     bits, notes = opened.info.get("bit_depth", _BYTE), []
     data = b""
     if opened.format in ("AVIF", "JPEG2000"):
@@ -89,6 +89,9 @@ def _left(file: BinaryIO, opened: ImageFile.ImageFile) -> tuple[str, ...]:
         data = file.read()
     if opened.format == "JPEG2000" and opened.mode != "I;16":
         bits = 1 + (_byte_after(_SIZES_2000, 42, data) & 0x7F)
+    if opened.format == "SGI":
+        file.seek(3)
+        bits = _BYTE * file.read(1)[0]
     if opened.format == "AVIF":
         flags = _byte_after(_AV1_SETTINGS, 6, data)
         bits = (12 if flags & 0x20 else 10) if flags & 0x40 else _BYTE
@@ -115,30 +118,66 @@ def _scale_transparency(opened: ImageFile.ImageFile) -> None:
 
 def _without_pillow(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None
-) -> Frame | None:
-    """Read what our own codecs read better than Pillow; None for anything else."""
+) -> tuple[Frame | None, tuple[str, ...]]:
+    """Read what is read better without Pillow, with notes; None for anything else."""
     if format_name == "PPM":
         from convcli.images.codecs.netpbm import read_netpbm
 
-        return read_netpbm(file, opened)
+        return read_netpbm(file, opened), ()
     if format_name == "JXL":
-        return _deep_jxl(file)
-    return None
+        return _jxl(file, opened.size)
+    if format_name == "JPEG2000" and opened.mode == "P":
+        return _palette_2000(file, opened), ()
+    return None, ()
 
 
-def _deep_jxl(file: BinaryIO) -> Frame | None:
-    """Read a JPEG XL of more than 8 bits, of which its Pillow plugin drops the rest."""
+def _palette_2000(file: BinaryIO, opened: ImageFile.ImageFile) -> Frame:
+    """Read a JPEG 2000 with a palette: Pillow joins equal colours, and so shifts the others."""
+    file.seek(0)
+    data = file.read()
+    at = data.find(_PALETTE_2000) + len(_PALETTE_2000)
+    count, channels = int.from_bytes(data[at : at + 2], "big"), data[at + 2]
+    start = at + 3 + channels
+    colours = data[start : start + count * channels]
+    if {*data[at + 3 : start]} != {_BYTE - 1} or len(colours) < count * channels:
+        raise OSError("a palette of other than 8 bits is not read")
+    with decoder_errors():
+        indices = np.asarray(opened)
+    if indices.max() >= count:
+        raise OSError("a colour is not in the palette")
+    palette = np.frombuffer(colours, np.uint8).reshape(count, channels)
+    return picture_of_samples(palette[:, _order_2000(data, channels)][indices], "JPEG2000")
+
+
+def _order_2000(data: bytes, channels: int) -> list[int]:
+    """Return the channels in the order red, green, blue: a file may have them in another."""
+    at = data.find(_CHANNELS_2000)
+    if at < 0:
+        return list(range(channels))
+    numbers = np.frombuffer(data[at + 6 : at + 6 + 6 * channels], ">u2").reshape(-1, 3)
+    order = {int(colour) - 1: int(channel) for channel, kind, colour in numbers if not kind}
+    if sorted(order) != list(range(channels)) or sorted(order.values()) != sorted(order):
+        raise OSError("a palette with an opacity is not read")
+    return [order[colour] for colour in range(channels)]
+
+
+def _jxl(file: BinaryIO, size: tuple[int, int]) -> tuple[Frame | None, tuple[str, ...]]:
+    """Read a JPEG XL of more than 8 bits, or of several frames: its plugin drops the rest."""
     try:
         import imagecodecs
     except ImportError:
-        return None
+        return None, ()
     file.seek(0)
     with decoder_errors():
         values = imagecodecs.jpegxl_decode(file.read())
-    if values.dtype == np.uint8 or values.ndim not in (2, 3):
-        return None
-    samples = values if values.dtype == np.uint16 else values.astype(np.float32)
-    return picture_of_samples(samples.reshape(*samples.shape[:2], -1), "JXL")
+    notes: tuple[str, ...] = ()
+    if values.shape[1:3] == size[::-1]:
+        notes = (f"the first of {values.shape[0]} frames is read, the others are left out",)
+        values = values[0]
+    elif values.dtype == np.uint8:
+        return None, ()
+    samples = values if values.dtype.kind == "u" else values.astype(np.float32)
+    return picture_of_samples(samples.reshape(*samples.shape[:2], -1), "JXL"), notes
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -162,6 +201,13 @@ _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
 _SIZES_2000 = b"\xff\x4f\xff\x51"
 """How a stream of JPEG 2000 begins: the bits of its first component less 1 are 42 bytes on."""
+
+_PALETTE_2000 = b"pclr"
+"""The box of a JP2 that holds the colours of a palette: how many, of how many channels, the
+bits of each less 1, the colours."""
+
+_CHANNELS_2000 = b"cdef"
+"""The box that says of each channel its number, 0 where it is a colour, and which from 1."""
 
 _AV1_SETTINGS = b"av1C\x81"
 """How the box of an AVIF begins that tells the bits of its colours, in its seventh byte."""
