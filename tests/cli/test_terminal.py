@@ -198,6 +198,6 @@ def test_a_picture_is_not_written_to_a_terminal(tmp_path: Path) -> None:
 def test_a_quiz_asks_again_and_wraps(tmp_path: Path) -> None:
     words = ("size", "--quiz", "--seed", "7", "--count", "2")
     text = plain(shown(words, 40, tmp_path, keys=b"seven\n7\n4\n"))
-    assert "> That is no number: answer again, or q to end. > Right." in " ".join(text.split())
+    assert "> No number: answer again, or q to end. > Right." in " ".join(text.split())
     assert "2 of 2 right." in text
     assert max(len(line) for line in text.splitlines()) <= 40

@@ -151,7 +151,7 @@ def test_what_is_no_number_is_asked_for_again(run: Callable[..., Any], ask: Ask)
     answers = [str(question.answer) for question in questions(7, 5)]
     text = "\n".join(["seven", answers[0], "", *answers[1:]]) + "\n"
     result = run("size", "--quiz", "--seed", "7", text=text).stdout
-    assert result.count("That is no number: answer again, or q to end.") == 2
+    assert result.count("No number: answer again, or q to end.") == 2
     assert "5 of 5 right." in result
     assert ask("size", "--quiz", "--seed", "7", text=text)["right"] == 5
 

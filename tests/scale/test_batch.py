@@ -68,7 +68,8 @@ def test_a_batch_is_the_same_as_on_one_machine(
     assert (last["summary"]["retries"], last["summary"]["left_aside"]) == (0, 0)
     phases = last["summary"]["phases"]
     assert list(phases) == ["list", "connect", "filter", "look"]
-    assert phases["connect"] + phases["filter"] == pytest.approx(last["summary"]["seconds"])
+    total = phases["connect"] + phases["filter"]  # each is rounded to a millionth
+    assert total == pytest.approx(last["summary"]["seconds"], abs=2e-6)
     assert {one["target"] for one in outcomes} == {
         str(tmp_path / "out" / name) for name in expected
     }

@@ -59,6 +59,8 @@ from convcli.threads import available_cores
 from convcli.values import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
@@ -268,7 +270,7 @@ def _unpacked(
 
 
 def _recorded(
-    links: Any,
+    links: "Sequence[Link]",
     times: int,
     options: "Options",
     saving: "Saving",

@@ -357,7 +357,7 @@ def _answer() -> str | None:
             return line or None
         if line.strip().lower() == "q":
             return None
-        say("That is no number: answer again, or q to end.")
+        say("No number: answer again, or q to end.")
 
 
 def _judge(question: "Question", given: str) -> None:

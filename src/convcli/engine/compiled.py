@@ -39,6 +39,11 @@ def prefer_compiled() -> bool:
     ------
     ConvcliError
         If ``CONVCLI_FAST`` has another value than ``auto``, ``always`` or ``never``.
+
+    Examples
+    --------
+    >>> prefer_compiled() in (True, False)
+    True
     """
     _PREFERRED.append(True)
     return worth_compiling(0.0)

@@ -17,6 +17,7 @@ _PACKAGES = (
     "imagecodecs",
     "pillow-heif",
     "pillow-jxl-plugin",
+    "numba",
 )
 """The packages on which the bytes of a result depend."""
 

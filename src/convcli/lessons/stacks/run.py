@@ -105,6 +105,13 @@ def run_stack(
     ------
     ConvcliError
         `GeometryError` for layers that do not fit, `KernelError` for weights that do not.
+
+    Examples
+    --------
+    >>> image = np.array([[[-1.0], [2.0]], [[3.0], [-4.0]]])
+    >>> last = list(run_stack(["relu", "pool:2"], image, ""))[-1]
+    >>> last.values.tolist()
+    [[[3.0]]]
     """
     maps = np.ascontiguousarray(values, dtype=np.float32)
     counted = stack(layers, maps.shape)
