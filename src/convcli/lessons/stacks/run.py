@@ -108,10 +108,10 @@ def run_stack(
 
     Examples
     --------
-    >>> image = np.array([[[-1.0], [2.0]], [[3.0], [-4.0]]])
+    >>> image = np.array([-1.0, 2, 3, -4]).reshape(2, 2, 1)
     >>> last = list(run_stack(["relu", "pool:2"], image, ""))[-1]
-    >>> last.values.tolist()
-    [[[3.0]]]
+    >>> last.values.item()
+    3.0
     """
     maps = np.ascontiguousarray(values, dtype=np.float32)
     counted = stack(layers, maps.shape)
