@@ -51,7 +51,7 @@ def test_what_holds_for_all_files_is_wrong_usage(
 def test_a_bank_that_fits_no_file(photos: Path) -> None:
     np.save(photos / "bank.npy", np.ones((2, 7, 3, 3)))
     line = refusal("apply", "bank.npy", "photos", "--out-dir", "out", status=2)
-    assert "(and so of the next 1)" in line
+    assert "(the same for 1 more)" in line
 
 
 def test_what_holds_for_some_files_fails_for_those(photos: Path) -> None:

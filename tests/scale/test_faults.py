@@ -205,6 +205,18 @@ def photos_copy(photos: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
+def test_a_worker_that_hangs_before_the_run_is_not_waited_for(
+    lonely: Cluster, source: Path, tmp_path: Path
+) -> None:
+    hung, _ = lonely.start_worker(), lonely.start_worker()
+    os.kill(hung, signal.SIGSTOP)
+    words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--timeout", "1")
+    ended = process(*words, "--cluster", lonely.address, "-q")
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert contents(tmp_path / "o").keys() == {"in.png"}
+
+
 def test_a_file_that_kills_its_workers_fails_alone(tmp_path: Path) -> None:
     for name in ("a", "b", "c", "d", "poison"):
         save(tmp_path / f"{name}.png", [[1, 2, 3]])

@@ -31,6 +31,9 @@ from support.held import contents
 
 _LEAST_WORKERS = 3
 
+_PATIENCE = 300
+"""Seconds in which the batch must end when no more faults come."""
+
 
 def chaos(
     folder: Path, pictures: int, minutes: float, pause: float, seed: int
@@ -63,11 +66,15 @@ def chaos(
             command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         ) as running:
             assert running.stdout is not None
-            first = running.stdout.readline()  # It has begun.
-            faults = _trouble(cluster, running, out, minutes=minutes, pause=pause, rng=rng)
-            rest, errors = running.communicate()
+            try:
+                first = running.stdout.readline()  # It has begun.
+                faults = _trouble(cluster, running, out, minutes=minutes, pause=pause, rng=rng)
+                rest, errors = running.communicate(timeout=60 * minutes + _PATIENCE)
+            finally:
+                running.kill()
+                # A stopped process does not end when the cluster does.
+                _release(cluster)
         assert running.returncode == 0, errors
-        _release(cluster)
     _check(first + rest, folder, wanted)
     return faults
 

@@ -81,7 +81,7 @@ def _refuse_common_fault(batch_job: BatchJob, jobs: JobList) -> None:
             return
         first, more = first or fault, more + 1
     if first:
-        raise BatchError(f"{first} (and so of the next {more:,})" if more else first)
+        raise BatchError(f"{first} (the same for {more:,} more)" if more else first)
 
 
 def _make_folder(out_dir: str) -> None:

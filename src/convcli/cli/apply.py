@@ -262,11 +262,12 @@ def command(
 def _unpacked(
     kernel: "Kernel | Operator", names: tuple[str, ...], recipe: "Recipe | None"
 ) -> "tuple[Kernel | Operator, tuple[str, ...]]":
+    """Return the kernel and the names of the files: with a recipe all words are files."""
     if recipe is None:
         return kernel, names
-    from convcli.cli.recipe import unpacked
+    from convcli.kernels.spec import operand_from
 
-    return unpacked(kernel, names, recipe)
+    return operand_from(recipe.kernel), (str(kernel), *names)
 
 
 def _recorded(
@@ -278,8 +279,14 @@ def _recorded(
     save: str | None,
     record: bool,
 ) -> "Saving":
+    """Write the recipe into a file, or into what is saved, where that is asked for."""
     if save is None and not record:
         return saving
-    from convcli.cli.recipe import recorded
+    from convcli.pipeline.recipe import recipe_of
+    from convcli.storage.atomic import replacing
 
-    return recorded(links, times, options, saving, save=save, record=record)
+    text = str(recipe_of(links, times, options))
+    if save is not None:
+        with replacing(save) as file:
+            file.write(text.encode("ascii"))
+    return replace(saving, recipe=text) if record else saving

@@ -228,7 +228,7 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
     ClusterError
         If no worker is admitted, or the scheduler has another version.
     """
-    from convcli.scale.gate import AdmissionPlugin, result_versions
+    from convcli.scale.gate import AdmissionPlugin, ask_workers, result_versions, withdraw
 
     _check_scheduler(client)
     refuse_process_memory(job.source, job.target)
@@ -238,21 +238,19 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
         if not is_url(job.source) and places.place_exists(job.source):
             shown.insert(0, (job.source, job.source))
         plugin = AdmissionPlugin(name, result_versions(), shown)
-        try:
-            client.register_plugin(plugin, name)
-        except ImportError:
+        if not client.run_on_scheduler(ask_workers, plugin.pickled(), name):
             raise ClusterError(
                 "a worker has no convcli, or another version: install it there, and start it "
                 "again"
-            ) from None
+            )
         try:
             admitted = Admission(client, name, sees_outputs=bool(token))
             _check_admitted(admitted)
             yield admitted
         finally:
             # A scheduler that is gone has no plugin any more.
-            with contextlib.suppress(OSError, RuntimeError, ValueError):
-                client.unregister_worker_plugin(name)
+            with contextlib.suppress(OSError, RuntimeError):
+                client.run_on_scheduler(withdraw, name)
 
 
 def refuse_process_memory(*names: str) -> None:

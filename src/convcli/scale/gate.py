@@ -1,6 +1,7 @@
 """What a worker must show before it gets work: it is asked whenever one joins a cluster."""
 
 import asyncio
+import contextlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ _PACKAGES = (
     "numba",
 )
 """The packages on which the bytes of a result depend."""
+
+_SECONDS = 5
+"""How long a worker may take to answer when a plugin comes or goes."""
 
 Versions = Mapping[str, str | None]
 
@@ -68,6 +72,10 @@ class AdmissionPlugin(WorkerPlugin):
     def __init__(self, name: str, versions: Versions, places: Sequence[Place]) -> None:
         self.name, self._versions, self._places = name, versions, places
 
+    def pickled(self) -> bytes:
+        """Return this plugin as Dask sends it."""
+        return bytes(dumps(self))
+
     async def setup(self, worker: Any) -> None:
         """Look at the worker that this runs on."""
         fault = await asyncio.to_thread(self._fault)
@@ -110,6 +118,25 @@ def look_at_workers(name: str, dask_scheduler: Any) -> dict[str, tuple[int, list
         for worker in dask_scheduler.workers.values()
         if name in worker.resources
     }
+
+
+async def ask_workers(plugin: bytes, name: str, dask_scheduler: Any) -> bool:
+    """Send a pickled plugin to all workers, now and later; tell whether all could load it.
+
+    A stopped worker never answers: nobody waits for it, and it gets no work.
+    """
+    try:
+        asked = dask_scheduler.register_worker_plugin(None, plugin, name, idempotent=False)
+        answers = await asyncio.wait_for(asked, _SECONDS)
+    except (OSError, TimeoutError):
+        return True
+    return all(answer["status"] != "error" for answer in answers.values())
+
+
+async def withdraw(name: str, dask_scheduler: Any) -> None:
+    """Remove the plugin of a run; nobody waits for a stopped worker."""
+    with contextlib.suppress(OSError, ValueError, TimeoutError):
+        await asyncio.wait_for(dask_scheduler.unregister_worker_plugin(None, name), _SECONDS)
 
 
 async def leave_aside(address: str, dask_scheduler: Any) -> None:
