@@ -71,13 +71,9 @@ class Plan(Record, cached=True):
     @property
     def considered(self) -> tuple[Candidate, ...]:
         """All strategies of the method that was asked for."""
-        compiled = COMPILED if may_compile() else ()
-        kinds = (*STRATEGIES, *compiled)
-        return tuple(
-            _candidate(each, self.problem)
-            for each in kinds
-            if self.method in (Method.AUTO, each.method)
-        )
+        compiled = _compiled_candidates(self) if may_compile() else []
+        plain = [_candidate(each, self.problem) for each in _strategies(self.method)]
+        return (*plain, *compiled)
 
     def on(self, jobs: int) -> "Plan":
         """Return the plan for a number of threads: the same result, in other tiles."""
@@ -279,6 +275,23 @@ def _strategies(method: Method) -> list[type[Strategy]]:
     return [each for each in STRATEGIES if method in (Method.AUTO, each.method)]
 
 
+def _compiled_candidates(plan: Plan) -> list[Candidate]:
+    """Return the compiled strategies; one that is cheaper, but was not chosen, does not pay."""
+    found = [
+        _candidate(each, plan.problem)
+        for each in COMPILED
+        if plan.method in (Method.AUTO, each.method)
+    ]
+    if isinstance(plan.strategy, COMPILED):
+        return found
+    return [
+        each
+        if each.nanoseconds is None or each.nanoseconds >= plan.cost
+        else replace(each, nanoseconds=None, refusal="numba starts longer than it would save")
+        for each in found
+    ]
+
+
 def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
     refusal = strategy.refusal(problem)
     cost = None if refusal else strategy.cost(problem)
@@ -287,10 +300,11 @@ def _candidate(strategy: type[Strategy], problem: Problem) -> Candidate:
 
 def _why(costs: dict[type[Strategy], float], method: Method) -> str:
     """Say why the strategy of the least cost was chosen."""
-    least, *others = sorted(costs.values())
+    (_, least), *others = sorted(costs.items(), key=lambda item: item[1])
     if not others:
         forced = "" if method is Method.AUTO else f" of method {method.value}"
         return f"the only strategy{forced} that can serve"
     if not least:
         return "there is nothing to compute"
-    return f"the cheapest: {others[0] / least:.1f} times faster than the next, estimated"
+    following, cost = others[0]
+    return f"the cheapest: {cost / least:.1f} times faster than {following.name}, estimated"
