@@ -96,3 +96,14 @@ class ClusterError(ConvcliError):
     >>> issubclass(convcli.ClusterError, convcli.ConvcliError)
     True
     """
+
+
+def install(extra: str) -> str:
+    """Return the command that installs an extra, in a checkout: nothing is released yet.
+
+    Examples
+    --------
+    >>> install("cluster")
+    "pip install '.[cluster]'"
+    """
+    return f"pip install '.[{extra}]'"

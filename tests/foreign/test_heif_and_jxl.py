@@ -57,7 +57,7 @@ def test_without_the_package_the_line_that_installs_it(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, module, None)
     data = heic() if name == "HEIF" else imagecodecs.jpegxl_encode(PIXELS)
-    with pytest.raises(ImageError, match=r"pip install 'convcli\[formats\]'"):
+    with pytest.raises(ImageError, match=r"pip install '\.\[formats\]'"):
         read_picture(io.BytesIO(data), "a")
 
 
@@ -93,7 +93,7 @@ def test_a_batch_counts_what_it_leaves_out(
     assert status in (1, 2)
     assert error.count("\n") == 1
     assert "got none, but 2 .txt, 1 .heic, 1 .jxl" in error.replace("1 without a suffix, ", "")
-    assert "pip install 'convcli[formats]'" in error
+    assert "pip install '.[formats]'" in error
 
 
 def avif(bits: int) -> bytes:

@@ -84,7 +84,7 @@ def test_options_of_a_batch_need_a_folder(source: Path) -> None:
 def test_without_the_extra(source: Path, tmp_path: Path) -> None:
     words = ("apply", "box", source, "--out-dir", tmp_path / "o", "--cluster", "local:2")
     assert said(WITHOUT, *words) == (
-        "--cluster needs the package distributed: pip install 'convcli[cluster]'"
+        "--cluster needs the package distributed: pip install '.[cluster]'"
     )
 
 

@@ -245,7 +245,7 @@ main(sys.argv[1:])
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ("fsspec", "URLs need the package fsspec: pip install 'convcli[cluster]'"),
+        ("fsspec", "URLs need the package fsspec: pip install '.[cluster]'"),
         ("s3fs", "its store needs another package: Install s3fs to access S3"),
     ],
 )

@@ -12,9 +12,9 @@ from typing import BinaryIO, Self
 from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.batch.manifest import output_key
-from convcli.errors import BatchError, ConvcliError, ImageError
+from convcli.errors import BatchError, ConvcliError, ImageError, install
 from convcli.images.formats import FORMATS, format_for
-from convcli.images.policy import INSTALL_FORMATS, needs_package
+from convcli.images.policy import needs_package
 from convcli.storage.urls import FRAME, MAP, check_bucket, first_output, is_pattern, is_url
 from convcli.values import Record
 
@@ -133,7 +133,7 @@ def _in_folder(
     if is_empty:
         remedy = "name another" if recursive else "name another, or use --recursive"
         if any(map(needs_package, others)):
-            remedy = INSTALL_FORMATS
+            remedy = install("formats")
         got = f"none, but {counts_by_suffix(others)}" if others else "none"
         raise BatchError(f"{folder}: expected pictures in the folder, got {got}: {remedy}")
 

@@ -30,8 +30,8 @@ from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import STANDARD, show_json, warn
 from convcli.cli.render.batch import progress_for
-from convcli.errors import BatchError
-from convcli.images.policy import INSTALL_FORMATS, needs_package
+from convcli.errors import BatchError, install
+from convcli.images.policy import needs_package
 from convcli.storage.urls import is_url
 from convcli.text import counted
 from convcli.threads import available_cores
@@ -234,7 +234,7 @@ def _warn(summary: Summary) -> None:
     warn(summary.notices)
     unread = Counter({s: n for s, n in summary.left_out.items() if needs_package(s)})
     if unread:
-        warn([f"left out: {counts_by_suffix(unread)}: {INSTALL_FORMATS} reads them"])
+        warn([f"left out: {counts_by_suffix(unread)}: {install('formats')} reads them"])
     warn(
         f"{files:,} file{'s' * (files > 1)}: {text}" for text, files in summary.warnings.items()
     )

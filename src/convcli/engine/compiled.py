@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from convcli.errors import ConvcliError
+from convcli.errors import ConvcliError, install
 
 START = 1.5e9
 """Nanoseconds to import numba and to read compiled functions: 0.35 s and 0.6 to 0.85 s were
@@ -97,7 +97,7 @@ def _numba() -> Any:
 
 def _unused(reason: str) -> None:
     warnings.warn(
-        f"{reason}: computing with NumPy alone; pip install --upgrade 'convcli[fast]'",
+        f"{reason}: computing with NumPy alone; {install('fast')} brings a newer one",
         RuntimeWarning,
         stacklevel=2,
     )

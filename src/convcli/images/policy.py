@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, install
 from convcli.images.formats import FORMATS, NPY
 from convcli.values import Record
 
@@ -50,8 +50,6 @@ _BY_PACKAGES = {
     "JXL": ("pillow_jxl", (".jxl",), re.compile(rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n")),
 }  # fmt: skip
 """The package that reads each of these formats, its suffixes, and how its files begin."""
-
-INSTALL_FORMATS = "pip install 'convcli[formats]'"
 
 _COMMON = frozenset(
     suffix
@@ -159,7 +157,7 @@ def load_package(prefix: bytes, label: str) -> None:
             package = importlib.import_module(module)
         except ImportError:
             raise ImageError(
-                f"{label}: {name} pictures need the package {module}: {INSTALL_FORMATS}"
+                f"{label}: {name} pictures need the package {module}: {install('formats')}"
             ) from None
         if name == "HEIF":
             package.register_heif_opener()

@@ -15,7 +15,7 @@ from typing import Any
 from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.batch.local import signals_blocked
-from convcli.errors import BatchError, ClusterError
+from convcli.errors import BatchError, ClusterError, install
 from convcli.storage.atomic import temporary_name
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores
@@ -51,8 +51,6 @@ _WORKERS_PATIENCE = 10.0
 _LOGGERS = ("distributed", "distributed.client", "distributed.gc")
 """Dask gives each of these a level of its own; its other loggers inherit from the first."""
 
-_INSTALL = "pip install 'convcli[cluster]'"
-
 
 @contextlib.contextmanager
 def connected(address: str, retries: int) -> Iterator[Any]:
@@ -68,7 +66,8 @@ def connected(address: str, retries: int) -> Iterator[Any]:
             _prepare_workers()
         import distributed
     except ImportError:
-        raise ClusterError(f"--cluster needs the package distributed: {_INSTALL}") from None
+        remedy = install("cluster")
+        raise ClusterError(f"--cluster needs the package distributed: {remedy}") from None
     # Dask's log would be printed into the middle of a table; what matters is raised.
     for logger in _LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, install
 from convcli.text import is_matrix
 
 if TYPE_CHECKING:
@@ -136,7 +136,6 @@ def unknown_field(target: str) -> str | None:
 
 ABSENT = "no such file: check the URL"
 NO_BUCKET = "the bucket or folder does not exist: make it first"
-_INSTALL = "pip install 'convcli[cluster]'"
 
 _HTTP = (("aiohttp", "ClientError"),)
 
@@ -166,7 +165,7 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
-        raise ImageError(f"{url}: URLs need the package fsspec: {_INSTALL}") from None
+        raise ImageError(f"{url}: URLs need the package fsspec: {install('cluster')}") from None
     try:
         store, path = url_to_fs(url, **settings)
     except ImportError as error:

@@ -149,7 +149,7 @@ def test_without_the_extra_the_install_line(
     monkeypatch.setitem(sys.modules, "safetensors", None)
     result = run("kernels", model)
     assert result.exit_code == 2
-    assert "pip install 'convcli[models]'" in result.stderr
+    assert "pip install '.[models]'" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
+from convcli.errors import install
 from convcli.images.codecs.tiff_segments import (
     BLACK_IS_ZERO,
     DIFFERENCES,
@@ -356,13 +357,13 @@ def _decoder(page: TiffPage, file: BinaryIO, stored: np.dtype[Any]) -> Any:
 
 def _of_other_programs(page: TiffPage, file: BinaryIO) -> Any:
     """Return a decoder of tifffile's and imagecodecs', where they are installed."""
-    missing = f"compression {page.compression}, which needs more packages: pip install "
+    missing = f"compression {page.compression}, which needs more packages: "
     try:
         import imagecodecs  # noqa: F401 - tifffile uses it
         import tifffile
     except ImportError:
         raise OSError(
-            f"TIFF of {page.samples} × {page.bits[0]} bits with {missing}'convcli[formats]'"
+            f"TIFF of {page.samples} × {page.bits[0]} bits with {missing}{install('formats')}"
         ) from None
     # Its messages are raised as errors, too; without a handler they are printed.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())

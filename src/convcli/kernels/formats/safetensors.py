@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convcli.choices import WeightLayout
-from convcli.errors import KernelError
+from convcli.errors import KernelError, install
 from convcli.kernels.formats.arrays import bias_name, chosen, kernel_of_array
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
 from convcli.kernels.kernel import Kernel
@@ -36,7 +36,7 @@ def opened_tensors(path: Path) -> Iterator[Any]:
         import safetensors
     except ImportError:
         raise KernelError(
-            "reading safetensors needs the extra 'models': pip install 'convcli[models]'"
+            f"reading safetensors needs the extra 'models': {install('models')}"
         ) from None
     try:
         # The file is mapped into memory: only the chosen layer is read.

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, install
 from convcli.images.picture import Metadata
 from convcli.storage.urls import ABSENT, is_url, store_errors
 from convcli.values import Record
@@ -26,7 +26,7 @@ def needed(module: str, label: str) -> Any:
     except ImportError:
         raise ImageError(
             f"{label}: pictures in tiles need the package {module.partition('.')[0]}: "
-            "pip install 'convcli[cluster]'"
+            f"{install('cluster')}"
         ) from None
 
 

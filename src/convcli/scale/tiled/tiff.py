@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convcli.errors import ImageError
+from convcli.errors import ImageError, install
 from convcli.images.codecs.tiff import TiledTiff, TileLayout, encoded_tiles
 from convcli.images.codecs.tiff_segments import (
     DIFFERENCES,
@@ -379,7 +379,7 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     except (KeyError, ValueError):
         raise ImageError(
             f"{name}: {_named(page.compression)} compression is not read without the package "
-            "imagecodecs: pip install 'convcli[formats]', or rewrite it with Deflate"
+            f"imagecodecs: {install('formats')}, or rewrite it with Deflate"
         ) from None
     dtype: np.dtype[Any] = np.dtype(page.dtype).newbyteorder("=")
     return dtype
