@@ -71,7 +71,7 @@ def test_retry_runs_what_failed_from_any_folder(
     done("retry", folder / "run.jsonl")
     assert load(folder / "out" / "d.png") == [[14, 16]]
     assert not (folder / "out" / "a.png").exists()
-    assert done("retry", folder / "run.jsonl") == "no file failed: nothing is to be run\n"
+    assert done("retry", folder / "run.jsonl") == "no file failed: there is nothing to run\n"
 
 
 def test_what_is_no_manifest(folder: Path) -> None:

@@ -46,6 +46,8 @@ def test_amounts_0_and_1_are_the_original_and_the_filter(
 ) -> None:
     photo = PHOTOS[kind]
     if linear and kind == "floats":
+        with pytest.raises(ConvcliError, match="which have no transfer function"):
+            convcli.apply(kernel, photo, linear=True, amount=0)
         return
     filtered = convcli.apply(kernel, photo, linear=linear).array
     white = np.ones(photo.shape[:2], bool)

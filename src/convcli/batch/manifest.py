@@ -22,12 +22,12 @@ _SEND_SECONDS = 60.0
 class Manifest:
     """A file of JSON lines: what the run is first, then the outcome of each file as it ends.
 
-    A line that a killed run left half is removed. If a file ended twice, its last line counts.
+    If a run was killed while it wrote, the last line is incomplete: it is removed.
 
     Parameters
     ----------
     place : str
-        A path or a URL; what is there already is gone on with.
+        A path or a URL. A manifest that exists is continued.
     arguments : sequence of str
         The command line, for `arguments_of`.
 
@@ -90,11 +90,13 @@ class Manifest:
         return (job for job, status in self._ended() if status is not Status.FAILED)
 
     def failed(self) -> Iterator[FileJob]:
-        """Yield the files that failed, and were not done later."""
-        last = {job: status for job, status in self._ended() if status is Status.FAILED}
-        for job in self.done():
-            last.pop(job, None)
-        return iter(last)
+        """Yield the files that failed in the end: of two lines of a file the last counts."""
+        failed: dict[FileJob, None] = {}
+        for job, status in self._ended():
+            failed.pop(job, None)
+            if status is Status.FAILED:
+                failed[job] = None
+        return iter(failed)
 
     def _ended(self) -> Iterator[tuple[FileJob, Status]]:
         for line in itertools.islice(self._lines(), 1, None):

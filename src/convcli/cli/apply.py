@@ -164,8 +164,8 @@ def command(
     kernel, names = _unpacked(kernel, names, recipe)
     if options.output_padding and not options.transposed:
         raise click.UsageError("--output-padding needs --transposed: give both or none")
-    kernels = (kernel, *chain) * times
     links = (kernel, *chain)
+    kernels = links * times
     saving = _recorded(links, times, options, saving, save=save_recipe, record=record)
     many_or_dry = many.out_dir is not None or dry_run or plan_only
     suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"

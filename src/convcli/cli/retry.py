@@ -33,7 +33,7 @@ def command(*, manifest: str) -> None:
     with Manifest(place) as opened:
         head, has_failed = opened.head, next(opened.failed(), None) is not None
     if not has_failed:
-        click.echo("no file failed: nothing is to be run")
+        click.echo("no file failed: there is nothing to run")
         return
     arguments = head["arguments"]
     if not arguments:

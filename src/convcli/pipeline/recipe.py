@@ -107,7 +107,7 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
     then, options = document.get("then", []), document.get("options", {})
     times = document.get("times", 1)
     faults = {
-        f"expected a recipe = {VERSION}, got {document.get('recipe')!r}: use convcli that "
+        f"expected a recipe = {VERSION}, got {document.get('recipe')!r}: use the convcli that "
         "wrote it": document.get("recipe") != VERSION,
         f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": bool(unknown),
         "expected a text as kernel": not isinstance(document.get("kernel"), str),

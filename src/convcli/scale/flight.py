@@ -128,7 +128,7 @@ class Flight:
         self._suspects: deque[tuple[Any, int]] = deque()
         self._last_look = self._last_alive = time.monotonic()
         self._at_work_since: dict[Any, tuple[str, float]] = {}
-        self._hung: list[str] = []
+        self._hung: dict[str, str] = {}
         self._hung_twice: set[Any] = set()
         self._slowest = 0.0
         self._given_up: list[Ended] = []
@@ -157,8 +157,8 @@ class Flight:
     def notices(self) -> list[str]:
         """A line for each worker that was refused, or left aside."""
         with contextlib.suppress(*GONE):
-            return [*self._admitted.refusals, *self._hung]
-        return self._hung
+            return [*self._admitted.refusals, *self._hung.values()]
+        return list(self._hung.values())
 
     @property
     def left_aside(self) -> int:
@@ -292,8 +292,8 @@ class Flight:
     def _after_timeout(self, key: Any, address: str, limit: float) -> None:
         group = self._sent[key]
         self.retried += len(group.items)
-        if address and address not in " ".join(self._hung):
-            self._hung.append(
+        if address and address not in self._hung:
+            self._hung[address] = (
                 f"the worker {address} was left aside: it did not end {len(group.items)} of "
                 f"its {self._noun} within {limit:.0f} s (--timeout): look at it, and start it "
                 "again"
