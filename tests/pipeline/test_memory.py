@@ -9,6 +9,7 @@ from PIL import Image
 
 from convcli.batch.job import BatchJob, FileJob, Status
 from convcli.batch.local import LocalExecutor, MemoryGate
+from convcli.choices import Border
 from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
 from convcli.kernels.kernel import Kernel
@@ -58,6 +59,8 @@ def photo(path: Path, mode: str = "RGB") -> Path:
         ("RGB", ("gaussian:2", "in.jpg", "out.jpg", "--linear"), Options(linear=True)),
         ("RGB", ("sobel", "in.jpg", "out.jpg", "--direction"), Options(direction=True)),
         ("RGB", ("gabor", "in.jpg", "out.gif"), Options()),
+        ("RGB", ("box:5", "in.jpg", "out.jpg", "--border", "odd"), Options(border=Border.ODD)),
+        ("L", ("box:5", "in.png", "out.png", "--missing", "7"), Options(missing=7.0)),
         ("RGB", ("identity", "in.jpg", "out.avif"), Options()),
     ],
 )
