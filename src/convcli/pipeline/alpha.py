@@ -197,7 +197,10 @@ def check_missing(options: Options, sample: Frame) -> None:
     if missing == "alpha" and sample.alpha is None:
         raise ImageError("missing alpha: expected a picture with transparency, got none")
     if missing == "nan" and not is_float:
-        raise ImageError("missing nan: expected floats, got whole numbers: name the number")
+        raise ImageError(
+            "missing nan: expected floats, got whole numbers: "
+            "give the number that stands for a missing pixel (--missing 0)"
+        )
     if isinstance(missing, float) and not (is_float or 0 <= missing <= white):
         raise ImageError(f"missing: expected a number from 0 to {white}, got {missing:g}")
 
