@@ -9,7 +9,7 @@ from PIL import Image
 
 from convcli.batch.job import BatchJob, FileJob, Status
 from convcli.batch.local import LocalExecutor, MemoryGate
-from convcli.choices import Border
+from convcli.choices import Border, Edges
 from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
 from convcli.kernels.kernel import Kernel
@@ -60,6 +60,11 @@ def photo(path: Path, mode: str = "RGB") -> Path:
         ("RGB", ("sobel", "in.jpg", "out.jpg", "--direction"), Options(direction=True)),
         ("RGB", ("gabor", "in.jpg", "out.gif"), Options()),
         ("RGB", ("box:5", "in.jpg", "out.jpg", "--border", "odd"), Options(border=Border.ODD)),
+        (
+            "RGB",
+            ("box:5", "in.jpg", "out.jpg", "--border", "constant:9"),
+            Options(border=Edges("constant:9", (Border.ZERO, Border.ZERO), (9.0,))),
+        ),
         ("L", ("box:5", "in.png", "out.png", "--missing", "7"), Options(missing=7.0)),
         ("RGB", ("identity", "in.jpg", "out.avif"), Options()),
     ],

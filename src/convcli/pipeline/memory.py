@@ -26,8 +26,8 @@ is undone; where answers become directions; where they are mixed with the origin
 _BLEND_LINEAR, _BLEND_ALPHA = 6, 12
 """Further floats where light, or colours with their opacity, are mixed with the original."""
 
-_PADDED_FLOATS = 3
-"""Float inputs at the same time, where a border is laid around them."""
+_LAID = 4
+"""Copies of an input at the same time, where a border is laid around it."""
 
 _MISSING_FLOATS = 6
 """Floats at the same time, of results and of inputs, where pixels may be missing."""
@@ -108,7 +108,8 @@ def _need(pipeline: Pipeline, shape: tuple[int, int], decoded: int, encoded: int
         floats += rows * columns * step.shape[2] * _input_floats(pipeline, step)
         if step.slid_shape != step.shape[:2]:
             floats += math.prod(step.slid_shape) * step.shape[2]
-        largest = max(largest, floats * pipeline.plans[-1].problem.result.itemsize)
+        taken = floats * pipeline.plans[-1].problem.result.itemsize
+        largest = max(largest, taken + rows * columns * _laid_bytes(step))
     info = pipeline.info
     if pipeline.options.wants_gray:
         largest = max(largest, rows * columns * _GRAY_BYTES)
@@ -132,13 +133,20 @@ def _floats(pipeline: Pipeline, step: PlannedStep) -> int:
     return 0 if pipeline.is_streamed else _FLOATS
 
 
+def _laid_bytes(step: PlannedStep) -> int:
+    """Return the bytes of an input pixel in the copies around which a border is laid."""
+    if step.padder is None:
+        return 0
+    dtype = step.plans[0].problem.dtype if step.plans else step.working
+    return _LAID * step.shape[2] * dtype.itemsize
+
+
 def _input_floats(pipeline: Pipeline, step: PlannedStep) -> int:
     """Return how many floats an input value of a step takes, beside the picture itself."""
-    padded = _PADDED_FLOATS * (step.padder is not None)
-    padded += _MISSING_FLOATS * (pipeline.options.missing is not None)
+    missing = _MISSING_FLOATS * (pipeline.options.missing is not None)
     if step is not pipeline.steps[0]:
-        return 1 + padded
-    return padded + _TO_LINEAR_FLOATS * pipeline.options.linear
+        return 1 + missing
+    return missing + _TO_LINEAR_FLOATS * pipeline.options.linear
 
 
 def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:

@@ -134,6 +134,7 @@ class Flight:
         self._given_up: list[Ended] = []
         self.retried = 0
         self.threads = sum(threads for threads, _ in admitted.look().values())
+        self._what_is_shared = shared
         self._shared = self._share(shared)
 
     def _share(self, shared: Any) -> Any:
@@ -141,7 +142,7 @@ class Flight:
         future = self._client.submit(
             unchanged,
             shared,
-            key=f"{self._name}-shared",
+            key=f"{self._name}-shared-{next(self._numbers)}",
             retries=self._retries,
             resources=self._admitted.resources,
         )
@@ -318,9 +319,19 @@ class Flight:
 
         if not isinstance(error, KilledWorker):
             return [Ended(group.items, error=error)]
-        deaths = group.deaths + error.allowed_failures + 1
-        if self._retries == 0 or (group.is_alone and deaths > self._retries):
-            return [Ended(group.items, fault=f"{deaths} workers died while they were at it")]
+        if str(error.task).startswith(f"{self._name}-shared"):
+            # Its workers died too often while they copied what is shared: that is sent again.
+            if error.task == self._shared.key:
+                self._shared = self._share(self._what_is_shared)
+            self.retried += len(group.items)
+            self.send(group.items, group.deaths, is_alone=group.is_alone)
+            return []
+        died = error.allowed_failures + 1
+        # Among others an item may die of what another did, so only deaths alone count.
+        deaths = group.deaths + died if group.is_alone else 0
+        if self._retries == 0 or deaths > self._retries:
+            fault = f"{deaths or died} workers died while they were at it"
+            return [Ended(group.items, fault=fault)]
         self.retried += len(group.items)
         self._suspects.extend((item, deaths) for item in group.items)
         return []
