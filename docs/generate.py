@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 
@@ -273,9 +273,8 @@ def _run(command: str, folder: str, lines: str = "", **more: str) -> str:
     environment = {**more, "COLUMNS": "80"}
     with contextlib.chdir(folder):
         words = shlex.split(command)[1:]
-        done = CliRunner().invoke(
-            main, words, input=lines, env=environment, prog_name="convcli"
-        )
+        names: dict[str, Any] = {"prog_name": "convcli", "terminal_width": 78}
+        done = CliRunner().invoke(main, words, input=lines, env=environment, **names)
     said = (done.stdout + done.stderr).strip()
     # The other cells of the line stay where they are.
     said = _TIME.sub(lambda cell: f"{cell[1]}…{cell[3]}{' ' * (len(cell[2]) - 1)}", said)
