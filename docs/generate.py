@@ -216,6 +216,17 @@ def format_table() -> str:
     return "\n".join(lines)
 
 
+def strategy_table() -> str:
+    """Return the strategies of the engine as a Markdown table, from their modules' words."""
+    from convcli.engine.strategies import COMPILED, STRATEGIES
+
+    lines = ["| strategy | `--method` | what it does |", "|---|---|---|"]
+    for strategy in (*STRATEGIES, *COMPILED):
+        about = (strategy.__doc__ or "").splitlines()[0].removesuffix(".")
+        lines.append(f"| {strategy.name} | `{strategy.method.value}` | {about} |")
+    return "\n".join(lines)
+
+
 def picture_table() -> str:
     """Return what each format keeps of each kind of picture: the cases of the tests."""
     from convcli.images.formats import FORMATS
