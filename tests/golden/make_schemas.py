@@ -22,7 +22,7 @@ FORMS = {
     "pool": ("summary", "blocks", "steps", "status", "plan"),
     "size": ("transposed", "questions", "clean"),
     "params": ("layers",),
-    "stack": ("first", "classes"),
+    "stack": ("first", "classes", "field", "unit"),
     "learn": ("step",),
     "borders": ("strips",),
 }

@@ -10,11 +10,12 @@ import pytest
 from safetensors.numpy import save_file
 
 import convcli
+from convcli.lessons.stacks.gradients import input_gradient
 from convcli.lessons.stacks.presets import layers_of
-from convcli.lessons.stacks.run import run_stack
+from convcli.lessons.stacks.run import Running, run_stack
 from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
-from support.networks import CASES, random_tensors
+from support.networks import BACKWARD, CASES, random_tensors
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
 
@@ -138,3 +139,29 @@ def test_a_trained_network_reads_digits(ask: Callable[..., Any], tmp_path: Path)
     named = ask("stack", "--in", "8x8x1", layers, "--run", photo, "--weights", weights)
     assert named["classes"][0]["class"] == classes[0]
     assert named["layers"][-1]["high"] == pytest.approx(answers[0].max(), rel=1e-4)
+
+
+# ------------------------------------------------------------------ receptive fields
+
+GRADIENTS = json.loads((Path(__file__).parents[1] / "golden" / "gradients.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", list(BACKWARD))
+def test_gradients_of_units_equal_autograd(case: str, tmp_path: Path) -> None:
+    words, shape, units = BACKWARD[case]
+    tensors, _ = random_tensors(words, shape)
+    path = str(tmp_path / "random.safetensors")
+    save_file(tensors, path)
+    rows = convcli.stack(words, shape).rows
+    image = np.random.default_rng(1).random(shape, dtype=np.float32)
+    for layer, y, x in units:
+        told = GRADIENTS[f"{case} {layer} {y} {x}"]
+        mix = np.cos(np.arange(rows[layer - 1].reached.volume.channels)).astype(np.float32)
+        with WeightFiles(path, [row.spec for row in rows]) as files:
+            found = input_gradient(rows[:layer], Running(files), image, (y, x), mix)
+        assert float(np.linalg.norm(found)) == pytest.approx(told["norm"], rel=1e-4)
+        flat = found.transpose(2, 0, 1).ravel()
+        assert float(np.abs(flat).max()) == pytest.approx(told["largest"], rel=1e-4)
+        sampled = flat[:: max(flat.size // 50, 1)]
+        np.testing.assert_allclose(sampled, told["sampled"], atol=1e-4 * told["largest"])

@@ -1,15 +1,26 @@
 """`convcli stack`: a network layer by layer."""
 
+from typing import TYPE_CHECKING, TypeVar
+
 import click
 
 from convcli.cli.options import Command, json_option, option, shared_option, typed
-from convcli.cli.output import show_json
+from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.presets import PRESETS, layers_of
 from convcli.lessons.stacks.spec import volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from convcli.images.picture import Frame
+    from convcli.lessons.stacks.fields import Field
+    from convcli.lessons.stacks.run import Maps
+
+_Parsed = TypeVar("_Parsed")
 
 
 class StackCommand(Command):
@@ -48,6 +59,8 @@ Examples:
   convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
   convcli stack --preset vgg16
   convcli stack --preset lenet --run 7.png --weights lenet.safetensors
+  convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
+  convcli stack --preset vgg16 --erf field.png
   convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
@@ -95,8 +108,40 @@ Examples:
     section="Run",
     help="Write a sheet of maps for each layer, and index.html with all of them.",
 )
-@option("--layer", type=whole(1), section="Run", help="Only the maps of this layer, by number.")
+@option(
+    "--layer",
+    type=whole(1),
+    section="Run",
+    help="Only the maps of this layer, by number; the layer that --erf starts from.",
+)
 @option("--top", type=whole(1), section="Run", help="Only the maps with the most energy.")
+@option(
+    "--unit",
+    metavar="LAYER:MAP@X,Y",
+    section="Receptive field",
+    help="Say what this unit can see of --run's picture; the layer counts from 1, the map, the "
+    "column X and the row Y from 0. The map * is any.",
+)
+@option(
+    "--png",
+    metavar="FILE",
+    section="Receptive field",
+    help="Draw the receptive field of --unit on the picture.",
+)
+@option(
+    "--erf",
+    metavar="FILE",
+    section="Receptive field",
+    help="Draw the effective receptive field as PNG: where the input moves --unit, or the "
+    "middle of the last map. Weights are random without --weights.",
+)
+@option(
+    "--seeds",
+    type=whole(1, 1000),
+    default=8,
+    section="Receptive field",
+    help="Inputs, and random weights, that --erf averages over.",
+)
 @json_option
 def command(
     *,
@@ -112,6 +157,10 @@ def command(
     out_dir: str | None,
     layer: int | None,
     top: int | None,
+    unit: str | None,
+    png: str | None,
+    erf: str | None,
+    seeds: int,
     as_json: bool,
 ) -> None:
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
@@ -123,15 +172,22 @@ def command(
     size = _size(source, width, height, in_channels)
     first = _stack((preset,) if preset else layers, size)
     second = None if compare is None else _stack((compare,), size, first.source)
-    if (photo is None) != (weights is None):
-        raise click.UsageError("--run and --weights belong together: give both or none")
-    if photo is None and (given := typed("out_dir", "layer", "top")):
-        raise click.UsageError(f"--{given[0].replace('_', '-')} needs --run: give both or none")
+    _check_needs()
+    field = None if unit is None else _field(unit, first)
+    words = (preset,) if preset else layers
+    if layer is not None and layer > len(first.rows):
+        raise click.UsageError(f"--layer: expected at most {len(first.rows)}, got {layer}")
+    if erf is not None:
+        start = unit or layer
+        _show_effective(
+            words, first, photo, weights, erf, start=start, seeds=seeds, as_json=as_json
+        )
+        return
+    if photo is not None and field is not None:
+        _show_field(field, first, photo, png, as_json=as_json)
+        return
     if photo is not None and weights is not None:
-        if layer is not None and layer > len(first.rows):
-            raise click.UsageError(f"--layer: expected at most {len(first.rows)}, got {layer}")
-        words = (preset,) if preset else layers
-        _run(words, first, photo, weights, out_dir, (layer, top), as_json=as_json)
+        _run(words, first, photo, weights, out_dir, only=layer, top=top, as_json=as_json)
         return
     if as_json and second:
         show_json({"first": first.as_dict(), "second": second.as_dict()})
@@ -147,24 +203,44 @@ def command(
         show_stack(first)
 
 
-def _run(  # noqa: PLR0917 - the options of one section
+_NEEDS = {
+    "weights": ("photo", "erf"),
+    "photo": ("weights", "unit", "erf"),
+    "out_dir": ("photo",),
+    "layer": ("photo", "erf"),
+    "top": ("photo",),
+    "unit": ("photo", "erf"),
+    "png": ("unit",),
+    "seeds": ("erf",),
+}
+"""Options, and the options of which each needs one."""
+
+
+def _check_needs() -> None:
+    """Refuse an option without one that it needs."""
+    given = typed(*_NEEDS, "erf")
+    flags = {each.name: max(each.opts, key=len) for each in command.params}
+    for name in given:
+        if not set(_NEEDS.get(name, given)) & set(given):
+            others = " or ".join(flags[other] for other in _NEEDS[name])
+            raise click.UsageError(f"{flags[name]} needs {others}: give both, or neither")
+
+
+def _run(
     words: tuple[str, ...],
     counted: Stack,
     photo: str,
     weights: str,
     out_dir: str | None,
-    shown: tuple[int | None, int | None],
     *,
+    only: int | None,
+    top: int | None,
     as_json: bool,
 ) -> None:
     """Run a stack on a picture, and show what each layer answers."""
-    from convcli.lessons.stacks.maps import MapsFolder, top_classes
-    from convcli.lessons.stacks.run import network_input, run_stack
-    from convcli.pipeline.files import read_first_frame
+    from convcli.lessons.stacks.run import MapsFolder, run_stack, top_classes
 
-    frame, (only, top) = read_first_frame(photo), shown
-    trained = words in {("alexnet",), ("vgg16",), ("resnet18",)}
-    values = network_input(frame, counted, imagenet=trained)
+    frame, values = _input_of(words, counted, photo)
     folder = None if out_dir is None else MapsFolder(out_dir, frame, top)
     told = []
     for answer in run_stack(words, values, weights):
@@ -183,6 +259,85 @@ def _run(  # noqa: PLR0917 - the options of one section
     show_run(told, classes)
 
 
+def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Frame, Maps]":
+    """Read a picture, and return it and what the network takes of it."""
+    from convcli.lessons.stacks.run import network_input
+    from convcli.pipeline.files import read_first_frame
+
+    frame = read_first_frame(photo)
+    trained = words in {("alexnet",), ("vgg16",), ("resnet18",)}
+    return frame, network_input(frame, counted, imagenet=trained)
+
+
+def _field(unit: str, counted: Stack) -> "Field":
+    from convcli.lessons.stacks.fields import field_of, unit_from
+
+    return field_of(counted, _parsed(unit_from, unit, counted))
+
+
+def _show_field(
+    field: "Field", counted: Stack, photo: str, png: str | None, *, as_json: bool
+) -> None:
+    """Say what a unit can see of a picture, and draw it."""
+    from convcli.images.figures import fitted
+    from convcli.lessons.stacks.fields import draw_field, field_facts
+    from convcli.pipeline.files import read_first_frame
+
+    source = (counted.source.height, counted.source.width)
+    pixels = fitted(read_first_frame(photo), *source)
+    if png is not None:
+        _draw(draw_field(field, pixels), png)
+    if as_json:
+        show_json({"source": photo, "drawing": png, **field.as_dict()})
+        return
+    _say(field_facts(field, source), png)
+
+
+def _show_effective(
+    words: tuple[str, ...],
+    counted: Stack,
+    photo: str | None,
+    weights: str | None,
+    erf: str,
+    *,
+    start: str | int | None,
+    seeds: int,
+    as_json: bool,
+) -> None:
+    """Work out the effective receptive field of a unit, and draw it."""
+    from convcli.images.drawing import check_canvas_target
+    from convcli.lessons.stacks.fields import draw_effective, effective_facts, effective_field
+
+    check_canvas_target(erf, moving=False)
+    source = counted.source
+    found = effective_field(
+        words,
+        (source.height, source.width, source.channels),
+        unit=start,
+        weights=weights,
+        image=None if photo is None else _input_of(words, counted, photo)[1],
+        seeds=seeds,
+    )
+    _draw(draw_effective(found), erf)
+    if as_json:
+        show_json({"drawing": erf, "weights": weights, "source": photo, **found.as_dict()})
+        return
+    _say(effective_facts(found), erf)
+
+
+def _draw(frame: "Frame", target: str) -> None:
+    from convcli.images.drawing import check_canvas_target
+    from convcli.images.write import write_frame
+
+    write_frame(frame, target, check_canvas_target(target, moving=False))
+
+
+def _say(facts: "Sequence[str]", drawing: str | None) -> None:
+    for fact in facts:
+        say(fact)
+    say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
+
+
 def _size(
     source: str | None, width: int | None, height: int | None, channels: int | None
 ) -> Volume | None:
@@ -194,16 +349,17 @@ def _size(
     if source and given:
         raise click.UsageError(f"--in says what {given[0]} says, too: give one of them")
     if not given:
-        return _volume(source) if source else None
+        return _parsed(volume_from, source) if source else None
     if width is None or channels is None:
         missing = "--width" if width is None else "--in-channels"
         raise click.UsageError(f"Missing option '{missing}': {given[0]} is given without it")
     return Volume(channels, height or width, width)
 
 
-def _volume(source: str) -> Volume:
+def _parsed(parse: "Callable[..., _Parsed]", *values: object) -> "_Parsed":
+    """Parse what an option holds; what is wrong with it names the option."""
     try:
-        return volume_from(source)
+        return parse(*values)
     except GeometryError as error:
         raise click.UsageError(f"--{error}") from None
 

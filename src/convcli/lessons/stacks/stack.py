@@ -106,8 +106,7 @@ def _slid(spec: LayerSpec, now: Reached, slide: Window, channels: int) -> StackR
 
 
 def _convolution(spec: LayerSpec, now: Reached) -> StackRow:
-    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    row, channels = _slid(spec, now, slide, spec.units), now.volume.channels
+    row, channels = _slid(spec, now, spec.window, spec.units), now.volume.channels
     layer = convolution_layer(
         channels,
         spec.units,
@@ -125,8 +124,7 @@ def _arithmetic(products: str, spec: LayerSpec) -> str:
 
 
 def _pool(spec: LayerSpec, now: Reached) -> StackRow:
-    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    return _slid(spec, now, slide, now.volume.channels)
+    return _slid(spec, now, spec.window, now.volume.channels)
 
 
 def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:

@@ -1,0 +1,214 @@
+"""The gradient of a unit of a network with respect to the input, layer by layer back."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.transposed import correlate_transposed
+from convcli.geometry.window import Pair, Window
+from convcli.lessons.stacks.run import Maps, Running, activations, along_axes, averaging
+from convcli.lessons.stacks.spec import LayerSpec
+from convcli.lessons.stacks.stack import StackRow
+from convcli.threads import many_threaded_blas
+
+_Back = Callable[[Maps], Maps]
+"""From the gradient of a layer's answer to the gradient of what came to it."""
+
+
+class RandomWeights:
+    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
+
+    Batch norm then changes nothing. The same seed gives the same weights.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def tensor(
+        self, number: int, part: str, shape: tuple[int, ...], rows: slice
+    ) -> NDArray[np.float32]:
+        """Return rows of a layer's tensor."""
+        if len(shape) == 1:
+            return np.full(shape, part in {"weight", "running_var"}, np.float32)
+        count = len(range(*rows.indices(shape[0])))
+        chance = np.random.default_rng((self._seed, number, rows.start or 0))
+        scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
+        return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
+
+
+def input_gradient(
+    rows: Sequence[StackRow], running: Running, values: Maps, place: Pair, mix: Maps
+) -> Maps:
+    """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
+
+    The units are all maps of the last row at one place (row, column), and `mix` has the factor
+    of each map. Of each layer only what its gradient needs is kept: which values passed.
+    """
+    backs: list[_Back] = []
+    for answer in activations(rows, running, values):
+        spec = answer.row.spec
+        made = _BACK[spec.layer_type]
+        backs.append(made(running, answer.number - 1, spec, values, answer.values))
+        values = answer.values
+    gradient: Maps = np.zeros(values.shape, np.float32)
+    gradient[place] = mix
+    with many_threaded_blas():
+        while backs:
+            gradient = backs.pop()(gradient)
+    return gradient
+
+
+def _of_convolution(
+    running: Running, number: int, spec: LayerSpec, entry: Maps, _answer: Maps
+) -> _Back:
+    slide, shape = spec.window, entry.shape
+    more = [side.total for side in slide.unseen(shape[:2])]
+    return lambda gradient: correlate_transposed(
+        gradient,
+        running.bank(number, spec, shape[2]),
+        stride=spec.stride,
+        padding=slide.padding,
+        output_padding=more,
+        dilation=spec.dilation,
+        groups=spec.groups,
+        jobs=running.jobs,
+    )
+
+
+def _taps(slide: Window, output: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Yield the places in the padded maps that each tap sees, for all outputs at once."""
+    for place in np.ndindex(slide.kernel):
+        starts = [at * axis.dilation for at, axis in zip(place, slide.axes, strict=True)]
+        yield tuple(
+            slice(start, start + (count - 1) * axis.stride + 1, axis.stride)
+            for start, axis, count in zip(starts, slide.axes, output, strict=False)
+        )
+
+
+def _of_pool(
+    _running: Running, _number: int, spec: LayerSpec, entry: Maps, answer: Maps
+) -> _Back:
+    """Give the gradient to the first of the largest values, or to all values of a mean."""
+    slide, size = spec.window, entry.shape
+    (top, bottom), (left, right) = slide.padding
+    winners = None
+    if spec.layer_type == "pool":
+        padded = np.pad(entry, (*slide.padding, (0, 0)), constant_values=-np.inf)
+        winners = np.zeros(answer.shape, np.int32)
+        for number, seen in reversed(list(enumerate(_taps(slide, answer.shape)))):
+            winners[padded[seen] == answer] = number
+
+    def back(gradient: Maps) -> Maps:
+        spread = np.zeros((size[0] + top + bottom, size[1] + left + right, size[2]), np.float32)
+        mean = gradient / np.float32(math.prod(slide.kernel))
+        for number, seen in enumerate(_taps(slide, gradient.shape)):
+            spread[seen] += mean if winners is None else gradient * (winners == number)
+        return spread[top : top + size[0], left : left + size[1]]
+
+    return back
+
+
+def _of_averaging(
+    _running: Running, _number: int, spec: LayerSpec, entry: Maps, _answer: Maps
+) -> _Back:
+    sides = list(zip(entry.shape[:2], spec.kernel, strict=True))
+    return lambda gradient: along_axes(gradient, [averaging(*side).T for side in sides])
+
+
+def _of_flattening(
+    _running: Running, _number: int, _spec: LayerSpec, entry: Maps, _answer: Maps
+) -> _Back:
+    height, width, maps = entry.shape
+    return lambda gradient: gradient.reshape(maps, height, width).transpose(1, 2, 0)
+
+
+def _of_connections(
+    running: Running, number: int, spec: LayerSpec, entry: Maps, answer: Maps
+) -> _Back:
+    unflattened = _of_flattening(running, number, spec, entry, answer)
+    size = entry.size
+
+    def back(gradient: Maps) -> Maps:
+        values, total = gradient.ravel(), np.zeros(size, np.float32)
+        for outputs, weights in running.connections(number, spec, size):
+            total += values[outputs] @ weights
+        return unflattened(total)
+
+    return back
+
+
+def _of_normalisation(
+    running: Running, number: int, _spec: LayerSpec, entry: Maps, _answer: Maps
+) -> _Back:
+    factor = running.normal_factor(number, entry.shape[2])
+    return lambda gradient: gradient * factor
+
+
+def _of_rectifier(
+    _running: Running, _number: int, _spec: LayerSpec, _entry: Maps, answer: Maps
+) -> _Back:
+    passes = answer > 0
+    return lambda gradient: gradient * passes
+
+
+def _of_softmax(
+    _running: Running, _number: int, _spec: LayerSpec, _entry: Maps, answer: Maps
+) -> _Back:
+    return lambda gradient: answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
+
+
+def _of_dropout(
+    _running: Running, _number: int, _spec: LayerSpec, _entry: Maps, _answer: Maps
+) -> _Back:
+    return lambda gradient: gradient
+
+
+def _of_join(
+    running: Running, _number: int, _spec: LayerSpec, _entry: Maps, _answer: Maps
+) -> _Back:
+    def back(gradient: Maps) -> Maps:
+        running.pending.append(gradient)
+        return gradient
+
+    return back
+
+
+def _of_turn(
+    running: Running, _number: int, _spec: LayerSpec, entry: Maps, _answer: Maps
+) -> _Back:
+    """Go on with the main path; it has no part in a unit of the shortcut itself."""
+    pending, shape = running.pending, entry.shape
+
+    def back(gradient: Maps) -> Maps:
+        main = pending.pop() if pending else np.zeros(shape, np.float32)
+        pending.append(gradient)
+        return main
+
+    return back
+
+
+def _of_entry(
+    running: Running, _number: int, _spec: LayerSpec, _entry: Maps, _answer: Maps
+) -> _Back:
+    pending = running.pending
+    return lambda gradient: gradient + pending.pop() if pending else gradient
+
+
+_BACK: dict[str, Callable[[Running, int, LayerSpec, Maps, Maps], _Back]] = {
+    "conv": _of_convolution,
+    "pool": _of_pool,
+    "avgpool": _of_pool,
+    "adaptive": _of_averaging,
+    "gap": _of_averaging,
+    "flatten": _of_flattening,
+    "fc": _of_connections,
+    "bn": _of_normalisation,
+    "relu": _of_rectifier,
+    "dropout": _of_dropout,
+    "softmax": _of_softmax,
+    "residual": _of_entry,
+    "shortcut": _of_turn,
+    "add": _of_join,
+}
