@@ -40,7 +40,9 @@ def test_what_a_unit_can_see(
 ) -> None:
     size = "9x10x1" if layers.startswith("conv:1,k3,p1 pool") else "9x9x1"
     field = convcli.receptive_field(layers, unit, size)
-    assert (field.rows, field.columns, field.cut) == (rows, columns, cut)
+    told = field.as_dict()
+    assert (told["rows"], told["columns"]) == ([*rows], [*columns])
+    assert tuple(told["padding"].values()) == cut
 
 
 @pytest.mark.parametrize(
@@ -58,8 +60,9 @@ def test_gradients_reach_all_of_a_field_and_nothing_else(layers: str) -> None:
         field = convcli.receptive_field(layers, unit, "31x37x2")
         found = convcli.effective_field(layers, "31x37x2", unit=unit, seeds=2)
         seen = np.nonzero(found.energy)
-        assert (seen[0].min(), seen[0].max()) == field.rows
-        assert (seen[1].min(), seen[1].max()) == field.columns
+        told = field.as_dict()
+        assert [seen[0].min(), seen[0].max()] == told["rows"]
+        assert [seen[1].min(), seen[1].max()] == told["columns"]
 
 
 @pytest.fixture
@@ -80,7 +83,7 @@ def test_the_energy_of_two_layers_by_hand(ones: str) -> None:
     np.testing.assert_allclose(found.energy[2:7, 2:7], energy, rtol=1e-6)
     assert found.share() == pytest.approx(1)
     assert found.share(0.6) == pytest.approx((17 / 19) ** 2)  # the middle 3 of 5
-    assert found.reach() == (5, 5)
+    assert found.as_dict()["reach_95"] == [5, 5]
 
 
 def test_the_command_says_and_draws_both(
@@ -99,7 +102,7 @@ def test_the_command_says_and_draws_both(
     assert pixels[16 + 50, 16 + 30].tolist() == [80] * 3
     said = " ".join(done(*words).split())
     assert "columns 0 to 2 and rows 8 to 12, 3×5 of 90×90 px" in said
-    assert "over padding: 2 px at the left" in said
+    assert "Cut off is what lies over padding: 2 px at the left" in said
 
     drawing = tmp_path / "erf.png"
     erf = ("stack", "--in", "9x9x1", LAYERS, "--erf", str(drawing), "--seeds", "2")

@@ -14,7 +14,7 @@ from convcli.lessons.stacks.spec import volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from convcli.images.picture import Frame
     from convcli.lessons.stacks.fields import Field
@@ -280,17 +280,17 @@ def _show_field(
 ) -> None:
     """Say what a unit can see of a picture, and draw it."""
     from convcli.images.figures import fitted
-    from convcli.lessons.stacks.fields import draw_field, field_facts
+    from convcli.lessons.stacks.fields import draw_field
     from convcli.pipeline.files import read_first_frame
 
-    source = (counted.source.height, counted.source.width)
-    pixels = fitted(read_first_frame(photo), *source)
+    pixels = fitted(read_first_frame(photo), counted.source.height, counted.source.width)
     if png is not None:
         _draw(draw_field(field, pixels), png)
     if as_json:
         show_json({"source": photo, "drawing": png, **field.as_dict()})
         return
-    _say(field_facts(field, source), png)
+    say(field.facts())
+    say(f"Drawn in {png}." if png else "--png FILE draws it on the picture.")
 
 
 def _show_effective(
@@ -306,23 +306,18 @@ def _show_effective(
 ) -> None:
     """Work out the effective receptive field of a unit, and draw it."""
     from convcli.images.drawing import check_canvas_target
-    from convcli.lessons.stacks.fields import draw_effective, effective_facts, effective_field
+    from convcli.lessons.stacks.fields import draw_effective, effective_field
 
     check_canvas_target(erf, moving=False)
     source = counted.source
-    found = effective_field(
-        words,
-        (source.height, source.width, source.channels),
-        unit=start,
-        weights=weights,
-        image=None if photo is None else _input_of(words, counted, photo)[1],
-        seeds=seeds,
-    )
+    image = None if photo is None else _input_of(words, counted, photo)[1]
+    size = (source.height, source.width, source.channels)
+    found = effective_field(words, size, unit=start, weights=weights, image=image, seeds=seeds)
     _draw(draw_effective(found), erf)
     if as_json:
         show_json({"drawing": erf, "weights": weights, "source": photo, **found.as_dict()})
         return
-    _say(effective_facts(found), erf)
+    say(f"{found.facts()}\nDrawn in {erf}.")
 
 
 def _draw(frame: "Frame", target: str) -> None:
@@ -330,12 +325,6 @@ def _draw(frame: "Frame", target: str) -> None:
     from convcli.images.write import write_frame
 
     write_frame(frame, target, check_canvas_target(target, moving=False))
-
-
-def _say(facts: "Sequence[str]", drawing: str | None) -> None:
-    for fact in facts:
-        say(fact)
-    say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
 
 
 def _size(

@@ -1,7 +1,9 @@
 """Receptive fields on a picture: what a unit can see, and what it does look at."""
 
+import math
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,18 +15,17 @@ from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
 from convcli.images.figures import below, beside, figure, text_block
 from convcli.images.picture import Frame
 from convcli.lessons.stacks.gradients import RandomWeights, input_gradient
-from convcli.lessons.stacks.run import Maps, Running
+from convcli.lessons.stacks.run import Running, Weights
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, stack
 from convcli.lessons.stacks.weights import WeightFiles
-from convcli.text import counted as count_of
 from convcli.text import times
 from convcli.values import Record
 
 _Span = tuple[float, float]
 """The first and the last place along an axis; none where the first is the larger one."""
 
-_NONE: _Span = (np.inf, -np.inf)
+_NONE: _Span = (math.inf, -math.inf)
 
 
 class Unit(Record):
@@ -45,38 +46,65 @@ class Unit(Record):
 class Field(Record):
     """The receptive field of a unit: the places of the input that it can see.
 
-    `rows` and `columns` are the first and the last ones, counted from 0 and cut to the input;
-    `cut` are the pixels of padding beyond the top, bottom, left and right. Where the unit sees
-    padding alone, a last place comes before the first.
+    `spans` are the first and the last row, and column, counted from 0; they may go beyond the
+    input, over padding. `source` are the rows and columns of the input.
     """
 
     unit: Unit
-    rows: Pair
-    columns: Pair
-    cut: tuple[int, int, int, int]
+    spans: tuple[Pair, Pair]
+    source: Pair
+
+    def middle(self, part: float = 1.0) -> tuple[slice, slice]:
+        """Return the field, or a part of its sides in its middle, cut to the input."""
+        ends = []
+        for (first, last), size in zip(self.spans, self.source, strict=True):
+            off = round((last + 1 - first) * (1 - part) / 2)
+            start = max(first + off, 0)
+            ends.append(slice(start, max(min(last + 1 - off, size), start)))
+        return ends[0], ends[1]
 
     @property
     def size(self) -> Pair:
         """Rows and columns of the input."""
-        return (self.rows[1] - self.rows[0] + 1, self.columns[1] - self.columns[0] + 1)
+        return _lengths(self.middle())
 
     @property
-    def parts(self) -> tuple[slice, slice]:
-        """The field as a part of the input."""
-        return slice(self.rows[0], self.rows[1] + 1), slice(
-            self.columns[0], self.columns[1] + 1
-        )
+    def padding(self) -> dict[str, int]:
+        """Pixels of the field beyond the ``top``, ``bottom``, ``left`` and ``right``."""
+        ends = zip(self.spans, self.source, strict=True)
+        beyond = [n for (first, last), size in ends for n in (-first, last - size + 1)]
+        sides = ("top", "bottom", "left", "right")
+        return {side: max(n, 0) for side, n in zip(sides, beyond, strict=True)}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the field as plain JSON values."""
-        sides = zip(("top", "bottom", "left", "right"), self.cut, strict=True)
+        rows, columns = self.middle()
         return {
             "unit": str(self.unit),
-            "rows": list(self.rows),
-            "columns": list(self.columns),
+            "rows": [rows.start, rows.stop - 1],
+            "columns": [columns.start, columns.stop - 1],
             "size": list(self.size),
-            "padding": dict(sides),
+            "padding": self.padding,
         }
+
+    def facts(self) -> str:
+        """Say what the unit can see."""
+        (rows, columns), cut = self.middle(), self.padding
+        if 0 in self.size:
+            return f"Unit {self.unit} sees padding alone."
+        beyond = ", ".join(f"{count} px at the {side}" for side, count in cut.items() if count)
+        padding = (
+            f"Cut off is what lies over padding: {beyond}." if beyond else "None is padding."
+        )
+        return (
+            f"Unit {self.unit} can see columns {columns.start} to {columns.stop - 1} and rows "
+            f"{rows.start} to {rows.stop - 1}, {times(self.size[::-1])} of "
+            f"{times(self.source[::-1])} px. {padding}"
+        )
+
+
+def _lengths(parts: tuple[slice, slice]) -> Pair:
+    return parts[0].stop - parts[0].start, parts[1].stop - parts[1].start
 
 
 def unit_from(text: str, counted: Stack) -> Unit:
@@ -110,11 +138,6 @@ def receptive_field(
     unit : str
         ``layer:map@x,y``: the layer counted from 1, the others from 0; ``*`` is any map.
 
-    Returns
-    -------
-    Field
-        Cut to the input; it says how much padding was cut off.
-
     Raises
     ------
     GeometryError
@@ -123,8 +146,8 @@ def receptive_field(
     Examples
     --------
     >>> field = receptive_field("conv:1,k3,p1 pool:2", "2:0@0,1", "8x8")
-    >>> field.rows, field.columns, field.cut
-    ((1, 4), (0, 2), (0, 0, 1, 0))
+    >>> field.spans, field.padding["left"]
+    (((1, 4), (-1, 2)), 1)
     """
     counted = stack(layers, size)
     return field_of(counted, unit_from(unit, counted))
@@ -137,8 +160,7 @@ def field_of(counted: Stack, unit: Unit) -> Field:
     pending: list[list[_Span]] = []
     channel = unit.map
     for number in range(unit.layer - 1, -1, -1):
-        spec, entry = counted.rows[number].spec, volumes[number]
-        sides = (entry.height, entry.width)
+        spec, sides = counted.rows[number].spec, (volumes[number].height, volumes[number].width)
         if spec.layer_type == "add":
             pending.append(spans)
         elif spec.layer_type == "shortcut":
@@ -146,29 +168,16 @@ def field_of(counted: Stack, unit: Unit) -> Field:
             pending.append(spans)
             spans = main
         elif spec.layer_type == "residual" and pending:
-            spans = [_joined(*each) for each in zip(spans, pending.pop(), strict=True)]
+            pairs = zip(spans, pending.pop(), strict=True)
+            spans = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
+        elif spec.layer_type == "flatten" and channel is not None:
+            channel, place = divmod(channel, sides[0] * sides[1])
+            spans = [(at, at) for at in divmod(place, sides[1])]
         elif spans[0] != _NONE:
-            if spec.layer_type == "flatten" and channel is not None:
-                channel, place = divmod(channel, sides[0] * sides[1])
-                spans = [(at, at) for at in divmod(place, sides[1])]
-            else:
-                spans = _through(spec, sides, spans)
+            spans = _through(spec, sides, spans)
             channel = None if spec.layer_type in _MIXING else channel
-    ends = [tuple(map(int, span)) if span != _NONE else (0, -1) for span in spans]
-    sizes = (counted.source.height, counted.source.width)
-    rows, columns = (
-        (max(first, 0), max(min(last, size - 1), max(first, 0) - 1))
-        for (first, last), size in zip(ends, sizes, strict=True)
-    )
-    (top, bottom), (left, right) = (
-        (max(-first, 0), max(last - size + 1, 0))
-        for (first, last), size in zip(ends, sizes, strict=True)
-    )
-    return Field(unit, rows, columns, (top, bottom, left, right))
-
-
-def _joined(one: _Span, other: _Span) -> _Span:
-    return min(one[0], other[0]), max(one[1], other[1])
+    rows, columns = ((int(first), int(last)) for first, last in spans)
+    return Field(unit, (rows, columns), (counted.source.height, counted.source.width))
 
 
 _MIXING = ("conv", "fc", "softmax")
@@ -196,7 +205,6 @@ def _through(spec: LayerSpec, sides: Pair, spans: list[_Span]) -> list[_Span]:
 
 # ------------------------------------------------------------------ the effective field
 
-_PARTS = (0.25, 0.5, 0.75, 1.0)
 _MOST_OF_IT = 0.95
 
 
@@ -204,7 +212,7 @@ class EffectiveField(Record):
     """How much each place of the input moves a unit: see `effective_field`.
 
     `energy` has shape (H, W) and sums to 1: the mean square of the gradient, all channels
-    together. `field` is what the unit can see. `seeds` counts the inputs.
+    together. `field` is what the unit can see. `seeds` counts the gradients.
     """
 
     energy: NDArray[np.float64]
@@ -213,18 +221,14 @@ class EffectiveField(Record):
 
     def share(self, part: float = 1.0) -> float:
         """Return the share of the energy in the middle of the field: a part of its sides."""
-        return float(self.energy[_middle(self.field, part)].sum())
+        return float(self.energy[self.field.middle(part)].sum())
 
-    def reach_part(self) -> float:
-        """Return the part of the sides whose middle has 95 % of the energy."""
-        steps = max(self.field.size)
+    def reach(self) -> tuple[slice, slice]:
+        """Return the smallest middle of the field that has 95 % of the energy."""
+        steps = max(last + 1 - first for first, last in self.field.spans)
         parts = (number / steps for number in range(1, steps))
-        return next((part for part in parts if self.share(part) >= _MOST_OF_IT), 1.0)
-
-    def reach(self) -> Pair:
-        """Return the rows and columns of the middle with 95 % of the energy."""
-        rows, columns = _middle(self.field, self.reach_part())
-        return rows.stop - rows.start, columns.stop - columns.start
+        part = next((part for part in parts if self.share(part) >= _MOST_OF_IT), 1.0)
+        return self.field.middle(part)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the two fields as plain JSON values."""
@@ -232,20 +236,21 @@ class EffectiveField(Record):
             "field": self.field.as_dict(),
             "seeds": self.seeds,
             "energy_inside": self.share(),
-            "energy_in_middle": {f"{part:g}": self.share(part) for part in _PARTS},
-            "reach_95": list(self.reach()),
+            "energy_in_middle_half": self.share(0.5),
+            "reach_95": list(_lengths(self.reach())),
         }
 
-
-def _middle(field: Field, part: float) -> tuple[slice, slice]:
-    """Return the middle of a field, a part of its rows and columns, as a part of the input."""
-    top, bottom, left, right = field.cut
-    ends = []
-    for side, before, after in zip(field.parts, (top, left), (bottom, right), strict=True):
-        first, last = side.start - before, side.stop + after
-        off = round((last - first) * (1 - part) / 2)
-        ends.append(slice(max(first + off, side.start), min(last - off, side.stop)))
-    return ends[0], ends[1]
+    def facts(self) -> str:
+        """Say how much of the energy is where."""
+        reach = _lengths(self.reach())
+        area = math.prod(reach) / math.prod(self.field.size)
+        return (
+            f"{self.field.facts()}\n"
+            f"Energy (the squared gradient, mean of the seeds): {100 * self.share():.3g} % is "
+            f"inside, {100 * self.share(0.5):.3g} % in the middle half of rows and columns.\n"
+            f"95 % is in the middle {times(reach[::-1])} px, {100 * area:.3g} % of the area: "
+            "the effective receptive field."
+        )
 
 
 def effective_field(
@@ -270,18 +275,12 @@ def effective_field(
     unit : str or int, optional
         ``layer:map@x,y``, or a layer for its middle, ``*`` for a random mix of all maps. It is
         the middle of the last layer that has more than one place unless given.
-    weights : str, optional
-        As for `run_stack`. Without them they are random, new for each seed.
+    weights, jobs
+        As for `run_stack`. Without weights they are random, new for each seed.
     image : array_like, shape (H, W, C), optional
         As for `run_stack`. Without it the input is normal noise, new for each seed.
     seeds : int
         How many gradients are averaged, from 1.
-    jobs : int, optional
-        Threads.
-
-    Returns
-    -------
-    EffectiveField
 
     Raises
     ------
@@ -300,18 +299,20 @@ def effective_field(
         raise GeometryError(f"seeds: expected at least 1, got {seeds}: use 1 or more")
     counted = stack(layers, size if image is None else np.shape(image))
     chosen = unit_from(unit, counted) if isinstance(unit, str) else _middle_unit(counted, unit)
-    maps = counted.rows[chosen.layer - 1].reached.volume.channels
-    source = counted.source
-    shape = (source.height, source.width, source.channels)
+    rows, place = counted.rows[: chosen.layer], (chosen.y, chosen.x)
+    maps, volume = rows[-1].reached.volume.channels, counted.source
+    shape = (volume.height, volume.width, volume.channels)
     energy = np.zeros(shape[:2])
     for seed in range(seeds):
         chance = np.random.default_rng(seed)
-        noise = chance.standard_normal(shape, np.float32)
+        values = chance.standard_normal(shape, np.float32)
         mix = chance.standard_normal(maps, np.float32)
         if chosen.map is not None:
             mix = np.asarray(np.arange(maps) == chosen.map, np.float32)
-        values = noise if image is None else np.ascontiguousarray(image, np.float32)
-        gradient = _gradient(counted, chosen, weights, seed, values, mix, jobs)
+        if image is not None:
+            values = np.ascontiguousarray(image, np.float32)
+        with _weights(weights, seed, counted) as source:
+            gradient = input_gradient(rows, Running(source, jobs), values, place, mix)
         energy += np.square(gradient, dtype=np.float64).sum(axis=2)
     total = energy.sum()
     if not 0 < total < np.inf:
@@ -320,6 +321,13 @@ def effective_field(
             "another map, or use more seeds"
         )
     return EffectiveField(energy / total, field_of(counted, chosen), seeds)
+
+
+def _weights(path: str | None, seed: int, counted: Stack) -> AbstractContextManager[Weights]:
+    """Return the weights of a file, or random ones."""
+    if path is None:
+        return nullcontext(RandomWeights(seed))
+    return WeightFiles(path, [row.spec for row in counted.rows])
 
 
 def _middle_unit(counted: Stack, layer: int | None) -> Unit:
@@ -333,69 +341,19 @@ def _middle_unit(counted: Stack, layer: int | None) -> Unit:
     return Unit(number, None, (volume.width - 1) // 2, (volume.height - 1) // 2)
 
 
-def _gradient(  # noqa: PLR0917 - what one seed has
-    counted: Stack,
-    unit: Unit,
-    weights: str | None,
-    seed: int,
-    values: Maps,
-    mix: Maps,
-    jobs: int | None,
-) -> Maps:
-    rows, place = counted.rows[: unit.layer], (unit.y, unit.x)
-    if weights is None:
-        return input_gradient(rows, Running(RandomWeights(seed), jobs), values, place, mix)
-    with WeightFiles(weights, [row.spec for row in counted.rows]) as files:
-        return input_gradient(rows, Running(files, jobs), values, place, mix)
-
-
 # ------------------------------------------------------------------ drawings
 
 _SIDE, _SHADE = 420, 0.4
 _REACH: Colour = (60, 170, 255)
-_Parts = tuple[slice, slice]
-
-
-def field_facts(field: Field, source: Pair) -> list[str]:
-    """Say what a unit can see of an input of a size, and what is padding."""
-    if min(field.size) < 1:
-        return [f"Unit {field.unit} sees padding alone."]
-    (top, bottom), (left, right) = field.rows, field.columns
-    sides = zip(field.cut, ("above", "below", "at the left", "at the right"), strict=True)
-    cut = ", ".join(f"{count} px {side}" for count, side in sides if count)
-    beyond = f"It goes on beyond the input, over padding: {cut}." if cut else "None is padding."
-    place = f"columns {left} to {right} and rows {top} to {bottom}"
-    sizes = f"{times(field.size[::-1])} of {times(source[::-1])} px"
-    return [f"Unit {field.unit} can see {place}, {sizes}. {beyond}"]
-
-
-def effective_facts(found: EffectiveField) -> list[str]:
-    """Say how much of the energy is where."""
-    field, (rows, columns) = found.field, found.reach()
-    area = rows * columns / (field.size[0] * field.size[1])
-    energy = (
-        f"Energy, the squared gradient, mean of {count_of(found.seeds, 'seed')}: "
-        f"{_percent(found.share())} inside, {_percent(found.share(0.5))} in the middle half of "
-        "the rows and columns."
-    )
-    reach = (
-        f"{_percent(_MOST_OF_IT)} is in the middle {times((columns, rows))} px, "
-        f"{_percent(area)} of the area: the effective receptive field."
-    )
-    return [*field_facts(field, found.energy.shape), energy, reach]
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.3g} %"
+_AROUND = 1.5
+"""The part of a field's sides that is drawn, in sides."""
 
 
 def draw_field(field: Field, pixels: NDArray[np.uint8]) -> Frame:
     """Draw a picture, uint8 (H, W, 3), with the field of a unit framed and the rest darker."""
     shown = (pixels * _SHADE).astype(np.uint8)
-    shown[field.parts] = pixels[field.parts]
-    picture = _enlarged(shown)
-    _frame(picture, field.parts, picture.width // shown.shape[1], ACCENT)
-    return _page([picture], field_facts(field, (shown.shape[0], shown.shape[1])))
+    shown[field.middle()] = pixels[field.middle()]
+    return _page(_framed(shown, (0, 0), {ACCENT: field.middle()}), field.facts())
 
 
 def draw_effective(found: EffectiveField) -> Frame:
@@ -404,49 +362,38 @@ def draw_effective(found: EffectiveField) -> Frame:
     An orange frame is around what it can see, a blue one around 95 % of the energy.
     """
     field, energy = found.field, found.energy
-    view = tuple(
-        slice(max(side.start - length // 4 - 1, 0), side.stop + length // 4 + 1)
-        for side, length in zip(field.parts, field.size, strict=True)
-    )
-    seen = np.zeros(energy.shape)
-    seen[field.parts] = 1
-    panels = []
-    for title, levels, frames in (
-        ("what it can see", seen, ((field.parts, ACCENT),)),
-        (
-            "what moves it",
-            np.sqrt(energy / energy.max()),
-            ((field.parts, ACCENT), (_middle(field, found.reach_part()), _REACH)),
-        ),
-    ):
-        picture = _enlarged(np.rint(255 * levels[view]).astype(np.uint8))
-        scale = picture.width // levels[view].shape[1]
-        for (rows, columns), colour in frames:
-            _frame(picture, (_moved(rows, view[0]), _moved(columns, view[1])), scale, colour)
-        panels.append(below([picture, text_block([("", title)], picture.width)]))
-    return _page([beside(panels)], effective_facts(found))
+    view = field.middle(_AROUND)
+    corner, inside = (view[0].start, view[1].start), field.middle()
+    seen, moved = np.zeros(energy.shape), np.sqrt(energy / energy.max())
+    seen[inside] = 1
+    panels = [
+        below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
+        for title, levels, frames in (
+            ("what it can see", seen, {ACCENT: inside}),
+            ("what moves it", moved, {ACCENT: inside, _REACH: found.reach()}),
+        )
+    ]
+    return _page(beside(panels), found.facts())
 
 
-def _moved(part: slice, view: slice) -> slice:
-    return slice(part.start - view.start, part.stop - view.start)
-
-
-def _enlarged(pixels: NDArray[np.uint8]) -> Canvas:
-    large = enlarged(pixels, max(-(-_SIDE // max(pixels.shape[:2])), 1))
+def _framed(
+    levels: NDArray[Any], corner: Pair, frames: dict[Colour, tuple[slice, slice]]
+) -> Canvas:
+    """Draw enlarged pixels of 0 to 255, the first at a corner, with frames around parts."""
+    scale = max(-(-_SIDE // max(levels.shape[:2])), 1)
+    large = enlarged(np.rint(levels).astype(np.uint8), scale)
     picture = Canvas(large.width, large.height)
     picture.image.paste(large, (0, 0))
+    for colour, (rows, columns) in frames.items():
+        if rows.start < rows.stop and columns.start < columns.stop:
+            ends = [columns.start, rows.start, columns.stop, rows.stop]
+            left, top, right, bottom = (
+                scale * (end - first) for end, first in zip(ends, 2 * corner[::-1], strict=True)
+            )
+            picture.pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=3)
     return picture
 
 
-def _frame(picture: Canvas, parts: _Parts, scale: int, colour: Colour) -> None:
-    """Draw a frame around a part of an enlarged picture."""
-    rows, columns = parts
-    if rows.start < rows.stop and columns.start < columns.stop:
-        box = (columns.start * scale, rows.start * scale)
-        end = (columns.stop * scale - 1, rows.stop * scale - 1)
-        picture.pen.rectangle((*box, *end), outline=colour, width=3)
-
-
-def _page(pictures: list[Canvas], facts: Sequence[str]) -> Frame:
-    width = max(_SIDE, pictures[0].width)
-    return figure([*pictures, text_block([("", fact) for fact in facts], width)])
+def _page(picture: Canvas, facts: str) -> Frame:
+    lines = [("", line) for line in facts.splitlines()]
+    return figure([picture, text_block(lines, picture.width)])

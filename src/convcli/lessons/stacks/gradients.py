@@ -12,6 +12,7 @@ from convcli.lessons.stacks.run import Maps, Running, activations, along_axes, a
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import StackRow
 from convcli.threads import many_threaded_blas
+from convcli.values import Record
 
 _Back = Callable[[Maps], Maps]
 """From the gradient of a layer's answer to the gradient of what came to it."""
@@ -48,9 +49,9 @@ def input_gradient(
     """
     backs: list[_Back] = []
     for answer in activations(rows, running, values):
-        spec = answer.row.spec
+        spec, number = answer.row.spec, answer.number - 1
         made = _BACK[spec.layer_type]
-        backs.append(made(running, answer.number - 1, spec, values, answer.values))
+        backs.append(made(_Passed(running, number, spec, values, answer.values)))
         values = answer.values
     gradient: Maps = np.zeros(values.shape, np.float32)
     gradient[place] = mix
@@ -60,17 +61,24 @@ def input_gradient(
     return gradient
 
 
-def _of_convolution(
-    running: Running, number: int, spec: LayerSpec, entry: Maps, _answer: Maps
-) -> _Back:
-    slide, shape = spec.window, entry.shape
-    more = [side.total for side in slide.unseen(shape[:2])]
+class _Passed(Record):
+    """A layer on the way forward. What is made of it keeps no `entry` and `answer` alive."""
+
+    running: Running
+    number: int
+    spec: LayerSpec
+    entry: Maps
+    answer: Maps
+
+
+def _of_convolution(at: _Passed) -> _Back:
+    running, number, spec, shape = at.running, at.number, at.spec, at.entry.shape
     return lambda gradient: correlate_transposed(
         gradient,
         running.bank(number, spec, shape[2]),
         stride=spec.stride,
-        padding=slide.padding,
-        output_padding=more,
+        padding=spec.window.padding,
+        output_padding=[side.total for side in spec.window.unseen(shape[:2])],
         dilation=spec.dilation,
         groups=spec.groups,
         jobs=running.jobs,
@@ -87,18 +95,15 @@ def _taps(slide: Window, output: tuple[int, ...]) -> Iterator[tuple[slice, ...]]
         )
 
 
-def _of_pool(
-    _running: Running, _number: int, spec: LayerSpec, entry: Maps, answer: Maps
-) -> _Back:
+def _of_pool(at: _Passed) -> _Back:
     """Give the gradient to the first of the largest values, or to all values of a mean."""
-    slide, size = spec.window, entry.shape
+    slide, size, winners = at.spec.window, at.entry.shape, None
     (top, bottom), (left, right) = slide.padding
-    winners = None
-    if spec.layer_type == "pool":
-        padded = np.pad(entry, (*slide.padding, (0, 0)), constant_values=-np.inf)
-        winners = np.zeros(answer.shape, np.int32)
-        for number, seen in reversed(list(enumerate(_taps(slide, answer.shape)))):
-            winners[padded[seen] == answer] = number
+    if at.spec.layer_type == "pool":
+        padded = np.pad(at.entry, (*slide.padding, (0, 0)), constant_values=-np.inf)
+        winners = np.zeros(at.answer.shape, np.int32)
+        for number, seen in reversed(list(enumerate(_taps(slide, winners.shape)))):
+            winners[padded[seen] == at.answer] = number
 
     def back(gradient: Maps) -> Maps:
         spread = np.zeros((size[0] + top + bottom, size[1] + left + right, size[2]), np.float32)
@@ -110,25 +115,19 @@ def _of_pool(
     return back
 
 
-def _of_averaging(
-    _running: Running, _number: int, spec: LayerSpec, entry: Maps, _answer: Maps
-) -> _Back:
-    sides = list(zip(entry.shape[:2], spec.kernel, strict=True))
+def _of_averaging(at: _Passed) -> _Back:
+    sides = list(zip(at.entry.shape[:2], at.spec.kernel, strict=True))
     return lambda gradient: along_axes(gradient, [averaging(*side).T for side in sides])
 
 
-def _of_flattening(
-    _running: Running, _number: int, _spec: LayerSpec, entry: Maps, _answer: Maps
-) -> _Back:
-    height, width, maps = entry.shape
+def _of_flattening(at: _Passed) -> _Back:
+    height, width, maps = at.entry.shape
     return lambda gradient: gradient.reshape(maps, height, width).transpose(1, 2, 0)
 
 
-def _of_connections(
-    running: Running, number: int, spec: LayerSpec, entry: Maps, answer: Maps
-) -> _Back:
-    unflattened = _of_flattening(running, number, spec, entry, answer)
-    size = entry.size
+def _of_connections(at: _Passed) -> _Back:
+    unflattened, size = _of_flattening(at), at.entry.size
+    running, number, spec = at.running, at.number, at.spec
 
     def back(gradient: Maps) -> Maps:
         values, total = gradient.ravel(), np.zeros(size, np.float32)
@@ -139,47 +138,34 @@ def _of_connections(
     return back
 
 
-def _of_normalisation(
-    running: Running, number: int, _spec: LayerSpec, entry: Maps, _answer: Maps
-) -> _Back:
-    factor = running.normal_factor(number, entry.shape[2])
+def _of_normalisation(at: _Passed) -> _Back:
+    factor = at.running.normal_factor(at.number, at.entry.shape[2])
     return lambda gradient: gradient * factor
 
 
-def _of_rectifier(
-    _running: Running, _number: int, _spec: LayerSpec, _entry: Maps, answer: Maps
-) -> _Back:
-    passes = answer > 0
+def _of_rectifier(at: _Passed) -> _Back:
+    passes = at.answer > 0
     return lambda gradient: gradient * passes
 
 
-def _of_softmax(
-    _running: Running, _number: int, _spec: LayerSpec, _entry: Maps, answer: Maps
-) -> _Back:
-    return lambda gradient: answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
+def _of_softmax(at: _Passed) -> _Back:
+    parts = at.answer
+    return lambda gradient: parts * (gradient - (gradient * parts).sum(axis=2, keepdims=True))
 
 
-def _of_dropout(
-    _running: Running, _number: int, _spec: LayerSpec, _entry: Maps, _answer: Maps
-) -> _Back:
-    return lambda gradient: gradient
+def _of_join(at: _Passed) -> _Back:
+    pending = at.running.pending
 
-
-def _of_join(
-    running: Running, _number: int, _spec: LayerSpec, _entry: Maps, _answer: Maps
-) -> _Back:
     def back(gradient: Maps) -> Maps:
-        running.pending.append(gradient)
+        pending.append(gradient)
         return gradient
 
     return back
 
 
-def _of_turn(
-    running: Running, _number: int, _spec: LayerSpec, entry: Maps, _answer: Maps
-) -> _Back:
+def _of_turn(at: _Passed) -> _Back:
     """Go on with the main path; it has no part in a unit of the shortcut itself."""
-    pending, shape = running.pending, entry.shape
+    pending, shape = at.running.pending, at.entry.shape
 
     def back(gradient: Maps) -> Maps:
         main = pending.pop() if pending else np.zeros(shape, np.float32)
@@ -189,14 +175,12 @@ def _of_turn(
     return back
 
 
-def _of_entry(
-    running: Running, _number: int, _spec: LayerSpec, _entry: Maps, _answer: Maps
-) -> _Back:
-    pending = running.pending
+def _of_entry(at: _Passed) -> _Back:
+    pending = at.running.pending
     return lambda gradient: gradient + pending.pop() if pending else gradient
 
 
-_BACK: dict[str, Callable[[Running, int, LayerSpec, Maps, Maps], _Back]] = {
+_BACK: dict[str, Callable[[_Passed], _Back]] = {
     "conv": _of_convolution,
     "pool": _of_pool,
     "avgpool": _of_pool,
@@ -206,7 +190,7 @@ _BACK: dict[str, Callable[[Running, int, LayerSpec, Maps, Maps], _Back]] = {
     "fc": _of_connections,
     "bn": _of_normalisation,
     "relu": _of_rectifier,
-    "dropout": _of_dropout,
+    "dropout": lambda _: lambda gradient: gradient,
     "softmax": _of_softmax,
     "residual": _of_entry,
     "shortcut": _of_turn,
