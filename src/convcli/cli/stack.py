@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from convcli.images.picture import Frame
-    from convcli.lessons.stacks.fields import Field
     from convcli.lessons.stacks.run import Maps
 
 _Parsed = TypeVar("_Parsed")
@@ -173,18 +172,19 @@ def command(
     first = _stack((preset,) if preset else layers, size)
     second = None if compare is None else _stack((compare,), size, first.source)
     _check_needs()
-    field = None if unit is None else _field(unit, first)
     words = (preset,) if preset else layers
     if layer is not None and layer > len(first.rows):
         raise click.UsageError(f"--layer: expected at most {len(first.rows)}, got {layer}")
-    if erf is not None:
-        start = unit or layer
-        _show_effective(
-            words, first, photo, weights, erf, start=start, seeds=seeds, as_json=as_json
+    if erf is not None or unit is not None:
+        _show_seen(
+            words,
+            first,
+            (photo, weights),
+            start=unit or layer,
+            drawing=erf or png,
+            seeds=None if erf is None else seeds,
+            as_json=as_json,
         )
-        return
-    if photo is not None and field is not None:
-        _show_field(field, first, photo, png, as_json=as_json)
         return
     if photo is not None and weights is not None:
         _run(words, first, photo, weights, out_dir, only=layer, top=top, as_json=as_json)
@@ -269,62 +269,47 @@ def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Fram
     return frame, network_input(frame, counted, imagenet=trained)
 
 
-def _field(unit: str, counted: Stack) -> "Field":
-    from convcli.lessons.stacks.fields import field_of, unit_from
-
-    return field_of(counted, _parsed(unit_from, unit, counted))
-
-
-def _show_field(
-    field: "Field", counted: Stack, photo: str, png: str | None, *, as_json: bool
-) -> None:
-    """Say what a unit can see of a picture, and draw it."""
-    from convcli.images.figures import fitted
-    from convcli.lessons.stacks.fields import draw_field
-    from convcli.pipeline.files import read_first_frame
-
-    pixels = fitted(read_first_frame(photo), counted.source.height, counted.source.width)
-    if png is not None:
-        _draw(draw_field(field, pixels), png)
-    if as_json:
-        show_json({"source": photo, "drawing": png, **field.as_dict()})
-        return
-    say(field.facts())
-    say(f"Drawn in {png}." if png else "--png FILE draws it on the picture.")
-
-
-def _show_effective(
+def _show_seen(
     words: tuple[str, ...],
     counted: Stack,
-    photo: str | None,
-    weights: str | None,
-    erf: str,
+    files: tuple[str | None, str | None],
     *,
     start: str | int | None,
-    seeds: int,
+    drawing: str | None,
+    seeds: int | None,
     as_json: bool,
 ) -> None:
-    """Work out the effective receptive field of a unit, and draw it."""
-    from convcli.images.drawing import check_canvas_target
-    from convcli.lessons.stacks.fields import draw_effective, effective_field
-
-    check_canvas_target(erf, moving=False)
-    source = counted.source
-    image = None if photo is None else _input_of(words, counted, photo)[1]
-    size = (source.height, source.width, source.channels)
-    found = effective_field(words, size, unit=start, weights=weights, image=image, seeds=seeds)
-    _draw(draw_effective(found), erf)
-    if as_json:
-        show_json({"drawing": erf, "weights": weights, "source": photo, **found.as_dict()})
-        return
-    say(f"{found.facts()}\nDrawn in {erf}.")
-
-
-def _draw(frame: "Frame", target: str) -> None:
+    """Say what a unit can see or, where there are seeds, what moves it; and draw it."""
     from convcli.images.drawing import check_canvas_target
     from convcli.images.write import write_frame
+    from convcli.lessons.stacks import fields
 
-    write_frame(frame, target, check_canvas_target(target, moving=False))
+    photo, weights = files
+    file_format = drawing and check_canvas_target(drawing, moving=False)
+    frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
+    unit = _parsed(fields.unit_from, start, counted) if isinstance(start, str) else None
+    found: fields.Field | fields.EffectiveField
+    if seeds is not None:
+        size = counted.source
+        found = fields.effective_field(
+            words,
+            (size.height, size.width, size.channels),
+            unit=start,
+            weights=weights,
+            image=image,
+            seeds=seeds,
+        )
+        picture = fields.draw_effective(found)
+    elif unit is not None and frame is not None:
+        found = fields.field_of(counted, unit)
+        picture = fields.draw_field(found, frame)
+    if drawing and file_format:
+        write_frame(picture, drawing, file_format)
+    if as_json:
+        show_json({"drawing": drawing, "source": photo, "weights": weights, **found.as_dict()})
+        return
+    say(found.facts())
+    say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
 
 
 def _size(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair
 from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
-from convcli.images.figures import below, beside, figure, text_block
+from convcli.images.figures import below, beside, figure, fitted, text_block
 from convcli.images.picture import Frame
 from convcli.lessons.stacks.gradients import RandomWeights, input_gradient
 from convcli.lessons.stacks.run import Running, Weights
@@ -349,11 +349,12 @@ _AROUND = 1.5
 """The part of a field's sides that is drawn, in sides."""
 
 
-def draw_field(field: Field, pixels: NDArray[np.uint8]) -> Frame:
-    """Draw a picture, uint8 (H, W, 3), with the field of a unit framed and the rest darker."""
+def draw_field(field: Field, frame: Frame) -> Frame:
+    """Draw a picture, cut to the input, with the field of a unit framed and the rest darker."""
+    pixels, seen = fitted(frame, *field.source), field.middle()
     shown = (pixels * _SHADE).astype(np.uint8)
-    shown[field.middle()] = pixels[field.middle()]
-    return _page(_framed(shown, (0, 0), {ACCENT: field.middle()}), field.facts())
+    shown[seen] = pixels[seen]
+    return _page(_framed(shown, (0, 0), {ACCENT: seen}), field.facts())
 
 
 def draw_effective(found: EffectiveField) -> Frame:

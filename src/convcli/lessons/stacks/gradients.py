@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,14 +139,8 @@ def _of_connections(at: _Passed) -> _Back:
     return back
 
 
-def _of_normalisation(at: _Passed) -> _Back:
-    factor = at.running.normal_factor(at.number, at.entry.shape[2])
+def _times(factor: NDArray[Any]) -> _Back:
     return lambda gradient: gradient * factor
-
-
-def _of_rectifier(at: _Passed) -> _Back:
-    passes = at.answer > 0
-    return lambda gradient: gradient * passes
 
 
 def _of_softmax(at: _Passed) -> _Back:
@@ -188,8 +183,8 @@ _BACK: dict[str, Callable[[_Passed], _Back]] = {
     "gap": _of_averaging,
     "flatten": _of_flattening,
     "fc": _of_connections,
-    "bn": _of_normalisation,
-    "relu": _of_rectifier,
+    "bn": lambda at: _times(at.running.normal_factor(at.number, at.entry.shape[2])),
+    "relu": lambda at: _times(at.answer > 0),
     "dropout": lambda _: lambda gradient: gradient,
     "softmax": _of_softmax,
     "residual": _of_entry,
