@@ -1,12 +1,14 @@
 """Networks run forward: torch's activations, torchvision's names, the command."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
 
 import convcli
@@ -90,7 +92,7 @@ def test_layers_name_their_weights(edges: tuple[str, str]) -> None:
 
 
 def test_the_command_writes_maps_and_a_page(
-    ask: Callable[..., Any], edges: tuple[str, str], tmp_path: Path
+    ask: Callable[..., Any], run: Callable[..., Any], edges: tuple[str, str], tmp_path: Path
 ) -> None:
     photo, folder = str(tmp_path / "photo.png"), tmp_path / "maps"
     step = np.zeros((8, 8), np.uint8)
@@ -106,6 +108,17 @@ def test_the_command_writes_maps_and_a_page(
     page = (folder / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 4  # the input, and three layers
     assert "http" not in page
+    # One layer, and of its maps the strongest: 96 / 6 = 16 pixels each, one map wide.
+    only = ("--out-dir", str(tmp_path / "one"), "--layer", "1", "--top", "1")
+    ask("stack", edges[0], "--run", photo, "--weights", edges[1], *only)
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["01-conv.png", "index.html"]
+    with (
+        Image.open(tmp_path / "one" / "01-conv.png") as one,
+        Image.open(folder / names[0]) as all_,
+    ):
+        assert one.width * one.height < all_.width * all_.height
+    said = run("stack", edges[0], "--run", photo, "--weights", edges[1]).output
+    assert re.search(r"1 +conv:2,k3,nobias +6×6×2 +0 +4 +[0-9.]+ ms", said)
 
 
 def test_a_wrong_file_is_refused_before_it_runs(edges: tuple[str, str]) -> None:

@@ -370,8 +370,12 @@ def draw_effective(found: EffectiveField) -> Frame:
     panels = [
         below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
         for title, levels, frames in (
-            ("what it can see", seen, {ACCENT: inside}),
-            ("what moves it", moved, {ACCENT: inside, _REACH: found.reach()}),
+            ("what it can see (orange frame)", seen, {ACCENT: inside}),
+            (
+                "what moves it (blue frame: 95 %)",
+                moved,
+                {ACCENT: inside, _REACH: found.reach()},
+            ),
         )
     ]
     return _page(beside(panels), found.facts())
