@@ -102,6 +102,10 @@ def test_the_command_says_and_draws_both(
     assert pixels[16 + 50, 16 + 30].tolist() == [80] * 3
     said = " ".join(done(*words).split())
     assert "columns 0 to 2 and rows 8 to 12, 3×5 of 90×90 px" in said
+    answer = ask(*words, "--weights", ones)["answer"]
+    # 200/255 under 2 × 3 ones in each of the two layers, 3 columns of 5 beyond the edge
+    assert answer == pytest.approx(200 / 255 * 3 * (6 + 9), rel=1e-6)
+    assert "It answers" in done(*words, "--weights", ones)
     assert "Cut off is what lies over padding: 2 px at the left" in said
 
     drawing = tmp_path / "erf.png"
@@ -120,6 +124,8 @@ def test_the_command_says_and_draws_both(
         ("--unit 1:0@0,0", "--unit needs --run or --erf"),
         ("--png a.png", "--png needs --unit"),
         ("--seeds 3", "--seeds needs --erf"),
+        ("--erf a.png --compare relu", "--erf: --compare has no use for it"),
+        ("--run {photo} --weights {photo}", "photo.png: not a whole safetensors file"),
         ("--weights a.safetensors", "--weights needs --run or --erf"),
         ("--run {photo}", "--run needs --weights or --unit or --erf"),
         ("--run {photo} --unit 1:0@9,0", "expected x of at most 8, got 9"),

@@ -12,11 +12,13 @@ from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.presets import PRESETS, layers_of
 from convcli.lessons.stacks.spec import volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
+from convcli.text import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from convcli.images.picture import Frame
+    from convcli.lessons.stacks.fields import Unit
     from convcli.lessons.stacks.run import Maps
 
 _Parsed = TypeVar("_Parsed")
@@ -220,6 +222,8 @@ def _check_needs() -> None:
     """Refuse an option without one that it needs."""
     given = typed(*_NEEDS, "erf")
     flags = {each.name: max(each.opts, key=len) for each in command.params}
+    if given and typed("compare"):
+        raise click.UsageError(f"{flags[given[0]]}: --compare has no use for it: drop one")
     for name in given:
         if not set(_NEEDS.get(name, given)) & set(given):
             others = " or ".join(flags[other] for other in _NEEDS[name])
@@ -289,6 +293,7 @@ def _show_seen(
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
     unit = _parsed(fields.unit_from, start, counted) if isinstance(start, str) else None
     found: fields.Field | fields.EffectiveField
+    answer = None
     if seeds is not None:
         size = counted.source
         found = fields.effective_field(
@@ -303,13 +308,26 @@ def _show_seen(
     elif unit is not None and frame is not None:
         found = fields.field_of(counted, unit)
         picture = fields.draw_field(found, frame)
+        if weights is not None and unit.map is not None:
+            answer = _answer(words, image, weights, unit)
     if drawing and file_format:
         write_frame(picture, drawing, file_format)
     if as_json:
-        show_json({"drawing": drawing, "source": photo, "weights": weights, **found.as_dict()})
+        files_used = {"drawing": drawing, "source": photo, "weights": weights}
+        show_json({**files_used, "answer": answer, **found.as_dict()})
         return
     say(found.facts())
+    if answer is not None:
+        say(f"It answers {short(answer)}.")
     say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
+
+
+def _answer(words: tuple[str, ...], image: "Maps | None", weights: str, unit: "Unit") -> float:
+    from convcli.lessons.stacks.run import run_stack
+
+    layers = run_stack(words, image, weights)
+    values = next(layer.values for layer in layers if layer.number == unit.layer)
+    return float(values[unit.y, unit.x, unit.map])
 
 
 def _size(

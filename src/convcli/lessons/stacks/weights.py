@@ -55,16 +55,16 @@ class WeightFiles:
                 f"{path}: layer {number + 1}: expected {full} of shape {shape}, got {found}: "
                 "mend the stack, or name other weights"
             )
-        if rows == slice(None):
-            return tensor_of(file, full).astype(np.float32)
-        part_of = file.get_slice(full)
-        return np.asarray(part_of[rows.start : min(rows.stop, shape[0])], np.float32)
+        return tensor_of(file, full, rows).astype(np.float32, copy=False)
 
     def _file(self, path: str) -> Any:
         if path not in self._files:
             if not Path(path).is_file():
                 raise KernelError(f"{path}: no such file of weights: check the path")
-            self._files[path] = self._closing.enter_context(opened_tensors(Path(path)))
+            try:
+                self._files[path] = self._closing.enter_context(opened_tensors(Path(path)))
+            except KernelError as error:
+                raise KernelError(f"{path}: {error}") from None
         return self._files[path]
 
     def _matched(self, specs: Sequence[LayerSpec]) -> dict[int, tuple[str, str]]:
