@@ -149,7 +149,14 @@ def test_a_trained_network_reads_digits(ask: Callable[..., Any], tmp_path: Path)
     assert right >= 90
     photo = str(tmp_path / "digit.png")
     convcli.apply("identity", images[0]).save(photo)
-    named = ask("stack", "--in", "8x8x1", layers, "--run", photo, "--weights", weights)
+    run = ("stack", "--in", "8x8x1", layers, "--run", photo, "--weights", weights)
+    named = ask(*run, "--out-dir", str(tmp_path / "maps"))
+    # The ten answers are squares of 12 pixels, white where the answer is the highest.
+    squares = np.asarray(Image.open(tmp_path / "maps" / "08-fc.png"))[6, 6::12, 0]
+    assert len(squares) == 10
+    assert squares.argmax() == classes[0]
+    assert squares.max() == 255
+    assert f"<li>class {classes[0]}:" in (tmp_path / "maps" / "index.html").read_text()
     assert named["classes"][0]["class"] == classes[0]
     assert named["layers"][-1]["high"] == pytest.approx(answers[0].max(), rel=1e-4)
 

@@ -242,18 +242,21 @@ def _run(
     as_json: bool,
 ) -> None:
     """Run a stack on a picture, and show what each layer answers."""
+    from convcli.images.figures import fitted
+    from convcli.images.picture import Frame
     from convcli.lessons.stacks.run import MapsFolder, run_stack, top_classes
 
     frame, values = _input_of(words, counted, photo)
-    folder = None if out_dir is None else MapsFolder(out_dir, frame, top)
+    taken = Frame(fitted(frame, counted.source.height, counted.source.width))
+    folder = None if out_dir is None else MapsFolder(out_dir, taken, top)
     told = []
     for answer in run_stack(words, values, weights):
         told.append(answer.as_dict())
         if folder is not None and only in (None, answer.number):
             folder.add(answer)
-    if folder is not None:
-        folder.finish()
     classes = list(top_classes(answer)) if answer.values.shape[:2] == (1, 1) else []
+    if folder is not None:
+        folder.finish(classes)
     if as_json:
         best = [{"class": number, "part": part} for number, part in classes]
         show_json({"source": photo, "weights": weights, "layers": told, "classes": best})

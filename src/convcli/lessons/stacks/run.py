@@ -296,8 +296,8 @@ _FORWARD: dict[str, Callable[[Running, int, LayerSpec, Maps], Maps]] = {
 
 # ------------------------------------------------------------------ maps as pictures
 
-_SMALLEST = 96
-"""Pixels that a map has at least on a sheet."""
+_SMALLEST, _SQUARE, _ACROSS = 96, 12, 64
+"""Pixels that a map has at least on a sheet; those of a single value, and how many a row."""
 
 _STYLE = (
     "body{font:16px sans-serif;margin:2em;max-width:70em}img{max-width:100%;"
@@ -309,13 +309,15 @@ _STYLE = (
 def sheet_of(layer: Activation, top: int | None) -> Frame:
     """Draw the maps of a layer, the strongest first; each is stretched from black to white.
 
-    A layer of single values becomes one row of squares.
+    A layer of single values becomes squares, row by row.
     """
     if layer.values.shape[:2] == (1, 1):
-        return enlarged_frame(_stretched(layer.values[0, :, 0][np.newaxis]), _SMALLEST // 12)
+        values = layer.values.ravel()
+        width = min(values.size, _ACROSS)
+        filled = np.pad(values, (0, -values.size % width), mode="minimum")
+        return enlarged_frame(_stretched(filled.reshape(-1, width)), _SQUARE)
     chosen = layer.strongest(top or layer.values.shape[2])
-    scale = max(-(-_SMALLEST // max(layer.values.shape[:2])), 1)
-    maps = [enlarged_frame(_stretched(layer.values[..., index]), scale) for index in chosen]
+    maps = [_large_enough(_stretched(layer.values[..., index])) for index in chosen]
     return contact_sheet(maps, [str(index) for index in chosen])
 
 
@@ -325,13 +327,20 @@ def _stretched(values: Maps) -> Frame:
     return Frame(np.rint(levels).astype(np.uint8)[..., np.newaxis])
 
 
+def _large_enough(frame: Frame) -> Frame:
+    return enlarged_frame(frame, max(-(-_SMALLEST // max(frame.shape)), 1))
+
+
 class MapsFolder:
-    """Writes the sheets of layers, one by one, and at the end the page that shows all."""
+    """Writes the sheets of layers, one by one, and at the end the page that shows all.
+
+    `source` is the picture as the network takes it.
+    """
 
     def __init__(self, folder: str, source: Frame, top: int | None) -> None:
         self._folder, self._top = Path(folder), top
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._parts = [self._part("input", "", png_bytes(source))]
+        self._parts = [self._part("input", "", png_bytes(_large_enough(source)))]
 
     def add(self, layer: Activation) -> None:
         """Write a layer's sheet."""
@@ -345,12 +354,16 @@ class MapsFolder:
         )
         self._parts.append(self._part(f"{layer.number} {layer.row.spec.text}", facts, data))
 
-    def finish(self) -> None:
-        """Write the page."""
-        body = "\n".join(self._parts)
+    def finish(self, classes: Sequence[tuple[int, float]]) -> None:
+        """Write the page; it ends with the top classes, if there are any."""
+        lines = [f"<li>class {number}: {100 * part:.2f} %" for number, part in classes]
+        last = ["<h2>Top classes, counted from 0</h2><ol>", *lines, "</ol>"] if lines else []
+        body = "\n".join([*self._parts, *last])
         page = (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Maps</title>'
-            f"<style>{_STYLE}</style><h1>What each layer answers</h1>\n{body}</html>\n"
+            f"<style>{_STYLE}</style><h1>What each layer answers</h1>\n"
+            "<p>Maps with the most energy come first. Each is black at its lowest value and "
+            f"white at its highest; the number below counts maps from 0.</p>\n{body}</html>\n"
         )
         with replacing(self._folder / "index.html") as file:
             file.write(page.encode())
