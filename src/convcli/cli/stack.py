@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from convcli.cli.options import Command, json_option, option, shared_option, typed
+from convcli.cli.options import Command, check_use, json_option, option, shared_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.errors import GeometryError
@@ -173,11 +173,19 @@ def command(
     size = _size(source, width, height, in_channels)
     first = _stack((preset,) if preset else layers, size)
     second = None if compare is None else _stack((compare,), size, first.source)
-    _check_needs()
+    given = {"erf": erf, "unit": unit, "photo": photo}
+    asked = next((name for name, value in given.items() if value is not None), "")
+    check_use(asked, _TAKEN)
     words = (preset,) if preset else layers
     if layer is not None and layer > len(first.rows):
         raise click.UsageError(f"--layer: expected at most {len(first.rows)}, got {layer}")
-    if erf is not None or unit is not None:
+    if unit is not None and layer is not None:
+        raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
+    if asked == "unit" and photo is None:
+        raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
+    if asked == "photo" and weights is None:
+        raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
+    if asked in {"erf", "unit"}:
         _show_seen(
             words,
             first,
@@ -205,29 +213,13 @@ def command(
         show_stack(first)
 
 
-_NEEDS = {
-    "weights": ("photo", "erf"),
-    "photo": ("weights", "unit", "erf"),
-    "out_dir": ("photo",),
-    "layer": ("photo", "erf"),
-    "top": ("photo",),
-    "unit": ("photo", "erf"),
-    "png": ("unit",),
-    "seeds": ("erf",),
+_TAKEN = {
+    "erf": {"photo", "weights", "unit", "layer", "seeds"},
+    "unit": {"photo", "weights", "png"},
+    "photo": {"weights", "out_dir", "layer", "top"},
+    "": {"compare"},
 }
-"""Options, and the options of which each needs one."""
-
-
-def _check_needs() -> None:
-    """Refuse an option without one that it needs."""
-    given = typed(*_NEEDS, "erf")
-    flags = {each.name: max(each.opts, key=len) for each in command.params}
-    if given and typed("compare"):
-        raise click.UsageError(f"{flags[given[0]]}: --compare has no use for it: drop one")
-    for name in given:
-        if not set(_NEEDS.get(name, given)) & set(given):
-            others = " or ".join(flags[other] for other in _NEEDS[name])
-            raise click.UsageError(f"{flags[name]} needs {others}: give both, or neither")
+"""What can be asked of a network, the first that is given, and the options that go with it."""
 
 
 def _run(
