@@ -173,18 +173,8 @@ def command(
     size = _size(source, width, height, in_channels)
     first = _stack((preset,) if preset else layers, size)
     second = None if compare is None else _stack((compare,), size, first.source)
-    given = {"erf": erf, "unit": unit, "photo": photo}
-    asked = next((name for name, value in given.items() if value is not None), "")
-    check_use(asked, _TAKEN)
+    asked = _asked({"erf": erf, "unit": unit, "photo": photo}, weights, layer, first)
     words = (preset,) if preset else layers
-    if layer is not None and layer > len(first.rows):
-        raise click.UsageError(f"--layer: expected at most {len(first.rows)}, got {layer}")
-    if unit is not None and layer is not None:
-        raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
-    if asked == "unit" and photo is None:
-        raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
-    if asked == "photo" and weights is None:
-        raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
     if asked in {"erf", "unit"}:
         _show_seen(
             words,
@@ -220,6 +210,23 @@ _TAKEN = {
     "": {"compare"},
 }
 """What can be asked of a network, the first that is given, and the options that go with it."""
+
+
+def _asked(
+    given: dict[str, str | None], weights: str | None, layer: int | None, counted: Stack
+) -> str:
+    """Return what is asked of a network; refuse what does not go with it, or is missing."""
+    asked = next((name for name, value in given.items() if value is not None), "")
+    check_use(asked, _TAKEN)
+    if layer is not None and layer > len(counted.rows):
+        raise click.UsageError(f"--layer: expected at most {len(counted.rows)}, got {layer}")
+    if given["unit"] is not None and layer is not None:
+        raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
+    if asked == "unit" and given["photo"] is None:
+        raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
+    if asked == "photo" and weights is None:
+        raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
+    return asked
 
 
 def _run(

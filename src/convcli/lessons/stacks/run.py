@@ -260,16 +260,6 @@ def _normalised(running: Running, number: int, _spec: LayerSpec, maps: Maps) -> 
     return answer
 
 
-def _rectified(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    rectified: Maps = np.maximum(maps, np.float32(0))
-    return rectified
-
-
-def _same(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    """Return what came: dropout does nothing outside of training."""
-    return maps
-
-
 def _softmax(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
     powers = np.exp(maps - maps.max(axis=2, keepdims=True))
     answer: Maps = powers / powers.sum(axis=2, keepdims=True)
@@ -285,8 +275,8 @@ _FORWARD: dict[str, Callable[[Running, int, LayerSpec, Maps], Maps]] = {
     "flatten": _flattened,
     "fc": _connected,
     "bn": _normalised,
-    "relu": _rectified,
-    "dropout": _same,
+    "relu": lambda _running, _number, _spec, maps: np.maximum(maps, np.float32(0)),
+    "dropout": lambda _running, _number, _spec, maps: maps,
     "softmax": _softmax,
     "residual": Running.open,
     "shortcut": Running.turn,
