@@ -3,8 +3,9 @@
 //
 // Sums are computed in 64-bit floats. Where the weights are whole numbers over one divisor,
 // as most kernels of the catalogue are, such sums are exact, and so are those of `apply`:
-// every pixel is equal. Other weights have sums that `apply` rounds to 32-bit floats;
-// `slack` says how far such a sum may be from the exact one.
+// every pixel is equal. Other weights have sums that `apply` rounds to 32-bit floats, in an
+// order that differs between machines: `slack` says how far such a sum may be from the exact
+// one (n additions in any order err by at most n·2⁻²⁴ of the sum of magnitudes).
 
 const f32 = Math.fround;
 
@@ -110,7 +111,9 @@ function factorsOf(weights, rows, columns, most) {
   const close = 1e-14 * Math.max(...weights.map(Math.abs));
   for (;;) {
     let pivot = 0;
-    for (let i = 1; i < rest.length; i++) if (Math.abs(rest[i]) > Math.abs(rest[pivot])) pivot = i;
+    for (let i = 1; i < rest.length; i++) {
+      if (Math.abs(rest[i]) > Math.abs(rest[pivot])) pivot = i;
+    }
     if (Math.abs(rest[pivot]) <= close) return factors;
     if (factors.length === most) return null;
     const y = Math.floor(pivot / columns), x = pivot % columns;
@@ -123,8 +126,8 @@ function factorsOf(weights, rows, columns, most) {
   }
 }
 
-const FEW_TAPS = 15;
 /** Kernels of more taps are computed as columns and rows where that takes fewer products. */
+const FEW_TAPS = 15;
 
 /** Weights and their offsets in a padded plane, without zeros, filled up to fours. */
 function tapsOf(weights, offsetOf) {
@@ -146,7 +149,8 @@ function linesOf(weights, rows, columns, padded) {
     if (line.some((weight) => weight !== 0)) lines.push({ offset: y * padded, line });
   }
   const taps = weights.filter((weight) => weight !== 0).length;
-  return taps * 2 > lines.length * columns && columns > 2 ? { offsets: [], taps: [], lines } : null;
+  const isDense = columns > 2 && taps * 2 > lines.length * columns;
+  return isDense ? { offsets: [], taps: [], lines } : null;
 }
 
 /** How one grid of weights is summed up: at once, or by columns and then rows. */
