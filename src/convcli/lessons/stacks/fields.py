@@ -247,8 +247,8 @@ class EffectiveField(Record):
         return (
             f"{self.field.facts()}\n"
             f"Energy (the squared gradient, mean of the seeds): {100 * self.share():.3g} % is "
-            f"inside, {100 * self.share(0.5):.3g} % in the middle half of its rows and columns, "
-            "padding included.\n"
+            f"inside, {100 * self.share(0.5):.3g} % in the middle half of its sides, padding "
+            "included.\n"
             f"95 % is in the middle {times(reach[::-1])} px, {100 * area:.3g} % of the area: "
             "the effective receptive field."
         )
