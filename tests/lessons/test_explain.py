@@ -1,4 +1,5 @@
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from PIL import Image
 from convcli.choices import Border, Range
 from convcli.geometry.window import Padding
 from convcli.images.picture import Frame
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.explain.explain import explain_output
+from convcli.lessons.explain.explain import Explainer, explain_output
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from support.commands import cells
 
 Ask = Callable[..., Any]
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture
@@ -316,3 +319,43 @@ def test_what_a_refusal_advises_is_an_option_of_the_command(
         result = run(*call, "--max-pixels", "1200", "--frame", frame)
         assert result.exit_code == 0, result.output
     assert "expected a frame of 0 to 1" in refuse(*call, "--frame", "2")
+
+
+def test_transposed_sums_are_those_of_torch() -> None:
+    for number, found in enumerate(json.loads((GOLDEN / "transposed.json").read_text())):
+        channels, filters, size, settings = found["case"]
+        if settings.pop("groups", 1) > 1:
+            continue  # apply has no groups
+        rng = np.random.default_rng(number)
+        image = rng.normal(size=(6, 7, channels))
+        weights, bias = rng.normal(size=(channels, filters, *size)), rng.normal(size=filters)
+        more = settings.pop("output_padding", 0)
+        options = Options(
+            transposed=True,
+            output_padding=more,
+            stride=settings["stride"],
+            padding=tuple(settings["padding"])
+            if isinstance(settings["padding"], list)
+            else settings["padding"],
+            dilation=tuple(settings.get("dilation", (1, 1))),
+        )
+        explainer = Explainer(Kernel(weights), Frame(image), options)
+        assert list(explainer.shape) == found["shape"]
+        for index, expected in enumerate(found["every_fifth"]):
+            row, column, channel = np.unravel_index(5 * index, explainer.shape)
+            (one,) = explainer.at((int(row), int(column)), [int(channel)])
+            assert one.raw + bias[channel] == pytest.approx(expected, abs=1e-6)
+            assert one.value == pytest.approx(one.raw)
+
+
+def test_a_transposed_pixel_by_hand(ask: Ask, run: Callable[..., Any]) -> None:
+    words = ["explain", "[[1,2,3],[4,5,6],[7,8,9]]", "[[1,2],[3,4]]", "--at", "2,1"]
+    words += ["--transposed", "--stride", "2", "--padding", "0", "--range", "clip"]
+    (one,) = ask(*words)["channels"]
+    # Stamps of 1 and 2, two pixels apart, meet in column 2: 1·6 + 2·4.
+    assert (one["sum"], one["spread"]) == (14, [2, 2])
+    assert one["value"] == pytest.approx(14)
+    assert one["padded"] == [[True] * 3, [False, True, False], [True] * 3]
+    text = run(*words).stdout
+    assert "means" not in text
+    assert "7 of 9 taps see them, in brackets" in text

@@ -24,6 +24,8 @@ def grid_title(answer: Explanation, plane: Plane) -> str:
     """Return the title of the first grid of a plane."""
     if plane.channel is None:
         return "opacity"
+    if answer.spread is not None:
+        return "pixels and zeros"
     return "patch × opacity" if answer.is_weighted else "patch"
 
 
@@ -32,9 +34,11 @@ def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
     place, last = ("looks at", _looks_at(answer)), [*_value(answer), *_padding(answer)]
     if answer.combine is None:
         (part,) = answer.parts
-        facts = [*_arithmetic(part), *_value(answer), *_similarity(part), *_padding(answer)]
-        return [("", [place, *facts])]
-    kernels = [(part.kernel, [*_arithmetic(part), *_similarity(part)]) for part in answer.parts]
+        words = _similarity(answer, part)
+        return [("", [place, *_arithmetic(part), *_value(answer), *words, *_padding(answer)])]
+    kernels = [
+        (part.kernel, [*_arithmetic(part), *_similarity(answer, part)]) for part in answer.parts
+    ]
     combined = (answer.combine.value, _combination(answer))
     return [*kernels, ("together", [place, combined, *last])]
 
@@ -84,7 +88,9 @@ def _value(answer: Explanation) -> Facts:
     return facts
 
 
-def _similarity(part: KernelAnswer) -> Facts:
+def _similarity(answer: Explanation, part: KernelAnswer) -> Facts:
+    if answer.spread is not None:
+        return []
     return [("means", words)] if (words := _meaning(part)) else []
 
 
@@ -96,13 +102,20 @@ def _two_places(value: float) -> str:
 def _padding(answer: Explanation) -> Facts:
     if not answer.padded.any():
         return []
-    count = int(answer.padded.sum())
-    taps = f"{count} of {answer.padded.size} taps see it, in brackets (border {answer.border})"
-    return [("padding", taps)]
+    taps = f"{int(answer.padded.sum())} of {answer.padded.size} taps see"
+    if answer.spread is None:
+        return [("padding", f"{taps} it, in brackets (border {answer.border})")]
+    stamp = "each pixel adds the kernel, as it is written, to the output: here it is flipped"
+    return [("zeros", f"{taps} them, in brackets: they are no pixels"), ("stamp", stamp)]
 
 
 def _looks_at(answer: Explanation) -> str:
-    return f"{_span('column', answer.columns)}, {_span('row', answer.rows)} of the picture"
+    place = f"{_span('column', answer.columns)}, {_span('row', answer.rows)} of the picture"
+    if answer.spread is None:
+        return place
+    down, across = answer.spread
+    every = f"{down}" if down == across else f"{across} across and {down} down"
+    return f"{place} with zeros between its pixels, which are {every} apart"
 
 
 def _span(name: str, positions: tuple[int, ...]) -> str:
@@ -279,12 +292,12 @@ def _lines(answer: Explanation) -> list[str]:
     if answer.combine is None:
         (part,) = answer.parts
         *first, last = _sums(part)
-        words = [_meaning(part)] if _meaning(part) else []
+        words = [text for _, text in _similarity(answer, part)]
         return [*first, f"{last}{steps}", *words, _notes(answer)]
-    answers = [
-        f"{part.kernel}: {'; '.join(filter(None, (*_sums(part), _meaning(part))))}"
-        for part in answer.parts
-    ]
+    answers = []
+    for part in answer.parts:
+        words = [*_sums(part), *(text for _, text in _similarity(answer, part))]
+        answers.append(f"{part.kernel}: {'; '.join(words)}")
     return [*answers, f"{answer.combine.value} {_combination(answer)}{steps}", _notes(answer)]
 
 
@@ -310,7 +323,8 @@ def _notes(answer: Explanation) -> str:
     notes = title_of(answer)
     if answer.padded.any():
         taps = f"{int(answer.padded.sum())} of {answer.padded.size} taps"
-        notes += f"; {taps} see padding ({answer.border}): green frames"
+        seen = f"padding ({answer.border})" if answer.spread is None else "zeros, no pixels"
+        notes += f"; {taps} see {seen}: green frames"
     planes = len(answer.parts[0].planes)
     if planes > _MOST:
         notes += f"; the first {_MOST} of {planes} input channels are drawn"
