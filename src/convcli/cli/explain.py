@@ -111,7 +111,7 @@ def command(
     _check_place(at, step=step, has_other=as_json or show or png is not None)
     scratch = scratch_file("explained.png") if show and png is None else None
     if png is not None:
-        check_canvas_target(png, moving=False)
+        check_canvas_target(png)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_first_frame(image, reading)
     explainer = Explainer(kernel, picture, options)

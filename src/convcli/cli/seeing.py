@@ -78,7 +78,7 @@ def check_seeing(
     if compare is not None:
         from convcli.images.drawing import check_canvas_target
 
-        check_canvas_target(compare, moving=False)
+        check_canvas_target(compare)
 
 
 def see(

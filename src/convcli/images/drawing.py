@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from convcli.errors import ImageError
 from convcli.images.palettes import RED_BLUE
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
-from convcli.storage.atomic import replacing
 from convcli.values import Record
 
 _GREEK = {
@@ -251,47 +250,13 @@ def _frame_width(side: int) -> int:
     return max(side // 10, 2)
 
 
-_FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
-
-
-def check_canvas_target(target: str | Path, *, moving: bool) -> str:
-    """Return the format of a drawing's file, or of an animation's, by the suffix of its name.
-
-    Raises ImageError if that format cannot hold it.
-    """
-    suffix = Path(target).suffix.lower()
-    allowed = _FORMATS if moving else {".png": "PNG"}
-    if suffix in allowed:
-        return allowed[suffix]
-    *others, last = allowed
-    names = f"{', '.join(others)} or {last}" if others else last
-    raise ImageError(f"{target}: expected a name that ends in {names}: rename it")
+def check_canvas_target(target: str | Path) -> None:
+    """Raise ImageError where the name of a drawing's file does not end in .png."""
+    if Path(target).suffix.lower() != ".png":
+        raise ImageError(f"{target}: expected a name that ends in .png: rename it")
 
 
 def write_canvas(canvas: Canvas, target: str | Path) -> None:
     """Write a drawing as PNG: complete, or not at all (ImageError)."""
-    write_frame(canvas.frame(), target, check_canvas_target(target, moving=False))
-
-
-def write_frames(
-    frames: Sequence[Canvas], durations: Sequence[int], target: str | Path
-) -> None:
-    """Write an animation that repeats forever, as GIF, APNG or WebP by the name's suffix.
-
-    The frames, at least one, have one size; durations are in milliseconds. ImageError is
-    raised for another suffix, or if the target cannot be written.
-    """
-    format_name = check_canvas_target(target, moving=True)
-    images = [frame.image for frame in frames]
-    settings: dict[str, Any] = {"save_all": True, "duration": list(durations), "loop": 0}
-    if format_name == "GIF":
-        from convcli.images.codecs.gif import with_shared_palette
-
-        images = with_shared_palette([np.asarray(image) for image in images])
-        settings |= {"optimize": False, "disposal": 1}
-    if format_name == "WEBP":
-        settings["lossless"] = True
-    # Not `write_picture`, which writes each frame whole: Pillow writes what changes, in
-    # half of the bytes and a third of the time.
-    with replacing(target) as file:
-        images[0].save(file, format_name, append_images=images[1:], **settings)
+    check_canvas_target(target)
+    write_frame(canvas.frame(), target, "PNG")

@@ -1,6 +1,6 @@
 """An explanation as words and as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from convcli.choices import Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
-from convcli.text import short, tight
+from convcli.text import short, tight, times
+from convcli.values import Record
 
 Facts = list[tuple[str, str]]
 
@@ -129,11 +130,87 @@ def _span(name: str, positions: tuple[int, ...]) -> str:
 _SIDE = 52
 """Pixels of a cell."""
 
-_GAP, _MARGIN, _HEAD, _LINE = 56, 24, 26, 28
+GAP, MARGIN, HEAD = 56, 24, 26
+_LINE = 28
 _MOST = 12
 """The most channels that are drawn: 200 of them would be 40,000 pixels tall."""
 
 _NARROWEST = 720
+
+Cells = Sequence[Sequence[Cell]]
+
+
+class Row(Record):
+    """Grids that are drawn beside each other, each below its title.
+
+    `is_added` says whether the last grid is added to the one above it.
+    """
+
+    titles: tuple[str, ...]
+    grids: tuple[Cells, ...]
+    is_added: bool = False
+
+    def size(self, side: int) -> tuple[int, int]:
+        """Return the width and the height in pixels, with the gap behind each grid."""
+        wide = sum(len(grid[0]) * side + GAP for grid in self.grids)
+        return wide, HEAD + max(map(len, self.grids)) * side + MARGIN
+
+
+def draw_rows(
+    canvas: Canvas, top: int, rows: Sequence[Row], side: int, joined: int
+) -> tuple[int, int]:
+    """Draw rows below each other, and what joins the first ones: signs, a bracket, an arrow.
+
+    Returns the place right of the arrow: where the result is drawn, half way up.
+    """
+    tops = [top]
+    for row in rows:
+        _draw_row(canvas, tops[-1], row, side)
+        tops.append(tops[-1] + row.size(side)[1])
+    x = MARGIN + rows[0].size(side)[0]
+    last = rows[0].grids[-1]
+    for place, row in zip(tops, rows, strict=False):
+        if row.is_added:
+            canvas.plus((x - GAP - len(last[0]) * side // 2, place - MARGIN // 2), 16)
+    first, bottom = top + HEAD, tops[joined] - MARGIN
+    if joined > 1:
+        canvas.bracket((x - GAP + 8, first), bottom, 10)
+    canvas.arrow((x - GAP // 2 + 6, (first + bottom) // 2), 22)
+    return x, (first + bottom) // 2
+
+
+def _draw_row(canvas: Canvas, top: int, row: Row, side: int) -> None:
+    """Draw grids with the signs between them: × and =, or an arrow between two."""
+    x, high = MARGIN, max(map(len, row.grids)) * side
+    signs = [canvas.times, canvas.equals] if len(row.grids) > 2 else [canvas.arrow]  # noqa: PLR2004
+    for number, (title, grid) in enumerate(zip(row.titles, row.grids, strict=True)):
+        wide, above = len(grid[0]) * side, (high - len(grid) * side) // 2
+        place = (x, top + above + HEAD // 2)
+        canvas.text(place, title, 16, colour=QUIET, width=wide + GAP - 6)
+        canvas.grid((x, top + HEAD + above), grid, side)
+        x += wide + GAP
+        if number < len(row.grids) - 1:
+            signs[number]((x - GAP // 2, top + HEAD + high // 2), 18)
+
+
+def value_cells(
+    values: NDArray[np.float64],
+    scale: float,
+    text: Callable[[float], str] = tight,
+    *,
+    signed: bool = False,
+    padded: NDArray[np.bool_] | None = None,
+    framed: NDArray[np.bool_] | None = None,
+) -> Cells:
+    """Return cells from black to white for 0 to `scale`; signed ones from blue to red."""
+    colour, none = (diverging if signed else grey), np.zeros(values.shape, bool)
+    levels = finite(values) / (scale or 1.0)
+    marks = (none if padded is None else padded, none if framed is None else framed)
+    lines = zip(*(each.tolist() for each in (levels, values, *marks)), strict=True)
+    return [
+        [Cell(colour(level), text(value), *of) for level, value, *of in zip(*line, strict=True)]
+        for line in lines
+    ]
 
 
 def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
@@ -142,80 +219,58 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
     Of more than 12 output channels, or input channels, the first 12 are drawn.
     """
     count, explanations = len(explanations), explanations[:_MOST]
-    part = explanations[0].padded[_shown(explanations[0])]
-    width = 2 * _MARGIN + 3 * part.shape[1] * _SIDE + 3 * _GAP + 2 * _SIDE
-    row = _HEAD + part.shape[0] * _SIDE + _MARGIN
-    rows = sum(len(_rows(answer)) for answer in explanations)
-    lines = sum(len(_lines(answer)) + 1 for answer in explanations)
-    height = _MARGIN + rows * row + (lines + (count > _MOST)) * _LINE
-    canvas = Canvas(max(width, _NARROWEST), height)
-    top = _MARGIN
-    for answer in explanations:
-        _draw_sum(canvas, top + _HEAD, answer, row)
-        for name, plane in _rows(answer):
-            _draw_plane(canvas, top + _HEAD, answer, plane)
-            _heads(
-                canvas, top, (name, grid_title(answer, plane) + _cropped(answer)), part.shape[1]
-            )
-            top += row
-        top = _caption(canvas, top, answer) + _LINE
+    drawn = [_rows(answer) for answer in explanations]
+    wide, row = drawn[0][0].size(_SIDE)
+    lines = sum(len(_lines(answer)) + 1 for answer in explanations) + (count > _MOST)
+    height = MARGIN + sum(map(len, drawn)) * row + lines * _LINE
+    canvas = Canvas(max(wide + 2 * MARGIN + 2 * _SIDE, _NARROWEST), height)
+    top = MARGIN
+    for answer, rows in zip(explanations, drawn, strict=True):
+        colours = len(rows) - (answer.parts[-1].opacity is not None)
+        x, half = draw_rows(canvas, top, rows, _SIDE, colours)
+        if answer.combine is not None:
+            canvas.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
+        cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
+        canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
+        top = _caption(canvas, top + len(rows) * row, answer) + _LINE
     if count > _MOST:
         rest = f"the first {_MOST} of {count} channels; --channel draws any other"
-        canvas.text((_MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
+        canvas.text((MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
     return canvas
 
 
-def _cropped(answer: Explanation) -> str:
-    """Say of a large kernel that only its middle is drawn."""
-    whole, part = answer.padded.shape, answer.padded[_shown(answer)].shape
-    if whole == part:
-        return ""
-    return f": the middle {part[0]}×{part[1]} of {whole[0]}×{whole[1]} is drawn"
-
-
-def _shown(answer: Explanation) -> tuple[slice, slice]:
-    return (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
-
-
-def _rows(answer: Explanation) -> list[tuple[str, Plane]]:
-    """Return the planes that are drawn, in order, each with its name."""
-    rows: list[tuple[str, Plane]] = []
+def _rows(answer: Explanation) -> list[Row]:
+    """Return the rows of an answer: one for each input channel, and for the opacity."""
+    summed = answer.combine in (Combine.SUM, Combine.MEAN) and answer.alpha is None
+    rows: list[Row] = []
     for part in answer.parts:
         kernel = part.kernel if answer.combine is not None else ""
-        planes = [*part.planes[:_MOST], *([part.opacity] if part.opacity else [])]
-        rows += [(", ".join(filter(None, (kernel, p.name))), p) for p in planes]
+        for number, plane in enumerate(part.planes[:_MOST]):
+            is_added = bool(rows) and (number > 0 or summed)
+            rows.append(_row(answer, plane, kernel, is_added=is_added))
+        if part.opacity is not None:
+            rows.append(_row(answer, part.opacity, kernel, is_added=False))
     return rows
 
 
-def _value_row(answer: Explanation) -> int:
-    """Return the row that the value is drawn beside: the last of the colours."""
-    return len(_rows(answer)) - 1 - (answer.parts[-1].opacity is not None)
-
-
-def _heads(canvas: Canvas, top: int, names: tuple[str, str], columns: int) -> None:
-    """Write the titles of the grids above them, the first with the name of the row."""
-    name, patch = names
-    first = patch if name in ("", patch) else f"{name}: {patch}"
-    wide = columns * _SIDE
-    for index, text in enumerate((first, "kernel", "products")):
-        x = _MARGIN + index * (wide + _GAP)
-        canvas.text((x, top + _HEAD // 2), text, 16, colour=QUIET, width=wide + _GAP - 6)
-
-
-def _draw_plane(canvas: Canvas, top: int, answer: Explanation, plane: Plane) -> None:
-    part = _shown(answer)
-    patch, weights, products = (g[part] for g in (plane.patch, plane.weights, plane.products))
-    wide, half = patch.shape[1] * _SIDE, top + patch.shape[0] * _SIDE // 2
-    white = 1 if plane.channel is None else answer.white
-    x = _MARGIN
-    canvas.grid((x, top), _patch_cells(patch, white, answer.padded[part]), _SIDE)
-    x += wide + _GAP
-    canvas.times((x - _GAP // 2, half), 18)
-    canvas.grid((x, top), _signed_cells(weights, _largest(answer, "weights")), _SIDE)
-    x += wide + _GAP
-    canvas.equals((x - _GAP // 2, half), 18)
-    largest = _largest(answer, "products") if plane.channel is not None else 0.0
-    canvas.grid((x, top), _signed_cells(products, largest), _SIDE)
+def _row(answer: Explanation, plane: Plane, kernel: str, *, is_added: bool) -> Row:
+    part = (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
+    is_opacity = plane.channel is None
+    patch, padded = plane.patch[part], answer.padded[part]
+    largest = np.abs(plane.products).max() if is_opacity else _largest(answer, "products")
+    name = ", ".join(filter(None, (kernel, plane.name if not is_opacity else "")))
+    title = f"{name}: " * bool(name) + grid_title(answer, plane)
+    if padded.shape != answer.padded.shape:
+        title += f": the middle {times(padded.shape)} of {times(answer.padded.shape)} is drawn"
+    return Row(
+        (title, "kernel", "products"),
+        (
+            value_cells(patch, 1 if is_opacity else answer.white, padded=padded),
+            value_cells(plane.weights[part], _largest(answer, "weights"), signed=True),
+            value_cells(plane.products[part], float(largest), signed=True),
+        ),
+        is_added,
+    )
 
 
 def _largest(answer: Explanation, name: str) -> float:
@@ -224,65 +279,14 @@ def _largest(answer: Explanation, name: str) -> float:
     return max(float(np.abs(finite(grid)).max()) for grid in grids)
 
 
-def _draw_sum(canvas: Canvas, top: int, answer: Explanation, row: int) -> None:
-    """Draw what joins the rows: a + between them, a bracket around them, and the value."""
-    rows, columns = answer.padded[_shown(answer)].shape
-    x = _MARGIN + 3 * (columns * _SIDE + _GAP)
-    bottom = top + _value_row(answer) * row + rows * _SIDE
-    half = (top + bottom) // 2
-    for number in _added(answer):
-        canvas.plus((x - _GAP - _SIDE // 2, top + number * row - (_HEAD + _MARGIN) // 2), 18)
-    if _value_row(answer):
-        canvas.bracket((x - _GAP + 8, top), bottom, 10)
-        if answer.combine is not None:
-            canvas.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
-    canvas.arrow((x - _GAP // 2 + 6, half), 22)
-    cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
-    canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
-
-
-def _added(answer: Explanation) -> list[int]:
-    """Return the rows whose products are added to those of the row above."""
-    summed = answer.combine in (Combine.SUM, Combine.MEAN)
-    planes = [
-        (number, index)
-        for number, part in enumerate(answer.parts)
-        for index in range(min(len(part.planes), _MOST) + (part.opacity is not None))
-    ]
-    opacities = [len(part.planes[:_MOST]) for part in answer.parts]
-    return [
-        place
-        for place, (number, index) in enumerate(planes)
-        if place and index < opacities[number] and (index or (summed and answer.alpha is None))
-    ]
-
-
-def _patch_cells(
-    patch: NDArray[np.float64], white: int, padded: NDArray[np.bool_]
-) -> list[list[Cell]]:
-    return [
-        [Cell(grey(v / white), tight(v), padded=out) for v, out in zip(*lines, strict=True)]
-        for lines in zip(patch.tolist(), padded.tolist(), strict=True)
-    ]
-
-
-def _signed_cells(values: NDArray[np.float64], largest: float) -> list[list[Cell]]:
-    scale = largest or float(np.abs(finite(values)).max()) or 1.0
-    levels = finite(values) / scale
-    return [
-        [Cell(diverging(level), tight(value)) for level, value in zip(*lines, strict=True)]
-        for lines in zip(levels.tolist(), values.tolist(), strict=True)
-    ]
-
-
 def _caption(canvas: Canvas, top: int, answer: Explanation) -> int:
     """Write the lines below the grids; return the top of what follows."""
-    width = canvas.image.width - 2 * _MARGIN
+    width = canvas.image.width - 2 * MARGIN
     lines = _lines(answer)
     for index, line in enumerate(lines):
         last = index == len(lines) - 1
         size, colour = (16, QUIET) if last else (20, (0, 0, 0))
-        canvas.text((_MARGIN, top + 8), line, size, colour=colour, width=width)
+        canvas.text((MARGIN, top + 8), line, size, colour=colour, width=width)
         top += _LINE
     return top
 

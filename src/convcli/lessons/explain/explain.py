@@ -21,7 +21,7 @@ from convcli.pipeline.run import Filtered, filter_frame
 from convcli.pipeline.steps import Operand, along_axis
 from convcli.values import Record
 
-_COLOURS = ("red", "green", "blue")
+COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
 
 Positions = NDArray[np.intp]
@@ -198,7 +198,7 @@ def _name(channel: int, channels: int) -> str:
     """Return the name of a channel: nothing where it is the only one."""
     if channels == 1:
         return ""
-    return _COLOURS[channel] if channels == len(_COLOURS) else f"channel {channel}"
+    return COLOURS[channel] if channels == len(COLOURS) else f"channel {channel}"
 
 
 def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
@@ -226,7 +226,7 @@ def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
 
 
 def _input_name(index: int, channels: int) -> str:
-    colour = f", {_COLOURS[index]}" if channels == len(_COLOURS) else ""
+    colour = f", {COLOURS[index]}" if channels == len(COLOURS) else ""
     return f"input channel {index}{colour}"
 
 
