@@ -67,7 +67,7 @@ class Scene(Record, kw_only=True):
         """How many steps there are: one for each output value."""
         return int(self.raw.size)
 
-    def step(self, index: int) -> "Step":
+    def step(self, index: int) -> "AnimationStep":
         """Return what one step shows."""
         number, row, column = map(int, np.unravel_index(index, self.raw.shape))
         rows, columns = self._taps(row, column)
@@ -77,7 +77,7 @@ class Scene(Record, kw_only=True):
         if self.kernels is not None:
             products = products * self.kernels[number]
         order = np.arange(self.count).reshape(self.raw.shape)
-        return Step(
+        return AnimationStep(
             inputs=framed,
             filter=number,
             products=products,
@@ -122,7 +122,7 @@ class Stamps(Scene, kw_only=True):
         """How many steps there are: one for each pixel and filter."""
         return len(self.raw) * int(self.planes[0].size)
 
-    def step(self, index: int) -> "Step":
+    def step(self, index: int) -> "AnimationStep":
         """Return what one step shows."""
         assert self.kernels is not None  # noqa: S101 - a stamp has weights
         size = self.planes.shape[1:]
@@ -135,7 +135,7 @@ class Stamps(Scene, kw_only=True):
         pixels = self.planes[:, row, column]
         values = " and ".join(map(short, pixels.tolist()))
         stamp = "stamp is" if len(pixels) == 1 else "stamps are"
-        return Step(
+        return AnimationStep(
             inputs=order == place,
             filter=number,
             products=pixels[:, np.newaxis, np.newaxis] * self.kernels[number],
@@ -155,7 +155,7 @@ class Stamps(Scene, kw_only=True):
         return total
 
 
-class Step(Record, kw_only=True):
+class AnimationStep(Record, kw_only=True):
     """What one frame of an animation shows.
 
     `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `filter` is the
@@ -310,7 +310,8 @@ def frames_of(scene: Scene, most: int) -> list[Canvas]:
     >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
     (9, 4)
     """
-    shown = np.linspace(0, scene.count - 1, min(scene.count, most)).round().astype(int)
+    # From the end, which is always shown: it has the whole result.
+    shown = np.linspace(scene.count - 1, 0, min(scene.count, most)).round().astype(int)
     return [_frame_of(scene, scene.step(int(index))) for index in np.unique(shown)]
 
 
@@ -319,7 +320,7 @@ def durations_for(frames: int, milliseconds: int) -> list[int]:
     return [milliseconds] * (frames - 1) + [max(milliseconds, 2500)]
 
 
-def _frame_of(scene: Scene, step: Step) -> Canvas:
+def _frame_of(scene: Scene, step: AnimationStep) -> Canvas:
     side, rows, maps = _side(scene), _rows(scene, step), _maps(scene, step)
     wide, row = rows[0].size(side)
     high, stack = len(rows) * row, len(maps) * (HEAD + len(maps[0]) * side + MARGIN)
@@ -355,7 +356,7 @@ def _in_thousands(scene: Scene) -> bool:
     return scene.white > _THREE_DIGITS and _side(scene) < _FIVE_DIGITS_WIDE
 
 
-def _rows(scene: Scene, step: Step) -> list[Row]:
+def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
     """Return a row of grids for each input channel: input, kernel and products."""
     largest, text, rows = float(np.abs(scene.planes).max()), _text(scene), []
     for channel, (plane, products) in enumerate(zip(scene.planes, step.products, strict=True)):
@@ -374,7 +375,7 @@ def _rows(scene: Scene, step: Step) -> list[Row]:
     return rows
 
 
-def _maps(scene: Scene, step: Step) -> list[Cells]:
+def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
     """Return the output maps: greys for pixels, blue to red where some sums are negative."""
     lowest, highest = float(np.nanmin(scene.raw)), float(np.nanmax(scene.raw))
     scale = max(-lowest, highest) if lowest < 0 else max(highest, scene.white)
