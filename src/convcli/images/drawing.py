@@ -101,8 +101,8 @@ def diverging(value: float) -> Colour:
     return (red, green, blue)
 
 
-def ink_on(ground: Colour, dark: Colour = BLACK) -> Colour:
-    """Return the dark ink or white, whichever reads better (luma as ITU-R BT.601).
+def ink_on(ground: Colour) -> Colour:
+    """Return black or white, whichever reads better (luma as ITU-R BT.601).
 
     Examples
     --------
@@ -110,7 +110,7 @@ def ink_on(ground: Colour, dark: Colour = BLACK) -> Colour:
     ((0, 0, 0), (255, 255, 255))
     """
     red, green, blue = ground
-    return dark if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
+    return BLACK if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
 
 
 def enlarged(pixels: NDArray[np.uint8], scale: int) -> Image.Image:
@@ -193,8 +193,10 @@ class Canvas:
             self.pen.rectangle(box, fill=PADDING, outline=QUIET)
             inset = max(side // 6, 2)
             box = (left + inset, top + inset, left + side - inset, top + side - inset)
-        self.pen.rectangle(box, fill=cell.ground, outline=None if cell.padded else QUIET)
-        if not cell.text or side < 16:  # noqa: PLR2004 - nobody can read smaller digits
+        is_small = side < 16  # noqa: PLR2004 - nobody can read smaller digits
+        outline = None if cell.padded or is_small else QUIET
+        self.pen.rectangle(box, fill=cell.ground, outline=outline)
+        if not cell.text or is_small:
             return
         middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
         frame = 2 * _frame_width(side) if cell.framed else 0

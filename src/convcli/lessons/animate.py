@@ -25,6 +25,7 @@ from convcli.lessons.explain.drawing import (
     value_cells,
 )
 from convcli.lessons.explain.explain import COLOURS, steps_between
+from convcli.lessons.pictures import square_around
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
@@ -183,12 +184,14 @@ def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells:
         raise GeometryError(
             f"animate: expected one kernel, or a pooling as max:2, got {link.name}: choose one"
         )
+    square = square_around(frame.shape, at, cells)
     if not isinstance(link, Kernel):
-        scene = _pooling_scene(_crop(frame.gray(), at, cells), link.kind, link.size, options)
+        crop = Frame(frame.gray().pixels[square])
+        scene = _pooling_scene(crop, link.kind, link.size, options)
     else:
         kernel = exchanged(link) if options.transposed else link
         colours = kernel.is_bank and kernel.channels == frame.channels
-        crop = _crop(frame if colours else frame.gray(), at, cells)
+        crop = Frame((frame if colours else frame.gray()).pixels[square])
         make = _stamping_scene if options.transposed else _sliding_scene
         scene = make(crop, link, kernel.flipped() if options.flip else kernel, options)
     if _side(scene) < _SMALLEST_SIDE:
@@ -286,21 +289,6 @@ def _title(name: str, slide: Window, padding: str) -> str:
     return f"{name}: {moves}" + f", {padding} (green frames)" * any(map(any, slide.padding))
 
 
-def _crop(frame: Frame, at: Pair | None, cells: int) -> Frame:
-    height, width = frame.shape
-    row, column = at if at is not None else (height // 2, width // 2)
-    if not (0 <= row < height and 0 <= column < width):
-        raise GeometryError(
-            f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "
-            f"got {column},{row}: choose one inside"
-        )
-    top, left = (
-        max(min(place - cells // 2, size - cells), 0)
-        for place, size in ((row, height), (column, width))
-    )
-    return Frame(frame.pixels[top : top + cells, left : left + cells])
-
-
 def frames_of(scene: Scene, most: int) -> list[Canvas]:
     """Draw a picture for each step, or at most `most` pictures that skip some.
 
@@ -329,7 +317,8 @@ def _frame_of(scene: Scene, step: AnimationStep) -> Canvas:
     canvas = Canvas(width, body + max(high, stack) + _CAPTION)
     title = scene.title + ", k: thousands" * _in_thousands(scene)
     canvas.text((MARGIN, MARGIN + 8), title, 20, colour=QUIET, width=width - 2 * MARGIN)
-    x, half = draw_rows(canvas, body + max(stack - high, 0) // 2, rows, side, len(rows))
+    corner = (MARGIN, body + max(stack - high, 0) // 2)
+    x, half = draw_rows(canvas, corner, rows, side, len(rows))
     top = half + (MARGIN - HEAD - stack) // 2
     for number, cells in enumerate(maps):
         name = f"map {number}" if len(maps) > 1 else "output"

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
+from convcli.images.figures import page_of, text_block
 from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight, times
@@ -90,14 +91,15 @@ def _value(answer: Explanation) -> Facts:
 
 
 def _similarity(answer: Explanation, part: KernelAnswer) -> Facts:
-    if answer.spread is not None:
+    """Return the verdict on patch and kernel: none of a kernel that averages, or of zeros."""
+    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
+    if answer.spread is not None or part.meaning is None:
         return []
-    return [("means", words)] if (words := _meaning(part)) else []
-
-
-def _two_places(value: float) -> str:
-    """Return a number with 2 decimals, without the sign of -0.00."""
-    return f"{round(value, 2) + 0.0:.2f}"
+    if cosine is None:
+        return [("means", part.meaning)]
+    without = " without the mean brightness" if part.sums_to_zero else ""
+    # 0.0 is added so that no -0.00 is shown.
+    return [("means", f"cosine {round(cosine, 2) + 0.0:.2f}{without}, {part.meaning}")]
 
 
 def _padding(answer: Explanation) -> Facts:
@@ -131,7 +133,6 @@ _SIDE = 52
 """Pixels of a cell."""
 
 GAP, MARGIN, HEAD = 56, 24, 26
-_LINE = 28
 _MOST = 12
 """The most channels that are drawn: 200 of them would be 40,000 pixels tall."""
 
@@ -157,17 +158,18 @@ class Row(Record):
 
 
 def draw_rows(
-    canvas: Canvas, top: int, rows: Sequence[Row], side: int, joined: int
+    canvas: Canvas, corner: tuple[int, int], rows: Sequence[Row], side: int, joined: int
 ) -> tuple[int, int]:
     """Draw rows below each other, and what joins the first ones: signs, a bracket, an arrow.
 
     Returns the place right of the arrow: where the result is drawn, half way up.
     """
+    left, top = corner
     tops = [top]
     for row in rows:
-        _draw_row(canvas, tops[-1], row, side)
+        _draw_row(canvas, (left, tops[-1]), row, side)
         tops.append(tops[-1] + row.size(side)[1])
-    x = MARGIN + rows[0].size(side)[0]
+    x = left + rows[0].size(side)[0]
     last = rows[0].grids[-1]
     for place, row in zip(tops, rows, strict=False):
         if row.is_added:
@@ -179,9 +181,9 @@ def draw_rows(
     return x, (first + bottom) // 2
 
 
-def _draw_row(canvas: Canvas, top: int, row: Row, side: int) -> None:
+def _draw_row(canvas: Canvas, corner: tuple[int, int], row: Row, side: int) -> None:
     """Draw grids with the signs between them: × and =, or an arrow between two."""
-    x, high = MARGIN, max(map(len, row.grids)) * side
+    (x, top), high = corner, max(map(len, row.grids)) * side
     signs = [canvas.times, canvas.equals] if len(row.grids) > 2 else [canvas.arrow]  # noqa: PLR2004
     for number, (title, grid) in enumerate(zip(row.titles, row.grids, strict=True)):
         wide, above = len(grid[0]) * side, (high - len(grid) * side) // 2
@@ -218,25 +220,23 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
 
     Of more than 12 output channels, or input channels, the first 12 are drawn.
     """
-    count, explanations = len(explanations), explanations[:_MOST]
-    drawn = [_rows(answer) for answer in explanations]
-    wide, row = drawn[0][0].size(_SIDE)
-    lines = sum(len(_lines(answer)) + 1 for answer in explanations) + (count > _MOST)
-    height = MARGIN + sum(map(len, drawn)) * row + lines * _LINE
-    canvas = Canvas(max(wide + 2 * MARGIN + 2 * _SIDE, _NARROWEST), height)
-    top = MARGIN
-    for answer, rows in zip(explanations, drawn, strict=True):
+    count, blocks = len(explanations), []
+    for answer in explanations[:_MOST]:
+        rows = _rows(answer)
+        wide, row = rows[0].size(_SIDE)
+        width = max(wide + 2 * _SIDE, _NARROWEST)
+        block = Canvas(width, len(rows) * row)
         colours = len(rows) - (answer.parts[-1].opacity is not None)
-        x, half = draw_rows(canvas, top, rows, _SIDE, colours)
+        x, half = draw_rows(block, (0, 0), rows, _SIDE, colours)
         if answer.combine is not None:
-            canvas.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
+            block.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
         cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
-        canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
-        top = _caption(canvas, top + len(rows) * row, answer) + _LINE
+        block.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
+        blocks += [block, _caption(answer, width)]
     if count > _MOST:
         rest = f"the first {_MOST} of {count} channels; --channel draws any other"
-        canvas.text((MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
-    return canvas
+        blocks.append(text_block([("", rest)], width, 16))
+    return page_of(blocks)
 
 
 def _rows(answer: Explanation) -> list[Row]:
@@ -279,59 +279,17 @@ def _largest(answer: Explanation, name: str) -> float:
     return max(float(np.abs(finite(grid)).max()) for grid in grids)
 
 
-def _caption(canvas: Canvas, top: int, answer: Explanation) -> int:
-    """Write the lines below the grids; return the top of what follows."""
-    width = canvas.image.width - 2 * MARGIN
-    lines = _lines(answer)
-    for index, line in enumerate(lines):
-        last = index == len(lines) - 1
-        size, colour = (16, QUIET) if last else (20, (0, 0, 0))
-        canvas.text((MARGIN, top + 8), line, size, colour=colour, width=width)
-        top += _LINE
-    return top
-
-
-def _lines(answer: Explanation) -> list[str]:
-    steps = "".join(f", {name} → {short(value)}" for name, value in answer.steps)
-    if answer.combine is None:
-        (part,) = answer.parts
-        *first, last = _sums(part)
-        words = [text for _, text in _similarity(answer, part)]
-        return [*first, f"{last}{steps}", *words, _notes(answer)]
-    answers = []
-    for part in answer.parts:
-        words = [*_sums(part), *(text for _, text in _similarity(answer, part))]
-        answers.append(f"{part.kernel}: {'; '.join(words)}")
-    return [*answers, f"{answer.combine.value} {_combination(answer)}{steps}", _notes(answer)]
-
-
-def _sums(part: KernelAnswer) -> list[str]:
-    """Return the arithmetic on one line, or on two lines where there is an opacity."""
-    words = [f"{name} {text.partition(':')[0]}" for name, text in _arithmetic(part)]
-    words[0] = words[0].replace("sum", "sum of the products")
-    if part.opacity is None:
-        return ["; ".join(words)]
-    return ["; ".join(words[:2]), "; ".join(words[2:])]
-
-
-def _meaning(part: KernelAnswer) -> str:
-    """Return the verdict on patch and kernel; empty for a kernel that averages."""
-    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
-    if part.meaning is None or cosine is None:
-        return part.meaning or ""
-    without = " without the mean brightness" if part.sums_to_zero else ""
-    return f"cosine {_two_places(cosine)}{without}, {part.meaning}"
-
-
-def _notes(answer: Explanation) -> str:
-    notes = title_of(answer)
-    if answer.padded.any():
-        taps = f"{int(answer.padded.sum())} of {answer.padded.size} taps"
-        seen = f"padding ({answer.border})" if answer.spread is None else "zeros, no pixels"
-        notes += f"; {taps} see {seen}: green frames"
+def _caption(answer: Explanation, width: int) -> Canvas:
+    """Draw the facts that stand below the grids."""
+    facts = [("output", title_of(answer).removeprefix("output "))]
+    for title, named in facts_about(answer):
+        start = f"{title}: " if title else ""
+        facts += [(start + name, text.replace(*_MARKED)) for name, text in named]
     planes = len(answer.parts[0].planes)
     if planes > _MOST:
-        notes += f"; the first {_MOST} of {planes} input channels are drawn"
-    if answer.is_weighted:
-        notes += "; colours count by their opacity"
-    return notes
+        facts.append(("drawn", f"the first {_MOST} of {planes} input channels"))
+    return text_block(facts, width, 16)
+
+
+_MARKED = ("in brackets", "with green frames")
+"""How a terminal marks padding, and how a drawing does."""
