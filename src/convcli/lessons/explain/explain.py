@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from convcli.borders import AnyBorder, beyond, fill_of
 from convcli.choices import Alpha, Combine, Edges
 from convcli.engine.transposed import exchanged, stamp_window, stamping_for
-from convcli.errors import GeometryError
+from convcli.errors import GeometryError, OptionError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
 from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import prepared
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_frame
 from convcli.pipeline.steps import Operand, along_axis
@@ -23,6 +24,8 @@ from convcli.values import Record
 
 COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
+_HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")
+"""Options of `apply` whose steps an explanation does not have."""
 
 Positions = NDArray[np.intp]
 
@@ -30,21 +33,27 @@ Positions = NDArray[np.intp]
 class Explainer:
     """A frame that is filtered once: any pixel of its output can be taken apart.
 
-    `shape` is that of the output (H, W, channels).
+    `shape` is that of the output (H, W, channels). An option whose step is not shown, such as
+    ``linear``, is an `OptionError`.
     """
 
     def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
-        if options.missing is not None:
-            raise GeometryError("explain: expected no missing pixels: leave --missing out")
+        hidden = [n for n in _HIDDEN if getattr(options, n) is not getattr(_OPTIONS, n)]
+        if hidden or options.is_blended:
+            name = (hidden or ["mixing with the original"])[0]
+            raise OptionError(f"explain: it does not show {name}: leave that out")
         operand = along_axis(operand, options.axis)
         self._applied = filter_frame(frame, [operand], options)
         self.shape = self._applied.values.shape
-        self._source = _slid_over(operand, frame.gray() if options.gray else frame, options)
+        self._source = _slid_over(operand, prepared(frame, options), options)
         self._filters = _as_applied(operand, options)
         self._options = options
 
     def at(self, at: Pair, channels: Sequence[int] | None = None) -> list[Explanation]:
-        """Take one output pixel (row, column) apart, in some or all output channels."""
+        """Take one output pixel (row, column) apart, in some or all output channels.
+
+        A pixel or a channel that the output does not have is a `GeometryError`.
+        """
         _check_place(at, channels, self.shape)
         weighted = self._applied.report.alpha_policy == Alpha.PREMULTIPLY.value
         view = _view(self._source, at, self._options.border, weighted=weighted)
@@ -52,23 +61,6 @@ class Explainer:
             _explained(self._applied, view, self._filters, channel, self._options)
             for channel in (range(self.shape[2]) if channels is None else channels)
         ]
-
-
-def explain_output(
-    operand: Operand,
-    frame: Frame,
-    at: Pair,
-    options: Options = _OPTIONS,
-    *,
-    channels: Sequence[int] | None = None,
-) -> list[Explanation]:
-    """Take one output pixel (row, column) apart: see `convcli.explain`.
-
-    The frame is filtered to get the value. The result has an explanation for each of the output
-    channels, or for all of them. A pixel or a channel that the output does not have is a
-    `GeometryError`.
-    """
-    return Explainer(operand, frame, options).at(at, channels)
 
 
 def first_channels(operand: Operand) -> list[int] | None:
