@@ -211,27 +211,11 @@ class Canvas:
         x, y = corner
         self.pen.rectangle((x - 1, y - 1, x + large.width, y + large.height), outline=QUIET)
 
-    def times(self, middle: tuple[int, int], size: int) -> None:
-        """Draw the sign ×, which the font does not have."""
+    def sign(self, middle: tuple[int, int], sign: str) -> None:
+        """Draw ×, =, + or →, most of which the font does not have."""
         x, y = middle
-        half = size // 2
-        for slope in (-1, 1):
-            ends = (x - half, y - slope * half, x + half, y + slope * half)
-            self.pen.line(ends, fill=BLACK, width=3)
-
-    def equals(self, middle: tuple[int, int], size: int) -> None:
-        """Draw the sign =."""
-        x, y = middle
-        for shift in (-size // 4, size // 4):
-            ends = (x - size // 2, y + shift, x + size // 2, y + shift)
-            self.pen.line(ends, fill=BLACK, width=3)
-
-    def plus(self, middle: tuple[int, int], size: int) -> None:
-        """Draw the sign +."""
-        x, y = middle
-        half = size // 2
-        self.pen.line((x - half, y, x + half, y), fill=BLACK, width=3)
-        self.pen.line((x, y - half, x, y + half), fill=BLACK, width=3)
+        for left, top, right, bottom in _STROKES[sign]:
+            self.pen.line((x + left, y + top, x + right, y + bottom), fill=BLACK, width=3)
 
     def bracket(self, corner: tuple[int, int], bottom: int, depth: int) -> None:
         """Draw a bracket that closes to the right, from a corner down to `bottom`."""
@@ -239,12 +223,14 @@ class Canvas:
         points = [(x, y), (x + depth, y), (x + depth, bottom), (x, bottom)]
         self.pen.line(points, fill=BLACK, width=3)
 
-    def arrow(self, middle: tuple[int, int], size: int) -> None:
-        """Draw an arrow to the right."""
-        x, y = middle
-        self.pen.line((x - size // 2, y, x + size // 2, y), fill=BLACK, width=3)
-        tip, back = x + size // 2, size // 3
-        self.pen.polygon([(tip + 3, y), (tip - back, y - back), (tip - back, y + back)], BLACK)
+
+_STROKES = {
+    "×": ((-9, -9, 9, 9), (-9, 9, 9, -9)),
+    "=": ((-9, -4, 9, -4), (-9, 4, 9, 4)),
+    "+": ((-9, 0, 9, 0), (0, -9, 0, 9)),
+    "→": ((-11, 0, 12, 0), (5, -7, 12, 0), (5, 7, 12, 0)),
+}
+"""The ends of the lines of a sign, from its middle."""
 
 
 def _frame_width(side: int) -> int:

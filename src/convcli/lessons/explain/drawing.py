@@ -173,18 +173,19 @@ def draw_rows(
     last = rows[0].grids[-1]
     for place, row in zip(tops, rows, strict=False):
         if row.is_added:
-            canvas.plus((x - GAP - len(last[0]) * side // 2, place - MARGIN // 2), 16)
+            middle = (x - GAP - len(last[0]) * side // 2, place - MARGIN // 2)
+            canvas.sign(middle, "+")
     first, bottom = top + HEAD, tops[joined] - MARGIN
     if joined > 1:
         canvas.bracket((x - GAP + 8, first), bottom, 10)
-    canvas.arrow((x - GAP // 2 + 6, (first + bottom) // 2), 22)
+    canvas.sign((x - GAP // 2 + 6, (first + bottom) // 2), "→")
     return x, (first + bottom) // 2
 
 
 def _draw_row(canvas: Canvas, corner: tuple[int, int], row: Row, side: int) -> None:
     """Draw grids with the signs between them: × and =, or an arrow between two."""
     (x, top), high = corner, max(map(len, row.grids)) * side
-    signs = [canvas.times, canvas.equals] if len(row.grids) > 2 else [canvas.arrow]  # noqa: PLR2004
+    signs = "×=" if len(row.grids) > 2 else "→"  # noqa: PLR2004 - a patch, a kernel, products
     for number, (title, grid) in enumerate(zip(row.titles, row.grids, strict=True)):
         wide, above = len(grid[0]) * side, (high - len(grid) * side) // 2
         place = (x, top + above + HEAD // 2)
@@ -192,7 +193,7 @@ def _draw_row(canvas: Canvas, corner: tuple[int, int], row: Row, side: int) -> N
         canvas.grid((x, top + HEAD + above), grid, side)
         x += wide + GAP
         if number < len(row.grids) - 1:
-            signs[number]((x - GAP // 2, top + HEAD + high // 2), 18)
+            canvas.sign((x - GAP // 2, top + HEAD + high // 2), signs[number])
 
 
 def value_cells(
