@@ -204,13 +204,6 @@ class Canvas:
         colour, size = ink_on(cell.ground), round(side * 0.42)
         self.text(middle, cell.text, size, colour=colour, anchor="mm", width=room)
 
-    def tiles(self, corner: tuple[int, int], colours: NDArray[np.uint8], side: int) -> None:
-        """Draw a picture, shape (H, W, 3), each pixel a square, with a line around it."""
-        large = enlarged(colours, side)
-        self.image.paste(large, corner)
-        x, y = corner
-        self.pen.rectangle((x - 1, y - 1, x + large.width, y + large.height), outline=QUIET)
-
     def sign(self, middle: tuple[int, int], sign: str) -> None:
         """Draw ×, =, + or →, most of which the font does not have."""
         x, y = middle

@@ -152,14 +152,15 @@ def cell_block(
     return block
 
 
-def picture_block(pixels: NDArray[np.uint8], scale: int, caption: str) -> Canvas:
+def picture_block(
+    pixels: NDArray[np.uint8], scale: int, caption: str, size: int = _CAPTION_SIZE
+) -> Canvas:
     """Draw a picture, each pixel as a square of `scale` pixels, with a line of text below."""
     large = enlarged(pixels, scale)
-    width = max(large.width, int(text_width(spelled(caption), _CAPTION_SIZE)) + 2)
-    block = Canvas(width, large.height + _LINE)
+    width = max(large.width, int(text_width(spelled(caption), size)) + 2)
+    block = Canvas(width, large.height + size + _LINE - _CAPTION_SIZE)
     block.image.paste(large, (0, 0))
-    place = (0, large.height + 2)
-    block.text(place, caption, _CAPTION_SIZE, colour=QUIET, anchor="la")
+    block.text((0, large.height + 2), caption, size, colour=QUIET, anchor="la")
     return block
 
 
