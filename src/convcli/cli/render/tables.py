@@ -3,7 +3,6 @@
 import contextlib
 import io
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
@@ -145,7 +144,7 @@ def on_screen() -> Iterator[Callable[[Callable[[], None], Callable[[int], None]]
     """
 
     def redraw(print_first: Callable[[], None], fill: Callable[[int], None]) -> None:
-        high = shutil.get_terminal_size().lines
+        high = Console(file=sys.stdout).height
         with contextlib.redirect_stdout(_Screen()) as page:
             print_first()
             fill(max(high - page.getvalue().count("\n"), 0))
