@@ -165,7 +165,7 @@ def _step(
             around = functools.partial(show_window, one, picture)
             redraw(functools.partial(show_step, one, name), around)
             for key in _KEY.findall(pressed()) or "q":
-                if key in "\r\nqQ\x04":
+                if key in "\r\nqQ\x03\x04":  # or Ctrl-C, Ctrl-D
                     return [one]
                 if key == "\t":
                     channel = (channel + 1) % channels

@@ -157,7 +157,7 @@ def on_screen() -> Iterator[Callable[[Callable[[], None], Callable[[int], None]]
     try:
         yield redraw
     finally:
-        sys.stdout.write("\x1b[?25h\x1b[?1049l")
+        sys.stdout.write("\x1b[0m\x1b[?25h\x1b[?1049l")
         sys.stdout.flush()
 
 
