@@ -10,7 +10,7 @@ from convcli.borders import beyond, fill_of
 from convcli.engine.pooling import Pooling, pooled
 from convcli.engine.transposed import exchanged, stamp_window
 from convcli.errors import GeometryError
-from convcli.geometry.window import Pair, Window, window
+from convcli.geometry.window import Pair, Window, pair, window
 from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
@@ -31,7 +31,7 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import REDUCTIONS, Link
 from convcli.text import short, side_lengths, tight
-from convcli.values import Record
+from convcli.values import Record, replace
 
 Grid = NDArray[np.float64]
 
@@ -203,11 +203,12 @@ def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells:
 
 
 def _pooling_scene(crop: Frame, kind: str, size: int, options: Options) -> Scene:
-    moves = (options.stride, options.dilation)
-    if options.padding != "same" or any(move not in {1, (1, 1)} for move in moves):
+    moves = {name: pair(getattr(options, name), name) for name in ("stride", "dilation")}
+    plain = Options(stride=(1, 1), dilation=(1, 1), range=options.range)
+    if replace(options, **moves) != plain:
         raise GeometryError(
             f"animate: {kind}:{size} moves by {size}, without padding: leave --stride, "
-            "--padding and --dilation out"
+            "--padding, --dilation and other options of kernels out"
         )
     slide = window(size, size)
     raw = _planes(pooled(crop.pixels, Pooling(REDUCTIONS[kind], slide)))
@@ -270,7 +271,7 @@ def _shared(
     filtered = filter_frame(crop, [given], options)
     return {
         "kernels": kernel.weights.reshape(kernel.filters, -1, *kernel.size),
-        "bias": kernel.bias or (0.0,) * kernel.filters,
+        "bias": tuple(np.resize(kernel.bias or (0.0,), kernel.filters).tolist()),
         "window": slide,
         "output": _planes(filtered.values),
         "white": crop.brightest,
