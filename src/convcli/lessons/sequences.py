@@ -9,7 +9,6 @@ import decimal
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -236,27 +235,33 @@ def _reduced(value: Number) -> Number:
 def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
     """Convolve two sequences of whole numbers of any size and sign exactly.
 
-    Each is written as one long decimal number, with room for a sum of products in each block
-    of digits. Python multiplies such numbers by an FFT in whole numbers, without rounding.
+    Each sequence becomes one long decimal number, whose digits have room for a sum: the sums
+    are the digits of the product. The module `decimal` multiplies by a fast transform.
 
     >>> _convolve_integers([10**30, -1], [10**30, 1])
     [1000000000000000000000000000000000000000000000000000000000000, 0, -1]
     """
-    largest = min(len(a), len(b)) * max(map(abs, a)) * max(map(abs, b))
-    exact = decimal.Context(decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)
-    with digits_unlimited(), decimal.localcontext(exact):
-        width, count = len(str(2 * largest)) + 1, len(a) + len(b) - 1
-        half = 5 * 10 ** (width - 1)  # added to each block, so that none is negative
-        product = _written(a, width) * _written(b, width) + Decimal(f"{half}" * count)
-        text = f"{product:f}".zfill(width * count)
-        blocks = (text[place : place + width] for place in range(0, len(text), width))
-        return [int(block) - half for block in blocks][::-1]
+    count, largest = len(a) + len(b) - 1, [max(map(abs, each)) for each in (a, b)]
+    with digits_unlimited(), decimal.localcontext(_EXACT):
+        width = len(str(2 * min(len(a), len(b)) * largest[0] * largest[1])) + 1
+        half = 10**width // 2
+        product = _packed(a, width) * _packed(b, width) + _packed([half] * count, width)
+        digits = f"{product:f}".zfill(width * count)
+        ends = range(width * count, 0, -width)
+        return [int(digits[end - width : end]) - half for end in ends]
 
 
-def _written(values: Sequence[int], width: int) -> Decimal:
-    """Return values as one number, each in a block of digits, the first one last."""
+_EXACT = decimal.Context(
+    prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[decimal.Inexact]
+)
+
+
+def _packed(values: Sequence[int], width: int) -> decimal.Decimal:
+    """Return the sum of values times powers of 10^width, the first value lowest."""
     above, below = (
-        Decimal("".join(f"{max(sign * value, 0):0{width}}" for value in reversed(values)))
+        decimal.Decimal(
+            "".join(f"{max(sign * value, 0):0{width}d}" for value in reversed(values))
+        )
         for sign in (1, -1)
     )
     return above - below
