@@ -131,8 +131,9 @@ def test_matrix_by_hand(run: Run, tmp_path: Path) -> None:
     assert found["matrix"] == [[1, 0], [2, 1], [0, 2]]
     assert run(*words, "--png", str(tmp_path / "m.png")).exit_code == 0
     with Image.open(tmp_path / "m.png") as drawn:
-        assert drawn.getpixel((24 + 3, 24 + 60 + 3)) == (178, 24, 43)  # the first weight
-        assert drawn.getpixel((24 + 80 + 3, 24 + 60 + 3)) == (255, 255, 255)  # no weight
+        top = drawn.height - 16 - 2 * 40 - 1  # two rows of cells, above the margin
+        assert drawn.getpixel((16 + 3, top + 3)) == (178, 24, 43)  # the first weight
+        assert drawn.getpixel((16 + 80 + 3, top + 3)) == (255, 255, 255)  # no weight
 
 
 def test_a_matrix_too_large_is_refused(refuse: Callable[..., str]) -> None:

@@ -65,7 +65,7 @@ def command(
     if png is not None:
         from convcli.images.drawing import check_canvas_target
 
-        check_canvas_target(png, moving=False)
+        check_canvas_target(png)
     found = convolution_matrix(kernel, (height or width, width), options)
     found = found.transposed if transposed else found
     if png is not None:

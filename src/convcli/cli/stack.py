@@ -291,7 +291,8 @@ def _show_seen(
     from convcli.lessons.stacks import fields
 
     photo, weights = files
-    file_format = drawing and check_canvas_target(drawing, moving=False)
+    if drawing:
+        check_canvas_target(drawing)
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
     unit = _parsed(fields.unit_from, start, counted) if isinstance(start, str) else None
     found: fields.Field | fields.EffectiveField
@@ -312,8 +313,8 @@ def _show_seen(
         picture = fields.draw_field(found, frame)
         if weights is not None and unit.map is not None:
             answer = _answer(words, image, weights, unit)
-    if drawing and file_format:
-        write_frame(picture, drawing, file_format)
+    if drawing:
+        write_frame(picture, drawing, "PNG")
     if as_json:
         files_used = {"drawing": drawing, "source": photo, "weights": weights}
         show_json({**files_used, "answer": answer, **found.as_dict()})
