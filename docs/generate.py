@@ -7,6 +7,7 @@ they show with ``python docs/generate.py``.
 import contextlib
 import importlib
 import io
+import json
 import re
 import shlex
 import shutil
@@ -236,6 +237,41 @@ def format_table() -> str:
         suffixes = ", ".join(f"`{suffix}`" for suffix in entry.suffixes) or "–"
         lines.append(f"| {name} | {suffixes} | {entry.about} |")
     return "\n".join(lines)
+
+
+def json_sections() -> str:
+    """Return what each command prints with --json, from the schemas, as Markdown."""
+    from convcli.cli.schema import FOLDER, documented
+
+    names = [name for name in documented() if name not in ("recipe", "version")]
+    parts = []
+    for name in (*names, "version"):
+        schema = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+        if "properties" not in schema and "anyOf" not in schema and "items" not in schema:
+            continue
+        head = "convcli --version" if name == "version" else f"convcli {name}"
+        keys: dict[str, tuple[str, str]] = {}
+        _collect_keys(schema, "", keys)
+        rows = [f"| `{key}` | {kind} | {about} |" for key, (kind, about) in keys.items()]
+        table = ["| key | type | meaning |", "|---|---|---|", *rows]
+        parts.append("\n".join([f"## {head}", "", *table]))
+    return "\n\n".join(parts)
+
+
+def _collect_keys(schema: dict[str, Any], path: str, keys: dict[str, tuple[str, str]]) -> None:
+    """Collect the keys of a schema with their types and meanings: ``steps[].kernel``."""
+    for form in schema.get("anyOf", ()):
+        _collect_keys(form, path, keys)
+    for key, value in schema.get("properties", {}).items():
+        here = f"{path}.{key}" if path and not path.endswith(".") else f"{path}{key}"
+        kinds = value.get("type", "any")
+        told = keys[here][0].split(" or ") if here in keys else []
+        kinds = dict.fromkeys([*told, *([kinds] if isinstance(kinds, str) else kinds)])
+        keys[here] = (" or ".join(kinds), value.get("description", ""))
+        _collect_keys(value, here, keys)
+    items = schema.get("items")
+    if isinstance(items, dict):
+        _collect_keys(items, f"{path}[]", keys)
 
 
 def strategy_table() -> str:
