@@ -30,7 +30,9 @@ _RATE = re.compile(r"^(  (?:time|rate) +)(\d[\d.,]*)(   [a-z])", re.MULTILINE)
 """Cells that are different at each run: of the report, and of the summary of a batch."""
 
 PICTURES = {
-    "chelsea-sobel-x.png": "convcli apply sobel-x sample_images/chelsea.png {} --quiet",
+    "chelsea-sobel-x.png": (
+        "convcli apply sobel-x sample_images/chelsea.png {} --border replicate --quiet"
+    ),
     "explained.png": "convcli explain sobel-x sample_images/camera.png --at 302,228 --png {}",
     "field.png": (
         "convcli stack --preset vgg16 --run sample_images/chelsea.png --unit 17:0@2,20 --png {}"
@@ -280,7 +282,8 @@ def strategy_table() -> str:
 
     lines = ["| strategy | `--method` | what it does |", "|---|---|---|"]
     for strategy in (*STRATEGIES, *COMPILED):
-        about = (strategy.__doc__ or "").splitlines()[0].removesuffix(".")
+        source = strategy if strategy in COMPILED else sys.modules[strategy.__module__]
+        about = (source.__doc__ or "").splitlines()[0].removesuffix(".")
         lines.append(f"| {strategy.name} | `{strategy.method.value}` | {about} |")
     return "\n".join(lines)
 
@@ -360,7 +363,8 @@ def _run(command: str, folder: str, lines: str = "", **more: str) -> str:
 
 def _done(command: str, folder: str, lines: str = "", **more: str) -> Result:
     # In this process: a process a command would take a quarter of a second each.
-    environment = {**more, "COLUMNS": "80"}
+    # Plans are then the same with and without numba.
+    environment = {"CONVCLI_FAST": "never", **more, "COLUMNS": "80"}
     with contextlib.chdir(folder):
         words = shlex.split(command)[1:]
         names: dict[str, Any] = {"prog_name": "convcli", "terminal_width": 78}

@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -19,6 +21,7 @@ import convcli
 from convcli.cli.app import main
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.spec import kernel_from
+from support.commands import environment
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -42,6 +45,12 @@ def test_generated_parts_are_fresh(document: Path) -> None:
 def test_each_command_has_its_section(name: str) -> None:
     page = (ROOT / "docs" / "commands.md").read_text("utf-8")
     assert f"## convcli {name}\n" in page
+
+
+@pytest.mark.parametrize("name", commands())
+def test_each_command_has_its_place_in_the_readme(name: str) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"`{name}`" in readme.split("## Commands\n", 1)[1].split("\n## ", 1)[0]
 
 
 @pytest.mark.parametrize("name", [*CATALOGUE, *OPERATORS])
@@ -87,6 +96,30 @@ def test_the_python_examples_print_what_their_comments_say(
     )
     expected = re.findall(r"^ *print\(.*\)  # (.*)$", example, re.MULTILINE)
     assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.slow
+def test_the_six_things_to_try_work_as_they_are_written(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    section = readme.split("## Six things to try\n", 1)[1].split("\n## ", 1)[0]
+    things = re.findall(r"^\| `(convcli .*?)` \|", section, re.MULTILINE)
+    assert len(things) == 6
+    (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
+    for thing in things:
+        if "|" not in thing:
+            generate.run_in(tmp_path, thing)
+    pipe = next(thing.replace("\\|", "|") for thing in things if "|" in thing)
+    program = f"{shlex.quote(sys.executable)} -m convcli "
+    script = "set -o pipefail; " + pipe.replace("convcli ", program)
+    done = subprocess.run(
+        [shutil.which("bash") or "", "-c", script],
+        cwd=tmp_path,
+        env=environment(),
+        check=False,
+    )
+    made = {path.name for path in tmp_path.iterdir()}
+    assert done.returncode == 0
+    assert made >= {"soft.png", "edges", "out.png", "slide.gif", "page.html"}
 
 
 def frames(path: Path) -> list[Any]:
