@@ -171,21 +171,19 @@ def beside(line: A, size: int, top: int, span: A, source: A, kernel: A) -> None:
 
 
 @compiled
-def weighed(line: A, size: int, top: int, span: A, source: A, kernel: A) -> None:
-    """Sum the taps of `size` pixels of a row; those of a span have their taps in the image."""
+def within(line: A, top: int, span: A, source: A, kernel: A) -> None:
+    """Compute sums of the pixels of a span, whose taps are in the image."""
     left, n = span[0], (span[1] - span[0]) * source[5]
     if n > 0:
         base = placed(top, left, source, kernel)
-        at = np.uint64(left * source[5])
-        taps(line, at, n, n > 0, base, source[0], kernel[3], kernel[4])
-    beside(line, size, top, span, source, kernel)
+        taps(line, np.uint64(left * source[5]), n, n > 0, base, source[0], kernel[3], kernel[4])
 
 
 @compiled
 def filter_clipped(source: A, target: A, kernel: A, lines: A, store: A) -> None:
     """Compute rows of a tile from five, six or nine taps, and clip them in the same loop."""
     out, out_pitch, height, width, span, strides = target
-    line, (left, right), channels = lines[2], span, source[5]
+    line, (left, right), channels = lines[1], span, source[5]
     size = (right - left) * channels
     for y in range(height):
         top, at = y * strides[0], y * out_pitch
@@ -207,36 +205,41 @@ def filter_clipped(source: A, target: A, kernel: A, lines: A, store: A) -> None:
 def filter_dense(source: A, target: A, kernel: A, lines: A, store: A) -> None:
     """Compute rows of a tile from all taps of a kernel at once."""
     out, out_pitch, height, width, span, strides = target
-    line, channels = lines[2], source[5]
+    line, channels = lines[1], source[5]
     size = (width - 1) * strides[1] + 1
     for y in range(height):
-        weighed(line, size, y * strides[0], span, source, kernel)
+        within(line, y * strides[0], span, source, kernel)
+        beside(line, size, y * strides[0], span, source, kernel)
         n, at = every(line, size * channels, channels, strides[1]), np.uint64(y * out_pitch)
         stored(line, np.uint64(0), out, at, n, store)
 
 
 @inlined
-def moved_rows(
-    line: A, top: int, step: int, count: int, span: A, source: A, constant: A
-) -> bool:
-    """Move sums of `count` rows, padded, by some rows; return False where a row is missing."""
-    flat, pitch, rows, columns, column, channels, _ = source
-    left, right = span
+def moved_rows(line: A, top: int, step: int, count: int, span: A, source: A) -> bool:
+    """Move sums of `count` rows by some rows; return False where a row is the constant."""
+    flat, pitch, rows, _, column, channels, _ = source
     for row in range(top - step, top):
         if rows[row] < 0 or rows[row + count] < 0:
             return False
-    for x in range(columns.size - right + left):
-        place = columns[x if x < left else x - left + right]
-        if place >= 0 and not left <= place - column < right:
-            return False
-    at, first = np.uint64(left * channels), (column + left) * channels
+    at, first = np.uint64(span[0] * channels), (column + span[0]) * channels
     for row in range(top - step, top):
         new, old = rows[row + count] * pitch + first, rows[row] * pitch + first
-        moved(line, at, (right - left) * channels, flat, np.uint64(new), np.uint64(old))
+        moved(line, at, (span[1] - span[0]) * channels, flat, np.uint64(new), np.uint64(old))
+    return True
+
+
+@inlined
+def continued(line: A, span: A, source: A, constant: A) -> bool:
+    """Fill padded columns from those of a span; return False where it has not all of them."""
+    columns, column, channels = source[3:6]
+    left, right = span
     for nth in range(columns.size - right + left):
         x = nth if nth < left else nth - left + right
+        place = columns[x] - column
+        if columns[x] >= 0 and not left <= place < right:
+            return False
         for c in range(channels):
-            inside = line[(columns[x] - column) * channels + c] if columns[x] >= 0 else constant
+            inside = line[place * channels + c] if columns[x] >= 0 else constant
             line[x * channels + c] = inside
     return True
 
@@ -248,25 +251,24 @@ def filter_separable(
     """Compute rows of a tile from sums down columns, then across.
 
     The span has padded columns. `across` has the taps of a line of sums of neighbours, if
-    there is one, of those sums, and of the sums down. Sums of `running` rows of equal weights
-    move from row to row.
+    there is one; the place of that line behind the sums down; what it is longer than a row;
+    and the taps of both. Sums of `running` rows of equal weights move from row to row.
     """
     out, out_pitch, height, width, span, strides = target
-    (line, half, sums), (near, far, rest), channels = lines, across, source[5]
+    (line, sums), (near, place, more, far), channels = lines, across, source[5]
     size = ((width - 1) * strides[1] + 1) * channels
     zero, none, constant = np.uint64(0), kernel[2].dtype.type(0), kernel[2].dtype.type(0)
     for weight in kernel[2]:
         constant = kernel[2].dtype.type(constant + weight * source[6])
     for y in range(height):
-        top, step = y * strides[0], strides[0]
-        if not (running and y) or not moved_rows(
-            line, top, step, running, span, source, constant
-        ):
-            weighed(line, source[3].size, top, span, source, kernel)
+        top = y * strides[0]
+        if not (running and y) or not moved_rows(line, top, strides[0], running, span, source):
+            within(line, top, span, source, kernel)
+        if not continued(line, span, source, constant):
+            beside(line, source[3].size, top, span, source, kernel)
         if near[0].size:
-            length = size + np.int64(far[0][far[0].size - 1])
-            taps(half, zero, length, length > 0, none, line, near[0], near[1])
-            taps(sums, zero, size, size > 0, none, half, far[0], far[1])
-        taps(sums, zero, size, near[0].size == 0, none, line, rest[0], rest[1])
+            # It reads the sums down, and writes behind them: no memory is shared.
+            taps(line, np.uint64(place), size + more, size > 0, none, line, near[0], near[1])
+        taps(sums, zero, size, size > 0, none, line, far[0], far[1])
         n = every(sums, size, channels, strides[1])
         stored(sums, zero, out, np.uint64(y * out_pitch), n, store)

@@ -96,8 +96,9 @@ class Lines(Strategy):
         most = _TILE_VALUES if self.reads_image else _LOADED_VALUES
         tile = max(min(height * width * channels // _SHARES, most), _LEAST_VALUES)
         self.rows = even_tile(height, max(1, tile // (self.columns * channels)))
-        weights = problem.exact_weights[0]
-        self._down, self._across = self._taps(weights)
+        across = problem.window.columns
+        self._line = (self.columns * across.stride + across.extent) * channels
+        self._down, self._across = self._taps(problem.exact_weights[0])
 
     def _taps(self, weights: NDArray[Any]) -> tuple[_Taps, tuple[Any, ...]]:
         """Return the taps that read the image, and what the sums need beside."""
@@ -115,11 +116,10 @@ class Lines(Strategy):
 
     def bind(self, tile: Values | ImageRows, scratch: Scratch) -> list[OutputRows]:
         """Make the lines, and the buffer of sums that are stored in another way."""
-        size, across = self.columns * self.channels, self.problem.window.columns
-        length = (self.columns * across.stride + across.extent) * self.channels
-        lines = tuple(
-            scratch.take(f"lines.{name}", (length,), self._sums)
-            for name in ("down", "half", "sums")
+        size, length = self.columns * self.channels, self._line
+        lines = (
+            scratch.take("lines.down", (2 * length,), self._sums),
+            scratch.take("lines.sums", (length,), self._sums),
         )
         weights = self._down[2]
         kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
@@ -209,31 +209,38 @@ class SeparableLines(Lines):
     def _taps_of_output(cls, problem: Problem) -> int:
         column, row = _factors(problem.exact_weights[0])
         near, far = _doubled(row)
-        across = [near, far, len(row) - near * far] if near > 1 else [np.count_nonzero(row)]
+        both = (near, far + len(row) - near * far) if near > 1 else (0, np.count_nonzero(row))
         down = _RUNNING - 1 if _running(problem, column) else np.count_nonzero(column)
-        return sum(map(_padded, [*across, down]))
+        return sum(map(_padded, (*both, down)))
 
     def _taps(self, weights: NDArray[Any]) -> tuple[_Taps, tuple[Any, ...]]:
         column, row = _factors(weights)
         near, far = _doubled(row)
-        halves = row[:near] if near > 1 else row[:0], np.ones(far if near > 1 else 0)
-        rest = np.concatenate([np.zeros(near * far), row[near * far :]]) if near > 1 else row
-        across = tuple(map(self._offsets, (*halves, rest), (1, near, 1)))
+        step = self.problem.window.columns.dilation * self.channels
+        places, values = np.flatnonzero(row) * step, row[row != 0]
+        first = np.arange(near if near > 1 else 0) * step
+        if near > 1:
+            # Sums of neighbours are in a line behind that of sums down.
+            sums = np.arange(far) * near * step + self._line
+            places = np.append(sums, places[near * far :])
+            values = values[: len(places)]
+        more = (far - 1) * near * step
+        taps = (self._offsets(first, np.ones(len(first))), self._line, more)
+        across = (*taps, self._offsets(places, values))
         return self._places(column[:, np.newaxis]), (across, _running(self.problem, column))
 
-    def _offsets(self, row: Values, step: int) -> _Taps:
-        """Return where taps are in a line, and their weights."""
-        if not row.any():
-            return np.zeros(0, np.uint64), np.zeros(0, self._sums)
-        _, columns, values = self._places(row[np.newaxis])
-        return (columns * step * self.channels).astype(np.uint64), values
+    def _offsets(self, places: Values, weights: Values) -> _Taps:
+        """Return where taps are in a line, and their weights; those of 0 fill up a pass."""
+        rest = (0, _padded(len(places)) - len(places))
+        padded = np.pad(places, rest, "edge" if len(places) else "constant").astype(np.uint64)
+        return padded, np.pad(weights, rest).astype(self._sums)
 
 
 def _doubled(row: Values) -> tuple[int, int]:
     """Return how many neighbours are summed, and how many of these sums: the fewest taps.
 
     >>> _doubled(np.ones(31)), _doubled(np.ones(5)), _doubled(np.arange(31))
-    ((5, 6), (1, 5), (1, 31))
+    ((6, 5), (1, 5), (1, 31))
     """
     size = len(row)
     if (row != row[0]).any():
@@ -243,7 +250,7 @@ def _doubled(row: Values) -> tuple[int, int]:
     def taps(pair: tuple[int, int]) -> int:
         near, far = pair
         rest = size - near * far
-        return _padded(far) + (near > 1) * (_padded(near) + 2) + _padded(rest)
+        return _padded(far + rest) + (near > 1) * (_padded(near) + 2)
 
     return min(pairs, key=taps)
 
