@@ -103,8 +103,6 @@ class Axis(Record, cached=True):
     def exact_output_size(self, size: int) -> "Fraction":
         """Return the magic formula (W - K + 2P)/S + 1 without rounding.
 
-        Examples
-        --------
         >>> Axis(kernel=3, stride=3).exact_output_size(7)
         Fraction(7, 3)
         """
@@ -119,8 +117,6 @@ class Axis(Record, cached=True):
     def unseen(self, size: int) -> Unseen:
         """Return the pixels behind the last window, of the picture and of the padding.
 
-        Examples
-        --------
         A 3-tap kernel with stride 2 and padding 1 on 8 pixels leaves padding only.
 
         >>> Axis(kernel=3, stride=2, before=1, after=1).unseen(8)
@@ -255,8 +251,6 @@ _axis = functools.lru_cache(Axis)
 def pair(value: object, name: str) -> Pair:
     """Return (rows, columns) of one number or of two; raise `GeometryError` for others.
 
-    Examples
-    --------
     >>> pair(3, "kernel")
     (3, 3)
     """
@@ -283,13 +277,15 @@ def _whole(value: object, name: str) -> int:
 
 def _sides(padding: Padding, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
     """Return ((top, bottom), (left, right)) of any form of padding."""
-    if isinstance(padding, str) and padding == "valid":
-        return ((0, 0), (0, 0))
-    if isinstance(padding, str) and padding == "same":
-        return (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
-    sides = list(padding) if _is_several(padding) else [padding, padding]
-    if len(sides) == 2 and not isinstance(padding, str):  # noqa: PLR2004 - a pair is two
-        return (pair(sides[0], "padding"), pair(sides[1], "padding"))
+    same = (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
+    named = {"valid": ((0, 0), (0, 0)), "same": same}
+    if isinstance(padding, str):
+        if padding in named:
+            return named[padding]
+    else:
+        sides = list(padding) if _is_several(padding) else [padding, padding]
+        if len(sides) == 2:  # noqa: PLR2004 - a pair is two
+            return (pair(sides[0], "padding"), pair(sides[1], "padding"))
     raise GeometryError(
         "padding: expected a number, (rows, columns), ((top, bottom), (left, right)), 'same' "
         f"or 'valid'; got {padding!r}: use one of these"

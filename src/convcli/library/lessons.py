@@ -24,6 +24,15 @@ if TYPE_CHECKING:
         dilation: IntOrPair
         floor: bool
 
+    class ShortWindowSettings(TypedDict, total=False):
+        """The same by the letters of the formula."""
+
+        k: Required[IntOrPair]
+        s: IntOrPair
+        p: Padding
+        d: IntOrPair
+        floor: bool
+
 
 def kernel(spec: "KernelLike") -> "Kernel | Operator":
     """Return the kernel, or the operator of several, that a name or weights stand for.
@@ -59,7 +68,17 @@ def output_size(
 ) -> tuple[int, int]: ...
 
 
-@with_short_names
+@overload
+def output_size(*, w: int, **window: "Unpack[ShortWindowSettings]") -> int: ...
+
+
+@overload
+def output_size(
+    *, w: int, h: int, **window: "Unpack[ShortWindowSettings]"
+) -> tuple[int, int]: ...
+
+
+@with_short_names  # type: ignore[misc] # it takes the letters for the words
 def output_size(
     *,
     width: int,
@@ -193,14 +212,14 @@ def explain(
     Raises
     ------
     ConvcliError
-        If there is no such pixel or channel.
+        If there is no such pixel or channel, or an option whose step is not shown.
 
     Examples
     --------
     >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
     9.0
     """
-    from convcli.lessons.explain.explain import explain_output, first_channels
+    from convcli.lessons.explain.explain import Explainer, first_channels
     from convcli.library import pictures
     from convcli.settings import options_from_words
 
@@ -208,7 +227,7 @@ def explain(
     channels = first_channels(operand) if channel is None else [channel]
     frame = pictures.open(picture).frames[0]
     settings = options_from_words(**options)
-    return explain_output(operand, frame, (at[1], at[0]), settings, channels=channels)
+    return Explainer(operand, frame, settings).at((at[1], at[0]), channels)
 
 
 def explore(
