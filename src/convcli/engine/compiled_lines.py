@@ -152,7 +152,7 @@ def placed(top: int, left: int, source: A, kernel: A) -> A:
 
 
 @inlined
-def beside(line: A, size: int, top: int, span: A, source: A, kernel: A) -> None:
+def edge_sums(line: A, size: int, top: int, span: A, source: A, kernel: A) -> None:
     """Compute sums of the pixels beyond a span, whose taps may be anywhere."""
     flat, pitch, rows, columns, _, channels, fill = source
     down, across, weights = kernel[:3]
@@ -171,7 +171,7 @@ def beside(line: A, size: int, top: int, span: A, source: A, kernel: A) -> None:
 
 
 @compiled
-def within(line: A, top: int, span: A, source: A, kernel: A) -> None:
+def inner_sums(line: A, top: int, span: A, source: A, kernel: A) -> None:
     """Compute sums of the pixels of a span, whose taps are in the image."""
     left, n = span[0], (span[1] - span[0]) * source[5]
     if n > 0:
@@ -195,7 +195,7 @@ def filter_clipped(source: A, target: A, kernel: A, lines: A, store: A) -> None:
             six_clipped(out, start, size, base, source[0], p, w, low, high)
         else:
             five_clipped(out, start, size, base, source[0], p, w, low, high)
-        beside(line, width, top, span, source, kernel)
+        edge_sums(line, width, top, span, source, kernel)
         for first, last in ((0, left), (right, width)):
             a, b = first * channels, last * channels
             stored(line, np.uint64(a), out, np.uint64(at + a), b - a, store)
@@ -208,8 +208,8 @@ def filter_dense(source: A, target: A, kernel: A, lines: A, store: A) -> None:
     line, channels = lines[1], source[5]
     size = (width - 1) * strides[1] + 1
     for y in range(height):
-        within(line, y * strides[0], span, source, kernel)
-        beside(line, size, y * strides[0], span, source, kernel)
+        inner_sums(line, y * strides[0], span, source, kernel)
+        edge_sums(line, size, y * strides[0], span, source, kernel)
         n, at = every(line, size * channels, channels, strides[1]), np.uint64(y * out_pitch)
         stored(line, np.uint64(0), out, at, n, store)
 
@@ -263,9 +263,9 @@ def filter_separable(
     for y in range(height):
         top = y * strides[0]
         if not (running and y) or not moved_rows(line, top, strides[0], running, span, source):
-            within(line, top, span, source, kernel)
+            inner_sums(line, top, span, source, kernel)
         if not continued(line, span, source, constant):
-            beside(line, source[3].size, top, span, source, kernel)
+            edge_sums(line, source[3].size, top, span, source, kernel)
         if near[0].size:
             # It reads the sums down, and writes behind them: no memory is shared.
             taps(line, np.uint64(place), size + more, size > 0, none, line, near[0], near[1])
