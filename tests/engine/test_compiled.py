@@ -145,6 +145,25 @@ def test_a_part_of_a_row_of_results_is_stored() -> None:
         np.testing.assert_array_equal(got[..., 0], expected)
 
 
+@pytest.mark.parametrize("spec", ["sobel-x", "gaussian:1", "box:31"])
+@pytest.mark.parametrize("border", ["wrap", "zero"])
+def test_blocks_and_threads_have_the_same_bits(spec: str, border: str) -> None:
+    """Of a picture in several tiles, whose columns beyond the edge may be in another tile."""
+    pixels = np.random.default_rng(7).integers(0, 256, (90, 9000, 2)).astype(np.uint8)
+    case = Case(pixels, kernel_from(spec).weights, {"padding": "same", "border": border})
+    rows, columns = slice(20, 71), slice(4400, 9000)
+    for plan in plans_of(case):
+        whole, threaded = (np.empty(pixels.shape, np.float32) for _ in range(2))
+        run_plan(plan, pixels, whole, 1)
+        run_plan(plan, pixels, threaded, 2)
+        np.testing.assert_array_equal(threaded, whole)
+        block = plan.block_of(rows, columns)
+        part = pixels[np.ix_(block.held_rows, block.held_columns)]
+        got = np.empty((51, 4600, 2), np.float32)
+        run_plan(plan, part, got, 1, block)
+        np.testing.assert_array_equal(got, whole[rows, columns])
+
+
 SOBEL = """
 import sys, numpy as np, convcli
 eye = np.eye(600, 800, dtype="u1")
