@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,53 +11,41 @@ import click
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry
 
-_MEANT = {
-    "filter": "apply",
-    "convolve": "apply",
-    "conv2d": "apply",
-    "convolution": "apply",
-    "run": "apply",
-    "batch": "apply",
-    "network": "stack",
-    "layers": "stack",
-    "summary": "stack",
-    "output-size": "size",
-    "shape": "size",
-    "parameters": "params",
-    "count": "params",
-    "list": "kernels",
-    "kernel": "kernels",
-    "filters": "kernels",
-    "show": "kernels",
-    "pooling": "pool",
-    "maxpool": "pool",
-    "match": "find",
-    "search": "find",
-    "padding": "borders",
-    "train": "learn",
-    "fit": "learn",
-    "version": "--version",
-}
+
+def _inverted(words: dict[str, str]) -> dict[str, str]:
+    return {other: meant for meant, others in words.items() for other in others.split()}
+
+
+_MEANT = _inverted({
+    "apply": "filter convolve conv2d convolution run batch",
+    "stack": "network layers summary",
+    "size": "output-size shape",
+    "params": "parameters count",
+    "kernels": "list kernel filters show",
+    "pool": "pooling maxpool",
+    "find": "match search",
+    "borders": "padding",
+    "learn": "train fit",
+    "--version": "version",
+})  # fmt: skip
 """Words of other programs, and the command that does that here."""
 
-_OPTIONS = {
-    **dict.fromkeys(("--grey", "--grayscale", "--greyscale", "--monochrome"), "--gray"),
-    **dict.fromkeys(
-        ("--mode", "--edge", "--boundary", "--pad-mode", "--virtual-pixel"), "--border"
-    ),
-    **dict.fromkeys(("--bits", "--bit-depth", "--dtype"), "--depth"),
-    **dict.fromkeys(("--threads", "--workers", "--cores", "-j"), "--jobs"),
-    **dict.fromkeys(("--outdir", "--output-dir", "--out-folder"), "--out-dir"),
-    **dict.fromkeys(("--force", "--overwrite", "-f", "-y"), "--on-exists overwrite"),
-    **dict.fromkeys(("--pad",), "--padding"),
-    **dict.fromkeys(("--step", "--strides"), "--stride"),
-    **dict.fromkeys(("--dilate", "--rate"), "--dilation"),
-    **dict.fromkeys(("--input-width",), "--width"),
-    **dict.fromkeys(("--normalize", "--normalise"), "@normalize behind KERNEL"),
-    **dict.fromkeys(("--rotate", "--angle"), "@45 behind KERNEL"),
-    **dict.fromkeys(("--strength",), "--amount"),
-    **dict.fromkeys(("--out", "--outfile"), "--output"),
-}
+_OPTIONS = _inverted({
+    "--gray": "--grey --grayscale --greyscale --monochrome",
+    "--border": "--mode --edge --boundary --pad-mode --virtual-pixel",
+    "--depth": "--bits --bit-depth --dtype",
+    "--jobs": "--threads --workers --cores -j",
+    "--out-dir": "--outdir --output-dir --out-folder",
+    "--on-exists overwrite": "--force --overwrite -f -y",
+    "--padding": "--pad",
+    "--stride": "--step --strides",
+    "--dilation": "--dilate --rate",
+    "--width": "--input-width",
+    "@normalize behind KERNEL": "--normalize --normalise",
+    "@45 behind KERNEL": "--rotate --angle",
+    "--amount": "--strength",
+    "--output": "--out --outfile",
+})  # fmt: skip
 """Options of other programs, and what is written here."""
 
 _WITH_KERNEL = ("apply", "find", "explain", "animate", "equivariance", "borders")
@@ -64,6 +53,7 @@ _PICTURE = re.compile(
     r"\.(png|jpe?g|tiff?|webp|gif|bmp|p[pgnb]m|avif|heic|jxl|jp2|ico|tga|exr|zarr)$",
     re.IGNORECASE,
 )
+_SUCH_AS = "sobel-x or gaussian:2"
 _BEHIND = "the parameters of a kernel stand behind its name"
 _LIKE_PARAMETERS = re.compile(r"([A-Za-z][\w-]*)[=(]([\d.]+)\)?")
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -98,8 +88,7 @@ def correction(words: Sequence[str], error: Exception, program: click.Group) -> 
 
 
 def _command_of(words: Sequence[str], program: click.Group) -> click.Command | None:
-    context = click.Context(program)
-    return program.get_command(context, words[0]) if words else None
+    return program.get_command(click.Context(program), words[0]) if words else None
 
 
 def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
@@ -132,12 +121,15 @@ def _no_command(words: list[str], program: click.Group) -> str:
     if (reason := no_convolution(word)) is not None:
         return reason
     if _is_kernel(word):
-        meant = " ".join(["convcli apply", _quoted(word), *(_quoted(name) for name in others)])
+        meant = " ".join(
+            ["convcli apply", shlex.quote(word), *(shlex.quote(name) for name in others)]
+        )
         outputs = "" if len([name for name in others if name[:1] != "-"]) > 1 else " OUTPUT"
         picture = "" if others else " INPUT"
         return f"{said}, but a kernel is: write {meant}{picture}{outputs}"
     if _is_picture(word):
-        return f"{said}: to filter a picture, write convcli apply KERNEL {_quoted(word)} OUTPUT"
+        line = f"convcli apply KERNEL {shlex.quote(word)} OUTPUT"
+        return f"{said}: to filter a picture, write {line}"
     near = difflib.get_close_matches(word.lower(), [*commands, *_MEANT], n=1, cutoff=0.6)
     if near:
         return f"{said}: did you mean {_MEANT.get(near[0], near[0])}?"
@@ -193,27 +185,25 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
     if not names:
         return None
     command, rest = words[0], list(words[1:])
+
+    def line(*corrected: str) -> str:
+        return shlex.join(["convcli", command, *corrected])
+
     if _is_picture(names[0]):
         place = next((i for i, name in enumerate(names) if i and _is_kernel(name)), None)
         if place is None:
-            line = _line(command, "KERNEL", *rest)
-            return (
-                f"KERNEL is missing: write {line}, with a KERNEL such as sobel-x or gaussian:2"
-            )
+            written = line("KERNEL", *rest)
+            return f"KERNEL is missing: write {written}, with a KERNEL such as {_SUCH_AS}"
         rest.remove(names[place])
-        return f"KERNEL comes before the picture: write {_line(command, names[place], *rest)}"
+        return f"KERNEL comes before the picture: write {line(names[place], *rest)}"
     if len(names) > 1 and _is_kernel(names[0]) and _NUMBER.fullmatch(names[1]):
         rest.remove(names[1])
         rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
-        return f"{_BEHIND}: write {_line(command, *rest)}"
+        return f"{_BEHIND}: write {line(*rest)}"
     if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and _is_kernel(likely[1]):
         rest[rest.index(names[0])] = f"{likely[1]}:{likely[2]}"
-        return f"{_BEHIND}: write {_line(command, *rest)}"
+        return f"{_BEHIND}: write {line(*rest)}"
     return None
-
-
-def _line(*words: str) -> str:
-    return " ".join(["convcli", *map(_quoted, words)])
 
 
 def _is_kernel(word: str) -> bool:
@@ -228,13 +218,6 @@ def _is_picture(word: str) -> bool:
     return bool(_PICTURE.search(word)) and not word.startswith("image:")
 
 
-def _quoted(word: str) -> str:
-    """Return a word as a shell takes it."""
-    import shlex
-
-    return shlex.quote(word)
-
-
 # ------------------------------------------------------------------ numbers without names
 
 _FLAGS = {
@@ -247,8 +230,7 @@ _FLAGS = {
 def _bare_words(command: click.Command, names: list[str]) -> str | None:
     """Name each number of a command that takes only options."""
     if command.name == "pool" and _is_picture(names[0]):
-        line = " ".join(["convcli pool max", *map(_quoted, names)])
-        return f"max or average is missing: write {line}"
+        return f"max or average is missing: write convcli pool max {shlex.join(names)}"
     flags = _FLAGS.get(command.name or "")
     if flags is None or len(names) > len(flags):
         return None

@@ -1,6 +1,7 @@
 """What a person may write on the command line: numbers, words, kernels. No NumPy, no rich."""
 
 import enum
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,22 +11,11 @@ from convcli.choices import WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
-    amount_from,
-    axis_from,
-    border_from,
-    channels_from,
     choice_from,
-    color_from,
-    finite_number_from,
-    mask_from,
     memory_size_from,
-    missing_from,
-    padding_from,
+    option_from,
     pair_from,
     point_from,
-    region_from,
-    share_from,
-    threshold_from,
     whole_number_from,
 )
 
@@ -93,20 +83,16 @@ def _border_words() -> list[str]:
     return [border.value for border in Border]
 
 
-FINITE = ReadType("NUMBER", finite_number_from)
+def setting(name: str, form: str, words: Callable[[], Sequence[str]] = tuple) -> ReadType[Any]:
+    """Return the type of an option of filtering: `convcli.settings` reads its values."""
+    return ReadType(form, functools.partial(option_from, name), words)
+
+
 PAIR = ReadType("N|YxX", pair_from)
-PADDING = ReadType("same|valid|N|YxX|T,R,B,L", padding_from, lambda: PADDING_WORDS)
-BORDER = ReadType("", border_from, _border_words)
-COLOR = ReadType("COLOR", color_from)
+PADDING = setting("padding", "same|valid|N|YxX|T,R,B,L", lambda: PADDING_WORDS)
+BORDER = setting("border", "", _border_words)
+FINITE = setting("bias", "NUMBER")
 POINT = ReadType("X,Y", point_from)
-AMOUNT = ReadType("NUMBER", amount_from)
-THRESHOLD = ReadType("NUMBER", threshold_from)
-AXIS = ReadType("x|y", axis_from)
-MISSING = ReadType("nan|alpha|NUMBER", missing_from)
-SHARE = ReadType("SHARE", share_from)
-MASK = ReadType("FILE", mask_from)
-REGION = ReadType("X,Y,WxH", region_from)
-CHANNELS = ReadType("LIST|luma", channels_from)
 MEMORY = ReadType("SIZE", memory_size_from)
 
 

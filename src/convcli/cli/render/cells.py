@@ -26,13 +26,17 @@ def show_cells(frames: "Sequence[Frame]", *, plain: bool) -> None:
     size = shutil.get_terminal_size()
     room = min(size.columns, _MOST_COLUMNS) - len(_BESIDE) * (len(frames) - 1)
     columns, rows = max(room // len(frames), 1), max(size.lines - _RESERVED, 4)
-    draw = _letters if plain else _half_blocks
     pictures = [thumbnail(frame, columns, 2 * rows) for frame in frames]
     blanks = [" " * picture.shape[1] for picture in pictures]
-    for cells in zip_longest(*map(draw, pictures)):
+    for cells in zip_longest(*(cell_lines(each, plain=plain) for each in pictures)):
         line = [cell or blank for cell, blank in zip(cells, blanks, strict=True)]
         sys.stdout.write(_BESIDE.join(line) + "\n")
     sys.stdout.flush()
+
+
+def cell_lines(pixels: NDArray[Any], *, plain: bool) -> Iterator[str]:
+    """Return the lines that show pixels of 8 bits, shape (H, W, 3): two rows each."""
+    return _letters(pixels) if plain else _half_blocks(pixels)
 
 
 def _half_blocks(pixels: NDArray[Any]) -> Iterator[str]:
