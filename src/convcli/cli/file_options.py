@@ -252,13 +252,7 @@ _SHARED = ("memory", "cluster", "retries", "timeout", "progress")
 def check_many(
     names: Sequence[str], many: BatchOptions, *, tiled: bool, output: str | None
 ) -> None:
-    """Check the names that are filtered into a folder.
-
-    Raises
-    ------
-    click.UsageError
-        If there is nothing to filter, no folder, or ``--tiled`` or ``--output``.
-    """
+    """Refuse names that cannot be filtered into a folder."""
     if output is not None:
         raise click.UsageError("--output is for one picture: leave it or --out-dir out")
     if tiled:
@@ -272,27 +266,14 @@ def check_many(
 def one_picture(
     names: Sequence[str], placing: Placing, kind: str | None, *, tiled: bool
 ) -> tuple[tuple[str, str], bool]:
-    """Return INPUT and OUTPUT, and whether the picture is filtered block by block.
-
-    Raises
-    ------
-    click.UsageError
-        As `check_one` and `located_target`.
-    """
+    """Return INPUT and OUTPUT, and whether the picture is filtered block by block."""
     names = names_with_output(names, placing)
     in_blocks = check_one(names, tiled=tiled)
     return (names[0], located_target(names[0], names[1], kind)), in_blocks
 
 
 def check_one(names: Sequence[str], *, tiled: bool) -> bool:
-    """Check the names of one picture; return whether it is filtered block by block.
-
-    Raises
-    ------
-    click.UsageError
-        If they are not INPUT and OUTPUT, if an option is for many pictures, or if what is
-        asked for cannot be done block by block.
-    """
+    """Check the names of one picture; return whether it is filtered block by block."""
     in_blocks = len(names) == _TWO_NAMES and (tiled or any(map(is_zarr, names)))
     if in_blocks:
         _check_blocks(names)

@@ -13,14 +13,9 @@ from convcli.values import Record
 
 
 class OptionGroup(Record):
-    """Options that a command gets as one value.
+    """Options that a command's function gets as its parameter `name`.
 
-    Attributes
-    ----------
-    name : str
-        The parameter of the command's function.
-    build : callable
-        Makes the value of the options, which it takes by name.
+    `build` makes its value of the options, which it takes by name.
     """
 
     name: str

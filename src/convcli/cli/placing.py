@@ -76,13 +76,7 @@ def names_with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]
 
 
 def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]:
-    """Return INPUT and OUTPUT.
-
-    Raises
-    ------
-    click.UsageError
-        If they are more or fewer names.
-    """
+    """Return INPUT and OUTPUT; refuse more names, or fewer."""
     if len(names) < _TWO_NAMES:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
     if len(names) > _TWO_NAMES:
@@ -96,18 +90,8 @@ def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]
 def located_target(source: str, target: str, kind: str | None) -> str:
     """Return the output that a person means by a name: standard output, a file in a folder.
 
-    Parameters
-    ----------
-    source, target : str
-        INPUT and OUTPUT. Where OUTPUT is a folder, the file in it is called like INPUT.
-    kind : str or None
-        The format: the file in a folder gets its suffix.
-
-    Raises
-    ------
-    click.UsageError
-        If there is no name for a file in the folder, or it is INPUT itself; or if the name has
-        a field that means nothing.
+    Where OUTPUT is a folder, the file in it is called like INPUT; `kind`, the format, gives its
+    suffix.
     """
     field = unknown_field(target)
     if field is not None:
@@ -167,14 +151,9 @@ class ReplacedFile(Record):
 def file_to_replace(
     source: str, target: str, placing: Placing, *, as_json: bool, quiet: bool
 ) -> ReplacedFile | None:
-    """Look whether OUTPUT is there already; return it if it is to be replaced.
+    """Return OUTPUT if it is there already, and is to be replaced.
 
-    It leaves the command if OUTPUT is there and is to be kept.
-
-    Raises
-    ------
-    click.ClickException
-        If it is there, and that is an error.
+    The command ends if OUTPUT is to be kept; if that is an error, it fails.
     """
     rule = placing.rule("overwrite")
     if target == STANDARD or is_stream(target) or not _is_there(target, rule):

@@ -62,14 +62,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 def correction(words: Sequence[str], error: Exception, program: click.Group) -> str | None:
     """Return what is wrong with a command line, and the one that was meant; None if unknown.
 
-    Parameters
-    ----------
-    words : sequence of str
-        The command line, without the program's name.
-    error : Exception
-        What was said of it.
-    program : click.Group
-        The program, which has the commands.
+    `words` are without the program's name; `error` is what was said of them.
     """
     if words[:1] == ["help"]:
         words = words[1:]

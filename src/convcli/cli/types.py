@@ -33,16 +33,10 @@ _Member = TypeVar("_Member", bound=enum.Enum)
 
 
 class ReadType(click.ParamType[_Value, Any]):
-    """A type whose values a function of the library reads.
+    """A type whose values a function of the library reads; its errors become wrong usage.
 
-    Parameters
-    ----------
-    form : str
-        What stands for the value on the help page; where it is empty, the words.
-    read : callable
-        Returns the value of a text; its errors become wrong usage.
-    words : callable
-        Returns the words that a shell may complete.
+    `form` stands for the value on the help page; where it is empty, the words. `words` returns
+    what a shell may complete.
     """
 
     def __init__(
@@ -177,10 +171,7 @@ ADDRESS = ReadType("ADDRESS", _address_from)
 class SpecType(click.ParamType[_Value, Any]):
     """What a person writes for a kernel; it completes names, and files where none fits.
 
-    Parameters
-    ----------
-    read : callable
-        Returns what a text stands for; ``--layout`` is its second argument.
+    `read` returns what a text stands for; ``--layout`` is its second argument.
     """
 
     name = "kernel"

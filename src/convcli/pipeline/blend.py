@@ -82,12 +82,6 @@ def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -
     """Refuse options of mixing that the picture or the result has no use for.
 
     `before` and `after` are the shapes of the picture and of the result, without `alpha`.
-
-    Raises
-    ------
-    ImageError
-        If the result has another size or other channels than the picture, or colours of its
-        own, or if the mask, the region or the channels do not fit.
     """
     if options.colormap is not None or options.direction:
         raise ImageError(

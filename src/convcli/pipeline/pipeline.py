@@ -262,24 +262,9 @@ def plan_pipeline(
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
-    Parameters
-    ----------
-    info : SourceInfo
-        The facts about the frame.
-    kernels : sequence of Kernel, Operator or Plain
-        The chain: at least one.
-    options : Options
-        How the frame is filtered.
-    raw : bool
-        Return floats as they are computed, not pixels; `Options.range` is not used.
+    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
+    used. A `ConvcliError` is raised where kernels or options do not fit.
 
-    Raises
-    ------
-    ConvcliError
-        If the kernels do not fit the frame, or the options do not fit each other.
-
-    Examples
-    --------
     >>> from convcli.kernels.spec import kernel_from
     >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
     >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
