@@ -23,7 +23,7 @@ from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.target import check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
-from convcli.scale.tiled.work import Target, TiledWork
+from convcli.scale.tiled.work import Target, TiledMask, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
 from convcli.threads import new_thread_pool, uninterrupted
@@ -213,8 +213,8 @@ def filter_large(
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
     claim = claimed([output_key(target)], overwrite=overwrite)
-    with _opened(source, frame) as opened, claim:
-        work = _work(kernels, opened, options)
+    with _opened(source, frame) as opened, _mask_in_tiles(options) as given, claim:
+        work = _work(kernels, opened, given)
         check_target(work, target, saving, max_pixels, file_format)
         tiling = tiling_for(work, target, options.jobs, memory, client)
         with _admitted(client, source, target, retries, timeout) as flight_for:
@@ -223,6 +223,8 @@ def filter_large(
             with target_for(target, work, tiling.chunk, saving) as output:
                 stats = passes.write(work, output)
                 opened.check_unchanged()
+                if isinstance(given.mask, TiledMask):
+                    given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
     return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
 
@@ -238,8 +240,8 @@ def plan_large(
     client: Any = None,
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
-    with _opened(_located(source), frame) as opened:
-        work = _work(kernels, opened, options)
+    with _opened(_located(source), frame) as opened, _mask_in_tiles(options) as given:
+        work = _work(kernels, opened, given)
         return tiling_for(work, _located(target), options.jobs, memory, client)
 
 
@@ -365,6 +367,20 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
     opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
     return contextlib.closing(opened)
+
+
+@contextlib.contextmanager
+def _mask_in_tiles(options: Options) -> Iterator[Options]:
+    """Open a mask that is not read yet, so that each block reads its own part of it."""
+    if options.mask is None or options.mask.is_read:
+        yield options
+        return
+    name = options.mask.name
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImageError):  # reading it as a whole says what is wrong
+            opened = stack.enter_context(_opened(absolute(_located(name)), None))
+            options = replace(options, mask=TiledMask(name, opened))
+        yield options
 
 
 def _work(kernels: Sequence[Link], opened: Source, options: Options) -> TiledWork:
