@@ -283,10 +283,8 @@ def _recorded(
     if save is None and not record:
         return saving
     from convcli.pipeline.recipe import recipe_of
-    from convcli.storage.atomic import replacing
 
-    text = str(recipe_of(links, times, options))
+    recipe = recipe_of(links, times, options)
     if save is not None:
-        with replacing(save) as file:
-            file.write(text.encode("ascii"))
-    return replace(saving, recipe=text) if record else saving
+        recipe.save(save)
+    return replace(saving, recipe=str(recipe)) if record else saving

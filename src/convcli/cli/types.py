@@ -314,7 +314,7 @@ def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "R
     """Read the recipe of ``--recipe``: what it says is the default of the other options."""
     if value is None:
         return None
-    from convcli.library.files import recipe
+    from convcli.library.chains import recipe
     from convcli.pipeline.recipe import OPTION_NAMES
 
     found = recipe(value)
