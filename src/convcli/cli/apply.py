@@ -54,7 +54,7 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
-from convcli.cli.types import OPERAND
+from convcli.cli.types import OPERAND, OUTPUT
 from convcli.threads import available_cores
 from convcli.values import replace
 
@@ -88,7 +88,7 @@ Examples:
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OPERAND)
-@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
+@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=OUTPUT)
 @window_options
 @transposed_options
 @strict_option

@@ -9,7 +9,7 @@ import click
 from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
 from convcli.cli.placing import Placing, located_target, names_with_output, two_names
-from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, whole
+from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, TEMPLATE, whole
 from convcli.storage.urls import is_pattern, is_url, is_zarr
 from convcli.values import Record
 
@@ -188,6 +188,7 @@ batch_options = with_options(
         "--name",
         "template",
         metavar="TEMPLATE",
+        type=TEMPLATE,
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
         "{parent} the input's folder, {frame} and {map} are numbers.  "
         "[default: {stem}{suffix}]",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource, augment_usage_errors
 
-from convcli.cli.types import PADDING, PAIR, RECIPE, whole
+from convcli.cli.types import OUTPUT, PADDING, PAIR, RECIPE, whole
 from convcli.values import Record
 
 
@@ -257,6 +257,7 @@ output_option = functools.partial(
     "--output",
     "-o",
     metavar="OUTPUT",
+    type=OUTPUT,
     allow_from_autoenv=False,
     section="Output",
     help="OUTPUT, as an option: there is no other then.",

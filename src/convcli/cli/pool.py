@@ -29,7 +29,7 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
-from convcli.cli.types import BORDER
+from convcli.cli.types import BORDER, OUTPUT
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ Examples:
   convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1""",
 )
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
-@click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=click.Path())
+@click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=OUTPUT)
 @shared_option(
     "kernel_size", default="2", section="Window", help="Rows and columns of the window."
 )

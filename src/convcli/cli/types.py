@@ -2,6 +2,7 @@
 
 import enum
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,7 @@ from convcli.settings import (
     point_from,
     whole_number_from,
 )
+from convcli.storage.urls import FRAME, MAP
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -161,6 +163,44 @@ def _address_from(address: str) -> str:
     return address
 
 
+class FieldPath(click.Path):
+    """A path that may have fields: after a ``{`` they are completed, before it files.
+
+    Of a template for names (`is_template`) no files are.
+    """
+
+    def __init__(self, *fields: str, is_template: bool = False) -> None:
+        super().__init__()
+        self._fields, self._is_template = fields, is_template
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[Any]]":
+        """Complete a field that is begun, or a file."""
+        from click.shell_completion import CompletionItem
+
+        before, brace, begun = incomplete.rpartition("{")
+        if not brace or "}" in begun:
+            if not self._is_template:
+                return super().shell_complete(ctx, param, incomplete)
+            before, begun = incomplete, ""
+        elif os.environ.get("_CONVCLI_COMPLETE") in _OWN_BRACES and not _in_quotes():
+            return []
+        found = [each for each in self._fields if each.startswith("{" + begun)]
+        return [CompletionItem(before + each) for each in found]
+
+
+_OWN_BRACES = ("zsh_complete", "fish_complete")
+"""Shells that would complete a brace that is not in quotes by themselves, to something else."""
+
+
+def _in_quotes() -> bool:
+    typed = os.environ.get("COMP_WORDS", "")
+    return any(typed.count(quote) % 2 for quote in "'\"")
+
+
+OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
+TEMPLATE = FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True)
 FORMAT = ReadType("NAME", _format_from, _format_words)
 READABLE_FORMAT = ReadType("NAME", _readable_from)
 ADDRESS = ReadType("ADDRESS", _address_from)

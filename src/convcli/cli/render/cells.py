@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from convcli.images.figures import png_bytes, side_by_side, thumbnail
-
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
 
@@ -23,6 +21,8 @@ _MOST_COLUMNS = 160
 
 def show_cells(frames: "Sequence[Frame]", *, plain: bool) -> None:
     """Show pictures side by side: two pixels a cell in 24-bit colour; letters where `plain`."""
+    from convcli.images.figures import thumbnail
+
     size = shutil.get_terminal_size()
     room = min(size.columns, _MOST_COLUMNS) - len(_BESIDE) * (len(frames) - 1)
     columns, rows = max(room // len(frames), 1), max(size.lines - _RESERVED, 4)
@@ -71,6 +71,8 @@ def show_graphics(frames: "Sequence[Frame]") -> bool:
     import io
 
     from rich.console import Console
+
+    from convcli.images.figures import png_bytes, side_by_side
 
     page = side_by_side(frames, ("before", "after")) if len(frames) > 1 else frames[0]
     columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
