@@ -75,7 +75,8 @@ def show_graphics(frames: "Sequence[Frame]") -> bool:
     from convcli.images.figures import png_bytes, side_by_side
 
     page = side_by_side(frames, ("before", "after")) if len(frames) > 1 else frames[0]
-    columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
-    image = renderable.Image(io.BytesIO(png_bytes(page)), width=columns, height="auto")
-    Console().print(image)
+    image = renderable.Image(io.BytesIO(png_bytes(page)), width="auto", height="auto")
+    size = shutil.get_terminal_size()
+    rows = max(size.lines - _RESERVED, 4)
+    Console().print(image, width=min(size.columns, _MOST_COLUMNS), height=rows)
     return True
