@@ -251,6 +251,7 @@ def _show_version(context: click.Context, _: click.Parameter, value: bool) -> No
     context_settings={
         "auto_envvar_prefix": "CONVCLI",
         "help_option_names": ["-h", "--help"],
+        "max_content_width": 120,
         "color": False if _PLAIN else None,
     },
     epilog="""\b

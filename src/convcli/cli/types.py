@@ -95,6 +95,10 @@ MEMORY = ReadType("SIZE", memory_size_from)
 class WholeType(click.IntRange):
     """A whole number of a range."""
 
+    def _describe_range(self) -> str:
+        """Return the range in words, for the help page."""
+        return f"at least {self.min}" if self.max is None else f"{self.min} to {self.max}"
+
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Return what stands for the value on the help page."""
         return "N"
