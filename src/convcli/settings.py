@@ -385,13 +385,14 @@ def channels_from(value: object) -> tuple[str | int, ...]:
         words = list(value) if isinstance(value, Iterable) else [value]
     if words == ["luma"]:
         return ("luma",)
-    words = [int(word) if str(word).isdecimal() else word for word in words]
+    words = [int(w) if str(w).isdecimal() else _IN_FULL.get(w, w) for w in words]
     if not words or not all(isinstance(w, int) or w in _LETTERS for w in words):
         raise OptionError(f"expected luma, or some of r, g, b, a, 0, 1 …; got {value!r}")
     return tuple(words)
 
 
 _LETTERS = ("r", "g", "b", "a")
+_IN_FULL = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
 _NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}

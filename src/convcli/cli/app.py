@@ -133,9 +133,12 @@ class Program(click.Group):
             error.show()
             sys.exit(_USAGE)
         except (click.UsageError, KernelError) as error:
-            _fail(self._correction(args, error) or _message(error), _USAGE)
+            from convcli.cli.suggestions import correction
+
+            said = correction(self.arguments, error, self) or _message(error)
+            _fail(said + self._hint(error), _USAGE)
         except click.ClickException as error:
-            _fail(_message(error), error.exit_code)
+            _fail(error.format_message(), error.exit_code)
         except click.Abort:
             sys.exit(INTERRUPTED)
         except ConvcliError as error:
@@ -153,11 +156,13 @@ class Program(click.Group):
             _report_bug(error)
         sys.exit(status if isinstance(status, int) else 0)
 
-    def _correction(self, args: Sequence[str] | None, error: Exception) -> str | None:
-        from convcli.cli.suggestions import correction
-
-        found = correction(list(sys.argv[1:] if args is None else args), error, self)
-        return found and found + _hint(error)
+    def _hint(self, error: Exception) -> str:
+        """Say where the help is, of wrong usage."""
+        if not isinstance(error, click.UsageError):
+            return ""
+        word = next(iter(self.arguments), "")
+        path = f"convcli {word}" if word in _COMMANDS else "convcli"
+        return f" (see '{error.ctx.command_path if error.ctx else path} --help')"
 
 
 def _remedy(error: OSError) -> str:
@@ -199,20 +204,10 @@ def _tolerate_plain_terminals() -> None:
 
 
 def _message(error: Exception) -> str:
-    """Return what went wrong; wrong usage gets a hint where the help is."""
+    """Return what went wrong, on one line."""
     if not isinstance(error, click.ClickException):
         return str(error)
-    if not isinstance(error, click.UsageError):
-        return error.format_message()
-    return error.format_message().rstrip(".") + _hint(error)
-
-
-def _hint(error: Exception) -> str:
-    """Say where the help is, of wrong usage."""
-    if not isinstance(error, click.UsageError):
-        return ""
-    path = error.ctx.command_path if error.ctx else "convcli"
-    return f" (see '{path} --help')"
+    return " ".join(error.format_message().split()).rstrip(".")
 
 
 def _report_bug(error: Exception) -> NoReturn:

@@ -72,7 +72,13 @@ placing_options = with_options(
 
 def names_with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
     """Return the names of a command line, with that of ``--output`` as the last."""
-    return tuple(names) if placing.output is None else (*names, placing.output)
+    if placing.output is None:
+        return tuple(names)
+    if len(names) == _TWO_NAMES:
+        raise click.UsageError(
+            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
+        )
+    return (*names, placing.output)
 
 
 def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]:

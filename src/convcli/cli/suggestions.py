@@ -40,7 +40,13 @@ _OPTIONS = _inverted({
     "--padding": "--pad",
     "--stride": "--step --strides",
     "--dilation": "--dilate --rate",
-    "--width": "--input-width",
+    "--width": "--input-width --input --input-size",
+    "--kernel-size": "--size --ksize --window",
+    "--filters": "--out-channels --outputs",
+    "--mask": "--selection",
+    "--region": "--crop --roi --area",
+    "--channels": "--bands --planes",
+    "--times": "--repeat --iterations --passes -n",
     "@normalize behind KERNEL": "--normalize --normalise",
     "@45 behind KERNEL": "--rotate --angle",
     "--amount": "--strength",
@@ -55,8 +61,12 @@ _PICTURE = re.compile(
 )
 _SUCH_AS = "sobel-x or gaussian:2"
 _BEHIND = "the parameters of a kernel stand behind its name"
-_LIKE_PARAMETERS = re.compile(r"([A-Za-z][\w-]*)[=(]([\d.]+)\)?")
+_LIKE_PARAMETERS = re.compile(
+    r"([A-Za-z][\w-]*)(?:[=( ]+|:(?=[a-z]+:))((?:[a-z]+[=:])?[\d.]+)\)?"
+)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
+_PLACE = re.compile(r"\d+,\d+")
+_POOLINGS = {"mean": "average", "avg": "average", "maximum": "max"}
 
 
 def correction(words: Sequence[str], error: Exception, program: click.Group) -> str | None:
@@ -73,7 +83,11 @@ def correction(words: Sequence[str], error: Exception, program: click.Group) -> 
     if isinstance(error, click.NoSuchOption):
         return _no_option(error.option_name, words, command)
     names = _arguments(words[1:], command)
-    if command.name in _WITH_KERNEL:
+    if isinstance(error, click.MissingParameter) and "--at" in error.format_message():
+        place = next((name for name in names if _PLACE.fullmatch(name)), "X,Y")
+        return f"Missing option '--at': write --at {place}"
+    has_more = command.name == "kernels" and len(names) > 1
+    if command.name in _WITH_KERNEL or has_more:
         return _kernel_and_picture(words, names)
     if isinstance(error, click.UsageError) and names:
         return _bare_words(command, names)
@@ -138,7 +152,9 @@ def _no_option(name: str, words: Sequence[str], command: click.Command) -> str |
     if command.name in _WITH_KERNEL and (spec := _with_parameter(name, words, arguments)):
         return f"no such option: {name}: {_BEHIND}: write {spec}"
     meant = _OPTIONS.get(name)
-    known = {form for each in command.params for form in each.opts}
+    known = {form for each in command.params for form in each.opts if form[:1] == "-"}
+    if name in ("--kernel", "-k") and command.name in _WITH_KERNEL:
+        return f"no such option: {name}: KERNEL is the first word, without a name"
     if meant is not None and (meant.split()[0] in known or meant[:1] == "@"):
         return f"no such option: {name}: did you mean {meant}?"
     near = difflib.get_close_matches(name, [form for form in known if form[3:]], n=1)
@@ -162,6 +178,8 @@ def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> st
     at = next((i for i, word in enumerate(words) if word.split("=")[0] == name), len(words))
     value = words[at].partition("=")[2] if at < len(words) else ""
     value = value or (words[at + 1] if at + 1 < len(words) else "N")
+    if not _NUMBER.fullmatch(value) and value != "N":
+        return None
     return _spec(entry, wanted, value)
 
 
@@ -194,7 +212,7 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
         rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
         return f"{_BEHIND}: write {line(*rest)}"
     if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and _is_kernel(likely[1]):
-        rest[rest.index(names[0])] = f"{likely[1]}:{likely[2]}"
+        rest[rest.index(names[0])] = f"{likely[1]}:{likely[2].replace(':', '=')}"
         return f"{_BEHIND}: write {line(*rest)}"
     return None
 
@@ -222,10 +240,20 @@ _FLAGS = {
 
 def _bare_words(command: click.Command, names: list[str]) -> str | None:
     """Name each number of a command that takes only options."""
+    if command.name == "pool" and names[0].partition(":")[0].lower() in (*_POOLINGS, "max"):
+        word, _, size = names[0].lower().partition(":")
+        size = size or next(filter(_NUMBER.fullmatch, names), "")
+        others = [name for name in names[1:] if name != size]
+        if word in _POOLINGS or size:
+            more = ["--kernel-size", size] if size else []
+            line = shlex.join(["convcli", "pool", _POOLINGS.get(word, word), *others, *more])
+            return f"expected max or average, and the size as an option: write {line}"
     if command.name == "pool" and _is_picture(names[0]):
         return f"max or average is missing: write convcli pool max {shlex.join(names)}"
     flags = _FLAGS.get(command.name or "")
-    if flags is None or len(names) > len(flags):
+    if flags is None:
         return None
+    if len(names) > len(flags):
+        return f"each number needs its name: {', '.join(flags)}"
     pairs = " ".join(f"{flag} {name}" for flag, name in zip(flags, names, strict=False))
     return f"each number needs its name: write convcli {command.name} {pairs}"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from convcli.errors import ImageError, OptionError, SpecError
+from convcli.images.metadata import RECIPE_MARK
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.kernels.kernel import Kernel
@@ -130,12 +131,14 @@ def recipe(source: str | Path | Recipe) -> Recipe:
     if isinstance(source, Recipe):
         return source
     name = os.fspath(source)
-    if name.lower().endswith(".toml"):
+    if name.lower().endswith(".toml") or _begins_as_recipe(name):
         try:
             text = Path(name).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "no text in UTF-8"
-            raise ImageError(f"{name}: the recipe cannot be read: {reason}") from None
+            raise OptionError(
+                f"{name}: the recipe cannot be read: {reason}: check the path"
+            ) from None
     else:
         found = read_picture(name, reading=ReadPolicy(frame=0)).metadata.recipe
         if found is None:
@@ -147,3 +150,12 @@ def recipe(source: str | Path | Recipe) -> Recipe:
     except OptionError as error:
         raise OptionError(f"{name}: {error}") from None
     return made
+
+
+def _begins_as_recipe(name: str) -> bool:
+    """Tell whether a file on this machine begins as `Recipe` writes it."""
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(len(RECIPE_MARK)) == RECIPE_MARK.encode()
+    except OSError:
+        return False

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Depth
-from convcli.errors import ImageError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
@@ -117,12 +117,12 @@ def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -
     `before` and `after` are the shapes of the picture and of the result, without `alpha`.
     """
     if options.colormap is not None or options.direction:
-        raise ImageError(
+        raise OptionError(
             f"{describe(options)}: expected a result in the picture's colours, got "
             "--colormap or --direction: drop one of them"
         )
     if before != after:
-        raise ImageError(
+        raise OptionError(
             f"{describe(options)}: expected a result of the picture's size, "
             f"{_size(before)}, to mix with it, got {_size(after)}: use stride 1 and "
             "padding same"
@@ -160,7 +160,7 @@ def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:
     down = _span(top, height, (region.percent[1], region.percent[3]), shape[0])
     inside = 0 <= across[0] < across[1] <= shape[1] and 0 <= down[0] < down[1] <= shape[0]
     if not inside:
-        raise ImageError(
+        raise OptionError(
             f"region {region}: expected a part of the picture, {shape[1]} × {shape[0]} px, "
             f"got x {across[0]} to {across[1]}, y {down[0]} to {down[1]}: make it smaller"
         )
@@ -187,7 +187,7 @@ def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[An
     known = (*names, *range(channels), *((_OPACITY,) if alpha else ()))
     for word in numbers:
         if word not in known:
-            raise ImageError(
+            raise OptionError(
                 f"channels: expected some of {', '.join(map(str, known))}, or luma; "
                 f"got {word}: name channels of the picture"
             )

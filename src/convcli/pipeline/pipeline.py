@@ -13,7 +13,7 @@ from convcli.choices import Colormap, Depth, Edges, Range
 from convcli.engine.planner import Plan
 from convcli.engine.problem import natural_result
 from convcli.engine.store import ValueRange, ValueStats
-from convcli.errors import ImageError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
     AlphaPolicy,
@@ -316,6 +316,12 @@ def scaled_border(
     if not isinstance(border, Edges):
         return border
     fill = fill_of(border, channels, sample.white)
+    is_whole = sample.depth is not Depth.FLOAT
+    if is_whole and any(not 0 <= v <= sample.white or (v % 1 and not linear) for v in fill):
+        raise OptionError(
+            f"border {border.value}: expected a whole number from 0 to {sample.white}, as the "
+            f"picture has; got {fill[0]:g}: choose another"
+        )
     if linear:
         fill = tuple(to_linear(np.array(fill), sample.white).tolist())
     return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
@@ -338,6 +344,8 @@ def pipeline_of(
     source_depth = sample.depth
     if options.missing is not None:
         check_missing(options, sample)
+    elif options.missing_min:
+        raise OptionError("missing_min: expected missing pixels to be named: add --missing")
     depth = Depth.FLOAT if raw else options.depth_from(source_depth)
     pipeline = Pipeline(
         info=info,
