@@ -23,6 +23,15 @@ if TYPE_CHECKING:
         dilation: IntOrPair
         floor: bool
 
+    class ShortWindowSettings(TypedDict, total=False):
+        """The same by the letters of the formula."""
+
+        k: Required[IntOrPair]
+        s: IntOrPair
+        p: Padding
+        d: IntOrPair
+        floor: bool
+
 
 @overload
 def output_size(*, width: int, **window: "Unpack[WindowSettings]") -> int: ...
@@ -34,7 +43,17 @@ def output_size(
 ) -> tuple[int, int]: ...
 
 
-@with_short_names
+@overload
+def output_size(*, w: int, **window: "Unpack[ShortWindowSettings]") -> int: ...
+
+
+@overload
+def output_size(
+    *, w: int, h: int, **window: "Unpack[ShortWindowSettings]"
+) -> tuple[int, int]: ...
+
+
+@with_short_names  # type: ignore[misc] # it takes the letters for the words
 def output_size(
     *,
     width: int,
