@@ -398,15 +398,8 @@ _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?
 _NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
 """Options that are a whole number, and the least that each may be."""
 
-_CHOICES = {
-    "range": "Range",
-    "depth": "Depth",
-    "alpha": "Alpha",
-    "method": "Method",
-    "combine": "Combine",
-    "colormap": "Colormap",
-}
-"""Options that are a word, and the enum of `convcli.choices` that has the words."""
+_CHOICES = ("range", "depth", "alpha", "method", "combine", "colormap")
+"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
     "stride": pair_from,
@@ -454,7 +447,7 @@ def option_from(name: str, value: Any) -> Any:
     if value is None and name in _OPTIONAL:
         return None
     if name in _CHOICES:
-        return choice_from(getattr(choices, _CHOICES[name]), value)
+        return choice_from(getattr(choices, name.capitalize()), value)
     if name in _NUMBERS:
         return whole_number_from(value, _NUMBERS[name])
     if name in _PARSERS:

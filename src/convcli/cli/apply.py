@@ -213,9 +213,10 @@ def command(
     names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
-        from convcli.cli.tiled import filter_in_blocks, plan_in_blocks
+        from convcli.cli.tiled import filter_in_blocks, show_tiling, tiling_of
     if plan_only and in_blocks:
-        plan_in_blocks(names, kernels, options, reading, many, as_json=as_json)
+        tiling = tiling_of(names, kernels, options, reading, many)
+        show_tiling(tiling, names, as_json=as_json)
         return
     from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
 

@@ -29,13 +29,7 @@ _LARGEST_COMPARED = 2**28
 
 
 class Placing(Record, kw_only=True):
-    """Where the outputs go, and what an output that is there already means.
-
-    Attributes
-    ----------
-    output, on_exists, no_clobber
-        As on the command line.
-    """
+    """Where the outputs go, and what an output that is there already means, as options."""
 
     output: str | None
     on_exists: str | None
@@ -131,13 +125,8 @@ def located_target(source: str, target: str, kind: str | None) -> str:
 class ReplacedFile(Record):
     """A file that was at OUTPUT before.
 
-    Attributes
-    ----------
-    target : str
-        Its name.
-    digest : bytes or None
-        Of its bytes, if it may be a picture that OUTPUT names by mistake: `two/*.png` names
-        two of them.
+    `digest` is of its bytes, if it may be a picture that OUTPUT names by mistake: `two/*.png`
+    names two of them.
     """
 
     target: str

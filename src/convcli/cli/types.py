@@ -12,7 +12,6 @@ from convcli.choices import WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
-    choice_from,
     memory_size_from,
     option_from,
     pair_from,
@@ -121,22 +120,9 @@ def whole(least: int, most: int | None = None) -> WholeType:
 class EnumType(click.Choice[_Member]):
     """A member of an enum, by its value; a new member needs no edit here."""
 
-    def __init__(self, choices: type[_Member]) -> None:
-        super().__init__(choices)
-        self._enum = choices
-
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
         """Return the word of a member."""
         return str(choice.value if isinstance(choice, enum.Enum) else choice)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> _Member:
-        """Return the member."""
-        try:
-            return choice_from(self._enum, value)
-        except OptionError as error:
-            self.fail(str(error), param, ctx)
 
 
 # ------------------------------------------------------------------ files and addresses

@@ -75,22 +75,10 @@ class SourceInfo(Record):
 class Pipeline(Record, kw_only=True, cached=True):
     """The planned way from the pixels of a file to the pixels of the result.
 
-    Attributes
-    ----------
-    info : SourceInfo
-        What is read.
-    steps : tuple of PlannedStep
-        The planned kernels, or a pooling.
-    alpha : AlphaPolicy
-        How transparency is treated.
-    mapping : Range or None
-        How raw values become pixels; None for raw floats.
-    source_depth, depth : Depth
-        The depth of the pixels that the steps get, and of the result.
-    options : Options
-        The options that it was planned from.
-    warnings : tuple of str
-        What a person should know.
+    `info` says what is read, `steps` are the planned kernels or a pooling, `alpha` how
+    transparency is treated. `mapping` is how raw values become pixels; None for raw floats.
+    `source_depth` and `depth` are those of the pixels that the steps get, and of the result.
+    `options` are those that it was planned from, `warnings` what a person should know.
     """
 
     info: SourceInfo
