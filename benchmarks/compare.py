@@ -5,7 +5,8 @@
 With one commit the other is the work tree. The sources of each are unpacked into a folder of
 their own, and run the cases of this work tree; cases that one of them cannot run are left out.
 A ratio above 1 means that the second one is faster. It takes about two minutes. With
---processes whole runs of `convcli apply` are timed instead: start, read, filter, write, report.
+--processes whole runs of `convcli apply` are measured instead: start, read, filter, write, report;
+by the time on processors, which other programs disturb less.
 """
 
 import argparse
@@ -13,12 +14,12 @@ import io
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ RUNS = {
 def runs_compared(
     sources: tuple[Path, ...], given: argparse.Namespace
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the least milliseconds of whole runs, of both sides, which take turns."""
+    """Return the least milliseconds on processors of whole runs, of sides that take turns."""
     results: tuple[dict[str, float], dict[str, float]] = ({}, {})
     with tempfile.TemporaryDirectory() as folder:
         for size in ("64", "1024"):
@@ -110,7 +111,7 @@ def runs_compared(
             for _ in range(given.rounds + 1):
                 for source, result in zip(sources, results, strict=True):
                     env = os.environ | {"PYTHONPATH": str(source / "src")}
-                    started = time.perf_counter()
+                    started = _spent()
                     subprocess.run(  # noqa: S603
                         [sys.executable, *line],
                         cwd=folder,
@@ -118,10 +119,15 @@ def runs_compared(
                         check=True,
                         capture_output=True,
                     )
-                    ms = 1000 * (time.perf_counter() - started)
                     key = f"{name}, 1"
-                    result[key] = min(ms, result.get(key, math.inf))
+                    result[key] = min(_spent() - started, result.get(key, math.inf))
     return results
+
+
+def _spent() -> float:
+    """Return the milliseconds on processors of all processes that this one started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (used.ru_utime + used.ru_stime)
 
 
 def _started(words: list[str], source: Path) -> subprocess.Popen[str]:
