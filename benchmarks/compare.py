@@ -5,7 +5,7 @@
 With one commit the other is the work tree. The sources of each are unpacked into a folder of
 their own, and run the cases of this work tree; cases that one of them cannot run are left out.
 A ratio above 1 means that the second one is faster. It takes about two minutes. With
---processes whole runs of `convcli apply` are measured instead: start, read, filter, write, report;
+--processes whole runs of `convcli apply` are measured instead, from start to report:
 by the time on processors, which other programs disturb less.
 """
 
