@@ -421,12 +421,6 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     ),
 }
 
-_OPTIONAL = {
-    *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
-    *("mask", "region", "channels", "missing", "axis"),
-}
-"""Options that may be left open with None."""
-
 
 def _option(name: str, value: Any) -> Any:
     """Return the value of one option."""
@@ -443,8 +437,9 @@ def option_from(name: str, value: Any) -> Any:
     1.5
     """
     from convcli import choices
+    from convcli.pipeline.options import Options
 
-    if value is None and name in _OPTIONAL:
+    if value is None and getattr(Options(), name, "") is None:
         return None
     if name in _CHOICES:
         return choice_from(getattr(choices, name.capitalize()), value)

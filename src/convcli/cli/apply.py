@@ -40,7 +40,6 @@ from convcli.cli.output import (
     report_outcome,
     show_planned,
     shows_matrices,
-    warn,
 )
 from convcli.cli.placing import (
     Placing,
@@ -252,11 +251,7 @@ def command(
             file_format=kind,
             sheet=sheet,
         )
-    report_outcome(
-        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
-    )
-    if replaced is not None:
-        warn(replaced.warnings())
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)
 
 

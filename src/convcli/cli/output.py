@@ -11,6 +11,7 @@ from convcli.cli.ending import printable
 from convcli.cli.types import STDIN
 
 if TYPE_CHECKING:
+    from convcli.cli.placing import ReplacedFile
     from convcli.engine.planner import Plan
     from convcli.pipeline.report import Report
 
@@ -120,16 +121,17 @@ def report_outcome(
     *,
     quiet: bool,
     as_json: bool,
-    replaced: bool = False,
+    replaced: "ReplacedFile | None",
 ) -> None:
     """Print warnings and the report; on standard error where standard output is the picture.
 
-    `replaced` says whether OUTPUT was there before.
+    `replaced` is the file that was at OUTPUT before.
     """
     warn(report.warnings)
     to_stderr = target == STANDARD
     if replaced and not quiet:
         note(f"replaced {target}")
+    warn(replaced.warnings() if replaced else ())
     if as_json:
         document = {
             "source": source,

@@ -13,7 +13,7 @@ from convcli.cli.filter_options import (
     strict_option,
 )
 from convcli.cli.options import Command, json_option, option, quiet_option, shared_option
-from convcli.cli.output import refuse_terminals, report_outcome, warn
+from convcli.cli.output import refuse_terminals, report_outcome
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
@@ -119,9 +119,5 @@ def command(
         saving=saving,
         file_format=kind,
     )
-    report_outcome(
-        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
-    )
-    if replaced is not None:
-        warn(replaced.warnings())
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)

@@ -213,12 +213,8 @@ class SpecType(click.ParamType[_Value, Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> _Value:
         """Return the kernel; with a recipe the first word is a file, as it is written."""
-        if (
-            param is not None
-            and param.name == "kernel"
-            and ctx is not None
-            and RECIPE in ctx.meta
-        ):
+        has_recipe = ctx is not None and RECIPE in ctx.meta
+        if has_recipe and param is not None and param.name == "kernel":
             return value  # type: ignore[no-any-return]
         if value == "-" and ctx is not None:
             ctx.meta[STDIN] = True
