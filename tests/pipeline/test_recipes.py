@@ -44,7 +44,8 @@ RUNS = {
     "joined": ["mine.json+box:3", "--combine", "sum", "--range", "stretch", "--times", "2"],
     "an operator": ["sobel", "--gray", "--flip", "--range", "abs"],
     "mixed": ["box:5", "--amount", "0.3", "--mask", "mask.png", "--channels", "r,2"],
-    "region": ["box:5", "--region", "10%,2,50%x9", "--missing-min", "0.25", "--bias", "1e-05"],
+    "region": ["box:5", "--region", "10%,2,50%x9", "--bias", "1e-05"],
+    "missing": ["box:5", "--missing", "3", "--missing-min", "0.25"],
     "colours": ["mine.json", "--background", "red", "--linear", "--depth", "16"],
 }
 

@@ -1,8 +1,8 @@
 """What convcli says of itself: `convcli help`, and `convcli --version`."""
 
-import importlib
 import importlib.metadata
 import platform
+import re
 from typing import Any
 
 import click
@@ -30,13 +30,10 @@ def command(context: click.Context, /, *, name: str | None) -> None:
 
 # ------------------------------------------------------------------ versions
 
-_EXTRAS = {
-    "cluster": ("dask", "distributed", "zarr", "fsspec"),
-    "formats": ("imagecodecs", "pillow-heif", "pillow-jxl-plugin", "tifffile"),
-    "models": ("safetensors",),
-    "show": ("textual-image",),
-}
-"""The packages of each extra."""
+_FOR_DEVELOPERS = ("bench", "dev", "docs", "test")
+"""Extras that no user installs."""
+
+_REQUIRED = re.compile(r"([\w-]+).*extra == ['\"](\w+)['\"]")
 
 
 def show_version(context: click.Context, *, as_json: bool) -> None:
@@ -66,10 +63,19 @@ def versions() -> dict[str, Any]:
         "blas": {"name": blas.get("name"), "version": blas.get("version")},
         "pillow": importlib.metadata.version("pillow"),
         "decoders": decoders(),
-        "extras": {
-            extra: {name: _version(name) for name in names} for extra, names in _EXTRAS.items()
-        },
+        "extras": _extras(),
     }
+
+
+def _extras() -> dict[str, dict[str, str | None]]:
+    """Return the version of each package of each extra; None where it is not installed."""
+    found: dict[str, dict[str, str | None]] = {}
+    for match in filter(
+        None, map(_REQUIRED.match, importlib.metadata.requires("convcli") or ())
+    ):
+        if match[2] not in _FOR_DEVELOPERS:
+            found.setdefault(match[2], {})[match[1]] = _version(match[1])
+    return found
 
 
 def _version(package: str) -> str | None:
