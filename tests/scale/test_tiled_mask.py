@@ -89,6 +89,20 @@ def test_a_mask_that_does_not_fit_leaves_no_output(mask: NDArray[Any], said: str
     assert not Path("out.tif").exists()
 
 
+def test_a_zarr_array_is_for_tiles() -> None:
+    zarr.save_array("mask.zarr", GREY)
+    with pytest.raises(ImageError, match=r"mask\.zarr: a Zarr array .* add --tiled"):
+        convcli.apply("box:5", PHOTO, mask="mask.zarr")
+
+
+def test_a_turned_mask_is_upright() -> None:
+    turned = np.ascontiguousarray(GREY.T)
+    tifffile.imwrite("mask.tif", turned, tile=(16, 16), extratags=[(274, 3, 1, 6, True)])
+    whole = convcli.apply("box:5", PHOTO, mask="mask.tif").array
+    convcli.apply_tiled("box:5", "in.tif", "out.tif", mask="mask.tif")
+    np.testing.assert_array_equal(convcli.open("out.tif").array, whole)
+
+
 def test_a_file_that_is_no_mask_is_named() -> None:
     Path("mask.tif").write_bytes(b"no picture")
     with pytest.raises(ImageError, match=r"mask\.tif"):

@@ -52,6 +52,8 @@ class Mask:
     def weights(self) -> NDArray[np.float32]:
         """All weights, shape (H, W)."""
         if self._weights is None:
+            if is_zarr(self.name):
+                raise ImageError(f"{self.name}: a Zarr array is read in blocks: add --tiled")
             frame = read_picture(self.name, reading=ReadPolicy(frame=0)).frames[0]
             self._weights = weights_of(frame, self.name)
         return self._weights
@@ -239,9 +241,11 @@ class Blend:
         self.alpha = None if self._after is None else self._mixed_opacity()
 
     def _weights(self, size: tuple[int, int], region: tuple[slice, slice]) -> Values:
-        """Return amount × mask × region, shape (rows, columns, 1)."""
+        """Return amount × mask × region, shape (rows, columns, 1) or (1, 1, 1)."""
         options, (rows, columns) = self._options, region
         shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
+        if options.mask is None and options.region is None:
+            shape = (1, 1, 1)
         weights = np.full(shape, options.amount, np.float64)
         if options.mask is not None:
             weights *= options.mask.part(rows, columns)[..., np.newaxis]
@@ -316,6 +320,8 @@ class Blend:
 def _exact(
     before: Values, after: Values, mixed: Values, weight: Values, *, luma: bool = False
 ) -> Values:
-    """Return the mixed values, but the originals of weight 0, and the filtered of weight 1."""
-    kept: Values = np.where(weight == 0, before, mixed)
-    return kept if luma else np.where(weight == 1, after, kept)
+    """Put the originals where the weight is 0, and the filtered values where it is 1."""
+    np.copyto(mixed, before, where=weight == 0)
+    if not luma:
+        np.copyto(mixed, after, where=weight == 1)
+    return mixed
