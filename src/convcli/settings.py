@@ -321,7 +321,13 @@ def options_from_words(**words: Any) -> "Options":
     """
     from convcli.pipeline.options import Options
 
-    return Options(**{name: _option(name, value) for name, value in words.items()})
+    values = {}
+    for name, value in words.items():
+        try:
+            values[name] = option_from(name, value)
+        except OptionError as error:
+            raise OptionError(f"{name}: {error}") from None
+    return Options(**values)
 
 
 def missing_from(value: object) -> str | float:
@@ -420,14 +426,6 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
         ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
     ),
 }
-
-
-def _option(name: str, value: Any) -> Any:
-    """Return the value of one option."""
-    try:
-        return option_from(name, value)
-    except OptionError as error:
-        raise OptionError(f"{name}: {error}") from None
 
 
 def option_from(name: str, value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcli.choices import WeightLayout
+from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
@@ -72,12 +72,6 @@ class ReadType(click.ParamType[_Value, Any]):
         return [CompletionItem(word) for word in words]
 
 
-def _border_words() -> list[str]:
-    from convcli.choices import Border
-
-    return [border.value for border in Border]
-
-
 def setting(name: str, form: str, words: Callable[[], Sequence[str]] = tuple) -> ReadType[Any]:
     """Return the type of an option of filtering: `convcli.settings` reads its values."""
     return ReadType(form, functools.partial(option_from, name), words)
@@ -85,7 +79,7 @@ def setting(name: str, form: str, words: Callable[[], Sequence[str]] = tuple) ->
 
 PAIR = ReadType("N|YxX", pair_from)
 PADDING = setting("padding", "same|valid|N|YxX|T,R,B,L", lambda: PADDING_WORDS)
-BORDER = setting("border", "", _border_words)
+BORDER = setting("border", "", lambda: [border.value for border in Border])
 FINITE = setting("bias", "NUMBER")
 POINT = ReadType("X,Y", point_from)
 MEMORY = ReadType("SIZE", memory_size_from)
