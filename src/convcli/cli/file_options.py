@@ -10,7 +10,7 @@ from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
 from convcli.cli.placing import Placing, located_target, names_with_output, two_names
 from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, TEMPLATE, whole
-from convcli.storage.urls import is_pattern, is_url, is_zarr
+from convcli.storage.urls import is_pattern, is_there, is_url, is_zarr
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -306,13 +306,7 @@ def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
                 )
     two_names(names, "add --out-dir DIR to filter many pictures")
     pattern = is_pattern(names[0]) and not is_url(names[0])
-    if pattern and not _exists(names[0]):
+    if pattern and not is_there(names[0]):
         raise click.UsageError(
             f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
         )
-
-
-def _exists(name: str) -> bool:
-    from pathlib import Path
-
-    return Path(name).exists()

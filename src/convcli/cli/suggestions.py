@@ -54,7 +54,6 @@ _OPTIONS = _inverted({
 })  # fmt: skip
 """Options of other programs, and what is written here."""
 
-_WITH_KERNEL = ("apply", "find", "explain", "animate", "equivariance", "borders")
 _PICTURE = re.compile(
     r"\.(png|jpe?g|tiff?|webp|gif|bmp|p[pgnb]m|avif|heic|jxl|jp2|ico|tga|exr|zarr)$",
     re.IGNORECASE,
@@ -76,7 +75,7 @@ def correction(words: Sequence[str], error: Exception, program: click.Group) -> 
     """
     if words[:1] == ["help"]:
         words = words[1:]
-    command = _command_of(words, program)
+    command = program.get_command(click.Context(program), words[0]) if words else None
     if command is None:
         unknown = isinstance(error, click.UsageError) and bool(words) and words[0][:1] != "-"
         return _no_command(list(words), program) if unknown else None
@@ -87,15 +86,15 @@ def correction(words: Sequence[str], error: Exception, program: click.Group) -> 
         place = next((name for name in names if _PLACE.fullmatch(name)), "X,Y")
         return f"Missing option '--at': write --at {place}"
     has_more = command.name == "kernels" and len(names) > 1
-    if command.name in _WITH_KERNEL or has_more:
+    if _takes_kernel(command) or has_more:
         return _kernel_and_picture(words, names)
     if isinstance(error, click.UsageError) and names:
         return _bare_words(command, names)
     return None
 
 
-def _command_of(words: Sequence[str], program: click.Group) -> click.Command | None:
-    return program.get_command(click.Context(program), words[0]) if words else None
+def _takes_kernel(command: click.Command) -> bool:
+    return any(isinstance(x, click.Argument) and x.name == "kernel" for x in command.params)
 
 
 def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
@@ -128,9 +127,7 @@ def _no_command(words: list[str], program: click.Group) -> str:
     if (reason := no_convolution(word)) is not None:
         return reason
     if _is_kernel(word):
-        meant = " ".join(
-            ["convcli apply", shlex.quote(word), *(shlex.quote(name) for name in others)]
-        )
+        meant = f"convcli apply {shlex.join(words)}"
         outputs = "" if len([name for name in others if name[:1] != "-"]) > 1 else " OUTPUT"
         picture = "" if others else " INPUT"
         return f"{said}, but a kernel is: write {meant}{picture}{outputs}"
@@ -149,11 +146,11 @@ def _no_command(words: list[str], program: click.Group) -> str:
 def _no_option(name: str, words: Sequence[str], command: click.Command) -> str | None:
     """Say where a parameter of a kernel stands, or what another program's option is here."""
     arguments = _arguments(words[1:], command)
-    if command.name in _WITH_KERNEL and (spec := _with_parameter(name, words, arguments)):
+    if _takes_kernel(command) and (spec := _with_parameter(name, words, arguments)):
         return f"no such option: {name}: {_BEHIND}: write {spec}"
     meant = _OPTIONS.get(name)
     known = {form for each in command.params for form in each.opts if form[:1] == "-"}
-    if name in ("--kernel", "-k") and command.name in _WITH_KERNEL:
+    if name in ("--kernel", "-k") and _takes_kernel(command):
         return f"no such option: {name}: KERNEL is the first word, without a name"
     if meant is not None and (meant.split()[0] in known or meant[:1] == "@"):
         return f"no such option: {name}: did you mean {meant}?"
@@ -207,7 +204,8 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
             return f"KERNEL is missing: write {written}, with a KERNEL such as {_SUCH_AS}"
         rest.remove(names[place])
         return f"KERNEL comes before the picture: write {line(names[place], *rest)}"
-    if len(names) > 1 and _is_kernel(names[0]) and _NUMBER.fullmatch(names[1]):
+    bare = ":" not in names[0] and _is_kernel(names[0])
+    if bare and len(names) > 1 and _NUMBER.fullmatch(names[1]):
         rest.remove(names[1])
         rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
         return f"{_BEHIND}: write {line(*rest)}"

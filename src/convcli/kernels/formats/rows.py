@@ -45,7 +45,7 @@ def _parse(text: str) -> Kernel:
 
 CSV = base.TextFormat(
     "csv",
-    "rows of numbers: a table, numpy.savetxt",
+    "rows of numbers or fractions: a table, numpy.savetxt",
     (".csv",),
     lambda text: _BLOCK.fullmatch(_COMMENT.sub("", text)) is not None,
     _parse,
