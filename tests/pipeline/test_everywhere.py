@@ -67,9 +67,10 @@ def saved(kind: str) -> str:
         first, second = map(Image.fromarray, FRAMES)
         first.save("in.tif", save_all=True, append_images=[second])
         return "in.tif"
-    colours = {} if photo.ndim == 2 else {"photometric": "rgb"}
-    opacity: dict[str, Any] = {"extrasamples": ["unassalpha"]} if kind == "opacity" else {}
-    tifffile.imwrite("in.tif", photo, tile=(16, 16), **colours, **opacity)
+    settings: dict[str, Any] = {} if photo.ndim == 2 else {"photometric": "rgb"}
+    if kind == "opacity":
+        settings["extrasamples"] = ["unassalpha"]
+    tifffile.imwrite("in.tif", photo, tile=(16, 16), **settings)
     return "in.tif"
 
 

@@ -41,6 +41,11 @@ def write_tiff(name: str, mask: NDArray[Any], **layout: Any) -> None:
     tifffile.imwrite(name, mask, photometric=photometric, **layout, **more)
 
 
+def write_zarr(name: str) -> None:
+    made = zarr.create_array(name, shape=GREY.shape, chunks=(16, 16), dtype=GREY.dtype)
+    made[:] = GREY
+
+
 @pytest.mark.parametrize("kind", MASKS)
 @pytest.mark.parametrize("layout", [{"tile": (32, 16)}, {"rowsperstrip": 7}])
 def test_a_tiled_run_equals_one_in_memory(kind: str, layout: dict[str, Any]) -> None:
@@ -57,7 +62,7 @@ def test_it_is_never_read_as_a_whole(name: str, monkeypatch: pytest.MonkeyPatch)
     if name == "mask.tif":
         write_tiff(name, GREY, tile=(16, 16))
     else:
-        zarr.save_array(name, GREY)
+        write_zarr(name)
 
     def refuse(mask: Mask) -> None:
         raise AssertionError(mask)
@@ -90,7 +95,7 @@ def test_a_mask_that_does_not_fit_leaves_no_output(mask: NDArray[Any], said: str
 
 
 def test_a_zarr_array_is_for_tiles() -> None:
-    zarr.save_array("mask.zarr", GREY)
+    write_zarr("mask.zarr")
     with pytest.raises(ImageError, match=r"mask\.zarr: a Zarr array .* add --tiled"):
         convcli.apply("box:5", PHOTO, mask="mask.zarr")
 
