@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from convcli.choices import Depth
+from convcli.images.codecs.tiff_segments import deflated
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record
@@ -229,7 +230,7 @@ def _compressed_tiles(
             # Repeating the last pixels compresses best.
             full = np.pad(part, missing, mode="edge") if any(map(any, missing)) else part
             index = (at[0] + y) // rows * layout.grid[1] + (at[1] + x) // columns
-            yield index, zlib.compress(_predicted(full).tobytes(), layout.level)
+            yield index, deflated(_predicted(full).tobytes(), layout.level)
 
 
 class TiledTiff:

@@ -42,6 +42,7 @@ _PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
 _PROFILE = 34_675
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
 _CMYK = 5
+_WEBP = 50_001
 _UNSAID = -1
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
 """What samples are taken for, by their number, where the file does not say it: as libtiff does
@@ -139,6 +140,7 @@ class TiffPage(Record, kw_only=True):
         many = self.samples > _MOST_SAMPLES or len(self.extra) > 1
         whole_bytes = {*self.bits} == {_PLAIN_BITS} and self.photometric <= RGB
         odd = (self.planar and whole_bytes) or self.is_ambiguous or self.layers != 1
+        odd = odd or self.compression == _WEBP  # Pillow's libtiff is built without it
         grey = self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
         guessed = self.samples > 1 and _PHOTOMETRIC not in self.tags.directory
         return deep or many or odd or guessed or (grey and self.extra == (_ANY,))

@@ -123,8 +123,13 @@ def faults(label: str) -> Iterator[None]:
         raise ImageError(f"{label}: no such file: check the path") from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except _FAULTS as error:
+    except (ImportError, *_FAULTS) as error:
         fault = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, ImportError) or "imagecodecs" in fault:
+            raise ImageError(
+                f"{label}: it cannot be decoded without the package imagecodecs: "
+                f"{install('cluster')}"
+            ) from None
         raise ImageError(
             f"{label}: the picture cannot be read: {fault}: get a whole copy of it"
         ) from None

@@ -21,6 +21,7 @@ from convcli.images.codecs.tiff_segments import (
     UNPACKERS,
     check_coded_size,
     decoded_segment,
+    fast_codecs,
 )
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
@@ -108,17 +109,28 @@ class OpenPage:
 
     def _decoded(self, index: int, data: bytes) -> Values:
         """Decode a tile or strip: by ourselves where tifffile has no limit of memory."""
-        page = self._page
-        _, _, (_, rows, columns, samples) = page.decode(None, index, jpegtables=self._tables)
-        compression = int(page.compression)
+        page, compression = self._page, int(self._page.compression)
+        shape = self._shape_of(index)
         if compression in UNPACKERS and page.predictor in _PREDICTORS:
             stored = np.dtype(page.dtype).newbyteorder(self.order)
-            shape = (rows, columns, samples)
-            return decoded_segment(data, shape, stored, compression, int(page.predictor))
-        check_coded_size(data, (rows, columns))
+            predictor = int(page.predictor)
+            return decoded_segment(
+                data, shape, stored, compression, predictor, fast_codecs()
+            )
+        check_coded_size(data, shape[:2])
         segment, _, shape = page.decode(data, index, jpegtables=self._tables)
         values: Values = segment[0, : shape[1], : shape[2]]
         return values
+
+    def _shape_of(self, index: int) -> tuple[int, int, int]:
+        """Return the rows, columns and samples of a tile or strip; the last strip is shorter."""
+        page = self._page
+        samples = 1 if int(page.planarconfig) == _PLANES else page.samplesperpixel
+        if page.is_tiled:
+            return (page.tilelength, page.tilewidth, samples)
+        rows = min(page.rowsperstrip, page.imagelength)
+        first = index % -(-page.imagelength // rows) * rows
+        return (min(rows, page.imagelength - first), page.imagewidth, samples)
 
 
 class TiffFile:
@@ -255,7 +267,8 @@ def _place(result: Values, segment: Values | None, top: int, left: int) -> None:
 
 _INSTEAD = "filter it whole, without --tiled, or convert it first"
 _DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
-_BLACK_IS_ZERO, _RGB = 1, 2
+_BLACK_IS_ZERO, _RGB, _YCBCR = 1, 2, 6
+_JPEG = 7
 _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _UPRIGHT = 1
 _PLANES = 2
@@ -342,6 +355,8 @@ def _named(tag: Any) -> str:
 def _samples(page: Any, name: str) -> tuple[int, bool]:
     """Return how many samples are used, and whether the last is an opacity."""
     photometric, extra = int(page.photometric), list(map(int, page.extrasamples))
+    if photometric == _YCBCR and int(page.compression) == _JPEG:
+        photometric = _RGB  # Decoders of JPEG return these.
     if photometric not in (_BLACK_IS_ZERO, _RGB):
         raise ImageError(
             f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: {_INSTEAD}"
