@@ -269,7 +269,7 @@ def _opened_beside(final: str) -> Iterator[BinaryIO]:
         raise _ReadOnlyError
     temporary = os.path.join(os.path.dirname(final), temporary_name())
     try:
-        with open(temporary, "xb") as file:
+        with open(temporary, "x+b") as file:
             yield file
         if before is not None:
             _copy_mode(before, temporary)

@@ -6,7 +6,7 @@ changes the sign of others, and knows few of the ways to store them.
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -42,6 +42,8 @@ _PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
 _PROFILE = 34_675
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
 _CMYK = 5
+_NEW_KIND, _KIND, _WITHIN = 254, 255, 330
+_REDUCED_OR_MASK, _REDUCED = 0b101, 2
 _WEBP = 50_001
 _UNSAID = -1
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
@@ -125,6 +127,17 @@ class TiffPage(Record, kw_only=True):
     def samples(self) -> int:
         """How many samples a pixel has in the file."""
         return len(self.bits)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is a picture, and not a smaller copy of one, or its mask."""
+        is_part = self.tags.number(_NEW_KIND, 0) & _REDUCED_OR_MASK
+        return not is_part and self.tags.number(_KIND, 1) != _REDUCED
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether a picture has directories of its own, which hold smaller copies."""
+        return self.is_full and _WITHIN in self.tags.directory
 
     @property
     def layers(self) -> int:
@@ -275,6 +288,11 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
         yield _page(Tags(directory), len(seen), start, is_big=length > _SHORT_HEADER)
         seen.add(start)
         start = directory.next
+
+
+def full_pages(pages: Sequence[TiffPage]) -> list[TiffPage]:
+    """Return the pages that are pictures; all of them where none says so."""
+    return [page for page in pages if page.is_full] or list(pages)
 
 
 def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:

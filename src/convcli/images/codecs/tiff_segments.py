@@ -55,7 +55,7 @@ class _Zlib:
     deflate_encode = staticmethod(zlib.compress)
 
 
-def decoded_segment(
+def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of itself
     data: bytes,
     shape: tuple[int, int, int],
     stored: np.dtype[Any],

@@ -8,13 +8,19 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute
 from convcli.choices import Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
+from convcli.images.codecs.tiff_extras import carried
+from convcli.images.metadata import titles_of
+from convcli.images.picture import Frame
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
+from convcli.pipeline.alpha import with_nodata
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
@@ -214,7 +220,7 @@ def filter_large(
     source, target, saving = _located(source), _located(target), saving or Saving()
     claim = claimed([output_key(target)], overwrite=overwrite)
     with _opened(source, frame) as opened, claim:
-        work = _work(kernels, opened, options)
+        work, notes = _work(kernels, opened, options, saving)
         check_target(work, target, saving, max_pixels, file_format)
         tiling = tiling_for(work, target, options.jobs, memory, client)
         with _admitted(client, source, target, retries, timeout) as flight_for:
@@ -224,7 +230,8 @@ def filter_large(
                 stats = passes.write(work, output)
                 opened.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
+    notes = (*notes, *_losses(work, target))
+    return replace(report, mode=opened.mode, warnings=(*notes, *report.warnings))
 
 
 def plan_large(
@@ -239,7 +246,7 @@ def plan_large(
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
     with _opened(_located(source), frame) as opened:
-        work = _work(kernels, opened, options)
+        work, _ = _work(kernels, opened, options, Saving())
         return tiling_for(work, _located(target), options.jobs, memory, client)
 
 
@@ -367,17 +374,30 @@ def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
     return contextlib.closing(opened)
 
 
-def _work(kernels: Sequence[Link], opened: Source, options: Options) -> TiledWork:
+def _work(
+    kernels: Sequence[Link], opened: Source, options: Options, saving: Saving
+) -> tuple[TiledWork, tuple[str, ...]]:
+    """Plan the work on a picture, with metadata that hold for the result, and notes on both."""
     shape = (*opened.shape[:2], opened.channels)
     info = SourceInfo(shape, opened.dtype, opened.alpha)
     if options.transposed:
         raise ImageError("--transposed: expected a picture in memory: leave --tiled out")
-    return TiledWork(opened, plan_pipeline(info, kernels, replace(options, jobs=1)))
+    alpha = np.zeros((1, 1), opened.dtype) if opened.alpha else None
+    sample = Frame(np.zeros((1, 1, opened.channels), opened.dtype), alpha)
+    options, nodata, note = with_nodata(options, opened.metadata.nodata, sample)
+    pipeline = plan_pipeline(info, kernels, replace(options, jobs=1))
+    kept = saving.kept(replace(opened.metadata, nodata=nodata))
+    metadata, notes = carried(kept, [step.window for step in pipeline.steps])
+    notes = (note, *notes) if note else notes
+    return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 
 
-def _losses(work: TiledWork) -> tuple[str, ...]:
-    """Say what was asked for and is not done."""
-    asked = work.pipeline.options.range
-    if asked is Range.AUTO or work.pipeline.mapping is not None:
-        return ()
-    return (f"--range {asked.value} is not used: the output holds raw floats",)
+def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
+    """Say what was asked for and is not done, and what the input has and the output has not."""
+    asked, metadata = work.pipeline.options.range, work.source.metadata
+    losses = []
+    if asked is not Range.AUTO and work.pipeline.mapping is None:
+        losses.append(f"--range {asked.value} is not used: the output holds raw floats")
+    if is_zarr(target) and (lost := titles_of(metadata)):
+        losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
+    return tuple(losses)

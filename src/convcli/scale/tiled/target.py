@@ -71,8 +71,10 @@ def target_for(
         depth=work.pipeline.depth,
         paged=channels not in (1, 3),
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+        factors=getattr(work.source, "factors", ()),
+        nested=getattr(work.source, "nested", False),
     )
-    return tiff_target(target, layout, saving.kept(work.source.metadata))
+    return tiff_target(target, layout, work.source.metadata)
 
 
 def _is_flat(work: TiledWork) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import logging
 import threading
 import weakref
@@ -30,7 +31,8 @@ from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
-from convcli.values import Record
+from convcli.threads import available_cores, new_thread_pool
+from convcli.values import Record, replace
 
 Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
@@ -114,16 +116,14 @@ class OpenPage:
         if compression in UNPACKERS and page.predictor in _PREDICTORS:
             stored = np.dtype(page.dtype).newbyteorder(self.order)
             predictor = int(page.predictor)
-            return decoded_segment(
-                data, shape, stored, compression, predictor, fast_codecs()
-            )
+            return decoded_segment(data, shape, stored, compression, predictor, fast_codecs())
         check_coded_size(data, shape[:2])
         segment, _, shape = page.decode(data, index, jpegtables=self._tables)
         values: Values = segment[0, : shape[1], : shape[2]]
         return values
 
     def _shape_of(self, index: int) -> tuple[int, int, int]:
-        """Return the rows, columns and samples of a tile or strip; the last strip is shorter."""
+        """Return the rows, columns and samples of a tile or strip."""
         page = self._page
         samples = 1 if int(page.planarconfig) == _PLANES else page.samplesperpixel
         if page.is_tiled:
@@ -194,13 +194,16 @@ class TiffSource(Source, kw_only=True, cached=True):
 
     `planar` says whether each sample has tiles of its own. A pixel has `stored` samples in the
     file: some may not be used. `start` is where the pixels begin, if they are one piece without
-    compression.
+    compression. `factors` say how much smaller each reduced copy is than the one before it, and
+    `nested` whether the copies stand within the page's directory.
     """
 
     file: TiffFile
     planar: bool
     stored: int
     start: int | None
+    factors: tuple[int, ...] = ()
+    nested: bool = False
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
@@ -269,6 +272,8 @@ _INSTEAD = "filter it whole, without --tiled, or convert it first"
 _DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
 _BLACK_IS_ZERO, _RGB, _YCBCR = 1, 2, 6
 _JPEG = 7
+_MASK = 4
+_REDUCED_OR_MASK = 1 | _MASK
 _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _UPRIGHT = 1
 _PLANES = 2
@@ -286,12 +291,15 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
     needed("tifffile", name)
     with faults(name), opening(name) as (ranges, file):
         number = _page_number(file, name, frame)
-        return _source(file.pages[number], name, number, ranges)
+        opened = _source(file.pages[number], name, number, ranges)
+        factors, nested = _copies(file, number)
+        return replace(opened, factors=factors, nested=nested)
 
 
 def _page_number(file: Any, name: str, frame: int | None) -> int:
     """Return the number of the page in the file, where smaller copies count as pages."""
-    full = [i for i in range(len(file.pages)) if not file.pages[i].is_reduced]
+    pages = range(len(file.pages))
+    full = [i for i in pages if not file.pages[i].subfiletype & _REDUCED_OR_MASK] or [*pages]
     if not full:
         raise no_page(name)
     if frame is None and len(full) > 1:
@@ -302,6 +310,22 @@ def _page_number(file: Any, name: str, frame: int | None) -> int:
             "counted from 0"
         )
     return full[frame or 0]
+
+
+def _copies(file: Any, number: int) -> tuple[tuple[int, ...], bool]:
+    """Return how much smaller each reduced copy of a page is; whether they stand within it."""
+    page = file.pages[number]
+    nested = bool(page.subifds)
+    following = itertools.takewhile(
+        lambda other: other.is_reduced,
+        (file.pages[i] for i in range(number + 1, len(file.pages))),
+    )
+    factors, width = [], page.imagewidth
+    for other in page.pages if nested else following:
+        if not other.subfiletype & _MASK and 0 < other.imagewidth < width:
+            factors.append(round(width / other.imagewidth))
+            width = other.imagewidth
+    return tuple(factor for factor in factors if factor > 1), nested
 
 
 def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
@@ -420,4 +444,5 @@ def tiff_target(path: str, layout: TileLayout, metadata: Metadata) -> Iterator[T
     with replacing(path, is_large=True) as file:
         tiff = TiledTiff(file, layout, metadata)
         yield Target(TiffTiles(layout), tiff.add)
-        tiff.finish()
+        with new_thread_pool(available_cores()) as pool:
+            tiff.finish(pool)
