@@ -70,6 +70,11 @@ class Source(Record, kw_only=True, cached=True):
         """Colour channels, alpha not counted."""
         return self.shape[2] - self.alpha
 
+    @property
+    def version(self) -> str:
+        """A text that changes when another file takes its place; empty where it is no file."""
+        return ""
+
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).
 

@@ -10,6 +10,7 @@ from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
+from convcli.scale.tiled.journal import Journal
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
@@ -54,7 +55,7 @@ def check_target(
 
 
 def target_for(
-    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
+    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving, journal: Journal
 ) -> contextlib.AbstractContextManager[Target]:
     """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
 
@@ -62,7 +63,7 @@ def target_for(
     """
     channels = work.pipeline.written_channels
     if is_zarr(target):
-        return zarr_target(target, work, chunk, flat=_is_flat(work))
+        return zarr_target(target, work, chunk, flat=_is_flat(work), journal=journal)
     layout = TileLayout(
         size=work.shape,
         tile=chunk,
@@ -74,7 +75,7 @@ def target_for(
         factors=getattr(work.source, "factors", ()),
         nested=getattr(work.source, "nested", False),
     )
-    return tiff_target(target, layout, work.source.metadata)
+    return tiff_target(target, layout, work.source.metadata, journal)
 
 
 def _is_flat(work: TiledWork) -> bool:

@@ -4,8 +4,10 @@ import contextlib
 import functools
 import itertools
 import logging
+import os
 import threading
 import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from convcli.errors import ImageError, install
-from convcli.images.codecs.tiff import TiledTiff, TileLayout, encoded_tiles
+from convcli.images.codecs.tiff import EncodedTile, TiledTiff, TileLayout, encoded_tiles
 from convcli.images.codecs.tiff_segments import (
     DIFFERENCES,
     FLOAT_BYTES,
@@ -26,6 +28,7 @@ from convcli.images.codecs.tiff_segments import (
 )
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
+from convcli.scale.tiled.journal import Journal, verified
 from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
 from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing
@@ -142,12 +145,12 @@ class TiffFile:
     def __init__(
         self, name: str, page: int, version: str, opened: OpenPage | None = None
     ) -> None:
-        self._name, self._number, self._version = name, page, version
+        self._name, self._number, self.version = name, page, version
         self._opened, self._lock = opened, threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the name: an open file cannot be pickled."""
-        return _of_this_process, (self._name, self._number, self._version)
+        return _of_this_process, (self._name, self._number, self.version)
 
     def opened(self) -> OpenPage:
         """Return the open page, which is the same for all threads."""
@@ -157,7 +160,7 @@ class TiffFile:
             return self._opened
 
     def _open(self) -> OpenPage:
-        with opening(self._name, self._version) as (ranges, file):
+        with opening(self._name, self.version) as (ranges, file):
             return OpenPage(ranges, self._page(file))
 
     def _page(self, file: Any) -> Any:
@@ -168,7 +171,7 @@ class TiffFile:
 
     def check_unchanged(self) -> None:
         """Refuse a URL that holds another file by now. An open file of a disk is kept."""
-        if is_url(self._name) and version_of(self._name) != self._version:
+        if is_url(self._name) and version_of(self._name) != self.version:
             raise ImageError(
                 f"{self._name}: another file has taken its place meanwhile: run it again"
             )
@@ -204,6 +207,11 @@ class TiffSource(Source, kw_only=True, cached=True):
     start: int | None
     factors: tuple[int, ...] = ()
     nested: bool = False
+
+    @property
+    def version(self) -> str:
+        """The version of the file: see `Source.version`."""
+        return self.file.version
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
@@ -439,10 +447,26 @@ class TiffTiles(Record):
 
 
 @contextlib.contextmanager
-def tiff_target(path: str, layout: TileLayout, metadata: Metadata) -> Iterator[Target]:
-    """Write a TIFF to a path or a URL: complete, or not at all."""
-    with replacing(path, is_large=True) as file:
+def tiff_target(
+    path: str, layout: TileLayout, metadata: Metadata, journal: Journal
+) -> Iterator[Target]:
+    """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
+    with replacing(path, is_large=True, partial=journal) as file:
         tiff = TiledTiff(file, layout, metadata)
-        yield Target(TiffTiles(layout), tiff.add)
+        file.truncate(verified(file, journal))
+        file.seek(0, os.SEEK_END)
+        for page, index, *place, _ in (
+            tile for each in journal.blocks for tile in each["tiles"]
+        ):
+            tiff.place(EncodedTile(page, index, b""), tuple(place))
+        journal.start()
+
+        def add(tile: EncodedTile) -> list[int]:
+            start = file.tell()
+            tiff.add(tile)
+            file.flush()  # The journal's line comes after its tiles.
+            return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
+
+        yield Target(TiffTiles(layout), add)
         with new_thread_pool(available_cores()) as pool:
             tiff.finish(pool)
