@@ -64,16 +64,18 @@ def target_for(
     channels = work.pipeline.written_channels
     if is_zarr(target):
         return zarr_target(target, work, chunk, flat=_is_flat(work), journal=journal)
+    paged = channels not in (1, 3)
     layout = TileLayout(
         size=work.shape,
         tile=chunk,
         channels=channels,
         alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
-        paged=channels not in (1, 3),
+        paged=paged,
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
         factors=getattr(work.source, "factors", ()),
-        nested=getattr(work.source, "nested", False),
+        # GDAL takes all copies that follow each other for those of the first page.
+        nested=paged or getattr(work.source, "nested", False),
     )
     return tiff_target(target, layout, work.source.metadata, journal)
 
