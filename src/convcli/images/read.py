@@ -100,14 +100,11 @@ def read_picture(
         prefix = file.read(PREFIX)
         file.seek(0)
         with pillow_set_to(reading), _quietly(prefix):
-            if prefix.startswith(ARRAY):
-                from convcli.images.codecs.npy import read_array
+            if prefix.startswith(ARRAY) or holds_matrix(label, prefix):
+                from convcli.images.codecs.npy import read_array, read_matrix
 
-                return read_array(file, label, reading)
-            if holds_matrix(label, prefix):
-                from convcli.images.codecs.matrix import read_matrix
-
-                return read_matrix(file, label, reading)
+                read = read_array if prefix.startswith(ARRAY) else read_matrix
+                return read(file, label, reading)
             return _decode(file, prefix, label, reading)
 
 
