@@ -18,7 +18,7 @@ from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
 from convcli.images.codecs.tiff_extras import carried
 from convcli.images.metadata import titles_of
-from convcli.images.picture import Frame
+from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
 from convcli.pipeline.alpha import with_nodata
@@ -431,6 +431,7 @@ def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
     losses = []
     if asked is not Range.AUTO and work.pipeline.mapping is None:
         losses.append(f"--range {asked.value} is not used: the output holds raw floats")
-    if is_zarr(target) and (lost := titles_of(metadata)):
+    of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
+    if is_zarr(target) and (lost := titles_of(of_places)):
         losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
     return tuple(losses)
