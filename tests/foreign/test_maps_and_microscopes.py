@@ -16,7 +16,7 @@ from convcli.images.codecs.tiff import shrunk
 from support.commands import run, script
 from support.scenes import picture, tifffile
 
-GEO = Path(__file__).parents[1] / "golden" / "geo"
+GEO = Path(__file__).parents[1] / "golden"
 KEYS = (1, 1, 0, 2, 1024, 0, 1, 1, 1025, 0, 1, 1)
 TAGS = {"scale": 33_550, "tie": 33_922, "matrix": 34_264, "keys": 34_735, "nodata": 42_113}
 

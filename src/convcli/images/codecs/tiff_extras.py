@@ -86,7 +86,7 @@ def _is_sound(tag: int, value: Any) -> bool:
 # ------------------------------------------------------------------ what holds for the result
 
 
-def carried(
+def metadata_after(
     metadata: Metadata, windows: Sequence[Window], *, frames: int = 1, turned: str = ""
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.

@@ -16,7 +16,7 @@ from convcli.batch.places import absolute
 from convcli.choices import Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError
-from convcli.images.codecs.tiff_extras import carried
+from convcli.images.codecs.tiff_extras import metadata_after
 from convcli.images.metadata import titles_of
 from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import MAX_PIXELS
@@ -412,7 +412,7 @@ def _work(
     options, nodata, note = with_nodata(options, opened.metadata.nodata, sample)
     pipeline = plan_pipeline(info, kernels, replace(options, jobs=1))
     kept = saving.kept(replace(opened.metadata, nodata=nodata))
-    metadata, notes = carried(kept, [step.window for step in pipeline.steps])
+    metadata, notes = metadata_after(kept, [step.window for step in pipeline.steps])
     notes = (note, *notes) if note else notes
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 

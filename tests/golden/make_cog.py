@@ -1,6 +1,6 @@
 """Make `cog.tif`, and `cog.json` with what rasterio says of it: it needs rasterio.
 
-    python tests/golden/geo/make.py
+    python tests/golden/make_cog.py
 
 A cloud-optimized GeoTIFF, written by GDAL: ZSTD compression, heights in 16 bits of which 0 is
 no data, two overviews, and a coordinate system. Made with rasterio 1.4.4 and GDAL 3.10.3.
