@@ -10,9 +10,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import rasterio.shutil
-from rasterio.transform import from_origin
 
 HERE = Path(__file__).parent
 ROWS, COLUMNS = 300, 420
@@ -20,6 +17,8 @@ ROWS, COLUMNS = 300, 420
 
 def described(path: Path) -> dict[str, object]:
     """Return what rasterio says of a file."""
+    import rasterio
+
     with rasterio.open(path) as opened:
         return {
             "crs": opened.crs.to_string(),
@@ -34,6 +33,10 @@ def described(path: Path) -> dict[str, object]:
 
 def main() -> None:
     """Write the picture and its description."""
+    import rasterio
+    import rasterio.shutil
+    from rasterio.transform import from_origin
+
     heights = (np.add.outer(np.arange(ROWS) * 3, np.arange(COLUMNS) * 2) // 16 + 100).astype(
         "u2"
     )
