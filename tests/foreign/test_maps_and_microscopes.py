@@ -13,7 +13,7 @@ import pytest
 import convcli
 from convcli.errors import ConvcliError
 from convcli.images.codecs.tiff import shrunk
-from support.commands import run, script
+from support.commands import Words, run, script
 from support.scenes import picture, tifffile
 
 GEO = Path(__file__).parents[1] / "golden"
@@ -26,7 +26,7 @@ def tag(path: Path, name: str) -> Any:
         return file.pages[0].tags.valueof(TAGS[name])
 
 
-def apply(*words: object) -> list[str]:
+def apply(*words: Words) -> list[str]:
     """Run the command; return its warnings."""
     result = run("apply", *words, "--quiet", "--on-exists", "overwrite")
     assert result.exit_code == 0, result.stderr
@@ -212,7 +212,7 @@ def test_ome_tiff_of_several_channels(tmp_path: Path) -> None:
     assert (said["Type"], said["PhysicalSizeXUnit"]) == ("uint16", "µm")
     for tiled in ((), ("--tiled",)):
         apply(
-            "gaussian:1", source, tmp_path / "one.ome.tif", "--frame", 1, "--stride", 2,
+            "gaussian:1", source, tmp_path / "one.ome.tif", "--frame", "1", "--stride", "2",
             "--depth", "8", *tiled,
         )  # fmt: skip
         said = ome(tmp_path / "one.ome.tif")
