@@ -62,6 +62,19 @@ def test_a_cog_of_gdal_stays_a_map(tiled: tuple[str, ...], tmp_path: Path) -> No
     np.testing.assert_array_equal(filtered, expected)
 
 
+def test_what_an_output_has_no_place_for_is_said(tmp_path: Path) -> None:
+    warnings = apply("box:3", GEO / "cog.tif", tmp_path / "out.zarr")
+    assert "dropped, for the Zarr does not hold it: georeference, nodata value" in warnings
+    assert any("smaller copies of the picture are left out" in line for line in warnings)
+    with tifffile.TiffWriter(tmp_path / "in.tif") as file:
+        file.write(picture((90, 70)), tile=(32, 32), metadata=None)
+        file.write(picture((90, 70)) > 99, subfiletype=4, metadata=None)
+    for words in ((), ("--tiled",)):
+        warnings = apply("box:3", tmp_path / "in.tif", tmp_path / "out.tif", *words)
+        assert any("mask" in line for line in warnings)
+        assert tifffile.imread(tmp_path / "out.tif").shape == (90, 70)
+
+
 def test_overviews_are_means_of_what_is_known(tmp_path: Path) -> None:
     apply("identity", GEO / "cog.tif", tmp_path / "out.tif", "--tiled")
     with tifffile.TiffFile(tmp_path / "out.tif") as file:

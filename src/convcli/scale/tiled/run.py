@@ -30,7 +30,7 @@ from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.target import check_target, target_for
-from convcli.scale.tiled.tiff import open_tiff
+from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
@@ -431,6 +431,10 @@ def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
     losses = []
     if asked is not Range.AUTO and work.pipeline.mapping is None:
         losses.append(f"--range {asked.value} is not used: the output holds raw floats")
+    if isinstance(work.source, TiffSource) and work.source.is_masked:
+        losses.append("the mask in the file is left out: pixels that it hides are filtered too")
+    if isinstance(work.source, TiffSource) and is_zarr(target) and work.source.factors:
+        losses.append("the smaller copies of the picture are left out: write a .tif for them")
     of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
     if is_zarr(target) and (lost := titles_of(of_places)):
         losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
