@@ -175,6 +175,40 @@ def test_no_data_of_floats(tiled: tuple[str, ...], tmp_path: Path) -> None:
         np.testing.assert_allclose(filtered[9, 34], seen[:2].mean(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("tiled", [(), ("--tiled",)])
+@pytest.mark.parametrize(
+    ("dtype", "before", "depth", "after"),
+    [
+        ("uint16", "65535", "8", "255"),
+        ("uint8", "1", "16", "257"),
+        ("float32", "-9999", "8", "0"),
+        ("float32", "nan", "8", None),
+        ("uint8", "255", "float", "255"),
+    ],
+)
+def test_no_data_follow_the_depth(
+    dtype: str,
+    before: str,
+    depth: str,
+    after: str | None,
+    tiled: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    values = np.full((64, 64), 100, dtype)
+    values[10:40, 10:40] = float(before)
+    tifffile.imwrite(
+        tmp_path / "in.tif",
+        values,
+        tile=(32, 32),
+        extratags=[(42_113, 2, 0, before)],
+        metadata=None,
+    )
+    apply("box:3", tmp_path / "in.tif", tmp_path / "out.tif", "--depth", depth, *tiled)
+    assert tag(tmp_path / "out.tif", "nodata") == after
+    if after is not None:
+        assert tifffile.imread(tmp_path / "out.tif")[20, 20] == float(after)
+
+
 # ------------------------------------------------------------------ microscopes
 
 
