@@ -31,6 +31,13 @@ _RATE = re.compile(r"^(  (?:time|rate) +)(\d[\d.,]*)(   [a-z])", re.MULTILINE)
 PICTURES = {
     "chelsea-sobel-x.png": "convcli apply sobel-x sample_images/chelsea.png {} --quiet",
     "explained.png": "convcli explain sobel-x sample_images/camera.png --at 302,228 --png {}",
+    "field.png": (
+        "convcli stack --preset vgg16 --run sample_images/chelsea.png --unit 17:0@2,20 --png {}"
+    ),
+    "erf.png": (
+        "convcli stack --in 64x64x1 conv:8,k5 relu conv:8,k5 relu conv:8,k5 relu conv:8,k5 "
+        "--erf {}"
+    ),
     "slide.gif": "convcli animate sobel-x sample_images/camera.png {} --at 302,228 --cells 4",
 }
 """The pictures in docs/images, and the command that makes each."""

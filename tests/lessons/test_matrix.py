@@ -65,6 +65,20 @@ def test_a_photograph_becomes_numbers(run: Run, tmp_path: Path) -> None:
     assert target.read_text() == "-200,0\n"
 
 
+def test_pool_prints_a_matrix_and_writes_one(
+    run: Run, ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    given = "[[1,2,3],[4,5,6]]"
+    said = run("pool", "max", given, "--k", "1x2", "--stride", "1").output
+    assert "result\n 2  3\n 5  6" in said
+    told = ask("pool", "average", given, "--k", "2", "--stride", "1")
+    assert (told["input"], told["result"]) == ([[1, 2, 3], [4, 5, 6]], [[3, 4]])
+    for suffix, text in ((".csv", "5,6\n"), (".txt", "5,6\n"), (".json", "[[5,6]]\n")):
+        target = tmp_path / f"out{suffix}"
+        run("pool", "max", given, str(target), "--k", "2", "--stride", "1")
+        assert target.read_text() == text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
