@@ -177,23 +177,23 @@ def test_no_data_of_floats(tiled: tuple[str, ...], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tiled", [(), ("--tiled",)])
 @pytest.mark.parametrize(
-    ("dtype", "before", "depth", "after"),
+    ("depths", "before", "after"),
     [
-        ("uint16", "65535", "8", "255"),
-        ("uint8", "1", "16", "257"),
-        ("float32", "-9999", "8", "0"),
-        ("float32", "nan", "8", None),
-        ("uint8", "255", "float", "255"),
+        (("uint16", "8"), "65535", "255"),
+        (("uint8", "16"), "1", "257"),
+        (("float32", "8"), "-9999", "0"),
+        (("float32", "8"), "nan", None),
+        (("uint8", "float"), "255", "255"),
     ],
 )
 def test_no_data_follow_the_depth(
-    dtype: str,
+    depths: tuple[str, str],
     before: str,
-    depth: str,
     after: str | None,
     tiled: tuple[str, ...],
     tmp_path: Path,
 ) -> None:
+    dtype, depth = depths
     values = np.full((64, 64), 100, dtype)
     values[10:40, 10:40] = float(before)
     tifffile.imwrite(
