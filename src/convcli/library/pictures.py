@@ -19,7 +19,7 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import check_maps, write_filtered
+from convcli.pipeline.files import check_maps, without_nodata, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
@@ -361,8 +361,9 @@ def apply(
     if picture is None:
         raise OptionError("apply: expected a kernel and a picture, or a picture and a recipe")
     run = run_of(kernel, then, times, options)
-    make = functools.partial(plan_pipeline, kernels=run.steps, options=run.options, raw=raw)
-    return _run(open(picture), make, run)
+    source, settings = without_nodata(open(picture), run.options)
+    make = functools.partial(plan_pipeline, kernels=run.steps, options=settings, raw=raw)
+    return _run(source, make, run)
 
 
 @with_short_names
@@ -404,6 +405,7 @@ def pool(
     from convcli.lessons.pool import plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
+    source, settings = without_nodata(source, settings, can_weigh=False)
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)

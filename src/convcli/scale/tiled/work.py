@@ -1,6 +1,7 @@
 """The work on each block of a tiled picture; it is sent to each worker of a cluster once."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,8 +90,9 @@ class Written(Record):
 class Target(Record):
     """An output that is being written.
 
-    `task` computes a block, on a worker; `add` writes one of its tiles, in this process.
+    `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
+    returns what the journal keeps of it.
     """
 
     task: Callable[[TiledWork, slice, slice], Written]
-    add: Callable[[EncodedTile], None]
+    add: Callable[[EncodedTile], Any]
