@@ -82,9 +82,9 @@ def correction(words: Sequence[str], error: Exception, program: click.Group) -> 
     if isinstance(error, click.NoSuchOption):
         return _no_option(error.option_name, words, command)
     names = _arguments(words[1:], command)
-    if isinstance(error, click.MissingParameter) and "--at" in error.format_message():
-        place = next((name for name in names if _PLACE.fullmatch(name)), "X,Y")
-        return f"Missing option '--at': write --at {place}"
+    place = next((name for name in names if _PLACE.fullmatch(name)), None)
+    if command.name == "explain" and place is not None:
+        return f"the pixel needs its name: write --at {place}"
     has_more = command.name == "kernels" and len(names) > 1
     if _takes_kernel(command) or has_more:
         return _kernel_and_picture(words, names)
