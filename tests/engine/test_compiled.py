@@ -61,6 +61,7 @@ def test_sums_are_those_of_the_oracle(name: str) -> None:
                 np.testing.assert_array_equal(case.executed(plan), case.expected())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sobel", "binomial", "box"])
 @pytest.mark.parametrize("border", BORDERS)
 def test_strides_and_borders(name: str, border: str) -> None:
@@ -77,6 +78,7 @@ def test_strides_and_borders(name: str, border: str) -> None:
                 np.testing.assert_array_equal(case.executed(plan), case.expected())
 
 
+@pytest.mark.slow
 def test_a_box_of_any_size_is_a_sum() -> None:
     """Rows that move, and sums of sums across: a picture of two tiles."""
     pixels = np.random.default_rng(6).integers(0, 256, (600, 240)).astype(np.uint8)
@@ -145,6 +147,7 @@ def test_a_part_of_a_row_of_results_is_stored() -> None:
         np.testing.assert_array_equal(got[..., 0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["sobel-x", "gaussian:1", "box:31"])
 @pytest.mark.parametrize("border", ["wrap", "zero"])
 def test_blocks_and_threads_have_the_same_bits(spec: str, border: str) -> None:
