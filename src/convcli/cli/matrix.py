@@ -42,7 +42,7 @@ Examples:
     section="Output",
     help="The transposed matrix: from the outputs back to the inputs.",
 )
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
 @json_option
 def command(
     *,
