@@ -8,6 +8,7 @@ import functools
 import glob
 import hashlib
 import itertools
+import operator
 import os
 import sys
 import unicodedata
@@ -25,7 +26,7 @@ _HIDDEN = "."
 
 def place_from(name: str) -> str:
     """Return the place that a name stands for: a plain path where it is a ``file://`` URL."""
-    return urls.local_path(name) or name
+    return (urls.local_path(name) or name) if is_url(name) else name
 
 
 def absolute(place: str) -> str:
@@ -63,8 +64,15 @@ def name_parts(place: str) -> tuple[str, str, str]:
     if os.sep != "/":
         path = path.replace(os.sep, "/")
     folder, _, name = path.rpartition("/")
-    stem, suffix = os.path.splitext(name)
-    return folder.rpartition("/")[2], stem, suffix
+    return folder.rpartition("/")[2], *_split_suffix(name)
+
+
+def _split_suffix(name: str) -> tuple[str, str]:
+    """Return a name without its suffix, and that: `os.path.splitext`, in half the time."""
+    if name.startswith(".") or "." not in name:
+        return os.path.splitext(name)
+    stem, dot, suffix = name.rpartition(".")
+    return stem, dot + suffix
 
 
 def _is_plain(place: str) -> bool:
@@ -72,30 +80,34 @@ def _is_plain(place: str) -> bool:
     return place.startswith("/") and "/." not in place and "//" not in place
 
 
-_ENCODING = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
-"""What `os.fsencode` uses, which takes three times as long."""
+as_bytes = operator.methodcaller(
+    "encode", sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+)
+"""Returns the bytes of a name: `os.fsencode`, in half the time."""
 
 
 def digest(key: str) -> bytes:
     """Return 16 bytes for a text: no two texts will have the same."""
-    data = key.encode(*_ENCODING)
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return hashlib.blake2b(as_bytes(key), digest_size=16).digest()
 
 
 def same_file_key(place: str) -> str:
-    """Return a text that is equal for two names of the same file.
+    """Return a text that is equal for two names of the same file: see `folder_and_name`."""
+    return "".join(folder_and_name(place))
 
-    Links to folders are resolved. Where the disk ignores case, the key ignores it too.
+
+def folder_and_name(place: str) -> tuple[str, str]:
+    """Return the folder of a file, with its last slash, and the name: equal for the same file.
+
+    Links to folders are resolved. Where the disk ignores case, the name ignores it too.
     """
-    if is_url(place):
-        return place
     folder, name = os.path.split(place) if os.sep != "/" else _split(place)
-    real, ignores_case = _real_folder(
-        folder if os.path.isabs(folder) else os.path.abspath(folder)
-    )
-    if ignores_case:
-        name = unicodedata.normalize("NFC", name).casefold()
-    return f"{real}{os.sep}{name}"
+    if not (folder.startswith("/") or os.path.isabs(folder)):
+        if is_url(place):
+            return f"{folder}/", name
+        folder = os.path.abspath(folder)
+    real, ignores_case = _real_folder(folder)
+    return real, unicodedata.normalize("NFC", name).casefold() if ignores_case else name
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -108,7 +120,7 @@ def _split(path: str) -> tuple[str, str]:
 def _real_folder(folder: str) -> tuple[str, bool]:
     """Return a folder's path without links, and whether names in it ignore case."""
     real = os.path.realpath(folder)
-    return real, _ignores_case(real)
+    return f"{real}{os.sep}", _ignores_case(real)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -241,6 +253,11 @@ def _names_in(folder: str) -> frozenset[str]:
     ):
         return frozenset(entry.name for entry in itertools.islice(found, 1))
     return frozenset()
+
+
+def may_have_files(folder: str) -> bool:
+    """Tell whether there are files in a folder of this machine; a store is not asked."""
+    return is_url(folder) or bool(_names_in(folder))
 
 
 def make_folder(place: str) -> None:
