@@ -328,10 +328,11 @@ WHERE earliest < number ORDER BY number LIMIT 1
 """Finds the first job that has the output of an earlier one; returns both numbers."""
 
 _OVERWRITTEN_INPUT = """
+WITH keyed AS MATERIALIZED (SELECT number, output_key, key_of(source) AS input_key FROM jobs)
 SELECT number FROM (
     SELECT number, min(number) OVER (PARTITION BY name) AS least FROM (
-        SELECT output_key AS name, number FROM jobs WHERE output_key != key_of(source)
-        UNION ALL SELECT key_of(source), -number FROM jobs
+        SELECT output_key AS name, number FROM keyed WHERE output_key != input_key
+        UNION ALL SELECT input_key, -number FROM keyed
     )
 ) WHERE least < 0 AND number > 0 ORDER BY number LIMIT 1
 """
