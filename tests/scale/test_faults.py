@@ -14,6 +14,7 @@ import pytest
 from support.commands import command, environment, process, refusal, save
 from support.dask_cluster import Cluster, dask_cluster
 from support.held import Held, contents
+from support.s3_server import Bucket
 from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
@@ -144,6 +145,21 @@ def test_a_worker_that_does_not_see_the_paths(lonely: Cluster, tmp_path: Path) -
         assert f" does not see {unseen}, this machine does: share the folder" in line
         assert len(line.splitlines()) == 1
     assert list(there.iterdir()) == list((here / "out").iterdir()) == []
+
+
+def test_a_worker_that_does_not_see_the_store(
+    lonely: Cluster, source: Path, bucket: Bucket
+) -> None:
+    """A token is put into the store: the worker cannot read it, and it is gone at the end."""
+    lonely.settings["AWS_EC2_METADATA_DISABLED"] = "true"
+    lonely.start_worker()
+    words = ("apply", "box", source, "--out-dir", bucket.url("out"), "--cluster")
+    ended = process(*words, lonely.address, **bucket.settings)
+    line = ended.stderr.decode()
+    assert (ended.returncode, len(line.splitlines())) == (1, 1)
+    assert f" does not see {bucket.url('out')}, this machine does (s3://" in line
+    assert line.endswith("): give it the same access to the store\n")
+    assert bucket.keys() == []
 
 
 def test_a_worker_of_another_version(

@@ -5,19 +5,19 @@ import importlib.metadata
 import importlib.util
 import logging
 import multiprocessing
+import os
 import re
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.batch.local import signals_blocked
-from convcli.errors import BatchError, ClusterError, install
+from convcli.errors import BatchError, ClusterError, ImageError, install
 from convcli.storage.atomic import temporary_name
-from convcli.storage.urls import is_url
+from convcli.storage.urls import is_url, put, remove
 from convcli.threads import available_cores
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
@@ -234,8 +234,9 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
     name = temporary_name().strip(".")
     with _token(job.target) as token:
         shown = list(token)
-        if not is_url(job.source) and places.place_exists(job.source):
-            shown.insert(0, (job.source, job.source))
+        with contextlib.suppress(ImageError):
+            if places.place_exists(job.source):
+                shown.insert(0, (job.source, job.source))
         plugin = AdmissionPlugin(name, result_versions(), shown)
         if not client.run_on_scheduler(ask_workers, plugin.pickled(), name):
             raise ClusterError(
@@ -286,20 +287,17 @@ def _check_scheduler(client: Any) -> None:
 
 @contextlib.contextmanager
 def _token(target: str) -> Iterator[list[tuple[str, str]]]:
-    """Make a file beside an output for a while; yield its path and its folder, if any."""
-    if is_url(target):
-        yield []
-        return
-    folder = Path(target).parent
-    file = folder / temporary_name()
+    """Make a file beside an output for a while; yield its place and its folder, if any."""
+    folder = target.rpartition("/")[0] if is_url(target) else os.path.dirname(target)
+    file = places.place_below(folder, temporary_name())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.touch()
-        token = [(str(file), str(folder))]
-    except OSError:
+        places.make_folder(folder)
+        put(file, b"")
+        token = [(file, folder)]
+    except (OSError, ImageError):
         token = []  # Workers may be able to write there, though this machine is not.
     try:
         yield token
     finally:
-        with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, ImageError):
+            remove(file)

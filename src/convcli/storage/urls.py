@@ -416,6 +416,7 @@ def is_there(name: str) -> bool:
     if not is_url(name):
         return os.path.lexists(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
+        store.invalidate_cache()  # Workers write there too.
         try:
             store.info(path)
         except FileNotFoundError as error:
@@ -545,10 +546,23 @@ _MOST_PARTS = 9_000
 """S3 takes 10,000 parts of an object."""
 
 
-def put(url: str, data: bytes) -> None:
-    """Store data at a URL in one step: complete or not at all."""
-    with opened_store(url, "written", NO_BUCKET) as (store, path):
+def put(name: str, data: bytes) -> None:
+    """Store data at a path, or at a URL in one step: complete or not at all."""
+    if not is_url(name):
+        with open(name, "wb") as file:
+            file.write(data)
+        return
+    with opened_store(name, "written", NO_BUCKET) as (store, path):
         store.pipe_file(path, data)
+
+
+def remove(name: str) -> None:
+    """Remove the file at a path or a URL."""
+    if not is_url(name):
+        os.unlink(name)
+        return
+    with opened_store(name, "removed", ABSENT) as (store, path):
+        store.rm_file(path)
 
 
 def put_file(url: str, file: BinaryIO) -> None:
