@@ -24,6 +24,14 @@ _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
 
 
+def name_of(cluster: Any) -> str:
+    """Return the address of a cluster, or of that of a ready client; refuse what is neither."""
+    if not isinstance(cluster, str):
+        return str(cluster.scheduler.address)
+    local_workers(cluster)
+    return cluster
+
+
 def local_workers(address: str) -> int | None:
     """Return how many workers ``local:N`` starts on this machine; None for other addresses.
 
@@ -53,13 +61,17 @@ _LOGGERS = ("distributed", "distributed.client", "distributed.gc")
 
 
 @contextlib.contextmanager
-def connected(address: str, retries: int) -> Iterator[Any]:
+def connected(address: Any, retries: int) -> Iterator[Any]:
     """Connect to a cluster, or start one that ends with this context; yield its Dask client.
 
-    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``. A cluster that is started
-    here tries a task again `retries` times when its worker died. A `ClusterError` is raised if
-    there is no such cluster, or its workers cannot be used.
+    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``; a client that is ready
+    stays open. A cluster that is started here tries a task again `retries` times when its
+    worker died. A `ClusterError` is raised if there is no such cluster, or its workers cannot
+    be used.
     """
+    if not isinstance(address, str):
+        yield address
+        return
     workers = local_workers(address)
     try:
         if workers is not None:
