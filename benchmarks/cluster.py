@@ -29,7 +29,7 @@ import numpy as np
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("tests", "docs")]
 
 from machine import machine
 
@@ -40,10 +40,16 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.scale import cluster as cluster_module
 from convcli.scale.cluster import DaskExecutor
+from reckoning import heartbeats
 from support.dask_cluster import dask_cluster
 from support.s3_server import Bucket
 
 _GROUPS = (1, 10, 100)
+_WORKERS = (2, 4, 8)
+_RATES = (15, 60, 0)
+"""Tasks a second; 0 for as many as there can be."""
+
+_RATE_SECONDS = 20
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,9 +64,13 @@ def main() -> None:
     chosen = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
-        for case in (local, scheduler, requests):
+        for case in (local, scheduler, rates, requests):
             if chosen.only in case.__name__:
                 rows += case(_folder(Path(name, case.__name__)), chosen)
+    if chosen.only and chosen.json and chosen.json.exists():
+        now = {row["what"] for row in rows}
+        before = json.loads(chosen.json.read_text("utf-8"))["rows"]
+        rows = [*(row for row in before if row["what"] not in now), *rows]
     document = {"machine": machine("distributed", "numpy", "PIL"), "rows": rows}
     if chosen.json:
         chosen.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -114,20 +124,21 @@ def _processor_time(photos: Path, out: Path) -> float:
 
 
 class Idle:
-    """A batch job that takes no time, and returns the report of a real one.
+    """A batch job that takes the time of its pause alone, and returns the report of a real one.
 
     Workers cannot import this file: a plain class is sent to them whole.
     """
 
-    def __init__(self, report: Report | None) -> None:
-        self.report = report
+    def __init__(self, report: Report | None, pause: float = 0.0) -> None:
+        self.report, self.pause = report, pause
 
     def with_limits(self, threads: int, memory: int | None) -> "Idle":  # noqa: ARG002 - it needs nothing
         """Return the same job."""
         return self
 
     def run(self, job: FileJob) -> Outcome:
-        """Do nothing."""
+        """Do nothing, after a pause."""
+        time.sleep(self.pause)
         return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.report)
 
 
@@ -164,6 +175,53 @@ def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
                 _row(f"tasks of {size}, two workers", 1 / took[2], "a second"),
             ]
     return rows
+
+
+def rates(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure what part of a core the scheduler takes, by workers and by tasks a second.
+
+    A model is fitted: so much at rest, for each heartbeat of a worker, and for each task.
+    """
+    idle, source, _ = _idle(folder)
+    cluster_module.Groups = Fixed  # type: ignore[misc]
+    Fixed.of = 1
+    points, rows = [], []
+    for workers in _WORKERS:
+        with dask_cluster(_folder(folder / str(workers)), workers) as cluster:
+            for aim in _RATES:
+                job = Idle(idle.report, workers / aim if aim else 0.0)
+                count = min(chosen.tasks, aim * _RATE_SECONDS) if aim else chosen.tasks
+                target = FileJob(source, str(folder / "out.png"))
+                outcomes = DaskExecutor(cluster.address).run(job, [target] * count)
+                next(outcomes)  # Now the workers are admitted.
+                pid, start = cluster.processes[0].pid, time.perf_counter()
+                before = _processor_seconds(pid)
+                done = sum(1 for _ in outcomes)
+                seconds = time.perf_counter() - start
+                share = (_processor_seconds(pid) - before) / seconds
+                points.append((workers, done / seconds, share))
+                print(points[-1], file=sys.stderr)
+                what = f"the scheduler, {workers} workers, {done / seconds:.0f} tasks a second"
+                rows.append(_row(what, 100 * share, "% of a core"))
+    found, misfit = fitted(points)
+    names = ("at rest", "for a heartbeat a second", "for a task a second")
+    rows += [
+        _row(f"the scheduler {name}", 100 * value, "% of a core")
+        for name, value in zip(names, found, strict=True)
+    ]
+    return [*rows, _row("the model differs by at most", 100 * misfit, "% of a core")]
+
+
+def fitted(points: list[tuple[int, float, float]]) -> tuple[list[float], float]:
+    """Fit the scheduler's part of a core to (workers, tasks a second, part) by least squares.
+
+    Return the parts at rest, for a heartbeat a second, and for a task a second; and by how
+    much the model differs at the most.
+    """
+    table = np.array([(1, heartbeats(workers), rate) for workers, rate, _ in points])
+    shares = np.array([share for _, _, share in points])
+    found = np.linalg.lstsq(table, shares, rcond=None)[0]
+    return found.tolist(), float(np.abs(table @ found - shares).max())
 
 
 def _idle(folder: Path) -> tuple[Any, str, int]:

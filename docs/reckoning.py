@@ -18,6 +18,19 @@ PUTS, GETS = 3500, 5500
 """Requests a second that S3 answers for one prefix before it has split it further."""
 
 
+def heartbeats(workers: int) -> float:
+    """Return how many heartbeats a second so many workers send: as Dask tells them to.
+
+    Examples
+    --------
+    >>> heartbeats(8), heartbeats(100), heartbeats(10_000)
+    (16.0, 50.0, 196.078431372549)
+    """
+    known = ((10, 0.5), (49, 1.0), (199, 2.0))
+    seconds = next((wait for most, wait in known if workers <= most), workers / 200 + 1)
+    return workers / seconds
+
+
 @dataclass(frozen=True)
 class Facts:
     """What was measured, in seconds and bytes.

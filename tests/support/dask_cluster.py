@@ -59,7 +59,8 @@ class Cluster:
         self.processes.append(running)
         if not is_fit:
             self.unfit.add(running.pid)
-        wait_for(lambda: _says(self.folder / name, "Registered to"))
+        gone = self.processes[0].poll
+        wait_for(lambda: _says(self.folder / name, "Registered to") or gone() is not None)
         return running.pid
 
 

@@ -71,7 +71,7 @@ def find_inputs(
     others: Counter[str] = Counter() if left_out is None else left_out
     for name in map(places.place_from, names):
         if places.folder_exists(name):
-            files = _files_in(name, recursive=recursive, excluded=excluded)
+            files = places.walk_files(name, recursive=recursive, excluded=excluded)
             yield from _in_folder(name, files, is_picture, others, recursive=recursive)
         elif is_pattern(name) and not places.place_exists(name):
             yield from _matching(name)
@@ -100,16 +100,6 @@ def _check_folder(name: str) -> None:
         raise BatchError(
             f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
         )
-
-
-def _files_in(
-    folder: str, *, recursive: bool, excluded: str | None
-) -> Iterator[tuple[str, str]]:
-    try:
-        yield from places.walk_files(folder, recursive=recursive, excluded=excluded)
-    except OSError as error:
-        where = error.filename or folder
-        raise BatchError(f"{where}: the folder cannot be read: {error.strerror}") from None
 
 
 def _in_folder(

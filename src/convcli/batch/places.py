@@ -5,7 +5,6 @@ A *place* is a string: the path of a file or a folder, or its URL in a store.
 
 import contextlib
 import functools
-import glob
 import hashlib
 import itertools
 import operator
@@ -14,7 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from convcli.errors import ImageError
+from convcli.errors import BatchError, ImageError
 from convcli.storage import urls
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
@@ -137,9 +136,7 @@ def _ignores_case(folder: str) -> bool:
 # ------------------------------------------------------------------ inputs
 
 
-def place_exists(place: str) -> bool:
-    """Tell whether there is a file or a folder at a place; a broken link counts as a file."""
-    return urls.is_there(place) if is_url(place) else os.path.lexists(place)
+place_exists, folder_exists, files_like = urls.is_there, urls.is_folder, urls.matching
 
 
 def is_pipe(place: str) -> bool:
@@ -147,15 +144,10 @@ def is_pipe(place: str) -> bool:
     return not is_url(place) and place_exists(place) and not os.path.isfile(place)
 
 
-def folder_exists(place: str) -> bool:
-    """Tell whether there is a folder at a place."""
-    return urls.is_folder(place) if is_url(place) else os.path.isdir(place)
-
-
 def size_or_zero(place: str) -> int:
     """Return the size of a file in bytes; 0 where there is none."""
     try:
-        return urls.size_of(place) if is_url(place) else os.stat(place).st_size
+        return urls.size_of(place)
     except (OSError, ImageError):
         return 0
 
@@ -172,14 +164,6 @@ def size_and_checksum(target: str) -> tuple[int, str]:
     return size, f"sha256:{hashed.hexdigest()}"
 
 
-def files_like(pattern: str) -> list[str]:
-    """Return the files that match a pattern (``*.jpg``), sorted by name."""
-    if is_url(pattern):
-        return urls.matching(pattern)
-    names = glob.iglob(pattern, recursive=True)
-    return sorted(name for name in names if not os.path.isdir(name))
-
-
 def walk_files(
     folder: str, *, recursive: bool, excluded: str | None = None
 ) -> Iterator[tuple[str, str]]:
@@ -187,13 +171,13 @@ def walk_files(
 
     They are sorted by name. Hidden files and folders are left out. So are the folder
     `excluded`, and links to folders, which may form circles. A folder that cannot be read
-    raises OSError.
+    raises `BatchError`.
     """
     if is_url(folder):
         yield from _walk_store(folder, recursive=recursive, excluded=excluded)
         return
     excluded = os.path.realpath(excluded) if excluded else None
-    for path, folders, names in os.walk(folder, onerror=_raise):
+    for path, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(
             name
             for name in folders
@@ -207,8 +191,8 @@ def walk_files(
                 yield "" if below == os.curdir else below, name
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _unreadable(error: OSError) -> None:
+    raise BatchError(f"{error.filename}: the folder cannot be read: {error.strerror}")
 
 
 def _walk_store(

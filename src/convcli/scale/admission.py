@@ -5,11 +5,11 @@ import importlib.metadata
 import importlib.util
 import logging
 import multiprocessing
-import os
 import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from convcli.batch import places
@@ -56,8 +56,8 @@ _PATIENCE = 10.0
 _WORKERS_PATIENCE = 10.0
 """Seconds to wait for the first worker."""
 
-_LOGGERS = ("distributed", "distributed.client", "distributed.gc")
-"""Dask gives each of these a level of its own; its other loggers inherit from the first."""
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Dask gives each of its own a level; its other loggers inherit from the first."""
 
 
 @contextlib.contextmanager
@@ -194,6 +194,16 @@ def _check_workers(client: Any, address: str) -> None:
         ) from None
 
 
+def on_scheduler(client: Any, function: Any, *args: Any) -> Any:
+    """Run a function on the scheduler; raise OSError where that has gone away."""
+    try:
+        return client.run_on_scheduler(function, *args)
+    except AttributeError:
+        if client.scheduler is not None:
+            raise
+        raise ConnectionError from None
+
+
 class Admission:
     """The workers of a cluster that were found fit for one run, also those that come late.
 
@@ -208,21 +218,24 @@ class Admission:
     @property
     def refusals(self) -> list[str]:
         """What was wrong with workers that were not admitted, a line each."""
-        return [str(fault) for _, fault in self._client.get_events(self._name)]
+        from convcli.scale.gate import events_of
+
+        faults: list[str] = on_scheduler(self._client, events_of, self._name)
+        return faults
 
     def look(self) -> dict[str, tuple[int, list[Any]]]:
         """Return the threads of each admitted worker, and the keys of its tasks in order."""
         from convcli.scale.gate import look_at_workers
 
         workers: dict[str, tuple[int, list[Any]]]
-        workers = self._client.run_on_scheduler(look_at_workers, self._name)
+        workers = on_scheduler(self._client, look_at_workers, self._name)
         return workers
 
     def leave_aside(self, address: str) -> None:
         """Give a worker's tasks to others, and no more to it."""
         from convcli.scale.gate import leave_aside
 
-        self._client.run_on_scheduler(leave_aside, address)
+        on_scheduler(self._client, leave_aside, address)
 
 
 @contextlib.contextmanager
@@ -250,7 +263,7 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
             if places.place_exists(job.source):
                 shown.insert(0, (job.source, job.source))
         plugin = AdmissionPlugin(name, result_versions(), shown)
-        if not client.run_on_scheduler(ask_workers, plugin.pickled(), name):
+        if not on_scheduler(client, ask_workers, plugin.pickled(), name):
             raise ClusterError(
                 "a worker has no convcli, or another version: install it there, and start it "
                 "again"
@@ -262,7 +275,7 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
         finally:
             # A scheduler that is gone has no plugin any more.
             with contextlib.suppress(OSError, RuntimeError):
-                client.run_on_scheduler(withdraw, name)
+                on_scheduler(client, withdraw, name)
 
 
 def refuse_process_memory(*names: str) -> None:
@@ -287,7 +300,7 @@ def _check_admitted(admitted: Admission) -> None:
 def _check_scheduler(client: Any) -> None:
     ours = importlib.metadata.version("convcli")
     try:
-        theirs = client.run_on_scheduler(importlib.metadata.version, "convcli")
+        theirs = on_scheduler(client, importlib.metadata.version, "convcli")
     except importlib.metadata.PackageNotFoundError:
         theirs = None
     if theirs != ours:
@@ -300,7 +313,7 @@ def _check_scheduler(client: Any) -> None:
 @contextlib.contextmanager
 def _token(target: str) -> Iterator[list[tuple[str, str]]]:
     """Make a file beside an output for a while; yield its place and its folder, if any."""
-    folder = target.rpartition("/")[0] if is_url(target) else os.path.dirname(target)
+    folder = target.rpartition("/")[0] if is_url(target) else str(Path(target).parent)
     file = places.place_below(folder, temporary_name())
     try:
         places.make_folder(folder)

@@ -114,6 +114,11 @@ def _wake(name: str, dask_scheduler: Any) -> None:
     dask_scheduler.transitions(waiting, stimulus_id=name)
 
 
+def events_of(name: str, dask_scheduler: Any) -> list[str]:
+    """Return what was wrong with workers of a run: the events of its name."""
+    return [str(fault) for _, fault in dask_scheduler.get_events(name)]
+
+
 def look_at_workers(name: str, dask_scheduler: Any) -> dict[str, tuple[int, list[Any]]]:
     """Return the threads of each admitted worker, and the keys of its tasks in their order."""
     return {
