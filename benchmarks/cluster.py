@@ -28,10 +28,13 @@ import distributed  # noqa: F401 - its version is in the results
 import numpy as np
 from moto.server import ThreadedMotoServer
 from PIL import Image
+from scipy.optimize import nnls
 
-sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("tests", "docs")]
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "docs"))
 
 from machine import machine
+from reckoning import heartbeats
 
 from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
@@ -40,7 +43,6 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.scale import cluster as cluster_module
 from convcli.scale.cluster import DaskExecutor
-from reckoning import heartbeats
 from support.dask_cluster import dask_cluster
 from support.s3_server import Bucket
 
@@ -50,6 +52,8 @@ _RATES = (15, 60, 0)
 """Tasks a second; 0 for as many as there can be."""
 
 _RATE_SECONDS = 20
+_POINT = r"the scheduler, (\d+) workers, ([\d.]+) tasks a second"
+_MODEL = "the scheduler's model"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -71,6 +75,9 @@ def main() -> None:
         now = {row["what"] for row in rows}
         before = json.loads(chosen.json.read_text("utf-8"))["rows"]
         rows = [*(row for row in before if row["what"] not in now), *rows]
+    rows = [row for row in rows if not row["what"].startswith(_MODEL)]
+    with contextlib.suppress(KeyError):  # Not all of it was measured.
+        rows += model(rows)
     document = {"machine": machine("distributed", "numpy", "PIL"), "rows": rows}
     if chosen.json:
         chosen.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -178,14 +185,11 @@ def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def rates(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Measure what part of a core the scheduler takes, by workers and by tasks a second.
-
-    A model is fitted: so much at rest, for each heartbeat of a worker, and for each task.
-    """
+    """Measure what part of a core the scheduler takes, by workers and by tasks a second."""
     idle, source, _ = _idle(folder)
     cluster_module.Groups = Fixed  # type: ignore[misc]
     Fixed.of = 1
-    points, rows = [], []
+    rows = []
     for workers in _WORKERS:
         with dask_cluster(_folder(folder / str(workers)), workers) as cluster:
             for aim in _RATES:
@@ -199,29 +203,46 @@ def rates(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
                 done = sum(1 for _ in outcomes)
                 seconds = time.perf_counter() - start
                 share = (_processor_seconds(pid) - before) / seconds
-                points.append((workers, done / seconds, share))
-                print(points[-1], file=sys.stderr)
-                what = f"the scheduler, {workers} workers, {done / seconds:.0f} tasks a second"
+                print(workers, done / seconds, share, file=sys.stderr)
+                what = f"the scheduler, {workers} workers, {done / seconds:.1f} tasks a second"
                 rows.append(_row(what, 100 * share, "% of a core"))
-    found, misfit = fitted(points)
-    names = ("at rest", "for a heartbeat a second", "for a task a second")
-    rows += [
-        _row(f"the scheduler {name}", 100 * value, "% of a core")
-        for name, value in zip(names, found, strict=True)
-    ]
-    return [*rows, _row("the model differs by at most", 100 * misfit, "% of a core")]
+    return rows
 
 
-def fitted(points: list[tuple[int, float, float]]) -> tuple[list[float], float]:
-    """Fit the scheduler's part of a core to (workers, tasks a second, part) by least squares.
+def model(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Fit one model to all that was measured of the scheduler: see `reckoning.Scheduler`.
 
-    Return the parts at rest, for a heartbeat a second, and for a task a second; and by how
-    much the model differs at the most.
+    It is the best of non-negative least squares over the rate at which tasks come together.
     """
-    table = np.array([(1, heartbeats(workers), rate) for workers, rate, _ in points])
+    values = {row["what"]: row["value"] for row in rows}
+    found = [re.fullmatch(_POINT, what) for what in values]
+    points = [
+        (int(match[1]), float(match[2]), values[match[0]] / 100) for match in found if match
+    ]
+    rate = values["tasks of 1, two workers"]
+    points.append((2, rate, rate * values["the scheduler's time for a task of 1"] / 1e3))
     shares = np.array([share for _, _, share in points])
-    found = np.linalg.lstsq(table, shares, rcond=None)[0]
-    return found.tolist(), float(np.abs(table @ found - shares).max())
+
+    def fit(together: float) -> tuple[float, Any]:
+        table = [
+            (1.0, heartbeats(workers), rate, rate / (1 + rate / together))
+            for workers, rate, _ in points
+        ]
+        # Small parts count as much as large ones.
+        parts, misfit = nnls(np.array(table) / shares[:, None], np.ones(len(points)))
+        return float(misfit), parts
+
+    together = min(range(1, 500), key=lambda each: fit(each)[0])
+    misfit, parts = fit(together)
+    names = ("at rest", "a heartbeat", "a task", "more for a task that comes alone")
+    return [
+        *(
+            _row(f"{_MODEL}: {name}", 1e3 * value, "ms")
+            for name, value in zip(names, parts, strict=True)
+        ),
+        _row(f"{_MODEL}: half come together at", together, "a second"),
+        _row(f"{_MODEL}: misfit", 100 * misfit / len(points) ** 0.5, "%"),
+    ]
 
 
 def _idle(folder: Path) -> tuple[Any, str, int]:

@@ -1,4 +1,4 @@
-"""Workers that come and go: adaptive clusters, and the jobs of SLURM that docs/cluster starts."""
+"""Workers that come and go: adaptive clusters, and what docs/cluster starts on SLURM."""
 
 import os
 import re
