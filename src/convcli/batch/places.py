@@ -33,11 +33,6 @@ def absolute(place: str) -> str:
     return place if is_url(place) else os.path.abspath(place)
 
 
-def is_process_memory(place: str) -> bool:
-    """Tell whether a place is in the memory of one process: no other process can see it."""
-    return place.startswith("memory://")
-
-
 def place_below(folder: str, *names: str) -> str:
     """Join the place of a folder and names below it; empty names are left out.
 

@@ -280,11 +280,12 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
 
 def refuse_process_memory(*names: str) -> None:
     """Refuse places in the memory of this process: no worker sees them."""
-    for place in filter(places.is_process_memory, names):
-        raise ClusterError(
-            f"{place}: memory:// is seen by one process only: workers need paths, or URLs of "
-            "stores"
-        )
+    for place in names:
+        if place.startswith("memory://"):
+            raise ClusterError(
+                f"{place}: memory:// is seen by one process only: workers need paths, or URLs "
+                "of stores"
+            )
 
 
 def _check_admitted(admitted: Admission) -> None:

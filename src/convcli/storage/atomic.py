@@ -49,11 +49,7 @@ def temporary_name() -> str:
 
 def remove_left_by(pid: int, target: "str | Path") -> None:
     """Remove the temporary files that a killed process of this machine left for a target."""
-    folder = os.path.dirname(os.path.realpath(target))
-    for name in os.listdir(folder):
-        match = _TEMPORARY.fullmatch(name)
-        if match and match["machine"] == _machine() and int(match["pid"]) == pid:
-            _remove(os.path.join(folder, name))
+    _remove_made(os.path.dirname(os.path.realpath(target)), lambda by: int(by["pid"]) == pid)
 
 
 def remove_abandoned(folder: str) -> None:
@@ -62,10 +58,15 @@ def remove_abandoned(folder: str) -> None:
     What belongs to a process that lives stays, and so does what other machines made: whether
     their processes live is not known here.
     """
+    _remove_made(folder, lambda by: not _lives(by))
+
+
+def _remove_made(folder: str, is_left: "Callable[[re.Match[str]], bool]") -> None:
+    """Remove what processes of this machine made in a folder, where they left it."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder or os.curdir):
-            match = _TEMPORARY.fullmatch(name)
-            if match and match["machine"] == _machine() and not _lives(match):
+            maker = _TEMPORARY.fullmatch(name)
+            if maker and maker["machine"] == _machine() and is_left(maker):
                 _remove(os.path.join(folder, name))
 
 

@@ -259,19 +259,18 @@ def _settings_of(url: str) -> dict[str, Any]:
     from fsspec.config import conf
 
     scheme, stall = url.partition("://")[0].lower(), retries().stall_seconds
+    settings: dict[str, Any]
     if scheme in ("http", "https"):
         import aiohttp
 
         limits = aiohttp.ClientTimeout(sock_connect=stall, sock_read=stall)
-        return {"client_kwargs": {"timeout": limits, **_configured(conf, "http", "client")}}
-    if scheme in ("s3", "s3a"):
-        once = {"retries": {"total_max_attempts": 1}, "read_timeout": stall}
-        return {"config_kwargs": {**once, **_configured(conf, "s3", "config")}}
-    return {}
-
-
-def _configured(conf: Any, scheme: str, name: str) -> Any:
-    return conf.get(scheme, {}).get(f"{name}_kwargs", {})
+        name, settings = "client_kwargs", {"timeout": limits}
+    elif scheme in ("s3", "s3a"):
+        name = "config_kwargs"
+        settings = {"retries": {"total_max_attempts": 1}, "read_timeout": stall}
+    else:
+        return {}
+    return {name: {**settings, **conf.get(scheme, {}).get(name, {})}}
 
 
 def store_of(url: str, **settings: Any) -> tuple[Any, str]:
@@ -391,8 +390,8 @@ def _status(error: BaseException) -> int | None:
 
 def _s3_answer(error: BaseException) -> dict[str, Any]:
     """Return the status and headers of S3's answer, which s3fs keeps as the cause."""
-    answer: dict[str, Any] = getattr(error.__cause__ or error, "response", None) or {}
-    return answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+    answer: Any = getattr(error.__cause__ or error, "response", None)
+    return dict(answer.get("ResponseMetadata", {})) if isinstance(answer, dict) else {}
 
 
 def _line(error: BaseException) -> str:
