@@ -10,9 +10,8 @@ import pytest
 from convcli.errors import ImageError
 from convcli.storage import urls
 from convcli.storage.ranges import ranges_of
-from support.commands import PHOTOS, process
+from support.commands import process, save
 from support.flaky import Trouble, flaky
-from support.held import contents
 from support.s3_server import Bucket
 from support.web_servers import Served, file_server
 
@@ -146,8 +145,9 @@ def test_credentials_that_are_wrong_are_told_at_once(
 def test_a_batch_beside_a_store_that_dies_goes_on_when_it_lives(
     bucket: Bucket, tmp_path: Path
 ) -> None:
+    picture = save(tmp_path / "in.png", [[10, 20, 30]])
     for number in range(6):
-        bucket.put(f"in/{number}.png", (PHOTOS / "coffee.png").read_bytes())
+        bucket.put(f"in/{number}.png", picture.read_bytes())
     words = ["apply", "box", bucket.url("in"), "--out-dir", bucket.url("out"), "-q"]
     quick = {"CONVCLI_RETRIES": "lost=2,first_seconds=0.01"}
     with flaky(bucket.endpoint, Trouble(dies_after=17)) as address:
@@ -160,9 +160,9 @@ def test_a_batch_beside_a_store_that_dies_goes_on_when_it_lives(
     assert 0 < len([key for key in bucket.keys() if key.startswith("out/")]) < 6  # noqa: SIM118 - no dict
     again = process(*words, "--on-exists", "skip", **bucket.settings)
     assert (again.returncode, again.stderr) == (0, b"")
-    here = process("apply", "box", PHOTOS / "coffee.png", tmp_path / "a.png", "-q")
-    assert here.returncode == 0
-    assert {bucket.get(f"out/{n}.png") for n in range(6)} == set(contents(tmp_path).values())
+    assert process("apply", "box", picture, tmp_path / "out.png", "-q").returncode == 0
+    made = {bucket.get(f"out/{number}.png") for number in range(6)}
+    assert made == {(tmp_path / "out.png").read_bytes()}
 
 
 def test_settings_that_mean_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

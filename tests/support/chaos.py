@@ -37,7 +37,7 @@ from support.flaky import Trouble, flaky
 from support.held import contents
 from support.s3_server import Bucket, s3_server
 
-_PATIENCE = 300
+_PATIENCE = 1200
 """Seconds in which a batch must end when no more faults come."""
 
 _FAULTS = ("killed", "stopped", "slowed", "another disk", "another version", "no input")

@@ -8,6 +8,7 @@ import multiprocessing
 import re
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,12 @@ def _client(distributed: Any, cluster: Any, address: str) -> Iterator[Any]:
 
     _check_encryption(distributed, address)
     try:
-        with dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE}s"}):
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE}s"}),
+            warnings.catch_warnings(),
+        ):
+            # Workers of other versions get no work: each is named in one line.
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
             client = distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -255,6 +255,8 @@ class Flight:
     def _look(self) -> None:
         """Count the workers, which may come and go; stop if all are lost for long."""
         workers = self._admitted.look()
+        if any(group.future.status == "cancelled" for group in self._sent.values()):
+            raise ConnectionError  # It broke, and was made again: what was sent never ends.
         self._last_look = time.monotonic()
         self.threads = sum(threads for threads, _ in workers.values())
         self._leave_hung_aside(workers)
