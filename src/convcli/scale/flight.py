@@ -274,7 +274,7 @@ class Flight:
             key: address
             for address, (threads, keys) in workers.items()
             for key in keys[:threads]
-            if key in self._sent
+            if key in self._sent or key == self._shared.key
         }
         # A result that does not come lies on a worker that does not answer.
         at_work |= {
@@ -289,19 +289,25 @@ class Flight:
         }
         limit = self._timeout or default_timeout(self._slowest)
         for key, (address, since) in list(self._at_work_since.items()):
-            if now - since > limit * len(self._sent[key].items):
+            if key not in self._sent and now - since > limit:
+                self._leave_aside(address, f"begin its {self._noun} within {limit:.0f} s")
+            elif key in self._sent and now - since > limit * len(self._sent[key].items):
                 self._after_timeout(key, address, limit * len(self._sent[key].items))
+
+    def _leave_aside(self, address: str, failed_to: str) -> None:
+        if address not in self._hung:
+            self._hung[address] = (
+                f"the worker {address} was left aside: it did not {failed_to} (--timeout): look "
+                "at it, and start it again"
+            )
+            self._admitted.leave_aside(address)
 
     def _after_timeout(self, key: Any, address: str, limit: float) -> None:
         group = self._sent[key]
         self.retried += len(group.items)
-        if address and address not in self._hung:
-            self._hung[address] = (
-                f"the worker {address} was left aside: it did not end {len(group.items)} of "
-                f"its {self._noun} within {limit:.0f} s (--timeout): look at it, and start it "
-                "again"
-            )
-            self._admitted.leave_aside(address)
+        if address:
+            what = f"end {len(group.items)} of its {self._noun} within {limit:.0f} s"
+            self._leave_aside(address, what)
         if address and key not in self._hung_twice and not group.is_alone:
             self._hung_twice.add(key)  # Dask gives it to another worker.
             return
