@@ -297,8 +297,8 @@ class Flight:
     def _leave_aside(self, address: str, failed_to: str) -> None:
         if address not in self._hung:
             self._hung[address] = (
-                f"the worker {address} was left aside: it did not {failed_to} (--timeout): look "
-                "at it, and start it again"
+                f"the worker {address} was left aside: it did not {failed_to} (--timeout): "
+                "look at it, and start it again"
             )
             self._admitted.leave_aside(address)
 
