@@ -204,8 +204,8 @@ def on_scheduler(client: Any, function: Any, *args: Any) -> Any:
     """Run a function on the scheduler; raise OSError where that has gone away."""
     try:
         return client.run_on_scheduler(function, *args)
-    except AttributeError:
-        if client.scheduler is not None:
+    except (AttributeError, RuntimeError):
+        if client.scheduler is not None and client.status == "running":
             raise
         raise ConnectionError from None
 

@@ -178,7 +178,9 @@ class Flight:
         return not self._sent and not self._given_up
 
     def send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
-        """Send a group to the scheduler."""
+        """Send a group to the scheduler; a `ClusterError` says that it has gone away."""
+        if self._client.status in ("closing", "closed"):
+            raise self._scheduler_is_gone()
         future = self._client.submit(
             perform,
             self._task,
