@@ -216,6 +216,25 @@ def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
     assert {name: made[name] for name in made if not name.startswith(".convcli-")} == expected
 
 
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_told_in_one_line(
+    lonely: Cluster, held: tuple[Path, list[Held]], tmp_path: Path
+) -> None:
+    lonely.start_worker()
+    words = ("apply", "gaussian:2", held[0], "--out-dir", tmp_path / "out", "--cluster")
+    with subprocess.Popen(
+        command(*words, lonely.address), stderr=subprocess.PIPE, env=environment()
+    ) as running:
+        held[1][0].await_reader()
+        lonely.processes[0].kill()
+        _, errors = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 1
+    assert errors.decode() == (
+        f"Error: {lonely.address}: the scheduler went away: when it is there again, go on with "
+        "--on-exists skip\n"
+    )
+
+
 def photos_copy(photos: Path, folder: Path) -> Path:
     shutil.copytree(photos, folder)
     return folder
