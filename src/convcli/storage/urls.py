@@ -8,7 +8,6 @@ import contextlib
 import errno
 import functools
 import os
-import random
 import re
 import sys
 import time
@@ -218,6 +217,8 @@ def _repeated(ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
             if tried >= _most_tries(_origin(error)):
                 raise
             asked = _seconds_asked(_origin(error))
+        import random
+
         most = retries().longest_seconds
         longest = min(retries().first_seconds * 2 ** (tried - 1), most)
         time.sleep(min(asked, most) + random.uniform(0, longest))  # noqa: S311 - no secret
