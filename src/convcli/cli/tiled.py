@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
     from convcli.pipeline.steps import Link
+    from convcli.scale.tiled.blocks import Tiling
     from convcli.scale.tiled.run import Progress
 
 
@@ -31,6 +32,7 @@ def filter_in_blocks(
     kind: str | None,
     silent: bool,
     overwrite: bool,
+    resume: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import client_for, filter_large
@@ -54,6 +56,7 @@ def filter_in_blocks(
             retries=many.retries,
             timeout=many.timeout,
             overwrite=overwrite,
+            resume=resume,
             progress=progress,
         )
 
@@ -83,17 +86,8 @@ def preview_in_blocks(
     """Return what would be done with a picture that is filtered block by block."""
     from convcli.batch.places import place_exists
     from convcli.batch.preview import REPLACE, WRITE, FilePreview
-    from convcli.scale.tiled.run import client_for, plan_large
 
-    with client_for(*names, many.cluster, many.retries) as (client, located):
-        tiling = plan_large(
-            job.kernels,
-            *located,
-            job.options,
-            frame=job.reading.frame,
-            memory=many.memory,
-            client=client,
-        )
+    tiling = tiling_of(names, job.kernels, job.options, job.reading, many)
     return FilePreview(
         source=names[0],
         target=names[1],
@@ -103,30 +97,27 @@ def preview_in_blocks(
     )
 
 
-def plan_in_blocks(
+def tiling_of(
     names: tuple[str, str],
     kernels: Sequence["Link"],
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,
-    *,
-    as_json: bool,
-) -> None:
-    """Print how a picture would be filtered block by block."""
+) -> "Tiling":
+    """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import client_for, plan_large
 
     with client_for(*names, many.cluster, many.retries) as (client, located):
-        tiling = plan_large(
-            kernels,
-            *located,
-            options,
-            frame=reading.frame,
-            memory=many.memory,
-            client=client,
+        return plan_large(
+            kernels, *located, options, frame=reading.frame, memory=many.memory, client=client
         )
+
+
+def show_tiling(tiling: "Tiling", names: tuple[str, str], *, as_json: bool) -> None:
+    """Print how a picture would be filtered block by block."""
     if as_json:
         show_json(tiling.as_dict())
         return
-    from convcli.cli.render.report import show_tiling
+    from convcli.cli.render import report
 
-    show_tiling(tiling, " → ".join(names))
+    report.show_tiling(tiling, " → ".join(names))
