@@ -2,6 +2,7 @@
 
 from convcli.engine.strategies.band import Band
 from convcli.engine.strategies.base import Strategy
+from convcli.engine.strategies.compiled_fft import CompiledFft
 from convcli.engine.strategies.depthwise import Depthwise
 from convcli.engine.strategies.fft import Fft
 from convcli.engine.strategies.im2col import Im2col
@@ -23,7 +24,7 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
-COMPILED: tuple[type[Strategy], ...] = (Lines, SeparableLines)
+COMPILED: tuple[type[Strategy], ...] = (Lines, SeparableLines, CompiledFft)
 """Those that numba compiles, with the extra ``fast``: they are chosen where that pays."""
 
 FALLBACK: type[Strategy] = Taps
