@@ -76,6 +76,24 @@ def strided(
     return np.ndarray(shape, flat.dtype, flat, offset * size, steps)
 
 
+def flat_rows(values: Values) -> tuple[Values, int]:
+    """Return a flat view of rows, and how many values they are apart.
+
+    Numba compiles a function for each kind of array: flat ones are of one kind.
+
+    Examples
+    --------
+    >>> flat, pitch = flat_rows(np.zeros((3, 8))[:, :5])
+    >>> len(flat), pitch
+    (21, 8)
+    """
+    if values.flags.c_contiguous:
+        return values.reshape(-1), values.shape[1]
+    pitch = values.strides[0] // values.itemsize
+    size = (len(values) - 1) * pitch + values.shape[1]
+    return np.lib.stride_tricks.as_strided(values, (size,), (values.itemsize,)), pitch
+
+
 def round_up(size: int, unit: int) -> int:
     """Return the smallest multiple of `unit` that is not below `size`.
 

@@ -4,15 +4,18 @@ A row of complex numbers holds its real parts, then its imaginary parts, a const
 two arrays of parts a loop would have too many arrays to be vectorised.
 """
 
+# ruff: noqa: FBT001, PLR0917, PLR2004 - numba takes positions; steps of 4 and of 2
+
 from typing import Any
 
 from convcli.engine.compiled import compiled
 
 LANES = 128
-"""Complex numbers of a row. Transforms go down the rows: with 64 they take half as long again."""
+"""Complex numbers of a row. Transforms go down the rows; with 64 they take 1.5 times as
+long."""
 
-_BLOCK = 16
-"""Rows that are turned into columns together."""
+_BLOCK = 8
+"""Rows and lanes that are turned together."""
 
 
 @compiled
@@ -75,7 +78,7 @@ def transform(z: Any, factors: Any) -> None:
 def transform_back(z: Any, factors: Any) -> None:
     """Undo `transform`, but for a factor of their number."""
     n, step, first = len(z), 1, len(factors)
-    if len(z) & 0xAAAAAAAA:
+    if len(z) & 0xAAAAAAAA:  # an odd power of 2
         step = 2
         for k in range(0, n, 2):
             two(z[k], z[k + 1])
@@ -94,10 +97,11 @@ def turned(source: Any, first: int, target: Any, start: int) -> None:
     """Turn rows of the source into lanes of the target, and its lanes into rows."""
     for part in range(0, 2 * LANES, LANES):
         for y in range(0, LANES, _BLOCK):
-            for x in range(LANES):
-                row = target[start + x][part + y : part + y + _BLOCK]
-                for k in range(_BLOCK):
-                    row[k] = source[first + y + k, part + x]
+            for x in range(0, LANES, _BLOCK):
+                for i in range(_BLOCK):
+                    row = target[start + x + i][part + y : part + y + _BLOCK]
+                    for k in range(_BLOCK):
+                        row[k] = source[first + y + k][part + x + i]
 
 
 @compiled
@@ -119,41 +123,43 @@ def copied(row: Any, target: Any) -> None:
 def transform_tile(
     tile: Any,
     out: Any,
-    shape: tuple[int, int, int],
+    shape: tuple[int, int, int, int],
     work: Any,
     lines: Any,
     spectrum: Any,
     down: Any,
     across: Any,
 ) -> None:
-    """Correlate a tile, whose halves are the real and the imaginary parts of one picture.
+    """Correlate a tile: the halves of its rows are real and imaginary parts of one picture.
 
-    `shape` are the distance of two rows of `out`, flat, the rows of a half, and the columns.
+    `shape` is the distance of two rows of `out`, flat, the rows of a half, all columns, and
+    those of one transform, of which they are a multiple.
     """
-    pitch, half, width = shape
-    for block in range(len(work)):
-        part, x = work[block], block * LANES
-        for y in range(len(part)):
-            copied(tile[y][x : x + LANES], part[y][:LANES])
-            copied(tile[y + half][x : x + LANES], part[y][LANES:])
-        transform(part, down)
-    for first in range(0, work.shape[1], LANES):
+    pitch, half, width, step = shape
+    for start in range(0, width, step):
         for block in range(len(work)):
-            turned(work[block], first, lines, block * LANES)
-        transform(lines, across)
-        factors = spectrum[first // LANES]
-        for x in range(len(lines)):
-            multiplied(lines[x], factors[x])
-        transform_back(lines, across)
-        for block in range(len(work)):
-            turned(lines, block * LANES, work[block], first)
-    for x in range(0, width, LANES):
-        part, n = work[x // LANES], min(LANES, width - x)
-        transform_back(part, down)
-        for y in range(half):
-            copied(part[y][:n], out[y * pitch + x : y * pitch + x + n])
-            start = (y + half) * pitch + x
-            copied(part[y][LANES : LANES + n], out[start : start + n])
+            part, x = work[block], start + block * LANES
+            for y in range(len(part)):
+                copied(tile[y][x : x + LANES], part[y][:LANES])
+                copied(tile[y + half][x : x + LANES], part[y][LANES:])
+            transform(part, down)
+        for first in range(0, work.shape[1], LANES):
+            for block in range(len(work)):
+                turned(work[block], first, lines, block * LANES)
+            transform(lines, across)
+            factors = spectrum[first // LANES]
+            for x in range(len(lines)):
+                multiplied(lines[x], factors[x])
+            transform_back(lines, across)
+            for block in range(len(work)):
+                turned(lines, block * LANES, work[block], first)
+        for x in range(0, step, LANES):
+            part, n = work[x // LANES], min(LANES, step - x)
+            transform_back(part, down)
+            for y in range(half):
+                i, j = y * pitch + start + x, (y + half) * pitch + start + x
+                copied(part[y], out[i : i + n])
+                copied(part[y][LANES:], out[j : j + n])
 
 
 @compiled
@@ -179,23 +185,29 @@ def weighted_one(line: Any, fresh: bool, p: Any, a: Any) -> None:
 
 
 @compiled
-def filter_channels(flat: Any, steps: Any, out: Any, pitch: int, rows: int, runs: int, weights: Any) -> None:
-    """Correlate each channel with its own taps, a run of values at a time."""
+def filter_channels(
+    flat: Any,
+    steps: tuple[int, int],
+    places: Any,
+    out: Any,
+    pitch: int,
+    shape: tuple[int, int],
+    weights: Any,
+) -> None:
+    """Correlate each channel with its own taps, a run of values at a time.
+
+    `steps` is how far the input goes on by a row and by a run of outputs, `places` where the
+    taps of an output lie from there; `shape` is the rows, and the runs of a row.
+    """
     taps, size = weights.shape
-    for y in range(rows):
-        for x in range(runs):
-            start = y * pitch + x * size
-            line = out[start : start + size]
+    for x in range(shape[1]):
+        for y in range(shape[0]):
             at = y * steps[0] + x * steps[1]
-            k = 0
-            while k + 3 <= taps:
-                i, j, m = at + steps[2 + k], at + steps[3 + k], at + steps[4 + k]
-                weighted(
-                    line, k == 0, weights[k], weights[k + 1], weights[k + 2],
-                    flat[i : i + size], flat[j : j + size], flat[m : m + size],
-                )
-                k += 3
-            while k < taps:
-                i = at + steps[2 + k]
+            line = out[y * pitch + x * size : y * pitch + (x + 1) * size]
+            for k in range(0, taps - 2, 3):
+                i, j, h = at + places[k], at + places[k + 1], at + places[k + 2]
+                a, b, c = flat[i : i + size], flat[j : j + size], flat[h : h + size]
+                weighted(line, k == 0, weights[k], weights[k + 1], weights[k + 2], a, b, c)
+            for k in range(taps - taps % 3, taps):
+                i = at + places[k]
                 weighted_one(line, k == 0, weights[k], flat[i : i + size])
-                k += 1
