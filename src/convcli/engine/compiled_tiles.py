@@ -4,15 +4,21 @@ A row of complex numbers holds its real parts, then its imaginary parts, a const
 two arrays of parts a loop would have too many arrays to be vectorised.
 """
 
-# ruff: noqa: FBT001, PLR0917, PLR2004 - numba takes positions; steps of 4 and of 2
+# ruff: noqa: PLR0917, PLR2004, FURB136 - numba takes positions, and unrolls constants
 
 from typing import Any
+
+import numpy as np
 
 from convcli.engine.compiled import compiled
 
 LANES = 128
 """Complex numbers of a row. Transforms go down the rows; with 64 they take 1.5 times as
 long."""
+
+PITCH, ROWS = 528, 16
+"""Values that two rows of a block are apart, and the rows of outputs of a block: they stay in
+the nearest cache."""
 
 _BLOCK = 8
 """Rows and lanes that are turned together."""
@@ -163,25 +169,95 @@ def transform_tile(
 
 
 @compiled
-def weighted(line: Any, fresh: bool, p: Any, q: Any, r: Any, a: Any, b: Any, c: Any) -> None:
-    """Put three products of rows into a line, or add them to it."""
-    if fresh:
-        for j in range(line.size):
-            line[j] = p[j] * a[j] + q[j] * b[j] + r[j] * c[j]
-    else:
-        for j in range(line.size):
-            line[j] += p[j] * a[j] + q[j] * b[j] + r[j] * c[j]
+def add_five(lines: Any, n: int, w: Any, rows: Any) -> None:
+    """Add a column of five taps to four lines."""
+    for j in range(n):
+        for r in range(4):
+            total = lines[j + r * PITCH]
+            for k in range(5):
+                total += w[k] * rows[j + (r + k) * PITCH]
+            lines[j + r * PITCH] = total
 
 
 @compiled
-def weighted_one(line: Any, fresh: bool, p: Any, a: Any) -> None:
-    """Put the product of two rows into a line, or add it to it."""
-    if fresh:
-        for j in range(line.size):
-            line[j] = p[j] * a[j]
-    else:
-        for j in range(line.size):
-            line[j] += p[j] * a[j]
+def add_seven(lines: Any, n: int, w: Any, rows: Any) -> None:
+    """Add a column of seven taps to four lines."""
+    for j in range(n):
+        for r in range(4):
+            total = lines[j + r * PITCH]
+            for k in range(7):
+                total += w[k] * rows[j + (r + k) * PITCH]
+            lines[j + r * PITCH] = total
+
+
+@compiled
+def rounded(line: Any, out: Any, low: Any, high: Any) -> None:
+    """Store a line clipped and rounded, half to even."""
+    for j in range(out.size):
+        value = low if line[j] < low else line[j]
+        value = high if value > high else value
+        out[j] = np.int32(np.rint(value))
+
+
+@compiled
+def filter_dense(
+    tile: Any,
+    out: Any,
+    shape: tuple[int, int, int],
+    block: Any,
+    lines: Any,
+    places: Any,
+    weights: Any,
+    limits: Any,
+) -> None:
+    """Correlate a tile with columns of five or seven taps, four rows at a time.
+
+    `shape` is the distance of two rows of `out`, flat, its rows and its columns; `places` are
+    where the columns lie. Without `limits` sums are stored as they are.
+    """
+    pitch, height, size = shape
+    taps, halo = weights.shape[1], tile.shape[1] - size
+    width = (PITCH - halo) // 16 * 16
+    for x in range(0, size, width):
+        n = min(width, size - x)
+        for top in range(0, height, ROWS):
+            for i in range(ROWS + taps - 1):
+                # Rows below the last meet weights of 0, or make lines that are not stored.
+                row = tile[min(top + i, len(tile) - 1)]
+                copied(row[x : x + n + halo], block[i * PITCH : i * PITCH + n + halo])
+            for y in range(top, min(top + ROWS, height), 4):
+                lines[:] = 0
+                for k in range(len(places)):
+                    rows = block[(y - top) * PITCH + places[k] :]
+                    if taps == 5:
+                        add_five(lines, n, weights[k], rows)
+                    else:
+                        add_seven(lines, n, weights[k], rows)
+                for r in range(min(4, height - y)):
+                    start, line = (y + r) * pitch + x, lines[r * PITCH : r * PITCH + n]
+                    if limits.size:
+                        rounded(line, out[start : start + n], limits[0], limits[1])
+                    else:
+                        copied(line, out[start : start + n])
+
+
+@compiled
+def add_one(line: Any, p: Any, a: Any) -> None:
+    """Add the products of two rows to a line."""
+    for j in range(line.size):
+        line[j] += p[j] * a[j]
+
+
+@compiled
+def put_nine(
+    line: Any, w: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, g: Any, h: Any, i: Any
+) -> None:
+    """Put the sums of nine products of rows into a line."""
+    o, p, q, r, s, t, u, v, x = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8]
+    for j in range(line.size):
+        up = o[j] * a[j] + p[j] * b[j] + q[j] * c[j]
+        middle = r[j] * d[j] + s[j] * e[j] + t[j] * f[j]
+        line[j] = up + middle + (u[j] * g[j] + v[j] * h[j] + x[j] * i[j])
 
 
 @compiled
@@ -199,15 +275,27 @@ def filter_channels(
     `steps` is how far the input goes on by a row and by a run of outputs, `places` where the
     taps of an output lie from there; `shape` is the rows, and the runs of a row.
     """
-    taps, size = weights.shape
+    taps, n = weights.shape
     for x in range(shape[1]):
         for y in range(shape[0]):
-            at = y * steps[0] + x * steps[1]
-            line = out[y * pitch + x * size : y * pitch + (x + 1) * size]
-            for k in range(0, taps - 2, 3):
-                i, j, h = at + places[k], at + places[k + 1], at + places[k + 2]
-                a, b, c = flat[i : i + size], flat[j : j + size], flat[h : h + size]
-                weighted(line, k == 0, weights[k], weights[k + 1], weights[k + 2], a, b, c)
-            for k in range(taps - taps % 3, taps):
-                i = at + places[k]
-                weighted_one(line, k == 0, weights[k], flat[i : i + size])
+            source = flat[y * steps[0] + x * steps[1] :]
+            line = out[y * pitch + x * n : y * pitch + (x + 1) * n]
+            if taps == 9:
+                p = places
+                put_nine(
+                    line,
+                    weights,
+                    source[p[0] : p[0] + n],
+                    source[p[1] : p[1] + n],
+                    source[p[2] : p[2] + n],
+                    source[p[3] : p[3] + n],
+                    source[p[4] : p[4] + n],
+                    source[p[5] : p[5] + n],
+                    source[p[6] : p[6] + n],
+                    source[p[7] : p[7] + n],
+                    source[p[8] : p[8] + n],
+                )
+            else:
+                line[:] = 0
+                for k in range(taps):
+                    add_one(line, weights[k], source[places[k] : places[k] + n])

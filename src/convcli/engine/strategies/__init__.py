@@ -3,6 +3,7 @@
 from convcli.engine.strategies.band import Band
 from convcli.engine.strategies.base import Strategy
 from convcli.engine.strategies.compiled_fft import CompiledFft
+from convcli.engine.strategies.dense import Dense
 from convcli.engine.strategies.depthwise import CompiledDepthwise, Depthwise
 from convcli.engine.strategies.fft import Fft
 from convcli.engine.strategies.im2col import Im2col
@@ -24,7 +25,13 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
-COMPILED: tuple[type[Strategy], ...] = (Lines, SeparableLines, CompiledFft, CompiledDepthwise)
+COMPILED: tuple[type[Strategy], ...] = (
+    Lines,
+    SeparableLines,
+    Dense,
+    CompiledFft,
+    CompiledDepthwise,
+)
 """Those that numba compiles, with the extra ``fast``: they are chosen where that pays."""
 
 FALLBACK: type[Strategy] = Taps

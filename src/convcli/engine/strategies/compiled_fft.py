@@ -58,8 +58,7 @@ class CompiledFft(Strategy):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        if problem.dtype == np.uint8 and _holds_fill(problem):
-            self.working = problem.dtype
+        self.working = problem.dtype if problem.fits_bytes else self.working
         self._size = rows, columns = _size(problem)
         height, width, _ = problem.result_shape
         down, across = problem.window.axes
@@ -123,10 +122,6 @@ def _order(length: int) -> NDArray[np.intp]:
         return np.zeros(1, np.intp)
     parts = 4 if length % 4 == 0 else 2
     return np.add.outer(np.arange(parts), parts * _order(length // parts)).reshape(-1)
-
-
-def _holds_fill(problem: Problem) -> bool:
-    return problem.pixel_limits == (0.0, 255.0) and problem.fill == round(problem.fill)
 
 
 def _size(problem: Problem) -> tuple[int, int]:

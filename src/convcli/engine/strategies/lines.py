@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine import costs
-from convcli.engine.buffers import Scratch, Values, flat_rows
+from convcli.engine.buffers import Scratch, Values
 from convcli.engine.division import is_power_of_two
 from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, integer_limits
@@ -107,7 +107,7 @@ class Lines(Strategy):
             # It needs numba: only runs that use it load it.
             from convcli.engine.compiled_lines import filter_lines
 
-            flat, pitch = flat_rows(target)
+            flat, pitch = _flat(target)
             taps = (*across[1:], *self._down)
             filter_lines(
                 tile, flat, (pitch, *target.shape), ring, line, *taps, *self._store(flat.dtype)
@@ -209,3 +209,12 @@ def _sums(problem: Problem) -> np.dtype[Any] | None:
 def _holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
     least, most = integer_limits(dtype)
     return least <= low and high <= most and low == round(low)
+
+
+def _flat(target: Values) -> tuple[Values, int]:
+    """Return a flat view of rows, and the distance of two of them: one dtype, one function."""
+    if target.flags.c_contiguous:
+        return target.reshape(-1), target.shape[1]
+    pitch = target.strides[0] // target.itemsize
+    size = (len(target) - 1) * pitch + target.shape[1]
+    return np.lib.stride_tricks.as_strided(target, (size,), (target.itemsize,)), pitch
