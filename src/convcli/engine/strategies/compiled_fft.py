@@ -12,7 +12,7 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
-_LENGTHS = (128, 256)
+_LENGTH = 256
 """Points along an axis. With 512 a tile leaves the L2 cache: a point takes a third more."""
 
 _LANES = 128
@@ -44,49 +44,47 @@ class CompiledFft(Strategy):
             return problem.dense_refusal
         if problem.rounded_working != np.float32:
             return "sums in float64"
-        wide = max(axis.extent for axis in problem.window.axes) > _LENGTHS[-1] // 2
-        return f"a kernel above {_LENGTHS[-1] // 2} px" if wide else ""
+        wide = max(axis.extent for axis in problem.window.axes) > _LENGTH // 2
+        return f"a kernel above {_LENGTH // 2} px" if wide else ""
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate the transforms of all tiles, there and back."""
         working, (height, width, _) = problem.rounded_working, problem.result_shape
-        (rows, columns), (down, across) = _size(problem), problem.window.axes
-        points = _points(rows, down.extent, height, 2) / height
-        points *= _points(columns, across.extent, width, 1) / width
+        down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
+        tiles = -(-height // (2 * down)) * -(-width // across)
+        points = 2 * tiles * _LENGTH**2 / (height * width)
         return points * (_POINT + costs.LOAD[working]) + costs.STORE[working]
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         self.working = problem.dtype if problem.fits_bytes else self.working
-        self._size = rows, columns = _size(problem)
         height, width, _ = problem.result_shape
-        down, across = problem.window.axes
+        down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
         # Equal parts: a tile has two of them below each other, and several beside each other.
-        self._half = even_tile(height, 2 * (rows - down.extent + 1), 2) // 2
-        self._step = even_tile(width, columns - across.extent + 1)
+        self._half = even_tile(height, 2 * down, 2) // 2
+        self._step = even_tile(width, across)
         self.rows = 2 * self._half
         self.columns = even_tile(width, max(_COLUMNS, self._step), self._step)
-        spectrum = np.fft.fft2(problem.dense_weights, self._size).conj() / (rows * columns)
-        spectrum = spectrum[_order(rows)][:, _order(columns)]
-        blocks = spectrum.reshape(-1, _LANES, columns).transpose(0, 2, 1)
+        spectrum = np.fft.fft2(problem.dense_weights, (_LENGTH, _LENGTH)).conj() / _LENGTH**2
+        order = _order(_LENGTH)
+        blocks = spectrum[order][:, order].reshape(-1, _LANES, _LENGTH).transpose(0, 2, 1)
         parts = np.concatenate([blocks.real, blocks.imag], 2)
         self._spectrum = Scratch().take("constant", parts.shape, np.float32)
         self._spectrum[...] = parts
-        self._factors = [_factors(n) for n in self._size]
 
     @property
     def tile_shape(self) -> tuple[int, int]:
         """The points that are transformed."""
-        return (self._half + self._size[0], self.columns - self._step + self._size[1])
+        return (self._half + _LENGTH, self.columns - self._step + _LENGTH)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of the transforms."""
-        rows, columns = self._size
-        floats = np.dtype(np.float32)
-        work = scratch.take("fft.work", (columns // _LANES, rows, 2 * _LANES), floats)
-        lines = scratch.take("fft.lines", (columns, 2 * _LANES), floats)
+        floats, row = np.dtype(np.float32), (_LENGTH, 2 * _LANES)
+        work = scratch.take("fft.work", (_LENGTH // _LANES, *row), floats)
+        lines = scratch.take("fft.lines", row, floats)
         values = scratch.take("fft.sums", (self.rows, self.columns), floats)
+        constants = (work, lines, self._spectrum, _factors())
 
         def direct(target: Values) -> None:
             # It needs numba: only runs that use it load it.
@@ -94,7 +92,7 @@ class CompiledFft(Strategy):
 
             flat, pitch = flat_rows(target)
             shape = (pitch, self._half, self.columns, self._step)
-            transform_tile(tile, flat, shape, work, lines, self._spectrum, *self._factors)
+            transform_tile(tile, flat, shape, *constants)
             self.round_whole(target)
 
         return [OutputRows.directly(0, values, direct)]
@@ -105,10 +103,10 @@ class CompiledFft(Strategy):
 
 
 @functools.cache
-def _factors(length: int) -> Values:
+def _factors() -> Values:
     """Return the factors of each step of four: of its last three parts, real and imaginary."""
-    rows = []
-    while length > 2:  # noqa: PLR2004 - then a step of two, without factors
+    rows, length = [], _LENGTH
+    while length > 1:
         length //= 4
         angles = -0.5j * np.pi / length * np.arange(length)
         factors = np.exp(np.outer(angles, (1, 2, 3)))
@@ -120,26 +118,4 @@ def _order(length: int) -> NDArray[np.intp]:
     """Return the frequencies in the order of the transform."""
     if length == 1:
         return np.zeros(1, np.intp)
-    parts = 4 if length % 4 == 0 else 2
-    return np.add.outer(np.arange(parts), parts * _order(length // parts)).reshape(-1)
-
-
-def _size(problem: Problem) -> tuple[int, int]:
-    """Return the rows and the columns of a transform; a tile has two below each other."""
-    height, width, _ = problem.result_shape
-    down, across = problem.window.axes
-    return _length(down.extent, height, 2), _length(across.extent, width, 1)
-
-
-@functools.lru_cache
-def _length(extent: int, size: int, halves: int) -> int:
-    """Return the length with the fewest points over all tiles of an axis."""
-    return min(
-        (n for n in _LENGTHS if n >= 2 * extent),
-        key=lambda length: _points(length, extent, size, halves),
-    )
-
-
-def _points(length: int, extent: int, size: int, halves: int) -> int:
-    """Return the points of all tiles along an axis."""
-    return -(-size // (halves * (length - extent + 1))) * length * halves
+    return np.add.outer(np.arange(4), 4 * _order(length // 4)).reshape(-1)

@@ -59,14 +59,15 @@ class Dense(Strategy):
         most = max(_TILE_VALUES // (self.columns * channels) // _ROWS, 1) * _ROWS
         self.rows = even_tile(height, min(height, most))
         rows, columns = problem.kernel.size
-        self._weights = np.zeros((columns, _height(problem)), np.float32)
-        self._weights[:, :rows] = problem.exact_weights[0].T
-        self._places = np.arange(columns) * problem.window.columns.dilation * channels
+        places = np.arange(columns) * problem.window.columns.dilation * channels
+        weights = np.zeros((columns, _height(problem)), np.float32)
+        weights[:, :rows] = problem.exact_weights[0].T
+        self._taps = (places, weights)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of a block and of its sums."""
         floats = np.dtype(np.float32)
-        rows = _ROWS + self._weights.shape[1]
+        rows = _ROWS + _height(self.problem)
         block = scratch.take("dense.block", (rows * _PITCH,), floats)
         lines = scratch.take("dense.lines", (4 * _PITCH,), floats)
         shape = (self.rows, self.columns * self.channels)
@@ -78,16 +79,8 @@ class Dense(Strategy):
 
             flat, pitch = flat_rows(target)
             limits = integer_limits(flat.dtype) if flat.dtype.kind != "f" else ()
-            filter_dense(
-                tile,
-                flat,
-                (pitch, *shape),
-                block,
-                lines,
-                self._places,
-                self._weights,
-                np.array(limits, np.float32),
-            )
+            store = (flat, (pitch, *shape), block, lines)
+            filter_dense(tile, *store, self._taps, np.array(limits, np.float32))
 
         return [OutputRows.directly(0, values, direct)]
 

@@ -138,15 +138,17 @@ class CompiledDepthwise(Depthwise):
         self.local = False
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Reckon where the taps of an output lie."""
+        """Reckon where the taps of an output lie; weights of 0 fill up the last three."""
         (down, across), row = self.problem.window.axes, tile.shape[1]
         places = np.add.outer(
             np.arange(down.kernel) * down.dilation * row,
             np.arange(across.kernel) * across.dilation * self.channels,
         ).reshape(-1)
         size, runs = self._pixels * self.channels, self.columns // self._pixels
-        weights = scratch.take("depthwise.weights", (len(places), size), self.working)
-        weights[...] = self._weights.reshape(weights.shape)
+        count = places.size
+        places = np.pad(places, (0, -count % 3), "edge")
+        weights = scratch.take("depthwise.weights", (places.size, size), self.working)
+        weights[:count] = self._weights.reshape(count, size)
         total = scratch.take("depthwise.total", (self.rows, runs * size), self.working)
         steps = (down.stride * row, across.stride * size)
 
@@ -154,7 +156,8 @@ class CompiledDepthwise(Depthwise):
             # It needs numba: only runs that use it load it.
             from convcli.engine.compiled_tiles import filter_channels
 
-            shape = (self.rows, runs)
-            filter_channels(tile.reshape(-1), steps, places, *flat_rows(target), shape, weights)
+            flat, pitch = flat_rows(target)
+            shape = (pitch, self.rows, runs)
+            filter_channels(tile.reshape(-1), steps, flat, shape, places, weights)
 
         return [OutputRows.directly(0, total, direct)]
