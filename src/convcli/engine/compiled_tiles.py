@@ -111,10 +111,10 @@ def transform_tile(
 ) -> None:
     """Correlate a tile: the halves of its rows are real and imaginary parts of one picture.
 
-    `shape` is the distance of two rows of `out`, flat, the rows of a half, all columns, and
-    those of one transform, of which they are a multiple.
+    `shape` is the distance of two rows of `out`, flat, its rows and its columns; then the rows
+    of a half, and the columns of one transform.
     """
-    pitch, half, width, step = shape
+    pitch, height, width, half, step = shape
     for start in range(0, width, step):
         for block in range(len(work)):
             part, x = work[block], start + block * LANES
@@ -131,13 +131,12 @@ def transform_tile(
             transform_back(lines, factors)
             for block in range(len(work)):
                 turned(lines, block * LANES, work[block], first)
-        for x in range(0, step, LANES):
-            part, n = work[x // LANES], min(LANES, step - x)
+        for x in range(0, min(step, width - start), LANES):
+            part, n = work[x // LANES], min(LANES, step - x, width - start - x)
             transform_back(part, factors)
-            for y in range(half):
-                i, j = y * pitch + start + x, (y + half) * pitch + start + x
-                copied(part[y], out[i : i + n])
-                copied(part[y][LANES:], out[j : j + n])
+            for y in range(height):
+                i, row = y * pitch + start + x, part[y % half]
+                copied(row[LANES * (y // half) :], out[i : i + n])
 
 
 @compiled
@@ -180,7 +179,7 @@ def filter_dense(
     where columns of taps lie, and their weights. Without `limits` sums are stored as they are.
     """
     (pitch, height, size), (places, weights) = shape, taps
-    halo, count = tile.shape[1] - size, weights.shape[1]
+    halo, count = places[-1], weights.shape[1]
     width = PITCH - halo
     for x in range(0, size, width):
         n = min(width, size - x)

@@ -18,7 +18,7 @@ _LENGTH = 256
 _LANES = 128
 """Points that are transformed together: see `convcli.engine.compiled_tiles`."""
 
-_COLUMNS = 2048
+_COLUMNS = 1536
 """Columns of a tile: several transforms, which share one call from Python."""
 
 _POINT = 3.1
@@ -36,6 +36,7 @@ class CompiledFft(Strategy):
     method = Method.FFT
     exact = False
     planar = True
+    takes_parts = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -62,10 +63,8 @@ class CompiledFft(Strategy):
         height, width, _ = problem.result_shape
         down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
         # Equal parts: a tile has two of them below each other, and several beside each other.
-        self._half = even_tile(height, 2 * down, 2) // 2
-        self._step = even_tile(width, across)
-        self.rows = 2 * self._half
-        self.columns = even_tile(width, max(_COLUMNS, self._step), self._step)
+        self.rows, self.columns = even_tile(height, 2 * down), even_tile(width, _COLUMNS)
+        self._half, self._step = -(-self.rows // 2), even_tile(self.columns, across)
         spectrum = np.fft.fft2(problem.dense_weights, (_LENGTH, _LENGTH)).conj() / _LENGTH**2
         order = _order(_LENGTH)
         blocks = spectrum[order][:, order].reshape(-1, _LANES, _LENGTH).transpose(0, 2, 1)
@@ -76,7 +75,7 @@ class CompiledFft(Strategy):
     @property
     def tile_shape(self) -> tuple[int, int]:
         """The points that are transformed."""
-        return (self._half + _LENGTH, self.columns - self._step + _LENGTH)
+        return (self._half + _LENGTH, self.columns + _LENGTH)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of the transforms."""
@@ -91,7 +90,7 @@ class CompiledFft(Strategy):
             from convcli.engine.compiled_tiles import transform_tile
 
             flat, pitch = flat_rows(target)
-            shape = (pitch, self._half, self.columns, self._step)
+            shape = (pitch, *target.shape, self._half, self._step)
             transform_tile(tile, flat, shape, *constants)
             self.round_whole(target)
 

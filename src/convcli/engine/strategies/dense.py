@@ -30,6 +30,7 @@ class Dense(Strategy):
 
     name = "dense"
     method = Method.DIRECT
+    takes_parts = True
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
@@ -79,7 +80,7 @@ class Dense(Strategy):
 
             flat, pitch = flat_rows(target)
             limits = integer_limits(flat.dtype) if flat.dtype.kind != "f" else ()
-            store = (flat, (pitch, *shape), block, lines)
+            store = (flat, (pitch, *target.shape), block, lines)
             filter_dense(tile, *store, self._taps, np.array(limits, np.float32))
 
         return [OutputRows.directly(0, values, direct)]
