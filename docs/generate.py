@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from convcli.cli.app import main
 
@@ -268,17 +268,34 @@ def _outputs(*commands: str) -> list[str]:
         return [_run(command, scratch) for command in commands]
 
 
+def run_in(folder: Path, command: str) -> None:
+    """Run one command in a folder.
+
+    Raises
+    ------
+    RuntimeError
+        If its exit status is not 0.
+    """
+    done = _done(command, str(folder))
+    if done.exit_code:
+        raise RuntimeError(f"{command}: {done.output}")
+
+
 def _run(command: str, folder: str, lines: str = "", **more: str) -> str:
+    done = _done(command, folder, lines, **more)
+    said = (done.stdout + done.stderr).strip()
+    # The other cells of the line stay where they are.
+    said = _TIME.sub(lambda cell: f"{cell[1]}…{cell[3]}{' ' * (len(cell[2]) - 1)}", said)
+    return _RATE.sub(lambda cell: f"{cell[1]}{'…':>{len(cell[2])}}{cell[3]}", said)
+
+
+def _done(command: str, folder: str, lines: str = "", **more: str) -> Result:
     # In this process: a process a command would take a quarter of a second each.
     environment = {**more, "COLUMNS": "80"}
     with contextlib.chdir(folder):
         words = shlex.split(command)[1:]
         names: dict[str, Any] = {"prog_name": "convcli", "terminal_width": 78}
-        done = CliRunner().invoke(main, words, input=lines, env=environment, **names)
-    said = (done.stdout + done.stderr).strip()
-    # The other cells of the line stay where they are.
-    said = _TIME.sub(lambda cell: f"{cell[1]}…{cell[3]}{' ' * (len(cell[2]) - 1)}", said)
-    return _RATE.sub(lambda cell: f"{cell[1]}{'…':>{len(cell[2])}}{cell[3]}", said)
+        return CliRunner().invoke(main, words, input=lines, env=environment, **names)
 
 
 if __name__ == "__main__":
