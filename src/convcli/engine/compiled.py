@@ -125,7 +125,7 @@ def _compiler() -> type[Any]:
     """
     base: Any = importlib.import_module("numba.core.compiler").Compiler
 
-    class Compiler(base):  # type: ignore[misc]
+    class Compiler(base):  # type: ignore[misc] # numba has no types
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
             self.state.flags.noalias = True
