@@ -9,15 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from convcli.engine.buffers import BLOCK_PITCH, BLOCK_ROWS, LANES
 from convcli.engine.compiled import compiled
-
-LANES = 128
-"""Complex numbers of a row. Transforms go down the rows; with 64 they take 1.5 times as
-long."""
-
-PITCH, ROWS = 528, 16
-"""Values that two rows of a block are apart, and its rows of outputs: they stay in the nearest
-cache."""
 
 _TURNED = 8
 """Rows and lanes that are turned together."""
@@ -86,7 +79,7 @@ def transform_back(z: Any, factors: Any) -> None:
 
 
 @compiled
-def turned(source: Any, first: int, target: Any, start: int) -> None:
+def turn_lanes(source: Any, first: int, target: Any, start: int) -> None:
     """Turn rows of the source into lanes of the target, and its lanes into rows."""
     for part in range(0, 2 * LANES, LANES):
         for y in range(0, LANES, _TURNED):
@@ -124,13 +117,13 @@ def transform_tile(
             transform(part, factors)
         for first in range(0, len(lines), LANES):
             for block in range(len(work)):
-                turned(work[block], first, lines, block * LANES)
+                turn_lanes(work[block], first, lines, block * LANES)
             transform(lines, factors)
             for x in range(len(lines)):
                 multiplied(lines[x], spectrum[first // LANES][x])
             transform_back(lines, factors)
             for block in range(len(work)):
-                turned(lines, block * LANES, work[block], first)
+                turn_lanes(lines, block * LANES, work[block], first)
         for x in range(0, min(step, width - start), LANES):
             part, n = work[x // LANES], min(LANES, step - x, width - start - x)
             transform_back(part, factors)
@@ -144,10 +137,10 @@ def add_five(lines: Any, n: int, w: Any, rows: Any) -> None:
     """Add a column of five taps to four lines."""
     for j in range(n):
         for r in range(4):
-            total = lines[j + r * PITCH]
+            total = lines[j + r * BLOCK_PITCH]
             for k in range(5):
-                total += w[k] * rows[j + (r + k) * PITCH]
-            lines[j + r * PITCH] = total
+                total += w[k] * rows[j + (r + k) * BLOCK_PITCH]
+            lines[j + r * BLOCK_PITCH] = total
 
 
 @compiled
@@ -155,10 +148,10 @@ def add_seven(lines: Any, n: int, w: Any, rows: Any) -> None:
     """Add a column of seven taps to four lines."""
     for j in range(n):
         for r in range(4):
-            total = lines[j + r * PITCH]
+            total = lines[j + r * BLOCK_PITCH]
             for k in range(7):
-                total += w[k] * rows[j + (r + k) * PITCH]
-            lines[j + r * PITCH] = total
+                total += w[k] * rows[j + (r + k) * BLOCK_PITCH]
+            lines[j + r * BLOCK_PITCH] = total
 
 
 @compiled
@@ -180,24 +173,29 @@ def filter_dense(
     """
     (pitch, height, size), (places, weights) = shape, taps
     halo, count = places[-1], weights.shape[1]
-    width = PITCH - halo
+    width = BLOCK_PITCH - halo
     for x in range(0, size, width):
         n = min(width, size - x)
-        for top in range(0, height, ROWS):
-            for i in range(ROWS + count - 1):
+        for top in range(0, height, BLOCK_ROWS):
+            for i in range(BLOCK_ROWS + count - 1):
                 # Rows below the last meet weights of 0, or make lines that are not stored.
                 row = tile[min(top + i, len(tile) - 1)]
-                copied(row[x : x + n + halo], block[i * PITCH : i * PITCH + n + halo])
-            for y in range(top, min(top + ROWS, height), 4):
+                copied(
+                    row[x : x + n + halo], block[i * BLOCK_PITCH : i * BLOCK_PITCH + n + halo]
+                )
+            for y in range(top, min(top + BLOCK_ROWS, height), 4):
                 lines[:] = 0
                 for k in range(len(places)):
-                    rows = block[(y - top) * PITCH + places[k] :]
+                    rows = block[(y - top) * BLOCK_PITCH + places[k] :]
                     if count == 5:
                         add_five(lines, n, weights[k], rows)
                     else:
                         add_seven(lines, n, weights[k], rows)
                 for r in range(min(4, height - y)):
-                    start, line = (y + r) * pitch + x, lines[r * PITCH : r * PITCH + n]
+                    start, line = (
+                        (y + r) * pitch + x,
+                        lines[r * BLOCK_PITCH : r * BLOCK_PITCH + n],
+                    )
                     if limits.size:
                         rounded(line, out[start : start + n], limits[0], limits[1])
                     else:

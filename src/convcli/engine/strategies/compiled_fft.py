@@ -7,16 +7,13 @@ from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine import costs
-from convcli.engine.buffers import Scratch, Values, flat_rows
+from convcli.engine.buffers import LANES, Scratch, Values, flat_rows
 from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _LENGTH = 256
 """Points along an axis. With 512 a tile leaves the L2 cache: a point takes a third more."""
-
-_LANES = 128
-"""Points that are transformed together: see `convcli.engine.compiled_tiles`."""
 
 _COLUMNS = 1536
 """Columns of a tile: several transforms, which share one call from Python."""
@@ -63,11 +60,13 @@ class CompiledFft(Strategy):
         height, width, _ = problem.result_shape
         down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
         # Equal parts: a tile has two of them below each other, and several beside each other.
-        self.rows, self.columns = even_tile(height, 2 * down), even_tile(width, _COLUMNS)
-        self._half, self._step = -(-self.rows // 2), even_tile(self.columns, across)
+        self.rows = even_tile(height, 2 * down)
+        self._half, self._step = -(-self.rows // 2), even_tile(width, across)
+        beside = even_tile(-(-width // across), max(_COLUMNS // self._step, 1))
+        self.columns = min(beside * self._step, width)
         spectrum = np.fft.fft2(problem.dense_weights, (_LENGTH, _LENGTH)).conj() / _LENGTH**2
         order = _order(_LENGTH)
-        blocks = spectrum[order][:, order].reshape(-1, _LANES, _LENGTH).transpose(0, 2, 1)
+        blocks = spectrum[order][:, order].reshape(-1, LANES, _LENGTH).transpose(0, 2, 1)
         parts = np.concatenate([blocks.real, blocks.imag], 2)
         self._spectrum = Scratch().take("constant", parts.shape, np.float32)
         self._spectrum[...] = parts
@@ -79,8 +78,8 @@ class CompiledFft(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of the transforms."""
-        floats, row = np.dtype(np.float32), (_LENGTH, 2 * _LANES)
-        work = scratch.take("fft.work", (_LENGTH // _LANES, *row), floats)
+        floats, row = np.dtype(np.float32), (_LENGTH, 2 * LANES)
+        work = scratch.take("fft.work", (_LENGTH // LANES, *row), floats)
         lines = scratch.take("fft.lines", row, floats)
         values = scratch.take("fft.sums", (self.rows, self.columns), floats)
         constants = (work, lines, self._spectrum, _factors())

@@ -4,16 +4,13 @@ import numpy as np
 
 from convcli.choices import Method
 from convcli.engine import costs
-from convcli.engine.buffers import Scratch, Values, flat_rows
+from convcli.engine.buffers import BLOCK_PITCH, BLOCK_ROWS, Scratch, Values, flat_rows
 from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, integer_limits
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _HEIGHTS = (5, 7)
 """Taps of a column: shorter ones are filled up with weights of 0."""
-
-_PITCH, _ROWS = 528, 16
-"""Values of a row of a block, and its rows of outputs: see `convcli.engine.compiled_tiles`."""
 
 _TILE_VALUES, _ROW_VALUES = 2**18, 2**13
 """Values of a tile, and of its rows."""
@@ -42,8 +39,8 @@ class Dense(Strategy):
         if max(problem.kernel.size) > _HEIGHTS[-1]:
             return f"more than {_HEIGHTS[-1]} rows or columns"
         down, across = problem.window.axes
-        if down.dilation > 1 or (across.extent - 1) * problem.shape[2] > _PITCH // 4:
-            return "a dilation"
+        if down.dilation > 1 or (across.extent - 1) * problem.shape[2] > BLOCK_PITCH // 4:
+            return "taps too far apart"
         return ""
 
     @classmethod
@@ -57,7 +54,7 @@ class Dense(Strategy):
         self.working = problem.dtype if problem.fits_bytes else self.working
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
-        most = max(_TILE_VALUES // (self.columns * channels) // _ROWS, 1) * _ROWS
+        most = max(_TILE_VALUES // (self.columns * channels) // BLOCK_ROWS, 1) * BLOCK_ROWS
         self.rows = even_tile(height, min(height, most))
         rows, columns = problem.kernel.size
         places = np.arange(columns) * problem.window.columns.dilation * channels
@@ -68,9 +65,9 @@ class Dense(Strategy):
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the buffers of a block and of its sums."""
         floats = np.dtype(np.float32)
-        rows = _ROWS + _height(self.problem)
-        block = scratch.take("dense.block", (rows * _PITCH,), floats)
-        lines = scratch.take("dense.lines", (4 * _PITCH,), floats)
+        rows = BLOCK_ROWS + _height(self.problem)
+        block = scratch.take("dense.block", (rows * BLOCK_PITCH,), floats)
+        lines = scratch.take("dense.lines", (4 * BLOCK_PITCH,), floats)
         shape = (self.rows, self.columns * self.channels)
         values = scratch.take("dense.values", shape, floats)
 
