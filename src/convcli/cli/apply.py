@@ -11,6 +11,7 @@ from convcli.cli.file_options import (
     check_many,
     one_picture,
     reading_options,
+    resume_option,
     saving_options,
     tiled_option,
 )
@@ -108,6 +109,7 @@ Examples:
 @blend_options
 @reading_options
 @tiled_option
+@resume_option
 @placing_options
 @saving_options
 @batch_options
@@ -130,6 +132,7 @@ def command(
     kind: str | None,
     sheet: bool,
     tiled: bool,
+    resume: bool,
     show: bool,
     compare: str | None,
     quiet: bool,
@@ -162,8 +165,6 @@ def command(
     resize, deconvolution, video.
     """
     kernel, names = _unpacked(kernel, names, recipe)
-    if options.output_padding and not options.transposed:
-        raise click.UsageError("--output-padding needs --transposed: give both or none")
     links = (kernel, *chain)
     kernels = links * times
     saving = _recorded(links, times, options, saving, save=save_recipe, record=record)
@@ -209,7 +210,7 @@ def command(
 
         show_applied(kernels, names[0], options, reading, as_json=as_json)
         return
-    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
+    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled, resume=resume)
     names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
@@ -239,6 +240,7 @@ def command(
             kind=kind,
             silent=silent,
             overwrite=placing.rule("") == "overwrite",
+            resume=resume,
         )
     else:
         report = filter_file(

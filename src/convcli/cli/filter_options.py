@@ -37,6 +37,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _options(**values: Any) -> "Options":
     from convcli.pipeline.options import Options
 
+    if values.get("output_padding") and not values["transposed"]:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
     return Options(**values)
 
 
@@ -294,7 +296,8 @@ blend_options = with_options(
         "--missing",
         type=MISSING,
         help="Pixels that weigh nothing: NaN, transparent ones, or those of this number in all "
-        "channels; the weights of the others are scaled up.",
+        "channels; the weights of the others are scaled up.  [default: what a GeoTIFF calls no "
+        "data; with none all weigh]",
     ),
     _blend_option(
         "--missing-min",

@@ -31,6 +31,7 @@ def filter_in_blocks(
     kind: str | None,
     silent: bool,
     overwrite: bool,
+    resume: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import client_for, filter_large
@@ -54,6 +55,7 @@ def filter_in_blocks(
             retries=many.retries,
             timeout=many.timeout,
             overwrite=overwrite,
+            resume=resume,
             progress=progress,
         )
 

@@ -174,6 +174,7 @@ def apply_tiled(
     frame: int | None = None,
     compress_level: int | None = None,
     strip: bool = False,
+    resume: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
     **options: Unpack[FilterOptions],
 ) -> Report:
@@ -202,6 +203,9 @@ def apply_tiled(
         The page of a TIFF, counted from 0.
     compress_level, strip
         How the result is written: as for `Result.save`.
+    resume : bool
+        Go on with what a stopped run has left of the same output, and leave it when this run
+        is stopped too.
     progress : callable, optional
         Called after each block with the number of blocks done, the number of all blocks, and
         the megapixels done.
@@ -245,6 +249,7 @@ def apply_tiled(
             client=client,
             retries=retries,
             timeout=timeout,
+            resume=resume,
             progress=progress,
         )
 

@@ -10,6 +10,7 @@ from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
+from convcli.scale.tiled.journal import Journal
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
@@ -54,7 +55,7 @@ def check_target(
 
 
 def target_for(
-    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
+    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving, journal: Journal
 ) -> contextlib.AbstractContextManager[Target]:
     """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
 
@@ -62,17 +63,21 @@ def target_for(
     """
     channels = work.pipeline.written_channels
     if is_zarr(target):
-        return zarr_target(target, work, chunk, flat=_is_flat(work))
+        return zarr_target(target, work, chunk, flat=_is_flat(work), journal=journal)
+    paged = channels not in (1, 3)
     layout = TileLayout(
         size=work.shape,
         tile=chunk,
         channels=channels,
         alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
-        paged=channels not in (1, 3),
+        paged=paged,
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+        factors=getattr(work.source, "factors", ()),
+        # GDAL takes all copies that follow each other for those of the first page.
+        nested=paged or getattr(work.source, "nested", False),
     )
-    return tiff_target(target, layout, saving.kept(work.source.metadata))
+    return tiff_target(target, layout, work.source.metadata, journal)
 
 
 def _is_flat(work: TiledWork) -> bool:

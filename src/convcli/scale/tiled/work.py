@@ -1,6 +1,7 @@
 """The work on each block of a tiled picture; it is sent to each worker of a cluster once."""
 
 from collections.abc import Callable
+from typing import Any
 
 from convcli.engine.store import ValueStats
 from convcli.images.codecs.tiff import EncodedTile
@@ -64,8 +65,9 @@ class Written(Record):
 class Target(Record):
     """An output that is being written.
 
-    `task` computes a block, on a worker; `add` writes one of its tiles, in this process.
+    `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
+    returns what the journal keeps of it.
     """
 
     task: Callable[[TiledWork, slice, slice], Written]
-    add: Callable[[EncodedTile], None]
+    add: Callable[[EncodedTile], Any]

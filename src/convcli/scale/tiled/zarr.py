@@ -11,6 +11,7 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Metadata
+from convcli.scale.tiled.journal import Journal
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -198,14 +199,15 @@ def _read_any(name: str) -> bytes | None:
 
 @contextlib.contextmanager
 def zarr_target(
-    path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool
+    path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool, journal: Journal
 ) -> Iterator[Target]:
     """Write a Zarr array at a path or URL, in chunks (rows, columns): complete, or not at all.
 
     A flat array is (H', W'), without the axis for channels.
     """
     head = _head(path, work, chunk, flat=flat)
-    with _replacing(path) as place:
+    with _replacing(path, journal) as place:
+        journal.start()
         yield Target(ZarrChunks(place, head.decode(), path), _no_tile)
         if is_url(place):
             put(f"{place}/{_HEAD}", head)
@@ -233,13 +235,13 @@ def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> 
 
 
 @contextlib.contextmanager
-def _replacing(path: str) -> Iterator[str]:
+def _replacing(path: str, journal: Journal) -> Iterator[str]:
     """Yield the folder or URL that chunks are written below."""
     if is_url(path):
         with replacing_prefix(path, (_HEAD, _OLDER_HEAD), _is_array_or_left) as place:
             yield place
     else:
-        with replacing_folder(path, _is_array) as folder:
+        with replacing_folder(path, _is_array, journal) as folder:
             yield str(folder)
 
 
