@@ -1,11 +1,9 @@
 """The strategies. A new one is one file, and one line here."""
 
-from convcli.engine.strategies.band import Band
+from convcli.engine.strategies.band import Band, Dense
 from convcli.engine.strategies.base import Strategy
-from convcli.engine.strategies.compiled_fft import CompiledFft
-from convcli.engine.strategies.dense import Dense
 from convcli.engine.strategies.depthwise import CompiledDepthwise, Depthwise
-from convcli.engine.strategies.fft import Fft
+from convcli.engine.strategies.fft import CompiledFft, Fft
 from convcli.engine.strategies.im2col import Im2col
 from convcli.engine.strategies.lines import Lines, SeparableLines
 from convcli.engine.strategies.passes import Passes
