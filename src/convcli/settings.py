@@ -11,7 +11,7 @@ import functools
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcli.errors import GeometryError, OptionError
@@ -277,6 +277,61 @@ def memory_size_from(value: object) -> int:
     if not 1 <= amount < math.inf:
         raise OptionError(f"expected an amount of memory (4G, 512M), got {value!r}")
     return int(amount)
+
+
+def axes_from(value: object) -> str:
+    """Return the axes of an array: a letter for each, with y and x.
+
+    >>> axes_from("tczyx")
+    'tczyx'
+    """
+    text = str(value).strip().lower()
+    if not text.isalpha() or len(set(text)) < len(text) or not set(text) >= {"y", "x"}:
+        raise OptionError(
+            f"expected a letter for each axis, y and x among them (yxc, tczyx), got {value!r}"
+        )
+    return text
+
+
+def select_from(value: object) -> tuple[tuple[str, int | None, int | None], ...]:
+    """Return the parts of axes: name, first index, and the index after the last.
+
+    The value is ``"t=0,c=1:3"``, or a dict of numbers, (first, end) and slices.
+
+    >>> select_from("t=0,c=1:3,z=:-1"), select_from({"t": 2})
+    ((('t', 0, 1), ('c', 1, 3), ('z', None, -1)), (('t', 2, 3),))
+    """
+    if isinstance(value, Mapping):
+        value = ",".join(f"{name}={_range_text(part)}" for name, part in value.items())
+    found = [re.fullmatch(_PART, part.strip()) for part in str(value).split(",")]
+    parts = [_part_of(*match.groups()) for match in found if match]
+    if len(parts) < len(found) or len({name for name, *_ in parts}) < len(parts):
+        raise OptionError(
+            "expected an index or FIRST:END for each axis, as t=0,c=1:3 (END is left out), "
+            f"got {value!r}"
+        )
+    return tuple(parts)
+
+
+_PART = r"(\w+) ?= ?(-?\d{1,12})?(?:(:)(-?\d{1,12})?)?"
+
+
+def _range_text(part: Any) -> str:
+    ends = (part.start, part.stop) if isinstance(part, slice) else part
+    if not isinstance(ends, (tuple, list)):
+        return str(ends)
+    return ":".join("" if end is None else str(end) for end in ends)
+
+
+def _part_of(
+    name: str, first: str | None, colon: str | None, end: str | None
+) -> tuple[str, int | None, int | None]:
+    start = None if first is None else int(first)
+    if colon:
+        return (name, start, None if end is None else int(end))
+    if start is None:
+        raise OptionError(f"expected an index or FIRST:END after {name}=, got neither")
+    return (name, start, start + 1 or None)
 
 
 def point_from(value: object) -> "Pair":

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -10,9 +11,9 @@ from typing import Any, TypeVar
 
 from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute
-from convcli.choices import Range
+from convcli.choices import PlaneChoice, Range
 from convcli.engine.store import ValueStats
-from convcli.errors import ClusterError, ImageError
+from convcli.errors import ClusterError, ImageError, OptionError
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
 from convcli.pipeline.options import Options
@@ -21,7 +22,7 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.target import check_target, target_for
+from convcli.scale.tiled.target import bytes_after, check_target, target_for
 from convcli.scale.tiled.tiff import open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
@@ -30,8 +31,8 @@ from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
 Result = TypeVar("Result")
-Task = Callable[[TiledWork, slice, slice], Result]
-Begin = Callable[[slice, slice], Any]
+Task = Callable[..., Result]
+Begin = Callable[..., Any]
 """Starts the task of one block; returns its future."""
 
 FlightFor = Callable[[Callable[..., Any], TiledWork], Any]
@@ -113,7 +114,7 @@ def _result_of(ended: Any) -> Any:
     if ended.error is not None:
         raise ended.error
     if ended.fault:
-        rows, columns = ended.items[0][1]
+        rows, columns, *_ = ended.items[0][1]
         raise ClusterError(
             f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
             f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
@@ -127,9 +128,9 @@ def _in_order(blocks: Blocks, begin: Begin, workers: int, running: deque[Any]) -
 
     `running` holds the futures of all blocks that are started and not yielded yet.
     """
-    for rows, columns in blocks.all():
+    for block in blocks.all():
         with uninterrupted():
-            running.append(begin(rows, columns))
+            running.append(begin(*block))
         if len(running) >= _AHEAD * workers:
             yield _first(running)
     while running:
@@ -163,6 +164,7 @@ def filter_large(
     timeout: float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    planes: PlaneChoice | None = None,
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
 
@@ -171,8 +173,8 @@ def filter_large(
     kernels : sequence of Kernel or Operator
         The chain.
     source : str
-        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C): a path, or
-        a URL that fsspec knows, of a store that sends parts of files.
+        A TIFF of any size, in tiles or strips, a Zarr array or an image of OME-Zarr: a path,
+        or a URL that fsspec knows, of a store that sends parts of files.
     target : str
         A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
@@ -199,6 +201,8 @@ def filter_large(
         Whether another run may be writing the same output.
     progress : callable, optional
         See `Progress`.
+    planes : PlaneChoice, optional
+        Which planes of a Zarr array are filtered.
 
     Returns
     -------
@@ -213,10 +217,10 @@ def filter_large(
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
     claim = claimed([output_key(target)], overwrite=overwrite)
-    with _opened(source, frame) as opened, claim:
+    with _opened(source, frame, planes) as opened, claim:
         work = _work(kernels, opened, options)
         check_target(work, target, saving, max_pixels, file_format)
-        tiling = tiling_for(work, target, options.jobs, memory, client)
+        tiling = _tiling(work, target, options.jobs, memory, client)
         with _admitted(client, source, target, retries, timeout) as flight_for:
             passes = _Passes(tiling, progress, flight_for)
             work = passes.prepared(work)
@@ -224,7 +228,16 @@ def filter_large(
                 stats = passes.write(work, output)
                 opened.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
+    warnings = (*_losses(work), *output.notes, *report.warnings)
+    frames = math.prod(tiling.blocks.stack)
+    return replace(
+        report,
+        mode=opened.mode,
+        frames=frames,
+        clipped=report.clipped / frames,
+        smaller=output.smaller,
+        warnings=warnings,
+    )
 
 
 def plan_large(
@@ -236,11 +249,18 @@ def plan_large(
     frame: int | None = None,
     memory: int | None = None,
     client: Any = None,
+    planes: PlaneChoice | None = None,
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
-    with _opened(_located(source), frame) as opened:
+    with _opened(_located(source), frame, planes) as opened:
         work = _work(kernels, opened, options)
-        return tiling_for(work, _located(target), options.jobs, memory, client)
+        return _tiling(work, _located(target), options.jobs, memory, client)
+
+
+def _tiling(
+    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
+) -> Tiling:
+    return tiling_for(work, target, jobs, memory, client, bytes_after(work, target))
 
 
 @contextlib.contextmanager
@@ -332,6 +352,9 @@ class _Passes:
                 for tile in written.tiles:
                     output.add(tile)
                 stats += written.stats
+        for task, smaller in output.after:
+            with self._each(task, work, smaller) as made:
+                deque(made, 0)
         return stats
 
     def _each(
@@ -345,12 +368,11 @@ class _Passes:
     def _counted(self, results: Iterator[Any]) -> Iterator[Any]:
         """Yield results, and report the progress after each."""
         blocks, passes = self._tiling.blocks, self._tiling.passes
-        megapixels = blocks.size[0] * blocks.size[1] / 1e6
         for result in results:
             yield result
             self._done += 1
             if self._progress is not None:
-                done = megapixels * self._done / blocks.count
+                done = blocks.megapixels * self._done / blocks.count
                 self._progress(self._done, blocks.count * passes, done)
 
 
@@ -359,11 +381,19 @@ def _located(name: str) -> str:
     return local_path(name) or name
 
 
-def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
+def _opened(
+    source: str, frame: int | None, planes: PlaneChoice | None
+) -> contextlib.closing[Source]:
     """Open a picture; it is closed at the end of the block."""
+    planes = planes or PlaneChoice()
+    if not is_zarr(source) and (planes.axes or planes.select):
+        raise OptionError(
+            f"--{'axes' if planes.axes else 'select'}: expected a .zarr, got {source}: of a "
+            "TIFF choose a page with --frame"
+        )
     if is_zarr(source) and frame is not None:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
-    opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
+    opened: Source = open_zarr(source, planes) if is_zarr(source) else open_tiff(source, frame)
     return contextlib.closing(opened)
 
 

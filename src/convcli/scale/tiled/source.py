@@ -32,6 +32,9 @@ def needed(module: str, label: str) -> Any:
 
 Values: TypeAlias = NDArray[Any]
 
+USUAL_TILE = 512
+"""The side of a tile where the input has none."""
+
 _LARGEST_CHUNK = 2**30
 """The largest chunk that is read, in bytes: all of a chunk is in memory at once."""
 
@@ -76,6 +79,24 @@ class Source(Record, kw_only=True, cached=True):
         A file that is damaged or gone is an `ImageError`.
         """
         raise NotImplementedError
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """How many planes it has along each of its further axes; none of one picture."""
+        return ()
+
+    @property
+    def unit(self) -> tuple[int, ...]:
+        """Planes along each further axis, rows and columns that a result in chunks has in one."""
+        return self.chunk if self.chunk[1] < self.shape[1] else (USUAL_TILE, USUAL_TILE)
+
+    def stack_bytes(self, read: tuple[int, int], depth: tuple[int, ...]) -> int:  # noqa: ARG002, PLR6301 - one picture has no more
+        """Return the bytes of the planes of a block that are read together; `depth` is theirs."""
+        return 0
+
+    def each_plane(self, planes: tuple[slice, ...]) -> "Iterator[tuple[tuple[int, ...], Source]]":  # noqa: ARG002 - one picture has none
+        """Yield each plane of a block: its place in the block, and a source of it alone."""
+        yield (), self
 
     def check_unchanged(self) -> None:
         """Refuse a file that has taken the place of the one that was opened.

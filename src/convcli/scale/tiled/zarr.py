@@ -1,16 +1,28 @@
-"""Zarr arrays that are read and written in parts."""
+"""Zarr arrays, and images of OME-Zarr, that are read and written in parts."""
 
 import contextlib
 import json
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convcli.errors import ImageError
-from convcli.images.codecs.tiff import EncodedTile
+from convcli.choices import PlaneChoice, Pyramid
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Metadata
+from convcli.scale.tiled.ngff import (
+    CHANNEL_NAMES,
+    NgffImage,
+    Node,
+    image_in,
+    image_of_level,
+    instead_of_image,
+    node_at,
+    parts_of_names,
+)
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -20,251 +32,324 @@ from convcli.scale.tiled.source import (
     needed,
     within,
 )
-from convcli.scale.tiled.work import Target, TiledWork, Written
-from convcli.storage.atomic import replacing_folder, replacing_prefix
-from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
-from convcli.threads import uninterrupted
-from convcli.values import Record
+from convcli.storage.urls import is_url
+from convcli.values import Record, replace
 
-_GRAY_AXES, _COLOUR_AXES = 2, 3
+_PICTURE = 2
+"""Axes of an array that is one plane."""
+
 _MOST_PIXELS = 2**40
 """The largest array that is read: a shape is only a line of text, with or without chunks."""
 
+Slices = tuple[slice, ...]
 
-class ZarrSource(Source, kw_only=True, cached=True):
-    """An array (H, W) or (H, W, C); it is flat if it has no axis for channels."""
 
-    is_flat: bool
+class ZarrArray(Record, cached=True):
+    """An array at a path or URL, opened by its description alone; can be pickled.
+
+    `head` is the description as JSON. `label` is the name of the picture in messages. `folder`
+    is there already, where the array is to be written into it.
+    """
+
+    place: str
+    head: str
+    label: str
+    folder: str = ""
+
+    @cached_property
+    def opened(self) -> Any:
+        """The array, as the package zarr has it."""
+        if self.folder and not is_url(self.folder) and not Path(self.folder).is_dir():
+            # Zarr would make a folder of the same name on another disk.
+            raise ImageError(
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
+        stores = needed("zarr.storage", self.label)
+        kind = stores.FsspecStore.from_url if is_url(self.place) else stores.LocalStore
+        path = stores.StorePath(kind(self.place))
+        return needed("zarr", self.label).Array.from_dict(path, json.loads(self.head))
+
+
+class Axes(Record):
+    """The axes of an array: rows and columns, samples of a pixel; the others number planes."""
+
+    names: tuple[str, ...]
+    rows: int
+    columns: int
+    samples: int | None
+
+    @property
+    def planes(self) -> tuple[int, ...]:
+        """The axes that number planes."""
+        own = (self.rows, self.columns, self.samples)
+        return tuple(axis for axis in range(len(self.names)) if axis not in own)
+
+    @property
+    def count(self) -> int:
+        """How many axes there are, those of samples not counted."""
+        return len(self.names) - (self.samples is not None)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """All axes: planes, rows, columns, and samples if there are any."""
+        last = () if self.samples is None else (self.samples,)
+        return (*self.planes, self.rows, self.columns, *last)
+
+    def region(self, *parts: slice) -> Slices:
+        """Return the part of an array, from those of the axes in their `order`."""
+        return tuple(part for _, part in sorted(zip(self.order, parts, strict=True)))
+
+    def ordered(self, values: Values) -> Values:
+        """Return a part of an array as (planes …, rows, columns, samples)."""
+        values = values.transpose(self.order)
+        return values if self.samples is not None else values[..., np.newaxis]
+
+    def stored(self, values: Values) -> Values:
+        """Return (planes …, rows, columns, samples) as the array has them."""
+        flat = values if self.samples is not None else values[..., 0]
+        return flat.transpose(np.argsort(self.order))
+
+
+class Grid(Record):
+    """The chunks of an array, and the `units` that are written at once: shards, or chunks."""
+
+    chunks: tuple[int, ...]
+    units: tuple[int, ...]
+
+    @classmethod
+    def of(cls, head: dict[str, Any]) -> "Grid":
+        """Return what a description says."""
+        if "chunks" in head:
+            return cls(tuple(head["chunks"]), tuple(head["chunks"]))
+        units = tuple(head["chunk_grid"]["configuration"]["chunk_shape"])
+        inner = [
+            each["configuration"]["chunk_shape"]
+            for each in head["codecs"]
+            if isinstance(each, dict) and each.get("name") == "sharding_indexed"
+        ]
+        return cls(tuple(inner[0]) if inner else units, units)
+
+
+class ZarrSource(Source, kw_only=True):
+    """An array, of which some planes are filtered: each is a picture.
+
+    `picked` has the part of each axis. `index` is the plane that is read, in what `read` reads
+    at once; planes that share chunks are `held` for each other.
+    """
+
+    array: ZarrArray
+    axes: Axes
+    grid: Grid
+    picked: Slices
+    node: Node
+    image: NgffImage | None
+    pyramid: Pyramid
+    index: tuple[int, ...]
+    held: dict[tuple[int, ...], Values] | None = None
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """How many planes there are along each axis of them: see `Source.stack`."""
+        parts = (self.picked[axis] for axis in self.axes.planes)
+        return tuple(part.stop - part.start for part in parts)
+
+    @property
+    def unit(self) -> tuple[int, ...]:
+        """The planes, rows and columns of what is written at once: see `Source.unit`."""
+        return tuple(self.grid.units[axis] for axis in self.axes.order[: len(self.stack) + 2])
+
+    @property
+    def shares_chunks(self) -> bool:
+        """Whether a chunk has several planes: they are read together."""
+        return any(self.grid.chunks[axis] > 1 for axis in self.axes.planes)
+
+    def stack_bytes(self, read: tuple[int, int], depth: tuple[int, ...]) -> int:
+        """Return the bytes of planes that are read together: see `Source.stack_bytes`."""
+        chunk = math.prod(self.grid.chunks) * self.shares_chunks
+        planes = math.prod(depth) * self.shares_chunks
+        return (planes * math.prod(read) * self.shape[2] + 2 * chunk) * self.dtype.itemsize
+
+    def each_plane(self, planes: Slices) -> Iterator[tuple[tuple[int, ...], Source]]:
+        """Yield each plane of a block: see `Source.each_plane`."""
+        shape = [part.stop - part.start for part in planes]
+        held: dict[tuple[int, ...], Values] = {}
+        for index in np.ndindex(*shape):
+            if self.shares_chunks:
+                yield index, self._with(planes, index, held)
+            else:
+                starts = [p.start + i for p, i in zip(planes, index, strict=True)]
+                alone = tuple(slice(start, start + 1) for start in starts)
+                yield index, self._with(alone, (0,) * len(index), None)
+
+    def _with(self, planes: Slices, index: tuple[int, ...], held: Any) -> "ZarrSource":
+        picked = list(self.picked)
+        for axis, part in zip(self.axes.planes, planes, strict=True):
+            first = self.picked[axis].start
+            picked[axis] = slice(first + part.start, first + part.stop)
+        return replace(self, picked=tuple(picked), index=index, held=held)
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
+        if self.held is None:
+            return self._read_stack(rows, columns)[self.index]
+        key = (rows.start, rows.stop, columns.start, columns.stop)
+        if key not in self.held:
+            self.held.clear()
+            self.held[key] = self._read_stack(rows, columns)
+        return self.held[key][self.index]
+
+    def _read_stack(self, rows: slice, columns: slice) -> Values:
+        axes = self.axes
+        planes = [self.picked[axis] for axis in axes.planes]
+        samples = () if axes.samples is None else (self.picked[axes.samples],)
+        size = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
+        values = np.empty((*self.stack, *size), self.dtype)
         with faults(self.label):
-            array = needed("zarr", self.label).open_array(self.label, mode="r")
-            shape = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
-            values = np.empty(shape, self.dtype)
-            flat = values[..., 0] if self.is_flat else values
+            array = self.array.opened
             # Chunk by chunk: of several at once, some would still be read after an error.
             for down, across in cut(rows, columns, self.chunk):
-                place = (within(down, rows), within(across, columns))
-                flat[place] = array[down, across]
+                part = axes.ordered(array[axes.region(*planes, down, across, *samples)])
+                values[..., within(down, rows), within(across, columns), :] = part
         return values
 
 
-def open_zarr(path: str) -> ZarrSource:
-    """Open the Zarr array at a path or a URL; no chunk is read.
+def open_zarr(path: str, choice: PlaneChoice | None = None) -> ZarrSource:
+    """Open the array, or the image of OME-Zarr, at a path or a URL; no chunk is read.
 
-    An `ImageError` is raised if there is no array, or it is no picture.
+    An `ImageError` is raised if there is no array, or it is no picture; an `OptionError` if
+    its axes are not known, or the choice does not fit it.
     """
-    zarr = needed("zarr", path)
+    choice = choice or PlaneChoice()
+    path = path.rstrip("/")
+    node, image = _found(path)
     with faults(path):
-        try:
-            with uninterrupted():
-                node = zarr.open(path, mode="r")
-        except FileNotFoundError:
-            raise ImageError(
-                f"{path}: expected a Zarr array, found none: check the path"
-            ) from None
-        _check(node, path)
-        chunk = (node.chunks[0], node.chunks[1])
-        dtype = np.dtype(node.dtype).newbyteorder("=")
-        is_flat = node.ndim == _GRAY_AXES
-        samples = 1 if is_flat else node.shape[2]
-    check_chunk(chunk, samples * dtype.itemsize, path)
+        array = ZarrArray(node.place, _text(node), path)
+        opened = array.opened
+        grid = Grid.of(node.head)
+        dtype = np.dtype(opened.dtype).newbyteorder("=")
+        shape = opened.shape
+    _check(shape, dtype, grid, path)
+    axes = _axes(node, image, choice.axes, path)
+    picked = _picked(shape, axes, choice, path)
+    size = (shape[axes.rows], shape[axes.columns])
+    if math.prod(size) > _MOST_PIXELS:
+        raise ImageError(
+            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {shape}: "
+            "save a part of it"
+        )
+    samples = 1 if axes.samples is None else picked[axes.samples].stop - picked[axes.samples].start
+    chunk = (grid.chunks[axes.rows], grid.chunks[axes.columns])
+    check_chunk(chunk, math.prod(grid.chunks) // math.prod(chunk) * dtype.itemsize, path)
     return ZarrSource(
         label=path,
-        shape=(node.shape[0], node.shape[1], samples),
+        shape=(*size, samples),
         dtype=dtype,
         alpha=False,
         chunk=chunk,
         metadata=Metadata(),
         mode=dtype.name,
-        is_flat=is_flat,
+        array=array,
+        axes=axes,
+        grid=grid,
+        picked=picked,
+        node=node,
+        image=image,
+        pyramid=choice.pyramid,
+        index=(0,) * len(axes.planes),
     )
 
 
-def _check(node: Any, path: str) -> None:
-    if hasattr(node, "array_keys"):
-        names = ", ".join(sorted(node.array_keys())[:5]) or "none"
+def _found(path: str) -> tuple[Node, NgffImage | None]:
+    """Return the array to read, and the image whose level it is."""
+    with faults(path):
+        node = node_at(path)
+    if node is None:
+        raise ImageError(f"{path}: expected a Zarr array, found none: check the path")
+    if node.is_array:
+        return node, image_of_level(path)
+    if not node.facts.get("multiscales") and not instead_of_image(node, path):
+        with faults(path):
+            names = sorted(needed("zarr", path).open_group(path, mode="r").array_keys())[:5]
         raise ImageError(
-            f"{path}: expected an array, got a group of arrays ({names}): name one, as "
-            f"{path}/{names.partition(',')[0]}"
+            f"{path}: expected an array, got a group of arrays ({', '.join(names) or 'none'}) "
+            f"without multiscales: name one, as {path}/{names[0] if names else '0'}"
         )
-    if node.ndim not in (_GRAY_AXES, _COLOUR_AXES):
+    image = image_in(node, path)
+    return replace(image, paths=image.paths[:1]).levels()[0], image
+
+
+def _text(node: Node) -> str:
+    return json.dumps({**node.head, "attributes": node.attributes})
+
+
+def _check(shape: tuple[int, ...], dtype: np.dtype[Any], grid: Grid, path: str) -> None:
+    if len(shape) < _PICTURE:
         raise ImageError(
-            f"{path}: expected an array (H, W) or (H, W, C), got the shape {node.shape}: "
-            "save one picture of it"
+            f"{path}: expected an array of rows and columns, got the shape {shape}: save a "
+            "picture of it"
         )
-    dtype = np.dtype(node.dtype)
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
         raise ImageError(
             f"{path}: expected an array of real numbers of at most 64 bits, got {dtype}: "
             "convert it with astype"
         )
-    if 0 in node.shape or 0 in node.chunks:
+    if 0 in shape or 0 in grid.chunks:
         raise ImageError(
-            f"{path}: expected at least one pixel, got the shape {node.shape} in chunks of "
-            f"{node.chunks}: save it again"
-        )
-    if node.shape[0] * node.shape[1] > _MOST_PIXELS:
-        raise ImageError(
-            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {node.shape}: "
-            "save a part of it"
+            f"{path}: expected at least one pixel, got the shape {shape} in chunks of "
+            f"{grid.chunks}: save it again"
         )
 
 
-_HEAD, _OLDER_HEAD = "zarr.json", ".zarray"
-"""The objects that describe an array, in two versions of the format."""
+def _axes(node: Node, image: NgffImage | None, letters: str | None, path: str) -> Axes:
+    """Return the axes by what the image says, by the option, or by their names."""
+    count = len(node.head["shape"])
+    names = image.axes if image else node.names
+    if image is None and letters is not None:
+        names = tuple(letters)
+    found = None if names is None else parts_of_names(names)
+    if letters is not None and names is not None and tuple(letters) != names[:]:
+        raise OptionError(
+            f"{path}: --axes: the image says that they are {', '.join(names)}: leave it out"
+        )
+    if names is not None and len(names) != count:
+        raise OptionError(
+            f"{path}: expected a name for each axis of the shape {tuple(node.head['shape'])}, "
+            f"got {', '.join(names)}: name them with --axes"
+        )
+    if found is None and count == _PICTURE:
+        names, found = names or ("y", "x"), (0, 1)
+    if names is None or found is None:
+        raise OptionError(
+            f"{path}: its metadata do not say which axes of the shape "
+            f"{tuple(node.head['shape'])} are rows and columns: say it with --axes, a letter "
+            f"for each: {'yxc, or cyx' if count == _PICTURE + 1 else 'tczyx'[-count:]}"
+        )
+    last = count - 1
+    is_last = names[last].lower() in CHANNEL_NAMES and last not in found
+    return Axes(names, *found, last if is_last else None)
 
-_CHUNKS = "c"
 
-
-class ZarrChunks(Record):
-    """Computes blocks and stores them in the array at a path or URL; can be pickled.
-
-    `head` is the description of the array, as JSON: it is written last. `label` is the name of
-    the output in messages.
-    """
-
-    path: str
-    head: str
-    label: str
-
-    def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
-        """Compute a block and store it."""
-        block = work.compute(rows, columns)
-        samples = block.values
-        if block.alpha is not None:
-            samples = np.dstack([samples, block.alpha])
-        with _faults(self.label):
-            array = self._array()
-            values = samples[..., 0] if array.ndim == _GRAY_AXES else samples
-            # Chunk by chunk: of several at once, some would still be written after an error.
-            for down, across in cut(rows, columns, array.chunks[:_GRAY_AXES]):
-                array[down, across] = values[within(down, rows), within(across, columns)]
-        return Written(block.stats, [])
-
-    def _array(self) -> Any:
-        zarr = needed("zarr", self.label)
-        stores = needed("zarr.storage", self.label)
-        if is_url(self.path):
-            store = stores.FsspecStore.from_url(self.path)
-        else:
-            self._check_seen()
-            store = stores.LocalStore(self.path)
-        return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.head))
-
-    def _check_seen(self) -> None:
-        """Refuse to make a folder of the same name on another disk."""
-        if not Path(self.path).is_dir():
-            raise ImageError(
-                f"{self.label}: the folder is not seen from all machines: share it with all "
-                "workers, or use URLs (s3://…)"
+def _picked(
+    shape: Sequence[int], axes: Axes, choice: PlaneChoice, path: str
+) -> Slices:
+    """Return the part of each axis that is filtered."""
+    picked = [slice(0, length) for length in shape]
+    own = (axes.rows, axes.columns)
+    names = {name: axis for axis, name in enumerate(axes.names) if axis not in own}
+    for name, first, end in choice.select:
+        axis = names.get(name)
+        if axis is None:
+            raise OptionError(
+                f"--select: {path} has no planes along {name!r}, but along "
+                f"{', '.join(names) or 'none'}"
             )
-
-
-def check_place(path: str) -> None:
-    """Refuse a place inside another array: that array would be replaced with all its files."""
-    for folder in _folders_above(path):
-        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
-        heads = {name: data for name, data in objects.items() if data is not None}
-        if _is_array(heads, heads.__getitem__):
-            raise ImageError(
-                f"{path}: cannot be written: {folder} is one output with all that is in it: "
-                "name a folder elsewhere"
+        length = shape[axis]
+        start, stop, _ = slice(first, end).indices(length)
+        if start >= stop or max(first or 0, (end or 0) - 1) >= length or (first or 0) < -length:
+            raise OptionError(
+                f"--select: {path} has {name} from 0 to {length - 1}, got "
+                f"{'' if first is None else first}:{'' if end is None else end}"
             )
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
-    if not is_url(path):
-        yield from map(str, Path(path).resolve().parents)
-        return
-    folder = path.rstrip("/")
-    while is_zarr(folder := folder.rpartition("/")[0]):
-        yield folder
-
-
-def _read_any(name: str) -> bytes | None:
-    """Return the content of a file or an object; None where there is none.
-
-    Folders are not listed: that is not allowed in all of them.
-    """
-    if is_url(name):
-        return read_if_exists(name)
-    with contextlib.suppress(OSError):
-        return Path(name).read_bytes()
-    return None
-
-
-@contextlib.contextmanager
-def zarr_target(
-    path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool
-) -> Iterator[Target]:
-    """Write a Zarr array at a path or URL, in chunks (rows, columns): complete, or not at all.
-
-    A flat array is (H', W'), without the axis for channels.
-    """
-    head = _head(path, work, chunk, flat=flat)
-    with _replacing(path) as place:
-        yield Target(ZarrChunks(place, head.decode(), path), _no_tile)
-        if is_url(place):
-            put(f"{place}/{_HEAD}", head)
-        else:
-            for left in Path(place).rglob("*.partial"):  # of a worker that was killed
-                left.unlink(missing_ok=True)
-            (Path(place) / _HEAD).write_bytes(head)
-
-
-def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
-    """Return the description of the array, as Zarr writes it for an array in memory."""
-    samples = work.pipeline.written_channels + work.pipeline.info.alpha
-    shape: tuple[int, ...] = (*work.shape, samples)
-    chunks: tuple[int, ...] = (*chunk, shape[2])
-    held: dict[str, Any] = {}
-    with uninterrupted():
-        needed("zarr", path).create_array(
-            held,
-            shape=shape[:_GRAY_AXES] if flat else shape,
-            chunks=chunks[:_GRAY_AXES] if flat else chunks,
-            dtype=work.pipeline.dtype,
-        )
-    head: bytes = held[_HEAD].to_bytes()
-    return head
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[str]:
-    """Yield the folder or URL that chunks are written below."""
-    if is_url(path):
-        with replacing_prefix(path, (_HEAD, _OLDER_HEAD), _is_array_or_left) as place:
-            yield place
-    else:
-        with replacing_folder(path, _is_array) as folder:
-            yield str(folder)
-
-
-def _faults(path: str) -> contextlib.AbstractContextManager[None]:
-    """Turn an error of a store into one line; errors of a folder come when it is renamed."""
-    if not is_url(path):
-        return contextlib.nullcontext()
-    return store_errors(path, "written", NO_BUCKET, NotImplementedError)
-
-
-def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of one array, of either version of the format."""
-    if _OLDER_HEAD in names:
-        return True
-    try:
-        head = json.loads(read(_HEAD)) if _HEAD in names else None
-    except (OSError, ValueError):
-        return False
-    return isinstance(head, dict) and head.get("node_type") == "array"
-
-
-def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of an array, or only of chunks that a killed run left."""
-    return set(names) == {_CHUNKS} or _is_array(names, read)
-
-
-def _no_tile(tile: EncodedTile) -> None:
-    raise ImageError(f"expected a chunk that was stored, got tile {tile.index}")
+        picked[axis] = slice(start, stop)
+    return tuple(picked)
