@@ -11,13 +11,13 @@ import functools
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
-    from convcli.choices import Border, Edges
+    from convcli.choices import Border, Edges, PlaneChoice
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
     from convcli.pipeline.options import Options, Region
@@ -294,44 +294,30 @@ def axes_from(value: object) -> str:
 
 
 def select_from(value: object) -> tuple[tuple[str, int | None, int | None], ...]:
-    """Return the parts of axes: name, first index, and the index after the last.
+    """Return the parts of axes: name, first index, and the one after the last.
 
-    The value is ``"t=0,c=1:3"``, or a dict of numbers, (first, end) and slices.
-
-    >>> select_from("t=0,c=1:3,z=:-1"), select_from({"t": 2})
-    ((('t', 0, 1), ('c', 1, 3), ('z', None, -1)), (('t', 2, 3),))
+    >>> select_from("t=0,c=1:3,z=2:")
+    (('t', 0, 1), ('c', 1, 3), ('z', 2, None))
     """
-    if isinstance(value, Mapping):
-        value = ",".join(f"{name}={_range_text(part)}" for name, part in value.items())
+    if not value:
+        return ()
     found = [re.fullmatch(_PART, part.strip()) for part in str(value).split(",")]
-    parts = [_part_of(*match.groups()) for match in found if match]
-    if len(parts) < len(found) or len({name for name, *_ in parts}) < len(parts):
+    parts = {match[1]: _ends(match[2], match[3], match[4]) for match in found if match}
+    if len(parts) < len(found):
         raise OptionError(
-            "expected an index or FIRST:END for each axis, as t=0,c=1:3 (END is left out), "
-            f"got {value!r}"
+            "expected an index, or FIRST:END without the END, for each axis (t=0,c=1:3), got "
+            f"{value!r}"
         )
-    return tuple(parts)
+    return tuple((name, *ends) for name, ends in parts.items())
 
 
-_PART = r"(\w+) ?= ?(-?\d{1,12})?(?:(:)(-?\d{1,12})?)?"
+_PART = r"(\w+)=(?:(\d{1,12})|(\d{0,12}):(\d{0,12}))"
 
 
-def _range_text(part: Any) -> str:
-    ends = (part.start, part.stop) if isinstance(part, slice) else part
-    if not isinstance(ends, (tuple, list)):
-        return str(ends)
-    return ":".join("" if end is None else str(end) for end in ends)
-
-
-def _part_of(
-    name: str, first: str | None, colon: str | None, end: str | None
-) -> tuple[str, int | None, int | None]:
-    start = None if first is None else int(first)
-    if colon:
-        return (name, start, None if end is None else int(end))
-    if start is None:
-        raise OptionError(f"expected an index or FIRST:END after {name}=, got neither")
-    return (name, start, start + 1 or None)
+def _ends(index: str | None, first: str, end: str) -> tuple[int | None, int | None]:
+    if index is not None:
+        return (int(index), int(index) + 1)
+    return (int(first) if first else None, int(end) if end else None)
 
 
 def point_from(value: object) -> "Pair":
@@ -373,6 +359,13 @@ def options_from_words(**words: Any) -> "Options":
     from convcli.pipeline.options import Options
 
     return Options(**{name: _option(name, value) for name, value in words.items()})
+
+
+def planes_from_words(**words: Any) -> "PlaneChoice":
+    """Return which planes are filtered, from the words for the fields of `PlaneChoice`."""
+    from convcli.choices import PlaneChoice
+
+    return PlaneChoice(**{name: _option(name, value) for name, value in words.items()})
 
 
 def amount_from(value: object) -> float:
@@ -480,6 +473,7 @@ _CHOICES = {
     "method": "Method",
     "combine": "Combine",
     "colormap": "Colormap",
+    "pyramid": "Pyramid",
 }
 """Options that are a word, and the enum of `convcli.choices` that has the words."""
 
@@ -498,6 +492,8 @@ _PARSERS = {
     "mask": mask_from,
     "region": region_from,
     "channels": channels_from,
+    "axes": axes_from,
+    "select": select_from,
     **dict.fromkeys(
         ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
     ),
@@ -505,7 +501,7 @@ _PARSERS = {
 
 _OPTIONAL = {
     *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
-    *("mask", "region", "channels", "missing", "axis"),
+    *("mask", "region", "channels", "missing", "axis", "axes"),
 }
 """Options that may be left open with None."""
 

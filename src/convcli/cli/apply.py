@@ -10,6 +10,7 @@ from convcli.cli.file_options import (
     batch_options,
     check_many,
     one_picture,
+    plane_options,
     reading_options,
     saving_options,
     tiled_option,
@@ -61,6 +62,7 @@ from convcli.values import replace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
@@ -108,6 +110,7 @@ Examples:
 @blend_options
 @reading_options
 @tiled_option
+@plane_options
 @placing_options
 @saving_options
 @batch_options
@@ -139,6 +142,7 @@ def command(
     saving: "Saving",
     many: BatchOptions,
     placing: Placing,
+    planes: "PlaneChoice",
 ) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
 
@@ -187,7 +191,9 @@ def command(
             sheet=sheet,
             skip_existing=placing.rule("error") == "skip",
         )
-        preview = Preview(many=many, plan_only=plan_only, quiet=quiet, as_json=as_json)
+        preview = Preview(
+            many=many, planes=planes, plan_only=plan_only, quiet=quiet, as_json=as_json
+        )
         if many.out_dir is None:
             preview.show_one(job, names, placing, tiled=tiled)
             return
@@ -215,7 +221,7 @@ def command(
     if in_blocks:
         from convcli.cli.tiled import filter_in_blocks, plan_in_blocks
     if plan_only and in_blocks:
-        plan_in_blocks(names, kernels, options, reading, many, as_json=as_json)
+        plan_in_blocks(names, kernels, options, reading, many, planes=planes, as_json=as_json)
         return
     from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
 
@@ -235,6 +241,7 @@ def command(
             options,
             reading,
             many,
+            planes=planes,
             saving=saving,
             kind=kind,
             silent=silent,

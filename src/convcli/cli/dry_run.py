@@ -22,6 +22,7 @@ from convcli.threads import available_cores
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
+    from convcli.choices import PlaneChoice
     from convcli.engine.planner import Plan
 
 
@@ -32,6 +33,8 @@ class Preview(Record, kw_only=True):
     ----------
     many : BatchOptions
         The options for many pictures.
+    planes : PlaneChoice
+        Which planes of a Zarr array are filtered.
     plan_only : bool
         Whether only the plan of the first file of a batch is shown.
     quiet, as_json : bool
@@ -39,6 +42,7 @@ class Preview(Record, kw_only=True):
     """
 
     many: BatchOptions
+    planes: "PlaneChoice"
     plan_only: bool
     quiet: bool
     as_json: bool
@@ -52,7 +56,7 @@ class Preview(Record, kw_only=True):
         if in_blocks:
             from convcli.cli.tiled import preview_in_blocks
 
-            preview = preview_in_blocks(located, job, self.many)
+            preview = preview_in_blocks(located, job, self.many, self.planes)
         else:
             preview = preview_file(job, FileJob(*located))
         reason = "" if STANDARD in located[1:] else unwritable(first_output(located[1]))

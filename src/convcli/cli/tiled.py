@@ -12,6 +12,7 @@ from convcli.cli.output import show_json
 if TYPE_CHECKING:
     from convcli.batch.job import BatchJob
     from convcli.batch.preview import FilePreview
+    from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.pipeline.options import Options
@@ -27,6 +28,7 @@ def filter_in_blocks(
     reading: "ReadPolicy",
     many: BatchOptions,
     *,
+    planes: "PlaneChoice",
     saving: "Saving",
     kind: str | None,
     silent: bool,
@@ -55,6 +57,7 @@ def filter_in_blocks(
             timeout=many.timeout,
             overwrite=overwrite,
             progress=progress,
+            planes=planes,
         )
 
 
@@ -78,7 +81,7 @@ def _shown(setting: str, *, silent: bool) -> "Iterator[Progress]":
 
 
 def preview_in_blocks(
-    names: tuple[str, str], job: "BatchJob", many: BatchOptions
+    names: tuple[str, str], job: "BatchJob", many: BatchOptions, planes: "PlaneChoice"
 ) -> "FilePreview":
     """Return what would be done with a picture that is filtered block by block."""
     from convcli.batch.places import place_exists
@@ -93,6 +96,7 @@ def preview_in_blocks(
             frame=job.reading.frame,
             memory=many.memory,
             client=client,
+            planes=planes,
         )
     return FilePreview(
         source=names[0],
@@ -110,6 +114,7 @@ def plan_in_blocks(
     reading: "ReadPolicy",
     many: BatchOptions,
     *,
+    planes: "PlaneChoice",
     as_json: bool,
 ) -> None:
     """Print how a picture would be filtered block by block."""
@@ -123,6 +128,7 @@ def plan_in_blocks(
             frame=reading.frame,
             memory=many.memory,
             client=client,
+            planes=planes,
         )
     if as_json:
         show_json(tiling.as_dict())

@@ -11,6 +11,7 @@ from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
     amount_from,
+    axes_from,
     axis_from,
     border_from,
     channels_from,
@@ -24,6 +25,7 @@ from convcli.settings import (
     pair_from,
     point_from,
     region_from,
+    select_from,
     share_from,
     threshold_from,
     whole_number_from,
@@ -108,6 +110,8 @@ MASK = ReadType("FILE", mask_from)
 REGION = ReadType("X,Y,WxH", region_from)
 CHANNELS = ReadType("LIST|luma", channels_from)
 MEMORY = ReadType("SIZE", memory_size_from)
+AXES = ReadType("LETTERS", axes_from)
+SELECT = ReadType("AXIS=N|N:M,…", select_from)
 
 
 class WholeType(click.IntRange):

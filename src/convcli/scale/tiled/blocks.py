@@ -67,7 +67,8 @@ class Blocks(Record, kw_only=True):
         )
         for planes in itertools.product(*groups):
             for row, column in itertools.product(range(down), range(across)):
-                yield (*self.at(row, column), planes) if planes else self.at(row, column)
+                rectangle = self.at(row, column)
+                yield (*rectangle, planes) if planes else rectangle
 
     def at(self, row: int, column: int) -> tuple[slice, slice]:
         """Return the outputs of a block.
@@ -92,9 +93,9 @@ def blocks_for(
     """Cut the result of some work into blocks of whole chunks (rows, columns) of the output.
 
     A result that is a `stack` of planes has chunks (planes …, rows, columns): a block has the
-    planes of one. `jobs` blocks are computed at once, and may take `memory` bytes together; a block of one
-    chunk may need more. Of the blocks that fit, those are chosen that compute and read the
-    least twice.
+    planes of one. `jobs` blocks are computed at once, and may take `memory` bytes together; a
+    block of one chunk may need more. Of the blocks that fit, those are chosen that compute and
+    read the least twice.
     """
     # No pixel is read here: any may be translucent, which takes more memory.
     work = replace(work, pipeline=work.pipeline.for_translucent())
@@ -135,9 +136,9 @@ def _blocks(
         math.prod(step.window.stride[axis] for step in work.pipeline.steps) for axis in (0, 1)
     ]
     halo = [need.read[axis] - block[axis] * jumps[axis] for axis in (0, 1)]
-    more = work.source.stack_bytes(need.read, depth) + _STACKED * math.prod(depth) * math.prod(
-        (*block, work.pipeline.written_channels, work.pipeline.dtype.itemsize)
-    )
+    written = math.prod(block) * work.pipeline.written_channels * work.pipeline.dtype.itemsize
+    read = math.prod(need.read) * work.source.shape[2] * work.source.dtype.itemsize
+    more = math.prod(depth) * (read + _STACKED * written)
     return Blocks(
         size=size,
         shape=shape,
@@ -209,6 +210,7 @@ def tiling_for(
     jobs: int | None,
     memory: int | None,
     client: Any,
+    *,
     after: int = 0,
 ) -> Tiling:
     """Decide on the blocks and tiles of a result: see `filter_large`.

@@ -22,7 +22,7 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.target import bytes_after, check_target, target_for
+from convcli.scale.tiled.target import check_target, output_for, target_for
 from convcli.scale.tiled.tiff import open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
@@ -260,7 +260,8 @@ def plan_large(
 def _tiling(
     work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
 ) -> Tiling:
-    return tiling_for(work, target, jobs, memory, client, bytes_after(work, target))
+    after = output_for(work, target).smaller_bytes() if is_zarr(target) else 0
+    return tiling_for(work, target, jobs, memory, client, after=after)
 
 
 @contextlib.contextmanager

@@ -87,14 +87,13 @@ class Source(Record, kw_only=True, cached=True):
 
     @property
     def unit(self) -> tuple[int, ...]:
-        """Planes along each further axis, rows and columns that a result in chunks has in one."""
+        """Planes along each further axis, rows and columns of a chunk of a result."""
         return self.chunk if self.chunk[1] < self.shape[1] else (USUAL_TILE, USUAL_TILE)
 
-    def stack_bytes(self, read: tuple[int, int], depth: tuple[int, ...]) -> int:  # noqa: ARG002, PLR6301 - one picture has no more
-        """Return the bytes of the planes of a block that are read together; `depth` is theirs."""
-        return 0
-
-    def each_plane(self, planes: tuple[slice, ...]) -> "Iterator[tuple[tuple[int, ...], Source]]":  # noqa: ARG002 - one picture has none
+    def each_plane(
+        self,
+        planes: tuple[slice, ...],  # noqa: ARG002 - one picture has none
+    ) -> "Iterator[tuple[tuple[int, ...], Source]]":
         """Yield each plane of a block: its place in the block, and a source of it alone."""
         yield (), self
 

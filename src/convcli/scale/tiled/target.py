@@ -1,4 +1,4 @@
-"""Where the blocks of a result go: tiles of a TIFF, or chunks of a Zarr array."""
+"""Where the blocks of a result go: tiles of a TIFF, or chunks of Zarr arrays."""
 
 import contextlib
 import functools
@@ -19,25 +19,19 @@ from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.ngff import (
-    CHANNEL_NAMES,
-    GROUP_OBJECTS,
-    HEAD,
-    OLDER_ATTRIBUTES,
-    OLDER_GROUP,
-    OLDER_HEAD,
-    Change,
-    Node,
-    attributes_after,
-    folders_above,
-    head_like,
-    image_of_level,
-    node_at,
-)
+from convcli.scale.tiled.ngff import CHANNEL_NAMES, NgffImage, facts_of
 from convcli.scale.tiled.source import Values, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork, Written
-from convcli.scale.tiled.zarr import Axes, Grid, Slices, ZarrArray, ZarrSource
+from convcli.scale.tiled.zarr import (
+    Axes,
+    Slices,
+    ZarrSource,
+    image_of_level,
+    levels_of,
+    names_of,
+    units_of,
+)
 from convcli.storage.atomic import replacing_folder, replacing_prefix
 from convcli.storage.urls import (
     NO_BUCKET,
@@ -46,13 +40,11 @@ from convcli.storage.urls import (
     is_url,
     is_zarr,
     put,
+    read_if_exists,
     store_errors,
 )
 from convcli.threads import uninterrupted
-from convcli.values import Record, replace
-
-_LEVEL_COPIES, _SUM_BYTES = 4, 12
-"""Copies of a block of a smaller level, and bytes of the sums for each value that is read."""
+from convcli.values import Record
 
 
 def check_target(
@@ -99,39 +91,6 @@ def check_target(
     check_format(Picture((promised,)), target, "TIFF", saving)
 
 
-def check_place(path: str) -> None:
-    """Refuse a place inside another array, or of a level of an image: it would be lost."""
-    for folder in folders_above(path):
-        node = node_at(folder) if is_zarr(folder) or not is_url(folder) else None
-        if node is not None and node.is_array:
-            raise ImageError(
-                f"{path}: cannot be written: {folder} is one output with all that is in it: "
-                "name a folder elsewhere"
-            )
-    image = image_of_level(path)
-    if image is not None:
-        raise ImageError(
-            f"{path}: cannot be written: it is a level of the image {image.group.place}: name a "
-            "folder elsewhere"
-        )
-
-
-def bytes_after(work: TiledWork, target: str) -> int:
-    """Estimate the memory that a block of the smaller levels takes, while it is made."""
-    if not is_zarr(target):
-        return 0
-    output, most = output_for(work, target), 0
-    for level in output.levels[1:]:
-        block = level.blocks(output.axes)
-        channels = 1 if output.axes.samples is None else level.head["shape"][output.axes.samples]
-        values = math.prod((*block.depth, *block.shape)) * channels
-        rows = min(output.step_of(level), block.shape[0])
-        read = values // block.shape[0] * rows * math.prod(level.factors)
-        itemsize = work.pipeline.dtype.itemsize
-        most = max(most, values * itemsize * _LEVEL_COPIES + read * (2 * itemsize + _SUM_BYTES))
-    return most
-
-
 def target_for(
     target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
 ) -> contextlib.AbstractContextManager[Target]:
@@ -154,108 +113,69 @@ def target_for(
     return tiff_target(target, layout, saving.kept(work.source.metadata))
 
 
-# ------------------------------------------------------------------ what an array is written as
-
-
-class ZarrLevel(Record, kw_only=True):
-    """An array of the output, at a path below it: the output itself where that is empty.
-
-    `head` and `attributes` describe it, `factors` say of how many values of the level before
-    each of its own is made, along each axis.
-    """
-
-    path: str
-    head: dict[str, Any]
-    attributes: dict[str, Any]
-    factors: tuple[int, ...]
-
-    @property
-    def grid(self) -> Grid:
-        """Its chunks."""
-        return Grid.of(self.head)
-
-    def blocks(self, axes: Axes) -> Blocks:
-        """Return its blocks: what is written at once."""
-        *stack, rows, columns = [self.head["shape"][axis] for axis in axes.order[: axes.count]]
-        *depth, high, wide = [self.grid.units[axis] for axis in axes.order[: axes.count]]
-        depth = map(min, stack, depth)
-        size, shape = (rows, columns), (high, wide)
-        return Blocks(size=size, shape=shape, stack=tuple(stack), depth=tuple(depth))
+# ------------------------------------------------------------------ what arrays are written
 
 
 class ZarrOutput(Record, kw_only=True):
-    """What is written: arrays, and for an image of OME-Zarr what its group says.
+    """The arrays that are written, and what describes them.
 
-    `kept` are the axes of the source's planes that are planes still. `notes` say what is lost.
+    `arrays` are one, or the levels of an image, at `paths` below the output: an empty one is
+    the output itself. `documents` describe them; the last makes an output of all that is there.
+    Each value of a level is made of `factors` of the level before, along the axes in their
+    order.
+    `notes` say what is lost.
     """
 
     axes: Axes
-    levels: tuple[ZarrLevel, ...]
-    kept: tuple[int, ...]
-    group: dict[str, Any] | None = None
-    is_nearest: bool = False
+    arrays: tuple[Any, ...]
+    paths: tuple[str, ...]
+    documents: dict[str, bytes]
+    factors: tuple[tuple[int, ...], ...] = ()
     notes: tuple[str, ...] = ()
-
-    def step_of(self, level: ZarrLevel) -> int:
-        """Return how many rows of a smaller level are made at once: whole chunks are read."""
-        place = self.levels.index(level)
-        rows = self.levels[place - 1].grid.chunks[self.axes.rows]
-        return max(1, rows // level.factors[self.axes.order.index(self.axes.rows)])
-
-    def target(self, arrays: Sequence[ZarrArray]) -> Target:
-        """Return what writes into the arrays of the levels."""
-        axes, passes = self.axes, []
-        units = [
-            (level.grid.units[axes.rows], level.grid.units[axes.columns]) for level in self.levels
-        ]
-        for number, level in enumerate(self.levels[1:], 1):
-            task = SmallerLevel(
-                arrays[number - 1],
-                arrays[number],
-                axes,
-                level.factors,
-                units[number],
-                self.step_of(level),
-                self.is_nearest,
-            )
-            passes.append((task, level.blocks(axes)))
-        task = ZarrChunks(arrays[0], axes, units[0], self.kept)
-        return Target(task, _no_tile, tuple(passes), self.notes, self.smaller)
 
     @property
     def smaller(self) -> str:
-        """What the smaller levels are made of, for a person."""
-        factors = dict.fromkeys(level.factors for level in self.levels[1:])
-        sides = " and ".join(" × ".join(str(by) for by in each if by > 1) for each in factors)
-        how = "the first of" if self.is_nearest else "the mean of"
-        return f"{len(self.levels) - 1}: {how} {sides or 1} of the level before" if sides else ""
+        """How smaller levels are made, for a person."""
+        sides = (" × ".join(str(by) for by in each if by > 1) for each in self.factors[1:])
+        means = " and ".join(dict.fromkeys(side or "1" for side in sides))
+        return f"{len(self.arrays) - 1} more, of means of {means} pixels" if means else ""
 
-    @property
-    def documents(self) -> list[tuple[str, dict[str, Any]]]:
-        """The name and the content of what describes the output, the most telling last."""
-        older = "chunks" in self.levels[0].head
-        made: dict[str, dict[str, Any]] = {}
-        for level in self.levels:
-            made |= _documents(level.path, level.head, level.attributes, older=older)
-        if self.group is not None:
-            kind = {"zarr_format": 2} if older else {"zarr_format": 3, "node_type": "group"}
-            paths = (level.path.split("/") for level in self.levels)
-            above = {"/".join(parts[:n]) for parts in paths for n in range(1, len(parts))}
-            for path in above:
-                made |= _documents(path, kind, {}, older=older)
-            made |= _documents("", kind, self.group, older=older)
-        return list(made.items())
+    def blocks(self, level: int) -> Blocks:
+        """Return the blocks of a smaller level: what is written at once."""
+        *stack, rows, columns = self.axes.picked(self.arrays[level].shape)
+        *depth, high, wide = self.axes.picked(units_of(self.arrays[level]))
+        depth = list(map(min, stack, depth))
+        size, shape = (rows, columns), (high, wide)
+        return Blocks(size=size, shape=shape, stack=tuple(stack), depth=tuple(depth))
 
+    def smaller_bytes(self) -> int:
+        """Estimate the memory that a block of a smaller level takes while it is made."""
+        most = 0
+        for array, factors in zip(self.arrays[1:], self.factors[1:], strict=True):
+            values = math.prod(units_of(array))
+            most = max(
+                most, values * (_COPIES * array.dtype.itemsize + _SUMS * math.prod(factors))
+            )
+        return most
 
-def _documents(
-    path: str, head: dict[str, Any], attributes: dict[str, Any], *, older: bool
-) -> dict[str, dict[str, Any]]:
-    start = f"{path}/" if path else ""
-    if not older:
-        return {f"{start}{HEAD}": {**head, "attributes": attributes}}
-    name = OLDER_HEAD if "shape" in head else OLDER_GROUP
-    told = {f"{start}{OLDER_ATTRIBUTES}": attributes} if attributes else {}
-    return {**told, f"{start}{name}": head}
+    def target(self, folder: str, label: str) -> Target:
+        """Return what writes into a folder, or below a URL."""
+        stores = needed("zarr.storage", label)
+        store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
+        made = []
+        for path in self.paths:
+            (head,) = (name for name in self.documents if name in _heads_at(path))
+            at = stores.StorePath(store, path)
+            array = needed("zarr", label).Array.from_dict(at, json.loads(self.documents[head]))
+            made.append(Chunks(array, self.axes, folder, label))
+        after = tuple(
+            (
+                SmallerLevel(made[level - 1], made[level], self.factors[level]),
+                self.blocks(level),
+            )
+            for level in range(1, len(made))
+        )
+        return Target(ZarrChunks(made[0]), _no_tile, after, self.notes, self.smaller)
 
 
 def output_for(work: TiledWork, target: str) -> ZarrOutput:
@@ -263,157 +183,195 @@ def output_for(work: TiledWork, target: str) -> ZarrOutput:
     if isinstance(work.source, ZarrSource):
         return _output_like(work, work.source)
     samples = work.pipeline.written_channels + work.pipeline.info.alpha
-    flat = samples == 1
+    names = ("y", "x") if samples == 1 else ("y", "x", "c")
     held: dict[str, Any] = {}
     with uninterrupted():
-        needed("zarr", target).create_array(
+        array = needed("zarr", target).create_array(
             held,
-            shape=work.shape if flat else (*work.shape, samples),
-            chunks=work.source.unit if flat else (*work.source.unit, samples),
+            shape=(*work.shape, samples)[: len(names)],
+            chunks=(*work.source.unit, samples)[: len(names)],
             dtype=work.pipeline.dtype,
-            dimension_names=("y", "x") if flat else ("y", "x", "c"),
+            dimension_names=names,
         )
-    head = json.loads(held[HEAD].to_bytes())
-    axes = Axes(tuple(head["dimension_names"]), 0, 1, None if flat else 2)
-    attributes = head.pop("attributes", {})
-    level = ZarrLevel(path="", head=head, attributes=attributes, factors=())
-    return ZarrOutput(axes=axes, levels=(level,), kept=())
+    axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
+    return ZarrOutput(axes=axes, arrays=(array,), paths=("",), documents=_documents(held))
 
 
 def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
     """Keep axes, chunks, shards, codecs, fill value and names; make the levels of an image."""
-    axes, origins = _axes_after(work, source)
-    sizes = {source.axes.rows: work.shape[0], source.axes.columns: work.shape[1]}
-    sizes |= dict(zip(source.axes.planes, source.stack, strict=True))
-    channels = work.pipeline.written_channels
-    shape = [
-        channels if place == axes.samples else sizes[origin]
-        for place, origin in enumerate(origins)
-    ]
-    image, levels, notes = source.image, list[ZarrLevel](), dict[str, None]()
-    nodes, factors = [source.node], [(1,) * len(source.axes.names)]
+    axes = _axes_after(work, source)
+    sizes = {axis: part.stop - part.start for axis, part in enumerate(source.picked)}
+    sizes |= dict(zip(axes.picked(range(len(axes.names)))[-2:], work.shape, strict=True))
+    if axes.has_samples:
+        sizes[axes.order[-1]] = work.pipeline.written_channels
+    shape = [sizes[axis] for axis in range(len(axes.names))]
+    image, likes, factors = source.image, [source.array], [(1,) * len(sizes)]
     if image is not None and source.pyramid is Pyramid.KEEP:
-        nodes = image.levels()
-        factors = image.factors(nodes)
-    for number, node in enumerate(nodes):
-        if number:
-            before = nodes[number - 1].head["shape"]
-            facts = (before, node.head["shape"], factors[number])
-            shape = [
-                size if origin is None else _smaller(size, *(each[origin] for each in facts))
-                for size, origin in zip(shape, origins, strict=True)
-            ]
-        head, lost = head_like(node.head, shape, origins, axes.names, _new_type(work, source))
-        notes |= dict.fromkeys(
-            f"{source.label}: the codec {name} is made for {source.dtype} and these axes: it is "
-            "left out" for name in lost
-        )
-        attributes = dict(node.attributes)
-        if "_ARRAY_DIMENSIONS" in attributes:
-            attributes["_ARRAY_DIMENSIONS"] = list(axes.names)
-        levels.append(
-            ZarrLevel(
-                path="" if image is None else image.paths[number],
-                head=head,
-                attributes=attributes,
-                factors=tuple(
-                    1 if origins[axis] is None else factors[number][origins[axis]]
-                    for axis in axes.order
-                ),
+        likes = levels_of(image)
+        factors = image.factors([array.shape for array in likes])
+    paths = ("",) if image is None else image.paths[: len(likes)]
+    held: dict[str, Any] = {}
+    arrays: list[Any] = []
+    with uninterrupted():
+        if image is not None:
+            version = source.array.metadata.zarr_format
+            attributes = _attributes(work, source, image, len(likes))
+            needed("zarr", source.label).create_group(
+                held, zarr_format=version, attributes=attributes
             )
-        )
-    still = {origins[axis] for axis in axes.planes}
-    kept = (at for at, axis in enumerate(source.axes.planes) if axis in still)
-    if image is None:
-        return ZarrOutput(axes=axes, levels=tuple(levels), kept=tuple(kept), notes=tuple(notes))
-    if (labels := node_at(f"{image.group.place}/labels")) is not None and not labels.is_array:
-        notes[f"{image.group.place}/labels is not copied: copy it yourself"] = None
+        for level, (like, path) in enumerate(zip(likes, paths, strict=True)):
+            if level:
+                facts = (shape, likes[level - 1].shape, like.shape, factors[level])
+                shape = [_smaller(*each) for each in zip(*facts, strict=True)]
+            arrays.append(
+                _array_like(like, held, path, shape, axes=axes, dtype=work.pipeline.dtype)
+            )
     return ZarrOutput(
         axes=axes,
-        levels=tuple(levels),
-        kept=tuple(kept),
-        group=attributes_after(image, len(levels), _change(work, source, axes, origins)),
-        is_nearest=image.is_nearest,
-        notes=tuple(notes),
+        arrays=tuple(arrays),
+        paths=paths,
+        documents=_documents(held),
+        factors=tuple(tuple(each[axis] for axis in axes.order) for each in factors),
+        notes=tuple(_lost(source, arrays[0])),
+    )
+
+
+def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
+    """Say what the output does not have."""
+    filters = [f for f in source.array.filters if f not in array.filters]
+    if filters:
+        yield f"{source.label}: filters of its numbers are not kept: {filters}"
+    if source.image is not None:
+        labels = f"{source.image.place}/labels"
+        if any(_read_any(f"{labels}/{name}") for name in (_HEAD, _OLDER_GROUP)):
+            yield f"{labels} is left out: the labels may not fit the result"
+
+
+def _documents(held: dict[str, Any]) -> dict[str, bytes]:
+    """Return the names and the bytes of descriptions: that of the whole output is last."""
+    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(_HEADS), name))
+    return {name: held[name].to_bytes() for name in names}
+
+
+def _heads_at(path: str) -> tuple[str, str]:
+    start = f"{path}/" if path else ""
+    return (f"{start}{_HEAD}", f"{start}{_OLDER_HEAD}")
+
+
+def _array_like(
+    like: Any,
+    held: dict[str, Any],
+    path: str,
+    shape: Sequence[int],
+    *,
+    axes: Axes,
+    dtype: np.dtype[Any],
+) -> Any:
+    """Describe an array that is kept like another, and may have one more axis.
+
+    Filters, and the fill value, are of certain numbers: others have none.
+    """
+    facts, is_same = like.metadata, dtype == np.dtype(like.dtype).newbyteorder("=")
+    more = tuple(shape[like.ndim :])
+    names = names_of(like) or (axes.names if more or like.ndim > _SAMPLES else ())
+    attributes, settings = like.attrs.asdict(), dict[str, Any]()
+    if facts.zarr_format == _NEWER:
+        settings["chunk_key_encoding"] = facts.chunk_key_encoding
+        settings["serializer"] = like.serializer if is_same and not more else "auto"
+        settings["dimension_names"] = (*names, "c")[: len(shape)] if names else None
+    else:
+        settings["chunk_key_encoding"] = {"name": "v2", "separator": facts.dimension_separator}
+        settings["order"] = like.order
+    if like.shards:
+        location = facts.codecs[0].index_location.value
+        settings["shards"] = {"shape": like.shards + more, "index_location": location}
+    return needed("zarr", path).create_array(
+        held,
+        name=path or None,
+        shape=tuple(shape),
+        chunks=like.chunks + more,
+        dtype=like.dtype if is_same else dtype,
+        zarr_format=facts.zarr_format,
+        compressors=like.compressors or None,
+        filters=(like.filters or None) if is_same and not more else None,
+        fill_value=like.fill_value if is_same or np.can_cast(like.dtype, dtype) else 0,
+        attributes=attributes,
+        **settings,
     )
 
 
 def _smaller(size: int, before: int, after: int, by: int) -> int:
     """Return the size of a smaller level: rounded up or down as in the input."""
-    rounds_up = before % by and after > before // by
-    return -(-size // by) if rounds_up else max(1, size // by)
+    return -(-size // by) if after > before // by else max(1, size // by)
 
 
-def _axes_after(work: TiledWork, source: ZarrSource) -> tuple[Axes, list[int | None]]:
-    """Return the axes of the output, and from which axis of the input each comes."""
+def _axes_after(work: TiledWork, source: ZarrSource) -> Axes:
+    """Return the axes of the output: those of the input, and one for the maps of a picture."""
     axes, maps = source.axes, work.pipeline.written_channels
-    origins: list[int | None] = list(range(len(axes.names)))
-    if axes.samples is not None or maps == 1:
-        return axes, origins
-    for place, length in zip(axes.planes, source.stack, strict=True):
-        if axes.names[place].lower() in CHANNEL_NAMES:
-            if length > 1:
-                raise ImageError(
-                    f"{source.label}: {maps} output maps of each of {length} channels have no "
-                    f"place in one array: choose one with --select {axes.names[place]}=0"
-                )
-            return replace(axes, samples=place), origins
-    place = len(axes.names)
-    if source.image is not None:
-        kinds = [axis.get("type") for axis in source.image.multiscale["axes"]]
-        place = kinds.index("space") if "space" in kinds else 0
-    origins.insert(place, None)
-    rows, columns = (at + (at >= place) for at in (axes.rows, axes.columns))
-    names = (*axes.names[:place], "c", *axes.names[place:])
-    return Axes(names, rows, columns, place), origins
+    if axes.has_samples or maps == 1:
+        return axes
+    if source.image is not None or axes.planes:
+        raise ImageError(
+            f"{source.label}: expected 1 output map for each plane, got {maps}, which have no "
+            "place among its axes: choose a plane with --select, and name a .tif"
+        )
+    return Axes((*axes.names, "c"), (*axes.order, len(axes.names)), has_samples=True)
 
 
-def _change(
-    work: TiledWork, source: ZarrSource, axes: Axes, origins: list[int | None]
-) -> Change:
-    """Say how the result lies on the image."""
+def _attributes(
+    work: TiledWork, source: ZarrSource, image: NgffImage, levels: int
+) -> dict[str, Any]:
+    """Return what the group of the result says."""
     moves = [(1.0, float(part.start)) for part in source.picked]
-    for axis, place in ((0, source.axes.rows), (1, source.axes.columns)):
+    for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
         step, first = 1.0, 0.0
         for each in work.pipeline.steps:
             window = each.window.axes[axis]
             first += step * ((window.extent - 1) / 2 - window.before)
             step *= window.stride
         moves[place] = (step, first)
-    named = [place for place, name in enumerate(source.axes.names) if name.lower() in CHANNEL_NAMES]
-    channels = source.picked[named[0]] if named else slice(0, 1)
-    depths = (Depth.of(source.dtype), work.pipeline.depth)
-    starts = {source.axes.names[axis]: source.picked[axis].start for axis in source.axes.planes}
-    return Change(
-        moves=tuple(moves),
-        added=origins.index(None) if None in origins else None,
-        channels=None if axes.samples != source.axes.samples else channels,
-        firsts=starts,
-        brighter=1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white,
-    )
+    named = [at for at, name in enumerate(image.axes) if name.lower() in CHANNEL_NAMES]
+    channels = source.picked[named[0]] if named else slice(None)
+    depths = [Depth.of(source.dtype), work.pipeline.depth]
+    brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
+    return image.attributes_after(levels, moves, channels, brighter)
 
 
-def _new_type(work: TiledWork, source: ZarrSource) -> str:
-    """Return the type of the output as the format writes it; nothing where it is the same."""
-    dtype = work.pipeline.dtype
-    if dtype == source.dtype:
-        return ""
-    return dtype.newbyteorder("<").str if source.node.is_older else dtype.name
+# ------------------------------------------------------------------ what workers do
 
 
-# ------------------------------------------------------------------ chunks of a Zarr array
+class Chunks(Record):
+    """An array that is written; can be pickled. It lies in `folder`, and is called `label`."""
+
+    array: Any
+    axes: Axes
+    folder: str
+    label: str
+
+    def store(self, values: Values, *region: slice) -> None:
+        """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
+        *planes, rows, columns = region
+        units = self.axes.picked(units_of(self.array))
+        self.check_seen()
+        with _faults(self.label):
+            # One by one: of several at once, some would still be written after an error.
+            for down, across in cut(rows, columns, (units[-2], units[-1])):
+                part = values[..., within(down, rows), within(across, columns), :]
+                self.array[self.axes.region(*planes, down, across)] = self.axes.stored(part)
+
+    def check_seen(self) -> None:
+        """Refuse to make a folder of the same name on another disk."""
+        if not is_url(self.folder) and not Path(self.folder).is_dir():
+            raise ImageError(
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
 
 
 class ZarrChunks(Record):
-    """Computes blocks and stores them in an array; can be pickled.
+    """Computes blocks and stores them."""
 
-    The planes of a block are those of the `kept` axes of the source's.
-    """
-
-    array: ZarrArray
-    axes: Axes
-    units: tuple[int, int]
-    kept: tuple[int, ...]
+    chunks: Chunks
 
     def __call__(
         self, work: TiledWork, rows: slice, columns: slice, planes: Slices = ()
@@ -426,135 +384,133 @@ class ZarrChunks(Record):
             samples = block.values
             if block.alpha is not None:
                 samples = np.dstack([samples, block.alpha])
-            if math.prod(shape) == 1:
-                values = samples.reshape(*shape, *samples.shape)
-            else:
-                if not values.size:
-                    values = np.empty((*shape, *samples.shape), samples.dtype)
-                values[place] = samples
+            if not values.size:
+                values = np.empty((*shape, *samples.shape), samples.dtype)
+            values[place] = samples
             stats += block.stats
-        shape = [shape[axis] for axis in self.kept]
-        _store(
-            self.array,
-            self.axes,
-            values.reshape(*shape, *values.shape[-3:]),
-            (*(planes[axis] for axis in self.kept), rows, columns),
-            self.units,
-        )
+        self.chunks.store(values, *planes, rows, columns)
         return Written(stats, [])
 
 
-def _store(
-    array: ZarrArray, axes: Axes, values: Values, region: Slices, units: tuple[int, int]
-) -> None:
-    """Write a block: each shard, or chunk, in one step."""
-    *planes, rows, columns = region
-    samples = () if axes.samples is None else (slice(0, values.shape[-1]),)
-    with _faults(array.label):
-        opened = array.opened
-        # One by one: of several at once, some would still be written after an error.
-        for down, across in cut(rows, columns, units):
-            part = values[..., within(down, rows), within(across, columns), :]
-            opened[axes.region(*planes, down, across, *samples)] = axes.stored(part)
-
-
 class SmallerLevel(Record):
-    """Makes blocks of a smaller level from the level before; can be pickled.
+    """Makes blocks of a smaller level of the level before."""
 
-    `factors` are of all axes, in their order. `step` rows are made at once.
-    """
-
-    before: ZarrArray
-    array: ZarrArray
-    axes: Axes
+    before: Chunks
+    chunks: Chunks
     factors: tuple[int, ...]
-    units: tuple[int, int]
-    step: int
-    is_nearest: bool
 
-    def __call__(
-        self, _: TiledWork, rows: slice, columns: slice, planes: Slices = ()
-    ) -> None:
+    def __call__(self, _: TiledWork, rows: slice, columns: slice, planes: Slices = ()) -> None:
         """Make a block and store it."""
-        axes, parts = self.axes, []
-        with _faults(self.array.label):
-            source = self.before.opened
-            lengths = [source.shape[axis] for axis in axes.order]
-            for down, _ in cut(rows, columns, (self.step, columns.stop)):
-                region = [*planes, down, columns]
-                if axes.samples is not None:
-                    region.append(slice(0, lengths[-1]))
-                read = [
-                    slice(part.start * by, min(part.stop * by, most))
-                    for part, by, most in zip(region, self.factors, lengths, strict=True)
-                ]
-                values = axes.ordered(source[axes.region(*read)])
-                parts.append(reduced(values, self.factors, is_nearest=self.is_nearest))
-        values = np.concatenate(parts, axis=-3)
-        _store(self.array, axes, values, (*planes, rows, columns), self.units)
+        self.before.check_seen()
+        axes, array, region = self.chunks.axes, self.before.array, (*planes, rows, columns)
+        lengths = axes.picked(array.shape)
+        parts = [
+            slice(part.start * by, min(part.stop * by, most))
+            for part, by, most in zip(region, self.factors, lengths, strict=False)
+        ]
+        with _faults(self.chunks.label):
+            values = axes.ordered(array[axes.region(*parts)])
+        self.chunks.store(mean_of(values, self.factors), *region)
 
 
-def reduced(values: Values, factors: Sequence[int], *, is_nearest: bool) -> Values:
-    """Return an array of which `factors` values along each axis became one.
+def mean_of(values: Values, factors: Sequence[int]) -> Values:
+    """Return the means of so many values along each axis, rounded if they are whole numbers.
 
-    That is their mean, rounded where they are whole numbers, or the first of them. At an end
-    it is of the values that are there.
+    At an end they are of the values that are there.
 
-    >>> reduced(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2), is_nearest=False).tolist()
+    >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
     [[2, 10]]
     """
-    if is_nearest:
-        return values[tuple(slice(None, None, by) for by in factors)]
-    whole = values.dtype.kind in "biu"
-    sums = values.astype(np.int64 if values.dtype.itemsize > 2 else np.uint32) if whole else values.astype(np.float64)
-    counts = np.ones((1,) * values.ndim)
+    is_whole, sums = values.dtype.kind in "biu", values
+    count: Any = 1
     for axis, by in enumerate(factors):
         starts = np.arange(0, values.shape[axis], by)
-        sums = np.add.reduceat(sums, starts, axis) if by > 1 else sums
+        if by > 1:
+            dtype = np.int64 if is_whole else np.float64
+            sums = np.add.reduceat(sums, starts, axis, dtype=dtype)
         seen = np.minimum(by, values.shape[axis] - starts)
-        counts = counts * np.expand_dims(seen, [each for each in range(values.ndim) if each != axis])
-    means = sums / counts
-    return (np.rint(means) if whole else means).astype(values.dtype)
+        count = count * seen.reshape([-1 if at == axis else 1 for at in range(values.ndim)])
+    means = sums / count
+    made: Values = (np.rint(means) if is_whole else means).astype(values.dtype)
+    return made
 
 
 # ------------------------------------------------------------------ complete, or absent
 
+_HEAD, _OLDER_HEAD, _OLDER_GROUP = _HEADS = ("zarr.json", ".zarray", ".zgroup")
+"""The objects that describe an array or a group, in two versions of the format."""
+
+_OLDER_ATTRIBUTES = ".zattrs"
+_COPIES, _SUMS = 4, 12
+"""Copies of a block of a smaller level, and bytes of sums for a value that is read."""
+
+_SAMPLES, _NEWER = 2, 3
+
+
+def check_place(path: str) -> None:
+    """Refuse a place inside another array: that array would be replaced with all its files."""
+    for folder in _folders_above(path):
+        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
+        head = _json(lambda name: objects[name] or b"", _HEAD)  # noqa: B023 - it is called here
+        if objects[_OLDER_HEAD] or head.get("node_type") == "array":
+            raise ImageError(
+                f"{path}: cannot be written: {folder} is one output with all that is in it: "
+                "name a folder elsewhere"
+            )
+    image = image_of_level(path)
+    if image is not None:
+        raise ImageError(
+            f"{path}: cannot be written: it is a level of the image {image.place}: name a "
+            "folder elsewhere"
+        )
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
+    if not is_url(path):
+        yield from map(str, Path(path).resolve().parents)
+        return
+    folder = path.rstrip("/")
+    while is_zarr(folder := folder.rpartition("/")[0]):
+        yield folder
+
+
+def _read_any(name: str) -> bytes | None:
+    """Return the content of a file or an object; None where there is none.
+
+    Folders are not listed: that is not allowed in all of them.
+    """
+    if is_url(name):
+        return read_if_exists(name)
+    with contextlib.suppress(OSError):
+        return Path(name).read_bytes()
+    return None
+
 
 @contextlib.contextmanager
 def zarr_target(path: str, output: ZarrOutput) -> Iterator[Target]:
-    """Write arrays at a path or URL: complete, or not at all; what describes them comes last."""
-    documents = [(name, json.dumps(each, indent=2)) for name, each in output.documents]
+    """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
     with _replacing(path, output) as place:
-        arrays = [
-            ZarrArray(
-                f"{place}/{level.path}".rstrip("/"),
-                json.dumps({**level.head, "attributes": {}}),
-                path,
-                place,
-            )
-            for level in output.levels
-        ]
-        yield output.target(arrays)
+        yield output.target(place, path)
         if not is_url(place):
             for left in Path(place).rglob("*.partial"):  # of a worker that was killed
                 left.unlink(missing_ok=True)
-        for name, text in documents:
+        for name, data in output.documents.items():
             if is_url(place):
-                put(f"{place}/{name}", text.encode())
+                put(f"{place}/{name}", data)
             else:
-                file = Path(place) / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+                (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(place) / name).write_bytes(data)
 
 
 @contextlib.contextmanager
 def _replacing(path: str, output: ZarrOutput) -> Iterator[str]:
     """Yield the folder or URL that chunks are written below."""
     if is_url(path):
-        last = output.documents[-1][0]
-        heads = (last, *({HEAD, OLDER_HEAD, OLDER_GROUP} - {last}))
-        may_replace = functools.partial(_is_output_or_left, output)
-        with replacing_prefix(path, heads, may_replace) as place:
+        last = next(reversed(output.documents))
+        own = {name.split("/")[0] for name in output.paths if name} or {"c"}
+        heads = (last, *(name for name in _HEADS if name != last))
+        with replacing_prefix(path, heads, functools.partial(_is_output_or_left, own)) as place:
             yield place
     else:
         with replacing_folder(path, _is_output) as folder:
@@ -569,18 +525,18 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
 
 
 def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of one array, or of one image without labels."""
-    if OLDER_HEAD in names:
+    """Tell whether names are those of one array, or of one image and nothing else."""
+    if _OLDER_HEAD in names:
         return True
-    head = _json(read, HEAD) if HEAD in names else {}
+    head = _json(read, _HEAD if _HEAD in names else _OLDER_ATTRIBUTES)
     if head.get("node_type") == "array":
         return True
-    told = _json(read, OLDER_ATTRIBUTES) if OLDER_ATTRIBUTES in names else head
-    facts = Node("", head, told.get("attributes") or told).facts.get("multiscales")
-    if not isinstance(facts, list) or not facts:
-        return False
-    own = {str(each.get("path")).split("/")[0] for each in facts[0].get("datasets", [])}
-    return set(names) <= own | GROUP_OBJECTS
+    facts = facts_of(head.get("attributes", head)).get("multiscales")
+    levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
+    own = {*_HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
+    return bool(levels) and set(names) <= own.union(
+        each["path"].split("/")[0] for each in levels
+    )
 
 
 def _json(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
@@ -591,13 +547,12 @@ def _json(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
 
 
 def _is_output_or_left(
-    output: ZarrOutput, names: Collection[str], read: Callable[[str], bytes]
+    own: set[str], names: Collection[str], read: Callable[[str], bytes]
 ) -> bool:
     """Tell whether names are those of an output, or only of chunks that a killed run left."""
-    own = {level.path.split("/")[0] or "c" for level in output.levels}
-    left = all(name in own or (own == {"c"} and name.isdecimal()) for name in names)
-    heads = (f"{name}/{head}" for name in names for head in (HEAD, OLDER_HEAD, OLDER_GROUP))
-    return _is_output(names, read) or (left and not any(_json(read, head) for head in heads))
+    if not own.issuperset(names):
+        return _is_output(names, read)
+    return not any(_json(read, f"{name}/{head}") for name in names for head in _HEADS)
 
 
 def _no_tile(tile: EncodedTile) -> None:
