@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import shutil
+import subprocess
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -158,6 +159,16 @@ def test_pixels_lie_where_they_were(
     (level,) = told(folder / "out.zarr")["multiscales"][0]["datasets"]
     found = [each[each["type"]][2:] for each in level["coordinateTransformations"]]
     assert found == [scale, translation]
+
+
+def test_one_plane_is_as_thick_in_each_level(folder: Path) -> None:
+    """It lies where it lay: no other is averaged with it."""
+    filtered(folder / "four-05.zarr", folder / "out.zarr", "z=3")
+    for level in told(folder / "out.zarr")["multiscales"][0]["datasets"]:
+        scale, translation = (
+            each[each["type"]][1] for each in level["coordinateTransformations"]
+        )
+        assert (scale, translation) == (2, 6)
 
 
 def test_levels_of_odd_sizes_after_a_stride(folder: Path) -> None:
@@ -339,17 +350,23 @@ def test_no_block_touches_the_shard_of_another(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_memory_is_flat_and_estimated(tmp_path: Path) -> None:
     shards = {"chunks": (1, 128, 128), "shards": (8, 256, 256)}
-    values = picture((24, 512, 768), "uint16")
-    plain(tmp_path / "in.zarr", values, dimension_names=("z", "y", "x"), **shards)
-    source, options = str(tmp_path / "in.zarr"), Options(jobs=1)
-    kernels = operands(["gaussian:2"])
-    filter_large(kernels, source, str(tmp_path / "once.zarr"), options, memory=1)
-    tiling = plan_large(kernels, source, str(tmp_path / "out.zarr"), options, memory=1)
+    values, options = picture((16, 256, 512), "uint16"), Options(jobs=1)
+    for name, planes in (("in.zarr", 16), ("long.zarr", 16_000)):
+        shape, axes = (planes, 256, 512), ("z", "y", "x")
+        zarr.create_array(
+            str(tmp_path / name), shape=shape, dtype="uint16", dimension_names=axes, **shards
+        )
+    zarr.open_array(str(tmp_path / "in.zarr"))[...] = values
+    source, kernels = str(tmp_path / "in.zarr"), operands(["gaussian:2"])
+    plans = [
+        plan_large(kernels, str(tmp_path / name), "out.zarr", options, memory=1)
+        for name in ("in.zarr", "long.zarr")
+    ]
     tracemalloc.start()
     filter_large(kernels, source, str(tmp_path / "out.zarr"), options, memory=1)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < tiling.memory_bytes < values.nbytes
+    assert peak < plans[0].memory_bytes == plans[1].memory_bytes < 3 * peak
 
 
 # ------------------------------------------------------------------ stores, workers
@@ -384,8 +401,6 @@ def test_on_a_cluster(
     filtered(folder / name, folder / "local.zarr")
     words = ("apply", "box:3", folder / name, "--cluster", cluster.address, "-q")
     target = folder / "out.zarr" if place == "disk" else bucket.url("out.zarr")
-    import subprocess
-
     ended = subprocess.run(
         command(*words, "-o", target),
         capture_output=True,

@@ -7,6 +7,8 @@ axes, and for each level a scale and a translation that take its indices to phys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from convcli.errors import ImageError
 from convcli.values import Record
 
@@ -80,14 +82,15 @@ class NgffImage(Record):
     def attributes_after(
         self,
         levels: int,
-        moves: Sequence[tuple[float, float]],
+        moves: Sequence[tuple[float, float, bool]],
         channels: slice,
         brighter: float,
     ) -> dict[str, Any]:
         """Return what the group of a result says, of which so many levels are written.
 
-        `moves` has for each axis the step between two pixels, in pixels of the first level, and
-        the place of the first. It has these `channels` of the image; its white is `brighter`.
+        `moves` has for each axis the step between two pixels, in pixels of the first level, the
+        place of the first, and whether there are no more. The `channels` are those of the
+        image that it has, and its white is `brighter`.
         """
         multiscale = {
             **self.multiscale,
@@ -96,50 +99,47 @@ class NgffImage(Record):
         if levels > 1:
             multiscale |= {"type": "mean", "metadata": {"method": "convcli apply"}}
         facts = {**self.facts, "multiscales": [multiscale]}
-        omero = facts.pop("omero", None)
-        if isinstance(omero, dict):
-            facts["omero"] = _omero(omero, channels, brighter)
-            starts = {
-                f"default{name.upper()}": at
-                for name, (_, at) in zip(self.axes, moves, strict=True)
-            }
-            shown = omero.get("rdefs") or {}
-            moved = {
-                key: max(0, shown[key] - int(starts[key])) for key in shown.keys() & starts
-            }
-            facts["omero"] |= {"rdefs": {**shown, **moved}} if shown else {}
+        if isinstance(omero := facts.get("omero"), dict):
+            firsts = dict(zip(self.axes, (int(first) for _, first, _ in moves), strict=True))
+            facts["omero"] = _omero(omero, channels, brighter, firsts)
         return {**self.attributes, "ome": facts} if "ome" in self.attributes else facts
 
     def _dataset(self, level: int) -> dict[str, Any]:
         found: dict[str, Any] = self.multiscale["datasets"][self.first + level]
         return found
 
-    def _moved(self, level: int, moves: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    def _moved(self, level: int, moves: Sequence[tuple[float, float, bool]]) -> dict[str, Any]:
         """Return what is said of a level, with the scale and the translation of the result."""
-        (scale, start), (unit, origin) = self.scaling(level), self.scaling(0)
-        made: list[dict[str, Any]] = [
-            {
-                "type": "scale",
-                "scale": [a * step for a, (step, _) in zip(scale, moves, strict=True)],
-            }
-        ]
-        places = [
-            at + size * first + (step - 1) * (at - zero)
-            for at, size, zero, (step, first) in zip(start, unit, origin, moves, strict=True)
-        ]
+        unit, origin = map(np.array, self.scaling(0))
+        steps, firsts, alone = map(np.array, zip(*moves, strict=True))
+        # What is one pixel in the first level is not made smaller.
+        scale, start = (
+            np.where(alone, first, value)
+            for first, value in zip((unit, origin), self.scaling(level), strict=True)
+        )
+        places = start + unit * firsts + (steps - 1) * (start - origin)
+        made = [{"type": "scale", "scale": (scale * steps).tolist()}]
         told = self._dataset(level)
-        if any(places) or len(told.get("coordinateTransformations", [])) > 1:
-            made.append({"type": "translation", "translation": places})
+        if places.any() or len(told.get("coordinateTransformations", [])) > 1:
+            made.append({"type": "translation", "translation": places.tolist()})
         return {**told, "coordinateTransformations": made}
 
 
-def _omero(omero: dict[str, Any], channels: slice, brighter: float) -> dict[str, Any]:
-    """Return how viewers show the channels of a result."""
+def _omero(
+    omero: dict[str, Any], channels: slice, brighter: float, firsts: dict[str, int]
+) -> dict[str, Any]:
+    """Return how viewers show the channels of a result, whose planes begin at `firsts`."""
     made = [dict(each) for each in omero.get("channels", [])[channels]]
     for channel in made if brighter != 1 else ():
         window = channel.get("window", {})
         channel["window"] = {key: value * brighter for key, value in window.items()}
-    return {**omero, "channels": made}
+    shown = {
+        key: max(0, value - firsts.get(key[-1].lower(), 0))
+        if key.startswith("default")
+        else value
+        for key, value in (omero.get("rdefs") or {}).items()
+    }
+    return {**omero, "channels": made, **({"rdefs": shown} if shown else {})}
 
 
 def facts_of(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -322,14 +322,14 @@ def _attributes(
     work: TiledWork, source: ZarrSource, image: NgffImage, levels: int
 ) -> dict[str, Any]:
     """Return what the group of the result says."""
-    moves = [(1.0, float(part.start)) for part in source.picked]
+    moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
     for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
         step, first = 1.0, 0.0
         for each in work.pipeline.steps:
             window = each.window.axes[axis]
             first += step * ((window.extent - 1) / 2 - window.before)
             step *= window.stride
-        moves[place] = (step, first)
+        moves[place] = (step, first, work.shape[axis] == 1)
     named = [at for at, name in enumerate(image.axes) if name.lower() in CHANNEL_NAMES]
     channels = source.picked[named[0]] if named else slice(None)
     depths = [Depth.of(source.dtype), work.pipeline.depth]
