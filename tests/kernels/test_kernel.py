@@ -43,14 +43,9 @@ def test_equal_weights_and_bias_make_equal_kernels() -> None:
 
 def test_a_2d_kernel_and_a_bank() -> None:
     kernel, bank = Kernel(np.ones((2, 3))), Kernel(np.ones((4, 5, 2, 3)), bias=[1, 2, 3, 4])
-    assert (kernel.is_bank, kernel.size, kernel.filters, kernel.channels) == (
-        False,
-        (2, 3),
-        1,
-        1,
-    )
-    assert (bank.is_bank, bank.size, bank.filters, bank.channels) == (True, (2, 3), 4, 5)
-    assert bank.bias == (1, 2, 3, 4)
+    described = [(one.is_bank, one.size, one.filters, one.channels) for one in (kernel, bank)]
+    assert described == [(False, (2, 3), 1, 1), (True, (2, 3), 4, 5)]
+    assert list(bank.bias) == [1, 2, 3, 4]
     assert bank.sums.tolist() == [30, 30, 30, 30]
 
 

@@ -25,6 +25,7 @@ def main(photo: Path, target: Path) -> None:
     height_and_width: tuple[int, int] = convcli.output_size(
         width=7, height=9, kernel_size=3, padding="same"
     )
+    short: int = convcli.output_size(w=7, k=3, s=2, p=1)
     total: int = convcli.count_parameters(in_channels=3, filters=8, kernel_size=3).total
     value: float = convcli.explain("box", picture, at=(3, 4), channel=0)[0].value
     score: float = convcli.find("log:2", picture, top=1)[0].score
@@ -39,6 +40,7 @@ def main(photo: Path, target: Path) -> None:
     assert isinstance(kernel, convcli.Kernel)
     assert "sobel-x" in names
     assert why
+    assert short == width
     assert ended == 1
     assert np.isfinite([value, score, learnt.sum, half.array.mean()]).all()
     sys.stdout.write(

@@ -219,8 +219,7 @@ def problem_for(
         raise GeometryError("border: expected one that fills tiles, got odd: pad first")
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
-    if not isinstance(fill, Real) or not math.isfinite(fill):
-        raise GeometryError(f"fill: expected a finite number, got {fill!r}: use 0 or another")
+    _check_fill(fill)
     problem = Problem(
         shape=(shape[0], shape[1], shape[2]),
         dtype=image_dtype.newbyteorder("="),
@@ -297,11 +296,20 @@ def _check_magnitude(problem: Problem) -> None:
         )
 
 
-def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
+def _check_fill(fill: object) -> None:
+    if not isinstance(fill, Real) or not math.isfinite(fill):
+        raise GeometryError(f"fill: expected a finite number, got {fill!r}: use 0 or another")
+
+
+def _check_groups(groups: object) -> None:
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
         raise GeometryError(
             f"groups: expected a whole number of at least 1, got {groups!r}: use 1 or more"
         )
+
+
+def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
+    _check_groups(groups)
     if not kernel.is_bank:
         if groups != 1:
             raise GeometryError(

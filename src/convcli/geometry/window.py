@@ -283,13 +283,15 @@ def _whole(value: object, name: str) -> int:
 
 def _sides(padding: Padding, kernel: Pair, dilation: Pair) -> tuple[Pair, Pair]:
     """Return ((top, bottom), (left, right)) of any form of padding."""
-    if isinstance(padding, str) and padding == "valid":
-        return ((0, 0), (0, 0))
-    if isinstance(padding, str) and padding == "same":
-        return (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
-    sides = list(padding) if _is_several(padding) else [padding, padding]
-    if len(sides) == 2 and not isinstance(padding, str):  # noqa: PLR2004 - a pair is two
-        return (pair(sides[0], "padding"), pair(sides[1], "padding"))
+    same = (_same(kernel[0], dilation[0]), _same(kernel[1], dilation[1]))
+    named = {"valid": ((0, 0), (0, 0)), "same": same}
+    if isinstance(padding, str):
+        if padding in named:
+            return named[padding]
+    else:
+        sides = list(padding) if _is_several(padding) else [padding, padding]
+        if len(sides) == 2:  # noqa: PLR2004 - a pair is two
+            return (pair(sides[0], "padding"), pair(sides[1], "padding"))
     raise GeometryError(
         "padding: expected a number, (rows, columns), ((top, bottom), (left, right)), 'same' "
         f"or 'valid'; got {padding!r}: use one of these"

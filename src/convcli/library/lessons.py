@@ -24,6 +24,15 @@ if TYPE_CHECKING:
         dilation: IntOrPair
         floor: bool
 
+    class ShortWindowSettings(TypedDict, total=False):
+        """The same by the letters of the formula."""
+
+        k: Required[IntOrPair]
+        s: IntOrPair
+        p: Padding
+        d: IntOrPair
+        floor: bool
+
 
 def kernel(spec: "KernelLike") -> "Kernel | Operator":
     """Return the kernel, or the operator of several, that a name or weights stand for.
@@ -59,7 +68,17 @@ def output_size(
 ) -> tuple[int, int]: ...
 
 
-@with_short_names
+@overload
+def output_size(*, w: int, **window: "Unpack[ShortWindowSettings]") -> int: ...
+
+
+@overload
+def output_size(
+    *, w: int, h: int, **window: "Unpack[ShortWindowSettings]"
+) -> tuple[int, int]: ...
+
+
+@with_short_names  # type: ignore[misc] # it takes the letters for the words
 def output_size(
     *,
     width: int,
