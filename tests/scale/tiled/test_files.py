@@ -232,7 +232,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a missing TIFF": (lambda path: f"{path}/none.tif", "no such file"),
     "a missing array": (lambda path: f"{path}/none.zarr", "expected a Zarr array, found none"),
     "a folder": (str, "got a folder"),
-    "a group": (make_group, "got a group of arrays (first): name one"),
+    "a group": (make_group, "got a group (first): name an array in it, as"),
     "four axes": (lambda p: make_zarr(p, picture((4, 9, 9, 3))), "say them, as --axes tczyx"),
     "chunks of nothing": (
         lambda p: make_odd(p, '"chunk_shape": [ 100, 110 ]', '"chunk_shape": [0, 110]'),

@@ -462,11 +462,14 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda f: changed(f / "four-05.zarr", multiscales=[{"axes": []}]),
         "expected axes and datasets in its multiscales",
     ),
-    "a codec that nobody knows": (unknown_codec, "packbitz"),
+    "a codec that nobody knows": (
+        unknown_codec,
+        "codec: 'packbitz': install the package that has it",
+    ),
     "a level that is not there": (without_level, "expected an array at s1, which its multi"),
     "a group": (
         lambda f: Path(zarr.create_group(str(f / "g.zarr")).store.root),
-        "an image of OME-Zarr with multiscales, got a group of arrays (none)",
+        "an image of OME-Zarr with multiscales, got a group (empty): name an array in it",
     ),
     "levels of odd factors": (
         lambda f: Path(image(f / "odd.zarr", picture((9, 9)), (6, 6))),

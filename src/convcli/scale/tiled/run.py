@@ -220,11 +220,13 @@ def filter_large(
     with _opened(source, frame, planes) as opened, claim:
         work = _work(kernels, opened, options)
         check_target(work, target, saving, max_pixels, file_format)
-        tiling = _tiling(work, target, options.jobs, memory, client)
+        arrays = output_for(work, target)
+        after = arrays.smaller_bytes() if arrays else 0
+        tiling = tiling_for(work, target, options.jobs, memory, client, after=after)
         with _admitted(client, source, target, retries, timeout) as flight_for:
             passes = _Passes(tiling, progress, flight_for)
             work = passes.prepared(work)
-            with target_for(target, work, tiling.chunk, saving) as output:
+            with target_for(target, work, tiling.chunk, saving, arrays) as output:
                 stats = passes.write(work, output)
                 opened.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
@@ -254,14 +256,9 @@ def plan_large(
     """Plan how `filter_large` would filter a picture; no pixel is read."""
     with _opened(_located(source), frame, planes) as opened:
         work = _work(kernels, opened, options)
-        return _tiling(work, _located(target), options.jobs, memory, client)
-
-
-def _tiling(
-    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
-) -> Tiling:
-    after = output_for(work, target).smaller_bytes() if is_zarr(target) else 0
-    return tiling_for(work, target, jobs, memory, client, after=after)
+        arrays = output_for(work, _located(target))
+        after = arrays.smaller_bytes() if arrays else 0
+        return tiling_for(work, _located(target), options.jobs, memory, client, after=after)
 
 
 @contextlib.contextmanager

@@ -145,9 +145,9 @@ def faults(label: str) -> Iterator[None]:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
     except _FAULTS as error:
         fault = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{label}: the picture cannot be read: {fault}: get a whole copy of it"
-        ) from None
+        is_unknown = type(error).__name__ == "UnknownCodecError"
+        remedy = "install the package that has it" if is_unknown else "get a whole copy of it"
+        raise ImageError(f"{label}: the picture cannot be read: {fault}: {remedy}") from None
 
 
 def check_chunk(chunk: tuple[int, int], size: int, label: str) -> None:

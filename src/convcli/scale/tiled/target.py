@@ -37,6 +37,7 @@ from convcli.storage.urls import (
     NO_BUCKET,
     check_store,
     first_output,
+    is_there,
     is_url,
     is_zarr,
     put,
@@ -74,7 +75,6 @@ def check_target(
                 "--compress-level out"
             )
         check_place(target)
-        output_for(work, target)
         return
     if math.prod(work.source.stack) > 1:
         planes = " × ".join(map(str, work.source.stack))
@@ -92,14 +92,18 @@ def check_target(
 
 
 def target_for(
-    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
+    target: str,
+    work: TiledWork,
+    chunk: tuple[int, int],
+    saving: Saving,
+    arrays: "ZarrOutput | None",
 ) -> contextlib.AbstractContextManager[Target]:
     """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
 
-    The target has passed `check_target`.
+    The target has passed `check_target`; `arrays` are those of `output_for`.
     """
-    if is_zarr(target):
-        return zarr_target(target, output_for(work, target))
+    if arrays is not None:
+        return zarr_target(target, arrays)
     channels = work.pipeline.written_channels
     layout = TileLayout(
         size=work.shape,
@@ -122,8 +126,7 @@ class ZarrOutput(Record, kw_only=True):
     `arrays` are one, or the levels of an image, at `paths` below the output: an empty one is
     the output itself. `documents` describe them; the last makes an output of all that is there.
     Each value of a level is made of `factors` of the level before, along the axes in their
-    order.
-    `notes` say what is lost.
+    order. `notes` say what is lost.
     """
 
     axes: Axes
@@ -150,36 +153,34 @@ class ZarrOutput(Record, kw_only=True):
 
     def smaller_bytes(self) -> int:
         """Estimate the memory that a block of a smaller level takes while it is made."""
-        most = 0
-        for array, factors in zip(self.arrays[1:], self.factors[1:], strict=True):
-            values = math.prod(units_of(array))
-            most = max(
-                most, values * (_COPIES * array.dtype.itemsize + _SUMS * math.prod(factors))
-            )
-        return most
+        read = (math.prod(factors) for factors in self.factors[1:])
+        return max(
+            (
+                math.prod(units_of(array)) * (_COPIES * array.dtype.itemsize + _SUMS * values)
+                for array, values in zip(self.arrays[1:], read, strict=True)
+            ),
+            default=0,
+        )
 
     def target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
-        stores = needed("zarr.storage", label)
+        stores, zarr = needed("zarr.storage", label), needed("zarr", label)
         store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
-        made = []
-        for path in self.paths:
-            (head,) = (name for name in self.documents if name in _heads_at(path))
+        made, after = list[Chunks](), []
+        for level, (array, path) in enumerate(zip(self.arrays, self.paths, strict=True)):
             at = stores.StorePath(store, path)
-            array = needed("zarr", label).Array.from_dict(at, json.loads(self.documents[head]))
-            made.append(Chunks(array, self.axes, folder, label))
-        after = tuple(
-            (
-                SmallerLevel(made[level - 1], made[level], self.factors[level]),
-                self.blocks(level),
-            )
-            for level in range(1, len(made))
-        )
-        return Target(ZarrChunks(made[0]), _no_tile, after, self.notes, self.smaller)
+            there = zarr.Array.from_dict(at, array.metadata.to_dict())
+            made.append(Chunks(there, self.axes, folder, label))
+            if level:
+                task = SmallerLevel(made[-2], made[-1], self.factors[level])
+                after.append((task, self.blocks(level)))
+        return Target(ZarrChunks(made[0]), _no_tile, tuple(after), self.notes, self.smaller)
 
 
-def output_for(work: TiledWork, target: str) -> ZarrOutput:
-    """Decide what is written to a path or URL: as the input is, if that is an array."""
+def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
+    """Decide which arrays are written, if any: like those of the input, if that has any."""
+    if not is_zarr(target):
+        return None
     if isinstance(work.source, ZarrSource):
         return _output_like(work, work.source)
     samples = work.pipeline.written_channels + work.pipeline.info.alpha
@@ -243,19 +244,14 @@ def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
         yield f"{source.label}: filters of its numbers are not kept: {filters}"
     if source.image is not None:
         labels = f"{source.image.place}/labels"
-        if any(_read_any(f"{labels}/{name}") for name in (_HEAD, _OLDER_GROUP)):
-            yield f"{labels} is left out: the labels may not fit the result"
+        if is_there(labels):
+            yield f"{labels} is left out: labels may not fit the result"
 
 
 def _documents(held: dict[str, Any]) -> dict[str, bytes]:
     """Return the names and the bytes of descriptions: that of the whole output is last."""
     names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(_HEADS), name))
     return {name: held[name].to_bytes() for name in names}
-
-
-def _heads_at(path: str) -> tuple[str, str]:
-    start = f"{path}/" if path else ""
-    return (f"{start}{_HEAD}", f"{start}{_OLDER_HEAD}")
 
 
 def _array_like(
@@ -421,17 +417,15 @@ def mean_of(values: Values, factors: Sequence[int]) -> Values:
     >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
     [[2, 10]]
     """
-    is_whole, sums = values.dtype.kind in "biu", values
-    count: Any = 1
+    is_whole = values.dtype.kind in "biu"
+    sums: Any = values.astype(np.int64 if is_whole else np.float64)
     for axis, by in enumerate(factors):
         starts = np.arange(0, values.shape[axis], by)
-        if by > 1:
-            dtype = np.int64 if is_whole else np.float64
-            sums = np.add.reduceat(sums, starts, axis, dtype=dtype)
-        seen = np.minimum(by, values.shape[axis] - starts)
-        count = count * seen.reshape([-1 if at == axis else 1 for at in range(values.ndim)])
-    means = sums / count
-    made: Values = (np.rint(means) if is_whole else means).astype(values.dtype)
+        sums = np.add.reduceat(sums, starts, axis) if by > 1 else sums
+    for axis, by in enumerate(factors):
+        left = values.shape[axis] - np.arange(0, values.shape[axis], by)
+        sums = np.moveaxis(np.moveaxis(sums, axis, -1) / np.minimum(by, left), -1, axis)
+    made: Values = (np.rint(sums) if is_whole else sums).astype(values.dtype)
     return made
 
 

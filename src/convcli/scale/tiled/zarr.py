@@ -184,11 +184,10 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
 
 def _found(path: str) -> tuple[Any, NgffImage | None]:
     """Return the array to read, and the image that it is a level of."""
-    zarr = needed("zarr", path)
     with faults(path):
         try:
             with uninterrupted():
-                node = zarr.open(path, mode="r")
+                node = needed("zarr", path).open(path, mode="r")
         except FileNotFoundError:
             raise ImageError(
                 f"{path}: expected a Zarr array, found none: check the path"
@@ -198,10 +197,11 @@ def _found(path: str) -> tuple[Any, NgffImage | None]:
         image = image_in(path, node.attrs.asdict())
         if image is not None:
             return levels_of(image, 1)[0], image
-        names = ", ".join(sorted(node.array_keys())[:5]) or "none"
+        names = sorted(node.keys())
+    place = f", as {path}/{names[0]}" if names else ""
     raise ImageError(
-        f"{path}: expected an array, or an image of OME-Zarr with multiscales, got a group of "
-        f"arrays ({names}): name one, as {path}/{names.partition(',')[0]}"
+        f"{path}: expected an array, or an image of OME-Zarr with multiscales, got a group "
+        f"({', '.join(names[:5]) or 'empty'}): name an array in it{place}"
     )
 
 
