@@ -312,6 +312,22 @@ def test_what_describes_an_array_is_kept(name: str, tmp_path: Path) -> None:
     assert names(tmp_path / "out.zarr") == names(tmp_path / "in.zarr")
 
 
+def test_an_image_whose_axes_have_other_names(folder: Path) -> None:
+    """NGFF says in which order axes are, not what they are called."""
+    source = folder / "four-05.zarr"
+    axes = told(source)["multiscales"][0]["axes"]
+    scales = told(source)["multiscales"]
+    for axis, name in zip(axes, ("stain", "depth", "down", "across"), strict=True):
+        axis["name"] = name
+    changed(source, multiscales=[{**scales[0], "axes": axes}, scales[0]])
+    report = filtered(source, folder / "out.zarr", "depth=1:,stain=1")
+    expected = blurred(arrays(source)[0][...])[1:2, 1:]
+    (channel,) = told(folder / "out.zarr")["omero"]["channels"]
+    assert channel["label"] == "GFP"
+    np.testing.assert_array_equal(arrays(folder / "out.zarr")[0][...], expected)
+    assert "of several images in it only the first" in report.warnings[0]
+
+
 def test_other_numbers_have_no_filters_of_the_old(tmp_path: Path) -> None:
     numcodecs = pytest.importorskip("numcodecs", reason="needs the extra cluster")
     values = picture((2, 21, 30), "uint16")

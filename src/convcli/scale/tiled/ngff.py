@@ -12,7 +12,6 @@ import numpy as np
 from convcli.errors import ImageError
 from convcli.values import Record
 
-CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands")
 _KINDS = ("scale", "translation")
 _VERSIONS = ("0.4", "0.5")
 

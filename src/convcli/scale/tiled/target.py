@@ -19,7 +19,7 @@ from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.ngff import CHANNEL_NAMES, NgffImage, facts_of
+from convcli.scale.tiled.ngff import NgffImage, facts_of
 from convcli.scale.tiled.source import Values, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork, Written
@@ -244,8 +244,11 @@ def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
         yield f"{source.label}: filters of its numbers are not kept: {filters}"
     if source.image is not None:
         labels = f"{source.image.place}/labels"
-        if is_there(labels):
-            yield f"{labels} is left out: labels may not fit the result"
+        with contextlib.suppress(ImageError):  # one may read an image and not look for more
+            if is_there(labels):
+                yield f"{labels} is left out: labels may not fit the result"
+        if len(source.image.facts["multiscales"]) > 1:
+            yield f"{source.image.place}: of several images in it only the first is filtered"
 
 
 def _documents(held: dict[str, Any]) -> dict[str, bytes]:
@@ -326,8 +329,8 @@ def _attributes(
             first += step * ((window.extent - 1) / 2 - window.before)
             step *= window.stride
         moves[place] = (step, first, work.shape[axis] == 1)
-    named = [at for at, name in enumerate(image.axes) if name.lower() in CHANNEL_NAMES]
-    channels = source.picked[named[0]] if named else slice(None)
+    kinds = [axis.get("type") for axis in image.multiscale["axes"]]
+    channels = source.picked[kinds.index("channel")] if "channel" in kinds else slice(None)
     depths = [Depth.of(source.dtype), work.pipeline.depth]
     brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
     return image.attributes_after(levels, moves, channels, brighter)

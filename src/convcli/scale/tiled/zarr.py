@@ -11,7 +11,7 @@ import numpy as np
 from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Metadata
-from convcli.scale.tiled.ngff import CHANNEL_NAMES, NgffImage, facts_of, image_in
+from convcli.scale.tiled.ngff import NgffImage, facts_of, image_in
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -31,6 +31,7 @@ _FLAT = 2
 _MOST_PIXELS = 2**40
 """The largest array that is read: a shape is only a line of text, with or without chunks."""
 
+_CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands")
 _ROW_NAMES = ("y", "row", "rows", "lat", "latitude")
 _COLUMN_NAMES = ("x", "column", "columns", "col", "lon", "longitude")
 
@@ -276,6 +277,8 @@ def _axes(array: Any, image: NgffImage | None, letters: str | None, path: str) -
         for known in (_ROW_NAMES, _COLUMN_NAMES)
     ]
     count = array.ndim
+    if image is not None and not all(places):
+        places = [[count - 2], [count - 1]]  # so NGFF orders them, whatever their names
     if len(names) != count or not all(places):
         if count == _FLAT and letters is None:
             return Axes.of(names or ("y", "x"), 0, 1, None)
@@ -284,7 +287,7 @@ def _axes(array: Any, image: NgffImage | None, letters: str | None, path: str) -
             f"{path}: expected names of the {count} axes of {array.shape}, y and x among them, "
             f"got {', '.join(names) or 'none'}: say them, as --axes {example}"
         )
-    is_last = names[-1].lower() in CHANNEL_NAMES
+    is_last = names[-1].lower() in _CHANNEL_NAMES
     return Axes.of(names, places[0][-1], places[1][-1], count - 1 if is_last else None)
 
 
