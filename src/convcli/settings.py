@@ -377,16 +377,16 @@ def amount_from(value: object) -> float:
 
 
 def missing_from(value: object) -> str | float:
-    """Return which pixels are missing: ``nan``, ``alpha`` or a number."""
+    """Return which pixels are missing: ``nan``, ``alpha``, a number, or ``none``."""
     if isinstance(value, float) and math.isnan(value):
         return "nan"
     word = value.strip().lower() if isinstance(value, str) else ""
-    if word in ("nan", "alpha"):
+    if word in ("nan", "alpha", "none"):
         return word
     try:
         return finite_number_from(value)
     except OptionError:
-        raise OptionError(f"expected nan, alpha or a number, got {value!r}") from None
+        raise OptionError(f"expected none, nan, alpha or a number, got {value!r}") from None
 
 
 def axis_from(value: object) -> str:

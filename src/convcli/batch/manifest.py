@@ -209,7 +209,7 @@ def _refuse_claimed(own: str, folder: str) -> None:
     others = [os.path.join(folder, name) for name in os.listdir(folder)]
     for other in others:
         if other != own and not _keys_of(other).isdisjoint(_keys_of(own)):
-            process = os.path.basename(other).split("-")[3]
+            process = os.path.basename(other).split("-")[2]
             raise ConvcliError(
                 f"another run (process {process}) writes the same outputs: wait for its end, "
                 "or use --on-exists overwrite"

@@ -12,6 +12,7 @@ from convcli.cli.file_options import (
     one_picture,
     plane_options,
     reading_options,
+    resume_option,
     saving_options,
     tiled_option,
 )
@@ -111,6 +112,7 @@ Examples:
 @reading_options
 @tiled_option
 @plane_options
+@resume_option
 @placing_options
 @saving_options
 @batch_options
@@ -133,6 +135,7 @@ def command(
     kind: str | None,
     sheet: bool,
     tiled: bool,
+    resume: bool,
     show: bool,
     compare: str | None,
     quiet: bool,
@@ -215,7 +218,7 @@ def command(
 
         show_applied(kernels, names[0], options, reading, as_json=as_json)
         return
-    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
+    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled, resume=resume)
     names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
@@ -246,6 +249,7 @@ def command(
             kind=kind,
             silent=silent,
             overwrite=placing.rule("") == "overwrite",
+            resume=resume,
         )
     else:
         report = filter_file(

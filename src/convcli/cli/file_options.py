@@ -283,6 +283,15 @@ plane_options = with_options(
 )
 """``--axes``, ``--select`` and ``--pyramid``, of one ``.zarr``."""
 
+resume_option = option(
+    "--resume",
+    is_flag=True,
+    everyday=False,
+    section="Output",
+    help="Go on with a large picture where a stopped run has left it, and leave it there when "
+    "this run is stopped too (--tiled, .zarr).",
+)
+
 _SHARED = ("memory", "cluster", "retries", "timeout", "progress")
 """Options for many pictures that one large picture has too."""
 
@@ -303,6 +312,8 @@ def check_many(
         raise click.UsageError("--tiled is for one picture: leave it or --out-dir out")
     if given := typed("axes", "select", "pyramid"):
         raise click.UsageError(f"--{given[0]} is for one .zarr: leave it or --out-dir out")
+    if typed("resume"):
+        raise click.UsageError("--resume is for one picture: use --manifest to go on with many")
     if not many.out_dir:
         raise click.UsageError("--out-dir: expected the name of a folder, got none")
     if not names and many.files_from is None:
@@ -310,7 +321,12 @@ def check_many(
 
 
 def one_picture(
-    names: Sequence[str], placing: Placing, kind: str | None, *, tiled: bool
+    names: Sequence[str],
+    placing: Placing,
+    kind: str | None,
+    *,
+    tiled: bool,
+    resume: bool = False,
 ) -> tuple[tuple[str, str], bool]:
     """Return INPUT and OUTPUT, and whether the picture is filtered block by block.
 
@@ -321,6 +337,8 @@ def one_picture(
     """
     names = names_with_output(names, placing)
     in_blocks = check_one(names, tiled=tiled)
+    if resume and not in_blocks:
+        raise click.UsageError("--resume is for a picture in blocks: add --tiled")
     return (names[0], located_target(names[0], names[1], kind)), in_blocks
 
 

@@ -294,7 +294,8 @@ blend_options = with_options(
         "--missing",
         type=MISSING,
         help="Pixels that weigh nothing: NaN, transparent ones, or those of this number in all "
-        "channels; the weights of the others are scaled up.",
+        "channels; the weights of the others are scaled up.  [default: what a GeoTIFF calls no "
+        "data; with none all weigh]",
     ),
     _blend_option(
         "--missing-min",

@@ -33,6 +33,7 @@ def filter_in_blocks(
     kind: str | None,
     silent: bool,
     overwrite: bool,
+    resume: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import client_for, filter_large
@@ -56,6 +57,7 @@ def filter_in_blocks(
             retries=many.retries,
             timeout=many.timeout,
             overwrite=overwrite,
+            resume=resume,
             progress=progress,
             planes=planes,
         )

@@ -178,6 +178,7 @@ def apply_tiled(
     pyramid: str | Pyramid = Pyramid.KEEP,
     compress_level: int | None = None,
     strip: bool = False,
+    resume: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
     **options: Unpack[FilterOptions],
 ) -> Report:
@@ -212,6 +213,9 @@ def apply_tiled(
         Whether the smaller levels of an OME-Zarr image are made anew, or left out.
     compress_level, strip
         How the result is written: as for `Result.save`.
+    resume : bool
+        Go on with what a stopped run has left of the same output, and leave it when this run
+        is stopped too.
     progress : callable, optional
         Called after each block with the number of blocks done, the number of all blocks, and
         the megapixels done.
@@ -256,6 +260,7 @@ def apply_tiled(
             client=client,
             retries=retries,
             timeout=timeout,
+            resume=resume,
             progress=progress,
             planes=planes,
         )

@@ -18,7 +18,7 @@ from convcli.images.write import Saving
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, plain_from
 from convcli.kernels.spec import operand_from
-from convcli.pipeline.files import check_maps, write_filtered
+from convcli.pipeline.files import check_maps, without_nodata, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
@@ -339,7 +339,7 @@ def apply(
     [[0.0, 3.0, 6.0, 9.0]]
     """
     steps, settings = run_of(kernel, then, times, options)
-    source = open(picture)
+    source, settings = without_nodata(open(picture), settings)
     return _run(
         source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
     )
@@ -384,6 +384,7 @@ def pool(
     from convcli.lessons.pool import plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
+    source, settings = without_nodata(source, settings, can_weigh=False)
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)

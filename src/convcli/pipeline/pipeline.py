@@ -129,6 +129,15 @@ class Pipeline(Record, kw_only=True, cached=True):
         return tuple(plan for step in self.steps for plan in step.plans)
 
     @property
+    def missing(self) -> str | float | None:
+        """What stands for a missing pixel in the result, in the depth of the result."""
+        missing = self.options.missing
+        if not isinstance(missing, float) or self.mapping is None:
+            return missing
+        scaled = rescaled(np.array([missing]), self.source_depth, self.depth)
+        return float(as_depth(scaled, self.depth, np.dtype(np.float64))[0])
+
+    @property
     def is_streamed(self) -> bool:
         """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
@@ -286,6 +295,7 @@ def plan_pipeline(
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
+    options = _without_none(options)
     sample, info = info.sample(options), info.flattened(options)
     steps = plan_steps(info, sample, kernels, options)
     mapping = _mapping(steps, options)
@@ -308,6 +318,7 @@ def plan_steps(
     info: SourceInfo, sample: Frame, kernels: Sequence[Link], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
+    options = _without_none(options)
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
@@ -322,6 +333,11 @@ def plan_steps(
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
+
+
+def _without_none(options: Options) -> Options:
+    """Return options in which no pixel is missing where they say so (``--missing none``)."""
+    return replace(options, missing=None) if options.missing == "none" else options
 
 
 def scaled_border(

@@ -77,7 +77,7 @@ def compute_block(
         values, stats = pipeline.mapped(raw, known)
         alpha = pipeline.alpha_at_depth(alpha)
         if lost is not None:
-            values, alpha = with_missing(values, alpha, lost, pipeline.options)
+            values, alpha = with_missing(values, alpha, lost, pipeline.missing)
         return ComputedBlock(values, alpha, stats)
     return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
 

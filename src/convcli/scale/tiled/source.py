@@ -73,6 +73,11 @@ class Source(Record, kw_only=True, cached=True):
         """Colour channels, alpha not counted."""
         return self.shape[2] - self.alpha
 
+    @property
+    def version(self) -> str:
+        """A text that changes when another file takes its place; empty where it is no file."""
+        return ""
+
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).
 
@@ -143,8 +148,13 @@ def faults(label: str) -> Iterator[None]:
         raise ImageError(f"{label}: no such file: check the path") from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except _FAULTS as error:
+    except (ImportError, *_FAULTS) as error:
         fault = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, ImportError) or "imagecodecs" in fault:
+            raise ImageError(
+                f"{label}: it cannot be decoded without the package imagecodecs: "
+                f"{install('cluster')}"
+            ) from None
         is_unknown = type(error).__name__ == "UnknownCodecError"
         remedy = "install the package that has it" if is_unknown else "get a whole copy of it"
         raise ImageError(f"{label}: the picture cannot be read: {fault}: {remedy}") from None

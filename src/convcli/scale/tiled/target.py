@@ -19,7 +19,8 @@ from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.ngff import NgffImage, facts_of
+from convcli.scale.tiled.journal import Journal
+from convcli.scale.tiled.ngff import NgffImage, ngff_facts
 from convcli.scale.tiled.source import Values, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork, Written
@@ -96,6 +97,8 @@ def target_for(
     work: TiledWork,
     chunk: tuple[int, int],
     saving: Saving,
+    journal: Journal,
+    *,
     arrays: "ZarrOutput | None",
 ) -> contextlib.AbstractContextManager[Target]:
     """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
@@ -103,18 +106,22 @@ def target_for(
     The target has passed `check_target`; `arrays` are those of `output_for`.
     """
     if arrays is not None:
-        return zarr_target(target, arrays)
+        return zarr_target(target, arrays, journal)
     channels = work.pipeline.written_channels
+    paged = channels not in (1, 3)
     layout = TileLayout(
         size=work.shape,
         tile=chunk,
         channels=channels,
         alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
-        paged=channels not in (1, 3),
+        paged=paged,
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+        factors=getattr(work.source, "factors", ()),
+        # GDAL takes all copies that follow each other for those of the first page.
+        nested=paged or getattr(work.source, "nested", False),
     )
-    return tiff_target(target, layout, saving.kept(work.source.metadata))
+    return tiff_target(target, layout, work.source.metadata, journal)
 
 
 # ------------------------------------------------------------------ what arrays are written
@@ -485,9 +492,10 @@ def _read_any(name: str) -> bytes | None:
 
 
 @contextlib.contextmanager
-def zarr_target(path: str, output: ZarrOutput) -> Iterator[Target]:
+def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Target]:
     """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
-    with _replacing(path, output) as place:
+    with _replacing(path, output, journal) as place:
+        journal.start()
         yield output.target(place, path)
         if not is_url(place):
             for left in Path(place).rglob("*.partial"):  # of a worker that was killed
@@ -501,7 +509,7 @@ def zarr_target(path: str, output: ZarrOutput) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def _replacing(path: str, output: ZarrOutput) -> Iterator[str]:
+def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]:
     """Yield the folder or URL that chunks are written below."""
     if is_url(path):
         last = next(reversed(output.documents))
@@ -510,7 +518,7 @@ def _replacing(path: str, output: ZarrOutput) -> Iterator[str]:
         with replacing_prefix(path, heads, functools.partial(_is_output_or_left, own)) as place:
             yield place
     else:
-        with replacing_folder(path, _is_output) as folder:
+        with replacing_folder(path, _is_output, journal) as folder:
             yield str(folder)
 
 
@@ -528,7 +536,7 @@ def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
     head = _json(read, _HEAD if _HEAD in names else _OLDER_ATTRIBUTES)
     if head.get("node_type") == "array":
         return True
-    facts = facts_of(head.get("attributes", head)).get("multiscales")
+    facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
     own = {*_HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
     return bool(levels) and set(names) <= own.union(

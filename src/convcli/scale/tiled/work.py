@@ -76,13 +76,13 @@ class Written(Record):
 class Target(Record):
     """An output that is being written.
 
-    `task` computes a block, on a worker; `add` writes one of its tiles, in this process. Each
-    pass of `after` makes a smaller copy of the result: a task, and its blocks; `smaller` says
-    how. `notes` say what is lost.
+    `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
+    returns what the journal keeps of it. Each pass of `after` makes a smaller copy of the
+    result: a task, and its blocks; `smaller` says how. `notes` say what is lost.
     """
 
     task: Callable[..., Written]
-    add: Callable[[EncodedTile], None]
+    add: Callable[[EncodedTile], Any]
     after: tuple[tuple[Callable[..., None], Any], ...] = ()
     notes: tuple[str, ...] = ()
     smaller: str = ""
