@@ -30,7 +30,7 @@ class NgffImage(Record):
     @property
     def facts(self) -> dict[str, Any]:
         """What the group says as OME-Zarr; from 0.5 on it has a name of its own."""
-        return facts_of(self.attributes)
+        return ngff_facts(self.attributes)
 
     @property
     def multiscale(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _omero(
     return {**omero, "channels": made, **({"rdefs": shown} if shown else {})}
 
 
-def facts_of(attributes: dict[str, Any]) -> dict[str, Any]:
+def ngff_facts(attributes: dict[str, Any]) -> dict[str, Any]:
     """Return what the attributes of a group say as OME-Zarr."""
     facts = attributes.get("ome", attributes)
     return facts if isinstance(facts, dict) else {}
@@ -152,7 +152,7 @@ def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:
 
     An `ImageError` says what else it is, and what to open.
     """
-    facts = facts_of(attributes)
+    facts = ngff_facts(attributes)
     if instead := _instead(place, facts):
         raise ImageError(f"{place}: expected an image, got {instead}")
     if not facts.get("multiscales"):

@@ -226,7 +226,7 @@ def filter_large(
         with _admitted(client, source, target, retries, timeout) as flight_for:
             passes = _Passes(tiling, progress, flight_for)
             work = passes.prepared(work)
-            with target_for(target, work, tiling.chunk, saving, arrays) as output:
+            with target_for(target, work, tiling.chunk, saving, arrays=arrays) as output:
                 stats = passes.write(work, output)
                 opened.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)

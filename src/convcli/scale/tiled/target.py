@@ -19,7 +19,7 @@ from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.ngff import NgffImage, facts_of
+from convcli.scale.tiled.ngff import NgffImage, ngff_facts
 from convcli.scale.tiled.source import Values, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.work import Target, TiledWork, Written
@@ -96,6 +96,7 @@ def target_for(
     work: TiledWork,
     chunk: tuple[int, int],
     saving: Saving,
+    *,
     arrays: "ZarrOutput | None",
 ) -> contextlib.AbstractContextManager[Target]:
     """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
@@ -528,7 +529,7 @@ def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
     head = _json(read, _HEAD if _HEAD in names else _OLDER_ATTRIBUTES)
     if head.get("node_type") == "array":
         return True
-    facts = facts_of(head.get("attributes", head)).get("multiscales")
+    facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
     own = {*_HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
     return bool(levels) and set(names) <= own.union(

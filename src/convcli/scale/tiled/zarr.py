@@ -11,7 +11,7 @@ import numpy as np
 from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Metadata
-from convcli.scale.tiled.ngff import NgffImage, facts_of, image_in
+from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -227,7 +227,7 @@ def image_of_level(path: str) -> NgffImage | None:
     while is_zarr(folder := folder.rpartition("/")[0]):
         with contextlib.suppress(ImageError, FileNotFoundError), faults(path):
             attributes = needed("zarr", path).open_group(folder, mode="r").attrs.asdict()
-            facts = {**facts_of(attributes)}
+            facts = {**ngff_facts(attributes)}
             facts.pop("image-label", None)
             image = image_in(
                 folder, {**attributes, "ome": facts} if "ome" in attributes else facts
