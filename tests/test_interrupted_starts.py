@@ -16,9 +16,12 @@ SHOTS, SECONDS = 25, 5
 AGAIN = ("--on-exists", "overwrite")
 
 SHOOT = """\
-import os, signal, sys, threading, time
+import gc, os, signal, sys, threading, time
 from convcli.cli.app import main
-import convcli.pipeline.files, convcli.images.codecs.png, convcli.batch.local
+# What the command loads is loaded once, not in each fork.
+import convcli.cli.apply, convcli.cli.batch, convcli.cli.tiled, convcli.scale.tiled.run, tifffile
+import convcli.pipeline.files, convcli.images.codecs.png, convcli.images.codecs.npy
+import convcli.kernels.spec, convcli.kernels.formats.read, convcli.batch.local
 import concurrent.futures.thread
 target, number, nth, shots, seconds, *words = sys.argv[1:]
 number, nth = int(number), int(nth)
@@ -58,6 +61,7 @@ def status_of(child):
     os.waitpid(child, 0)
     return "hangs"
 
+gc.freeze()  # a fork copies what the collector would touch
 for _ in range(int(shots)):
     child = os.fork()
     if not child:
@@ -86,7 +90,7 @@ EXECUTORS = {
 def test_an_interrupt_while_it_starts_ends_the_program(
     tmp_path: Path, executor: str, number: signal.Signals
 ) -> None:
-    for name, side in (("in.png", 600), ("in.tif", 1200), ("a.png", 9), ("b.png", 9)):
+    for name, side in (("in.png", 600), ("in.tif", 700), ("a.png", 9), ("b.png", 9)):
         save(tmp_path / name, np.zeros((side, side, 3), np.uint8))
     target, nth, words = EXECUTORS[executor]
     shot = (target, str(number.value), str(nth), str(SHOTS), str(SECONDS))
