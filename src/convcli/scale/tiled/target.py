@@ -508,7 +508,8 @@ def _replacing(path: str, output: ZarrOutput) -> Iterator[str]:
         last = next(reversed(output.documents))
         own = {name.split("/")[0] for name in output.paths if name} or {"c"}
         heads = (last, *(name for name in _HEADS if name != last))
-        with replacing_prefix(path, heads, functools.partial(_is_output_or_left, own)) as place:
+        may_go = functools.partial(_is_output_or_left, own)
+        with replacing_prefix(path.rstrip("/"), heads, may_go) as place:
             yield place
     else:
         with replacing_folder(path, _is_output) as folder:
