@@ -26,9 +26,18 @@ _PICTURES = {
     "2048 × 1024, grey": (1024, 2048),
     "2048 × 1024, colours": (1024, 2048, 3),
 }
-_KERNELS = ("sobel-x", "box", "blur", "gaussian", "log", "sobel")
+_NAMED = ("sobel-x", "box", "blur", "gaussian", "log", "sobel")
+_OWN = {"15 × 15, rank 1": 1, "15 × 15, rank 3": 3, "15 × 15, any": 15}
+"""Kernels of real weights that are sums of so many columns times rows."""
 
-_CHOOSE = "choose(data.catalogue.find((entry) => entry.name === arguments[0])); settle();"
+_CHOOSE = """
+const named = data.catalogue.find((entry) => entry.name === arguments[0]);
+if (arguments[1]) {
+  const kernel = { ...data.kernel.kernels[0], rows: 15, columns: 15, weights: arguments[1] };
+  choose({ ...data.kernel, kernels: [kernel], combine: null });
+} else choose(named);
+settle();
+"""
 
 _TIMED = """
 const started = performance.now();
@@ -43,16 +52,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="where the results go")
+    parser.add_argument("--small", action="store_true", help="only 512 × 512")
     chosen = parser.parse_args()
     browser, rows = Browser(), list[dict[str, Any]]()
     for name, shape in _PICTURES.items():
+        if chosen.small and max(shape) > 512:
+            continue
         picture = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder, "page.html")
             convcli.explore("sobel-x", picture).save(page)
             browser.open(page)
-        for kernel in _KERNELS:
-            browser.run(_CHOOSE, kernel)
+        chance = np.random.default_rng(2)
+        kernels = dict.fromkeys(_NAMED) | {
+            text: (chance.random((15, rank)) @ chance.random((rank, 15))).ravel().tolist()
+            for text, rank in _OWN.items()
+        }
+        for kernel, weights in kernels.items():
+            browser.run(_CHOOSE, kernel, weights)
             times = [browser.run(_TIMED) for _ in range(chosen.rounds)]
             median, least = statistics.median(times), min(times)
             rows.append({"picture": name, "kernel": kernel, "ms": median, "least": least})

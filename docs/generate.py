@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from convcli.cli.app import main
 
@@ -31,7 +31,29 @@ _RATE = re.compile(r"^(  (?:time|rate) +)(\d[\d.,]*)(   [a-z])", re.MULTILINE)
 PICTURES = {
     "chelsea-sobel-x.png": "convcli apply sobel-x sample_images/chelsea.png {} --quiet",
     "explained.png": "convcli explain sobel-x sample_images/camera.png --at 302,228 --png {}",
+    "field.png": (
+        "convcli stack --preset vgg16 --run sample_images/chelsea.png --unit 17:0@2,20 --png {}"
+    ),
+    "erf.png": (
+        "convcli stack --in 64x64x1 conv:8,k5 relu conv:8,k5 relu conv:8,k5 relu conv:8,k5 "
+        "--erf {}"
+    ),
     "slide.gif": "convcli animate sobel-x sample_images/camera.png {} --at 302,228 --cells 4",
+    "edges.png": "convcli apply edge sample_images/camera.png {} --quiet",
+    "signs.png": "convcli apply "
+    "'[ [[[-1,0,1],[-2,0,2],[-1,0,1]] ], [[[-1,-2,-1],[0,0,0],[1,2,1]] ] ]' "
+    "sample_images/camera.png {} --border replicate --sheet --colormap diverging --quiet",
+    "depth.png": "convcli animate "
+    "'[ [[[1,0],[0,-1]], [[0,1],[-1,0]], [[1,1],[-1,-1]] ], "
+    "[[[0,1],[0,0]], [[0,1],[0,0]], [[0,1],[0,0]] ] ]' sample_images/coffee.png {} "
+    "--at 300,150 --cells 4 --padding valid --format strip --frames 1",
+    "borders.png": "convcli borders box:5 sample_images/camera.png --png {}",
+    "pooling.png": "convcli animate max:2 sample_images/coffee.png {} --at 300,150 --cells 6 "
+    "--format strip --frames 1",
+    "stamps.gif": "convcli animate '[[1,2,1],[2,4,2],[1,2,1]]' sample_images/camera.png {} "
+    "--transposed --stride 2 --padding 0 --at 302,228 --cells 2",
+    "checkerboard.png": "convcli animate '[[1,1,1],[1,1,1],[1,1,1]]' sample_images/camera.png "
+    "{} --transposed --stride 2 --padding 0 --at 30,30 --cells 4 --format strip --frames 1",
 }
 """The pictures in docs/images, and the command that makes each."""
 
@@ -268,17 +290,34 @@ def _outputs(*commands: str) -> list[str]:
         return [_run(command, scratch) for command in commands]
 
 
+def run_in(folder: Path, command: str) -> None:
+    """Run one command in a folder.
+
+    Raises
+    ------
+    RuntimeError
+        If its exit status is not 0.
+    """
+    done = _done(command, str(folder))
+    if done.exit_code:
+        raise RuntimeError(f"{command}: {done.output}")
+
+
 def _run(command: str, folder: str, lines: str = "", **more: str) -> str:
+    done = _done(command, folder, lines, **more)
+    said = (done.stdout + done.stderr).strip()
+    # The other cells of the line stay where they are.
+    said = _TIME.sub(lambda cell: f"{cell[1]}…{cell[3]}{' ' * (len(cell[2]) - 1)}", said)
+    return _RATE.sub(lambda cell: f"{cell[1]}{'…':>{len(cell[2])}}{cell[3]}", said)
+
+
+def _done(command: str, folder: str, lines: str = "", **more: str) -> Result:
     # In this process: a process a command would take a quarter of a second each.
     environment = {**more, "COLUMNS": "80"}
     with contextlib.chdir(folder):
         words = shlex.split(command)[1:]
         names: dict[str, Any] = {"prog_name": "convcli", "terminal_width": 78}
-        done = CliRunner().invoke(main, words, input=lines, env=environment, **names)
-    said = (done.stdout + done.stderr).strip()
-    # The other cells of the line stay where they are.
-    said = _TIME.sub(lambda cell: f"{cell[1]}…{cell[3]}{' ' * (len(cell[2]) - 1)}", said)
-    return _RATE.sub(lambda cell: f"{cell[1]}{'…':>{len(cell[2])}}{cell[3]}", said)
+        return CliRunner().invoke(main, words, input=lines, env=environment, **names)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.learning.step import learn_step
     from convcli.lessons.matrix import convolution_matrix
+    from convcli.lessons.stacks.fields import effective_field, receptive_field
     from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.stacks.stack import stack
     from convcli.library.files import apply_files, apply_tiled, recipe
@@ -86,6 +87,7 @@ __all__ = [
     "correlate",
     "correlate_transposed",
     "count_parameters",
+    "effective_field",
     "explain",
     "explore",
     "find",
@@ -99,6 +101,7 @@ __all__ = [
     "plan",
     "pool",
     "prefer_compiled",
+    "receptive_field",
     "recipe",
     "run_stack",
     "stack",
@@ -136,6 +139,7 @@ _NAMES = {
     "convcli.kernels.operator": ("Operator",),
     "convcli.kernels.spec": ("kernel_from",),
     "convcli.lessons.learning.step": ("learn_step",),
+    "convcli.lessons.stacks.fields": ("effective_field", "receptive_field"),
     "convcli.lessons.stacks.run": ("run_stack",),
     "convcli.lessons.matrix": ("convolution_matrix",),
     "convcli.lessons.stacks.stack": ("stack",),

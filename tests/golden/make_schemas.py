@@ -19,10 +19,10 @@ FOLDER = Path(__file__).parents[2] / "src" / "convcli" / "cli" / "schemas"
 
 FORMS = {
     "apply": ("summary", "blocks", "steps", "status", "plan", "result"),
-    "pool": ("summary", "blocks", "steps", "status", "plan"),
+    "pool": ("summary", "blocks", "steps", "status", "plan", "result"),
     "size": ("transposed", "questions", "clean"),
     "params": ("layers",),
-    "stack": ("first", "classes"),
+    "stack": ("first", "classes", "field", "unit"),
     "learn": ("step",),
     "borders": ("strips",),
 }

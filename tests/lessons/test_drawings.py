@@ -125,10 +125,10 @@ def test_the_last_frame_holds_what_apply_writes(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["sobel-x", "camera.png", "a.jpg"], "ends in .gif, .png, .apng or .webp"),
+        (["sobel-x", "camera.png", "a.jpg"], "ends in .gif, .png, .apng, .webp or .mp4"),
         (["sobel-x", "camera.png", "a.gif", "--at", "512,0"], "x 0 to 511"),
-        (["gaussian:9", "camera.png", "a.gif"], "at most 32 cells"),
-        (["[[[[1]]]]", "camera.png", "a.gif"], "expected a 2-D kernel"),
+        (["gaussian:9", "camera.png", "a.gif"], "cells of at least 8 px"),
+        (["[[[[1]],[[1]]]]", "camera.png", "a.gif"], "the bank expects 2"),
     ],
 )
 def test_nonsense_is_refused(

@@ -1,4 +1,5 @@
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import convcli
 from convcli.choices import Border, Range
 from convcli.geometry.window import Padding
 from convcli.images.picture import Frame
+from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import kernel_from
-from convcli.lessons.explain.explain import explain_output
+from convcli.lessons.explain.explain import Explainer
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from support.commands import cells
 
 Ask = Callable[..., Any]
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture
@@ -97,8 +101,9 @@ def test_the_value_is_what_apply_writes_for_every_combination(spec: str) -> None
         applied = filter_frame(picture, [kernel], options)
         floats = filter_frame(picture, [kernel], options, raw=True).values
         height, width = applied.values.shape[:2]
+        explainer = Explainer(kernel, picture, options)
         for y, x in {(0, 0), (height - 1, width - 1), (height // 2, width // 3)}:
-            for one in explain_output(kernel, picture, (y, x), options):
+            for one in explainer.at((y, x)):
                 assert one.value == applied.values[y, x, one.channel]
                 assert one.raw == pytest.approx(floats[y, x, one.channel], abs=1e-3)
                 last = one.steps[-1][1] if one.steps else one.raw
@@ -109,7 +114,7 @@ def test_a_bank_sums_over_its_channels() -> None:
     chance = np.random.default_rng(7)
     picture = Frame(chance.integers(0, 256, (5, 5, 3)).astype(np.uint8))
     kernel = kernel_from("[[[[1,2]],[[3,4]],[[5,6]]],[[[0,0]],[[0,1]],[[0,0]]]]")
-    (one,) = explain_output(kernel, picture, (2, 2), Options(padding="valid"), channels=[0])
+    (one,) = Explainer(kernel, picture, Options(padding="valid")).at((2, 2), [0])
     left, right = picture.pixels[2, 2].astype(int), picture.pixels[2, 3].astype(int)
     assert one.raw == left @ [1, 3, 5] + right @ [2, 4, 6]
     assert len(one.parts[0].planes) == 3
@@ -316,3 +321,58 @@ def test_what_a_refusal_advises_is_an_option_of_the_command(
         result = run(*call, "--max-pixels", "1200", "--frame", frame)
         assert result.exit_code == 0, result.output
     assert "expected a frame of 0 to 1" in refuse(*call, "--frame", "2")
+
+
+def test_transposed_sums_are_those_of_torch() -> None:
+    for number, found in enumerate(json.loads((GOLDEN / "transposed.json").read_text())):
+        channels, filters, size, settings = found["case"]
+        if settings.pop("groups", 1) > 1:
+            continue  # apply has no groups
+        rng = np.random.default_rng(number)
+        image = rng.normal(size=(6, 7, channels))
+        weights, bias = rng.normal(size=(channels, filters, *size)), rng.normal(size=filters)
+        more = settings.pop("output_padding", 0)
+        options = Options(
+            transposed=True,
+            output_padding=more,
+            stride=settings["stride"],
+            padding=tuple(settings["padding"])
+            if isinstance(settings["padding"], list)
+            else settings["padding"],
+            dilation=tuple(settings.get("dilation", (1, 1))),
+        )
+        explainer = Explainer(Kernel(weights), Frame(image), options)
+        assert list(explainer.shape) == found["shape"]
+        for index, expected in enumerate(found["every_fifth"]):
+            row, column, channel = np.unravel_index(5 * index, explainer.shape)
+            (one,) = explainer.at((int(row), int(column)), [int(channel)])
+            assert one.raw + bias[channel] == pytest.approx(expected, abs=1e-6)
+            assert one.value == pytest.approx(one.raw)
+
+
+def test_a_transposed_pixel_by_hand(ask: Ask, run: Callable[..., Any]) -> None:
+    words = ["explain", "[[1,2,3],[4,5,6],[7,8,9]]", "[[1,2],[3,4]]", "--at", "2,1"]
+    words += ["--transposed", "--stride", "2", "--padding", "0", "--range", "clip"]
+    (one,) = ask(*words)["channels"]
+    # Stamps of 1 and 2, two pixels apart, meet in column 2: 1·6 + 2·4.
+    assert (one["sum"], one["spread"]) == (14, [2, 2])
+    assert one["value"] == pytest.approx(14)
+    assert one["padded"] == [[True] * 3, [False, True, False], [True] * 3]
+    text = run(*words).stdout
+    assert "means" not in text
+    assert "7 of 9 taps see them, in brackets" in text
+
+
+@pytest.mark.parametrize(
+    "more", [{"linear": True}, {"amount": 0.5}, {"relu": True}, {"map": 0}, {"missing": 0}]
+)
+def test_steps_that_are_not_shown_are_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(convcli.OptionError, match="it does not show"):
+        convcli.explain("box:3", np.ones((4, 4), np.uint8), (1, 1), **more)
+
+
+def test_a_background_is_seen_by_the_window() -> None:
+    glass = np.zeros((3, 3, 4), np.uint8)
+    one, *_ = convcli.explain("box:3", glass, (1, 1), background="white", depth=16)
+    assert one.value == 65_535
+    assert one.parts[0].planes[0].patch.tolist() == [[65_535] * 3] * 3

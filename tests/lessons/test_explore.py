@@ -110,6 +110,22 @@ def test_every_pixel_equals_apply(
         np.testing.assert_array_equal(output.pixels, expected, str(settings))
 
 
+@pytest.mark.parametrize("rank", [1, 2, 9])
+def test_large_kernels_are_exact_as_columns_and_rows_and_as_lines(
+    explore: Callable[..., Browser], rank: int
+) -> None:
+    factors = RNG.integers(-9, 10, (2, 9, rank))
+    grid = (factors[0] @ factors[1].T) / 32
+    browser = explore(grid, COLOURS)
+    cases: list[Settings] = [
+        {"range": "shift", "stride": stride, "dilation": dilation, "border": "reflect"}
+        for stride, dilation in (("1", "1"), ("3x2", "1"), ("1", "2"))
+    ]
+    for settings, output in zip(cases, browser.outputs(*cases), strict=True):
+        expected = applied(settings, COLOURS, grid)
+        np.testing.assert_array_equal(output.pixels, expected, str(settings))
+
+
 def test_inexact_sums_differ_only_where_the_page_says_so(
     explore: Callable[..., Browser],
 ) -> None:

@@ -65,6 +65,20 @@ def test_a_photograph_becomes_numbers(run: Run, tmp_path: Path) -> None:
     assert target.read_text() == "-200,0\n"
 
 
+def test_pool_prints_a_matrix_and_writes_one(
+    run: Run, ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    given = "[[1,2,3],[4,5,6]]"
+    said = run("pool", "max", given, "--k", "1x2", "--stride", "1").output
+    assert "result\n 2  3\n 5  6" in said
+    told = ask("pool", "average", given, "--k", "2", "--stride", "1")
+    assert (told["input"], told["result"]) == ([[1, 2, 3], [4, 5, 6]], [[3, 4]])
+    for suffix, text in ((".csv", "5,6\n"), (".txt", "5,6\n"), (".json", "[[5,6]]\n")):
+        target = tmp_path / f"out{suffix}"
+        run("pool", "max", given, str(target), "--k", "2", "--stride", "1")
+        assert target.read_text() == text
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -117,8 +131,9 @@ def test_matrix_by_hand(run: Run, tmp_path: Path) -> None:
     assert found["matrix"] == [[1, 0], [2, 1], [0, 2]]
     assert run(*words, "--png", str(tmp_path / "m.png")).exit_code == 0
     with Image.open(tmp_path / "m.png") as drawn:
-        assert drawn.getpixel((24 + 3, 24 + 60 + 3)) == (178, 24, 43)  # the first weight
-        assert drawn.getpixel((24 + 80 + 3, 24 + 60 + 3)) == (255, 255, 255)  # no weight
+        top = drawn.height - 16 - 2 * 40 - 1  # two rows of cells, above the margin
+        assert drawn.getpixel((16 + 3, top + 3)) == (178, 24, 43)  # the first weight
+        assert drawn.getpixel((16 + 80 + 3, top + 3)) == (255, 255, 255)  # no weight
 
 
 def test_a_matrix_too_large_is_refused(refuse: Callable[..., str]) -> None:

@@ -1,20 +1,23 @@
 """Networks run forward: torch's activations, torchvision's names, the command."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import save_file
 
 import convcli
+from convcli.lessons.stacks.gradients import input_gradient
 from convcli.lessons.stacks.presets import layers_of
-from convcli.lessons.stacks.run import run_stack
+from convcli.lessons.stacks.run import Running, run_stack
 from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
-from support.networks import CASES, random_tensors
+from support.networks import BACKWARD, CASES, random_tensors
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
 
@@ -89,7 +92,7 @@ def test_layers_name_their_weights(edges: tuple[str, str]) -> None:
 
 
 def test_the_command_writes_maps_and_a_page(
-    ask: Callable[..., Any], edges: tuple[str, str], tmp_path: Path
+    ask: Callable[..., Any], run: Callable[..., Any], edges: tuple[str, str], tmp_path: Path
 ) -> None:
     photo, folder = str(tmp_path / "photo.png"), tmp_path / "maps"
     step = np.zeros((8, 8), np.uint8)
@@ -105,6 +108,17 @@ def test_the_command_writes_maps_and_a_page(
     page = (folder / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 4  # the input, and three layers
     assert "http" not in page
+    # One layer, and of its maps the strongest: 96 / 6 = 16 pixels each, one map wide.
+    only = ("--out-dir", str(tmp_path / "one"), "--layer", "1", "--top", "1")
+    ask("stack", edges[0], "--run", photo, "--weights", edges[1], *only)
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["01-conv.png", "index.html"]
+    with (
+        Image.open(tmp_path / "one" / "01-conv.png") as one,
+        Image.open(folder / names[0]) as all_,
+    ):
+        assert one.width * one.height < all_.width * all_.height
+    said = run("stack", edges[0], "--run", photo, "--weights", edges[1]).output
+    assert re.search(r"1 +conv:2,k3,nobias +6×6×2 +0 +4 +[0-9.]+ ms", said)
 
 
 def test_a_wrong_file_is_refused_before_it_runs(edges: tuple[str, str]) -> None:
@@ -135,6 +149,39 @@ def test_a_trained_network_reads_digits(ask: Callable[..., Any], tmp_path: Path)
     assert right >= 90
     photo = str(tmp_path / "digit.png")
     convcli.apply("identity", images[0]).save(photo)
-    named = ask("stack", "--in", "8x8x1", layers, "--run", photo, "--weights", weights)
+    run = ("stack", "--in", "8x8x1", layers, "--run", photo, "--weights", weights)
+    named = ask(*run, "--out-dir", str(tmp_path / "maps"))
+    # The ten answers are squares of 12 pixels, white where the answer is the highest.
+    squares = np.asarray(Image.open(tmp_path / "maps" / "08-fc.png"))[6, 6::12, 0]
+    assert len(squares) == 10
+    assert squares.argmax() == classes[0]
+    assert squares.max() == 255
+    assert f"<li>class {classes[0]}:" in (tmp_path / "maps" / "index.html").read_text()
     assert named["classes"][0]["class"] == classes[0]
     assert named["layers"][-1]["high"] == pytest.approx(answers[0].max(), rel=1e-4)
+
+
+# ------------------------------------------------------------------ receptive fields
+
+GRADIENTS = json.loads((Path(__file__).parents[1] / "golden" / "gradients.json").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", list(BACKWARD))
+def test_gradients_of_units_equal_autograd(case: str, tmp_path: Path) -> None:
+    words, shape, units = BACKWARD[case]
+    tensors, _ = random_tensors(words, shape)
+    path = str(tmp_path / "random.safetensors")
+    save_file(tensors, path)
+    rows = convcli.stack(words, shape).rows
+    image = np.random.default_rng(1).random(shape, dtype=np.float32)
+    for layer, y, x in units:
+        told = GRADIENTS[f"{case} {layer} {y} {x}"]
+        mix = np.cos(np.arange(rows[layer - 1].reached.volume.channels)).astype(np.float32)
+        with WeightFiles(path, [row.spec for row in rows]) as files:
+            found = input_gradient(rows[:layer], Running(files), image, (y, x), mix)
+        assert float(np.linalg.norm(found)) == pytest.approx(told["norm"], rel=1e-4)
+        flat = found.transpose(2, 0, 1).ravel()
+        assert float(np.abs(flat).max()) == pytest.approx(told["largest"], rel=1e-4)
+        sampled = flat[:: max(flat.size // 50, 1)]
+        np.testing.assert_allclose(sampled, told["sampled"], atol=1e-4 * told["largest"])

@@ -20,6 +20,21 @@ CASES: dict[str, tuple[str, tuple[int, int, int]]] = {
 }
 """Layers, and the input's rows, columns and channels. VGG16 has smaller connected layers."""
 
+_ODD = (
+    "conv:6,k3x4,s2,d2 relu conv:6,k3,p1,g3 bn residual conv:8,k3,p1 relu conv:6,k1 "
+    "shortcut conv:6,k1 relu add pool:3,s2,p1 conv:4,k3,psame,nobias avgpool:2x3,s1 pool:2,d2 "
+    "adaptive:2x3 gap flatten dropout fc:5 softmax"
+)
+"""Windows that leave remainders, groups, dilation, and a shortcut."""
+
+BACKWARD: dict[str, tuple[str, tuple[int, int, int], list[tuple[int, int, int]]]] = {
+    "lenet": (*CASES["lenet"], [(6, 2, 2), (6, 0, 4), (12, 0, 0)]),
+    "vgg16": (*CASES["vgg16"], [(10, 1, 2), (36, 0, 0)]),
+    "resnet18": (*CASES["resnet18"], [(28, 7, 0), (30, 3, 3), (80, 0, 0)]),
+    "odd": (_ODD, (40, 57, 3), [(8, 2, 5), (11, 7, 9), (14, 8, 0), (16, 2, 4), (22, 0, 0)]),
+}
+"""Layers, the input, and units of which the gradient is known: layer, row and column."""
+
 _SCHEMES: dict[str, Any] = {
     "lenet": weights.counted_names,
     "resnet18": weights.residual_names,
@@ -43,7 +58,11 @@ def random_tensors(
         elif spec.layer_type == "residual":
             entry = channels
         if spec.layer_type in ("conv", "fc"):
-            size = (channels, *spec.kernel) if spec.layer_type == "conv" else (inputs,)
+            size = (
+                (channels // spec.groups, *spec.kernel)
+                if spec.layer_type == "conv"
+                else (inputs,)
+            )
             scale = np.float32((2 / np.prod(size)) ** 0.5)
             tensors[f"{name}.weight"] = scale * rng.standard_normal(
                 (spec.units, *size), dtype=np.float32

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.commands import command, environment
@@ -15,6 +16,20 @@ def shown(
     words: tuple[str, ...], columns: int, folder: Path, keys: bytes = b"", **more: str
 ) -> str:
     """Run the program at a terminal of so many columns; return all that it writes there."""
+    return played(words, columns, folder, [("", keys)], **more)
+
+
+def played(
+    words: tuple[str, ...],
+    columns: int,
+    folder: Path,
+    play: Sequence[tuple[str, bytes]],
+    **more: str,
+) -> str:
+    """Run the program at a terminal, and press keys: each when a text has come since the last.
+
+    Returns all that the program writes there.
+    """
     import termios  # Windows has none.
 
     ours, theirs = os.openpty()
@@ -28,8 +43,14 @@ def shown(
         env=environment(**{"TERM": "xterm-256color", **more}),
     ) as running:
         os.close(theirs)
-        os.write(ours, keys)
-        text = b"".join(iter(lambda: _read(ours), b""))
+        text, seen, left = b"", 0, list(play)
+        while True:
+            while left and left[0][0].encode() in text[seen:]:
+                seen = len(text)
+                os.write(ours, left.pop(0)[1])
+            if not (more_text := _read(ours)):
+                break
+            text += more_text
         os.close(ours)
     assert running.returncode in (0, 1, 2)
     return text.decode().replace("\r\n", "\n")

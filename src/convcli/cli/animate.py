@@ -5,17 +5,22 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import flip_option, range_option, window_options
+from convcli.cli.filter_options import (
+    flip_option,
+    range_option,
+    transposed_options,
+    window_options,
+)
 from convcli.cli.options import Command, json_option, option, output_option, quiet_option
 from convcli.cli.output import say, show_json
-from convcli.cli.types import KERNEL, POINT, whole
+from convcli.cli.types import LINK, POINT, whole
 from convcli.geometry.window import Pair
 from convcli.text import counted
 
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
-    from convcli.kernels.kernel import Kernel
     from convcli.pipeline.options import Options
+    from convcli.pipeline.steps import Link
 
 
 @click.command(
@@ -26,9 +31,11 @@ if TYPE_CHECKING:
 Examples:
   convcli animate sobel-x photo.jpg slide.gif --at 120,80
   convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
-  convcli animate sharpen photo.jpg border.png --border replicate --cells 5""",
+  convcli animate max:2 photo.jpg pool.mp4
+  convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
+  convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3""",
 )
-@click.argument("kernel", type=KERNEL)
+@click.argument("kernel", type=LINK)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
 @output_option()
@@ -46,6 +53,7 @@ Examples:
     help="Rows and columns of the crop.",
 )
 @window_options
+@transposed_options
 @flip_option
 @range_option
 @option(
@@ -62,12 +70,20 @@ Examples:
     section="Frames",
     help="The most frames; where outputs are more, several fill at once.",
 )
+@option(
+    "--format",
+    "form",
+    type=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
+    section="Frames",
+    help="How the frames are written; by OUTPUT's suffix unless given. frames: a PNG each, "
+    "in the folder OUTPUT or as NAME-01.png; strip: all on one PNG, for print.",
+)
 @quiet_option("Print no report.")
 @frame_options
 @json_option
 def command(
     *,
-    kernel: "Kernel",
+    kernel: "Link",
     image: str,
     target: str | None,
     output: str | None,
@@ -75,6 +91,7 @@ def command(
     cells: int,
     delay: int,
     frames: int,
+    form: str | None,
     quiet: bool,
     as_json: bool,
     options: "Options",
@@ -82,10 +99,12 @@ def command(
 ) -> None:
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUTPUT.
 
-    OUTPUT ends in .gif, .png or .apng (an animated PNG) or .webp. The crop is filtered as
-    if it were the whole picture, in grey; padding has green frames.
+    KERNEL is a kernel, a filter bank (its channels are summed, its maps stacked), or a
+    pooling: max:2, or pool:2 for means. OUTPUT ends in .gif, .webp, .png or .apng (an
+    animated PNG), or .mp4 (made by ffmpeg). The crop is filtered as if it were the whole
+    picture, in grey but for a bank of three channels; padding has green frames.
     """
-    from convcli.images.drawing import check_canvas_target, write_frames
+    from convcli.images.animation import animation_form, write_animation
     from convcli.lessons.animate import durations_for, frames_of, scene_of
     from convcli.pipeline.files import read_first_frame
 
@@ -94,14 +113,22 @@ def command(
     target = target or output
     if target is None:
         raise click.UsageError("Missing argument 'OUTPUT'")
-    check_canvas_target(target, moving=True)
+    form = animation_form(target, form)
     scene = scene_of(read_first_frame(image, reading), kernel, options, at, cells)
     drawn = frames_of(scene, frames)
-    write_frames(drawn, durations_for(len(drawn), delay), target)
+    written = write_animation(drawn, durations_for(len(drawn), delay), target, form)
     width, height = drawn[0].image.size
-    rows, columns = scene.output.shape
+    rows, columns = scene.output.shape[1:]
+    if len(written) > 1:
+        target = f"{written[0]} to {written[-1]}"
     if as_json:
-        document = {"target": target, "frames": len(drawn), "width": width, "height": height}
+        document = {
+            "target": target,
+            "files": written,
+            "frames": len(drawn),
+            "width": width,
+            "height": height,
+        }
         show_json(document | {"output": {"width": columns, "height": rows}})
     elif not quiet:
         say(

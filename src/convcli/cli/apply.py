@@ -169,8 +169,6 @@ def command(
     resize, deconvolution, video.
     """
     kernel, names = _unpacked(kernel, names, recipe)
-    if options.output_padding and not options.transposed:
-        raise click.UsageError("--output-padding needs --transposed: give both or none")
     links = (kernel, *chain)
     kernels = links * times
     saving = _recorded(links, times, options, saving, save=save_recipe, record=record)

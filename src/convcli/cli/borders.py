@@ -120,7 +120,7 @@ def _show_strips(
     from convcli.pipeline.files import read_first_frame
 
     if png is not None:
-        check_canvas_target(png, moving=False)
+        check_canvas_target(png)
     picture = read_first_frame(image, reading)
     strips = lesson.strips_of(picture, kernel, options, corner=corner)
     if png is not None:

@@ -1,5 +1,11 @@
 """`convcli explain`: one output pixel, taken apart."""
 
+import contextlib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +19,7 @@ from convcli.cli.filter_options import (
     gray_option,
     layout_option,
     range_option,
+    transposed_options,
     window_options,
 )
 from convcli.cli.options import Command, json_option, option
@@ -22,9 +29,12 @@ from convcli.cli.types import OPERAND, POINT, whole
 from convcli.geometry.window import Pair
 
 if TYPE_CHECKING:
+    from convcli.images.picture import Frame
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.lessons.explain.explain import Explainer
+    from convcli.lessons.explain.explanation import Explanation
     from convcli.pipeline.options import Options
 
 
@@ -37,18 +47,26 @@ Examples:
   convcli explain sobel-x photo.jpg --at 120,80
   convcli explain sobel photo.jpg --at 120,80
   convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
-  convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png""",
+  convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png
+  convcli explain sobel-x photo.jpg --step""",
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @option(
     "--at",
-    required=True,
     type=POINT,
     section="Output",
     help="The pixel of the output: X columns from the left, Y rows from the top.",
 )
+@option(
+    "--step",
+    is_flag=True,
+    section="Output",
+    help="Step from pixel to pixel with the arrow keys, in a terminal; Tab shows the next "
+    "channel, Enter or q ends. It starts at --at, or in the middle.",
+)
 @window_options
+@transposed_options
 @combine_option
 @bias_option
 @flip_option
@@ -70,7 +88,8 @@ def command(
     *,
     kernel: "Kernel | Operator",
     image: str,
-    at: Pair,
+    at: Pair | None,
+    step: bool,
     channel: int | None,
     png: str | None,
     show: bool,
@@ -86,15 +105,20 @@ def command(
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.explain.drawing import draw_explanations
-    from convcli.lessons.explain.explain import explain_output, first_channels
+    from convcli.lessons.explain.explain import Explainer, first_channels
     from convcli.pipeline.files import read_first_frame
 
+    _check_place(at, step=step, has_other=as_json or show or png is not None)
     scratch = scratch_file("explained.png") if show and png is None else None
     if png is not None:
-        check_canvas_target(png, moving=False)
+        check_canvas_target(png)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_first_frame(image, reading)
-    found = explain_output(kernel, picture, at, options, channels=channels)
+    explainer = Explainer(kernel, picture, options)
+    place = at or (explainer.shape[0] // 2, explainer.shape[1] // 2)
+    found = explainer.at(place, channels)
+    if step:
+        found = _step(explainer, picture, found, kernel.name)
     drawn = scratch if png is None else png
     if drawn is not None:
         write_canvas(draw_explanations(found), drawn)
@@ -108,3 +132,65 @@ def command(
 
     for one in found:
         show_explanation(one, kernel.name)
+
+
+def _check_place(at: Pair | None, *, step: bool, has_other: bool) -> None:
+    """Refuse a call without a pixel, and steps where there is no terminal for them."""
+    if not step and at is None:
+        raise click.UsageError("Missing option '--at'")
+    if step and has_other:
+        raise click.UsageError("--step shows in the terminal: leave --json, --png, --show out")
+    if step and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("--step needs a terminal for its keys: use --at X,Y in a pipe")
+
+
+_KEY = re.compile(r"\x1b[\[O][A-D]|[\xe0\x00].|.", re.DOTALL)
+_MOVES = {"A": (-1, 0), "B": (1, 0), "C": (0, 1), "D": (0, -1)}
+_MOVES |= {"H": (-1, 0), "P": (1, 0), "M": (0, 1), "K": (0, -1)}
+"""Rows and columns of an arrow key, by the end of what a terminal sends, or Windows."""
+
+
+def _step(
+    explainer: "Explainer", picture: "Frame", found: "list[Explanation]", name: str
+) -> "list[Explanation]":
+    """Show one pixel after another, as keys ask for them; return the last one."""
+    from convcli.cli.render.grids import show_step, show_window
+    from convcli.cli.render.tables import on_screen
+
+    (row, column), channel = found[0].at, found[0].channel
+    height, width, channels = explainer.shape
+    with _keys() as pressed, on_screen() as redraw:
+        while True:
+            (one,) = explainer.at((row, column), [channel])
+            around = functools.partial(show_window, one, picture)
+            redraw(functools.partial(show_step, one, name), around)
+            for key in _KEY.findall(pressed()) or "q":
+                if key in "\r\nqQ\x03\x04":  # or Ctrl-C, Ctrl-D
+                    return [one]
+                if key == "\t":
+                    channel = (channel + 1) % channels
+                if len(key) > 1:
+                    down, across = _MOVES.get(key[-1], (0, 0))
+                    row = min(max(row + down, 0), height - 1)
+                    column = min(max(column + across, 0), width - 1)
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[Callable[[], str]]:
+    """Yield a function that waits for keys and returns them, none of them on the screen.
+
+    Not click's: it forgets what is pressed while the screen is drawn.
+    """
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        yield click.getchar
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    tty.setcbreak(terminal, termios.TCSADRAIN)
+    try:
+        yield lambda: os.read(terminal, 32).decode("latin-1")
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)

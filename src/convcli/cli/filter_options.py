@@ -37,6 +37,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _options(**values: Any) -> "Options":
     from convcli.pipeline.options import Options
 
+    if values.get("output_padding") and not values["transposed"]:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
     return Options(**values)
 
 

@@ -1,6 +1,6 @@
 """`convcli matrix`: a convolution as a matrix; and what apply prints of small matrices."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -65,7 +65,7 @@ def command(
     if png is not None:
         from convcli.images.drawing import check_canvas_target
 
-        check_canvas_target(png, moving=False)
+        check_canvas_target(png)
     found = convolution_matrix(kernel, (height or width, width), options)
     found = found.transposed if transposed else found
     if png is not None:
@@ -107,14 +107,16 @@ def show_applied(
         title = f"kernel {each.name}".removesuffix(" inline kernel")
         return title, (each.flipped() if options.flip else each).weights
 
-    grids = [
-        ("input", frame.array),
-        *map(named, single),
-        ("result", result),
-    ]
+    used = [named(kernel) for kernel in single]
+    show_numbers([("input", frame.array), *used, ("result", result)], as_json=as_json)
+
+
+def show_numbers(grids: "list[tuple[str, NDArray[Any]]]", *, as_json: bool) -> None:
+    """Print an input, kernels and the result with all their digits."""
     if as_json:
-        used = [{"name": name, "values": grid.tolist()} for name, grid in grids[1:-1]]
-        show_json({"input": frame.array.tolist(), "kernels": used, "result": result.tolist()})
+        (_, given), *kernels, (_, result) = grids
+        used = [{"name": name, "values": grid.tolist()} for name, grid in kernels]
+        show_json({"input": given.tolist(), "kernels": used, "result": result.tolist()})
         return
     from convcli.cli.render.grids import show_grids
 

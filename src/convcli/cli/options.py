@@ -257,6 +257,29 @@ def typed(*names: str) -> list[str]:
     return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
 
 
+def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
+    """Refuse options on the command line that have no use beside the `chosen` one.
+
+    `takes` has, for each option that can be chosen, the options that go with it; an empty name
+    stands for none of them.
+    """
+    flags = {each.name or "": max(each.opts, key=len) for each in _running().params}
+    known = {*takes}.union(*takes.values()) - {"", chosen}
+    for name in typed(*(known - takes[chosen])):
+        if chosen:
+            raise click.UsageError(
+                f"{flags[name]}: {flags[chosen]} has no use for it: drop one of them"
+            )
+        users = " or ".join(flags[user] for user in takes if name in takes[user])
+        raise click.UsageError(
+            f"{flags[name]} belongs to {users}: add that, or drop {flags[name]}"
+        )
+
+
+def _running() -> click.Command:
+    return click.get_current_context().command
+
+
 output_option = functools.partial(
     option,
     "--output",

@@ -13,7 +13,7 @@ from convcli.cli.filter_options import (
     strict_option,
 )
 from convcli.cli.options import Command, json_option, option, quiet_option, shared_option
-from convcli.cli.output import refuse_terminals, report_outcome, warn
+from convcli.cli.output import refuse_terminals, report_outcome, shows_matrices, warn
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 Examples:
   convcli pool max photo.jpg half.png
   convcli pool average photo.jpg half.png --k 2 --s 2
-  convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1""",
+  convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1
+  convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1""",
 )
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
 @click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=click.Path())
@@ -98,20 +99,32 @@ def command(
     Without options a picture of half the size comes out; a window as large as the
     picture pools all of it. Padding is at most half of the window; as in torch it never
     wins a maximum, and counts as zeros in an average. A - is standard input or output;
-    an OUTPUT that ends in .npy gets floats.
+    an OUTPUT that ends in .npy gets floats. A matrix as INPUT without OUTPUT is printed.
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.lessons.pool import pool_file
+    from convcli.lessons.pool import plan_pooling, pool_file
+    from convcli.pipeline.pipeline import SourceInfo
 
+    slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
+    planned = Pooling(Reduction(pooling), slide, border)
+    if shows_matrices(names, placing.output):
+        from convcli.cli.matrix import show_numbers
+        from convcli.pipeline.files import read_first_frame
+        from convcli.pipeline.run import run_pipeline
+
+        frame = read_first_frame(names[0], reading)
+        plan = plan_pooling(SourceInfo.of(frame), planned, options, raw=True)
+        result = run_pipeline(plan, frame).values[..., 0]
+        show_numbers([("input", frame.array), ("result", result)], as_json=as_json)
+        return
     check_seeing((*names, placing.output or ""), show=show, compare=compare)
     names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=".png")
     source, target = two_names(names_with_output(names, placing))
     target = located_target(source, target, kind)
     refuse_terminals(source, target)
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
-    slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     report = pool_file(
-        Pooling(Reduction(pooling), slide, border),
+        planned,
         source,
         target,
         options,

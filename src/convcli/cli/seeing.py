@@ -78,7 +78,7 @@ def check_seeing(
     if compare is not None:
         from convcli.images.drawing import check_canvas_target
 
-        check_canvas_target(compare, moving=False)
+        check_canvas_target(compare)
 
 
 def see(
@@ -111,8 +111,8 @@ def show_frames(*frames: "Frame") -> None:
     if not sys.stdout.isatty():
         note("not shown: standard output is no terminal")
         return
-    from convcli.cli.render.cells import show_cells, show_graphics
+    from convcli.cli.render.cells import show_cells, show_graphics, without_colours
 
-    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in (None, "dumb")
+    plain = without_colours()
     if plain or not show_graphics(frames):
         show_cells(frames, plain=plain)

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Command, json_option, option, quiet_option, shared_option, typed
+from convcli.cli.options import (
+    Command,
+    check_use,
+    json_option,
+    option,
+    quiet_option,
+    shared_option,
+)
 from convcli.cli.output import fields_of, say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
@@ -86,10 +93,7 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
 @option("--count", type=whole(1, 100), default=5, section="Quiz", help="How many questions.")
 @quiet_option("Print the bare size: a number, or WxH.")
 @json_option
-@click.pass_context
 def command(
-    context: click.Context,
-    /,
     *,
     width: int | None,
     height: int | None,
@@ -110,7 +114,7 @@ def command(
     Where the fraction is no whole number it says what is left over, and which
     settings near by are clean. Pairs are YxX: --k 3x5 has 3 rows and 5 columns.
     """
-    question = _question(context, questions)
+    question = _question(questions)
     if question == "common":
         return _show_common(width or height or 32, as_json=as_json)
     if question == "quiz":
@@ -140,22 +144,13 @@ def command(
     return 0 if answered else 1
 
 
-def _question(context: click.Context, questions: dict[str, bool]) -> str:
+def _question(questions: dict[str, bool]) -> str:
     """Return which question is asked; refuse options that it has no use for."""
     chosen = [name for name, asked in questions.items() if asked]
     if len(chosen) > 1:
         raise click.UsageError(f"--{chosen[0]} and --{chosen[1]} exclude each other: drop one")
     question = chosen[0] if chosen else ""
-    flags = {each.name or "": max(each.opts, key=len) for each in context.command.params}
-    for name in typed(*flags):
-        if name not in {*_TAKEN[question], question, "as_json"}:
-            flag = flags[name]
-            users = " or ".join(f"--{user}" for user in _TAKEN if name in _TAKEN[user])
-            if question:
-                raise click.UsageError(
-                    f"{flag}: --{question} has no use for it: drop one of them"
-                )
-            raise click.UsageError(f"{flag} belongs to {users}: add that, or drop {flag}")
+    check_use(question, _TAKEN)
     return question
 
 

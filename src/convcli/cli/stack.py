@@ -1,15 +1,27 @@
 """`convcli stack`: a network layer by layer."""
 
+from typing import TYPE_CHECKING, TypeVar
+
 import click
 
-from convcli.cli.options import Command, json_option, option, shared_option, typed
-from convcli.cli.output import show_json
+from convcli.cli.options import Command, check_use, json_option, option, shared_option
+from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.presets import PRESETS, layers_of
 from convcli.lessons.stacks.spec import volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
+from convcli.text import short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from convcli.images.picture import Frame
+    from convcli.lessons.stacks.fields import Unit
+    from convcli.lessons.stacks.run import Maps
+
+_Parsed = TypeVar("_Parsed")
 
 
 class StackCommand(Command):
@@ -48,6 +60,8 @@ Examples:
   convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
   convcli stack --preset vgg16
   convcli stack --preset lenet --run 7.png --weights lenet.safetensors
+  convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
+  convcli stack --preset vgg16 --erf field.png
   convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
@@ -95,8 +109,40 @@ Examples:
     section="Run",
     help="Write a sheet of maps for each layer, and index.html with all of them.",
 )
-@option("--layer", type=whole(1), section="Run", help="Only the maps of this layer, by number.")
+@option(
+    "--layer",
+    type=whole(1),
+    section="Run",
+    help="Only the maps of this layer, by number; the layer that --erf starts from.",
+)
 @option("--top", type=whole(1), section="Run", help="Only the maps with the most energy.")
+@option(
+    "--unit",
+    metavar="LAYER:MAP@X,Y",
+    section="Receptive field",
+    help="Say what this unit can see of --run's picture; the layer counts from 1, the map, the "
+    "column X and the row Y from 0. The map * is any.",
+)
+@option(
+    "--png",
+    metavar="FILE",
+    section="Receptive field",
+    help="Draw the receptive field of --unit on the picture.",
+)
+@option(
+    "--erf",
+    metavar="FILE",
+    section="Receptive field",
+    help="Draw the effective receptive field as PNG: where the input moves --unit, or the "
+    "middle of the last map. Weights are random without --weights.",
+)
+@option(
+    "--seeds",
+    type=whole(1, 1000),
+    default=8,
+    section="Receptive field",
+    help="Inputs, and random weights, that --erf averages over.",
+)
 @json_option
 def command(
     *,
@@ -112,6 +158,10 @@ def command(
     out_dir: str | None,
     layer: int | None,
     top: int | None,
+    unit: str | None,
+    png: str | None,
+    erf: str | None,
+    seeds: int,
     as_json: bool,
 ) -> None:
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
@@ -123,15 +173,21 @@ def command(
     size = _size(source, width, height, in_channels)
     first = _stack((preset,) if preset else layers, size)
     second = None if compare is None else _stack((compare,), size, first.source)
-    if (photo is None) != (weights is None):
-        raise click.UsageError("--run and --weights belong together: give both or none")
-    if photo is None and (given := typed("out_dir", "layer", "top")):
-        raise click.UsageError(f"--{given[0].replace('_', '-')} needs --run: give both or none")
+    asked = _asked({"erf": erf, "unit": unit, "photo": photo}, weights, layer, first)
+    words = (preset,) if preset else layers
+    if asked in {"erf", "unit"}:
+        _show_seen(
+            words,
+            first,
+            (photo, weights),
+            start=unit or layer,
+            drawing=erf or png,
+            seeds=None if erf is None else seeds,
+            as_json=as_json,
+        )
+        return
     if photo is not None and weights is not None:
-        if layer is not None and layer > len(first.rows):
-            raise click.UsageError(f"--layer: expected at most {len(first.rows)}, got {layer}")
-        words = (preset,) if preset else layers
-        _run(words, first, photo, weights, out_dir, (layer, top), as_json=as_json)
+        _run(words, first, photo, weights, out_dir, only=layer, top=top, as_json=as_json)
         return
     if as_json and second:
         show_json({"first": first.as_dict(), "second": second.as_dict()})
@@ -147,33 +203,59 @@ def command(
         show_stack(first)
 
 
-def _run(  # noqa: PLR0917 - the options of one section
+_TAKEN = {
+    "erf": {"photo", "weights", "unit", "layer", "seeds"},
+    "unit": {"photo", "weights", "png"},
+    "photo": {"weights", "out_dir", "layer", "top"},
+    "": {"compare"},
+}
+"""What can be asked of a network, the first that is given, and the options that go with it."""
+
+
+def _asked(
+    given: dict[str, str | None], weights: str | None, layer: int | None, counted: Stack
+) -> str:
+    """Return what is asked of a network; refuse what does not go with it, or is missing."""
+    asked = next((name for name, value in given.items() if value is not None), "")
+    check_use(asked, _TAKEN)
+    if layer is not None and layer > len(counted.rows):
+        raise click.UsageError(f"--layer: expected at most {len(counted.rows)}, got {layer}")
+    if given["unit"] is not None and layer is not None:
+        raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
+    if asked == "unit" and given["photo"] is None:
+        raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
+    if asked == "photo" and weights is None:
+        raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
+    return asked
+
+
+def _run(
     words: tuple[str, ...],
     counted: Stack,
     photo: str,
     weights: str,
     out_dir: str | None,
-    shown: tuple[int | None, int | None],
     *,
+    only: int | None,
+    top: int | None,
     as_json: bool,
 ) -> None:
     """Run a stack on a picture, and show what each layer answers."""
-    from convcli.lessons.stacks.maps import MapsFolder, top_classes
-    from convcli.lessons.stacks.run import network_input, run_stack
-    from convcli.pipeline.files import read_first_frame
+    from convcli.images.figures import fitted
+    from convcli.images.picture import Frame
+    from convcli.lessons.stacks.run import MapsFolder, run_stack, top_classes
 
-    frame, (only, top) = read_first_frame(photo), shown
-    trained = words in {("alexnet",), ("vgg16",), ("resnet18",)}
-    values = network_input(frame, counted, imagenet=trained)
-    folder = None if out_dir is None else MapsFolder(out_dir, frame, top)
+    frame, values = _input_of(words, counted, photo)
+    taken = Frame(fitted(frame, counted.source.height, counted.source.width))
+    folder = None if out_dir is None else MapsFolder(out_dir, taken, top)
     told = []
     for answer in run_stack(words, values, weights):
         told.append(answer.as_dict())
         if folder is not None and only in (None, answer.number):
             folder.add(answer)
-    if folder is not None:
-        folder.finish()
     classes = list(top_classes(answer)) if answer.values.shape[:2] == (1, 1) else []
+    if folder is not None:
+        folder.finish(classes)
     if as_json:
         best = [{"class": number, "part": part} for number, part in classes]
         show_json({"source": photo, "weights": weights, "layers": told, "classes": best})
@@ -181,6 +263,74 @@ def _run(  # noqa: PLR0917 - the options of one section
     from convcli.cli.render.stack import show_run
 
     show_run(told, classes)
+
+
+def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Frame, Maps]":
+    """Read a picture, and return it and what the network takes of it."""
+    from convcli.lessons.stacks.run import network_input
+    from convcli.pipeline.files import read_first_frame
+
+    frame = read_first_frame(photo)
+    trained = words in {("alexnet",), ("vgg16",), ("resnet18",)}
+    return frame, network_input(frame, counted, imagenet=trained)
+
+
+def _show_seen(
+    words: tuple[str, ...],
+    counted: Stack,
+    files: tuple[str | None, str | None],
+    *,
+    start: str | int | None,
+    drawing: str | None,
+    seeds: int | None,
+    as_json: bool,
+) -> None:
+    """Say what a unit can see or, where there are seeds, what moves it; and draw it."""
+    from convcli.images.drawing import check_canvas_target
+    from convcli.images.write import write_frame
+    from convcli.lessons.stacks import fields
+
+    photo, weights = files
+    if drawing:
+        check_canvas_target(drawing)
+    frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
+    unit = _parsed(fields.unit_from, start, counted) if isinstance(start, str) else None
+    found: fields.Field | fields.EffectiveField
+    answer = None
+    if seeds is not None:
+        size = counted.source
+        found = fields.effective_field(
+            words,
+            (size.height, size.width, size.channels),
+            unit=start,
+            weights=weights,
+            image=image,
+            seeds=seeds,
+        )
+        picture = fields.draw_effective(found)
+    elif unit is not None and frame is not None:
+        found = fields.field_of(counted, unit)
+        picture = fields.draw_field(found, frame)
+        if weights is not None and unit.map is not None:
+            answer = _answer(words, image, weights, unit)
+    if drawing:
+        write_frame(picture, drawing, "PNG")
+    if as_json:
+        files_used = {"drawing": drawing, "source": photo, "weights": weights}
+        show_json({**files_used, "answer": answer, **found.as_dict()})
+        return
+    say(found.facts())
+    if answer is not None:
+        say(f"It answers {short(answer)}.")
+    say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
+
+
+def _answer(words: tuple[str, ...], image: "Maps | None", weights: str, unit: "Unit") -> float:
+    from convcli.lessons.stacks.run import run_stack
+
+    layers = run_stack(words, image, weights)
+    values = next(layer.values for layer in layers if layer.number == unit.layer)
+    return float(values[unit.y, unit.x, unit.map])
 
 
 def _size(
@@ -194,16 +344,17 @@ def _size(
     if source and given:
         raise click.UsageError(f"--in says what {given[0]} says, too: give one of them")
     if not given:
-        return _volume(source) if source else None
+        return _parsed(volume_from, source) if source else None
     if width is None or channels is None:
         missing = "--width" if width is None else "--in-channels"
         raise click.UsageError(f"Missing option '{missing}': {given[0]} is given without it")
     return Volume(channels, height or width, width)
 
 
-def _volume(source: str) -> Volume:
+def _parsed(parse: "Callable[..., _Parsed]", *values: object) -> "_Parsed":
+    """Parse what an option holds; what is wrong with it names the option."""
     try:
-        return volume_from(source)
+        return parse(*values)
     except GeometryError as error:
         raise click.UsageError(f"--{error}") from None
 

@@ -16,8 +16,6 @@ class ReceptiveField(Record):
     input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
     Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
 
-    Examples
-    --------
     Two 3×3 layers see as much as one 5×5:
 
     >>> layer = Axis(kernel=3, before=1, after=1)
@@ -83,23 +81,10 @@ def convolution_layer(
 ) -> Layer:
     """Count a convolution layer: C_out·C_in/g·kh·kw weights and C_out biases.
 
-    Parameters
-    ----------
-    channels, filters : int
-        Input and output channels; `groups` must divide both.
-    kernel, output : (int, int)
-        Kernel size and output size (rows, columns). The output counts for the multiply-adds
-        H'·W'·C_out·C_in/g·kh·kw only.
-    bias : bool
-        Whether each filter has a bias.
+    The size of the kernel and of the output are (rows, columns); the output counts for the
+    multiply-adds H'·W'·C_out·C_in/g·kh·kw only. A count below 1, and groups that do not divide
+    the channels, are a `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If a count is below 1 or the groups do not divide the channels.
-
-    Examples
-    --------
     >>> convolution_layer(3, 64, (3, 3)).total
     1792
     """
@@ -121,8 +106,6 @@ def convolution_layer(
 def fully_connected_layer(inputs: int, outputs: int, *, bias: bool = True) -> Layer:
     """Count a fully connected layer: a weight for each (input, output) pair.
 
-    Examples
-    --------
     >>> fully_connected_layer(3072, 1000).weights
     3072000
     """
@@ -134,8 +117,6 @@ def locally_connected_layer(
 ) -> Layer:
     """Count a layer whose windows share no weights: each output has weights of its own.
 
-    Examples
-    --------
     >>> locally_connected_layer(3, Volume(64, 32, 32), (3, 3)).total
     1835008
     """

@@ -22,8 +22,6 @@ def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
     For each of K, S, P and W they are the nearest value below and the nearest above that
     make (W - K + 2P)/S a whole number. P is the padding on each side.
 
-    Examples
-    --------
     >>> for setting in clean_settings(Axis(kernel=3, stride=3), 7):
     ...     print(setting.letter, setting.value, setting.output)
     K 1 3
@@ -77,19 +75,10 @@ def ceil_padding(
     ONNX's ``SAME_LOWER`` (`lower`) at the start. Unlike the padding that torch calls ``same``
     it depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
 
-    Raises
-    ------
-    GeometryError
-        If a number is below 1.
-
-    Examples
-    --------
     >>> ceil_padding(224, kernel=3, stride=2)
     (0, 1)
     """
     axis = Axis(kernel, stride, dilation=dilation)
-    if size < 1:
-        raise GeometryError(f"size: expected at least 1 pixel, got {size}")
     total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
     small, large = total // 2, total - total // 2
     return (large, small) if lower else (small, large)
@@ -100,21 +89,11 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
 
     It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding. A convolution with stride S maps
     S different widths to one output; the output padding, 0 to S-1, chooses among them (as
-    torch ConvTranspose2d).
+    torch ConvTranspose2d). A `GeometryError` is raised where it is larger, or nothing is left.
 
-    Raises
-    ------
-    GeometryError
-        If the axis is empty, nothing is left, or the output padding is not smaller than
-        the stride or the dilation.
-
-    Examples
-    --------
     >>> transposed_size(Axis(kernel=3, stride=2, before=1, after=1), 4, output_padding=1)
     8
     """
-    if size < 1:
-        raise GeometryError(f"size: expected at least 1 pixel, got {size}")
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
         raise GeometryError(
@@ -147,24 +126,10 @@ class SizeRule(Record):
 def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[SizeRule]:
     """Return what the course, torch, TensorFlow and ONNX make of one axis.
 
-    The rules that are named SAME choose the padding themselves.
+    The rules that are named SAME choose the padding themselves. `noun` is what a pixel of the
+    axis is called, and `same` whether the padding was asked for as ``same``, which torch has at
+    stride 1 only. A kernel larger than the padded axis is a `GeometryError`.
 
-    Parameters
-    ----------
-    axis, size : Axis, int
-        The window, and the length of the input in pixels.
-    noun : str
-        What a pixel of the axis is called: ``column`` or ``row``.
-    same : bool
-        Whether the padding was asked for as ``same``, which torch has at stride 1 only.
-
-    Raises
-    ------
-    GeometryError
-        If the kernel is larger than the padded axis.
-
-    Examples
-    --------
     >>> for rule in size_rules(Axis(kernel=3, stride=2, before=1, after=1), 224, "column"):
     ...     print(rule.rule, rule.output, rule.padding)
     course 225/2 (1, 1)

@@ -103,8 +103,6 @@ class Axis(Record, cached=True):
     def exact_output_size(self, size: int) -> "Fraction":
         """Return the magic formula (W - K + 2P)/S + 1 without rounding.
 
-        Examples
-        --------
         >>> Axis(kernel=3, stride=3).exact_output_size(7)
         Fraction(7, 3)
         """
@@ -119,8 +117,6 @@ class Axis(Record, cached=True):
     def unseen(self, size: int) -> Unseen:
         """Return the pixels behind the last window, of the picture and of the padding.
 
-        Examples
-        --------
         A 3-tap kernel with stride 2 and padding 1 on 8 pixels leaves padding only.
 
         >>> Axis(kernel=3, stride=2, before=1, after=1).unseen(8)
@@ -255,8 +251,6 @@ _axis = functools.lru_cache(Axis)
 def pair(value: object, name: str) -> Pair:
     """Return (rows, columns) of one number or of two; raise `GeometryError` for others.
 
-    Examples
-    --------
     >>> pair(3, "kernel")
     (3, 3)
     """

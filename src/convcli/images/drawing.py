@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from convcli.errors import ImageError
 from convcli.images.palettes import RED_BLUE
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
-from convcli.storage.atomic import replacing
 from convcli.values import Record
 
 _GREEK = {
@@ -102,8 +101,8 @@ def diverging(value: float) -> Colour:
     return (red, green, blue)
 
 
-def ink_on(ground: Colour, dark: Colour = BLACK) -> Colour:
-    """Return the dark ink or white, whichever reads better (luma as ITU-R BT.601).
+def ink_on(ground: Colour) -> Colour:
+    """Return black or white, whichever reads better (luma as ITU-R BT.601).
 
     Examples
     --------
@@ -111,7 +110,7 @@ def ink_on(ground: Colour, dark: Colour = BLACK) -> Colour:
     ((0, 0, 0), (255, 255, 255))
     """
     red, green, blue = ground
-    return dark if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
+    return BLACK if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
 
 
 def enlarged(pixels: NDArray[np.uint8], scale: int) -> Image.Image:
@@ -194,8 +193,10 @@ class Canvas:
             self.pen.rectangle(box, fill=PADDING, outline=QUIET)
             inset = max(side // 6, 2)
             box = (left + inset, top + inset, left + side - inset, top + side - inset)
-        self.pen.rectangle(box, fill=cell.ground, outline=None if cell.padded else QUIET)
-        if not cell.text or side < 16:  # noqa: PLR2004 - nobody can read smaller digits
+        is_small = side < 16  # noqa: PLR2004 - nobody can read smaller digits
+        outline = None if cell.padded or is_small else QUIET
+        self.pen.rectangle(box, fill=cell.ground, outline=outline)
+        if not cell.text or is_small:
             return
         middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
         frame = 2 * _frame_width(side) if cell.framed else 0
@@ -203,34 +204,11 @@ class Canvas:
         colour, size = ink_on(cell.ground), round(side * 0.42)
         self.text(middle, cell.text, size, colour=colour, anchor="mm", width=room)
 
-    def tiles(self, corner: tuple[int, int], colours: NDArray[np.uint8], side: int) -> None:
-        """Draw a picture, shape (H, W, 3), each pixel a square, with a line around it."""
-        large = enlarged(colours, side)
-        self.image.paste(large, corner)
-        x, y = corner
-        self.pen.rectangle((x - 1, y - 1, x + large.width, y + large.height), outline=QUIET)
-
-    def times(self, middle: tuple[int, int], size: int) -> None:
-        """Draw the sign ×, which the font does not have."""
+    def sign(self, middle: tuple[int, int], sign: str) -> None:
+        """Draw ×, =, + or →, most of which the font does not have."""
         x, y = middle
-        half = size // 2
-        for slope in (-1, 1):
-            ends = (x - half, y - slope * half, x + half, y + slope * half)
-            self.pen.line(ends, fill=BLACK, width=3)
-
-    def equals(self, middle: tuple[int, int], size: int) -> None:
-        """Draw the sign =."""
-        x, y = middle
-        for shift in (-size // 4, size // 4):
-            ends = (x - size // 2, y + shift, x + size // 2, y + shift)
-            self.pen.line(ends, fill=BLACK, width=3)
-
-    def plus(self, middle: tuple[int, int], size: int) -> None:
-        """Draw the sign +."""
-        x, y = middle
-        half = size // 2
-        self.pen.line((x - half, y, x + half, y), fill=BLACK, width=3)
-        self.pen.line((x, y - half, x, y + half), fill=BLACK, width=3)
+        for left, top, right, bottom in _STROKES[sign]:
+            self.pen.line((x + left, y + top, x + right, y + bottom), fill=BLACK, width=3)
 
     def bracket(self, corner: tuple[int, int], bottom: int, depth: int) -> None:
         """Draw a bracket that closes to the right, from a corner down to `bottom`."""
@@ -238,12 +216,14 @@ class Canvas:
         points = [(x, y), (x + depth, y), (x + depth, bottom), (x, bottom)]
         self.pen.line(points, fill=BLACK, width=3)
 
-    def arrow(self, middle: tuple[int, int], size: int) -> None:
-        """Draw an arrow to the right."""
-        x, y = middle
-        self.pen.line((x - size // 2, y, x + size // 2, y), fill=BLACK, width=3)
-        tip, back = x + size // 2, size // 3
-        self.pen.polygon([(tip + 3, y), (tip - back, y - back), (tip - back, y + back)], BLACK)
+
+_STROKES = {
+    "×": ((-9, -9, 9, 9), (-9, 9, 9, -9)),
+    "=": ((-9, -4, 9, -4), (-9, 4, 9, 4)),
+    "+": ((-9, 0, 9, 0), (0, -9, 0, 9)),
+    "→": ((-11, 0, 12, 0), (5, -7, 12, 0), (5, 7, 12, 0)),
+}
+"""The ends of the lines of a sign, from its middle."""
 
 
 def _frame_width(side: int) -> int:
@@ -251,47 +231,13 @@ def _frame_width(side: int) -> int:
     return max(side // 10, 2)
 
 
-_FORMATS = {".gif": "GIF", ".png": "PNG", ".apng": "PNG", ".webp": "WEBP"}
-
-
-def check_canvas_target(target: str | Path, *, moving: bool) -> str:
-    """Return the format of a drawing's file, or of an animation's, by the suffix of its name.
-
-    Raises ImageError if that format cannot hold it.
-    """
-    suffix = Path(target).suffix.lower()
-    allowed = _FORMATS if moving else {".png": "PNG"}
-    if suffix in allowed:
-        return allowed[suffix]
-    *others, last = allowed
-    names = f"{', '.join(others)} or {last}" if others else last
-    raise ImageError(f"{target}: expected a name that ends in {names}: rename it")
+def check_canvas_target(target: str | Path) -> None:
+    """Raise ImageError where the name of a drawing's file does not end in .png."""
+    if Path(target).suffix.lower() != ".png":
+        raise ImageError(f"{target}: expected a name that ends in .png: rename it")
 
 
 def write_canvas(canvas: Canvas, target: str | Path) -> None:
     """Write a drawing as PNG: complete, or not at all (ImageError)."""
-    write_frame(canvas.frame(), target, check_canvas_target(target, moving=False))
-
-
-def write_frames(
-    frames: Sequence[Canvas], durations: Sequence[int], target: str | Path
-) -> None:
-    """Write an animation that repeats forever, as GIF, APNG or WebP by the name's suffix.
-
-    The frames, at least one, have one size; durations are in milliseconds. ImageError is
-    raised for another suffix, or if the target cannot be written.
-    """
-    format_name = check_canvas_target(target, moving=True)
-    images = [frame.image for frame in frames]
-    settings: dict[str, Any] = {"save_all": True, "duration": list(durations), "loop": 0}
-    if format_name == "GIF":
-        from convcli.images.codecs.gif import with_shared_palette
-
-        images = with_shared_palette([np.asarray(image) for image in images])
-        settings |= {"optimize": False, "disposal": 1}
-    if format_name == "WEBP":
-        settings["lossless"] = True
-    # Not `write_picture`, which writes each frame whole: Pillow writes what changes, in
-    # half of the bytes and a third of the time.
-    with replacing(target) as file:
-        images[0].save(file, format_name, append_images=images[1:], **settings)
+    check_canvas_target(target)
+    write_frame(canvas.frame(), target, "PNG")

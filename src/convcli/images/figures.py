@@ -13,11 +13,10 @@ from convcli.images.drawing import (
     QUIET,
     WHITE,
     Canvas,
+    Cell,
     Colour,
     enlarged,
-    fitting_size,
     font,
-    ink_on,
     spelled,
     text_width,
 )
@@ -100,36 +99,33 @@ def _rgb(frame: Frame) -> Image.Image:
 _MARGIN = 16
 _LINE = 18
 _SIZE, _CAPTION_SIZE, _TITLE_SIZE = 13, 12, 20
-_SMALLEST = 9
-_BESIDE = 6
-"""Room between a number and the sides of its cell, both sides together."""
 
 
-def text_block(lines: Sequence[tuple[str, str]], width: int) -> Canvas:
+def text_block(lines: Sequence[tuple[str, str]], width: int, size: int = _SIZE) -> Canvas:
     """Draw facts: a name in grey, and a text that is broken where the block ends.
 
     An empty name continues the fact before.
     """
-    longest = max(int(text_width(name, _SIZE)) for name, _ in lines)
-    indent = longest + _MARGIN if longest else 0
+    longest = max(int(text_width(name, size)) for name, _ in lines)
+    indent, line = longest + _MARGIN if longest else 0, size * _LINE // _SIZE
     broken = [
         (name if index == 0 else "", part)
         for name, text in lines
-        for index, part in enumerate(_broken(spelled(text), width - indent))
+        for index, part in enumerate(_broken(spelled(text), width - indent, size))
     ]
-    block = Canvas(width, _LINE * len(broken))
+    block = Canvas(width, line * len(broken))
     for index, (name, part) in enumerate(broken):
-        block.text((0, index * _LINE), name, _SIZE, colour=QUIET, anchor="la")
-        block.text((indent, index * _LINE), part, _SIZE, colour=INK, anchor="la")
+        block.text((0, index * line), name, size, colour=QUIET, anchor="la")
+        block.text((indent, index * line), part, size, colour=INK, anchor="la")
     return block
 
 
-def _broken(text: str, width: int) -> list[str]:
+def _broken(text: str, width: int, size: int) -> list[str]:
     """Break a text into lines, at blanks."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and text_width(longer, _SIZE) > width:
+        if lines[-1] and text_width(longer, size) > width:
             lines.append(word)
         else:
             lines[-1] = longer
@@ -146,34 +142,25 @@ def title_block(text: str) -> Canvas:
 def cell_block(
     colours: NDArray[np.uint8], labels: Sequence[Sequence[str]], side: int
 ) -> Canvas:
-    """Draw a grid of coloured cells.
-
-    `colours` are uint8, (rows, columns, 3). A label that does not fit into its cell of
-    `side` pixels is left out.
-    """
-    rows, columns = colours.shape[:2]
-    block = Canvas(columns * side + 1, rows * side + 1)
-    edge = QUIET if side > _LINE else None
-    for row, column in np.ndindex(rows, columns):
-        left, top = column * side, row * side
-        red, green, blue = colours[row, column].tolist()
-        ground, label = (red, green, blue), labels[row][column]
-        block.pen.rectangle((left, top, left + side, top + side), fill=ground, outline=edge)
-        size = fitting_size(label, side - _BESIDE, _SIZE, _SMALLEST)
-        if label and text_width(label, size) <= side - _BESIDE:
-            middle = (left + side / 2, top + side / 2)
-            block.text(middle, label, size, colour=ink_on(ground, INK), anchor="mm")
+    """Draw a grid of cells of `side` pixels; `colours` are uint8, (rows, columns, 3)."""
+    cells = [
+        [Cell(tuple(colour), label) for colour, label in zip(*line, strict=True)]
+        for line in zip(colours.tolist(), labels, strict=True)
+    ]
+    block = Canvas(colours.shape[1] * side + 1, colours.shape[0] * side + 1)
+    block.grid((0, 0), cells, side)
     return block
 
 
-def picture_block(pixels: NDArray[np.uint8], scale: int, caption: str) -> Canvas:
+def picture_block(
+    pixels: NDArray[np.uint8], scale: int, caption: str, size: int = _CAPTION_SIZE
+) -> Canvas:
     """Draw a picture, each pixel as a square of `scale` pixels, with a line of text below."""
     large = enlarged(pixels, scale)
-    width = max(large.width, int(text_width(spelled(caption), _CAPTION_SIZE)) + 2)
-    block = Canvas(width, large.height + _LINE)
+    width = max(large.width, int(text_width(spelled(caption), size)) + 2)
+    block = Canvas(width, large.height + size + _LINE - _CAPTION_SIZE)
     block.image.paste(large, (0, 0))
-    place = (0, large.height + 2)
-    block.text(place, caption, _CAPTION_SIZE, colour=QUIET, anchor="la")
+    block.text((0, large.height + 2), caption, size, colour=QUIET, anchor="la")
     return block
 
 
@@ -231,9 +218,14 @@ def png_bytes(frame: Frame) -> bytes:
     return stream.getvalue()
 
 
-def figure(blocks: Sequence[Canvas]) -> Frame:
+def page_of(blocks: Sequence[Canvas]) -> Canvas:
     """Put blocks below one another, with a margin on all sides."""
     inner = below(blocks)
     page = Canvas(inner.width + 2 * _MARGIN, inner.height + 2 * _MARGIN)
     page.image.paste(inner.image, (_MARGIN, _MARGIN))
-    return page.frame()
+    return page
+
+
+def figure(blocks: Sequence[Canvas]) -> Frame:
+    """Return a page of blocks as a picture."""
+    return page_of(blocks).frame()

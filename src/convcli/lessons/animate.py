@@ -1,123 +1,297 @@
-"""The sliding window, drawn step by step."""
+"""A window that slides, or a stamp that is added up, drawn step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import beyond, fill_of
+from convcli.engine.pooling import Pooling, pooled
+from convcli.engine.transposed import exchanged, stamp_window
 from convcli.errors import GeometryError
-from convcli.geometry.window import Pair, Window, window
-from convcli.images.drawing import QUIET, Canvas, Cell, Colour, diverging, grey
+from convcli.geometry.window import Pair, Window, pair, window
+from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.explain.explain import steps_between
+from convcli.kernels.operator import Operator, Plain
+from convcli.lessons.explain.drawing import (
+    GAP,
+    HEAD,
+    MARGIN,
+    Cells,
+    Row,
+    draw_rows,
+    value_cells,
+)
+from convcli.lessons.explain.explain import COLOURS, steps_between
+from convcli.lessons.pictures import square_around
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
-from convcli.text import short, tight
-from convcli.values import Record
+from convcli.pipeline.steps import REDUCTIONS, Link
+from convcli.text import short, side_lengths, tight
+from convcli.values import Record, replace
 
-_MOST_PADDED = 32
-"""The widest crop with its padding: with more, the cells are too small to read."""
-
-
-class Scene(Record):
-    """A small frame, the kernel that slides over it, and the result.
-
-    `padded` is the grey frame with its padding, and `outside` says which pixels are padding.
-    `output` is the result in pixels, `raw` before the range step, which `report` has. The
-    kernel is flipped if the options say so. `white` is what is drawn as white, `depth_white`
-    the largest pixel, and `border` the name of the border mode.
-    """
-
-    padded: NDArray[np.float64]
-    outside: NDArray[np.bool_]
-    output: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    kernel: Kernel
-    window: Window
-    white: int
-    depth_white: int
-    border: str
-    report: Report
-
-
-def scene_of(
-    frame: Frame, kernel: Kernel, options: Options, at: Pair | None, cells: int
-) -> Scene:
-    """Cut a square of `cells` rows and columns out of a frame, in grey, and filter it.
-
-    The middle of the square is `at` (row, column), or the middle of the frame. Near an edge
-    the square moves inwards. A `GeometryError` is raised where `at` lies outside, the kernel is
-    a bank, or the padding is too wide to be shown.
-    """
-    if kernel.is_bank:
-        raise GeometryError("animate: expected a 2-D kernel, got a bank: use one of its slices")
-    crop = _crop(frame.gray(), at, cells)
-    slide = window(kernel.size, options.stride, options.padding, options.dilation)
-    fill = fill_of(options.border, 1, crop.white)[0]
-    padded, outside = _padded(crop.pixels[..., 0], slide, options, fill)
-    if max(padded.shape) > _MOST_PADDED:
-        raise GeometryError(
-            f"animate: expected at most {_MOST_PADDED} cells with the padding, got "
-            f"{max(padded.shape)}: use a smaller kernel, dilation or padding, or fewer --cells"
-        )
-    filtered = filter_frame(crop, [kernel], options)
-    raw = filter_frame(crop, [kernel], options, raw=True)
-    return Scene(
-        padded=padded,
-        outside=outside,
-        output=filtered.values[..., 0].astype(np.float64),
-        raw=raw.values[..., 0].astype(np.float64),
-        kernel=kernel.flipped() if options.flip else kernel,
-        window=slide,
-        white=crop.brightest,
-        depth_white=crop.white,
-        border=options.border.value,
-        report=filtered.report,
-    )
-
-
-def _crop(frame: Frame, at: Pair | None, cells: int) -> Frame:
-    height, width = frame.shape
-    row, column = at if at is not None else (height // 2, width // 2)
-    if not (0 <= row < height and 0 <= column < width):
-        raise GeometryError(
-            f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "
-            f"got {column},{row}: choose one inside"
-        )
-    top, left = (
-        max(min(place - cells // 2, size - cells), 0)
-        for place, size in ((row, height), (column, width))
-    )
-    return Frame(frame.pixels[top : top + cells, left : left + cells])
-
-
-def _padded(
-    pixels: NDArray[np.generic], slide: Window, options: Options, fill: float
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    rows, columns = (
-        np.arange(-axis.before, size + axis.after)
-        for axis, size in zip(slide.axes, pixels.shape, strict=True)
-    )
-    values = beyond(pixels, options.border, rows, columns, (fill,)).astype(np.float64)
-    outside = np.ones(values.shape, bool)
-    outside[
-        slide.rows.before : slide.rows.before + pixels.shape[0],
-        slide.columns.before : slide.columns.before + pixels.shape[1],
-    ] = False
-    return values, outside
-
+Grid = NDArray[np.float64]
 
 _WIDE, _HIGH = 1240, 560
-"""Pixels that the four grids may take."""
+"""Pixels that the grids may take; three channels may be twice as high."""
 _FIVE_DIGITS_WIDE, _THREE_DIGITS = 40, 999
-_LARGEST_SIDE, _GAP, _MARGIN, _TITLE, _CAPTION = 56, 64, 24, 44, 64
+_LARGEST_SIDE, _SMALLEST_SIDE, _TITLE, _CAPTION = 56, 8, 30, 40
+
+
+class Scene(Record, kw_only=True):
+    """A small frame, what slides over it, and the result.
+
+    `planes` (C, H, W) are the input channels with their padding; `outside` (H, W) says which
+    pixels are padding. `kernels` (O, C, kh, kw) are the filters as they slide, each with its
+    `bias`, or None where windows are pooled. `raw` and `output` (O, H', W') are the result
+    before the range step, of which `report` knows, and in pixels. `white` is what is drawn as
+    white, `depth_white` the largest pixel.
+    """
+
+    planes: Grid
+    outside: NDArray[np.bool_]
+    kernels: Grid | None = None
+    bias: tuple[float, ...] = ()
+    window: Window
+    raw: Grid
+    output: Grid
+    title: str
+    white: int
+    depth_white: int
+    report: Report | None = None
+
+    @property
+    def count(self) -> int:
+        """How many steps there are: one for each output value."""
+        return int(self.raw.size)
+
+    def step(self, index: int) -> "AnimationStep":
+        """Return what one step shows."""
+        number, row, column = map(int, np.unravel_index(index, self.raw.shape))
+        rows, columns = self._taps(row, column)
+        framed = np.zeros(self.outside.shape, bool)
+        framed[rows, columns] = True
+        products = self.planes[:, rows, columns]
+        if self.kernels is not None:
+            products = products * self.kernels[number]
+        order = np.arange(self.count).reshape(self.raw.shape)
+        return AnimationStep(
+            inputs=framed,
+            filter=number,
+            products=products,
+            outputs=np.where(order <= index, self.raw, np.nan),
+            framed=order == index,
+            caption=self._caption((number, row, column), products),
+        )
+
+    def _taps(self, *place: int) -> tuple[NDArray[np.intp], ...]:
+        """Return the rows and the columns that a window sees, or a stamp reaches."""
+        axes = zip(place, self.window.axes, strict=True)
+        return np.ix_(*(o * a.stride + np.arange(0, a.extent, a.dilation) for o, a in axes))
+
+    def _caption(self, place: tuple[int, int, int], products: Grid) -> str:
+        number, row, column = place
+        raw, value = float(self.raw[place]), float(self.output[place])
+        where = f"output ({column}, {row})" + f" of map {number}" * (len(self.raw) > 1)
+        if self.report is None:
+            which = f"{self.title.partition(' ')[0]} of {products.size} values"
+            total = f" {short(products.sum())} / {products.size} =" * which.startswith("mean")
+            rounded = "" if raw == value else f", rounded → {short(value)}"
+            return f"{where}: {which}:{total} {short(raw)}{rounded}"
+        steps = steps_between(
+            raw, value, self.report.range or "none", self.depth_white, self.report
+        )
+        named = "".join(f", {name.partition(':')[0]} → {short(after)}" for name, after in steps)
+        sums = products.sum(axis=(1, 2)).tolist()
+        added = [f"({short(each)})" if each < 0 else short(each) for each in sums]
+        added += [f"bias {short(self.bias[number])}"] * bool(self.bias[number])
+        several = f" {' + '.join(added)} =" if len(added) > 1 else ""
+        return f"{where}: sum of the products{several} {short(raw)}{named}"
+
+
+class Stamps(Scene, kw_only=True):
+    """A transposed convolution: each step adds the stamp of one pixel to the result.
+
+    `outside` says which cells of the result are cut off; `raw` has them, too.
+    """
+
+    @property
+    def count(self) -> int:
+        """How many steps there are: one for each pixel and filter."""
+        return len(self.raw) * int(self.planes[0].size)
+
+    def step(self, index: int) -> "AnimationStep":
+        """Return what one step shows."""
+        assert self.kernels is not None  # noqa: S101 - a stamp has weights
+        size = self.planes.shape[1:]
+        number, row, column = map(int, np.unravel_index(index, (len(self.raw), *size)))
+        order, place = np.arange(size[0] * size[1]).reshape(size), index % (size[0] * size[1])
+        at, outputs = np.zeros(self.raw.shape, bool), np.full(self.raw.shape, np.nan)
+        outputs[:number] = self.raw[:number]
+        outputs[number] = self.summed(number, order <= place)
+        at[number][self._taps(row, column)] = True
+        pixels = self.planes[:, row, column]
+        values = " and ".join(map(short, pixels.tolist()))
+        stamp = "stamp is" if len(pixels) == 1 else "stamps are"
+        return AnimationStep(
+            inputs=order == place,
+            filter=number,
+            products=pixels[:, np.newaxis, np.newaxis] * self.kernels[number],
+            outputs=outputs,
+            framed=at,
+            caption=f"pixel ({column}, {row}): {values} times the kernel: the {stamp} added",
+        )
+
+    def summed(self, number: int, pixels: NDArray[np.bool_]) -> Grid:
+        """Return the sums of the stamps of some pixels; NaN where no stamp has been."""
+        assert self.kernels is not None  # noqa: S101 - a stamp has weights
+        total = np.full(self.outside.shape, np.nan)
+        for row, column in np.argwhere(pixels).tolist():
+            place = self._taps(row, column)
+            stamp = np.tensordot(self.planes[:, row, column], self.kernels[number], 1)
+            total[place] = np.nan_to_num(total[place], nan=self.bias[number]) + stamp
+        return total
+
+
+class AnimationStep(Record, kw_only=True):
+    """What one frame of an animation shows.
+
+    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `filter` is the
+    number of the kernels, `products` (C, kh, kw) the patch or the stamp, and `outputs`
+    (O, H', W') the values so far, NaN where there are none yet.
+    """
+
+    inputs: NDArray[np.bool_]
+    filter: int
+    products: Grid
+    outputs: Grid
+    framed: NDArray[np.bool_]
+    caption: str
+
+
+def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
+    """Cut a square of `cells` rows and columns out of a frame, and filter or pool it.
+
+    The middle of the square is `at` (row, column), or the middle of the frame. Near an edge
+    the square moves inwards. It is grey, but for a bank that takes all colours. A
+    `GeometryError` is raised where `at` lies outside, the link is no kernel and no pooling, or
+    the cells would be too small to be seen.
+    """
+    if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
+        raise GeometryError(
+            f"animate: expected one kernel, or a pooling as max:2, got {link.name}: choose one"
+        )
+    square = square_around(frame.shape, at, cells)
+    if not isinstance(link, Kernel):
+        crop = Frame(frame.gray().pixels[square])
+        scene = _pooling_scene(crop, link.kind, link.size, options)
+    else:
+        kernel = exchanged(link) if options.transposed else link
+        colours = kernel.is_bank and kernel.channels == frame.channels
+        crop = Frame((frame if colours else frame.gray()).pixels[square])
+        make = _stamping_scene if options.transposed else _sliding_scene
+        scene = make(crop, link, kernel.flipped() if options.flip else kernel, options)
+    if _side(scene) < _SMALLEST_SIDE:
+        raise GeometryError(
+            f"animate: expected cells of at least {_SMALLEST_SIDE} px on the page, got "
+            f"{_side(scene)}: use a smaller kernel, dilation or padding, or fewer --cells"
+        )
+    return scene
+
+
+def _pooling_scene(crop: Frame, kind: str, size: int, options: Options) -> Scene:
+    moves = {name: pair(getattr(options, name), name) for name in ("stride", "dilation")}
+    plain = Options(stride=(1, 1), dilation=(1, 1), range=options.range)
+    if replace(options, **moves) != plain:
+        raise GeometryError(
+            f"animate: {kind}:{size} moves by {size}, without padding: leave --stride, "
+            "--padding, --dilation and other options of kernels out"
+        )
+    slide = window(size, size)
+    raw = _planes(pooled(crop.pixels, Pooling(REDUCTIONS[kind], slide)))
+    return Scene(
+        planes=_planes(crop.pixels),
+        outside=np.zeros(crop.shape, bool),
+        window=slide,
+        raw=raw,
+        output=np.rint(raw),
+        title=f"{'largest' if kind == 'max' else 'mean'} of {size}x{size}, stride {size}",
+        white=crop.brightest,
+        depth_white=crop.white,
+    )
+
+
+def _sliding_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) -> Scene:
+    slide = window(kernel.size, options.stride, options.padding, options.dilation)
+    rows, columns = (
+        np.arange(-axis.before, size + axis.after)
+        for axis, size in zip(slide.axes, crop.shape, strict=True)
+    )
+    fill = fill_of(options.border, crop.channels, crop.white)
+    outside = [
+        (each < 0) | (each >= n) for each, n in zip((rows, columns), crop.shape, strict=True)
+    ]
+    raw = filter_frame(crop, [given], options, raw=True).values
+    shared = _shared(crop, given, kernel, slide, options)
+    return Scene(
+        planes=_planes(beyond(crop.pixels, options.border, rows, columns, fill)),
+        outside=np.logical_or.outer(*outside),
+        raw=_planes(raw),
+        title=_title(kernel.name, slide, f"padding {options.border.value}"),
+        **shared,
+    )
+
+
+def _stamping_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options) -> Scene:
+    sides = (kernel.size, options.stride, options.padding, options.dilation)
+    slide, more = stamp_window(*sides, options.output_padding)
+    cut = []
+    for axis, size, extra in zip(slide.axes, crop.shape, more, strict=True):
+        places = np.arange((size - 1) * axis.stride + axis.extent + extra)
+        cut.append((places < axis.before) | (places >= len(places) - axis.after))
+    scene = Stamps(
+        planes=_planes(crop.pixels),
+        outside=np.logical_or.outer(*cut),
+        raw=np.zeros((kernel.filters, len(cut[0]), len(cut[1]))),
+        title=_title(f"{kernel.name} transposed", slide, "padding, which is cut off"),
+        **_shared(crop, given, kernel, slide, options),
+    )
+    all_pixels = np.ones(crop.shape, bool)
+    scene.raw[:] = [scene.summed(number, all_pixels) for number in range(kernel.filters)]
+    return scene
+
+
+def _shared(
+    crop: Frame, given: Kernel, kernel: Kernel, slide: Window, options: Options
+) -> dict[str, Any]:
+    """Return what both scenes of a kernel have."""
+    filtered = filter_frame(crop, [given], options)
+    return {
+        "kernels": kernel.weights.reshape(kernel.filters, -1, *kernel.size),
+        "bias": tuple(np.resize(kernel.bias or (0.0,), kernel.filters).tolist()),
+        "window": slide,
+        "output": _planes(filtered.values),
+        "white": crop.brightest,
+        "depth_white": crop.white,
+        "report": filtered.report,
+    }
+
+
+def _planes(pixels: NDArray[np.generic]) -> Grid:
+    """Return pixels (H, W, C) as floats (C, H, W)."""
+    return np.moveaxis(pixels, 2, 0).astype(np.float64)
+
+
+def _title(name: str, slide: Window, padding: str) -> str:
+    moves = f"stride {side_lengths(slide.stride)}, dilation {side_lengths(slide.dilation)}"
+    return f"{name}: {moves}" + f", {padding} (green frames)" * any(map(any, slide.padding))
 
 
 def frames_of(scene: Scene, most: int) -> list[Canvas]:
-    """Draw a picture for each output pixel, or at most `most` pictures that skip some.
+    """Draw a picture for each step, or at most `most` pictures that skip some.
 
     >>> from convcli.kernels.spec import kernel_from
     >>> black = Frame(np.zeros((9, 9, 1), np.uint8))
@@ -125,9 +299,9 @@ def frames_of(scene: Scene, most: int) -> list[Canvas]:
     >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
     (9, 4)
     """
-    count = scene.output.size
-    shown = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
-    return [_frame_of(scene, int(index)) for index in shown]
+    # From the end, which is always shown: it has the whole result.
+    shown = np.linspace(scene.count - 1, 0, min(scene.count, most)).round().astype(int)
+    return [_frame_of(scene, scene.step(int(index))) for index in np.unique(shown)]
 
 
 def durations_for(frames: int, milliseconds: int) -> list[int]:
@@ -135,39 +309,36 @@ def durations_for(frames: int, milliseconds: int) -> list[int]:
     return [milliseconds] * (frames - 1) + [max(milliseconds, 2500)]
 
 
-def _frame_of(scene: Scene, index: int) -> Canvas:
-    row, column = divmod(index, scene.output.shape[1])
-    grids = (
-        _input(scene, row, column),
-        _kernel(scene),
-        _products(scene, row, column),
-        _output(scene, index),
-    )
-    wide = sum(len(grid[0]) for grid in grids)
-    high = max(len(grid) for grid in grids)
-    side = _side(scene)
-    body = _MARGIN + _TITLE
-    width = max(wide * side + 3 * _GAP + 2 * _MARGIN, 560)
-    canvas = Canvas(width, body + high * side + _CAPTION + _MARGIN)
-    _title(canvas, scene)
-    x = _MARGIN
-    for number, grid in enumerate(grids):
-        top = body + (high - len(grid)) * side // 2
-        canvas.grid((x, top), grid, side)
-        x += len(grid[0]) * side + _GAP
-        if number < len(grids) - 1:
-            sign = (canvas.times, canvas.equals, canvas.arrow)[number]
-            sign((x - _GAP // 2, body + high * side // 2), 20)
-    _caption(canvas, scene, row, column, body + high * side)
+def _frame_of(scene: Scene, step: AnimationStep) -> Canvas:
+    side, rows, maps = _side(scene), _rows(scene, step), _maps(scene, step)
+    wide, row = rows[0].size(side)
+    high, stack = len(rows) * row, len(maps) * (HEAD + len(maps[0]) * side + MARGIN)
+    width = max(MARGIN + wide + len(maps[0][0]) * side + MARGIN, 560)
+    body = MARGIN + _TITLE
+    canvas = Canvas(width, body + max(high, stack) + _CAPTION)
+    title = scene.title + ", k: thousands" * _in_thousands(scene)
+    canvas.text((MARGIN, MARGIN + 8), title, 20, colour=QUIET, width=width - 2 * MARGIN)
+    corner = (MARGIN, body + max(stack - high, 0) // 2)
+    x, half = draw_rows(canvas, corner, rows, side, len(rows))
+    top = half + (MARGIN - HEAD - stack) // 2
+    for number, cells in enumerate(maps):
+        name = f"map {number}" if len(maps) > 1 else "output"
+        canvas.text((x, top + HEAD // 2), name, 16, colour=QUIET)
+        canvas.grid((x, top + HEAD), cells, side)
+        top += HEAD + len(cells) * side + MARGIN
+    place = (MARGIN, canvas.height - _CAPTION)
+    canvas.text(place, step.caption, 24, width=width - 2 * MARGIN)
     return canvas
 
 
 def _side(scene: Scene) -> int:
-    """Return the largest side of a cell, in pixels, for which the four grids have room."""
-    kernel = scene.kernel.size
-    shapes = (scene.padded.shape, kernel, kernel, scene.output.shape)
-    high, wide = max(int(shape[0]) for shape in shapes), sum(int(shape[1]) for shape in shapes)
-    return min((_WIDE - 3 * _GAP) // wide, _HIGH // high, _LARGEST_SIDE)
+    """Return the largest side of a cell, in pixels, for which all grids have room."""
+    kernel, (channels, height, width) = scene.window.kernel, scene.planes.shape
+    maps, down, across = scene.raw.shape
+    wide = width + across + kernel[1] * (1 if scene.kernels is None else 2)
+    high = max(channels * max(height, kernel[0]), maps * down)
+    room = _HIGH * min(max(channels, maps), 2)
+    return int(min((_WIDE - 3 * GAP) // wide, room // high, _LARGEST_SIDE))
 
 
 def _in_thousands(scene: Scene) -> bool:
@@ -175,89 +346,46 @@ def _in_thousands(scene: Scene) -> bool:
     return scene.white > _THREE_DIGITS and _side(scene) < _FIVE_DIGITS_WIDE
 
 
-def _pixel(scene: Scene, value: float) -> str:
-    return f"{value / 1000:.0f}k" if _in_thousands(scene) and value else tight(value)
+def _rows(scene: Scene, step: AnimationStep) -> list[Row]:
+    """Return a row of grids for each input channel: input, kernel and products."""
+    largest, text, rows = float(np.abs(scene.planes).max()), _text(scene), []
+    for channel, (plane, products) in enumerate(zip(scene.planes, step.products, strict=True)):
+        name = COLOURS[channel] if len(scene.planes) == len(COLOURS) else "input"
+        padded = None if isinstance(scene, Stamps) else scene.outside
+        cells = value_cells(plane, scene.white, text, padded=padded, framed=step.inputs)
+        if scene.kernels is None:
+            patch = value_cells(products, scene.white, text)
+            rows.append(Row((name, "window"), (cells, patch)))
+            continue
+        scale = float(np.abs(scene.kernels).max())
+        kernel = value_cells(scene.kernels[step.filter, channel], scale, signed=True)
+        last = "stamp" if isinstance(scene, Stamps) else "products"
+        grids = (cells, kernel, value_cells(products, scale * largest, text, signed=True))
+        rows.append(Row((name, "kernel", last), grids, channel > 0))
+    return rows
 
 
-def _input(scene: Scene, row: int, column: int) -> list[list[Cell]]:
-    rows, columns = (
-        set(range(output * axis.stride, output * axis.stride + axis.extent, axis.dilation))
-        for output, axis in zip((row, column), scene.window.axes, strict=True)
-    )
-    return [
-        [
-            Cell(
-                grey(scene.padded[y, x] / scene.white),
-                _pixel(scene, scene.padded[y, x]),
-                padded=bool(scene.outside[y, x]),
-                framed=y in rows and x in columns,
-            )
-            for x in range(scene.padded.shape[1])
-        ]
-        for y in range(scene.padded.shape[0])
-    ]
+def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
+    """Return the output maps: greys for pixels, blue to red where some sums are negative."""
+    lowest, highest = float(np.nanmin(scene.raw)), float(np.nanmax(scene.raw))
+    scale = max(-lowest, highest) if lowest < 0 else max(highest, scene.white)
+    signed, cut = lowest < 0, scene.outside if isinstance(scene, Stamps) else None
+    maps: list[Cells] = []
+    for values, framed in zip(step.outputs, step.framed, strict=True):
+        cells = value_cells(
+            values, scale, _text(scene), signed=signed, padded=cut, framed=framed
+        )
+        maps.append(
+            [
+                [Cell(WHITE) if none else cell for cell, none in zip(*line, strict=True)]
+                for line in zip(cells, np.isnan(values).tolist(), strict=True)
+            ]
+        )
+    return maps
 
 
-def _kernel(scene: Scene) -> list[list[Cell]]:
-    weights = scene.kernel.weights
-    scale = float(np.abs(weights).max()) or 1.0
-    return [[Cell(diverging(w / scale), tight(w)) for w in line] for line in weights.tolist()]
-
-
-def _products(scene: Scene, row: int, column: int) -> list[list[Cell]]:
-    """Return the products, coloured on one scale in all frames: the brightest pixel's."""
-    rows, columns = (
-        output * axis.stride + np.arange(0, axis.extent, axis.dilation)
-        for output, axis in zip((row, column), scene.window.axes, strict=True)
-    )
-    products = scene.padded[np.ix_(rows, columns)] * scene.kernel.weights
-    scale = float(np.abs(scene.kernel.weights).max() * np.abs(scene.padded).max()) or 1.0
-    return [
-        [Cell(diverging(value / scale), _pixel(scene, value)) for value in line]
-        for line in products.tolist()
-    ]
-
-
-def _output(scene: Scene, index: int) -> list[list[Cell]]:
-    blank, width = Cell((255, 255, 255)), scene.output.shape[1]
-    cells = [
-        Cell(_shade(scene, value), _pixel(scene, value), framed=place == index)
-        if place <= index
-        else blank
-        for place, value in enumerate(scene.raw.ravel().tolist())
-    ]
-    return [cells[start : start + width] for start in range(0, len(cells), width)]
-
-
-def _shade(scene: Scene, value: float) -> Colour:
-    """Return the colour of a raw sum: greys for pixels, blue to red where some are negative."""
-    lowest, highest = float(scene.raw.min()), float(scene.raw.max())
-    if lowest >= 0:
-        return grey(value / max(highest, scene.white))
-    return diverging(value / max(-lowest, highest))
-
-
-def _title(canvas: Canvas, scene: Scene) -> None:
-    slide = scene.window
-    parts = [f"stride {_pair(slide.stride)}", f"dilation {_pair(slide.dilation)}"]
-    if scene.outside.any():
-        parts.append(f"padding {scene.border} (green frames)")
-    if _in_thousands(scene):
-        parts.append("k: thousands")
-    width = canvas.image.width - 2 * _MARGIN
-    title = f"{scene.kernel.name}: {', '.join(parts)}"
-    canvas.text((_MARGIN, _MARGIN + 8), title, 20, colour=QUIET, width=width)
-
-
-def _pair(value: Sequence[int]) -> str:
-    return f"{value[0]}" if value[0] == value[1] else f"{value[0]}x{value[1]}"
-
-
-def _caption(canvas: Canvas, scene: Scene, row: int, column: int, top: int) -> None:
-    raw, value = float(scene.raw[row, column]), float(scene.output[row, column])
-    steps = steps_between(
-        raw, value, scene.report.range or "none", scene.depth_white, scene.report
-    )
-    named = "".join(f", {name.partition(':')[0]} → {short(after)}" for name, after in steps)
-    text = f"output ({column}, {row}): sum of the products {short(raw)}{named}"
-    canvas.text((_MARGIN, top + 32), text, 24, width=canvas.image.width - 2 * _MARGIN)
+def _text(scene: Scene) -> Callable[[float], str]:
+    """Return how pixels are written into cells."""
+    if not _in_thousands(scene):
+        return tight
+    return lambda value: f"{value / 1000:.0f}k" if value else "0"

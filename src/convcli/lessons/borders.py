@@ -10,6 +10,7 @@ from convcli.borders import source_indices
 from convcli.choices import Border
 from convcli.geometry.window import window
 from convcli.images.drawing import Canvas
+from convcli.images.figures import beside, page_of, picture_block
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import differences, finite
@@ -110,16 +111,9 @@ def numbers_shown(kernel: Kernel, options: Options) -> int:
 
 
 def draw_strips(strips: Sequence[Strip], white: int) -> Canvas:
-    """Draw the corners side by side, magnified, each with its border's name above it."""
-    rows, columns = strips[0].pixels.shape[:2]
-    gap, title = 20, 36
-    width = gap + len(strips) * (columns * _MAGNIFIED + gap)
-    canvas = Canvas(max(width, 200), title + rows * _MAGNIFIED + 2 * gap)
-    for number, strip in enumerate(strips):
-        left = gap + number * (columns * _MAGNIFIED + gap)
-        canvas.text((left, gap), strip.border.value, 22, width=columns * _MAGNIFIED)
-        canvas.tiles((left, title + gap // 2), _colours(strip.pixels, white), _MAGNIFIED)
-    return canvas
+    """Draw the corners side by side, magnified, each with its border's name below it."""
+    pairs = [(_colours(strip.pixels, white), strip.border.value) for strip in strips]
+    return page_of([beside([picture_block(p, _MAGNIFIED, name, 22) for p, name in pairs])])
 
 
 def _colours(pixels: NDArray[Any], white: int) -> NDArray[np.uint8]:

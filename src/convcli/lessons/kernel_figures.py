@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convcli.images.drawing import Canvas
 from convcli.images.figures import (
     below,
@@ -68,7 +71,7 @@ def draw_kernel(operand: Kernel | Operator, target: str | Path) -> None:
 
 def _grid(kernel: Kernel, room: int) -> Canvas:
     side = max(min(room // max(kernel.size), _LARGEST_CELL), _SMALLEST_CELL)
-    return cell_block(cell_colors(kernel.weights), _labels(kernel), side)
+    return cell_block(cell_colors(kernel.weights), _labels(kernel.weights), side)
 
 
 def _grid_and_response(kernel: Kernel) -> Canvas:
@@ -81,10 +84,10 @@ def _grid_and_response(kernel: Kernel) -> Canvas:
     )
 
 
-def _labels(kernel: Kernel) -> list[list[str]]:
-    if max(kernel.size) > _NUMBERED:
-        return [[""] * kernel.size[1]] * kernel.size[0]
-    return [[tight(value) for value in row] for row in without_dust(kernel.weights).tolist()]
+def _labels(weights: NDArray[np.float64]) -> list[list[str]]:
+    if max(weights.shape) > _NUMBERED:
+        return [[""] * weights.shape[1]] * weights.shape[0]
+    return [[tight(value) for value in row] for row in without_dust(weights).tolist()]
 
 
 _LABEL = 120
@@ -100,11 +103,11 @@ def _slice_label(kernel: Kernel, number: int) -> Canvas:
 def _slices(kernel: Kernel) -> Canvas:
     """Draw slices of a bank in rows: a filter a row, or as many as fit."""
     slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
-    across = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
+    most = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
+    across = min(most, len(slices))
     side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
-    blank = [[""] * kernel.size[1]] * kernel.size[0]
     blocks = [
-        below([_slice_label(kernel, n), cell_block(cell_colors(grid), blank, side)])
+        below([_slice_label(kernel, n), cell_block(cell_colors(grid), _labels(grid), side)])
         for n, grid in enumerate(slices)
     ]
     rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]

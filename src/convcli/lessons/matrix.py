@@ -9,7 +9,14 @@ from convcli.borders import source_indices
 from convcli.choices import Border
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
-from convcli.images.drawing import QUIET, Canvas, Cell, Colour
+from convcli.images.drawing import WHITE, Canvas, Colour
+from convcli.images.figures import (
+    cell_block,
+    page_of,
+    picture_block,
+    text_block,
+    title_block,
+)
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.text import short, tight
@@ -115,39 +122,26 @@ def _seen(axis: Axis, length: int, outputs: int, options: Options) -> NDArray[np
     return seen
 
 
-_WIDEST, _LARGEST_CELL, _MARGIN, _TITLE = 1600, 40, 24, 60
+_WIDEST, _LARGEST_CELL, _NARROWEST = 1600, 40, 512
 
 
 def draw_matrix(matrix: ConvolutionMatrix, name: str) -> Canvas:
     """Draw the matrix: a colour for each weight of the kernel, white where nothing connects."""
-    rows, columns = matrix.weights.shape
-    side = min(max(_WIDEST // max(rows, columns), 1), _LARGEST_CELL)
-    canvas = Canvas(max(columns * side + 2 * _MARGIN, 560), rows * side + _TITLE + 2 * _MARGIN)
-    width = canvas.width - 2 * _MARGIN
-    canvas.text((_MARGIN, _MARGIN), f"{name}: {matrix_size(matrix)}", 20, width=width)
-    canvas.text((_MARGIN, _MARGIN + 28), counts_of(matrix), 16, colour=QUIET, width=width)
-    corner = (_MARGIN, _MARGIN + _TITLE)
+    side = min(max(_WIDEST // max(matrix.weights.shape), 1), _LARGEST_CELL)
+    palette = np.array([*TIED, WHITE], np.uint8)
+    taps = matrix.taps
+    colours = palette[np.where(taps < 0, len(TIED), taps % len(TIED))]
     if side < 16:  # noqa: PLR2004 - digits need 16 pixels
-        canvas.tiles(corner, _colours(matrix.taps), side)
+        drawn = picture_block(colours, side, "")
     else:
-        canvas.grid(corner, _cells(matrix), side)
-    return canvas
-
-
-def _colours(taps: NDArray[np.int64]) -> NDArray[np.uint8]:
-    palette = np.array([*TIED, (255, 255, 255)], np.uint8)
-    return palette[np.where(taps < 0, len(TIED), taps % len(TIED))]
-
-
-def _cells(matrix: ConvolutionMatrix) -> list[list[Cell]]:
-    colours = _colours(matrix.taps).tolist()
-    return [
-        [
-            Cell((red, green, blue), tight(value) if tap >= 0 else "")
-            for (red, green, blue), value, tap in zip(*line, strict=True)
+        lines = zip(matrix.weights.tolist(), taps.tolist(), strict=True)
+        labels = [
+            [tight(value) if tap >= 0 else "" for value, tap in zip(*line, strict=True)]
+            for line in lines
         ]
-        for line in zip(colours, matrix.weights.tolist(), matrix.taps.tolist(), strict=True)
-    ]
+        drawn = cell_block(colours, labels, side)
+    facts = text_block([("", counts_of(matrix))], max(drawn.width, _NARROWEST), 16)
+    return page_of([title_block(f"{name}: {matrix_size(matrix)}"), facts, drawn])
 
 
 def matrix_size(matrix: ConvolutionMatrix) -> str:

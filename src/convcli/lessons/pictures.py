@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convcli.errors import GeometryError
 from convcli.storage.atomic import replacing
 
 _SHOWN = 7
@@ -47,6 +48,27 @@ def middle(length: int, most: int = _SHOWN) -> slice:
     most = max(most, 1)
     start = max(length - most, 0) // 2
     return slice(start, min(start + most, length))
+
+
+def square_around(
+    shape: tuple[int, int], at: tuple[int, int] | None, cells: int
+) -> tuple[slice, slice]:
+    """Return a square of `cells` rows of a picture around `at` (row, column), or its middle.
+
+    Near an edge it moves inwards. A `GeometryError` is raised where `at` lies outside.
+    """
+    height, width = shape
+    row, column = at if at is not None else (height // 2, width // 2)
+    if not (0 <= row < height and 0 <= column < width):
+        raise GeometryError(
+            f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "
+            f"got {column},{row}: choose one inside"
+        )
+    top, left = (
+        max(min(place - cells // 2, size - cells), 0)
+        for place, size in ((row, height), (column, width))
+    )
+    return slice(top, top + cells), slice(left, left + cells)
 
 
 def write_json(document: dict[str, Any], target: str) -> None:

@@ -5,6 +5,7 @@ end the result becomes a polynomial, a product of whole numbers, or the odds of 
 """
 
 import contextlib
+import decimal
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,6 @@ from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.choices import Overlap
 from convcli.errors import ConvcliError
@@ -232,67 +232,39 @@ def _reduced(value: Number) -> Number:
     return value.numerator if value.denominator == 1 else value
 
 
-_BITS = 53 - 12
-"""Bits of float64 for a sum of products: the rounding errors of an FFT take the other 12."""
-
-
 def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
     """Convolve two sequences of whole numbers of any size and sign exactly.
 
-    Each number is cut into limbs. They are so narrow that the FFT computes every sum of
-    products of limbs with an error below a half: rounding then gives the exact sum. The limbs
-    of a number stand in a block that has room for the limbs of a product, so that one FFT
-    convolves all of them.
+    Each sequence becomes one long decimal number, whose digits have room for a sum: the sums
+    are the digits of the product. The module `decimal` multiplies by a fast transform.
 
     >>> _convolve_integers([10**30, -1], [10**30, 1])
     [1000000000000000000000000000000000000000000000000000000000000, 0, -1]
     """
-    bits_a, bits_b = (max(abs(x).bit_length() for x in s) or 1 for s in (a, b))
-    width = _limb_bits(min(len(a), len(b)), bits_a, bits_b)
-    limbs_a, limbs_b = -(-bits_a // width), -(-bits_b // width)
-    block = limbs_a + limbs_b - 1
-    spread_a, spread_b = _limbs(a, width, limbs_a, block), _limbs(b, width, limbs_b, block)
-    product = _rounded_convolution(spread_a, spread_b)
-    count = len(a) + len(b) - 1
-    blocks = np.resize(product, count * block).reshape(count, block)
-    blocks.reshape(-1)[product.size :] = 0
-    return [_sum_of_limbs(row, width) for row in blocks.tolist()]
+    count, largest = len(a) + len(b) - 1, [max(map(abs, each)) for each in (a, b)]
+    with digits_unlimited(), decimal.localcontext(_EXACT):
+        width = len(str(2 * min(len(a), len(b)) * largest[0] * largest[1])) + 1
+        half = 10**width // 2
+        product = _packed(a, width) * _packed(b, width) + _packed([half] * count, width)
+        digits = f"{product:f}".zfill(width * count)
+        ends = range(width * count, 0, -width)
+        return [int(digits[end - width : end]) - half for end in ends]
 
 
-def _limb_bits(shorter: int, bits_a: int, bits_b: int) -> int:
-    """Return the bits of the widest limbs whose sums of products the FFT keeps exact."""
-    for width in range(20, 0, -1):
-        limbs = min(-(-bits_a // width), -(-bits_b // width))
-        if 2 * width + math.ceil(math.log2(shorter * limbs + 1)) <= _BITS:
-            return width
-    raise ConvcliError("the sequences are too long to be convolved exactly: use shorter ones")
+_EXACT = decimal.Context(
+    prec=decimal.MAX_PREC, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[decimal.Inexact]
+)
 
 
-def _limbs(values: Sequence[int], width: int, limbs: int, block: int) -> NDArray[np.float64]:
-    """Return a block for each value: its limbs, the lowest first, and then zeros."""
-    mask = (1 << width) - 1
-    grid = np.zeros((len(values), block))
-    if limbs == 1:
-        grid[:, 0] = values
-        return grid.reshape(-1)
-    for row, value in zip(grid, values, strict=True):
-        rest, sign = abs(value), -1 if value < 0 else 1
-        row[:limbs] = [sign * (rest >> (width * i) & mask) for i in range(limbs)]
-    return grid.reshape(-1)
-
-
-def _rounded_convolution(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    length = a.size + b.size - 1
-    size = 1 << (length - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(a, size) * np.fft.rfft(b, size), size)[:length]
-    return np.rint(product)
-
-
-def _sum_of_limbs(limbs: Sequence[float], width: int) -> int:
-    total = 0
-    for limb in reversed(limbs):
-        total = (total << width) + int(limb)
-    return total
+def _packed(values: Sequence[int], width: int) -> decimal.Decimal:
+    """Return the sum of values times powers of 10^width, the first value lowest."""
+    above, below = (
+        decimal.Decimal(
+            "".join(f"{max(sign * value, 0):0{width}d}" for value in reversed(values))
+        )
+        for sign in (1, -1)
+    )
+    return above - below
 
 
 def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:

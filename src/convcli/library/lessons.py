@@ -212,14 +212,14 @@ def explain(
     Raises
     ------
     ConvcliError
-        If there is no such pixel or channel.
+        If there is no such pixel or channel, or an option whose step is not shown.
 
     Examples
     --------
     >>> explain([[-1, 0, 1]], [[0, 0, 9, 9]], at=(1, 0))[0].value
     9.0
     """
-    from convcli.lessons.explain.explain import explain_output, first_channels
+    from convcli.lessons.explain.explain import Explainer, first_channels
     from convcli.library import pictures
     from convcli.settings import options_from_words
 
@@ -227,7 +227,7 @@ def explain(
     channels = first_channels(operand) if channel is None else [channel]
     frame = pictures.open(picture).frames[0]
     settings = options_from_words(**options)
-    return explain_output(operand, frame, (at[1], at[0]), settings, channels=channels)
+    return Explainer(operand, frame, settings).at((at[1], at[0]), channels)
 
 
 def explore(

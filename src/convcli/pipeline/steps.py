@@ -260,13 +260,13 @@ def pool_step(shape: Shape, dtype: np.dtype[Any], pooling: Pooling) -> PoolStep:
     )
 
 
-_REDUCTIONS = {"pool": Reduction.AVERAGE, "max": Reduction.MAX}
+REDUCTIONS = {"pool": Reduction.AVERAGE, "max": Reduction.MAX}
 
 
 def _plan_plain(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep:
     """Plan a step without weights; its input are floats."""
-    if plain.kind in _REDUCTIONS:
-        pooling = Pooling(_REDUCTIONS[plain.kind], window(plain.size, plain.size))
+    if plain.kind in REDUCTIONS:
+        pooling = Pooling(REDUCTIONS[plain.kind], window(plain.size, plain.size))
         try:
             step = pool_step(shape, dtype, pooling)
         except GeometryError as error:

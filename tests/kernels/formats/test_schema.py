@@ -88,7 +88,7 @@ def test_the_schema_is_one() -> None:
 
 @pytest.mark.slow
 @given(st.one_of(even_lists(), anything, objects))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @example([[1, 2], [3]])
 @example([[[1, 2], [3, 4]], [[5, 6]]])
 @example([[[[1]], [[2]]], [[[1]]]])

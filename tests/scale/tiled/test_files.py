@@ -233,7 +233,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a missing array": (lambda path: f"{path}/none.zarr", "expected a Zarr array, found none"),
     "a folder": (str, "got a folder"),
     "a group": (make_group, "got a group (first): name an array in it, as"),
-    "four axes": (lambda p: make_zarr(p, picture((4, 9, 9, 3))), "say them, as --axes tczyx"),
+    "four axes": (lambda p: make_zarr(p, picture((4, 9, 9, 3))), "say them, as --axes czyx"),
     "chunks of nothing": (
         lambda p: make_odd(p, '"chunk_shape": [ 100, 110 ]', '"chunk_shape": [0, 110]'),
         "expected at least one pixel, got the shape (99, 99) in chunks of (0, 110)",

@@ -1,14 +1,18 @@
 """Pictures in a terminal: half-block cells, letters, or the graphics that the terminal has."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from convcli.images.drawing import ACCENT
 from convcli.images.figures import png_bytes, side_by_side, thumbnail
+from convcli.values import replace
 
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
@@ -33,6 +37,31 @@ def show_cells(frames: "Sequence[Frame]", *, plain: bool) -> None:
         line = [cell or blank for cell, blank in zip(cells, blanks, strict=True)]
         sys.stdout.write(_BESIDE.join(line) + "\n")
     sys.stdout.flush()
+
+
+def show_around(frame: "Frame", box: tuple[int, int, int, int], lines: int) -> None:
+    """Show pixels around a box (top, left, bottom, right) in some lines, and mark the box.
+
+    Nothing is shown where there is no colour, or too few lines.
+    """
+    size = shutil.get_terminal_size()
+    high, wide = 2 * lines, min(size.columns, 4 * lines)
+    if without_colours() or high < box[2] - box[0] + 2:
+        return
+    top = min(max((box[0] + box[2] - high) // 2, 0), max(frame.shape[0] - high, 0))
+    left = min(max((box[1] + box[3] - wide) // 2, 0), max(frame.shape[1] - wide, 0))
+    part = frame.pixels[top : top + high, left : left + wide]
+    pixels = thumbnail(replace(frame, pixels=part, alpha=None), wide, high).copy()
+    rows, columns = np.ogrid[top : top + len(pixels), left : left + pixels.shape[1]]
+    around = (box[0] - 1 <= rows) & (rows <= box[2]) & (box[1] - 1 <= columns)
+    inside = (box[0] <= rows) & (rows < box[2]) & (box[1] <= columns) & (columns < box[3])
+    pixels[around & (columns <= box[3]) & ~inside] = ACCENT
+    sys.stdout.write("".join(f"{line}\n" for line in _half_blocks(pixels)))
+
+
+def without_colours() -> bool:
+    """Tell whether the terminal shows letters only, by its environment."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in (None, "dumb")
 
 
 def _half_blocks(pixels: NDArray[Any]) -> Iterator[str]:

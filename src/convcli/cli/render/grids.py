@@ -8,8 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from convcli.cli.render.cells import show_around
 from convcli.cli.render.kernels import with_cells
 from convcli.cli.render.tables import show, show_table, width_of_output
+from convcli.images.picture import Frame
 from convcli.lessons.borders import Strip
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
 from convcli.lessons.explain.explanation import Explanation, Plane
@@ -33,6 +35,23 @@ def show_explanation(answer: Explanation, name: str) -> None:
             show(*_grids(answer, plane))
     for title, facts in facts_about(answer):
         show_table(title or "The arithmetic", ("quantity", "arithmetic"), facts)
+
+
+def show_step(answer: Explanation, name: str) -> None:
+    """Print one pixel for a screen: the keys, and its explanation."""
+    show(Text("arrows move, Tab: next channel, Enter or q ends", style="dim"))
+    show_explanation(answer, name)
+
+
+def show_window(answer: Explanation, picture: Frame, lines: int) -> None:
+    """Show the picture around the window of an answer, in some lines."""
+    (top, bottom), (left, right) = (
+        (places[0] // step, places[-1] // step + 1)
+        for places, step in zip(
+            (answer.rows, answer.columns), answer.spread or (1, 1), strict=True
+        )
+    )
+    show_around(picture, (top, left, bottom, right), lines)
 
 
 def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:

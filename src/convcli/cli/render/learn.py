@@ -48,11 +48,17 @@ def show_one_step(step: LearningStep) -> None:
     grids = (
         ("input x", step.image),
         (f"kernel w, bias {short(step.bias)}", step.kernel),
-        ("output y = x ⋆ w + b", step.output),
+        ("output y = x ⋆ w + b  (⋆: w slides over x)", step.output),
         ("target t", step.target),
         (f"error e = y - t;  loss ½ Σ e² = {step.loss:.4g}", step.error),
-        ("gradient of w = x ⋆ e  (the error is the kernel)", step.kernel_gradient),
-        ("gradient of x = e, padded, ⋆ flipped w", step.image_gradient),
+        (
+            "gradient of w = x ⋆ e: how the loss grows with each weight; e is the kernel here",
+            step.kernel_gradient,
+        ),
+        (
+            "gradient of x = e, padded, ⋆ flipped w: what a layer before would learn from",
+            step.image_gradient,
+        ),
         (f"new w = w - {short(step.rate)} · its gradient", step.new_kernel),
     )
     for title, grid in grids:

@@ -5,12 +5,17 @@ from itertools import zip_longest
 from typing import Any
 
 from convcli.cli.render.size import unseen_parts
-from convcli.cli.render.tables import show, show_table
+from convcli.cli.render.tables import show_lines, show_table
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.stack import Stack, StackRow
 from convcli.text import side_lengths
 
 _HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
+_TERMS = (
+    "output: rows × columns × maps. mult-adds: products that are added up, for one picture.",
+    "sees: the receptive field, the pixels of the input (rows × columns) behind one value.",
+    "jump: the step from one value to the next, in pixels of the input.",
+)
 _UNITS = ("", " k", " M", " G", " T", " P")
 
 
@@ -24,8 +29,7 @@ def show_stack(stack: Stack) -> None:
     show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
     show_table("Totals", ("what", "count", "note"), _totals(stack), numbers=(1,))
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
-    if notes:
-        show("", *notes)
+    show_lines(*_TERMS, *notes)
 
 
 def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, float]]) -> None:
@@ -72,7 +76,7 @@ def _volume(volume: Volume) -> str:
 def _totals(stack: Stack) -> list[tuple[str, ...]]:
     return [
         ("parameters", f"{stack.parameters:,}", f"{_memory(stack.parameters * 4)} as float32"),
-        ("mult-adds", f"{stack.multiply_adds:,}", "a picture"),
+        ("mult-adds", f"{stack.multiply_adds:,}", "for one picture"),
         ("memory", _memory(stack.memory), "for all outputs of one picture (float32)"),
     ]
 

@@ -1,9 +1,10 @@
 """The tables that people read: as wide as the terminal, whole in a pipe."""
 
+import contextlib
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from rich import box
@@ -125,6 +126,39 @@ def show(*parts: RenderableType, to_stderr: bool = False) -> None:
     lines = captured.get().splitlines()
     stream.write("".join(f"{line.rstrip()}\n" for line in lines))
     stream.flush()
+
+
+class _Screen(io.StringIO):
+    """Keeps what is printed for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def on_screen() -> Iterator[Callable[[Callable[[], None], Callable[[int], None]], None]]:
+    """Leave the terminal's lines alone, and draw a screen of its own, in place, until the end.
+
+    Yields a function that takes two which print: what comes first, and what fills the lines
+    that are left, whose number it gets. What does not fit into the screen is cut.
+    """
+
+    def redraw(print_first: Callable[[], None], fill: Callable[[int], None]) -> None:
+        high = Console(file=sys.stdout).height
+        with contextlib.redirect_stdout(_Screen()) as page:
+            print_first()
+            fill(max(high - page.getvalue().count("\n"), 0))
+        lines = page.getvalue().splitlines()[:high]
+        rest = "\n\x1b[J" if len(lines) < high else ""
+        sys.stdout.write("\x1b[H" + "\n".join(f"\x1b[K{line}" for line in lines) + rest)
+        sys.stdout.flush()
+
+    sys.stdout.write("\x1b[?1049h\x1b[?25l")
+    try:
+        yield redraw
+    finally:
+        sys.stdout.write("\x1b[0m\x1b[?25h\x1b[?1049l")
+        sys.stdout.flush()
 
 
 def width_of_output(*, to_stderr: bool = False) -> int:

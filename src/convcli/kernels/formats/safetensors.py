@@ -58,12 +58,18 @@ def _all(file: Any) -> list[Tensor]:
     return tensors
 
 
-def tensor_of(file: Any, name: str) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return a tensor of an open file as an array; raise `KernelError` for strange types."""
-    dtype = file.get_slice(name).get_dtype()
-    if dtype not in _READABLE:
-        fail(name, f"expected numbers that NumPy has, got {dtype}", "save it as float32")
-    array: np.ndarray[Any, np.dtype[Any]] = file.get_tensor(name)
+def tensor_of(
+    file: Any, name: str, rows: slice = slice(None)
+) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return a tensor of an open file, or rows of it; a strange type is a `KernelError`."""
+    part = file.get_slice(name)
+    if part.get_dtype() not in _READABLE:
+        fail(
+            name,
+            f"expected numbers that NumPy has, got {part.get_dtype()}",
+            "save it as float32",
+        )
+    array: np.ndarray[Any, np.dtype[Any]] = part[rows]
     return array
 
 

@@ -1,15 +1,17 @@
 """An explanation as words and as a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
+from convcli.images.figures import page_of, text_block
 from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
-from convcli.text import short, tight
+from convcli.text import short, tight, times
+from convcli.values import Record
 
 Facts = list[tuple[str, str]]
 
@@ -24,6 +26,8 @@ def grid_title(answer: Explanation, plane: Plane) -> str:
     """Return the title of the first grid of a plane."""
     if plane.channel is None:
         return "opacity"
+    if answer.spread is not None:
+        return "pixels and zeros"
     return "patch × opacity" if answer.is_weighted else "patch"
 
 
@@ -32,9 +36,11 @@ def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
     place, last = ("looks at", _looks_at(answer)), [*_value(answer), *_padding(answer)]
     if answer.combine is None:
         (part,) = answer.parts
-        facts = [*_arithmetic(part), *_value(answer), *_similarity(part), *_padding(answer)]
-        return [("", [place, *facts])]
-    kernels = [(part.kernel, [*_arithmetic(part), *_similarity(part)]) for part in answer.parts]
+        words = _similarity(answer, part)
+        return [("", [place, *_arithmetic(part), *_value(answer), *words, *_padding(answer)])]
+    kernels = [
+        (part.kernel, [*_arithmetic(part), *_similarity(answer, part)]) for part in answer.parts
+    ]
     combined = (answer.combine.value, _combination(answer))
     return [*kernels, ("together", [place, combined, *last])]
 
@@ -84,25 +90,35 @@ def _value(answer: Explanation) -> Facts:
     return facts
 
 
-def _similarity(part: KernelAnswer) -> Facts:
-    return [("means", words)] if (words := _meaning(part)) else []
-
-
-def _two_places(value: float) -> str:
-    """Return a number with 2 decimals, without the sign of -0.00."""
-    return f"{round(value, 2) + 0.0:.2f}"
+def _similarity(answer: Explanation, part: KernelAnswer) -> Facts:
+    """Return the verdict on patch and kernel: none of a kernel that averages, or of zeros."""
+    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
+    if answer.spread is not None or part.meaning is None:
+        return []
+    if cosine is None:
+        return [("means", part.meaning)]
+    without = " without the mean brightness" if part.sums_to_zero else ""
+    # 0.0 is added so that no -0.00 is shown.
+    return [("means", f"cosine {round(cosine, 2) + 0.0:.2f}{without}, {part.meaning}")]
 
 
 def _padding(answer: Explanation) -> Facts:
     if not answer.padded.any():
         return []
-    count = int(answer.padded.sum())
-    taps = f"{count} of {answer.padded.size} taps see it, in brackets (border {answer.border})"
-    return [("padding", taps)]
+    taps = f"{int(answer.padded.sum())} of {answer.padded.size} taps see"
+    if answer.spread is None:
+        return [("padding", f"{taps} it, in brackets (border {answer.border})")]
+    stamp = "each pixel adds the kernel, as it is written, to the output: here it is flipped"
+    return [("zeros", f"{taps} them, in brackets: they are no pixels"), ("stamp", stamp)]
 
 
 def _looks_at(answer: Explanation) -> str:
-    return f"{_span('column', answer.columns)}, {_span('row', answer.rows)} of the picture"
+    place = f"{_span('column', answer.columns)}, {_span('row', answer.rows)} of the picture"
+    if answer.spread is None:
+        return place
+    down, across = answer.spread
+    every = f"{down}" if down == across else f"{across} across and {down} down"
+    return f"{place} with zeros between its pixels, which are {every} apart"
 
 
 def _span(name: str, positions: tuple[int, ...]) -> str:
@@ -116,11 +132,88 @@ def _span(name: str, positions: tuple[int, ...]) -> str:
 _SIDE = 52
 """Pixels of a cell."""
 
-_GAP, _MARGIN, _HEAD, _LINE = 56, 24, 26, 28
+GAP, MARGIN, HEAD = 56, 24, 26
 _MOST = 12
 """The most channels that are drawn: 200 of them would be 40,000 pixels tall."""
 
 _NARROWEST = 720
+
+Cells = Sequence[Sequence[Cell]]
+
+
+class Row(Record):
+    """Grids that are drawn beside each other, each below its title.
+
+    `is_added` says whether the last grid is added to the one above it.
+    """
+
+    titles: tuple[str, ...]
+    grids: tuple[Cells, ...]
+    is_added: bool = False
+
+    def size(self, side: int) -> tuple[int, int]:
+        """Return the width and the height in pixels, with the gap behind each grid."""
+        wide = sum(len(grid[0]) * side + GAP for grid in self.grids)
+        return wide, HEAD + max(map(len, self.grids)) * side + MARGIN
+
+
+def draw_rows(
+    canvas: Canvas, corner: tuple[int, int], rows: Sequence[Row], side: int, joined: int
+) -> tuple[int, int]:
+    """Draw rows below each other, and what joins the first ones: signs, a bracket, an arrow.
+
+    Returns the place right of the arrow: where the result is drawn, half way up.
+    """
+    left, top = corner
+    tops = [top]
+    for row in rows:
+        _draw_row(canvas, (left, tops[-1]), row, side)
+        tops.append(tops[-1] + row.size(side)[1])
+    x = left + rows[0].size(side)[0]
+    last = rows[0].grids[-1]
+    for place, row in zip(tops, rows, strict=False):
+        if row.is_added:
+            middle = (x - GAP - len(last[0]) * side // 2, place - MARGIN // 2)
+            canvas.sign(middle, "+")
+    first, bottom = top + HEAD, tops[joined] - MARGIN
+    if joined > 1:
+        canvas.bracket((x - GAP + 8, first), bottom, 10)
+    canvas.sign((x - GAP // 2 + 6, (first + bottom) // 2), "→")
+    return x, (first + bottom) // 2
+
+
+def _draw_row(canvas: Canvas, corner: tuple[int, int], row: Row, side: int) -> None:
+    """Draw grids with the signs between them: × and =, or an arrow between two."""
+    (x, top), high = corner, max(map(len, row.grids)) * side
+    signs = "×=" if len(row.grids) > 2 else "→"  # noqa: PLR2004 - a patch, a kernel, products
+    for number, (title, grid) in enumerate(zip(row.titles, row.grids, strict=True)):
+        wide, above = len(grid[0]) * side, (high - len(grid) * side) // 2
+        place = (x, top + above + HEAD // 2)
+        canvas.text(place, title, 16, colour=QUIET, width=wide + GAP - 6)
+        canvas.grid((x, top + HEAD + above), grid, side)
+        x += wide + GAP
+        if number < len(row.grids) - 1:
+            canvas.sign((x - GAP // 2, top + HEAD + high // 2), signs[number])
+
+
+def value_cells(
+    values: NDArray[np.float64],
+    scale: float,
+    text: Callable[[float], str] = tight,
+    *,
+    signed: bool = False,
+    padded: NDArray[np.bool_] | None = None,
+    framed: NDArray[np.bool_] | None = None,
+) -> Cells:
+    """Return cells from black to white for 0 to `scale`; signed ones from blue to red."""
+    colour, none = (diverging if signed else grey), np.zeros(values.shape, bool)
+    levels = finite(values) / (scale or 1.0)
+    marks = (none if padded is None else padded, none if framed is None else framed)
+    lines = zip(*(each.tolist() for each in (levels, values, *marks)), strict=True)
+    return [
+        [Cell(colour(level), text(value), *of) for level, value, *of in zip(*line, strict=True)]
+        for line in lines
+    ]
 
 
 def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
@@ -128,81 +221,57 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Canvas:
 
     Of more than 12 output channels, or input channels, the first 12 are drawn.
     """
-    count, explanations = len(explanations), explanations[:_MOST]
-    part = explanations[0].padded[_shown(explanations[0])]
-    width = 2 * _MARGIN + 3 * part.shape[1] * _SIDE + 3 * _GAP + 2 * _SIDE
-    row = _HEAD + part.shape[0] * _SIDE + _MARGIN
-    rows = sum(len(_rows(answer)) for answer in explanations)
-    lines = sum(len(_lines(answer)) + 1 for answer in explanations)
-    height = _MARGIN + rows * row + (lines + (count > _MOST)) * _LINE
-    canvas = Canvas(max(width, _NARROWEST), height)
-    top = _MARGIN
-    for answer in explanations:
-        _draw_sum(canvas, top + _HEAD, answer, row)
-        for name, plane in _rows(answer):
-            _draw_plane(canvas, top + _HEAD, answer, plane)
-            _heads(
-                canvas, top, (name, grid_title(answer, plane) + _cropped(answer)), part.shape[1]
-            )
-            top += row
-        top = _caption(canvas, top, answer) + _LINE
+    count, blocks = len(explanations), []
+    for answer in explanations[:_MOST]:
+        rows = _rows(answer)
+        wide, row = rows[0].size(_SIDE)
+        width = max(wide + 2 * _SIDE, _NARROWEST)
+        block = Canvas(width, len(rows) * row)
+        colours = len(rows) - (answer.parts[-1].opacity is not None)
+        x, half = draw_rows(block, (0, 0), rows, _SIDE, colours)
+        if answer.combine is not None:
+            block.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
+        cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
+        block.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
+        blocks += [block, _caption(answer, width)]
     if count > _MOST:
         rest = f"the first {_MOST} of {count} channels; --channel draws any other"
-        canvas.text((_MARGIN, top - _LINE // 2), rest, 16, colour=QUIET)
-    return canvas
+        blocks.append(text_block([("", rest)], width, 16))
+    return page_of(blocks)
 
 
-def _cropped(answer: Explanation) -> str:
-    """Say of a large kernel that only its middle is drawn."""
-    whole, part = answer.padded.shape, answer.padded[_shown(answer)].shape
-    if whole == part:
-        return ""
-    return f": the middle {part[0]}×{part[1]} of {whole[0]}×{whole[1]} is drawn"
-
-
-def _shown(answer: Explanation) -> tuple[slice, slice]:
-    return (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
-
-
-def _rows(answer: Explanation) -> list[tuple[str, Plane]]:
-    """Return the planes that are drawn, in order, each with its name."""
-    rows: list[tuple[str, Plane]] = []
+def _rows(answer: Explanation) -> list[Row]:
+    """Return the rows of an answer: one for each input channel, and for the opacity."""
+    summed = answer.combine in (Combine.SUM, Combine.MEAN) and answer.alpha is None
+    rows: list[Row] = []
     for part in answer.parts:
         kernel = part.kernel if answer.combine is not None else ""
-        planes = [*part.planes[:_MOST], *([part.opacity] if part.opacity else [])]
-        rows += [(", ".join(filter(None, (kernel, p.name))), p) for p in planes]
+        for number, plane in enumerate(part.planes[:_MOST]):
+            is_added = bool(rows) and (number > 0 or summed)
+            rows.append(_row(answer, plane, kernel, is_added=is_added))
+        if part.opacity is not None:
+            rows.append(_row(answer, part.opacity, kernel, is_added=False))
     return rows
 
 
-def _value_row(answer: Explanation) -> int:
-    """Return the row that the value is drawn beside: the last of the colours."""
-    return len(_rows(answer)) - 1 - (answer.parts[-1].opacity is not None)
-
-
-def _heads(canvas: Canvas, top: int, names: tuple[str, str], columns: int) -> None:
-    """Write the titles of the grids above them, the first with the name of the row."""
-    name, patch = names
-    first = patch if name in ("", patch) else f"{name}: {patch}"
-    wide = columns * _SIDE
-    for index, text in enumerate((first, "kernel", "products")):
-        x = _MARGIN + index * (wide + _GAP)
-        canvas.text((x, top + _HEAD // 2), text, 16, colour=QUIET, width=wide + _GAP - 6)
-
-
-def _draw_plane(canvas: Canvas, top: int, answer: Explanation, plane: Plane) -> None:
-    part = _shown(answer)
-    patch, weights, products = (g[part] for g in (plane.patch, plane.weights, plane.products))
-    wide, half = patch.shape[1] * _SIDE, top + patch.shape[0] * _SIDE // 2
-    white = 1 if plane.channel is None else answer.white
-    x = _MARGIN
-    canvas.grid((x, top), _patch_cells(patch, white, answer.padded[part]), _SIDE)
-    x += wide + _GAP
-    canvas.times((x - _GAP // 2, half), 18)
-    canvas.grid((x, top), _signed_cells(weights, _largest(answer, "weights")), _SIDE)
-    x += wide + _GAP
-    canvas.equals((x - _GAP // 2, half), 18)
-    largest = _largest(answer, "products") if plane.channel is not None else 0.0
-    canvas.grid((x, top), _signed_cells(products, largest), _SIDE)
+def _row(answer: Explanation, plane: Plane, kernel: str, *, is_added: bool) -> Row:
+    part = (middle(answer.padded.shape[0]), middle(answer.padded.shape[1]))
+    is_opacity = plane.channel is None
+    patch, padded = plane.patch[part], answer.padded[part]
+    largest = np.abs(plane.products).max() if is_opacity else _largest(answer, "products")
+    name = ", ".join(filter(None, (kernel, plane.name if not is_opacity else "")))
+    title = f"{name}: " * bool(name) + grid_title(answer, plane)
+    if padded.shape != answer.padded.shape:
+        title += f": the middle {times(padded.shape)} of {times(answer.padded.shape)} is drawn"
+    return Row(
+        (title, "kernel", "products"),
+        (
+            value_cells(patch, 1 if is_opacity else answer.white, padded=padded),
+            value_cells(plane.weights[part], _largest(answer, "weights"), signed=True),
+            value_cells(plane.products[part], float(largest), signed=True),
+        ),
+        is_added,
+    )
 
 
 def _largest(answer: Explanation, name: str) -> float:
@@ -211,109 +280,17 @@ def _largest(answer: Explanation, name: str) -> float:
     return max(float(np.abs(finite(grid)).max()) for grid in grids)
 
 
-def _draw_sum(canvas: Canvas, top: int, answer: Explanation, row: int) -> None:
-    """Draw what joins the rows: a + between them, a bracket around them, and the value."""
-    rows, columns = answer.padded[_shown(answer)].shape
-    x = _MARGIN + 3 * (columns * _SIDE + _GAP)
-    bottom = top + _value_row(answer) * row + rows * _SIDE
-    half = (top + bottom) // 2
-    for number in _added(answer):
-        canvas.plus((x - _GAP - _SIDE // 2, top + number * row - (_HEAD + _MARGIN) // 2), 18)
-    if _value_row(answer):
-        canvas.bracket((x - _GAP + 8, top), bottom, 10)
-        if answer.combine is not None:
-            canvas.text((x, half - _SIDE - 16), answer.combine.value, 16, colour=QUIET)
-    canvas.arrow((x - _GAP // 2 + 6, half), 22)
-    cell = Cell(grey(answer.value / answer.white), short(answer.value), framed=True)
-    canvas.grid((x, half - _SIDE), [[cell]], 2 * _SIDE)
-
-
-def _added(answer: Explanation) -> list[int]:
-    """Return the rows whose products are added to those of the row above."""
-    summed = answer.combine in (Combine.SUM, Combine.MEAN)
-    planes = [
-        (number, index)
-        for number, part in enumerate(answer.parts)
-        for index in range(min(len(part.planes), _MOST) + (part.opacity is not None))
-    ]
-    opacities = [len(part.planes[:_MOST]) for part in answer.parts]
-    return [
-        place
-        for place, (number, index) in enumerate(planes)
-        if place and index < opacities[number] and (index or (summed and answer.alpha is None))
-    ]
-
-
-def _patch_cells(
-    patch: NDArray[np.float64], white: int, padded: NDArray[np.bool_]
-) -> list[list[Cell]]:
-    return [
-        [Cell(grey(v / white), tight(v), padded=out) for v, out in zip(*lines, strict=True)]
-        for lines in zip(patch.tolist(), padded.tolist(), strict=True)
-    ]
-
-
-def _signed_cells(values: NDArray[np.float64], largest: float) -> list[list[Cell]]:
-    scale = largest or float(np.abs(finite(values)).max()) or 1.0
-    levels = finite(values) / scale
-    return [
-        [Cell(diverging(level), tight(value)) for level, value in zip(*lines, strict=True)]
-        for lines in zip(levels.tolist(), values.tolist(), strict=True)
-    ]
-
-
-def _caption(canvas: Canvas, top: int, answer: Explanation) -> int:
-    """Write the lines below the grids; return the top of what follows."""
-    width = canvas.image.width - 2 * _MARGIN
-    lines = _lines(answer)
-    for index, line in enumerate(lines):
-        last = index == len(lines) - 1
-        size, colour = (16, QUIET) if last else (20, (0, 0, 0))
-        canvas.text((_MARGIN, top + 8), line, size, colour=colour, width=width)
-        top += _LINE
-    return top
-
-
-def _lines(answer: Explanation) -> list[str]:
-    steps = "".join(f", {name} → {short(value)}" for name, value in answer.steps)
-    if answer.combine is None:
-        (part,) = answer.parts
-        *first, last = _sums(part)
-        words = [_meaning(part)] if _meaning(part) else []
-        return [*first, f"{last}{steps}", *words, _notes(answer)]
-    answers = [
-        f"{part.kernel}: {'; '.join(filter(None, (*_sums(part), _meaning(part))))}"
-        for part in answer.parts
-    ]
-    return [*answers, f"{answer.combine.value} {_combination(answer)}{steps}", _notes(answer)]
-
-
-def _sums(part: KernelAnswer) -> list[str]:
-    """Return the arithmetic on one line, or on two lines where there is an opacity."""
-    words = [f"{name} {text.partition(':')[0]}" for name, text in _arithmetic(part)]
-    words[0] = words[0].replace("sum", "sum of the products")
-    if part.opacity is None:
-        return ["; ".join(words)]
-    return ["; ".join(words[:2]), "; ".join(words[2:])]
-
-
-def _meaning(part: KernelAnswer) -> str:
-    """Return the verdict on patch and kernel; empty for a kernel that averages."""
-    cosine = part.centred_cosine if part.sums_to_zero else part.cosine
-    if part.meaning is None or cosine is None:
-        return part.meaning or ""
-    without = " without the mean brightness" if part.sums_to_zero else ""
-    return f"cosine {_two_places(cosine)}{without}, {part.meaning}"
-
-
-def _notes(answer: Explanation) -> str:
-    notes = title_of(answer)
-    if answer.padded.any():
-        taps = f"{int(answer.padded.sum())} of {answer.padded.size} taps"
-        notes += f"; {taps} see padding ({answer.border}): green frames"
+def _caption(answer: Explanation, width: int) -> Canvas:
+    """Draw the facts that stand below the grids."""
+    facts = [("output", title_of(answer).removeprefix("output "))]
+    for title, named in facts_about(answer):
+        start = f"{title}: " if title else ""
+        facts += [(start + name, text.replace(*_MARKED)) for name, text in named]
     planes = len(answer.parts[0].planes)
     if planes > _MOST:
-        notes += f"; the first {_MOST} of {planes} input channels are drawn"
-    if answer.is_weighted:
-        notes += "; colours count by their opacity"
-    return notes
+        facts.append(("drawn", f"the first {_MOST} of {planes} input channels"))
+    return text_block(facts, width, 16)
+
+
+_MARKED = ("in brackets", "with green frames")
+"""How a terminal marks padding, and how a drawing does."""

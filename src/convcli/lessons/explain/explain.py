@@ -8,52 +8,59 @@ from numpy.typing import NDArray
 
 from convcli.borders import AnyBorder, beyond, fill_of
 from convcli.choices import Alpha, Combine, Edges
-from convcli.errors import GeometryError
+from convcli.engine.transposed import exchanged, stamp_window, stamping_for
+from convcli.errors import GeometryError, OptionError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
 from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import prepared
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import Filtered, filter_frame
 from convcli.pipeline.steps import Operand, along_axis
 from convcli.values import Record
 
-_COLOURS = ("red", "green", "blue")
+COLOURS = ("red", "green", "blue")
 _OPTIONS = Options()
+_HIDDEN = ("linear", "relu", "map", "colormap", "direction", "missing")
+"""Options of `apply` whose steps an explanation does not have."""
 
 Positions = NDArray[np.intp]
 
 
-def explain_output(
-    operand: Operand,
-    frame: Frame,
-    at: Pair,
-    options: Options = _OPTIONS,
-    *,
-    channels: Sequence[int] | None = None,
-) -> list[Explanation]:
-    """Take one output pixel (row, column) apart: see `convcli.explain`.
+class Explainer:
+    """A frame that is filtered once: any pixel of its output can be taken apart.
 
-    The frame is filtered to get the value. The result has an explanation for each of the output
-    channels, or for all of them. A pixel or a channel that the output does not have is a
-    `GeometryError`.
+    `shape` is that of the output (H, W, channels). An option whose step is not shown, such as
+    ``linear``, is an `OptionError`.
     """
-    if options.missing is not None:
-        raise GeometryError("explain: expected no missing pixels: leave --missing out")
-    operand = along_axis(operand, options.axis)
-    applied = filter_frame(frame, [operand], options)
-    _check_place(at, channels, applied.values.shape)
-    source = frame.gray() if options.gray else frame
-    weighted = applied.report.alpha_policy == Alpha.PREMULTIPLY.value
-    slide = window(operand.size, options.stride, options.padding, options.dilation)
-    view = _view(source, slide, at, options.border, weighted=weighted)
-    count = applied.values.shape[2]
-    return [
-        _explained(applied, view, _as_applied(operand, options), channel, options)
-        for channel in (range(count) if channels is None else channels)
-    ]
+
+    def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
+        hidden = [n for n in _HIDDEN if getattr(options, n) is not getattr(_OPTIONS, n)]
+        if hidden or options.is_blended:
+            name = (hidden or ["mixing with the original"])[0]
+            raise OptionError(f"explain: it does not show {name}: leave that out")
+        operand = along_axis(operand, options.axis)
+        self._applied = filter_frame(frame, [operand], options)
+        self.shape = self._applied.values.shape
+        self._source = _slid_over(operand, prepared(frame, options), options)
+        self._filters = _as_applied(operand, options)
+        self._options = options
+
+    def at(self, at: Pair, channels: Sequence[int] | None = None) -> list[Explanation]:
+        """Take one output pixel (row, column) apart, in some or all output channels.
+
+        A pixel or a channel that the output does not have is a `GeometryError`.
+        """
+        _check_place(at, channels, self.shape)
+        weighted = self._applied.report.alpha_policy == Alpha.PREMULTIPLY.value
+        view = _view(self._source, at, self._options.border, weighted=weighted)
+        return [
+            _explained(self._applied, view, self._filters, channel, self._options)
+            for channel in (range(self.shape[2]) if channels is None else channels)
+        ]
 
 
 def first_channels(operand: Operand) -> list[int] | None:
@@ -62,37 +69,71 @@ def first_channels(operand: Operand) -> list[int] | None:
     return [0] if kernel.is_bank else None
 
 
-class _View(Record):
-    """The patch that the window of one output sees, shape (kh, kw, C), and its place.
+class _Source(Record):
+    """What a window slides over: the pixels, with zeros between them where it is transposed.
 
-    Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it.
+    `first` is the place of the first pixel among them, (0, 0) unless some are cut off, and
+    `spread` the distance of two pixels, as in `Explanation`.
     """
 
     frame: Frame
+    pixels: NDArray[np.generic]
+    window: Window
+    first: Pair = (0, 0)
+    spread: Pair = (1, 1)
+
+
+def _slid_over(operand: Operand, frame: Frame, options: Options) -> _Source:
+    sides = (operand.size, options.stride, options.padding, options.dilation)
+    if not options.transposed:
+        return _Source(frame, frame.pixels, window(*sides))
+    kernel = operand.kernels[0] if isinstance(operand, Operator) else operand
+    slide, more = stamp_window(*sides, options.output_padding)
+    pixels = frame.pixels
+    stamping = stamping_for(pixels.shape, pixels.dtype, exchanged(kernel), slide, more)
+    first = (stamping.cut[0].start, stamping.cut[1].start)
+    return _Source(
+        frame, stamping.spread(pixels), stamping.problem.window, first, stamping.stride
+    )
+
+
+class _View(Record):
+    """The patch that the window of one output sees, shape (kh, kw, C), and its place.
+
+    Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it. `padded`
+    says which pixels of the patch are none of the picture's.
+    """
+
+    source: _Source
     at: Pair
     rows: Positions
     columns: Positions
+    padded: NDArray[np.bool_]
     patch: Grid
     opacity: Grid | None
 
 
-def _view(frame: Frame, slide: Window, at: Pair, border: AnyBorder, *, weighted: bool) -> _View:
+def _view(source: _Source, at: Pair, border: AnyBorder, *, weighted: bool) -> _View:
+    frame = source.frame
     rows, columns = (
         np.arange(0, axis.extent, axis.dilation) + output * axis.stride - axis.before
-        for axis, output in zip(slide.axes, at, strict=True)
+        for axis, output in zip(source.window.axes, at, strict=True)
     )
     fill = fill_of(border, frame.channels, frame.white)
-    patch = beyond(frame.pixels, border, rows, columns, fill).astype(np.float64)
+    patch = beyond(source.pixels, border, rows, columns, fill).astype(np.float64)
     opacity = None
     if weighted and frame.alpha is not None:
         opaque = (float(frame.white * isinstance(border, Edges)),)
         opacity = beyond(frame.alpha, border, rows, columns, opaque) / frame.white
         patch *= opacity[..., np.newaxis]
-    return _View(frame, at, rows, columns, patch, opacity)
-
-
-def _outside(positions: Positions, size: int) -> NDArray[np.bool_]:
-    return (positions < 0) | (positions >= size)
+    padded = [
+        (places < 0) | (places >= size) | ((places + first) % step != 0)
+        for places, size, first, step in zip(
+            (rows, columns), source.pixels.shape[:2], source.first, source.spread, strict=True
+        )
+    ]
+    rows, columns = rows + source.first[0], columns + source.first[1]
+    return _View(source, at, rows, columns, np.logical_or.outer(*padded), patch, opacity)
 
 
 def _as_applied(
@@ -101,7 +142,9 @@ def _as_applied(
     """Return the kernels as they slide, flipped and with the bias, and their combination."""
     kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
     combine = (options.combine or operand.combine) if isinstance(operand, Operator) else None
-    if options.flip:
+    if options.transposed:
+        kernels = tuple(map(exchanged, kernels))
+    if options.flip is not options.transposed:
         kernels = tuple(kernel.flipped() for kernel in kernels)
     if options.bias is not None:
         kernels = tuple(kernel.plus_bias(options.bias) for kernel in kernels)
@@ -116,8 +159,7 @@ def _explained(
     options: Options,
 ) -> Explanation:
     kernels, combine = filters
-    at, report, frame = view.at, applied.report, view.frame
-    outside = map(_outside, (view.rows, view.columns), frame.shape)
+    at, report, frame = view.at, applied.report, view.source.frame
     parts = tuple(_part(kernel, view, channel) for kernel in kernels)
     raw = _combined([part.raw for part in parts], combine)
     value = applied.values[at[0], at[1], channel].item()
@@ -129,8 +171,9 @@ def _explained(
         name=f"output map {channel}" if bank else _name(channel, frame.channels),
         rows=tuple(view.rows.tolist()),
         columns=tuple(view.columns.tolist()),
-        padded=np.logical_or.outer(*outside),
+        padded=view.padded,
         border=options.border.value,
+        spread=view.source.spread if options.transposed else None,
         parts=parts,
         combine=combine,
         raw=raw,
@@ -147,7 +190,7 @@ def _name(channel: int, channels: int) -> str:
     """Return the name of a channel: nothing where it is the only one."""
     if channels == 1:
         return ""
-    return _COLOURS[channel] if channels == len(_COLOURS) else f"channel {channel}"
+    return COLOURS[channel] if channels == len(COLOURS) else f"channel {channel}"
 
 
 def _part(kernel: Kernel, view: _View, channel: int) -> KernelAnswer:
@@ -175,7 +218,7 @@ def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
 
 
 def _input_name(index: int, channels: int) -> str:
-    colour = f", {_COLOURS[index]}" if channels == len(_COLOURS) else ""
+    colour = f", {COLOURS[index]}" if channels == len(COLOURS) else ""
     return f"input channel {index}{colour}"
 
 

@@ -185,9 +185,12 @@ class Explanation(Record, kw_only=True):
         The rows and columns of the picture that the window sees. Those outside of the
         picture are padding.
     padded : ndarray of bool, shape (kh, kw)
-        Which pixels of the patch are padding.
+        Which pixels of the patch are padding, or zeros between the pixels.
     border : str
         The border mode, which fills the padding.
+    spread : (int, int) or None
+        Of a transposed convolution: how far apart two pixels are, down and across, in the
+        picture with zeros between its pixels; rows and columns are counted there.
     parts : tuple of KernelAnswer
         The answer of the kernel, or those of an operator's kernels.
     combine : Combine or None
@@ -224,6 +227,7 @@ class Explanation(Record, kw_only=True):
     white: int
     alpha: str | None = None
     opacity: float | None = None
+    spread: Pair | None = None
 
     @property
     def is_weighted(self) -> bool:
@@ -249,6 +253,7 @@ class Explanation(Record, kw_only=True):
             "columns": list(self.columns),
             "border": self.border,
             "padded": self.padded.tolist(),
+            "spread": self.spread,
             **answer,
             "alpha_way": self.alpha,
             "range": self.range,

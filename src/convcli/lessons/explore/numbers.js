@@ -3,8 +3,9 @@
 //
 // Sums are computed in 64-bit floats. Where the weights are whole numbers over one divisor,
 // as most kernels of the catalogue are, such sums are exact, and so are those of `apply`:
-// every pixel is equal. Other weights have sums that `apply` rounds to 32-bit floats;
-// `slack` says how far such a sum may be from the exact one.
+// every pixel is equal. Other weights have sums that `apply` rounds to 32-bit floats, in an
+// order that differs between machines: `slack` says how far such a sum may be from the exact
+// one (n additions in any order err by at most n·2⁻²⁴ of the sum of magnitudes).
 
 const f32 = Math.fround;
 
@@ -100,29 +101,33 @@ function flipped(kernel) {
   return { ...kernel, weights };
 }
 
-/** A column and a row whose products are the weights, or null; whole where `whole` says so. */
-function factorsOf(weights, rows, columns, whole) {
-  let pivot = 0;
-  weights.forEach((weight, i) => {
-    if (Math.abs(weight) > Math.abs(weights[pivot])) pivot = i;
-  });
-  const y = Math.floor(pivot / columns), x = pivot % columns;
-  let row = weights.slice(y * columns, (y + 1) * columns);
-  if (whole) {
-    const gcd = (a, b) => (b ? gcd(b, a % b) : Math.abs(a));
-    const divisor = row.reduce(gcd, 0) || 1;
-    row = row.map((weight) => weight / divisor);
+/**
+ * Columns and rows whose products add up to the weights, at most `most` pairs, or null.
+ *
+ * The largest weight that is left is the next pivot: its row and its column are taken away.
+ */
+function factorsOf(weights, rows, columns, most) {
+  const rest = Float64Array.from(weights), factors = [];
+  const close = 1e-14 * Math.max(...weights.map(Math.abs));
+  for (;;) {
+    let pivot = 0;
+    for (let i = 1; i < rest.length; i++) {
+      if (Math.abs(rest[i]) > Math.abs(rest[pivot])) pivot = i;
+    }
+    if (Math.abs(rest[pivot]) <= close) return factors;
+    if (factors.length === most) return null;
+    const y = Math.floor(pivot / columns), x = pivot % columns;
+    const row = rest.slice(y * columns, (y + 1) * columns);
+    const column = Float64Array.from({ length: rows }, (_, i) => rest[i * columns + x] / row[x]);
+    for (let i = 0; i < rest.length; i++) {
+      rest[i] -= column[Math.floor(i / columns)] * row[i % columns];
+    }
+    factors.push({ column, row });
   }
-  const column = [];
-  for (let i = 0; i < rows; i++) column.push(weights[i * columns + x] / row[x]);
-  const close = whole ? 0 : 1e-14 * Math.abs(weights[pivot]);
-  const fits = weights.every((weight, i) => Math.abs(
-    column[Math.floor(i / columns)] * row[i % columns] - weight) <= close);
-  return fits && (!whole || column.every(Number.isInteger)) ? { column, row } : null;
 }
 
+/** Kernels of more taps are computed as columns and rows where that takes fewer products. */
 const FEW_TAPS = 15;
-/** Kernels of more taps are computed as a column and a row where they can be. */
 
 /** Weights and their offsets in a padded plane, without zeros, filled up to fours. */
 function tapsOf(weights, offsetOf) {
@@ -133,57 +138,103 @@ function tapsOf(weights, offsetOf) {
     taps.push(weight);
   });
   while (taps.length % 4) { offsets.push(0); taps.push(0); }
-  return { offsets, taps };
+  return { offsets, taps, lines: [] };
 }
 
-/** How one grid of weights is summed up: at once, or by a column and then a row. */
-function plannedGrid(weights, whole, down, across, padded) {
-  const factors = weights.length > FEW_TAPS
-    ? factorsOf(weights, down.kernel, across.kernel, whole) : null;
-  if (factors) {
-    return {
-      column: tapsOf(factors.column, (y) => y * down.dilation * padded),
-      row: tapsOf(factors.row, (x) => x * across.dilation),
-    };
+/** The same as whole lines of weights, for a window that moves in steps of 1, if few are 0. */
+function linesOf(weights, rows, columns, padded) {
+  const lines = [];
+  for (let y = 0; y < rows; y++) {
+    const line = Float64Array.from(weights.slice(y * columns, (y + 1) * columns));
+    if (line.some((weight) => weight !== 0)) lines.push({ offset: y * padded, line });
   }
-  return { column: null, row: tapsOf(weights, (i) => (
-    Math.floor(i / across.kernel) * down.dilation * padded +
-    (i % across.kernel) * across.dilation)) };
+  const taps = weights.filter((weight) => weight !== 0).length;
+  const isDense = columns > 2 && taps * 2 > lines.length * columns;
+  return isDense ? { offsets: [], taps: [], lines } : null;
+}
+
+/** How one grid of weights is summed up: at once, or by columns and then rows. */
+function plannedGrid(weights, down, across, padded, white) {
+  const isPlain = across.stride === 1 && across.dilation === 1;
+  const grid = (part, rows, columns) => (
+    (isPlain && linesOf(part, rows, columns, padded * down.dilation)) || tapsOf(part, (i) => (
+      Math.floor(i / columns) * down.dilation * padded + (i % columns) * across.dilation)));
+  const taps = weights.filter((weight) => weight !== 0).length;
+  const most = Math.floor(taps / (down.kernel + across.kernel));
+  const isSmall = weights.reduce((sum, weight) => sum + Math.abs(weight), 0) * white < 2 ** 40;
+  const factors = taps > FEW_TAPS && most > 0 && isSmall
+    ? factorsOf(weights, down.kernel, across.kernel, most) : null;
+  if (!factors) return [{ column: null, row: grid(weights, down.kernel, across.kernel) }];
+  return factors.map(({ column, row }) => ({
+    column: tapsOf(column, (y) => y * down.dilation * padded),
+    row: grid(row, 1, across.kernel),
+  }));
 }
 
 /** Add weighted values of a plane to `sums`: four taps at a time take half the time of one. */
 function addTaps(sums, count, plane, start, step, { offsets, taps }) {
   for (let t = 0; t < taps.length; t += 4) {
     const a = taps[t], b = taps[t + 1], c = taps[t + 2], d = taps[t + 3];
-    let p = start + offsets[t], q = start + offsets[t + 1];
-    let r = start + offsets[t + 2], s = start + offsets[t + 3];
-    for (let i = 0; i < count; i++) {
-      sums[i] += a * plane[p] + b * plane[q] + c * plane[r] + d * plane[s];
-      p += step; q += step; r += step; s += step;
+    const [p, q, r, s] = [0, 1, 2, 3].map((k) => plane.subarray(start + offsets[t + k]));
+    for (let i = 0, j = 0; i < count; i++, j += step) {
+      sums[i] += a * p[j] + b * q[j] + c * r[j] + d * s[j];
     }
   }
+}
+
+/** Add a line of weights that slides along a plane: each value is read once for four sums. */
+function addLine(sums, count, plane, start, line) {
+  const end = count - count % 4;
+  for (let i = 0; i < end; i += 4) {
+    let at = start + i, a = plane[at], b = plane[at + 1], c = plane[at + 2];
+    let first = 0, second = 0, third = 0, fourth = 0;
+    at += 3;
+    for (let k = 0; k < line.length; k++) {
+      const weight = line[k], d = plane[at + k];
+      first += weight * a;
+      second += weight * b;
+      third += weight * c;
+      fourth += weight * d;
+      a = b; b = c; c = d;
+    }
+    sums[i] += first;
+    sums[i + 1] += second;
+    sums[i + 2] += third;
+    sums[i + 3] += fourth;
+  }
+  for (let i = end; i < count; i++) {
+    for (let k = 0; k < line.length; k++) sums[i] += line[k] * plane[start + i + k];
+  }
+}
+
+function addPart(sums, count, plane, start, step, part) {
+  for (const { offset, line } of part.lines) addLine(sums, count, plane, start + offset, line);
+  addTaps(sums, count, plane, start, step, part);
 }
 
 /** Add a row of sums of one plane to `sums`. */
 function addRow(sums, plane, start, step, grid, scratch) {
-  if (!grid.column) {
-    addTaps(sums, sums.length, plane, start, step, grid.row);
-    return;
+  for (const { column, row } of grid) {
+    if (column) {
+      scratch.fill(0);
+      addTaps(scratch, scratch.length, plane, start, 1, column);
+    }
+    addPart(sums, sums.length, column ? scratch : plane, column ? 0 : start, step, row);
   }
-  scratch.fill(0);
-  addTaps(scratch, scratch.length, plane, start, 1, grid.column);
-  addTaps(sums, sums.length, scratch, 0, step, grid.row);
 }
 
 /** Copy a plane of a picture (an array of height·width numbers) with its border around it. */
-function paddedPlane(plane, width, rows, columns) {
+function paddedPlane(plane, width, rows, columns, before) {
   const padded = new Float64Array(rows.length * columns.length);
-  for (let y = 0, at = 0; y < rows.length; y++) {
-    const base = rows[y] * width;
-    for (let x = 0; x < columns.length; x++, at++) {
-      if (rows[y] >= 0 && columns[x] >= 0) padded[at] = plane[base + columns[x]];
+  rows.forEach((row, y) => {
+    if (row < 0) return;
+    const start = y * columns.length, line = plane.subarray(row * width, (row + 1) * width);
+    padded.set(line, start + before);
+    for (let x = 0; x < columns.length; x++) {
+      if (x === before) x += width;
+      if (columns[x] >= 0) padded[start + x] = line[columns[x]];
     }
-  }
+  });
   return padded;
 }
 
@@ -194,12 +245,13 @@ function plannedKernel(kernel, bias, white, down, across, padded) {
   const grids = [];
   for (let start = 0; start < weights.length; start += area) {
     const grid = weights.slice(start, start + area);
-    grids.push(plannedGrid(grid, Boolean(form), down, across, padded));
+    grids.push(plannedGrid(grid, down, across, padded, white));
   }
   const own = kernel.bias.length ? kernel.bias : [0];
   const biases = Array.from({ length: kernel.filters }, (_, m) => own[m % own.length] + bias);
   const divisor = form ? form.divisor : 1;
-  return { kernel, grids, form, divisor, biases,
+  const isRounded = Boolean(form) && grids.some((grid) => grid.some(({ column }) => column));
+  return { kernel, grids, form, divisor, biases, isRounded,
     ...precision(kernel, weights, form, divisor, biases, white, down, across) };
 }
 
@@ -219,7 +271,7 @@ function precision(kernel, weights, form, divisor, biases, white, down, across) 
   }
   const largest = Math.max(most, -least, ...biases.map(Math.abs));
   const inIntegers = form && !kernel.isBank && down.stride === 1 && across.stride === 1 &&
-    (taps <= 64 || factorsOf(weights, kernel.rows, kernel.columns, true));
+    (taps <= 64 || factorsOf(weights, kernel.rows, kernel.columns, 1));
   const narrow = (least >= -32768 && most <= 32767) || (least >= 0 && most <= 65535);
   const isWide = Boolean(form) && (inIntegers ? !narrow : largest >= 2 ** 24);
   const dyadic = Number.isInteger(Math.log2(divisor));
@@ -232,7 +284,8 @@ function precision(kernel, weights, form, divisor, biases, white, down, across) 
 
 /** The raw value of a sum: divided, with the bias, in the precision of `apply`. */
 function rawOf(sum, plan, m) {
-  let raw = sum;
+  // Products of columns and rows are no whole numbers; their sums are, rounding errors aside.
+  let raw = plan.isRounded ? rint(sum) : sum;
   if (plan.divisor !== 1) raw /= plan.divisor;
   if (!plan.keepsQuotient && (plan.hasBias || plan.divisor !== 1)) raw = f32(raw);
   if (!plan.hasBias) return raw;
@@ -318,7 +371,8 @@ function* computing(settings, planes, width, height, white) {
   }
   const rows = sourceIndices(border, height, down.before, down.after);
   const columns = sourceIndices(border, width, across.before, across.after);
-  const padded = planes.map((plane) => paddedPlane(plane, width, rows, columns));
+  const padded = planes.map((plane) => paddedPlane(
+    plane, width, rows, columns, across.before));
   const plans = kernels.map((kernel) => plannedKernel(
     kernel, settings.bias, white, down, across, columns.length));
   const range = rangeOf(settings.range, kernels, combine);
@@ -340,7 +394,8 @@ function* computing(settings, planes, width, height, white) {
       const inputs = first.isBank ? padded : [padded[channel]];
       inputs.forEach((plane, i) => addRow(
         sums, plane, start, sx, plan.grids[m * inputs.length + i], scratch));
-      for (let i = 0; i < sums.length; i++) {
+      const isRaw = plan.divisor === 1 && !plan.hasBias && !plan.isRounded;
+      for (let i = 0; i < sums.length && !(isRaw && streamed); i++) {
         const raw = rawOf(sums[i], plan, m);
         sums[i] = streamed ? raw : f32(raw);
       }
@@ -366,6 +421,7 @@ function* computing(settings, planes, width, height, white) {
   const pixels = values.map((raws) => {
     const plane = white > 255 ? new Uint16Array(size) : new Uint8ClampedArray(size);
     if (white > 255) for (let i = 0; i < size; i++) plane[i] = pixelOf(levelOf(raws[i], rule), white);
+    else if (range === "clip") plane.set(raws);
     else for (let i = 0; i < size; i++) plane[i] = levelOf(raws[i], rule);
     return plane;
   });

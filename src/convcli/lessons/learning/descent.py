@@ -63,11 +63,8 @@ def descend(
     mean squared error over a crop, for some of the steps. A descent that diverges at every rate
     is a `ConvcliError`.
     """
-    scales = _scales(spectrum)
-    largest = max(float(np.abs(samples.inputs - scales.mean_in).max()) for samples in group)
-    rate = _RATE / (group[0].weights * max(largest / scales.scale_in, 1.0) ** 2)
     for halvings in range(_TRIES):
-        descent = _Descent(scales, rate / 2**halvings, group[0].weights)
+        descent = _Descent(group, spectrum, 2.0**-halvings)
         if descent.converges(group, schedule):
             return descent.solution(), descent.history
     raise ConvcliError(
@@ -75,30 +72,18 @@ def descend(
     )
 
 
-class _Scales(Record, kw_only=True):
-    """Means and deviations of patches and targets."""
-
-    mean_in: float
-    scale_in: float
-    mean_out: Values
-    scale_out: float
-
-
-def _scales(spectrum: Spectrum) -> _Scales:
-    patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
-    return _Scales(
-        mean_in=float(spectrum.patch.mean()),
-        scale_in=max(math.sqrt(max(patch_variance, 0.0)), 1e-12),
-        mean_out=spectrum.target[:, np.newaxis],
-        scale_out=max(math.sqrt(spectrum.variance), 1e-12),
-    )
-
-
 class _Descent:
-    """One descent at one rate, from weights of 0."""
+    """One descent, from weights of 0, at a part of the largest rate that is tried."""
 
-    def __init__(self, scales: _Scales, rate: float, inputs: int) -> None:
-        self.scales, self.rate, outputs = scales, rate, len(scales.mean_out)
+    def __init__(self, group: Sequence[Samples], spectrum: Spectrum, part: float) -> None:
+        patch_variance = float(spectrum.values.sum()) / len(spectrum.values)
+        self.mean_in = float(spectrum.patch.mean())
+        self.scale_in = max(math.sqrt(max(patch_variance, 0.0)), 1e-12)
+        self.mean_out = spectrum.target[:, np.newaxis]
+        self.scale_out = max(math.sqrt(spectrum.variance), 1e-12)
+        largest = max(float(np.abs(each.inputs - self.mean_in).max()) for each in group)
+        inputs, outputs = group[0].weights, len(self.mean_out)
+        self.rate = part * _RATE / (inputs * max(largest / self.scale_in, 1.0) ** 2)
         self.weights = self.speed = np.zeros((outputs, inputs))
         self.bias = self.bias_speed = np.zeros((outputs, 1))
         self.history: list[tuple[int, float]] = []
@@ -110,7 +95,7 @@ class _Descent:
             loss = self._step(_crop(group[step % len(group)], chance), 2 * (1 - step / steps))
             if step % max(steps // _POINTS, 1) == 0 or step == steps - 1:
                 self.history.append((step, loss))
-            if not loss <= _DIVERGED * max(self.scales.scale_out**2, self.history[0][1]):
+            if not loss <= _DIVERGED * max(self.scale_out**2, self.history[0][1]):
                 return False
             schedule.tick()
         return True
@@ -118,22 +103,21 @@ class _Descent:
     def _step(self, crop: tuple[Values, Values], left: float) -> float:
         """Take one step; return the loss before it. The rate falls in the second half."""
         patches, targets = crop
-        inputs = (patches - self.scales.mean_in) / self.scales.scale_in
-        scaled_targets = (targets - self.scales.mean_out) / self.scales.scale_out
+        inputs = (patches - self.mean_in) / self.scale_in
+        scaled_targets = (targets - self.mean_out) / self.scale_out
         errors = self.weights @ inputs + self.bias - scaled_targets
         rate = self.rate * min(1.0, left)
         self.speed = _MOMENTUM * self.speed - rate * gradient(inputs, errors)
         slope = errors.mean(axis=1, keepdims=True)
         self.bias_speed = _MOMENTUM * self.bias_speed - rate * slope
         self.weights, self.bias = self.weights + self.speed, self.bias + self.bias_speed
-        return float((errors**2).mean()) * self.scales.scale_out**2
+        return float((errors**2).mean()) * self.scale_out**2
 
     def solution(self) -> Solution:
         """Return the weights and biases for values that are not scaled."""
-        scales = self.scales
-        weights = self.weights * (scales.scale_out / scales.scale_in)
-        bias = (scales.mean_out + scales.scale_out * self.bias)[:, 0]
-        return Solution(weights, bias - weights.sum(axis=1) * scales.mean_in)
+        weights = self.weights * (self.scale_out / self.scale_in)
+        bias = (self.mean_out + self.scale_out * self.bias)[:, 0]
+        return Solution(weights, bias - weights.sum(axis=1) * self.mean_in)
 
 
 def _crop(samples: Samples, chance: np.random.Generator) -> tuple[Values, Values]:

@@ -12,6 +12,7 @@ from convcli.errors import GeometryError
 from convcli.geometry.window import IntOrPair, Padding, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
+from convcli.lessons.pictures import square_around
 from convcli.values import Record, asdict
 
 Grid = NDArray[np.float64]
@@ -159,20 +160,12 @@ def step_on_crop(
         )
     kernel = start if isinstance(start, Kernel) else Kernel(np.full(start, 1 / np.prod(start)))
     axes = window(kernel.size).axes
-    middle = at or (before.shape[0] // 2, before.shape[1] // 2)
-    if not (0 <= middle[0] < before.shape[0] and 0 <= middle[1] < before.shape[1]):
-        height, width = before.shape
-        raise GeometryError(
-            f"at: expected a pixel of the picture, x 0 to {width - 1} and y 0 to {height - 1}; "
-            f"got {middle[1]},{middle[0]}: choose one inside"
-        )
-    first = [
-        max(min(place - cells // 2, size - cells), 0)
-        for place, size in zip(middle, before.shape, strict=True)
-    ]
-    image = _values(before, before)[tuple(slice(f, f + cells) for f in first)]
+    square = square_around(before.shape, at, cells)
+    image = _values(before, before)[square]
     inner = [axis.output_size(size) for axis, size in zip(axes, image.shape, strict=True)]
-    starts = [f + (axis.kernel - 1) // 2 for f, axis in zip(first, axes, strict=True)]
+    starts = [
+        part.start + (axis.kernel - 1) // 2 for part, axis in zip(square, axes, strict=True)
+    ]
     target = _values(after, before)[
         tuple(slice(s, s + n) for s, n in zip(starts, inner, strict=True))
     ]

@@ -1,22 +1,25 @@
 """A stack, run: what each layer makes of a picture, forward, through the engine."""
 
+import base64
+import html
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.engine.correlate import correlate
 from convcli.engine.pooling import Pooling, Reduction, pooled
-from convcli.geometry.window import window
-from convcli.images.figures import fitted
+from convcli.images.figures import contact_sheet, enlarged_frame, fitted, png_bytes
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.stacks.presets import layers_of
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, StackRow, stack
 from convcli.lessons.stacks.weights import WeightFiles
+from convcli.storage.atomic import replacing
 from convcli.threads import many_threaded_blas
 from convcli.values import Record
 
@@ -114,48 +117,86 @@ def run_stack(
     3.0
     """
     maps = np.ascontiguousarray(values, dtype=np.float32)
-    counted = stack(layers, maps.shape)
-    _, specs = layers_of([layers] if isinstance(layers, str) else layers)
-    with WeightFiles(weights, specs) as files, many_threaded_blas():
-        files.check(counted.rows)
-        state = _State(files, jobs)
-        for number, row in enumerate(counted.rows):
-            started = time.perf_counter()
-            maps = _FORWARD[row.spec.layer_type](state, number, row.spec, maps)
-            seconds = time.perf_counter() - started
-            yield Activation(number=number + 1, row=row, values=maps, seconds=seconds)
+    rows = stack(layers, maps.shape).rows
+    with WeightFiles(weights, [row.spec for row in rows]) as files:
+        yield from activations(rows, Running(files, jobs), maps)
 
 
-class _State:
-    """The open residual blocks, and where weights come from."""
+class Weights(Protocol):
+    """Where the weights of layers come from."""
 
-    def __init__(self, files: WeightFiles, jobs: int | None) -> None:
-        self.files, self.jobs = files, jobs
+    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Any:
+        """Return rows of a tensor of a layer, counted from 0, as float32."""
+
+
+class Running:
+    """A network that runs: its weights, and its open residual blocks, on the way and back."""
+
+    def __init__(self, weights: Weights, jobs: int | None = None) -> None:
+        self._weights, self.jobs = weights, jobs
         self.entries: list[Maps] = []
         self.mains: list[Maps | None] = []
+        self.pending: list[Maps] = []
 
-    def vector(self, number: int, part: str, length: int) -> NDArray[np.float32]:
-        return self.files.tensor(number, part, (length,), slice(None))
+    def vector(self, number: int, part: str, length: int) -> Maps:
+        """Return the biases of a layer, or a tensor like them."""
+        vector: Maps = self._weights.tensor(number, part, (length,), slice(None))
+        return vector
+
+    def bank(self, number: int, spec: LayerSpec, channels: int) -> Maps:
+        """Return the weights of a convolution."""
+        shape = (spec.units, channels // spec.groups, *spec.kernel)
+        bank: Maps = self._weights.tensor(number, "weight", shape, slice(None))
+        return bank
+
+    def connections(
+        self, number: int, spec: LayerSpec, inputs: int
+    ) -> Iterator[tuple[slice, Maps]]:
+        """Yield the weights of a fully connected layer in parts of some outputs."""
+        at_once = max(_MOST_WEIGHTS // inputs, 1)
+        for start in range(0, spec.units, at_once):
+            outputs = slice(start, min(start + at_once, spec.units))
+            yield outputs, self._weights.tensor(number, "weight", (spec.units, inputs), outputs)
+
+    def normal_factor(self, number: int, maps: int) -> Maps:
+        """Return by what a batch norm multiplies each map."""
+        scale, variance = (self.vector(number, n, maps) for n in ("weight", "running_var"))
+        factor: Maps = scale / np.sqrt(variance + np.float32(_EPSILON))
+        return factor
 
     def open(self, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+        """Begin a residual block."""
         self.entries.append(maps)
         self.mains.append(None)
         return maps
 
     def turn(self, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+        """Go back to the entry of a block: its shortcut begins."""
         self.mains[-1] = maps
         return self.entries[-1]
 
     def join(self, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+        """End a block: add its two paths up."""
         entry, main = self.entries.pop(), self.mains.pop()
         joined: Maps = maps + (entry if main is None else main)
         return joined
 
 
-def _convolved(state: _State, number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    shape = (spec.units, maps.shape[2] // spec.groups, *spec.kernel)
-    bank = state.files.tensor(number, "weight", shape, slice(None))
-    bias = state.vector(number, "bias", spec.units) if spec.bias else None
+def activations(
+    rows: Sequence[StackRow], running: Running, values: Maps
+) -> Iterator[Activation]:
+    """Yield what each layer of a counted stack answers."""
+    with many_threaded_blas():
+        for number, row in enumerate(rows):
+            started = time.perf_counter()
+            values = _FORWARD[row.spec.layer_type](running, number, row.spec, values)
+            seconds = time.perf_counter() - started
+            yield Activation(number=number + 1, row=row, values=values, seconds=seconds)
+
+
+def _convolved(running: Running, number: int, spec: LayerSpec, maps: Maps) -> Maps:
+    bank = running.bank(number, spec, maps.shape[2])
+    bias = running.vector(number, "bias", spec.units) if spec.bias else None
     return correlate(
         maps,
         Kernel(bank, bias),
@@ -163,91 +204,178 @@ def _convolved(state: _State, number: int, spec: LayerSpec, maps: Maps) -> Maps:
         padding=spec.padding,
         dilation=spec.dilation,
         groups=spec.groups,
-        jobs=state.jobs,
+        jobs=running.jobs,
     )
 
 
-def _max_pooled(_state: _State, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    return pooled(maps, Pooling(Reduction.MAX, slide))
+def _pooled(_running: Running, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
+    reduction = Reduction.MAX if spec.layer_type == "pool" else Reduction.AVERAGE
+    return pooled(maps, Pooling(reduction, spec.window)).astype(np.float32, copy=False)
 
 
-def _average_pooled(_state: _State, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    slide = window(spec.kernel, spec.stride, spec.padding)
-    return pooled(maps, Pooling(Reduction.AVERAGE, slide)).astype(np.float32)
+def averaging(size: int, count: int) -> NDArray[np.float64]:
+    """Return the matrix (count, size) that averages over windows from ⌊iW/n⌋ to ⌈(i+1)W/n⌉.
+
+    >>> averaging(3, 2).tolist()
+    [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
+    """
+    means = np.zeros((count, size))
+    for i in range(count):
+        seen = slice(i * size // count, -(-(i + 1) * size // count))
+        means[i, seen] = 1 / (seen.stop - seen.start)
+    return means
 
 
-def _adapted(_state: _State, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    """Average over windows from ⌊iW/n⌋ to ⌈(i+1)W/n⌉."""
-    for axis, count in enumerate(spec.kernel):
-        size = maps.shape[axis]
-        places = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-        lines = np.moveaxis(maps, axis, 0)
-        means = [lines[a:b].mean(axis=0, dtype=np.float64) for a, b in places]
-        maps = np.moveaxis(np.stack(means).astype(np.float32), 0, axis)
-    return np.ascontiguousarray(maps, dtype=np.float32)
+def along_axes(values: Maps, matrices: Sequence[NDArray[np.float64]]) -> Maps:
+    """Multiply rows and then columns by a matrix each."""
+    rows, columns = matrices
+    along_rows = np.tensordot(rows, values, (1, 0))
+    multiplied = np.moveaxis(np.tensordot(columns, along_rows, (1, 1)), 0, 1)
+    return np.ascontiguousarray(multiplied, dtype=np.float32)
 
 
-def _averaged(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    mean: Maps = maps.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32)
-    return mean
+def _averaged(_running: Running, _number: int, spec: LayerSpec, maps: Maps) -> Maps:
+    sides = zip(maps.shape[:2], spec.kernel, strict=True)
+    return along_axes(maps, [averaging(*side) for side in sides])
 
 
-def _flattened(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+def _flattened(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
     """Return all values as channels, in torch's order: map by map."""
     return maps.transpose(2, 0, 1).reshape(1, 1, -1)
 
 
-def _connected(state: _State, number: int, spec: LayerSpec, maps: Maps) -> Maps:
-    values = _flattened(state, number, spec, maps).ravel()
-    shape, at_once = (spec.units, values.size), max(_MOST_WEIGHTS // values.size, 1)
-    parts = [
-        state.files.tensor(number, "weight", shape, slice(start, start + at_once)) @ values
-        for start in range(0, spec.units, at_once)
-    ]
-    answer = np.concatenate(parts)
+def _connected(running: Running, number: int, spec: LayerSpec, maps: Maps) -> Maps:
+    values = _flattened(running, number, spec, maps).ravel()
+    parts = running.connections(number, spec, values.size)
+    answer = np.concatenate([weights @ values for _, weights in parts])
     if spec.bias:
-        answer = answer + state.vector(number, "bias", spec.units)
+        answer = answer + running.vector(number, "bias", spec.units)
     return np.reshape(answer, (1, 1, -1))
 
 
-def _normalised(state: _State, number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    names = ("weight", "bias", "running_mean", "running_var")
-    scale, shift, mean, variance = (state.vector(number, n, maps.shape[2]) for n in names)
-    factor = scale / np.sqrt(variance + np.float32(_EPSILON))
+def _normalised(running: Running, number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+    shift, mean = (running.vector(number, n, maps.shape[2]) for n in ("bias", "running_mean"))
+    factor = running.normal_factor(number, maps.shape[2])
     answer: Maps = maps * factor + (shift - mean * factor)
     return answer
 
 
-def _rectified(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    rectified: Maps = np.maximum(maps, np.float32(0))
-    return rectified
-
-
-def _same(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-    """Return what came: dropout does nothing outside of training."""
-    return maps
-
-
-def _softmax(_state: _State, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+def _softmax(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
     powers = np.exp(maps - maps.max(axis=2, keepdims=True))
     answer: Maps = powers / powers.sum(axis=2, keepdims=True)
     return answer
 
 
-_FORWARD: dict[str, Callable[[_State, int, LayerSpec, Maps], Maps]] = {
+_FORWARD: dict[str, Callable[[Running, int, LayerSpec, Maps], Maps]] = {
     "conv": _convolved,
-    "pool": _max_pooled,
-    "avgpool": _average_pooled,
-    "adaptive": _adapted,
+    "pool": _pooled,
+    "avgpool": _pooled,
+    "adaptive": _averaged,
     "gap": _averaged,
     "flatten": _flattened,
     "fc": _connected,
     "bn": _normalised,
-    "relu": _rectified,
-    "dropout": _same,
+    "relu": lambda _running, _number, _spec, maps: np.maximum(maps, np.float32(0)),
+    "dropout": lambda _running, _number, _spec, maps: maps,
     "softmax": _softmax,
-    "residual": _State.open,
-    "shortcut": _State.turn,
-    "add": _State.join,
+    "residual": Running.open,
+    "shortcut": Running.turn,
+    "add": Running.join,
 }
+
+
+# ------------------------------------------------------------------ maps as pictures
+
+_SMALLEST, _SQUARE, _ACROSS = 96, 12, 64
+"""Pixels that a map has at least on a sheet; those of a single value, and how many a row."""
+
+_STYLE = (
+    "body{font:16px sans-serif;margin:2em;max-width:70em}img{max-width:100%;"
+    "image-rendering:pixelated}@media(prefers-color-scheme:dark){body{background:#181818;"
+    "color:#eee}}"
+)
+
+
+def sheet_of(layer: Activation, top: int | None) -> Frame:
+    """Draw the maps of a layer, the strongest first; each is stretched from black to white.
+
+    A layer of single values becomes squares, row by row.
+    """
+    if layer.values.shape[:2] == (1, 1):
+        values = layer.values.ravel()
+        width = min(values.size, _ACROSS)
+        filled = np.pad(values, (0, -values.size % width), mode="minimum")
+        return enlarged_frame(_stretched(filled.reshape(-1, width)), _SQUARE)
+    chosen = layer.strongest(top or layer.values.shape[2])
+    maps = [_large_enough(_stretched(layer.values[..., index])) for index in chosen]
+    return contact_sheet(maps, [str(index) for index in chosen])
+
+
+def _stretched(values: Maps) -> Frame:
+    low, high = float(values.min()), float(values.max())
+    levels = (values - low) * (255 / (high - low or 1.0))
+    return Frame(np.rint(levels).astype(np.uint8)[..., np.newaxis])
+
+
+def _large_enough(frame: Frame) -> Frame:
+    return enlarged_frame(frame, max(-(-_SMALLEST // max(frame.shape)), 1))
+
+
+class MapsFolder:
+    """Writes the sheets of layers, one by one, and at the end the page that shows all.
+
+    `source` is the picture as the network takes it.
+    """
+
+    def __init__(self, folder: str, source: Frame, top: int | None) -> None:
+        self._folder, self._top = Path(folder), top
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._parts = [self._part("input", "", png_bytes(_large_enough(source)))]
+
+    def add(self, layer: Activation) -> None:
+        """Write a layer's sheet."""
+        name = f"{layer.number:02}-{re.sub('[^a-z0-9]+', '-', layer.row.spec.layer_type)}.png"
+        data = png_bytes(sheet_of(layer, self._top))
+        with replacing(self._folder / name) as file:
+            file.write(data)
+        rows, columns, maps = layer.values.shape
+        facts = (
+            f"{rows} × {columns} × {maps}, {layer.values.min():.4g} to {layer.values.max():.4g}"
+        )
+        self._parts.append(self._part(f"{layer.number} {layer.row.spec.text}", facts, data))
+
+    def finish(self, classes: Sequence[tuple[int, float]]) -> None:
+        """Write the page; it ends with the top classes, if there are any."""
+        lines = [f"<li>class {number}: {100 * part:.2f} %" for number, part in classes]
+        last = ["<h2>Top classes, counted from 0</h2><ol>", *lines, "</ol>"] if lines else []
+        body = "\n".join([*self._parts, *last])
+        page = (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Maps</title>'
+            f"<style>{_STYLE}</style><h1>What each layer answers</h1>\n"
+            "<p>Maps with the most energy come first. Each is black at its lowest value and "
+            f"white at its highest; the number below counts maps from 0.</p>\n{body}</html>\n"
+        )
+        with replacing(self._folder / "index.html") as file:
+            file.write(page.encode())
+
+    @staticmethod
+    def _part(title: str, facts: str, data: bytes) -> str:
+        image = base64.b64encode(data).decode()
+        safe = html.escape(title)
+        return (
+            f"<section><h2>{safe}</h2><p>{html.escape(facts)}</p>"
+            f'<img alt="maps of {safe}" src="data:image/png;base64,{image}"></section>'
+        )
+
+
+def top_classes(layer: Activation, count: int = 5) -> Iterator[tuple[int, float]]:
+    """Yield the largest values of the last layer with their numbers, as parts of 1.
+
+    Values that are not a softmax's get one.
+    """
+    values = layer.values.ravel().astype(np.float64)
+    if layer.row.spec.layer_type != "softmax":
+        powers = np.exp(values - values.max())
+        values = powers / powers.sum()
+    for index in np.argsort(-values, kind="stable")[:count]:
+        yield int(index), float(values[index])

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
-from convcli.geometry.window import Padding, Pair, window
+from convcli.geometry.window import Padding, Pair, Window, window
 from convcli.values import Record
 
 _FIRST = {
@@ -51,6 +51,11 @@ class LayerSpec(Record, kw_only=True):
     groups: int = 1
     bias: bool = True
     weights: str = ""
+
+    @property
+    def window(self) -> Window:
+        """How its kernel slides."""
+        return window(self.kernel, self.stride, self.padding, self.dilation)
 
 
 def layer_from(text: str) -> LayerSpec:
@@ -135,8 +140,7 @@ def _layer(text: str, layer_type: str, settings: dict[str, Any], *, bias: bool) 
 
 def _check_pool(layer: LayerSpec) -> None:
     """Refuse a padding wider than half of the kernel, as torch does."""
-    slide = window(layer.kernel, layer.stride, layer.padding, layer.dilation)
-    if any(axis.before > axis.kernel // 2 for axis in slide.axes):
+    if any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
         refuse(layer.text, "the padding is wider than half of the kernel", "pad less")
 
 

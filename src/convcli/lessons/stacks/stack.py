@@ -106,8 +106,7 @@ def _slid(spec: LayerSpec, now: Reached, slide: Window, channels: int) -> StackR
 
 
 def _convolution(spec: LayerSpec, now: Reached) -> StackRow:
-    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    row, channels = _slid(spec, now, slide, spec.units), now.volume.channels
+    row, channels = _slid(spec, now, spec.window, spec.units), now.volume.channels
     layer = convolution_layer(
         channels,
         spec.units,
@@ -125,8 +124,7 @@ def _arithmetic(products: str, spec: LayerSpec) -> str:
 
 
 def _pool(spec: LayerSpec, now: Reached) -> StackRow:
-    slide = window(spec.kernel, spec.stride, spec.padding, spec.dilation)
-    return _slid(spec, now, slide, now.volume.channels)
+    return _slid(spec, now, spec.window, now.volume.channels)
 
 
 def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:
@@ -287,21 +285,17 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
     return Stack(source, tuple(walk.rows))
 
 
-class _Block:
-    """An open residual block: its input, and the end of its main path once that is reached."""
-
-    def __init__(self, entry: Reached) -> None:
-        self.entry = entry
-        self.main: Reached | None = None
-
-
 class _Walk:
-    """Goes through the layers, and keeps what it has reached."""
+    """Goes through the layers, and keeps what it has reached.
+
+    `blocks` has the input of each open residual block, and the end of its main path once that
+    is reached.
+    """
 
     def __init__(self, now: Reached) -> None:
         self.now = now
         self.rows: list[StackRow] = []
-        self.blocks: list[_Block] = []
+        self.blocks: list[tuple[Reached, Reached | None]] = []
 
     def through(self, spec: LayerSpec) -> StackRow:
         if spec.layer_type in _JUNCTIONS:
@@ -313,17 +307,18 @@ class _Walk:
         return row
 
     def open(self) -> None:
-        self.blocks.append(_Block(self.now))
+        self.blocks.append((self.now, None))
 
     def turn(self) -> None:
-        block = self._block("shortcut")
-        if block.main is not None:
+        entry, main = self._close("shortcut")
+        if main is not None:
             raise GeometryError("a second 'shortcut' in one block: close it with 'add'")
-        block.main, self.now = self.now, block.entry
+        self.blocks.append((entry, self.now))
+        self.now = entry
 
     def join(self) -> None:
-        block = self._block("add")
-        main, shortcut = (block.main, self.now) if block.main else (self.now, block.entry)
+        entry, ended = self._close("add")
+        main, shortcut = (ended, self.now) if ended else (self.now, entry)
         if main.volume != shortcut.volume:
             sizes = f"{_text(main.volume)}, got {_text(shortcut.volume)}"
             raise GeometryError(
@@ -332,12 +327,11 @@ class _Walk:
                 "before 'add'"
             )
         self.now = max(main, shortcut, key=lambda reached: reached.fields[0].size)
-        self.blocks.pop()
 
-    def _block(self, word: str) -> _Block:
+    def _close(self, word: str) -> tuple[Reached, Reached | None]:
         if not self.blocks:
             raise GeometryError(f"'{word}' without 'residual': put 'residual' where it begins")
-        return self.blocks[-1]
+        return self.blocks.pop()
 
 
 def _text(volume: Volume) -> str:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from convcli.errors import KernelError
 from convcli.kernels.formats.safetensors import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
-from convcli.lessons.stacks.stack import StackRow
 
 Array = NDArray[Any]
 
@@ -19,15 +18,24 @@ _WITH_WEIGHTS = ("conv", "fc", "bn")
 
 
 class WeightFiles:
-    """The tensors of a stack: each is read from its file when its layer is computed."""
+    """The tensors of a stack: each is found at once, and read when its layer is computed."""
 
     def __init__(self, path: str, specs: Sequence[LayerSpec]) -> None:
-        self._path = path
+        self._path, self._specs = path, specs
         self._files: dict[str, Any] = {}
         self._closing = contextlib.ExitStack()
-        self._names = self._matched(specs)
 
     def __enter__(self) -> Self:
+        with contextlib.ExitStack() as closing:
+            self._closing = closing
+            self._names = self._matched(self._specs)
+            for number, (path, name) in self._names.items():
+                if f"{name}.weight" not in set(self._file(path).keys()):
+                    raise KernelError(
+                        f"{path}: no {name}.weight for layer {number + 1} "
+                        f"'{self._specs[number].text}': check its 'weights'"
+                    )
+            self._closing = closing.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,23 +55,16 @@ class WeightFiles:
                 f"{path}: layer {number + 1}: expected {full} of shape {shape}, got {found}: "
                 "mend the stack, or name other weights"
             )
-        if rows == slice(None):
-            return tensor_of(file, full).astype(np.float32)
-        part_of = file.get_slice(full)
-        return np.asarray(part_of[rows.start : min(rows.stop, shape[0])], np.float32)
-
-    def check(self, rows: Sequence[StackRow]) -> None:
-        """Find every layer's tensor before the first layer is computed."""
-        for number in self._names:
-            path, name = self._names[number]
-            if f"{name}.weight" not in set(self._file(path).keys()):
-                raise KernelError(_not_found(path, rows[number].spec.text, number, name))
+        return tensor_of(file, full, rows).astype(np.float32, copy=False)
 
     def _file(self, path: str) -> Any:
         if path not in self._files:
             if not Path(path).is_file():
                 raise KernelError(f"{path}: no such file of weights: check the path")
-            self._files[path] = self._closing.enter_context(opened_tensors(Path(path)))
+            try:
+                self._files[path] = self._closing.enter_context(opened_tensors(Path(path)))
+            except KernelError as error:
+                raise KernelError(f"{path}: {error}") from None
         return self._files[path]
 
     def _matched(self, specs: Sequence[LayerSpec]) -> dict[int, tuple[str, str]]:
@@ -90,10 +91,6 @@ class WeightFiles:
                 '"weights": "file::name" in a .json'
             )
         return {n: own.get(n, (self._path, names[n])) for n in numbers}
-
-
-def _not_found(path: str, layer: str, number: int, name: str) -> str:
-    return f"{path}: no {name}.weight for layer {number + 1} '{layer}': check its 'weights'"
 
 
 def _place(text: str, path: str) -> tuple[str, str]:

@@ -190,6 +190,6 @@ def _instead(place: str, facts: dict[str, Any]) -> str:
     if "labels" in facts or "image-label" in facts:
         image = place.rpartition("/labels")[0] or "it"
         return f"labels, which number objects: open {image}, or name one level of them"
-    if "bioformats2raw.layout" in facts or "series" in facts:
+    if "bioformats2raw.layout" in facts:
         return f"a collection of images: open one, as {place}/0"
     return ""

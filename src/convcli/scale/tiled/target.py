@@ -158,16 +158,22 @@ class ZarrOutput(Record, kw_only=True):
         size, shape = (rows, columns), (high, wide)
         return Blocks(size=size, shape=shape, stack=tuple(stack), depth=tuple(depth))
 
+    def steps(self, level: int) -> tuple[int, int]:
+        """Return how many rows and columns of a smaller level are made of one chunk."""
+        chunk, places = self.axes.picked(self.arrays[level - 1].chunks), len(self.axes.planes)
+        by = self.factors[level][places:]
+        return (max(1, chunk[-2] // by[0]), max(1, chunk[-1] // by[1]))
+
     def smaller_bytes(self) -> int:
         """Estimate the memory that a block of a smaller level takes while it is made."""
-        read = (math.prod(factors) for factors in self.factors[1:])
-        return max(
-            (
-                math.prod(units_of(array)) * (_COPIES * array.dtype.itemsize + _SUMS * values)
-                for array, values in zip(self.arrays[1:], read, strict=True)
-            ),
-            default=0,
-        )
+        most = 0
+        for level in range(1, len(self.arrays)):
+            unit, size = units_of(self.arrays[level]), self.arrays[level].dtype.itemsize
+            *_, rows, columns = self.axes.picked(unit)
+            part = math.prod(map(min, self.steps(level), (rows, columns))) / (rows * columns)
+            read = part * math.prod(self.factors[level]) * (_COPIES * size + _SUMS)
+            most = max(most, int(math.prod(unit) * (_COPIES * size + read)))
+        return most
 
     def target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
@@ -179,7 +185,7 @@ class ZarrOutput(Record, kw_only=True):
             there = zarr.Array.from_dict(at, array.metadata.to_dict())
             made.append(Chunks(there, self.axes, folder, label))
             if level:
-                task = SmallerLevel(made[-2], made[-1], self.factors[level])
+                task = SmallerLevel(made[-2], made[-1], self.factors[level], self.steps(level))
                 after.append((task, self.blocks(level)))
         return Target(ZarrChunks(made[0]), _no_tile, tuple(after), self.notes, self.smaller)
 
@@ -399,24 +405,31 @@ class ZarrChunks(Record):
 
 
 class SmallerLevel(Record):
-    """Makes blocks of a smaller level of the level before."""
+    """Makes blocks of a smaller level of the level before, `steps` rows and columns at once."""
 
     before: Chunks
     chunks: Chunks
     factors: tuple[int, ...]
+    steps: tuple[int, int]
 
     def __call__(self, _: TiledWork, rows: slice, columns: slice, planes: Slices = ()) -> None:
         """Make a block and store it."""
         self.before.check_seen()
-        axes, array, region = self.chunks.axes, self.before.array, (*planes, rows, columns)
-        lengths = axes.picked(array.shape)
-        parts = [
-            slice(part.start * by, min(part.stop * by, most))
-            for part, by, most in zip(region, self.factors, lengths, strict=False)
-        ]
-        with _faults(self.chunks.label):
-            values = axes.ordered(array[axes.region(*parts)])
-        self.chunks.store(mean_of(values, self.factors), *region)
+        axes, array = self.chunks.axes, self.before.array
+        lengths, values = axes.picked(array.shape), np.empty(0)
+        for down, across in cut(rows, columns, self.steps):
+            region = (*planes, down, across)
+            read = [
+                slice(part.start * by, min(part.stop * by, most))
+                for part, by, most in zip(region, self.factors, lengths, strict=False)
+            ]
+            with _faults(self.chunks.label):
+                means = mean_of(axes.ordered(array[axes.region(*read)]), self.factors)
+            if not values.size:
+                sizes = (rows.stop - rows.start, columns.stop - columns.start)
+                values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
+            values[..., within(down, rows), within(across, columns), :] = means
+        self.chunks.store(values, *planes, rows, columns)
 
 
 def mean_of(values: Values, factors: Sequence[int]) -> Values:
@@ -428,10 +441,10 @@ def mean_of(values: Values, factors: Sequence[int]) -> Values:
     [[2, 10]]
     """
     is_whole = values.dtype.kind in "biu"
-    sums: Any = values.astype(np.int64 if is_whole else np.float64)
+    sums, dtype = values, np.int64 if is_whole else np.float64
     for axis, by in enumerate(factors):
         starts = np.arange(0, values.shape[axis], by)
-        sums = np.add.reduceat(sums, starts, axis) if by > 1 else sums
+        sums = np.add.reduceat(sums, starts, axis, dtype=dtype) if by > 1 else sums
     for axis, by in enumerate(factors):
         left = values.shape[axis] - np.arange(0, values.shape[axis], by)
         sums = np.moveaxis(np.moveaxis(sums, axis, -1) / np.minimum(by, left), -1, axis)
@@ -515,7 +528,8 @@ def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]
         last = next(reversed(output.documents))
         own = {name.split("/")[0] for name in output.paths if name} or {"c"}
         heads = (last, *(name for name in _HEADS if name != last))
-        with replacing_prefix(path, heads, functools.partial(_is_output_or_left, own)) as place:
+        may_go = functools.partial(_is_output_or_left, own)
+        with replacing_prefix(path.rstrip("/"), heads, may_go) as place:
             yield place
     else:
         with replacing_folder(path, _is_output, journal) as folder:

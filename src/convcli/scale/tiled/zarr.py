@@ -152,6 +152,7 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
     An `ImageError` is raised if there is no array, or it is no picture; an `OptionError` if
     its axes are not known, or the choice does not fit it.
     """
+    path = path.rstrip("/")
     array, image = _found(path)
     dtype = np.dtype(array.dtype).newbyteorder("=")
     _check(array, dtype, path)

@@ -1,0 +1,138 @@
+"""Drawings that follow each other, as files: a moving picture, numbered PNGs, or one sheet."""
+
+import math
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convcli.errors import ImageError
+from convcli.images.drawing import Canvas, write_canvas
+from convcli.images.figures import below, beside, figure
+from convcli.images.write import write_frame
+from convcli.storage.atomic import replacing
+
+_SUFFIXES = {
+    ".gif": "gif", ".png": "apng", ".apng": "apng", ".webp": "webp", ".mp4": "mp4"
+}  # fmt: skip
+FORMS = (*dict.fromkeys(_SUFFIXES.values()), "frames", "strip")
+"""How drawings are written: moving pictures, a PNG for each, or all on one PNG."""
+
+
+def animation_form(target: str | Path, form: str | None = None) -> str:
+    """Return one of `FORMS` for a file: what is asked for, or else what the suffix says.
+
+    Raises ImageError where the name does not fit, or ffmpeg is missing.
+
+    >>> animation_form("slide.gif"), animation_form("steps.png", "strip")
+    ('gif', 'strip')
+    """
+    suffix = Path(target).suffix.lower()
+    found = form or _SUFFIXES.get(suffix)
+    allowed = [name for name, each in _SUFFIXES.items() if each == found]
+    allowed = {"frames": [".png", ""], "strip": [".png"]}.get(found or "", allowed)
+    if found is None or suffix not in allowed:
+        *others, last = filter(None, allowed or _SUFFIXES)
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise ImageError(f"{target}: expected a name that ends in {names}: rename it")
+    if found == "mp4" and shutil.which("ffmpeg") is None:
+        raise ImageError(
+            f"{target}: expected the program ffmpeg, which makes .mp4; it is not installed: "
+            "install it, or write a .gif or .webp"
+        )
+    return found
+
+
+def write_animation(
+    frames: Sequence[Canvas], durations: Sequence[int], target: str | Path, form: str
+) -> list[str]:
+    """Write drawings in one of `FORMS`; return the names of the files.
+
+    The drawings, at least one, have one size; durations are in milliseconds. Moving pictures
+    repeat forever. ImageError is raised if the target cannot be written.
+    """
+    if form == "frames":
+        return _write_numbered(frames, Path(target))
+    if form == "strip":
+        write_frame(_sheet(frames), target, "PNG")
+    elif form == "mp4":
+        _write_mp4(frames, durations, target)
+    else:
+        with replacing(target) as file:
+            _write_moving(frames, durations, file, form)
+    return [str(target)]
+
+
+def _write_numbered(frames: Sequence[Canvas], target: Path) -> list[str]:
+    """Write a PNG for each drawing: FOLDER/01.png, or NAME-01.png of NAME.png."""
+    if not target.suffix:
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImageError(f"{target}: cannot be made: {error.strerror}") from None
+    start = f"{target}/" if not target.suffix else f"{target.with_suffix('')}-"
+    digits = len(str(len(frames)))
+    names = [f"{start}{number:0{digits}}.png" for number in range(1, len(frames) + 1)]
+    for frame, name in zip(frames, names, strict=True):
+        write_canvas(frame, name)
+    return names
+
+
+def _sheet(frames: Sequence[Canvas]) -> Any:
+    """Put drawings in rows, to be read like a page: about as wide as high."""
+    shape = frames[0].height / frames[0].width
+    across = max(round(math.sqrt(len(frames) * shape)), 1)
+    rows = [beside(frames[at : at + across]) for at in range(0, len(frames), across)]
+    return figure([below(rows)])
+
+
+def _write_moving(
+    frames: Sequence[Canvas], durations: Sequence[int], file: Any, form: str
+) -> None:
+    images = [frame.image for frame in frames]
+    settings: dict[str, Any] = {"save_all": True, "duration": list(durations), "loop": 0}
+    if form == "gif":
+        from convcli.images.codecs.gif import with_shared_palette
+
+        images = with_shared_palette([np.asarray(image) for image in images])
+        settings |= {"optimize": False, "disposal": 1}
+    if form == "webp":
+        settings["lossless"] = True
+    # Not `write_picture`, which writes each frame whole: Pillow writes what changes, in
+    # half of the bytes and a third of the time.
+    name = "PNG" if form == "apng" else form.upper()
+    images[0].save(file, name, append_images=images[1:], **settings)
+
+
+_RATE = 25
+"""Pictures a second of a video."""
+
+
+def _write_mp4(frames: Sequence[Canvas], durations: Sequence[int], target: str | Path) -> None:
+    """Let ffmpeg make a video of an animated PNG."""
+    even = "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white"
+    with tempfile.TemporaryDirectory(prefix="convcli-") as folder:
+        steps, video = Path(folder, "steps.apng"), Path(folder, "video.mp4")
+        with steps.open("wb") as file:
+            _write_moving(frames, durations, file, "apng")
+        words = [
+            "ffmpeg",
+            "-nostdin",
+            "-v",
+            "error",
+            "-i",
+            str(steps),
+            "-vf",
+            f"fps={_RATE},{even}",
+        ]
+        words += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(video)]
+        made = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - our words
+        if made.returncode:
+            reason = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ImageError(f"{target}: ffmpeg failed ({reason}): write a .gif or .webp")
+        with replacing(target) as whole:
+            whole.write(video.read_bytes())

@@ -1,0 +1,405 @@
+"""Receptive fields on a picture: what a unit can see, and what it does look at."""
+
+import math
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.errors import GeometryError
+from convcli.geometry.window import Pair
+from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
+from convcli.images.figures import below, beside, figure, fitted, text_block
+from convcli.images.picture import Frame
+from convcli.lessons.stacks.gradients import RandomWeights, input_gradient
+from convcli.lessons.stacks.run import Running, Weights
+from convcli.lessons.stacks.spec import LayerSpec
+from convcli.lessons.stacks.stack import Stack, stack
+from convcli.lessons.stacks.weights import WeightFiles
+from convcli.text import times
+from convcli.values import Record
+
+_Span = tuple[float, float]
+"""The first and the last place along an axis; none where the first is the larger one."""
+
+_NONE: _Span = (math.inf, -math.inf)
+
+
+class Unit(Record):
+    """One value of a layer: the layer's number from 1, the map, the column x and the row y.
+
+    Without a map, a mix of all maps at that place is meant.
+    """
+
+    layer: int
+    map: int | None
+    x: int
+    y: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}:{'*' if self.map is None else self.map}@{self.x},{self.y}"
+
+
+class Field(Record):
+    """The receptive field of a unit: the places of the input that it can see.
+
+    `spans` are the first and the last row, and column, counted from 0; they may go beyond the
+    input, over padding. `source` are the rows and columns of the input.
+    """
+
+    unit: Unit
+    spans: tuple[Pair, Pair]
+    source: Pair
+
+    def middle(self, part: float = 1.0) -> tuple[slice, slice]:
+        """Return the field, or a part of its sides in its middle, cut to the input."""
+        ends = []
+        for (first, last), size in zip(self.spans, self.source, strict=True):
+            off = round((last + 1 - first) * (1 - part) / 2)
+            start = max(first + off, 0)
+            ends.append(slice(start, max(min(last + 1 - off, size), start)))
+        return ends[0], ends[1]
+
+    @property
+    def size(self) -> Pair:
+        """Rows and columns of the input."""
+        return _lengths(self.middle())
+
+    @property
+    def padding(self) -> dict[str, int]:
+        """Pixels of the field beyond the ``top``, ``bottom``, ``left`` and ``right``."""
+        ends = zip(self.spans, self.source, strict=True)
+        beyond = [n for (first, last), size in ends for n in (-first, last - size + 1)]
+        sides = ("top", "bottom", "left", "right")
+        return {side: max(n, 0) for side, n in zip(sides, beyond, strict=True)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the field as plain JSON values."""
+        rows, columns = self.middle()
+        return {
+            "unit": str(self.unit),
+            "rows": [rows.start, rows.stop - 1],
+            "columns": [columns.start, columns.stop - 1],
+            "size": list(self.size),
+            "padding": self.padding,
+        }
+
+    def facts(self) -> str:
+        """Say what the unit can see."""
+        (rows, columns), cut = self.middle(), self.padding
+        if 0 in self.size:
+            return f"Unit {self.unit} sees padding alone."
+        beyond = ", ".join(f"{count} px at the {side}" for side, count in cut.items() if count)
+        padding = (
+            f"Cut off is what lies over padding: {beyond}." if beyond else "None is padding."
+        )
+        return (
+            f"Unit {self.unit} can see columns {columns.start} to {columns.stop - 1} and rows "
+            f"{rows.start} to {rows.stop - 1}, {times(self.size[::-1])} of "
+            f"{times(self.source[::-1])} px. {padding}"
+        )
+
+
+def _lengths(parts: tuple[slice, slice]) -> Pair:
+    return parts[0].stop - parts[0].start, parts[1].stop - parts[1].start
+
+
+def unit_from(text: str, counted: Stack) -> Unit:
+    """Parse ``layer:map@x,y``; a unit that the stack does not have is a `GeometryError`."""
+    found = re.fullmatch(r"(\d{1,9}):(\d{1,9}|\*)@(\d{1,9}),(\d{1,9})", text.strip())
+    if found is None:
+        raise GeometryError(f"unit: expected layer:map@x,y, as 3:0@10,12; got '{text}'")
+    layer, chosen, x, y = (0 if part == "*" else int(part) for part in found.groups())
+    if not 1 <= layer <= len(counted.rows):
+        raise GeometryError(f"unit: expected layer 1 to {len(counted.rows)}, got {layer}")
+    volume = counted.rows[layer - 1].reached.volume
+    limits = (("map", volume.channels, chosen), ("x", volume.width, x), ("y", volume.height, y))
+    for name, count, value in limits:
+        if value >= count:
+            raise GeometryError(
+                f"unit: layer {layer} is {volume.height} × {volume.width} × "
+                f"{volume.channels}: expected {name} of at most {count - 1}, got {value}"
+            )
+    return Unit(layer, None if found[2] == "*" else chosen, x, y)
+
+
+def receptive_field(
+    layers: str | Sequence[str], unit: str, size: str | Sequence[int] | None = None
+) -> Field:
+    """Return which places of the input a unit of a network can see.
+
+    Parameters
+    ----------
+    layers, size
+        As for `stack`.
+    unit : str
+        ``layer:map@x,y``: the layer counted from 1, the others from 0; ``*`` is any map.
+
+    Raises
+    ------
+    GeometryError
+        If the layers do not fit, or have no such unit.
+
+    Examples
+    --------
+    >>> field = receptive_field("conv:1,k3,p1 pool:2", "2:0@0,1", "8x8")
+    >>> field.spans, field.padding["left"]
+    (((1, 4), (-1, 2)), 1)
+    """
+    counted = stack(layers, size)
+    return field_of(counted, unit_from(unit, counted))
+
+
+def field_of(counted: Stack, unit: Unit) -> Field:
+    """Go back from a unit, layer by layer, to the places of the input that it sees."""
+    volumes = [counted.source, *(row.reached.volume for row in counted.rows)]
+    spans: list[_Span] = [(unit.y, unit.y), (unit.x, unit.x)]
+    pending: list[list[_Span]] = []
+    channel = unit.map
+    for number in range(unit.layer - 1, -1, -1):
+        spec, sides = counted.rows[number].spec, (volumes[number].height, volumes[number].width)
+        if spec.layer_type == "add":
+            pending.append(spans)
+        elif spec.layer_type == "shortcut":
+            main = pending.pop() if pending else [_NONE, _NONE]
+            pending.append(spans)
+            spans = main
+        elif spec.layer_type == "residual" and pending:
+            pairs = zip(spans, pending.pop(), strict=True)
+            spans = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
+        elif spec.layer_type == "flatten" and channel is not None:
+            channel, place = divmod(channel, sides[0] * sides[1])
+            spans = [(at, at) for at in divmod(place, sides[1])]
+        elif spans[0] != _NONE:
+            spans = _through(spec, sides, spans)
+            channel = None if spec.layer_type in _MIXING else channel
+    rows, columns = ((int(first), int(last)) for first, last in spans)
+    return Field(unit, (rows, columns), (counted.source.height, counted.source.width))
+
+
+_MIXING = ("conv", "fc", "softmax")
+"""Layers whose answers see all channels of their input."""
+
+
+def _through(spec: LayerSpec, sides: Pair, spans: list[_Span]) -> list[_Span]:
+    """Return what a layer sees of its input of a size for some places of its answer."""
+    if spec.layer_type in ("conv", "pool", "avgpool"):
+        return [
+            (
+                first * axis.stride - axis.before,
+                last * axis.stride - axis.before + axis.extent - 1,
+            )
+            for (first, last), axis in zip(spans, spec.window.axes, strict=True)
+        ]
+    if spec.layer_type in ("adaptive", "gap"):
+        return [
+            (max(first, 0) * size // count, -(-min(last + 1, count) * size // count) - 1)
+            for (first, last), size, count in zip(spans, sides, spec.kernel, strict=True)
+        ]
+    sees_all = spec.layer_type in ("fc", "flatten")
+    return [(0, size - 1) for size in sides] if sees_all else spans
+
+
+# ------------------------------------------------------------------ the effective field
+
+_MOST_OF_IT = 0.95
+
+
+class EffectiveField(Record):
+    """How much each place of the input moves a unit: see `effective_field`.
+
+    `energy` has shape (H, W) and sums to 1: the mean square of the gradient, all channels
+    together. `field` is what the unit can see. `seeds` counts the gradients.
+    """
+
+    energy: NDArray[np.float64]
+    field: Field
+    seeds: int
+
+    def share(self, part: float = 1.0) -> float:
+        """Return the share of the energy in the middle of the field: a part of its sides."""
+        return float(self.energy[self.field.middle(part)].sum())
+
+    def reach(self) -> tuple[slice, slice]:
+        """Return the smallest middle of the field that has 95 % of the energy."""
+        steps = max(last + 1 - first for first, last in self.field.spans)
+        parts = (number / steps for number in range(1, steps))
+        part = next((part for part in parts if self.share(part) >= _MOST_OF_IT), 1.0)
+        return self.field.middle(part)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the two fields as plain JSON values."""
+        return {
+            "field": self.field.as_dict(),
+            "seeds": self.seeds,
+            "energy_inside": self.share(),
+            "energy_in_middle_half": self.share(0.5),
+            "reach_95": list(_lengths(self.reach())),
+        }
+
+    def facts(self) -> str:
+        """Say how much of the energy is where."""
+        reach = _lengths(self.reach())
+        area = math.prod(reach) / math.prod(self.field.size)
+        return (
+            f"{self.field.facts()}\n"
+            f"Energy (the squared gradient, mean of the seeds): {100 * self.share():.3g} % is "
+            f"inside, {100 * self.share(0.5):.3g} % in the middle half of its sides, padding "
+            "included.\n"
+            f"95 % is in the middle {times(reach[::-1])} px, {100 * area:.3g} % of the area: "
+            "the effective receptive field."
+        )
+
+
+def effective_field(
+    layers: str | Sequence[str],
+    size: str | Sequence[int] | None = None,
+    *,
+    unit: str | int | None = None,
+    weights: str | None = None,
+    image: Any = None,
+    seeds: int = 8,
+    jobs: int | None = None,
+) -> EffectiveField:
+    """Return how much each place of the input moves a unit: its effective receptive field.
+
+    That is the gradient of the unit with respect to the input, squared, and averaged over
+    seeds (Luo et al., 2016, "Understanding the effective receptive field").
+
+    Parameters
+    ----------
+    layers, size
+        As for `stack`.
+    unit : str or int, optional
+        ``layer:map@x,y``, or a layer for its middle, ``*`` for a random mix of all maps. It is
+        the middle of the last layer that has more than one place unless given.
+    weights, jobs
+        As for `run_stack`. Without weights they are random, new for each seed.
+    image : array_like, shape (H, W, C), optional
+        As for `run_stack`. Without it the input is normal noise, new for each seed.
+    seeds : int
+        How many gradients are averaged, from 1.
+
+    Raises
+    ------
+    ConvcliError
+        As `run_stack`, and for a unit that nothing moves.
+
+    Examples
+    --------
+    Two layers of 3×3 can see 5×5 pixels, and look at the middle more than at the edge:
+
+    >>> found = effective_field("conv:8,k3 conv:8,k3", "15x15x1")
+    >>> found.field.size, round(found.share(), 6), found.share(0.6) > 9 / 25
+    ((5, 5), 1.0, True)
+    """
+    if seeds < 1:
+        raise GeometryError(f"seeds: expected at least 1, got {seeds}: use 1 or more")
+    counted = stack(layers, size if image is None else np.shape(image))
+    chosen = unit_from(unit, counted) if isinstance(unit, str) else _middle_unit(counted, unit)
+    rows, place = counted.rows[: chosen.layer], (chosen.y, chosen.x)
+    maps, volume = rows[-1].reached.volume.channels, counted.source
+    shape = (volume.height, volume.width, volume.channels)
+    energy = np.zeros(shape[:2])
+    for seed in range(seeds):
+        chance = np.random.default_rng(seed)
+        values = chance.standard_normal(shape, np.float32)
+        mix = chance.standard_normal(maps, np.float32)
+        if chosen.map is not None:
+            mix = np.asarray(np.arange(maps) == chosen.map, np.float32)
+        if image is not None:
+            values = np.ascontiguousarray(image, np.float32)
+        with _weights(weights, seed, counted) as source:
+            gradient = input_gradient(rows, Running(source, jobs), values, place, mix)
+        energy += np.square(gradient, dtype=np.float64).sum(axis=2)
+    total = energy.sum()
+    if not 0 < total < np.inf:
+        raise GeometryError(
+            f"unit {chosen}: its gradient is {total:g} for each of the {seeds} seeds: choose "
+            "another map, or use more seeds"
+        )
+    return EffectiveField(energy / total, field_of(counted, chosen), seeds)
+
+
+def _weights(path: str | None, seed: int, counted: Stack) -> AbstractContextManager[Weights]:
+    """Return the weights of a file, or random ones."""
+    if path is None:
+        return nullcontext(RandomWeights(seed))
+    return WeightFiles(path, [row.spec for row in counted.rows])
+
+
+def _middle_unit(counted: Stack, layer: int | None) -> Unit:
+    """Return the middle of a layer, by default of the last one with more than one place."""
+    sizes = [row.reached.volume for row in counted.rows]
+    if layer is not None and not 1 <= layer <= len(sizes):
+        raise GeometryError(f"layer: expected 1 to {len(sizes)}, got {layer}")
+    maps = [number for number, size in enumerate(sizes, 1) if size.height * size.width > 1]
+    number = layer or (maps or [len(sizes)])[-1]
+    volume = sizes[number - 1]
+    return Unit(number, None, (volume.width - 1) // 2, (volume.height - 1) // 2)
+
+
+# ------------------------------------------------------------------ drawings
+
+_SIDE, _SHADE = 420, 0.4
+_REACH: Colour = (60, 170, 255)
+_AROUND = 1.5
+"""The part of a field's sides that is drawn, in sides."""
+
+
+def draw_field(field: Field, frame: Frame) -> Frame:
+    """Draw a picture, cut to the input, with the field of a unit framed and the rest darker."""
+    pixels, seen = fitted(frame, *field.source), field.middle()
+    shown = (pixels * _SHADE).astype(np.uint8)
+    shown[seen] = pixels[seen]
+    return _page(_framed(shown, (0, 0), {ACCENT: seen}), field.facts())
+
+
+def draw_effective(found: EffectiveField) -> Frame:
+    """Draw what a unit can see, and beside it what moves it: brighter where it moves it more.
+
+    An orange frame is around what it can see, a blue one around 95 % of the energy.
+    """
+    field, energy = found.field, found.energy
+    view = field.middle(_AROUND)
+    corner, inside = (view[0].start, view[1].start), field.middle()
+    seen, moved = np.zeros(energy.shape), np.sqrt(energy / energy.max())
+    seen[inside] = 1
+    panels = [
+        below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
+        for title, levels, frames in (
+            ("what it can see (orange frame)", seen, {ACCENT: inside}),
+            (
+                "what moves it (blue frame: 95 %)",
+                moved,
+                {ACCENT: inside, _REACH: found.reach()},
+            ),
+        )
+    ]
+    return _page(beside(panels), found.facts())
+
+
+def _framed(
+    levels: NDArray[Any], corner: Pair, frames: dict[Colour, tuple[slice, slice]]
+) -> Canvas:
+    """Draw enlarged pixels of 0 to 255, the first at a corner, with frames around parts."""
+    scale = max(-(-_SIDE // max(levels.shape[:2])), 1)
+    large = enlarged(np.rint(levels).astype(np.uint8), scale)
+    picture = Canvas(large.width, large.height)
+    picture.image.paste(large, (0, 0))
+    for colour, (rows, columns) in frames.items():
+        if rows.start < rows.stop and columns.start < columns.stop:
+            ends = [columns.start, rows.start, columns.stop, rows.stop]
+            left, top, right, bottom = (
+                scale * (end - first) for end, first in zip(ends, 2 * corner[::-1], strict=True)
+            )
+            picture.pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=3)
+    return picture
+
+
+def _page(picture: Canvas, facts: str) -> Frame:
+    lines = [("", line) for line in facts.splitlines()]
+    return figure([picture, text_block(lines, picture.width)])

@@ -1,0 +1,193 @@
+"""The gradient of a unit of a network with respect to the input, layer by layer back."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convcli.engine.transposed import correlate_transposed
+from convcli.geometry.window import Pair, Window
+from convcli.lessons.stacks.run import Maps, Running, activations, along_axes, averaging
+from convcli.lessons.stacks.spec import LayerSpec
+from convcli.lessons.stacks.stack import StackRow
+from convcli.threads import many_threaded_blas
+from convcli.values import Record
+
+_Back = Callable[[Maps], Maps]
+"""From the gradient of a layer's answer to the gradient of what came to it."""
+
+
+class RandomWeights:
+    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
+
+    Batch norm then changes nothing. The same seed gives the same weights.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def tensor(
+        self, number: int, part: str, shape: tuple[int, ...], rows: slice
+    ) -> NDArray[np.float32]:
+        """Return rows of a layer's tensor."""
+        if len(shape) == 1:
+            return np.full(shape, part in {"weight", "running_var"}, np.float32)
+        count = len(range(*rows.indices(shape[0])))
+        chance = np.random.default_rng((self._seed, number, rows.start or 0))
+        scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
+        return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
+
+
+def input_gradient(
+    rows: Sequence[StackRow], running: Running, values: Maps, place: Pair, mix: Maps
+) -> Maps:
+    """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
+
+    The units are all maps of the last row at one place (row, column), and `mix` has the factor
+    of each map. Of each layer only what its gradient needs is kept: which values passed.
+    """
+    backs: list[_Back] = []
+    for answer in activations(rows, running, values):
+        spec, number = answer.row.spec, answer.number - 1
+        made = _BACK[spec.layer_type]
+        backs.append(made(_Passed(running, number, spec, values, answer.values)))
+        values = answer.values
+    gradient: Maps = np.zeros(values.shape, np.float32)
+    gradient[place] = mix
+    with many_threaded_blas():
+        while backs:
+            gradient = backs.pop()(gradient)
+    return gradient
+
+
+class _Passed(Record):
+    """A layer on the way forward. What is made of it keeps no `entry` and `answer` alive."""
+
+    running: Running
+    number: int
+    spec: LayerSpec
+    entry: Maps
+    answer: Maps
+
+
+def _of_convolution(at: _Passed) -> _Back:
+    running, number, spec, shape = at.running, at.number, at.spec, at.entry.shape
+    return lambda gradient: correlate_transposed(
+        gradient,
+        running.bank(number, spec, shape[2]),
+        stride=spec.stride,
+        padding=spec.window.padding,
+        output_padding=[side.total for side in spec.window.unseen(shape[:2])],
+        dilation=spec.dilation,
+        groups=spec.groups,
+        jobs=running.jobs,
+    )
+
+
+def _taps(slide: Window, output: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Yield the places in the padded maps that each tap sees, for all outputs at once."""
+    for place in np.ndindex(slide.kernel):
+        starts = [at * axis.dilation for at, axis in zip(place, slide.axes, strict=True)]
+        yield tuple(
+            slice(start, start + (count - 1) * axis.stride + 1, axis.stride)
+            for start, axis, count in zip(starts, slide.axes, output, strict=False)
+        )
+
+
+def _of_pool(at: _Passed) -> _Back:
+    """Give the gradient to the first of the largest values, or to all values of a mean."""
+    slide, size, winners = at.spec.window, at.entry.shape, None
+    (top, bottom), (left, right) = slide.padding
+    if at.spec.layer_type == "pool":
+        padded = np.pad(at.entry, (*slide.padding, (0, 0)), constant_values=-np.inf)
+        winners = np.zeros(at.answer.shape, np.int32)
+        for number, seen in reversed(list(enumerate(_taps(slide, winners.shape)))):
+            winners[padded[seen] == at.answer] = number
+
+    def back(gradient: Maps) -> Maps:
+        spread = np.zeros((size[0] + top + bottom, size[1] + left + right, size[2]), np.float32)
+        mean = gradient / np.float32(math.prod(slide.kernel))
+        for number, seen in enumerate(_taps(slide, gradient.shape)):
+            spread[seen] += mean if winners is None else gradient * (winners == number)
+        return spread[top : top + size[0], left : left + size[1]]
+
+    return back
+
+
+def _of_averaging(at: _Passed) -> _Back:
+    sides = list(zip(at.entry.shape[:2], at.spec.kernel, strict=True))
+    return lambda gradient: along_axes(gradient, [averaging(*side).T for side in sides])
+
+
+def _of_flattening(at: _Passed) -> _Back:
+    height, width, maps = at.entry.shape
+    return lambda gradient: gradient.reshape(maps, height, width).transpose(1, 2, 0)
+
+
+def _of_connections(at: _Passed) -> _Back:
+    unflattened, size = _of_flattening(at), at.entry.size
+    running, number, spec = at.running, at.number, at.spec
+
+    def back(gradient: Maps) -> Maps:
+        values, total = gradient.ravel(), np.zeros(size, np.float32)
+        for outputs, weights in running.connections(number, spec, size):
+            total += values[outputs] @ weights
+        return unflattened(total)
+
+    return back
+
+
+def _times(factor: NDArray[Any]) -> _Back:
+    return lambda gradient: gradient * factor
+
+
+def _of_softmax(at: _Passed) -> _Back:
+    parts = at.answer
+    return lambda gradient: parts * (gradient - (gradient * parts).sum(axis=2, keepdims=True))
+
+
+def _of_join(at: _Passed) -> _Back:
+    pending = at.running.pending
+
+    def back(gradient: Maps) -> Maps:
+        pending.append(gradient)
+        return gradient
+
+    return back
+
+
+def _of_turn(at: _Passed) -> _Back:
+    """Go on with the main path; it has no part in a unit of the shortcut itself."""
+    pending, shape = at.running.pending, at.entry.shape
+
+    def back(gradient: Maps) -> Maps:
+        main = pending.pop() if pending else np.zeros(shape, np.float32)
+        pending.append(gradient)
+        return main
+
+    return back
+
+
+def _of_entry(at: _Passed) -> _Back:
+    pending = at.running.pending
+    return lambda gradient: gradient + pending.pop() if pending else gradient
+
+
+_BACK: dict[str, Callable[[_Passed], _Back]] = {
+    "conv": _of_convolution,
+    "pool": _of_pool,
+    "avgpool": _of_pool,
+    "adaptive": _of_averaging,
+    "gap": _of_averaging,
+    "flatten": _of_flattening,
+    "fc": _of_connections,
+    "bn": lambda at: _times(at.running.normal_factor(at.number, at.entry.shape[2])),
+    "relu": lambda at: _times(at.answer > 0),
+    "dropout": lambda _: lambda gradient: gradient,
+    "softmax": _of_softmax,
+    "residual": _of_entry,
+    "shortcut": _of_turn,
+    "add": _of_join,
+}
