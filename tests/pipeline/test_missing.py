@@ -146,7 +146,9 @@ def test_an_edge_beside_a_missing_pixel_is_not_known(kernel: str) -> None:
     photo = RNG.uniform(1, 2, (9, 11)).astype(np.float32)
     photo[4, 5] = np.nan
     filtered = convcli.apply(kernel, photo, missing="nan").array
-    weights = convcli.kernel(kernel).weights
+    operand = convcli.kernel(kernel)
+    assert isinstance(operand, convcli.Kernel)
+    weights = operand.weights
     for row in range(1, 8):
         for column in range(1, 10):
             seen = photo[row - 1 : row + 2, column - 1 : column + 2]

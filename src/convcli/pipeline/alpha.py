@@ -14,6 +14,7 @@ from convcli.errors import ImageError
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
+from convcli.pipeline.range import as_depth, rescaled
 from convcli.pipeline.steps import PlannedStep, Values
 from convcli.values import Record, asdict, replace
 
@@ -241,6 +242,8 @@ def with_nodata(
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):
         return options, nodata, ""
+    if options.colormap is not None:
+        refusal = refusal or "a colour map has colours for numbers only"
     if options.missing is None and not refusal:
         scale = 257 if options.depth is Depth.SIXTEEN and sample.depth is Depth.EIGHT else 1
         missing = "nan" if np.isnan(number) else number * scale
@@ -250,9 +253,22 @@ def with_nodata(
         except ImageError as error:
             refusal = str(error).partition(": ")[2].partition(":")[0]
         else:
-            return weighing, nodata, f"pixels of {nodata} weigh nothing: they are no data"
+            note = f"pixels of {nodata} weigh nothing: they are no data"
+            return weighing, _nodata_after(nodata, weighing, sample.depth), note
     refusal = refusal or "--missing none"
     return options, None, f"pixels of {nodata}, which are no data, are filtered: {refusal}"
+
+
+def _nodata_after(nodata: str | None, options: Options, source: Depth) -> str | None:
+    """Return what no data are called in the depth of the result; None where it has no such."""
+    depth, missing = options.depth_from(source), options.missing
+    if depth in (source, Depth.FLOAT):
+        return nodata
+    if not isinstance(missing, float):
+        return None
+    prepared = Depth.SIXTEEN if depth is Depth.SIXTEEN and source is Depth.EIGHT else source
+    number = rescaled(np.array([missing]), prepared, depth)
+    return str(int(as_depth(number, depth, np.dtype(np.float64))[0]))
 
 
 def _number(nodata: str | None, sample: Frame) -> float | None:

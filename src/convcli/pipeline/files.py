@@ -201,12 +201,12 @@ def _placed(
     metadata = saving.kept(picture.metadata)
     if not (metadata.geo or metadata.nodata or metadata.ome):
         return picture
-    from convcli.images.codecs.tiff_extras import carried
+    from convcli.images.codecs.tiff_extras import metadata_after
 
     turned = "a sheet has other pixels" if sheet else ""
     windows = [step.window for step in report.steps]
     turned = turned or ("a transposed result has other pixels" if options.transposed else "")
-    metadata, notes = carried(metadata, windows, frames=frames, turned=turned)
+    metadata, notes = metadata_after(metadata, windows, frames=frames, turned=turned)
     return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.commands import command, done, environment, process, refusal, run
+from support.commands import Words, command, done, environment, process, refusal, run
 from support.dask_cluster import Cluster
 from support.held import Held, contents, wait_for
 from support.scenes import picture, read, write_tiff, write_zarr
@@ -27,7 +27,7 @@ def source(tmp_path: Path) -> Path:
     return Path(write_zarr(tmp_path / "in.zarr", picture(SIZE), (128, 128)))
 
 
-def killed(source: Path, target: Path, *words: object, sign: int = signal.SIGKILL) -> int:
+def killed(source: Path, target: Path, *words: Words, sign: int = signal.SIGKILL) -> int:
     """Stop a run while it writes the last row of blocks; return the blocks in its journal."""
     chunk = source / "c" / "5" / "2"
     held = Held(chunk)

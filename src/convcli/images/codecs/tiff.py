@@ -34,8 +34,8 @@ _FLOATS = 3
 _LONG, _LONG8 = 4, 16
 _XMP, _IPTC = 700, 33_723
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
-_TOGETHER = 64
-"""Tiles of a reduced copy that are computed before they are written."""
+_TOGETHER = 2**25
+"""Bytes of pixels of which tiles of a reduced copy are made before they are written."""
 
 _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
@@ -333,8 +333,10 @@ class TiledTiff:
         layout, before = self._copies[copy], self._copies[copy - 1]
         factor, (down, across) = self._layout.factors[copy - 1], layout.grid
         shrink = functools.partial(_shrunk_tile, before, factor, self._metadata.nodata)
-        for start in range(0, down * across, _TOGETHER):
-            indices = range(start, min(start + _TOGETHER, down * across))
+        size = math.prod(layout.tile) * (layout.colours + layout.alpha) * factor**2
+        together = max(_TOGETHER // (size * layout.depth.dtype.itemsize), 2)
+        for start in range(0, down * across, together):
+            indices = range(start, min(start + together, down * across))
             grids = [self._under(page, copy - 1, divmod(i, across), factor) for i in indices]
             tiles = pool.map(shrink, grids) if pool else map(shrink, grids)
             self._file.seek(0, os.SEEK_END)
@@ -418,14 +420,19 @@ def _shrunk_tile(layout: TileLayout, factor: int, nodata: str | None, under: _Un
     predictor = NO_PREDICTOR if layout.depth is Depth.FLOAT else DIFFERENCES
     shape = (*layout.tile, layout.colours + layout.alpha)
     stored = layout.depth.dtype.newbyteorder("<")
-    rows = [
-        np.hstack(
-            [decoded_segment(t, shape, stored, _DEFLATE, predictor, fast_codecs()) for t in row]
-        )
-        for row in tiles
-    ]
-    pixels = np.vstack(rows)[:height, :width]
-    small = shrunk(pixels, factor, alpha=layout.alpha, nodata=nodata)
+    shrink = functools.partial(shrunk, factor=factor, alpha=layout.alpha, nodata=nodata)
+    # Tile by tile, where squares end at their edges: sums take ten times the memory of pixels.
+    is_alone = not any(side % factor for side in layout.tile)
+    rows = []
+    for y, row in enumerate(tiles):
+        parts = [
+            decoded_segment(data, shape, stored, _DEFLATE, predictor, fast_codecs())[
+                : height - y * layout.tile[0], : width - x * layout.tile[1]
+            ]
+            for x, data in enumerate(row)
+        ]
+        rows.append(np.hstack([*map(shrink, parts)] if is_alone else parts))
+    small = np.vstack(rows) if is_alone else shrink(np.vstack(rows))
     missing = [(0, max(side - n, 0)) for side, n in zip(layout.tile, small.shape, strict=False)]
     full = np.pad(small, (*missing, (0, 0)), mode="edge")
     return deflated(_predicted(np.ascontiguousarray(full, stored)).tobytes(), layout.level)

@@ -1,11 +1,14 @@
 """What a TIFF says for maps and microscopes: GeoTIFF's and GDAL's tags, and OME-XML."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from convcli.geometry.window import Window
 from convcli.images.picture import Metadata
+from convcli.images.policy import decoder_errors
 from convcli.values import replace
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ _GEO = {_SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2
 _LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4}
 """Of how many numbers the value of a tag is a multiple."""
 
+_ALL = "the georeference and the OME-XML"
 _RASTER_TYPE, _IS_POINT = 1025, 2
 _DESCRIPTION, _ORIENTATION, _ASCII = 270, 274, 2
 _NUMBER = re.compile(r"[-+]?(nan|inf|[\d.]+(e[-+]?\d+)?)", re.IGNORECASE)
@@ -43,39 +47,46 @@ def extras_of(
 
     `index` is the page that is read; None for all of them.
     """
-    directory, first = pages[index or 0], pages[0]
-    geo = tuple((tag, directory[tag]) for tag in _GEO if _is_sound(tag, directory.get(tag)))
-    found: dict[str, Any] = {"geo": geo}
+    try:
+        with decoder_errors():
+            return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
+    except OSError:
+        return {}, (f"dropped, for one is damaged: the nodata value, {_ALL}",)
+
+
+def _found(
+    directory: Any, first: Any, plane: int | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what the directories of a page and of the first page give; what is lost."""
     lost = []
-    nodata = directory.get(_NODATA)
-    if isinstance(nodata, str) and _NUMBER.fullmatch(nodata := nodata.strip("\0 ")):
-        found["nodata"] = nodata
-    text = first.get(_DESCRIPTION)
+    geo = tuple((tag, directory[tag]) for tag in _GEO if _is_sound(tag, directory.get(tag)))
+    nodata, text, ome = directory.get(_NODATA), first.get(_DESCRIPTION), None
+    is_number = isinstance(nodata, str) and _NUMBER.fullmatch(nodata := nodata.strip("\0 "))
     if isinstance(text, str) and "<OME" in text[:4096]:
-        plane = None if len(pages) == 1 else index
         # Pillow takes each byte of a text for a letter; here they are UTF-8.
-        found["ome"] = _ome_of_plane(text.encode("latin-1").decode("utf-8", "replace"), plane)
-        if found["ome"] is None:
+        ome = _ome_of_plane(text.encode("latin-1").decode("utf-8", "replace"), plane)
+        if ome is None:
             lost.append("the OME-XML is dropped: it is damaged, or describes several pictures")
-    if (geo or found.get("ome")) and directory.get(_ORIENTATION, 1) != 1:
-        found |= {"geo": (), "ome": None}
-        lost.append(
-            "the georeference and the OME-XML are dropped: the picture was turned upright"
-        )
-    return found, tuple(lost)
+        else:
+            _ome_of_size(_ome_of_stride(ome, 2, 2), (1, 1, 1), 1, "uint8")  # It may raise.
+    if (geo or ome) and directory.get(_ORIENTATION, 1) != 1:
+        geo, ome = (), None
+        lost.append(f"dropped, for the picture was turned upright: {_ALL}")
+    return {"geo": geo, "nodata": nodata if is_number else None, "ome": ome}, tuple(lost)
 
 
 def _is_sound(tag: int, value: Any) -> bool:
     if _GEO[tag] == _ASCII:
         return isinstance(value, str)
     numbers = value if isinstance(value, tuple) else (value,)
-    return value is not None and len(numbers) % _LENGTHS.get(tag, 1) == 0
+    are_numbers = all(isinstance(number, int | float) for number in numbers)
+    return are_numbers and len(numbers) % _LENGTHS.get(tag, 1) == 0
 
 
 # ------------------------------------------------------------------ what holds for the result
 
 
-def carried(
+def metadata_after(
     metadata: Metadata, windows: Sequence[Window], *, frames: int = 1, turned: str = ""
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.
@@ -95,9 +106,8 @@ def carried(
     if metadata.ome and metadata.recipe is not None:
         notes.append("the OME-XML is dropped: the recipe (--record) takes its place")
         metadata = replace(metadata, ome=None)
-    placed = metadata.geo or metadata.ome
-    if turned and placed:
-        notes.append(f"the georeference and the OME-XML are dropped: {turned}")
+    if turned and (metadata.geo or metadata.ome):
+        notes.append(f"dropped, for {turned}: {_ALL}")
         return replace(metadata, geo=(), ome=None), tuple(notes)
     if frames > 1 and (metadata.geo or metadata.nodata):
         notes.append(
@@ -106,16 +116,9 @@ def carried(
         )
         metadata = replace(metadata, geo=(), nodata=None)
     rows, columns = (_places(windows, axis) for axis in (0, 1))
-    return (
-        replace(
-            metadata,
-            geo=tuple(
-                (tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo
-            ),
-            ome=metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0]),
-        ),
-        tuple(notes),
-    )
+    geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
+    ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
+    return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
 
 def _places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
@@ -154,24 +157,14 @@ def _moved(
     if tag == _SCALE:
         return (value[0] * across, value[1] * down, *value[2:])
     if tag == _TIEPOINTS:
-        places = [((x - left) / across, (y - top) / down) for x, y in _pairs(value)]
-        return tuple(
-            number
-            for i, place in enumerate(places)
-            for number in (*place, *value[6 * i + 2 : 6 * i + 6])
-        )
+        points = np.reshape(value, (-1, 6))
+        points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
+        return tuple(points.ravel().tolist())
     if tag == _MATRIX:
-        lines = [value[i : i + 4] for i in range(0, 16, 4)]
-        return tuple(
-            number
-            for a, b, c, d in lines
-            for number in (a * across, b * down, c, d + a * left + b * top)
-        )
+        step = np.diag([across, down, 1.0, 1.0])
+        step[:2, 3] = left, top
+        return tuple((np.reshape(value, (4, 4)) @ step).ravel().tolist())
     return value
-
-
-def _pairs(tiepoints: Sequence[float]) -> Iterator[tuple[float, float]]:
-    return zip(tiepoints[::6], tiepoints[1::6], strict=True)
 
 
 # ------------------------------------------------------------------ writing
@@ -185,11 +178,8 @@ def extra_tags(
     `numbers` are that of the page and that of all pages; `shape` is rows, columns and samples.
     """
     page, pages = numbers
-    tags = {
-        tag: (
-            _GEO[tag],
-            value.encode("latin-1", "replace") if isinstance(value, str) else value,
-        )
+    tags: dict[int, tuple[int, Any]] = {
+        tag: (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
         for tag, value in metadata.geo
     }
     if metadata.nodata is not None:
@@ -209,11 +199,10 @@ def _ome_of_plane(text: str, plane: int | None) -> str | None:
     None where it describes none, or several whose pages are all read.
     """
     root = _parsed(text)
-    images = [] if root is None else _children(root, "Image")
-    start = 0
+    images, start = _children(root, "Image"), 0
     for image in images:
         pixels = next(iter(_children(image, "Pixels")), None)
-        if root is None or pixels is None or (plane is None and len(images) > 1):
+        if pixels is None or (plane is None and len(images) > 1):
             return None
         sizes = _plane_sizes(pixels)
         count = sizes["Z"] * sizes["C"] * sizes["T"]
@@ -252,14 +241,14 @@ def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
             each.set(f"The{axis}", "0")
 
 
-def _ome_of_stride(text: str, across: int, down: int) -> str | None:
+def _ome_of_stride(text: str, across: int, down: int) -> str:
     """Return OME-XML whose pixels are larger by the strides."""
     root = _parsed(text)
-    for pixels in [] if root is None else root.iter():
+    for pixels in root.iter():
         for name, stride in (("PhysicalSizeX", across), ("PhysicalSizeY", down)):
             if stride != 1 and name in pixels.attrib:
                 pixels.set(name, repr(float(pixels.attrib[name]) * stride))
-    return None if root is None else _written(root)
+    return _written(root)
 
 
 def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str) -> str:
@@ -267,8 +256,6 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     from xml.etree.ElementTree import Element
 
     root = _parsed(text)
-    if root is None:
-        return text
     rows, columns, samples = shape
     root.attrib.pop("UUID", None)
     (image,) = _children(root, "Image")
@@ -285,10 +272,9 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
         pixels[:0] = channels
     for channel in channels:
         channel.set("SamplesPerPixel", str(samples))
-    for each in [
-        each for each in pixels if each.tag.endswith(("TiffData", "MetadataOnly", "BinData"))
-    ]:
-        pixels.remove(each)
+    for name in ("TiffData", "MetadataOnly", "BinData"):
+        for each in _children(pixels, name):
+            pixels.remove(each)
     pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
     pixels.attrib.pop("SignificantBits", None)
     facts = {
@@ -304,16 +290,13 @@ def _children(element: "Element", name: str) -> list["Element"]:
     return [each for each in element if each.tag.rpartition("}")[2] == name]
 
 
-def _parsed(text: str) -> "Element | None":
-    """Return the root of XML; None where it is damaged, or defines entities."""
+def _parsed(text: str) -> "Element":
+    """Return the root of XML; one that is damaged, or defines entities, raises ValueError."""
     from xml.etree import ElementTree as ET
 
     if "<!" in re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL):
-        return None
-    try:
-        root = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text.strip("\0 ")))  # noqa: S314
-    except ET.ParseError:
-        return None
+        raise ValueError("it defines entities")
+    root = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text.strip("\0 ")))  # noqa: S314
     if root.tag.startswith("{"):
         ET.register_namespace("", root.tag[1:].partition("}")[0])
     return root

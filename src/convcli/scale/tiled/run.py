@@ -17,9 +17,9 @@ from convcli.batch.places import absolute
 from convcli.choices import PlaneChoice, Range
 from convcli.engine.store import ValueStats
 from convcli.errors import ClusterError, ImageError, OptionError
-from convcli.images.codecs.tiff_extras import carried
+from convcli.images.codecs.tiff_extras import metadata_after
 from convcli.images.metadata import titles_of
-from convcli.images.picture import Frame
+from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
 from convcli.pipeline.alpha import with_nodata
@@ -31,7 +31,7 @@ from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.target import check_target, output_for, target_for
-from convcli.scale.tiled.tiff import open_tiff
+from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.work import Target, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
@@ -441,7 +441,7 @@ def _work(
     options, nodata, note = with_nodata(options, opened.metadata.nodata, sample)
     pipeline = plan_pipeline(info, kernels, replace(options, jobs=1))
     kept = saving.kept(replace(opened.metadata, nodata=nodata))
-    metadata, notes = carried(kept, [step.window for step in pipeline.steps])
+    metadata, notes = metadata_after(kept, [step.window for step in pipeline.steps])
     notes = (note, *notes) if note else notes
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 
@@ -460,6 +460,11 @@ def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
     losses = []
     if asked is not Range.AUTO and work.pipeline.mapping is None:
         losses.append(f"--range {asked.value} is not used: the output holds raw floats")
-    if is_zarr(target) and (lost := titles_of(metadata)):
+    if isinstance(work.source, TiffSource) and work.source.is_masked:
+        losses.append("the mask in the file is left out: pixels that it hides are filtered too")
+    if isinstance(work.source, TiffSource) and is_zarr(target) and work.source.factors:
+        losses.append("the smaller copies of the picture are left out: write a .tif for them")
+    of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
+    if is_zarr(target) and (lost := titles_of(of_places)):
         losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
     return tuple(losses)

@@ -198,7 +198,8 @@ class TiffSource(Source, kw_only=True, cached=True):
     `planar` says whether each sample has tiles of its own. A pixel has `stored` samples in the
     file: some may not be used. `start` is where the pixels begin, if they are one piece without
     compression. `factors` say how much smaller each reduced copy is than the one before it, and
-    `nested` whether the copies stand within the page's directory.
+    `nested` whether the copies stand within the page's directory. `is_masked` says whether the
+    file has a mask beside the pixels.
     """
 
     file: TiffFile
@@ -207,6 +208,7 @@ class TiffSource(Source, kw_only=True, cached=True):
     start: int | None
     factors: tuple[int, ...] = ()
     nested: bool = False
+    is_masked: bool = False
 
     @property
     def version(self) -> str:
@@ -301,7 +303,9 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
         number = _page_number(file, name, frame)
         opened = _source(file.pages[number], name, number, ranges)
         factors, nested = _copies(file, number)
-        return replace(opened, factors=factors, nested=nested)
+        kinds = [page.subfiletype for page in (*file.pages, *(file.pages[number].pages or ()))]
+        is_masked = any(kind & _MASK for kind in kinds)
+        return replace(opened, factors=factors, nested=nested, is_masked=is_masked)
 
 
 def _page_number(file: Any, name: str, frame: int | None) -> int:

@@ -1,6 +1,6 @@
 """Make `cog.tif`, and `cog.json` with what rasterio says of it: it needs rasterio.
 
-    python tests/golden/geo/make.py
+    python tests/golden/make_cog.py
 
 A cloud-optimized GeoTIFF, written by GDAL: ZSTD compression, heights in 16 bits of which 0 is
 no data, two overviews, and a coordinate system. Made with rasterio 1.4.4 and GDAL 3.10.3.
@@ -10,9 +10,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import rasterio
-import rasterio.shutil
-from rasterio.transform import from_origin
 
 HERE = Path(__file__).parent
 ROWS, COLUMNS = 300, 420
@@ -20,6 +17,8 @@ ROWS, COLUMNS = 300, 420
 
 def described(path: Path) -> dict[str, object]:
     """Return what rasterio says of a file."""
+    import rasterio
+
     with rasterio.open(path) as opened:
         return {
             "crs": opened.crs.to_string(),
@@ -34,6 +33,10 @@ def described(path: Path) -> dict[str, object]:
 
 def main() -> None:
     """Write the picture and its description."""
+    import rasterio
+    import rasterio.shutil
+    from rasterio.transform import from_origin
+
     heights = (np.add.outer(np.arange(ROWS) * 3, np.arange(COLUMNS) * 2) // 16 + 100).astype(
         "u2"
     )
