@@ -42,7 +42,6 @@ from convcli.cli.output import (
     report_outcome,
     show_planned,
     shows_matrices,
-    warn,
 )
 from convcli.cli.placing import (
     Placing,
@@ -56,7 +55,7 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
-from convcli.cli.types import OPERAND
+from convcli.cli.types import OPERAND, OUTPUT
 from convcli.threads import available_cores
 from convcli.values import replace
 
@@ -91,7 +90,7 @@ Examples:
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OPERAND)
-@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
+@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=OUTPUT)
 @window_options
 @transposed_options
 @strict_option
@@ -220,9 +219,10 @@ def command(
     names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
-        from convcli.cli.tiled import filter_in_blocks, plan_in_blocks
+        from convcli.cli.tiled import filter_in_blocks, show_tiling, tiling_of
     if plan_only and in_blocks:
-        plan_in_blocks(names, kernels, options, reading, many, planes=planes, as_json=as_json)
+        tiling = tiling_of(names, kernels, options, reading, many, planes=planes)
+        show_tiling(tiling, names, as_json=as_json)
         return
     from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
 
@@ -260,11 +260,7 @@ def command(
             file_format=kind,
             sheet=sheet,
         )
-    report_outcome(
-        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
-    )
-    if replaced is not None:
-        warn(replaced.warnings())
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)
 
 
@@ -292,10 +288,8 @@ def _recorded(
     if save is None and not record:
         return saving
     from convcli.pipeline.recipe import recipe_of
-    from convcli.storage.atomic import replacing
 
-    text = str(recipe_of(links, times, options))
+    recipe = recipe_of(links, times, options)
     if save is not None:
-        with replacing(save) as file:
-            file.write(text.encode("ascii"))
-    return replace(saving, recipe=text) if record else saving
+        recipe.save(save)
+    return replace(saving, recipe=str(recipe)) if record else saving

@@ -29,16 +29,8 @@ if TYPE_CHECKING:
 class Preview(Record, kw_only=True):
     """Shows what a command would do, instead of doing it.
 
-    Attributes
-    ----------
-    many : BatchOptions
-        The options for many pictures.
-    planes : PlaneChoice
-        Which planes of a Zarr array are filtered.
-    plan_only : bool
-        Whether only the plan of the first file of a batch is shown.
-    quiet, as_json : bool
-        What is printed.
+    `planes` are those of a Zarr array. With `plan_only` only the plan of the first file of a
+    batch is shown.
     """
 
     many: BatchOptions

@@ -17,10 +17,11 @@ from convcli.cli.types import (
     MEMORY,
     READABLE_FORMAT,
     SELECT,
+    TEMPLATE,
     EnumType,
     whole,
 )
-from convcli.storage.urls import is_pattern, is_url, is_zarr
+from convcli.storage.urls import is_pattern, is_there, is_url, is_zarr
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ batch_options = with_options(
         "--name",
         "template",
         metavar="TEMPLATE",
+        type=TEMPLATE,
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
         "{parent} the input's folder, {frame} and {map} are numbers.  "
         "[default: {stem}{suffix}]",
@@ -299,13 +301,7 @@ _SHARED = ("memory", "cluster", "retries", "timeout", "progress")
 def check_many(
     names: Sequence[str], many: BatchOptions, *, tiled: bool, output: str | None
 ) -> None:
-    """Check the names that are filtered into a folder.
-
-    Raises
-    ------
-    click.UsageError
-        If there is nothing to filter, no folder, or ``--tiled`` or ``--output``.
-    """
+    """Refuse names that cannot be filtered into a folder."""
     if output is not None:
         raise click.UsageError("--output is for one picture: leave it or --out-dir out")
     if tiled:
@@ -328,13 +324,7 @@ def one_picture(
     tiled: bool,
     resume: bool = False,
 ) -> tuple[tuple[str, str], bool]:
-    """Return INPUT and OUTPUT, and whether the picture is filtered block by block.
-
-    Raises
-    ------
-    click.UsageError
-        As `check_one` and `located_target`.
-    """
+    """Return INPUT and OUTPUT, and whether the picture is filtered block by block."""
     names = names_with_output(names, placing)
     in_blocks = check_one(names, tiled=tiled)
     if resume and not in_blocks:
@@ -343,14 +333,7 @@ def one_picture(
 
 
 def check_one(names: Sequence[str], *, tiled: bool) -> bool:
-    """Check the names of one picture; return whether it is filtered block by block.
-
-    Raises
-    ------
-    click.UsageError
-        If they are not INPUT and OUTPUT, if an option is for many pictures, or if what is
-        asked for cannot be done block by block.
-    """
+    """Check the names of one picture; return whether it is filtered block by block."""
     in_blocks = len(names) == _TWO_NAMES and (tiled or any(map(is_zarr, names)))
     given = typed("axes", "select", "pyramid")
     if given and not any(map(is_zarr, names)):
@@ -385,13 +368,7 @@ def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
                 )
     two_names(names, "add --out-dir DIR to filter many pictures")
     pattern = is_pattern(names[0]) and not is_url(names[0])
-    if pattern and not _exists(names[0]):
+    if pattern and not is_there(names[0]):
         raise click.UsageError(
             f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
         )
-
-
-def _exists(name: str) -> bool:
-    from pathlib import Path
-
-    return Path(name).exists()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
     from convcli.pipeline.steps import Link
+    from convcli.scale.tiled.blocks import Tiling
     from convcli.scale.tiled.run import Progress
 
 
@@ -88,18 +89,8 @@ def preview_in_blocks(
     """Return what would be done with a picture that is filtered block by block."""
     from convcli.batch.places import place_exists
     from convcli.batch.preview import REPLACE, WRITE, FilePreview
-    from convcli.scale.tiled.run import client_for, plan_large
 
-    with client_for(*names, many.cluster, many.retries) as (client, located):
-        tiling = plan_large(
-            job.kernels,
-            *located,
-            job.options,
-            frame=job.reading.frame,
-            memory=many.memory,
-            client=client,
-            planes=planes,
-        )
+    tiling = tiling_of(names, job.kernels, job.options, job.reading, many, planes=planes)
     return FilePreview(
         source=names[0],
         target=names[1],
@@ -109,7 +100,7 @@ def preview_in_blocks(
     )
 
 
-def plan_in_blocks(
+def tiling_of(
     names: tuple[str, str],
     kernels: Sequence["Link"],
     options: "Options",
@@ -117,13 +108,12 @@ def plan_in_blocks(
     many: BatchOptions,
     *,
     planes: "PlaneChoice",
-    as_json: bool,
-) -> None:
-    """Print how a picture would be filtered block by block."""
+) -> "Tiling":
+    """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import client_for, plan_large
 
     with client_for(*names, many.cluster, many.retries) as (client, located):
-        tiling = plan_large(
+        return plan_large(
             kernels,
             *located,
             options,
@@ -132,9 +122,13 @@ def plan_in_blocks(
             client=client,
             planes=planes,
         )
+
+
+def show_tiling(tiling: "Tiling", names: tuple[str, str], *, as_json: bool) -> None:
+    """Print how a picture would be filtered block by block."""
     if as_json:
         show_json(tiling.as_dict())
         return
-    from convcli.cli.render.report import show_tiling
+    from convcli.cli.render import report
 
-    show_tiling(tiling, " → ".join(names))
+    report.show_tiling(tiling, " → ".join(names))

@@ -11,15 +11,14 @@ from convcli.batch.job import BatchJob, Outcome
 from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Summary, run_batch
 from convcli.choices import Pyramid
-from convcli.errors import ImageError, OptionError
+from convcli.errors import OptionError
 from convcli.images.formats import format_named
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
-from convcli.images.read import read_picture
 from convcli.images.write import Saving
-from convcli.library.pictures import FilterOptions, KernelLike, run_of
-from convcli.pipeline.recipe import Recipe, recipe_from
+from convcli.library.chains import KernelLike, run_of
+from convcli.library.pictures import FilterOptions
 from convcli.pipeline.report import Report
-from convcli.settings import memory_size_from, options_from_words, planes_from_words
+from convcli.settings import memory_size_from, planes_from_words
 from convcli.values import replace
 
 _RULES = ("error", "skip", "overwrite")
@@ -31,6 +30,8 @@ def apply_files(
     out_dir: str | Path,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
+    record: bool = False,
     name: str | None = None,
     recursive: bool = False,
     on_exists: str = "error",
@@ -56,8 +57,10 @@ def apply_files(
 
     Parameters
     ----------
-    kernel, then
+    kernel, then, times
         As for `apply`.
+    record : bool
+        Keep the recipe in the outputs' metadata, as ``--record``.
     sources : str, Path, or several
         Files, folders and patterns (``photos/*.jpg``): paths, or URLs that fsspec knows.
     out_dir : str or Path
@@ -110,10 +113,10 @@ def apply_files(
     """
     if on_exists not in _RULES:
         raise OptionError(f"on_exists: expected one of {', '.join(_RULES)}; got {on_exists!r}")
-    steps, settings = run_of(kernel, then, 1, options)
+    run = run_of(kernel, then, times, options)
     job = BatchJob(
-        kernels=tuple(steps),
-        options=replace(settings, collect_stats=False),
+        kernels=run.steps,
+        options=replace(run.options, collect_stats=False),
         reading=ReadPolicy(
             max_pixels=max_pixels,
             allow_truncated=allow_truncated,
@@ -121,7 +124,11 @@ def apply_files(
             frame=frame,
         ),
         saving=Saving(
-            quality=quality, compress_level=compress_level, strip=strip, fit_depth=fit_depth
+            quality=quality,
+            compress_level=compress_level,
+            strip=strip,
+            fit_depth=fit_depth,
+            recipe=str(run.recipe) if record else None,
         ),
         file_format=None if format is None else format_named(format),
         sheet=sheet,
@@ -167,6 +174,8 @@ def apply_tiled(
     target: str | Path,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
+    record: bool = False,
     memory: int | str | None = None,
     max_pixels: int | None = None,
     cluster: str | None = None,
@@ -188,8 +197,10 @@ def apply_tiled(
 
     Parameters
     ----------
-    kernel, then
+    kernel, then, times
         As for `apply`.
+    record : bool
+        Keep the recipe in the outputs' metadata, as ``--record``.
     source, target : str or Path
         A TIFF, a Zarr array or an image of OME-Zarr each: paths, or URLs that fsspec knows.
     memory : int or str, optional
@@ -246,16 +257,17 @@ def apply_tiled(
     from convcli.scale.tiled.run import client_for, filter_large
 
     names = (os.fspath(source), os.fspath(target))
-    steps, settings = run_of(kernel, then, 1, options)
     planes = planes_from_words(axes=axes, select=select, pyramid=pyramid)
+    run = run_of(kernel, then, times, options)
+    recipe = str(run.recipe) if record else None
     with client_for(*names, cluster, retries) as (client, located):
         return filter_large(
-            steps,
+            run.steps,
             *located,
-            settings,
+            run.options,
             frame=frame,
             max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
-            saving=Saving(compress_level=compress_level, strip=strip),
+            saving=Saving(compress_level=compress_level, strip=strip, recipe=recipe),
             memory=None if memory is None else memory_size_from(memory),
             client=client,
             retries=retries,
@@ -264,48 +276,3 @@ def apply_tiled(
             progress=progress,
             planes=planes,
         )
-
-
-def recipe(source: str | Path) -> Recipe:
-    r"""Return the recipe of a file: a ``.toml``, or a picture that holds one.
-
-    Parameters
-    ----------
-    source : str or Path
-        What ``--save-recipe`` wrote, or a picture that was written with ``--record``.
-
-    Raises
-    ------
-    OptionError
-        If it is no recipe, or has an option that makes no sense.
-    ImageError
-        If the file cannot be read, or the picture has no recipe.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile(suffix=".toml") as file:
-    ...     file.write(b'recipe = 1\nkernel = "sobel-x"\ntimes = 2')
-    ...     file.flush()
-    ...     recipe(file.name).times
-    39
-    2
-    """
-    name = os.fspath(source)
-    if name.lower().endswith(".toml"):
-        try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "no text in UTF-8"
-            raise ImageError(f"{name}: the recipe cannot be read: {reason}") from None
-    else:
-        found = read_picture(name, reading=ReadPolicy(frame=0)).metadata.recipe
-        if found is None:
-            raise ImageError(f"{name}: no recipe: it was not written with --record")
-        text = found
-    made = recipe_from(text, name)
-    try:
-        options_from_words(**{k: v for k, v in made.options.items() if k != "mask"})
-    except OptionError as error:
-        raise OptionError(f"{name}: {error}") from None
-    return made

@@ -10,7 +10,7 @@ from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
 from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import natural_result
-from convcli.errors import ImageError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
@@ -198,21 +198,21 @@ def check_missing(options: Options, sample: Frame) -> None:
     missing, white = options.missing, sample.white
     is_float = sample.depth is Depth.FLOAT
     if options.transposed:
-        raise ImageError("missing: expected no --transposed: leave one of them out")
+        raise OptionError("missing: expected no --transposed: leave one of them out")
     if options.is_blended or options.direction or options.alpha not in (Alpha.AUTO, Alpha.KEEP):
-        raise ImageError(
+        raise OptionError(
             "missing: expected no mixing with the original, no --direction and --alpha keep: "
             "leave these options out"
         )
     if missing == "alpha" and sample.alpha is None:
-        raise ImageError("missing alpha: expected a picture with transparency, got none")
+        raise OptionError("missing alpha: expected a picture with transparency, got none")
     if missing == "nan" and not is_float:
-        raise ImageError(
+        raise OptionError(
             "missing nan: expected floats, got whole numbers: "
             "give the number that stands for a missing pixel (--missing 0)"
         )
     if isinstance(missing, float) and not (is_float or 0 <= missing <= white):
-        raise ImageError(f"missing: expected a number from 0 to {white}, got {missing:g}")
+        raise OptionError(f"missing: expected a number from 0 to {white}, got {missing:g}")
 
 
 def with_nodata(

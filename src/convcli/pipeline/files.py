@@ -69,27 +69,10 @@ def filter_file(
 ) -> Report:
     """Filter the picture in a file, and write the result: complete or not at all.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel or Operator
-        The chain.
-    source : str
-        A path, a URL that fsspec knows (``s3://bucket/photo.jpg``), or ``-`` for standard
-        input.
-    target : str
-        The same, or ``-`` for standard output. With ``{map}`` in it each output channel
-        becomes a grey picture of its own; a ``.npy`` gets the raw floats (H', W', O),
-        or (H', W') where there is one channel; a ``.tif`` a page for each channel where
-        there are not 1 or 3.
-    options : Options
-        How each frame is filtered.
-    **settings
-        See `FileSettings`.
-
-    Raises
-    ------
-    ConvcliError
-        If the picture cannot be read, filtered or written.
+    `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
+    output. With ``{map}`` in `target` each output channel becomes a grey picture of its own; a
+    ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel; a ``.tif``
+    a page for each channel where there are not 1 or 3.
     """
     make_plan = functools.partial(plan_pipeline, kernels=kernels, options=options)
     return run_on_file(make_plan, source, target, options, weighs_nodata=True, **settings)
@@ -236,22 +219,9 @@ def check_file(
 ) -> Pipeline | None:
     """Check that a file can be filtered and its result be written, from the file's header.
 
-    Pixels are read only where the output cannot hold transparency: they may all be opaque.
-
-    Parameters
-    ----------
-    kernels, source, target, options, reading, saving, file_format, sheet
-        As in `filter_file`, but there is no standard input and output.
-
-    Returns
-    -------
-    Pipeline or None
-        What would be done to the first picture; None where the header cannot be read.
-
-    Raises
-    ------
-    ConvcliError
-        If it cannot.
+    The arguments are those of `filter_file`, but there is no standard input and output. Pixels
+    are read only where the output cannot hold transparency: they may all be opaque. What would
+    be done to the first picture is returned; None where the header cannot be read.
     """
     file_format, header = file_format or format_for(target), header_of(source, reading)
     if header is None:

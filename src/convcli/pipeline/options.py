@@ -152,8 +152,8 @@ class Options(Record, kw_only=True, cached=True):
 
     @property
     def mask_bytes(self) -> int:
-        """The memory that the mask takes: it is held as a whole."""
-        return 0 if self.mask is None else self.mask.weights.nbytes
+        """The memory that the mask takes."""
+        return 0 if self.mask is None else self.mask.nbytes
 
     @cached_property
     def wants_gray(self) -> bool:

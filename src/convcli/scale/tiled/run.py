@@ -32,7 +32,7 @@ from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source
 from convcli.scale.tiled.target import check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from convcli.scale.tiled.work import Target, TiledWork
+from convcli.scale.tiled.work import Target, TiledMask, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
 from convcli.threads import new_thread_pool, uninterrupted
@@ -234,8 +234,12 @@ def filter_large(
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
     claim = claimed([output_key(target)], overwrite=overwrite)
-    with _opened(source, frame, planes) as opened, claim:
-        work, notes = _work(kernels, opened, options, saving)
+    with (
+        _opened(source, frame, planes) as opened,
+        _mask_in_tiles(options) as given,
+        claim,
+    ):
+        work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
         arrays = output_for(work, target)
         after = arrays.smaller_bytes() if arrays else 0
@@ -255,6 +259,8 @@ def filter_large(
             ) as output:
                 stats = passes.write(work, output, journal)
                 opened.check_unchanged()
+                if isinstance(given.mask, TiledMask):
+                    given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
     notes = (*filter(None, [journal.note]), *notes, *output.notes, *_losses(work, target))
     frames = math.prod(tiling.blocks.stack)
@@ -280,8 +286,11 @@ def plan_large(
     planes: PlaneChoice | None = None,
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
-    with _opened(_located(source), frame, planes) as opened:
-        work, _ = _work(kernels, opened, options, Saving())
+    with (
+        _opened(_located(source), frame, planes) as opened,
+        _mask_in_tiles(options) as given,
+    ):
+        work, _ = _work(kernels, opened, given, Saving())
         arrays = output_for(work, _located(target))
         after = arrays.smaller_bytes() if arrays else 0
         return tiling_for(work, _located(target), options.jobs, memory, client, after=after)
@@ -426,6 +435,20 @@ def _opened(
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
     opened: Source = open_zarr(source, planes) if is_zarr(source) else open_tiff(source, frame)
     return contextlib.closing(opened)
+
+
+@contextlib.contextmanager
+def _mask_in_tiles(options: Options) -> Iterator[Options]:
+    """Open a mask that is not read yet, so that each block reads its own part of it."""
+    if options.mask is None or options.mask.is_read:
+        yield options
+        return
+    name = options.mask.name
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImageError):  # reading it as a whole says what is wrong
+            opened = stack.enter_context(_opened(absolute(_located(name)), None, None))
+            options = replace(options, mask=TiledMask(name, opened))
+        yield options
 
 
 def _work(

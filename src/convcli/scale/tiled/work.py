@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from convcli.engine.store import ValueStats
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Frame
+from convcli.pipeline.blend import Mask, weights_of
 from convcli.pipeline.colormaps import colored
 from convcli.pipeline.pipeline import Pipeline, prepared
 from convcli.pipeline.run import ComputedBlock, compute_block, extent_of_block
@@ -57,10 +61,31 @@ class TiledWork(Record):
 
     def _read(self, rows: slice, columns: slice) -> Frame:
         """Read a rectangle of the picture as the steps get it."""
-        samples, options = self.source.read(rows, columns), self.pipeline.options
-        if not self.source.alpha:
-            return prepared(Frame(samples), options)
-        return prepared(Frame(samples[..., :-1], samples[..., -1]), options)
+        return prepared(_frame(self.source, rows, columns), self.pipeline.options)
+
+
+def _frame(source: Source, rows: slice, columns: slice) -> Frame:
+    samples = source.read(rows, columns)
+    return Frame(samples[..., :-1], samples[..., -1]) if source.alpha else Frame(samples)
+
+
+class TiledMask(Mask):
+    """A mask that is read in parts, and never held."""
+
+    nbytes = 0
+
+    def __init__(self, name: str, source: Source) -> None:
+        super().__init__(name)
+        self.source = source
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.source.shape[:2]
+
+    def part(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the weights of a rectangle."""
+        return weights_of(_frame(self.source, rows, columns), self.name)
 
 
 class Written(Record):
