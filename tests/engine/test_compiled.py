@@ -62,6 +62,37 @@ def test_sums_are_those_of_the_oracle(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["sobel", "binomial", "box"])
+@pytest.mark.parametrize("border", BORDERS)
+def test_strides_and_borders(name: str, border: str) -> None:
+    """With a constant that is not 0, wide padding, and pixels laid out in every way."""
+    weights = np.ones((7, 7)) if name == "box" else np.array(KERNELS[name], float)
+    values = np.random.default_rng(5).integers(0, 256, (12, 15, 8)).astype(np.uint8)
+    for channels, stride in ((1, 2), (3, (1, 2)), (4, (2, 1)), (4, 3)):
+        for image in (values[..., :channels], values[::-1, ::-1, :channels].copy("F")):
+            settings: dict[str, Any] = {"padding": 9, "border": border, "fill": 7.0}
+            case = Case(image, weights, {**settings, "stride": stride})
+            plans = plans_of(case)
+            assert plans
+            for plan in plans:
+                np.testing.assert_array_equal(case.executed(plan), case.expected())
+
+
+@pytest.mark.slow
+def test_a_box_of_any_size_is_a_sum() -> None:
+    """Rows that move, and sums of sums across: a picture of two tiles."""
+    pixels = np.random.default_rng(6).integers(0, 256, (600, 240)).astype(np.uint8)
+    for size in (4, 16, 17, 23, 31):
+        weights = np.ones((size, size))
+        case = Case(pixels, weights, {"padding": "same", "border": "reflect"})
+        expected = ndimage.correlate(
+            pixels.astype(float), weights, mode="mirror", origin=-(size % 2 == 0)
+        )
+        for plan in plans_of(case):
+            np.testing.assert_array_equal(case.executed(plan)[..., 0], expected)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_results_saturate(name: str) -> None:
     """Of several tiles, the last one cut."""
@@ -116,6 +147,26 @@ def test_a_part_of_a_row_of_results_is_stored() -> None:
         np.testing.assert_array_equal(got[..., 0], expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["sobel-x", "gaussian:1", "box:31"])
+@pytest.mark.parametrize("border", ["wrap", "zero"])
+def test_blocks_and_threads_have_the_same_bits(spec: str, border: str) -> None:
+    """Of a picture in several tiles, whose columns beyond the edge may be in another tile."""
+    pixels = np.random.default_rng(7).integers(0, 256, (90, 9000, 2)).astype(np.uint8)
+    case = Case(pixels, kernel_from(spec).weights, {"padding": "same", "border": border})
+    rows, columns = slice(20, 71), slice(4400, 9000)
+    for plan in plans_of(case):
+        whole, threaded = (np.empty(pixels.shape, np.float32) for _ in range(2))
+        run_plan(plan, pixels, whole, 1)
+        run_plan(plan, pixels, threaded, 2)
+        np.testing.assert_array_equal(threaded, whole)
+        block = plan.block_of(rows, columns)
+        part = pixels[np.ix_(block.held_rows, block.held_columns)]
+        got = np.empty((51, 4600, 2), np.float32)
+        run_plan(plan, part, got, 1, block)
+        np.testing.assert_array_equal(got, whole[rows, columns])
+
+
 SOBEL = """
 import sys, numpy as np, convcli
 eye = np.eye(600, 800, dtype="u1")
@@ -166,8 +217,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "numba" in sys.modules
 @pytest.mark.slow
 def test_two_processes_write_one_cache(tmp_path: Path) -> None:
     """Both compile at once, and a third reads what they left."""
-    program = "from convcli.engine.compiled_lines import converted\n"
-    program += "converted(np.zeros(3, 'u1'), np.zeros(3, 'i2'))"
+    program = "from convcli.engine.compiled_lines import moved\n"
+    program += (
+        "moved(np.zeros(3, 'i2'), np.uint64(0), 1, np.zeros(3, 'u1'), *[np.uint64(1)] * 2)"
+    )
     variables = {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
     with ThreadPoolExecutor(2) as pool:
         tasks = [pool.submit(run_program, program, **variables) for _ in range(2)]

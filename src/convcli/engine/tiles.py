@@ -6,6 +6,7 @@ it needs, fills the border and adds the halo: a strategy sees a padded tile, and
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TypeAlias
 
 import numpy as np
@@ -197,21 +198,90 @@ class Loader:
 
         To make them for each tile took as long as sobel-x itself.
         """
-        across = self._window.columns
-        sources = sources_of(across, tile.columns, self._columns)
+        sources, inside, column = self._across(tile)
         width = len(sources) * self._channels
         padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
-        first = tile.columns.start * across.stride - across.before
-        start = min(max(-first, 0), len(sources))
-        inside = slice(start, max(min(len(sources), self._width - first), start))
-        column = int(sources[start]) if start < inside.stop else 0
         unused = (self._buffer[count:], self._buffer[:count, width:])
         return (
             padded[:, inside],
-            slice(column, column + inside.stop - start),
+            slice(column, column + inside.stop - inside.start),
             sides_of(padded, sources, inside, self._fill),
             [rest for rest in unused if rest.size],
         )
+
+    def _across(self, tile: Tile) -> tuple[NDArray[np.intp], slice, int]:
+        """Return the sources of columns, those within the image, and the first of these."""
+        across = self._window.columns
+        sources = sources_of(across, tile.columns, self._columns)
+        first = tile.columns.start * across.stride - across.before
+        start = min(max(-first, 0), len(sources))
+        inside = slice(start, max(min(len(sources), self._width - first), start))
+        return sources, inside, int(sources[start]) if start < inside.stop else 0
+
+
+class ImageRows(Loader):
+    """Shows where the input of a tile is in the image, for strategies that read it there.
+
+    `place` has the values of rows, flat; the distance of two rows; the row and the column of
+    each padded one of the tile, -1 for the constant; and what to add to a padded column for its
+    place in the image. `inside` has the padded columns within the image.
+    """
+
+    place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
+    inside: tuple[int, int]
+
+    @classmethod
+    def of(cls, tile: Values, channels: int) -> "ImageRows":
+        """Return the place of a tile that is loaded."""
+        self, width = cls.__new__(cls), tile.shape[1] // channels
+        self.place = (*flat_rows(tile), np.arange(len(tile)), np.arange(width), 0)
+        self.inside = (0, width)
+        return self
+
+    def bind(self, tile: Tile) -> Load:
+        """Return the function that finds tiles of that height and columns in an image."""
+        down = self._window.rows
+        count = input_extent(down, tile.rows.stop - tile.rows.start)
+        columns, inside, column = self._across(tile)
+
+        def load(image: Values, start: int) -> None:
+            rows = self._rows[start * down.stride : start * down.stride + count]
+            has_rows = image.dtype.isnative and image.strides[0] >= 0
+            has_rows = has_rows and image.strides[0] % image.itemsize == 0
+            if not has_rows or not image[0].flags.c_contiguous:
+                # Only the rows of the tile are copied.
+                first, last = max(int(rows.min()), 0), max(int(rows.max()), 0)
+                part = image[first : last + 1]
+                image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+                rows = np.where(rows < 0, -1, rows - first)
+            flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
+            self.place = (flat, pitch, rows, columns, column - inside.start)
+            self.inside = (inside.start, inside.stop)
+
+        return load
+
+
+def flat_rows(values: Values) -> tuple[Values, int]:
+    """Return a flat view of rows, from the first value to the last, and their distance.
+
+    It can be written, whatever the array can: numba compiles a function for each kind.
+
+    Examples
+    --------
+    >>> flat, pitch = flat_rows(np.arange(12).reshape(3, 4)[:, :2])
+    >>> flat.size, pitch
+    (10, 4)
+    """
+    height, width = values.shape
+    pitch = values.strides[0] // values.itemsize if height > 1 else width
+    memory = {
+        "data": (values.ctypes.data, False),
+        "shape": ((height - 1) * pitch + width,),
+        "typestr": values.dtype.str,
+        "version": 3,
+    }
+    # The view holds the namespace, and that the array.
+    return np.asarray(SimpleNamespace(__array_interface__=memory, owner=values)), pitch
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
