@@ -10,6 +10,7 @@ from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
 from convcli.batch.prepare import local_executor, prepared_jobs
 from convcli.batch.report import Executor, Summary, run_batch
+from convcli.choices import Pyramid
 from convcli.errors import OptionError
 from convcli.images.formats import format_named
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
@@ -17,7 +18,7 @@ from convcli.images.write import Saving
 from convcli.library.chains import KernelLike, run_of
 from convcli.library.pictures import FilterOptions
 from convcli.pipeline.report import Report
-from convcli.settings import memory_size_from
+from convcli.settings import memory_size_from, planes_from_words
 from convcli.values import replace
 
 _RULES = ("error", "skip", "overwrite")
@@ -194,6 +195,9 @@ def apply_tiled(
     retries: int = 3,
     timeout: float | None = None,
     frame: int | None = None,
+    axes: str | None = None,
+    select: str = "",
+    pyramid: str | Pyramid = Pyramid.KEEP,
     compress_level: int | None = None,
     strip: bool = False,
     resume: bool = False,
@@ -211,7 +215,7 @@ def apply_tiled(
     record : bool
         Keep the recipe in the outputs' metadata, as ``--record``.
     source, target : str or Path
-        A TIFF or a Zarr array each: paths, or URLs that fsspec knows.
+        A TIFF, a Zarr array or an image of OME-Zarr each: paths, or URLs that fsspec knows.
     memory : int or str, optional
         Bytes for the blocks that are computed at once; 256 MiB by default.
     max_pixels : int, optional
@@ -224,6 +228,12 @@ def apply_tiled(
         Leave a worker aside that takes more seconds for a block.
     frame : int, optional
         The page of a TIFF, counted from 0.
+    axes : str, optional
+        The axes of a Zarr array that does not name them, a letter for each: ``"tczyx"``.
+    select : str
+        The planes of a Zarr array that are filtered, ``"t=0,c=1:3"``; all otherwise.
+    pyramid : {"keep", "none"}
+        Whether the smaller levels of an OME-Zarr image are made anew, or left out.
     compress_level, strip
         How the result is written: as for `Result.save`.
     resume : bool
@@ -259,6 +269,7 @@ def apply_tiled(
     from convcli.scale.tiled.run import client_for, filter_large
 
     names = (os.fspath(source), os.fspath(target))
+    planes = planes_from_words(axes=axes, select=select, pyramid=pyramid)
     run = run_of(kernel, then, times, options)
     recipe = str(run.recipe) if record else None
     with client_for(*names, cluster, retries) as (client, located):
@@ -275,4 +286,5 @@ def apply_tiled(
             timeout=timeout,
             resume=resume,
             progress=progress,
+            planes=planes,
         )
