@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
-    from convcli.choices import Border, Edges
+    from convcli.choices import Border, Edges, PlaneChoice
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
     from convcli.pipeline.options import Options, Region
@@ -283,6 +283,47 @@ def memory_size_from(value: object) -> int:
     return int(amount)
 
 
+def axes_from(value: object) -> str:
+    """Return the axes of an array: a letter for each, with y and x.
+
+    >>> axes_from("tczyx")
+    'tczyx'
+    """
+    text = str(value).strip().lower()
+    if not text.isalpha() or len(set(text)) < len(text) or not set(text) >= {"y", "x"}:
+        raise OptionError(
+            f"expected a letter for each axis, y and x among them (yxc, tczyx), got {value!r}"
+        )
+    return text
+
+
+def select_from(value: object) -> tuple[tuple[str, int | None, int | None], ...]:
+    """Return the parts of axes: name, first index, and the one after the last.
+
+    >>> select_from("t=0,c=1:3,z=2:")
+    (('t', 0, 1), ('c', 1, 3), ('z', 2, None))
+    """
+    if not value:
+        return ()
+    found = [re.fullmatch(_PART, part.strip()) for part in str(value).split(",")]
+    parts = {match[1]: _ends(match[2], match[3], match[4]) for match in found if match}
+    if len(parts) < len(found):
+        raise OptionError(
+            "expected an index, or FIRST:END without the END, for each axis (t=0,c=1:3), got "
+            f"{value!r}"
+        )
+    return tuple((name, *ends) for name, ends in parts.items())
+
+
+_PART = r"(\w+)=(?:(\d{1,12})|(\d{0,12}):(\d{0,12}))"
+
+
+def _ends(index: str | None, first: str, end: str) -> tuple[int | None, int | None]:
+    if index is not None:
+        return (int(index), int(index) + 1)
+    return (int(first) if first else None, int(end) if end else None)
+
+
 def point_from(value: object) -> "Pair":
     """Return (row, column) of a place or a shift in pixels, written as ``"X,Y"`` or (x, y).
 
@@ -328,6 +369,19 @@ def options_from_words(**words: Any) -> "Options":
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from None
     return Options(**values)
+
+
+def planes_from_words(**words: Any) -> "PlaneChoice":
+    """Return which planes are filtered, from the words for the fields of `PlaneChoice`."""
+    from convcli.choices import PlaneChoice
+
+    values: dict[str, Any] = {}
+    for name, value in words.items():
+        try:
+            values[name] = None if value is None else option_from(name, value)
+        except OptionError as error:
+            raise OptionError(f"{name}: {error}") from None
+    return PlaneChoice(**values)
 
 
 def missing_from(value: object) -> str | float:
@@ -404,7 +458,7 @@ _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?
 _NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
 """Options that are a whole number, and the least that each may be."""
 
-_CHOICES = ("range", "depth", "alpha", "method", "combine", "colormap")
+_CHOICES = ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
 """Options that are a word: an enum of that name in `convcli.choices` has the words."""
 
 _PARSERS: dict[str, Callable[[Any], Any]] = {
@@ -422,6 +476,8 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "mask": mask_from,
     "region": region_from,
     "channels": channels_from,
+    "axes": axes_from,
+    "select": select_from,
     **dict.fromkeys(
         ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
     ),

@@ -10,6 +10,7 @@ from convcli.cli.file_options import (
     batch_options,
     check_many,
     one_picture,
+    plane_options,
     reading_options,
     resume_option,
     saving_options,
@@ -61,6 +62,7 @@ from convcli.values import replace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
@@ -108,6 +110,7 @@ Examples:
 @blend_options
 @reading_options
 @tiled_option
+@plane_options
 @resume_option
 @placing_options
 @saving_options
@@ -141,6 +144,7 @@ def command(
     saving: "Saving",
     many: BatchOptions,
     placing: Placing,
+    planes: "PlaneChoice",
 ) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
 
@@ -187,7 +191,9 @@ def command(
             sheet=sheet,
             skip_existing=placing.rule("error") == "skip",
         )
-        preview = Preview(many=many, plan_only=plan_only, quiet=quiet, as_json=as_json)
+        preview = Preview(
+            many=many, planes=planes, plan_only=plan_only, quiet=quiet, as_json=as_json
+        )
         if many.out_dir is None:
             preview.show_one(job, names, placing, tiled=tiled)
             return
@@ -215,7 +221,7 @@ def command(
     if in_blocks:
         from convcli.cli.tiled import filter_in_blocks, show_tiling, tiling_of
     if plan_only and in_blocks:
-        tiling = tiling_of(names, kernels, options, reading, many)
+        tiling = tiling_of(names, kernels, options, reading, many, planes=planes)
         show_tiling(tiling, names, as_json=as_json)
         return
     from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
@@ -236,6 +242,7 @@ def command(
             options,
             reading,
             many,
+            planes=planes,
             saving=saving,
             kind=kind,
             silent=silent,

@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.choices import PlaneChoice, Pyramid
 from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
 from convcli.cli.placing import Placing, located_target, names_with_output, two_names
-from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, TEMPLATE, whole
+from convcli.cli.types import (
+    ADDRESS,
+    AXES,
+    FORMAT,
+    MEMORY,
+    READABLE_FORMAT,
+    SELECT,
+    TEMPLATE,
+    EnumType,
+    whole,
+)
 from convcli.storage.urls import is_pattern, is_there, is_url, is_zarr
 from convcli.values import Record
 
@@ -246,6 +257,34 @@ tiled_option = option(
     "is; extra cluster).",
 )
 
+PLANES = OptionGroup("planes", PlaneChoice)
+"""Which planes of a Zarr array are filtered: commands get it as ``planes``."""
+
+_plane_option = functools.partial(option, section="Input", part_of=PLANES)
+
+plane_options = with_options(
+    _plane_option(
+        "--axes",
+        type=AXES,
+        help="The axes of a .zarr that does not name them, a letter for each: yxc, tczyx.",
+    ),
+    _plane_option(
+        "--select",
+        type=SELECT,
+        default=(),
+        show_default=False,
+        help="Filter only these planes of a .zarr: t=0,c=1:3; all of them otherwise.",
+    ),
+    _plane_option(
+        "--pyramid",
+        type=EnumType(Pyramid),
+        default=Pyramid.KEEP.value,
+        section="Output",
+        help="The smaller levels of an OME-Zarr image: made anew from the result, or none.",
+    ),
+)
+"""``--axes``, ``--select`` and ``--pyramid``, of one ``.zarr``."""
+
 resume_option = option(
     "--resume",
     is_flag=True,
@@ -267,6 +306,8 @@ def check_many(
         raise click.UsageError("--output is for one picture: leave it or --out-dir out")
     if tiled:
         raise click.UsageError("--tiled is for one picture: leave it or --out-dir out")
+    if given := typed("axes", "select", "pyramid"):
+        raise click.UsageError(f"--{given[0]} is for one .zarr: leave it or --out-dir out")
     if typed("resume"):
         raise click.UsageError("--resume is for one picture: use --manifest to go on with many")
     if not many.out_dir:
@@ -294,6 +335,9 @@ def one_picture(
 def check_one(names: Sequence[str], *, tiled: bool) -> bool:
     """Check the names of one picture; return whether it is filtered block by block."""
     in_blocks = len(names) == _TWO_NAMES and (tiled or any(map(is_zarr, names)))
+    given = typed("axes", "select", "pyramid")
+    if given and not any(map(is_zarr, names)):
+        raise click.UsageError(f"--{given[0]} is for a .zarr: leave it out")
     if in_blocks:
         _check_blocks(names)
     _refuse_many(names, _SHARED if in_blocks else ())

@@ -12,6 +12,7 @@ from convcli.cli.output import show_json
 if TYPE_CHECKING:
     from convcli.batch.job import BatchJob
     from convcli.batch.preview import FilePreview
+    from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.pipeline.options import Options
@@ -28,6 +29,7 @@ def filter_in_blocks(
     reading: "ReadPolicy",
     many: BatchOptions,
     *,
+    planes: "PlaneChoice",
     saving: "Saving",
     kind: str | None,
     silent: bool,
@@ -58,6 +60,7 @@ def filter_in_blocks(
             overwrite=overwrite,
             resume=resume,
             progress=progress,
+            planes=planes,
         )
 
 
@@ -81,13 +84,13 @@ def _shown(setting: str, *, silent: bool) -> "Iterator[Progress]":
 
 
 def preview_in_blocks(
-    names: tuple[str, str], job: "BatchJob", many: BatchOptions
+    names: tuple[str, str], job: "BatchJob", many: BatchOptions, planes: "PlaneChoice"
 ) -> "FilePreview":
     """Return what would be done with a picture that is filtered block by block."""
     from convcli.batch.places import place_exists
     from convcli.batch.preview import REPLACE, WRITE, FilePreview
 
-    tiling = tiling_of(names, job.kernels, job.options, job.reading, many)
+    tiling = tiling_of(names, job.kernels, job.options, job.reading, many, planes=planes)
     return FilePreview(
         source=names[0],
         target=names[1],
@@ -103,13 +106,21 @@ def tiling_of(
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,
+    *,
+    planes: "PlaneChoice",
 ) -> "Tiling":
     """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import client_for, plan_large
 
     with client_for(*names, many.cluster, many.retries) as (client, located):
         return plan_large(
-            kernels, *located, options, frame=reading.frame, memory=many.memory, client=client
+            kernels,
+            *located,
+            options,
+            frame=reading.frame,
+            memory=many.memory,
+            client=client,
+            planes=planes,
         )
 
 

@@ -12,10 +12,12 @@ from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
+    axes_from,
     memory_size_from,
     option_from,
     pair_from,
     point_from,
+    select_from,
     whole_number_from,
 )
 from convcli.storage.urls import FRAME, MAP
@@ -83,6 +85,8 @@ BORDER = setting("border", "", lambda: [border.value for border in Border])
 FINITE = setting("bias", "NUMBER")
 POINT = ReadType("X,Y", point_from)
 MEMORY = ReadType("SIZE", memory_size_from)
+AXES = ReadType("LETTERS", axes_from)
+SELECT = ReadType("AXIS=N|N:M,…", select_from)
 
 
 class WholeType(click.IntRange):

@@ -6,7 +6,6 @@ it needs, fills the border and adds the halo: a strategy sees a padded tile, and
 """
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +20,7 @@ from convcli.borders import (
     source_indices,
     stretches,
 )
-from convcli.engine.buffers import Values
+from convcli.engine.buffers import Values, flat_rows
 from convcli.engine.problem import Problem
 from convcli.geometry.window import Axis
 from convcli.values import Record
@@ -259,29 +258,6 @@ class ImageRows(Loader):
             self.inside = (inside.start, inside.stop)
 
         return load
-
-
-def flat_rows(values: Values) -> tuple[Values, int]:
-    """Return a flat view of rows, from the first value to the last, and their distance.
-
-    It can be written, whatever the array can: numba compiles a function for each kind.
-
-    Examples
-    --------
-    >>> flat, pitch = flat_rows(np.arange(12).reshape(3, 4)[:, :2])
-    >>> flat.size, pitch
-    (10, 4)
-    """
-    height, width = values.shape
-    pitch = values.strides[0] // values.itemsize if height > 1 else width
-    memory = {
-        "data": (values.ctypes.data, False),
-        "shape": ((height - 1) * pitch + width,),
-        "typestr": values.dtype.str,
-        "version": 3,
-    }
-    # The view holds the namespace, and that the array.
-    return np.asarray(SimpleNamespace(__array_interface__=memory, owner=values)), pitch
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -9,7 +9,8 @@ from convcli.batch import places
 from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
 from convcli.batch.prepare import local_executor, prepared_jobs
-from convcli.batch.report import Summary, run_batch
+from convcli.batch.report import Executor, Summary, run_batch
+from convcli.choices import Pyramid
 from convcli.errors import OptionError
 from convcli.images.formats import format_named
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
@@ -17,7 +18,7 @@ from convcli.images.write import Saving
 from convcli.library.chains import KernelLike, run_of
 from convcli.library.pictures import FilterOptions
 from convcli.pipeline.report import Report
-from convcli.settings import memory_size_from
+from convcli.settings import memory_size_from, planes_from_words
 from convcli.values import replace
 
 _RULES = ("error", "skip", "overwrite")
@@ -36,6 +37,9 @@ def apply_files(
     on_exists: str = "error",
     fail_fast: bool = False,
     memory: int | str | None = None,
+    cluster: Any = None,
+    retries: int = 3,
+    timeout: float | None = None,
     format: str | None = None,  # noqa: A002 - as the command spells it
     quality: int | None = None,
     compress_level: int | None = None,
@@ -74,7 +78,13 @@ def apply_files(
     fail_fast : bool
         Start no more files after the first that fails.
     memory : int or str, optional
-        The bytes that the files in work may take together: ``"4G"``.
+        The bytes that the files in work may take together: ``"4G"``; of each on a cluster.
+    cluster : str or distributed.Client, optional
+        The Dask cluster that computes, instead of the cores of this machine:
+        ``"tcp://HOST:8786"`` of its scheduler, ``"local:4"``, or a client that is ready.
+    retries, timeout
+        How often the cluster tries a file again whose worker was lost, and after how many
+        seconds at one file a worker is left aside.
     format, quality, compress_level, strip, sheet
         How the results are written: as for `Result.save`.
     fit_depth : bool
@@ -146,9 +156,13 @@ def apply_files(
         folder,
         may_exist=may_exist,
         overwrite=on_exists == "overwrite",
-        memory=limit,
+        memory=limit if cluster is None else None,
     ) as jobs:
-        executor = local_executor(job, len(jobs), limit)
+        executor: Executor = local_executor(job, len(jobs), limit)
+        if cluster is not None:
+            from convcli.scale.cluster import DaskExecutor
+
+            executor = DaskExecutor(cluster, retries, limit, timeout)
         watch = progress or (lambda *_: None)
         return run_batch(
             executor,
@@ -177,10 +191,13 @@ def apply_tiled(
     record: bool = False,
     memory: int | str | None = None,
     max_pixels: int | None = None,
-    cluster: str | None = None,
+    cluster: Any = None,
     retries: int = 3,
     timeout: float | None = None,
     frame: int | None = None,
+    axes: str | None = None,
+    select: str = "",
+    pyramid: str | Pyramid = Pyramid.KEEP,
     compress_level: int | None = None,
     strip: bool = False,
     resume: bool = False,
@@ -198,20 +215,25 @@ def apply_tiled(
     record : bool
         Keep the recipe in the outputs' metadata, as ``--record``.
     source, target : str or Path
-        A TIFF or a Zarr array each: paths, or URLs that fsspec knows.
+        A TIFF, a Zarr array or an image of OME-Zarr each: paths, or URLs that fsspec knows.
     memory : int or str, optional
         Bytes for the blocks that are computed at once; 256 MiB by default.
     max_pixels : int, optional
         Refuse results that have more pixels than that, and than the picture.
-    cluster : str, optional
-        The Dask cluster that computes: ``"tcp://HOST:8786"`` of its scheduler, or
-        ``"local:4"``; threads of this process otherwise.
+    cluster : str or distributed.Client, optional
+        The Dask cluster that computes, instead of threads of this process: see `apply_files`.
     retries : int
         How often the cluster tries a block again whose worker was lost.
     timeout : float, optional
         Leave a worker aside that takes more seconds for a block.
     frame : int, optional
         The page of a TIFF, counted from 0.
+    axes : str, optional
+        The axes of a Zarr array that does not name them, a letter for each: ``"tczyx"``.
+    select : str
+        The planes of a Zarr array that are filtered, ``"t=0,c=1:3"``; all otherwise.
+    pyramid : {"keep", "none"}
+        Whether the smaller levels of an OME-Zarr image are made anew, or left out.
     compress_level, strip
         How the result is written: as for `Result.save`.
     resume : bool
@@ -247,6 +269,7 @@ def apply_tiled(
     from convcli.scale.tiled.run import client_for, filter_large
 
     names = (os.fspath(source), os.fspath(target))
+    planes = planes_from_words(axes=axes, select=select, pyramid=pyramid)
     run = run_of(kernel, then, times, options)
     recipe = str(run.recipe) if record else None
     with client_for(*names, cluster, retries) as (client, located):
@@ -263,4 +286,5 @@ def apply_tiled(
             timeout=timeout,
             resume=resume,
             progress=progress,
+            planes=planes,
         )

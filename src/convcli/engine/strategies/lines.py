@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine import costs
-from convcli.engine.buffers import Scratch, Values
+from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.division import is_power_of_two
 from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, ValueRange, integer_limits
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.engine.tiles import ImageRows, flat_rows
+from convcli.engine.tiles import ImageRows
 
 _Taps: TypeAlias = tuple[Values, ...]
 """Places and weights of taps."""

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -13,9 +14,9 @@ import numpy as np
 
 from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute
-from convcli.choices import Range
+from convcli.choices import PlaneChoice, Range
 from convcli.engine.store import ValueStats
-from convcli.errors import ClusterError, ImageError
+from convcli.errors import ClusterError, ImageError, OptionError
 from convcli.images.codecs.tiff_extras import metadata_after
 from convcli.images.metadata import titles_of
 from convcli.images.picture import Frame, Metadata
@@ -29,7 +30,7 @@ from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.target import check_target, target_for
+from convcli.scale.tiled.target import check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.work import Target, TiledMask, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
@@ -38,8 +39,8 @@ from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
 Result = TypeVar("Result")
-Task = Callable[[TiledWork, slice, slice], Result]
-Begin = Callable[[slice, slice], Any]
+Task = Callable[..., Result]
+Begin = Callable[..., Any]
 """Starts the task of one block; returns its future."""
 
 FlightFor = Callable[[Callable[..., Any], TiledWork], Any]
@@ -124,7 +125,7 @@ def _result_of(ended: Any) -> Any:
     if ended.error is not None:
         raise ended.error
     if ended.fault:
-        rows, columns = ended.items[0][1]
+        rows, columns, *_ = ended.items[0][1]
         raise ClusterError(
             f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
             f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
@@ -140,9 +141,9 @@ def _in_order(
 
     `running` holds the futures of all blocks that are started and not yielded yet.
     """
-    for rows, columns in blocks:
+    for block in blocks:
         with uninterrupted():
-            running.append(begin(rows, columns))
+            running.append(begin(*block))
         if len(running) >= _AHEAD * workers:
             yield _first(running)
     while running:
@@ -177,6 +178,7 @@ def filter_large(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    planes: PlaneChoice | None = None,
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
 
@@ -185,8 +187,8 @@ def filter_large(
     kernels : sequence of Kernel or Operator
         The chain.
     source : str
-        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C): a path, or
-        a URL that fsspec knows, of a store that sends parts of files.
+        A TIFF of any size, in tiles or strips, a Zarr array or an image of OME-Zarr: a path,
+        or a URL that fsspec knows, of a store that sends parts of files.
     target : str
         A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
@@ -216,6 +218,8 @@ def filter_large(
         is stopped too.
     progress : callable, optional
         See `Progress`.
+    planes : PlaneChoice, optional
+        Which planes of a Zarr array are filtered.
 
     Returns
     -------
@@ -230,11 +234,17 @@ def filter_large(
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
     claim = claimed([output_key(target)], overwrite=overwrite)
-    with _opened(source, frame) as opened, _mask_in_tiles(options) as given, claim:
+    with (
+        _opened(source, frame, planes) as opened,
+        _mask_in_tiles(options) as given,
+        claim,
+    ):
         work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
-        tiling = tiling_for(work, target, options.jobs, memory, client)
-        facts = facts_of(work, kernels, saving, tiling.chunk)
+        arrays = output_for(work, target)
+        after = arrays.smaller_bytes() if arrays else 0
+        tiling = tiling_for(work, target, options.jobs, memory, client, after=after)
+        facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
         tiling, planned = _as_before(tiling, journal), work
         with (
@@ -244,14 +254,24 @@ def filter_large(
             passes = _Passes(tiling, progress, flight_for)
             work = journal.prepared(work) or passes.prepared(work)
             journal.describe(work, planned, tiling.blocks.shape)
-            with target_for(target, work, tiling.chunk, saving, journal) as output:
+            with target_for(
+                target, work, tiling.chunk, saving, journal, arrays=arrays
+            ) as output:
                 stats = passes.write(work, output, journal)
                 opened.check_unchanged()
                 if isinstance(given.mask, TiledMask):
                     given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target))
-    return replace(report, mode=opened.mode, warnings=(*notes, *report.warnings))
+    notes = (*filter(None, [journal.note]), *notes, *output.notes, *_losses(work, target))
+    frames = math.prod(tiling.blocks.stack)
+    return replace(
+        report,
+        mode=opened.mode,
+        frames=frames,
+        clipped=report.clipped / frames,
+        smaller=output.smaller,
+        warnings=(*notes, *report.warnings),
+    )
 
 
 def plan_large(
@@ -263,11 +283,17 @@ def plan_large(
     frame: int | None = None,
     memory: int | None = None,
     client: Any = None,
+    planes: PlaneChoice | None = None,
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
-    with _opened(_located(source), frame) as opened, _mask_in_tiles(options) as given:
+    with (
+        _opened(_located(source), frame, planes) as opened,
+        _mask_in_tiles(options) as given,
+    ):
         work, _ = _work(kernels, opened, given, Saving())
-        return tiling_for(work, _located(target), options.jobs, memory, client)
+        arrays = output_for(work, _located(target))
+        after = arrays.smaller_bytes() if arrays else 0
+        return tiling_for(work, _located(target), options.jobs, memory, client, after=after)
 
 
 @contextlib.contextmanager
@@ -359,6 +385,9 @@ class _Passes:
             for written in self._counted(results):
                 journal.add(written.stats, [output.add(tile) for tile in written.tiles])
                 stats += written.stats
+        for task, smaller in output.after:
+            with self._each(task, work, smaller) as made:
+                deque(made, 0)
         return stats
 
     def _each(
@@ -379,12 +408,11 @@ class _Passes:
     def _counted(self, results: Iterator[Any]) -> Iterator[Any]:
         """Yield results, and report the progress after each."""
         blocks, passes = self._tiling.blocks, self._tiling.passes
-        megapixels = blocks.size[0] * blocks.size[1] / 1e6
         for result in results:
             yield result
             self._done += 1
             if self._progress is not None:
-                done = megapixels * self._done / blocks.count
+                done = blocks.megapixels * self._done / blocks.count
                 self._progress(self._done, blocks.count * passes, done)
 
 
@@ -393,11 +421,19 @@ def _located(name: str) -> str:
     return local_path(name) or name
 
 
-def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
+def _opened(
+    source: str, frame: int | None, planes: PlaneChoice | None
+) -> contextlib.closing[Source]:
     """Open a picture; it is closed at the end of the block."""
+    planes = planes or PlaneChoice()
+    if not is_zarr(source) and (planes.axes or planes.select):
+        raise OptionError(
+            f"--{'axes' if planes.axes else 'select'}: expected a .zarr, got {source}: of a "
+            "TIFF choose a page with --frame"
+        )
     if is_zarr(source) and frame is not None:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
-    opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
+    opened: Source = open_zarr(source, planes) if is_zarr(source) else open_tiff(source, frame)
     return contextlib.closing(opened)
 
 
@@ -410,7 +446,7 @@ def _mask_in_tiles(options: Options) -> Iterator[Options]:
     name = options.mask.name
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(ImageError):  # reading it as a whole says what is wrong
-            opened = stack.enter_context(_opened(absolute(_located(name)), None))
+            opened = stack.enter_context(_opened(absolute(_located(name)), None, None))
             options = replace(options, mask=TiledMask(name, opened))
         yield options
 

@@ -1,6 +1,6 @@
 """The work on each block of a tiled picture; it is sent to each worker of a cluster once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,20 @@ class TiledWork(Record):
             return block
         return replace(block, values=colored(block.values[..., 0], colormap))
 
-    def extent(self, rows: slice, columns: slice) -> ValueStats:
+    def each_plane(
+        self, planes: tuple[slice, ...]
+    ) -> "Iterator[tuple[tuple[int, ...], TiledWork]]":
+        """Yield the place of each plane of a block, and the work on it."""
+        for place, source in self.source.each_plane(planes):
+            yield place, replace(self, source=source)
+
+    def extent(self, rows: slice, columns: slice, planes: tuple[slice, ...] = ()) -> ValueStats:
         """Return the extent of a block's raw values."""
-        return extent_of_block(self.pipeline, self._read, (rows, columns))
+        parts = (
+            extent_of_block(work.pipeline, work._read, (rows, columns))  # noqa: SLF001 - its own
+            for _, work in self.each_plane(planes)
+        )
+        return sum(parts, ValueStats())
 
     def is_translucent(self, rows: slice, columns: slice) -> bool:
         """Tell whether any pixel of a rectangle of the picture is not fully opaque."""
@@ -91,8 +102,12 @@ class Target(Record):
     """An output that is being written.
 
     `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
-    returns what the journal keeps of it.
+    returns what the journal keeps of it. Each pass of `after` makes a smaller copy of the
+    result: a task, and its blocks; `smaller` says how. `notes` say what is lost.
     """
 
-    task: Callable[[TiledWork, slice, slice], Written]
+    task: Callable[..., Written]
     add: Callable[[EncodedTile], Any]
+    after: tuple[tuple[Callable[..., None], Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    smaller: str = ""
