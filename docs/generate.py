@@ -278,12 +278,12 @@ def _collect_keys(schema: dict[str, Any], path: str, keys: dict[str, tuple[str, 
 
 def strategy_table() -> str:
     """Return the strategies of the engine as a Markdown table, from their modules' words."""
-    from convcli.engine.strategies import COMPILED, STRATEGIES
+    from convcli.engine.strategies import STRATEGIES
 
     lines = ["| strategy | `--method` | what it does |", "|---|---|---|"]
-    for strategy in (*STRATEGIES, *COMPILED):
-        source = strategy if strategy in COMPILED else sys.modules[strategy.__module__]
-        about = (source.__doc__ or "").splitlines()[0].removesuffix(".")
+    for strategy in STRATEGIES:
+        module = sys.modules[strategy.__module__]
+        about = (module.__doc__ or "").splitlines()[0].removesuffix(".").replace("``", "`")
         lines.append(f"| {strategy.name} | `{strategy.method.value}` | {about} |")
     return "\n".join(lines)
 
