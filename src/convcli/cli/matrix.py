@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.command(
     "matrix",
     cls=Command,
-    short_help="Show the convolution as the matrix it is.",
+    short_help="Show a convolution as a matrix.",
     epilog="""\b
 Examples:
   convcli matrix laplacian --w 4 --h 4
