@@ -30,6 +30,14 @@ return [...(wide ? ["is wider than the window"] : []),
         ...broken.map((one) => `lacks the picture ${one.src}`)];
 """
 
+_LISTED = """
+Number(/\\d+/.exec(document.querySelector("#search-results .search-summary")?.innerText)?.[0])
+  === document.querySelectorAll("#search-results ul.search > li").length
+"""
+"""The search lists its results one by one: whether there are as many as it says."""
+
+_LINKS = "return [...document.querySelectorAll('#search-results li a')].map((one) => one.href)"
+
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files without a line for each."""
@@ -49,12 +57,8 @@ def faults(site: Path, address: str, browser: Browser) -> list[str]:
             found += [f"{name} at {width} px {fault}" for fault in browser.run(_FAULTS)]
     for words, wanted in FINDS.items():
         browser.driver.get(f"{address}/search.html?q={words.replace(' ', '+')}")
-        browser.until("document.querySelector('#search-results .search-summary')?.innerText")
-        browser.until("!/Searching/.test(document.querySelector('#search-results').innerText)")
-        links = (
-            "return [...document.querySelectorAll('#search-results li a')].map((a) => a.href)"
-        )
-        if not any(f"/{page}" in link for link in browser.run(links)):
+        browser.until(_LISTED)
+        if not any(f"/{wanted}" in link for link in browser.run(_LINKS)):
             found.append(f"the search for {words!r} does not find {wanted}")
     return found
 

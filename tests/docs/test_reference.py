@@ -41,7 +41,7 @@ def keys_without_meaning(schema: Any, path: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("name", [name for name in documented() if name != "recipe"])
 def test_each_key_of_the_json_says_what_it_means(name: str) -> None:
-    """Where it fails: say it in tests/golden/schema_words.py, and run make_schemas.py there."""
+    """Where it fails: add it to tests/support/schema_words.py, run golden/make_schemas.py."""
     schema = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
     assert list(keys_without_meaning(schema, name)) == []
 

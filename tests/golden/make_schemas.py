@@ -5,7 +5,7 @@ Record and make them, after a change that is meant::
     RECORD_OUTPUTS=/tmp/outputs python -m pytest
     python tests/golden/make_schemas.py /tmp/outputs
 
-What the keys mean stands in ``schema_words.py``; after a change there, without outputs::
+What the keys mean stands in ``tests/support/schema_words.py``; after a change there::
 
     python tests/golden/make_schemas.py
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from golden.schema_words import meaning
+from support.schema_words import meaning
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "src" / "convcli" / "cli" / "schemas"
