@@ -256,7 +256,8 @@ def json_sections() -> str:
         _collect_keys(schema, "", keys)
         rows = [f"| `{key}` | {kind} | {about} |" for key, (kind, about) in keys.items()]
         table = ["| key | type | meaning |", "|---|---|---|", *rows]
-        parts.append("\n".join([f"## {head}", "", *table]))
+        link = f"The schema: [{name}.json](../src/convcli/cli/schemas/{name}.json)"
+        parts.append("\n".join([f"## {head}", "", link, "", *table]))
     return "\n\n".join(parts)
 
 
