@@ -87,10 +87,7 @@ Examples:
     help="Show one step of gradient descent in numbers, on a small grey crop of 0 to 1.",
 )
 @option(
-    "--start",
-    type=KERNEL,
-    section="One step",
-    help="The kernel before the step; box unless given.",
+    "--start", type=KERNEL, section="One step", help="Kernel before the step; box unless given."
 )
 @option("--rate", type=FINITE, default=0.01, section="One step", help="Learning rate.")
 @option(
