@@ -35,6 +35,7 @@ def started(*words: str | Path) -> Iterator[Running]:
     """Start the program in a session of its own, whose processes get a terminal's signals."""
     running = subprocess.Popen(
         command(*words),
+        bufsize=0,  # communicate() does not see what a buffer has read ahead of a line
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
