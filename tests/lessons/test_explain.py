@@ -303,7 +303,7 @@ def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
         ("borders", "box:3", "PICTURE"),
         ("learn", "PICTURE", "PICTURE"),
         ("find", "box:3", "PICTURE"),
-        ("animate", "box:3", "PICTURE", "OUT"),
+        ("animate", "box:3", "PICTURE", "OUT", "--frames", "2"),
     ],
 )
 def test_what_a_refusal_advises_is_an_option_of_the_command(
@@ -311,14 +311,14 @@ def test_what_a_refusal_advises_is_an_option_of_the_command(
 ) -> None:
     """A limit that can be raised, pages of which one can be chosen."""
     path = tmp_path / "pages.tif"
-    noise = np.random.default_rng(1).integers(1, 255, (2, 9, 12)).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(1, 255, (2, 30, 40)).astype(np.uint8)
     pages = [Image.fromarray(page) for page in noise]
     pages[0].save(path, save_all=True, append_images=pages[1:])
     places = {"PICTURE": str(path), "OUT": str(tmp_path / "out.gif")}
     call = [places.get(word, word) for word in words]
-    assert "raise --max-pixels" in refuse(*call, "--max-pixels", "107")
+    assert "raise --max-pixels" in refuse(*call, "--max-pixels", "1199")
     for frame in ("0", "1"):
-        result = run(*call, "--max-pixels", "108", "--frame", frame)
+        result = run(*call, "--max-pixels", "1200", "--frame", frame)
         assert result.exit_code == 0, result.output
     assert "expected a frame of 0 to 1" in refuse(*call, "--frame", "2")
 
