@@ -7,8 +7,8 @@ import click
 from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.seeing import scratch_file, show_file, show_option
+from convcli.cli.output import STANDARD, show_json
+from convcli.cli.seeing import scratch_file, see, show_file, show_option
 from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
@@ -78,8 +78,10 @@ def command(
     matches = find_in_file(
         kernel, source, top=top, normalized=normalized, target=mark, reading=reading
     )
-    if show and mark is not None:
-        show_file(mark)
+    if show and mark is not None and source == STANDARD:
+        show_file(mark)  # it cannot be read twice
+    elif mark is not None:
+        see(source, mark, reading, show=show, compare=None)
     if as_json:
         found = [match.as_dict() for match in matches]
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}

@@ -1,4 +1,4 @@
-"""Rows of numbers: CSV, what `numpy.savetxt` writes, a block copied from a table."""
+"""Rows of numbers or fractions: CSV, what `numpy.savetxt` writes, a block from a table."""
 
 import re
 
@@ -7,7 +7,8 @@ from convcli.kernels.kernel import Kernel
 
 _COMMENT = re.compile(r"#.*")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_BLOCK = re.compile(rf"\s*{_NUMBER}(?:[\s,;]+{_NUMBER})+[\s,;]*")
+_PART = rf"{_NUMBER}(?:/{_NUMBER})?"
+_BLOCK = re.compile(rf"\s*{_PART}(?:[\s,;]+{_PART})+[\s,;]*")
 
 
 def _write(kernel: Kernel) -> str:
@@ -15,11 +16,20 @@ def _write(kernel: Kernel) -> str:
     return "\n".join(base.lines(kernel.weights, ",")) + "\n"
 
 
+def _value(word: str, place: str) -> float:
+    """Return a number or a fraction, as 1/9."""
+    above, slash, below = word.partition("/")
+    divisor = base.number(below, place) if slash else 1.0
+    if divisor == 0:
+        base.fail(place, f"expected a fraction, got {word}", "divide by another number")
+    return base.number(above, place) / divisor
+
+
 def _parse(text: str) -> Kernel:
     """Return the grid; each line, or part of a line between semicolons, is a row."""
     lines = [_COMMENT.sub("", line) for line in re.split(r"[\n;]", text.replace("\r", "\n"))]
     found = [
-        base.numbers(line, f"line {count}")
+        [_value(word, f"line {count}") for word in base.split_numbers(line)]
         for count, line in enumerate(lines, 1)
         if line.strip()
     ]
@@ -35,7 +45,7 @@ def _parse(text: str) -> Kernel:
 
 CSV = base.TextFormat(
     "csv",
-    "rows of numbers: a table, numpy.savetxt",
+    "rows of numbers or fractions: a table, numpy.savetxt",
     (".csv",),
     lambda text: _BLOCK.fullmatch(_COMMENT.sub("", text)) is not None,
     _parse,
