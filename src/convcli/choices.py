@@ -244,8 +244,7 @@ class WeightLayout(enum.Enum):
 class KernelFormat(enum.Enum):
     """The formats of kernels, in the order in which they are shown.
 
-    A new one is one line here and one file, `kernels/formats/` + `module`, which defines it
-    under the name that it has here.
+    What each does stands in `convcli.kernels.formats.read.FORMATS`.
     """
 
     JSON = "json"
@@ -259,12 +258,6 @@ class KernelFormat(enum.Enum):
     NUMPY = "numpy"
     TORCH = "torch"
     SAFETENSORS = "safetensors"
-
-    @property
-    def module(self) -> str:
-        """The file that defines the format: most have one of their own."""
-        shared = {"json": "json_text", "csv": "rows", "npy": "arrays", "npz": "arrays"}
-        return {**shared, "numpy": "source", "torch": "source"}.get(self.value, self.value)
 
     @property
     def is_written(self) -> bool:

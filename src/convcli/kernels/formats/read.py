@@ -4,23 +4,25 @@ import contextlib
 import mimetypes
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from convcli.choices import KernelFormat, WeightLayout
+from convcli.choices import WeightLayout
 from convcli.errors import ConvcliError, KernelError, SpecError
+from convcli.kernels.formats.arrays import NPY, NPZ, SAFETENSORS
 from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat, fail
 from convcli.kernels.formats.json_text import JSON
+from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
+from convcli.kernels.formats.source import NUMPY, TORCH
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record
 
 FORMATS: dict[str, Format] = {
-    form.value: getattr(import_module(f"convcli.kernels.formats.{form.module}"), form.name)
-    for form in KernelFormat
+    form.name: form
+    for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
-"""All formats by name, in the order in which they are shown."""
+"""All formats by name, in the order in which they are shown: that of `KernelFormat`."""
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
