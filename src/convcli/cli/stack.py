@@ -9,8 +9,7 @@ from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
-from convcli.lessons.stacks.presets import PRESETS, layers_of
-from convcli.lessons.stacks.spec import volume_from
+from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
 from convcli.text import short
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
     from convcli.lessons.explain.explanation import Explanation
-    from convcli.lessons.explore.explore import Explorer
+    from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.pictures import FilterOptions, KernelLike, PictureLike
 
@@ -263,7 +263,7 @@ def explore(
     """
     from pathlib import Path
 
-    from convcli.lessons.explore.explore import explorer_of
+    from convcli.lessons.explore import explorer_of
     from convcli.library import pictures
     from convcli.settings import options_from_words
 
