@@ -223,7 +223,7 @@ def _axis_document(side: Side) -> dict[str, Any]:
         "receptive_field": ReceptiveField().through(axis).size,
         "unseen": {"total": left.total, **asdict(left)},
         "gap": axis.gap,
-        "clean_settings": [asdict(setting) for setting in settings],
+        "clean_settings": settings,
     }
 
 
@@ -236,7 +236,7 @@ def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
     if as_json:
         pairs = zip(sides, rules, strict=True)
-        show_json({side.letter: [asdict(rule) for rule in found] for side, found in pairs})
+        show_json({side.letter: found for side, found in pairs})
         return
     from convcli.cli.render.size import show_rules
 

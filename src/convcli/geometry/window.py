@@ -77,10 +77,7 @@ class Axis(Record, cached=True):
     def span(self, size: int) -> int:
         """Return W + p1 + p2 - extent, the way of the window in pixels.
 
-        Raises
-        ------
-        GeometryError
-            If the axis is empty, or the kernel larger than the padded axis.
+        An empty axis, and a kernel larger than the padded axis, are a `GeometryError`.
         """
         if size < 1:
             raise GeometryError(
@@ -192,10 +189,7 @@ class Window(Record, cached=True):
     def output_shape(self, shape: Pair) -> Pair:
         """Return the size (rows, columns) of the result for a picture of a size.
 
-        Raises
-        ------
-        GeometryError
-            If the picture is empty, or the kernel larger than the padded picture.
+        An empty picture, and a kernel larger than the padded one, are a `GeometryError`.
         """
         for name, axis, size in zip(("rows", "columns"), self.axes, shape, strict=True):
             try:

@@ -195,8 +195,6 @@ class Kernel(Record, cached=True):
     def integer_form(self) -> IntegerForm | None:
         """The kernel as integers over one divisor, or None where there is no such form.
 
-        Examples
-        --------
         >>> form = Kernel([[0.25, 0.5, 0.25]]).integer_form
         >>> form.integers.tolist(), form.divisor
         ([[1, 2, 1]], 4.0)

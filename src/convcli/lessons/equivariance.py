@@ -12,11 +12,11 @@ from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.operator import Operator
-from convcli.lessons.pictures import differences, json_number
+from convcli.lessons.pictures import differences
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand
-from convcli.values import Record, replace
+from convcli.values import Record, plain_json, replace
 
 Values = NDArray[Any]
 
@@ -41,12 +41,12 @@ class Difference(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the difference as plain JSON values."""
-        moved, inside, border = self.output_shift, self.inside, self.border
+        moved = self.output_shift
         return {
             "shift": {"x": self.shift[1], "y": self.shift[0]},
             "output_shift": moved and {"x": moved[1], "y": moved[0]},
-            "inside": inside if inside is None else json_number(inside),
-            "border": border if border is None else json_number(border),
+            "inside": plain_json(self.inside),
+            "border": plain_json(self.border),
             "commutes": self.commutes,
         }
 

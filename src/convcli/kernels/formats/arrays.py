@@ -57,8 +57,6 @@ def check_dimensions(shape: tuple[int, ...], name: str) -> None:
 def bias_name(name: str, names: set[str]) -> str | None:
     """Return which array holds the bias of another: ``conv1.bias`` of ``conv1.weight``.
 
-    Examples
-    --------
     >>> bias_name("conv1/kernel", {"conv1/kernel", "conv1/bias"})
     'conv1/bias'
     """

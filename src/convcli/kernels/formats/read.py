@@ -105,8 +105,6 @@ def parse_kernel(
     Messages call the text `source`. If the text gives no name, the kernel is called `name`,
     or like the source.
 
-    Examples
-    --------
     >>> parse_kernel('{"weights": [[1, 2, 1]], "divisor": 4}', "demo").weights.tolist()
     [[0.25, 0.5, 0.25]]
     """
@@ -122,13 +120,8 @@ def parse_kernel(
 def export(kernel: Kernel, name: str) -> str | bytes:
     r"""Return a kernel in the format of that name: text, or bytes for files of arrays.
 
-    Raises
-    ------
-    KernelError
-        If the format is unknown, only read, or cannot hold the kernel.
+    A format that is unknown, only read, or cannot hold the kernel is a `KernelError`.
 
-    Examples
-    --------
     >>> export(Kernel([[0, 1, 0]]), "imagemagick")
     '3x1:0,1,0\n'
     """
@@ -145,23 +138,10 @@ def export(kernel: Kernel, name: str) -> str | bytes:
 def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
     """Read a kernel from a file; its suffix or its text tells the format.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file; ``FILE::NAME`` for an array in it; ``image:FILE`` for a picture.
-    layout : WeightLayout
-        Order of the axes of banks in files of arrays.
-
-    Returns
-    -------
-    Kernel
-        Named after the file where the file gives no name.
-
-    Raises
-    ------
-    KernelError
-        If the file cannot be read or does not hold a kernel; the message names the
-        file, the place in it and the remedy.
+    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. The
+    layout is the order of the axes of banks in files of arrays. Where the file gives no name
+    the kernel is called as the file. A file that cannot be read, or does not hold a kernel, is
+    a `KernelError`, which names the file, the place in it and the remedy.
     """
     text = str(path)
     if text == _STANDARD:
@@ -267,10 +247,7 @@ class Archive(Record):
 def archive_at(text: str) -> Archive | None:
     """Return what a file of several arrays holds; None if the text does not mean such a file.
 
-    Raises
-    ------
-    KernelError
-        If the file cannot be read.
+    A file that cannot be read is a `KernelError`.
     """
     path = Path(text)
     form = _format_of(path)

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Alpha, Combine
 from convcli.geometry.window import Pair
-from convcli.lessons.pictures import json_number
-from convcli.values import Record
+from convcli.values import Record, plain_json
 
 Grid = NDArray[np.float64]
 
@@ -126,15 +125,15 @@ class KernelAnswer(Record, kw_only=True):
         return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the answer as plain JSON values."""
+        """Return the answer by the names that JSON has for its parts."""
         opacity = {} if self.opacity is None else {"opacity": _plane_dict(self.opacity)}
         return {
             "planes": [_plane_dict(plane) for plane in self.planes],
             **opacity,
-            "sum": json_number(self.total),
+            "sum": self.total,
             "seen": self.filtered_opacity,
             "bias": self.bias,
-            "raw": json_number(self.raw),
+            "raw": self.raw,
             "cosine": self.cosine,
             "centred_cosine": self.centred_cosine,
             "meaning": self.meaning,
@@ -144,14 +143,10 @@ class KernelAnswer(Record, kw_only=True):
 def _plane_dict(plane: Plane) -> dict[str, Any]:
     return {
         "channel": plane.channel,
-        "patch": _numbers(plane.patch),
-        "weights": _numbers(plane.weights),
-        "products": _numbers(plane.products),
+        "patch": plane.patch,
+        "weights": plane.weights,
+        "products": plane.products,
     }
-
-
-def _numbers(grid: Grid) -> list[list[float | None]]:
-    return [[json_number(value) for value in row] for row in grid.tolist()]
 
 
 def meaning_of(cosine: float | None) -> str:
@@ -240,26 +235,22 @@ class Explanation(Record, kw_only=True):
             answer = self.parts[0].as_dict()
         else:
             parts = [{"kernel": part.kernel, **part.as_dict()} for part in self.parts]
-            answer = {
-                "combine": self.combine.value,
-                "parts": parts,
-                "raw": json_number(self.raw),
-            }
-        return {
+            answer = {"combine": self.combine.value, "parts": parts, "raw": self.raw}
+        document = {
             "x": self.at[1],
             "y": self.at[0],
             "channel": self.channel,
-            "rows": list(self.rows),
-            "columns": list(self.columns),
+            "rows": self.rows,
+            "columns": self.columns,
             "border": self.border,
-            "padded": self.padded.tolist(),
+            "padded": self.padded,
             "spread": self.spread,
             **answer,
             "alpha_way": self.alpha,
             "range": self.range,
-            "steps": [
-                {"step": name, "value": json_number(value)} for name, value in self.steps
-            ],
-            "value": json_number(self.value),
+            "steps": [{"step": name, "value": value} for name, value in self.steps],
+            "value": self.value,
             "opacity_value": self.opacity,
         }
+        plain: dict[str, Any] = plain_json(document)
+        return plain

@@ -21,7 +21,7 @@ from convcli.lessons.learning.equations import (
 )
 from convcli.lessons.learning.samples import Samples, Task, Values
 from convcli.threads import many_threaded_blas
-from convcli.values import Record, asdict
+from convcli.values import Record, plain_json
 
 _STRIP_WINDOWS = 2**20
 """Windows whose errors are computed together."""
@@ -142,12 +142,12 @@ class Learnt(Record, kw_only=True):
             "kernel": kernel_document(self.kernel),
             "residual": self.residual,
             "unexplained": self.unexplained,
-            "condition": limits.condition if math.isfinite(limits.condition) else None,
+            "condition": plain_json(limits.condition),
             "undetermined": limits.undetermined,
             "rounding_error": limits.error,
             "left_out": self.left_out,
             "converged": limits.arrived,
-            "nearest": [asdict(kernel) for kernel in self.nearest],
+            "nearest": plain_json(self.nearest),
             "warnings": list(self.warnings),
         }
 

@@ -78,14 +78,9 @@ def task_for(
     """Cut two pictures into samples.
 
     The source has the shape (H, W, C). The target has the shape (H, W, O), or that of "valid"
-    windows, (H - kh + 1, W - kw + 1, O): windows that see padding are not used.
-
-    Raises
-    ------
-    GeometryError
-        If the sizes or channels do not fit, or the kernel has too many weights.
-    ImageError
-        If there are numbers that are not finite.
+    windows, (H - kh + 1, W - kw + 1, O): windows that see padding are not used. Sizes or
+    channels that do not fit, and too many weights, are a `GeometryError`; numbers that are not
+    finite an `ImageError`.
     """
     inside = _inside(target, source.shape, size)
     for name, values in (("INPUT", source), ("TARGET", inside)):

@@ -13,7 +13,7 @@ from convcli.geometry.window import IntOrPair, Padding, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import square_around
-from convcli.values import Record, asdict
+from convcli.values import Record, plain_json
 
 Grid = NDArray[np.float64]
 
@@ -54,10 +54,8 @@ class LearningStep(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the step as plain JSON values."""
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in asdict(self).items()
-        }
+        plain: dict[str, Any] = plain_json(self)
+        return plain
 
 
 def learn_step(
