@@ -158,12 +158,11 @@ def _document(
 ) -> dict[str, Any]:
     from convcli.lessons.sequences import carried, cheaper_by_fft, operations, polynomial
 
-    count = operations(len(left), len(right))
     document: dict[str, Any] = {
         "a": _plain(left),
         "b": _plain(right),
         "result": _plain(result),
-        "operations": {"direct": count.direct, "fft": count.fft, "transform": count.transform},
+        "operations": operations(len(left), len(right)),
         "fft_pays_for": cheaper_by_fft(),
     }
     if reading == "digits":

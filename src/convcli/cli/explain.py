@@ -177,10 +177,7 @@ def _step(
 
 @contextlib.contextmanager
 def _keys() -> Iterator[Callable[[], str]]:
-    """Yield a function that waits for keys and returns them, none of them on the screen.
-
-    Not click's: it forgets what is pressed while the screen is drawn.
-    """
+    """Yield a function that waits for keys; click's forgets those pressed while it draws."""
     try:
         import termios
         import tty

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.lessons.learning.learn import Learnt
-    from convcli.lessons.learning.step import LearningStep
 
 
 @click.command(
@@ -142,7 +141,12 @@ def command(
 
         kernel = start or kernel_size
         step = step_on_crop(before, after, kernel, rate=rate, at=at, cells=cells)
-        _show_one_step(step, source, target, as_json=as_json)
+        if as_json:
+            show_json({"source": source, "target": target, "step": step})
+            return
+        from convcli.cli.render.learn import show_one_step
+
+        show_one_step(step)
         return
     if gray:
         before, after = before.gray(), after.gray()
@@ -173,15 +177,6 @@ def _check_step_options(*, show_step: bool) -> None:
     if show_step and (given := typed("output", "mix", "per_channel", "method")):
         flag = given[0].replace("_", "-")
         raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
-
-
-def _show_one_step(step: "LearningStep", source: str, target: str, *, as_json: bool) -> None:
-    if as_json:
-        show_json({"source": source, "target": target, "step": step.as_dict()})
-        return
-    from convcli.cli.render.learn import show_one_step
-
-    show_one_step(step)
 
 
 def _refuse_steps(history: str | None) -> None:

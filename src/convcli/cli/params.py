@@ -1,6 +1,5 @@
 """`convcli params`: the learnable numbers of a layer, counted."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,7 +92,8 @@ def command(
     channels, size = in_channels, kernel_size
     given = {"--in-channels": channels, "--filters": filters, "--kernel-size": size}
     if kernel is not None:
-        _refuse_both(given)
+        for name in (name for name, value in given.items() if value is not None):
+            raise click.UsageError(f"{name} says what --kernel says already: give one of them")
         channels, filters, size = kernel.channels * groups, kernel.filters, kernel.size
         bias = bool(kernel.bias) and not no_bias
     if channels is None or filters is None or size is None:
@@ -122,12 +122,6 @@ def command(
         show_json(document(layers, output))
         return
     _show(layers, output)
-
-
-def _refuse_both(given: Mapping[str, object]) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise click.UsageError(f"{name} says what --kernel says already: give one of them")
 
 
 # ------------------------------------------------------------------ the counts

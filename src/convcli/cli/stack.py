@@ -35,11 +35,8 @@ class StackCommand(Command):
         end = start + 1
         while end < len(args) and not args[end].startswith("-"):
             end += 1
-        return super().parse_args(ctx, [*args[:start], *_joined(args[start:end]), *args[end:]])
-
-
-def _joined(words: list[str]) -> list[str]:
-    return [" ".join(words)] if words else []
+        joined = [" ".join(args[start:end])] * (end > start)
+        return super().parse_args(ctx, [*args[:start], *joined, *args[end:]])
 
 
 @click.command(

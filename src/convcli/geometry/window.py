@@ -29,24 +29,12 @@ _ALL_SEEN = Unseen(0, 0)
 
 
 class Axis(Record, cached=True):
-    """One axis of a sliding window.
+    """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
 
-    Parameters
-    ----------
-    kernel : int
-        Number of taps, k.
-    stride, dilation : int
-        Distance of two outputs, s, and of two taps, d, in pixels.
-    before, after : int
-        Padding at the start and at the end, in pixels.
+    They are the distances of two outputs, the stride s, and of two taps, the dilation d, and
+    the padding at the start and at the end. A tap count, stride or dilation below 1, and a
+    negative padding, are a `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If a tap count, stride or dilation is below 1, or a padding negative.
-
-    Examples
-    --------
     >>> Axis(kernel=3, stride=2, before=1, after=1).output_size(7)
     4
     """

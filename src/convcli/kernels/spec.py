@@ -256,9 +256,14 @@ def _is_whole_term(text: str) -> bool:
 
 def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
     """Return the kernel or operator of a term, after its modifiers."""
+    from convcli.kernels.formats.read import is_file, read_inline, read_kernel
+
     base, words = _without_modifiers(text)
     changes = [modifier(word, text) for word in words]
-    operand = _unmodified(base, layout)
+    if is_file(base):
+        operand: Kernel | Operator = read_kernel(base, layout)
+    else:
+        operand = read_inline(base) or _named(base)
     if isinstance(operand, Kernel):
         return _changed(operand, changes)
     changed = operand.changed(functools.partial(_changed, changes=changes))
@@ -296,9 +301,3 @@ def _end_of_json(text: str) -> int:
         return json.JSONDecoder().raw_decode(text)[1]
     except (ValueError, RecursionError):
         return len(text)
-
-
-def _unmodified(text: str, layout: WeightLayout) -> Kernel | Operator:
-    from convcli.kernels.formats.read import is_file, read_inline, read_kernel
-
-    return read_kernel(text, layout) if is_file(text) else read_inline(text) or _named(text)

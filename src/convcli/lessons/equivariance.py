@@ -76,12 +76,14 @@ def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options
     ]
     inside = np.logical_and.outer(*undisturbed)
     largest = _largest(apart, inside)
+    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
+    gain = float(sum(np.abs(kernel.weights).sum() for kernel in kernels))
     return Difference(
         shift=shift,
         output_shift=output_shift if divides else None,
         inside=largest,
         border=_largest(apart, ~inside),
-        commutes=largest is not None and largest <= _NOISE * _gain(operand) * frame.white,
+        commutes=largest is not None and largest <= _NOISE * gain * frame.white,
     )
 
 
@@ -109,12 +111,6 @@ def _check_shift(shift: Pair, shape: Pair) -> None:
                 f"shift: expected {name} between {1 - size} and {size - 1}, got {by}: nothing "
                 "of the picture would be left"
             )
-
-
-def _gain(operand: Operand) -> float:
-    """Return the largest possible answer to pixels from -1 to 1."""
-    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
-    return float(sum(np.abs(kernel.weights).sum() for kernel in kernels))
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:

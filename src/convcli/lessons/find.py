@@ -74,7 +74,11 @@ def find_matches(
             f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
         )
     pixels = frame.gray().pixels[..., 0].astype(np.float64)
-    scores = _normalized(pixels, kernel) if normalized else _answers(pixels, kernel)
+    scores = (
+        _normalized(pixels, kernel)
+        if normalized
+        else (correlate(pixels, kernel.weights, padding="valid") + sum(kernel.bias[:1]))
+    )
     rows, columns = kernel.size
     return [
         Match(x, y, columns, rows, float(scores[y, x]))
@@ -84,11 +88,6 @@ def find_matches(
 
 def _size(shape: tuple[int, int]) -> str:
     return f"{shape[1]} × {shape[0]} px"
-
-
-def _answers(pixels: Values, kernel: Kernel) -> Values:
-    answers = correlate(pixels, kernel.weights, padding="valid")
-    return answers + (kernel.bias[0] if kernel.bias else 0.0)
 
 
 def _normalized(pixels: Values, kernel: Kernel) -> Values:

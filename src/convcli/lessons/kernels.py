@@ -28,6 +28,7 @@ _COMBINATIONS = {
     Combine.MEAN: "mean",
     Combine.MIN: "smallest answer",
 }
+_SEPARABLE = "1 (separable: a column times a row)"
 _TYPICAL = (1080, 1920)
 """Rows and columns of the picture that `strategy_of` plans for."""
 
@@ -97,23 +98,17 @@ def _parameter(parameter: Parameter) -> tuple[str, str]:
 
 
 def _of_grid(kernel: Kernel) -> list[tuple[str, str]]:
-    factors, (low, high) = factors_of(kernel), output_range(kernel)
+    rank, factors, (low, high) = kernel.rank, factors_of(kernel), output_range(kernel)
     offset = kernel.bias[0] if kernel.bias else 0.0
     black = f" + {short(offset)}" if offset else ""
     flat = short(_FLAT * kernel.sum + offset)
     return [
-        ("rank", _rank(kernel)),
+        ("rank", _SEPARABLE if rank == 1 else f"{rank} (the sum of {rank} separable kernels)"),
         *([("factors", _factors(*factors))] if factors else []),
         ("symmetry", ", ".join(kernel.symmetries) or "none"),
         ("output", f"{short(low)} to {short(high)} for pixels of 0 to 255"),
         ("DC gain", f"{short(kernel.sum)}{black}: a flat {_FLAT} becomes {flat}"),
     ]
-
-
-def _rank(kernel: Kernel) -> str:
-    if kernel.rank == 1:
-        return "1 (separable: a column times a row)"
-    return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
 
 
 def _factors(column: NDArray[np.float64], row: NDArray[np.float64], divisor: float) -> str:

@@ -233,14 +233,7 @@ def _reduced(value: Number) -> Number:
 
 
 def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
-    """Convolve two sequences of whole numbers of any size and sign exactly.
-
-    Each sequence becomes one long decimal number, whose digits have room for a sum: the sums
-    are the digits of the product. The module `decimal` multiplies by a fast transform.
-
-    >>> _convolve_integers([10**30, -1], [10**30, 1])
-    [1000000000000000000000000000000000000000000000000000000000000, 0, -1]
-    """
+    """Multiply two long decimal numbers, whose digits have room for the sums, by `decimal`."""
     count, largest = len(a) + len(b) - 1, [max(map(abs, each)) for each in (a, b)]
     with digits_unlimited(), decimal.localcontext(_EXACT):
         width = len(str(2 * min(len(a), len(b)) * largest[0] * largest[1])) + 1

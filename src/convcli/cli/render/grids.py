@@ -18,7 +18,7 @@ from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.kernels import cell_colors
 from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, matrix_size
 from convcli.lessons.pictures import grey_colors, middle
-from convcli.text import short, tight
+from convcli.text import short, tight, times
 
 
 def show_explanation(answer: Explanation, name: str) -> None:
@@ -66,8 +66,7 @@ def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:
     shown = plane.patch[part].shape
     notes: list[RenderableType] = []
     if shown != answer.padded.shape:
-        size = f"{answer.padded.shape[0]}×{answer.padded.shape[1]}"
-        notes = [f"The middle {shown[0]}×{shown[1]} of {size}."]
+        notes = [f"The middle {times(shown)} of {times(answer.padded.shape)}."]
     return [*_beside(grids, shown[0]), *notes]
 
 

@@ -170,13 +170,10 @@ def _response(kernel: Kernel) -> list[RenderableType]:
     """Return the frequency response: shades of grey, two rows of pixels a line."""
     pixels = response_pixels(kernel)
     if is_plain():
-        return [Text(_signs(row)) for row in pixels[::2]]
+        shades = np.array(list(_SHADES))[pixels[::2].astype(int) * (len(_SHADES) - 1) // 255]
+        return [Text("".join(row)) for row in shades]
     # An odd number of rows: the last one has nothing below it.
     return [_half_blocks(pixels[at : at + 2]) for at in range(0, len(pixels), 2)]
-
-
-def _signs(row: NDArray[Any]) -> str:
-    return "".join(_SHADES[value * (len(_SHADES) - 1) // 255] for value in row.tolist())
 
 
 def _half_blocks(pair: NDArray[Any]) -> Text:

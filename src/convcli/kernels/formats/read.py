@@ -218,11 +218,7 @@ def _text_of(path: Path) -> str:
 
 
 def _kernel_of_picture(path: str) -> Kernel:
-    """Return a picture, in grey, as a kernel of mean 0 and length 1.
-
-    Without its mean it does not respond to brightness. Of all kernels of its size and length
-    it then gives the largest result on this very patch (Cauchy-Schwarz inequality).
-    """
+    """Return a picture, in grey, as a kernel of mean 0 and length 1: brightness is nothing."""
     from convcli.images.read import read_frame
 
     pixels = read_frame(path).gray().pixels[..., 0].astype(np.float64)

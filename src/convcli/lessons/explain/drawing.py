@@ -53,17 +53,13 @@ def _arithmetic(part: KernelAnswer) -> Facts:
         quotient = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
         opacity = f"{quotient} = {short(part.filtered_opacity)}"
         facts.append(("opacity", f"{opacity}: its sum over the kernel's sum"))
-        facts.append(("colour", _colour(part)))
         value = part.colour
+        shown = f"{short(part.total)} / {short(part.filtered_opacity or 1)} = {short(value)}"
+        nothing = "0: there is nothing to see here"
+        facts.append(("colour", nothing if part.is_invisible else shown))
     if part.bias:
         facts.append(("bias", f"{short(value)} + {short(part.bias)} = {short(part.raw)}"))
     return facts
-
-
-def _colour(part: KernelAnswer) -> str:
-    if part.is_invisible:
-        return "0: there is nothing to see here"
-    return f"{short(part.total)} / {short(part.filtered_opacity or 1)} = {short(part.colour)}"
 
 
 def _combination(answer: Explanation) -> str:

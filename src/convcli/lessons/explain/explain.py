@@ -70,11 +70,7 @@ def first_channels(operand: Operand) -> list[int] | None:
 
 
 class _Source(Record):
-    """What a window slides over: the pixels, with zeros between them where it is transposed.
-
-    `first` is the place of the first pixel among them, (0, 0) unless some are cut off, and
-    `spread` the distance of two pixels, as in `Explanation`.
-    """
+    """The pixels below a window, the place of the `first`, and how far apart two of them are."""
 
     frame: Frame
     pixels: NDArray[np.generic]
@@ -98,11 +94,7 @@ def _slid_over(operand: Operand, frame: Frame, options: Options) -> _Source:
 
 
 class _View(Record):
-    """The patch that the window of one output sees, shape (kh, kw, C), and its place.
-
-    Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it. `padded`
-    says which pixels of the patch are none of the picture's.
-    """
+    """The patch (kh, kw, C) that the window of one output sees, times its opacity, if any."""
 
     source: _Source
     at: Pair

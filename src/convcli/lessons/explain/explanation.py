@@ -109,19 +109,14 @@ class KernelAnswer(Record, kw_only=True):
         return bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
 
     @property
-    def averages(self) -> bool:
-        """Whether no weight is negative: the answer is a brightness, which has no pattern."""
-        return not self.sums_to_zero and bool((self._weights >= 0).all())
-
-    @property
     def meaning(self) -> str | None:
         """How alike patch and kernel are, in words; None for a kernel that averages.
 
         For weights that sum to 0 the mean brightness does not count, because it adds nothing
         to the answer.
         """
-        if self.averages:
-            return None
+        if not self.sums_to_zero and (self._weights >= 0).all():
+            return None  # the answer is a brightness, which has no pattern
         return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
 
     def as_dict(self) -> dict[str, Any]:

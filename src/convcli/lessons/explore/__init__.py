@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import zlib
 from base64 import b64encode
 from pathlib import Path
@@ -159,11 +160,8 @@ def _catalogue() -> list[dict[str, Any]]:
 
 
 def _picture(frame: Frame, name: str) -> dict[str, Any]:
-    """Return the pixels as base64 of zlib: planes of differences along rows, little-endian.
-
-    A browser that reads pixels back from a picture may have changed them: by a colour profile,
-    by opacity, or by its eight bits.
-    """
+    """Return the pixels as base64 of zlib: planes of differences along rows, little-endian."""
+    # A browser changes what it reads back from a picture: by a profile, opacity, or its 8 bits.
     planes = frame.pixels.transpose(2, 0, 1)
     differences = np.diff(planes, axis=2, prepend=planes.dtype.type(0))
     packed = zlib.compress(differences.astype(planes.dtype.newbyteorder("<")).tobytes(), 9)
@@ -219,9 +217,4 @@ def _page(document: dict[str, Any], title: str) -> str:
         "script": script,
         "data": json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    pieces = text["page.html"].split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}}")
-        filled += [parts[name], rest]
-    return "".join(filled)
+    return re.sub("{{(.*?)}}", lambda place: parts[place[1]], text["page.html"])

@@ -145,20 +145,11 @@ this part of the largest. Its kernel then has the name and the looks of the exac
 class Limits(Record, kw_only=True):
     """How well the pictures determine a kernel, and how close to the best kernel it came.
 
-    Attributes
-    ----------
-    condition : float
-        Condition number of the normal equations; infinite where weights are not determined.
-    undetermined : int
-        Directions of the weights that the pictures do not determine.
-    error : float
-        Standard error of the least certain weight, from rounding to whole numbers.
-    variance, noise, behind : float
-        The variance of the target; the part of it that comes from rounding to whole numbers;
-        the part that the exact solution explains and this one does not.
-    off : float
-        The largest error of a weight, as part of the largest weight; 0 where weights are not
-        determined.
+    `condition` is that of the normal equations, infinite where some directions of the weights
+    are `undetermined`. `error` is the standard error of the least certain weight, from rounding
+    to whole numbers. Of the variance of the target, `noise` is the part that comes from that
+    rounding, and `behind` what the exact solution explains and this one does not. `off` is the
+    largest error of a weight, as part of the largest; 0 where weights are not determined.
     """
 
     condition: float
@@ -232,6 +223,10 @@ def limits_for(
     rounding = _ROUNDING if task.rounded else 0.0
     groups = list(zip(spectra, solutions, exact, strict=True))
     behind = sum(spectrum.excess(tried, best) for spectrum, tried, best in groups) / len(groups)
+    off = [
+        float(np.abs(tried.weights - best.weights).max() / (np.abs(best.weights).max() or 1.0))
+        for _, tried, best in groups
+    ]
     undetermined = sum(int((~spectrum.determined).sum()) for spectrum in spectra)
     return Limits(
         condition=max(spectrum.condition for spectrum in spectra),
@@ -240,10 +235,5 @@ def limits_for(
         variance=variance,
         noise=min(rounding / variance, 1.0) if variance else 0.0,
         behind=behind / variance if variance else 0.0,
-        off=0.0 if undetermined else max(_off(tried, best) for _, tried, best in groups),
+        off=0.0 if undetermined else max(off),
     )
-
-
-def _off(tried: Solution, best: Solution) -> float:
-    largest = float(np.abs(best.weights).max())
-    return float(np.abs(tried.weights - best.weights).max()) / (largest or 1.0)

@@ -1,5 +1,6 @@
 """Learn the kernel that turns one picture into another; name the nearest known kernel."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -61,14 +62,13 @@ def nearest_named(grid: Values) -> Nearest:
     return Nearest(kernel.name, gap, gap <= _NEAR * float(np.abs(kernel.weights).max()))
 
 
-def _candidates(shape: tuple[int, ...]) -> list[Kernel]:
-    kernels = [
-        kernel
-        for entry in CATALOGUE.values()
-        for settings in _settings(entry, shape)
-        for kernel in _kernel_if_valid(entry, settings)
-    ]
-    return [k for k in kernels if not k.is_bank and k.weights.any() and _fits(k.size, shape)]
+def _candidates(shape: tuple[int, ...]) -> Iterator[Kernel]:
+    for entry in CATALOGUE.values():
+        for settings in _settings(entry, shape):
+            with contextlib.suppress(SpecError):  # a parameter may be out of its range
+                kernel = entry.kernel(settings)
+                if kernel.weights.any() and _fits(kernel.size, shape):
+                    yield kernel
 
 
 def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
@@ -84,14 +84,6 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
         least = math.ceil(parameters["radius"].least)
         settings += [{"radius": r} for r in range(least, radius + 1)]
     return settings
-
-
-def _kernel_if_valid(entry: Entry, settings: dict[str, float]) -> list[Kernel]:
-    """Return the kernel of these parameters; nothing where one is out of its range."""
-    try:
-        return [entry.kernel(settings)]
-    except SpecError:
-        return []
 
 
 def _fits(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:

@@ -141,10 +141,7 @@ def _check_channels(source: int, target: int, size: Pair, sharing: Sharing) -> N
 
 
 def _known(values: NDArray[np.generic], weights: int) -> tuple[NDArray[np.bool_], float]:
-    """Return which values are known, and the part of the others.
-
-    Values at a limit of their dtype may have been cut off, so they are not known.
-    """
+    """Return which values were not cut off at a limit of their dtype, and the other part."""
     known = np.ones(values.shape, bool)
     if values.dtype.kind not in "iu":
         return known, 0.0

@@ -129,15 +129,10 @@ def _layer(text: str, layer_type: str, settings: dict[str, Any], *, bias: bool) 
         groups=settings.get("g", (1, 1))[0],
         bias=bias,
     )
-    if layer_type in _POOLS:
-        _check_pool(layer)
+    axes = layer.window.axes if layer_type in _POOLS else ()
+    if any(axis.before > axis.kernel // 2 for axis in axes):  # as in torch
+        _refuse(text, "the padding is wider than half of the kernel", "pad less")
     return layer
-
-
-def _check_pool(layer: LayerSpec) -> None:
-    """Refuse a padding wider than half of the kernel, as torch does."""
-    if any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
-        _refuse(layer.text, "the padding is wider than half of the kernel", "pad less")
 
 
 def _value(text: str, letter: str, value: str) -> Pair | str:
@@ -228,11 +223,7 @@ def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
 
 
 def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
-    """Read a list of layers, or ``{"in": "224x224x3", "layers": […]}``.
-
-    A layer is text (``"conv:64,k3,p1"``) or an object (``{"layer": "conv", "filters": 64,
-    "k": 3, "p": 1, "bias": false}``); the size may be a list (``[224, 224, 3]``) too.
-    """
+    """Read a list of layers, as texts or objects, or ``{"in": "224x224x3", "layers": […]}``."""
     document = _read(path)
     given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
     _check_keys(path, given, _KEYS)
@@ -303,10 +294,6 @@ def _basic_block(filters: int, stride: int = 1) -> str:
     )
 
 
-def _vgg_block(filters: int, layers: int) -> str:
-    return f"conv:{filters},k3,p1 relu " * layers + "pool:2"
-
-
 PRESETS: dict[str, tuple[str, str]] = {
     "lenet": (
         "32x32x1",
@@ -321,7 +308,7 @@ PRESETS: dict[str, tuple[str, str]] = {
     "vgg16": (
         "224x224x3",
         " ".join(
-            _vgg_block(filters, layers)
+            f"conv:{filters},k3,p1 relu " * layers + "pool:2"
             for filters, layers in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
         )
         + " adaptive:7 flatten fc:4096 relu dropout fc:4096 relu dropout fc:1000",

@@ -123,11 +123,8 @@ def _arithmetic(products: str, spec: LayerSpec) -> str:
 
 
 def _pool(spec: LayerSpec, now: Reached) -> StackRow:
-    return _slid(spec, now, spec.window, now.volume.channels)
-
-
-def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:
-    slide = window((now.volume.height, now.volume.width))
+    everything = window((now.volume.height, now.volume.width))
+    slide = everything if spec.layer_type == "gap" else spec.window
     return _slid(spec, now, slide, now.volume.channels)
 
 
@@ -189,7 +186,7 @@ _LAYERS: dict[str, Callable[..., StackRow]] = {
     "pool": _pool,
     "avgpool": _pool,
     "adaptive": _adaptive,
-    "gap": _global_pool,
+    "gap": _pool,
     "flatten": _flat,
     "fc": _fully_connected,
     "bn": _normalisation,

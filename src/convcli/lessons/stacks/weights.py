@@ -1,7 +1,7 @@
 """The weights of a stack's layers: which tensors of which file they are."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,11 +98,6 @@ def _place(text: str, path: str) -> tuple[str, str]:
     return (file or path, name.removesuffix(".weight"))
 
 
-def _sequential(specs: Sequence[LayerSpec]) -> dict[int, str]:
-    """Return the names of a ``torch.nn.Sequential``: the numbers of the layers."""
-    return {number: str(number) for number in range(len(specs))}
-
-
 def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
     """Return torchvision's names of AlexNet and VGG: ``features.0``, ``classifier.1``."""
     types = [spec.layer_type for spec in specs]
@@ -148,5 +143,8 @@ def residual_names(specs: Sequence[LayerSpec]) -> dict[int, str]:
     return names
 
 
-_SCHEMES = (in_two_parts, residual_names, counted_names, _sequential)
-"""How networks name their tensors, by the number of the layer."""
+_SCHEMES: tuple[Callable[[Sequence[LayerSpec]], dict[int, str]], ...] = (
+    *(in_two_parts, residual_names, counted_names),
+    lambda specs: {number: str(number) for number in range(len(specs))},
+)
+"""How networks name their tensors, by the number of the layer; a ``Sequential`` at the end."""
