@@ -5,7 +5,7 @@ import types
 
 
 class _Kernels(types.ModuleType):
-    """The package, which hides the function of the library of its name: ``convcli.kernels()``."""
+    """The package, which hides the library's function of its name: ``convcli.kernels()``."""
 
     def __call__(self) -> dict[str, str]:
         from convcli.kernels.catalogue import kernels

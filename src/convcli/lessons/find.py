@@ -1,5 +1,6 @@
 """Where a pattern is in a picture: the strongest answers of a kernel."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -74,11 +75,8 @@ def find_matches(
             f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
         )
     pixels = frame.gray().pixels[..., 0].astype(np.float64)
-    scores = (
-        _normalized(pixels, kernel)
-        if normalized
-        else (correlate(pixels, kernel.weights, padding="valid") + sum(kernel.bias[:1]))
-    )
+    score = _normalized if normalized else functools.partial(correlate, padding="valid")
+    scores = score(pixels, kernel)
     rows, columns = kernel.size
     return [
         Match(x, y, columns, rows, float(scores[y, x]))

@@ -213,6 +213,9 @@ def convolve_exactly(
 
     Without `fft` the method with fewer operations is used. An empty sequence, or one that is
     too long for the direct method, is a `SequenceError`.
+
+    >>> convolve_exactly([10**30, -1], [10**30, 1], fft=True)[1:]
+    [0, -1]
     """
     if not a or not b:
         raise SequenceError(_EMPTY)

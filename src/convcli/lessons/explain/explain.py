@@ -70,7 +70,7 @@ def first_channels(operand: Operand) -> list[int] | None:
 
 
 class _Source(Record):
-    """The pixels below a window, the place of the `first`, and how far apart two of them are."""
+    """The pixels below a window, the place of the `first`, and how far two are apart."""
 
     frame: Frame
     pixels: NDArray[np.generic]
