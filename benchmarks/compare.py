@@ -4,7 +4,9 @@
 
 With one commit the other is the work tree. The sources of each are unpacked into a folder of
 their own, and run the cases of this work tree; cases that one of them cannot run are left out.
-A ratio above 1 means that the second one is faster. It takes about two minutes.
+A ratio above 1 means that the second one is faster. It takes about two minutes. With
+--processes whole runs of `convcli apply` are measured instead, from start to report:
+by the time on processors, which other programs disturb less.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import io
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,7 +22,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from machine import refuse_load
+from PIL import Image
 
 _ROOT = Path(__file__).parent.parent
 
@@ -31,6 +36,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--fast", action="store_true")
+    parser.add_argument("--processes", action="store_true", help="time runs of convcli apply")
     parser.add_argument("--force", action="store_true", help="measure a loaded machine too")
     given = parser.parse_args()
     if len(given.commits) > 2:
@@ -40,7 +46,8 @@ def main() -> None:
         folders = [Path(name, str(number)) for number in range(len(given.commits))]
         for commit, folder in zip(given.commits, folders, strict=True):
             unpack(commit, folder)
-        sides = compared((*folders, _ROOT)[:2], given)
+        compare = runs_compared if given.processes else compared
+        sides = compare((*folders, _ROOT)[:2], given)
     show(*sides)
     print(f"load of other programs before: {load:.0%} of the cores")
 
@@ -78,6 +85,49 @@ def compared(
     for side in sides:
         side.communicate()
     return results
+
+
+RUNS = {
+    "sobel-x, 64 px, quiet": ("sobel-x", "64", "-q"),
+    "sobel-x, 64 px, report": ("sobel-x", "64"),
+    "sobel-x, 1024 px, report": ("sobel-x", "1024"),
+    "gaussian:2, 1024 px, replicate": ("gaussian:2", "1024", "--border", "replicate", "-q"),
+    "box:3 and laplacian, 1024 px": ("box:3", "1024", "--then", "laplacian", "-q"),
+}
+"""Runs that use no option of mixing, of missing pixels or of recipes."""
+
+
+def runs_compared(
+    sources: tuple[Path, ...], given: argparse.Namespace
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the least milliseconds on processors of whole runs, of sides that take turns."""
+    results: tuple[dict[str, float], dict[str, float]] = ({}, {})
+    with tempfile.TemporaryDirectory() as folder:
+        for size in ("64", "1024"):
+            pixels = np.random.default_rng(0).integers(0, 256, (int(size),) * 2, np.uint8)
+            Image.fromarray(pixels).save(Path(folder, f"{size}.png"))
+        for name, (kernel, size, *options) in RUNS.items():
+            line = ["-m", "convcli", "apply", kernel, f"{size}.png", "out.png", *options]
+            for _ in range(given.rounds + 1):
+                for source, result in zip(sources, results, strict=True):
+                    env = os.environ | {"PYTHONPATH": str(source / "src")}
+                    started = _spent()
+                    subprocess.run(  # noqa: S603
+                        [sys.executable, *line],
+                        cwd=folder,
+                        env=env,
+                        check=True,
+                        capture_output=True,
+                    )
+                    key = f"{name}, 1"
+                    result[key] = min(_spent() - started, result.get(key, math.inf))
+    return results
+
+
+def _spent() -> float:
+    """Return the milliseconds on processors of all processes that this one started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return 1000 * (used.ru_utime + used.ru_stime)
 
 
 def _started(words: list[str], source: Path) -> subprocess.Popen[str]:

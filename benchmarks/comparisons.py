@@ -184,7 +184,7 @@ def integer_cases() -> Iterator[Case]:
 def blur_cases() -> Iterator[Case]:
     """Yield boxes, binomials and Gaussians."""
     gray, color = picture(), picture(3)
-    for size in (5, 31):
+    for size in (5, 15, 31):
         weights = np.full((size, size), 1 / size**2)
         ours = _ours(gray, weights, np.uint8)
         boxes: dict[str, Work] = {
@@ -193,7 +193,7 @@ def blur_cases() -> Iterator[Case]:
         }
         yield Case(f"box {size}", "uint8", ours, boxes, 1, "blur", gray, gray.nbytes)
     yield _gaussian_case("binomial 5", gray, np.array([1, 4, 6, 4, 1]) / 16, 0)
-    for sigma in (1, 5, 10):
+    for sigma in (0.5, 1, 1.5, 5, 10):
         radius = int(4 * sigma + 0.5)
         taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
         for image, suffix in ((gray, ""), (color, " RGB")):

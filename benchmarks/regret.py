@@ -1,12 +1,14 @@
 """Measure what the planner's choices lose, and what each strategy is worth.
 
-    python benchmarks/regret.py [--rounds 9] [--only TEXT]
+    python benchmarks/regret.py [--rounds 9] [--only TEXT] [--fast]
 
-Every strategy that can serve a problem computes it, on one thread, in turn. The regret of the
-planner is the time of its choice over that of the fastest strategy. A strategy is worth the
-factor by which the geometric mean of the fastest times grows without it: one that is worth
-less than 1.02 in the mean, and less than 1.3 in its best case, should go. No strategy
-goes that alone serves some problem.
+Every strategy that can serve a problem computes it, on one thread, in turn; with ``--fast``
+the compiled ones too. Times are those of the processor: other programs count little. The
+regret of the planner is the time of its choice over that of the fastest strategy. A strategy
+is worth the factor by which the geometric mean of the fastest times grows without it: one
+that is worth less than 1.02 in the mean, and less than 1.3 in its best case, should go; a
+compiled one among all, a plain one among the plain ones. No strategy goes that alone serves
+some problem.
 """
 
 import os
@@ -24,7 +26,8 @@ import numpy as np
 
 from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import Problem, problem_for
-from convcli.engine.strategies import STRATEGIES
+from convcli.engine.strategies import COMPILED, STRATEGIES
+from convcli.engine.strategies.base import Strategy
 from convcli.engine.worker import run_plan
 from convcli.geometry.window import window
 from convcli.kernels.kernel import Kernel
@@ -102,11 +105,14 @@ def measured(problem: Problem, rounds: int) -> dict[str, float]:
     """Return the least milliseconds of each strategy that can serve."""
     plans = {
         kind.name: Plan(problem, kind.method, kind(problem), "measured", kind.cost(problem))
-        for kind in STRATEGIES
+        for kind in _strategies()
         if not kind.refusal(problem)
     }
     values = np.random.default_rng(1).integers(0, 256, problem.shape).astype(problem.dtype)
     out = np.empty(problem.result_shape, problem.result)
+    for plan in plans.values():
+        if isinstance(plan.strategy, COMPILED):
+            _once(plan, values, out)
     first = {name: _once(plan, values, out) for name, plan in plans.items()}
     best = min(first.values())
     times = {name: [taken] for name, taken in first.items()}
@@ -117,10 +123,14 @@ def measured(problem: Problem, rounds: int) -> dict[str, float]:
     return {name: min(taken) for name, taken in times.items()}
 
 
+def _strategies() -> tuple[type[Strategy], ...]:
+    return STRATEGIES + (COMPILED if os.environ["CONVCLI_FAST"] == "always" else ())
+
+
 def _once(plan: Plan, values: np.ndarray[Any, Any], out: np.ndarray[Any, Any]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     run_plan(plan, values, out, 1)
-    return 1e3 * (time.perf_counter() - start)
+    return 1e3 * (time.process_time() - start)
 
 
 def main() -> None:
@@ -128,7 +138,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--only", default="", help="problems whose name holds this text")
+    parser.add_argument("--fast", action="store_true", help="with the compiled strategies")
     given = parser.parse_args()
+    os.environ["CONVCLI_FAST"] = "always" if given.fast else "never"
     grid: dict[str, dict[str, float]] = {}
     regrets = {}
     for name, problem in problems():
@@ -144,8 +156,8 @@ def main() -> None:
     for name in sorted(regrets, key=regrets.__getitem__)[-8:]:
         print(f"  {regrets[name]:.2f} {name}")
     print("\nwithout a strategy the fastest times grow by:")
-    for kind in STRATEGIES:
-        print(f"  {kind.name:14} {_worth(grid, kind.name)}")
+    for kind in _strategies():
+        print(f"  {kind.name:18} {_worth(grid, kind.name)}")
 
 
 def _worth(grid: dict[str, dict[str, float]], name: str) -> str:
@@ -157,6 +169,8 @@ def _worth(grid: dict[str, dict[str, float]], name: str) -> str:
             growths[problem] = min(others) / min(times.values())
         else:
             alone += 1
+    if not growths:
+        return f"nothing: alone serves {alone}" if alone else "nothing"
     best = max(growths, key=growths.__getitem__)
     mean = _mean(list(growths.values()))
     only = f", alone serves {alone}" if alone else ""

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from convcli.lessons.stacks.fields import effective_field, receptive_field
     from convcli.lessons.stacks.run import run_stack
     from convcli.lessons.stacks.stack import stack
-    from convcli.library.files import apply_files, apply_tiled, recipe
+    from convcli.library.chains import kernel, recipe
+    from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import (
         count_parameters,
         explain,
         explore,
-        kernel,
         learn,
         output_size,
     )
@@ -143,12 +143,12 @@ _NAMES = {
     "convcli.lessons.stacks.run": ("run_stack",),
     "convcli.lessons.matrix": ("convolution_matrix",),
     "convcli.lessons.stacks.stack": ("stack",),
-    "convcli.library.files": ("apply_files", "apply_tiled", "recipe"),
+    "convcli.library.chains": ("kernel", "recipe"),
+    "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (
         "count_parameters",
         "explain",
         "explore",
-        "kernel",
         "learn",
         "output_size",
     ),

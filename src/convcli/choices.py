@@ -339,3 +339,30 @@ class Overlap(enum.Enum):
     """The middle, as long as the longer sequence."""
     VALID = "valid"
     """Only where the shorter sequence lies within the longer one."""
+
+
+class Pyramid(enum.Enum):
+    """What becomes of the smaller levels of an OME-Zarr image."""
+
+    KEEP = "keep"
+    """They are made anew from the result, as many as the image has."""
+    NONE = "none"
+    """The result has one level."""
+
+
+class PlaneChoice(Record, kw_only=True):
+    """Which planes of a Zarr array are filtered, and what becomes of smaller levels.
+
+    Attributes
+    ----------
+    axes : str or None
+        A letter for each axis of an array that does not name them: ``"tczyx"``.
+    select : tuple of (str, int or None, int or None)
+        The axes of which a part is filtered, with its first index and the one after its last.
+    pyramid : Pyramid
+        As above.
+    """
+
+    axes: str | None = None
+    select: tuple[tuple[str, int | None, int | None], ...] = ()
+    pyramid: Pyramid = Pyramid.KEEP

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
-    from convcli.choices import Border, Edges
+    from convcli.choices import Border, Edges, PlaneChoice
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
     from convcli.pipeline.options import Options, Region
@@ -171,8 +171,10 @@ def choice_from(choices: type[_Member], value: object) -> _Member:
         raise OptionError(f"{value!r} is not one of {words}.") from None
 
 
-def finite_number_from(value: object) -> float:
-    """Return a number that is neither infinite nor NaN.
+def finite_number_from(
+    value: object, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """Return a number from `least` to `most` that is neither infinite nor NaN.
 
     >>> finite_number_from("0.5")
     0.5
@@ -181,8 +183,10 @@ def finite_number_from(value: object) -> float:
         number = float(value)  # type: ignore[arg-type] # what is no number is refused here
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
-        raise OptionError(f"expected a finite number, got {value!r}")
+    if not (math.isfinite(number) and least <= number <= most):
+        limits = f" from {least:g} to {most:g}" if math.isfinite(most) else ""
+        limits = limits or (f" of at least {least:g}" if math.isfinite(least) else "")
+        raise OptionError(f"expected a {'finite ' * (not limits)}number{limits}, got {value!r}")
     return number
 
 
@@ -279,6 +283,47 @@ def memory_size_from(value: object) -> int:
     return int(amount)
 
 
+def axes_from(value: object) -> str:
+    """Return the axes of an array: a letter for each, with y and x.
+
+    >>> axes_from("tczyx")
+    'tczyx'
+    """
+    text = str(value).strip().lower()
+    if not text.isalpha() or len(set(text)) < len(text) or not set(text) >= {"y", "x"}:
+        raise OptionError(
+            f"expected a letter for each axis, y and x among them (yxc, tczyx), got {value!r}"
+        )
+    return text
+
+
+def select_from(value: object) -> tuple[tuple[str, int | None, int | None], ...]:
+    """Return the parts of axes: name, first index, and the one after the last.
+
+    >>> select_from("t=0,c=1:3,z=2:")
+    (('t', 0, 1), ('c', 1, 3), ('z', 2, None))
+    """
+    if not value:
+        return ()
+    found = [re.fullmatch(_PART, part.strip()) for part in str(value).split(",")]
+    parts = {match[1]: _ends(match[2], match[3], match[4]) for match in found if match}
+    if len(parts) < len(found):
+        raise OptionError(
+            "expected an index, or FIRST:END without the END, for each axis (t=0,c=1:3), got "
+            f"{value!r}"
+        )
+    return tuple((name, *ends) for name, ends in parts.items())
+
+
+_PART = r"(\w+)=(?:(\d{1,12})|(\d{0,12}):(\d{0,12}))"
+
+
+def _ends(index: str | None, first: str, end: str) -> tuple[int | None, int | None]:
+    if index is not None:
+        return (int(index), int(index) + 1)
+    return (int(first) if first else None, int(end) if end else None)
+
+
 def point_from(value: object) -> "Pair":
     """Return (row, column) of a place or a shift in pixels, written as ``"X,Y"`` or (x, y).
 
@@ -317,28 +362,39 @@ def options_from_words(**words: Any) -> "Options":
     """
     from convcli.pipeline.options import Options
 
-    return Options(**{name: _option(name, value) for name, value in words.items()})
+    values = {}
+    for name, value in words.items():
+        try:
+            values[name] = option_from(name, value)
+        except OptionError as error:
+            raise OptionError(f"{name}: {error}") from None
+    return Options(**values)
 
 
-def amount_from(value: object) -> float:
-    """Return how much of the filter: a number from 0 to 10."""
-    number = finite_number_from(value)
-    if not 0 <= number <= _MOST_AMOUNT:
-        raise OptionError(f"expected a number from 0 to {_MOST_AMOUNT}, got {value!r}")
-    return number
+def planes_from_words(**words: Any) -> "PlaneChoice":
+    """Return which planes are filtered, from the words for the fields of `PlaneChoice`."""
+    from convcli.choices import PlaneChoice
+
+    values: dict[str, Any] = {}
+    for name, value in words.items():
+        try:
+            values[name] = None if value is None else option_from(name, value)
+        except OptionError as error:
+            raise OptionError(f"{name}: {error}") from None
+    return PlaneChoice(**values)
 
 
 def missing_from(value: object) -> str | float:
-    """Return which pixels are missing: ``nan``, ``alpha`` or a number."""
+    """Return which pixels are missing: ``nan``, ``alpha``, a number, or ``none``."""
     if isinstance(value, float) and math.isnan(value):
         return "nan"
     word = value.strip().lower() if isinstance(value, str) else ""
-    if word in ("nan", "alpha"):
+    if word in ("nan", "alpha", "none"):
         return word
     try:
         return finite_number_from(value)
     except OptionError:
-        raise OptionError(f"expected nan, alpha or a number, got {value!r}") from None
+        raise OptionError(f"expected none, nan, alpha or a number, got {value!r}") from None
 
 
 def axis_from(value: object) -> str:
@@ -346,22 +402,6 @@ def axis_from(value: object) -> str:
     if value not in ("x", "y"):
         raise OptionError(f"expected x (a row) or y (a column), got {value!r}")
     return str(value)
-
-
-def share_from(value: object) -> float:
-    """Return a share: a number from 0 to 1."""
-    number = finite_number_from(value)
-    if not 0 <= number <= 1:
-        raise OptionError(f"expected a number from 0 to 1, got {value!r}")
-    return number
-
-
-def threshold_from(value: object) -> float:
-    """Return a difference of at least 0."""
-    number = finite_number_from(value)
-    if number < 0:
-        raise OptionError(f"expected a number of at least 0, got {value!r}")
-    return number
 
 
 def mask_from(value: Any) -> "Mask":
@@ -405,71 +445,62 @@ def channels_from(value: object) -> tuple[str | int, ...]:
         words = list(value) if isinstance(value, Iterable) else [value]
     if words == ["luma"]:
         return ("luma",)
-    words = [int(word) if str(word).isdecimal() else word for word in words]
+    words = [int(w) if str(w).isdecimal() else _IN_FULL.get(w, w) for w in words]
     if not words or not all(isinstance(w, int) or w in _LETTERS for w in words):
         raise OptionError(f"expected luma, or some of r, g, b, a, 0, 1 …; got {value!r}")
     return tuple(words)
 
 
-_MOST_AMOUNT = 10
 _LETTERS = ("r", "g", "b", "a")
+_IN_FULL = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
 _NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
 """Options that are a whole number, and the least that each may be."""
 
-_CHOICES = {
-    "range": "Range",
-    "depth": "Depth",
-    "alpha": "Alpha",
-    "method": "Method",
-    "combine": "Combine",
-    "colormap": "Colormap",
-}
-"""Options that are a word, and the enum of `convcli.choices` that has the words."""
+_CHOICES = ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
+"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
 
-_PARSERS = {
+_PARSERS: dict[str, Callable[[Any], Any]] = {
     "stride": pair_from,
     "padding": padding_from,
     "dilation": pair_from,
     "border": border_from,
     "bias": finite_number_from,
     "background": color_from,
-    "amount": amount_from,
-    "threshold": threshold_from,
+    "amount": functools.partial(finite_number_from, least=0, most=10),
+    "threshold": functools.partial(finite_number_from, least=0),
     "missing": missing_from,
     "axis": axis_from,
-    "missing_min": share_from,
+    "missing_min": functools.partial(finite_number_from, least=0, most=1),
     "mask": mask_from,
     "region": region_from,
     "channels": channels_from,
+    "axes": axes_from,
+    "select": select_from,
     **dict.fromkeys(
         ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
     ),
 }
 
-_OPTIONAL = {
-    *("background", "bias", "depth", "combine", "map", "colormap", "jobs"),
-    *("mask", "region", "channels", "missing", "axis"),
-}
-"""Options that may be left open with None."""
 
+def option_from(name: str, value: Any) -> Any:
+    """Return what a word or a number stands for as the value of an option of filtering.
 
-def _option(name: str, value: Any) -> Any:
-    """Return the value of one option."""
+    >>> option_from("amount", "1.5")
+    1.5
+    """
     from convcli import choices
+    from convcli.pipeline.options import Options
 
-    if value is None and name in _OPTIONAL:
+    if value is None and getattr(Options(), name, "") is None:
         return None
-    try:
-        if name in _CHOICES:
-            return choice_from(getattr(choices, _CHOICES[name]), value)
-        if name in _NUMBERS:
-            return whole_number_from(value, _NUMBERS[name])
-        if name in _PARSERS:
-            return _PARSERS[name](value)
-    except OptionError as error:
-        raise OptionError(f"{name}: {error}") from None
+    if name in _CHOICES:
+        return choice_from(getattr(choices, name.capitalize()), value)
+    if name in _NUMBERS:
+        return whole_number_from(value, _NUMBERS[name])
+    if name in _PARSERS:
+        return _PARSERS[name](value)
     known = ", ".join([*_PARSERS, *_CHOICES, *_NUMBERS])
     raise TypeError(f"there is no option {name!r}: the options are {known}")
 

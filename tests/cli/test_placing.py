@@ -113,7 +113,7 @@ def test_output_as_an_option(photos: Path, option: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("a.png", "b.png", "-o", "c.png"), "got 3 names"),
+        (("a.png", "b.png", "-o", "c.png"), "OUTPUT is given twice"),
         (("-o", "c.png"), "Missing argument"),
         (("a.png", "-o", "c.png", "--out-dir", "out"), "--output is for one picture"),
     ],

@@ -1,6 +1,10 @@
 """Pictures in the terminal (--show), and before and after as a picture (--compare)."""
 
+import base64
+import io
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +23,7 @@ if sys.platform == "win32":
 CELL = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▀")
 """A cell of two pixels: the upper is the colour of the sign, the lower of its ground."""
 
+MAGICK = next((shutil.which(n) for n in ("magick", "convert-im6.q16") if shutil.which(n)), None)
 PHOTO = str(PHOTOS / "coffee.png")
 QUERY = re.compile(r"\x1b\[c|\x1b_G.*?\x1b\\")
 """What asks a terminal for its graphics."""
@@ -69,6 +74,69 @@ def test_letters_where_there_is_no_colour(tmp_path: Path, name: str, value: str)
     text = shown(words, 80, tmp_path, b"", **{name: value})
     # By hand: 0, 255 and 130 of 256 are the signs 0, 9 and 5 of ten.
     assert text == " @+ │  @+\n"
+
+
+ATTRIBUTES, KITTY, CELLS = b"\x1b[?62%sc", b"\x1b_Gi=1;OK\x1b\\", b"\x1b[6;20;10t"
+"""What a terminal answers: what it has (4 is sixel); kitty's graphics; 10 × 20 px a cell."""
+
+
+def page_shown(folder: Path, answers: bytes) -> tuple[str, Image.Image]:
+    """Return what a terminal that answers so is sent, and the page that it should show."""
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:20] = 255, 0, 0
+    pixels[20:, 30:] = 0, 102, 204
+    Image.fromarray(pixels).save(folder / "in.png")
+    words = ("apply", "identity@scale=0.6", "in.png", "--show", "-q", "--compare", "page.png")
+    text = shown(words, 80, folder, answers)
+    page = Image.open(folder / "page.png").convert("RGB")
+    rows = round(80 * 10 * page.height / page.width / 20)
+    columns = 80
+    if rows > 20:  # a terminal of 24 lines keeps 4 for what stands around
+        rows, columns = 20, round(20 * 20 * page.width / page.height / 10)
+    return text, page.resize((columns * 10, rows * 20))
+
+
+def test_kitty_gets_a_png(tmp_path: Path) -> None:
+    text, page = page_shown(tmp_path, ATTRIBUTES % b"" + KITTY + CELLS)
+    assert "\x1b[c" in text
+    chunks = re.findall(r"\x1b_Gi=\d+,m=[01],f=100,q=2;([^\x1b]*)\x1b", text)
+    sent = Image.open(io.BytesIO(base64.b64decode("".join(chunks))))
+    np.testing.assert_array_equal(np.asarray(sent), np.asarray(page))
+    placed = re.search(r"a=p,i=\d+,c=(\d+),r=(\d+),U=1", text)
+    assert placed is not None
+    assert (10 * int(placed[1]), 20 * int(placed[2])) == page.size
+    assert not CELL.search(text)
+
+
+@pytest.mark.skipif(MAGICK is None, reason="ImageMagick is not installed")
+def test_sixels_are_the_page(tmp_path: Path) -> None:
+    text, page = page_shown(tmp_path, ATTRIBUTES % b";4" + CELLS)
+    (sixels,) = re.findall(r"\x1bP[^\x1b]*\x1b\\", text)
+    line = [str(MAGICK), "sixel:-", "png:-"]
+    ended = subprocess.run(line, input=sixels.encode(), capture_output=True, check=True)
+    sent = np.asarray(Image.open(io.BytesIO(ended.stdout)).convert("RGB")).astype(int)
+    assert sent.shape[:2] == (page.height, page.width)
+    # Sixels have 256 colours, of 100 levels each.
+    distance = np.abs(sent - np.asarray(page).astype(int)).max(axis=2)
+    assert np.quantile(distance, 0.98) <= 8
+    assert distance.mean() < 2
+    assert not CELL.search(text)
+
+
+def test_find_shows_the_picture_and_its_places(tmp_path: Path) -> None:
+    pixels = np.zeros((12, 20), np.uint8)
+    pixels[4:9, 5:10] = 200
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    text = shown(("find", "box:5", "in.png", "--top", "1", "--show"), 120, tmp_path)
+    lines = [line for line in text.splitlines() if CELL.search(line)]
+    assert len(lines) == 6
+    before = [[list(map(int, c)) for c in CELL.findall(line)[:20]] for line in lines]
+    assert [row[7] for row in before] == [
+        [c] * 3 + [d] * 3 for c, d in pixels[:, 7].reshape(6, 2)
+    ]
+    after = [CELL.findall(line)[20:] for line in lines]
+    assert any(len({cell[:3] for cell in row}) > 1 for row in after)
+    assert before != [[list(map(int, c)) for c in row] for row in after]
 
 
 def test_never_in_a_pipe(tmp_path: Path) -> None:

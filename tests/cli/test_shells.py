@@ -7,7 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from support.commands import environment
 
@@ -45,6 +47,8 @@ def test_what_follows_a_kernel_is_completed(shell: str, tmp_path: Path) -> None:
     import pty
 
     words, switch = SHELLS[shell]
+    arrays = {f"conv{n}.weight": np.zeros((1, 1, 3, 3), np.float32) for n in (1, 2)}
+    save_file(arrays, tmp_path / "model.safetensors")
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(tmp_path)
@@ -57,6 +61,16 @@ def test_what_follows_a_kernel_is_completed(shell: str, tmp_path: Path) -> None:
         assert "transpose" in _until(terminal, "transpose")
         os.write(terminal, b"\x15convcli apply gaussian:\t\t")
         assert "sigma=1" in _until(terminal, "sigma=1")
+        os.write(terminal, b"\x15convcli apply model.safetensors::\t\t\t")
+        assert "conv1.weight" in _until(terminal, "conv1.weight")
+        # A field that is begun is completed where it stands, also behind other letters.
+        os.write(terminal, b"\x15convcli apply box in.gif 'out-{fr\t\t\t")
+        assert "frame:03" in _until(terminal, "frame:03")
+        os.write(terminal, b"\x15convcli apply box in.gif --out-dir out --name 'x-{st\t")
+        assert "em}" in _until(terminal, "em}")
+        # Without quotes, zsh and fish take a brace for their own.
+        os.write(terminal, b"\x03\x15convcli apply box in.gif x-{\t\t\x15echo en''d\n")
+        assert "x-{frame\\}" not in _until(terminal, "end")
     finally:
         os.close(terminal)
         os.waitpid(child, 0)

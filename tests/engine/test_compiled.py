@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy import ndimage
 
 import convcli
@@ -58,7 +60,41 @@ def test_sums_are_those_of_the_oracle(name: str) -> None:
             settings: dict[str, Any] = {"padding": "same", "border": border, "dilation": (2, 1)}
             case = Case(values.astype(dtype), np.array(KERNELS[name], float), settings)
             for plan in plans_of(case):
+                exact = plan.strategy.exact or dtype == "uint8"
+                slack = 0 if exact else case.tolerance(np.dtype(dtype))
+                got, wanted = case.executed(plan), case.expected()
+                np.testing.assert_allclose(got, wanted, rtol=0, atol=slack)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sobel", "binomial", "box"])
+@pytest.mark.parametrize("border", BORDERS)
+def test_strides_and_borders(name: str, border: str) -> None:
+    """With a constant that is not 0, wide padding, and pixels laid out in every way."""
+    weights = np.ones((7, 7)) if name == "box" else np.array(KERNELS[name], float)
+    values = np.random.default_rng(5).integers(0, 256, (12, 15, 8)).astype(np.uint8)
+    for channels, stride in ((1, 2), (3, (1, 2)), (4, (2, 1)), (4, 3)):
+        for image in (values[..., :channels], values[::-1, ::-1, :channels].copy("F")):
+            settings: dict[str, Any] = {"padding": 9, "border": border, "fill": 7.0}
+            case = Case(image, weights, {**settings, "stride": stride})
+            plans = plans_of(case)
+            assert plans
+            for plan in plans:
                 np.testing.assert_array_equal(case.executed(plan), case.expected())
+
+
+@pytest.mark.slow
+def test_a_box_of_any_size_is_a_sum() -> None:
+    """Rows that move, and sums of sums across: a picture of two tiles."""
+    pixels = np.random.default_rng(6).integers(0, 256, (600, 240)).astype(np.uint8)
+    for size in (4, 16, 17, 23, 31):
+        weights = np.ones((size, size))
+        case = Case(pixels, weights, {"padding": "same", "border": "reflect"})
+        expected = ndimage.correlate(
+            pixels.astype(float), weights, mode="mirror", origin=-(size % 2 == 0)
+        )
+        for plan in plans_of(case):
+            np.testing.assert_array_equal(case.executed(plan)[..., 0], expected)
 
 
 @pytest.mark.slow
@@ -116,6 +152,163 @@ def test_a_part_of_a_row_of_results_is_stored() -> None:
         np.testing.assert_array_equal(got[..., 0], expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["sobel-x", "gaussian:1", "box:31"])
+@pytest.mark.parametrize("border", ["wrap", "zero"])
+def test_blocks_and_threads_have_the_same_bits(spec: str, border: str) -> None:
+    """Of a picture in several tiles, whose columns beyond the edge may be in another tile."""
+    pixels = np.random.default_rng(7).integers(0, 256, (90, 9000, 2)).astype(np.uint8)
+    case = Case(pixels, kernel_from(spec).weights, {"padding": "same", "border": border})
+    rows, columns = slice(20, 71), slice(4400, 9000)
+    for plan in plans_of(case):
+        whole, threaded = (np.empty(pixels.shape, np.float32) for _ in range(2))
+        run_plan(plan, pixels, whole, 1)
+        run_plan(plan, pixels, threaded, 2)
+        np.testing.assert_array_equal(threaded, whole)
+        block = plan.block_of(rows, columns)
+        part = pixels[np.ix_(block.held_rows, block.held_columns)]
+        got = np.empty((51, 4600, 2), np.float32)
+        run_plan(plan, part, got, 1, block)
+        np.testing.assert_array_equal(got, whole[rows, columns])
+
+
+LARGE: dict[str, tuple[int, int]] = {
+    "square": (31, 31),
+    "flat": (1, 70),
+    "tall": (128, 3),
+    "even": (14, 8),
+}
+
+
+def drawn_sums(image: NDArray[Any], weights: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sums of whole windows, by a transform of the whole picture in float64."""
+    size = image.shape[:2]
+    product = np.fft.rfft2(image.astype(float), axes=(0, 1))
+    product *= np.fft.rfft2(weights, size).conj()[..., np.newaxis]
+    rows, columns = (1 + n - k for n, k in zip(size, weights.shape, strict=True))
+    return np.fft.irfft2(product, size, axes=(0, 1))[:rows, :columns]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_transforms_of_several_tiles(name: str, dtype: str) -> None:
+    """Of two channels; threads change no bit, and a part of the result is that of the whole."""
+    rng = np.random.default_rng(5)
+    image = rng.integers(0, 256, (560, 2300, 2)).astype(dtype)
+    weights = rng.normal(size=LARGE[name])
+    (plan,) = plans_of(Case(image, weights, {}))[-1:]
+    assert plan.strategy.name == "compiled-fft"
+    got = np.empty(plan.problem.result_shape, np.float32)
+    run_plan(plan, image, got, 1)
+    assert plan.tile_count > 4
+    most = 1e-5 * 255 * np.abs(weights).sum()
+    np.testing.assert_allclose(got, drawn_sums(image, weights), rtol=0, atol=most)
+    again = np.empty_like(got)
+    run_plan(replace(plan, cost=1e9), image, again, 2)
+    np.testing.assert_array_equal(again, got)
+    block = plan.block_of(slice(100, 260), slice(1900, 2200))
+    part = np.empty((160, 300, 2), np.float32)
+    run_plan(plan, image[np.ix_(block.held_rows, block.held_columns)], part, 1, block)
+    np.testing.assert_array_equal(part, got[100:260, 1900:2200])
+
+
+@pytest.mark.parametrize("size", [9, 63, 128])
+def test_transforms_move_a_picture(size: int) -> None:
+    """One weight in a corner: the hardest kernel for a transform in float32."""
+    image = np.random.default_rng(9).integers(0, 2, (200, 300, 1)).astype(np.uint8) * 255
+    weights = np.zeros((size, size))
+    weights[0, 0] = 128
+    case = Case(image, weights, {"dtype": np.int16})
+    plan = plans_of(case)[-1]
+    assert plan.strategy.name == "compiled-fft"
+    wanted = np.minimum(128 * image[: 201 - size, : 301 - size].astype(int), 32767)
+    np.testing.assert_array_equal(case.executed(plan), wanted)
+
+
+@pytest.mark.parametrize("fill", [-3.0, 0.5, 7.0])
+def test_transforms_keep_the_constant_of_the_border(fill: float) -> None:
+    image = np.random.default_rng(10).integers(0, 256, (20, 30)).astype(np.uint8)
+    weights = np.random.default_rng(11).normal(size=(5, 9))
+    case = Case(image, weights, {"padding": 8, "fill": fill})
+    got = case.executed(plans_of(case)[-1])[..., 0]
+    np.testing.assert_allclose(got, case.expected(), rtol=0, atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(5, 5), (7, 7), (4, 6), (1, 3)])
+@pytest.mark.parametrize("result", ["float32", "uint8"])
+def test_columns_of_taps(size: tuple[int, int], result: str) -> None:
+    """Of several tiles both ways, the last ones cut; bytes are off at ties only."""
+    rng = np.random.default_rng(12)
+    image = rng.integers(0, 256, (141, 5001, 2)).astype(np.uint8)
+    weights = rng.normal(size=size) / size[0]
+    case = Case(image, weights, {"dtype": result})
+    plan = next(plan for plan in plans_of(case) if plan.strategy.name == "dense")
+    assert plan.tile_count > 4
+    got, sums = case.executed(plan), drawn_sums(image, weights)
+    if result == "uint8":
+        np.testing.assert_allclose(got, sums.clip(0, 255), rtol=0, atol=0.5 + 1e-3)
+    else:
+        np.testing.assert_allclose(got, sums, rtol=0, atol=1e-3)
+    np.testing.assert_array_equal(case.executed(replace(plan, cost=1e9), 2), got)
+
+
+CHANNELS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
+    "3×3": ((3, 3), {"padding": 1}),
+    "stride": ((3, 5), {"stride": (2, 3), "padding": 2}),
+    "dilation": ((4, 2), {"dilation": (1, 3)}),
+    "one": ((1, 1), {}),
+}
+
+
+def channel_sums(image: NDArray[Any], weights: NDArray[Any], **settings: Any) -> NDArray[Any]:
+    """Return the sums over NumPy's own windows, by einsum in float64."""
+    rim, (down, across) = settings.get("padding", 0), settings.get("stride", (1, 1))
+    beneath, beside = settings.get("dilation", (1, 1))
+    rows, columns = weights.shape[-2:]
+    size = (1 + (rows - 1) * beneath, 1 + (columns - 1) * beside)
+    padded = np.pad(image.astype(float), ((rim, rim), (rim, rim), (0, 0)))
+    windows = sliding_window_view(padded, size, (0, 1))[
+        ::down, ::across, :, ::beneath, ::beside
+    ]
+    sums: NDArray[Any] = np.einsum("yxcij,cij->yxc", windows, weights[:, 0])
+    return sums
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_kernel_a_channel(name: str, dtype: str) -> None:
+    """On several tiles, of runs that the last one fills in part."""
+    size, settings = CHANNELS[name]
+    rng = np.random.default_rng(6)
+    image = rng.integers(0, 99, (60, 250, 40)).astype(dtype)
+    weights = rng.integers(-9, 10, (40, 1, *size)).astype(float)
+    case = Case(image, weights, {"groups": 40, **settings})
+    (plan,) = plans_of(case)
+    expected = channel_sums(image, weights, **settings)
+    for jobs in (1, 2):
+        np.testing.assert_array_equal(case.executed(replace(plan, cost=1e9), jobs), expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("shape", [(5, 6), (9, 9), (2, 1, 3, 3)])
+def test_a_nan_reaches_no_output_that_does_not_look_at_it(
+    value: float, shape: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(7)
+    weights, image = rng.normal(size=shape), rng.normal(size=(40, 50, 2)).astype(np.float32)
+    weights[..., 0, 0] = 0
+    image[20, 30] = value
+    case = Case(image, weights, {"groups": 2} if len(shape) > 2 else {})
+    rows, columns = shape[-2:]
+    touched = np.zeros((41 - rows, 51 - columns, 2), bool)
+    touched[21 - rows : 21, 31 - columns : 31] = True
+    touched[20, 30] = False
+    for plan in plans_of(case):
+        np.testing.assert_array_equal(~np.isfinite(case.executed(plan)), touched)
+
+
 SOBEL = """
 import sys, numpy as np, convcli
 eye = np.eye(600, 800, dtype="u1")
@@ -166,8 +359,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), "numba" in sys.modules
 @pytest.mark.slow
 def test_two_processes_write_one_cache(tmp_path: Path) -> None:
     """Both compile at once, and a third reads what they left."""
-    program = "from convcli.engine.compiled_lines import converted\n"
-    program += "converted(np.zeros(3, 'u1'), np.zeros(3, 'i2'))"
+    program = "from convcli.engine.compiled_lines import moved\n"
+    program += (
+        "moved(np.zeros(3, 'i2'), np.uint64(0), 1, np.zeros(3, 'u1'), *[np.uint64(1)] * 2)"
+    )
     variables = {"XDG_CACHE_HOME": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
     with ThreadPoolExecutor(2) as pool:
         tasks = [pool.submit(run_program, program, **variables) for _ in range(2)]
@@ -270,4 +465,5 @@ def test_another_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_compiled_strategy_is_tested_here() -> None:
-    assert [kind.name for kind in COMPILED] == ["lines", "separable-lines"]
+    names = ["lines", "separable-lines", "dense", "compiled-fft", "compiled-depthwise"]
+    assert [kind.name for kind in COMPILED] == names

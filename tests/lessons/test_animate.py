@@ -79,7 +79,7 @@ def test_all_stamps_together_are_what_torch_computes(number: int, found: Any) ->
     rng = np.random.default_rng(number)
     image = rng.normal(size=(6, 7, channels))
     weights, bias = rng.normal(size=(channels, filters, *size)), rng.normal(size=filters)
-    pairs = {
+    pairs: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in settings.items()
     }

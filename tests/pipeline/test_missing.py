@@ -122,8 +122,6 @@ def test_without_missing_pixels_nothing_changes() -> None:
 def test_refusals(tmp_path: Path) -> None:
     photo = RNG.integers(0, 256, (6, 7), dtype=np.uint8)
     refused: list[tuple[str, dict[str, Any], str]] = [
-        ("sobel-x", {"missing": 0}, "sum is not 0"),
-        ("sobel", {"missing": 0}, "sum is not 0"),
         ("box", {"missing": "nan"}, "expected floats"),
         ("box", {"missing": "alpha"}, "transparency"),
         ("box", {"missing": 300}, "0 to 255"),
@@ -137,6 +135,30 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ConvcliError, match="explain"):
         convcli.explain("box", photo, (0, 0), missing=0)
     Image.fromarray(photo).save(tmp_path / "in.png")
-    with pytest.raises(ConvcliError, match="sum is not 0"):
-        run("apply", "sobel-x", tmp_path / "in.png", tmp_path / "out.png", "--missing", 0)
+    with pytest.raises(ConvcliError, match="0 to 255"):
+        run("apply", "box", tmp_path / "in.png", tmp_path / "out.png", "--missing", 300)
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("kernel", ["sobel-x", "[[0,-1,0],[-1,4,-1],[0,-1,0]]"])
+def test_an_edge_beside_a_missing_pixel_is_not_known(kernel: str) -> None:
+    """Weights whose sum is 0 cannot be scaled up: all that are not 0 must be known."""
+    photo = RNG.uniform(1, 2, (9, 11)).astype(np.float32)
+    photo[4, 5] = np.nan
+    filtered = convcli.apply(kernel, photo, missing="nan").array
+    operand = convcli.kernel(kernel)
+    assert isinstance(operand, convcli.Kernel)
+    weights = operand.weights
+    for row in range(1, 8):
+        for column in range(1, 10):
+            seen = photo[row - 1 : row + 2, column - 1 : column + 2]
+            expected = (seen[weights != 0] * weights[weights != 0]).sum()
+            np.testing.assert_allclose(filtered[row, column], expected, atol=1e-5)
+
+
+def test_numbers_that_stand_for_missing_pixels_follow_the_depth() -> None:
+    photo = np.full((5, 5), 40_000, np.uint16)
+    photo[:4, :4] = 65_535
+    eight = convcli.apply("box:3", photo, missing=65_535, depth="8", border="replicate").array
+    assert eight[0, 0] == 255
+    assert eight[3, 3] == eight[4, 4] == round(40_000 / 257)

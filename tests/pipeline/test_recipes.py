@@ -12,9 +12,11 @@ import tifffile
 from PIL import Image
 
 import convcli
+from convcli import choices
 from convcli.cli.app import main
 from convcli.errors import ConvcliError
-from convcli.pipeline.recipe import Recipe, recipe_from
+from convcli.pipeline.recipe import OPTION_NAMES, Recipe, recipe_from
+from support.schemas import validator
 
 PHOTO = np.random.default_rng(6).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 WEIGHTS = [[0.1, 1 / 3, 0.7], [2.0, -1e-7, 1.0], [0.0, 0.5, 0.25]]
@@ -33,6 +35,8 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "in.png"
 
 
+SCHEMA = validator("recipe")
+
 RUNS = {
     "a name": ["gaussian:2@90", "--border", "replicate,wrap"],
     "a file": ["mine.json", "--then", "relu", "--then", "max:2", "--stride", "2x1"],
@@ -40,7 +44,8 @@ RUNS = {
     "joined": ["mine.json+box:3", "--combine", "sum", "--range", "stretch", "--times", "2"],
     "an operator": ["sobel", "--gray", "--flip", "--range", "abs"],
     "mixed": ["box:5", "--amount", "0.3", "--mask", "mask.png", "--channels", "r,2"],
-    "region": ["box:5", "--region", "10%,2,50%x9", "--missing-min", "0.25", "--bias", "1e-05"],
+    "region": ["box:5", "--region", "10%,2,50%x9", "--bias", "1e-05"],
+    "missing": ["box:5", "--missing", "3", "--missing-min", "0.25"],
     "colours": ["mine.json", "--background", "red", "--linear", "--depth", "16"],
 }
 
@@ -51,7 +56,7 @@ def test_replay_is_the_same_bit_for_bit(words: list[str], photo: Path) -> None:
     run("apply", kernel, photo, "a.png", *options, "-q", "--save-recipe", "r.toml", "--record")
     Path("mine.json").unlink()
     text = Path("r.toml").read_text("ascii")
-    assert tomllib.loads(text)["recipe"] == 1
+    SCHEMA.validate(tomllib.loads(text))
     run("apply", "--recipe", "r.toml", photo, "b.png", "-q", "--record")
     assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
     recipe = convcli.recipe("a.png")
@@ -108,6 +113,73 @@ def test_the_command_line_wins_and_the_environment_does_not(
     monkeypatch.delenv("CONVCLI_APPLY_STRIDE")
     run("apply", "box:5", photo, "d.png", "-q", "--border", "wrap")
     assert Path("c.png").read_bytes() == Path("d.png").read_bytes()
+
+
+def test_the_schema_knows_each_option_and_each_word() -> None:
+    known = SCHEMA.schema["properties"]["options"]["properties"]
+    assert set(known) == OPTION_NAMES
+    for name in ("range", "alpha", "combine", "colormap", "method", "depth"):
+        words = {member.value for member in getattr(choices, name.capitalize())}
+        assert set(map(str, known[name]["enum"])) == words
+    for border in choices.Border:
+        SCHEMA.validate(
+            {"recipe": 1, "kernel": "box", "options": {"border": f"wrap,{border.value}"}}
+        )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"kernel": "box"},
+        {"recipe": 2, "kernel": "box"},
+        {"recipe": 1, "kernel": "box", "times": 0},
+        {"recipe": 1, "kernel": "box", "colour": 1},
+        {"recipe": 1, "kernel": "box", "options": {"jobs": 2}},
+        {"recipe": 1, "kernel": "box", "options": {"border": "mirror"}},
+        {"recipe": 1, "kernel": "box", "options": {"region": "1,2"}},
+    ],
+)
+def test_the_schema_refuses_what_is_no_recipe(document: dict[str, Any]) -> None:
+    assert not SCHEMA.is_valid(document)
+
+
+def test_results_of_the_library_have_a_recipe(photo: Path) -> None:
+    chain = [convcli.Kernel(WEIGHTS, name="mine"), "relu"]
+    options: Any = {"border": "wrap", "mask": "mask.png", "channels": "luma"}
+    first = convcli.apply(chain, photo, times=2, **options)
+    bare = convcli.apply([WEIGHTS, "relu"], photo, times=2, **options)
+    np.testing.assert_array_equal(bare.array, first.array)
+    first.recipe.save("r.toml")
+    first.save("a.png", record=True)
+    SCHEMA.validate(tomllib.loads(Path("r.toml").read_text()))
+    for source in ("r.toml", Path("a.png"), first.recipe):
+        again = convcli.apply(photo, recipe=source)
+        np.testing.assert_array_equal(again.array, first.array)
+        assert str(again.recipe) == str(first.recipe)
+    run("apply", "--recipe", "r.toml", photo, "b.png", "-q")
+    np.testing.assert_array_equal(np.asarray(Image.open("b.png")), first.array)
+    changed = convcli.apply(photo, recipe="r.toml", border="edge").recipe
+    assert changed.options["border"] == "replicate"
+
+
+def test_batches_and_tiles_of_the_library_keep_it(photo: Path) -> None:
+    convcli.apply_files("mine.json", photo, "out", times=2, record=True)
+    expected = convcli.apply("mine.json", photo, times=2)
+    assert str(convcli.recipe("out/in.png")) == str(expected.recipe)
+    np.testing.assert_array_equal(np.asarray(Image.open("out/in.png")), expected.array)
+    tifffile.imwrite("in.tif", PHOTO, tile=(16, 16))
+    convcli.apply_tiled("mine.json", "in.tif", "out.tif", times=2, record=True)
+    assert str(convcli.recipe("out.tif")) == str(expected.recipe)
+    np.testing.assert_array_equal(convcli.open("out.tif").array, expected.array)
+
+
+def test_a_recipe_has_its_kernel(photo: Path) -> None:
+    with pytest.raises(ConvcliError, match="the picture alone"):
+        convcli.apply("box", photo, recipe="r.toml")
+    with pytest.raises(ConvcliError, match="a kernel and a picture"):
+        convcli.apply(photo)
+    with pytest.raises(ConvcliError, match="one of pool"):
+        convcli.pool("max", photo).recipe.save("r.toml")
 
 
 def test_library_options_change_a_recipe() -> None:

@@ -175,7 +175,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
             assert each.stdout is not None
             each.stdout.readline()
         killed.kill()
-        killed.wait()
+        # It has ended, but its parent has not asked how: it is still in the list of processes.
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
         assert len(list(tmp_path.iterdir())) == 2
         foreign = tmp_path / ".convcli-00000000-1-1-0123456789abcdef.tmp"
         foreign.touch()

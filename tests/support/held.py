@@ -42,8 +42,9 @@ class Held:
     def __init__(self, path: Path) -> None:
         self._path, self._data = path, path.read_bytes()
         assert len(self._data) <= 65_536
-        path.unlink()
-        os.mkfifo(path)
+        pipe = path.with_name(f"{path.name}.pipe")
+        os.mkfifo(pipe)
+        pipe.replace(path)  # In one step: at no time is there no file.
         self._end = 0
 
     def await_reader(self) -> None:

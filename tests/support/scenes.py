@@ -42,7 +42,13 @@ def write_tiff(path: Path, values: Values, **settings: Any) -> str:
 
 def write_zarr(path: Path, values: Values, chunk: tuple[int, int] = (100, 110)) -> str:
     chunks = (*chunk, *values.shape[2:])
-    array = zarr.create_array(str(path), shape=values.shape, chunks=chunks, dtype=values.dtype)
+    array = zarr.create_array(
+        str(path),
+        shape=values.shape,
+        chunks=chunks,
+        dtype=values.dtype,
+        dimension_names=("y", "x", "c")[: values.ndim] if values.ndim < 4 else None,
+    )
     array[...] = values
     return str(path)
 

@@ -22,32 +22,16 @@ from convcli.errors import BatchError, ConvcliError, KernelError, OptionError
 _PURPOSES = {
     "Filter pictures": ("apply", "recipe", "retry", "pool", "find", "kernels"),
     "Work out networks": ("size", "params", "stack"),
+    "See and learn": (
+        *("animate", "borders", "conv1d", "equivariance"),
+        *("explain", "explore", "learn", "matrix"),
+    ),
     "About convcli": ("help", "schema"),
 }
-"""What commands are for; the others are there to see and learn."""
+"""The commands, by what they are for. The module of that name, imported when it is used, holds
+each as `command`."""
 
-_COMMANDS = {
-    "animate": "convcli.cli.animate",
-    "apply": "convcli.cli.apply",
-    "borders": "convcli.cli.borders",
-    "conv1d": "convcli.cli.conv1d",
-    "equivariance": "convcli.cli.equivariance",
-    "explain": "convcli.cli.explain",
-    "explore": "convcli.cli.explore",
-    "find": "convcli.cli.find",
-    "help": "convcli.cli.about",
-    "kernels": "convcli.cli.kernels",
-    "learn": "convcli.cli.learn",
-    "matrix": "convcli.cli.matrix",
-    "params": "convcli.cli.params",
-    "pool": "convcli.cli.pool",
-    "recipe": "convcli.cli.recipe",
-    "retry": "convcli.cli.retry",
-    "schema": "convcli.cli.schema",
-    "size": "convcli.cli.size",
-    "stack": "convcli.cli.stack",
-}
-"""Each command and the module that holds it as `command`, imported when it is used."""
+_COMMANDS = sorted(name for names in _PURPOSES.values() for name in names)
 
 _FAILED, _USAGE, _BUG = 1, 2, 70
 """Exit statuses; 70 is the system's EX_SOFTWARE."""
@@ -67,14 +51,11 @@ class Program(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
-        return list(_COMMANDS)
+        return _COMMANDS
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by what they are for."""
-        named = {name for names in _PURPOSES.values() for name in names}
-        others = tuple(name for name in _COMMANDS if name not in named)
-        filters, networks, about = _PURPOSES.items()
-        for purpose, names in (filters, networks, ("See and learn", others), about):
+        for purpose, names in _PURPOSES.items():
             found = ((name, self.get_command(ctx, name)) for name in names)
             with formatter.section(purpose):
                 formatter.write_dl(
@@ -89,7 +70,7 @@ class Program(click.Group):
         """Import and return a command."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        command: click.Command = importlib.import_module(f"convcli.cli.{cmd_name}").command
         return command
 
     def main(
@@ -133,9 +114,12 @@ class Program(click.Group):
             error.show()
             sys.exit(_USAGE)
         except (click.UsageError, KernelError) as error:
-            _fail(self._correction(args, error) or _message(error), _USAGE)
+            from convcli.cli.suggestions import correction
+
+            said = correction(self.arguments, error, self) or _message(error)
+            _fail(said + self._hint(error), _USAGE)
         except click.ClickException as error:
-            _fail(_message(error), error.exit_code)
+            _fail(error.format_message(), error.exit_code)
         except click.Abort:
             sys.exit(INTERRUPTED)
         except ConvcliError as error:
@@ -153,11 +137,13 @@ class Program(click.Group):
             _report_bug(error)
         sys.exit(status if isinstance(status, int) else 0)
 
-    def _correction(self, args: Sequence[str] | None, error: Exception) -> str | None:
-        from convcli.cli.suggestions import correction
-
-        found = correction(list(sys.argv[1:] if args is None else args), error, self)
-        return found and found + _hint(error)
+    def _hint(self, error: Exception) -> str:
+        """Say where the help is, of wrong usage."""
+        if not isinstance(error, click.UsageError):
+            return ""
+        word = next(iter(self.arguments), "")
+        path = f"convcli {word}" if word in _COMMANDS else "convcli"
+        return f" (see '{error.ctx.command_path if error.ctx else path} --help')"
 
 
 def _remedy(error: OSError) -> str:
@@ -199,20 +185,10 @@ def _tolerate_plain_terminals() -> None:
 
 
 def _message(error: Exception) -> str:
-    """Return what went wrong; wrong usage gets a hint where the help is."""
+    """Return what went wrong, on one line."""
     if not isinstance(error, click.ClickException):
         return str(error)
-    if not isinstance(error, click.UsageError):
-        return error.format_message()
-    return error.format_message().rstrip(".") + _hint(error)
-
-
-def _hint(error: Exception) -> str:
-    """Say where the help is, of wrong usage."""
-    if not isinstance(error, click.UsageError):
-        return ""
-    path = error.ctx.command_path if error.ctx else "convcli"
-    return f" (see '{path} --help')"
+    return " ".join(error.format_message().split()).rstrip(".")
 
 
 def _report_bug(error: Exception) -> NoReturn:
@@ -241,7 +217,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> No
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
     as_json = context.params.pop("as_json", False)
     if value:
-        from convcli.cli.about import show_version
+        from convcli.cli.help import show_version
 
         show_version(context, as_json=as_json)
 
@@ -251,6 +227,7 @@ def _show_version(context: click.Context, _: click.Parameter, value: bool) -> No
     context_settings={
         "auto_envvar_prefix": "CONVCLI",
         "help_option_names": ["-h", "--help"],
+        "max_content_width": 120,
         "color": False if _PLAIN else None,
     },
     epilog="""\b

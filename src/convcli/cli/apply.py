@@ -10,7 +10,9 @@ from convcli.cli.file_options import (
     batch_options,
     check_many,
     one_picture,
+    plane_options,
     reading_options,
+    resume_option,
     saving_options,
     tiled_option,
 )
@@ -40,7 +42,6 @@ from convcli.cli.output import (
     report_outcome,
     show_planned,
     shows_matrices,
-    warn,
 )
 from convcli.cli.placing import (
     Placing,
@@ -54,13 +55,14 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
-from convcli.cli.types import OPERAND
+from convcli.cli.types import OPERAND, OUTPUT
 from convcli.threads import available_cores
 from convcli.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
@@ -88,7 +90,7 @@ Examples:
   convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
 )
 @click.argument("kernel", type=OPERAND)
-@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=click.Path())
+@click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=OUTPUT)
 @window_options
 @transposed_options
 @strict_option
@@ -108,6 +110,8 @@ Examples:
 @blend_options
 @reading_options
 @tiled_option
+@plane_options
+@resume_option
 @placing_options
 @saving_options
 @batch_options
@@ -130,6 +134,7 @@ def command(
     kind: str | None,
     sheet: bool,
     tiled: bool,
+    resume: bool,
     show: bool,
     compare: str | None,
     quiet: bool,
@@ -139,6 +144,7 @@ def command(
     saving: "Saving",
     many: BatchOptions,
     placing: Placing,
+    planes: "PlaneChoice",
 ) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
 
@@ -185,7 +191,9 @@ def command(
             sheet=sheet,
             skip_existing=placing.rule("error") == "skip",
         )
-        preview = Preview(many=many, plan_only=plan_only, quiet=quiet, as_json=as_json)
+        preview = Preview(
+            many=many, planes=planes, plan_only=plan_only, quiet=quiet, as_json=as_json
+        )
         if many.out_dir is None:
             preview.show_one(job, names, placing, tiled=tiled)
             return
@@ -207,13 +215,14 @@ def command(
 
         show_applied(kernels, names[0], options, reading, as_json=as_json)
         return
-    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled)
+    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled, resume=resume)
     names = (source, target)
     refuse_terminals(source, None if plan_only else target)
     if in_blocks:
-        from convcli.cli.tiled import filter_in_blocks, plan_in_blocks
+        from convcli.cli.tiled import filter_in_blocks, show_tiling, tiling_of
     if plan_only and in_blocks:
-        plan_in_blocks(names, kernels, options, reading, many, as_json=as_json)
+        tiling = tiling_of(names, kernels, options, reading, many, planes=planes)
+        show_tiling(tiling, names, as_json=as_json)
         return
     from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
 
@@ -233,10 +242,12 @@ def command(
             options,
             reading,
             many,
+            planes=planes,
             saving=saving,
             kind=kind,
             silent=silent,
             overwrite=placing.rule("") == "overwrite",
+            resume=resume,
         )
     else:
         report = filter_file(
@@ -249,11 +260,7 @@ def command(
             file_format=kind,
             sheet=sheet,
         )
-    report_outcome(
-        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
-    )
-    if replaced is not None:
-        warn(replaced.warnings())
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)
 
 
@@ -281,10 +288,8 @@ def _recorded(
     if save is None and not record:
         return saving
     from convcli.pipeline.recipe import recipe_of
-    from convcli.storage.atomic import replacing
 
-    text = str(recipe_of(links, times, options))
+    recipe = recipe_of(links, times, options)
     if save is not None:
-        with replacing(save) as file:
-            file.write(text.encode("ascii"))
-    return replace(saving, recipe=text) if record else saving
+        recipe.save(save)
+    return replace(saving, recipe=str(recipe)) if record else saving

@@ -48,29 +48,9 @@ def run_many(
     as_json: bool,
     preview: Preview | None = None,
 ) -> None:
-    """Filter many pictures into a folder; exit with the status of the whole.
+    """Filter many pictures into a folder, or preview that; exit with the status of the whole.
 
-    Parameters
-    ----------
-    work : BatchJob
-        What is done to each.
-    names : sequence of str
-        Files, folders, patterns.
-    many : BatchOptions
-        Where the outputs go, and how the batch runs.
-    rule : str
-        What an output that is there already means: error, skip or overwrite.
-    quiet, as_json : bool
-        What is printed.
-    preview : Preview, optional
-        Shows what would be done, instead of a run.
-
-    Raises
-    ------
-    BatchError
-        If the inputs and outputs cannot be one batch: nothing has run then.
-    click.ClickException
-        If a file failed.
+    `rule` is what an output that is there already means: error, skip or overwrite.
     """
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)

@@ -22,23 +22,19 @@ from convcli.threads import available_cores
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
+    from convcli.choices import PlaneChoice
     from convcli.engine.planner import Plan
 
 
 class Preview(Record, kw_only=True):
     """Shows what a command would do, instead of doing it.
 
-    Attributes
-    ----------
-    many : BatchOptions
-        The options for many pictures.
-    plan_only : bool
-        Whether only the plan of the first file of a batch is shown.
-    quiet, as_json : bool
-        What is printed.
+    `planes` are those of a Zarr array. With `plan_only` only the plan of the first file of a
+    batch is shown.
     """
 
     many: BatchOptions
+    planes: "PlaneChoice"
     plan_only: bool
     quiet: bool
     as_json: bool
@@ -52,7 +48,7 @@ class Preview(Record, kw_only=True):
         if in_blocks:
             from convcli.cli.tiled import preview_in_blocks
 
-            preview = preview_in_blocks(located, job, self.many)
+            preview = preview_in_blocks(located, job, self.many, self.planes)
         else:
             preview = preview_file(job, FileJob(*located))
         reason = "" if STANDARD in located[1:] else unwritable(first_output(located[1]))

@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from convcli.choices import PlaneChoice, Pyramid
 from convcli.cli.options import Option, OptionGroup, option, typed, with_options
 from convcli.cli.output import STANDARD
 from convcli.cli.placing import Placing, located_target, names_with_output, two_names
-from convcli.cli.types import ADDRESS, FORMAT, MEMORY, READABLE_FORMAT, whole
-from convcli.storage.urls import is_pattern, is_url, is_zarr
+from convcli.cli.types import (
+    ADDRESS,
+    AXES,
+    FORMAT,
+    MEMORY,
+    READABLE_FORMAT,
+    SELECT,
+    TEMPLATE,
+    EnumType,
+    whole,
+)
+from convcli.storage.urls import is_pattern, is_there, is_url, is_zarr
 from convcli.values import Record
 
 if TYPE_CHECKING:
@@ -188,6 +199,7 @@ batch_options = with_options(
         "--name",
         "template",
         metavar="TEMPLATE",
+        type=TEMPLATE,
         help="What the outputs are called: {stem}-edges.png; {suffix} is that of --format, "
         "{parent} the input's folder, {frame} and {map} are numbers.  "
         "[default: {stem}{suffix}]",
@@ -245,6 +257,43 @@ tiled_option = option(
     "is; extra cluster).",
 )
 
+PLANES = OptionGroup("planes", PlaneChoice)
+"""Which planes of a Zarr array are filtered: commands get it as ``planes``."""
+
+_plane_option = functools.partial(option, section="Input", part_of=PLANES)
+
+plane_options = with_options(
+    _plane_option(
+        "--axes",
+        type=AXES,
+        help="The axes of a .zarr that does not name them, a letter for each: yxc, tczyx.",
+    ),
+    _plane_option(
+        "--select",
+        type=SELECT,
+        default=(),
+        show_default=False,
+        help="Filter only these planes of a .zarr: t=0,c=1:3; all of them otherwise.",
+    ),
+    _plane_option(
+        "--pyramid",
+        type=EnumType(Pyramid),
+        default=Pyramid.KEEP.value,
+        section="Output",
+        help="The smaller levels of an OME-Zarr image: made anew from the result, or none.",
+    ),
+)
+"""``--axes``, ``--select`` and ``--pyramid``, of one ``.zarr``."""
+
+resume_option = option(
+    "--resume",
+    is_flag=True,
+    everyday=False,
+    section="Output",
+    help="Go on with a large picture where a stopped run has left it, and leave it there when "
+    "this run is stopped too (--tiled, .zarr).",
+)
+
 _SHARED = ("memory", "cluster", "retries", "timeout", "progress")
 """Options for many pictures that one large picture has too."""
 
@@ -252,17 +301,15 @@ _SHARED = ("memory", "cluster", "retries", "timeout", "progress")
 def check_many(
     names: Sequence[str], many: BatchOptions, *, tiled: bool, output: str | None
 ) -> None:
-    """Check the names that are filtered into a folder.
-
-    Raises
-    ------
-    click.UsageError
-        If there is nothing to filter, no folder, or ``--tiled`` or ``--output``.
-    """
+    """Refuse names that cannot be filtered into a folder."""
     if output is not None:
         raise click.UsageError("--output is for one picture: leave it or --out-dir out")
     if tiled:
         raise click.UsageError("--tiled is for one picture: leave it or --out-dir out")
+    if given := typed("axes", "select", "pyramid"):
+        raise click.UsageError(f"--{given[0]} is for one .zarr: leave it or --out-dir out")
+    if typed("resume"):
+        raise click.UsageError("--resume is for one picture: use --manifest to go on with many")
     if not many.out_dir:
         raise click.UsageError("--out-dir: expected the name of a folder, got none")
     if not names and many.files_from is None:
@@ -270,30 +317,27 @@ def check_many(
 
 
 def one_picture(
-    names: Sequence[str], placing: Placing, kind: str | None, *, tiled: bool
+    names: Sequence[str],
+    placing: Placing,
+    kind: str | None,
+    *,
+    tiled: bool,
+    resume: bool = False,
 ) -> tuple[tuple[str, str], bool]:
-    """Return INPUT and OUTPUT, and whether the picture is filtered block by block.
-
-    Raises
-    ------
-    click.UsageError
-        As `check_one` and `located_target`.
-    """
+    """Return INPUT and OUTPUT, and whether the picture is filtered block by block."""
     names = names_with_output(names, placing)
     in_blocks = check_one(names, tiled=tiled)
+    if resume and not in_blocks:
+        raise click.UsageError("--resume is for a picture in blocks: add --tiled")
     return (names[0], located_target(names[0], names[1], kind)), in_blocks
 
 
 def check_one(names: Sequence[str], *, tiled: bool) -> bool:
-    """Check the names of one picture; return whether it is filtered block by block.
-
-    Raises
-    ------
-    click.UsageError
-        If they are not INPUT and OUTPUT, if an option is for many pictures, or if what is
-        asked for cannot be done block by block.
-    """
+    """Check the names of one picture; return whether it is filtered block by block."""
     in_blocks = len(names) == _TWO_NAMES and (tiled or any(map(is_zarr, names)))
+    given = typed("axes", "select", "pyramid")
+    if given and not any(map(is_zarr, names)):
+        raise click.UsageError(f"--{given[0]} is for a .zarr: leave it out")
     if in_blocks:
         _check_blocks(names)
     _refuse_many(names, _SHARED if in_blocks else ())
@@ -324,13 +368,7 @@ def _refuse_many(names: Sequence[str], shared: Collection[str]) -> None:
                 )
     two_names(names, "add --out-dir DIR to filter many pictures")
     pattern = is_pattern(names[0]) and not is_url(names[0])
-    if pattern and not _exists(names[0]):
+    if pattern and not is_there(names[0]):
         raise click.UsageError(
             f"INPUT is a pattern ({names[0]}): add --out-dir DIR to filter many pictures"
         )
-
-
-def _exists(name: str) -> bool:
-    from pathlib import Path
-
-    return Path(name).exists()

@@ -9,21 +9,13 @@ import click
 from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Method, Range
 from convcli.cli.options import OptionGroup, option, shared_option, with_options
 from convcli.cli.types import (
-    AMOUNT,
-    AXIS,
     BORDER,
-    CHANNELS,
-    COLOR,
     FINITE,
     LINK,
-    MASK,
-    MISSING,
-    REGION,
-    SHARE,
-    THRESHOLD,
     EnumType,
     keep_layout,
     keep_recipe,
+    setting,
     whole,
 )
 from convcli.settings import MOST_TIMES
@@ -132,7 +124,7 @@ bias_option = _kernel_option(
 )
 
 axis_option = _kernel_option(
-    "--axis", type=AXIS, help="Lay kernels of one row or column along x or y."
+    "--axis", type=setting("axis", "x|y"), help="Lay kernels of one row or column along x or y."
 )
 
 flip_option = _kernel_option(
@@ -247,7 +239,7 @@ pixel_options = with_options(
     alpha_option,
     _pixel_option(
         "--background",
-        type=COLOR,
+        type=setting("background", "COLOR"),
         help="Lay a transparent picture on this colour first: white, #ff8800.",
     ),
     _pixel_option(
@@ -266,41 +258,42 @@ _blend_option = functools.partial(option, section="How much, and where", part_of
 blend_options = with_options(
     _blend_option(
         "--amount",
-        type=AMOUNT,
+        type=setting("amount", "NUMBER"),
         default="1",
         help="How much of the filter: original + NUMBER · (filtered - original), 0 to 10.",
     ),
     _blend_option(
         "--threshold",
-        type=THRESHOLD,
+        type=setting("threshold", "NUMBER"),
         default="0",
         help="Leave pixels that would change by less than this.",
     ),
     _blend_option(
         "--mask",
-        type=MASK,
+        type=setting("mask", "FILE"),
         help="A grey picture of the same size: white is filtered, black is left, grey between.",
     ),
     _blend_option(
         "--region",
-        type=REGION,
+        type=setting("region", "X,Y,WxH"),
         help="Filter only this part, in pixels or per cent: 10,20,50%x50%.",
     ),
     _blend_option(
         "--channels",
-        type=CHANNELS,
+        type=setting("channels", "LIST|luma"),
         help="Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of BT.601, of "
         "BT.709 with --linear), which makes no colour fringes.",
     ),
     _blend_option(
         "--missing",
-        type=MISSING,
+        type=setting("missing", "none|nan|alpha|NUMBER"),
         help="Pixels that weigh nothing: NaN, transparent ones, or those of this number in all "
-        "channels; the weights of the others are scaled up.",
+        "channels; the weights of the others are scaled up.  [default: what a GeoTIFF calls no "
+        "data; with none all weigh]",
     ),
     _blend_option(
         "--missing-min",
-        type=SHARE,
+        type=setting("missing_min", "SHARE"),
         default="0",
         help="Share of the weights that must be known; else a pixel stays missing.",
     ),

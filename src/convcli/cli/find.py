@@ -7,8 +7,8 @@ import click
 from convcli.cli.file_options import frame_options
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.seeing import scratch_file, show_file, show_option
+from convcli.cli.output import STANDARD, show_json
+from convcli.cli.seeing import scratch_file, see, show_file, show_option
 from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
@@ -86,8 +86,10 @@ def command(
 
         boxes = [(match.left, match.top, match.width, match.height) for match in matches]
         write_frame(marked(frame, boxes), mark, file_format)
-    if show and mark:
-        show_file(mark)
+    if show and mark is not None and source == STANDARD:
+        show_file(mark)  # it cannot be read twice
+    elif mark is not None:
+        see(source, mark, reading, show=show, compare=None)
     if as_json:
         found = [match.as_dict() for match in matches]
         document = {"source": source, "kernel": kernel.name, "normalized": normalized}

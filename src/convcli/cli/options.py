@@ -8,19 +8,14 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource, augment_usage_errors
 
-from convcli.cli.types import PADDING, PAIR, RECIPE, whole
+from convcli.cli.types import OUTPUT, PADDING, PAIR, RECIPE, whole
 from convcli.values import Record
 
 
 class OptionGroup(Record):
-    """Options that a command gets as one value.
+    """Options that a command's function gets as its parameter `name`.
 
-    Attributes
-    ----------
-    name : str
-        The parameter of the command's function.
-    build : callable
-        Makes the value of the options, which it takes by name.
+    `build` makes its value of the options, which it takes by name.
     """
 
     name: str
@@ -285,6 +280,7 @@ output_option = functools.partial(
     "--output",
     "-o",
     metavar="OUTPUT",
+    type=OUTPUT,
     allow_from_autoenv=False,
     section="Output",
     help="OUTPUT, as an option: there is no other then.",

@@ -11,6 +11,7 @@ from convcli.cli.types import STDIN
 from convcli.values import plain_json
 
 if TYPE_CHECKING:
+    from convcli.cli.placing import ReplacedFile
     from convcli.engine.planner import Plan
     from convcli.pipeline.report import Report
 
@@ -33,27 +34,16 @@ def fields_of(value: object, *names: str) -> dict[str, Any]:
 
 def say(text: str, *, newline: bool = True) -> None:
     """Print lines of text, broken where they are wider than the terminal."""
-    click.echo(broken_at_blanks(text) if sys.stdout.isatty() else text, nl=newline)
-
-
-def broken_at_blanks(text: str, width: int | None = None) -> str:
-    r"""Return lines broken at blanks, so that each has at most `width` columns.
-
-    The width is the terminal's where none is given; each part has its line's indentation.
-
-    Examples
-    --------
-    >>> broken_at_blanks("  one two three", 12)
-    '  one two\n  three'
-    """
-    if width is None:
+    if sys.stdout.isatty():
         import shutil
 
         width = shutil.get_terminal_size().columns
-    return "\n".join(_broken(line, width) for line in text.split("\n"))
+        text = "\n".join(_broken(line, width) for line in text.split("\n"))
+    click.echo(text, nl=newline)
 
 
 def _broken(line: str, width: int) -> str:
+    """Break a line at blanks; each part has its indentation."""
     indent = line[: len(line) - len(line.lstrip())]
     if len(click.unstyle(line)) <= width:
         return line
@@ -70,19 +60,18 @@ def refuse_terminals(source: str, target: str | None) -> None:
         raise click.UsageError(
             "KERNEL and INPUT are both -, and there is one standard input: put one into a file"
         )
-    for name, path in (("INPUT", source), ("OUTPUT", target)):
+    for name, path, stream, which in (
+        ("INPUT", source, sys.stdin, "input"),
+        ("OUTPUT", target, sys.stdout, "output"),
+    ):
         if path == "":
             raise click.UsageError(
                 f"{name} is empty: name a file, or - for the standard stream"
             )
-    if target == STANDARD and sys.stdout.isatty():
-        raise click.UsageError(
-            "OUTPUT is - but standard output is a terminal: name a file, or use a pipe"
-        )
-    if source == STANDARD and sys.stdin.isatty():
-        raise click.UsageError(
-            "INPUT is - but standard input is a terminal: name a file, or use a pipe"
-        )
+        if path == STANDARD and stream.isatty():
+            raise click.UsageError(
+                f"{name} is - but standard {which} is a terminal: name a file, or use a pipe"
+            )
 
 
 def shows_matrices(names: Sequence[str], output: str | None) -> bool:
@@ -111,16 +100,17 @@ def report_outcome(
     *,
     quiet: bool,
     as_json: bool,
-    replaced: bool = False,
+    replaced: "ReplacedFile | None",
 ) -> None:
     """Print warnings and the report; on standard error where standard output is the picture.
 
-    `replaced` says whether OUTPUT was there before.
+    `replaced` is the file that was at OUTPUT before.
     """
     warn(report.warnings)
     to_stderr = target == STANDARD
     if replaced and not quiet:
         note(f"replaced {target}")
+    warn(replaced.warnings() if replaced else ())
     if as_json:
         document = {
             "source": source,

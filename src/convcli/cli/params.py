@@ -92,8 +92,9 @@ def command(
     channels, size = in_channels, kernel_size
     given = {"--in-channels": channels, "--filters": filters, "--kernel-size": size}
     if kernel is not None:
-        for name in (name for name, value in given.items() if value is not None):
-            raise click.UsageError(f"{name} says what --kernel says already: give one of them")
+        for name, value in given.items():
+            if value is not None:
+                raise click.UsageError(f"{name} says what --kernel says, too: give one of them")
         channels, filters, size = kernel.channels * groups, kernel.filters, kernel.size
         bias = bool(kernel.bias) and not no_bias
     if channels is None or filters is None or size is None:

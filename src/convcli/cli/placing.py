@@ -29,13 +29,7 @@ _LARGEST_COMPARED = 2**28
 
 
 class Placing(Record, kw_only=True):
-    """Where the outputs go, and what an output that is there already means.
-
-    Attributes
-    ----------
-    output, on_exists, no_clobber
-        As on the command line.
-    """
+    """Where the outputs go, and what an output that is there already means, as options."""
 
     output: str | None
     on_exists: str | None
@@ -72,17 +66,17 @@ placing_options = with_options(
 
 def names_with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
     """Return the names of a command line, with that of ``--output`` as the last."""
-    return tuple(names) if placing.output is None else (*names, placing.output)
+    if placing.output is None:
+        return tuple(names)
+    if len(names) == _TWO_NAMES:
+        raise click.UsageError(
+            f"OUTPUT is given twice, as {names[-1]} and by -o {placing.output}: give one"
+        )
+    return (*names, placing.output)
 
 
 def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]:
-    """Return INPUT and OUTPUT.
-
-    Raises
-    ------
-    click.UsageError
-        If they are more or fewer names.
-    """
+    """Return INPUT and OUTPUT; refuse more names, or fewer."""
     if len(names) < _TWO_NAMES:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
     if len(names) > _TWO_NAMES:
@@ -96,18 +90,8 @@ def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]
 def located_target(source: str, target: str, kind: str | None) -> str:
     """Return the output that a person means by a name: standard output, a file in a folder.
 
-    Parameters
-    ----------
-    source, target : str
-        INPUT and OUTPUT. Where OUTPUT is a folder, the file in it is called like INPUT.
-    kind : str or None
-        The format: the file in a folder gets its suffix.
-
-    Raises
-    ------
-    click.UsageError
-        If there is no name for a file in the folder, or it is INPUT itself; or if the name has
-        a field that means nothing.
+    Where OUTPUT is a folder, the file in it is called like INPUT; `kind`, the format, gives its
+    suffix.
     """
     field = unknown_field(target)
     if field is not None:
@@ -141,13 +125,8 @@ def located_target(source: str, target: str, kind: str | None) -> str:
 class ReplacedFile(Record):
     """A file that was at OUTPUT before.
 
-    Attributes
-    ----------
-    target : str
-        Its name.
-    digest : bytes or None
-        Of its bytes, if it may be a picture that OUTPUT names by mistake: `two/*.png` names
-        two of them.
+    `digest` is of its bytes, if it may be a picture that OUTPUT names by mistake: `two/*.png`
+    names two of them.
     """
 
     target: str
@@ -167,14 +146,9 @@ class ReplacedFile(Record):
 def file_to_replace(
     source: str, target: str, placing: Placing, *, as_json: bool, quiet: bool
 ) -> ReplacedFile | None:
-    """Look whether OUTPUT is there already; return it if it is to be replaced.
+    """Return OUTPUT if it is there already, and is to be replaced.
 
-    It leaves the command if OUTPUT is there and is to be kept.
-
-    Raises
-    ------
-    click.ClickException
-        If it is there, and that is an error.
+    The command ends if OUTPUT is to be kept; if that is an error, it fails.
     """
     rule = placing.rule("overwrite")
     if target == STANDARD or is_stream(target) or not _is_there(target, rule):

@@ -13,7 +13,7 @@ from convcli.cli.filter_options import (
     strict_option,
 )
 from convcli.cli.options import Command, json_option, option, quiet_option, shared_option
-from convcli.cli.output import refuse_terminals, report_outcome, shows_matrices, warn
+from convcli.cli.output import refuse_terminals, report_outcome, shows_matrices
 from convcli.cli.placing import (
     Placing,
     file_to_replace,
@@ -29,7 +29,7 @@ from convcli.cli.seeing import (
     see,
     show_option,
 )
-from convcli.cli.types import BORDER
+from convcli.cli.types import BORDER, OUTPUT
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ Examples:
   convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1""",
 )
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
-@click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=click.Path())
+@click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=OUTPUT)
 @shared_option(
     "kernel_size", default="2", section="Window", help="Rows and columns of the window."
 )
@@ -132,9 +132,5 @@ def command(
         saving=saving,
         file_format=kind,
     )
-    report_outcome(
-        report, source, target, quiet=quiet, as_json=as_json, replaced=replaced is not None
-    )
-    if replaced is not None:
-        warn(replaced.warnings())
+    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)

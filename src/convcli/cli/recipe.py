@@ -21,6 +21,6 @@ def command(*, file: str) -> None:
 
     It has the kernels, the chain and the options of the run, as TOML.
     """
-    from convcli.library.files import recipe
+    from convcli.library.chains import recipe
 
     click.echo(str(recipe(file)), nl=False)

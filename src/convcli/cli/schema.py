@@ -1,4 +1,4 @@
-"""`convcli schema`: the JSON Schema of what a command prints with --json."""
+"""`convcli schema`: the JSON Schema of what a command prints with --json, and of recipes."""
 
 from importlib.resources import files
 
@@ -22,11 +22,14 @@ def documented() -> list[str]:
     epilog="""\b
 Examples:
   convcli schema size
-  convcli schema apply > apply.schema.json""",
+  convcli schema apply > apply.schema.json
+  convcli schema recipe""",
 )
 @click.argument("name", metavar="[COMMAND]", required=False)
 def command(*, name: str | None) -> None:
     """Print the JSON Schema of what COMMAND prints with --json, or which commands have one.
+
+    That of recipe is for the TOML of recipes.
 
     The number in its $id grows where a key goes or changes its meaning. New keys may come at
     any time. A batch prints one object a line, and each line has this schema.

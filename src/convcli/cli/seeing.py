@@ -41,13 +41,7 @@ def scratch_file(name: str) -> str:
 def names_with_scratch(
     names: Sequence[str], output: str | None, *, show: bool, compare: str | None, suffix: str
 ) -> tuple[str, ...]:
-    """Return the names of a command line; OUTPUT is a scratch file where it is left out.
-
-    Raises
-    ------
-    click.UsageError
-        If there is no terminal to show it, or nothing that can be shown.
-    """
+    """Return the names of a command line; OUTPUT is a scratch file where it is left out."""
     names = tuple(names)
     if not (show or compare) or len(names) != 1 or output is not None:
         return names
@@ -61,13 +55,7 @@ def names_with_scratch(
 def check_seeing(
     names: Sequence[str], *, show: bool, compare: str | None, many: bool = False
 ) -> None:
-    """Refuse what cannot be shown, before anything is written.
-
-    Raises
-    ------
-    click.UsageError
-        If there are many pictures, or a pipe.
-    """
+    """Refuse many pictures and pipes, which cannot be shown, before anything is written."""
     if not (show or compare):
         return
     flag = "--show" if show else "--compare"

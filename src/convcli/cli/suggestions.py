@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,96 +11,90 @@ import click
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry
 
-_MEANT = {
-    "filter": "apply",
-    "convolve": "apply",
-    "conv2d": "apply",
-    "convolution": "apply",
-    "run": "apply",
-    "batch": "apply",
-    "network": "stack",
-    "layers": "stack",
-    "summary": "stack",
-    "output-size": "size",
-    "shape": "size",
-    "parameters": "params",
-    "count": "params",
-    "list": "kernels",
-    "kernel": "kernels",
-    "filters": "kernels",
-    "show": "kernels",
-    "pooling": "pool",
-    "maxpool": "pool",
-    "match": "find",
-    "search": "find",
-    "padding": "borders",
-    "train": "learn",
-    "fit": "learn",
-    "version": "--version",
-}
+
+def _inverted(words: dict[str, str]) -> dict[str, str]:
+    return {other: meant for meant, others in words.items() for other in others.split()}
+
+
+_MEANT = _inverted({
+    "apply": "filter convolve conv2d convolution run batch",
+    "stack": "network layers summary",
+    "size": "output-size shape",
+    "params": "parameters count",
+    "kernels": "list kernel filters show",
+    "pool": "pooling maxpool",
+    "find": "match search",
+    "borders": "padding",
+    "learn": "train fit",
+    "--version": "version",
+})  # fmt: skip
 """Words of other programs, and the command that does that here."""
 
-_OPTIONS = {
-    **dict.fromkeys(("--grey", "--grayscale", "--greyscale", "--monochrome"), "--gray"),
-    **dict.fromkeys(
-        ("--mode", "--edge", "--boundary", "--pad-mode", "--virtual-pixel"), "--border"
-    ),
-    **dict.fromkeys(("--bits", "--bit-depth", "--dtype"), "--depth"),
-    **dict.fromkeys(("--threads", "--workers", "--cores", "-j"), "--jobs"),
-    **dict.fromkeys(("--outdir", "--output-dir", "--out-folder"), "--out-dir"),
-    **dict.fromkeys(("--force", "--overwrite", "-f", "-y"), "--on-exists overwrite"),
-    **dict.fromkeys(("--pad",), "--padding"),
-    **dict.fromkeys(("--step", "--strides"), "--stride"),
-    **dict.fromkeys(("--dilate", "--rate"), "--dilation"),
-    **dict.fromkeys(("--input-width",), "--width"),
-    **dict.fromkeys(("--normalize", "--normalise"), "@normalize behind KERNEL"),
-    **dict.fromkeys(("--rotate", "--angle"), "@45 behind KERNEL"),
-    **dict.fromkeys(("--strength",), "--amount"),
-    **dict.fromkeys(("--out", "--outfile"), "--output"),
-}
+_OPTIONS = _inverted({
+    "--gray": "--grey --grayscale --greyscale --monochrome",
+    "--border": "--mode --edge --boundary --pad-mode --virtual-pixel",
+    "--depth": "--bits --bit-depth --dtype",
+    "--jobs": "--threads --workers --cores -j",
+    "--out-dir": "--outdir --output-dir --out-folder",
+    "--on-exists overwrite": "--force --overwrite -f -y",
+    "--padding": "--pad",
+    "--stride": "--step --strides",
+    "--dilation": "--dilate --rate",
+    "--width": "--input-width --input --input-size",
+    "--kernel-size": "--size --ksize --window",
+    "--filters": "--out-channels --outputs",
+    "--mask": "--selection",
+    "--region": "--crop --roi --area",
+    "--channels": "--bands --planes",
+    "--times": "--repeat --iterations --passes -n",
+    "@normalize behind KERNEL": "--normalize --normalise",
+    "@45 behind KERNEL": "--rotate --angle",
+    "--amount": "--strength",
+    "--output": "--out --outfile",
+})  # fmt: skip
 """Options of other programs, and what is written here."""
 
-_WITH_KERNEL = ("apply", "find", "explain", "animate", "equivariance", "borders")
 _PICTURE = re.compile(
     r"\.(png|jpe?g|tiff?|webp|gif|bmp|p[pgnb]m|avif|heic|jxl|jp2|ico|tga|exr|zarr)$",
     re.IGNORECASE,
 )
+_SUCH_AS = "sobel-x or gaussian:2"
 _BEHIND = "the parameters of a kernel stand behind its name"
-_LIKE_PARAMETERS = re.compile(r"([A-Za-z][\w-]*)[=(]([\d.]+)\)?")
+_LIKE_PARAMETERS = re.compile(
+    r"([A-Za-z][\w-]*)(?:[=( ]+|:(?=[a-z]+:))((?:[a-z]+[=:])?[\d.]+)\)?"
+)
 _NUMBER = re.compile(r"\d+(\.\d+)?")
+_PLACE = re.compile(r"\d+,\d+")
+_POOLINGS = {"mean": "average", "avg": "average", "maximum": "max"}
 
 
 def correction(words: Sequence[str], error: Exception, program: click.Group) -> str | None:
     """Return what is wrong with a command line, and the one that was meant; None if unknown.
 
-    Parameters
-    ----------
-    words : sequence of str
-        The command line, without the program's name.
-    error : Exception
-        What was said of it.
-    program : click.Group
-        The program, which has the commands.
+    `words` are without the program's name; `error` is what was said of them.
     """
     if words[:1] == ["help"]:
         words = words[1:]
-    command = _command_of(words, program)
+    command = program.get_command(click.Context(program), words[0]) if words else None
     if command is None:
         unknown = isinstance(error, click.UsageError) and bool(words) and words[0][:1] != "-"
         return _no_command(list(words), program) if unknown else None
     if isinstance(error, click.NoSuchOption):
         return _no_option(error.option_name, words, command)
     names = _arguments(words[1:], command)
-    if command.name in _WITH_KERNEL:
+    place = next((name for name in names if _PLACE.fullmatch(name)), None)
+    if command.name == "explain" and place is not None:
+        return f"the pixel needs its name: write --at {place}"
+    has_more = command.name == "kernels" and len(names) > 1
+    if _takes_kernel(command) or has_more:
         return _kernel_and_picture(words, names)
     if isinstance(error, click.UsageError) and names:
         return _bare_words(command, names)
     return None
 
 
-def _command_of(words: Sequence[str], program: click.Group) -> click.Command | None:
-    context = click.Context(program)
-    return program.get_command(context, words[0]) if words else None
+def _takes_kernel(command: click.Command) -> bool:
+    return any(isinstance(x, click.Argument) and x.name == "kernel" for x in command.params)
 
 
 def _arguments(words: Sequence[str], command: click.Command) -> list[str]:
@@ -132,12 +127,13 @@ def _no_command(words: list[str], program: click.Group) -> str:
     if (reason := no_convolution(word)) is not None:
         return reason
     if _is_kernel(word):
-        meant = " ".join(["convcli apply", _quoted(word), *(_quoted(name) for name in others)])
+        meant = f"convcli apply {shlex.join(words)}"
         outputs = "" if len([name for name in others if name[:1] != "-"]) > 1 else " OUTPUT"
         picture = "" if others else " INPUT"
         return f"{said}, but a kernel is: write {meant}{picture}{outputs}"
     if _is_picture(word):
-        return f"{said}: to filter a picture, write convcli apply KERNEL {_quoted(word)} OUTPUT"
+        line = f"convcli apply KERNEL {shlex.quote(word)} OUTPUT"
+        return f"{said}: to filter a picture, write {line}"
     near = difflib.get_close_matches(word.lower(), [*commands, *_MEANT], n=1, cutoff=0.6)
     if near:
         return f"{said}: did you mean {_MEANT.get(near[0], near[0])}?"
@@ -150,10 +146,12 @@ def _no_command(words: list[str], program: click.Group) -> str:
 def _no_option(name: str, words: Sequence[str], command: click.Command) -> str | None:
     """Say where a parameter of a kernel stands, or what another program's option is here."""
     arguments = _arguments(words[1:], command)
-    if command.name in _WITH_KERNEL and (spec := _with_parameter(name, words, arguments)):
+    if _takes_kernel(command) and (spec := _with_parameter(name, words, arguments)):
         return f"no such option: {name}: {_BEHIND}: write {spec}"
     meant = _OPTIONS.get(name)
-    known = {form for each in command.params for form in each.opts}
+    known = {form for each in command.params for form in each.opts if form[:1] == "-"}
+    if name in ("--kernel", "-k") and _takes_kernel(command):
+        return f"no such option: {name}: KERNEL is the first word, without a name"
     if meant is not None and (meant.split()[0] in known or meant[:1] == "@"):
         return f"no such option: {name}: did you mean {meant}?"
     near = difflib.get_close_matches(name, [form for form in known if form[3:]], n=1)
@@ -177,6 +175,8 @@ def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> st
     at = next((i for i, word in enumerate(words) if word.split("=")[0] == name), len(words))
     value = words[at].partition("=")[2] if at < len(words) else ""
     value = value or (words[at + 1] if at + 1 < len(words) else "N")
+    if not _NUMBER.fullmatch(value) and value != "N":
+        return None
     return _spec(entry, wanted, value)
 
 
@@ -193,27 +193,26 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
     if not names:
         return None
     command, rest = words[0], list(words[1:])
+
+    def line(*corrected: str) -> str:
+        return shlex.join(["convcli", command, *corrected])
+
     if _is_picture(names[0]):
         place = next((i for i, name in enumerate(names) if i and _is_kernel(name)), None)
         if place is None:
-            line = _line(command, "KERNEL", *rest)
-            return (
-                f"KERNEL is missing: write {line}, with a KERNEL such as sobel-x or gaussian:2"
-            )
+            written = line("KERNEL", *rest)
+            return f"KERNEL is missing: write {written}, with a KERNEL such as {_SUCH_AS}"
         rest.remove(names[place])
-        return f"KERNEL comes before the picture: write {_line(command, names[place], *rest)}"
-    if len(names) > 1 and _is_kernel(names[0]) and _NUMBER.fullmatch(names[1]):
+        return f"KERNEL comes before the picture: write {line(names[place], *rest)}"
+    bare = ":" not in names[0] and _is_kernel(names[0])
+    if bare and len(names) > 1 and _NUMBER.fullmatch(names[1]):
         rest.remove(names[1])
         rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
-        return f"{_BEHIND}: write {_line(command, *rest)}"
+        return f"{_BEHIND}: write {line(*rest)}"
     if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and _is_kernel(likely[1]):
-        rest[rest.index(names[0])] = f"{likely[1]}:{likely[2]}"
-        return f"{_BEHIND}: write {_line(command, *rest)}"
+        rest[rest.index(names[0])] = f"{likely[1]}:{likely[2].replace(':', '=')}"
+        return f"{_BEHIND}: write {line(*rest)}"
     return None
-
-
-def _line(*words: str) -> str:
-    return " ".join(["convcli", *map(_quoted, words)])
 
 
 def _is_kernel(word: str) -> bool:
@@ -228,13 +227,6 @@ def _is_picture(word: str) -> bool:
     return bool(_PICTURE.search(word)) and not word.startswith("image:")
 
 
-def _quoted(word: str) -> str:
-    """Return a word as a shell takes it."""
-    import shlex
-
-    return shlex.quote(word)
-
-
 # ------------------------------------------------------------------ numbers without names
 
 _FLAGS = {
@@ -246,11 +238,20 @@ _FLAGS = {
 
 def _bare_words(command: click.Command, names: list[str]) -> str | None:
     """Name each number of a command that takes only options."""
+    if command.name == "pool" and names[0].partition(":")[0].lower() in (*_POOLINGS, "max"):
+        word, _, size = names[0].lower().partition(":")
+        size = size or next(filter(_NUMBER.fullmatch, names), "")
+        others = [name for name in names[1:] if name != size]
+        if word in _POOLINGS or size:
+            more = ["--kernel-size", size] if size else []
+            line = shlex.join(["convcli", "pool", _POOLINGS.get(word, word), *others, *more])
+            return f"expected max or average, and the size as an option: write {line}"
     if command.name == "pool" and _is_picture(names[0]):
-        line = " ".join(["convcli pool max", *map(_quoted, names)])
-        return f"max or average is missing: write {line}"
+        return f"max or average is missing: write convcli pool max {shlex.join(names)}"
     flags = _FLAGS.get(command.name or "")
-    if flags is None or len(names) > len(flags):
+    if flags is None:
         return None
+    if len(names) > len(flags):
+        return f"each number needs its name: {', '.join(flags)}"
     pairs = " ".join(f"{flag} {name}" for flag, name in zip(flags, names, strict=False))
     return f"each number needs its name: write convcli {command.name} {pairs}"

@@ -12,11 +12,13 @@ from convcli.cli.output import show_json
 if TYPE_CHECKING:
     from convcli.batch.job import BatchJob
     from convcli.batch.preview import FilePreview
+    from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.pipeline.options import Options
     from convcli.pipeline.report import Report
     from convcli.pipeline.steps import Link
+    from convcli.scale.tiled.blocks import Tiling
     from convcli.scale.tiled.run import Progress
 
 
@@ -27,10 +29,12 @@ def filter_in_blocks(
     reading: "ReadPolicy",
     many: BatchOptions,
     *,
+    planes: "PlaneChoice",
     saving: "Saving",
     kind: str | None,
     silent: bool,
     overwrite: bool,
+    resume: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
     from convcli.scale.tiled.run import client_for, filter_large
@@ -54,7 +58,9 @@ def filter_in_blocks(
             retries=many.retries,
             timeout=many.timeout,
             overwrite=overwrite,
+            resume=resume,
             progress=progress,
+            planes=planes,
         )
 
 
@@ -78,22 +84,13 @@ def _shown(setting: str, *, silent: bool) -> "Iterator[Progress]":
 
 
 def preview_in_blocks(
-    names: tuple[str, str], job: "BatchJob", many: BatchOptions
+    names: tuple[str, str], job: "BatchJob", many: BatchOptions, planes: "PlaneChoice"
 ) -> "FilePreview":
     """Return what would be done with a picture that is filtered block by block."""
     from convcli.batch.places import place_exists
     from convcli.batch.preview import REPLACE, WRITE, FilePreview
-    from convcli.scale.tiled.run import client_for, plan_large
 
-    with client_for(*names, many.cluster, many.retries) as (client, located):
-        tiling = plan_large(
-            job.kernels,
-            *located,
-            job.options,
-            frame=job.reading.frame,
-            memory=many.memory,
-            client=client,
-        )
+    tiling = tiling_of(names, job.kernels, job.options, job.reading, many, planes=planes)
     return FilePreview(
         source=names[0],
         target=names[1],
@@ -103,30 +100,35 @@ def preview_in_blocks(
     )
 
 
-def plan_in_blocks(
+def tiling_of(
     names: tuple[str, str],
     kernels: Sequence["Link"],
     options: "Options",
     reading: "ReadPolicy",
     many: BatchOptions,
     *,
-    as_json: bool,
-) -> None:
-    """Print how a picture would be filtered block by block."""
+    planes: "PlaneChoice",
+) -> "Tiling":
+    """Return how a picture would be filtered block by block."""
     from convcli.scale.tiled.run import client_for, plan_large
 
     with client_for(*names, many.cluster, many.retries) as (client, located):
-        tiling = plan_large(
+        return plan_large(
             kernels,
             *located,
             options,
             frame=reading.frame,
             memory=many.memory,
             client=client,
+            planes=planes,
         )
+
+
+def show_tiling(tiling: "Tiling", names: tuple[str, str], *, as_json: bool) -> None:
+    """Print how a picture would be filtered block by block."""
     if as_json:
         show_json(tiling.as_dict())
         return
-    from convcli.cli.render.report import show_tiling
+    from convcli.cli.render import report
 
-    show_tiling(tiling, " → ".join(names))
+    report.show_tiling(tiling, " → ".join(names))

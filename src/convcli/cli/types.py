@@ -1,33 +1,26 @@
 """What a person may write on the command line: numbers, words, kernels. No NumPy, no rich."""
 
 import enum
+import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from convcli.choices import WeightLayout
+from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
-    amount_from,
-    axis_from,
-    border_from,
-    channels_from,
-    choice_from,
-    color_from,
-    finite_number_from,
-    mask_from,
+    axes_from,
     memory_size_from,
-    missing_from,
-    padding_from,
+    option_from,
     pair_from,
     point_from,
-    region_from,
-    share_from,
-    threshold_from,
+    select_from,
     whole_number_from,
 )
+from convcli.storage.urls import FRAME, MAP
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -43,16 +36,10 @@ _Member = TypeVar("_Member", bound=enum.Enum)
 
 
 class ReadType(click.ParamType[_Value, Any]):
-    """A type whose values a function of the library reads.
+    """A type whose values a function of the library reads; its errors become wrong usage.
 
-    Parameters
-    ----------
-    form : str
-        What stands for the value on the help page; where it is empty, the words.
-    read : callable
-        Returns the value of a text; its errors become wrong usage.
-    words : callable
-        Returns the words that a shell may complete.
+    `form` stands for the value on the help page; where it is empty, the words. `words` returns
+    what a shell may complete.
     """
 
     def __init__(
@@ -87,31 +74,27 @@ class ReadType(click.ParamType[_Value, Any]):
         return [CompletionItem(word) for word in words]
 
 
-def _border_words() -> list[str]:
-    from convcli.choices import Border
+def setting(name: str, form: str, words: Callable[[], Sequence[str]] = tuple) -> ReadType[Any]:
+    """Return the type of an option of filtering: `convcli.settings` reads its values."""
+    return ReadType(form, functools.partial(option_from, name), words)
 
-    return [border.value for border in Border]
 
-
-FINITE = ReadType("NUMBER", finite_number_from)
 PAIR = ReadType("N|YxX", pair_from)
-PADDING = ReadType("same|valid|N|YxX|T,R,B,L", padding_from, lambda: PADDING_WORDS)
-BORDER = ReadType("", border_from, _border_words)
-COLOR = ReadType("COLOR", color_from)
+PADDING = setting("padding", "same|valid|N|YxX|T,R,B,L", lambda: PADDING_WORDS)
+BORDER = setting("border", "", lambda: [border.value for border in Border])
+FINITE = setting("bias", "NUMBER")
 POINT = ReadType("X,Y", point_from)
-AMOUNT = ReadType("NUMBER", amount_from)
-THRESHOLD = ReadType("NUMBER", threshold_from)
-AXIS = ReadType("x|y", axis_from)
-MISSING = ReadType("nan|alpha|NUMBER", missing_from)
-SHARE = ReadType("SHARE", share_from)
-MASK = ReadType("FILE", mask_from)
-REGION = ReadType("X,Y,WxH", region_from)
-CHANNELS = ReadType("LIST|luma", channels_from)
 MEMORY = ReadType("SIZE", memory_size_from)
+AXES = ReadType("LETTERS", axes_from)
+SELECT = ReadType("AXIS=N|N:M,…", select_from)
 
 
 class WholeType(click.IntRange):
     """A whole number of a range."""
+
+    def _describe_range(self) -> str:
+        """Return the range in words, for the help page."""
+        return f"at least {self.min}" if self.max is None else f"{self.min} to {self.max}"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Return what stands for the value on the help page."""
@@ -135,22 +118,9 @@ def whole(least: int, most: int | None = None) -> WholeType:
 class EnumType(click.Choice[_Member]):
     """A member of an enum, by its value; a new member needs no edit here."""
 
-    def __init__(self, choices: type[_Member]) -> None:
-        super().__init__(choices)
-        self._enum = choices
-
     def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
         """Return the word of a member."""
         return str(choice.value if isinstance(choice, enum.Enum) else choice)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> _Member:
-        """Return the member."""
-        try:
-            return choice_from(self._enum, value)
-        except OptionError as error:
-            self.fail(str(error), param, ctx)
 
 
 # ------------------------------------------------------------------ files and addresses
@@ -181,6 +151,44 @@ def _address_from(address: str) -> str:
     return address
 
 
+class FieldPath(click.Path):
+    """A path that may have fields: after a ``{`` they are completed, before it files.
+
+    Of a template for names (`is_template`) no files are.
+    """
+
+    def __init__(self, *fields: str, is_template: bool = False) -> None:
+        super().__init__()
+        self._fields, self._is_template = fields, is_template
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[Any]]":
+        """Complete a field that is begun, or a file."""
+        from click.shell_completion import CompletionItem
+
+        before, brace, begun = incomplete.rpartition("{")
+        if not brace or "}" in begun:
+            if not self._is_template:
+                return super().shell_complete(ctx, param, incomplete)
+            before, begun = incomplete, ""
+        elif os.environ.get("_CONVCLI_COMPLETE") in _OWN_BRACES and not _in_quotes():
+            return []
+        found = [each for each in self._fields if each.startswith("{" + begun)]
+        return [CompletionItem(before + each) for each in found]
+
+
+_OWN_BRACES = ("zsh_complete", "fish_complete")
+"""Shells that would complete a brace that is not in quotes by themselves, to something else."""
+
+
+def _in_quotes() -> bool:
+    typed = os.environ.get("COMP_WORDS", "")
+    return any(typed.count(quote) % 2 for quote in "'\"")
+
+
+OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
+TEMPLATE = FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True)
 FORMAT = ReadType("NAME", _format_from, _format_words)
 READABLE_FORMAT = ReadType("NAME", _readable_from)
 ADDRESS = ReadType("ADDRESS", _address_from)
@@ -191,10 +199,7 @@ ADDRESS = ReadType("ADDRESS", _address_from)
 class SpecType(click.ParamType[_Value, Any]):
     """What a person writes for a kernel; it completes names, and files where none fits.
 
-    Parameters
-    ----------
-    read : callable
-        Returns what a text stands for; ``--layout`` is its second argument.
+    `read` returns what a text stands for; ``--layout`` is its second argument.
     """
 
     name = "kernel"
@@ -206,12 +211,8 @@ class SpecType(click.ParamType[_Value, Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> _Value:
         """Return the kernel; with a recipe the first word is a file, as it is written."""
-        if (
-            param is not None
-            and param.name == "kernel"
-            and ctx is not None
-            and RECIPE in ctx.meta
-        ):
+        has_recipe = ctx is not None and RECIPE in ctx.meta
+        if has_recipe and param is not None and param.name == "kernel":
             return value  # type: ignore[no-any-return]
         if value == "-" and ctx is not None:
             ctx.meta[STDIN] = True
@@ -337,7 +338,7 @@ def keep_recipe(ctx: click.Context, _: click.Parameter, value: str | None) -> "R
     """Read the recipe of ``--recipe``: what it says is the default of the other options."""
     if value is None:
         return None
-    from convcli.library.files import recipe
+    from convcli.library.chains import recipe
     from convcli.pipeline.recipe import OPTION_NAMES
 
     found = recipe(value)

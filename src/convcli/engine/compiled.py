@@ -103,24 +103,41 @@ def _unused(reason: str) -> None:
     )
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, inlined: bool = False) -> Callable[..., Any]:
     """Return a function that numba compiles when it is first called, and keeps on disk."""
     numba = _numba()
     assert numba is not None  # noqa: S101 - see worth_compiling
     compile_function: Callable[..., Any] = numba.njit(
         nogil=True,
+        _nrt=False,
+        forceinline=inlined,
         error_model="numpy",
         fastmath={"contract", "nsz", "nnan"},
         cache=_has_cache(),
+        pipeline_class=_compiler(),
     )(function)
     return compile_function
 
 
 @functools.cache
+def _compiler() -> type[Any]:
+    """Return a compiler that takes for granted that no two arrays of a call share memory.
+
+    LLVM compares only some of them before a loop, and does not vectorise one with more.
+    """
+    base: Any = importlib.import_module("numba.core.compiler").Compiler
+
+    class Compiler(base):  # type: ignore[misc] # numba has no types
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.state.flags.noalias = True
+
+    return Compiler
+
+
+@functools.cache
 def _has_cache() -> bool:
     """Make the folder of compiled functions; without one they are compiled in each process."""
-    from pathlib import Path
-
     config = importlib.import_module("numba").config
     if config.CACHE_DIR:
         return True

@@ -40,7 +40,7 @@ SUMMED_PASS = _rate(float32=0.27, float64=0.5)
 """One tap of einsum: multiply and add to the sum in one pass, a value."""
 COPY = _rate(float32=0.3, float64=0.6)
 """Moving a value into another order."""
-TRANSFORM = _rate(float32=6.5, float64=25.0)
+TRANSFORM = _rate(float32=8.0, float64=25.0)
 """One point of a Fourier transform, there and back."""
 BYTE = 0.06
 """One byte of the result, where it is stored as it is computed."""

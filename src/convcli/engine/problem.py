@@ -96,6 +96,11 @@ class Problem(Record, cached=True):
         return (min(least, self.fill), max(most, self.fill))
 
     @cached_property
+    def fits_bytes(self) -> bool:
+        """Whether 8 bits hold each pixel, and the constant of the border."""
+        return self.dtype == np.uint8 and self.fill in range(256)
+
+    @cached_property
     def sum_limits(self) -> tuple[float, float]:
         """The smallest and the largest sum of exact weights times pixels.
 

@@ -20,7 +20,7 @@ from convcli.borders import (
     source_indices,
     stretches,
 )
-from convcli.engine.buffers import Values
+from convcli.engine.buffers import Values, flat_rows
 from convcli.engine.problem import Problem
 from convcli.geometry.window import Axis
 from convcli.values import Record
@@ -197,21 +197,67 @@ class Loader:
 
         To make them for each tile took as long as sobel-x itself.
         """
-        across = self._window.columns
-        sources = sources_of(across, tile.columns, self._columns)
+        sources, inside, column = self._across(tile)
         width = len(sources) * self._channels
         padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
-        first = tile.columns.start * across.stride - across.before
-        start = min(max(-first, 0), len(sources))
-        inside = slice(start, max(min(len(sources), self._width - first), start))
-        column = int(sources[start]) if start < inside.stop else 0
         unused = (self._buffer[count:], self._buffer[:count, width:])
         return (
             padded[:, inside],
-            slice(column, column + inside.stop - start),
+            slice(column, column + inside.stop - inside.start),
             sides_of(padded, sources, inside, self._fill),
             [rest for rest in unused if rest.size],
         )
+
+    def _across(self, tile: Tile) -> tuple[NDArray[np.intp], slice, int]:
+        """Return the sources of columns, those within the image, and the first of these."""
+        across = self._window.columns
+        sources = sources_of(across, tile.columns, self._columns)
+        first = tile.columns.start * across.stride - across.before
+        start = min(max(-first, 0), len(sources))
+        inside = slice(start, max(min(len(sources), self._width - first), start))
+        return sources, inside, int(sources[start]) if start < inside.stop else 0
+
+
+class ImageRows(Loader):
+    """Shows where the input of a tile is in the image, for strategies that read it there.
+
+    `place` has the values of rows, flat; the distance of two rows; the row and the column of
+    each padded one of the tile, -1 for the constant; and what to add to a padded column for its
+    place in the image. `inside` has the padded columns within the image.
+    """
+
+    place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
+    inside: tuple[int, int]
+
+    @classmethod
+    def of(cls, tile: Values, channels: int) -> "ImageRows":
+        """Return the place of a tile that is loaded."""
+        self, width = cls.__new__(cls), tile.shape[1] // channels
+        self.place = (*flat_rows(tile), np.arange(len(tile)), np.arange(width), 0)
+        self.inside = (0, width)
+        return self
+
+    def bind(self, tile: Tile) -> Load:
+        """Return the function that finds tiles of that height and columns in an image."""
+        down = self._window.rows
+        count = input_extent(down, tile.rows.stop - tile.rows.start)
+        columns, inside, column = self._across(tile)
+
+        def load(image: Values, start: int) -> None:
+            rows = self._rows[start * down.stride : start * down.stride + count]
+            has_rows = image.dtype.isnative and image.strides[0] >= 0
+            has_rows = has_rows and image.strides[0] % image.itemsize == 0
+            if not has_rows or not image[0].flags.c_contiguous:
+                # Only the rows of the tile are copied.
+                first, last = max(int(rows.min()), 0), max(int(rows.max()), 0)
+                part = image[first : last + 1]
+                image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+                rows = np.where(rows < 0, -1, rows - first)
+            flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
+            self.place = (flat, pitch, rows, columns, column - inside.start)
+            self.inside = (inside.start, inside.stop)
+
+        return load
 
 
 def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:

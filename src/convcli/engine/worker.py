@@ -4,7 +4,7 @@ import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from convcli.engine.planner import Plan, rule_for
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
-from convcli.engine.tiles import Block, Load, Loader, Tile, split_tile
+from convcli.engine.tiles import Block, ImageRows, Load, Loader, Tile, split_tile
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, single_threaded_blas, thread_pool
 from convcli.values import Record, replace
@@ -63,7 +63,10 @@ class TileWorker:
         self._rule: StoreRule | None = None
         self._programs: dict[tuple[int, int, int | None], _TileProgram] = {}
 
-    def _feed(self, strategy: Strategy, name: str) -> tuple[Values, Loader]:
+    def _feed(self, strategy: Strategy, name: str) -> tuple[Any, Loader]:
+        if strategy.reads_image:
+            rows = ImageRows(self._plan.problem, np.zeros(0), strategy.channels, self.block)
+            return rows, rows
         buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
         return buffer, Loader(self._plan.problem, buffer, strategy.channels, self.block)
 
@@ -123,8 +126,11 @@ class TileWorker:
             return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
+        is_whole = is_full or (
+            strategy.takes_parts and (down, across) == (outputs, tile.columns)
+        )
         alone = tile.channel is None or self._plan.problem.outputs == 1
-        if is_full and alone and part.direct and strategy.stores_directly(self._rule):
+        if is_whole and alone and part.direct and strategy.stores_directly(self._rule):
             return _Step(rows, columns, part.compute, part.direct, None)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps

@@ -25,6 +25,7 @@ from convcli.storage.urls import fetched, local_path
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from convcli.images.codecs.tiff_pages import TiffPage
@@ -102,15 +103,16 @@ def _array_header(file: BinaryIO, label: str) -> Header | None:
 
 
 def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
-    from convcli.images.codecs.tiff_pages import tiff_pages
+    from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
-    pages = list(tiff_pages(file))
+    pages = full_pages(list(tiff_pages(file)))
     file.seek(0)
+    count = len(pages) if reading.frame is None else 1
     if pages and pages[0].is_ours:
-        count = len(pages) if reading.frame is None else 1
         return Header(*pages[0].header(), count)
     with open_image(file, reading) as opened:
-        return _image_header(opened, reading)
+        header = _image_header(opened, reading)
+        return header and replace(header, frames=count)
 
 
 def _image_header(opened: ImageFile.ImageFile, reading: ReadPolicy) -> Header | None:
@@ -142,10 +144,22 @@ _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 """The tag of the unit of the resolution, and how many of each unit make an inch."""
 
 
-def tiff_metadata(file: BinaryIO, page: "TiffPage") -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a page of a TIFF says beside its pixels, and notes on what is damaged."""
+def tiff_metadata(
+    file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
+
+    `index` is the page that is read; None for all of them.
+    """
+    from convcli.images.codecs.tiff_extras import extras_of
+
+    page = pages[index or 0]
     read_exif = functools.partial(_exif_of, file, page)
-    return metadata_from(_info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode)
+    metadata, notes = metadata_from(
+        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
+    )
+    extras, lost = extras_of([each.tags.directory for each in pages], index)
+    return replace(metadata, **extras), (*notes, *lost)
 
 
 def _info_of(page: "TiffPage") -> dict[str, Any]:

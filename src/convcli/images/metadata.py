@@ -3,7 +3,7 @@
 import math
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from PIL import ExifTags, Image
@@ -37,7 +37,7 @@ RECIPE_KEYWORD = "convcli recipe"
 _USER_COMMENT, _ASCII = 0x9286, b"ASCII\0\0\0"
 _DESCRIPTION = 0x010E
 
-_STRUCTURE = (RECIPE_MARK, "{", "<?xml", "ImageJ=", "SCIFIO=")
+_STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
 """How descriptions begin that tell a program of pages and shapes, which may change."""
 
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
@@ -49,7 +49,8 @@ _IPTC_RESOURCE = 0x0404
 _GAIN_MAP = (b"hdrgm:", b"HDRGainMap", b"GainMap")
 _XMP_TURN = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
 _TITLES = {
-    "icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC", "comment": "comment"
+    "icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC",
+    "comment": "comment", "geo": "georeference", "nodata": "nodata value", "ome": "OME-XML",
 }  # fmt: skip
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 _PROFILE_HEADER = 128
@@ -134,12 +135,17 @@ def lost_metadata(
     `channels` and `size`, rows and columns, are the result's. The resolution is not named.
     """
     kept = save_settings(metadata, format_name, channels, size)
-    lost = [
+    lost = titles_of(metadata, kept)
+    return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""
+
+
+def titles_of(metadata: Metadata, without: Collection[str] = ()) -> list[str]:
+    """Return what people call the parts of metadata, without those of some settings."""
+    return [
         title
         for name, title in _TITLES.items()
-        if getattr(metadata, name) and {"icc": "icc_profile"}.get(name, name) not in kept
+        if getattr(metadata, name) and {"icc": "icc_profile"}.get(name, name) not in without
     ]
-    return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""
 
 
 def save_settings(
@@ -168,6 +174,9 @@ def save_settings(
         fits = format_name != "JPEG" or len(block or b"") <= _JPEG_BLOCK
         if getattr(entry, name) and block and fits:
             settings[name] = block
+    if format_name == "TIFF":
+        names = ("geo", "nodata", "ome")
+        settings |= {n: getattr(metadata, n) for n in names if getattr(metadata, n)}
     return settings
 
 

@@ -221,6 +221,12 @@ class Metadata(Record):
         A text without a rule.
     recipe : str or None
         How convcli made the picture, in ASCII.
+    geo : tuple of (int, value)
+        The tags of GeoTIFF and GDAL, by their numbers.
+    nodata : str or None
+        The number of pixels that GDAL calls no data.
+    ome : str or None
+        OME-XML, which describes pictures of microscopes.
     """
 
     icc: bytes | None = None
@@ -231,6 +237,9 @@ class Metadata(Record):
     iptc: bytes | None = None
     comment: bytes | None = None
     recipe: str | None = None
+    geo: tuple[tuple[int, Any], ...] = ()
+    nodata: str | None = None
+    ome: str | None = None
 
 
 class Timing(Record):

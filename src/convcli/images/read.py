@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import io
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -101,14 +100,11 @@ def read_picture(
         prefix = file.read(PREFIX)
         file.seek(0)
         with pillow_set_to(reading), _quietly(prefix):
-            if prefix.startswith(ARRAY):
-                from convcli.images.codecs.npy import read_array
+            if prefix.startswith(ARRAY) or holds_matrix(label, prefix):
+                from convcli.images.codecs.npy import read_array, read_matrix
 
-                return read_array(file, label, reading)
-            if holds_matrix(label, prefix):
-                from convcli.images.codecs.matrix import read_matrix
-
-                return read_matrix(file, label, reading)
+                read = read_array if prefix.startswith(ARRAY) else read_matrix
+                return read(file, label, reading)
             return _decode(file, prefix, label, reading)
 
 
@@ -118,17 +114,18 @@ def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]
     Pages are counted from 0. Of a page that Pillow does not know the metadata and the name
     are empty. A file that cannot be read raises ImageError, which begins with `name`.
     """
-    from convcli.images.codecs.tiff_pages import tiff_pages
+    from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
     unlimited = ReadPolicy(max_pixels=2**62)
     with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
         try:
-            page = next(itertools.islice(tiff_pages(file), frame, None), None)
-        except OSError:
-            page = None
-        if page is None:
+            every = list(tiff_pages(file))
+            page = every[frame]
+        except (OSError, IndexError):
             return Metadata(), ""
-        metadata, mode = tiff_metadata(file, page)[0], page.mode
+        full = full_pages(every)
+        index = full.index(page) if page in full else None
+        metadata, mode = tiff_metadata(file, full, index)[0], page.mode
         with contextlib.suppress(OSError), decoder_errors():
             opened = Image.open(file, formats=("TIFF",))
             if frame:
@@ -263,11 +260,12 @@ def _stream(
 
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
-    from convcli.images.codecs.tiff_pages import tiff_pages
+    from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
-    pages = list(tiff_pages(file))
-    if not pages:
+    every = list(tiff_pages(file))
+    if not every:
         raise _unknown(prefix, label, reading)
+    pages = full_pages(every)
     chosen = [pages[index] for index in _frames_to_read(len(pages), label, reading)]
     counter = PixelCounter(reading.max_pixels, label)
     frames: list[Frame] = []
@@ -277,7 +275,10 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
         with contextlib.suppress(OSError):
             file.seek(0)
             opened = stack.enter_context(open_image(file, reading))
-        metadata, damage = tiff_metadata(file, chosen[0])
+        metadata, damage = tiff_metadata(file, pages, reading.frame)
+        if len(every) > len(pages) or chosen[0].has_copies:
+            note = "smaller copies and masks of the picture are left out: --tiled makes copies"
+            damage = (*damage, note)
         for page in chosen:
             counter.add(page.size[1] * -(-page.samples // 4), page.size[0])
             page.check_places()

@@ -221,13 +221,9 @@ def _encoded(
 
 
 def _numbers(array: NDArray[Any], format_name: str) -> bytes:
-    if format_name == NPY:
-        from convcli.images.codecs.npy import array_bytes
+    from convcli.images.codecs.npy import array_bytes, matrix_bytes
 
-        return array_bytes(array)
-    from convcli.images.codecs.matrix import matrix_bytes
-
-    return matrix_bytes(array, format_name)
+    return array_bytes(array) if format_name == NPY else matrix_bytes(array, format_name)
 
 
 def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:

@@ -141,6 +141,10 @@ def no_convolution(name: str) -> str | None:
     return None if reason is None else f"no convolution: {key}: {reason}"
 
 
+_STEPS = ("relu", "abs", "pool", "max", "maxpool", "avgpool")
+"""What a person may mean by a step of a chain that has no weights."""
+
+
 def entry_named(name: str) -> Entry:
     """Return the catalogue's entry of that name; the error suggests similar names."""
     key = name.strip().lower()
@@ -152,6 +156,8 @@ def entry_named(name: str) -> Entry:
 
     near = difflib.get_close_matches(key, [*CATALOGUE, *OPERATORS], n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "'convcli kernels' lists them"
+    if re.split(r"\W", key)[0] in _STEPS:
+        hint = "behind a kernel, write --then relu, --then abs, --then pool:2 or --then max:2"
     if _LIKE_A_FILE.search(name):
         hint = "if it is a file, there is none of that name: check the path"
     raise SpecError(f"no kernel is called {name!r}: {hint}")

@@ -9,16 +9,16 @@ from convcli.batch import places
 from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
 from convcli.batch.prepare import local_executor, prepared_jobs
-from convcli.batch.report import Summary, run_batch
-from convcli.errors import ImageError, OptionError
+from convcli.batch.report import Executor, Summary, run_batch
+from convcli.choices import Pyramid
+from convcli.errors import OptionError
 from convcli.images.formats import format_named
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
-from convcli.images.read import read_picture
 from convcli.images.write import Saving
-from convcli.library.pictures import FilterOptions, KernelLike, run_of
-from convcli.pipeline.recipe import Recipe, recipe_from
+from convcli.library.chains import KernelLike, run_of
+from convcli.library.pictures import FilterOptions
 from convcli.pipeline.report import Report
-from convcli.settings import memory_size_from, options_from_words
+from convcli.settings import memory_size_from, planes_from_words
 from convcli.values import replace
 
 _RULES = ("error", "skip", "overwrite")
@@ -30,11 +30,16 @@ def apply_files(
     out_dir: str | Path,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
+    record: bool = False,
     name: str | None = None,
     recursive: bool = False,
     on_exists: str = "error",
     fail_fast: bool = False,
     memory: int | str | None = None,
+    cluster: Any = None,
+    retries: int = 3,
+    timeout: float | None = None,
     format: str | None = None,  # noqa: A002 - as the command spells it
     quality: int | None = None,
     compress_level: int | None = None,
@@ -55,8 +60,10 @@ def apply_files(
 
     Parameters
     ----------
-    kernel, then
+    kernel, then, times
         As for `apply`.
+    record : bool
+        Keep the recipe in the outputs' metadata, as ``--record``.
     sources : str, Path, or several
         Files, folders and patterns (``photos/*.jpg``): paths, or URLs that fsspec knows.
     out_dir : str or Path
@@ -71,7 +78,13 @@ def apply_files(
     fail_fast : bool
         Start no more files after the first that fails.
     memory : int or str, optional
-        The bytes that the files in work may take together: ``"4G"``.
+        The bytes that the files in work may take together: ``"4G"``; of each on a cluster.
+    cluster : str or distributed.Client, optional
+        The Dask cluster that computes, instead of the cores of this machine:
+        ``"tcp://HOST:8786"`` of its scheduler, ``"local:4"``, or a client that is ready.
+    retries, timeout
+        How often the cluster tries a file again whose worker was lost, and after how many
+        seconds at one file a worker is left aside.
     format, quality, compress_level, strip, sheet
         How the results are written: as for `Result.save`.
     fit_depth : bool
@@ -109,10 +122,10 @@ def apply_files(
     """
     if on_exists not in _RULES:
         raise OptionError(f"on_exists: expected one of {', '.join(_RULES)}; got {on_exists!r}")
-    steps, settings = run_of(kernel, then, 1, options)
+    run = run_of(kernel, then, times, options)
     job = BatchJob(
-        kernels=tuple(steps),
-        options=replace(settings, collect_stats=False),
+        kernels=run.steps,
+        options=replace(run.options, collect_stats=False),
         reading=ReadPolicy(
             max_pixels=max_pixels,
             allow_truncated=allow_truncated,
@@ -120,7 +133,11 @@ def apply_files(
             frame=frame,
         ),
         saving=Saving(
-            quality=quality, compress_level=compress_level, strip=strip, fit_depth=fit_depth
+            quality=quality,
+            compress_level=compress_level,
+            strip=strip,
+            fit_depth=fit_depth,
+            recipe=str(run.recipe) if record else None,
         ),
         file_format=None if format is None else format_named(format),
         sheet=sheet,
@@ -139,9 +156,13 @@ def apply_files(
         folder,
         may_exist=may_exist,
         overwrite=on_exists == "overwrite",
-        memory=limit,
+        memory=limit if cluster is None else None,
     ) as jobs:
-        executor = local_executor(job, len(jobs), limit)
+        executor: Executor = local_executor(job, len(jobs), limit)
+        if cluster is not None:
+            from convcli.scale.cluster import DaskExecutor
+
+            executor = DaskExecutor(cluster, retries, limit, timeout)
         watch = progress or (lambda *_: None)
         return run_batch(
             executor,
@@ -166,14 +187,20 @@ def apply_tiled(
     target: str | Path,
     *,
     then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
+    record: bool = False,
     memory: int | str | None = None,
     max_pixels: int | None = None,
-    cluster: str | None = None,
+    cluster: Any = None,
     retries: int = 3,
     timeout: float | None = None,
     frame: int | None = None,
+    axes: str | None = None,
+    select: str = "",
+    pyramid: str | Pyramid = Pyramid.KEEP,
     compress_level: int | None = None,
     strip: bool = False,
+    resume: bool = False,
     progress: Callable[[int, int, float], None] | None = None,
     **options: Unpack[FilterOptions],
 ) -> Report:
@@ -183,25 +210,35 @@ def apply_tiled(
 
     Parameters
     ----------
-    kernel, then
+    kernel, then, times
         As for `apply`.
+    record : bool
+        Keep the recipe in the outputs' metadata, as ``--record``.
     source, target : str or Path
-        A TIFF or a Zarr array each: paths, or URLs that fsspec knows.
+        A TIFF, a Zarr array or an image of OME-Zarr each: paths, or URLs that fsspec knows.
     memory : int or str, optional
         Bytes for the blocks that are computed at once; 256 MiB by default.
     max_pixels : int, optional
         Refuse results that have more pixels than that, and than the picture.
-    cluster : str, optional
-        The Dask cluster that computes: ``"tcp://HOST:8786"`` of its scheduler, or
-        ``"local:4"``; threads of this process otherwise.
+    cluster : str or distributed.Client, optional
+        The Dask cluster that computes, instead of threads of this process: see `apply_files`.
     retries : int
         How often the cluster tries a block again whose worker was lost.
     timeout : float, optional
         Leave a worker aside that takes more seconds for a block.
     frame : int, optional
         The page of a TIFF, counted from 0.
+    axes : str, optional
+        The axes of a Zarr array that does not name them, a letter for each: ``"tczyx"``.
+    select : str
+        The planes of a Zarr array that are filtered, ``"t=0,c=1:3"``; all otherwise.
+    pyramid : {"keep", "none"}
+        Whether the smaller levels of an OME-Zarr image are made anew, or left out.
     compress_level, strip
         How the result is written: as for `Result.save`.
+    resume : bool
+        Go on with what a stopped run has left of the same output, and leave it when this run
+        is stopped too.
     progress : callable, optional
         Called after each block with the number of blocks done, the number of all blocks, and
         the megapixels done.
@@ -232,63 +269,22 @@ def apply_tiled(
     from convcli.scale.tiled.run import client_for, filter_large
 
     names = (os.fspath(source), os.fspath(target))
-    steps, settings = run_of(kernel, then, 1, options)
+    planes = planes_from_words(axes=axes, select=select, pyramid=pyramid)
+    run = run_of(kernel, then, times, options)
+    recipe = str(run.recipe) if record else None
     with client_for(*names, cluster, retries) as (client, located):
         return filter_large(
-            steps,
+            run.steps,
             *located,
-            settings,
+            run.options,
             frame=frame,
             max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
-            saving=Saving(compress_level=compress_level, strip=strip),
+            saving=Saving(compress_level=compress_level, strip=strip, recipe=recipe),
             memory=None if memory is None else memory_size_from(memory),
             client=client,
             retries=retries,
             timeout=timeout,
+            resume=resume,
             progress=progress,
+            planes=planes,
         )
-
-
-def recipe(source: str | Path) -> Recipe:
-    r"""Return the recipe of a file: a ``.toml``, or a picture that holds one.
-
-    Parameters
-    ----------
-    source : str or Path
-        What ``--save-recipe`` wrote, or a picture that was written with ``--record``.
-
-    Raises
-    ------
-    OptionError
-        If it is no recipe, or has an option that makes no sense.
-    ImageError
-        If the file cannot be read, or the picture has no recipe.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile(suffix=".toml") as file:
-    ...     file.write(b'recipe = 1\nkernel = "sobel-x"\ntimes = 2')
-    ...     file.flush()
-    ...     recipe(file.name).times
-    39
-    2
-    """
-    name = os.fspath(source)
-    if name.lower().endswith(".toml"):
-        try:
-            text = Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "no text in UTF-8"
-            raise ImageError(f"{name}: the recipe cannot be read: {reason}") from None
-    else:
-        found = read_picture(name, reading=ReadPolicy(frame=0)).metadata.recipe
-        if found is None:
-            raise ImageError(f"{name}: no recipe: it was not written with --record")
-        text = found
-    made = recipe_from(text, name)
-    try:
-        options_from_words(**{k: v for k, v in made.options.items() if k != "mask"})
-    except OptionError as error:
-        raise OptionError(f"{name}: {error}") from None
-    return made

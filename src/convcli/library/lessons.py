@@ -8,12 +8,11 @@ from convcli.settings import with_short_names
 if TYPE_CHECKING:
     from convcli.geometry.layers import Layer
     from convcli.geometry.window import IntOrPair, Padding
-    from convcli.kernels.kernel import Kernel
-    from convcli.kernels.operator import Operator
     from convcli.lessons.explain.explanation import Explanation
     from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
-    from convcli.library.pictures import FilterOptions, KernelLike, PictureLike
+    from convcli.library.chains import KernelLike
+    from convcli.library.pictures import FilterOptions, PictureLike
 
     class WindowSettings(TypedDict, total=False):
         """The settings of `output_size` that both of its forms take."""
@@ -32,30 +31,6 @@ if TYPE_CHECKING:
         p: Padding
         d: IntOrPair
         floor: bool
-
-
-def kernel(spec: "KernelLike") -> "Kernel | Operator":
-    """Return the kernel, or the operator of several, that a name or weights stand for.
-
-    Parameters
-    ----------
-    spec : str, Path, array or list of rows
-        What ``convcli apply`` takes as KERNEL: ``"sobel-x"``, ``"gaussian:2"``,
-        ``"sobel-x+sobel-y"``, a file, inline JSON; or weights.
-
-    Raises
-    ------
-    KernelError
-        If no kernel has that name or form.
-
-    Examples
-    --------
-    >>> kernel("sobel-x").weights.tolist()
-    [[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]
-    """
-    from convcli.library.pictures import as_operand
-
-    return as_operand(spec)
 
 
 @overload
@@ -220,10 +195,10 @@ def explain(
     9.0
     """
     from convcli.lessons.explain.explain import Explainer, first_channels
-    from convcli.library import pictures
+    from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
-    operand = pictures.as_operand(kernel)
+    operand = chains.kernel(kernel)
     channels = first_channels(operand) if channel is None else [channel]
     frame = pictures.open(picture).frames[0]
     settings = options_from_words(**options)
@@ -264,7 +239,7 @@ def explore(
     from pathlib import Path
 
     from convcli.lessons.explore import explorer_of
-    from convcli.library import pictures
+    from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
     other = sorted(set(options) - _EXPLORED)
@@ -272,7 +247,7 @@ def explore(
         raise OptionError(f"explore: the page has no {' and no '.join(other)}: leave it out")
     name = str(picture) if isinstance(picture, str | Path) else "picture.png"
     frame = pictures.open(picture).frames[0]
-    return explorer_of(pictures.as_operand(kernel), frame, options_from_words(**options), name)
+    return explorer_of(chains.kernel(kernel), frame, options_from_words(**options), name)
 
 
 _EXPLORED = {

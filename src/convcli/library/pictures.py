@@ -3,32 +3,31 @@
 import functools
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Unpack, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from convcli.errors import ImageError, SpecError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
-from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator, plain_from
-from convcli.kernels.spec import operand_from
-from convcli.pipeline.files import check_maps, write_filtered
+from convcli.kernels.operator import Operator
+from convcli.library.chains import KernelLike, Run, run_of
+from convcli.library.chains import kernel as as_kernel
+from convcli.library.chains import recipe as read_recipe
+from convcli.pipeline.files import check_maps, without_nodata, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.settings import (
-    MOST_TIMES,
     choice_from,
     options_from_words,
     pair_from,
-    whole_number_from,
     with_short_names,
 )
 from convcli.storage.urls import FRAME, has_number, unknown_field
@@ -41,16 +40,12 @@ if TYPE_CHECKING:
     from convcli.engine.planner import Plan
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
-    from convcli.pipeline.options import Options, Region
-    from convcli.pipeline.steps import Link
+    from convcli.pipeline.options import Region
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
 ]
 """What a picture can be given as: see `open`."""
-
-KernelLike: TypeAlias = str | Path | Kernel | Operator | Recipe | ArrayLike
-"""What a kernel can be given as: see `kernel`."""
 
 
 class FilterOptions(TypedDict, total=False):
@@ -115,6 +110,8 @@ class Result(Record, kw_only=True):
         The input without its frames: what its file said is saved with the result.
     pipeline : Pipeline
         The plan for the first frame.
+    run : Run or None
+        What was asked for; None for a pooling.
 
     Examples
     --------
@@ -127,6 +124,18 @@ class Result(Record, kw_only=True):
     filtered: tuple[Filtered, ...]
     source: Picture
     pipeline: Pipeline
+    run: Run | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that repeats the run; its `save` writes it into a file.
+
+        An `OptionError` is raised where a recipe cannot hold it: of a pooling, or of a mask
+        that is an array.
+        """
+        if self.run is None:
+            raise OptionError("recipe: expected a result of apply, got one of pool")
+        return self.run.recipe
 
     @property
     def array(self) -> NDArray[Any]:
@@ -165,6 +174,7 @@ class Result(Record, kw_only=True):
         compress_level: int | None = None,
         strip: bool = False,
         sheet: bool = False,
+        record: bool = False,
     ) -> Report:
         """Write the result to a file or a URL: complete, or not at all.
 
@@ -176,7 +186,7 @@ class Result(Record, kw_only=True):
             gets `array` as it is.
         format : str, optional
             The name of the format; that of the suffix unless given.
-        quality, compress_level, strip, sheet
+        quality, compress_level, strip, sheet, record
             As the options of the command.
 
         Returns
@@ -194,7 +204,10 @@ class Result(Record, kw_only=True):
         if (field := unknown_field(str(target))) is not None:
             raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
         file_format = format_named(format) if format else format_for(target)
-        saving = Saving(quality=quality, compress_level=compress_level, strip=strip)
+        recipe = str(self.recipe) if record else None
+        saving = Saving(
+            quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
+        )
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
         return write_filtered(
@@ -300,11 +313,12 @@ def _read(source: Any, policy: ReadPolicy, *, alpha: bool | None) -> Picture:
 
 
 def apply(
-    kernel: KernelLike | Sequence[Any],
-    picture: PictureLike,
+    kernel: KernelLike | Sequence[Any] | PictureLike,
+    picture: PictureLike | None = None,
     *,
     then: KernelLike | Sequence[Any] = (),
     times: int = 1,
+    recipe: Recipe | str | Path | None = None,
     raw: bool = False,
     **options: Unpack[FilterOptions],
 ) -> Result:
@@ -313,9 +327,8 @@ def apply(
     Parameters
     ----------
     kernel : str, Path, Kernel, Operator, array or list of rows; or a list of these
-        What ``convcli apply`` takes as KERNEL, or weights, or a `Recipe`, which the other
-        arguments change. A list of kernels is a chain:
-        each filters the result of the one before, unrounded. ``"relu"``, ``"abs"``,
+        What ``convcli apply`` takes as KERNEL, or weights, or a `Recipe`. A list of kernels is
+        a chain: each filters the result of the one before, unrounded. ``"relu"``, ``"abs"``,
         ``"pool:2"`` (means) and ``"max:2"`` may follow a kernel.
     picture : Picture, or whatever `open` takes
         Never modified.
@@ -323,6 +336,9 @@ def apply(
         More steps of the chain, as ``--then`` of the command.
     times : int
         How often the chain is repeated, at most 100 times.
+    recipe : Recipe, str or Path, optional
+        What `recipe` takes, as ``--recipe`` of the command. There is no `kernel` then, but the
+        picture alone, and the other arguments change the recipe.
     raw : bool
         Return raw floats, not pixels.
     **options
@@ -338,11 +354,16 @@ def apply(
     >>> apply("box", [[0, 0, 9, 9]], border="replicate").array.tolist()
     [[0.0, 3.0, 6.0, 9.0]]
     """
-    steps, settings = run_of(kernel, then, times, options)
-    source = open(picture)
-    return _run(
-        source, functools.partial(plan_pipeline, kernels=steps, options=settings, raw=raw)
-    )
+    if recipe is not None:
+        if picture is not None:
+            raise OptionError("recipe: expected the picture alone, got a kernel, too: drop it")
+        kernel, picture = read_recipe(recipe), cast("PictureLike", kernel)
+    if picture is None:
+        raise OptionError("apply: expected a kernel and a picture, or a picture and a recipe")
+    run = run_of(kernel, then, times, options)
+    source, settings = without_nodata(open(picture), run.options)
+    make = functools.partial(plan_pipeline, kernels=run.steps, options=settings, raw=raw)
+    return _run(source, make, run)
 
 
 @with_short_names
@@ -384,6 +405,7 @@ def pool(
     from convcli.lessons.pool import plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
+    source, settings = without_nodata(source, settings, can_weigh=False)
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)
@@ -427,7 +449,7 @@ def find(
     """
     from convcli.lessons.find import find_matches
 
-    operand = as_operand(kernel)
+    operand = as_kernel(kernel)
     if isinstance(operand, Operator):
         raise ImageError(f"{operand.name}: expected one kernel to find, got several: take one")
     return find_matches(open(picture).frames[0], operand, top=top, normalized=normalized)
@@ -436,6 +458,9 @@ def find(
 def plan(
     kernel: KernelLike | Sequence[Any],
     picture: PictureLike,
+    *,
+    then: KernelLike | Sequence[Any] = (),
+    times: int = 1,
     **options: Unpack[FilterOptions],
 ) -> "tuple[Plan, ...]":
     """Say how the first frame of a picture would be filtered, and why; nothing is computed.
@@ -452,56 +477,19 @@ def plan(
     from convcli.pipeline.files import plan_frame
 
     frame = open(picture).frames[0]
-    steps, settings = run_of(kernel, (), 1, options)
-    return plan_frame(steps, frame, settings)
+    run = run_of(kernel, then, times, options)
+    return plan_frame(run.steps, frame, run.options)
 
 
-def run_of(
-    kernel: Any, then: Any, times: int, options: Mapping[str, Any]
-) -> "tuple[list[Link], Options]":
-    """Return the steps and the options of a run; of a recipe, changed by the options."""
-    if isinstance(kernel, Recipe):
-        then = then or list(kernel.then)
-        times = times if times > 1 else kernel.times
-        options = {**kernel.options, **options}
-        kernel = kernel.kernel
-    count = whole_number_from(times, 1, MOST_TIMES)
-    return [*chain_of(kernel), *chain_of(then)] * count, options_from_words(**options)
-
-
-def as_operand(kernel: KernelLike) -> Kernel | Operator:
-    """Return the kernel or the operator that a value stands for."""
-    if isinstance(kernel, Kernel | Operator):
-        return kernel
-    if isinstance(kernel, str | os.PathLike):
-        return operand_from(os.fspath(kernel))
-    if isinstance(kernel, Recipe):
-        raise SpecError("recipe: expected a kernel, got a recipe: take its kernel")
-    return Kernel(kernel)
-
-
-def chain_of(kernel: KernelLike | Sequence[Any]) -> "list[Link]":
-    """Return the steps of a chain; nested lists of numbers are one kernel."""
-    several = isinstance(kernel, list | tuple) and not _is_grid(kernel)
-    steps: Sequence[Any] = cast("Sequence[Any]", kernel) if several else [kernel]
-    plain = [plain_from(step) if isinstance(step, str) else None for step in steps]
-    return [ours or as_operand(step) for ours, step in zip(plain, steps, strict=True)]
-
-
-def _is_grid(rows: Sequence[Any]) -> bool:
-    """Tell whether nested lists hold numbers: then they are the weights of one kernel."""
-    first: Any = rows
-    while isinstance(first, list | tuple) and first:
-        first = first[0]
-    return isinstance(first, int | float | np.number)
-
-
-def _run(source: Picture, make_plan: Callable[[SourceInfo], Pipeline]) -> Result:
+def _run(
+    source: Picture, make_plan: Callable[[SourceInfo], Pipeline], run: Run | None = None
+) -> Result:
     """Plan and run each frame."""
     pipelines = [make_plan(SourceInfo.of(frame)) for frame in source.frames]
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
     # The pixels of the input are not kept in memory for as long as the result.
-    return Result(filtered=filtered, source=replace(source, frames=()), pipeline=pipelines[0])
+    kept = replace(source, frames=())
+    return Result(filtered=filtered, source=kept, pipeline=pipelines[0], run=run)
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
-from convcli.engine.planner import choose_plan
+from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import natural_result
-from convcli.errors import ImageError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
+from convcli.pipeline.range import as_depth, rescaled
 from convcli.pipeline.steps import PlannedStep, Values
 from convcli.values import Record, asdict, replace
 
@@ -141,42 +142,51 @@ class MissingStep(PlannedStep, kw_only=True):
     """A step over values of which some are NaN: they weigh nothing, the others more.
 
     The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
-    have none. It is NaN where `least`, a share of the weights, is not known.
+    have none. It is NaN where `least`, a share of the weights, is not known. Where the sum is
+    0, all that the kernel sees must be known: `reaches` are plans for |w|.
     """
 
     biases: tuple[tuple[float, ...], ...]
     least: float
+    reaches: tuple[Plan | None, ...]
 
     @classmethod
     def of(cls, step: PlannedStep, least: float) -> "MissingStep":
         """Return the form of a step that leaves out what is missing."""
-        kernels = [planned.problem.kernel for planned in step.plans]
-        for kernel in kernels:
-            if not kernel.sums.all():
-                raise ImageError(
-                    f"missing: expected kernels whose sum is not 0, got {kernel.name}: the "
-                    "weights of the pixels that are left cannot be scaled up: blur first"
-                )
-        plans = tuple(
-            choose_plan(replace(each.problem, kernel=kernel.with_bias(None)), each.method)
-            for each, kernel in zip(step.plans, kernels, strict=True)
+        bare = [each.problem.kernel.with_bias(None) for each in step.plans]
+        sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
+        plans, reaches = (
+            tuple(
+                kernel and choose_plan(replace(each.problem, kernel=kernel), each.method)
+                for each, kernel in zip(step.plans, kernels, strict=True)
+            )
+            for kernels in (bare, sizes)
         )
-        biases = tuple(kernel.bias for kernel in kernels)
-        return cls(**{**asdict(step), "plans": plans, "biases": biases, "least": least})
+        biases = tuple(each.problem.kernel.bias for each in step.plans)
+        made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
+        return cls(**{**asdict(step), **made})
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel."""
         inputs = self._inputs(field, rows, columns)
-        for (planned, block, values), bias in zip(inputs, self.biases, strict=True):
+        each = zip(inputs, self.biases, self.reaches, strict=True)
+        for (planned, block, values), bias, reach in each:
             is_missing = np.isnan(values)
             if is_missing.any():
                 answer = self._answer(planned, block, np.where(is_missing, 0, values))
                 lost = self._answer(planned, block, is_missing.astype(values.dtype))
                 sums = planned.problem.kernel.sums.astype(lost.dtype)
                 known = sums - lost
-                enough = known / sums >= max(self.least - _INVISIBLE, _INVISIBLE)
-                np.multiply(answer, sums, out=answer, where=lost != 0)
-                np.divide(answer, known, out=answer, where=enough & (lost != 0))
+                scaled = (lost != 0) & (sums != 0)
+                least = max(self.least - _INVISIBLE, _INVISIBLE)
+                enough = known * np.sign(sums) >= abs(sums) * least
+                if reach is not None:
+                    touched = self._answer(reach, block, is_missing.astype(values.dtype))
+                    enough = np.where(
+                        sums == 0, touched <= _INVISIBLE * reach.problem.kernel.sums, enough
+                    )
+                np.multiply(answer, sums, out=answer, where=scaled)
+                np.divide(answer, known, out=answer, where=enough & scaled)
                 answer[~enough] = np.nan
             else:
                 answer = self._answer(planned, block, values)
@@ -188,21 +198,87 @@ def check_missing(options: Options, sample: Frame) -> None:
     missing, white = options.missing, sample.white
     is_float = sample.depth is Depth.FLOAT
     if options.transposed:
-        raise ImageError("missing: expected no --transposed: leave one of them out")
+        raise OptionError("missing: expected no --transposed: leave one of them out")
     if options.is_blended or options.direction or options.alpha not in (Alpha.AUTO, Alpha.KEEP):
-        raise ImageError(
+        raise OptionError(
             "missing: expected no mixing with the original, no --direction and --alpha keep: "
             "leave these options out"
         )
     if missing == "alpha" and sample.alpha is None:
-        raise ImageError("missing alpha: expected a picture with transparency, got none")
+        raise OptionError("missing alpha: expected a picture with transparency, got none")
     if missing == "nan" and not is_float:
-        raise ImageError(
+        raise OptionError(
             "missing nan: expected floats, got whole numbers: "
             "give the number that stands for a missing pixel (--missing 0)"
         )
     if isinstance(missing, float) and not (is_float or 0 <= missing <= white):
-        raise ImageError(f"missing: expected a number from 0 to {white}, got {missing:g}")
+        raise OptionError(f"missing: expected a number from 0 to {white}, got {missing:g}")
+
+
+def with_nodata(
+    options: Options, nodata: str | None, sample: Frame, refusal: str = ""
+) -> tuple[Options, str | None, str]:
+    """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
+
+    Parameters
+    ----------
+    options : Options
+        As they were given; their `missing` goes first.
+    nodata : str or None
+        The number, as the file spells it.
+    sample : Frame
+        A pixel of the file.
+    refusal : str
+        Why no pixel can be missing; empty where one can.
+
+    Returns
+    -------
+    options : Options
+    nodata : str or None
+        What the file that is written shall call so; None where its pixels are like others.
+    note : str
+        What a person should know; empty where there is no such number.
+    """
+    number = _number(nodata, sample)
+    if number is None or options.missing not in (None, "none"):
+        return options, nodata, ""
+    if options.colormap is not None:
+        refusal = refusal or "a colour map has colours for numbers only"
+    if options.missing is None and not refusal:
+        scale = 257 if options.depth is Depth.SIXTEEN and sample.depth is Depth.EIGHT else 1
+        missing = "nan" if np.isnan(number) else number * scale
+        weighing = replace(options, missing=missing)
+        try:
+            check_missing(weighing, sample.scaled_to(options.depth or sample.depth))
+        except ImageError as error:
+            refusal = str(error).partition(": ")[2].partition(":")[0]
+        else:
+            note = f"pixels of {nodata} weigh nothing: they are no data"
+            return weighing, _nodata_after(nodata, weighing, sample.depth), note
+    refusal = refusal or "--missing none"
+    return options, None, f"pixels of {nodata}, which are no data, are filtered: {refusal}"
+
+
+def _nodata_after(nodata: str | None, options: Options, source: Depth) -> str | None:
+    """Return what no data are called in the depth of the result; None where it has no such."""
+    depth, missing = options.depth_from(source), options.missing
+    if depth in (source, Depth.FLOAT):
+        return nodata
+    if not isinstance(missing, float):
+        return None
+    prepared = Depth.SIXTEEN if depth is Depth.SIXTEEN and source is Depth.EIGHT else source
+    number = rescaled(np.array([missing]), prepared, depth)
+    return str(int(as_depth(number, depth, np.dtype(np.float64))[0]))
+
+
+def _number(nodata: str | None, sample: Frame) -> float | None:
+    """Return the number that stands for no data; None where no pixel can have it."""
+    try:
+        number = float(nodata or "")
+    except ValueError:
+        return None
+    is_float = sample.depth is Depth.FLOAT
+    return number if is_float or (number.is_integer() and 0 <= number <= sample.white) else None
 
 
 def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
@@ -221,16 +297,16 @@ def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
 
 
 def with_missing(
-    values: Values, alpha: Values | None, lost: Values, options: Options
+    values: Values, alpha: Values | None, lost: Values, missing: str | float | None
 ) -> tuple[Values, Values | None]:
-    """Return a result, and its opacity, with what stands for a missing pixel."""
-    if options.missing == "alpha" and alpha is not None:
+    """Return a result, and its opacity, with what stands for a missing pixel in it."""
+    if missing == "alpha" and alpha is not None:
         is_lost = lost.any(axis=2)
         values[is_lost] = 0
         opaque = Depth.of(alpha.dtype).white
         return values, np.where(is_lost, 0, opaque).astype(alpha.dtype)
-    if isinstance(options.missing, float):
-        values[lost] = options.missing
+    if isinstance(missing, float):
+        values[lost] = missing
     return values, alpha
 
 

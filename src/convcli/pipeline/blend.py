@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Depth
-from convcli.errors import ImageError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.pipeline.options import LUMA, Options, Region
 from convcli.pipeline.range import as_depth, rescaled
 from convcli.pipeline.steps import Shape, Values
+from convcli.storage.urls import is_there, is_url, is_zarr
 
 _BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
 """Y of red, green and blue: of sRGB values (ITU-R BT.601), and of linear light (BT.709)."""
@@ -30,43 +31,77 @@ _INVISIBLE = 1e-6
 
 
 class Mask:
-    """How much of the filter each pixel gets: weights from 0 to 1, shape (H, W)."""
+    """How much of the filter each pixel gets: weights from 0 to 1.
 
-    def __init__(self, weights: NDArray[np.float32], name: str) -> None:
-        self.weights, self.name = weights, name
+    A TIFF or a Zarr array is read when it is first looked at: what is filtered block by block
+    reads it so, too.
+    """
+
+    def __init__(self, name: str, weights: NDArray[np.float32] | None = None) -> None:
+        self.name, self._weights = name, weights
 
     def __repr__(self) -> str:
         return f"Mask({self.name})"
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it is in memory."""
+        return self._weights is not None
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """All weights, shape (H, W)."""
+        if self._weights is None:
+            if is_zarr(self.name):
+                raise ImageError(f"{self.name}: a Zarr array is read in blocks: add --tiled")
+            frame = read_picture(self.name, reading=ReadPolicy(frame=0)).frames[0]
+            self._weights = weights_of(frame, self.name)
+        return self._weights
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.weights.shape
+        return (rows, columns)
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes."""
+        return self.weights.nbytes
+
+    def part(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Return the weights of a rectangle."""
+        return self.weights[rows, columns]
 
 
 def read_mask(source: Any) -> Mask:
     """Return the mask of a file or an array: black is 0, white is 1; floats are the weights.
 
-    Colours are made grey. What is transparent counts as black.
+    Colours are made grey. What is transparent counts as black. An `ImageError` is raised if it
+    cannot be read, or a weight is not from 0 to 1.
 
-    Raises
-    ------
-    ImageError
-        If it cannot be read, or a weight is not from 0 to 1.
-
-    Examples
-    --------
     >>> read_mask(np.array([[0, 51, 255]], np.uint8)).weights.round(2).tolist()
     [[0.0, 0.2..., 1.0]]
     """
     if isinstance(source, Mask):
         return source
     if isinstance(source, str | os.PathLike):
-        frame = read_picture(os.fspath(source), reading=ReadPolicy(frame=0)).frames[0]
-        name = os.fspath(source)
-    else:
-        array = np.asarray(source)
-        if array.dtype.kind not in "biuf" or array.ndim != 2:  # noqa: PLR2004 - (H, W)
-            raise ImageError(
-                f"mask: expected an array (H, W) of real numbers, got {array.dtype} of the "
-                f"shape {array.shape}: take one channel of it"
-            )
-        frame, name = Frame(array[..., np.newaxis]), "array"
+        mask = Mask(os.fspath(source))
+        has_tiles = is_zarr(mask.name) or mask.name.lower().endswith((".tif", ".tiff"))
+        if not (has_tiles and (is_url(mask.name) or is_there(mask.name))):
+            _ = mask.weights
+        return mask
+    array = np.asarray(source)
+    if array.dtype.kind not in "biuf" or array.ndim != 2:  # noqa: PLR2004 - (H, W)
+        raise ImageError(
+            f"mask: expected an array (H, W) of real numbers, got {array.dtype} of the "
+            f"shape {array.shape}: take one channel of it"
+        )
+    return Mask("array", weights_of(Frame(array[..., np.newaxis]), "array"))
+
+
+def weights_of(frame: Frame, name: str) -> NDArray[np.float32]:
+    """Return the weights that the pixels of a mask stand for, shape (H, W)."""
     grey = frame.on((0, 0, 0)).gray().pixels[..., 0]
     white = frame.white if grey.dtype in (np.uint8, np.uint16) else 1
     weights = grey.astype(np.float32) / np.float32(white)
@@ -75,27 +110,21 @@ def read_mask(source: Any) -> Mask:
             f"{name}: expected a mask of floats from 0 to 1, or of 8 or 16 bits, got other "
             "numbers: scale them"
         )
-    return Mask(weights, name)
+    return weights
 
 
 def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -> None:
     """Refuse options of mixing that the picture or the result has no use for.
 
     `before` and `after` are the shapes of the picture and of the result, without `alpha`.
-
-    Raises
-    ------
-    ImageError
-        If the result has another size or other channels than the picture, or colours of its
-        own, or if the mask, the region or the channels do not fit.
     """
     if options.colormap is not None or options.direction:
-        raise ImageError(
+        raise OptionError(
             f"{describe(options)}: expected a result in the picture's colours, got "
             "--colormap or --direction: drop one of them"
         )
     if before != after:
-        raise ImageError(
+        raise OptionError(
             f"{describe(options)}: expected a result of the picture's size, "
             f"{_size(before)}, to mix with it, got {_size(after)}: use stride 1 and "
             "padding same"
@@ -111,8 +140,8 @@ def _size(shape: tuple[int, int, int]) -> str:
 
 
 def _check_mask(mask: Mask | None, shape: tuple[int, int]) -> None:
-    if mask is not None and mask.weights.shape != shape:
-        rows, columns = mask.weights.shape
+    if mask is not None and mask.shape != shape:
+        rows, columns = mask.shape
         raise ImageError(
             f"mask {mask.name}: expected the size of the picture, {shape[1]} × {shape[0]} px, "
             f"got {columns} × {rows}: scale the mask"
@@ -133,7 +162,7 @@ def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:
     down = _span(top, height, (region.percent[1], region.percent[3]), shape[0])
     inside = 0 <= across[0] < across[1] <= shape[1] and 0 <= down[0] < down[1] <= shape[0]
     if not inside:
-        raise ImageError(
+        raise OptionError(
             f"region {region}: expected a part of the picture, {shape[1]} × {shape[0]} px, "
             f"got x {across[0]} to {across[1]}, y {down[0]} to {down[1]}: make it smaller"
         )
@@ -160,7 +189,7 @@ def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[An
     known = (*names, *range(channels), *((_OPACITY,) if alpha else ()))
     for word in numbers:
         if word not in known:
-            raise ImageError(
+            raise OptionError(
                 f"channels: expected some of {', '.join(map(str, known))}, or luma; "
                 f"got {word}: name channels of the picture"
             )
@@ -212,12 +241,14 @@ class Blend:
         self.alpha = None if self._after is None else self._mixed_opacity()
 
     def _weights(self, size: tuple[int, int], region: tuple[slice, slice]) -> Values:
-        """Return amount × mask × region, shape (rows, columns, 1)."""
+        """Return amount × mask × region, shape (rows, columns, 1) or (1, 1, 1)."""
         options, (rows, columns) = self._options, region
         shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
+        if options.mask is None and options.region is None:
+            shape = (1, 1, 1)
         weights = np.full(shape, options.amount, np.float64)
         if options.mask is not None:
-            weights *= options.mask.weights[rows, columns, np.newaxis]
+            weights *= options.mask.part(rows, columns)[..., np.newaxis]
         if options.region is not None:
             box = region_box(options.region, size)
             for axis, (inside, part) in enumerate(zip(box, region, strict=True)):
@@ -289,6 +320,8 @@ class Blend:
 def _exact(
     before: Values, after: Values, mixed: Values, weight: Values, *, luma: bool = False
 ) -> Values:
-    """Return the mixed values, but the originals of weight 0, and the filtered of weight 1."""
-    kept: Values = np.where(weight == 0, before, mixed)
-    return kept if luma else np.where(weight == 1, after, kept)
+    """Put the originals where the weight is 0, and the filtered values where it is 1."""
+    np.copyto(mixed, before, where=weight == 0)
+    if not luma:
+        np.copyto(mixed, after, where=weight == 1)
+    return mixed

@@ -38,14 +38,9 @@ def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]
     brightness per pixel. A kernel answers a ramp that gets brighter by 1 per pixel to the right
     with Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
     gradient is the least-squares solution of these equations: it is right for pairs along the
-    axes, for pairs along the diagonals, and for compasses of eight kernels.
-
-    Raises
-    ------
-    KernelError
-        If the step is one kernel, or its kernels do not tell two directions apart.
-    ImageError
-        If there is a colour map: directions have colours of their own.
+    axes, for pairs along the diagonals, and for compasses of eight kernels. An error is raised
+    if the step is one kernel, if its kernels do not tell two directions apart, or if there is
+    a colour map: directions have colours of their own.
     """
     if options.colormap is not None:
         raise ImageError(f"--direction: {OWN_COLOURS}, got a colour map: drop one")

@@ -69,30 +69,13 @@ def filter_file(
 ) -> Report:
     """Filter the picture in a file, and write the result: complete or not at all.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel or Operator
-        The chain.
-    source : str
-        A path, a URL that fsspec knows (``s3://bucket/photo.jpg``), or ``-`` for standard
-        input.
-    target : str
-        The same, or ``-`` for standard output. With ``{map}`` in it each output channel
-        becomes a grey picture of its own; a ``.npy`` gets the raw floats (H', W', O),
-        or (H', W') where there is one channel; a ``.tif`` a page for each channel where
-        there are not 1 or 3.
-    options : Options
-        How each frame is filtered.
-    **settings
-        See `FileSettings`.
-
-    Raises
-    ------
-    ConvcliError
-        If the picture cannot be read, filtered or written.
+    `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
+    output. With ``{map}`` in `target` each output channel becomes a grey picture of its own; a
+    ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel; a ``.tif``
+    a page for each channel where there are not 1 or 3.
     """
     make_plan = functools.partial(plan_pipeline, kernels=kernels, options=options)
-    return run_on_file(make_plan, source, target, options, **settings)
+    return run_on_file(make_plan, source, target, options, weighs_nodata=True, **settings)
 
 
 def run_on_file(
@@ -105,11 +88,12 @@ def run_on_file(
     saving: Saving = _SAVING,
     file_format: str | None = None,
     sheet: bool = False,
+    weighs_nodata: bool = False,
 ) -> Report:
     """Plan, run and write each frame of a file: what filtering and pooling share.
 
-    `make_plan` is called once for all frames that are alike. The other arguments are those
-    of `filter_file`.
+    `make_plan` is called once for all frames that are alike. With `weighs_nodata` pixels that
+    the file calls no data may be missing. The other arguments are those of `filter_file`.
     """
     if file_format is None and not _is_pipe(target):
         file_format = format_for(target)
@@ -118,6 +102,7 @@ def run_on_file(
     raw = file_format in RAW and options.depth is None
     first = picture.frames[0]
     options = _fitted(options, first.depth, first.channels, file_format, saving)
+    picture, options = without_nodata(picture, options, can_weigh=weighs_nodata)
     make_plan = functools.partial(make_plan, raw=raw, options=options)
     pipelines = _planned(picture, make_plan, reading.max_pixels)
     _check_written(pipelines, target, file_format, saving, sheet=sheet)
@@ -145,6 +130,9 @@ def write_filtered(
     `described` is the picture without its frames. `check_maps` has allowed the target.
     """
     saving = replace(saving, jobs=saving.jobs or options.jobs)
+    described = _placed(
+        described, filtered[0].report, options, saving, len(filtered), sheet=sheet
+    )
     groups = {target: filtered}
     if has_number(target, FRAME):
         described = replace(described, timing=None)
@@ -162,6 +150,47 @@ def write_filtered(
     lost = [dropped] if dropped and not saving.strip else []
     notes = [*described.notes, *lost, *_losses(filtered, file_format, options)]
     return combined_report([one.report for one in filtered], described.mode, notes)
+
+
+def without_nodata(
+    picture: Picture, options: Options, *, can_weigh: bool = True
+) -> tuple[Picture, Options]:
+    """Let pixels that the file calls no data be missing: see `with_nodata`.
+
+    Where that cannot be, the picture gets a note, and calls none so. A pooling cannot weigh.
+    """
+    metadata = picture.metadata
+    if metadata.nodata is None or (len(picture.frames) > 1 and options.missing is None):
+        return picture, options
+    from convcli.pipeline.alpha import with_nodata
+
+    refusal = "" if can_weigh else "a pooling looks at all"
+    options, nodata, note = with_nodata(options, metadata.nodata, picture.frames[0], refusal)
+    notes = (*picture.notes, note) if note else picture.notes
+    described = replace(picture, metadata=replace(metadata, nodata=nodata), notes=notes)
+    return described, options
+
+
+def _placed(
+    picture: Picture,
+    report: Report,
+    options: Options,
+    saving: Saving,
+    frames: int,
+    *,
+    sheet: bool,
+) -> Picture:
+    """Return a picture whose metadata hold for the places of the result's pixels."""
+    metadata = saving.kept(picture.metadata)
+    if not (metadata.geo or metadata.nodata or metadata.ome):
+        return picture
+    from convcli.images.codecs.tiff_extras import metadata_after
+
+    turned = "a sheet has other pixels" if sheet else ""
+    windows = [step.window for step in report.steps]
+    turned = turned or ("a transposed result has other pixels" if options.transposed else "")
+    metadata, notes = metadata_after(metadata, windows, frames=frames, turned=turned)
+    return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 
 def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
@@ -190,22 +219,9 @@ def check_file(
 ) -> Pipeline | None:
     """Check that a file can be filtered and its result be written, from the file's header.
 
-    Pixels are read only where the output cannot hold transparency: they may all be opaque.
-
-    Parameters
-    ----------
-    kernels, source, target, options, reading, saving, file_format, sheet
-        As in `filter_file`, but there is no standard input and output.
-
-    Returns
-    -------
-    Pipeline or None
-        What would be done to the first picture; None where the header cannot be read.
-
-    Raises
-    ------
-    ConvcliError
-        If it cannot.
+    The arguments are those of `filter_file`, but there is no standard input and output. Pixels
+    are read only where the output cannot hold transparency: they may all be opaque. What would
+    be done to the first picture is returned; None where the header cannot be read.
     """
     file_format, header = file_format or format_for(target), header_of(source, reading)
     if header is None:

@@ -84,9 +84,10 @@ class Options(Record, kw_only=True, cached=True):
         The part of the picture to change; the rest stays bit for bit.
     channels : tuple of str or int, optional
         The channels to change, of r, g, b, a and numbers; or `LUMA`: brightness only.
-    missing : "nan", "alpha" or float, optional
+    missing : "nan", "alpha", "none" or float, optional
         Which pixels weigh nothing: those that are NaN, transparent, or have this number in
-        all channels. The weights of the others are scaled up.
+        all channels. The weights of the others are scaled up. A file's own number for no data
+        is taken where nothing is given; with "none" no pixel is missing.
     missing_min : float
         The share of the weights, 0 to 1, that must be known: else a pixel stays missing.
     strict : bool
@@ -151,8 +152,8 @@ class Options(Record, kw_only=True, cached=True):
 
     @property
     def mask_bytes(self) -> int:
-        """The memory that the mask takes: it is held as a whole."""
-        return 0 if self.mask is None else self.mask.weights.nbytes
+        """The memory that the mask takes."""
+        return 0 if self.mask is None else self.mask.nbytes
 
     @cached_property
     def wants_gray(self) -> bool:

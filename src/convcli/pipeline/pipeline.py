@@ -13,7 +13,7 @@ from convcli.choices import Colormap, Depth, Edges, Range
 from convcli.engine.planner import Plan
 from convcli.engine.problem import natural_result
 from convcli.engine.store import ValueRange, ValueStats
-from convcli.errors import ImageError
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
     AlphaPolicy,
@@ -75,22 +75,10 @@ class SourceInfo(Record):
 class Pipeline(Record, kw_only=True, cached=True):
     """The planned way from the pixels of a file to the pixels of the result.
 
-    Attributes
-    ----------
-    info : SourceInfo
-        What is read.
-    steps : tuple of PlannedStep
-        The planned kernels, or a pooling.
-    alpha : AlphaPolicy
-        How transparency is treated.
-    mapping : Range or None
-        How raw values become pixels; None for raw floats.
-    source_depth, depth : Depth
-        The depth of the pixels that the steps get, and of the result.
-    options : Options
-        The options that it was planned from.
-    warnings : tuple of str
-        What a person should know.
+    `info` says what is read, `steps` are the planned kernels or a pooling, `alpha` how
+    transparency is treated. `mapping` is how raw values become pixels; None for raw floats.
+    `source_depth` and `depth` are those of the pixels that the steps get, and of the result.
+    `options` are those that it was planned from, `warnings` what a person should know.
     """
 
     info: SourceInfo
@@ -127,6 +115,15 @@ class Pipeline(Record, kw_only=True, cached=True):
     def plans(self) -> tuple[Plan, ...]:
         """The plan of each kernel, in order."""
         return tuple(plan for step in self.steps for plan in step.plans)
+
+    @property
+    def missing(self) -> str | float | None:
+        """What stands for a missing pixel in the result, in the depth of the result."""
+        missing = self.options.missing
+        if not isinstance(missing, float) or self.mapping is None:
+            return missing
+        scaled = rescaled(np.array([missing]), self.source_depth, self.depth)
+        return float(as_depth(scaled, self.depth, np.dtype(np.float64))[0])
 
     @property
     def is_streamed(self) -> bool:
@@ -262,30 +259,16 @@ def plan_pipeline(
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
-    Parameters
-    ----------
-    info : SourceInfo
-        The facts about the frame.
-    kernels : sequence of Kernel, Operator or Plain
-        The chain: at least one.
-    options : Options
-        How the frame is filtered.
-    raw : bool
-        Return floats as they are computed, not pixels; `Options.range` is not used.
+    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
+    used. A `ConvcliError` is raised where kernels or options do not fit.
 
-    Raises
-    ------
-    ConvcliError
-        If the kernels do not fit the frame, or the options do not fit each other.
-
-    Examples
-    --------
     >>> from convcli.kernels.spec import kernel_from
     >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
     >>> pipeline = plan_pipeline(photo, [kernel_from("sobel-x")], Options())
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
+    options = _without_none(options)
     sample, info = info.sample(options), info.flattened(options)
     steps = plan_steps(info, sample, kernels, options)
     mapping = _mapping(steps, options)
@@ -308,6 +291,7 @@ def plan_steps(
     info: SourceInfo, sample: Frame, kernels: Sequence[Link], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
+    options = _without_none(options)
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
@@ -324,6 +308,11 @@ def plan_steps(
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
 
 
+def _without_none(options: Options) -> Options:
+    """Return options in which no pixel is missing where they say so (``--missing none``)."""
+    return replace(options, missing=None) if options.missing == "none" else options
+
+
 def scaled_border(
     border: AnyBorder, sample: Frame, channels: int, *, linear: bool
 ) -> AnyBorder:
@@ -331,6 +320,12 @@ def scaled_border(
     if not isinstance(border, Edges):
         return border
     fill = fill_of(border, channels, sample.white)
+    is_whole = sample.depth is not Depth.FLOAT
+    if is_whole and any(not 0 <= v <= sample.white or (v % 1 and not linear) for v in fill):
+        raise OptionError(
+            f"border {border.value}: expected a whole number from 0 to {sample.white}, as the "
+            f"picture has; got {fill[0]:g}: choose another"
+        )
     if linear:
         fill = tuple(to_linear(np.array(fill), sample.white).tolist())
     return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
@@ -353,6 +348,8 @@ def pipeline_of(
     source_depth = sample.depth
     if options.missing is not None:
         check_missing(options, sample)
+    elif options.missing_min:
+        raise OptionError("missing_min: expected missing pixels to be named: add --missing")
     depth = Depth.FLOAT if raw else options.depth_from(source_depth)
     pipeline = Pipeline(
         info=info,

@@ -7,9 +7,10 @@ number of the command line. Kernels that are not in the catalogue are written ou
 
 import enum
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.choices import Combine, Edges
 from convcli.errors import OptionError
@@ -20,7 +21,11 @@ from convcli.kernels.operator import Operator
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.options import Options, Region
 from convcli.pipeline.steps import Link
+from convcli.storage.atomic import replacing
 from convcli.values import Record, asdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VERSION = 1
 _KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
@@ -57,6 +62,11 @@ class Recipe(Record):
     then: tuple[str, ...] = ()
     times: int = 1
     options: Mapping[str, Any] = {}
+
+    def save(self, target: "str | Path") -> None:
+        """Write it into a file, as ``--save-recipe`` does: complete, or not at all."""
+        with replacing(os.fspath(target)) as file:
+            file.write(str(self).encode("ascii"))
 
     def __str__(self) -> str:
         """Return it as TOML, in ASCII."""

@@ -69,6 +69,8 @@ class Report(Record, kw_only=True):
     rim : bool or None
         Whether the zeros beyond the edge are seen in the result: a darker rim, or a frame. None
         where nobody looked: a picture that is filtered block by block.
+    smaller : str
+        How smaller copies of the result were made; empty where there are none.
 
     Examples
     --------
@@ -96,6 +98,7 @@ class Report(Record, kw_only=True):
     legend: tuple[Swatch, ...] = ()
     rim: bool | None = None
     mixed: str = ""
+    smaller: str = ""
 
     @property
     def receptive_field(self) -> tuple[int, int]:
@@ -128,6 +131,7 @@ class Report(Record, kw_only=True):
             "frames": self.frames,
             "legend": [{"meaning": s.meaning, "rgb": list(s.color)} for s in self.legend],
             **({"mixed": self.mixed} if self.mixed else {}),
+            **({"smaller": self.smaller} if self.smaller else {}),
             "warnings": list(self.warnings),
             "milliseconds": round(1000 * self.seconds, 3),
         }

@@ -77,7 +77,7 @@ def compute_block(
         values, stats = pipeline.mapped(raw, known)
         alpha = pipeline.alpha_at_depth(alpha)
         if lost is not None:
-            values, alpha = with_missing(values, alpha, lost, pipeline.options)
+            values, alpha = with_missing(values, alpha, lost, pipeline.missing)
         return ComputedBlock(values, alpha, stats)
     return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
 
@@ -197,16 +197,13 @@ def filter_frame(
 ) -> Filtered:
     """Filter a frame by one kernel after another, unrounded between the steps.
 
-    A 2-D kernel filters each colour channel alone; a bank takes all channels at once; an
-    operator combines the answers of several kernels. With `raw` the result is floats as they
-    are computed, not pixels, and `Options.range` is not used. The frame is never modified. A
-    `ConvcliError` is raised where a kernel does not fit.
+    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
+    used. The frame is never modified. A `ConvcliError` is raised where a kernel does not fit.
 
     >>> import numpy as np
     >>> from convcli.kernels.spec import kernel_from
     >>> step = Frame(np.array([[[0], [0], [90], [90]]], dtype=np.uint8))
-    >>> edges = filter_frame(step, [kernel_from("[[-1,0,1]]")], Options())
-    >>> edges.values[..., 0].tolist()
+    >>> filter_frame(step, [kernel_from("[[-1,0,1]]")], Options()).values[..., 0].tolist()
     [[0, 90, 90, 90]]
     """
     return run_pipeline(plan_pipeline(SourceInfo.of(frame), kernels, options, raw=raw), frame)

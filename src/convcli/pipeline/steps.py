@@ -46,33 +46,13 @@ class PixelRule(Record):
 class PlannedStep(Record, kw_only=True):
     """A step of a chain, planned for one input: a kernel, or an operator of several.
 
-    Attributes
-    ----------
-    plans : tuple of Plan
-        One for each kernel, all with the same input. A subclass that computes something else in
-        `part` has none.
-    summary : Step
-        What the report says about it: its name, its window, the strategy.
-    shape, result_shape : (int, int, int)
-        The shape of its input (H, W, C) and of its answer (H', W', O).
-    border : str
-        What the report says about the padding.
-    combine : Combine or None
-        How the answers of several kernels become one answer; None for one kernel.
-    is_bank : bool
-        Whether it mixes the channels of its input.
-    is_zero_sum : bool
-        Whether flat areas answer 0.
-    jobs : int or None
-        Threads.
-    working : dtype
-        The floats in which opacity weighs colours, and from which pixels are rounded.
-    raw_dtype : dtype or None
-        The dtype that raw results get at the end; with None it does not change.
-    padder : Padder or None
-        What lays the border around its input; None where the engine does.
-    warnings : tuple of str
-        What a person should know about it.
+    `plans` has one for each kernel, all with the same input; a subclass that computes something
+    else in `part` has none. `summary` and `border` are what the report says about it. `shape`
+    and `result_shape` are those of its input (H, W, C) and of its answer (H', W', O). `combine`
+    says how the answers of several kernels become one. `is_bank`: it mixes the channels of its
+    input; `is_zero_sum`: flat areas answer 0. In `working` floats opacity weighs colours and
+    pixels are rounded; `raw_dtype`, if any, is that of raw results at the end. `padder` lays
+    the border around its input, where the engine does not.
     """
 
     plans: tuple[Plan, ...] = ()

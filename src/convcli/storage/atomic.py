@@ -13,7 +13,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from convcli.errors import ImageError
 from convcli.storage.urls import (
@@ -56,22 +56,54 @@ def remove_left_by(pid: int, target: "str | Path") -> None:
             _remove(os.path.join(folder, name))
 
 
-def remove_abandoned(folder: str) -> None:
+def remove_abandoned(folder: str, *, with_journals: bool = True) -> None:
     """Remove what killed processes of this machine left in a folder.
 
     What belongs to a process that lives stays, and so does what other machines made: whether
-    their processes live is not known here.
+    their processes live is not known here. Partial outputs with a journal stay too, unless
+    `with_journals`.
     """
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder or os.curdir):
-            match = _TEMPORARY.fullmatch(name)
-            if match and match["machine"] == _machine() and not _lives(match):
+        names = os.listdir(folder or os.curdir)
+        for name in names:
+            has_journal = name.endswith(JOURNAL) or name + JOURNAL in names
+            if is_abandoned(name) and (with_journals or not has_journal):
                 _remove(os.path.join(folder, name))
 
 
+def is_abandoned(name: str) -> bool | None:
+    """Tell whether a name is that of what a killed process left; None if another machine's."""
+    match = _TEMPORARY.fullmatch(name)
+    if match and match["machine"] != _machine():
+        return None
+    return match is not None and not _lives(match)
+
+
+JOURNAL = ".journal"
+"""What the name of a partial output has in addition where it is that of its journal."""
+
 _TEMPORARY = re.compile(
     r"\.convcli-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<start>\d+)-[0-9a-f]{16}\.tmp"
+    rf"(?:{JOURNAL})?"
 )
+
+
+class Partial(Protocol):
+    """A partial output that a stopped run has left, or may leave for another.
+
+    Attributes
+    ----------
+    place : str
+        Its path; empty where it gets a temporary name.
+    resumes : bool
+        Whether outputs that wait for another run stay.
+    """
+
+    place: str
+    resumes: bool
+
+    def keeps(self) -> bool:
+        """Tell whether it stays when the run is stopped by an error."""
 
 
 def _remove(path: str) -> None:
@@ -100,14 +132,19 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> int | None:
-    """Return when a process of this machine began, in ticks; None where that is not known."""
+    """Return when a process of this machine began, in ticks; None where that is not known.
+
+    One that has ended, of which nobody has asked how, counts as gone.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[_START])
+            state, *facts = file.read().rpartition(b")")[2].split()
+            return None if state in _ENDED else int(facts[_START - 1])
     except (OSError, ValueError, IndexError):
         return None
 
 
+_ENDED = (b"Z", b"X")
 _START = 19
 """The field of the start, counted from the first after the name of the program."""
 
@@ -185,7 +222,9 @@ def _opened_stream(path: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[BinaryIO]:
+def replacing(
+    target: "str | Path", *, is_large: bool = False, partial: Partial | None = None
+) -> Iterator[BinaryIO]:
     """Open a file that becomes the target in one step, once all of it is written.
 
     A temporary file beside a path is renamed at the end; a link is followed, and the mode of
@@ -199,6 +238,8 @@ def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[Binar
     is_large : bool
         Whether it may be larger than memory: then it is kept in a temporary file on a disk
         until it is sent to a store.
+    partial : Partial, optional
+        What is written beside a path, and may stay when the run is stopped.
 
     Yields
     ------
@@ -213,8 +254,9 @@ def replacing(target: "str | Path", *, is_large: bool = False) -> Iterator[Binar
     path = local_path(target)
     if path is not None:
         if is_large:
-            remove_abandoned(os.path.dirname(os.path.realpath(path)))
-        with _replacing_path(path) as file:
+            folder = os.path.dirname(os.path.realpath(path))
+            remove_abandoned(folder, with_journals=not _resumes(partial))
+        with _replacing_path(path, partial) as file:
             yield file
     elif is_large:
         with _spooled(str(target)) as file:
@@ -242,14 +284,14 @@ def _spooled(url: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _replacing_path(path: str) -> Iterator[BinaryIO]:
+def _replacing_path(path: str, partial: Partial | None) -> Iterator[BinaryIO]:
     if not path:
         raise ImageError("'': expected the name of a file to write, got none: name one")
     try:
         final = os.path.realpath(path)
     except ValueError:
         raise ImageError(f"{path!r}: expected a file name, got a NUL in it") from None
-    opened = _opened_stream(path) if is_stream(path) else _opened_beside(final)
+    opened = _opened_stream(path) if is_stream(path) else _opened_beside(final, partial)
     try:
         with opened as file:
             yield file
@@ -258,8 +300,8 @@ def _replacing_path(path: str) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _opened_beside(final: str) -> Iterator[BinaryIO]:
-    """Open a temporary file and rename it at the end."""
+def _opened_beside(final: str, partial: Partial | None) -> Iterator[BinaryIO]:
+    """Open a temporary file, or a partial one, and rename it at the end."""
     if os.path.isdir(final):
         raise IsADirectoryError
     if os.path.islink(final):
@@ -267,16 +309,30 @@ def _opened_beside(final: str) -> Iterator[BinaryIO]:
     before = os.stat(final) if os.path.exists(final) else None
     if before is not None and not before.st_mode & 0o222:
         raise _ReadOnlyError
-    temporary = os.path.join(os.path.dirname(final), temporary_name())
-    try:
-        with open(temporary, "xb") as file:
+    place = partial.place if partial else ""
+    temporary = place or os.path.join(os.path.dirname(final), temporary_name())
+    with _removed_after(temporary, partial):
+        with open(temporary, "r+b" if os.path.exists(temporary) else "x+b") as file:
             yield file
         if before is not None:
             _copy_mode(before, temporary)
         os.replace(temporary, final)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def _removed_after(temporary: str, partial: Partial | None) -> Iterator[None]:
+    """Remove what is left of a temporary file or folder, unless it waits for another run."""
+    try:
+        yield
+    except BaseException:
+        if partial is None or not partial.keeps():
+            _remove(temporary)
+        raise
+    _remove(temporary)
+
+
+def _resumes(partial: Partial | None) -> bool:
+    return partial is not None and partial.resumes
 
 
 def unwritable(target: str) -> str:
@@ -329,7 +385,9 @@ _OTHER_THINGS = "it is a folder with other things in it: name a new one"
 
 
 @contextlib.contextmanager
-def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[Path]":
+def replacing_folder(
+    target: "str | Path", is_output: "IsOutput", partial: Partial | None = None
+) -> "Iterator[Path]":
     """Make a temporary folder beside the target, and rename it at the end.
 
     If anything fails it is removed, and an existing target is as it was.
@@ -341,11 +399,13 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
     is_output : callable
         Gets the names in an existing folder, and a function that reads one of them; tells
         whether the folder may be replaced.
+    partial : Partial, optional
+        What is written beside the target, and may stay when the run is stopped.
 
     Yields
     ------
     Path
-        An empty folder to write to.
+        A folder to write to: empty, unless it is a partial one.
 
     Raises
     ------
@@ -355,17 +415,17 @@ def replacing_folder(target: "str | Path", is_output: "IsOutput") -> "Iterator[P
     from pathlib import Path
 
     final = Path(target).resolve()
-    remove_abandoned(str(final.parent))
-    temporary = final.with_name(temporary_name())
+    remove_abandoned(str(final.parent), with_journals=not _resumes(partial))
+    place = partial.place if partial else ""
+    temporary = final.with_name(os.path.basename(place) or temporary_name())
     try:
-        _check_folder(final, str(target), is_output)
-        temporary.mkdir()
-        yield temporary
-        _replace_folder(temporary, final)
+        with _removed_after(str(temporary), partial):
+            _check_folder(final, str(target), is_output)
+            temporary.mkdir(exist_ok=bool(place))
+            yield temporary
+            _replace_folder(temporary, final)
     except OSError as error:
         raise ImageError(f"{target}: cannot be written: {_reason(error, final)}") from None
-    finally:
-        _remove(str(temporary))
 
 
 def _check_folder(final: "Path", label: str, is_output: "IsOutput") -> None:

@@ -24,6 +24,12 @@ def test_a_block_of_numbers_is_a_kernel(text: str) -> None:
     assert kernel_from(text).weights.tolist() == [[1, 2, 1], [2, 4, 2]]
 
 
+def test_fractions_are_numbers() -> None:
+    assert kernel_from("1/9 -2/4\n.5/2 3").weights.tolist() == [[1 / 9, -0.5], [0.25, 3]]
+    with pytest.raises(ConvcliError, match="expected a fraction, got 1/0"):
+        kernel_from("1/0 1")
+
+
 def test_a_kernel_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("-1 0 1\n"))
     assert kernel_from("-").weights.tolist() == [[-1, 0, 1]]

@@ -232,8 +232,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a missing TIFF": (lambda path: f"{path}/none.tif", "no such file"),
     "a missing array": (lambda path: f"{path}/none.zarr", "expected a Zarr array, found none"),
     "a folder": (str, "got a folder"),
-    "a group": (make_group, "got a group of arrays (first): name one"),
-    "four axes": (lambda p: make_zarr(p, picture((4, 9, 9, 3))), "(H, W) or (H, W, C)"),
+    "a group": (make_group, "got a group (first): name an array in it, as"),
+    "four axes": (lambda p: make_zarr(p, picture((4, 9, 9, 3))), "say them, as --axes czyx"),
     "chunks of nothing": (
         lambda p: make_odd(p, '"chunk_shape": [ 100, 110 ]', '"chunk_shape": [0, 110]'),
         "expected at least one pixel, got the shape (99, 99) in chunks of (0, 110)",
@@ -472,7 +472,11 @@ def test_a_damaged_chunk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
 def test_blocks_fit_into_the_memory_that_is_given(tmp_path: Path) -> None:
     """A picture of a million pixels a side is planned at once, from its header alone."""
     zarr.create_array(
-        str(tmp_path / "in.zarr"), shape=(10**6, 10**6, 3), chunks=(512, 512, 3), dtype="uint8"
+        str(tmp_path / "in.zarr"),
+        shape=(10**6, 10**6, 3),
+        chunks=(512, 512, 3),
+        dtype="uint8",
+        dimension_names=("y", "x", "c"),
     )
     kernel = Kernel(np.random.default_rng(1).normal(size=(31, 31)))
     for memory in (2**26, 2**28, 2**30):

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.images.drawing import ACCENT
-from convcli.images.figures import png_bytes, side_by_side, thumbnail
 from convcli.values import replace
 
 if TYPE_CHECKING:
@@ -27,16 +25,22 @@ _MOST_COLUMNS = 160
 
 def show_cells(frames: "Sequence[Frame]", *, plain: bool) -> None:
     """Show pictures side by side: two pixels a cell in 24-bit colour; letters where `plain`."""
+    from convcli.images.figures import thumbnail
+
     size = shutil.get_terminal_size()
     room = min(size.columns, _MOST_COLUMNS) - len(_BESIDE) * (len(frames) - 1)
     columns, rows = max(room // len(frames), 1), max(size.lines - _RESERVED, 4)
-    draw = _letters if plain else _half_blocks
     pictures = [thumbnail(frame, columns, 2 * rows) for frame in frames]
     blanks = [" " * picture.shape[1] for picture in pictures]
-    for cells in zip_longest(*map(draw, pictures)):
+    for cells in zip_longest(*(cell_lines(each, plain=plain) for each in pictures)):
         line = [cell or blank for cell, blank in zip(cells, blanks, strict=True)]
         sys.stdout.write(_BESIDE.join(line) + "\n")
     sys.stdout.flush()
+
+
+def cell_lines(pixels: NDArray[Any], *, plain: bool) -> Iterator[str]:
+    """Return the lines that show pixels of 8 bits, shape (H, W, 3): two rows each."""
+    return _letters(pixels) if plain else _half_blocks(pixels)
 
 
 def show_around(frame: "Frame", box: tuple[int, int, int, int], lines: int) -> None:
@@ -44,6 +48,9 @@ def show_around(frame: "Frame", box: tuple[int, int, int, int], lines: int) -> N
 
     Nothing is shown where there is no colour, or too few lines.
     """
+    from convcli.images.drawing import ACCENT
+    from convcli.images.figures import thumbnail
+
     size = shutil.get_terminal_size()
     high, wide = 2 * lines, min(size.columns, 4 * lines)
     if without_colours() or high < box[2] - box[0] + 2:
@@ -97,8 +104,11 @@ def show_graphics(frames: "Sequence[Frame]") -> bool:
 
     from rich.console import Console
 
+    from convcli.images.figures import png_bytes, side_by_side
+
     page = side_by_side(frames, ("before", "after")) if len(frames) > 1 else frames[0]
-    columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
-    image = renderable.Image(io.BytesIO(png_bytes(page)), width=columns, height="auto")
-    Console().print(image)
+    image = renderable.Image(io.BytesIO(png_bytes(page)), width="auto", height="auto")
+    size = shutil.get_terminal_size()
+    rows = max(size.lines - _RESERVED, 4)
+    Console().print(image, width=min(size.columns, _MOST_COLUMNS), height=rows)
     return True

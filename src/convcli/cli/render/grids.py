@@ -144,7 +144,7 @@ def _corner(strip: Strip, count: int, white: int) -> Table:
 
 def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
     """Print grids below each other with all digits; where one is too wide, as plain rows."""
-    from convcli.images.codecs.matrix import exact
+    from convcli.images.codecs.npy import exact
 
     for name, grid in grids:
         planes = grid[np.newaxis] if grid.ndim == 2 else np.moveaxis(grid, -1, 0)  # noqa: PLR2004

@@ -1,6 +1,6 @@
 """The catalogue, and one kernel read from its weights, for people."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from convcli.cli.render.cells import cell_lines
 from convcli.cli.render.tables import is_plain, show, show_lines, show_table, width_of_output
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry
@@ -35,7 +36,6 @@ _SHOWN = 9
 _BESIDE = 4
 """How many kernels of an operator are printed side by side."""
 
-_SHADES = " .:-=+*#%@"
 _LIGHT = 140
 """From this brightness on, black text is more legible than white."""
 
@@ -168,18 +168,8 @@ def _color_cell(color: NDArray[np.uint8], text: str, width: int) -> Text:
 
 def _response(kernel: Kernel) -> list[RenderableType]:
     """Return the frequency response: shades of grey, two rows of pixels a line."""
-    pixels = response_pixels(kernel)
+    pixels = np.repeat(response_pixels(kernel)[..., np.newaxis], 3, axis=2)
     if is_plain():
-        shades = np.array(list(_SHADES))[pixels[::2].astype(int) * (len(_SHADES) - 1) // 255]
-        return [Text("".join(row)) for row in shades]
-    # An odd number of rows: the last one has nothing below it.
-    return [_half_blocks(pixels[at : at + 2]) for at in range(0, len(pixels), 2)]
-
-
-def _half_blocks(pair: NDArray[Any]) -> Text:
-    text = Text()
-    for column in pair.T.tolist():
-        upper = f"rgb({column[0]},{column[0]},{column[0]})"
-        lower = f" on rgb({column[-1]},{column[-1]},{column[-1]})" if len(column) > 1 else ""
-        text.append("▀", style=upper + lower)
-    return text
+        # Of an odd number of rows, every second: upper and lower half stay alike.
+        pixels = pixels[::2].repeat(2, axis=0)
+    return [Text.from_ansi(line) for line in cell_lines(pixels, plain=is_plain())]

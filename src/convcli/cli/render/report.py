@@ -30,6 +30,7 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
         *(row for step in report.steps for row in _step(step, report)),
         *([("mixed", "with original", report.mixed)] if report.mixed else []),
         ("output", *_size(report.output_shape, _kept(report))),
+        *([("levels", "made anew", report.smaller)] if report.smaller else []),
         ("raw values", f"{short(report.low)} to {short(report.high)}", _mapping(report)),
         ("clipped", *_clipped(report)),
         ("time", f"{1000 * report.seconds:.1f} ms", "of computation alone"),

@@ -1,9 +1,9 @@
 """The strategies. A new one is one file, and one line here."""
 
-from convcli.engine.strategies.band import Band
+from convcli.engine.strategies.band import Band, Dense
 from convcli.engine.strategies.base import Strategy
-from convcli.engine.strategies.depthwise import Depthwise
-from convcli.engine.strategies.fft import Fft
+from convcli.engine.strategies.depthwise import CompiledDepthwise, Depthwise
+from convcli.engine.strategies.fft import CompiledFft, Fft
 from convcli.engine.strategies.im2col import Im2col
 from convcli.engine.strategies.lines import Lines, SeparableLines
 from convcli.engine.strategies.passes import Passes
@@ -23,7 +23,13 @@ STRATEGIES: tuple[type[Strategy], ...] = (
 )
 """All strategies: the planner takes the cheapest that can serve, the first where two tie."""
 
-COMPILED: tuple[type[Strategy], ...] = (Lines, SeparableLines)
+COMPILED: tuple[type[Strategy], ...] = (
+    Lines,
+    SeparableLines,
+    Dense,
+    CompiledFft,
+    CompiledDepthwise,
+)
 """Those that numba compiles, with the extra ``fast``: they are chosen where that pays."""
 
 FALLBACK: type[Strategy] = Taps

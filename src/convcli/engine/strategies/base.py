@@ -76,6 +76,10 @@ class Strategy(abc.ABC):
         Of tiles and accumulators.
     divisor : float
         The accumulators divided by it are the sums.
+    reads_image : bool
+        Whether it reads the image itself, through `ImageRows`: no tile is loaded then.
+    takes_parts : bool
+        Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has.
     channels, outputs : int
         Channels that a tile holds side by side, and those of the accumulators.
     """
@@ -93,6 +97,8 @@ class Strategy(abc.ABC):
     outputs: int
     planar: bool = False
     local: bool = False
+    reads_image: bool = False
+    takes_parts: bool = False
 
     @classmethod
     @abc.abstractmethod
@@ -112,10 +118,11 @@ class Strategy(abc.ABC):
         self.outputs = 1 if self.planar else problem.outputs
 
     @abc.abstractmethod
-    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
+    def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
         """Make the views and buffers of one worker; return the output rows, from the top down.
 
-        `tile`, of `tile_shape`, is the buffer that the loader fills; `scratch` gives buffers.
+        `tile`, of `tile_shape`, is the buffer that the loader fills, or an `ImageRows`;
+        `scratch` gives buffers.
         """
 
     def round_whole(self, sums: Values) -> None:
@@ -134,6 +141,8 @@ class Strategy(abc.ABC):
     @property
     def tile_shape(self) -> tuple[int, int]:
         """Rows of a tile, and values a row: the padding and the halo included."""
+        if self.reads_image:
+            return (0, 0)
         window = self.problem.window
         return (
             input_extent(window.rows, self.rows),

@@ -1,4 +1,4 @@
-"""Lines, compiled: rows of the picture go through a ring of lines in the cache.
+"""Lines, compiled: sums of rows of the picture, a line at a time, in the nearest cache.
 
 Numba compiles the functions (the extra ``fast``). Whole numbers are summed exactly, so their
 results are those of plain NumPy bit for bit.
@@ -13,52 +13,57 @@ from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine import costs
-from convcli.engine.buffers import Scratch, Values
+from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.division import is_power_of_two
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, integer_limits
+from convcli.engine.store import StoreRule, ValueRange, integer_limits
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.engine.tiles import ImageRows
 
-_Taps: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp], Values]
-"""Rows, columns and weights of taps that are not 0, a multiple of three of them."""
+_Taps: TypeAlias = tuple[Values, ...]
+"""Places and weights of taps."""
 
 _MOST_DENSE, _MOST_SEPARABLE = 7, 31
-_RING_BYTES, _LEAST_LINE = 2**18, 512
-"""The ring of lines, and values of a line at the least."""
-_TILE_VALUES, _ROW_VALUES = 2**19, 2**13
-"""Values of a tile, and of its rows: fewer calls pay more than a nearer cache."""
+_TILE_VALUES, _LOADED_VALUES, _ROW_VALUES = 2**20, 2**18, 2**14
+"""Values of a tile, of one that is loaded, and of rows."""
 _SHARES, _LEAST_VALUES = 8, 2**16
 """Tiles of a small picture, so that threads have equal work, and the least values of one."""
-_AS_THEY_ARE, _CLIPPED, _ROUNDED = range(3)
-_SURE = 2**21
-"""Sums below it, times the reciprocal of an odd divisor, round as their quotients do."""
+_AS_THEY_ARE, _CLIPPED, _MULTIPLIED, _DIVIDED, _QUOTIENT = range(5)
+"""How sums are stored: see `compiled_lines.stored`."""
+_SURE, _EXACT = 2**21, 2**24
+"""Sums below them, times the reciprocal of an odd divisor, round as their quotients do; are
+floats of 32 bits."""
+_LAST, _FUSED = (0, 3, 5, 6, 9), (5, 6, 9)
+"""Taps of the last pass, after passes of nine; taps that one loop sums and clips."""
+_RUNNING = 4
+"""Equal rows from which their sums move from row to row."""
 
-_TAP = {2: 0.02, 4: 0.06}
-"""Nanoseconds of a tap, by the bytes of a sum."""
-_LINE = {2: 0.25, 4: 0.85}
-"""Nanoseconds of all else: to load, to convert, to store."""
+_TAP, _LINE = {2: 0.02, 4: 0.04}, {2: 0.05, 4: 0.2}
+"""Nanoseconds of a tap, and of all else in a line, by the bytes of a sum."""
+_ACROSS, _KEPT = 0.08, 1.0
+"""Nanoseconds of a second pass, and to keep one column of several."""
 
 
 class Lines(Strategy):
-    """A ring of lines holds as many rows as the kernel has, as sums need them.
+    """Each row of the result is a sum of taps of rows of the picture, read where they are.
 
-    Each output row is a sum of taps in the ring; its last pass also rounds, clips and stores.
-    The tile has the dtype of the image, so that to load it is to copy it.
+    The last pass also rounds, clips and stores. Floats go through a tile, which shows
+    whether all of them are finite.
     """
 
     name = "lines"
     method = Method.DIRECT
+    takes_parts = True
+    _passes = 0
 
     @classmethod
     def refusal(cls, problem: Problem) -> str:
-        """Serve small 2-D kernels at stride 1 on 8 and 16 bits, and on float32."""
-        if problem.dense_refusal:
-            return problem.dense_refusal
+        """Serve small 2-D kernels on 8 and 16 bits, and on float32."""
+        if problem.kernel.is_bank:
+            return "a filter bank"
         whole = problem.dtype.kind in "iu" and problem.dtype.itemsize <= 2  # noqa: PLR2004
         if not whole and problem.dtype != np.float32:
             return "not pixels of 8 or 16 bits, or float32"
-        if whole and not _holds(problem.dtype, problem.fill, problem.fill):
-            return "a fill that no pixel holds"
         if not problem.kernel.weights.any():
             return "no weight but 0"
         return cls._shape_refusal(problem) or ("" if _sums(problem) else "sums in float64")
@@ -70,79 +75,128 @@ class Lines(Strategy):
 
     @classmethod
     def cost(cls, problem: Problem) -> float:
-        """Estimate the taps, and the transfer of bytes."""
-        size = _working(problem).itemsize
-        taps = sum(len(taps[2]) for taps in cls._taps(problem) if taps is not None)
-        return taps * _TAP[size] + _LINE[size] + problem.result.itemsize * costs.BYTE
+        """Estimate the taps of all columns, and the transfer of bytes."""
+        size, stride = _working(problem).itemsize, problem.window.columns.stride
+        kept = _KEPT if stride > 1 else 0.0
+        # NumPy adds a bias.
+        stored = costs.STORE[np.dtype(np.float32)] if any(problem.kernel.bias) else 0.0
+        sums = cls._taps_of_output(problem) * _TAP[size] + _LINE[size] + cls._passes * _ACROSS
+        return sums * stride + kept + stored + problem.result.itemsize * costs.BYTE
 
     @classmethod
-    def _taps(cls, problem: Problem) -> tuple[_Taps | None, _Taps]:
-        """Return the taps that make a line of a row, if any do, and those that read lines."""
-        return None, _taps(problem, problem.exact_weights[0])
+    def _taps_of_output(cls, problem: Problem) -> int:
+        return _padded(np.count_nonzero(problem.kernel.weights))
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.working = problem.dtype
+        self.working, self._sums = problem.dtype, _working(problem)
+        self.reads_image = problem.dtype.kind != "f"
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
-        tile = max(min(height * width * channels // _SHARES, _TILE_VALUES), _LEAST_VALUES)
-        most = max(1, tile // (self.columns * channels) - problem.window.rows.extent)
-        self.rows = even_tile(height, min(height, most))
-        self._sums = _working(problem)
-        self._across, self._down = self._taps(problem)
+        most = _TILE_VALUES if self.reads_image else _LOADED_VALUES
+        tile = max(min(height * width * channels // _SHARES, most), _LEAST_VALUES)
+        self.rows = even_tile(height, max(1, tile // (self.columns * channels)))
+        across = problem.window.columns
+        self._line = (self.columns * across.stride + across.extent) * channels
+        self._down, self._across = self._taps(problem.exact_weights[0])
 
-    def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make the ring, and the buffer of sums that are stored in another way."""
-        count, size = self.problem.window.rows.extent, self.columns * self.channels
-        most = max(_RING_BYTES // (count * self._sums.itemsize), _LEAST_LINE)
-        width = even_tile(size, most)
-        halo = tile.shape[1] - size
-        ring = scratch.take("lines.ring", (count, width + halo), self._sums)
-        line = scratch.take("lines.line", (width + halo,), self._sums)
-        values = scratch.take("lines.sums", (self.rows, size), self._sums)
-        # Without taps across, lines are the rows themselves.
-        across = self._across or tuple(part[:0] for part in self._down)
+    def _taps(self, weights: NDArray[Any]) -> tuple[_Taps, tuple[Any, ...]]:
+        """Return the taps that read the image, and what the sums need beside."""
+        return self._places(weights), ()
+
+    def _places(self, weights: NDArray[Any]) -> _Taps:
+        """Return the rows, columns and weights of taps; weights of 0 fill up the last pass."""
+        down, across = self.problem.window.axes
+        rows, columns = np.nonzero(weights)
+        rest = _padded(len(rows)) - len(rows)
+        rows, columns = (np.pad(part, (0, rest), "edge") for part in (rows, columns))
+        values = weights[rows, columns].astype(self._sums)
+        values[len(values) - rest :] = 0
+        return rows * down.dilation, columns * across.dilation, values
+
+    def bind(self, tile: Values | ImageRows, scratch: Scratch) -> list[OutputRows]:
+        """Make the lines, and the buffer of sums that are stored in another way."""
+        size, length = self.columns * self.channels, self._line
+        lines = (
+            scratch.take("lines.down", (2 * length,), self._sums),
+            scratch.take("lines.sums", (length,), self._sums),
+        )
+        weights = self._down[2]
+        kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
+        values = scratch.take("lines.values", (self.rows, size), self._sums)
+        source = tile if isinstance(tile, ImageRows) else ImageRows.of(tile, self.channels)
 
         def direct(target: Values) -> None:
-            # It needs numba: only runs that use it load it.
-            from convcli.engine.compiled_lines import filter_lines
-
-            flat, pitch = _flat(target)
-            taps = (*across[1:], *self._down)
-            filter_lines(
-                tile, flat, (pitch, *target.shape), ring, line, *taps, *self._store(flat.dtype)
-            )
+            place = (*source.place, self.channels, self._sums.type(self.problem.fill))
+            how = (kernel, lines, self._store(target.dtype, raw=target is values))
+            self._filter(place, source.inside, target, how)
 
         return [OutputRows.directly(0, values, direct)]
 
-    def _store(self, result: np.dtype[Any]) -> tuple[int, Any, Any, Any]:
+    def _filter(
+        self, place: Any, inside: tuple[int, int], target: Values, how: tuple[Any, ...]
+    ) -> None:
+        # It needs numba: only runs that use it load it.
+        from convcli.engine import compiled_lines
+
+        down, across = self.problem.window.axes
+        rows = (len(place[2]) - down.extent) // down.stride + 1
+        columns = (len(place[3]) - across.extent) // across.stride + 1
+        strides, (flat, pitch) = (down.stride, across.stride), flat_rows(target)
+        if self._across:
+            where = (flat, pitch, rows, columns, inside, strides)
+            compiled_lines.filter_separable(place, where, *how, *self._across)
+            return
+        size, places = (columns - 1) * across.stride + 1, self._down[1]
+        left = min(max(inside[0] - int(places.min()), 0), size)
+        right = max(min(inside[1] - int(places.max()), size), left)
+        is_fused = how[2][0] == _CLIPPED and len(places) in _FUSED and across.stride == 1
+        function = "filter_clipped" if is_fused and left < right else "filter_dense"
+        where = (flat, pitch, rows, columns, (left, right), strides)
+        getattr(compiled_lines, function)(place, where, *how)
+
+    def _store(self, result: np.dtype[Any], *, raw: bool) -> tuple[int, Any, Any, Any]:
         """Return the way that sums are stored, their factor, the least and the most stored."""
-        number = self._sums.type
-        if result.kind == "f":
-            return _AS_THEY_ARE, number(1), number(0), number(0)
-        low, high = integer_limits(result)
-        if self._sums.kind == "f":
-            return _ROUNDED, number(1 / self.divisor), number(low), number(high)
-        own = integer_limits(self._sums)
-        return _CLIPPED, number(1), number(max(own[0], low)), number(min(own[1], high))
+        number, divisor = self._sums.type, np.float32(self.divisor)
+        if raw or result.kind == "f":
+            way = _AS_THEY_ARE if raw or self.divisor == 1.0 else _QUOTIENT
+            return way, divisor, number(0), number(0)
+        own = (-_EXACT, _EXACT) if self._sums.kind == "f" else integer_limits(self._sums)
+        limits = integer_limits(result)
+        low, high = number(max(own[0], limits[0])), number(min(own[1], limits[1]))
+        if self._sums.kind != "f" and self.divisor == 1.0:
+            return _CLIPPED, divisor, low, high
+        if _multiplies(self.problem):
+            return _MULTIPLIED, np.float32(1 / self.divisor), low, high
+        return _DIVIDED, divisor, low, high
 
     def stores_directly(self, rule: StoreRule) -> bool:
         """Store in 8 or 16 bits, or in floats that hold every sum, without a bias."""
-        if any(rule.bias) or rule.pixels is not None:
+        if any(rule.bias) or (rule.collect_stats and rule.pixels is not None):
+            return False
+        if rule.pixels not in (None, ValueRange.CLIP) or self.divisor < 1.0:
             return False
         if rule.dtype.kind == "f":
-            least = 4 if self._sums.kind == "f" else 2 * self._sums.itemsize
-            return self.divisor == 1.0 and rule.dtype.itemsize >= least
-        if rule.dtype.itemsize > 2:  # noqa: PLR2004 - 8 or 16 bits
-            return False
-        return self.divisor == 1.0 or (self._sums.kind == "f" and _multiplies(self.problem))
+            size = rule.dtype.itemsize
+            return self._is_exact and (size == 4 or (size > 4 and self.divisor == 1.0))  # noqa: PLR2004
+        return rule.dtype.itemsize <= 2 and (self.divisor == 1.0 or self._is_exact)  # noqa: PLR2004
+
+    @functools.cached_property
+    def _is_exact(self) -> bool:
+        """Whether a float holds every sum."""
+        return self._sums.kind == "f" or max(map(abs, self.problem.sum_limits)) <= _EXACT
 
 
 class SeparableLines(Lines):
-    """The same for kernels that are a column times a row: the ring holds sums along rows."""
+    """The same for kernels that are a column times a row: sums down, and then across.
+
+    Where rows of the kernel are equal, sums down move from row to row. A row of equal weights
+    is summed twice: neighbours first, and then some of these sums.
+    """
 
     name = "separable-lines"
     method = Method.SEPARABLE
+    _passes = 1
 
     @classmethod
     def _shape_refusal(cls, problem: Problem) -> str:
@@ -152,36 +206,82 @@ class SeparableLines(Lines):
         return "" if largest <= _MOST_SEPARABLE else f"more than {_MOST_SEPARABLE} taps"
 
     @classmethod
-    def _taps(cls, problem: Problem) -> tuple[_Taps | None, _Taps]:
-        column, row = _factors(problem.exact_weights[0], whole=problem.is_integer)
-        return _taps(problem, row[np.newaxis]), _taps(problem, column[:, np.newaxis])
+    def _taps_of_output(cls, problem: Problem) -> int:
+        column, row = _factors(problem.exact_weights[0])
+        near, far = _doubled(row)
+        both = (near, far + len(row) - near * far) if near > 1 else (0, np.count_nonzero(row))
+        down = _RUNNING - 1 if _running(problem, column) else np.count_nonzero(column)
+        return sum(map(_padded, (*both, down)))
+
+    def _taps(self, weights: NDArray[Any]) -> tuple[_Taps, tuple[Any, ...]]:
+        column, row = _factors(weights)
+        near, far = _doubled(row)
+        step = self.problem.window.columns.dilation * self.channels
+        places, values = np.flatnonzero(row) * step, row[row != 0]
+        first = np.arange(near if near > 1 else 0) * step
+        if near > 1:
+            # Sums of neighbours are in a line behind that of sums down.
+            sums = np.arange(far) * near * step + self._line
+            places = np.append(sums, places[near * far :])
+            values = values[: len(places)]
+        more = (far - 1) * near * step
+        taps = (self._offsets(first, np.ones(len(first))), self._line, more)
+        across = (*taps, self._offsets(places, values))
+        return self._places(column[:, np.newaxis]), (across, _running(self.problem, column))
+
+    def _offsets(self, places: Values, weights: Values) -> _Taps:
+        """Return where taps are in a line, and their weights; those of 0 fill up a pass."""
+        rest = (0, _padded(len(places)) - len(places))
+        padded = np.pad(places, rest, "edge" if len(places) else "constant").astype(np.uint64)
+        return padded, np.pad(weights, rest).astype(self._sums)
+
+
+def _doubled(row: Values) -> tuple[int, int]:
+    """Return how many neighbours are summed, and how many of these sums: the fewest taps.
+
+    >>> _doubled(np.ones(31)), _doubled(np.ones(5)), _doubled(np.arange(31))
+    ((6, 5), (1, 5), (1, 31))
+    """
+    size = len(row)
+    if (row != row[0]).any():
+        return 1, size
+    pairs = [(near, size // near) for near in range(1, size + 1)]
+
+    def taps(pair: tuple[int, int]) -> int:
+        near, far = pair
+        rest = size - near * far
+        return _padded(far + rest) + (near > 1) * (_padded(near) + 2)
+
+    return min(pairs, key=taps)
+
+
+def _padded(taps: Any) -> int:
+    """Return the taps of the passes that sum so many: weights of 0 fill up the last one."""
+    return int(taps) // 9 * 9 + next(most for most in _LAST if most >= taps % 9)
+
+
+def _running(problem: Problem, column: Values) -> int:
+    """Return the rows whose sums move from row to row, or 0."""
+    is_even = len(column) >= _RUNNING and bool((column == 1).all())
+    return len(column) * (is_even and problem.is_integer and problem.window.rows.dilation == 1)
 
 
 def _multiplies(problem: Problem) -> bool:
     """Tell whether sums times the reciprocal of their divisor round as quotients do."""
     divisor = problem.exact_weights[1]
-    is_small = max(map(abs, problem.sum_limits)) < _SURE
-    return is_power_of_two(divisor) or (divisor % 2 == 1 and is_small)
+    is_odd = divisor % 2 == 1
+    return is_power_of_two(divisor) or (is_odd and max(map(abs, problem.sum_limits)) < _SURE)
 
 
-def _factors(weights: NDArray[Any], *, whole: bool) -> tuple[Values, Values]:
-    """Return the column and the row whose products are the weights."""
+def _factors(weights: NDArray[Any]) -> tuple[Values, Values]:
+    """Return the column and the row whose products are the weights: whole where these are."""
+    whole = bool((weights == np.rint(weights)).all())
     y, x = np.unravel_index(np.abs(weights).argmax(), weights.shape)
     row = weights[y].astype(np.float64)
     if whole:
         row = row / math.gcd(*(int(weight) for weight in row))
     column = weights[:, x] / row[x]
     return (np.rint(column) if whole else column), row
-
-
-def _taps(problem: Problem, weights: NDArray[Any]) -> _Taps:
-    """Return where taps are in the ring; weights of 0 fill up the last three."""
-    down, across = problem.window.axes
-    rows, columns = np.nonzero(weights)
-    rest = -len(rows) % 3
-    values = np.pad(weights[rows, columns], (0, rest)).astype(_working(problem))
-    rows, columns = (np.pad(part, (0, rest), "edge") for part in (rows, columns))
-    return rows * down.dilation, columns * across.dilation * problem.shape[2], values
 
 
 def _working(problem: Problem) -> np.dtype[Any]:
@@ -192,29 +292,14 @@ def _working(problem: Problem) -> np.dtype[Any]:
 
 @functools.lru_cache(maxsize=256)
 def _sums(problem: Problem) -> np.dtype[Any] | None:
-    """Return the dtype of sums: int16 or float32 if that is exact, else int32, if any is."""
-    floats = problem.natural_working
+    """Return the dtype of sums: whole ones of 16 bits or 32 if these hold them, or float32."""
     if not problem.is_integer:
+        floats = problem.natural_working
         return floats if floats == np.float32 else None
-    weights, divisor = problem.exact_weights
-    low, high = problem.sum_limits
-    low, high = min(low, weights.min()), max(high, weights.max())
-    if divisor == 1.0 and _holds(np.dtype(np.int16), low, high):
-        return np.dtype(np.int16)
-    if floats == np.float32:
-        return floats
-    return np.dtype(np.int32) if _holds(np.dtype(np.int32), low, high) else None
+    fitting = (np.dtype(name) for name in (np.int16, np.uint16, np.int32))
+    return next((dtype for dtype in fitting if _holds(dtype, *problem.sum_limits)), None)
 
 
 def _holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
     least, most = integer_limits(dtype)
-    return least <= low and high <= most and low == round(low)
-
-
-def _flat(target: Values) -> tuple[Values, int]:
-    """Return a flat view of rows, and the distance of two of them: one dtype, one function."""
-    if target.flags.c_contiguous:
-        return target.reshape(-1), target.shape[1]
-    pitch = target.strides[0] // target.itemsize
-    size = (len(target) - 1) * pitch + target.shape[1]
-    return np.lib.stride_tricks.as_strided(target, (size,), (target.itemsize,)), pitch
+    return least <= low and high <= most

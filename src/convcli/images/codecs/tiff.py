@@ -1,9 +1,13 @@
 """TIFF, written by pages or by tiles."""
 
+import functools
 import io
+import math
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -11,18 +15,28 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from convcli.choices import Depth
+from convcli.images.codecs.tiff_segments import (
+    DIFFERENCES,
+    NO_PREDICTOR,
+    decoded_segment,
+    deflated,
+    fast_codecs,
+)
 from convcli.images.metadata import save_settings
 from convcli.images.picture import Frame, Metadata
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _STRIP_BYTES = 2**18
 _DEFLATE = 8
-_DIFFERENCES = 2
 _UNASSOCIATED = 2
 _INCH = 2
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
 _XMP, _IPTC = 700, 33_723
+_NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
+_TOGETHER = 2**25
+"""Bytes of pixels of which tiles of a reduced copy are made before they are written."""
+
 _GROUPS = (0x8769, 0x8825)
 """The directories within EXIF: the camera's and GPS."""
 
@@ -35,14 +49,18 @@ def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> bytes
     """
     buffer = io.BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(buffer) as pages:
-        for frame in frames:
-            _write_page(pages, frame, metadata, level)
+        for number, frame in enumerate(frames):
+            _write_page(pages, frame, metadata, level, (number, len(frames)))
             pages.newFrame()
         return buffer.getvalue()
 
 
 def _write_page(
-    pages: TiffImagePlugin.AppendingTiffWriter, frame: Frame, metadata: Metadata, level: int
+    pages: TiffImagePlugin.AppendingTiffWriter,
+    frame: Frame,
+    metadata: Metadata,
+    level: int,
+    numbers: tuple[int, int],
 ) -> None:
     values = frame.samples.astype(frame.depth.dtype.newbyteorder("<"))
     rows = max(_STRIP_BYTES // (values[0].nbytes or 1), 1)
@@ -64,6 +82,8 @@ def _write_page(
     for tag in (TiffImagePlugin.STRIPBYTECOUNTS, TiffImagePlugin.STRIPOFFSETS):
         directory.tagtype[tag] = _LONG
     directory.update(tags)
+    shape = (*frame.shape, frame.channels + alpha)
+    _add_extras(directory, metadata, numbers, shape, frame.depth)
     directory.save(pages)
     for strip in strips:
         pages.write(strip)
@@ -97,7 +117,7 @@ def _sample_tags(
     if depth is Depth.FLOAT:
         tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
     else:
-        tags[TiffImagePlugin.PREDICTOR] = _DIFFERENCES
+        tags[TiffImagePlugin.PREDICTOR] = DIFFERENCES
     return tags
 
 
@@ -127,6 +147,23 @@ def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
     return tags
 
 
+def _add_extras(
+    directory: TiffImagePlugin.ImageFileDirectory_v2,
+    metadata: Metadata,
+    numbers: tuple[int, int],
+    shape: tuple[int, int, int],
+    depth: Depth,
+) -> None:
+    """Add what maps and microscopes need; `numbers` are that of the page, and of all pages."""
+    if not (metadata.geo or metadata.nodata or metadata.ome):
+        return
+    from convcli.images.codecs.tiff_extras import extra_tags
+
+    for tag, (kind, value) in extra_tags(metadata, numbers, shape, depth.dtype.name).items():
+        directory.tagtype[tag] = kind
+        directory[tag] = value
+
+
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
 
@@ -151,6 +188,10 @@ class TileLayout(Record, kw_only=True):
         Whether each channel is a page of its own.
     level : int
         Of zlib's compression, 0 to 9.
+    factors : tuple of int
+        How much smaller each reduced copy of a page is than the one before it.
+    nested : bool
+        Whether the copies are directories within that of the page, or follow it.
     """
 
     size: tuple[int, int]
@@ -160,6 +201,8 @@ class TileLayout(Record, kw_only=True):
     depth: Depth
     paged: bool = False
     level: int = 4
+    factors: tuple[int, ...] = ()
+    nested: bool = False
 
     @property
     def pages(self) -> int:
@@ -176,20 +219,33 @@ class TileLayout(Record, kw_only=True):
         """Tiles down and across."""
         return (-(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1]))
 
+    def reduced(self, copy: int) -> "TileLayout":
+        """Return the layout of a reduced copy; 0 is the picture itself."""
+        rows, columns = self.size
+        for factor in self.factors[:copy]:
+            rows, columns = -(-rows // factor), -(-columns // factor)
+        return replace(self, size=(rows, columns), factors=())
+
     @property
     def is_big(self) -> bool:
         """Whether 32 bits may not be enough for an offset."""
         (down, across), (rows, columns) = self.grid, self.tile
         values = down * across * rows * columns * self.pages * (self.colours + self.alpha)
+        # Copies of half the size take a third together.
+        values = values * (4 if self.factors else 3) // 3
         return values * self.depth.dtype.itemsize > _LARGEST_PLAIN
 
 
 class EncodedTile(Record):
-    """A compressed tile: its page, its number on the page (row by row), its bytes."""
+    """A compressed tile: its page, its number on the page (row by row), its bytes.
+
+    `copy` is the reduced copy of the page that it belongs to; 0 is the page itself.
+    """
 
     page: int
     index: int
     data: bytes
+    copy: int = 0
 
 
 def encoded_tiles(
@@ -229,63 +285,192 @@ def _compressed_tiles(
             # Repeating the last pixels compresses best.
             full = np.pad(part, missing, mode="edge") if any(map(any, missing)) else part
             index = (at[0] + y) // rows * layout.grid[1] + (at[1] + x) // columns
-            yield index, zlib.compress(_predicted(full).tobytes(), layout.level)
+            yield index, deflated(_predicted(full).tobytes(), layout.level)
+
+
+_Under = tuple[list[list[bytes]], tuple[int, int]]
+"""Tiles that lie beside and below each other, and the rows and columns of their pixels."""
 
 
 class TiledTiff:
     """Writes a TIFF a tile at a time; its directories come first.
 
-    The file is empty, and can seek. Every page gets the metadata.
+    The file is empty, and can read and seek. Every page gets the metadata.
     """
 
     def __init__(self, file: BinaryIO, layout: TileLayout, metadata: Metadata) -> None:
         self._file, self._layout, self._metadata = file, layout, metadata
-        tiles = layout.grid[0] * layout.grid[1]
-        self._starts = np.zeros((layout.pages, tiles), np.uint64)
-        self._lengths = np.zeros((layout.pages, tiles), np.uint32)
+        self._copies = [layout.reduced(copy) for copy in range(len(layout.factors) + 1)]
+        grids = [math.prod(each.grid) for each in self._copies]
+        self._places = [
+            [np.zeros((2, tiles), np.uint64) for tiles in grids] for _ in range(layout.pages)
+        ]
         # The directories already have their final length: only numbers in them change.
         file.write(self._head())
 
     def add(self, tile: EncodedTile) -> None:
         """Write a tile at the end of the file."""
-        self._starts[tile.page, tile.index] = self._file.tell()
-        self._lengths[tile.page, tile.index] = len(tile.data)
+        self.place(tile, (self._file.tell(), len(tile.data)))
         self._file.write(tile.data)
 
-    def finish(self) -> None:
-        """Write the directories again, now with the places of the tiles."""
+    def place(self, tile: EncodedTile, place: tuple[int, int]) -> None:
+        """Say where the bytes of a tile begin, and how many there are."""
+        self._places[tile.page][tile.copy][:, tile.index] = place
+
+    def finish(self, pool: Executor | None = None) -> None:
+        """Write the reduced copies, and the directories again, with the places of the tiles.
+
+        `pool` computes the copies, where there are any.
+        """
+        for page in range(self._layout.pages):
+            for copy in range(1, len(self._copies)):
+                self._reduce(page, copy, pool)
         self._file.seek(0)
         self._file.write(self._head())
 
-    def _head(self) -> bytes:
-        head = io.BytesIO()
-        head.write(_BIG_HEADER if self._layout.is_big else _PLAIN_HEADER)
-        for page in range(self._layout.pages):
-            start = head.tell()
-            directory = self._directory(page)
-            data = directory.tobytes(start)
-            # Each directory starts at an even offset: all have even lengths.
-            following = start + len(data) if page + 1 < self._layout.pages else 0
-            head.write(_linked(data, following, len(directory), big=self._layout.is_big))
-        return head.getvalue()
+    def _reduce(self, page: int, copy: int, pool: Executor | None) -> None:
+        """Write a reduced copy from the one before it, a few tiles at a time."""
+        layout, before = self._copies[copy], self._copies[copy - 1]
+        factor, (down, across) = self._layout.factors[copy - 1], layout.grid
+        shrink = functools.partial(_shrunk_tile, before, factor, self._metadata.nodata)
+        size = math.prod(layout.tile) * (layout.colours + layout.alpha) * factor**2
+        together = max(_TOGETHER // (size * layout.depth.dtype.itemsize), 2)
+        for start in range(0, down * across, together):
+            indices = range(start, min(start + together, down * across))
+            grids = [self._under(page, copy - 1, divmod(i, across), factor) for i in indices]
+            tiles = pool.map(shrink, grids) if pool else map(shrink, grids)
+            self._file.seek(0, os.SEEK_END)
+            for index, data in zip(indices, tiles, strict=True):
+                self.add(EncodedTile(page, index, data, copy))
 
-    def _directory(self, page: int) -> TiffImagePlugin.ImageFileDirectory_v2:
+    def _under(self, page: int, copy: int, at: tuple[int, int], factor: int) -> _Under:
+        """Read the tiles under a tile of the next copy, and the size of their pixels."""
+        layout, places = self._copies[copy], self._places[page][copy]
+        rows, columns = (
+            range(at[axis] * factor, min((at[axis] + 1) * factor, layout.grid[axis]))
+            for axis in (0, 1)
+        )
+        tiles = [
+            [self._bytes_at(*places[:, y * layout.grid[1] + x].tolist()) for x in columns]
+            for y in rows
+        ]
+        starts = (rows.start * layout.tile[0], columns.start * layout.tile[1])
+        return tiles, (layout.size[0] - starts[0], layout.size[1] - starts[1])
+
+    def _bytes_at(self, start: int, length: int) -> bytes:
+        self._file.seek(start)
+        return self._file.read(length)
+
+    def _head(self) -> bytes:
+        """Return the header and all directories.
+
+        Those of reduced copies follow that of their page, or stand within it.
+        """
         layout = self._layout
-        header = _BIG_HEADER if layout.is_big else _PLAIN_HEADER
-        directory = TiffImagePlugin.ImageFileDirectory_v2(header)
+        head = _BIG_HEADER if layout.is_big else _PLAIN_HEADER
+        for page in range(layout.pages):
+            directories = [self._directory(page, copy) for copy in range(len(self._copies))]
+            # Each directory starts at an even offset: all have even lengths.
+            lengths = [len(each.tobytes(0)) for each in directories]
+            starts = np.cumsum([len(head), *lengths]).tolist()
+            last = page + 1 == layout.pages
+            following = [*starts[1:-1], 0 if last else starts[-1]]
+            if layout.nested:
+                directories[0][_WITHIN] = tuple(starts[1:-1])
+                following = [0 if last else starts[-1], *[0] * len(layout.factors)]
+            for start, directory, after in zip(starts, directories, following, strict=False):
+                data = directory.tobytes(start)
+                head += _linked(data, after, len(directory), big=layout.is_big)
+        return head
+
+    def _directory(self, page: int, copy: int) -> TiffImagePlugin.ImageFileDirectory_v2:
+        layout = self._copies[copy]
+        directory = TiffImagePlugin.ImageFileDirectory_v2(
+            _BIG_HEADER if self._layout.is_big else _PLAIN_HEADER
+        )
         offsets, lengths = TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS
-        directory.tagtype[offsets] = _LONG8 if layout.is_big else _LONG
+        directory.tagtype[offsets] = directory.tagtype[_WITHIN] = (
+            _LONG8 if self._layout.is_big else _LONG
+        )
         directory.tagtype[lengths] = _LONG
         tags = _sample_tags(layout.size, layout.colours, layout.depth, alpha=layout.alpha)
-        tags |= _metadata_tags(self._metadata, layout.colours, layout.size)
+        metadata = self._metadata
+        if copy:
+            tags[_NEW_KIND] = _REDUCED
+            metadata = Metadata(icc=metadata.icc, nodata=metadata.nodata)
+        elif layout.nested:
+            tags[_WITHIN] = (0,) * len(self._layout.factors)
+        tags |= _metadata_tags(metadata, layout.colours, layout.size)
+        places = self._places[page][copy].tolist()
         tags |= {
             TiffImagePlugin.TILELENGTH: layout.tile[0],
             TiffImagePlugin.TILEWIDTH: layout.tile[1],
-            offsets: tuple(self._starts[page].tolist()),
-            lengths: tuple(self._lengths[page].tolist()),
+            offsets: tuple(places[0]),
+            lengths: tuple(places[1]),
         }
         directory.update(tags)
+        shape = (*layout.size, layout.colours + layout.alpha)
+        _add_extras(directory, metadata, (page, layout.pages), shape, layout.depth)
         return directory
+
+
+def _shrunk_tile(layout: TileLayout, factor: int, nodata: str | None, under: _Under) -> bytes:
+    """Return a tile of a reduced copy, of the tiles of the one before it that lie under it."""
+    tiles, (height, width) = under
+    predictor = NO_PREDICTOR if layout.depth is Depth.FLOAT else DIFFERENCES
+    shape = (*layout.tile, layout.colours + layout.alpha)
+    stored = layout.depth.dtype.newbyteorder("<")
+    shrink = functools.partial(shrunk, factor=factor, alpha=layout.alpha, nodata=nodata)
+    # Tile by tile, where squares end at their edges: sums take ten times the memory of pixels.
+    is_alone = not any(side % factor for side in layout.tile)
+    rows = []
+    for y, row in enumerate(tiles):
+        parts = [
+            decoded_segment(data, shape, stored, _DEFLATE, predictor, fast_codecs())[
+                : height - y * layout.tile[0], : width - x * layout.tile[1]
+            ]
+            for x, data in enumerate(row)
+        ]
+        rows.append(np.hstack([*map(shrink, parts)] if is_alone else parts))
+    small = np.vstack(rows) if is_alone else shrink(np.vstack(rows))
+    missing = [(0, max(side - n, 0)) for side, n in zip(layout.tile, small.shape, strict=False)]
+    full = np.pad(small, (*missing, (0, 0)), mode="edge")
+    return deflated(_predicted(np.ascontiguousarray(full, stored)).tobytes(), layout.level)
+
+
+def shrunk(
+    samples: NDArray[Any], factor: int, *, alpha: bool = False, nodata: str | None = None
+) -> NDArray[Any]:
+    """Return a picture whose pixels are the means of squares of the given one.
+
+    Squares at the right and lower edge may be smaller. Pixels that are no data weigh nothing,
+    and others as much as they are opaque, where the last sample is `alpha`.
+
+    >>> shrunk(np.array([[[1], [3], [9]]], np.uint8), 2).tolist()
+    [[[2], [9]]]
+    """
+    values = samples.astype(np.float64)
+    weights = values[..., -1:].copy() if alpha else np.ones((*samples.shape[:2], 1))
+    number = float(nodata or 0)
+    if nodata is not None:
+        lost = (np.isnan(samples) if np.isnan(number) else samples == number).all(axis=2)
+        weights[lost], values[lost] = 0, 0
+    fill = number if nodata is not None and lost.any() else 0.0
+    sums, total = _square_sums(values * weights, factor), _square_sums(weights, factor)
+    means = np.divide(sums, total, out=np.full_like(sums, fill), where=total > 0)
+    if alpha:
+        count = _square_sums(np.ones_like(weights), factor)
+        means[..., -1:] = _square_sums(values[..., -1:], factor) / count
+    whole = samples.dtype.kind in "ui"
+    result: NDArray[Any] = (np.rint(means) if whole else means).astype(samples.dtype)
+    return result
+
+
+def _square_sums(values: NDArray[Any], factor: int) -> NDArray[Any]:
+    """Return the sums of squares of `factor` pixels each way."""
+    for axis in (0, 1):
+        values = np.add.reduceat(values, range(0, values.shape[axis], factor), axis=axis)
+    return values
 
 
 def _linked(data: bytes, following: int, entries: int, *, big: bool) -> bytes:

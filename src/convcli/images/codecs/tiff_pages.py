@@ -6,7 +6,7 @@ changes the sign of others, and knows few of the ways to store them.
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -42,6 +42,9 @@ _PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
 _PROFILE = 34_675
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
 _CMYK = 5
+_NEW_KIND, _KIND, _WITHIN = 254, 255, 330
+_REDUCED_OR_MASK, _REDUCED = 0b101, 2
+_WEBP = 50_001
 _UNSAID = -1
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
 """What samples are taken for, by their number, where the file does not say it: as libtiff does
@@ -126,6 +129,17 @@ class TiffPage(Record, kw_only=True):
         return len(self.bits)
 
     @property
+    def is_full(self) -> bool:
+        """Whether it is a picture, and not a smaller copy of one, or its mask."""
+        is_part = self.tags.number(_NEW_KIND, 0) & _REDUCED_OR_MASK
+        return not is_part and self.tags.number(_KIND, 1) != _REDUCED
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether a picture has directories of its own, which hold smaller copies."""
+        return self.is_full and _WITHIN in self.tags.directory
+
+    @property
     def layers(self) -> int:
         """How many layers a volume has; a picture has one."""
         return self.tags.number(_DEPTH, 1)
@@ -139,6 +153,7 @@ class TiffPage(Record, kw_only=True):
         many = self.samples > _MOST_SAMPLES or len(self.extra) > 1
         whole_bytes = {*self.bits} == {_PLAIN_BITS} and self.photometric <= RGB
         odd = (self.planar and whole_bytes) or self.is_ambiguous or self.layers != 1
+        odd = odd or self.compression == _WEBP  # Pillow's libtiff is built without it
         grey = self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
         guessed = self.samples > 1 and _PHOTOMETRIC not in self.tags.directory
         return deep or many or odd or guessed or (grey and self.extra == (_ANY,))
@@ -273,6 +288,11 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
         yield _page(Tags(directory), len(seen), start, is_big=length > _SHORT_HEADER)
         seen.add(start)
         start = directory.next
+
+
+def full_pages(pages: Sequence[TiffPage]) -> list[TiffPage]:
+    """Return the pages that are pictures; all of them where none says so."""
+    return [page for page in pages if page.is_full] or list(pages)
 
 
 def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:

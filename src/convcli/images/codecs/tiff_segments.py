@@ -1,5 +1,7 @@
 """The strips and tiles of a TIFF: unpacked, with as much memory as their pixels need."""
 
+import functools
+import importlib
 import io
 import lzma
 import struct
@@ -29,12 +31,37 @@ _LONG = 4
 _stderr = threading.Lock()
 
 
-def decoded_segment(
+@functools.cache
+def fast_codecs() -> Any:
+    """Return imagecodecs, which has libdeflate; None where it is not installed.
+
+    With it 256 tiles of 512 × 512 px in colour are unpacked in 0.43 s of one core, by zlib in
+    0.71, and packed in 1.9 s, by zlib in 4.8. The import takes 20 ms, so only pictures that are
+    filtered block by block ask for it.
+    """
+    try:
+        return importlib.import_module("imagecodecs")
+    except ImportError:
+        return None
+
+
+def deflated(data: bytes, level: int) -> bytes:
+    """Pack bytes in zlib's format, as fast as possible; `level` is 0 to 9."""
+    packed: bytes = (fast_codecs() or _Zlib).deflate_encode(data, level)
+    return packed
+
+
+class _Zlib:
+    deflate_encode = staticmethod(zlib.compress)
+
+
+def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of itself
     data: bytes,
     shape: tuple[int, int, int],
     stored: np.dtype[Any],
     compression: int,
     predictor: int,
+    fast: Any = None,
 ) -> NDArray[Any]:
     """Return a strip or a tile as an array; never more is unpacked than it holds.
 
@@ -48,6 +75,8 @@ def decoded_segment(
         Of the samples in the file, with their byte order.
     compression, predictor : int
         The tags' numbers; the compression is one of `UNPACKERS`.
+    fast : module, optional
+        Of `fast_codecs`.
 
     Returns
     -------
@@ -62,7 +91,8 @@ def decoded_segment(
     count = shape[0] * shape[1] * shape[2]
     size = count * stored.itemsize
     with decoder_errors():
-        plain = UNPACKERS[compression](data, size)
+        plain = _inflated_fast(data, size, fast) if fast and compression == _DEFLATE else b""
+        plain = plain or UNPACKERS[compression](data, size)
     if compression == _NONE:
         predictor = NO_PREDICTOR
     row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
@@ -72,7 +102,11 @@ def decoded_segment(
     values = row.view(stored).astype(native).reshape(shape)
     if predictor == DIFFERENCES:
         whole = values.view(f"u{native.itemsize}")
-        return np.cumsum(whole, axis=1, dtype=whole.dtype).view(native)
+        # NumPy's sums along an axis that is not the last take 6 times as long.
+        sums = fast.delta_decode(whole, axis=1) if fast else None
+        return (np.cumsum(whole, axis=1, dtype=whole.dtype) if sums is None else sums).view(
+            native
+        )
     return values
 
 
@@ -85,6 +119,18 @@ def _joined_bytes(
     sums = np.cumsum(steps, axis=1, dtype=np.uint8).reshape(height, native.itemsize, -1)
     joined = np.ascontiguousarray(np.moveaxis(sums, 1, 2))
     return joined.view(native.newbyteorder(">")).astype(native).reshape(shape)
+
+
+def _inflated_fast(data: bytes, size: int, fast: Any) -> bytes:
+    """Unpack Deflate by libdeflate; return nothing where only zlib knows what to do.
+
+    Libdeflate refuses data that have no end, and more bytes than asked for.
+    """
+    try:
+        plain: bytes = fast.deflate_decode(data, out=size)
+    except fast.DeflateError:
+        return b""
+    return plain
 
 
 def _inflated(data: bytes, size: int) -> bytes:

@@ -290,13 +290,14 @@ SVG = base.TextFormat(
 )
 
 
-# ------------------------------------------------------------------ rows of numbers
+# ------------------------------------------------------------------ rows of numbers or fractions
 
 # CSV, what `numpy.savetxt` writes, a block copied from a table.
 
 _COMMENT = re.compile(r"#.*")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_BLOCK = re.compile(rf"\s*{_NUMBER}(?:[\s,;]+{_NUMBER})+[\s,;]*")
+_PART = rf"{_NUMBER}(?:/{_NUMBER})?"
+_BLOCK = re.compile(rf"\s*{_PART}(?:[\s,;]+{_PART})+[\s,;]*")
 
 
 def _write_csv(kernel: Kernel) -> str:
@@ -304,10 +305,22 @@ def _write_csv(kernel: Kernel) -> str:
     return "\n".join(base.lines(kernel.weights, ",")) + "\n"
 
 
+def _value(word: str, place: str) -> float:
+    """Return a number or a fraction, as 1/9."""
+    above, slash, below = word.partition("/")
+    divisor = base.number(below, place) if slash else 1.0
+    if divisor == 0:
+        base.fail(place, f"expected a fraction, got {word}", "divide by another number")
+    return base.number(above, place) / divisor
+
+
 def _parse_csv(text: str) -> Kernel:
     """Return the grid; each line, or part of a line between semicolons, is a row."""
     lines = [_COMMENT.sub("", line) for line in re.split(r"[\n;]", text.replace("\r", "\n"))]
-    found = [base.numbers(line, f"line {count}") for count, line in enumerate(lines, 1)]
+    found = [
+        [_value(word, f"line {count}") for word in base.split_numbers(line)]
+        for count, line in enumerate(lines, 1)
+    ]
     rows = [row for row in found if row]
     if not rows or len({len(row) for row in rows}) != 1:
         lengths = ", ".join(map(str, sorted({len(row) for row in rows}))) or "none"
@@ -320,7 +333,7 @@ def _parse_csv(text: str) -> Kernel:
 
 CSV = base.TextFormat(
     "csv",
-    "rows of numbers: a table, numpy.savetxt",
+    "rows of numbers or fractions: a table, numpy.savetxt",
     (".csv",),
     lambda text: _BLOCK.fullmatch(_COMMENT.sub("", text)) is not None,
     _parse_csv,

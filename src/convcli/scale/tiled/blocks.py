@@ -7,14 +7,17 @@ from typing import Any
 
 from convcli.engine.planner import Plan
 from convcli.pipeline.memory import block_need
+from convcli.scale.tiled.source import USUAL_TILE
 from convcli.scale.tiled.work import TiledWork
-from convcli.scale.tiled.zarr import ZarrSource
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
 from convcli.values import Record, replace
 
 _MEMORY = 2**28
 """Bytes for all blocks that are computed at once, unless another limit is asked for."""
+
+_STACKED = 3
+"""Copies of the planes of a block that are written at once: their values, and encoded parts."""
 
 _CHUNKS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 """How many chunks of the output a side of a block may have."""
@@ -28,13 +31,16 @@ class Blocks(Record, kw_only=True):
 
     `shape` is (rows, columns) of a block: whole chunks of the output. `halo` is the rows and
     columns of the picture that a block reads in addition to those under it. `nbytes` estimates
-    the memory that a block takes while it is computed.
+    the memory that a block takes while it is computed. `stack` is how many planes the result
+    has along each of its further axes, and `depth` how many of them a block has.
     """
 
     size: tuple[int, int]
     shape: tuple[int, int]
     halo: tuple[int, int] = (0, 0)
     nbytes: int = 0
+    stack: tuple[int, ...] = ()
+    depth: tuple[int, ...] = ()
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -44,12 +50,25 @@ class Blocks(Record, kw_only=True):
     @property
     def count(self) -> int:
         """How many blocks there are."""
-        return self.grid[0] * self.grid[1]
+        groups = (-(-count // most) for count, most in zip(self.stack, self.depth, strict=True))
+        return self.grid[0] * self.grid[1] * math.prod(groups)
 
-    def all(self) -> Iterator[tuple[slice, slice]]:
-        """Yield the outputs of each block, from the first to the last."""
+    @property
+    def megapixels(self) -> float:
+        """Of the result, all planes together."""
+        return math.prod((*self.size, *self.stack)) / 1e6
+
+    def all(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows, the columns and, in a stack, the planes of each block in order."""
         down, across = self.grid
-        return (self.at(row, column) for row in range(down) for column in range(across))
+        groups = (
+            [slice(at, min(at + most, count)) for at in range(0, count, most)]
+            for count, most in zip(self.stack, self.depth, strict=True)
+        )
+        for planes in itertools.product(*groups):
+            for row, column in itertools.product(range(down), range(across)):
+                rectangle = self.at(row, column)
+                yield (*rectangle, planes) if planes else rectangle
 
     def at(self, row: int, column: int) -> tuple[slice, slice]:
         """Return the outputs of a block.
@@ -65,19 +84,27 @@ class Blocks(Record, kw_only=True):
 
 
 def blocks_for(
-    work: TiledWork, chunk: tuple[int, int], jobs: int, memory: int | None = None
+    work: TiledWork,
+    chunk: tuple[int, ...],
+    jobs: int,
+    memory: int | None = None,
+    stack: tuple[int, ...] = (),
 ) -> Blocks:
     """Cut the result of some work into blocks of whole chunks (rows, columns) of the output.
 
-    `jobs` blocks are computed at once, and may take `memory` bytes together; a block of one
-    chunk may need more. Of the blocks that fit, those are chosen that compute and read the
-    least twice.
+    A result that is a `stack` of planes has chunks (planes …, rows, columns): a block has the
+    planes of one. `jobs` blocks are computed at once, and may take `memory` bytes together; a
+    block of one chunk may need more. Of the blocks that fit, those are chosen that compute and
+    read the least twice.
     """
     # No pixel is read here: any may be translucent, which takes more memory.
     work = replace(work, pipeline=work.pipeline.for_translucent())
     most = ((memory or _MEMORY) - work.pipeline.options.mask_bytes) // jobs
-    down, across = (_lengths(work.shape[axis], chunk[axis]) for axis in (0, 1))
-    candidates = [_blocks(work, shape) for shape in itertools.product(down, across)]
+    down, across = (_lengths(work.shape[axis], chunk[axis - 2]) for axis in (0, 1))
+    depth = tuple(map(min, stack, chunk))
+    candidates = [
+        _blocks(work, shape, stack, depth) for shape in itertools.product(down, across)
+    ]
     fitting = [blocks for blocks in candidates if blocks.nbytes <= most]
     if not fitting:
         return min(candidates, key=lambda blocks: blocks.nbytes)
@@ -99,7 +126,9 @@ def _lengths(size: int, chunk: int) -> list[int]:
     return [*lengths, -(-size // chunk) * chunk]
 
 
-def _blocks(work: TiledWork, shape: tuple[int, int]) -> Blocks:
+def _blocks(
+    work: TiledWork, shape: tuple[int, int], stack: tuple[int, ...], depth: tuple[int, ...]
+) -> Blocks:
     size = work.shape
     block = (min(shape[0], size[0]), min(shape[1], size[1]))
     need = block_need(work.pipeline, block)
@@ -107,8 +136,16 @@ def _blocks(work: TiledWork, shape: tuple[int, int]) -> Blocks:
         math.prod(step.window.stride[axis] for step in work.pipeline.steps) for axis in (0, 1)
     ]
     halo = [need.read[axis] - block[axis] * jumps[axis] for axis in (0, 1)]
+    written = math.prod(block) * work.pipeline.written_channels * work.pipeline.dtype.itemsize
+    read = math.prod(need.read) * work.source.shape[2] * work.source.dtype.itemsize
+    more = math.prod(depth) * (read + _STACKED * written)
     return Blocks(
-        size=size, shape=shape, halo=(max(halo[0], 0), max(halo[1], 0)), nbytes=need.nbytes
+        size=size,
+        shape=shape,
+        halo=(max(halo[0], 0), max(halo[1], 0)),
+        nbytes=need.nbytes + (more if stack else 0),
+        stack=stack,
+        depth=depth,
     )
 
 
@@ -126,7 +163,6 @@ def _waste(work: TiledWork, blocks: Blocks) -> float:
     return computed + read
 
 
-_USUAL_TILE = 512
 _LARGEST_TILE = 4096
 _UNIT = 16
 """The sides of a TIFF's tiles are multiples of it."""
@@ -169,17 +205,31 @@ class Tiling(Record, kw_only=True):
 
 
 def tiling_for(
-    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
+    work: TiledWork,
+    target: str,
+    jobs: int | None,
+    memory: int | None,
+    client: Any,
+    *,
+    after: int = 0,
 ) -> Tiling:
-    """Decide on the blocks and tiles of a result: see `filter_large`."""
+    """Decide on the blocks and tiles of a result: see `filter_large`.
+
+    A block of the smaller levels that are made after it takes `after` bytes.
+    """
     threads = jobs or available_cores()
     if client is not None:
         threads = max(1, sum(client.nthreads().values()))
-    chunk = _chunk(work, target)
+    stack = work.source.stack if is_zarr(target) else ()
+    chunk = work.source.unit if is_zarr(target) else _tiff_tile(*work.source.chunk)
+    blocks = blocks_for(work, chunk, threads, memory, stack)
+    needed = max(blocks.nbytes, after)
+    if client is None and stack:  # a shard is written by one, however large it is
+        threads = max(1, min(threads, (memory or _MEMORY) // needed))
     return Tiling(
         plans=work.pipeline.plans,
-        blocks=blocks_for(work, chunk, threads, memory),
-        chunk=chunk,
+        blocks=replace(blocks, nbytes=needed),
+        chunk=(chunk[-2], chunk[-1]),
         source_chunk=work.source.chunk,
         passes=1 + work.pipeline.needs_extent,
         jobs=threads,
@@ -187,16 +237,10 @@ def tiling_for(
     )
 
 
-def _chunk(work: TiledWork, target: str) -> tuple[int, int]:
+def _tiff_tile(rows: int, columns: int) -> tuple[int, int]:
     """Return the output's tiles: the input's, where they can be."""
-    rows, columns = work.source.chunk
-    if is_zarr(target):
-        is_tiled = isinstance(work.source, ZarrSource) or columns < work.source.shape[1]
-        if not is_tiled:
-            rows = columns = _USUAL_TILE
-        return (min(rows, work.shape[0]), min(columns, work.shape[1]))
     fits = rows % _UNIT == 0 and columns % _UNIT == 0 and max(rows, columns) <= _LARGEST_TILE
-    return (rows, columns) if fits else (_USUAL_TILE, _USUAL_TILE)
+    return (rows, columns) if fits else (USUAL_TILE, USUAL_TILE)
 
 
 def _size(shape: tuple[int, int]) -> dict[str, int]:

@@ -2,36 +2,45 @@
 
 import contextlib
 import functools
+import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from convcli.batch.manifest import claimed, output_key
 from convcli.batch.places import absolute
-from convcli.choices import Range
+from convcli.choices import PlaneChoice, Range
 from convcli.engine.store import ValueStats
-from convcli.errors import ClusterError, ImageError
+from convcli.errors import ClusterError, ImageError, OptionError
+from convcli.images.codecs.tiff_extras import metadata_after
+from convcli.images.metadata import titles_of
+from convcli.images.picture import Frame, Metadata
 from convcli.images.policy import MAX_PIXELS
 from convcli.images.write import Saving
+from convcli.pipeline.alpha import with_nodata
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
+from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.target import check_target, target_for
-from convcli.scale.tiled.tiff import open_tiff
-from convcli.scale.tiled.work import Target, TiledWork
+from convcli.scale.tiled.target import check_target, output_for, target_for
+from convcli.scale.tiled.tiff import TiffSource, open_tiff
+from convcli.scale.tiled.work import Target, TiledMask, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
 from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
 Result = TypeVar("Result")
-Task = Callable[[TiledWork, slice, slice], Result]
-Begin = Callable[[slice, slice], Any]
+Task = Callable[..., Result]
+Begin = Callable[..., Any]
 """Starts the task of one block; returns its future."""
 
 FlightFor = Callable[[Callable[..., Any], TiledWork], Any]
@@ -51,12 +60,14 @@ def each(
     *,
     jobs: int,
     flight_for: FlightFor | None = None,
+    first: int = 0,
 ) -> Generator[Result, None, None]:
     """Run a task on each block, and yield its results from the first block to the last.
 
     The task takes the work and the rows and columns of a block. It can be pickled, and the work
     is sent to each worker of a cluster once, where `flight_for` makes its `Flight`; otherwise
     `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next.
+    The blocks before the `first` are left out.
 
     Raises
     ------
@@ -65,26 +76,27 @@ def each(
         started after that.
     """
     if flight_for is None:
-        yield from _on_threads(functools.partial(task, work), blocks, jobs)
+        yield from _on_threads(functools.partial(task, work), blocks, jobs, first)
     else:
-        yield from _on_cluster(task, work, blocks, flight_for)
+        yield from _on_cluster(task, work, blocks, flight_for, first)
 
 
-def _on_threads(compute: Begin, blocks: Blocks, jobs: int) -> Iterator[Any]:
+def _on_threads(compute: Begin, blocks: Blocks, jobs: int, first: int) -> Iterator[Any]:
     pool = new_thread_pool(jobs)
     try:
-        yield from _in_order(blocks, lambda *block: pool.submit(compute, *block), jobs, deque())
+        rest = itertools.islice(blocks.all(), first, None)
+        yield from _in_order(rest, lambda *block: pool.submit(compute, *block), jobs, deque())
     finally:
         # After an error or an interrupt each thread ends the block that it is at.
         pool.shutdown(cancel_futures=True)
 
 
 def _on_cluster(
-    task: Task[Any], work: TiledWork, blocks: Blocks, flight_for: FlightFor
+    task: Task[Any], work: TiledWork, blocks: Blocks, flight_for: FlightFor, first: int
 ) -> Iterator[Any]:
     flight = flight_for(functools.partial(_run_blocks, task), work)
-    rest, done, following = enumerate(blocks.all()), dict[int, Any](), 0
-    begun = 0
+    rest = itertools.islice(enumerate(blocks.all()), first, None)
+    done, following, begun = dict[int, Any](), first, first
     try:
         while following < blocks.count:
             while flight.has_room and begun - following < _AHEAD * max(1, flight.threads):
@@ -113,7 +125,7 @@ def _result_of(ended: Any) -> Any:
     if ended.error is not None:
         raise ended.error
     if ended.fault:
-        rows, columns = ended.items[0][1]
+        rows, columns, *_ = ended.items[0][1]
         raise ClusterError(
             f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
             f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
@@ -122,14 +134,16 @@ def _result_of(ended: Any) -> Any:
     return ended.result[0]
 
 
-def _in_order(blocks: Blocks, begin: Begin, workers: int, running: deque[Any]) -> Iterator[Any]:
+def _in_order(
+    blocks: Iterator[Any], begin: Begin, workers: int, running: deque[Any]
+) -> Iterator[Any]:
     """Yield results in the order of the blocks: so the bytes of a file are always the same.
 
     `running` holds the futures of all blocks that are started and not yielded yet.
     """
-    for rows, columns in blocks.all():
+    for block in blocks:
         with uninterrupted():
-            running.append(begin(rows, columns))
+            running.append(begin(*block))
         if len(running) >= _AHEAD * workers:
             yield _first(running)
     while running:
@@ -162,7 +176,9 @@ def filter_large(
     retries: int = 3,
     timeout: float | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     progress: Progress | None = None,
+    planes: PlaneChoice | None = None,
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
 
@@ -171,8 +187,8 @@ def filter_large(
     kernels : sequence of Kernel or Operator
         The chain.
     source : str
-        A TIFF of any size, in tiles or strips, or a Zarr array (H, W) or (H, W, C): a path, or
-        a URL that fsspec knows, of a store that sends parts of files.
+        A TIFF of any size, in tiles or strips, a Zarr array or an image of OME-Zarr: a path,
+        or a URL that fsspec knows, of a store that sends parts of files.
     target : str
         A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
     options : Options
@@ -197,8 +213,13 @@ def filter_large(
         `default_timeout`.
     overwrite : bool
         Whether another run may be writing the same output.
+    resume : bool
+        Go on with what a stopped run has left of the same output, and leave it when this run
+        is stopped too.
     progress : callable, optional
         See `Progress`.
+    planes : PlaneChoice, optional
+        Which planes of a Zarr array are filtered.
 
     Returns
     -------
@@ -213,18 +234,44 @@ def filter_large(
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
     claim = claimed([output_key(target)], overwrite=overwrite)
-    with _opened(source, frame) as opened, claim:
-        work = _work(kernels, opened, options)
+    with (
+        _opened(source, frame, planes) as opened,
+        _mask_in_tiles(options) as given,
+        claim,
+    ):
+        work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
-        tiling = tiling_for(work, target, options.jobs, memory, client)
-        with _admitted(client, source, target, retries, timeout) as flight_for:
+        arrays = output_for(work, target)
+        after = arrays.smaller_bytes() if arrays else 0
+        tiling = tiling_for(work, target, options.jobs, memory, client, after=after)
+        facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
+        journal = journal_for(target, facts, resume=resume)
+        tiling, planned = _as_before(tiling, journal), work
+        with (
+            journal.kept(),
+            _admitted(client, source, target, retries, timeout) as flight_for,
+        ):
             passes = _Passes(tiling, progress, flight_for)
-            work = passes.prepared(work)
-            with target_for(target, work, tiling.chunk, saving) as output:
-                stats = passes.write(work, output)
+            work = journal.prepared(work) or passes.prepared(work)
+            journal.describe(work, planned, tiling.blocks.shape)
+            with target_for(
+                target, work, tiling.chunk, saving, journal, arrays=arrays
+            ) as output:
+                stats = passes.write(work, output, journal)
                 opened.check_unchanged()
+                if isinstance(given.mask, TiledMask):
+                    given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    return replace(report, mode=opened.mode, warnings=(*_losses(work), *report.warnings))
+    notes = (*filter(None, [journal.note]), *notes, *output.notes, *_losses(work, target))
+    frames = math.prod(tiling.blocks.stack)
+    return replace(
+        report,
+        mode=opened.mode,
+        frames=frames,
+        clipped=report.clipped / frames,
+        smaller=output.smaller,
+        warnings=(*notes, *report.warnings),
+    )
 
 
 def plan_large(
@@ -236,11 +283,17 @@ def plan_large(
     frame: int | None = None,
     memory: int | None = None,
     client: Any = None,
+    planes: PlaneChoice | None = None,
 ) -> Tiling:
     """Plan how `filter_large` would filter a picture; no pixel is read."""
-    with _opened(_located(source), frame) as opened:
-        work = _work(kernels, opened, options)
-        return tiling_for(work, _located(target), options.jobs, memory, client)
+    with (
+        _opened(_located(source), frame, planes) as opened,
+        _mask_in_tiles(options) as given,
+    ):
+        work, _ = _work(kernels, opened, given, Saving())
+        arrays = output_for(work, _located(target))
+        after = arrays.smaller_bytes() if arrays else 0
+        return tiling_for(work, _located(target), options.jobs, memory, client, after=after)
 
 
 @contextlib.contextmanager
@@ -324,33 +377,42 @@ class _Passes:
                 work = replace(work, known=sum(self._counted(extents), ValueStats()))
         return work
 
-    def write(self, work: TiledWork, output: Target) -> ValueStats:
-        """Compute and write all blocks."""
-        stats = ValueStats()
-        with self._each(output.task, work, self._tiling.blocks) as blocks:
-            for written in self._counted(blocks):
-                for tile in written.tiles:
-                    output.add(tile)
+    def write(self, work: TiledWork, output: Target, journal: Journal) -> ValueStats:
+        """Compute and write all blocks that a stopped run has not written."""
+        stats, blocks = journal.stats, self._tiling.blocks
+        self._done = blocks.count * (self._tiling.passes - 1) + journal.count
+        with self._each(output.task, work, blocks, journal.count) as results:
+            for written in self._counted(results):
+                journal.add(written.stats, [output.add(tile) for tile in written.tiles])
                 stats += written.stats
+        for task, smaller in output.after:
+            with self._each(task, work, smaller) as made:
+                deque(made, 0)
         return stats
 
     def _each(
-        self, task: Task[Any], work: TiledWork, blocks: Blocks
+        self, task: Task[Any], work: TiledWork, blocks: Blocks, first: int = 0
     ) -> contextlib.closing[Generator[Any, None, None]]:
         """Return the results of a pass; when they are closed no thread works on it."""
         return contextlib.closing(
-            each(task, work, blocks, jobs=self._tiling.jobs, flight_for=self._flight_for)
+            each(
+                task,
+                work,
+                blocks,
+                jobs=self._tiling.jobs,
+                flight_for=self._flight_for,
+                first=first,
+            )
         )
 
     def _counted(self, results: Iterator[Any]) -> Iterator[Any]:
         """Yield results, and report the progress after each."""
         blocks, passes = self._tiling.blocks, self._tiling.passes
-        megapixels = blocks.size[0] * blocks.size[1] / 1e6
         for result in results:
             yield result
             self._done += 1
             if self._progress is not None:
-                done = megapixels * self._done / blocks.count
+                done = blocks.megapixels * self._done / blocks.count
                 self._progress(self._done, blocks.count * passes, done)
 
 
@@ -359,25 +421,73 @@ def _located(name: str) -> str:
     return local_path(name) or name
 
 
-def _opened(source: str, frame: int | None) -> contextlib.closing[Source]:
+def _opened(
+    source: str, frame: int | None, planes: PlaneChoice | None
+) -> contextlib.closing[Source]:
     """Open a picture; it is closed at the end of the block."""
+    planes = planes or PlaneChoice()
+    if not is_zarr(source) and (planes.axes or planes.select):
+        raise OptionError(
+            f"--{'axes' if planes.axes else 'select'}: expected a .zarr, got {source}: of a "
+            "TIFF choose a page with --frame"
+        )
     if is_zarr(source) and frame is not None:
         raise ImageError(f"{source}: expected a TIFF to take a page of: leave --frame out")
-    opened: Source = open_zarr(source) if is_zarr(source) else open_tiff(source, frame)
+    opened: Source = open_zarr(source, planes) if is_zarr(source) else open_tiff(source, frame)
     return contextlib.closing(opened)
 
 
-def _work(kernels: Sequence[Link], opened: Source, options: Options) -> TiledWork:
+@contextlib.contextmanager
+def _mask_in_tiles(options: Options) -> Iterator[Options]:
+    """Open a mask that is not read yet, so that each block reads its own part of it."""
+    if options.mask is None or options.mask.is_read:
+        yield options
+        return
+    name = options.mask.name
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImageError):  # reading it as a whole says what is wrong
+            opened = stack.enter_context(_opened(absolute(_located(name)), None, None))
+            options = replace(options, mask=TiledMask(name, opened))
+        yield options
+
+
+def _work(
+    kernels: Sequence[Link], opened: Source, options: Options, saving: Saving
+) -> tuple[TiledWork, tuple[str, ...]]:
+    """Plan the work on a picture, with metadata that hold for the result, and notes on both."""
     shape = (*opened.shape[:2], opened.channels)
     info = SourceInfo(shape, opened.dtype, opened.alpha)
     if options.transposed:
         raise ImageError("--transposed: expected a picture in memory: leave --tiled out")
-    return TiledWork(opened, plan_pipeline(info, kernels, replace(options, jobs=1)))
+    alpha = np.zeros((1, 1), opened.dtype) if opened.alpha else None
+    sample = Frame(np.zeros((1, 1, opened.channels), opened.dtype), alpha)
+    options, nodata, note = with_nodata(options, opened.metadata.nodata, sample)
+    pipeline = plan_pipeline(info, kernels, replace(options, jobs=1))
+    kept = saving.kept(replace(opened.metadata, nodata=nodata))
+    metadata, notes = metadata_after(kept, [step.window for step in pipeline.steps])
+    notes = (note, *notes) if note else notes
+    return TiledWork(replace(opened, metadata=metadata), pipeline), notes
 
 
-def _losses(work: TiledWork) -> tuple[str, ...]:
-    """Say what was asked for and is not done."""
-    asked = work.pipeline.options.range
-    if asked is Range.AUTO or work.pipeline.mapping is not None:
-        return ()
-    return (f"--range {asked.value} is not used: the output holds raw floats",)
+def _as_before(tiling: Tiling, journal: Journal) -> Tiling:
+    """Return the tiling with the blocks of a stopped run, if there is one to go on with."""
+    shape = journal.head.get("block")
+    if shape is None:
+        return tiling
+    return replace(tiling, blocks=replace(tiling.blocks, shape=tuple(shape)))
+
+
+def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
+    """Say what was asked for and is not done, and what the input has and the output has not."""
+    asked, metadata = work.pipeline.options.range, work.source.metadata
+    losses = []
+    if asked is not Range.AUTO and work.pipeline.mapping is None:
+        losses.append(f"--range {asked.value} is not used: the output holds raw floats")
+    if isinstance(work.source, TiffSource) and work.source.is_masked:
+        losses.append("the mask in the file is left out: pixels that it hides are filtered too")
+    if isinstance(work.source, TiffSource) and is_zarr(target) and work.source.factors:
+        losses.append("the smaller copies of the picture are left out: write a .tif for them")
+    of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
+    if is_zarr(target) and (lost := titles_of(of_places)):
+        losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
+    return tuple(losses)

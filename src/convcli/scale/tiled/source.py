@@ -32,6 +32,9 @@ def needed(module: str, label: str) -> Any:
 
 Values: TypeAlias = NDArray[Any]
 
+USUAL_TILE = 512
+"""The side of a tile where the input has none."""
+
 _LARGEST_CHUNK = 2**30
 """The largest chunk that is read, in bytes: all of a chunk is in memory at once."""
 
@@ -70,12 +73,34 @@ class Source(Record, kw_only=True, cached=True):
         """Colour channels, alpha not counted."""
         return self.shape[2] - self.alpha
 
+    @property
+    def version(self) -> str:
+        """A text that changes when another file takes its place; empty where it is no file."""
+        return ""
+
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).
 
         A file that is damaged or gone is an `ImageError`.
         """
         raise NotImplementedError
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """How many planes it has along each of its further axes; none of one picture."""
+        return ()
+
+    @property
+    def unit(self) -> tuple[int, ...]:
+        """Planes along each further axis, rows and columns of a chunk of a result."""
+        return self.chunk if self.chunk[1] < self.shape[1] else (USUAL_TILE, USUAL_TILE)
+
+    def each_plane(
+        self,
+        planes: tuple[slice, ...],  # noqa: ARG002 - one picture has none
+    ) -> "Iterator[tuple[tuple[int, ...], Source]]":
+        """Yield each plane of a block: its place in the block, and a source of it alone."""
+        yield (), self
 
     def check_unchanged(self) -> None:
         """Refuse a file that has taken the place of the one that was opened.
@@ -123,11 +148,16 @@ def faults(label: str) -> Iterator[None]:
         raise ImageError(f"{label}: no such file: check the path") from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except _FAULTS as error:
+    except (ImportError, *_FAULTS) as error:
         fault = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{label}: the picture cannot be read: {fault}: get a whole copy of it"
-        ) from None
+        if isinstance(error, ImportError) or "imagecodecs" in fault:
+            raise ImageError(
+                f"{label}: it cannot be decoded without the package imagecodecs: "
+                f"{install('cluster')}"
+            ) from None
+        is_unknown = type(error).__name__ == "UnknownCodecError"
+        remedy = "install the package that has it" if is_unknown else "get a whole copy of it"
+        raise ImageError(f"{label}: the picture cannot be read: {fault}: {remedy}") from None
 
 
 def check_chunk(chunk: tuple[int, int], size: int, label: str) -> None:

@@ -1,19 +1,52 @@
-"""Where the blocks of a result go: tiles of a TIFF, or chunks of a Zarr array."""
+"""Where the blocks of a result go: tiles of a TIFF, or chunks of Zarr arrays."""
 
 import contextlib
+import functools
+import json
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from convcli.choices import Depth, Pyramid
+from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
-from convcli.images.codecs.tiff import TileLayout
+from convcli.images.codecs.tiff import EncodedTile, TileLayout
 from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
+from convcli.scale.tiled.blocks import Blocks
+from convcli.scale.tiled.journal import Journal
+from convcli.scale.tiled.ngff import NgffImage, ngff_facts
+from convcli.scale.tiled.source import Values, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
-from convcli.scale.tiled.work import Target, TiledWork
-from convcli.scale.tiled.zarr import ZarrSource, check_place, zarr_target
-from convcli.storage.urls import check_store, first_output, is_url, is_zarr
+from convcli.scale.tiled.work import Target, TiledWork, Written
+from convcli.scale.tiled.zarr import (
+    Axes,
+    Slices,
+    ZarrSource,
+    image_of_level,
+    levels_of,
+    names_of,
+    units_of,
+)
+from convcli.storage.atomic import replacing_folder, replacing_prefix
+from convcli.storage.urls import (
+    NO_BUCKET,
+    check_store,
+    first_output,
+    is_there,
+    is_url,
+    is_zarr,
+    put,
+    read_if_exists,
+    store_errors,
+)
+from convcli.threads import uninterrupted
+from convcli.values import Record
 
 
 def check_target(
@@ -44,6 +77,12 @@ def check_target(
             )
         check_place(target)
         return
+    if math.prod(work.source.stack) > 1:
+        planes = " × ".join(map(str, work.source.stack))
+        raise ImageError(
+            f"{target}: expected one plane for a .tif, got {planes}: choose one with --select, "
+            "or name a .zarr"
+        )
     if (file_format or format_for(target)) != "TIFF":
         raise ImageError(
             f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
@@ -54,28 +93,486 @@ def check_target(
 
 
 def target_for(
-    target: str, work: TiledWork, chunk: tuple[int, int], saving: Saving
+    target: str,
+    work: TiledWork,
+    chunk: tuple[int, int],
+    saving: Saving,
+    journal: Journal,
+    *,
+    arrays: "ZarrOutput | None",
 ) -> contextlib.AbstractContextManager[Target]:
     """Open the output for blocks, with tiles of `chunk` (rows, columns): complete or absent.
 
-    The target has passed `check_target`.
+    The target has passed `check_target`; `arrays` are those of `output_for`.
     """
+    if arrays is not None:
+        return zarr_target(target, arrays, journal)
     channels = work.pipeline.written_channels
-    if is_zarr(target):
-        return zarr_target(target, work, chunk, flat=_is_flat(work))
+    paged = channels not in (1, 3)
     layout = TileLayout(
         size=work.shape,
         tile=chunk,
         channels=channels,
         alpha=work.pipeline.info.alpha,
         depth=work.pipeline.depth,
-        paged=channels not in (1, 3),
+        paged=paged,
         level=DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level,
+        factors=getattr(work.source, "factors", ()),
+        # GDAL takes all copies that follow each other for those of the first page.
+        nested=paged or getattr(work.source, "nested", False),
     )
-    return tiff_target(target, layout, saving.kept(work.source.metadata))
+    return tiff_target(target, layout, work.source.metadata, journal)
 
 
-def _is_flat(work: TiledWork) -> bool:
-    """Tell whether the array is (H', W'): for one channel, unless the input has three axes."""
-    alone = work.pipeline.written_channels == 1 and not work.pipeline.info.alpha
-    return alone and (not isinstance(work.source, ZarrSource) or work.source.is_flat)
+# ------------------------------------------------------------------ what arrays are written
+
+
+class ZarrOutput(Record, kw_only=True):
+    """The arrays that are written, and what describes them.
+
+    `arrays` are one, or the levels of an image, at `paths` below the output: an empty one is
+    the output itself. `documents` describe them; the last makes an output of all that is there.
+    Each value of a level is made of `factors` of the level before, along the axes in their
+    order. `notes` say what is lost.
+    """
+
+    axes: Axes
+    arrays: tuple[Any, ...]
+    paths: tuple[str, ...]
+    documents: dict[str, bytes]
+    factors: tuple[tuple[int, ...], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def smaller(self) -> str:
+        """How smaller levels are made, for a person."""
+        sides = (" × ".join(str(by) for by in each if by > 1) for each in self.factors[1:])
+        means = " and ".join(dict.fromkeys(side or "1" for side in sides))
+        return f"{len(self.arrays) - 1} more, of means of {means} pixels" if means else ""
+
+    def blocks(self, level: int) -> Blocks:
+        """Return the blocks of a smaller level: what is written at once."""
+        *stack, rows, columns = self.axes.picked(self.arrays[level].shape)
+        *depth, high, wide = self.axes.picked(units_of(self.arrays[level]))
+        depth = list(map(min, stack, depth))
+        size, shape = (rows, columns), (high, wide)
+        return Blocks(size=size, shape=shape, stack=tuple(stack), depth=tuple(depth))
+
+    def steps(self, level: int) -> tuple[int, int]:
+        """Return how many rows and columns of a smaller level are made of one chunk."""
+        chunk, places = self.axes.picked(self.arrays[level - 1].chunks), len(self.axes.planes)
+        by = self.factors[level][places:]
+        return (max(1, chunk[-2] // by[0]), max(1, chunk[-1] // by[1]))
+
+    def smaller_bytes(self) -> int:
+        """Estimate the memory that a block of a smaller level takes while it is made."""
+        most = 0
+        for level in range(1, len(self.arrays)):
+            unit, size = units_of(self.arrays[level]), self.arrays[level].dtype.itemsize
+            *_, rows, columns = self.axes.picked(unit)
+            part = math.prod(map(min, self.steps(level), (rows, columns))) / (rows * columns)
+            read = part * math.prod(self.factors[level]) * (_COPIES * size + _SUMS)
+            most = max(most, int(math.prod(unit) * (_COPIES * size + read)))
+        return most
+
+    def target(self, folder: str, label: str) -> Target:
+        """Return what writes into a folder, or below a URL."""
+        stores, zarr = needed("zarr.storage", label), needed("zarr", label)
+        store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
+        made, after = list[Chunks](), []
+        for level, (array, path) in enumerate(zip(self.arrays, self.paths, strict=True)):
+            at = stores.StorePath(store, path)
+            there = zarr.Array.from_dict(at, array.metadata.to_dict())
+            made.append(Chunks(there, self.axes, folder, label))
+            if level:
+                task = SmallerLevel(made[-2], made[-1], self.factors[level], self.steps(level))
+                after.append((task, self.blocks(level)))
+        return Target(ZarrChunks(made[0]), _no_tile, tuple(after), self.notes, self.smaller)
+
+
+def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
+    """Decide which arrays are written, if any: like those of the input, if that has any."""
+    if not is_zarr(target):
+        return None
+    if isinstance(work.source, ZarrSource):
+        return _output_like(work, work.source)
+    samples = work.pipeline.written_channels + work.pipeline.info.alpha
+    names = ("y", "x") if samples == 1 else ("y", "x", "c")
+    held: dict[str, Any] = {}
+    with uninterrupted():
+        array = needed("zarr", target).create_array(
+            held,
+            shape=(*work.shape, samples)[: len(names)],
+            chunks=(*work.source.unit, samples)[: len(names)],
+            dtype=work.pipeline.dtype,
+            dimension_names=names,
+        )
+    axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
+    return ZarrOutput(axes=axes, arrays=(array,), paths=("",), documents=_documents(held))
+
+
+def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
+    """Keep axes, chunks, shards, codecs, fill value and names; make the levels of an image."""
+    axes = _axes_after(work, source)
+    sizes = {axis: part.stop - part.start for axis, part in enumerate(source.picked)}
+    sizes |= dict(zip(axes.picked(range(len(axes.names)))[-2:], work.shape, strict=True))
+    if axes.has_samples:
+        sizes[axes.order[-1]] = work.pipeline.written_channels
+    shape = [sizes[axis] for axis in range(len(axes.names))]
+    image, likes, factors = source.image, [source.array], [(1,) * len(sizes)]
+    if image is not None and source.pyramid is Pyramid.KEEP:
+        likes = levels_of(image)
+        factors = image.factors([array.shape for array in likes])
+    paths = ("",) if image is None else image.paths[: len(likes)]
+    held: dict[str, Any] = {}
+    arrays: list[Any] = []
+    with uninterrupted():
+        if image is not None:
+            version = source.array.metadata.zarr_format
+            attributes = _attributes(work, source, image, len(likes))
+            needed("zarr", source.label).create_group(
+                held, zarr_format=version, attributes=attributes
+            )
+        for level, (like, path) in enumerate(zip(likes, paths, strict=True)):
+            if level:
+                facts = (shape, likes[level - 1].shape, like.shape, factors[level])
+                shape = [_smaller(*each) for each in zip(*facts, strict=True)]
+            arrays.append(
+                _array_like(like, held, path, shape, axes=axes, dtype=work.pipeline.dtype)
+            )
+    return ZarrOutput(
+        axes=axes,
+        arrays=tuple(arrays),
+        paths=paths,
+        documents=_documents(held),
+        factors=tuple(tuple(each[axis] for axis in axes.order) for each in factors),
+        notes=tuple(_lost(source, arrays[0])),
+    )
+
+
+def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
+    """Say what the output does not have."""
+    filters = [f for f in source.array.filters if f not in array.filters]
+    if filters:
+        yield f"{source.label}: filters of its numbers are not kept: {filters}"
+    if source.image is not None:
+        labels = f"{source.image.place}/labels"
+        with contextlib.suppress(ImageError):  # one may read an image and not look for more
+            if is_there(labels):
+                yield f"{labels} is left out: labels may not fit the result"
+        if len(source.image.facts["multiscales"]) > 1:
+            yield f"{source.image.place}: of several images in it only the first is filtered"
+
+
+def _documents(held: dict[str, Any]) -> dict[str, bytes]:
+    """Return the names and the bytes of descriptions: that of the whole output is last."""
+    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(_HEADS), name))
+    return {name: held[name].to_bytes() for name in names}
+
+
+def _array_like(
+    like: Any,
+    held: dict[str, Any],
+    path: str,
+    shape: Sequence[int],
+    *,
+    axes: Axes,
+    dtype: np.dtype[Any],
+) -> Any:
+    """Describe an array that is kept like another, and may have one more axis.
+
+    Filters, and the fill value, are of certain numbers: others have none.
+    """
+    facts, is_same = like.metadata, dtype == np.dtype(like.dtype).newbyteorder("=")
+    more = tuple(shape[like.ndim :])
+    names = names_of(like) or (axes.names if more or like.ndim > _SAMPLES else ())
+    attributes, settings = like.attrs.asdict(), dict[str, Any]()
+    if facts.zarr_format == _NEWER:
+        settings["chunk_key_encoding"] = facts.chunk_key_encoding
+        settings["serializer"] = like.serializer if is_same and not more else "auto"
+        settings["dimension_names"] = (*names, "c")[: len(shape)] if names else None
+    else:
+        settings["chunk_key_encoding"] = {"name": "v2", "separator": facts.dimension_separator}
+        settings["order"] = like.order
+    if like.shards:
+        location = facts.codecs[0].index_location.value
+        settings["shards"] = {"shape": like.shards + more, "index_location": location}
+    return needed("zarr", path).create_array(
+        held,
+        name=path or None,
+        shape=tuple(shape),
+        chunks=like.chunks + more,
+        dtype=like.dtype if is_same else dtype,
+        zarr_format=facts.zarr_format,
+        compressors=like.compressors or None,
+        filters=(like.filters or None) if is_same and not more else None,
+        fill_value=like.fill_value if is_same or np.can_cast(like.dtype, dtype) else 0,
+        attributes=attributes,
+        **settings,
+    )
+
+
+def _smaller(size: int, before: int, after: int, by: int) -> int:
+    """Return the size of a smaller level: rounded up or down as in the input."""
+    return -(-size // by) if after > before // by else max(1, size // by)
+
+
+def _axes_after(work: TiledWork, source: ZarrSource) -> Axes:
+    """Return the axes of the output: those of the input, and one for the maps of a picture."""
+    axes, maps = source.axes, work.pipeline.written_channels
+    if axes.has_samples or maps == 1:
+        return axes
+    if source.image is not None or axes.planes:
+        raise ImageError(
+            f"{source.label}: expected 1 output map for each plane, got {maps}, which have no "
+            "place among its axes: choose a plane with --select, and name a .tif"
+        )
+    return Axes((*axes.names, "c"), (*axes.order, len(axes.names)), has_samples=True)
+
+
+def _attributes(
+    work: TiledWork, source: ZarrSource, image: NgffImage, levels: int
+) -> dict[str, Any]:
+    """Return what the group of the result says."""
+    moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
+    for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
+        step, first = 1.0, 0.0
+        for each in work.pipeline.steps:
+            window = each.window.axes[axis]
+            first += step * ((window.extent - 1) / 2 - window.before)
+            step *= window.stride
+        moves[place] = (step, first, work.shape[axis] == 1)
+    kinds = [axis.get("type") for axis in image.multiscale["axes"]]
+    channels = source.picked[kinds.index("channel")] if "channel" in kinds else slice(None)
+    depths = [Depth.of(source.dtype), work.pipeline.depth]
+    brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
+    return image.attributes_after(levels, moves, channels, brighter)
+
+
+# ------------------------------------------------------------------ what workers do
+
+
+class Chunks(Record):
+    """An array that is written; can be pickled. It lies in `folder`, and is called `label`."""
+
+    array: Any
+    axes: Axes
+    folder: str
+    label: str
+
+    def store(self, values: Values, *region: slice) -> None:
+        """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
+        *planes, rows, columns = region
+        units = self.axes.picked(units_of(self.array))
+        self.check_seen()
+        with _faults(self.label):
+            # One by one: of several at once, some would still be written after an error.
+            for down, across in cut(rows, columns, (units[-2], units[-1])):
+                part = values[..., within(down, rows), within(across, columns), :]
+                self.array[self.axes.region(*planes, down, across)] = self.axes.stored(part)
+
+    def check_seen(self) -> None:
+        """Refuse to make a folder of the same name on another disk."""
+        if not is_url(self.folder) and not Path(self.folder).is_dir():
+            raise ImageError(
+                f"{self.label}: the folder is not seen from all machines: share it with all "
+                "workers, or use URLs (s3://…)"
+            )
+
+
+class ZarrChunks(Record):
+    """Computes blocks and stores them."""
+
+    chunks: Chunks
+
+    def __call__(
+        self, work: TiledWork, rows: slice, columns: slice, planes: Slices = ()
+    ) -> Written:
+        """Compute a block and store it."""
+        values, stats = np.empty(0), ValueStats()
+        shape = [part.stop - part.start for part in planes]
+        for place, one in work.each_plane(planes):
+            block = one.compute(rows, columns)
+            samples = block.values
+            if block.alpha is not None:
+                samples = np.dstack([samples, block.alpha])
+            if not values.size:
+                values = np.empty((*shape, *samples.shape), samples.dtype)
+            values[place] = samples
+            stats += block.stats
+        self.chunks.store(values, *planes, rows, columns)
+        return Written(stats, [])
+
+
+class SmallerLevel(Record):
+    """Makes blocks of a smaller level of the level before, `steps` rows and columns at once."""
+
+    before: Chunks
+    chunks: Chunks
+    factors: tuple[int, ...]
+    steps: tuple[int, int]
+
+    def __call__(self, _: TiledWork, rows: slice, columns: slice, planes: Slices = ()) -> None:
+        """Make a block and store it."""
+        self.before.check_seen()
+        axes, array = self.chunks.axes, self.before.array
+        lengths, values = axes.picked(array.shape), np.empty(0)
+        for down, across in cut(rows, columns, self.steps):
+            region = (*planes, down, across)
+            read = [
+                slice(part.start * by, min(part.stop * by, most))
+                for part, by, most in zip(region, self.factors, lengths, strict=False)
+            ]
+            with _faults(self.chunks.label):
+                means = mean_of(axes.ordered(array[axes.region(*read)]), self.factors)
+            if not values.size:
+                sizes = (rows.stop - rows.start, columns.stop - columns.start)
+                values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
+            values[..., within(down, rows), within(across, columns), :] = means
+        self.chunks.store(values, *planes, rows, columns)
+
+
+def mean_of(values: Values, factors: Sequence[int]) -> Values:
+    """Return the means of so many values along each axis, rounded if they are whole numbers.
+
+    At an end they are of the values that are there.
+
+    >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
+    [[2, 10]]
+    """
+    is_whole = values.dtype.kind in "biu"
+    sums, dtype = values, np.int64 if is_whole else np.float64
+    for axis, by in enumerate(factors):
+        starts = np.arange(0, values.shape[axis], by)
+        sums = np.add.reduceat(sums, starts, axis, dtype=dtype) if by > 1 else sums
+    for axis, by in enumerate(factors):
+        left = values.shape[axis] - np.arange(0, values.shape[axis], by)
+        sums = np.moveaxis(np.moveaxis(sums, axis, -1) / np.minimum(by, left), -1, axis)
+    made: Values = (np.rint(sums) if is_whole else sums).astype(values.dtype)
+    return made
+
+
+# ------------------------------------------------------------------ complete, or absent
+
+_HEAD, _OLDER_HEAD, _OLDER_GROUP = _HEADS = ("zarr.json", ".zarray", ".zgroup")
+"""The objects that describe an array or a group, in two versions of the format."""
+
+_OLDER_ATTRIBUTES = ".zattrs"
+_COPIES, _SUMS = 4, 12
+"""Copies of a block of a smaller level, and bytes of sums for a value that is read."""
+
+_SAMPLES, _NEWER = 2, 3
+
+
+def check_place(path: str) -> None:
+    """Refuse a place inside another array: that array would be replaced with all its files."""
+    for folder in _folders_above(path):
+        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
+        head = _json(lambda name: objects[name] or b"", _HEAD)  # noqa: B023 - it is called here
+        if objects[_OLDER_HEAD] or head.get("node_type") == "array":
+            raise ImageError(
+                f"{path}: cannot be written: {folder} is one output with all that is in it: "
+                "name a folder elsewhere"
+            )
+    image = image_of_level(path)
+    if image is not None:
+        raise ImageError(
+            f"{path}: cannot be written: it is a level of the image {image.place}: name a "
+            "folder elsewhere"
+        )
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
+    if not is_url(path):
+        yield from map(str, Path(path).resolve().parents)
+        return
+    folder = path.rstrip("/")
+    while is_zarr(folder := folder.rpartition("/")[0]):
+        yield folder
+
+
+def _read_any(name: str) -> bytes | None:
+    """Return the content of a file or an object; None where there is none.
+
+    Folders are not listed: that is not allowed in all of them.
+    """
+    if is_url(name):
+        return read_if_exists(name)
+    with contextlib.suppress(OSError):
+        return Path(name).read_bytes()
+    return None
+
+
+@contextlib.contextmanager
+def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Target]:
+    """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
+    with _replacing(path, output, journal) as place:
+        journal.start()
+        yield output.target(place, path)
+        if not is_url(place):
+            for left in Path(place).rglob("*.partial"):  # of a worker that was killed
+                left.unlink(missing_ok=True)
+        for name, data in output.documents.items():
+            if is_url(place):
+                put(f"{place}/{name}", data)
+            else:
+                (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(place) / name).write_bytes(data)
+
+
+@contextlib.contextmanager
+def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]:
+    """Yield the folder or URL that chunks are written below."""
+    if is_url(path):
+        last = next(reversed(output.documents))
+        own = {name.split("/")[0] for name in output.paths if name} or {"c"}
+        heads = (last, *(name for name in _HEADS if name != last))
+        may_go = functools.partial(_is_output_or_left, own)
+        with replacing_prefix(path.rstrip("/"), heads, may_go) as place:
+            yield place
+    else:
+        with replacing_folder(path, _is_output, journal) as folder:
+            yield str(folder)
+
+
+def _faults(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turn an error of a store into one line; errors of a folder come when it is renamed."""
+    if not is_url(path):
+        return contextlib.nullcontext()
+    return store_errors(path, "written", NO_BUCKET, NotImplementedError)
+
+
+def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
+    """Tell whether names are those of one array, or of one image and nothing else."""
+    if _OLDER_HEAD in names:
+        return True
+    head = _json(read, _HEAD if _HEAD in names else _OLDER_ATTRIBUTES)
+    if head.get("node_type") == "array":
+        return True
+    facts = ngff_facts(head.get("attributes", head)).get("multiscales")
+    levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
+    own = {*_HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
+    return bool(levels) and set(names) <= own.union(
+        each["path"].split("/")[0] for each in levels
+    )
+
+
+def _json(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(read(name))
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _is_output_or_left(
+    own: set[str], names: Collection[str], read: Callable[[str], bytes]
+) -> bool:
+    """Tell whether names are those of an output, or only of chunks that a killed run left."""
+    if not own.issuperset(names):
+        return _is_output(names, read)
+    return not any(_json(read, f"{name}/{head}") for name in names for head in _HEADS)
+
+
+def _no_tile(tile: EncodedTile) -> None:
+    raise ImageError(f"expected a chunk that was stored, got tile {tile.index}")

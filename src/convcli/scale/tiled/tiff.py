@@ -2,9 +2,12 @@
 
 import contextlib
 import functools
+import itertools
 import logging
+import os
 import threading
 import weakref
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from convcli.errors import ImageError, install
-from convcli.images.codecs.tiff import TiledTiff, TileLayout, encoded_tiles
+from convcli.images.codecs.tiff import EncodedTile, TiledTiff, TileLayout, encoded_tiles
 from convcli.images.codecs.tiff_segments import (
     DIFFERENCES,
     FLOAT_BYTES,
@@ -21,15 +24,18 @@ from convcli.images.codecs.tiff_segments import (
     UNPACKERS,
     check_coded_size,
     decoded_segment,
+    fast_codecs,
 )
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
+from convcli.scale.tiled.journal import Journal, verified
 from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
 from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
-from convcli.values import Record
+from convcli.threads import available_cores, new_thread_pool
+from convcli.values import Record, replace
 
 Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
@@ -108,17 +114,26 @@ class OpenPage:
 
     def _decoded(self, index: int, data: bytes) -> Values:
         """Decode a tile or strip: by ourselves where tifffile has no limit of memory."""
-        page = self._page
-        _, _, (_, rows, columns, samples) = page.decode(None, index, jpegtables=self._tables)
-        compression = int(page.compression)
+        page, compression = self._page, int(self._page.compression)
+        shape = self._shape_of(index)
         if compression in UNPACKERS and page.predictor in _PREDICTORS:
             stored = np.dtype(page.dtype).newbyteorder(self.order)
-            shape = (rows, columns, samples)
-            return decoded_segment(data, shape, stored, compression, int(page.predictor))
-        check_coded_size(data, (rows, columns))
+            predictor = int(page.predictor)
+            return decoded_segment(data, shape, stored, compression, predictor, fast_codecs())
+        check_coded_size(data, shape[:2])
         segment, _, shape = page.decode(data, index, jpegtables=self._tables)
         values: Values = segment[0, : shape[1], : shape[2]]
         return values
+
+    def _shape_of(self, index: int) -> tuple[int, int, int]:
+        """Return the rows, columns and samples of a tile or strip."""
+        page = self._page
+        samples = 1 if int(page.planarconfig) == _PLANES else page.samplesperpixel
+        if page.is_tiled:
+            return (page.tilelength, page.tilewidth, samples)
+        rows = min(page.rowsperstrip, page.imagelength)
+        first = index % -(-page.imagelength // rows) * rows
+        return (min(rows, page.imagelength - first), page.imagewidth, samples)
 
 
 class TiffFile:
@@ -130,12 +145,12 @@ class TiffFile:
     def __init__(
         self, name: str, page: int, version: str, opened: OpenPage | None = None
     ) -> None:
-        self._name, self._number, self._version = name, page, version
+        self._name, self._number, self.version = name, page, version
         self._opened, self._lock = opened, threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the name: an open file cannot be pickled."""
-        return _of_this_process, (self._name, self._number, self._version)
+        return _of_this_process, (self._name, self._number, self.version)
 
     def opened(self) -> OpenPage:
         """Return the open page, which is the same for all threads."""
@@ -145,7 +160,7 @@ class TiffFile:
             return self._opened
 
     def _open(self) -> OpenPage:
-        with opening(self._name, self._version) as (ranges, file):
+        with opening(self._name, self.version) as (ranges, file):
             return OpenPage(ranges, self._page(file))
 
     def _page(self, file: Any) -> Any:
@@ -156,7 +171,7 @@ class TiffFile:
 
     def check_unchanged(self) -> None:
         """Refuse a URL that holds another file by now. An open file of a disk is kept."""
-        if is_url(self._name) and version_of(self._name) != self._version:
+        if is_url(self._name) and version_of(self._name) != self.version:
             raise ImageError(
                 f"{self._name}: another file has taken its place meanwhile: run it again"
             )
@@ -182,13 +197,23 @@ class TiffSource(Source, kw_only=True, cached=True):
 
     `planar` says whether each sample has tiles of its own. A pixel has `stored` samples in the
     file: some may not be used. `start` is where the pixels begin, if they are one piece without
-    compression.
+    compression. `factors` say how much smaller each reduced copy is than the one before it, and
+    `nested` whether the copies stand within the page's directory. `is_masked` says whether the
+    file has a mask beside the pixels.
     """
 
     file: TiffFile
     planar: bool
     stored: int
     start: int | None
+    factors: tuple[int, ...] = ()
+    nested: bool = False
+    is_masked: bool = False
+
+    @property
+    def version(self) -> str:
+        """The version of the file: see `Source.version`."""
+        return self.file.version
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
@@ -255,7 +280,10 @@ def _place(result: Values, segment: Values | None, top: int, left: int) -> None:
 
 _INSTEAD = "filter it whole, without --tiled, or convert it first"
 _DTYPES = ("uint8", "uint16", "float16", "float32", "float64")
-_BLACK_IS_ZERO, _RGB = 1, 2
+_BLACK_IS_ZERO, _RGB, _YCBCR = 1, 2, 6
+_JPEG = 7
+_MASK = 4
+_REDUCED_OR_MASK = 1 | _MASK
 _ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _UPRIGHT = 1
 _PLANES = 2
@@ -273,12 +301,17 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
     needed("tifffile", name)
     with faults(name), opening(name) as (ranges, file):
         number = _page_number(file, name, frame)
-        return _source(file.pages[number], name, number, ranges)
+        opened = _source(file.pages[number], name, number, ranges)
+        factors, nested = _copies(file, number)
+        kinds = [page.subfiletype for page in (*file.pages, *(file.pages[number].pages or ()))]
+        is_masked = any(kind & _MASK for kind in kinds)
+        return replace(opened, factors=factors, nested=nested, is_masked=is_masked)
 
 
 def _page_number(file: Any, name: str, frame: int | None) -> int:
     """Return the number of the page in the file, where smaller copies count as pages."""
-    full = [i for i in range(len(file.pages)) if not file.pages[i].is_reduced]
+    pages = range(len(file.pages))
+    full = [i for i in pages if not file.pages[i].subfiletype & _REDUCED_OR_MASK] or [*pages]
     if not full:
         raise no_page(name)
     if frame is None and len(full) > 1:
@@ -289,6 +322,22 @@ def _page_number(file: Any, name: str, frame: int | None) -> int:
             "counted from 0"
         )
     return full[frame or 0]
+
+
+def _copies(file: Any, number: int) -> tuple[tuple[int, ...], bool]:
+    """Return how much smaller each reduced copy of a page is; whether they stand within it."""
+    page = file.pages[number]
+    nested = bool(page.subifds)
+    following = itertools.takewhile(
+        lambda other: other.is_reduced,
+        (file.pages[i] for i in range(number + 1, len(file.pages))),
+    )
+    factors, width = [], page.imagewidth
+    for other in page.pages if nested else following:
+        if not other.subfiletype & _MASK and 0 < other.imagewidth < width:
+            factors.append(round(width / other.imagewidth))
+            width = other.imagewidth
+    return tuple(factor for factor in factors if factor > 1), nested
 
 
 def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
@@ -342,6 +391,8 @@ def _named(tag: Any) -> str:
 def _samples(page: Any, name: str) -> tuple[int, bool]:
     """Return how many samples are used, and whether the last is an opacity."""
     photometric, extra = int(page.photometric), list(map(int, page.extrasamples))
+    if photometric == _YCBCR and int(page.compression) == _JPEG:
+        photometric = _RGB  # Decoders of JPEG return these.
     if photometric not in (_BLACK_IS_ZERO, _RGB):
         raise ImageError(
             f"{name}: expected grey or RGB pixels, got {_named(page.photometric)}: {_INSTEAD}"
@@ -400,9 +451,26 @@ class TiffTiles(Record):
 
 
 @contextlib.contextmanager
-def tiff_target(path: str, layout: TileLayout, metadata: Metadata) -> Iterator[Target]:
-    """Write a TIFF to a path or a URL: complete, or not at all."""
-    with replacing(path, is_large=True) as file:
+def tiff_target(
+    path: str, layout: TileLayout, metadata: Metadata, journal: Journal
+) -> Iterator[Target]:
+    """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
+    with replacing(path, is_large=True, partial=journal) as file:
         tiff = TiledTiff(file, layout, metadata)
-        yield Target(TiffTiles(layout), tiff.add)
-        tiff.finish()
+        file.truncate(verified(file, journal))
+        file.seek(0, os.SEEK_END)
+        for page, index, *place, _ in (
+            tile for each in journal.blocks for tile in each["tiles"]
+        ):
+            tiff.place(EncodedTile(page, index, b""), tuple(place))
+        journal.start()
+
+        def add(tile: EncodedTile) -> list[int]:
+            start = file.tell()
+            tiff.add(tile)
+            file.flush()  # The journal's line comes after its tiles.
+            return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
+
+        yield Target(TiffTiles(layout), add)
+        with new_thread_pool(available_cores()) as pool:
+            tiff.finish(pool)

@@ -1,10 +1,15 @@
 """The work on each block of a tiled picture; it is sent to each worker of a cluster once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from convcli.engine.store import ValueStats
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Frame
+from convcli.pipeline.blend import Mask, weights_of
 from convcli.pipeline.colormaps import colored
 from convcli.pipeline.pipeline import Pipeline, prepared
 from convcli.pipeline.run import ComputedBlock, compute_block, extent_of_block
@@ -35,9 +40,20 @@ class TiledWork(Record):
             return block
         return replace(block, values=colored(block.values[..., 0], colormap))
 
-    def extent(self, rows: slice, columns: slice) -> ValueStats:
+    def each_plane(
+        self, planes: tuple[slice, ...]
+    ) -> "Iterator[tuple[tuple[int, ...], TiledWork]]":
+        """Yield the place of each plane of a block, and the work on it."""
+        for place, source in self.source.each_plane(planes):
+            yield place, replace(self, source=source)
+
+    def extent(self, rows: slice, columns: slice, planes: tuple[slice, ...] = ()) -> ValueStats:
         """Return the extent of a block's raw values."""
-        return extent_of_block(self.pipeline, self._read, (rows, columns))
+        parts = (
+            extent_of_block(work.pipeline, work._read, (rows, columns))  # noqa: SLF001 - its own
+            for _, work in self.each_plane(planes)
+        )
+        return sum(parts, ValueStats())
 
     def is_translucent(self, rows: slice, columns: slice) -> bool:
         """Tell whether any pixel of a rectangle of the picture is not fully opaque."""
@@ -45,10 +61,31 @@ class TiledWork(Record):
 
     def _read(self, rows: slice, columns: slice) -> Frame:
         """Read a rectangle of the picture as the steps get it."""
-        samples, options = self.source.read(rows, columns), self.pipeline.options
-        if not self.source.alpha:
-            return prepared(Frame(samples), options)
-        return prepared(Frame(samples[..., :-1], samples[..., -1]), options)
+        return prepared(_frame(self.source, rows, columns), self.pipeline.options)
+
+
+def _frame(source: Source, rows: slice, columns: slice) -> Frame:
+    samples = source.read(rows, columns)
+    return Frame(samples[..., :-1], samples[..., -1]) if source.alpha else Frame(samples)
+
+
+class TiledMask(Mask):
+    """A mask that is read in parts, and never held."""
+
+    nbytes = 0
+
+    def __init__(self, name: str, source: Source) -> None:
+        super().__init__(name)
+        self.source = source
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.source.shape[:2]
+
+    def part(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Read the weights of a rectangle."""
+        return weights_of(_frame(self.source, rows, columns), self.name)
 
 
 class Written(Record):
@@ -64,8 +101,13 @@ class Written(Record):
 class Target(Record):
     """An output that is being written.
 
-    `task` computes a block, on a worker; `add` writes one of its tiles, in this process.
+    `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
+    returns what the journal keeps of it. Each pass of `after` makes a smaller copy of the
+    result: a task, and its blocks; `smaller` says how. `notes` say what is lost.
     """
 
-    task: Callable[[TiledWork, slice, slice], Written]
-    add: Callable[[EncodedTile], None]
+    task: Callable[..., Written]
+    add: Callable[[EncodedTile], Any]
+    after: tuple[tuple[Callable[..., None], Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    smaller: str = ""

@@ -1,16 +1,17 @@
-"""Zarr arrays that are read and written in parts."""
+"""Zarr arrays, and images of OME-Zarr, that are read in parts."""
 
 import contextlib
-import json
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from convcli.errors import ImageError
-from convcli.images.codecs.tiff import EncodedTile
+from convcli.choices import PlaneChoice, Pyramid
+from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Metadata
+from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -20,251 +21,293 @@ from convcli.scale.tiled.source import (
     needed,
     within,
 )
-from convcli.scale.tiled.work import Target, TiledWork, Written
-from convcli.storage.atomic import replacing_folder, replacing_prefix
-from convcli.storage.urls import NO_BUCKET, is_url, is_zarr, put, read_if_exists, store_errors
+from convcli.storage.urls import is_url, is_zarr
 from convcli.threads import uninterrupted
-from convcli.values import Record
+from convcli.values import Record, replace
 
-_GRAY_AXES, _COLOUR_AXES = 2, 3
+_FLAT = 2
+"""Axes of an array that is one plane."""
+
 _MOST_PIXELS = 2**40
 """The largest array that is read: a shape is only a line of text, with or without chunks."""
 
+_CHANNEL_NAMES = ("c", "channel", "channels", "band", "bands")
+_ROW_NAMES = ("y", "row", "rows", "lat", "latitude")
+_COLUMN_NAMES = ("x", "column", "columns", "col", "lon", "longitude")
 
-class ZarrSource(Source, kw_only=True, cached=True):
-    """An array (H, W) or (H, W, C); it is flat if it has no axis for channels."""
+Slices = tuple[slice, ...]
 
-    is_flat: bool
+
+class Axes(Record):
+    """The axes of an array; in `order`: those of planes, rows, columns, and any samples."""
+
+    names: tuple[str, ...]
+    order: tuple[int, ...]
+    has_samples: bool = False
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], rows: int, columns: int, samples: int | None) -> "Axes":
+        """Make it from the places of a picture's own axes; all others number planes."""
+        own = (rows, columns) if samples is None else (rows, columns, samples)
+        planes = (axis for axis in range(len(names)) if axis not in own)
+        return cls(names, (*planes, *own), samples is not None)
+
+    @property
+    def planes(self) -> tuple[int, ...]:
+        """The axes that number planes."""
+        return self.order[: -2 - self.has_samples]
+
+    def picked(self, values: Any) -> list[Any]:
+        """Return what there is of each axis, in their order, those of samples left out."""
+        return [values[axis] for axis in self.order[: len(self.order) - self.has_samples]]
+
+    def region(self, *parts: slice) -> Slices:
+        """Return a part of an array: all samples, and of other axes what is said in order."""
+        region = [slice(None)] * len(self.order)
+        for axis, part in zip(self.order, parts, strict=False):
+            region[axis] = part
+        return tuple(region)
+
+    def ordered(self, values: Values) -> Values:
+        """Return a part of an array as (planes …, rows, columns, samples)."""
+        turned = values.transpose(self.order)
+        return turned if self.has_samples else turned[..., np.newaxis]
+
+    def stored(self, values: Values) -> Values:
+        """Return (planes …, rows, columns, samples) as the array has them."""
+        return (values if self.has_samples else values[..., 0]).transpose(
+            np.argsort(self.order)
+        )
+
+
+class ZarrSource(Source, kw_only=True):
+    """An array, of which the `picked` part is filtered: each plane is a picture.
+
+    `read` reads one plane, `index`, of those that are `held` together for a block.
+    """
+
+    array: Any
+    axes: Axes
+    picked: Slices
+    image: NgffImage | None
+    pyramid: Pyramid
+    index: tuple[int, ...]
+    held: dict[tuple[int, ...], Values] | None = None
+
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """How many planes there are: see `Source.stack`."""
+        return tuple(
+            self.picked[axis].stop - self.picked[axis].start for axis in self.axes.planes
+        )
+
+    @property
+    def unit(self) -> tuple[int, ...]:
+        """What is written at once, a shard or a chunk: see `Source.unit`."""
+        return tuple(self.axes.picked(units_of(self.array)))
+
+    def each_plane(self, planes: Slices) -> Iterator[tuple[tuple[int, ...], Source]]:
+        """Yield each plane of a block, or the only one: see `Source.each_plane`."""
+        picked, held = list(self.picked), dict[tuple[int, ...], Values]()
+        for axis, part in zip(self.axes.planes, planes, strict=False):
+            first = picked[axis].start
+            picked[axis] = slice(first + part.start, first + part.stop)
+        together = replace(self, picked=tuple(picked), held=held)
+        for index in np.ndindex(together.stack):
+            yield index, replace(together, index=index)
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
+        if self.held is None:
+            return np.asarray(self._read_stack(rows, columns)[self.index])
+        key = (rows.start, rows.stop, columns.start, columns.stop)
+        if key not in self.held:
+            self.held.clear()
+            self.held[key] = self._read_stack(rows, columns)
+        return np.asarray(self.held[key][self.index])
+
+    def _read_stack(self, rows: slice, columns: slice) -> Values:
+        size = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
+        values = np.empty((*self.stack, *size), self.dtype)
+        parts = [self.picked[axis] for axis in self.axes.order]
+        place = len(self.stack)
         with faults(self.label):
-            array = needed("zarr", self.label).open_array(self.label, mode="r")
-            shape = (rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
-            values = np.empty(shape, self.dtype)
-            flat = values[..., 0] if self.is_flat else values
             # Chunk by chunk: of several at once, some would still be read after an error.
             for down, across in cut(rows, columns, self.chunk):
-                place = (within(down, rows), within(across, columns))
-                flat[place] = array[down, across]
+                parts[place : place + 2] = (down, across)
+                part = self.axes.ordered(self.array[self.axes.region(*parts)])
+                values[..., within(down, rows), within(across, columns), :] = part
         return values
 
 
-def open_zarr(path: str) -> ZarrSource:
-    """Open the Zarr array at a path or a URL; no chunk is read.
+def units_of(array: Any) -> tuple[int, ...]:
+    """Return the shape of what is written at once: a shard, or a chunk."""
+    found: tuple[int, ...] = array.shards or array.chunks
+    return found
 
-    An `ImageError` is raised if there is no array, or it is no picture.
+
+def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
+    """Open the array, or the image of OME-Zarr, at a path or a URL; no chunk is read.
+
+    An `ImageError` is raised if there is no array, or it is no picture; an `OptionError` if
+    its axes are not known, or the choice does not fit it.
     """
-    zarr = needed("zarr", path)
+    path = path.rstrip("/")
+    array, image = _found(path)
+    dtype = np.dtype(array.dtype).newbyteorder("=")
+    _check(array, dtype, path)
+    axes = _axes(array, image, choice.axes, path)
+    picked = _picked(array.shape, axes, choice, path)
+    rows, columns = axes.picked(array.shape)[-2:]
+    if rows * columns > _MOST_PIXELS:
+        raise ImageError(
+            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {array.shape}: "
+            "save a part of it"
+        )
+    high, wide = axes.picked(array.chunks)[-2:]
+    check_chunk((high, wide), math.prod(array.chunks) // (high * wide) * dtype.itemsize, path)
+    samples = picked[axes.order[-1]] if axes.has_samples else slice(0, 1)
+    return ZarrSource(
+        label=path,
+        shape=(rows, columns, samples.stop - samples.start),
+        dtype=dtype,
+        alpha=False,
+        chunk=(high, wide),
+        metadata=Metadata(),
+        mode=dtype.name,
+        array=array,
+        axes=axes,
+        picked=picked,
+        image=image,
+        pyramid=choice.pyramid,
+        index=(0,) * len(axes.planes),
+    )
+
+
+def _found(path: str) -> tuple[Any, NgffImage | None]:
+    """Return the array to read, and the image that it is a level of."""
     with faults(path):
         try:
             with uninterrupted():
-                node = zarr.open(path, mode="r")
+                node = needed("zarr", path).open(path, mode="r")
         except FileNotFoundError:
             raise ImageError(
                 f"{path}: expected a Zarr array, found none: check the path"
             ) from None
-        _check(node, path)
-        chunk = (node.chunks[0], node.chunks[1])
-        dtype = np.dtype(node.dtype).newbyteorder("=")
-        is_flat = node.ndim == _GRAY_AXES
-        samples = 1 if is_flat else node.shape[2]
-    check_chunk(chunk, samples * dtype.itemsize, path)
-    return ZarrSource(
-        label=path,
-        shape=(node.shape[0], node.shape[1], samples),
-        dtype=dtype,
-        alpha=False,
-        chunk=chunk,
-        metadata=Metadata(),
-        mode=dtype.name,
-        is_flat=is_flat,
+        if not hasattr(node, "array_keys"):
+            return node, image_of_level(path)
+        image = image_in(path, node.attrs.asdict())
+        if image is not None:
+            return levels_of(image, 1)[0], image
+        names = sorted(node.keys())
+    place = f", as {path}/{names[0]}" if names else ""
+    raise ImageError(
+        f"{path}: expected an array, or an image of OME-Zarr with multiscales, got a group "
+        f"({', '.join(names[:5]) or 'empty'}): name an array in it{place}"
     )
 
 
-def _check(node: Any, path: str) -> None:
-    if hasattr(node, "array_keys"):
-        names = ", ".join(sorted(node.array_keys())[:5]) or "none"
+def levels_of(image: NgffImage, most: int | None = None) -> list[Any]:
+    """Return the arrays of the levels of an image."""
+    found = []
+    for path in image.paths[:most]:
+        with faults(image.place), contextlib.suppress(FileNotFoundError):
+            found.append(needed("zarr", path).open_array(f"{image.place}/{path}", mode="r"))
+            continue
         raise ImageError(
-            f"{path}: expected an array, got a group of arrays ({names}): name one, as "
-            f"{path}/{names.partition(',')[0]}"
+            f"{image.place}: expected an array at {path}, which its multiscales name, found "
+            "none: get a whole copy of it"
         )
-    if node.ndim not in (_GRAY_AXES, _COLOUR_AXES):
+    return found
+
+
+def image_of_level(path: str) -> NgffImage | None:
+    """Return the image that an array is a level of, with this level alone."""
+    name = path.rstrip("/") if is_url(path) else str(Path(path).resolve())
+    folder = name
+    while is_zarr(folder := folder.rpartition("/")[0]):
+        with contextlib.suppress(ImageError, FileNotFoundError), faults(path):
+            attributes = needed("zarr", path).open_group(folder, mode="r").attrs.asdict()
+            facts = {**ngff_facts(attributes)}
+            facts.pop("image-label", None)
+            image = image_in(
+                folder, {**attributes, "ome": facts} if "ome" in attributes else facts
+            )
+            if image is not None:
+                level = name[len(folder) + 1 :]
+                known = level in image.paths
+                at = image.paths.index(level) if known else 0
+                return replace(image, paths=(level,), first=at) if known else None
+    return None
+
+
+def _check(array: Any, dtype: np.dtype[Any], path: str) -> None:
+    if len(array.shape) < _FLAT:
         raise ImageError(
-            f"{path}: expected an array (H, W) or (H, W, C), got the shape {node.shape}: "
-            "save one picture of it"
+            f"{path}: expected an array of rows and columns, got the shape {array.shape}: save "
+            "a picture of it"
         )
-    dtype = np.dtype(node.dtype)
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
         raise ImageError(
             f"{path}: expected an array of real numbers of at most 64 bits, got {dtype}: "
             "convert it with astype"
         )
-    if 0 in node.shape or 0 in node.chunks:
+    if 0 in array.shape or 0 in array.chunks:
         raise ImageError(
-            f"{path}: expected at least one pixel, got the shape {node.shape} in chunks of "
-            f"{node.chunks}: save it again"
-        )
-    if node.shape[0] * node.shape[1] > _MOST_PIXELS:
-        raise ImageError(
-            f"{path}: expected at most {_MOST_PIXELS:,} pixels, got the shape {node.shape}: "
-            "save a part of it"
+            f"{path}: expected at least one pixel, got the shape {array.shape} in chunks of "
+            f"{array.chunks}: save it again"
         )
 
 
-_HEAD, _OLDER_HEAD = "zarr.json", ".zarray"
-"""The objects that describe an array, in two versions of the format."""
+def names_of(array: Any) -> tuple[str, ...]:
+    """Return the names of an array's axes; none where it does not name them all."""
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or array.attrs.get("_ARRAY_DIMENSIONS") or ()
+    return tuple(names) if all(isinstance(name, str) for name in names) else ()
 
-_CHUNKS = "c"
+
+def _axes(array: Any, image: NgffImage | None, letters: str | None, path: str) -> Axes:
+    """Return the axes by what the image says, by the option, or by their names."""
+    names = image.axes if image else tuple(letters or names_of(array))
+    if image is not None and letters not in (None, "".join(names)):
+        raise OptionError(
+            f"--axes: {path} says that its axes are {', '.join(names)}: leave it out"
+        )
+    places = [
+        [place for place, name in enumerate(names) if name.lower() in known]
+        for known in (_ROW_NAMES, _COLUMN_NAMES)
+    ]
+    count = array.ndim
+    if image is not None and not all(places):
+        places = [[count - 2], [count - 1]]  # so NGFF orders them, whatever their names
+    if len(names) != count or not all(places):
+        if count == _FLAT and letters is None:
+            return Axes.of(names or ("y", "x"), 0, 1, None)
+        example = "yxc (or cyx)" if count == _FLAT + 1 else "uvwtczyx"[-count:]
+        raise OptionError(
+            f"{path}: expected names of the {count} axes of {array.shape}, y and x among them, "
+            f"got {', '.join(names) or 'none'}: say them, as --axes {example}"
+        )
+    is_last = names[-1].lower() in _CHANNEL_NAMES
+    return Axes.of(names, places[0][-1], places[1][-1], count - 1 if is_last else None)
 
 
-class ZarrChunks(Record):
-    """Computes blocks and stores them in the array at a path or URL; can be pickled.
-
-    `head` is the description of the array, as JSON: it is written last. `label` is the name of
-    the output in messages.
-    """
-
-    path: str
-    head: str
-    label: str
-
-    def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
-        """Compute a block and store it."""
-        block = work.compute(rows, columns)
-        samples = block.values
-        if block.alpha is not None:
-            samples = np.dstack([samples, block.alpha])
-        with _faults(self.label):
-            array = self._array()
-            values = samples[..., 0] if array.ndim == _GRAY_AXES else samples
-            # Chunk by chunk: of several at once, some would still be written after an error.
-            for down, across in cut(rows, columns, array.chunks[:_GRAY_AXES]):
-                array[down, across] = values[within(down, rows), within(across, columns)]
-        return Written(block.stats, [])
-
-    def _array(self) -> Any:
-        zarr = needed("zarr", self.label)
-        stores = needed("zarr.storage", self.label)
-        if is_url(self.path):
-            store = stores.FsspecStore.from_url(self.path)
-        else:
-            self._check_seen()
-            store = stores.LocalStore(self.path)
-        return zarr.Array.from_dict(stores.StorePath(store), json.loads(self.head))
-
-    def _check_seen(self) -> None:
-        """Refuse to make a folder of the same name on another disk."""
-        if not Path(self.path).is_dir():
-            raise ImageError(
-                f"{self.label}: the folder is not seen from all machines: share it with all "
-                "workers, or use URLs (s3://…)"
+def _picked(shape: tuple[int, ...], axes: Axes, choice: PlaneChoice, path: str) -> Slices:
+    """Return the part of each axis that is filtered."""
+    picked = [slice(0, length) for length in shape]
+    known = {
+        axes.names[axis]: axis
+        for axis in axes.order
+        if axis not in axes.picked(range(len(shape)))[-2:]
+    }
+    for name, first, end in choice.select:
+        length = shape[known[name]] if name in known else 0
+        start, stop, _ = slice(first, end).indices(length)
+        if start >= stop or (end or 0) > length or (first or 0) < -length:
+            have = (f"{each} (0 to {shape[axis] - 1})" for each, axis in known.items())
+            raise OptionError(
+                f"--select: {path} has {', '.join(have) or 'one plane'}, got {name}="
+                f"{'' if first is None else first}:{'' if end is None else end}"
             )
-
-
-def check_place(path: str) -> None:
-    """Refuse a place inside another array: that array would be replaced with all its files."""
-    for folder in _folders_above(path):
-        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
-        heads = {name: data for name, data in objects.items() if data is not None}
-        if _is_array(heads, heads.__getitem__):
-            raise ImageError(
-                f"{path}: cannot be written: {folder} is one output with all that is in it: "
-                "name a folder elsewhere"
-            )
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
-    if not is_url(path):
-        yield from map(str, Path(path).resolve().parents)
-        return
-    folder = path.rstrip("/")
-    while is_zarr(folder := folder.rpartition("/")[0]):
-        yield folder
-
-
-def _read_any(name: str) -> bytes | None:
-    """Return the content of a file or an object; None where there is none.
-
-    Folders are not listed: that is not allowed in all of them.
-    """
-    if is_url(name):
-        return read_if_exists(name)
-    with contextlib.suppress(OSError):
-        return Path(name).read_bytes()
-    return None
-
-
-@contextlib.contextmanager
-def zarr_target(
-    path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool
-) -> Iterator[Target]:
-    """Write a Zarr array at a path or URL, in chunks (rows, columns): complete, or not at all.
-
-    A flat array is (H', W'), without the axis for channels.
-    """
-    head = _head(path, work, chunk, flat=flat)
-    with _replacing(path) as place:
-        yield Target(ZarrChunks(place, head.decode(), path), _no_tile)
-        if is_url(place):
-            put(f"{place}/{_HEAD}", head)
-        else:
-            for left in Path(place).rglob("*.partial"):  # of a worker that was killed
-                left.unlink(missing_ok=True)
-            (Path(place) / _HEAD).write_bytes(head)
-
-
-def _head(path: str, work: TiledWork, chunk: tuple[int, int], *, flat: bool) -> bytes:
-    """Return the description of the array, as Zarr writes it for an array in memory."""
-    samples = work.pipeline.written_channels + work.pipeline.info.alpha
-    shape: tuple[int, ...] = (*work.shape, samples)
-    chunks: tuple[int, ...] = (*chunk, shape[2])
-    held: dict[str, Any] = {}
-    with uninterrupted():
-        needed("zarr", path).create_array(
-            held,
-            shape=shape[:_GRAY_AXES] if flat else shape,
-            chunks=chunks[:_GRAY_AXES] if flat else chunks,
-            dtype=work.pipeline.dtype,
-        )
-    head: bytes = held[_HEAD].to_bytes()
-    return head
-
-
-@contextlib.contextmanager
-def _replacing(path: str) -> Iterator[str]:
-    """Yield the folder or URL that chunks are written below."""
-    if is_url(path):
-        with replacing_prefix(path, (_HEAD, _OLDER_HEAD), _is_array_or_left) as place:
-            yield place
-    else:
-        with replacing_folder(path, _is_array) as folder:
-            yield str(folder)
-
-
-def _faults(path: str) -> contextlib.AbstractContextManager[None]:
-    """Turn an error of a store into one line; errors of a folder come when it is renamed."""
-    if not is_url(path):
-        return contextlib.nullcontext()
-    return store_errors(path, "written", NO_BUCKET, NotImplementedError)
-
-
-def _is_array(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of one array, of either version of the format."""
-    if _OLDER_HEAD in names:
-        return True
-    try:
-        head = json.loads(read(_HEAD)) if _HEAD in names else None
-    except (OSError, ValueError):
-        return False
-    return isinstance(head, dict) and head.get("node_type") == "array"
-
-
-def _is_array_or_left(names: Collection[str], read: Callable[[str], bytes]) -> bool:
-    """Tell whether names are those of an array, or only of chunks that a killed run left."""
-    return set(names) == {_CHUNKS} or _is_array(names, read)
-
-
-def _no_tile(tile: EncodedTile) -> None:
-    raise ImageError(f"expected a chunk that was stored, got tile {tile.index}")
+        picked[known[name]] = slice(start, stop)
+    return tuple(picked)

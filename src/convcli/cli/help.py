@@ -1,8 +1,8 @@
 """What convcli says of itself: `convcli help`, and `convcli --version`."""
 
-import importlib
 import importlib.metadata
 import platform
+import re
 from typing import Any
 
 import click
@@ -23,28 +23,17 @@ Examples:
 @click.pass_context
 def command(context: click.Context, /, *, name: str | None) -> None:
     """Show the whole help page of COMMAND, as COMMAND --help does; or that of convcli."""
-    program = context.find_root()
-    assert isinstance(program.command, click.Group)  # noqa: S101 - convcli is one
-    if name is None:
-        click.echo(program.get_help(), color=context.color)
-        return
-    found = program.command.get_command(program, name)
-    if found is None:
-        program.command.resolve_command(program, [name])
-        return
-    with found.make_context(name, [], parent=program, resilient_parsing=True) as inner:
-        click.echo(found.get_help(inner), color=context.color)
+    words = [] if name is None else [name]
+    program = context.find_root().command
+    program.main([*words, "--help"], prog_name="convcli", standalone_mode=False)
 
 
 # ------------------------------------------------------------------ versions
 
-_EXTRAS = {
-    "cluster": ("dask", "distributed", "zarr", "fsspec"),
-    "formats": ("imagecodecs", "pillow-heif", "pillow-jxl-plugin", "tifffile"),
-    "models": ("safetensors",),
-    "show": ("textual-image",),
-}
-"""The packages of each extra."""
+_FOR_DEVELOPERS = ("bench", "dev", "docs", "test")
+"""Extras that no user installs."""
+
+_REQUIRED = re.compile(r"([\w-]+).*extra == ['\"](\w+)['\"]")
 
 
 def show_version(context: click.Context, *, as_json: bool) -> None:
@@ -74,10 +63,19 @@ def versions() -> dict[str, Any]:
         "blas": {"name": blas.get("name"), "version": blas.get("version")},
         "pillow": importlib.metadata.version("pillow"),
         "decoders": decoders(),
-        "extras": {
-            extra: {name: _version(name) for name in names} for extra, names in _EXTRAS.items()
-        },
+        "extras": _extras(),
     }
+
+
+def _extras() -> dict[str, dict[str, str | None]]:
+    """Return the version of each package of each extra; None where it is not installed."""
+    found: dict[str, dict[str, str | None]] = {}
+    for match in filter(
+        None, map(_REQUIRED.match, importlib.metadata.requires("convcli") or ())
+    ):
+        if match[2] not in _FOR_DEVELOPERS:
+            found.setdefault(match[2], {})[match[1]] = _version(match[1])
+    return found
 
 
 def _version(package: str) -> str | None:

@@ -1,0 +1,309 @@
+"""What a TIFF says for maps and microscopes: GeoTIFF's and GDAL's tags, and OME-XML."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from convcli.geometry.window import Window
+from convcli.images.picture import Metadata
+from convcli.images.policy import decoder_errors
+from convcli.values import replace
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_SCALE, _TIEPOINTS, _MATRIX, _KEYS, _GDAL, _NODATA = (
+    33_550,
+    33_922,
+    34_264,
+    34_735,
+    42_112,
+    42_113,
+)
+_GEO = {_SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2, _GDAL: 2}
+"""The tags of GeoTIFF and of GDAL, and their types: doubles, shorts and text."""
+
+_LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4}
+"""Of how many numbers the value of a tag is a multiple."""
+
+_ALL = "the georeference and the OME-XML"
+_RASTER_TYPE, _IS_POINT = 1025, 2
+_DESCRIPTION, _ORIENTATION, _ASCII = 270, 274, 2
+_NUMBER = re.compile(r"[-+]?(nan|inf|[\d.]+(e[-+]?\d+)?)", re.IGNORECASE)
+_STATISTICS = re.compile(r'\s*<Item name="STATISTICS_[^>]*>[^<]*</Item>')
+_TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
+"""The name that OME has for a dtype."""
+
+
+# ------------------------------------------------------------------ reading
+
+
+def extras_of(
+    pages: Sequence[Any], index: int | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the fields of `Metadata` that a TIFF's directories give, and what is lost.
+
+    `index` is the page that is read; None for all of them.
+    """
+    try:
+        with decoder_errors():
+            return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
+    except OSError:
+        return {}, (f"dropped, for one is damaged: the nodata value, {_ALL}",)
+
+
+def _found(
+    directory: Any, first: Any, plane: int | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what the directories of a page and of the first page give; what is lost."""
+    lost = []
+    geo = tuple((tag, directory[tag]) for tag in _GEO if _is_sound(tag, directory.get(tag)))
+    nodata, text, ome = directory.get(_NODATA), first.get(_DESCRIPTION), None
+    is_number = isinstance(nodata, str) and _NUMBER.fullmatch(nodata := nodata.strip("\0 "))
+    if isinstance(text, str) and "<OME" in text[:4096]:
+        # Pillow takes each byte of a text for a letter; here they are UTF-8.
+        ome = _ome_of_plane(text.encode("latin-1").decode("utf-8", "replace"), plane)
+        if ome is None:
+            lost.append("the OME-XML is dropped: it is damaged, or describes several pictures")
+        else:
+            _ome_of_size(_ome_of_stride(ome, 2, 2), (1, 1, 1), 1, "uint8")  # It may raise.
+    if (geo or ome) and directory.get(_ORIENTATION, 1) != 1:
+        geo, ome = (), None
+        lost.append(f"dropped, for the picture was turned upright: {_ALL}")
+    return {"geo": geo, "nodata": nodata if is_number else None, "ome": ome}, tuple(lost)
+
+
+def _is_sound(tag: int, value: Any) -> bool:
+    if _GEO[tag] == _ASCII:
+        return isinstance(value, str)
+    numbers = value if isinstance(value, tuple) else (value,)
+    are_numbers = all(isinstance(number, int | float) for number in numbers)
+    return are_numbers and len(numbers) % _LENGTHS.get(tag, 1) == 0
+
+
+# ------------------------------------------------------------------ what holds for the result
+
+
+def metadata_after(
+    metadata: Metadata, windows: Sequence[Window], *, frames: int = 1, turned: str = ""
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return metadata that hold for a result, and notes on what does not.
+
+    Parameters
+    ----------
+    metadata : Metadata
+        Of the input.
+    windows : sequence of Window
+        Of the steps, in order: the result's pixels are where the middles of windows were.
+    frames : int
+        How many pictures the input had.
+    turned : str
+        Why the places of the pixels are not known; empty where they are.
+    """
+    notes = []
+    if metadata.ome and metadata.recipe is not None:
+        notes.append("the OME-XML is dropped: the recipe (--record) takes its place")
+        metadata = replace(metadata, ome=None)
+    if turned and (metadata.geo or metadata.ome):
+        notes.append(f"dropped, for {turned}: {_ALL}")
+        return replace(metadata, geo=(), ome=None), tuple(notes)
+    if frames > 1 and (metadata.geo or metadata.nodata):
+        notes.append(
+            "the georeference and the nodata value are dropped: the input has "
+            f"{frames} pictures: choose one with --frame"
+        )
+        metadata = replace(metadata, geo=(), nodata=None)
+    rows, columns = (_places(windows, axis) for axis in (0, 1))
+    geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
+    ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
+    return replace(metadata, geo=geo, ome=ome), tuple(notes)
+
+
+def _places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
+    """Return (stride, start): output i of an axis is at the picture's pixel stride · i + start.
+
+    That is the middle of its window, between two pixels where the window is even.
+    """
+    stride, start = 1, 0.0
+    for window in windows:
+        along = window.axes[axis]
+        start += stride * ((along.extent - 1) / 2 - along.before)
+        stride *= along.stride
+    return stride, start
+
+
+def _moved(
+    tag: int,
+    geo: tuple[tuple[int, Any], ...],
+    rows: tuple[int, float],
+    columns: tuple[int, float],
+) -> Any:
+    """Return the value of a tag, now that the pixels are at other places.
+
+    GeoTIFF counts from the corner of the first pixel, or from its middle where pixels are
+    points.
+    """
+    tags = dict(geo)
+    value, keys = tags[tag], tags.get(_KEYS, ())
+    if tag == _GDAL:
+        return _STATISTICS.sub("", value)  # They were of other pixels.
+    is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
+    (down, top), (across, left) = (
+        (stride, start if is_point else start + (1 - stride) / 2)
+        for stride, start in (rows, columns)
+    )
+    if tag == _SCALE:
+        return (value[0] * across, value[1] * down, *value[2:])
+    if tag == _TIEPOINTS:
+        points = np.reshape(value, (-1, 6))
+        points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
+        return tuple(points.ravel().tolist())
+    if tag == _MATRIX:
+        step = np.diag([across, down, 1.0, 1.0])
+        step[:2, 3] = left, top
+        return tuple((np.reshape(value, (4, 4)) @ step).ravel().tolist())
+    return value
+
+
+# ------------------------------------------------------------------ writing
+
+
+def extra_tags(
+    metadata: Metadata, numbers: tuple[int, int], shape: tuple[int, int, int], dtype: str
+) -> dict[int, tuple[int, Any]]:
+    """Return the tags of a page, and their types; OME-XML is for the first.
+
+    `numbers` are that of the page and that of all pages; `shape` is rows, columns and samples.
+    """
+    page, pages = numbers
+    tags: dict[int, tuple[int, Any]] = {
+        tag: (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
+        for tag, value in metadata.geo
+    }
+    if metadata.nodata is not None:
+        tags[_NODATA] = (_ASCII, metadata.nodata.encode("ascii", "replace"))
+    if metadata.ome is not None and not page:
+        text = _ome_of_size(metadata.ome, shape, pages, dtype)
+        tags[_DESCRIPTION] = (_ASCII, text.encode())
+    return tags
+
+
+# ------------------------------------------------------------------ OME-XML
+
+
+def _ome_of_plane(text: str, plane: int | None) -> str | None:
+    """Return OME-XML of the picture that a page belongs to, or of all pages of the only one.
+
+    None where it describes none, or several whose pages are all read.
+    """
+    root = _parsed(text)
+    images, start = _children(root, "Image"), 0
+    for image in images:
+        pixels = next(iter(_children(image, "Pixels")), None)
+        if pixels is None or (plane is None and len(images) > 1):
+            return None
+        sizes = _plane_sizes(pixels)
+        count = sizes["Z"] * sizes["C"] * sizes["T"]
+        if plane is None or start <= plane < start + count:
+            for other in images:
+                if other is not image:
+                    root.remove(other)
+            if plane is not None:
+                _keep_plane(pixels, sizes, plane - start)
+            return _written(root)
+        start += count
+    return None
+
+
+def _plane_sizes(pixels: "Element") -> dict[str, int]:
+    """Return the lengths of Z, T and C, where the samples of a pixel count as one channel."""
+    sizes = {axis: int(pixels.get(f"Size{axis}", "1")) for axis in "ZCT"}
+    channels = _children(pixels, "Channel")
+    samples = int(channels[0].get("SamplesPerPixel", "1")) if channels else 1
+    return {**sizes, "C": max(sizes["C"] // samples, 1)}
+
+
+def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
+    """Let OME-XML describe one of its planes only."""
+    at = {}
+    for axis in pixels.get("DimensionOrder", "XYCZT")[2:]:
+        plane, at[axis] = divmod(plane, sizes[axis])
+        pixels.set(f"Size{axis}", "1")
+    for number, channel in enumerate(_children(pixels, "Channel")):
+        if number != at["C"]:
+            pixels.remove(channel)
+    for each in _children(pixels, "Plane"):
+        if any(int(each.get(f"The{axis}", "0")) != at[axis] for axis in "ZCT"):
+            pixels.remove(each)
+        for axis in "ZCT":
+            each.set(f"The{axis}", "0")
+
+
+def _ome_of_stride(text: str, across: int, down: int) -> str:
+    """Return OME-XML whose pixels are larger by the strides."""
+    root = _parsed(text)
+    for pixels in root.iter():
+        for name, stride in (("PhysicalSizeX", across), ("PhysicalSizeY", down)):
+            if stride != 1 and name in pixels.attrib:
+                pixels.set(name, repr(float(pixels.attrib[name]) * stride))
+    return _written(root)
+
+
+def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str) -> str:
+    """Return OME-XML whose sizes, channels and type are those of the file that is written."""
+    from xml.etree.ElementTree import Element
+
+    root = _parsed(text)
+    rows, columns, samples = shape
+    root.attrib.pop("UUID", None)
+    (image,) = _children(root, "Image")
+    (pixels,) = _children(image, "Pixels")
+    space = pixels.tag.removesuffix("Pixels")
+    sizes, channels = _plane_sizes(pixels), _children(pixels, "Channel")
+    if sizes["Z"] * sizes["C"] * sizes["T"] != pages:
+        for axis in "ZT":
+            pixels.set(f"Size{axis}", "1")
+        sizes["C"] = pages
+        for each in (*channels, *_children(pixels, "Plane")):
+            pixels.remove(each)
+        channels = [Element(f"{space}Channel", ID=f"Channel:0:{i}") for i in range(pages)]
+        pixels[:0] = channels
+    for channel in channels:
+        channel.set("SamplesPerPixel", str(samples))
+    for name in ("TiffData", "MetadataOnly", "BinData"):
+        for each in _children(pixels, name):
+            pixels.remove(each)
+    pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
+    pixels.attrib.pop("SignificantBits", None)
+    facts = {
+        "SizeX": columns, "SizeY": rows, "SizeC": sizes["C"] * samples, "Type": _TYPES[dtype],
+        "BigEndian": "false", "Interleaved": str(samples > 1).lower(),
+    }  # fmt: skip
+    for name, value in facts.items():
+        pixels.set(name, str(value))
+    return _written(root)
+
+
+def _children(element: "Element", name: str) -> list["Element"]:
+    return [each for each in element if each.tag.rpartition("}")[2] == name]
+
+
+def _parsed(text: str) -> "Element":
+    """Return the root of XML; one that is damaged, or defines entities, raises ValueError."""
+    from xml.etree import ElementTree as ET
+
+    if "<!" in re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL):
+        raise ValueError("it defines entities")
+    root = ET.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text.strip("\0 ")))  # noqa: S314
+    if root.tag.startswith("{"):
+        ET.register_namespace("", root.tag[1:].partition("}")[0])
+    return root
+
+
+def _written(root: "Element") -> str:
+    from xml.etree import ElementTree as ET
+
+    text = ET.tostring(root, "unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>{text}'

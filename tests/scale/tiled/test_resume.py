@@ -1,0 +1,184 @@
+"""Large outputs that a stopped run has left: `--resume` goes on with them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from support.commands import Words, command, done, environment, process, refusal, run
+from support.dask_cluster import Cluster
+from support.held import Held, contents, wait_for
+from support.scenes import picture, read, write_tiff, write_zarr
+
+SIZE = (700, 640)
+WORDS = ("--memory", "500K", "--jobs", "1", "--padding", "valid")
+
+Stop = Callable[..., None]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return Path(write_zarr(tmp_path / "in.zarr", picture(SIZE), (128, 128)))
+
+
+def killed(source: Path, target: Path, *words: Words, sign: int = signal.SIGKILL) -> int:
+    """Stop a run while it writes the last row of blocks; return the blocks in its journal."""
+    chunk = source / "c" / "5" / "2"
+    held = Held(chunk)
+    line = command("apply", "gaussian:2", source, target, *WORDS, *words)
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL, env=environment()) as running:
+        held.await_reader()
+        while not lines_left(target.parent):  # It only looks at the picture.
+            held.release()
+            held = Held(chunk)
+            held.await_reader()
+        wait_for(lambda: lines_left(target.parent) > 2)
+        running.send_signal(sign)
+        if sign != signal.SIGKILL:
+            held.release()
+        running.wait()
+    if sign == signal.SIGKILL:
+        held.release()
+    return lines_left(target.parent) - 1
+
+
+def lines_left(folder: Path) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob(".convcli-*.journal"))
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith(".convcli-"))
+
+
+def same(one: Path, other: Path) -> bool:
+    if one.is_file():
+        return one.read_bytes() == other.read_bytes()
+    names = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(
+        path.relative_to(other) for path in other.rglob("*") if path.is_file()
+    )
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_a_killed_run_is_gone_on_with(suffix: str, source: Path, tmp_path: Path) -> None:
+    """What the written blocks are made of is damaged meanwhile: none is read again."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    expected, target = tmp_path / f"expected{suffix}", folder / f"out{suffix}"
+    words = ("--range", "stretch", "--json")
+    whole = json.loads(done("apply", "gaussian:2", source, expected, *WORDS, *words))
+    count = killed(source, target, *words)
+    assert not target.exists()
+    for name in (source / "c" / "0").iterdir():
+        name.write_bytes(b"no chunk")
+    said = run("apply", "gaussian:2", source, target, *WORDS, *words, "--resume")
+    resumed = json.loads(said.stdout)
+    assert f"went on after {count} blocks of a stopped run" in said.stderr
+    assert resumed["raw"] == whole["raw"]
+    assert same(expected, target)
+    assert left(folder) == []
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_its_blocks_if_it_may_resume(
+    source: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out" / "out.tif"
+    target.parent.mkdir()
+    assert killed(source, target, "--resume", sign=signal.SIGINT) > 2
+    assert len(left(target.parent)) == 2
+    assert run("apply", "gaussian:2", source, target, *WORDS, "--resume").exit_code == 0
+    done("apply", "gaussian:2", source, tmp_path / "whole.tif", *WORDS)
+    assert same(tmp_path / "whole.tif", target)
+
+
+@pytest.mark.slow
+def test_what_differs_is_one_line_and_nothing_is_lost(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "out.tif"
+    target.parent.mkdir()
+    count = killed(source, target)
+    before = contents(target.parent)
+    for kernel, words, said in (
+        ("gaussian:3", (), "the kernel is not that"),
+        ("gaussian:2", ("--border", "wrap"), "one of the options is not that"),
+        ("gaussian:2", ("--compress-level", "9"), "one of the options is not that"),
+    ):
+        line = refusal("apply", kernel, source, target, *WORDS, *words, "--resume", status=1)
+        assert said in line
+        assert f"has written {count} blocks" in line
+    os.utime(source / "zarr.json", (1, 1))
+    line = refusal("apply", "gaussian:2", source, target, *WORDS, "--resume", status=1)
+    assert "the content of the input is not that" in line
+    assert contents(target.parent) == before
+    said = run("apply", "gaussian:2", source, target, *WORDS).stderr
+    assert "--resume" not in said, "it could not have gone on"
+    assert left(target.parent) == []
+
+
+@pytest.mark.slow
+def test_without_resume_it_begins_again_and_says_what_could_be(
+    source: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "out" / "out.tif"
+    target.parent.mkdir()
+    count = killed(source, target)
+    said = run("apply", "gaussian:2", source, target, *WORDS).stderr
+    assert f"had written {count} blocks: --resume would have kept them" in said
+    assert [path.name for path in target.parent.iterdir()] == ["out.tif"]
+
+
+@pytest.mark.slow
+def test_a_damaged_tile_is_computed_again(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "out.tif"
+    target.parent.mkdir()
+    killed(source, target)
+    (partial,) = target.parent.glob("*.tmp")
+    (journal,) = target.parent.glob("*.journal")
+    *_, start, length, _ = json.loads(journal.read_bytes().splitlines()[2])["tiles"][0]
+    with partial.open("r+b") as file:
+        file.seek(start)
+        file.write(bytes(length))
+    with journal.open("ab") as file:
+        file.write(b'{"stats": [0, ')
+    said = run("apply", "gaussian:2", source, target, *WORDS, "--resume").stderr
+    done("apply", "gaussian:2", source, tmp_path / "whole.tif", *WORDS)
+    assert same(tmp_path / "whole.tif", target)
+    assert "went on after" in said
+
+
+def test_where_there_is_nothing_to_resume(tmp_path: Path) -> None:
+    source = write_tiff(tmp_path / "in.tif", picture((90, 90)))
+    done("apply", "box:3", source, tmp_path / "out.tif", "--tiled", "--resume")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "out.tif"]
+    line = refusal("apply", "box:3", source, tmp_path / "new.tif", "--resume", status=2)
+    assert "add --tiled" in line
+    line = refusal("apply", "box:3", source, "--out-dir", tmp_path, "--resume", status=2)
+    assert "--manifest" in line
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_on_a_cluster(cluster: Cluster, suffix: str, source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / f"out{suffix}"
+    target.parent.mkdir()
+    killed(source, target, "--cluster", cluster.address)
+    for name in (source / "c" / "0").iterdir():
+        shutil.copy(name, tmp_path / f"kept-{name.name}")
+        name.write_bytes(b"no chunk")
+    line = ("apply", "gaussian:2", source, target, *WORDS)
+    ended = process(*line, "--cluster", cluster.address, "--resume")
+    assert ended.returncode == 0, ended.stderr
+    for name in (source / "c" / "0").iterdir():
+        shutil.copy(tmp_path / f"kept-{name.name}", name)
+    done("apply", "gaussian:2", source, tmp_path / f"whole{suffix}", *WORDS)
+    np.testing.assert_array_equal(read(str(target)), read(str(tmp_path / f"whole{suffix}")))
+    assert left(target.parent) == []
