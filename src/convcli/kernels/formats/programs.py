@@ -290,7 +290,7 @@ SVG = base.TextFormat(
 )
 
 
-# ------------------------------------------------------------------ rows of numbers or fractions
+# ------------------------------------------------------------------ rows of numbers
 
 # CSV, what `numpy.savetxt` writes, a block copied from a table.
 
