@@ -198,6 +198,11 @@ class Colormap(enum.Enum):
     DIVERGING = "diverging"
 
 
+_RED_BLUE = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
+RED_BLUE = tuple(tuple(bytes.fromhex(colour)) for colour in _RED_BLUE.split())
+"""ColorBrewer's RdBu in eleven colours, from blue (below 0) to red (above 0)."""
+
+
 class Combine(enum.Enum):
     """How the results of several kernels become one.
 

@@ -211,12 +211,13 @@ def _show(rows: list[CountedLayer], output: Volume | None) -> None:
         show_table(
             "What it would take without shared weights",
             ("layer", "weights", "biases", "total", "ratio"),
-            [_compared(row, layer.total) for row in rows],
+            [
+                (
+                    row.name,
+                    *(f"{count:,}" for count in _counts(row.layer).values()),
+                    f"{row.layer.total / layer.total:,.1f} ×",
+                )
+                for row in rows
+            ],
             numbers=(1, 2, 3, 4),
         )
-
-
-def _compared(row: CountedLayer, total: int) -> tuple[str, ...]:
-    layer = row.layer
-    counts = (f"{count:,}" for count in (layer.weights, layer.biases, layer.total))
-    return (row.name, *counts, f"{layer.total / total:,.1f} ×")

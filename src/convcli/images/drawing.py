@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from convcli.choices import RED_BLUE
 from convcli.errors import ImageError
-from convcli.images.palettes import RED_BLUE
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.values import Record

@@ -259,6 +259,13 @@ def _nested(inner: Schema, depth: int, **facts: object) -> Schema:
 
 def _object_schema() -> Schema:
     biases = _nested(_ref("number"), 1, type="array", minItems=1)
+    single = {"anyOf": [_ref("weights2"), _ref("weights3")]}
+    banks = [{"allOf": [_ref("weights4"), length]} for length in _LENGTHS]
+    cases: list[Schema] = [
+        {"bias": {"not": {"type": "array"}}},
+        {"weights": single, "bias": {"maxItems": 1}},
+        *({"weights": b, "bias": n} for b, n in zip(banks, _LENGTHS, strict=True)),
+    ]
     return {
         "type": "object",
         "required": ["weights"],
@@ -270,19 +277,6 @@ def _object_schema() -> Schema:
             "divisor": {**_NUMBER, "not": {"const": 0}},
             "bias": {"anyOf": [{"type": "null"}, _ref("number"), biases]},
         },
-        "anyOf": _fitting_biases(),
+        # A list of biases has one number for each filter.
+        "anyOf": [{"properties": case} for case in cases],
     }
-
-
-def _fitting_biases() -> list[Schema]:
-    """Return the cases in which a list of biases has one number for each filter."""
-    single = {"anyOf": [_ref("weights2"), _ref("weights3")]}
-    cases: list[Schema] = [
-        {"bias": {"not": {"type": "array"}}},
-        {"weights": single, "bias": {"maxItems": 1}},
-    ]
-    cases += [
-        {"weights": {"allOf": [_ref("weights4"), length]}, "bias": length}
-        for length in _LENGTHS
-    ]
-    return [{"properties": case} for case in cases]

@@ -163,42 +163,19 @@ def meaning_of(cosine: float | None) -> str:
 class Explanation(Record, kw_only=True):
     """One output value, and all that it comes from.
 
-    Attributes
-    ----------
-    at : (int, int)
-        Row and column of the output.
-    channel : int
-        Output channel.
-    name : str
-        The name of the channel: ``red``, ``output map 3``, or empty where there is only one.
-    rows, columns : tuple of int
-        The rows and columns of the picture that the window sees. Those outside of the
-        picture are padding.
-    padded : ndarray of bool, shape (kh, kw)
-        Which pixels of the patch are padding, or zeros between the pixels.
-    border : str
-        The border mode, which fills the padding.
-    spread : (int, int) or None
-        Of a transposed convolution: how far apart two pixels are, down and across, in the
-        picture with zeros between its pixels; rows and columns are counted there.
-    parts : tuple of KernelAnswer
-        The answer of the kernel, or those of an operator's kernels.
-    combine : Combine or None
-        How several answers become one.
-    raw : float
-        The value before the range step.
-    range : str
-        The range step.
-    steps : tuple of (str, float)
-        How the raw value becomes the pixel: the name of each step, and the value after it.
-    value : int or float
-        The value that `convcli apply` writes.
-    white : int
-        The largest value that a pixel can have.
-    alpha : str or None
-        How transparency was filtered: a value of `Alpha`; None where there is none.
-    opacity : int or float or None
-        The opacity that `convcli apply` writes.
+    `at` is its row and column in the output, `channel` the output channel, and `name` that of
+    the channel: ``red``, ``output map 3``, or empty where there is only one. `rows` and
+    `columns` are those of the picture that the window sees: outside of it they are padding,
+    which `border` fills; `padded`, shape (kh, kw), says which pixels of the patch are padding,
+    or zeros between the pixels. `spread` is there for a transposed convolution: how far apart
+    two pixels are, down and across, in the picture with zeros between its pixels, where rows
+    and columns are counted.
+
+    `parts` are the answers of the kernels, and `combine` says how several become one: `raw`,
+    the value before the step `range`. `steps` has the name of each step to the pixel, and the
+    value after it; `value` is what `convcli apply` writes, and `white` the largest that a pixel
+    can have. `alpha` says how transparency was filtered, None where there is none, and
+    `opacity` is the one that `convcli apply` writes.
     """
 
     at: Pair

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from convcli.choices import Combine, Depth
+from convcli.choices import RED_BLUE, Combine, Depth
 from convcli.errors import ImageError, KernelError
 from convcli.geometry.window import IntOrPair, Padding, pair
-from convcli.images.palettes import RED_BLUE
 from convcli.images.picture import Frame
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel

@@ -98,24 +98,11 @@ def _placed(weights: Values, shape: tuple[int, ...]) -> Values:
 class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
-    Attributes
-    ----------
-    kernel : Kernel
-        Weights and bias.
-    residual : float
-        Root mean square of the output minus the target, in the target's units.
-    unexplained : float
-        Its square as part of the target's variance, 0 to 1.
-    limits : Limits
-        How well the pictures determine the kernel.
-    left_out : float
-        Part of the target's values that were left out, because they are 0 or white.
-    nearest : tuple of Nearest
-        The nearest kernel of the catalogue, for each 2-D kernel that was learnt.
-    warnings : tuple of str
-        Sentences that say what limits the answer.
-    history : tuple of (int, float)
-        Step and mean squared error, for gradient descent.
+    `residual` is the root mean square of the output minus the target, in the target's units;
+    `unexplained` its square as part of the target's variance, 0 to 1. `left_out` is the part of
+    the target's values that were left out, because they are 0 or white. `nearest` has the
+    nearest kernel of the catalogue for each 2-D kernel, and `warnings` are sentences that say
+    what limits the answer. `history` has steps and mean squared errors of gradient descent.
     """
 
     kernel: Kernel

@@ -14,11 +14,11 @@ from convcli.geometry.window import Pair
 from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
 from convcli.images.figures import below, beside, figure, fitted, text_block
 from convcli.images.picture import Frame
-from convcli.lessons.stacks.gradients import RandomWeights, input_gradient
-from convcli.lessons.stacks.run import Running, Weights
+from convcli.lessons.stacks.gradients import input_gradient
+from convcli.lessons.stacks.run import Running
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, stack
-from convcli.lessons.stacks.weights import WeightFiles
+from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record
 
@@ -317,7 +317,9 @@ def effective_field(
     return EffectiveField(energy / total, field_of(counted, chosen), seeds)
 
 
-def _weights(path: str | None, seed: int, counted: Stack) -> AbstractContextManager[Weights]:
+def _weights(
+    path: str | None, seed: int, counted: Stack
+) -> AbstractContextManager[RandomWeights | WeightFiles]:
     """Return the weights of a file, or random ones."""
     if path is None:
         return nullcontext(RandomWeights(seed))

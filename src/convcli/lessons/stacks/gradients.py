@@ -19,27 +19,6 @@ _Back = Callable[[Maps], Maps]
 """From the gradient of a layer's answer to the gradient of what came to it."""
 
 
-class RandomWeights:
-    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
-
-    Batch norm then changes nothing. The same seed gives the same weights.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def tensor(
-        self, number: int, part: str, shape: tuple[int, ...], rows: slice
-    ) -> NDArray[np.float32]:
-        """Return rows of a layer's tensor."""
-        if len(shape) == 1:
-            return np.full(shape, part in {"weight", "running_var"}, np.float32)
-        count = len(range(*rows.indices(shape[0])))
-        chance = np.random.default_rng((self._seed, number, rows.start or 0))
-        scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
-        return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
-
-
 def input_gradient(
     rows: Sequence[StackRow], running: Running, values: Maps, place: Pair, mix: Maps
 ) -> Maps:

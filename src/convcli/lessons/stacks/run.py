@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, StackRow, stack
-from convcli.lessons.stacks.weights import WeightFiles
+from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.storage.atomic import replacing
 from convcli.threads import many_threaded_blas
 from convcli.values import Record
@@ -122,17 +122,10 @@ def run_stack(
         yield from activations(rows, Running(files, jobs), maps)
 
 
-class Weights(Protocol):
-    """Where the weights of layers come from."""
-
-    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Any:
-        """Return rows of a tensor of a layer, counted from 0, as float32."""
-
-
 class Running:
     """The weights of a network that runs, and its threads."""
 
-    def __init__(self, weights: Weights, jobs: int | None = None) -> None:
+    def __init__(self, weights: WeightFiles | RandomWeights, jobs: int | None = None) -> None:
         self._weights, self.jobs = weights, jobs
 
     def vector(self, number: int, part: str, length: int) -> Maps:

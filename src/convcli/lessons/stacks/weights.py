@@ -1,6 +1,7 @@
 """The weights of a stack's layers: which tensors of which file they are."""
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -91,6 +92,27 @@ class WeightFiles:
                 '"weights": "file::name" in a .json'
             )
         return {n: own.get(n, (self._path, names[n])) for n in numbers}
+
+
+class RandomWeights:
+    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
+
+    Batch norm then changes nothing. The same seed gives the same weights.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def tensor(
+        self, number: int, part: str, shape: tuple[int, ...], rows: slice
+    ) -> NDArray[np.float32]:
+        """Return rows of a layer's tensor."""
+        if len(shape) == 1:
+            return np.full(shape, part in {"weight", "running_var"}, np.float32)
+        count = len(range(*rows.indices(shape[0])))
+        chance = np.random.default_rng((self._seed, number, rows.start or 0))
+        scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
+        return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
 
 
 def _place(text: str, path: str) -> tuple[str, str]:
