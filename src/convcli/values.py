@@ -179,6 +179,11 @@ def asdict(record: Record) -> dict[str, Any]:
     return dict(zip(type(record)._fields, _values(record)[1:], strict=True))
 
 
+def fields_of(value: object, *names: str) -> dict[str, Any]:
+    """Return some attributes of a value by name, as a part of a JSON document."""
+    return {name: getattr(value, name) for name in names}
+
+
 def replace(record: _Kind, **changes: Any) -> _Kind:
     """Return a record with other values in some fields."""
     kind = type(record)

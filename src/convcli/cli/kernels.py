@@ -9,9 +9,10 @@ import click
 from convcli.choices import KernelFormat
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import fields_of, show_json
+from convcli.cli.output import show_json
 from convcli.cli.seeing import scratch_file, show_file, show_option
 from convcli.cli.types import READABLE
+from convcli.values import fields_of
 
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry

@@ -89,7 +89,7 @@ def show_applied(
     as_json: bool,
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
-    from convcli.kernels.operator import Operator, Plain
+    from convcli.kernels.operator import Plain
     from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.run import filter_frame
 
@@ -97,10 +97,7 @@ def show_applied(
     values = filter_frame(frame, kernels, options, raw=True).values
     result = values[..., 0] if values.shape[2] == 1 else values
     single = [
-        kernel
-        for each in kernels
-        if not isinstance(each, Plain)
-        for kernel in (each.kernels if isinstance(each, Operator) else (each,))
+        kernel for each in kernels if not isinstance(each, Plain) for kernel in each.kernels
     ]
 
     def named(each: "Kernel") -> "tuple[str, NDArray[np.float64]]":

@@ -27,11 +27,6 @@ def show_json(document: Any, *, err: bool = False) -> None:
     click.echo(text, err=err)
 
 
-def fields_of(value: object, *names: str) -> dict[str, Any]:
-    """Return some attributes of a value by name, as a part of a JSON document."""
-    return {name: getattr(value, name) for name in names}
-
-
 def say(text: str, *, newline: bool = True) -> None:
     """Print lines of text, broken where they are wider than the terminal."""
     if sys.stdout.isatty():

@@ -13,10 +13,10 @@ from convcli.cli.options import (
     quiet_option,
     shared_option,
 )
-from convcli.cli.output import fields_of, say, show_json
+from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
-from convcli.values import Record, asdict
+from convcli.values import Record, asdict, fields_of
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -1,7 +1,7 @@
 """`convcli stack`: a network layer by layer."""
 
 import functools
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +12,10 @@ from convcli.cli.options import (
     json_option,
     option,
     shared_option,
+    sizes_checked,
 )
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
-from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
@@ -23,13 +23,9 @@ from convcli.text import short
 from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from convcli.images.picture import Frame
     from convcli.lessons.stacks.fields import Unit
     from convcli.lessons.stacks.run import Maps
-
-_Parsed = TypeVar("_Parsed")
 
 
 class StackCommand(Command):
@@ -271,7 +267,8 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     if drawing:
         check_canvas_target(drawing)
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
-    unit = asked.unit and _parsed(fields.unit_from, asked.unit, counted)
+    with sizes_checked():
+        unit = fields.unit_from(asked.unit, counted) if asked.unit else None
     found: fields.Field | fields.EffectiveField
     answer = None
     if asked.erf is not None:
@@ -321,19 +318,12 @@ def _size(
     if source and given:
         raise click.UsageError(f"--in says what {given[0]} says, too: give one of them")
     if not given:
-        return _parsed(volume_from, source) if source else None
+        with sizes_checked():
+            return volume_from(source) if source else None
     if width is None or channels is None:
         missing = "--width" if width is None else "--in-channels"
         raise click.UsageError(f"Missing option '{missing}': {given[0]} is given without it")
     return Volume(channels, height or width, width)
-
-
-def _parsed(parse: "Callable[..., _Parsed]", *values: object) -> "_Parsed":
-    """Parse what an option holds; what is wrong with it names the option."""
-    try:
-        return parse(*values)
-    except GeometryError as error:
-        raise click.UsageError(f"--{error}") from None
 
 
 def _stack(
@@ -344,10 +334,8 @@ def _stack(
         raise click.UsageError(
             "Missing argument 'LAYER': give layers (before --compare), or --preset"
         )
-    try:
+    with sizes_checked(""):
         given, layers = layers_of(words)
-    except GeometryError as error:
-        raise click.UsageError(str(error)) from None
     volume = size or given or otherwise
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")

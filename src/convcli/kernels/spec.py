@@ -80,9 +80,7 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     operands = [_term(term.strip(), layout) for term in _terms(text)]
     if len(operands) == 1:
         return operands[0]
-    kernels: list[Kernel] = []
-    for operand in operands:
-        kernels += operand.kernels if isinstance(operand, Operator) else [operand]
+    kernels = [kernel for operand in operands for kernel in operand.kernels]
     return Operator(kernels, Combine.MAGNITUDE)
 
 

@@ -11,7 +11,6 @@ from convcli.choices import Alpha
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
-from convcli.kernels.operator import Operator
 from convcli.lessons.pictures import differences
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
@@ -76,8 +75,7 @@ def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options
     ]
     inside = np.logical_and.outer(*undisturbed)
     largest = _largest(apart, inside)
-    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
-    gain = float(sum(np.abs(kernel.weights).sum() for kernel in kernels))
+    gain = float(sum(np.abs(kernel.weights).sum() for kernel in operand.kernels))
     return Difference(
         shift=shift,
         output_shift=output_shift if divides else None,

@@ -1,8 +1,4 @@
-"""Convolution outside images: two sequences of numbers, exactly.
-
-First sequences are read from text; then they are convolved, directly or by the FFT; at the
-end the result becomes a polynomial, a product of whole numbers, or the odds of dice.
-"""
+"""Convolution outside images: two sequences of numbers, exactly."""
 
 import contextlib
 import decimal

@@ -301,8 +301,8 @@ def learn(
     """
     from convcli.choices import LearningMethod, Sharing
     from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import learn_task
-    from convcli.lessons.learning.samples import task_for
     from convcli.library import pictures
     from convcli.settings import pair_from
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from convcli.choices import Alpha, Combine
 from convcli.geometry.window import Pair
-from convcli.values import Record, plain_json
+from convcli.values import Record, fields_of, plain_json
 
 Grid = NDArray[np.float64]
 
@@ -121,27 +121,15 @@ class KernelAnswer(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer by the names that JSON has for its parts."""
-        opacity = {} if self.opacity is None else {"opacity": _plane_dict(self.opacity)}
+        grids = ("channel", "patch", "weights", "products")
+        opacity = {"opacity": fields_of(self.opacity, *grids)} if self.opacity else {}
         return {
-            "planes": [_plane_dict(plane) for plane in self.planes],
+            "planes": [fields_of(plane, *grids) for plane in self.planes],
             **opacity,
             "sum": self.total,
             "seen": self.filtered_opacity,
-            "bias": self.bias,
-            "raw": self.raw,
-            "cosine": self.cosine,
-            "centred_cosine": self.centred_cosine,
-            "meaning": self.meaning,
+            **fields_of(self, "bias", "raw", "cosine", "centred_cosine", "meaning"),
         }
-
-
-def _plane_dict(plane: Plane) -> dict[str, Any]:
-    return {
-        "channel": plane.channel,
-        "patch": plane.patch,
-        "weights": plane.weights,
-        "products": plane.products,
-    }
 
 
 def meaning_of(cosine: float | None) -> str:
@@ -211,12 +199,7 @@ class Explanation(Record, kw_only=True):
         document = {
             "x": self.at[1],
             "y": self.at[0],
-            "channel": self.channel,
-            "rows": self.rows,
-            "columns": self.columns,
-            "border": self.border,
-            "padded": self.padded,
-            "spread": self.spread,
+            **fields_of(self, "channel", "rows", "columns", "border", "padded", "spread"),
             **answer,
             "alpha_way": self.alpha,
             "range": self.range,

@@ -68,7 +68,7 @@ def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> 
     """
     source = frame if options.background is None else frame.on(options.background)
     _check_picture(source)
-    _check_kernels(_kernels(operand))
+    _check_kernels(operand.kernels)
     # What does not fit is refused here as `apply` refuses it.
     combine = plan_pipeline(SourceInfo.of(source), [operand], options).steps[0].combine
     given = _operand(operand)
@@ -107,10 +107,6 @@ def _check_kernels(kernels: tuple[Kernel, ...]) -> None:
         )
 
 
-def _kernels(operand: Operand) -> tuple[Kernel, ...]:
-    return operand.kernels if isinstance(operand, Operator) else (operand,)
-
-
 def _operand(operand: Operand) -> dict[str, Any]:
     """Return a kernel or an operator as plain JSON values."""
     kernels = operand.name.split("+")
@@ -120,7 +116,7 @@ def _operand(operand: Operand) -> dict[str, Any]:
         "name": operand.name,
         "isNamed": named,
         "about": operand.description or "weights of your own",
-        "kernels": [_kernel(kernel) for kernel in _kernels(operand)],
+        "kernels": [_kernel(kernel) for kernel in operand.kernels],
         "combine": combine,
         "usual": combine,
     }

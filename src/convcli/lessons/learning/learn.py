@@ -15,12 +15,14 @@ from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.descent import Schedule, descend
 from convcli.lessons.learning.equations import (
     Limits,
+    Samples,
     Solution,
+    Task,
+    Values,
     limits_for,
     solve_exactly,
     spectrum_of,
 )
-from convcli.lessons.learning.samples import Samples, Task, Values
 from convcli.threads import many_threaded_blas
 from convcli.values import Record, plain_json
 
