@@ -1,6 +1,6 @@
 """`convcli borders`: what lies beyond the edge."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,6 @@ from convcli.cli.types import KERNEL, whole
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
-    from convcli.lessons.borders import Strip
     from convcli.pipeline.options import Options
 
 _PADDING, _WIDEST = 3, 40
@@ -96,7 +95,16 @@ def command(
         write_canvas(lesson.draw_strips(strips, picture.white), png)
     count = lesson.numbers_shown(kernel, options)
     if as_json:
-        show_json(_document(strips, count) | {"image": image, "png": png})
+        corners = [
+            {
+                "border": strip.border.value,
+                "place": strip.corner,
+                "corner": strip.near(count),
+                "largest_difference_to_zero": strip.spread,
+            }
+            for strip in strips
+        ]
+        show_json({"strips": corners, "image": image, "png": png})
         return
     from convcli.cli.render.grids import show_strips
 
@@ -119,17 +127,3 @@ def _show_modes(padding: int, *, as_json: bool) -> None:
     from convcli.cli.render.tables import show_table
 
     show_table("Border modes", ("name", "drawn", *_TOOLS), rows)
-
-
-def _document(strips: "list[Strip]", count: int) -> dict[str, Any]:
-    return {
-        "strips": [
-            {
-                "border": strip.border.value,
-                "place": strip.corner,
-                "corner": strip.near(count).tolist(),
-                "largest_difference_to_zero": strip.spread,
-            }
-            for strip in strips
-        ]
-    }

@@ -130,9 +130,7 @@ def command(
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
-    _check_step_options(show_step=show_step)
-    if method != "sgd":
-        _refuse_steps(history)
+    _check_use(method, history, show_step=show_step)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     before, after = (read_first_frame(path, reading) for path in (source, target))
@@ -170,21 +168,17 @@ def command(
         show_learnt(learnt, f"{source} → {target}", written)
 
 
-def _check_step_options(*, show_step: bool) -> None:
-    """Refuse options of the step without it, and those of learning beside it."""
+def _check_use(method: str, history: str | None, *, show_step: bool) -> None:
+    """Refuse options of a step or a descent without it, and those without use beside it."""
     if not show_step and (given := typed("start", "rate", "at", "cells")):
         raise click.UsageError(f"--{given[0]} needs --show-step: give both or none")
     if show_step and (given := typed("output", "mix", "per_channel", "method")):
         flag = given[0].replace("_", "-")
         raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
-
-
-def _refuse_steps(history: str | None) -> None:
-    """Refuse options that only the descent has."""
     given = typed("steps", "seed")
     if history is not None:  # from the environment too: its file would be written over
         given.append("history")
-    if given:
+    if given and method != "sgd":
         raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
 
 

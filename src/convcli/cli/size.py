@@ -330,8 +330,11 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
         if given is None:
             say("The quiz ends here: the rest is not counted as right.")
             break
-        right += question.is_right(given)
-        _judge(question, given)
+        is_right = question.is_right(given)
+        right += is_right
+        word = "Right." if is_right else f"No: {question.answer}."
+        shown = click.style(word, fg="green" if is_right else "red", bold=True)
+        say(f"{shown} {question.explanation}")
     say(f"\n{right} of {count} right.")
     return 0
 
@@ -353,14 +356,6 @@ def _answer() -> str | None:
         if line.strip().lower() == "q":
             return None
         say("No number: answer again, or q to end.")
-
-
-def _judge(question: "Question", given: str) -> None:
-    if question.is_right(given):
-        word = click.style("Right.", fg="green", bold=True)
-    else:
-        word = click.style(f"No: {question.answer}.", fg="red", bold=True)
-    say(f"{word} {question.explanation}")
 
 
 def _show_answers(asked: "list[Question]", seed: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Combine
+from convcli.choices import Alpha, Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.images.figures import page_of, text_block
 from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
@@ -28,7 +28,7 @@ def grid_title(answer: Explanation, plane: Plane) -> str:
         return "opacity"
     if answer.spread is not None:
         return "pixels and zeros"
-    return "patch × opacity" if answer.is_weighted else "patch"
+    return "patch × opacity" if answer.alpha == Alpha.PREMULTIPLY.value else "patch"
 
 
 def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Alpha, Combine
+from convcli.choices import Combine
 from convcli.geometry.window import Pair
 from convcli.values import Record, fields_of, plain_json
 
@@ -183,11 +183,6 @@ class Explanation(Record, kw_only=True):
     alpha: str | None = None
     opacity: float | None = None
     spread: Pair | None = None
-
-    @property
-    def is_weighted(self) -> bool:
-        """Whether the colours were multiplied by their opacity before they were filtered."""
-        return self.alpha == Alpha.PREMULTIPLY.value
 
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""

@@ -315,7 +315,13 @@ class Limits(Record, kw_only=True):
         """Return what limits a kernel with this root mean square of errors, with remedies."""
         left = residual**2 / self.variance if self.variance else 0.0
         least = left - self.behind - self.noise
-        return (*self._of_the_pictures(), *self._of_the_descent(), *_of_the_target(least))
+        of_the_target = (
+            f"no kernel of this size explains {100 * least:.0f} % of the target: was it made "
+            "with --range abs or another step that is not linear? Use a larger --k, or a .npy "
+            "target"
+        )
+        more = (of_the_target,) if least > _UNEXPLAINED else ()
+        return (*self._of_the_pictures(), *self._of_the_descent(), *more)
 
     def _of_the_pictures(self) -> Iterator[str]:
         if self.undetermined:
@@ -346,15 +352,6 @@ class Limits(Record, kw_only=True):
         yield (
             f"the descent has not converged: {distance}; give it more --steps, or use "
             "--method lstsq"
-        )
-
-
-def _of_the_target(least: float) -> Iterator[str]:
-    if least > _UNEXPLAINED:
-        yield (
-            f"no kernel of this size explains {100 * least:.0f} % of the target: was it made "
-            "with --range abs or another step that is not linear? Use a larger --k, or a .npy "
-            "target"
         )
 
 

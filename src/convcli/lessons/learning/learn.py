@@ -24,7 +24,7 @@ from convcli.lessons.learning.equations import (
     spectrum_of,
 )
 from convcli.threads import many_threaded_blas
-from convcli.values import Record, plain_json
+from convcli.values import Record, fields_of, plain_json
 
 _STRIP_WINDOWS = 2**20
 """Windows whose errors are computed together."""
@@ -121,8 +121,7 @@ class Learnt(Record, kw_only=True):
         limits = self.limits
         return {
             "kernel": kernel_document(self.kernel),
-            "residual": self.residual,
-            "unexplained": self.unexplained,
+            **fields_of(self, "residual", "unexplained"),
             "condition": plain_json(limits.condition),
             "undetermined": limits.undetermined,
             "rounding_error": limits.error,

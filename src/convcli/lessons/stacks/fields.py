@@ -362,16 +362,12 @@ def draw_effective(found: EffectiveField) -> Frame:
     view = field.middle(_AROUND)
     corner, inside = (view[0].start, view[1].start), field.middle()
     seen, moved = np.zeros(energy.shape), np.sqrt(energy / energy.max())
-    seen[inside] = 1
+    seen[inside], both = 1, {ACCENT: inside, _REACH: found.reach()}
     panels = [
         below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
         for title, levels, frames in (
             ("what it can see (orange frame)", seen, {ACCENT: inside}),
-            (
-                "what moves it (blue frame: 95 %)",
-                moved,
-                {ACCENT: inside, _REACH: found.reach()},
-            ),
+            ("what moves it (blue frame: 95 %)", moved, both),
         )
     ]
     return _page(beside(panels), found.facts())

@@ -95,9 +95,10 @@ def _with_settings(text: str, layer_type: str, parts: list[str]) -> LayerSpec:
             _refuse(text, "nothing stands beside a comma", "leave the comma out")
         letter = part[:1] if part[:1].isalpha() else ""
         if letter and letter not in _SETTINGS[layer_type]:
-            _refuse(
-                text, f"no setting '{part}'", f"{layer_type} takes {_settings_of(layer_type)}"
-            )
+            letters = [f"{each}N" for each in _SETTINGS[layer_type]]
+            letters += ["nobias"] * (layer_type in _WITH_BIAS)
+            known = ", ".join([f"a number of {_FIRST[layer_type]}", *letters])
+            _refuse(text, f"no setting '{part}'", f"{layer_type} takes {known}")
         if letter in settings:
             _refuse(text, f"'{letter or _FIRST[layer_type]}' is given twice", "give it once")
         settings[letter] = _value(text, letter, part.removeprefix(letter))
@@ -161,14 +162,7 @@ def _is_in_range(digits: str) -> bool:
     return len(digits) < _MOST_DIGITS and int(digits) <= _LARGEST
 
 
-def _settings_of(layer_type: str) -> str:
-    letters = [f"{letter}N" for letter in _SETTINGS[layer_type]]
-    words = ["nobias"] if layer_type in _WITH_BIAS else []
-    return ", ".join([f"a number of {_FIRST[layer_type]}", *letters, *words])
-
-
 def _refuse(text: str, fault: str, remedy: str) -> NoReturn:
-    """Raise an error that says what is wrong with a layer, and the remedy."""
     raise GeometryError(f"layer '{text}': {fault}: {remedy}")
 
 

@@ -75,23 +75,16 @@ class WeightFiles:
         if len(own) == len(numbers):
             return own
         known = set(self._file(self._path).keys())
-        names = next(
-            (
-                found
-                for found in (scheme(specs) for scheme in _SCHEMES)
-                if all(f"{found[n]}.weight" in known for n in numbers if n not in own)
-            ),
-            None,
+        missing = [n for n in numbers if n not in own]
+        for names in (scheme(specs) for scheme in _SCHEMES):
+            if all(f"{names[n]}.weight" in known for n in missing):
+                return {n: own.get(n, (self._path, names[n])) for n in numbers}
+        examples = ", ".join(sorted(known)[:4])
+        raise KernelError(
+            f"{self._path}: its names are not those of this stack (it holds {examples} …): "
+            f"give layer {missing[0] + 1} '{specs[missing[0]].text}' and the others their "
+            '"weights": "file::name" in a .json'
         )
-        if names is None:
-            missing = next(n for n in numbers if n not in own)
-            examples = ", ".join(sorted(known)[:4])
-            raise KernelError(
-                f"{self._path}: its names are not those of this stack (it holds {examples} …): "
-                f"give layer {missing + 1} '{specs[missing].text}' and the others their "
-                '"weights": "file::name" in a .json'
-            )
-        return {n: own.get(n, (self._path, names[n])) for n in numbers}
 
 
 class RandomWeights:
