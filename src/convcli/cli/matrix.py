@@ -60,17 +60,14 @@ def command(
     pixels near it, so most entries are 0; and all outputs share the same weights. Each
     weight has a colour. The pixels are the input's, row by row.
     """
+    from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.matrix import convolution_matrix, draw_matrix
 
     if png is not None:
-        from convcli.images.drawing import check_canvas_target
-
         check_canvas_target(png)
     found = convolution_matrix(kernel, (height or width, width), options)
     found = found.transposed if transposed else found
     if png is not None:
-        from convcli.images.drawing import write_canvas
-
         write_canvas(draw_matrix(found, kernel.name), png)
     if as_json:
         show_json({"kernel": kernel.name, "transposed": transposed, **found.as_dict()})

@@ -116,15 +116,12 @@ _NO_CONVOLUTIONS = {
 
 _SAME = {
     **dict.fromkeys(("morphology", "opening", "closing", "erosion", "open", "close"), "erode"),
+    **dict.fromkeys(("min", "minimum"), "erode"),
+    **dict.fromkeys(("rank", "mode", "despeckle"), "median"),
     **dict.fromkeys(("dilation", "max", "maximum"), "dilate"),
     **dict.fromkeys(("scale", "resample", "downscale", "upscale", "thumbnail"), "resize"),
     **dict.fromkeys(("deconvolve", "wiener", "richardson-lucy", "deblur"), "deconvolution"),
     **dict.fromkeys(("nlmeans", "non-local-means", "guided"), "bilateral"),
-    "min": "erode",
-    "minimum": "erode",
-    "rank": "median",
-    "mode": "median",
-    "despeckle": "median",
 }
 
 

@@ -58,9 +58,8 @@ def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
 
 
 def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
-    order = ", units first" if reading == "digits" else ""
-    if reading == "dice":
-        order = ": faces; each cell is the probability of the pair"
+    dice = ": faces; each cell is the probability of the pair"
+    order = {"digits": ", units first", "dice": dice}.get(reading, "")
     part = f", the first {shown[0]} × {shown[1]} of {lengths[0]:,} × {lengths[1]:,}"
     return f"All products, A downwards, B across{order}{part * (shown != lengths)}"
 

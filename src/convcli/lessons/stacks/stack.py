@@ -13,8 +13,9 @@ from convcli.geometry.layers import (
 )
 from convcli.geometry.window import Axis, Unseen, Window, window
 from convcli.lessons.stacks.spec import LayerSpec, layers_of, volume_from
-from convcli.values import Record, replace
+from convcli.values import Record, fields_of, replace
 
+_SIDES = ("height", "width", "channels")
 _FLOAT = 4
 """Bytes of a float32."""
 
@@ -66,10 +67,9 @@ class StackRow(Record, kw_only=True):
         return {
             "layer": self.spec.text,
             "depth": self.depth,
-            "output": _volume_dict(self.reached.volume),
+            "output": fields_of(self.reached.volume, *_SIDES),
             "parameters": self.layer.total,
-            "weights": self.layer.weights,
-            "biases": self.layer.biases,
+            **fields_of(self.layer, "weights", "biases"),
             "arithmetic": self.arithmetic,
             "multiply_adds": self.layer.multiply_adds,
             "receptive_field": "all" if self.reached.all_seen else [rows.size, columns.size],
@@ -79,10 +79,6 @@ class StackRow(Record, kw_only=True):
             "clean": self.clean,
             "exact": list(self.exact),
         }
-
-
-def _volume_dict(volume: Volume) -> dict[str, int]:
-    return {"height": volume.height, "width": volume.width, "channels": volume.channels}
 
 
 def _unchanged(spec: LayerSpec, now: Reached) -> StackRow:
@@ -224,11 +220,10 @@ class Stack(Record):
     def as_dict(self) -> dict[str, Any]:
         """Return the stack as plain JSON values."""
         return {
-            "input": _volume_dict(self.source),
+            "input": fields_of(self.source, *_SIDES),
             "layers": [row.as_dict() for row in self.rows],
             "totals": {
-                "parameters": self.parameters,
-                "multiply_adds": self.multiply_adds,
+                **fields_of(self, "parameters", "multiply_adds"),
                 "memory_bytes": self.memory,
                 "parameter_bytes": self.parameters * _FLOAT,
             },
