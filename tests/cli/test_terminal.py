@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from convcli.lessons.stacks.presets import PRESETS
+from convcli.lessons.stacks.spec import PRESETS
 from support.commands import PHOTOS
 from support.terminal import all_shown, colours, plain, shown
 
