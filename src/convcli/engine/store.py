@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from convcli.engine.buffers import Scratch, Values, strided
-from convcli.engine.division import float_division, is_power_of_two, whole_division
 from convcli.values import Record
 
 
@@ -274,6 +273,66 @@ def _copy_wide(values: Values, out: Values) -> None:
     out[above] = limits.max
 
 
+# ------------------------------------------------------------------ division
+
+
+def _whole_division(
+    values: Values, spare: Values | None, divisor: int, scratch: Scratch
+) -> Callable[[], object]:
+    """Return the division of integers in place, rounded half to even.
+
+    With an odd divisor no quotient is half-way between two whole numbers, and no value is
+    negative: NumPy divides unsigned integers by a scalar as fast as it adds them. `spare` is
+    another buffer like that of the values, if there is one.
+    """
+    if divisor % 2:
+        unsigned = values.view(f"u{values.itemsize}")
+        number = unsigned.dtype.type
+        return functools.partial(
+            _divide_by_odd, unsigned, number(divisor // 2), number(divisor)
+        )
+    odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
+    return functools.partial(_shift_down, values, odd, divisor)
+
+
+def _divide_by_odd(values: Values, half: Any, divisor: Any) -> None:
+    np.add(values, half, out=values)
+    np.floor_divide(values, divisor, out=values)
+
+
+def _shift_down(values: Values, odd: Values, divisor: int) -> None:
+    """Divide by 2^k with a shift, which rounds down.
+
+    Half of 2^k, less 1 where the quotient is even, is added before: that rounds half to even.
+    """
+    number = values.dtype.type
+    bits = number(divisor.bit_length() - 1)
+    np.right_shift(values, bits, out=odd)
+    np.bitwise_and(odd, number(1), out=odd)
+    np.add(values, odd, out=values)
+    np.add(values, number(divisor // 2 - 1), out=values)
+    np.right_shift(values, bits, out=values)
+
+
+def is_power_of_two(number: float) -> bool:
+    """Tell whether a number is 2^k for a whole k, which may be negative."""
+    return math.frexp(number)[0] == 0.5  # noqa: PLR2004 - the mantissa of a power of two
+
+
+def _float_division(values: Values, divisor: float) -> Callable[[], object]:
+    """Return the division of floats in place.
+
+    A power of two becomes a multiplication: as exact, and twice as fast.
+    """
+    number = values.dtype.type
+    if is_power_of_two(divisor):
+        return functools.partial(np.multiply, values, number(1 / divisor), out=values)
+    return functools.partial(np.divide, values, number(divisor), out=values)
+
+
+# ------------------------------------------------------------------ all of it
+
+
 class StoreRule(Record):
     """How accumulators become results.
 
@@ -338,7 +397,7 @@ class StoreRule(Record):
         if self.divisor == 1.0 and not any(self.bias):
             return block
         if self._divides_whole(block.values.dtype):
-            steps.append(whole_division(block.around, block.spare, int(self.divisor), scratch))
+            steps.append(_whole_division(block.around, block.spare, int(self.divisor), scratch))
             return block
         if block.values.dtype.kind in "iu":
             floats = block.cast(self.dtype, scratch)
@@ -346,7 +405,7 @@ class StoreRule(Record):
             steps.append(functools.partial(np.copyto, target, block.around))
             block = floats
         if self.divisor != 1.0:
-            steps.append(float_division(block.around, self.divisor))
+            steps.append(_float_division(block.around, self.divisor))
         return block
 
     def _divides_whole(self, dtype: np.dtype[Any]) -> bool:

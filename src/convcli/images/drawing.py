@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convcli.errors import ImageError
-from convcli.images.palettes import RED_BLUE
-from convcli.images.picture import Frame
+from convcli.images.picture import RED_BLUE, Frame
 from convcli.images.write import write_frame
 from convcli.values import Record
 

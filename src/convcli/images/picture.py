@@ -22,6 +22,10 @@ _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
 
 
+_HEX = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
+RED_BLUE = tuple(tuple(bytes.fromhex(colour)) for colour in _HEX.split())
+"""ColorBrewer's RdBu in eleven colours, from blue (below 0) to red (above 0)."""
+
 _STRIP = 64
 """Rows that are laid on a colour together: the sums take four times the memory of pixels."""
 

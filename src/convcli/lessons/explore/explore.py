@@ -12,8 +12,7 @@ import numpy as np
 from convcli.choices import Combine, Depth
 from convcli.errors import ImageError, KernelError
 from convcli.geometry.window import IntOrPair, Padding, pair
-from convcli.images.palettes import RED_BLUE
-from convcli.images.picture import Frame
+from convcli.images.picture import RED_BLUE, Frame
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator

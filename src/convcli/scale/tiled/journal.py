@@ -16,8 +16,7 @@ from convcli.batch.places import absolute
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff_segments import fast_codecs
-from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.work import TiledWork
+from convcli.scale.tiled.source import Source, TiledWork
 from convcli.storage.atomic import JOURNAL, is_abandoned, is_stream, temporary_name
 from convcli.storage.urls import is_url, read_if_exists
 from convcli.values import Record, asdict, replace

@@ -29,10 +29,9 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
-from convcli.scale.tiled.source import Source
+from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
 from convcli.scale.tiled.target import check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from convcli.scale.tiled.work import Target, TiledMask, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
 from convcli.threads import new_thread_pool, uninterrupted

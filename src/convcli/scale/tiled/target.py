@@ -21,9 +21,8 @@ from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
 from convcli.scale.tiled.journal import Journal
 from convcli.scale.tiled.ngff import NgffImage, ngff_facts
-from convcli.scale.tiled.source import Values, cut, needed, within
+from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
-from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.scale.tiled.zarr import (
     Axes,
     Slices,

@@ -29,8 +29,17 @@ from convcli.images.codecs.tiff_segments import (
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
 from convcli.scale.tiled.journal import Journal, verified
-from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
-from convcli.scale.tiled.work import Target, TiledWork, Written
+from convcli.scale.tiled.source import (
+    Source,
+    Target,
+    TiledWork,
+    Values,
+    Written,
+    check_chunk,
+    faults,
+    needed,
+    within,
+)
 from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
