@@ -31,31 +31,14 @@ _ALL = frozenset(Depth)
 
 
 class Format(Record, kw_only=True):
-    """What a format can hold when it is written.
+    """What a format can hold when it is written; `name` is Pillow's, or ``NPY``.
 
-    Attributes
-    ----------
-    name : str
-        Pillow's name of it, or ``NPY``.
-    suffixes : tuple of str
-        Of file names, in lower case.
-    gray, colour : frozenset of Depth
-        The depths of grey pictures and of pictures in colour.
-    alpha : bool
-        Whether it holds transparency.
-    icc, dpi, exif, xmp, iptc, comment : bool
-        The metadata that it carries.
-    frames : bool
-        Whether it holds more than one picture.
-    quality : int or None
-        The default of ``--quality``; None where it has no such setting. 0 means lossless
-        unless a quality is given.
-    levels : bool
-        Whether ``--compress-level`` applies.
-    settings : mapping
-        Pillow's other settings.
-    about : str
-        What a person should know about it.
+    `suffixes` are of file names, in lower case. `gray` and `colour` are the depths of grey
+    pictures and of pictures in colour. `alpha`, `frames`, and `icc` to `comment` say whether it
+    holds transparency, several pictures, and these metadata. `quality` is the default of
+    ``--quality``: None where it has no such setting, 0 for lossless unless a quality is given.
+    `levels`: whether ``--compress-level`` applies. `settings` are Pillow's others, `about` is
+    for people.
     """
 
     name: str
@@ -145,13 +128,8 @@ def holds_matrix(name: str, prefix: bytes) -> bool:
 def format_for(target: "str | Path") -> str:
     """Return the name of the format that a file name's suffix stands for.
 
-    Raises
-    ------
-    ImageError
-        If the suffix is missing or no format that can be written.
+    A suffix that is missing, or of no format that can be written, is an `ImageError`.
 
-    Examples
-    --------
     >>> format_for("edges.png")
     'PNG'
     """
@@ -171,15 +149,8 @@ def has_suffix(target: "str | Path") -> bool:
 
 
 def format_named(name: str) -> str:
-    """Return the format that a person names, by its name or a suffix.
+    """Return the format that a person names, by its name or a suffix; else an `ImageError`.
 
-    Raises
-    ------
-    ImageError
-        If there is none.
-
-    Examples
-    --------
     >>> format_named("jpg")
     'JPEG'
     """

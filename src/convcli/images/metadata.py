@@ -214,10 +214,7 @@ def iptc_segment(iptc: bytes) -> bytes:
 
 
 def _exif(read_exif: Callable[[], Image.Exif]) -> tuple[bytes | None, str | None]:
-    """Return EXIF without orientation, thumbnail, and what describes the old file.
-
-    The recipe that it holds comes by itself.
-    """
+    """Return EXIF without orientation, thumbnail and the old file's facts; and its recipe."""
     with decoder_errors():
         exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}

@@ -75,16 +75,10 @@ _lock = threading.RLock()
 class ReadPolicy(Record, kw_only=True):
     """What is accepted from a file.
 
-    Attributes
-    ----------
-    max_pixels : int
-        The most pixels, of all frames that are read.
-    allow_truncated : bool
-        Read the part that exists of a file that ends too early.
-    allow_formats : frozenset of str
-        Formats beside `READ_FORMATS`, by Pillow's names (``EPS``).
-    frame : int, optional
-        The only frame to read, counted from 0; all of them otherwise.
+    `max_pixels` are the most pixels, of all frames that are read. With `allow_truncated` the
+    part that exists is read of a file that ends too early. `allow_formats` are formats beside
+    `READ_FORMATS`, by Pillow's names (``EPS``). `frame` is the only frame to read, counted from
+    0; all of them otherwise.
     """
 
     max_pixels: int = MAX_PIXELS
@@ -145,10 +139,7 @@ def _is_installed(module: str) -> bool:
 def load_package(prefix: bytes, label: str) -> None:
     """Load the package that reads a file, by how it begins, where Pillow needs one for it.
 
-    Raises
-    ------
-    ImageError
-        If it is not installed; the message says how to install it.
+    If it is not installed, an `ImageError` says how to install it.
     """
     for name, (module, _, beginning) in _BY_PACKAGES.items():
         if beginning.match(prefix) is None:
@@ -211,10 +202,7 @@ def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
 
 
 def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
-    """Open a PNG without the other formats' modules, which take 4 ms to import.
-
-    Returns None where `Image.open` has to say what is wrong.
-    """
+    """Open a PNG without the other formats' modules (4 ms to import); None if that fails."""
     if file.read(len(_PNG)) != _PNG:
         return None
     from PIL.PngImagePlugin import PngImageFile

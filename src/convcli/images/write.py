@@ -24,28 +24,13 @@ _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
 
 class Saving(Record, kw_only=True):
-    """How pictures are written.
+    """How pictures are written. A number that is out of its range is an `ImageError`.
 
-    Attributes
-    ----------
-    quality : int, optional
-        1 to 100, for formats that have it; their default otherwise.
-    compress_level : int, optional
-        Of zlib, 0 to 9, for PNG and TIFF.
-    strip : bool
-        Write no profile, resolution and EXIF.
-    fit_depth : bool
-        Write fewer bits where the format cannot hold those of the result, and no depth was
-        asked for.
-    jobs : int, optional
-        Threads that compress a PNG; by default as many as the process may use cores.
-    recipe : str, optional
-        How the picture is made: kept in its metadata.
-
-    Raises
-    ------
-    ImageError
-        If a number is out of its range.
+    `quality` is 1 to 100, for formats that have it; their default otherwise. `compress_level`
+    is zlib's, 0 to 9, for PNG and TIFF. With `strip` no profile, resolution and EXIF are
+    written. With `fit_depth` fewer bits are, where the format cannot hold those of the result,
+    and no depth was asked for. `jobs` threads compress a PNG; by default as many as the process
+    may use cores. `recipe` is how the picture is made: it is kept in its metadata.
     """
 
     quality: int | None = None
@@ -97,21 +82,9 @@ def write_picture(
 ) -> None:
     """Write all frames of a document: complete, or not at all.
 
-    Parameters
-    ----------
-    picture : Picture
-        What to write.
-    target : str, Path or binary file
-        A path or a URL, which is replaced in one step, or an open stream.
-    format_name : str
-        As in `FORMATS`.
-    saving : Saving
-        The settings.
-
-    Raises
-    ------
-    ImageError
-        If the format cannot hold the pictures, or the target cannot be written.
+    `target` is a path or a URL, which is replaced in one step, or an open stream. The format is
+    a name of `FORMATS`. If it cannot hold the pictures, or the target cannot be written, an
+    `ImageError` is raised.
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)

@@ -39,10 +39,7 @@ Span = tuple[int, int]
 class Ranges(Protocol):
     """A file of which several threads read parts.
 
-    Attributes
-    ----------
-    version : str
-        A text that changes when another file takes the place of this one.
+    `version` is a text that changes when another file takes its place.
     """
 
     version: str
@@ -63,24 +60,14 @@ class Ranges(Protocol):
 def ranges_of(name: str) -> Ranges:
     """Open a path or a URL to read parts of it.
 
-    Raises
-    ------
-    OSError
-        If it is a path that cannot be read.
-    ImageError
-        If it is a URL of nothing, or of a store that does not send parts.
+    OSError is raised if it is a path that cannot be read; ImageError if it is a URL of nothing,
+    or of a store that does not send parts.
     """
     return _StoreRanges(name) if is_url(name) else _DiskRanges(name)
 
 
 def version_of(url: str) -> str:
-    """Return the version of the object that is at a URL now.
-
-    Raises
-    ------
-    ImageError
-        If there is nothing, or the store does not answer.
-    """
+    """Return the version of the object that is at a URL now."""
     with opened_store(url, "read", ABSENT) as (store, path):
         return _version(_facts(store, path))
 

@@ -65,13 +65,8 @@ def is_zarr(name: str) -> bool:
 def local_path(name: "str | Path") -> str | None:
     """Return the path of a file on this machine, or None if the name is in another store.
 
-    Raises
-    ------
-    ImageError
-        If it is a URL of no known store, or its package is missing.
+    A URL of no known store is an `ImageError`, and one whose package is missing.
 
-    Examples
-    --------
     >>> local_path("photo.jpg")
     'photo.jpg'
     """
@@ -314,23 +309,10 @@ def opened_store(
 def store_errors(
     url: str, action: str, absent: str, *others: type[Exception]
 ) -> Iterator[None]:
-    """Turn what a store raises into one line.
+    """Turn what a store raises into one line that begins with the URL: an `ImageError`.
 
-    Parameters
-    ----------
-    url : str
-        What the line begins with.
-    action : str
-        What failed: "read", "written" …
-    absent : str
-        What to say if nothing is there.
-    *others : type
-        Further exceptions that come from the store, where nothing else raises them.
-
-    Raises
-    ------
-    ImageError
-        In place of the store's error.
+    `action` is what failed ("read", "written" …), `absent` what to say if nothing is there.
+    `others` are further exceptions that come from the store, where nothing else raises them.
     """
     try:
         yield
@@ -436,15 +418,7 @@ def is_folder(name: str) -> bool:
 
 
 def size_of(name: str) -> int:
-    """Return the bytes of the file at a path or a URL.
-
-    Raises
-    ------
-    OSError
-        If the path is no file.
-    ImageError
-        If nothing is at the URL, or the store does not answer.
-    """
+    """Return the bytes of the file at a path or a URL; OSError if the path is no file."""
     if not is_url(name):
         return os.stat(name).st_size
     with opened_store(name, "looked up", ABSENT) as (store, path):

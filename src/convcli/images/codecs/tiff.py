@@ -174,24 +174,11 @@ _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 class TileLayout(Record, kw_only=True):
     """The size, tiles and samples of a TIFF of tiles.
 
-    Attributes
-    ----------
-    size, tile : (int, int)
-        Rows and columns of the picture, and of a tile: multiples of 16.
-    channels : int
-        1 or 3; any number where `paged`. Alpha is not counted.
-    alpha : bool
-        Whether each page has alpha as its last sample.
-    depth : Depth
-        Of all samples.
-    paged : bool
-        Whether each channel is a page of its own.
-    level : int
-        Of zlib's compression, 0 to 9.
-    factors : tuple of int
-        How much smaller each reduced copy of a page is than the one before it.
-    nested : bool
-        Whether the copies are directories within that of the page, or follow it.
+    `size` and `tile` are rows and columns of the picture, and of a tile: multiples of 16. There
+    are `channels`, 1 or 3, or any number where each is a page of its own (`paged`). With
+    `alpha` each page has an opacity as its last sample. `depth` is that of all samples, `level`
+    zlib's, 0 to 9. `factors` say how much smaller each reduced copy of a page is than the one
+    before it; `nested` copies are directories within that of the page, others follow it.
     """
 
     size: tuple[int, int]
@@ -253,16 +240,9 @@ def encoded_tiles(
 ) -> list[EncodedTile]:
     """Cut a part of a picture into tiles, and compress them.
 
-    Parameters
-    ----------
-    values : ndarray, shape (rows, columns, channels)
-        Whole tiles, except at the right and lower edge of the picture.
-    alpha : ndarray, shape (rows, columns), or None
-        Their opacity.
-    at : (int, int)
-        Row and column of the picture where the part begins.
-    layout : TileLayout
-        Of the file.
+    The values, shape (rows, columns, channels), and their opacity, shape (rows, columns), begin
+    `at` a row and a column of the picture. They are whole tiles, except at its right and lower
+    edge.
     """
     pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
     tiles = []
@@ -362,10 +342,7 @@ class TiledTiff:
         return self._file.read(length)
 
     def _head(self) -> bytes:
-        """Return the header and all directories.
-
-        Those of reduced copies follow that of their page, or stand within it.
-        """
+        """Return the header and all directories; copies follow their page, or lie within."""
         layout = self._layout
         head = _BIG_HEADER if layout.is_big else _PLAIN_HEADER
         for page in range(layout.pages):

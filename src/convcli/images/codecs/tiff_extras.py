@@ -91,16 +91,9 @@ def metadata_after(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.
 
-    Parameters
-    ----------
-    metadata : Metadata
-        Of the input.
-    windows : sequence of Window
-        Of the steps, in order: the result's pixels are where the middles of windows were.
-    frames : int
-        How many pictures the input had.
-    turned : str
-        Why the places of the pixels are not known; empty where they are.
+    `windows` are those of the steps: the result's pixels are where the middles of windows were.
+    `frames` is how many pictures the input had. `turned` says why the places of the pixels are
+    not known; it is empty where they are.
     """
     notes = []
     if metadata.ome and metadata.recipe is not None:
@@ -194,10 +187,7 @@ def extra_tags(
 
 
 def _ome_of_plane(text: str, plane: int | None) -> str | None:
-    """Return OME-XML of the picture that a page belongs to, or of all pages of the only one.
-
-    None where it describes none, or several whose pages are all read.
-    """
+    """Return OME-XML of the picture that a page belongs to; None where it is not one."""
     root = _parsed(text)
     images, start = _children(root, "Image"), 0
     for image in images:

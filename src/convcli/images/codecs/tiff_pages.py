@@ -89,24 +89,11 @@ class Tags:
 class TiffPage(Record, kw_only=True):
     """A page: what its tags say of its pixels.
 
-    Attributes
-    ----------
-    tags : Tags
-        All of them.
-    index, start : int
-        Its number, from 0, and where its directory begins.
-    is_big : bool
-        Whether the file is a BigTIFF.
-    size : (int, int)
-        Rows and columns, before it is turned upright.
-    bits, formats, extra : tuple of int
-        Of the samples: their bits, their formats, and what those beside the colours mean.
-    photometric, compression, predictor : int
-        The tags' numbers.
-    tile : (int, int)
-        Rows and columns of a tile or a strip.
-    planar : bool
-        Whether each sample has tiles or strips of its own.
+    `index` is its number, from 0, and `start` where its directory begins; `is_big`: in a
+    BigTIFF. `size` is rows and columns, before it is turned upright, `tile` those of a tile or
+    a strip. `bits`, `formats` and `extra` are of the samples: their bits, their formats, and
+    what those beside the colours mean; with `planar` each has tiles or strips of its own.
+    `photometric`, `compression` and `predictor` are the tags' numbers.
     """
 
     tags: Tags

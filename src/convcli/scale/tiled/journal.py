@@ -28,18 +28,10 @@ _QUIET_SECONDS = 300
 class Journal:
     """A file of JSON lines beside a partial output: what the run is, and each block in order.
 
-    Parameters
-    ----------
-    place : str
-        The partial output; empty where it is on no disk: nothing is kept then.
-    head : dict
-        What the run is.
-    blocks : sequence of dict
-        The blocks of the stopped run: their statistics, and where their tiles are.
-    resumes : bool
-        Whether the partial output stays when this run is stopped too.
-    note : str
-        What a person should know.
+    `place` is the partial output; empty where it is on no disk: nothing is kept then. `head`
+    says what the run is. `blocks` are those of the stopped run: their statistics, and where
+    their tiles are. With `resumes` the partial output stays when this run is stopped too.
+    `note` is what a person should know.
     """
 
     def __init__(
@@ -123,19 +115,8 @@ class Journal:
 def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
     """Return the journal of a new output, or of the one that a stopped run has left.
 
-    Parameters
-    ----------
-    target : str
-        The output.
-    facts : dict
-        What must be equal to go on: see `facts_of`.
-    resume : bool
-        Whether to go on with a stopped run.
-
-    Raises
-    ------
-    ImageError
-        If the stopped run was another one, or may be at work on another machine.
+    `facts` must be equal to go on: see `facts_of`. An `ImageError` is raised if the stopped run
+    was another one, or may be at work on another machine.
     """
     if is_url(target) or is_stream(target):
         if resume:

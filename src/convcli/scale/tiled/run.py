@@ -65,14 +65,8 @@ def each(
 
     The task takes the work and the rows and columns of a block. It can be pickled, and the work
     is sent to each worker of a cluster once, where `flight_for` makes its `Flight`; otherwise
-    `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next.
-    The blocks before the `first` are left out.
-
-    Raises
-    ------
-    ConvcliError
-        Whatever the task raises, or that a block has failed alone. No block is
-        started after that.
+    `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next,
+    and none after an error. The blocks before the `first` are left out.
     """
     if flight_for is None:
         yield from _on_threads(functools.partial(task, work), blocks, jobs, first)
@@ -136,10 +130,7 @@ def _result_of(ended: Any) -> Any:
 def _in_order(
     blocks: Iterator[Any], begin: Begin, workers: int, running: deque[Any]
 ) -> Iterator[Any]:
-    """Yield results in the order of the blocks: so the bytes of a file are always the same.
-
-    `running` holds the futures of all blocks that are started and not yielded yet.
-    """
+    """Yield results in the order of the blocks; `running` holds those that are begun."""
     for block in blocks:
         with uninterrupted():
             running.append(begin(*block))
@@ -181,54 +172,11 @@ def filter_large(
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel or Operator
-        The chain.
-    source : str
-        A TIFF of any size, in tiles or strips, a Zarr array or an image of OME-Zarr: a path,
-        or a URL that fsspec knows, of a store that sends parts of files.
-    target : str
-        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
-    options : Options
-        How the picture is filtered.
-    frame : int, optional
-        The page of a TIFF that has several.
-    max_pixels : int
-        Refuse results that have more pixels than that, and than the picture.
-    saving : Saving, optional
-        How the result is written.
-    file_format : str, optional
-        ``TIFF``, whatever the name of the target.
-    memory : int, optional
-        Bytes for the blocks that are computed at once; 256 MiB where none are given.
-    client : distributed.Client, optional
-        A Dask cluster whose workers see the input, and the output where it is a ``.zarr``;
-        threads of this machine otherwise.
-    retries : int
-        How often the cluster tries a block again.
-    timeout : float, optional
-        Seconds after which a worker that is still at one block is left aside: see
-        `default_timeout`.
-    overwrite : bool
-        Whether another run may be writing the same output.
-    resume : bool
-        Go on with what a stopped run has left of the same output, and leave it when this run
-        is stopped too.
-    progress : callable, optional
-        See `Progress`.
-    planes : PlaneChoice, optional
-        Which planes of a Zarr array are filtered.
-
-    Returns
-    -------
-    Report
-        Its time includes reading and writing.
-
-    Raises
-    ------
-    ConvcliError
-        If the picture cannot be read, filtered or written.
+    `convcli.apply_tiled` says what the arguments are. `saving` is how the result is written;
+    `file_format` is ``TIFF`` whatever the name of the target. `client` is a Dask cluster whose
+    workers see the input, and the output where it is a ``.zarr``. `timeout`: see
+    `default_timeout`. With `overwrite` another run may be writing the same output. `planes` of
+    a Zarr array are filtered. The report's time includes reading and writing.
     """
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
@@ -299,21 +247,11 @@ def plan_large(
 def client_for(
     source: str, target: str, address: str | None, retries: int
 ) -> Iterator[tuple[Any, tuple[str, str]]]:
-    """Connect to the cluster that filters a picture, if there is one.
+    """Connect to the cluster that filters a picture, if `address` names one.
 
-    Parameters
-    ----------
-    source, target : str
-        The picture and the result: paths or URLs.
-    address : str or None
-        The cluster, as of ``--cluster``; None for threads of this machine.
-    retries : int
-        How often a cluster that is started here tries a block again.
-
-    Yields
-    ------
-    (distributed.Client or None, (str, str))
-        The client, and the names of both files: absolute for workers in other folders.
+    Yield the client, or None for threads of this machine, and the names of both files: absolute
+    for workers in other folders. A cluster that is started here tries a block `retries` times
+    again.
     """
     if address is None:
         yield (None, (source, target))

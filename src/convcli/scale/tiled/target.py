@@ -278,10 +278,7 @@ def _array_like(
     axes: Axes,
     dtype: np.dtype[Any],
 ) -> Any:
-    """Describe an array that is kept like another, and may have one more axis.
-
-    Filters, and the fill value, are of certain numbers: others have none.
-    """
+    """Describe an array that is kept like another; filters and fill value are of its dtype."""
     facts, is_same = like.metadata, dtype == np.dtype(like.dtype).newbyteorder("=")
     more = tuple(shape[like.ndim :])
     names = names_of(like) or (axes.names if more or like.ndim > _SAMPLES else ())
@@ -492,10 +489,7 @@ def _folders_above(path: str) -> Iterator[str]:
 
 
 def _read_any(name: str) -> bytes | None:
-    """Return the content of a file or an object; None where there is none.
-
-    Folders are not listed: that is not allowed in all of them.
-    """
+    """Return the content of a file or an object, if it exists; no folder is listed."""
     if is_url(name):
         return read_if_exists(name)
     with contextlib.suppress(OSError):

@@ -381,10 +381,7 @@ def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
 
 
 def _check_places(page: Any, chunk: tuple[int, int], planes: int) -> None:
-    """Refuse a directory that does not say where all tiles or strips are.
-
-    It is damaged, and a result of the size that it names may fill all memory.
-    """
+    """Refuse a directory that does not say where all tiles or strips are: it is damaged."""
     if min(chunk) < 1:
         raise ValueError("its tiles or strips have no pixels")
     down, across = -(-page.imagelength // chunk[0]), -(-page.imagewidth // chunk[1])
