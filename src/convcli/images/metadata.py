@@ -10,7 +10,6 @@ from PIL import ExifTags, Image
 
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS
-from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
@@ -52,6 +51,9 @@ _TITLES = {
     "icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC",
     "comment": "comment", "geo": "georeference", "nodata": "nodata value", "ome": "OME-XML",
 }  # fmt: skip
+_PROFILED = ("CMYK", "LAB")
+"""Modes that become RGB: the file's profile does not describe that."""
+
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 _PROFILE_HEADER = 128
 
@@ -82,7 +84,7 @@ def metadata_from(
     except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
     profile = info.get("icc_profile")
-    if not isinstance(profile, bytes) or not keeps_profile(mode):
+    if not isinstance(profile, bytes) or mode in _PROFILED:
         profile = None
     # XMP of a gain map describes a picture that is left out.
     xmp = None if describes_gain_map(info) else info.get("xmp")
@@ -90,7 +92,8 @@ def metadata_from(
         profile,
         _dpi(info.get("dpi")),
         exif,
-        xmp=_upright_xmp(xmp) if isinstance(xmp, bytes) else None,
+        # The pixels are upright by now.
+        xmp=_XMP_TURN.sub(rb"\g<1>1", xmp) if isinstance(xmp, bytes) else None,
         iptc=_iptc(info),
         comment=info["comment"] if isinstance(info.get("comment"), bytes) else None,
         recipe=str(recipe) if recipe else None,
@@ -102,11 +105,6 @@ def _iptc(info: Mapping[Any, Any]) -> bytes | None:
     resources = info.get("photoshop")
     data = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else info.get("iptc")
     return data if isinstance(data, bytes) and data else None
-
-
-def _upright_xmp(xmp: bytes) -> bytes:
-    """Return XMP that says that the picture is upright, as the pixels are by now."""
-    return _XMP_TURN.sub(rb"\g<1>1", xmp)
 
 
 def describes_gain_map(info: Mapping[Any, Any]) -> bool:
@@ -180,16 +178,17 @@ def save_settings(
     return settings
 
 
-def check_recipe(recipe: str, format_name: str) -> None:
+def check_recipe(recipe: str, format_name: str, label: str) -> None:
     """Refuse a recipe that a format does not hold."""
     if format_name not in ("PNG", "TIFF") and not FORMATS[format_name].exif:
         raise ImageError(
-            f"{format_name} has no place for a recipe: leave --record out, or write a .png"
+            f"{label}: {format_name} has no place for a recipe: leave --record out, or write a "
+            ".png"
         )
     if format_name == "JPEG" and len(recipe) > _JPEG_LIMIT // 2:
         raise ImageError(
-            f"a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got {len(recipe):,}: write "
-            "a .png"
+            f"{label}: a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got "
+            f"{len(recipe):,}: write a .png"
         )
 
 

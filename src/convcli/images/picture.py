@@ -60,9 +60,8 @@ class Frame(Record):
     @property
     def array(self) -> Pixels:
         """The pixels, shape (H, W) or (H, W, C); an opacity is the last channel."""
-        if self.alpha is not None:
-            return np.dstack([self.pixels, self.alpha])
-        return self.pixels[..., 0] if self.channels == 1 else self.pixels
+        samples = self.samples
+        return samples[..., 0] if samples.shape[2] == 1 else samples
 
     @property
     def depth(self) -> Depth:
@@ -267,12 +266,6 @@ class Timing(Record):
     loop: int | None = None
     still: bool = False
 
-    def without_still(self) -> "Timing":
-        """Return the timing without the first frame, which is no part of the animation."""
-        return replace(
-            self, durations=self.durations[1:], disposals=self.disposals[1:], still=False
-        )
-
 
 class Picture(Record):
     """The contents of a file: one picture, the frames of an animation, or pages.
@@ -352,8 +345,6 @@ def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
     The result is float32, of the same shape; `white` is full light in both. Negative values
     are mirrored at 0.
 
-    Examples
-    --------
     >>> to_linear(np.array([0, 188, 255], np.uint8), 255).round(1).tolist()
     [0.0, 128.1..., 255.0]
     """
@@ -366,8 +357,6 @@ def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
 def from_linear(light: NDArray[Any], white: int) -> NDArray[np.float32]:
     """Return the sRGB values of linear light: the inverse of `to_linear`, unrounded.
 
-    Examples
-    --------
     >>> from_linear(np.array([0.0, 127.5, 255.0]), 255).round(1).tolist()
     [0.0, 187.5..., 255.0]
     """

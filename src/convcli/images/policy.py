@@ -94,8 +94,6 @@ class ReadPolicy(Record, kw_only=True):
     def takes(self, suffix: str) -> bool:
         """Tell whether files of a suffix, in lower case, are taken for pictures in a folder.
 
-        Examples
-        --------
         >>> ReadPolicy().takes(".jpg"), ReadPolicy().takes(".txt")
         (True, False)
         """
@@ -118,8 +116,6 @@ class ReadPolicy(Record, kw_only=True):
 def needs_package(suffix: str) -> bool:
     """Tell whether files of a suffix, in lower case, are read by a package that is missing.
 
-    Examples
-    --------
     >>> needs_package(".png")
     False
     """
@@ -161,8 +157,6 @@ def decoder_errors() -> Iterator[None]:
     Put only calls into that decoder inside the block. Our own code stays outside, so that
     a bug in it is not reported as a damaged file.
 
-    Examples
-    --------
     >>> with decoder_errors():
     ...     {}["width"]
     Traceback (most recent call last):
@@ -306,8 +300,6 @@ def readable_named(name: str) -> str:
 def decoders() -> dict[str, str]:
     """Return the libraries that Pillow was built with, and their versions.
 
-    Examples
-    --------
     >>> "zlib" in decoders()
     True
     """

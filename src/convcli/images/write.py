@@ -114,10 +114,7 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
     if saving.recipe is not None:
         from convcli.images.metadata import check_recipe
 
-        try:
-            check_recipe(saving.recipe, format_name)
-        except ImageError as error:
-            raise ImageError(f"{label}: {error}") from None
+        check_recipe(saving.recipe, format_name, label)
     if saving.quality is not None and entry.quality is None:
         raise ImageError(f"{label}: {format_name} has no quality to set: leave --quality out")
     if saving.compress_level is not None and not entry.levels:
@@ -165,7 +162,7 @@ def _encoded(
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
     if format_name in RAW:
-        return [_numbers(_array_of(frames[0]), format_name)]
+        return [_numbers(replace(frames[0], alpha=None).array, format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
@@ -182,7 +179,8 @@ def _encoded(
 
         return png_bytes(frames, metadata, timing, saving.compress_level, saving.jobs)
     if timing is not None and timing.still:
-        frames, timing = frames[1:], timing.without_still()
+        frames = frames[1:]
+        timing = Timing(timing.durations[1:], timing.disposals[1:], timing.loop)
     if format_name == "GIF":
         from convcli.images.codecs.gif import gif_bytes
 
@@ -208,11 +206,6 @@ def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:
     if is_netpbm(plain):
         return netpbm_parts(plain)
     return [pillow_bytes([plain], "PPM", Metadata(), {})]
-
-
-def _array_of(frame: Frame) -> NDArray[Any]:
-    """Return a picture as an array: (H, W) where there is one channel."""
-    return frame.pixels[..., 0] if frame.channels == 1 else frame.pixels
 
 
 def _settings(
@@ -252,11 +245,9 @@ def _alike(frames: Sequence[Frame], format_name: str) -> list[Frame]:
             frame.pixels
             if frame.channels == channels
             else np.repeat(frame.pixels, channels, axis=2),
-            frame.alpha if opaque or frame.alpha is not None else _opaque(frame),
+            frame.alpha
+            if opaque or frame.alpha is not None
+            else np.full(frame.shape, frame.white, frame.pixels.dtype),
         )
         for frame in frames
     ]
-
-
-def _opaque(frame: Frame) -> NDArray[Any]:
-    return np.full(frame.shape, frame.white, frame.pixels.dtype)

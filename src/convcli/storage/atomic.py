@@ -39,12 +39,11 @@ if TYPE_CHECKING:
 def temporary_name() -> str:
     """Return a random file name that begins with a dot and names the process that makes it.
 
-    Examples
-    --------
     >>> temporary_name().startswith(".convcli-")
     True
     """
-    return f".convcli-{_owner(os.getpid())}{os.urandom(8).hex()}.tmp"
+    pid = os.getpid()
+    return f".convcli-{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
 
 
 def remove_left_by(pid: int, target: "str | Path") -> None:
@@ -111,11 +110,6 @@ def _remove(path: str) -> None:
         return
     with contextlib.suppress(OSError):
         os.unlink(path)
-
-
-def _owner(pid: int) -> str:
-    """Name a process in its temporary files: its machine, its number and its start."""
-    return f"{_machine()}-{pid}-{_start(pid) or 0}-"
 
 
 def _machine() -> str:

@@ -117,8 +117,6 @@ def _is_same(version: str, other: str) -> bool:
 
     Another machine may see its time rounded down: SMB to 100 ns, SFTP to seconds.
 
-    Examples
-    --------
     >>> _is_same("9 1700000000123456789", "9 1700000000123456700")
     True
     >>> _is_same("9 1700000000123456789", "9 1700000000000000000")
@@ -191,8 +189,6 @@ class _StoreRanges:
 def _groups(spans: Sequence[Span]) -> Iterator[list[Span]]:
     """Yield spans in groups that are fetched together.
 
-    Examples
-    --------
     >>> list(_groups([(0, 2**22), (9, 2**21), (5, 2**22), (7, 1)]))
     [[(0, 4194304), (9, 2097152)], [(5, 4194304), (7, 1)]]
     """

@@ -32,8 +32,6 @@ _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 def is_url(name: "str | Path") -> bool:
     """Tell whether a name is a URL, not a path.
 
-    Examples
-    --------
     >>> is_url("s3://bucket/photo.jpg"), is_url("photo.jpg"), is_url("C://photo.jpg")
     (True, False, False)
     """
@@ -43,8 +41,6 @@ def is_url(name: "str | Path") -> bool:
 def is_pattern(name: str) -> bool:
     """Tell whether a name may match several files: a bracket that never closes is a letter.
 
-    Examples
-    --------
     >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
     (True, True, False)
     """
@@ -54,8 +50,6 @@ def is_pattern(name: str) -> bool:
 def is_zarr(name: str) -> bool:
     """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
 
-    Examples
-    --------
     >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
     (True, True, False)
     """
@@ -91,8 +85,6 @@ def has_number(target: str, field: str) -> bool:
 def numbered(target: str, field: str, number: int) -> str:
     """Return a name with a number in place of a field, `MAP` or `FRAME`.
 
-    Examples
-    --------
     >>> numbered("a-{frame:03}.png", FRAME, 7), numbered("a-{frame}.png", FRAME, 7)
     ('a-007.png', 'a-7.png')
     """
@@ -107,8 +99,6 @@ def numbered(target: str, field: str, number: int) -> str:
 def first_output(target: str) -> str:
     """Return the first file of a numbered output: it is written last.
 
-    Examples
-    --------
     >>> first_output("map-{map}.png"), first_output("out.png")
     ('map-0.png', 'out.png')
     """
@@ -121,8 +111,6 @@ _FIELD = re.compile(r"\{\w*(?::\w*)?\}")
 def unknown_field(target: str) -> str | None:
     """Return the first field of an output's name that means nothing, such as ``{fram}``.
 
-    Examples
-    --------
     >>> unknown_field("a-{frame}-{mop}.png"), unknown_field("{x}/map-{map}.png")
     ('{mop}', None)
     """

@@ -108,13 +108,13 @@ def metadata_after(
             f"{frames} pictures: choose one with --frame"
         )
         metadata = replace(metadata, geo=(), nodata=None)
-    rows, columns = (_places(windows, axis) for axis in (0, 1))
+    rows, columns = (output_places(windows, axis) for axis in (0, 1))
     geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
     ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
     return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
 
-def _places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
+def output_places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
     """Return (stride, start): output i of an axis is at the picture's pixel stride · i + start.
 
     That is the middle of its window, between two pixels where the window is even.

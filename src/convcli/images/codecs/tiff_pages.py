@@ -210,7 +210,8 @@ class TiffPage(Record, kw_only=True):
     def frame(self, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
         """Decode the page, upright, and return notes on what is left out."""
         stored, (colours, has_alpha) = self.stored_type(), self._meaning()
-        if self.photometric != BLACK_IS_ZERO and stored.kind != "u" and self._is_bound():
+        # These need numbers from 0 to white.
+        if self.photometric in (WHITE_IS_ZERO, _CMYK) and stored.kind != "u":
             raise _unread(self, f"photometric {self.photometric} with signed numbers or floats")
         values = filtered(self._values(file, stored))
         white = float(np.iinfo(stored).max) if stored.kind in "ui" else 1.0
@@ -224,10 +225,6 @@ class TiffPage(Record, kw_only=True):
             alpha = None if alpha is None else turned(alpha, turn)
         unused = self.photometric == RGB and self.extra == (_ANY,)
         return Frame(pixels, alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
-
-    def _is_bound(self) -> bool:
-        """Whether the photometric interpretation needs numbers from 0 to white."""
-        return self.photometric in (WHITE_IS_ZERO, _CMYK)
 
     def _values(self, file: BinaryIO, stored: np.dtype[Any]) -> NDArray[Any]:
         """Return all samples, (rows, columns, samples), in this machine's byte order."""

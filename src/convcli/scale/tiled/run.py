@@ -30,7 +30,7 @@ from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
-from convcli.scale.tiled.target import check_target, output_for, target_for
+from convcli.scale.tiled.target import ZarrOutput, check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
@@ -188,9 +188,7 @@ def filter_large(
     ):
         work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
-        arrays = output_for(work, target)
-        after = arrays.smaller_bytes() if arrays else 0
-        tiling = tiling_for(work, target, options.jobs, memory, client, after=after)
+        arrays, tiling = _tiled(work, target, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
         tiling, planned = _as_before(tiling, journal), work
@@ -238,9 +236,16 @@ def plan_large(
         _mask_in_tiles(options) as given,
     ):
         work, _ = _work(kernels, opened, given, Saving())
-        arrays = output_for(work, _located(target))
-        after = arrays.smaller_bytes() if arrays else 0
-        return tiling_for(work, _located(target), options.jobs, memory, client, after=after)
+        return _tiled(work, _located(target), options.jobs, memory, client)[1]
+
+
+def _tiled(
+    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
+) -> tuple[ZarrOutput | None, Tiling]:
+    """Return the arrays that are written, if any, and how the picture is cut into blocks."""
+    arrays = output_for(work, target)
+    after = arrays.smaller_bytes() if arrays else 0
+    return arrays, tiling_for(work, target, jobs, memory, client, after=after)
 
 
 @contextlib.contextmanager
@@ -320,7 +325,9 @@ class _Passes:
         self._done = blocks.count * (self._tiling.passes - 1) + journal.count
         with self._each(output.task, work, blocks, journal.count) as results:
             for written in self._counted(results):
-                journal.add(written.stats, [output.add(tile) for tile in written.tiles])
+                journal.add(
+                    written.stats, [*map(output.add, written.tiles)] if output.add else []
+                )
                 stats += written.stats
         for task, smaller in output.after:
             with self._each(task, work, smaller) as made:

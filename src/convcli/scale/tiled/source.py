@@ -268,7 +268,7 @@ class Target(Record):
     """
 
     task: Callable[..., Written]
-    add: Callable[[EncodedTile], Any]
+    add: Callable[[EncodedTile], Any] | None
     after: tuple[tuple[Callable[..., None], Any], ...] = ()
     notes: tuple[str, ...] = ()
     smaller: str = ""

@@ -87,11 +87,6 @@ def _file(ranges: Ranges, name: str) -> Any:
         ) from None
 
 
-def no_page(name: str) -> ImageError:
-    """Return the error for a page that is missing."""
-    return ImageError(f"{name}: expected a page, got none: get a whole copy of it")
-
-
 class OpenPage:
     """A page of an open file, which threads share: `page` is a tifffile.TiffPage."""
 
@@ -165,18 +160,9 @@ class TiffFile:
         """Return the open page, which is the same for all threads."""
         with self._lock:
             if self._opened is None:
-                self._opened = self._open()
+                with opening(self._name, self.version) as (ranges, file):
+                    self._opened = OpenPage(ranges, file.pages[self._number])
             return self._opened
-
-    def _open(self) -> OpenPage:
-        with opening(self._name, self.version) as (ranges, file):
-            return OpenPage(ranges, self._page(file))
-
-    def _page(self, file: Any) -> Any:
-        try:
-            return file.pages[self._number]
-        except IndexError:
-            raise no_page(self._name) from None
 
     def check_unchanged(self) -> None:
         """Refuse a URL that holds another file by now. An open file of a disk is kept."""
@@ -322,7 +308,7 @@ def _page_number(file: Any, name: str, frame: int | None) -> int:
     pages = range(len(file.pages))
     full = [i for i in pages if not file.pages[i].subfiletype & _REDUCED_OR_MASK] or [*pages]
     if not full:
-        raise no_page(name)
+        raise ImageError(f"{name}: expected a page, got none: get a whole copy of it")
     if frame is None and len(full) > 1:
         raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
     if (frame or 0) >= len(full):
