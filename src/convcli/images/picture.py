@@ -316,15 +316,11 @@ class Picture(Record):
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
-        first, count = self.frames[0] if self.frames else None, len(self.frames)
-        size = (
-            f"{first.shape[1]} × {first.shape[0]} px, {first.channels} channels"
-            if first
-            else ""
-        )
-        alpha = " + alpha" if first is not None and first.alpha is not None else ""
+        first, count = self.frames[0], len(self.frames)
+        (height, width), alpha = first.shape, " + alpha" * (first.alpha is not None)
+        size = f"{width} × {height} px, {first.channels} channels{alpha}"
         frames = f", {count} frames" if count > 1 else ""
-        return f"<Picture {size}{alpha}{frames}, {first.pixels.dtype if first else 'empty'}>"
+        return f"<Picture {size}{frames}, {first.pixels.dtype}>"
 
     def to_pil(self) -> "Image.Image":
         """Return the first frame as an image of Pillow's: see `Frame.to_pil`."""

@@ -84,7 +84,10 @@ def read_picture(
     with _file_errors(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(PREFIX)
         file.seek(0)
-        with pillow_set_to(reading), _quietly(prefix):
+        # libtiff is the only decoder that writes to standard error by itself.
+        is_tiff = prefix[:2] in (b"II", b"MM")
+        quiet = libtiff_silenced() if is_tiff else contextlib.nullcontext()
+        with pillow_set_to(reading), quiet:
             if prefix.startswith(ARRAY) or holds_matrix(label, prefix):
                 from convcli.images.codecs.npy import read_array, read_matrix
 
@@ -168,12 +171,6 @@ def _with_hint(error: OSError) -> str:
     if "truncated" in fault:
         return f"{fault}: --allow-truncated reads what there is"
     return f"{fault}: get a whole copy of the file"
-
-
-def _quietly(prefix: bytes) -> contextlib.AbstractContextManager[None]:
-    """Silence libtiff, the only decoder that writes to standard error by itself."""
-    is_tiff = prefix[:2] in (b"II", b"MM")
-    return libtiff_silenced() if is_tiff else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

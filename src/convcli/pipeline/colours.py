@@ -59,10 +59,13 @@ def colored(pixels: Values, colormap: Colormap) -> Values:
 
 def map_legend(colormap: Colormap, meanings: dict[int, str]) -> tuple[Swatch, ...]:
     """Return the colours of some pixel values, with their meanings."""
-    colors = palette(colormap)
+    return _swatches(meanings.values(), palette(colormap)[list(meanings)])
+
+
+def _swatches(meanings: Iterable[str], colors: Values) -> tuple[Swatch, ...]:
     return tuple(
-        Swatch(meaning, (int(colors[at, 0]), int(colors[at, 1]), int(colors[at, 2])))
-        for at, meaning in meanings.items()
+        Swatch(meaning, (red, green, blue))
+        for meaning, (red, green, blue) in zip(meanings, colors.tolist(), strict=True)
     )
 
 
@@ -155,8 +158,5 @@ def hue_picture(right: Values, up: Values, brightness: Values) -> Values:
 def direction_legend() -> tuple[Swatch, ...]:
     """Return what the hues mean."""
     turns = np.radians([[45 * number for number in range(len(_ARROWS))]])
-    colors = hue_picture(np.cos(turns), np.sin(turns), np.full(turns.shape, 255, np.uint8))[0]
-    return tuple(
-        Swatch(meaning, (red, green, blue))
-        for meaning, (red, green, blue) in zip(_ARROWS, colors.tolist(), strict=True)
-    )
+    full = np.full(turns.shape, 255, np.uint8)
+    return _swatches(_ARROWS, hue_picture(np.cos(turns), np.sin(turns), full)[0])

@@ -9,7 +9,7 @@ import bisect
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from convcli.errors import ImageError
 from convcli.storage.urls import ABSENT, is_url, opened_store, store_errors
@@ -36,25 +36,30 @@ Span = tuple[int, int]
 """The first byte of a part, and its number of bytes."""
 
 
-class Ranges(Protocol):
+class Ranges:
     """A file of which several threads read parts.
 
     `version` is a text that changes when another file takes its place.
     """
 
     version: str
+    _file: BinaryIO
 
     def is_version(self, version: str) -> bool:
         """Tell whether a version, perhaps from another machine, is that of this file."""
+        return self.version == version
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
         """Yield the bytes of each span; fewer where the file ends earlier."""
+        raise NotImplementedError
 
     def opened(self) -> BinaryIO:
         """Return a file to read and to seek in; one thread may use it."""
+        return self._file
 
     def close(self) -> None:
         """Close the file."""
+        self._file.close()
 
 
 def ranges_of(name: str) -> Ranges:
@@ -83,7 +88,7 @@ def _version(facts: dict[str, Any]) -> str:
     return repr([facts.get(name) for name in _FACTS])
 
 
-class _DiskRanges:
+class _DiskRanges(Ranges):
     """A file of this machine."""
 
     def __init__(self, path: str) -> None:
@@ -105,12 +110,6 @@ class _DiskRanges:
                 data = self._file.read(count)
             yield data
 
-    def opened(self) -> BinaryIO:
-        return self._file
-
-    def close(self) -> None:
-        self._file.close()
-
 
 def _is_same(version: str, other: str) -> bool:
     """Tell whether two versions, each a size and a time in nanoseconds, are of one file.
@@ -130,7 +129,7 @@ def _is_same(version: str, other: str) -> bool:
     return size == other_size and time // step == other_time // step
 
 
-class _StoreRanges:
+class _StoreRanges(Ranges):
     """An object of a store."""
 
     def __init__(self, url: str) -> None:
@@ -141,7 +140,7 @@ class _StoreRanges:
                 raise IsADirectoryError
             self._size, self.version = int(facts.get("size") or 0), _version(facts)
             self._check_parts()
-            self._file: BinaryIO = self._store.open(self._path, "rb", **_CACHE)
+            self._file = self._store.open(self._path, "rb", **_CACHE)
 
     def _check_parts(self) -> None:
         """Ask for the last byte: fsspec raises ValueError if the server sends all instead."""
@@ -154,9 +153,6 @@ class _StoreRanges:
                 f"{self._url}: expected a server that sends parts of a file, got one that "
                 "sends all of it: copy the file to a disk first"
             ) from None
-
-    def is_version(self, version: str) -> bool:
-        return self.version == version
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
         for group in _groups(spans):
@@ -178,12 +174,6 @@ class _StoreRanges:
         for start, stop in limits:
             at = bisect.bisect_right(starts, start) - 1
             yield found[at][start - starts[at] : stop - starts[at]] if start < stop else b""
-
-    def opened(self) -> BinaryIO:
-        return self._file
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _groups(spans: Sequence[Span]) -> Iterator[list[Span]]:

@@ -151,17 +151,11 @@ _GONE, _FORBIDDEN = (404, 410), (401, 403)
 class Retries(Record):
     """How often a store is asked again, and after how long.
 
-    Attributes
-    ----------
-    busy : float
-        How often it is asked in all where it answers with a status of `BUSY`.
-    lost : float
-        How often it is asked in all where no answer comes, or half of one.
-    first_seconds, longest_seconds : float
-        The longest wait before the second try, and before any: each is at most twice the one
-        before. The wait is random, and not less than what the answer asks for.
-    stall_seconds : float
-        How long S3 and HTTP may send nothing before the answer counts as lost.
+    It is asked `busy` times in all where it answers with a status of `BUSY`, `lost` times where
+    no answer comes, or half of one. `first_seconds` and `longest_seconds` are the longest wait
+    before the second try, and before any: each is at most twice the one before. The wait is
+    random, and not less than what the answer asks for. After `stall_seconds` in which S3 or
+    HTTP sends nothing the answer counts as lost.
     """
 
     busy: float = 10

@@ -47,12 +47,9 @@ def fast_codecs() -> Any:
 
 def deflated(data: bytes, level: int) -> bytes:
     """Pack bytes in zlib's format, as fast as possible; `level` is 0 to 9."""
-    packed: bytes = (fast_codecs() or _Zlib).deflate_encode(data, level)
+    codecs = fast_codecs()
+    packed: bytes = (codecs.deflate_encode if codecs else zlib.compress)(data, level)
     return packed
-
-
-class _Zlib:
-    deflate_encode = staticmethod(zlib.compress)
 
 
 def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of itself

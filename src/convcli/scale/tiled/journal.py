@@ -16,7 +16,7 @@ from convcli.batch.places import absolute
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff_segments import fast_codecs
-from convcli.scale.tiled.source import Source, TiledWork
+from convcli.scale.tiled.source import Source, TiledMask, TiledWork
 from convcli.storage.atomic import JOURNAL, is_abandoned, is_stream, temporary_name
 from convcli.storage.urls import is_url, read_if_exists
 from convcli.values import Record, asdict, replace
@@ -190,11 +190,13 @@ def facts_of(
     """
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
-    options = replace(pipeline.options, jobs=None)
+    options, mask = replace(pipeline.options, jobs=None), pipeline.options.mask
+    weights = _version(mask.source) if isinstance(mask, TiledMask) else mask and mask.weights
     packing = zlib.ZLIB_RUNTIME_VERSION if codecs is None else codecs.__version__
     return {
         "the input": absolute(work.source.label),
         "the content of the input": _version(work.source),
+        "the content of the mask": _digest(weights),
         "the kernel": _digest(list(kernels)),
         "one of the options": _digest([options, saving, layout]),
         "the version of convcli or of a package": _digest(

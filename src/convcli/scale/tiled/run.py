@@ -191,7 +191,10 @@ def filter_large(
         arrays, tiling = _tiled(work, target, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
-        tiling, planned = _as_before(tiling, journal), work
+        if "block" in journal.head:  # as a stopped run has cut it
+            blocks = replace(tiling.blocks, shape=tuple(journal.head["block"]))
+            tiling = replace(tiling, blocks=blocks)
+        planned = work
         with (
             journal.kept(),
             _admitted(client, source, target, retries, timeout) as flight_for,
@@ -411,14 +414,6 @@ def _work(
     metadata, notes = metadata_after(kept, [step.window for step in pipeline.steps])
     notes = (note, *notes) if note else notes
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
-
-
-def _as_before(tiling: Tiling, journal: Journal) -> Tiling:
-    """Return the tiling with the blocks of a stopped run, if there is one to go on with."""
-    shape = journal.head.get("block")
-    if shape is None:
-        return tiling
-    return replace(tiling, blocks=replace(tiling.blocks, shape=tuple(shape)))
 
 
 def _losses(work: TiledWork, target: str) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ from convcli.storage.atomic import replacing
 from convcli.storage.ranges import Ranges, ranges_of, version_of
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, new_thread_pool
-from convcli.values import Record, replace
+from convcli.values import replace
 
 Span = tuple[int, int]
 """Where something begins in a file, and how many bytes it has."""
@@ -428,18 +428,11 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     return dtype
 
 
-class TiffTiles(Record):
-    """Computes blocks and encodes them; can be pickled."""
-
-    layout: TileLayout
-
-    def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
-        """Compute a block, and return its tiles."""
-        block = work.compute(rows, columns)
-        tiles = encoded_tiles(
-            block.values, block.alpha, (rows.start, columns.start), self.layout
-        )
-        return Written(block.stats, tiles)
+def _written_block(layout: TileLayout, work: TiledWork, rows: slice, columns: slice) -> Written:
+    """Compute a block, and return its tiles."""
+    block = work.compute(rows, columns)
+    at = (rows.start, columns.start)
+    return Written(block.stats, encoded_tiles(block.values, block.alpha, at, layout))
 
 
 @contextlib.contextmanager
@@ -463,6 +456,6 @@ def tiff_target(
             file.flush()  # The journal's line comes after its tiles.
             return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
-        yield Target(TiffTiles(layout), add)
+        yield Target(functools.partial(_written_block, layout), add)
         with new_thread_pool(available_cores()) as pool:
             tiff.finish(pool)
