@@ -193,7 +193,7 @@ def rates(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
     for workers in _WORKERS:
         with dask_cluster(_folder(folder / str(workers)), workers) as cluster:
             for aim in _RATES:
-                job = Idle(idle.report, workers / aim if aim else 0.0)
+                job: Any = Idle(idle.report, workers / aim if aim else 0.0)
                 count = min(chosen.tasks, aim * _RATE_SECONDS) if aim else chosen.tasks
                 target = FileJob(source, str(folder / "out.png"))
                 outcomes = DaskExecutor(cluster.address).run(job, [target] * count)

@@ -138,11 +138,11 @@ def facts(rows: dict[str, float]) -> Facts:
         return one, max(0.0, (hundred - one) / 99)
 
     names = ("at rest", "a heartbeat", "a task", "more for a task that comes alone")
-    parts = [rows[f"the scheduler's model: {name}"] / 1e3 for name in names]
+    rest, beat, task, alone = (rows[f"the scheduler's model: {name}"] / 1e3 for name in names)
     together = rows["the scheduler's model: half come together at"]
     return Facts(
         file=rows["a worker's time for a file"] / 1e3,
-        scheduler=Scheduler(*parts, together, rows["tasks of 1, two workers"]),
+        scheduler=Scheduler(rest, beat, task, alone, together, rows["tasks of 1, two workers"]),
         more=cost("scheduler")[1],
         client=cost("client"),
         read=rows["bytes of an input"],

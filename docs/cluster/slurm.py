@@ -7,7 +7,7 @@ import argparse
 import subprocess
 import sys
 
-from dask_jobqueue import SLURMCluster
+from dask_jobqueue.slurm import SLURMCluster
 
 
 def cluster_on(queue: str | None) -> SLURMCluster:

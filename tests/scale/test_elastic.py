@@ -64,7 +64,7 @@ def test_a_batch_on_the_jobs_of_slurm(
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    words = ["--queue", "short", "--most", "1", "apply", "gaussian:2", photos]
+    words: list[str | Path] = ["--queue", "short", "--most", "1", "apply", "gaussian:2", photos]
     ended = subprocess.run(
         [sys.executable, SLURM, *words, "--out-dir", tmp_path / "out", "-q"],
         capture_output=True,

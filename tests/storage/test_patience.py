@@ -151,7 +151,8 @@ def test_a_batch_beside_a_store_that_dies_goes_on_when_it_lives(
     words = ["apply", "box", bucket.url("in"), "--out-dir", bucket.url("out"), "-q"]
     quick = {"CONVCLI_RETRIES": "lost=2,first_seconds=0.01"}
     with flaky(bucket.endpoint, Trouble(dies_after=17)) as address:
-        ended = process(*words, **{**bucket.settings, "AWS_ENDPOINT_URL": address}, **quick)
+        settings = {**bucket.settings, "AWS_ENDPOINT_URL": address, **quick}
+        ended = process(*words, **settings)
     said = ended.stderr.decode()
     assert ended.returncode == 1
     assert len(said.splitlines()) == 2

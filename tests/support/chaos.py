@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -151,7 +152,7 @@ class Chaos:
             cluster.unfit.add(victim.pid)  # It is left aside; a new one comes.
 
 
-def _read_slowly(stream: "subprocess.IO[str]", lines: list[str], pause: float) -> None:
+def _read_slowly(stream: IO[str], lines: list[str], pause: float) -> None:
     start = time.monotonic()
     for line in stream:
         lines.append(line)
