@@ -41,13 +41,10 @@ from convcli.scale.tiled.source import (
     within,
 )
 from convcli.storage.atomic import replacing
-from convcli.storage.ranges import Ranges, ranges_of, version_of
+from convcli.storage.ranges import Ranges, Span, ranges_of, version_of
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, new_thread_pool
 from convcli.values import replace
-
-Span = tuple[int, int]
-"""Where something begins in a file, and how many bytes it has."""
 
 _QUIET = logging.NullHandler()
 _PREDICTORS = (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES)
@@ -60,18 +57,14 @@ def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any
     It stays open afterwards unless the block fails. With a `version`, any other version of the
     file is refused.
     """
+    if not is_url(name) and Path(name).is_dir():
+        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     with contextlib.ExitStack() as on_error:
-        ranges = on_error.enter_context(contextlib.closing(_ranges(name)))
+        ranges = on_error.enter_context(contextlib.closing(ranges_of(name)))
         if version is not None and not ranges.is_version(version):
             raise ImageError(f"{name}: another file has taken its place: run it again")
         yield ranges, _file(ranges, name)
         on_error.pop_all()
-
-
-def _ranges(name: str) -> Ranges:
-    if not is_url(name) and Path(name).is_dir():
-        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
-    return ranges_of(name)
 
 
 def _file(ranges: Ranges, name: str) -> Any:
@@ -216,7 +209,9 @@ class TiffSource(Source, kw_only=True, cached=True):
         result = np.zeros(shape, self.dtype)
         segments = list(self._segments(rows, columns))
         with faults(self.label):
-            parts = self._read([segment[0] for segment in segments])
+            page, indices = self.file.opened(), [segment[0] for segment in segments]
+            read = page.decoded if self.start is None else functools.partial(self._plain, page)
+            parts: Iterator[Values | None] = read(indices)
             for (_, top, left, samples), values in zip(segments, parts, strict=True):
                 _place(result[..., samples], values, top - rows.start, left - columns.start)
         return result
@@ -239,10 +234,6 @@ class TiffSource(Source, kw_only=True, cached=True):
                 for x in range(columns.start // width, -(-columns.stop // width)):
                     index = (plane * down + y) * across + x
                     yield index, y * height, x * width, samples
-
-    def _read(self, indices: list[int]) -> Iterator[Values | None]:
-        page = self.file.opened()
-        return page.decoded(indices) if self.start is None else self._plain(page, indices)
 
     def _plain(self, page: OpenPage, indices: list[int]) -> Iterator[Values]:
         """Yield rows that are stored without compression."""
