@@ -34,8 +34,8 @@ class Format(Record, kw_only=True):
     """What a format can hold when it is written; `name` is Pillow's, or ``NPY``.
 
     `suffixes` are of file names, in lower case. `gray` and `colour` are the depths of grey
-    pictures and of pictures in colour. `alpha`, `frames`, and `icc` to `comment` say whether it
-    holds transparency, several pictures, and these metadata. `quality` is the default of
+    pictures and of pictures in colour. `alpha` and `frames` say whether it holds transparency
+    and several pictures, `keeps` which parts of `Metadata`. `quality` is the default of
     ``--quality``: None where it has no such setting, 0 for lossless unless a quality is given.
     `levels`: whether ``--compress-level`` applies. `settings` are Pillow's others, `about` is
     for people.
@@ -46,12 +46,7 @@ class Format(Record, kw_only=True):
     gray: frozenset[Depth] = _EIGHT
     colour: frozenset[Depth] = _EIGHT
     alpha: bool = False
-    icc: bool = False
-    dpi: bool = False
-    exif: bool = False
-    xmp: bool = False
-    iptc: bool = False
-    comment: bool = False
+    keeps: tuple[str, ...] = ()
     frames: bool = False
     quality: int | None = None
     levels: bool = False
@@ -59,25 +54,26 @@ class Format(Record, kw_only=True):
     about: str = ""
 
 
-_METADATA: dict[str, Any] = {"icc": True, "dpi": True, "exif": True, "xmp": True}
+_USUAL = ("icc", "dpi", "exif", "xmp")
 
 _TABLE = (
     Format(name="PNG", suffixes=(".png", ".apng"), gray=_WHOLE, colour=_WHOLE, alpha=True,
-           frames=True, levels=True, about="whole dots per metre", **_METADATA),
+           frames=True, levels=True, about="whole dots per metre", keeps=_USUAL),
     Format(name="TIFF", suffixes=(".tif", ".tiff"), gray=_ALL, colour=_ALL, alpha=True,
-           frames=True, levels=True, about="Deflate compression", iptc=True, **_METADATA),
+           frames=True, levels=True, about="Deflate compression",
+           keeps=(*_USUAL, "iptc", "geo", "nodata", "ome")),
     Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), quality=95,
-           about="lossy; the input's colour subsampling, else 4:4:4", iptc=True, comment=True,
-           **_METADATA),
-    Format(name="WEBP", suffixes=(".webp",), alpha=True, icc=True, exif=True, xmp=True,
+           about="lossy; the input's colour subsampling, else 4:4:4",
+           keeps=(*_USUAL, "iptc", "comment")),
+    Format(name="WEBP", suffixes=(".webp",), alpha=True, keeps=("icc", "exif", "xmp"),
            frames=True, quality=0, settings=MappingProxyType({"exact": True}),
            about="lossless unless --quality is given; grey becomes RGB"),
     Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True,
            about="256 colours a frame; alpha is on or off; hundredths of a second"),
-    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, icc=True, exif=True, xmp=True,
+    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, keeps=("icc", "exif", "xmp"),
            frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"}),
            about="lossy"),
-    Format(name="BMP", suffixes=(".bmp",), dpi=True, about="whole dots per metre"),
+    Format(name="BMP", suffixes=(".bmp",), keeps=("dpi",), about="whole dots per metre"),
     Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
            frames=True, about="floats as PFM; frames follow each other"),
     Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),

@@ -42,8 +42,10 @@ _STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
 _JPEGS = ("JPEG", "MPO")
-_JPEG_LIMIT = 65_533 - 8
-_JPEG_BLOCK = 65_533 - 40
+_JPEG_LIMIT, _JPEG_BLOCK = 65_533 - 8, 65_533 - 40
+_JPEG_LIMITS = {**dict.fromkeys(("xmp", "iptc", "comment"), _JPEG_BLOCK), "exif": _JPEG_LIMIT}
+"""Bytes that a JPEG holds in one piece; a profile may have several."""
+
 _IPTC_RESOURCE = 0x0404
 _GAIN_MAP = (b"hdrgm:", b"HDRGainMap", b"GainMap")
 _XMP_TURN = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
@@ -152,35 +154,26 @@ def save_settings(
     """Return Pillow's settings for the metadata that a format can hold.
 
     A profile for another number of channels is left out. The size, rows and columns, goes
-    into the EXIF. Of ``icc_profile``, ``dpi``, ``exif``, ``xmp``, ``iptc`` and
-    ``comment`` the format's are returned.
+    into the EXIF. The names are those of `Metadata`, but for ``icc_profile``.
     """
-    entry = FORMATS[format_name]
-    settings: dict[str, Any] = {}
-    if entry.icc and metadata.icc and _fits(metadata.icc, channels):
-        settings["icc_profile"] = metadata.icc
-    if entry.dpi and metadata.dpi:
-        settings["dpi"] = metadata.dpi
-    if entry.exif and metadata.exif:
-        exif = _resized(metadata.exif, size)
-        if format_name != "JPEG" or len(exif) <= _JPEG_LIMIT:
-            settings["exif"] = exif
+    found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
+    settings = {name: value for name, value in found.items() if value}
+    profile = settings.pop("icc", b"")
+    if _fits(profile, channels):
+        settings["icc_profile"] = profile
+    if "exif" in settings:
+        settings["exif"] = _resized(settings["exif"], size)
+    if format_name == "JPEG":
+        fitting = {n for n, most in _JPEG_LIMITS.items() if len(settings.get(n, b"")) <= most}
+        settings = {n: v for n, v in settings.items() if n in fitting or n not in _JPEG_LIMITS}
     if metadata.recipe is not None:
         settings |= _recipe_settings(metadata.recipe, format_name, settings.get("exif"))
-    for name in ("xmp", "iptc", "comment"):
-        block = getattr(metadata, name)
-        fits = format_name != "JPEG" or len(block or b"") <= _JPEG_BLOCK
-        if getattr(entry, name) and block and fits:
-            settings[name] = block
-    if format_name == "TIFF":
-        names = ("geo", "nodata", "ome")
-        settings |= {n: getattr(metadata, n) for n in names if getattr(metadata, n)}
     return settings
 
 
 def check_recipe(recipe: str, format_name: str, label: str) -> None:
     """Refuse a recipe that a format does not hold."""
-    if format_name not in ("PNG", "TIFF") and not FORMATS[format_name].exif:
+    if format_name not in ("PNG", "TIFF") and "exif" not in FORMATS[format_name].keeps:
         raise ImageError(
             f"{label}: {format_name} has no place for a recipe: leave --record out, or write a "
             ".png"
