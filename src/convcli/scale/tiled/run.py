@@ -172,11 +172,12 @@ def filter_large(
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
 
-    `convcli.apply_tiled` says what the arguments are. `saving` is how the result is written;
-    `file_format` is ``TIFF`` whatever the name of the target. `client` is a Dask cluster whose
-    workers see the input, and the output where it is a ``.zarr``. `timeout`: see
-    `default_timeout`. With `overwrite` another run may be writing the same output. `planes` of
-    a Zarr array are filtered. The report's time includes reading and writing.
+    `convcli.apply_tiled` says what the arguments are. A ``.tif`` gets the input's tiles, or
+    512 × 512. `saving` is how the result is written; `file_format` is ``TIFF`` whatever the
+    name of the target. `client` is a Dask cluster whose workers see the input, and the output
+    where it is a ``.zarr``. `timeout`: see `default_timeout`. With `overwrite` another run may
+    be writing the same output. `planes` of a Zarr array are filtered. The report's time
+    includes reading and writing.
     """
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
