@@ -1,4 +1,4 @@
-"""Measure the constants of the planner's cost model, as engine/costs.py has them.
+"""Measure the constants of the planner's cost model, as engine/strategies/base.py has them.
 
     python benchmarks/calibrate.py
 

@@ -139,6 +139,14 @@ def test_a_colour_profile_does_not_go_with_grey(tmp_path: Path) -> None:
     assert "icc_profile" not in out.info
 
 
+def test_a_long_colour_profile_fits_a_jpeg(tmp_path: Path) -> None:
+    """It is kept in several segments, which other metadata cannot be."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes() + bytes(70_000)
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png", icc_profile=profile)
+    assert apply("identity", tmp_path / "in.png", tmp_path / "out.jpg").exit_code == 0
+    assert opened(tmp_path / "out.jpg").info["icc_profile"] == profile
+
+
 def test_damaged_exif_is_dropped_with_a_warning(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(
         tmp_path / "in.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" * 3

@@ -11,6 +11,7 @@ import jsonschema
 
 from convcli.cli import output
 from convcli.cli.schema import FOLDER, documented
+from convcli.values import plain_json
 
 RECORD = os.environ.get("RECORD_OUTPUTS")
 """A file to which the outputs are written instead, for ``tests/golden/make_schemas.py``."""
@@ -29,7 +30,7 @@ def show_and_check(document: Any, *, err: bool = False) -> None:
     _show(document, err=err)
     name = click.get_current_context().command.name or ""
     name = {"main": "version"}.get(name, name)
-    plain = json.loads(json.dumps(output.plain_json(document)))
+    plain = json.loads(json.dumps(plain_json(document)))
     if RECORD:
         with Path(RECORD).open("a", encoding="utf-8") as file:
             file.write(json.dumps([name, plain]) + "\n")

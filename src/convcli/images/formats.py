@@ -31,31 +31,14 @@ _ALL = frozenset(Depth)
 
 
 class Format(Record, kw_only=True):
-    """What a format can hold when it is written.
+    """What a format can hold when it is written; `name` is Pillow's, or ``NPY``.
 
-    Attributes
-    ----------
-    name : str
-        Pillow's name of it, or ``NPY``.
-    suffixes : tuple of str
-        Of file names, in lower case.
-    gray, colour : frozenset of Depth
-        The depths of grey pictures and of pictures in colour.
-    alpha : bool
-        Whether it holds transparency.
-    icc, dpi, exif, xmp, iptc, comment : bool
-        The metadata that it carries.
-    frames : bool
-        Whether it holds more than one picture.
-    quality : int or None
-        The default of ``--quality``; None where it has no such setting. 0 means lossless
-        unless a quality is given.
-    levels : bool
-        Whether ``--compress-level`` applies.
-    settings : mapping
-        Pillow's other settings.
-    about : str
-        What a person should know about it.
+    `suffixes` are of file names, in lower case. `gray` and `colour` are the depths of grey
+    pictures and of pictures in colour. `alpha` and `frames` say whether it holds transparency
+    and several pictures, `keeps` which parts of `Metadata`. `quality` is the default of
+    ``--quality``: None where it has no such setting, 0 for lossless unless a quality is given.
+    `levels`: whether ``--compress-level`` applies. `settings` are Pillow's others, `about` is
+    for people.
     """
 
     name: str
@@ -63,12 +46,7 @@ class Format(Record, kw_only=True):
     gray: frozenset[Depth] = _EIGHT
     colour: frozenset[Depth] = _EIGHT
     alpha: bool = False
-    icc: bool = False
-    dpi: bool = False
-    exif: bool = False
-    xmp: bool = False
-    iptc: bool = False
-    comment: bool = False
+    keeps: tuple[str, ...] = ()
     frames: bool = False
     quality: int | None = None
     levels: bool = False
@@ -76,25 +54,26 @@ class Format(Record, kw_only=True):
     about: str = ""
 
 
-_METADATA: dict[str, Any] = {"icc": True, "dpi": True, "exif": True, "xmp": True}
+_USUAL = ("icc", "dpi", "exif", "xmp")
 
 _TABLE = (
     Format(name="PNG", suffixes=(".png", ".apng"), gray=_WHOLE, colour=_WHOLE, alpha=True,
-           frames=True, levels=True, about="whole dots per metre", **_METADATA),
+           frames=True, levels=True, about="whole dots per metre", keeps=_USUAL),
     Format(name="TIFF", suffixes=(".tif", ".tiff"), gray=_ALL, colour=_ALL, alpha=True,
-           frames=True, levels=True, about="Deflate compression", iptc=True, **_METADATA),
+           frames=True, levels=True, about="Deflate compression",
+           keeps=(*_USUAL, "iptc", "geo", "nodata", "ome")),
     Format(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), quality=95,
-           about="lossy; the input's colour subsampling, else 4:4:4", iptc=True, comment=True,
-           **_METADATA),
-    Format(name="WEBP", suffixes=(".webp",), alpha=True, icc=True, exif=True, xmp=True,
+           about="lossy; the input's colour subsampling, else 4:4:4",
+           keeps=(*_USUAL, "iptc", "comment")),
+    Format(name="WEBP", suffixes=(".webp",), alpha=True, keeps=("icc", "exif", "xmp"),
            frames=True, quality=0, settings=MappingProxyType({"exact": True}),
            about="lossless unless --quality is given; grey becomes RGB"),
     Format(name="GIF", suffixes=(".gif",), alpha=True, frames=True,
            about="256 colours a frame; alpha is on or off; hundredths of a second"),
-    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, icc=True, exif=True, xmp=True,
+    Format(name="AVIF", suffixes=(".avif", ".avifs"), alpha=True, keeps=("icc", "exif", "xmp"),
            frames=True, quality=90, settings=MappingProxyType({"subsampling": "4:4:4"}),
            about="lossy"),
-    Format(name="BMP", suffixes=(".bmp",), dpi=True, about="whole dots per metre"),
+    Format(name="BMP", suffixes=(".bmp",), keeps=("dpi",), about="whole dots per metre"),
     Format(name="PPM", suffixes=(".ppm", ".pgm", ".pnm", ".pbm", ".pfm"), gray=_ALL,
            frames=True, about="floats as PFM; frames follow each other"),
     Format(name="JPEG2000", suffixes=(".jp2", ".j2k", ".jpc", ".jpf", ".jpx", ".j2c"),
@@ -145,13 +124,8 @@ def holds_matrix(name: str, prefix: bytes) -> bool:
 def format_for(target: "str | Path") -> str:
     """Return the name of the format that a file name's suffix stands for.
 
-    Raises
-    ------
-    ImageError
-        If the suffix is missing or no format that can be written.
+    A suffix that is missing, or of no format that can be written, is an `ImageError`.
 
-    Examples
-    --------
     >>> format_for("edges.png")
     'PNG'
     """
@@ -171,15 +145,8 @@ def has_suffix(target: "str | Path") -> bool:
 
 
 def format_named(name: str) -> str:
-    """Return the format that a person names, by its name or a suffix.
+    """Return the format that a person names, by its name or a suffix; else an `ImageError`.
 
-    Raises
-    ------
-    ImageError
-        If there is none.
-
-    Examples
-    --------
     >>> format_named("jpg")
     'JPEG'
     """

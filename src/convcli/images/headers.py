@@ -58,8 +58,6 @@ class Header(Record):
 def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
     """Return the size of the pictures in a file; None where that cannot be read.
 
-    Examples
-    --------
     >>> header_of("nowhere.png", ReadPolicy()) is None
     True
     """

@@ -10,7 +10,6 @@ from PIL import ExifTags, Image
 
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS
-from convcli.images.modes import keeps_profile
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
@@ -43,8 +42,10 @@ _STRUCTURE = (RECIPE_MARK, "{", "<?xml", "<OME", "ImageJ=", "SCIFIO=")
 _DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 _PIXEL_SIDES = ((0xA002, 0), (0xA003, 1))
 _JPEGS = ("JPEG", "MPO")
-_JPEG_LIMIT = 65_533 - 8
-_JPEG_BLOCK = 65_533 - 40
+_JPEG_LIMIT, _JPEG_BLOCK = 65_533 - 8, 65_533 - 40
+_JPEG_LIMITS = {**dict.fromkeys(("xmp", "iptc", "comment"), _JPEG_BLOCK), "exif": _JPEG_LIMIT}
+"""Bytes that a JPEG holds in one piece; a profile may have several."""
+
 _IPTC_RESOURCE = 0x0404
 _GAIN_MAP = (b"hdrgm:", b"HDRGainMap", b"GainMap")
 _XMP_TURN = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
@@ -52,6 +53,9 @@ _TITLES = {
     "icc": "colour profile", "exif": "EXIF", "xmp": "XMP", "iptc": "IPTC",
     "comment": "comment", "geo": "georeference", "nodata": "nodata value", "ome": "OME-XML",
 }  # fmt: skip
+_PROFILED = ("CMYK", "LAB")
+"""Modes that become RGB: the file's profile does not describe that."""
+
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}
 _PROFILE_HEADER = 128
 
@@ -82,7 +86,7 @@ def metadata_from(
     except OSError:
         exif, notes = None, ("the EXIF data is damaged: it is dropped",)
     profile = info.get("icc_profile")
-    if not isinstance(profile, bytes) or not keeps_profile(mode):
+    if not isinstance(profile, bytes) or mode in _PROFILED:
         profile = None
     # XMP of a gain map describes a picture that is left out.
     xmp = None if describes_gain_map(info) else info.get("xmp")
@@ -90,7 +94,8 @@ def metadata_from(
         profile,
         _dpi(info.get("dpi")),
         exif,
-        xmp=_upright_xmp(xmp) if isinstance(xmp, bytes) else None,
+        # The pixels are upright by now.
+        xmp=_XMP_TURN.sub(rb"\g<1>1", xmp) if isinstance(xmp, bytes) else None,
         iptc=_iptc(info),
         comment=info["comment"] if isinstance(info.get("comment"), bytes) else None,
         recipe=str(recipe) if recipe else None,
@@ -102,11 +107,6 @@ def _iptc(info: Mapping[Any, Any]) -> bytes | None:
     resources = info.get("photoshop")
     data = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else info.get("iptc")
     return data if isinstance(data, bytes) and data else None
-
-
-def _upright_xmp(xmp: bytes) -> bytes:
-    """Return XMP that says that the picture is upright, as the pixels are by now."""
-    return _XMP_TURN.sub(rb"\g<1>1", xmp)
 
 
 def describes_gain_map(info: Mapping[Any, Any]) -> bool:
@@ -154,42 +154,34 @@ def save_settings(
     """Return Pillow's settings for the metadata that a format can hold.
 
     A profile for another number of channels is left out. The size, rows and columns, goes
-    into the EXIF. Of ``icc_profile``, ``dpi``, ``exif``, ``xmp``, ``iptc`` and
-    ``comment`` the format's are returned.
+    into the EXIF. The names are those of `Metadata`, but for ``icc_profile``.
     """
-    entry = FORMATS[format_name]
-    settings: dict[str, Any] = {}
-    if entry.icc and metadata.icc and _fits(metadata.icc, channels):
-        settings["icc_profile"] = metadata.icc
-    if entry.dpi and metadata.dpi:
-        settings["dpi"] = metadata.dpi
-    if entry.exif and metadata.exif:
-        exif = _resized(metadata.exif, size)
-        if format_name != "JPEG" or len(exif) <= _JPEG_LIMIT:
-            settings["exif"] = exif
+    found = {name: getattr(metadata, name) for name in FORMATS[format_name].keeps}
+    settings = {name: value for name, value in found.items() if value}
+    profile = settings.pop("icc", b"")
+    if _fits(profile, channels):
+        settings["icc_profile"] = profile
+    if "exif" in settings:
+        settings["exif"] = _resized(settings["exif"], size)
+    if format_name == "JPEG":
+        fitting = {n for n, most in _JPEG_LIMITS.items() if len(settings.get(n, b"")) <= most}
+        settings = {n: v for n, v in settings.items() if n in fitting or n not in _JPEG_LIMITS}
     if metadata.recipe is not None:
         settings |= _recipe_settings(metadata.recipe, format_name, settings.get("exif"))
-    for name in ("xmp", "iptc", "comment"):
-        block = getattr(metadata, name)
-        fits = format_name != "JPEG" or len(block or b"") <= _JPEG_BLOCK
-        if getattr(entry, name) and block and fits:
-            settings[name] = block
-    if format_name == "TIFF":
-        names = ("geo", "nodata", "ome")
-        settings |= {n: getattr(metadata, n) for n in names if getattr(metadata, n)}
     return settings
 
 
-def check_recipe(recipe: str, format_name: str) -> None:
+def check_recipe(recipe: str, format_name: str, label: str) -> None:
     """Refuse a recipe that a format does not hold."""
-    if format_name not in ("PNG", "TIFF") and not FORMATS[format_name].exif:
+    if format_name not in ("PNG", "TIFF") and "exif" not in FORMATS[format_name].keeps:
         raise ImageError(
-            f"{format_name} has no place for a recipe: leave --record out, or write a .png"
+            f"{label}: {format_name} has no place for a recipe: leave --record out, or write a "
+            ".png"
         )
     if format_name == "JPEG" and len(recipe) > _JPEG_LIMIT // 2:
         raise ImageError(
-            f"a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got {len(recipe):,}: write "
-            "a .png"
+            f"{label}: a JPEG holds a recipe of {_JPEG_LIMIT // 2:,} bytes, got "
+            f"{len(recipe):,}: write a .png"
         )
 
 
@@ -214,10 +206,7 @@ def iptc_segment(iptc: bytes) -> bytes:
 
 
 def _exif(read_exif: Callable[[], Image.Exif]) -> tuple[bytes | None, str | None]:
-    """Return EXIF without orientation, thumbnail, and what describes the old file.
-
-    The recipe that it holds comes by itself.
-    """
+    """Return EXIF without orientation, thumbnail and the old file's facts; and its recipe."""
     with decoder_errors():
         exif = read_exif()
         tags = {tag: exif[tag] for tag in _KEPT if tag in exif}

@@ -62,7 +62,6 @@ MODES: Mapping[str, PillowMode] = MappingProxyType(
 )
 
 _SIXTEEN_BIT = "I;16"
-_PROFILED = ("CMYK", "LAB")
 _TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
 _GRAY_AXES = 2
 
@@ -137,11 +136,6 @@ def _in_strips(image: Image.Image) -> Pixels:
     for y in range(rows, image.height, rows):
         whole[y : y + rows] = image.crop((0, y, image.width, min(y + rows, image.height)))
     return whole
-
-
-def keeps_profile(mode: str) -> bool:
-    """Tell whether the file's profile still describes a picture that had this mode."""
-    return mode not in _PROFILED
 
 
 def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Frame:

@@ -56,9 +56,8 @@ class Frame(Record):
     @property
     def array(self) -> Pixels:
         """The pixels, shape (H, W) or (H, W, C); an opacity is the last channel."""
-        if self.alpha is not None:
-            return np.dstack([self.pixels, self.alpha])
-        return self.pixels[..., 0] if self.channels == 1 else self.pixels
+        samples = self.samples
+        return samples[..., 0] if samples.shape[2] == 1 else samples
 
     @property
     def depth(self) -> Depth:
@@ -263,12 +262,6 @@ class Timing(Record):
     loop: int | None = None
     still: bool = False
 
-    def without_still(self) -> "Timing":
-        """Return the timing without the first frame, which is no part of the animation."""
-        return replace(
-            self, durations=self.durations[1:], disposals=self.disposals[1:], still=False
-        )
-
 
 class Picture(Record):
     """The contents of a file: one picture, the frames of an animation, or pages.
@@ -319,15 +312,11 @@ class Picture(Record):
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
-        first, count = self.frames[0] if self.frames else None, len(self.frames)
-        size = (
-            f"{first.shape[1]} × {first.shape[0]} px, {first.channels} channels"
-            if first
-            else ""
-        )
-        alpha = " + alpha" if first is not None and first.alpha is not None else ""
+        first, count = self.frames[0], len(self.frames)
+        (height, width), alpha = first.shape, " + alpha" * (first.alpha is not None)
+        size = f"{width} × {height} px, {first.channels} channels{alpha}"
         frames = f", {count} frames" if count > 1 else ""
-        return f"<Picture {size}{alpha}{frames}, {first.pixels.dtype if first else 'empty'}>"
+        return f"<Picture {size}{frames}, {first.pixels.dtype}>"
 
     def to_pil(self) -> "Image.Image":
         """Return the first frame as an image of Pillow's: see `Frame.to_pil`."""
@@ -348,8 +337,6 @@ def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
     The result is float32, of the same shape; `white` is full light in both. Negative values
     are mirrored at 0.
 
-    Examples
-    --------
     >>> to_linear(np.array([0, 188, 255], np.uint8), 255).round(1).tolist()
     [0.0, 128.1..., 255.0]
     """
@@ -362,8 +349,6 @@ def to_linear(codes: NDArray[Any], white: int) -> NDArray[np.float32]:
 def from_linear(light: NDArray[Any], white: int) -> NDArray[np.float32]:
     """Return the sRGB values of linear light: the inverse of `to_linear`, unrounded.
 
-    Examples
-    --------
     >>> from_linear(np.array([0.0, 127.5, 255.0]), 255).round(1).tolist()
     [0.0, 187.5..., 255.0]
     """

@@ -75,16 +75,10 @@ _lock = threading.RLock()
 class ReadPolicy(Record, kw_only=True):
     """What is accepted from a file.
 
-    Attributes
-    ----------
-    max_pixels : int
-        The most pixels, of all frames that are read.
-    allow_truncated : bool
-        Read the part that exists of a file that ends too early.
-    allow_formats : frozenset of str
-        Formats beside `READ_FORMATS`, by Pillow's names (``EPS``).
-    frame : int, optional
-        The only frame to read, counted from 0; all of them otherwise.
+    `max_pixels` are the most pixels, of all frames that are read. With `allow_truncated` the
+    part that exists is read of a file that ends too early. `allow_formats` are formats beside
+    `READ_FORMATS`, by Pillow's names (``EPS``). `frame` is the only frame to read, counted from
+    0; all of them otherwise.
     """
 
     max_pixels: int = MAX_PIXELS
@@ -100,8 +94,6 @@ class ReadPolicy(Record, kw_only=True):
     def takes(self, suffix: str) -> bool:
         """Tell whether files of a suffix, in lower case, are taken for pictures in a folder.
 
-        Examples
-        --------
         >>> ReadPolicy().takes(".jpg"), ReadPolicy().takes(".txt")
         (True, False)
         """
@@ -124,8 +116,6 @@ class ReadPolicy(Record, kw_only=True):
 def needs_package(suffix: str) -> bool:
     """Tell whether files of a suffix, in lower case, are read by a package that is missing.
 
-    Examples
-    --------
     >>> needs_package(".png")
     False
     """
@@ -145,10 +135,7 @@ def _is_installed(module: str) -> bool:
 def load_package(prefix: bytes, label: str) -> None:
     """Load the package that reads a file, by how it begins, where Pillow needs one for it.
 
-    Raises
-    ------
-    ImageError
-        If it is not installed; the message says how to install it.
+    If it is not installed, an `ImageError` says how to install it.
     """
     for name, (module, _, beginning) in _BY_PACKAGES.items():
         if beginning.match(prefix) is None:
@@ -170,8 +157,6 @@ def decoder_errors() -> Iterator[None]:
     Put only calls into that decoder inside the block. Our own code stays outside, so that
     a bug in it is not reported as a damaged file.
 
-    Examples
-    --------
     >>> with decoder_errors():
     ...     {}["width"]
     Traceback (most recent call last):
@@ -211,10 +196,7 @@ def open_image(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile:
 
 
 def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None:
-    """Open a PNG without the other formats' modules, which take 4 ms to import.
-
-    Returns None where `Image.open` has to say what is wrong.
-    """
+    """Open a PNG without the other formats' modules (4 ms to import); None if that fails."""
     if file.read(len(_PNG)) != _PNG:
         return None
     from PIL.PngImagePlugin import PngImageFile
@@ -318,8 +300,6 @@ def readable_named(name: str) -> str:
 def decoders() -> dict[str, str]:
     """Return the libraries that Pillow was built with, and their versions.
 
-    Examples
-    --------
     >>> "zlib" in decoders()
     True
     """

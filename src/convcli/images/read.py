@@ -70,26 +70,11 @@ def read_picture(
 ) -> Picture:
     """Read all frames of a file; EXIF orientation is applied to the pixels.
 
-    Parameters
-    ----------
-    source : str, Path or binary file
-        A path, a URL that fsspec knows, or an open stream (read to its end first where it
-        cannot seek).
-    name : str, optional
-        What messages call the stream.
-    reading : ReadPolicy
-        What is accepted.
-
-    Returns
-    -------
-    Picture
-        Pixels as `MODES` says: uint8, uint16 for 16 bits, or floats.
-
-    Raises
-    ------
-    ImageError
-        If there is no such file, it holds no picture, a damaged or a truncated one, more
-        pixels than the limit, or a format that is off.
+    The source is a path, a URL that fsspec knows, or an open stream, which is read to its end
+    first where it cannot seek; messages call that `name`. Pixels are as `MODES` says: uint8,
+    uint16 for 16 bits, or floats. If there is no such file, it holds no picture, a damaged or a
+    truncated one, more pixels than the limit, or a format that is off, an `ImageError` is
+    raised.
     """
     label = name or str(source)
     if not label:
@@ -99,7 +84,10 @@ def read_picture(
     with _file_errors(label, reading), _seekable(source, label, reading) as file:
         prefix = file.read(PREFIX)
         file.seek(0)
-        with pillow_set_to(reading), _quietly(prefix):
+        # libtiff is the only decoder that writes to standard error by itself.
+        is_tiff = prefix[:2] in (b"II", b"MM")
+        quiet = libtiff_silenced() if is_tiff else contextlib.nullcontext()
+        with pillow_set_to(reading), quiet:
             if prefix.startswith(ARRAY) or holds_matrix(label, prefix):
                 from convcli.images.codecs.npy import read_array, read_matrix
 
@@ -148,10 +136,7 @@ def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
 
 @contextlib.contextmanager
 def _file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
-    """Turn errors of the system and of decoders into one line with the file's name.
-
-    Any other exception is a bug of ours, and passes.
-    """
+    """Turn errors of the system and of decoders into one line; others are bugs, and pass."""
     try:
         yield
     except FileNotFoundError:
@@ -186,12 +171,6 @@ def _with_hint(error: OSError) -> str:
     if "truncated" in fault:
         return f"{fault}: --allow-truncated reads what there is"
     return f"{fault}: get a whole copy of the file"
-
-
-def _quietly(prefix: bytes) -> contextlib.AbstractContextManager[None]:
-    """Silence libtiff, the only decoder that writes to standard error by itself."""
-    is_tiff = prefix[:2] in (b"II", b"MM")
-    return libtiff_silenced() if is_tiff else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -24,28 +24,13 @@ _RANGES = {"quality": (1, 100), "compress_level": (0, 9)}
 
 
 class Saving(Record, kw_only=True):
-    """How pictures are written.
+    """How pictures are written. A number that is out of its range is an `ImageError`.
 
-    Attributes
-    ----------
-    quality : int, optional
-        1 to 100, for formats that have it; their default otherwise.
-    compress_level : int, optional
-        Of zlib, 0 to 9, for PNG and TIFF.
-    strip : bool
-        Write no profile, resolution and EXIF.
-    fit_depth : bool
-        Write fewer bits where the format cannot hold those of the result, and no depth was
-        asked for.
-    jobs : int, optional
-        Threads that compress a PNG; by default as many as the process may use cores.
-    recipe : str, optional
-        How the picture is made: kept in its metadata.
-
-    Raises
-    ------
-    ImageError
-        If a number is out of its range.
+    `quality` is 1 to 100, for formats that have it; their default otherwise. `compress_level`
+    is zlib's, 0 to 9, for PNG and TIFF. With `strip` no profile, resolution and EXIF are
+    written. With `fit_depth` fewer bits are, where the format cannot hold those of the result,
+    and no depth was asked for. `jobs` threads compress a PNG; by default as many as the process
+    may use cores. `recipe` is how the picture is made: it is kept in its metadata.
     """
 
     quality: int | None = None
@@ -97,21 +82,9 @@ def write_picture(
 ) -> None:
     """Write all frames of a document: complete, or not at all.
 
-    Parameters
-    ----------
-    picture : Picture
-        What to write.
-    target : str, Path or binary file
-        A path or a URL, which is replaced in one step, or an open stream.
-    format_name : str
-        As in `FORMATS`.
-    saving : Saving
-        The settings.
-
-    Raises
-    ------
-    ImageError
-        If the format cannot hold the pictures, or the target cannot be written.
+    `target` is a path or a URL, which is replaced in one step, or an open stream. The format is
+    a name of `FORMATS`. If it cannot hold the pictures, or the target cannot be written, an
+    `ImageError` is raised.
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
@@ -141,10 +114,7 @@ def check_format(picture: Picture, label: str, format_name: str, saving: Saving)
     if saving.recipe is not None:
         from convcli.images.metadata import check_recipe
 
-        try:
-            check_recipe(saving.recipe, format_name)
-        except ImageError as error:
-            raise ImageError(f"{label}: {error}") from None
+        check_recipe(saving.recipe, format_name, label)
     if saving.quality is not None and entry.quality is None:
         raise ImageError(f"{label}: {format_name} has no quality to set: leave --quality out")
     if saving.compress_level is not None and not entry.levels:
@@ -192,7 +162,7 @@ def _encoded(
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
     if format_name in RAW:
-        return [_numbers(_array_of(frames[0]), format_name)]
+        return [_numbers(replace(frames[0], alpha=None).array, format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
@@ -209,7 +179,8 @@ def _encoded(
 
         return png_bytes(frames, metadata, timing, saving.compress_level, saving.jobs)
     if timing is not None and timing.still:
-        frames, timing = frames[1:], timing.without_still()
+        frames = frames[1:]
+        timing = Timing(timing.durations[1:], timing.disposals[1:], timing.loop)
     if format_name == "GIF":
         from convcli.images.codecs.gif import gif_bytes
 
@@ -235,11 +206,6 @@ def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:
     if is_netpbm(plain):
         return netpbm_parts(plain)
     return [pillow_bytes([plain], "PPM", Metadata(), {})]
-
-
-def _array_of(frame: Frame) -> NDArray[Any]:
-    """Return a picture as an array: (H, W) where there is one channel."""
-    return frame.pixels[..., 0] if frame.channels == 1 else frame.pixels
 
 
 def _settings(
@@ -279,11 +245,9 @@ def _alike(frames: Sequence[Frame], format_name: str) -> list[Frame]:
             frame.pixels
             if frame.channels == channels
             else np.repeat(frame.pixels, channels, axis=2),
-            frame.alpha if opaque or frame.alpha is not None else _opaque(frame),
+            frame.alpha
+            if opaque or frame.alpha is not None
+            else np.full(frame.shape, frame.white, frame.pixels.dtype),
         )
         for frame in frames
     ]
-
-
-def _opaque(frame: Frame) -> NDArray[Any]:
-    return np.full(frame.shape, frame.white, frame.pixels.dtype)

@@ -12,7 +12,7 @@ from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Parameter
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
 from convcli.kernels.spec import kernel_from
-from convcli.pipeline.colormaps import palette
+from convcli.pipeline.colours import palette
 from convcli.text import short, tidy, times
 
 _MEANINGS = {

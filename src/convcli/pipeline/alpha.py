@@ -94,10 +94,7 @@ def _fitted(
     options: Options,
     fill: Callable[[Fill], Fill],
 ) -> tuple[PlannedStep, ...]:
-    """Return the steps for an input with other channels and another dtype.
-
-    `fill` makes the constant of a border from that for the colours.
-    """
+    """Return the steps for another input; `fill` makes a border's constant of the colours'."""
     fitted = []
     for step in steps:
         constant: Fill = (0.0,)
@@ -220,24 +217,11 @@ def with_nodata(
 ) -> tuple[Options, str | None, str]:
     """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
 
-    Parameters
-    ----------
-    options : Options
-        As they were given; their `missing` goes first.
-    nodata : str or None
-        The number, as the file spells it.
-    sample : Frame
-        A pixel of the file.
-    refusal : str
-        Why no pixel can be missing; empty where one can.
-
-    Returns
-    -------
-    options : Options
-    nodata : str or None
-        What the file that is written shall call so; None where its pixels are like others.
-    note : str
-        What a person should know; empty where there is no such number.
+    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. The
+    `missing` of the options goes first. `refusal` says why no pixel can be missing; it is empty
+    where one can. Returned are the options; what the file that is written shall call no data,
+    None where such pixels are like others; and a note for a person, empty where there is no
+    such number.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):

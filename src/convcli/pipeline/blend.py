@@ -129,7 +129,12 @@ def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -
             f"{_size(before)}, to mix with it, got {_size(after)}: use stride 1 and "
             "padding same"
         )
-    _check_mask(options.mask, before[:2])
+    if options.mask is not None and options.mask.shape != before[:2]:
+        rows, columns = options.mask.shape
+        raise ImageError(
+            f"mask {options.mask.name}: expected the size of the picture, "
+            f"{before[1]} × {before[0]} px, got {columns} × {rows}: scale the mask"
+        )
     if options.region is not None:
         region_box(options.region, before[:2])
     _chosen(options, before[2], alpha=alpha)
@@ -137,15 +142,6 @@ def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -
 
 def _size(shape: tuple[int, int, int]) -> str:
     return f"{shape[1]} × {shape[0]} px with {shape[2]} channel{'s' * (shape[2] > 1)}"
-
-
-def _check_mask(mask: Mask | None, shape: tuple[int, int]) -> None:
-    if mask is not None and mask.shape != shape:
-        rows, columns = mask.shape
-        raise ImageError(
-            f"mask {mask.name}: expected the size of the picture, {shape[1]} × {shape[0]} px, "
-            f"got {columns} × {rows}: scale the mask"
-        )
 
 
 def region_box(region: Region, shape: tuple[int, int]) -> tuple[slice, slice]:

@@ -95,7 +95,9 @@ def run_on_file(
     `make_plan` is called once for all frames that are alike. With `weighs_nodata` pixels that
     the file calls no data may be missing. The other arguments are those of `filter_file`.
     """
-    if file_format is None and not _is_pipe(target):
+    # The name of a pipe says nothing of its format.
+    is_pipe = target == STANDARD or (is_stream(target) and not has_suffix(target))
+    if file_format is None and not is_pipe:
         file_format = format_for(target)
     picture = read_source(source, reading)
     file_format = file_format or _pipe_format(picture, options)
@@ -289,11 +291,6 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
 def read_first_frame(source: str, reading: ReadPolicy = _FIRST_FRAME) -> Frame:
     """Read the first frame of a path, of a URL, or of standard input for ``-``."""
     return read_source(source, reading).frames[0]
-
-
-def _is_pipe(target: str) -> bool:
-    """Tell whether a target's name says nothing of its format: standard output, a pipe."""
-    return target == STANDARD or (is_stream(target) and not has_suffix(target))
 
 
 def _pipe_format(picture: Picture, options: Options) -> str:

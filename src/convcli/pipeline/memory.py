@@ -6,7 +6,6 @@ The factors were measured, as the growth of a process's peak by pictures of 12 m
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
@@ -16,7 +15,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.steps import Link, PlannedStep
-from convcli.storage.urls import is_url, size_of
+from convcli.storage.urls import size_of
 from convcli.values import Record
 
 _FLOATS, _LINEAR_FLOATS, _DIRECTION_FLOATS, _BLEND_FLOATS = 3, 4, 9, 14
@@ -167,6 +166,6 @@ def _scratch_bytes(pipeline: Pipeline, jobs: int) -> int:
 def _bytes_of(source: str) -> int:
     """Return the bytes of a file; 0 where the file does not exist."""
     try:
-        return size_of(source) if is_url(source) else Path(source).stat().st_size
+        return size_of(source)
     except (OSError, ImageError):
         return 0

@@ -154,7 +154,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     @cached_property
     def gradient(self) -> NDArray[np.float64]:
         """How the answers of the last step add up to the gradient, shape (2, N)."""
-        from convcli.pipeline.direction import gradient_weights
+        from convcli.pipeline.colours import gradient_weights
 
         return gradient_weights(self.steps[-1], self.options)
 
@@ -215,11 +215,11 @@ class Pipeline(Record, kw_only=True, cached=True):
         """Return the meanings of the colours, where the result has colours of its own."""
         if self.mapping is None or not (self.options.direction or self.options.colormap):
             return ()
-        from convcli.pipeline import colormaps, direction
+        from convcli.pipeline.colours import direction_legend, map_legend
 
         if self.options.direction or self.options.colormap is None:
-            return direction.legend()
-        return colormaps.legend(self.options.colormap, meanings(self.mapping, stats))
+            return direction_legend()
+        return map_legend(self.options.colormap, meanings(self.mapping, stats))
 
     def report(self, stats: ValueStats, seconds: float) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
@@ -280,7 +280,7 @@ def plan_pipeline(
 
 def _check_direction(pipeline: Pipeline) -> None:
     """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
-    from convcli.pipeline.direction import OWN_COLOURS
+    from convcli.pipeline.colours import OWN_COLOURS
 
     if pipeline.mapping is None:
         raise ImageError(f"--direction: {OWN_COLOURS}, got raw floats: name a .png")

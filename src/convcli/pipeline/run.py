@@ -104,7 +104,7 @@ class _Fields:
 
     def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
         """Colour the direction of the gradient; the statistics are those of its strength."""
-        from convcli.pipeline.direction import hue_picture, with_gradient
+        from convcli.pipeline.colours import hue_picture, with_gradient
 
         pipeline, (rows, columns) = self._pipeline, region
         *before, last = pipeline.steps
@@ -186,7 +186,7 @@ class Filtered(Record):
     def _map(self, index: int) -> Frame:
         values = self.values[..., index : index + 1]
         if self.colormap is not None:
-            from convcli.pipeline.colormaps import colored
+            from convcli.pipeline.colours import colored
 
             values = colored(values[..., 0], self.colormap)
         return Frame(values, self.alpha, self.format)

@@ -141,10 +141,7 @@ class PlannedStep(Record, kw_only=True):
     def _inputs(
         self, field: Field, rows: slice, columns: slice
     ) -> Iterator[tuple[Plan, Block | None, Values]]:
-        """Yield the plan of each kernel with its block, and the input, which is read once.
-
-        The whole result needs no block: the engine reads the whole input where it is.
-        """
+        """Yield the plan of each kernel, its block (None for all), and the input, read once."""
         if self.padder is not None:
             field = self.padder.over(field)
         if (rows, columns) == _whole(self.result_shape):

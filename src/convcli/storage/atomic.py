@@ -39,12 +39,11 @@ if TYPE_CHECKING:
 def temporary_name() -> str:
     """Return a random file name that begins with a dot and names the process that makes it.
 
-    Examples
-    --------
     >>> temporary_name().startswith(".convcli-")
     True
     """
-    return f".convcli-{_owner(os.getpid())}{os.urandom(8).hex()}.tmp"
+    pid = os.getpid()
+    return f".convcli-{_machine()}-{pid}-{_start(pid) or 0}-{os.urandom(8).hex()}.tmp"
 
 
 def remove_left_by(pid: int, target: "str | Path") -> None:
@@ -89,14 +88,10 @@ _TEMPORARY = re.compile(
 
 
 class Partial(Protocol):
-    """A partial output that a stopped run has left, or may leave for another.
+    """A partial output at `place` that a stopped run has left, or may leave for another.
 
-    Attributes
-    ----------
-    place : str
-        Its path; empty where it gets a temporary name.
-    resumes : bool
-        Whether outputs that wait for another run stay.
+    `place` is empty where it gets a temporary name. With `resumes` outputs that wait for
+    another run stay.
     """
 
     place: str
@@ -117,11 +112,6 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _owner(pid: int) -> str:
-    """Name a process in its temporary files: its machine, its number and its start."""
-    return f"{_machine()}-{pid}-{_start(pid) or 0}-"
-
-
 def _machine() -> str:
     """Name what numbers processes: a machine, or a container of one."""
     try:
@@ -132,10 +122,7 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> int | None:
-    """Return when a process of this machine began, in ticks; None where that is not known.
-
-    One that has ended, of which nobody has asked how, counts as gone.
-    """
+    """Return when a process began, in ticks; None where it has ended, or that is not known."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             state, *facts = file.read().rpartition(b")")[2].split()
@@ -227,29 +214,11 @@ def replacing(
 ) -> Iterator[BinaryIO]:
     """Open a file that becomes the target in one step, once all of it is written.
 
-    A temporary file beside a path is renamed at the end; a link is followed, and the mode of
-    an existing file is kept. An object of a store is sent whole. If anything fails, an
-    existing target is as it was. Only pipes and devices are written directly: see `is_stream`.
-
-    Parameters
-    ----------
-    target : str or Path
-        The path or URL to make or to replace.
-    is_large : bool
-        Whether it may be larger than memory: then it is kept in a temporary file on a disk
-        until it is sent to a store.
-    partial : Partial, optional
-        What is written beside a path, and may stay when the run is stopped.
-
-    Yields
-    ------
-    binary file
-        What to write to.
-
-    Raises
-    ------
-    ImageError
-        If the target cannot be written.
+    A temporary file beside a path is renamed at the end; a link is followed, and the mode of an
+    existing file is kept. An object of a store is sent whole; one that `is_large` waits in a
+    temporary file on a disk. If anything fails, an existing target is as it was, and an
+    `ImageError` says why; a `partial` output may stay when the run is stopped. Only pipes and
+    devices are written directly: see `is_stream`.
     """
     path = local_path(target)
     if path is not None:
@@ -390,27 +359,10 @@ def replacing_folder(
 ) -> "Iterator[Path]":
     """Make a temporary folder beside the target, and rename it at the end.
 
-    If anything fails it is removed, and an existing target is as it was.
-
-    Parameters
-    ----------
-    target : str or Path
-        The folder to make or to replace.
-    is_output : callable
-        Gets the names in an existing folder, and a function that reads one of them; tells
-        whether the folder may be replaced.
-    partial : Partial, optional
-        What is written beside the target, and may stay when the run is stopped.
-
-    Yields
-    ------
-    Path
-        A folder to write to: empty, unless it is a partial one.
-
-    Raises
-    ------
-    ImageError
-        If the target cannot be written, or is something else.
+    If anything fails it is removed, and an existing target is as it was; a `partial` one may
+    stay when the run is stopped. `is_output` gets the names in an existing folder, and a
+    function that reads one of them; it tells whether the folder may be replaced. An
+    `ImageError` is raised if it may not, or nothing can be written.
     """
     from pathlib import Path
 
@@ -461,30 +413,11 @@ _MAGIC = "*?["
 def replacing_prefix(url: str, heads: tuple[str, ...], is_output: "IsOutput") -> Iterator[str]:
     """Make objects below a URL, of which one, the head, says what the others mean.
 
-    The caller makes the head last: objects without a head count as nothing. If the URL is
-    free, the objects are made in their place. Otherwise they are made below a temporary
-    prefix beside it, and the store copies them when all are there, the head last. If
-    anything fails they are removed.
-
-    Parameters
-    ----------
-    url : str
-        What the objects are below.
-    heads : tuple of str
-        The names that a head can have: the first is that of new outputs.
-    is_output : callable
-        Gets the names below the URL, and a function that reads one of them; tells whether
-        they may be replaced.
-
-    Yields
-    ------
-    str
-        The URL to make the objects below.
-
-    Raises
-    ------
-    ImageError
-        If the store refuses, or something else is there.
+    The caller makes the head last: objects without a head count as nothing. Yielded is the URL
+    to make them below: the one asked for, if that is free. Otherwise it is a temporary prefix
+    beside it, and the store copies them when all are there, the head last. If anything fails
+    they are removed. `heads` are the names that a head can have: the first is that of new
+    outputs. `is_output` is that of `replacing_folder`.
     """
     is_free = _check_prefix(url, is_output)
     parent = url.rstrip("/").rpartition("/")[0]

@@ -9,7 +9,7 @@ import bisect
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from convcli.errors import ImageError
 from convcli.storage.urls import ABSENT, is_url, opened_store, store_errors
@@ -36,51 +36,43 @@ Span = tuple[int, int]
 """The first byte of a part, and its number of bytes."""
 
 
-class Ranges(Protocol):
+class Ranges:
     """A file of which several threads read parts.
 
-    Attributes
-    ----------
-    version : str
-        A text that changes when another file takes the place of this one.
+    `version` is a text that changes when another file takes its place.
     """
 
     version: str
+    _file: BinaryIO
 
     def is_version(self, version: str) -> bool:
         """Tell whether a version, perhaps from another machine, is that of this file."""
+        return self.version == version
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
         """Yield the bytes of each span; fewer where the file ends earlier."""
+        raise NotImplementedError
 
     def opened(self) -> BinaryIO:
         """Return a file to read and to seek in; one thread may use it."""
+        return self._file
 
     def close(self) -> None:
         """Close the file."""
+        self._file.close()
 
 
 def ranges_of(name: str) -> Ranges:
     """Open a path or a URL to read parts of it.
 
-    Raises
-    ------
-    OSError
-        If it is a path that cannot be read.
-    ImageError
-        If it is a URL of nothing, or of a store that does not send parts.
+    OSError is raised if it is a path that cannot be read; ImageError if it is a URL of nothing,
+    or of a store that does not send parts.
     """
     return _StoreRanges(name) if is_url(name) else _DiskRanges(name)
 
 
 def version_of(url: str) -> str:
-    """Return the version of the object that is at a URL now.
-
-    Raises
-    ------
-    ImageError
-        If there is nothing, or the store does not answer.
-    """
+    """Return the version of the object that is at a URL now."""
     with opened_store(url, "read", ABSENT) as (store, path):
         return _version(_facts(store, path))
 
@@ -96,7 +88,7 @@ def _version(facts: dict[str, Any]) -> str:
     return repr([facts.get(name) for name in _FACTS])
 
 
-class _DiskRanges:
+class _DiskRanges(Ranges):
     """A file of this machine."""
 
     def __init__(self, path: str) -> None:
@@ -118,20 +110,12 @@ class _DiskRanges:
                 data = self._file.read(count)
             yield data
 
-    def opened(self) -> BinaryIO:
-        return self._file
-
-    def close(self) -> None:
-        self._file.close()
-
 
 def _is_same(version: str, other: str) -> bool:
     """Tell whether two versions, each a size and a time in nanoseconds, are of one file.
 
     Another machine may see its time rounded down: SMB to 100 ns, SFTP to seconds.
 
-    Examples
-    --------
     >>> _is_same("9 1700000000123456789", "9 1700000000123456700")
     True
     >>> _is_same("9 1700000000123456789", "9 1700000000000000000")
@@ -145,7 +129,7 @@ def _is_same(version: str, other: str) -> bool:
     return size == other_size and time // step == other_time // step
 
 
-class _StoreRanges:
+class _StoreRanges(Ranges):
     """An object of a store."""
 
     def __init__(self, url: str) -> None:
@@ -156,7 +140,7 @@ class _StoreRanges:
                 raise IsADirectoryError
             self._size, self.version = int(facts.get("size") or 0), _version(facts)
             self._check_parts()
-            self._file: BinaryIO = self._store.open(self._path, "rb", **_CACHE)
+            self._file = self._store.open(self._path, "rb", **_CACHE)
 
     def _check_parts(self) -> None:
         """Ask for the last byte: fsspec raises ValueError if the server sends all instead."""
@@ -169,9 +153,6 @@ class _StoreRanges:
                 f"{self._url}: expected a server that sends parts of a file, got one that "
                 "sends all of it: copy the file to a disk first"
             ) from None
-
-    def is_version(self, version: str) -> bool:
-        return self.version == version
 
     def read(self, spans: Sequence[Span]) -> Iterator[bytes]:
         for group in _groups(spans):
@@ -194,18 +175,10 @@ class _StoreRanges:
             at = bisect.bisect_right(starts, start) - 1
             yield found[at][start - starts[at] : stop - starts[at]] if start < stop else b""
 
-    def opened(self) -> BinaryIO:
-        return self._file
-
-    def close(self) -> None:
-        self._file.close()
-
 
 def _groups(spans: Sequence[Span]) -> Iterator[list[Span]]:
     """Yield spans in groups that are fetched together.
 
-    Examples
-    --------
     >>> list(_groups([(0, 2**22), (9, 2**21), (5, 2**22), (7, 1)]))
     [[(0, 4194304), (9, 2097152)], [(5, 4194304), (7, 1)]]
     """

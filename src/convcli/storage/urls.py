@@ -32,8 +32,6 @@ _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 def is_url(name: "str | Path") -> bool:
     """Tell whether a name is a URL, not a path.
 
-    Examples
-    --------
     >>> is_url("s3://bucket/photo.jpg"), is_url("photo.jpg"), is_url("C://photo.jpg")
     (True, False, False)
     """
@@ -43,8 +41,6 @@ def is_url(name: "str | Path") -> bool:
 def is_pattern(name: str) -> bool:
     """Tell whether a name may match several files: a bracket that never closes is a letter.
 
-    Examples
-    --------
     >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
     (True, True, False)
     """
@@ -54,8 +50,6 @@ def is_pattern(name: str) -> bool:
 def is_zarr(name: str) -> bool:
     """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
 
-    Examples
-    --------
     >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
     (True, True, False)
     """
@@ -65,13 +59,8 @@ def is_zarr(name: str) -> bool:
 def local_path(name: "str | Path") -> str | None:
     """Return the path of a file on this machine, or None if the name is in another store.
 
-    Raises
-    ------
-    ImageError
-        If it is a URL of no known store, or its package is missing.
+    A URL of no known store is an `ImageError`, and one whose package is missing.
 
-    Examples
-    --------
     >>> local_path("photo.jpg")
     'photo.jpg'
     """
@@ -96,8 +85,6 @@ def has_number(target: str, field: str) -> bool:
 def numbered(target: str, field: str, number: int) -> str:
     """Return a name with a number in place of a field, `MAP` or `FRAME`.
 
-    Examples
-    --------
     >>> numbered("a-{frame:03}.png", FRAME, 7), numbered("a-{frame}.png", FRAME, 7)
     ('a-007.png', 'a-7.png')
     """
@@ -112,8 +99,6 @@ def numbered(target: str, field: str, number: int) -> str:
 def first_output(target: str) -> str:
     """Return the first file of a numbered output: it is written last.
 
-    Examples
-    --------
     >>> first_output("map-{map}.png"), first_output("out.png")
     ('map-0.png', 'out.png')
     """
@@ -126,8 +111,6 @@ _FIELD = re.compile(r"\{\w*(?::\w*)?\}")
 def unknown_field(target: str) -> str | None:
     """Return the first field of an output's name that means nothing, such as ``{fram}``.
 
-    Examples
-    --------
     >>> unknown_field("a-{frame}-{mop}.png"), unknown_field("{x}/map-{map}.png")
     ('{mop}', None)
     """
@@ -168,17 +151,11 @@ _GONE, _FORBIDDEN = (404, 410), (401, 403)
 class Retries(Record):
     """How often a store is asked again, and after how long.
 
-    Attributes
-    ----------
-    busy : float
-        How often it is asked in all where it answers with a status of `BUSY`.
-    lost : float
-        How often it is asked in all where no answer comes, or half of one.
-    first_seconds, longest_seconds : float
-        The longest wait before the second try, and before any: each is at most twice the one
-        before. The wait is random, and not less than what the answer asks for.
-    stall_seconds : float
-        How long S3 and HTTP may send nothing before the answer counts as lost.
+    It is asked `busy` times in all where it answers with a status of `BUSY`, `lost` times where
+    no answer comes, or half of one. `first_seconds` and `longest_seconds` are the longest wait
+    before the second try, and before any: each is at most twice the one before. The wait is
+    random, and not less than what the answer asks for. After `stall_seconds` in which S3 or
+    HTTP sends nothing the answer counts as lost.
     """
 
     busy: float = 10
@@ -314,23 +291,10 @@ def opened_store(
 def store_errors(
     url: str, action: str, absent: str, *others: type[Exception]
 ) -> Iterator[None]:
-    """Turn what a store raises into one line.
+    """Turn what a store raises into one line that begins with the URL: an `ImageError`.
 
-    Parameters
-    ----------
-    url : str
-        What the line begins with.
-    action : str
-        What failed: "read", "written" …
-    absent : str
-        What to say if nothing is there.
-    *others : type
-        Further exceptions that come from the store, where nothing else raises them.
-
-    Raises
-    ------
-    ImageError
-        In place of the store's error.
+    `action` is what failed ("read", "written" …), `absent` what to say if nothing is there.
+    `others` are further exceptions that come from the store, where nothing else raises them.
     """
     try:
         yield
@@ -436,15 +400,7 @@ def is_folder(name: str) -> bool:
 
 
 def size_of(name: str) -> int:
-    """Return the bytes of the file at a path or a URL.
-
-    Raises
-    ------
-    OSError
-        If the path is no file.
-    ImageError
-        If nothing is at the URL, or the store does not answer.
-    """
+    """Return the bytes of the file at a path or a URL; OSError if the path is no file."""
     if not is_url(name):
         return os.stat(name).st_size
     with opened_store(name, "looked up", ABSENT) as (store, path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from support.commands import Words, command, done, environment, process, refusal, run
 from support.dask_cluster import Cluster
@@ -121,6 +122,18 @@ def test_what_differs_is_one_line_and_nothing_is_lost(source: Path, tmp_path: Pa
     said = run("apply", "gaussian:2", source, target, *WORDS).stderr
     assert "--resume" not in said, "it could not have gone on"
     assert left(target.parent) == []
+
+
+@pytest.mark.slow
+def test_another_mask_is_noticed(source: Path, tmp_path: Path) -> None:
+    target, mask = tmp_path / "out" / "out.tif", tmp_path / "mask.tif"
+    target.parent.mkdir()
+    tifffile.imwrite(mask, np.full(SIZE, 255, np.uint8), tile=(128, 128))
+    words = ("--padding", "same", "--mask", mask)
+    killed(source, target, *words)
+    tifffile.imwrite(mask, np.zeros(SIZE, np.uint8), tile=(128, 128))
+    line = refusal("apply", "gaussian:2", source, target, *WORDS, *words, "--resume", status=1)
+    assert "the content of the mask is not that of the stopped run" in line
 
 
 @pytest.mark.slow

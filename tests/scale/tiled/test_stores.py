@@ -316,8 +316,8 @@ def test_a_store_that_refuses_in_the_middle_keeps_nothing(
 ) -> None:
     line = refused(bucket, pattern, sources[target], target)
     assert line.startswith(f"Error: {bucket.url(target)}")
-    assert "cannot be written: no permission: " in line
-    assert line.endswith(": check the credentials")
+    assert "cannot be written: no permission: An error occurred (AccessDenied)" in line
+    assert line.endswith("check the credentials")
     assert bucket.keys() == bucket.uploads() == []
 
 

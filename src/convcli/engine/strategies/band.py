@@ -3,7 +3,6 @@
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import (
     BLOCK_PITCH,
     BLOCK_ROWS,
@@ -18,6 +17,7 @@ from convcli.engine.buffers import (
 )
 from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, integer_limits
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TOGETHER = 4

@@ -5,9 +5,9 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, flat_rows, frozen, strided
 from convcli.engine.problem import Problem
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
 from convcli.engine.tiles import input_extent
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import LANES, Scratch, Values, flat_rows, frozen
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, StoreRule
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.geometry.window import Axis
 

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, flat_rows
-from convcli.engine.division import is_power_of_two
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, ValueRange, integer_limits
+from convcli.engine.store import StoreRule, ValueRange, integer_limits, is_power_of_two
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.engine.tiles import ImageRows
 

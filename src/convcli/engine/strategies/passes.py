@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
 from convcli.engine.store import Accumulators
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, strided
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _MOST_RANK = 3

@@ -7,10 +7,10 @@ fall back on it for tiles with a NaN or an infinity.
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _TILE_BYTES = 2**19

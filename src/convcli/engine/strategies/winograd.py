@@ -5,9 +5,9 @@ import functools
 import numpy as np
 
 from convcli.choices import Method
-from convcli.engine import costs
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, round_up, strided
 from convcli.engine.problem import Problem
+from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 # F(4, 3): Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016,

@@ -63,12 +63,17 @@ def array_bytes(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
+def check_numbers(dtype: np.dtype[Any], label: str) -> None:
+    """Refuse numbers that are not real, or have more than 64 bits."""
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
         raise ImageError(
             f"{label}: expected an array of real numbers of at most 64 bits, got {dtype}: "
             "convert it with astype"
         )
+
+
+def _check(shape: tuple[int, ...], dtype: np.dtype[Any], label: str) -> None:
+    check_numbers(dtype, label)
     if len(shape) not in DIMENSIONS:
         raise ImageError(
             f"{label}: expected an array (H, W) or (H, W, C), got the shape {shape}: "

@@ -74,7 +74,8 @@ def _pixels(
         return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
         single = not getattr(opened, "is_animated", False)
-    if not _is_supported(rawmode) or not single:
+    is_supported = rawmode == _GRAY_ALPHA or rawmode[:-1] in _SUPPORTED
+    if not (is_supported and single):
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
     return _decoded_twice(file, opened, rawmode, format_name), ()
@@ -233,10 +234,6 @@ def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
     return first if isinstance(first, str) and first[:-1].endswith(";16") else None
 
 
-def _is_supported(rawmode: str) -> bool:
-    return rawmode == _GRAY_ALPHA or rawmode[:-1] in _SUPPORTED
-
-
 def _decoded_twice(
     file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
 ) -> Frame:
@@ -281,10 +278,8 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
 
 def image_of(frame: Frame) -> Image.Image:
     """Return a picture as Pillow's own; raise OSError where Pillow has no such images."""
-    samples = frame.samples
-    array = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     with decoder_errors():
-        return Image.fromarray(array)
+        return Image.fromarray(np.ascontiguousarray(frame.array))
 
 
 def pillow_bytes(

@@ -76,7 +76,8 @@ def _chunks(frame: Frame, metadata: Metadata, level: int | None, threads: int) -
     colour_type = _COLOUR_TYPES[channels + (frame.alpha is not None)]
     sample_format = bytes((8 * frame.pixels.itemsize, colour_type, 0, 0, 0))
     header = (b"IHDR", struct.pack(">II", columns, rows) + sample_format)
-    map_on_threads = _map_on(threads, _row_bytes(frame) * rows)
+    is_small = _row_bytes(frame) * rows < _LEAST_SHARED
+    map_on_threads = map if threads == 1 or is_small else thread_pool(threads).map
     strategy = zlib.Z_DEFAULT_STRATEGY
     if level is None:
         level, strategy = DEFAULT_LEVEL, _strategy(frame, map_on_threads)
@@ -185,8 +186,6 @@ def part_of(
 def stream_of(parts: Iterable[CompressedPart]) -> bytes:
     """Join parts to a zlib stream.
 
-    Examples
-    --------
     >>> import numpy as np
     >>> words = np.frombuffer(b"one, two and three", np.uint8)
     >>> head = part_of([words[:9]], 6, 0, last=False)
@@ -207,11 +206,6 @@ def _joined_checksum(before: int, added: int, length: int) -> int:
     more, steps = added & 0xFFFF, added >> 16
     both = (low + more - 1) % _MODULUS
     return (high + steps + length * (low - 1)) % _MODULUS << 16 | both
-
-
-def _map_on(threads: int, size: int) -> _Map:
-    """Return `map`, on threads where there are enough bytes to compress."""
-    return map if threads == 1 or size < _LEAST_SHARED else thread_pool(threads).map
 
 
 def _segments(

@@ -32,7 +32,7 @@ _UNASSOCIATED = 2
 _INCH = 2
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
-_XMP, _IPTC = 700, 33_723
+_BLOCKS = {"recipe": 270, "icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
 _TOGETHER = 2**25
 """Bytes of pixels of which tiles of a reduced copy are made before they are written."""
@@ -130,13 +130,7 @@ def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> 
         block.load(settings["exif"])
         groups = {tag: dict(block.get_ifd(tag)) for tag in block if tag in _GROUPS}
         tags |= {tag: block[tag] for tag in block if tag not in _GROUPS} | groups
-    if "recipe" in settings:
-        tags[TiffImagePlugin.IMAGEDESCRIPTION] = settings["recipe"]
-    if "icc_profile" in settings:
-        tags[TiffImagePlugin.ICCPROFILE] = settings["icc_profile"]
-    for name, tag in (("xmp", _XMP), ("iptc", _IPTC)):
-        if name in settings:
-            tags[tag] = settings[name]
+    tags |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
     if "dpi" in settings:
         across, down = settings["dpi"]
         tags |= {
@@ -174,24 +168,11 @@ _BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 class TileLayout(Record, kw_only=True):
     """The size, tiles and samples of a TIFF of tiles.
 
-    Attributes
-    ----------
-    size, tile : (int, int)
-        Rows and columns of the picture, and of a tile: multiples of 16.
-    channels : int
-        1 or 3; any number where `paged`. Alpha is not counted.
-    alpha : bool
-        Whether each page has alpha as its last sample.
-    depth : Depth
-        Of all samples.
-    paged : bool
-        Whether each channel is a page of its own.
-    level : int
-        Of zlib's compression, 0 to 9.
-    factors : tuple of int
-        How much smaller each reduced copy of a page is than the one before it.
-    nested : bool
-        Whether the copies are directories within that of the page, or follow it.
+    `size` and `tile` are rows and columns of the picture, and of a tile: multiples of 16. There
+    are `channels`, 1 or 3, or any number where each is a page of its own (`paged`). With
+    `alpha` each page has an opacity as its last sample. `depth` is that of all samples, `level`
+    zlib's, 0 to 9. `factors` say how much smaller each reduced copy of a page is than the one
+    before it; `nested` copies are directories within that of the page, others follow it.
     """
 
     size: tuple[int, int]
@@ -253,16 +234,9 @@ def encoded_tiles(
 ) -> list[EncodedTile]:
     """Cut a part of a picture into tiles, and compress them.
 
-    Parameters
-    ----------
-    values : ndarray, shape (rows, columns, channels)
-        Whole tiles, except at the right and lower edge of the picture.
-    alpha : ndarray, shape (rows, columns), or None
-        Their opacity.
-    at : (int, int)
-        Row and column of the picture where the part begins.
-    layout : TileLayout
-        Of the file.
+    The values, shape (rows, columns, channels), and their opacity, shape (rows, columns), begin
+    `at` a row and a column of the picture. They are whole tiles, except at its right and lower
+    edge.
     """
     pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
     tiles = []
@@ -362,10 +336,7 @@ class TiledTiff:
         return self._file.read(length)
 
     def _head(self) -> bytes:
-        """Return the header and all directories.
-
-        Those of reduced copies follow that of their page, or stand within it.
-        """
+        """Return the header and all directories; copies follow their page, or lie within."""
         layout = self._layout
         head = _BIG_HEADER if layout.is_big else _PLAIN_HEADER
         for page in range(layout.pages):
@@ -456,21 +427,41 @@ def shrunk(
         lost = (np.isnan(samples) if np.isnan(number) else samples == number).all(axis=2)
         weights[lost], values[lost] = 0, 0
     fill = number if nodata is not None and lost.any() else 0.0
-    sums, total = _square_sums(values * weights, factor), _square_sums(weights, factor)
+    by = (factor, factor)
+    sums, total = block_sums(values * weights, by), block_sums(weights, by)
     means = np.divide(sums, total, out=np.full_like(sums, fill), where=total > 0)
     if alpha:
-        count = _square_sums(np.ones_like(weights), factor)
-        means[..., -1:] = _square_sums(values[..., -1:], factor) / count
+        means[..., -1:] = mean_of(values[..., -1:], by)
     whole = samples.dtype.kind in "ui"
     result: NDArray[Any] = (np.rint(means) if whole else means).astype(samples.dtype)
     return result
 
 
-def _square_sums(values: NDArray[Any], factor: int) -> NDArray[Any]:
-    """Return the sums of squares of `factor` pixels each way."""
-    for axis in (0, 1):
-        values = np.add.reduceat(values, range(0, values.shape[axis], factor), axis=axis)
+def block_sums(
+    values: NDArray[Any], factors: Sequence[int], dtype: type = np.float64
+) -> NDArray[Any]:
+    """Return the sums of so many values along each axis; fewer at an end."""
+    for axis, by in enumerate(factors):
+        starts = np.arange(0, values.shape[axis], by)
+        values = np.add.reduceat(values, starts, axis, dtype) if by > 1 else values
     return values
+
+
+def mean_of(values: NDArray[Any], factors: Sequence[int]) -> NDArray[Any]:
+    """Return the means of so many values along each axis, rounded if they are whole numbers.
+
+    At an end they are of the values that are there.
+
+    >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
+    [[2, 10]]
+    """
+    is_whole = values.dtype.kind in "biu"
+    means = block_sums(values, factors, np.int64 if is_whole else np.float64)
+    for axis, by in enumerate(factors):
+        left = values.shape[axis] - np.arange(0, values.shape[axis], by)
+        means = np.moveaxis(np.moveaxis(means, axis, -1) / np.minimum(by, left), -1, axis)
+    made: NDArray[Any] = (np.rint(means) if is_whole else means).astype(values.dtype)
+    return made
 
 
 def _linked(data: bytes, following: int, entries: int, *, big: bool) -> bytes:

@@ -91,16 +91,9 @@ def metadata_after(
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata that hold for a result, and notes on what does not.
 
-    Parameters
-    ----------
-    metadata : Metadata
-        Of the input.
-    windows : sequence of Window
-        Of the steps, in order: the result's pixels are where the middles of windows were.
-    frames : int
-        How many pictures the input had.
-    turned : str
-        Why the places of the pixels are not known; empty where they are.
+    `windows` are those of the steps: the result's pixels are where the middles of windows were.
+    `frames` is how many pictures the input had. `turned` says why the places of the pixels are
+    not known; it is empty where they are.
     """
     notes = []
     if metadata.ome and metadata.recipe is not None:
@@ -115,13 +108,13 @@ def metadata_after(
             f"{frames} pictures: choose one with --frame"
         )
         metadata = replace(metadata, geo=(), nodata=None)
-    rows, columns = (_places(windows, axis) for axis in (0, 1))
+    rows, columns = (output_places(windows, axis) for axis in (0, 1))
     geo = tuple((tag, _moved(tag, metadata.geo, rows, columns)) for tag, _ in metadata.geo)
     ome = metadata.ome and _ome_of_stride(metadata.ome, columns[0], rows[0])
     return replace(metadata, geo=geo, ome=ome), tuple(notes)
 
 
-def _places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
+def output_places(windows: Sequence[Window], axis: int) -> tuple[int, float]:
     """Return (stride, start): output i of an axis is at the picture's pixel stride · i + start.
 
     That is the middle of its window, between two pixels where the window is even.
@@ -194,10 +187,7 @@ def extra_tags(
 
 
 def _ome_of_plane(text: str, plane: int | None) -> str | None:
-    """Return OME-XML of the picture that a page belongs to, or of all pages of the only one.
-
-    None where it describes none, or several whose pages are all read.
-    """
+    """Return OME-XML of the picture that a page belongs to; None where it is not one."""
     root = _parsed(text)
     images, start = _children(root, "Image"), 0
     for image in images:

@@ -89,24 +89,11 @@ class Tags:
 class TiffPage(Record, kw_only=True):
     """A page: what its tags say of its pixels.
 
-    Attributes
-    ----------
-    tags : Tags
-        All of them.
-    index, start : int
-        Its number, from 0, and where its directory begins.
-    is_big : bool
-        Whether the file is a BigTIFF.
-    size : (int, int)
-        Rows and columns, before it is turned upright.
-    bits, formats, extra : tuple of int
-        Of the samples: their bits, their formats, and what those beside the colours mean.
-    photometric, compression, predictor : int
-        The tags' numbers.
-    tile : (int, int)
-        Rows and columns of a tile or a strip.
-    planar : bool
-        Whether each sample has tiles or strips of its own.
+    `index` is its number, from 0, and `start` where its directory begins; `is_big`: in a
+    BigTIFF. `size` is rows and columns, before it is turned upright, `tile` those of a tile or
+    a strip. `bits`, `formats` and `extra` are of the samples: their bits, their formats, and
+    what those beside the colours mean; with `planar` each has tiles or strips of its own.
+    `photometric`, `compression` and `predictor` are the tags' numbers.
     """
 
     tags: Tags
@@ -223,7 +210,8 @@ class TiffPage(Record, kw_only=True):
     def frame(self, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
         """Decode the page, upright, and return notes on what is left out."""
         stored, (colours, has_alpha) = self.stored_type(), self._meaning()
-        if self.photometric != BLACK_IS_ZERO and stored.kind != "u" and self._is_bound():
+        # These need numbers from 0 to white.
+        if self.photometric in (WHITE_IS_ZERO, _CMYK) and stored.kind != "u":
             raise _unread(self, f"photometric {self.photometric} with signed numbers or floats")
         values = filtered(self._values(file, stored))
         white = float(np.iinfo(stored).max) if stored.kind in "ui" else 1.0
@@ -237,10 +225,6 @@ class TiffPage(Record, kw_only=True):
             alpha = None if alpha is None else turned(alpha, turn)
         unused = self.photometric == RGB and self.extra == (_ANY,)
         return Frame(pixels, alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
-
-    def _is_bound(self) -> bool:
-        """Whether the photometric interpretation needs numbers from 0 to white."""
-        return self.photometric in (WHITE_IS_ZERO, _CMYK)
 
     def _values(self, file: BinaryIO, stored: np.dtype[Any]) -> NDArray[Any]:
         """Return all samples, (rows, columns, samples), in this machine's byte order."""

@@ -47,12 +47,9 @@ def fast_codecs() -> Any:
 
 def deflated(data: bytes, level: int) -> bytes:
     """Pack bytes in zlib's format, as fast as possible; `level` is 0 to 9."""
-    packed: bytes = (fast_codecs() or _Zlib).deflate_encode(data, level)
+    codecs = fast_codecs()
+    packed: bytes = (codecs.deflate_encode if codecs else zlib.compress)(data, level)
     return packed
-
-
-class _Zlib:
-    deflate_encode = staticmethod(zlib.compress)
 
 
 def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of itself
@@ -65,28 +62,10 @@ def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of i
 ) -> NDArray[Any]:
     """Return a strip or a tile as an array; never more is unpacked than it holds.
 
-    Parameters
-    ----------
-    data : bytes
-        As they are in the file.
-    shape : (int, int, int)
-        Rows, columns, samples.
-    stored : dtype
-        Of the samples in the file, with their byte order.
-    compression, predictor : int
-        The tags' numbers; the compression is one of `UNPACKERS`.
-    fast : module, optional
-        Of `fast_codecs`.
-
-    Returns
-    -------
-    ndarray
-        In the byte order of this machine.
-
-    Raises
-    ------
-    OSError
-        If the data are damaged, or end early where the policy does not allow that.
+    `shape` is rows, columns and samples; the samples are `stored` with the byte order of the
+    file, and returned in that of this machine. `compression` is one of `UNPACKERS`, `predictor`
+    the tag's number, `fast` what `fast_codecs` returns. OSError is raised if the data are
+    damaged, or end early where the policy does not allow that.
     """
     count = shape[0] * shape[1] * shape[2]
     size = count * stored.itemsize
@@ -122,10 +101,7 @@ def _joined_bytes(
 
 
 def _inflated_fast(data: bytes, size: int, fast: Any) -> bytes:
-    """Unpack Deflate by libdeflate; return nothing where only zlib knows what to do.
-
-    Libdeflate refuses data that have no end, and more bytes than asked for.
-    """
+    """Unpack Deflate by libdeflate; return nothing where only zlib knows what to do."""
     try:
         plain: bytes = fast.deflate_decode(data, out=size)
     except fast.DeflateError:
@@ -145,11 +121,7 @@ def _from_lzma(data: bytes, size: int) -> bytes:
 
 
 def _by_libtiff(compression: int) -> Callable[[bytes, int], bytes]:
-    """Return a function that unpacks by libtiff, which Pillow brings with it.
-
-    The data become the only strip of an 8-bit grey picture in memory: libtiff unpacks as many
-    bytes as that has pixels.
-    """
+    """Return a function that unpacks by libtiff, as the only strip of an 8-bit grey picture."""
 
     def unpack(data: bytes, size: int) -> bytes:
         tags = {

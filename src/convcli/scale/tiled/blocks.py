@@ -7,8 +7,7 @@ from typing import Any
 
 from convcli.engine.planner import Plan
 from convcli.pipeline.memory import block_need
-from convcli.scale.tiled.source import USUAL_TILE
-from convcli.scale.tiled.work import TiledWork
+from convcli.scale.tiled.source import USUAL_TILE, TiledWork
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
 from convcli.values import Record, replace

@@ -16,8 +16,7 @@ from convcli.batch.places import absolute
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff_segments import fast_codecs
-from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.work import TiledWork
+from convcli.scale.tiled.source import Source, TiledMask, TiledWork
 from convcli.storage.atomic import JOURNAL, is_abandoned, is_stream, temporary_name
 from convcli.storage.urls import is_url, read_if_exists
 from convcli.values import Record, asdict, replace
@@ -29,18 +28,10 @@ _QUIET_SECONDS = 300
 class Journal:
     """A file of JSON lines beside a partial output: what the run is, and each block in order.
 
-    Parameters
-    ----------
-    place : str
-        The partial output; empty where it is on no disk: nothing is kept then.
-    head : dict
-        What the run is.
-    blocks : sequence of dict
-        The blocks of the stopped run: their statistics, and where their tiles are.
-    resumes : bool
-        Whether the partial output stays when this run is stopped too.
-    note : str
-        What a person should know.
+    `place` is the partial output; empty where it is on no disk: nothing is kept then. `head`
+    says what the run is. `blocks` are those of the stopped run: their statistics, and where
+    their tiles are. With `resumes` the partial output stays when this run is stopped too.
+    `note` is what a person should know.
     """
 
     def __init__(
@@ -124,19 +115,8 @@ class Journal:
 def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
     """Return the journal of a new output, or of the one that a stopped run has left.
 
-    Parameters
-    ----------
-    target : str
-        The output.
-    facts : dict
-        What must be equal to go on: see `facts_of`.
-    resume : bool
-        Whether to go on with a stopped run.
-
-    Raises
-    ------
-    ImageError
-        If the stopped run was another one, or may be at work on another machine.
+    `facts` must be equal to go on: see `facts_of`. An `ImageError` is raised if the stopped run
+    was another one, or may be at work on another machine.
     """
     if is_url(target) or is_stream(target):
         if resume:
@@ -210,11 +190,13 @@ def facts_of(
     """
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
-    options = replace(pipeline.options, jobs=None)
+    options, mask = replace(pipeline.options, jobs=None), pipeline.options.mask
+    weights = _version(mask.source) if isinstance(mask, TiledMask) else mask and mask.weights
     packing = zlib.ZLIB_RUNTIME_VERSION if codecs is None else codecs.__version__
     return {
         "the input": absolute(work.source.label),
         "the content of the input": _version(work.source),
+        "the content of the mask": _digest(weights),
         "the kernel": _digest(list(kernels)),
         "one of the options": _digest([options, saving, layout]),
         "the version of convcli or of a package": _digest(

@@ -29,10 +29,9 @@ from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.scale.tiled.blocks import Blocks, Tiling, scan_blocks, tiling_for
 from convcli.scale.tiled.journal import Journal, facts_of, journal_for
-from convcli.scale.tiled.source import Source
-from convcli.scale.tiled.target import check_target, output_for, target_for
+from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
+from convcli.scale.tiled.target import ZarrOutput, check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from convcli.scale.tiled.work import Target, TiledMask, TiledWork
 from convcli.scale.tiled.zarr import open_zarr
 from convcli.storage.urls import is_url, is_zarr, local_path
 from convcli.threads import new_thread_pool, uninterrupted
@@ -66,14 +65,8 @@ def each(
 
     The task takes the work and the rows and columns of a block. It can be pickled, and the work
     is sent to each worker of a cluster once, where `flight_for` makes its `Flight`; otherwise
-    `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next.
-    The blocks before the `first` are left out.
-
-    Raises
-    ------
-    ConvcliError
-        Whatever the task raises, or that a block has failed alone. No block is
-        started after that.
+    `jobs` threads compute. Only a few blocks are started ahead of the one whose result is next,
+    and none after an error. The blocks before the `first` are left out.
     """
     if flight_for is None:
         yield from _on_threads(functools.partial(task, work), blocks, jobs, first)
@@ -137,10 +130,7 @@ def _result_of(ended: Any) -> Any:
 def _in_order(
     blocks: Iterator[Any], begin: Begin, workers: int, running: deque[Any]
 ) -> Iterator[Any]:
-    """Yield results in the order of the blocks: so the bytes of a file are always the same.
-
-    `running` holds the futures of all blocks that are started and not yielded yet.
-    """
+    """Yield results in the order of the blocks; `running` holds those that are begun."""
     for block in blocks:
         with uninterrupted():
             running.append(begin(*block))
@@ -182,54 +172,12 @@ def filter_large(
 ) -> Report:
     """Filter a picture block by block: the result has the same bits as in one piece.
 
-    Parameters
-    ----------
-    kernels : sequence of Kernel or Operator
-        The chain.
-    source : str
-        A TIFF of any size, in tiles or strips, a Zarr array or an image of OME-Zarr: a path,
-        or a URL that fsspec knows, of a store that sends parts of files.
-    target : str
-        A ``.tif``, which gets the input's tiles, or 512 × 512; or a ``.zarr``: a path or a URL.
-    options : Options
-        How the picture is filtered.
-    frame : int, optional
-        The page of a TIFF that has several.
-    max_pixels : int
-        Refuse results that have more pixels than that, and than the picture.
-    saving : Saving, optional
-        How the result is written.
-    file_format : str, optional
-        ``TIFF``, whatever the name of the target.
-    memory : int, optional
-        Bytes for the blocks that are computed at once; 256 MiB where none are given.
-    client : distributed.Client, optional
-        A Dask cluster whose workers see the input, and the output where it is a ``.zarr``;
-        threads of this machine otherwise.
-    retries : int
-        How often the cluster tries a block again.
-    timeout : float, optional
-        Seconds after which a worker that is still at one block is left aside: see
-        `default_timeout`.
-    overwrite : bool
-        Whether another run may be writing the same output.
-    resume : bool
-        Go on with what a stopped run has left of the same output, and leave it when this run
-        is stopped too.
-    progress : callable, optional
-        See `Progress`.
-    planes : PlaneChoice, optional
-        Which planes of a Zarr array are filtered.
-
-    Returns
-    -------
-    Report
-        Its time includes reading and writing.
-
-    Raises
-    ------
-    ConvcliError
-        If the picture cannot be read, filtered or written.
+    `convcli.apply_tiled` says what the arguments are. A ``.tif`` gets the input's tiles, or
+    512 × 512. `saving` is how the result is written; `file_format` is ``TIFF`` whatever the
+    name of the target. `client` is a Dask cluster whose workers see the input, and the output
+    where it is a ``.zarr``. `timeout`: see `default_timeout`. With `overwrite` another run may
+    be writing the same output. `planes` of a Zarr array are filtered. The report's time
+    includes reading and writing.
     """
     started = time.perf_counter()
     source, target, saving = _located(source), _located(target), saving or Saving()
@@ -241,12 +189,13 @@ def filter_large(
     ):
         work, notes = _work(kernels, opened, given, saving)
         check_target(work, target, saving, max_pixels, file_format)
-        arrays = output_for(work, target)
-        after = arrays.smaller_bytes() if arrays else 0
-        tiling = tiling_for(work, target, options.jobs, memory, client, after=after)
+        arrays, tiling = _tiled(work, target, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
-        tiling, planned = _as_before(tiling, journal), work
+        if "block" in journal.head:  # as a stopped run has cut it
+            blocks = replace(tiling.blocks, shape=tuple(journal.head["block"]))
+            tiling = replace(tiling, blocks=blocks)
+        planned = work
         with (
             journal.kept(),
             _admitted(client, source, target, retries, timeout) as flight_for,
@@ -291,30 +240,27 @@ def plan_large(
         _mask_in_tiles(options) as given,
     ):
         work, _ = _work(kernels, opened, given, Saving())
-        arrays = output_for(work, _located(target))
-        after = arrays.smaller_bytes() if arrays else 0
-        return tiling_for(work, _located(target), options.jobs, memory, client, after=after)
+        return _tiled(work, _located(target), options.jobs, memory, client)[1]
+
+
+def _tiled(
+    work: TiledWork, target: str, jobs: int | None, memory: int | None, client: Any
+) -> tuple[ZarrOutput | None, Tiling]:
+    """Return the arrays that are written, if any, and how the picture is cut into blocks."""
+    arrays = output_for(work, target)
+    after = arrays.smaller_bytes() if arrays else 0
+    return arrays, tiling_for(work, target, jobs, memory, client, after=after)
 
 
 @contextlib.contextmanager
 def client_for(
     source: str, target: str, address: str | None, retries: int
 ) -> Iterator[tuple[Any, tuple[str, str]]]:
-    """Connect to the cluster that filters a picture, if there is one.
+    """Connect to the cluster that filters a picture, if `address` names one.
 
-    Parameters
-    ----------
-    source, target : str
-        The picture and the result: paths or URLs.
-    address : str or None
-        The cluster, as of ``--cluster``; None for threads of this machine.
-    retries : int
-        How often a cluster that is started here tries a block again.
-
-    Yields
-    ------
-    (distributed.Client or None, (str, str))
-        The client, and the names of both files: absolute for workers in other folders.
+    Yield the client, or None for threads of this machine, and the names of both files: absolute
+    for workers in other folders. A cluster that is started here tries a block `retries` times
+    again.
     """
     if address is None:
         yield (None, (source, target))
@@ -383,7 +329,9 @@ class _Passes:
         self._done = blocks.count * (self._tiling.passes - 1) + journal.count
         with self._each(output.task, work, blocks, journal.count) as results:
             for written in self._counted(results):
-                journal.add(written.stats, [output.add(tile) for tile in written.tiles])
+                journal.add(
+                    written.stats, [*map(output.add, written.tiles)] if output.add else []
+                )
                 stats += written.stats
         for task, smaller in output.after:
             with self._each(task, work, smaller) as made:
@@ -467,14 +415,6 @@ def _work(
     metadata, notes = metadata_after(kept, [step.window for step in pipeline.steps])
     notes = (note, *notes) if note else notes
     return TiledWork(replace(opened, metadata=metadata), pipeline), notes
-
-
-def _as_before(tiling: Tiling, journal: Journal) -> Tiling:
-    """Return the tiling with the blocks of a stopped run, if there is one to go on with."""
-    shape = journal.head.get("block")
-    if shape is None:
-        return tiling
-    return replace(tiling, blocks=replace(tiling.blocks, shape=tuple(shape)))
 
 
 def _losses(work: TiledWork, target: str) -> tuple[str, ...]:

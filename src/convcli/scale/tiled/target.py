@@ -13,7 +13,8 @@ import numpy as np
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
-from convcli.images.codecs.tiff import EncodedTile, TileLayout
+from convcli.images.codecs.tiff import TileLayout, mean_of
+from convcli.images.codecs.tiff_extras import output_places
 from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
@@ -21,9 +22,8 @@ from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
 from convcli.scale.tiled.journal import Journal
 from convcli.scale.tiled.ngff import NgffImage, ngff_facts
-from convcli.scale.tiled.source import Values, cut, needed, within
+from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
-from convcli.scale.tiled.work import Target, TiledWork, Written
 from convcli.scale.tiled.zarr import (
     Axes,
     Slices,
@@ -187,7 +187,7 @@ class ZarrOutput(Record, kw_only=True):
             if level:
                 task = SmallerLevel(made[-2], made[-1], self.factors[level], self.steps(level))
                 after.append((task, self.blocks(level)))
-        return Target(ZarrChunks(made[0]), _no_tile, tuple(after), self.notes, self.smaller)
+        return Target(made[0].compute, None, tuple(after), self.notes, self.smaller)
 
 
 def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
@@ -279,10 +279,7 @@ def _array_like(
     axes: Axes,
     dtype: np.dtype[Any],
 ) -> Any:
-    """Describe an array that is kept like another, and may have one more axis.
-
-    Filters, and the fill value, are of certain numbers: others have none.
-    """
+    """Describe an array that is kept like another; filters and fill value are of its dtype."""
     facts, is_same = like.metadata, dtype == np.dtype(like.dtype).newbyteorder("=")
     more = tuple(shape[like.ndim :])
     names = names_of(like) or (axes.names if more or like.ndim > _SAMPLES else ())
@@ -335,13 +332,9 @@ def _attributes(
 ) -> dict[str, Any]:
     """Return what the group of the result says."""
     moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
+    windows = [step.window for step in work.pipeline.steps]
     for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
-        step, first = 1.0, 0.0
-        for each in work.pipeline.steps:
-            window = each.window.axes[axis]
-            first += step * ((window.extent - 1) / 2 - window.before)
-            step *= window.stride
-        moves[place] = (step, first, work.shape[axis] == 1)
+        moves[place] = (*output_places(windows, axis), work.shape[axis] == 1)
     kinds = [axis.get("type") for axis in image.multiscale["axes"]]
     channels = source.picked[kinds.index("channel")] if "channel" in kinds else slice(None)
     depths = [Depth.of(source.dtype), work.pipeline.depth]
@@ -379,13 +372,7 @@ class Chunks(Record):
                 "workers, or use URLs (s3://…)"
             )
 
-
-class ZarrChunks(Record):
-    """Computes blocks and stores them."""
-
-    chunks: Chunks
-
-    def __call__(
+    def compute(
         self, work: TiledWork, rows: slice, columns: slice, planes: Slices = ()
     ) -> Written:
         """Compute a block and store it."""
@@ -400,7 +387,7 @@ class ZarrChunks(Record):
                 values = np.empty((*shape, *samples.shape), samples.dtype)
             values[place] = samples
             stats += block.stats
-        self.chunks.store(values, *planes, rows, columns)
+        self.store(values, *planes, rows, columns)
         return Written(stats, [])
 
 
@@ -430,26 +417,6 @@ class SmallerLevel(Record):
                 values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
             values[..., within(down, rows), within(across, columns), :] = means
         self.chunks.store(values, *planes, rows, columns)
-
-
-def mean_of(values: Values, factors: Sequence[int]) -> Values:
-    """Return the means of so many values along each axis, rounded if they are whole numbers.
-
-    At an end they are of the values that are there.
-
-    >>> mean_of(np.array([[1, 2, 9], [3, 4, 11]], np.uint8), (2, 2)).tolist()
-    [[2, 10]]
-    """
-    is_whole = values.dtype.kind in "biu"
-    sums, dtype = values, np.int64 if is_whole else np.float64
-    for axis, by in enumerate(factors):
-        starts = np.arange(0, values.shape[axis], by)
-        sums = np.add.reduceat(sums, starts, axis, dtype=dtype) if by > 1 else sums
-    for axis, by in enumerate(factors):
-        left = values.shape[axis] - np.arange(0, values.shape[axis], by)
-        sums = np.moveaxis(np.moveaxis(sums, axis, -1) / np.minimum(by, left), -1, axis)
-    made: Values = (np.rint(sums) if is_whole else sums).astype(values.dtype)
-    return made
 
 
 # ------------------------------------------------------------------ complete, or absent
@@ -493,10 +460,7 @@ def _folders_above(path: str) -> Iterator[str]:
 
 
 def _read_any(name: str) -> bytes | None:
-    """Return the content of a file or an object; None where there is none.
-
-    Folders are not listed: that is not allowed in all of them.
-    """
+    """Return the content of a file or an object, if it exists; no folder is listed."""
     if is_url(name):
         return read_if_exists(name)
     with contextlib.suppress(OSError):
@@ -572,7 +536,3 @@ def _is_output_or_left(
     if not own.issuperset(names):
         return _is_output(names, read)
     return not any(_json(read, f"{name}/{head}") for name in names for head in _HEADS)
-
-
-def _no_tile(tile: EncodedTile) -> None:
-    raise ImageError(f"expected a chunk that was stored, got tile {tile.index}")

@@ -29,16 +29,22 @@ from convcli.images.codecs.tiff_segments import (
 from convcli.images.picture import Metadata
 from convcli.images.read import read_metadata
 from convcli.scale.tiled.journal import Journal, verified
-from convcli.scale.tiled.source import Source, Values, check_chunk, faults, needed, within
-from convcli.scale.tiled.work import Target, TiledWork, Written
+from convcli.scale.tiled.source import (
+    Source,
+    Target,
+    TiledWork,
+    Values,
+    Written,
+    check_chunk,
+    faults,
+    needed,
+    within,
+)
 from convcli.storage.atomic import replacing
-from convcli.storage.ranges import Ranges, ranges_of, version_of
+from convcli.storage.ranges import Ranges, Span, ranges_of, version_of
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, new_thread_pool
-from convcli.values import Record, replace
-
-Span = tuple[int, int]
-"""Where something begins in a file, and how many bytes it has."""
+from convcli.values import replace
 
 _QUIET = logging.NullHandler()
 _PREDICTORS = (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES)
@@ -51,18 +57,14 @@ def opening(name: str, version: str | None = None) -> Iterator[tuple[Ranges, Any
     It stays open afterwards unless the block fails. With a `version`, any other version of the
     file is refused.
     """
+    if not is_url(name) and Path(name).is_dir():
+        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
     with contextlib.ExitStack() as on_error:
-        ranges = on_error.enter_context(contextlib.closing(_ranges(name)))
+        ranges = on_error.enter_context(contextlib.closing(ranges_of(name)))
         if version is not None and not ranges.is_version(version):
             raise ImageError(f"{name}: another file has taken its place: run it again")
         yield ranges, _file(ranges, name)
         on_error.pop_all()
-
-
-def _ranges(name: str) -> Ranges:
-    if not is_url(name) and Path(name).is_dir():
-        raise ImageError(f"{name}: expected a picture, got a folder: name a file in it")
-    return ranges_of(name)
 
 
 def _file(ranges: Ranges, name: str) -> Any:
@@ -76,11 +78,6 @@ def _file(ranges: Ranges, name: str) -> Any:
             f"{name}: expected a TIFF or a .zarr to filter block by block, got something "
             "else: convert it to TIFF first, or use neither --tiled nor .zarr"
         ) from None
-
-
-def no_page(name: str) -> ImageError:
-    """Return the error for a page that is missing."""
-    return ImageError(f"{name}: expected a page, got none: get a whole copy of it")
 
 
 class OpenPage:
@@ -156,18 +153,9 @@ class TiffFile:
         """Return the open page, which is the same for all threads."""
         with self._lock:
             if self._opened is None:
-                self._opened = self._open()
+                with opening(self._name, self.version) as (ranges, file):
+                    self._opened = OpenPage(ranges, file.pages[self._number])
             return self._opened
-
-    def _open(self) -> OpenPage:
-        with opening(self._name, self.version) as (ranges, file):
-            return OpenPage(ranges, self._page(file))
-
-    def _page(self, file: Any) -> Any:
-        try:
-            return file.pages[self._number]
-        except IndexError:
-            raise no_page(self._name) from None
 
     def check_unchanged(self) -> None:
         """Refuse a URL that holds another file by now. An open file of a disk is kept."""
@@ -221,7 +209,9 @@ class TiffSource(Source, kw_only=True, cached=True):
         result = np.zeros(shape, self.dtype)
         segments = list(self._segments(rows, columns))
         with faults(self.label):
-            parts = self._read([segment[0] for segment in segments])
+            page, indices = self.file.opened(), [segment[0] for segment in segments]
+            read = page.decoded if self.start is None else functools.partial(self._plain, page)
+            parts: Iterator[Values | None] = read(indices)
             for (_, top, left, samples), values in zip(segments, parts, strict=True):
                 _place(result[..., samples], values, top - rows.start, left - columns.start)
         return result
@@ -244,10 +234,6 @@ class TiffSource(Source, kw_only=True, cached=True):
                 for x in range(columns.start // width, -(-columns.stop // width)):
                     index = (plane * down + y) * across + x
                     yield index, y * height, x * width, samples
-
-    def _read(self, indices: list[int]) -> Iterator[Values | None]:
-        page = self.file.opened()
-        return page.decoded(indices) if self.start is None else self._plain(page, indices)
 
     def _plain(self, page: OpenPage, indices: list[int]) -> Iterator[Values]:
         """Yield rows that are stored without compression."""
@@ -313,7 +299,7 @@ def _page_number(file: Any, name: str, frame: int | None) -> int:
     pages = range(len(file.pages))
     full = [i for i in pages if not file.pages[i].subfiletype & _REDUCED_OR_MASK] or [*pages]
     if not full:
-        raise no_page(name)
+        raise ImageError(f"{name}: expected a page, got none: get a whole copy of it")
     if frame is None and len(full) > 1:
         raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
     if (frame or 0) >= len(full):
@@ -372,10 +358,7 @@ def _source(page: Any, name: str, number: int, ranges: Ranges) -> TiffSource:
 
 
 def _check_places(page: Any, chunk: tuple[int, int], planes: int) -> None:
-    """Refuse a directory that does not say where all tiles or strips are.
-
-    It is damaged, and a result of the size that it names may fill all memory.
-    """
+    """Refuse a directory that does not say where all tiles or strips are: it is damaged."""
     if min(chunk) < 1:
         raise ValueError("its tiles or strips have no pixels")
     down, across = -(-page.imagelength // chunk[0]), -(-page.imagewidth // chunk[1])
@@ -436,18 +419,11 @@ def _dtype(page: Any, name: str) -> np.dtype[Any]:
     return dtype
 
 
-class TiffTiles(Record):
-    """Computes blocks and encodes them; can be pickled."""
-
-    layout: TileLayout
-
-    def __call__(self, work: TiledWork, rows: slice, columns: slice) -> Written:
-        """Compute a block, and return its tiles."""
-        block = work.compute(rows, columns)
-        tiles = encoded_tiles(
-            block.values, block.alpha, (rows.start, columns.start), self.layout
-        )
-        return Written(block.stats, tiles)
+def _written_block(layout: TileLayout, work: TiledWork, rows: slice, columns: slice) -> Written:
+    """Compute a block, and return its tiles."""
+    block = work.compute(rows, columns)
+    at = (rows.start, columns.start)
+    return Written(block.stats, encoded_tiles(block.values, block.alpha, at, layout))
 
 
 @contextlib.contextmanager
@@ -471,6 +447,6 @@ def tiff_target(
             file.flush()  # The journal's line comes after its tiles.
             return [tile.page, tile.index, start, len(tile.data), zlib.crc32(tile.data)]
 
-        yield Target(TiffTiles(layout), add)
+        yield Target(functools.partial(_written_block, layout), add)
         with new_thread_pool(available_cores()) as pool:
             tiff.finish(pool)

@@ -10,6 +10,7 @@ import numpy as np
 
 from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
+from convcli.images.codecs.npy import check_numbers
 from convcli.images.picture import Metadata
 from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts
 from convcli.scale.tiled.source import (
@@ -247,11 +248,7 @@ def _check(array: Any, dtype: np.dtype[Any], path: str) -> None:
             f"{path}: expected an array of rows and columns, got the shape {array.shape}: save "
             "a picture of it"
         )
-    if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
-        raise ImageError(
-            f"{path}: expected an array of real numbers of at most 64 bits, got {dtype}: "
-            "convert it with astype"
-        )
+    check_numbers(dtype, path)
     if 0 in array.shape or 0 in array.chunks:
         raise ImageError(
             f"{path}: expected at least one pixel, got the shape {array.shape} in chunks of "
