@@ -91,6 +91,13 @@ def test_transparent_pixels_are_filled() -> None:
     assert out.array[0, 2:].tolist() == [[0, 0, 0, 0]] * 3
 
 
+def test_translucent_pixels_stay_translucent() -> None:
+    photo = np.full((1, 4, 4), 100, np.uint8)
+    photo[0, :, 3] = (255, 128, 0, 0)
+    out = convcli.apply("box:3", photo, missing="alpha", border="replicate")
+    assert out.array[0, :, 3].tolist() == [255, 128, 255, 0]
+
+
 @pytest.mark.parametrize("border", ["zero", "wrap", "odd", "constant:7"])
 @pytest.mark.parametrize("kernels", [["gaussian:2", "box:3"], ["box:3", "relu", "pool:2"]])
 def test_tiles_equal_the_whole(border: str, kernels: list[str], tmp_path: Path) -> None:

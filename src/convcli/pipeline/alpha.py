@@ -299,12 +299,15 @@ def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
 def with_missing(
     values: Values, alpha: Values | None, lost: Values, missing: str | float | None
 ) -> tuple[Values, Values | None]:
-    """Return a result, and its opacity, with what stands for a missing pixel in it."""
+    """Return a result, and its opacity, with what stands for a missing pixel in it.
+
+    Transparent pixels that got a colour become opaque; translucent ones stay as they were.
+    """
     if missing == "alpha" and alpha is not None:
         is_lost = lost.any(axis=2)
         values[is_lost] = 0
-        opaque = Depth.of(alpha.dtype).white
-        return values, np.where(is_lost, 0, opaque).astype(alpha.dtype)
+        filled = np.where(alpha == 0, Depth.of(alpha.dtype).white, alpha)
+        return values, np.where(is_lost, 0, filled).astype(alpha.dtype)
     if isinstance(missing, float):
         values[lost] = missing
     return values, alpha
