@@ -67,6 +67,16 @@ def test_least_share_of_weights() -> None:
     np.testing.assert_allclose(third.array, [[3, 6, np.nan, np.nan, np.nan]])
 
 
+@pytest.mark.parametrize("method", ["separable", "fft"])
+def test_a_small_known_share_keeps_its_digits(method: str) -> None:
+    values = np.full((9, 9), np.nan, np.float32)
+    values[4, 0] = 525
+    out = convcli.apply("gaussian:1", values, missing="nan", border="wrap", method=method).array
+    assert out.dtype == np.float32
+    # The least known share, 2 rows and 4 columns off, is 7e-6.
+    np.testing.assert_allclose(out[2:7, :5], 525, rtol=1e-6)
+
+
 def test_bias_is_not_scaled_and_other_steps_go_on() -> None:
     values = np.array([[2.0, np.nan, 4.0]])
     out = convcli.apply("[[1,1,1]]", values, missing="nan", bias=10, border="replicate")
