@@ -105,6 +105,8 @@ def test_values_of_another_type_are_refused(name: str, value: Any) -> None:
 def test_an_unknown_option_is_named() -> None:
     with pytest.raises(TypeError, match=r"'bordr'.*border"):
         options_from_words(bordr="zero")
+    with pytest.raises(TypeError, match=r"no option 'select': the options are stride"):
+        options_from_words(select="t=0")
 
 
 @pytest.mark.parametrize(

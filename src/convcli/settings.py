@@ -362,8 +362,11 @@ def options_from_words(**words: Any) -> "Options":
     """
     from convcli.pipeline.options import Options
 
+    known = [n for n in (*_PARSERS, *_CHOICES, *_NUMBERS) if n in Options.__annotations__]
     values = {}
     for name, value in words.items():
+        if name not in known:
+            raise TypeError(f"there is no option {name!r}: the options are {', '.join(known)}")
         try:
             values[name] = option_from(name, value)
         except OptionError as error:
@@ -499,10 +502,7 @@ def option_from(name: str, value: Any) -> Any:
         return choice_from(getattr(choices, name.capitalize()), value)
     if name in _NUMBERS:
         return whole_number_from(value, _NUMBERS[name])
-    if name in _PARSERS:
-        return _PARSERS[name](value)
-    known = ", ".join([*_PARSERS, *_CHOICES, *_NUMBERS])
-    raise TypeError(f"there is no option {name!r}: the options are {known}")
+    return _PARSERS[name](value)
 
 
 def _two_numbers(value: object) -> "Pair | None":

@@ -265,3 +265,11 @@ def test_a_chain_of_processes_is_a_chain(tmp_path: Path) -> None:
     apply("gaussian:2", PHOTOS / "camera.png", tmp_path / "one.png")
     apply("sobel-x", tmp_path / "one.png", tmp_path / "two.png")
     assert (tmp_path / "out.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+@pytest.mark.parametrize(("photo", "is_said"), [("chelsea.png", True), ("camera.png", False)])
+def test_colours_that_a_gif_has_no_room_for_are_said(
+    photo: str, *, is_said: bool, tmp_path: Path
+) -> None:
+    done = apply("identity", PHOTOS / photo, tmp_path / "out.gif", "--quiet")
+    assert ("holds 256 colours" in done.output) == is_said

@@ -67,6 +67,16 @@ def test_least_share_of_weights() -> None:
     np.testing.assert_allclose(third.array, [[3, 6, np.nan, np.nan, np.nan]])
 
 
+@pytest.mark.parametrize("method", ["separable", "fft"])
+def test_a_small_known_share_keeps_its_digits(method: str) -> None:
+    values = np.full((9, 9), np.nan, np.float32)
+    values[4, 0] = 525
+    out = convcli.apply("gaussian:1", values, missing="nan", border="wrap", method=method).array
+    assert out.dtype == np.float32
+    # The least known share, 2 rows and 4 columns off, is 7e-6.
+    np.testing.assert_allclose(out[2:7, :5], 525, rtol=1e-6)
+
+
 def test_bias_is_not_scaled_and_other_steps_go_on() -> None:
     values = np.array([[2.0, np.nan, 4.0]])
     out = convcli.apply("[[1,1,1]]", values, missing="nan", bias=10, border="replicate")
@@ -89,6 +99,13 @@ def test_transparent_pixels_are_filled() -> None:
     out = convcli.apply("[[1,1,1]]", photo, range="clip", missing="alpha", border="edge")
     assert out.array[0, :2].tolist() == [[30, 60, 90, 255]] * 2
     assert out.array[0, 2:].tolist() == [[0, 0, 0, 0]] * 3
+
+
+def test_translucent_pixels_stay_translucent() -> None:
+    photo = np.full((1, 4, 4), 100, np.uint8)
+    photo[0, :, 3] = (255, 128, 0, 0)
+    out = convcli.apply("box:3", photo, missing="alpha", border="replicate")
+    assert out.array[0, :, 3].tolist() == [255, 128, 255, 0]
 
 
 @pytest.mark.parametrize("border", ["zero", "wrap", "odd", "constant:7"])

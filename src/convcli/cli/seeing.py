@@ -60,7 +60,7 @@ def check_seeing(
         return
     flag = "--show" if show else "--compare"
     if many or any("{" in name for name in names):
-        raise click.UsageError(f"{flag} is for one picture: leave it out")
+        raise click.UsageError(f"{flag} is for one picture that is written: leave it out")
     if STANDARD in names:
         raise click.UsageError(f"{flag} reads INPUT and OUTPUT again: name files, not -")
     if compare is not None:

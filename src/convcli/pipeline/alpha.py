@@ -140,7 +140,8 @@ class MissingStep(PlannedStep, kw_only=True):
 
     The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
     have none. It is NaN where `least`, a share of the weights, is not known. Where the sum is
-    0, all that the kernel sees must be known: `reaches` are plans for |w|.
+    0, all that the kernel sees must be known: `reaches` are plans for |w|. All is computed in
+    float64: float32 would lose the digits of a small share.
     """
 
     biases: tuple[tuple[float, ...], ...]
@@ -150,24 +151,34 @@ class MissingStep(PlannedStep, kw_only=True):
     @classmethod
     def of(cls, step: PlannedStep, least: float) -> "MissingStep":
         """Return the form of a step that leaves out what is missing."""
+        wide = np.dtype(np.float64)
         bare = [each.problem.kernel.with_bias(None) for each in step.plans]
         sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
         plans, reaches = (
             tuple(
-                kernel and choose_plan(replace(each.problem, kernel=kernel), each.method)
+                kernel
+                and choose_plan(
+                    replace(each.problem, kernel=kernel, dtype=wide, result=wide), each.method
+                )
                 for each, kernel in zip(step.plans, kernels, strict=True)
             )
             for kernels in (bare, sizes)
         )
         biases = tuple(each.problem.kernel.bias for each in step.plans)
         made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
-        return cls(**{**asdict(step), **made})
+        return cls(**{**asdict(step), **made, "raw_dtype": step.result_dtype})
+
+    @property
+    def result_dtype(self) -> np.dtype[Any]:
+        """The dtype of its raw answer, as the next step gets it."""
+        return self.raw_dtype or self.working
 
     def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
         """Yield a rectangle of the raw answer of each kernel."""
         inputs = self._inputs(field, rows, columns)
         each = zip(inputs, self.biases, self.reaches, strict=True)
-        for (planned, block, values), bias, reach in each:
+        for (planned, block, narrow), bias, reach in each:
+            values = narrow.astype(np.float64, copy=False)
             is_missing = np.isnan(values)
             if is_missing.any():
                 answer = self._answer(planned, block, np.where(is_missing, 0, values))
@@ -187,7 +198,8 @@ class MissingStep(PlannedStep, kw_only=True):
                 answer[~enough] = np.nan
             else:
                 answer = self._answer(planned, block, values)
-            yield answer + np.array(bias, answer.dtype) if bias else answer
+            answer = answer + np.array(bias, answer.dtype) if bias else answer
+            yield answer.astype(self.result_dtype, copy=False)
 
 
 def check_missing(options: Options, sample: Frame) -> None:
@@ -283,12 +295,15 @@ def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
 def with_missing(
     values: Values, alpha: Values | None, lost: Values, missing: str | float | None
 ) -> tuple[Values, Values | None]:
-    """Return a result, and its opacity, with what stands for a missing pixel in it."""
+    """Return a result, and its opacity, with what stands for a missing pixel in it.
+
+    Transparent pixels that got a colour become opaque; translucent ones stay as they were.
+    """
     if missing == "alpha" and alpha is not None:
         is_lost = lost.any(axis=2)
         values[is_lost] = 0
-        opaque = Depth.of(alpha.dtype).white
-        return values, np.where(is_lost, 0, opaque).astype(alpha.dtype)
+        filled = np.where(alpha == 0, Depth.of(alpha.dtype).white, alpha)
+        return values, np.where(is_lost, 0, filled).astype(alpha.dtype)
     if isinstance(missing, float):
         values[lost] = missing
     return values, alpha

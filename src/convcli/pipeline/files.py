@@ -34,6 +34,7 @@ MakePlan: TypeAlias = Callable[..., Pipeline]
 
 _PICTURE_CHANNELS = (1, 3)
 _COLOURS = 3
+_GIF_COLOURS = 256
 _PAGED = "TIFF"
 
 _OTHER_FORMS = (
@@ -320,7 +321,17 @@ def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) ->
             f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "
             "a .npy keeps all"
         )
+    if file_format == "GIF" and any(_has_many_colours(result.values) for result in filtered):
+        losses.append("the GIF holds 256 colours a frame: others become the nearest of them")
     return losses
+
+
+def _has_many_colours(values: Values) -> bool:
+    """Tell whether pixels have more colours than a frame of a GIF holds."""
+    if values.dtype != np.uint8 or values.shape[2] != _COLOURS:
+        return False
+    codes = values.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    return np.unique(codes).size > _GIF_COLOURS
 
 
 def _loses_digits(values: Values) -> bool:
