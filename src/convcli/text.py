@@ -75,13 +75,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-_MATRIX = re.compile(r"\s*\[\s*\[[-+\d.eE,\s\[\]]*\]\s*\]\s*")
+_MATRIX = re.compile(r"""\s*\[\s*\[[-+\w.,"'\s\[\]]*\]\s*\]\s*""")
 
 
 def is_matrix(text: str) -> bool:
-    """Tell whether a text is a matrix written out, not the name of a file.
+    """Tell whether a text is meant as a matrix, be its numbers right or not, not as a file.
 
-    >>> is_matrix("[[1, 2], [3, 4]]"), is_matrix("page[0-9].png")
+    >>> is_matrix("[[1, 2], [3, nan]]"), is_matrix("page[0-9].png")
     (True, False)
     """
     return _MATRIX.fullmatch(text) is not None

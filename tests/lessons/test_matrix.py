@@ -113,6 +113,11 @@ def test_nonsense_is_one_line(
     assert not target.exists()
 
 
+def test_a_slip_in_an_inline_matrix_is_no_missing_file(refuse: Callable[..., str]) -> None:
+    for text in ("[[1,2],[3,nan]]", "[[1,x]]", "[[1 2],[3 4]]"):
+        assert "expected a matrix" in refuse("apply", "box:3", text)
+
+
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("sobel-x", {}),
     ("[[1,2],[3,4]]", {"padding": "valid"}),
