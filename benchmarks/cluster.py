@@ -28,10 +28,13 @@ import distributed  # noqa: F401 - its version is in the results
 import numpy as np
 from moto.server import ThreadedMotoServer
 from PIL import Image
+from scipy.optimize import nnls
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "docs"))
 
 from machine import machine
+from reckoning import heartbeats
 
 from batch import _folder, _in_turn, _photos, _ratio, _row, _run, show
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
@@ -44,6 +47,13 @@ from support.dask_cluster import dask_cluster
 from support.s3_server import Bucket
 
 _GROUPS = (1, 10, 100)
+_WORKERS = (2, 4, 8)
+_RATES = (15, 60, 0)
+"""Tasks a second; 0 for as many as there can be."""
+
+_RATE_SECONDS = 20
+_POINT = r"the scheduler, (\d+) workers, ([\d.]+) tasks a second"
+_MODEL = "the scheduler's model"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,9 +68,16 @@ def main() -> None:
     chosen = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
-        for case in (local, scheduler, requests):
+        for case in (local, scheduler, rates, requests):
             if chosen.only in case.__name__:
                 rows += case(_folder(Path(name, case.__name__)), chosen)
+    if chosen.only and chosen.json and chosen.json.exists():
+        now = {row["what"] for row in rows}
+        before = json.loads(chosen.json.read_text("utf-8"))["rows"]
+        rows = [*(row for row in before if row["what"] not in now), *rows]
+    rows = [row for row in rows if not row["what"].startswith(_MODEL)]
+    with contextlib.suppress(KeyError):  # Not all of it was measured.
+        rows += model(rows)
     document = {"machine": machine("distributed", "numpy", "PIL"), "rows": rows}
     if chosen.json:
         chosen.json.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
@@ -114,20 +131,21 @@ def _processor_time(photos: Path, out: Path) -> float:
 
 
 class Idle:
-    """A batch job that takes no time, and returns the report of a real one.
+    """A batch job that takes the time of its pause alone, and returns the report of a real one.
 
     Workers cannot import this file: a plain class is sent to them whole.
     """
 
-    def __init__(self, report: Report | None) -> None:
-        self.report = report
+    def __init__(self, report: Report | None, pause: float = 0.0) -> None:
+        self.report, self.pause = report, pause
 
     def with_limits(self, threads: int, memory: int | None) -> "Idle":  # noqa: ARG002 - it needs nothing
         """Return the same job."""
         return self
 
     def run(self, job: FileJob) -> Outcome:
-        """Do nothing."""
+        """Do nothing, after a pause."""
+        time.sleep(self.pause)
         return Outcome(job=job, status=Status.DONE, megapixels=2.0, report=self.report)
 
 
@@ -164,6 +182,67 @@ def scheduler(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
                 _row(f"tasks of {size}, two workers", 1 / took[2], "a second"),
             ]
     return rows
+
+
+def rates(folder: Path, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure what part of a core the scheduler takes, by workers and by tasks a second."""
+    idle, source, _ = _idle(folder)
+    cluster_module.Groups = Fixed  # type: ignore[misc]
+    Fixed.of = 1
+    rows = []
+    for workers in _WORKERS:
+        with dask_cluster(_folder(folder / str(workers)), workers) as cluster:
+            for aim in _RATES:
+                job: Any = Idle(idle.report, workers / aim if aim else 0.0)
+                count = min(chosen.tasks, aim * _RATE_SECONDS) if aim else chosen.tasks
+                target = FileJob(source, str(folder / "out.png"))
+                outcomes = DaskExecutor(cluster.address).run(job, [target] * count)
+                next(outcomes)  # Now the workers are admitted.
+                pid, start = cluster.processes[0].pid, time.perf_counter()
+                before = _processor_seconds(pid)
+                done = sum(1 for _ in outcomes)
+                seconds = time.perf_counter() - start
+                share = (_processor_seconds(pid) - before) / seconds
+                print(workers, done / seconds, share, file=sys.stderr)
+                what = f"the scheduler, {workers} workers, {done / seconds:.1f} tasks a second"
+                rows.append(_row(what, 100 * share, "% of a core"))
+    return rows
+
+
+def model(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Fit one model to all that was measured of the scheduler: see `reckoning.Scheduler`.
+
+    It is the best of non-negative least squares over the rate at which tasks come together.
+    """
+    values = {row["what"]: row["value"] for row in rows}
+    found = [re.fullmatch(_POINT, what) for what in values]
+    points = [
+        (int(match[1]), float(match[2]), values[match[0]] / 100) for match in found if match
+    ]
+    rate = values["tasks of 1, two workers"]
+    points.append((2, rate, rate * values["the scheduler's time for a task of 1"] / 1e3))
+    shares = np.array([share for _, _, share in points])
+
+    def fit(together: float) -> tuple[float, Any]:
+        table = [
+            (1.0, heartbeats(workers), rate, rate / (1 + rate / together))
+            for workers, rate, _ in points
+        ]
+        # Small parts count as much as large ones.
+        parts, misfit = nnls(np.array(table) / shares[:, None], np.ones(len(points)))
+        return float(misfit), parts
+
+    together = min(range(1, 500), key=lambda each: fit(each)[0])
+    misfit, parts = fit(together)
+    names = ("at rest", "a heartbeat", "a task", "more for a task that comes alone")
+    return [
+        *(
+            _row(f"{_MODEL}: {name}", 1e3 * value, "ms")
+            for name, value in zip(names, parts, strict=True)
+        ),
+        _row(f"{_MODEL}: half come together at", together, "a second"),
+        _row(f"{_MODEL}: misfit", 100 * misfit / len(points) ** 0.5, "%"),
+    ]
 
 
 def _idle(folder: Path) -> tuple[Any, str, int]:

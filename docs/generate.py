@@ -7,6 +7,7 @@ they show with ``python docs/generate.py``.
 import contextlib
 import importlib
 import io
+import json
 import re
 import shlex
 import shutil
@@ -29,7 +30,9 @@ _RATE = re.compile(r"^(  (?:time|rate) +)(\d[\d.,]*)(   [a-z])", re.MULTILINE)
 """Cells that are different at each run: of the report, and of the summary of a batch."""
 
 PICTURES = {
-    "chelsea-sobel-x.png": "convcli apply sobel-x sample_images/chelsea.png {} --quiet",
+    "chelsea-sobel-x.png": (
+        "convcli apply sobel-x sample_images/chelsea.png {} --border replicate --quiet"
+    ),
     "explained.png": "convcli explain sobel-x sample_images/camera.png --at 302,228 --png {}",
     "field.png": (
         "convcli stack --preset vgg16 --run sample_images/chelsea.png --unit 17:0@2,20 --png {}"
@@ -238,6 +241,54 @@ def format_table() -> str:
     return "\n".join(lines)
 
 
+def json_sections() -> str:
+    """Return what each command prints with --json, from the schemas, as Markdown."""
+    from convcli.cli.schema import FOLDER, documented
+
+    names = [name for name in documented() if name not in ("recipe", "version")]
+    parts = []
+    for name in (*names, "version"):
+        schema = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+        if "properties" not in schema and "anyOf" not in schema and "items" not in schema:
+            continue
+        head = "convcli --version" if name == "version" else f"convcli {name}"
+        keys: dict[str, tuple[str, str]] = {}
+        _collect_keys(schema, "", keys)
+        rows = [f"| `{key}` | {kind} | {about} |" for key, (kind, about) in keys.items()]
+        table = ["| key | type | meaning |", "|---|---|---|", *rows]
+        link = f"The schema: [{name}.json](../src/convcli/cli/schemas/{name}.json)"
+        parts.append("\n".join([f"## {head}", "", link, "", *table]))
+    return "\n\n".join(parts)
+
+
+def _collect_keys(schema: dict[str, Any], path: str, keys: dict[str, tuple[str, str]]) -> None:
+    """Collect the keys of a schema with their types and meanings: ``steps[].kernel``."""
+    for form in schema.get("anyOf", ()):
+        _collect_keys(form, path, keys)
+    for key, value in schema.get("properties", {}).items():
+        here = f"{path}.{key}" if path and not path.endswith(".") else f"{path}{key}"
+        kinds = value.get("type", "any")
+        told = keys[here][0].split(" or ") if here in keys else []
+        kinds = dict.fromkeys([*told, *([kinds] if isinstance(kinds, str) else kinds)])
+        keys[here] = (" or ".join(kinds), value.get("description", ""))
+        _collect_keys(value, here, keys)
+    items = schema.get("items")
+    if isinstance(items, dict):
+        _collect_keys(items, f"{path}[]", keys)
+
+
+def strategy_table() -> str:
+    """Return the strategies of the engine as a Markdown table, from their modules' words."""
+    from convcli.engine.strategies import STRATEGIES
+
+    lines = ["| strategy | `--method` | what it does |", "|---|---|---|"]
+    for strategy in STRATEGIES:
+        module = sys.modules[strategy.__module__]
+        about = (module.__doc__ or "").splitlines()[0].removesuffix(".").replace("``", "`")
+        lines.append(f"| {strategy.name} | `{strategy.method.value}` | {about} |")
+    return "\n".join(lines)
+
+
 def picture_table() -> str:
     """Return what each format keeps of each kind of picture: the cases of the tests."""
     from convcli.images.formats import FORMATS
@@ -313,7 +364,8 @@ def _run(command: str, folder: str, lines: str = "", **more: str) -> str:
 
 def _done(command: str, folder: str, lines: str = "", **more: str) -> Result:
     # In this process: a process a command would take a quarter of a second each.
-    environment = {**more, "COLUMNS": "80"}
+    # Plans are then the same with and without numba.
+    environment = {"CONVCLI_FAST": "never", **more, "COLUMNS": "80"}
     with contextlib.chdir(folder):
         words = shlex.split(command)[1:]
         names: dict[str, Any] = {"prog_name": "convcli", "terminal_width": 78}

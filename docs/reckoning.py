@@ -8,6 +8,7 @@ from typing import Any
 
 from convcli.batch.job import FileJob, Outcome, Status
 from convcli.scale.cluster import Groups
+from convcli.storage.urls import Retries
 
 _MEASURED = Path(__file__).parent.parent / "benchmarks"
 
@@ -18,6 +19,55 @@ PUTS, GETS = 3500, 5500
 """Requests a second that S3 answers for one prefix before it has split it further."""
 
 
+def heartbeats(workers: float) -> float:
+    """Return how many heartbeats a second so many workers send: as Dask tells them to.
+
+    Examples
+    --------
+    >>> heartbeats(8), heartbeats(100)
+    (16.0, 50.0)
+    """
+    known = ((10, 0.5), (49, 1.0), (199, 2.0))
+    seconds = next((wait for most, wait in known if workers <= most), workers / 200 + 1)
+    return workers / seconds
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """What part of a processor the scheduler takes: fitted to slow and to fast tasks.
+
+    Attributes
+    ----------
+    rest, beat : float
+        The part at rest, and more for each heartbeat a second.
+    task, alone : float
+        Seconds for each task, and more for one that comes alone.
+    together : float
+        Tasks a second at which half of them come together with others.
+    most : float
+        Tasks a second, of the fastest run that was measured: beyond it a task costs as much.
+    """
+
+    rest: float
+    beat: float
+    task: float
+    alone: float
+    together: float
+    most: float
+
+    def share(self, workers: float, rate: float) -> float:
+        """Return the part of its processor that is busy at `rate` tasks a second.
+
+        Examples
+        --------
+        >>> Scheduler(0.01, 0.001, 0.001, 0.004, 100, 300).share(2, 100)
+        0.314
+        """
+        slow = min(rate, self.most)
+        each = self.task + self.alone / (1 + slow / self.together)
+        return self.rest + self.beat * heartbeats(workers) + rate * each
+
+
 @dataclass(frozen=True)
 class Facts:
     """What was measured, in seconds and bytes.
@@ -26,8 +76,12 @@ class Facts:
     ----------
     file : float
         A worker's time for a file.
-    scheduler, client : (float, float)
-        Their processors' time for a task, and for each file in it beyond the first.
+    scheduler : Scheduler
+        What the scheduler takes for tasks of one file.
+    more : float
+        Its processor's time for each file in a task beyond the first.
+    client : (float, float)
+        The client's processor time for a task, and for each file in it beyond the first.
     read, written : float
         Bytes of an input and of its output.
     asked, put : float
@@ -35,7 +89,8 @@ class Facts:
     """
 
     file: float
-    scheduler: tuple[float, float]
+    scheduler: Scheduler
+    more: float
     client: tuple[float, float]
     read: float
     written: float
@@ -47,7 +102,7 @@ class Facts:
 
         Examples
         --------
-        >>> Facts(0.1, (1e-3, 0), (1e-3, 0), 1, 1, 2, 1).seconds(1000, 10)
+        >>> Facts(0.1, Scheduler(0, 0, 0, 0, 1, 1), 0, (0, 0), 1, 1, 2, 1).seconds(1000, 10)
         10.0
         """
         return pictures * self.file / workers
@@ -62,10 +117,16 @@ class Facts:
         groups.learn(Outcome(job=FileJob("", ""), status=Status.DONE, seconds=self.file))
         return groups.size(workers)
 
-    def share(self, whose: tuple[float, float], workers: int) -> float:
-        """Return what part of its processor the scheduler, or the client, is busy."""
+    def scheduler_share(self, workers: int) -> float:
+        """Return what part of its processor the scheduler is busy."""
         group = self.group(workers)
-        task, more = whose
+        rate = self.rate(workers) / group
+        return self.scheduler.share(workers, rate) + rate * self.more * (group - 1)
+
+    def client_share(self, workers: int) -> float:
+        """Return what part of its processor the client is busy."""
+        group = self.group(workers)
+        task, more = self.client
         return self.rate(workers) / group * (task + more * (group - 1))
 
 
@@ -76,9 +137,13 @@ def facts(rows: dict[str, float]) -> Facts:
         one, hundred = (rows[f"the {whose}'s time for a task of {n}"] / 1e3 for n in (1, 100))
         return one, max(0.0, (hundred - one) / 99)
 
+    names = ("at rest", "a heartbeat", "a task", "more for a task that comes alone")
+    rest, beat, task, alone = (rows[f"the scheduler's model: {name}"] / 1e3 for name in names)
+    together = rows["the scheduler's model: half come together at"]
     return Facts(
         file=rows["a worker's time for a file"] / 1e3,
-        scheduler=cost("scheduler"),
+        scheduler=Scheduler(rest, beat, task, alone, together, rows["tasks of 1, two workers"]),
+        more=cost("scheduler")[1],
         client=cost("client"),
         read=rows["bytes of an input"],
         written=rows["bytes of an output"],
@@ -100,11 +165,11 @@ def measured(name: str) -> str:
     lines = [
         f"{_machine(where)}, {where['date']}:",
         "",
-        "| what | measured | asked |",
-        "|---|---|---|",
+        "| what | measured |",
+        "|---|---|",
     ]
     rows = [
-        f"| {row['what']} | {_short(row['value'], 3)} {row['unit']} | {_asked(row)} |"
+        f"| {row['what']} | {_short(row['value'], 3)} {row['unit']} |"
         for row in document["rows"]
     ]
     return "\n".join([*lines, *rows])
@@ -114,16 +179,6 @@ def _machine(where: dict[str, Any]) -> str:
     packages = [f"{name} {where[name]}" for name in ("distributed",) if name in where]
     parts = (where["processor"], f"{where['cores']} cores", f"Python {where['python']}")
     return ", ".join((*parts, *packages))
-
-
-def _asked(row: dict[str, Any]) -> str:
-    """Return the target of a row, and whether it was reached."""
-    for sign, key in (("≥", "least"), ("≤", "most")):
-        wanted = row.get(key)
-        if wanted is not None:
-            short = row["value"] < wanted if key == "least" else row["value"] > wanted
-            return f"{sign} {wanted:g}{', missed' * short}"
-    return ""
 
 
 def costs() -> str:
@@ -143,8 +198,8 @@ def _cost_row(known: Facts, workers: int) -> str:
         _short(rate),
         f"{group}",
         _short(rate / group),
-        f"{_short(100 * known.share(known.scheduler, workers))} %",
-        f"{_short(100 * known.share(known.client, workers))} %",
+        f"{_short(100 * known.scheduler_share(workers))} %",
+        f"{_short(100 * known.client_share(workers))} %",
         f"{_short(8e-9 * rate * known.read)} Gbit/s",
         f"{_short(8e-9 * rate * known.written)} Gbit/s",
         _short(rate * known.put),
@@ -157,7 +212,7 @@ def limits() -> str:
     known = facts(_values())
     moved = known.read + known.written
     rows = (
-        ("the scheduler, one file a task", "t / s₁", known.file / known.scheduler[0]),
+        ("the scheduler, one file a task", "scheduler = 100 %", _most_workers(known)),
         ("the client, 250 files a task", "t / c", known.file / _client(known)),
         ("an S3 prefix, writing", "3,500 · t / puts", PUTS * known.file / known.put),
         ("an S3 prefix, reading", "5,500 · t / gets", GETS * known.file / known.asked),
@@ -169,6 +224,12 @@ def limits() -> str:
     )
     lines = ["| what | formula | workers |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {a} | {b} | {_short(c)} |" for a, b, c in rows)])
+
+
+def _most_workers(known: Facts) -> int:
+    """Return with how many workers the scheduler is always busy, a file a task."""
+    many = (n for n in range(1, 10_000) if known.scheduler.share(n, known.rate(n)) > 1)
+    return next(many) - 1
 
 
 def _client(known: Facts) -> float:
@@ -185,6 +246,63 @@ def core_hours() -> str:
         f"{_short(1e-12 * PICTURES * known.read)} TB read and "
         f"{_short(1e-12 * PICTURES * known.written)} TB written."
     )
+
+
+PRICES = {
+    "processor-hour": 0.34 / 8,
+    "spot processor-hour": 0.18 / 8,
+    "PUT or LIST": 5e-6,
+    "GET or HEAD": 0.4e-6,
+    "GB-month": 0.023,
+}
+"""Dollars, Amazon's first region: see docs/scale.md for where they come from."""
+
+MANIFEST_LINE = 276
+"""Bytes, as the chaos run wrote them."""
+
+
+def money() -> str:
+    """Return what a thousand million pictures cost in dollars, as a Markdown table."""
+    known, put, get = facts(_values()), PRICES["PUT or LIST"], PRICES["GET or HEAD"]
+    hours = PICTURES * known.file / 3600
+    kept, lines = PICTURES * known.written / 1e9, PICTURES * MANIFEST_LINE / 1e9
+    rows = (
+        ("processor-hours, on demand", hours, PRICES["processor-hour"]),
+        ("or the same, spot", hours, PRICES["spot processor-hour"]),
+        ("PUT, the outputs", PICTURES * known.put, put),
+        ("GET and HEAD, the inputs", PICTURES * known.asked, get),
+        ("GET and HEAD, checksums for a manifest", PICTURES * 2, get),
+        ("LIST, 1,000 names each, after the run", PICTURES / 1e3, put),
+        ("GB kept for a month, the outputs", kept, PRICES["GB-month"]),
+        ("GB kept for a month, the manifests", lines, PRICES["GB-month"]),
+    )
+    head = "| what | how many | dollars each | dollars |\n|---|---|---|---|"
+    return "\n".join(
+        [
+            head,
+            *(
+                f"| {what} | {_short(count)} | {_plain(each)} | {_short(count * each)} |"
+                for what, count, each in rows
+            ),
+        ]
+    )
+
+
+def _plain(price: float) -> str:
+    return f"{price:.7f}".rstrip("0")
+
+
+def retries() -> str:
+    """Return how often stores are asked again, as a Markdown table."""
+    rows = (
+        ("busy", "tries in all, where the answer is 429, 500, 502, 503 or 504"),
+        ("lost", "tries in all, where no answer comes, or half of one"),
+        ("first_seconds", "the longest wait before the second try; then twice as long"),
+        ("longest_seconds", "the longest wait before any"),
+        ("stall_seconds", "how long S3 and HTTP may send nothing"),
+    )
+    lines = [f"| `{name}` | {getattr(Retries(), name):g} | {what} |" for name, what in rows]
+    return "\n".join(["| setting | is | what it is |", "|---|---|---|", *lines])
 
 
 def _document(name: str) -> dict[str, Any]:

@@ -7,7 +7,20 @@ import argparse
 import subprocess
 import sys
 
-from dask_jobqueue import SLURMCluster
+from dask_jobqueue.slurm import SLURMCluster
+
+
+def cluster_on(queue: str | None) -> SLURMCluster:
+    """Start a scheduler here, whose workers are jobs of a partition of SLURM."""
+    return SLURMCluster(
+        queue=queue,
+        cores=1,
+        processes=1,
+        memory="4GB",
+        walltime="01:00:00",
+        # A worker leaves in good time before SLURM ends its job.
+        worker_extra_args=["--lifetime", "55m", "--lifetime-stagger", "4m"],
+    )
 
 
 def main() -> int:
@@ -17,15 +30,7 @@ def main() -> int:
     parser.add_argument("--queue", default=None, help="the partition")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="apply …")
     chosen = parser.parse_args()
-    with SLURMCluster(
-        queue=chosen.queue,
-        cores=1,
-        processes=1,
-        memory="4GB",
-        walltime="01:00:00",
-        # A worker leaves in good time before SLURM ends its job.
-        worker_extra_args=["--lifetime", "55m", "--lifetime-stagger", "4m"],
-    ) as cluster:
+    with cluster_on(chosen.queue) as cluster:
         cluster.adapt(minimum=1, maximum=chosen.most)
         words = [*chosen.command, "--cluster", cluster.scheduler_address]
         return subprocess.run([sys.executable, "-m", "convcli", *words], check=False).returncode  # noqa: S603

@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -19,9 +21,9 @@ import convcli
 from convcli.cli.app import main
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.spec import kernel_from
+from support.commands import environment
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 
 
@@ -45,6 +47,12 @@ def test_each_command_has_its_section(name: str) -> None:
     assert f"## convcli {name}\n" in page
 
 
+@pytest.mark.parametrize("name", commands())
+def test_each_command_has_its_place_in_the_readme(name: str) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"`{name}`" in readme.split("## Commands\n", 1)[1].split("\n## ", 1)[0]
+
+
 @pytest.mark.parametrize("name", [*CATALOGUE, *OPERATORS])
 def test_each_kernel_has_its_row(name: str) -> None:
     row = rf"^\| `{re.escape(name)}[`\[]"
@@ -65,10 +73,15 @@ def test_each_public_name_is_documented_with_an_example(name: str) -> None:
     assert ">>> " in (inspect.getdoc(reference.value_of(name)) or "")
 
 
-LIBRARY = (ROOT / "docs" / "library.md").read_text("utf-8")
+ELSEWHERE = {"api.md", "cluster.md"}
+"""Pages whose examples are tested as docstrings, or need a cluster."""
 
-
-EXAMPLES = re.findall(r"```python\n(.*?)```", README + LIBRARY, re.DOTALL)
+EXAMPLES = [
+    example
+    for document in DOCUMENTS
+    if document.name not in ELSEWHERE
+    for example in re.findall(r"```python\n(.*?)```", document.read_text("utf-8"), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -81,8 +94,32 @@ def test_the_python_examples_print_what_their_comments_say(
     done = subprocess.run(
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    expected = re.findall(r"^print\(.*\)  # (.*)$", example, re.MULTILINE)
+    expected = re.findall(r"^ *print\(.*\)  # (.*)$", example, re.MULTILINE)
     assert done.stdout.splitlines() == expected
+
+
+@pytest.mark.slow
+def test_the_six_things_to_try_work_as_they_are_written(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    section = readme.split("## Six things to try\n", 1)[1].split("\n## ", 1)[0]
+    things = re.findall(r"^\| `(convcli .*?)` \|", section, re.MULTILINE)
+    assert len(things) == 6
+    (tmp_path / "sample_images").symlink_to(ROOT / "sample_images")
+    for thing in things:
+        if "|" not in thing:
+            generate.run_in(tmp_path, thing)
+    pipe = next(thing.replace("\\|", "|") for thing in things if "|" in thing)
+    program = f"{shlex.quote(sys.executable)} -m convcli "
+    script = "set -o pipefail; " + pipe.replace("convcli ", program)
+    done = subprocess.run(
+        [shutil.which("bash") or "", "-c", script],
+        cwd=tmp_path,
+        env=environment(),
+        check=False,
+    )
+    made = {path.name for path in tmp_path.iterdir()}
+    assert done.returncode == 0
+    assert made >= {"soft.png", "edges", "out.png", "slide.gif", "page.html"}
 
 
 def frames(path: Path) -> list[Any]:
@@ -116,7 +153,7 @@ def test_each_picture_is_shown(name: str) -> None:
 
 
 def test_the_json_example_is_a_kernel(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "kernels.md").read_text("utf-8")
+    page = (ROOT / "docs" / "own-kernels.md").read_text("utf-8")
     example = re.search(r"```json\n(.*?)```", page, re.DOTALL)
     assert example is not None
     path = tmp_path / "relief.json"

@@ -5,6 +5,10 @@ Record and make them, after a change that is meant::
     RECORD_OUTPUTS=/tmp/outputs python -m pytest
     python tests/golden/make_schemas.py /tmp/outputs
 
+What the keys mean stands in ``tests/support/schema_words.py``; after a change there::
+
+    python tests/golden/make_schemas.py
+
 Look at the difference before you commit it: a key that went, or a type that changed, breaks the
 scripts of users, and needs a new number in `VERSION`.
 """
@@ -13,6 +17,9 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.schema_words import meaning
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "src" / "convcli" / "cli" / "schemas"
@@ -28,7 +35,7 @@ FORMS = {
 }
 """Keys that tell the forms of a command's output apart; the first that is there counts."""
 
-MAPS = ("left_out", "weights_of", "extras", "decoders")
+MAPS = ("left_out", "weights_of", "extras", "decoders", "distribution")
 """Objects whose keys are names that differ from run to run."""
 
 MOST_NAMES = 12
@@ -71,13 +78,70 @@ def object_schema(objects: list[dict[str, Any]], key: str) -> dict[str, Any]:
     """Return the properties of objects; those that all have are required."""
     keys = list(dict.fromkeys(name for value in objects for name in value))
     if key in MAPS:
-        return {"additionalProperties": schema_of([v for o in objects for v in o.values()])}
+        values = [value for one in objects for value in one.values()]
+        return {"additionalProperties": schema_of(values, key)}
     properties = {
         name: schema_of([value[name] for value in objects if name in value], name)
         for name in keys
     }
     required = [name for name in keys if all(name in value for value in objects)]
     return {"properties": properties, "required": required}
+
+
+def describe(schema: dict[str, Any], command: str, parent: str = "") -> None:
+    """Say in a schema, and in those within it, what each key means."""
+    for key, value in schema.get("properties", {}).items():
+        if (words := meaning(command, parent, key)) and "description" not in value:
+            value["description"] = words
+        describe(value, command, key)
+    inner = [schema.get("items"), schema.get("additionalProperties"), *schema.get("anyOf", ())]
+    for value in inner:
+        if isinstance(value, dict):
+            describe(value, command, parent)
+
+
+def without_words(schema: Any) -> Any:
+    """Return a schema without the descriptions of its keys."""
+    if isinstance(schema, list):
+        return [without_words(value) for value in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_words(value)
+        for key, value in schema.items()
+        if key != "description" or not isinstance(value, str)
+    }
+
+
+def text_of(value: Any, indent: int = 0, room: int = 100) -> str:
+    """Return JSON in which what fits into a line stands in one.
+
+    Examples
+    --------
+    >>> print(text_of({"a": [1, 2], "b": {"c": 3}}, room=14))
+    {
+     "a": [1, 2],
+     "b": {"c": 3}
+    }
+    """
+    line = json.dumps(value, ensure_ascii=False)
+    if len(line) + indent < room or not isinstance(value, dict | list):
+        return line
+    inner = " " * (indent + 1)
+    if isinstance(value, list):
+        body = [f"{inner}{text_of(one, indent + 1, room)}" for one in value]
+    else:
+        parts = {name: text_of(one, indent + 1, room) for name, one in value.items()}
+        body = [f"{inner}{json.dumps(name)}: {part}" for name, part in parts.items()]
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    return opening + "\n" + ",\n".join(body) + f"\n{' ' * indent}{closing}"
+
+
+def write(schema: dict[str, Any], command: str) -> None:
+    """Write the schema of a command, with what its keys mean."""
+    described = without_words(schema)
+    describe(described, command)
+    (FOLDER / f"{command}.json").write_text(text_of(described) + "\n", "utf-8")
 
 
 def main(recorded: Path) -> None:
@@ -97,8 +161,15 @@ def main(recorded: Path) -> None:
             "title": f"What convcli {command} --json prints",
             **(made[0] if len(made) == 1 else {"anyOf": made}),
         }
-        (FOLDER / f"{command}.json").write_text(json.dumps(schema, indent=1) + "\n", "utf-8")
+        write(schema, command)
+
+
+def describe_all() -> None:
+    """Say in the schemas that are there what their keys mean."""
+    for path in sorted(FOLDER.glob("*.json")):
+        if path.stem != "recipe":
+            write(json.loads(path.read_text("utf-8")), path.stem)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1])) if sys.argv[1:] else describe_all()

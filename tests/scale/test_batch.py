@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from convcli import apply_files
+from convcli import apply_files, apply_tiled
 from convcli.batch.job import Outcome, Status
 from convcli.batch.report import Summary
 from convcli.storage.urls import store_of
@@ -35,6 +35,7 @@ def started(*words: str | Path) -> Iterator[Running]:
     """Start the program in a session of its own, whose processes get a terminal's signals."""
     running = subprocess.Popen(
         command(*words),
+        bufsize=0,  # What is read ahead of a line would be missing at the end.
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,6 +75,23 @@ def test_a_batch_is_the_same_as_on_one_machine(
         str(tmp_path / "out" / name) for name in expected
     }
     assert contents(tmp_path / "out") == expected
+
+
+def test_a_client_that_is_ready_is_used_and_stays_open(
+    cluster: Cluster, photos: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    import distributed
+
+    with distributed.Client(cluster.address, set_as_default=False) as client:
+        summary = apply_files("gaussian:2", photos, tmp_path / "out", cluster=client)
+        assert summary.counts[Status.DONE] == len(expected)
+        assert contents(tmp_path / "out") == expected
+        picture, wanted = tmp_path / "a.tif", tmp_path / "wanted.tif"
+        save(picture, [[10, 20, 30], [40, 50, 60]])
+        apply_tiled("[[2]]", picture, tmp_path / "b.tif", cluster=client)
+        apply_tiled("[[2]]", picture, wanted)
+        assert (tmp_path / "b.tif").read_bytes() == wanted.read_bytes()
+        assert client.status == "running"
 
 
 def test_relative_paths_are_those_of_the_client(cluster: Cluster, tmp_path: Path) -> None:

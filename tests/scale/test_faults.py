@@ -14,6 +14,7 @@ import pytest
 from support.commands import command, environment, process, refusal, save
 from support.dask_cluster import Cluster, dask_cluster
 from support.held import Held, contents
+from support.s3_server import Bucket
 from support.waiting import PATIENCE
 
 pytestmark = pytest.mark.servers
@@ -146,6 +147,21 @@ def test_a_worker_that_does_not_see_the_paths(lonely: Cluster, tmp_path: Path) -
     assert list(there.iterdir()) == list((here / "out").iterdir()) == []
 
 
+def test_a_worker_that_does_not_see_the_store(
+    lonely: Cluster, source: Path, bucket: Bucket
+) -> None:
+    """A token is put into the store: the worker cannot read it, and it is gone at the end."""
+    lonely.settings["AWS_EC2_METADATA_DISABLED"] = "true"
+    lonely.start_worker()
+    words = ("apply", "box", source, "--out-dir", bucket.url("out"), "--cluster")
+    ended = process(*words, lonely.address, **bucket.settings)
+    line = ended.stderr.decode()
+    assert (ended.returncode, len(line.splitlines())) == (1, 1)
+    assert f" does not see {bucket.url('out')}, this machine does (s3://" in line
+    assert line.endswith("): give it the same access to the store\n")
+    assert bucket.keys() == []
+
+
 def test_a_worker_of_another_version(
     lonely: Cluster, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +214,25 @@ def test_late_workers_are_admitted_or_refused_and_a_hung_one_is_left_aside(
     assert " was left aside: " in hung
     made = contents(out)
     assert {name: made[name] for name in made if not name.startswith(".convcli-")} == expected
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_dies_is_told_in_one_line(
+    lonely: Cluster, held: tuple[Path, list[Held]], tmp_path: Path
+) -> None:
+    lonely.start_worker()
+    words = ("apply", "gaussian:2", held[0], "--out-dir", tmp_path / "out", "--cluster")
+    with subprocess.Popen(
+        command(*words, lonely.address), stderr=subprocess.PIPE, env=environment()
+    ) as running:
+        held[1][0].await_reader()
+        lonely.processes[0].kill()
+        _, errors = running.communicate(timeout=PATIENCE)
+    assert running.returncode == 1
+    assert errors.decode() == (
+        f"Error: {lonely.address}: the scheduler went away: when it is there again, go on with "
+        "--on-exists skip\n"
+    )
 
 
 def photos_copy(photos: Path, folder: Path) -> Path:

@@ -20,6 +20,7 @@ from convcli.images.write import write_frame
 from convcli.kernels.spec import kernel_from
 from convcli.pipeline.files import filter_file
 from convcli.pipeline.options import Options
+from convcli.storage import urls
 from convcli.storage.atomic import replacing
 from convcli.storage.urls import (
     PART,
@@ -219,7 +220,10 @@ def test_a_server_that_is_not_there(
     ],
 )
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_what_a_server_answers(suffix: str, status: int, said: str, tmp_path: Path) -> None:
+def test_what_a_server_answers(
+    suffix: str, status: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(urls, "retries", lambda: urls.Retries(busy=2, first_seconds=0.01))
     tiled = ["--tiled"] if suffix == "tif" else []
     with refusing("http://127.0.0.1:0", "", status) as address:
         url, out = f"{address}/in.{suffix}", tmp_path / f"out.{suffix}"

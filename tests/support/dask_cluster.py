@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,20 +29,43 @@ class Cluster:
     folder: Path
     settings: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    unfit: set[int] = field(default_factory=set)
 
-    def start_worker(self, folder: Path | None = None, hidden: Path | None = None) -> int:
+    @property
+    def fit(self) -> list[subprocess.Popen[bytes]]:
+        """The workers that live, and were not started to be refused."""
+        workers = self.processes[1:]
+        return [one for one in workers if one.poll() is None and one.pid not in self.unfit]
+
+    def start_worker(
+        self,
+        folder: Path | None = None,
+        hidden: Path | None = None,
+        before: Path | None = None,
+        *,
+        is_fit: bool = True,
+    ) -> int:
         """Start a worker of one thread; return its process's number once it is ready.
 
-        In place of the folder `hidden` the worker has an empty disk of its own.
+        In place of the folder `hidden` the worker has an empty disk of its own. Packages in the
+        folder `before` take the place of others.
         """
         name = f"worker-{len(self.processes)}"
         words = ["worker", self.address, "--nthreads", "1", "--no-nanny", "--name", name]
         spare = ["--local-directory", str(self.folder)]
         running = _started(
-            [*words, *spare, *_QUIET], self.folder / name, folder, hidden, **self.settings
+            [*words, *spare, *_QUIET],
+            self.folder / name,
+            folder,
+            hidden,
+            [] if before is None else [str(before)],
+            **self.settings,
         )
         self.processes.append(running)
-        wait_for(lambda: _says(self.folder / name, "Registered to"))
+        if not is_fit:
+            self.unfit.add(running.pid)
+        gone = self.processes[0].poll
+        wait_for(lambda: _says(self.folder / name, "Registered to") or gone() is not None)
         return running.pid
 
 
@@ -70,6 +93,7 @@ def _started(
     log: Path,
     folder: Path | None = None,
     hidden: Path | None = None,
+    packages: Sequence[str] = (),
     **more: str,
 ) -> subprocess.Popen[bytes]:
     before = []
@@ -89,7 +113,8 @@ def _started(
             stdout=output,
             stderr=output,
             env=environment(
-                **_CALM, **{"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
+                **_CALM,
+                **{"PYTHONPATH": os.pathsep.join([*packages, *filter(None, sys.path)]), **more},
             ),
             cwd=folder,
         )

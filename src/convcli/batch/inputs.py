@@ -71,14 +71,14 @@ def find_inputs(
     others: Counter[str] = Counter() if left_out is None else left_out
     for name in map(places.place_from, names):
         if places.folder_exists(name):
-            files = _files_in(name, recursive=recursive, excluded=excluded)
+            files = places.walk_files(name, recursive=recursive, excluded=excluded)
             yield from _in_folder(name, files, is_picture, others, recursive=recursive)
         elif is_pattern(name) and not places.place_exists(name):
             yield from _matching(name)
         else:
             _check_name(name)
             _check_folder(name)
-            yield InputFile(name)
+            yield InputFile(name, "")
 
 
 def _check_name(name: str) -> None:
@@ -100,16 +100,6 @@ def _check_folder(name: str) -> None:
         raise BatchError(
             f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
         )
-
-
-def _files_in(
-    folder: str, *, recursive: bool, excluded: str | None
-) -> Iterator[tuple[str, str]]:
-    try:
-        yield from places.walk_files(folder, recursive=recursive, excluded=excluded)
-    except OSError as error:
-        where = error.filename or folder
-        raise BatchError(f"{where}: the folder cannot be read: {error.strerror}") from None
 
 
 def _in_folder(
@@ -183,20 +173,20 @@ def read_list(stream: BinaryIO) -> Iterator[InputFile]:
     first = stream.read(_BLOCK)
     end = b"\0" if b"\0" in first else b"\n"
     for entry in _entries(stream, end, first):
-        name = os.fsdecode(entry if end == b"\0" else entry.removesuffix(b"\r"))
+        name = entry if end == b"\0" else entry.removesuffix("\r")
         if name:
-            yield InputFile(f"./{name}" if name == _STANDARD else places.place_from(name))
+            yield InputFile(f"./{name}" if name == _STANDARD else places.place_from(name), "")
 
 
-def _entries(stream: BinaryIO, end: bytes, block: bytes) -> Iterator[bytes]:
+def _entries(stream: BinaryIO, end: bytes, block: bytes) -> Iterator[str]:
     """Split a stream at each `end`; its first block was read already."""
-    rest = b""
+    rest, sign = b"", end.decode()
     while block:
-        *complete, rest = (rest + block).split(end)
-        yield from complete
+        # To decode many names at once takes less time than one after another.
+        complete, found, rest = (rest + block).rpartition(end)
+        yield from os.fsdecode(complete).split(sign) if found else ()
         block = stream.read(_BLOCK)
-    if rest:
-        yield rest
+    yield os.fsdecode(rest)
 
 
 # ------------------------------------------------------------------ naming outputs
@@ -263,17 +253,22 @@ class Template(Record, cached=True):
             _check_suffix(self.text)
 
     @functools.cached_property
-    def _pieces(self) -> list[str]:
-        return re.split("({[a-z]+})", self.text)
+    def _pattern(self) -> str:
+        return re.sub("{(parent|stem|suffix)}", r"%(\1)s", self.text.replace("%", "%%"))
 
     def job(self, file: InputFile, out_dir: str) -> FileJob:
         """Return the job of a file whose output goes to a folder, or to its `subfolder`."""
         parent, stem, suffix = places.name_parts(file.source)
         if self.output_format is not None:
             suffix = FORMATS[self.output_format].suffixes[0]
-        values = {"{parent}": parent, "{stem}": stem, "{suffix}": suffix}
-        name = "".join([values.get(piece, piece) for piece in self._pieces])
-        return FileJob(file.source, places.place_below(out_dir, file.subfolder, name))
+        name = self._pattern % {"parent": parent, "stem": stem, "suffix": suffix}
+        return FileJob(file.source, _beginning(out_dir, file.subfolder) + name)
+
+
+@functools.lru_cache
+def _beginning(out_dir: str, subfolder: str) -> str:
+    """Return what the places of a folder's files begin with."""
+    return places.place_below(out_dir, subfolder, "_")[:-1]
 
 
 def _stays_below(name: str) -> bool:
@@ -301,21 +296,19 @@ def _check_suffix(name: str) -> None:
 # ------------------------------------------------------------------ the list of jobs
 
 _CREATE = """
-PRAGMA page_size = 1024;
-PRAGMA cache_size = -256;
+PRAGMA page_size = 16384;
+PRAGMA cache_size = -1024;
 PRAGMA temp_store = FILE;
 PRAGMA journal_mode = OFF;
-CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY, source BLOB, target BLOB, input_key BLOB, output_key BLOB
-);
+CREATE TABLE jobs (number INTEGER PRIMARY KEY, source BLOB, target BLOB, output_key BLOB);
 CREATE TABLE settled (number INTEGER PRIMARY KEY);
 CREATE TABLE named (source BLOB, target BLOB);
 """
 """`source` and `target` are the names as given; the keys, of 16 bytes, are equal where two
-names mean the same file. `settled` has the jobs that need not run. A quarter MiB of the tables
-is held in memory, and a quarter more while it is sorted; the rest is on the disk."""
+names mean the same file. `settled` has the jobs that need not run. A MiB of the tables is held
+in memory, and four while they are sorted; the rest is on the disk."""
 
-_INSERT = "INSERT INTO jobs (source, target, input_key, output_key) VALUES (?, ?, ?, ?)"
+_INSERT = "INSERT INTO jobs (source, target, output_key) VALUES (?, ?, ?)"
 
 _SHARED_OUTPUT = """
 SELECT earliest, number
@@ -325,22 +318,71 @@ WHERE earliest < number ORDER BY number LIMIT 1
 """Finds the first job that has the output of an earlier one; returns both numbers."""
 
 _OVERWRITTEN_INPUT = """
+WITH keyed AS MATERIALIZED (SELECT number, output_key, key_of(source) AS input_key FROM jobs)
 SELECT number FROM (
     SELECT number, min(number) OVER (PARTITION BY name) AS least FROM (
-        SELECT output_key AS name, number FROM jobs WHERE output_key != input_key
-        UNION ALL SELECT input_key, -number FROM jobs
+        SELECT output_key AS name, number FROM keyed WHERE output_key != input_key
+        UNION ALL SELECT input_key, -number FROM keyed
     )
 ) WHERE least < 0 AND number > 0 ORDER BY number LIMIT 1
 """
 """Finds the first job whose output is the input of another job. In the middle table the
 numbers of outputs are positive, those of inputs negative."""
 
+_MOST_FOLDERS = 4096
+"""So many folders are remembered while jobs are listed. With more, the disk sorts the jobs."""
+
+
+class _Folders:
+    """What the order of jobs tells about them while they are listed.
+
+    Attributes
+    ----------
+    inputs : set of str
+        The folders of the inputs.
+    last : dict
+        The last output in each folder of outputs.
+    is_sorted : bool
+        Whether the outputs in each folder came in the order of their names, so that no two
+        are the same.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: set[str] = set()
+        self.last: dict[str, str] = {}
+        self.is_sorted = self.are_few = True
+
+    def row(self, job: FileJob) -> tuple[bytes, bytes, bytes]:
+        """Return a job as a row of the table: names as bytes, for some are no valid text."""
+        source, target, last = job.source, job.target, self.last
+        self.inputs.add(places.folder_and_name(source)[0])
+        folder, name = places.folder_and_name(first_output(target))
+        if name <= last.get(folder, ""):
+            self.is_sorted = False
+        last[folder] = name
+        if len(self.inputs) > _MOST_FOLDERS or len(last) > _MOST_FOLDERS:
+            self.inputs, self.last = set(), {}
+            self.is_sorted = self.are_few = False
+        key = places.digest(folder + name)
+        return places.as_bytes(source), places.as_bytes(target), key
+
+    @property
+    def are_apart(self) -> bool:
+        """Whether no output can be an input, for no folder has both."""
+        return self.are_few and self.inputs.isdisjoint(self.last)
+
+    @property
+    def are_empty(self) -> bool:
+        """Whether no output can exist, for the folders of this machine have no files."""
+        return self.are_few and not any(map(places.may_have_files, self.last))
+
 
 class JobList:
     """A list of jobs on the disk: its memory does not grow with the number of jobs.
 
     The list is an SQLite database in a temporary file without a name, which the system
-    removes. With its sorting it takes several times the disk space of the names.
+    removes. It takes about twice the disk space of the names, and as much again where they
+    are sorted to be checked.
 
     Parameters
     ----------
@@ -359,7 +401,9 @@ class JobList:
             stack.callback(self._database.close)
             self._database.executescript(_CREATE)
             self._database.execute("BEGIN")
-            self._count = self._database.executemany(_INSERT, map(_row, jobs)).rowcount
+            self._folders = _Folders()
+            rows = map(self._folders.row, jobs)
+            self._count = self._database.executemany(_INSERT, rows).rowcount
             self._database.execute("COMMIT")
             stack.pop_all()
 
@@ -430,9 +474,11 @@ class JobList:
         """
         self._refuse_process_memory()
         with _disk_errors():
-            self._refuse_shared_output()
-            self._refuse_overwritten_input()
-        if not may_exist:
+            if not self._folders.is_sorted:
+                self._refuse_shared_output()
+            if not self._folders.are_apart:
+                self._refuse_overwritten_input()
+        if not may_exist and not self._folders.are_empty:
             self._refuse_existing_output()
 
     def _refuse_process_memory(self) -> None:
@@ -458,6 +504,7 @@ class JobList:
         )
 
     def _refuse_overwritten_input(self) -> None:
+        self._database.create_function("key_of", 1, _key_of, deterministic=True)
         numbers = self._database.execute(_OVERWRITTEN_INPUT).fetchone()
         if numbers is not None:
             job = self._numbered(*numbers)
@@ -487,11 +534,8 @@ class JobList:
         return _job(*self._database.execute(query, (number,)).fetchone())
 
 
-def _row(job: FileJob) -> tuple[bytes, ...]:
-    """Return a job as a row of the table: names as bytes, for some are no valid text."""
-    written = first_output(job.target)
-    keys = (output_key(job.source), output_key(written))
-    return (os.fsencode(job.source), os.fsencode(job.target), *keys)
+def _key_of(source: bytes) -> bytes:
+    return output_key(os.fsdecode(source))
 
 
 def _job(source: bytes, target: bytes) -> FileJob:

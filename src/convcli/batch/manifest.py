@@ -208,7 +208,7 @@ def _write_claim(path: str, keys: Iterable[bytes]) -> None:
 def _refuse_claimed(own: str, folder: str) -> None:
     others = [os.path.join(folder, name) for name in os.listdir(folder)]
     for other in others:
-        if other != own and not _keys_of(other).isdisjoint(_keys_of(own)):
+        if other != own and _share_keys(own, other):
             process = os.path.basename(other).split("-")[2]
             raise ConvcliError(
                 f"another run (process {process}) writes the same outputs: wait for its end, "
@@ -216,12 +216,22 @@ def _refuse_claimed(own: str, folder: str) -> None:
             )
 
 
-def _keys_of(path: str) -> set[bytes]:
-    try:
-        with open(path, "rb") as file:
-            return set(iter(lambda: file.read(KEY_BYTES), b""))
-    except OSError:  # It has ended meanwhile.
-        return set()
+def _share_keys(own: str, other: str) -> bool:
+    """Tell whether two claims have a key in common; few keys are in memory at a time."""
+    keys = _keys_of(own)
+    while portion := set(itertools.islice(keys, _MOST_KEYS)):
+        if not portion.isdisjoint(_keys_of(other)):
+            return True
+    return False
+
+
+_MOST_KEYS = 50_000
+
+
+def _keys_of(path: str) -> Iterator[bytes]:
+    # Another run may have ended meanwhile.
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        yield from iter(lambda: file.read(KEY_BYTES), b"")
 
 
 KEY_BYTES = 16

@@ -5,15 +5,15 @@ A *place* is a string: the path of a file or a folder, or its URL in a store.
 
 import contextlib
 import functools
-import glob
 import hashlib
 import itertools
+import operator
 import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from convcli.errors import ImageError
+from convcli.errors import BatchError, ImageError
 from convcli.storage import urls
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
@@ -25,17 +25,12 @@ _HIDDEN = "."
 
 def place_from(name: str) -> str:
     """Return the place that a name stands for: a plain path where it is a ``file://`` URL."""
-    return urls.local_path(name) or name
+    return (urls.local_path(name) or name) if is_url(name) else name
 
 
 def absolute(place: str) -> str:
     """Return a place that means the same in any working folder, so on other machines too."""
     return place if is_url(place) else os.path.abspath(place)
-
-
-def is_process_memory(place: str) -> bool:
-    """Tell whether a place is in the memory of one process: no other process can see it."""
-    return place.startswith("memory://")
 
 
 def place_below(folder: str, *names: str) -> str:
@@ -63,8 +58,15 @@ def name_parts(place: str) -> tuple[str, str, str]:
     if os.sep != "/":
         path = path.replace(os.sep, "/")
     folder, _, name = path.rpartition("/")
-    stem, suffix = os.path.splitext(name)
-    return folder.rpartition("/")[2], stem, suffix
+    return folder.rpartition("/")[2], *_split_suffix(name)
+
+
+def _split_suffix(name: str) -> tuple[str, str]:
+    """Return a name without its suffix, and that: `os.path.splitext`, in half the time."""
+    if name.startswith(".") or "." not in name:
+        return os.path.splitext(name)
+    stem, dot, suffix = name.rpartition(".")
+    return stem, dot + suffix
 
 
 def _is_plain(place: str) -> bool:
@@ -72,30 +74,34 @@ def _is_plain(place: str) -> bool:
     return place.startswith("/") and "/." not in place and "//" not in place
 
 
-_ENCODING = (sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
-"""What `os.fsencode` uses, which takes three times as long."""
+as_bytes = operator.methodcaller(
+    "encode", sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+)
+"""Returns the bytes of a name: `os.fsencode`, in half the time."""
 
 
 def digest(key: str) -> bytes:
     """Return 16 bytes for a text: no two texts will have the same."""
-    data = key.encode(*_ENCODING)
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return hashlib.blake2b(as_bytes(key), digest_size=16).digest()
 
 
 def same_file_key(place: str) -> str:
-    """Return a text that is equal for two names of the same file.
+    """Return a text that is equal for two names of the same file: see `folder_and_name`."""
+    return "".join(folder_and_name(place))
 
-    Links to folders are resolved. Where the disk ignores case, the key ignores it too.
+
+def folder_and_name(place: str) -> tuple[str, str]:
+    """Return the folder of a file, with its last slash, and the name: equal for the same file.
+
+    Links to folders are resolved. Where the disk ignores case, the name ignores it too.
     """
-    if is_url(place):
-        return place
     folder, name = os.path.split(place) if os.sep != "/" else _split(place)
-    real, ignores_case = _real_folder(
-        folder if os.path.isabs(folder) else os.path.abspath(folder)
-    )
-    if ignores_case:
-        name = unicodedata.normalize("NFC", name).casefold()
-    return f"{real}{os.sep}{name}"
+    if not (folder.startswith("/") or os.path.isabs(folder)):
+        if is_url(place):
+            return f"{folder}/", name
+        folder = os.path.abspath(folder)
+    real, ignores_case = _real_folder(folder)
+    return real, unicodedata.normalize("NFC", name).casefold() if ignores_case else name
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -108,7 +114,7 @@ def _split(path: str) -> tuple[str, str]:
 def _real_folder(folder: str) -> tuple[str, bool]:
     """Return a folder's path without links, and whether names in it ignore case."""
     real = os.path.realpath(folder)
-    return real, _ignores_case(real)
+    return f"{real}{os.sep}", _ignores_case(real)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -125,9 +131,7 @@ def _ignores_case(folder: str) -> bool:
 # ------------------------------------------------------------------ inputs
 
 
-def place_exists(place: str) -> bool:
-    """Tell whether there is a file or a folder at a place; a broken link counts as a file."""
-    return urls.is_there(place) if is_url(place) else os.path.lexists(place)
+place_exists, folder_exists, files_like = urls.is_there, urls.is_folder, urls.matching
 
 
 def is_pipe(place: str) -> bool:
@@ -135,15 +139,10 @@ def is_pipe(place: str) -> bool:
     return not is_url(place) and place_exists(place) and not os.path.isfile(place)
 
 
-def folder_exists(place: str) -> bool:
-    """Tell whether there is a folder at a place."""
-    return urls.is_folder(place) if is_url(place) else os.path.isdir(place)
-
-
 def size_or_zero(place: str) -> int:
     """Return the size of a file in bytes; 0 where there is none."""
     try:
-        return urls.size_of(place) if is_url(place) else os.stat(place).st_size
+        return urls.size_of(place)
     except (OSError, ImageError):
         return 0
 
@@ -160,14 +159,6 @@ def size_and_checksum(target: str) -> tuple[int, str]:
     return size, f"sha256:{hashed.hexdigest()}"
 
 
-def files_like(pattern: str) -> list[str]:
-    """Return the files that match a pattern (``*.jpg``), sorted by name."""
-    if is_url(pattern):
-        return urls.matching(pattern)
-    names = glob.iglob(pattern, recursive=True)
-    return sorted(name for name in names if not os.path.isdir(name))
-
-
 def walk_files(
     folder: str, *, recursive: bool, excluded: str | None = None
 ) -> Iterator[tuple[str, str]]:
@@ -175,13 +166,13 @@ def walk_files(
 
     They are sorted by name. Hidden files and folders are left out. So are the folder
     `excluded`, and links to folders, which may form circles. A folder that cannot be read
-    raises OSError.
+    raises `BatchError`.
     """
     if is_url(folder):
         yield from _walk_store(folder, recursive=recursive, excluded=excluded)
         return
     excluded = os.path.realpath(excluded) if excluded else None
-    for path, folders, names in os.walk(folder, onerror=_raise):
+    for path, folders, names in os.walk(folder, onerror=_unreadable):
         folders[:] = sorted(
             name
             for name in folders
@@ -195,8 +186,8 @@ def walk_files(
                 yield "" if below == os.curdir else below, name
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _unreadable(error: OSError) -> None:
+    raise BatchError(f"{error.filename}: the folder cannot be read: {error.strerror}")
 
 
 def _walk_store(
@@ -241,6 +232,11 @@ def _names_in(folder: str) -> frozenset[str]:
     ):
         return frozenset(entry.name for entry in itertools.islice(found, 1))
     return frozenset()
+
+
+def may_have_files(folder: str) -> bool:
+    """Tell whether there are files in a folder of this machine; a store is not asked."""
+    return is_url(folder) or bool(_names_in(folder))
 
 
 def make_folder(place: str) -> None:

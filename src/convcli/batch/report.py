@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from convcli.batch import places
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.errors import ImageError
 from convcli.storage.urls import is_url
 
 MOST_FAILURES = 1000
@@ -45,6 +46,8 @@ class Summary:
         Seconds of each part of the run: ``list``, ``connect``, ``filter``, ``look``.
     interrupted : bool
         Whether the batch was stopped before its end.
+    unconfirmed : str
+        Why outputs in a store could not be looked for after the run; empty if they could.
     """
 
     def __init__(self) -> None:
@@ -57,6 +60,7 @@ class Summary:
         self.counts_of_cluster: dict[str, int] = {}
         self.phases: dict[str, float] = {}
         self.interrupted = False
+        self.unconfirmed = ""
 
     @classmethod
     def of(cls, done: int, megapixels: float, seconds: float) -> "Summary":
@@ -102,7 +106,7 @@ class Summary:
 
     @property
     def return_code(self) -> int:
-        """The exit status: 130 if interrupted, 1 if a job failed, 0 otherwise.
+        """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise.
 
         Examples
         --------
@@ -111,7 +115,7 @@ class Summary:
         """
         if self.interrupted:
             return 130
-        return 1 if self.counts[Status.FAILED] else 0
+        return 1 if self.counts[Status.FAILED] or self.unconfirmed else 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as plain JSON values."""
@@ -211,12 +215,17 @@ def run_batch(
     summary.seconds = time.perf_counter() - start
     connect = executor.seconds_to_connect
     summary.phases = {"connect": connect, "filter": summary.seconds - connect}
+    summary.notices = executor.notices
     if not stopped:
-        for outcome in _absent(targets, failed):
-            summary.retract(outcome)
-            on_outcome(outcome, summary)
+        try:
+            for outcome in _absent(targets, failed):
+                summary.retract(outcome)
+                on_outcome(outcome, summary)
+        except ImageError as error:
+            summary.unconfirmed = f"the store was not looked at after the run: {error}"
+            summary.notices = [*summary.notices, summary.unconfirmed]
         summary.phases["look"] = time.perf_counter() - start - summary.seconds
-    summary.notices, summary.counts_of_cluster = executor.notices, executor.counts
+    summary.counts_of_cluster = executor.counts
     return summary
 
 

@@ -157,14 +157,14 @@ def command(
     all grids are printed. A - is standard input or output. An OUTPUT that ends in .npy,
     .csv, .txt or .json gets the raw numbers; one
     with {map} in its name, a picture for each output map; a .tif, a page for each. {frame}
-    makes a file for each frame, from 0; {frame:03} from 000. In an OUTPUT that is a folder,
-    the file is called as INPUT.
+    makes a file for each frame, from 0; {frame:03} from 000. Where OUTPUT is a folder, the
+    file in it gets INPUT's name.
 
     With --out-dir there is no OUTPUT but any number of INPUTs: files, folders, and
     patterns in quotes ('*.jpg', '**/*.jpg'). With --tiled, or where a name ends in .zarr,
     one picture may be larger than memory.
 
-    What is no convolution is left to other tools: median, bilateral, morphology, canny,
+    Use other tools for what is no convolution: median, bilateral, morphology, canny,
     resize, deconvolution, video.
     """
     kernel, names = _unpacked(kernel, names, recipe)

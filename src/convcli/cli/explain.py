@@ -80,7 +80,7 @@ Examples:
     section="Pixels",
     help="Only this output channel, counted from 0 (for a bank 0 unless given).",
 )
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
 @show_option
 @frame_options
 @json_option

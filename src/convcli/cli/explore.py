@@ -31,7 +31,7 @@ _PAGE = "explore.html"
 @click.command(
     "explore",
     cls=Command,
-    short_help="Make a page to touch: window, weights, sums.",
+    short_help="Make a web page in which the window moves.",
     epilog="""\b
 Examples:
   convcli explore sobel-x photo.jpg

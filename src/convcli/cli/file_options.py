@@ -118,13 +118,13 @@ saving_options = with_options(
         "--quality",
         type=whole(1, 100),
         metavar="1-100",
-        help="Of JPEG (95), AVIF (90) and WebP (lossless where none is given).",
+        help="Quality of JPEG (95 unless given), AVIF (90) and WebP (lossless).",
     ),
     _save_option(
         "--compress-level",
         type=whole(0, 9),
         metavar="0-9",
-        help="Of PNG and TIFF: 0 is fast and large, 9 slow and small.  [default: 4]",
+        help="Compression of PNG and TIFF: 0 is fast, 9 makes small files.  [default: 4]",
     ),
     _save_option(
         "--fit-depth",
@@ -208,7 +208,7 @@ batch_options = with_options(
     _many_option(
         "--memory",
         type=MEMORY,
-        help="Hold pictures back so that those in work fit into so much: 4G.",
+        help="Let pictures wait, so that those in work fit into this memory: 4G.",
     ),
     _many_option(
         "--manifest",
@@ -235,15 +235,15 @@ batch_options = with_options(
         "--timeout",
         type=whole(1),
         metavar="SECONDS",
-        help="Leave a worker aside that takes longer for a picture (--cluster).  [default: a "
-        "minute and 20 times the slowest so far]",
+        help="Give no work to a worker that takes longer for a picture (--cluster).  [default: "
+        "a minute and 20 times the slowest so far]",
     ),
     _many_option(
         "--progress",
         type=click.Choice(("auto", "bar", "plain", "none")),
         default="auto",
-        help="Shown on standard error: a bar (in a pipe plain lines), or plain lines; auto: a "
-        "bar on a terminal, nothing in a pipe.",
+        help="What standard error shows: a bar (plain lines in a pipe), plain lines, or "
+        "nothing. auto: a bar on a terminal, nothing in a pipe.",
     ),
 )
 """What is for many pictures; some of it also for one that is larger than memory."""

@@ -80,7 +80,7 @@ transposed_options = with_options(
         "--output-padding",
         type=whole(0),
         default=0,
-        help="Rows and columns more at the end of a transposed result.",
+        help="Rows and columns to add at the end of a transposed result.",
     ),
 )
 """``--transposed`` and ``--output-padding``."""
@@ -109,7 +109,7 @@ times_option = option(
     default="1",
     section="Kernel",
     everyday=False,
-    help="Filter so often, unrounded in between: KERNEL and all of --then.",
+    help="Do the whole chain N times. Nothing is rounded in between.",
 )
 """``--times``: it repeats the chain."""
 
@@ -140,8 +140,8 @@ layout_option = option(
     expose_value=False,
     callback=keep_layout,
     section="Kernel",
-    help="Axes of filter banks in .npy, .npz and .safetensors: outputs, inputs, rows, "
-    "columns as torch; or as TensorFlow.",
+    help="Order of the axes of filter banks in .npy, .npz and .safetensors: oihw as torch "
+    "(outputs, inputs, rows, columns), hwio as TensorFlow.",
 )
 """``--layout``: the types of the kernels on the same command line heed it."""
 
@@ -155,8 +155,8 @@ recipe_options = with_options(
         allow_from_autoenv=False,
         section="Recipe",
         everyday=False,
-        help="Repeat the run of a .toml, or of a picture written with --record: there is no "
-        "KERNEL then, and other options win.",
+        help="Repeat the run of a .toml, or of a picture written with --record. Leave KERNEL "
+        "out; options that you give win.",
     ),
     option(
         "--save-recipe",
@@ -217,16 +217,16 @@ range_option = _pixel_option(
     everyday=True,
     type=EnumType(Range),
     default=Range.AUTO.value,
-    help="Values outside 0-255: cut off, without sign, 0 as mid-grey, stretched to fill "
-    "the range, or scaled around mid-grey. auto: abs for kernels that sum to 0, else clip.",
+    help="How sums become pixels. clip cuts off, abs drops the sign, shift makes 0 mid-grey, "
+    "stretch fills the range, balance does both. auto: abs if a kernel sums to 0, else clip.",
 )
 
 alpha_option = _pixel_option(
     "--alpha",
     type=EnumType(Alpha),
     default=Alpha.AUTO.value,
-    help="Transparency: weighs the colours and is filtered with them, stays as it was, or "
-    "is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
+    help="Transparency weighs the colours and is filtered with them (premultiply), stays as it "
+    "is, or is filtered like a colour. auto: keep for kernels that sum to 0, else premultiply.",
 )
 
 pixel_options = with_options(
@@ -260,13 +260,13 @@ blend_options = with_options(
         "--amount",
         type=setting("amount", "NUMBER"),
         default="1",
-        help="How much of the filter: original + NUMBER · (filtered - original), 0 to 10.",
+        help="How much to filter, 0 to 10: original + NUMBER · (filtered - original).",
     ),
     _blend_option(
         "--threshold",
         type=setting("threshold", "NUMBER"),
         default="0",
-        help="Leave pixels that would change by less than this.",
+        help="Keep the pixels that would change by less than this.",
     ),
     _blend_option(
         "--mask",

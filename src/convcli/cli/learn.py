@@ -75,7 +75,7 @@ Examples:
     type=whole(0),
     default=0,
     section="Method",
-    help="Of the choice of crops that the descent looks at.",
+    help="Seed of the crops that the descent looks at.",
 )
 @option(
     "--history", metavar="FILE", section="Output", help="Write the loss of the descent as JSON."
@@ -87,7 +87,7 @@ Examples:
     help="Show one step of gradient descent in numbers, on a small grey crop of 0 to 1.",
 )
 @option(
-    "--start", type=KERNEL, section="One step", help="The kernel before it; box unless given."
+    "--start", type=KERNEL, section="One step", help="Kernel before the step; box unless given."
 )
 @option("--rate", type=FINITE, default=0.01, section="One step", help="Learning rate.")
 @option(

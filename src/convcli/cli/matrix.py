@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command(
     "matrix",
     cls=Command,
-    short_help="Show the convolution as the matrix it is.",
+    short_help="Show a convolution as a matrix.",
     epilog="""\b
 Examples:
   convcli matrix laplacian --w 4 --h 4
@@ -43,7 +43,7 @@ Examples:
     section="Output",
     help="The transposed matrix: from the outputs back to the inputs.",
 )
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it, too.")
+@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
 @json_option
 def command(
     *,

@@ -283,7 +283,7 @@ output_option = functools.partial(
     type=OUTPUT,
     allow_from_autoenv=False,
     section="Output",
-    help="OUTPUT, as an option: there is no other then.",
+    help="OUTPUT, given as an option.",
 )
 """``--output``, beside the last argument of a command."""
 

@@ -54,8 +54,8 @@ placing_options = with_options(
     _placing_option(
         "--on-exists",
         type=click.Choice(("error", "skip", "overwrite")),
-        help="What an OUTPUT that is there already means; error: nothing is run. skip goes on "
-        "where a batch was stopped.  [default: overwrite; with --out-dir error]",
+        help="What to do where an OUTPUT exists. error: run nothing; skip: leave it, so a "
+        "batch goes on where it was stopped.  [default: overwrite; with --out-dir error]",
     ),
     _placing_option(
         "--no-clobber", "-n", is_flag=True, help="Replace nothing: as --on-exists error."

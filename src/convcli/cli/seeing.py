@@ -18,7 +18,7 @@ show_option = option(
     "--show",
     is_flag=True,
     section="Output",
-    help="Show the picture in the terminal, beside the one before; OUTPUT may be left out.",
+    help="Show the result in the terminal. An OUTPUT may then be left out.",
 )
 
 compare_option = option(

@@ -67,13 +67,13 @@ Exit status: 1 where the windows do not tile the input, with --compare too, unle
     "--compare",
     is_flag=True,
     section="Other rules",
-    help="Set the course's rule beside torch's, TensorFlow's and ONNX's.",
+    help="Compare the formula with the rules of torch, TensorFlow and ONNX.",
 )
 @option(
     "--transposed",
     is_flag=True,
     section="Other rules",
-    help="The size of a transposed convolution: the way back.",
+    help="Work out the size of a transposed convolution.",
 )
 @option(
     "--output-padding",

@@ -9,7 +9,7 @@ from convcli.batch import places
 from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
 from convcli.batch.prepare import local_executor, prepared_jobs
-from convcli.batch.report import Summary, run_batch
+from convcli.batch.report import Executor, Summary, run_batch
 from convcli.choices import Pyramid
 from convcli.errors import OptionError
 from convcli.images.formats import format_named
@@ -37,6 +37,9 @@ def apply_files(
     on_exists: str = "error",
     fail_fast: bool = False,
     memory: int | str | None = None,
+    cluster: Any = None,
+    retries: int = 3,
+    timeout: float | None = None,
     format: str | None = None,  # noqa: A002 - as the command spells it
     quality: int | None = None,
     compress_level: int | None = None,
@@ -75,7 +78,13 @@ def apply_files(
     fail_fast : bool
         Start no more files after the first that fails.
     memory : int or str, optional
-        The bytes that the files in work may take together: ``"4G"``.
+        The bytes that the files in work may take together: ``"4G"``; of each on a cluster.
+    cluster : str or distributed.Client, optional
+        The Dask cluster that computes, instead of the cores of this machine:
+        ``"tcp://HOST:8786"`` of its scheduler, ``"local:4"``, or a client that is ready.
+    retries, timeout
+        How often the cluster tries a file again whose worker was lost, and after how many
+        seconds at one file a worker is left aside.
     format, quality, compress_level, strip, sheet
         How the results are written: as for `Result.save`.
     fit_depth : bool
@@ -147,9 +156,13 @@ def apply_files(
         folder,
         may_exist=may_exist,
         overwrite=on_exists == "overwrite",
-        memory=limit,
+        memory=limit if cluster is None else None,
     ) as jobs:
-        executor = local_executor(job, len(jobs), limit)
+        executor: Executor = local_executor(job, len(jobs), limit)
+        if cluster is not None:
+            from convcli.scale.cluster import DaskExecutor
+
+            executor = DaskExecutor(cluster, retries, limit, timeout)
         watch = progress or (lambda *_: None)
         return run_batch(
             executor,
@@ -178,7 +191,7 @@ def apply_tiled(
     record: bool = False,
     memory: int | str | None = None,
     max_pixels: int | None = None,
-    cluster: str | None = None,
+    cluster: Any = None,
     retries: int = 3,
     timeout: float | None = None,
     frame: int | None = None,
@@ -207,9 +220,8 @@ def apply_tiled(
         Bytes for the blocks that are computed at once; 256 MiB by default.
     max_pixels : int, optional
         Refuse results that have more pixels than that, and than the picture.
-    cluster : str, optional
-        The Dask cluster that computes: ``"tcp://HOST:8786"`` of its scheduler, or
-        ``"local:4"``; threads of this process otherwise.
+    cluster : str or distributed.Client, optional
+        The Dask cluster that computes, instead of threads of this process: see `apply_files`.
     retries : int
         How often the cluster tries a block again whose worker was lost.
     timeout : float, optional

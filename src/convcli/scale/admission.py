@@ -8,6 +8,7 @@ import multiprocessing
 import re
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,21 @@ from typing import Any
 from convcli.batch import places
 from convcli.batch.job import FileJob
 from convcli.batch.local import signals_blocked
-from convcli.errors import BatchError, ClusterError, install
+from convcli.errors import BatchError, ClusterError, ImageError, install
 from convcli.storage.atomic import temporary_name
-from convcli.storage.urls import is_url
+from convcli.storage.urls import is_url, put, remove
 from convcli.threads import available_cores
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
+
+
+def name_of(cluster: Any) -> str:
+    """Return the address of a cluster, or of that of a ready client; refuse what is neither."""
+    if not isinstance(cluster, str):
+        return str(cluster.scheduler.address)
+    local_workers(cluster)
+    return cluster
 
 
 def local_workers(address: str) -> int | None:
@@ -48,18 +57,22 @@ _PATIENCE = 10.0
 _WORKERS_PATIENCE = 10.0
 """Seconds to wait for the first worker."""
 
-_LOGGERS = ("distributed", "distributed.client", "distributed.gc")
-"""Dask gives each of these a level of its own; its other loggers inherit from the first."""
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Dask gives each of its own a level; its other loggers inherit from the first."""
 
 
 @contextlib.contextmanager
-def connected(address: str, retries: int) -> Iterator[Any]:
+def connected(address: Any, retries: int) -> Iterator[Any]:
     """Connect to a cluster, or start one that ends with this context; yield its Dask client.
 
-    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``. A cluster that is started
-    here tries a task again `retries` times when its worker died. A `ClusterError` is raised if
-    there is no such cluster, or its workers cannot be used.
+    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``; a client that is ready
+    stays open. A cluster that is started here tries a task again `retries` times when its
+    worker died. A `ClusterError` is raised if there is no such cluster, or its workers cannot
+    be used.
     """
+    if not isinstance(address, str):
+        yield address
+        return
     workers = local_workers(address)
     try:
         if workers is not None:
@@ -151,7 +164,12 @@ def _client(distributed: Any, cluster: Any, address: str) -> Iterator[Any]:
 
     _check_encryption(distributed, address)
     try:
-        with dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE}s"}):
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE}s"}),
+            warnings.catch_warnings(),
+        ):
+            # Workers of other versions get no work: each is named in one line.
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
             client = distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -182,6 +200,16 @@ def _check_workers(client: Any, address: str) -> None:
         ) from None
 
 
+def on_scheduler(client: Any, function: Any, *args: Any) -> Any:
+    """Run a function on the scheduler; raise OSError where that has gone away."""
+    try:
+        return client.run_on_scheduler(function, *args)
+    except (AttributeError, RuntimeError):
+        if client.scheduler is not None and client.status == "running":
+            raise
+        raise ConnectionError from None
+
+
 class Admission:
     """The workers of a cluster that were found fit for one run, also those that come late.
 
@@ -196,21 +224,24 @@ class Admission:
     @property
     def refusals(self) -> list[str]:
         """What was wrong with workers that were not admitted, a line each."""
-        return [str(fault) for _, fault in self._client.get_events(self._name)]
+        from convcli.scale.gate import events_of
+
+        faults: list[str] = on_scheduler(self._client, events_of, self._name)
+        return faults
 
     def look(self) -> dict[str, tuple[int, list[Any]]]:
         """Return the threads of each admitted worker, and the keys of its tasks in order."""
         from convcli.scale.gate import look_at_workers
 
         workers: dict[str, tuple[int, list[Any]]]
-        workers = self._client.run_on_scheduler(look_at_workers, self._name)
+        workers = on_scheduler(self._client, look_at_workers, self._name)
         return workers
 
     def leave_aside(self, address: str) -> None:
         """Give a worker's tasks to others, and no more to it."""
         from convcli.scale.gate import leave_aside
 
-        self._client.run_on_scheduler(leave_aside, address)
+        on_scheduler(self._client, leave_aside, address)
 
 
 @contextlib.contextmanager
@@ -234,10 +265,11 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
     name = temporary_name().strip(".")
     with _token(job.target) as token:
         shown = list(token)
-        if not is_url(job.source) and places.place_exists(job.source):
-            shown.insert(0, (job.source, job.source))
+        with contextlib.suppress(ImageError):
+            if places.place_exists(job.source):
+                shown.insert(0, (job.source, job.source))
         plugin = AdmissionPlugin(name, result_versions(), shown)
-        if not client.run_on_scheduler(ask_workers, plugin.pickled(), name):
+        if not on_scheduler(client, ask_workers, plugin.pickled(), name):
             raise ClusterError(
                 "a worker has no convcli, or another version: install it there, and start it "
                 "again"
@@ -249,16 +281,17 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
         finally:
             # A scheduler that is gone has no plugin any more.
             with contextlib.suppress(OSError, RuntimeError):
-                client.run_on_scheduler(withdraw, name)
+                on_scheduler(client, withdraw, name)
 
 
 def refuse_process_memory(*names: str) -> None:
     """Refuse places in the memory of this process: no worker sees them."""
-    for place in filter(places.is_process_memory, names):
-        raise ClusterError(
-            f"{place}: memory:// is seen by one process only: workers need paths, or URLs of "
-            "stores"
-        )
+    for place in names:
+        if place.startswith("memory://"):
+            raise ClusterError(
+                f"{place}: memory:// is seen by one process only: workers need paths, or URLs "
+                "of stores"
+            )
 
 
 def _check_admitted(admitted: Admission) -> None:
@@ -274,7 +307,7 @@ def _check_admitted(admitted: Admission) -> None:
 def _check_scheduler(client: Any) -> None:
     ours = importlib.metadata.version("convcli")
     try:
-        theirs = client.run_on_scheduler(importlib.metadata.version, "convcli")
+        theirs = on_scheduler(client, importlib.metadata.version, "convcli")
     except importlib.metadata.PackageNotFoundError:
         theirs = None
     if theirs != ours:
@@ -286,20 +319,17 @@ def _check_scheduler(client: Any) -> None:
 
 @contextlib.contextmanager
 def _token(target: str) -> Iterator[list[tuple[str, str]]]:
-    """Make a file beside an output for a while; yield its path and its folder, if any."""
-    if is_url(target):
-        yield []
-        return
-    folder = Path(target).parent
-    file = folder / temporary_name()
+    """Make a file beside an output for a while; yield its place and its folder, if any."""
+    folder = target.rpartition("/")[0] if is_url(target) else str(Path(target).parent)
+    file = places.place_below(folder, temporary_name())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.touch()
-        token = [(str(file), str(folder))]
-    except OSError:
+        places.make_folder(folder)
+        put(file, b"")
+        token = [(file, folder)]
+    except (OSError, ImageError):
         token = []  # Workers may be able to write there, though this machine is not.
     try:
         yield token
     finally:
-        with contextlib.suppress(OSError):
-            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, ImageError):
+            remove(file)

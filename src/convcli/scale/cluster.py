@@ -12,7 +12,7 @@ from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.places import is_pipe, place_exists, size_or_zero
-from convcli.scale.admission import admission, connected, local_workers
+from convcli.scale.admission import admission, connected, name_of
 from convcli.scale.flight import GONE, Ended, Flight, error_line
 from convcli.storage.urls import first_output, is_url
 from convcli.values import Record, replace
@@ -22,7 +22,8 @@ class DaskExecutor:
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
     Each file is filtered on one thread: a worker takes as many at a time as it has threads. The
-    address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N`` to start one with N workers.
+    address is ``tcp://HOST:PORT`` of a scheduler, ``local:N`` to start one with N workers, or a
+    `distributed.Client` that is ready.
     `retries` is how often a job is tried again whose worker died; a cluster that runs already
     has its own number of tries for each task. A picture that needs more than `memory` bytes is
     refused. A worker that takes longer than `timeout` seconds for a file is left aside: without
@@ -32,14 +33,14 @@ class DaskExecutor:
 
     def __init__(
         self,
-        address: str,
+        address: Any,
         retries: int = 3,
         memory: int | None = None,
         timeout: float | None = None,
         on_connected: Callable[[str], object] = lambda _: None,
     ) -> None:
-        local_workers(address)
-        self._address, self._retries, self._memory = address, retries, memory
+        self._name, self._address = name_of(address), address
+        self._retries, self._memory = retries, memory
         self._timeout, self._stopped = timeout, False
         self._sees_outputs = False
         self._blind_workers: set[str] = set()
@@ -71,7 +72,7 @@ class DaskExecutor:
                 admitted,
                 run_group,
                 batch_job.with_limits(1, self._memory),
-                address=self._address,
+                address=self._name,
                 retries=self._retries,
                 timeout=self._timeout,
                 noun="files",

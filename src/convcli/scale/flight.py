@@ -178,7 +178,9 @@ class Flight:
         return not self._sent and not self._given_up
 
     def send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
-        """Send a group to the scheduler."""
+        """Send a group to the scheduler; a `ClusterError` says that it has gone away."""
+        if self._client.status in ("closing", "closed"):
+            raise self._scheduler_is_gone()
         future = self._client.submit(
             perform,
             self._task,
@@ -255,6 +257,8 @@ class Flight:
     def _look(self) -> None:
         """Count the workers, which may come and go; stop if all are lost for long."""
         workers = self._admitted.look()
+        if any(group.future.status == "cancelled" for group in self._sent.values()):
+            raise ConnectionError  # It broke, and was made again: what was sent never ends.
         self._last_look = time.monotonic()
         self.threads = sum(threads for threads, _ in workers.values())
         self._leave_hung_aside(workers)
@@ -272,7 +276,7 @@ class Flight:
             key: address
             for address, (threads, keys) in workers.items()
             for key in keys[:threads]
-            if key in self._sent
+            if key in self._sent or key == self._shared.key
         }
         # A result that does not come lies on a worker that does not answer.
         at_work |= {
@@ -287,19 +291,25 @@ class Flight:
         }
         limit = self._timeout or default_timeout(self._slowest)
         for key, (address, since) in list(self._at_work_since.items()):
-            if now - since > limit * len(self._sent[key].items):
+            if key not in self._sent and now - since > limit:
+                self._leave_aside(address, f"begin its {self._noun} within {limit:.0f} s")
+            elif key in self._sent and now - since > limit * len(self._sent[key].items):
                 self._after_timeout(key, address, limit * len(self._sent[key].items))
+
+    def _leave_aside(self, address: str, failed_to: str) -> None:
+        if address not in self._hung:
+            self._hung[address] = (
+                f"the worker {address} was left aside: it did not {failed_to} (--timeout): "
+                "look at it, and start it again"
+            )
+            self._admitted.leave_aside(address)
 
     def _after_timeout(self, key: Any, address: str, limit: float) -> None:
         group = self._sent[key]
         self.retried += len(group.items)
-        if address and address not in self._hung:
-            self._hung[address] = (
-                f"the worker {address} was left aside: it did not end {len(group.items)} of "
-                f"its {self._noun} within {limit:.0f} s (--timeout): look at it, and start it "
-                "again"
-            )
-            self._admitted.leave_aside(address)
+        if address:
+            what = f"end {len(group.items)} of its {self._noun} within {limit:.0f} s"
+            self._leave_aside(address, what)
         if address and key not in self._hung_twice and not group.is_alone:
             self._hung_twice.add(key)  # Dask gives it to another worker.
             return

@@ -10,6 +10,8 @@ from distributed import WorkerPlugin
 from distributed.protocol.pickle import dumps
 
 from convcli.batch.places import place_exists
+from convcli.errors import ConvcliError
+from convcli.storage.urls import is_url
 
 _PACKAGES = (
     "convcli",
@@ -28,7 +30,7 @@ _SECONDS = 5
 Versions = Mapping[str, str | None]
 
 Place = tuple[str, str]
-"""A path that a worker must see, and what it stands for in messages."""
+"""A path or URL that a worker must see, and what it stands for in messages."""
 
 
 def result_versions() -> dict[str, str | None]:
@@ -90,11 +92,15 @@ class AdmissionPlugin(WorkerPlugin):
 
     def _fault(self) -> str | None:
         for path, shown in self._places:
-            if not place_exists(path):
-                return (
-                    f"does not see {shown}, this machine does: share the folder with all "
-                    "workers, or use URLs (s3://…)"
-                )
+            try:
+                is_seen, why = place_exists(path), ""
+            except ConvcliError as error:
+                is_seen, why = False, f" ({error})"
+            if not is_seen:
+                remedy = "give it the same access to the store"
+                if not is_url(path):
+                    remedy = "share the folder with all workers, or use URLs (s3://…)"
+                return f"does not see {shown}, this machine does{why}: {remedy}"
         return version_fault(self._versions, result_versions())
 
 
@@ -106,6 +112,11 @@ def _wake(name: str, dask_scheduler: Any) -> None:
         if name in (task.resource_restrictions or ())
     }
     dask_scheduler.transitions(waiting, stimulus_id=name)
+
+
+def events_of(name: str, dask_scheduler: Any) -> list[str]:
+    """Return what was wrong with workers of a run: the events of its name."""
+    return [str(fault) for _, fault in dask_scheduler.get_events(name)]
 
 
 def look_at_workers(name: str, dask_scheduler: Any) -> dict[str, tuple[int, list[Any]]]:

@@ -6,14 +6,17 @@ second half asks and changes single places: is it there, read it, write it, list
 
 import contextlib
 import errno
+import functools
 import os
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from convcli.errors import ImageError, install
 from convcli.text import is_matrix
+from convcli.values import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,13 +154,124 @@ _STORE_ERRORS = (
 
 _CONNECTION_ERRORS = (
     ("aiohttp", "ClientConnectionError"),
+    ("aiohttp", "ClientPayloadError"),
     ("botocore.exceptions", "ConnectionError"),
+    ("botocore.exceptions", "HTTPClientError"),
     ("requests.exceptions", "ConnectionError"),
 )
-"""What is raised where no server answers, besides OSError's own classes."""
+"""What is raised where no server answers to the end, besides OSError's own classes."""
 
 _GONE, _FORBIDDEN = (404, 410), (401, 403)
 """The answers of HTTP for "there is nothing here" and "you may not"."""
+
+
+class Retries(Record):
+    """How often a store is asked again, and after how long.
+
+    Attributes
+    ----------
+    busy : float
+        How often it is asked in all where it answers with a status of `BUSY`.
+    lost : float
+        How often it is asked in all where no answer comes, or half of one.
+    first_seconds, longest_seconds : float
+        The longest wait before the second try, and before any: each is at most twice the one
+        before. The wait is random, and not less than what the answer asks for.
+    stall_seconds : float
+        How long S3 and HTTP may send nothing before the answer counts as lost.
+    """
+
+    busy: float = 10
+    lost: float = 5
+    first_seconds: float = 0.1
+    longest_seconds: float = 20.0
+    stall_seconds: float = 15.0
+
+
+@functools.cache
+def retries() -> Retries:
+    """Return the settings: those of ``CONVCLI_RETRIES``, such as ``busy=20,lost=2``, if any."""
+    text = os.environ.get("CONVCLI_RETRIES", "")
+    try:
+        given = dict(word.split("=") for word in text.split(",") if word)
+        return Retries(**{name: float(value) for name, value in given.items()})
+    except (TypeError, ValueError):
+        raise ImageError(
+            f"CONVCLI_RETRIES={text}: expected numbers of busy, lost, first_seconds, "
+            "longest_seconds and stall_seconds, such as busy=20,lost=2"
+        ) from None
+
+
+BUSY = (429, 500, 502, 503, 504)
+"""The answers of HTTP for "not now"."""
+
+
+def _repeated(ask: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    """Ask a store, and ask again where it is busy or lost: see `Retries`."""
+    tried = 0
+    while True:
+        try:
+            return ask(*args, **settings)
+        except _loaded(_STORE_ERRORS, OSError) as error:
+            tried += 1
+            if tried >= _most_tries(_origin(error)):
+                raise
+            asked = _seconds_asked(_origin(error))
+        import random
+
+        most = retries().longest_seconds
+        longest = min(retries().first_seconds * 2 ** (tried - 1), most)
+        time.sleep(min(asked, most) + random.uniform(0, longest))  # noqa: S311 - no secret
+
+
+def _most_tries(error: BaseException) -> float:
+    status = _status(error)
+    if status is None and _is_lost(error):
+        return retries().lost
+    return retries().busy if status in BUSY else 1
+
+
+def _seconds_asked(error: BaseException) -> float:
+    """Return what an answer says in ``Retry-After``; 0 where it says nothing, or a date."""
+    headers = getattr(error, "headers", None) or _s3_answer(error).get("HTTPHeaders", {})
+    text = next((headers[name] for name in headers if name.lower() == "retry-after"), "")
+    return float(text) if text.isdecimal() else 0.0
+
+
+class _Patient:
+    """A store of which each call is repeated where the store is busy."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        return functools.partial(_repeated, found) if callable(found) else found
+
+    def open(self, *args: Any, **settings: Any) -> Any:
+        """Open a file, which reads with the same patience."""
+        file = _repeated(self._store.open, *args, **settings)
+        file.read = functools.partial(_repeated, file.read)
+        return file
+
+
+def _settings_of(url: str) -> dict[str, Any]:
+    """Return settings of fsspec: what is repeated here is not repeated by S3's client too."""
+    from fsspec.config import conf
+
+    scheme, stall = url.partition("://")[0].lower(), retries().stall_seconds
+    settings: dict[str, Any]
+    if scheme in ("http", "https"):
+        import aiohttp
+
+        limits = aiohttp.ClientTimeout(sock_connect=stall, sock_read=stall)
+        name, settings = "client_kwargs", {"timeout": limits}
+    elif scheme in ("s3", "s3a"):
+        name = "config_kwargs"
+        settings = {"retries": {"total_max_attempts": 1}, "read_timeout": stall}
+    else:
+        return {}
+    return {name: {**settings, **conf.get(scheme, {}).get(name, {})}}
 
 
 def store_of(url: str, **settings: Any) -> tuple[Any, str]:
@@ -167,7 +281,7 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
     except ImportError:
         raise ImageError(f"{url}: URLs need the package fsspec: {install('cluster')}") from None
     try:
-        store, path = url_to_fs(url, **settings)
+        store, path = url_to_fs(url, **(settings or _settings_of(url)))
     except ImportError as error:
         raise ImageError(f"{url}: its store needs another package: {error}") from None
     except ValueError as error:
@@ -177,6 +291,8 @@ def store_of(url: str, **settings: Any) -> tuple[Any, str]:
         ) from None
     except _loaded(_STORE_ERRORS, OSError) as error:
         raise ImageError(f"{url}: its store cannot be used: {_line(error)}") from None
+    if not settings and "s3" in _protocols(store):
+        store.retries = 1
     return store, path
 
 
@@ -186,11 +302,12 @@ def opened_store(
 ) -> Iterator[tuple[Any, str]]:
     """Give the file system of a URL and the path in it; turn its errors into one line.
 
-    The parameters are those of `store_errors` and `store_of`.
+    The parameters are those of `store_errors` and `store_of`. What is asked is asked again
+    where the store is busy: see `Retries`.
     """
     store, path = store_of(url, **settings)
     with store_errors(url, action, absent, ValueError, NotImplementedError):
-        yield store, path
+        yield _Patient(store), path
 
 
 @contextlib.contextmanager
@@ -235,15 +352,20 @@ def _explained(error: BaseException, absent: str) -> str:
     if isinstance(error, FileNotFoundError) or status in _GONE:
         return absent
     if isinstance(error, PermissionError) or status in _FORBIDDEN:
-        return "no permission: check the credentials"
+        why = f"{_line(error)}: " if _s3_answer(error) else ""
+        return f"no permission: {why}check the credentials"
     if isinstance(error, IsADirectoryError):
         return "it is a folder: name a file in it"
-    if isinstance(error, _loaded(_CONNECTION_ERRORS, ConnectionError, TimeoutError)):
+    if status is None and _is_lost(error):
         return (
             f"the server cannot be reached: {_reason(error)}: check its name and port, that it "
             "runs, and the network"
         )
     return f"{_line(error)}: check the URL, the credentials and the network"
+
+
+def _is_lost(error: BaseException) -> bool:
+    return isinstance(error, _loaded(_CONNECTION_ERRORS, ConnectionError, TimeoutError))
 
 
 def _loaded(
@@ -262,12 +384,20 @@ def _reason(error: BaseException) -> str:
 
 def _status(error: BaseException) -> int | None:
     """Return the status that a server of HTTP answered with, if it answered."""
-    return getattr(error, "status", None) if isinstance(error, _loaded(_HTTP)) else None
+    if isinstance(error, _loaded(_HTTP)):
+        return getattr(error, "status", None)
+    return _s3_answer(error).get("HTTPStatusCode")
+
+
+def _s3_answer(error: BaseException) -> dict[str, Any]:
+    """Return the status and headers of S3's answer, which s3fs keeps as the cause."""
+    answer: Any = getattr(error.__cause__ or error, "response", None)
+    return dict(answer.get("ResponseMetadata", {})) if isinstance(answer, dict) else {}
 
 
 def _line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) else None
-    if _status(error) is not None:
+    if isinstance(error, _loaded(_HTTP)) and _status(error) is not None:
         text = f"the server answers {_status(error)} {getattr(error, 'message', '')}"
     return " ".join((text or str(error) or type(error).__name__).split()).rstrip(".:")
 
@@ -286,7 +416,14 @@ def is_there(name: str) -> bool:
     if not is_url(name):
         return os.path.lexists(name)
     with opened_store(name, "looked up", ABSENT) as (store, path):
-        return bool(store.exists(path))
+        store.invalidate_cache()  # Workers write there too.
+        try:
+            store.info(path)
+        except FileNotFoundError as error:
+            if not _is_absence(error):
+                raise
+            return False
+    return True
 
 
 def is_folder(name: str) -> bool:
@@ -318,9 +455,24 @@ def files_in(url: str, *, recursive: bool = False) -> Iterator[str]:
     """Yield the objects below a URL in the order of their names: relative, with slashes."""
     with opened_store(url, "listed", ABSENT) as (store, path):
         store.invalidate_cache()
-        paths = store.find(path, maxdepth=None if recursive else 1)
+        paths = store.find(path) if recursive else _listed(store, path)
     start = len(path.rstrip("/")) + 1 if path else 0
     yield from sorted(name[start:] for name in paths)
+
+
+def _listed(store: Any, path: str) -> list[str]:
+    """Return the files of a folder: `find` of one folder takes any error for no files."""
+    try:
+        return [fact["name"] for fact in store.ls(path, detail=True) if fact["type"] == "file"]
+    except FileNotFoundError as error:
+        if not _is_absence(error):
+            raise
+        return []
+
+
+def _is_absence(error: FileNotFoundError) -> bool:
+    """Tell whether nothing is there: fsspec says so of each error of HTTP."""
+    return _status(_origin(error)) in (None, *_GONE)
 
 
 def matching(pattern: str) -> list[str]:
@@ -394,10 +546,23 @@ _MOST_PARTS = 9_000
 """S3 takes 10,000 parts of an object."""
 
 
-def put(url: str, data: bytes) -> None:
-    """Store data at a URL in one step: complete or not at all."""
-    with opened_store(url, "written", NO_BUCKET) as (store, path):
+def put(name: str, data: bytes) -> None:
+    """Store data at a path, or at a URL in one step: complete or not at all."""
+    if not is_url(name):
+        with open(name, "wb") as file:
+            file.write(data)
+        return
+    with opened_store(name, "written", NO_BUCKET) as (store, path):
         store.pipe_file(path, data)
+
+
+def remove(name: str) -> None:
+    """Remove the file at a path or a URL."""
+    if not is_url(name):
+        os.unlink(name)
+        return
+    with opened_store(name, "removed", ABSENT) as (store, path):
+        store.rm_file(path)
 
 
 def put_file(url: str, file: BinaryIO) -> None:

@@ -169,4 +169,7 @@ def _color_cell(color: NDArray[np.uint8], text: str, width: int) -> Text:
 def _response(kernel: Kernel) -> list[RenderableType]:
     """Return the frequency response: shades of grey, two rows of pixels a line."""
     pixels = np.repeat(response_pixels(kernel)[..., np.newaxis], 3, axis=2)
+    if is_plain():
+        # Of an odd number of rows, every second: upper and lower half stay alike.
+        pixels = pixels[::2].repeat(2, axis=0)
     return [Text.from_ansi(line) for line in cell_lines(pixels, plain=is_plain())]
