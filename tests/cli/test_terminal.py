@@ -92,7 +92,7 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         ("common", ["strided", "shrinkage", "16"], ["no shrinkage"]),
         ("apply", ["512 × 512 px", "range clip"], ["padding 1, border zero"]),
         # By SciPy 1.17: correlate(matrix, weights, mode="constant").
-        ("matrix", ["kernel gaussian:sigma=1"], [".097  .159", "1.455634172002439    2.15395418"]),
+        ("matrix", ["kernel gaussian:sigma=1"], [".097  .159", "1.455634172002439  "]),
         ("dry run", ["write", "camera.png", "passes"], ["out/camera.png"]),
         ("rules", ["SAME_LOWER", "225/2"], ["no whole number: not allowed"]),
         ("borders", ["dcb|abcd|cba", "REFLECT_101", "ImageMagick"], []),
