@@ -23,7 +23,9 @@ import convcli.cli.apply, convcli.cli.batch, convcli.cli.tiled, convcli.scale.ti
 import tifffile
 import convcli.pipeline.files, convcli.images.codecs.png, convcli.images.codecs.npy
 import convcli.kernels.spec, convcli.kernels.formats.read, convcli.batch.local
-import concurrent.futures.thread
+import concurrent.futures.thread, convcli.images.codecs.tiff_pages
+import difflib, multiprocessing.popen_fork, numpy.ma, PIL.Image
+PIL.Image.preinit()
 target, number, nth, shots, seconds, *words = sys.argv[1:]
 number, nth = int(number), int(nth)
 # A shell starts what runs in the background deaf to the interrupt.

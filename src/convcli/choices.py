@@ -198,6 +198,11 @@ class Colormap(enum.Enum):
     DIVERGING = "diverging"
 
 
+_RED_BLUE = "053061 2166ac 4393c3 92c5de d1e5f0 f7f7f7 fddbc7 f4a582 d6604d b2182b 67001f"
+RED_BLUE = tuple(tuple(bytes.fromhex(colour)) for colour in _RED_BLUE.split())
+"""ColorBrewer's RdBu in eleven colours, from blue (below 0) to red (above 0)."""
+
+
 class Combine(enum.Enum):
     """How the results of several kernels become one.
 
@@ -244,8 +249,7 @@ class WeightLayout(enum.Enum):
 class KernelFormat(enum.Enum):
     """The formats of kernels, in the order in which they are shown.
 
-    A new one is one line here and one file, `kernels/formats/` + `module`, which defines it
-    under the name that it has here.
+    What each does stands in `convcli.kernels.formats.read.FORMATS`.
     """
 
     JSON = "json"
@@ -259,12 +263,6 @@ class KernelFormat(enum.Enum):
     NUMPY = "numpy"
     TORCH = "torch"
     SAFETENSORS = "safetensors"
-
-    @property
-    def module(self) -> str:
-        """The file that defines the format: most have one of their own."""
-        shared = {"json": "json_text", "csv": "rows", "npy": "arrays", "npz": "arrays"}
-        return {**shared, "numpy": "source", "torch": "source"}.get(self.value, self.value)
 
     @property
     def is_written(self) -> bool:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from convcli.cli.app import main
-from convcli.kernels.analysis import analyse, frequency_response
+from convcli.kernels.analysis import factors_of, frequency_response
 from convcli.kernels.catalogue import THEMES
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
@@ -128,9 +128,9 @@ def test_what_is_read_from_the_weights(spec: str, expected: dict[str, Any]) -> N
 
 
 def test_factors_of_a_bell_are_the_bell() -> None:
-    reading = analyse(kernel_from("gaussian:2"))
-    assert reading.factors is not None
-    column, row, divisor = reading.factors
+    factors = factors_of(kernel_from("gaussian:2"))
+    assert factors is not None
+    column, row, divisor = factors
     bell = np.exp(-(np.arange(-8, 9) ** 2) / 8)
     np.testing.assert_allclose(column / divisor, bell / bell.sum(), atol=1e-12)
     np.testing.assert_allclose(row, bell / bell.sum(), atol=1e-12)
@@ -139,10 +139,10 @@ def test_factors_of_a_bell_are_the_bell() -> None:
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_factors_multiply_to_the_kernel(name: str) -> None:
     kernel = kernel_from(name)
-    reading = analyse(kernel)
-    assert (reading.factors is None) == (kernel.rank != 1)
-    if reading.factors is not None:
-        column, row, divisor = reading.factors
+    factors = factors_of(kernel)
+    assert (factors is None) == (kernel.rank != 1)
+    if factors is not None:
+        column, row, divisor = factors
         product = np.outer(column, row) / divisor
         np.testing.assert_allclose(product, kernel.weights, atol=1e-12)
 

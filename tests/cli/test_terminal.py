@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from convcli.lessons.stacks.presets import PRESETS
+from convcli.lessons.stacks.spec import PRESETS
 from support.commands import PHOTOS
-from support.terminal import colours, plain, shown
+from support.terminal import all_shown, colours, plain, shown
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,8 @@ def terminal(
     """Return the width of a terminal, and all shows as they look there."""
     columns: int = request.param
     folder = tmp_path_factory.mktemp("terminal")
-    return columns, {show: shown(words, columns, folder) for show, words in SHOWS.items()}
+    texts = all_shown(list(SHOWS.values()), columns, folder)
+    return columns, dict(zip(SHOWS, texts, strict=True))
 
 
 @pytest.mark.parametrize("show", SHOWS)

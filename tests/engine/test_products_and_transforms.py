@@ -45,13 +45,13 @@ BANKS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]] =
         {"groups": 2, "stride": (3, 2), "dilation": (2, 1)},
     ),
     "many channels": ("im2col", (12, 200, 160), (400, 160, 3, 3), {}),
-    "1×1": ("im2col", (40, 3_000, 24), (150, 24, 1, 1), {}),
-    "1×1 stride": ("im2col", (90, 1_500, 96), (9, 96, 1, 1), {"stride": (2, 3)}),
-    "1×1 groups": ("im2col", (40, 1_500, 96), (300, 48, 1, 1), {"groups": 2}),
+    "1×1": ("im2col", (20, 1_500, 24), (150, 24, 1, 1), {}),
+    "1×1 stride": ("im2col", (40, 700, 96), (9, 96, 1, 1), {"stride": (2, 3)}),
+    "1×1 groups": ("im2col", (20, 700, 96), (300, 48, 1, 1), {"groups": 2}),
     "depthwise": ("depthwise", (40, 500, 64), (64, 1, 3, 3), {"groups": 64}),
     "depthwise stride": (
         "depthwise",
-        (90, 900, 40),
+        (50, 900, 40),
         (40, 1, 3, 5),
         {"groups": 40, "stride": (2, 1), "dilation": (1, 2)},
     ),
@@ -91,7 +91,8 @@ def expected(
     windows = sliding_window_view(image.astype(np.float64), size, (0, 1))
     windows = windows[::down, ::across, :, ::apart, ::beside]
     if weights.ndim == 2:
-        sums: Floats = np.einsum("yxcij,ij->yxc", windows, weights, optimize=True)
+        # Not as a product of matrices, for which all windows would be copied.
+        sums: Floats = np.einsum("yxcij,ij->yxc", windows, weights)
         return sums
     pairs = zip(np.split(windows, groups, 2), np.split(weights, groups), strict=True)
     parts = [np.einsum("yxcij,ocij->yxo", w, f, optimize=True) for w, f in pairs]
@@ -120,7 +121,7 @@ def assert_close(result: NDArray[Any], wanted: Floats, weights: Floats) -> None:
     part = 1e-12 if result.dtype == np.float64 else 1e-5
     sums = np.abs(weights).reshape(len(weights) if weights.ndim == 4 else 1, -1).sum(axis=1)
     assert result.shape == wanted.shape
-    np.testing.assert_allclose(result, wanted, rtol=0, atol=part * 255 * float(sums.max()))
+    assert np.abs(result - wanted).max() <= part * 255 * float(sums.max())
 
 
 def assert_several_tiles(plan: Plan) -> None:

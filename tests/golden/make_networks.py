@@ -17,7 +17,7 @@ from torch.nn import functional
 
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS), str(_TESTS.parent / "src")]
-from convcli.lessons.stacks.presets import layers_of  # noqa: E402
+from convcli.lessons.stacks.spec import layers_of  # noqa: E402
 from support.networks import BACKWARD, CASES, random_tensors  # noqa: E402
 
 

@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 import zarr
-from ome_zarr.format import FormatV04, FormatV05
-from ome_zarr.scale import Methods
-from ome_zarr.writer import write_image, write_labels, write_plate_metadata, write_well_metadata
 
 HERE = Path(__file__).parent
 COLOURS = {"DAPI": "0000FF", "GFP": "00FF00", "RFP": "FF0000"}
@@ -33,9 +30,13 @@ def noise(shape: tuple[int, ...], dtype: str = "uint16", step: int = 250) -> Any
 
 def write_all(folder: Path) -> None:
     """Write images of both versions, a plate and labels below a folder."""
+    from ome_zarr import writer
+    from ome_zarr.format import FormatV04, FormatV05
+    from ome_zarr.scale import Methods
+
     common = {"method": Methods.LOCAL_MEAN, "axes_units": UNITS, "omero": OMERO}
     common["scale"] = {"y": 0.5, "x": 0.25, "z": 2.0}
-    write_image(
+    writer.write_image(
         noise((2, 3, 2, 19, 26)),
         str(folder / "five-04.zarr"),
         scale_factors=[2, 4],
@@ -44,7 +45,7 @@ def write_all(folder: Path) -> None:
         storage_options={"chunks": (1, 1, 2, 8, 16)},
         **common,
     )
-    write_image(
+    writer.write_image(
         noise((3, 4, 20, 32)),
         str(folder / "four-05.zarr"),
         scale_factors=[{"z": 2, "y": 2, "x": 2}],
@@ -55,13 +56,13 @@ def write_all(folder: Path) -> None:
     )
     flat = {"axes": "yx", "fmt": FormatV05(), "scale_factors": []}
     labels = str(folder / "labelled-05.zarr")
-    write_image(noise((12, 16), "uint8", 15), labels, **flat)
-    write_labels(noise((12, 16), "uint8", 1), labels, name="cells", **flat)
+    writer.write_image(noise((12, 16), "uint8", 15), labels, **flat)
+    writer.write_labels(noise((12, 16), "uint8", 1), labels, name="cells", **flat)
     plate = zarr.open_group(str(folder / "plate-05.zarr"), mode="w")
-    write_plate_metadata(plate, ["A"], ["1"], ["A/1"], fmt=FormatV05())
+    writer.write_plate_metadata(plate, ["A"], ["1"], ["A/1"], fmt=FormatV05())
     well = plate.require_group("A").require_group("1")
-    write_well_metadata(well, ["0"], fmt=FormatV05())
-    write_image(noise((12, 16)), well.require_group("0"), **flat)
+    writer.write_well_metadata(well, ["0"], fmt=FormatV05())
+    writer.write_image(noise((12, 16)), well.require_group("0"), **flat)
 
 
 if __name__ == "__main__":

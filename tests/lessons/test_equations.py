@@ -7,9 +7,14 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from convcli.choices import Sharing
-from convcli.lessons.learning.equations import solve_exactly, spectrum_of, sums_of_products
+from convcli.lessons.learning.equations import (
+    Samples,
+    solve_exactly,
+    spectrum_of,
+    sums_of_products,
+    task_for,
+)
 from convcli.lessons.learning.learn import learn_task
-from convcli.lessons.learning.samples import Samples, task_for
 
 SIZES = [(1, 1), (3, 3), (1, 5), (5, 1), (2, 7), (6, 4)]
 

@@ -319,7 +319,7 @@ def test_a_drawing_of_many_channels_stays_one_that_can_be_looked_at(
         ("borders", "box:3", "PICTURE"),
         ("learn", "PICTURE", "PICTURE"),
         ("find", "box:3", "PICTURE"),
-        ("animate", "box:3", "PICTURE", "OUT"),
+        ("animate", "box:3", "PICTURE", "OUT", "--frames", "2"),
     ],
 )
 def test_what_a_refusal_advises_is_an_option_of_the_command(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import convcli
-from convcli.lessons.explore.explore import MOST_PIXELS
+from convcli.lessons.explore import MOST_PIXELS
 from support.browser import Browser
 from support.commands import PHOTOS, done, refusal, save
 

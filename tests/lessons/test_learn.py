@@ -17,8 +17,8 @@ from convcli.engine.correlate import correlate
 from convcli.kernels.catalogue.entry import CATALOGUE
 from convcli.kernels.spec import kernel_from
 from convcli.lessons.learning.descent import Schedule, gradient
+from convcli.lessons.learning.equations import Samples, task_for
 from convcli.lessons.learning.learn import learn_task, nearest_named
-from convcli.lessons.learning.samples import Samples, task_for
 from support.commands import cells
 
 Ask = Callable[..., Any]

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 
 import convcli
 from convcli.lessons.stacks.gradients import input_gradient
-from convcli.lessons.stacks.presets import layers_of
 from convcli.lessons.stacks.run import Running, run_stack
+from convcli.lessons.stacks.spec import layers_of
 from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
 from support.networks import BACKWARD, CASES, random_tensors

@@ -41,7 +41,7 @@ print(1024 * (status("VmHWM") - before))
 def photo(path: Path, mode: str = "RGB") -> Path:
     """Write a photograph of 4 megapixels."""
     with Image.open(PHOTOS / "rocket.jpg") as opened:
-        opened.convert("RGB").resize((2448, 1632)).convert(mode).save(path)
+        opened.convert("RGB").resize((2448, 1632)).convert(mode).save(path, compress_level=1)
     return path
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from convcli.lessons.stacks import weights
-from convcli.lessons.stacks.presets import layers_of
+from convcli.lessons.stacks.spec import layers_of
 from convcli.lessons.stacks.stack import stack
 
 _CONVOLUTIONS = " ".join(

@@ -29,7 +29,7 @@ def show_and_check(document: Any, *, err: bool = False) -> None:
     _show(document, err=err)
     name = click.get_current_context().command.name or ""
     name = {"main": "version"}.get(name, name)
-    plain = json.loads(json.dumps(output.without_nan(document)))
+    plain = json.loads(json.dumps(output.plain_json(document)))
     if RECORD:
         with Path(RECORD).open("a", encoding="utf-8") as file:
             file.write(json.dumps([name, plain]) + "\n")

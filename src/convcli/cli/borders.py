@@ -1,6 +1,6 @@
 """`convcli borders`: what lies beyond the edge."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,7 +13,6 @@ from convcli.cli.types import KERNEL, whole
 if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
-    from convcli.lessons.borders import Strip
     from convcli.pipeline.options import Options
 
 _PADDING, _WIDEST = 3, 40
@@ -84,7 +83,32 @@ def command(
     if padding is not None:
         raise click.UsageError("--padding is for the names alone: leave it out with IMAGE")
     refuse_terminals(image, None)
-    _show_strips(image, kernel, options, reading, corner=corner, png=png, as_json=as_json)
+    from convcli.images.drawing import check_canvas_target, write_canvas
+    from convcli.lessons import borders as lesson
+    from convcli.pipeline.files import read_first_frame
+
+    if png is not None:
+        check_canvas_target(png)
+    picture = read_first_frame(image, reading)
+    strips = lesson.strips_of(picture, kernel, options, corner=corner)
+    if png is not None:
+        write_canvas(lesson.draw_strips(strips, picture.white), png)
+    count = lesson.numbers_shown(kernel, options)
+    if as_json:
+        corners = [
+            {
+                "border": strip.border.value,
+                "place": strip.corner,
+                "corner": strip.near(count),
+                "largest_difference_to_zero": strip.spread,
+            }
+            for strip in strips
+        ]
+        show_json({"strips": corners, "image": image, "png": png})
+        return
+    from convcli.cli.render.grids import show_strips
+
+    show_strips(strips, count, picture.white)
 
 
 def _show_modes(padding: int, *, as_json: bool) -> None:
@@ -103,46 +127,3 @@ def _show_modes(padding: int, *, as_json: bool) -> None:
     from convcli.cli.render.tables import show_table
 
     show_table("Border modes", ("name", "drawn", *_TOOLS), rows)
-
-
-def _show_strips(
-    image: str,
-    kernel: "Kernel",
-    options: "Options",
-    reading: "ReadPolicy",
-    *,
-    corner: str | None,
-    png: str | None,
-    as_json: bool,
-) -> None:
-    from convcli.images.drawing import check_canvas_target, write_canvas
-    from convcli.lessons import borders as lesson
-    from convcli.pipeline.files import read_first_frame
-
-    if png is not None:
-        check_canvas_target(png)
-    picture = read_first_frame(image, reading)
-    strips = lesson.strips_of(picture, kernel, options, corner=corner)
-    if png is not None:
-        write_canvas(lesson.draw_strips(strips, picture.white), png)
-    count = lesson.numbers_shown(kernel, options)
-    if as_json:
-        show_json(_document(strips, count) | {"image": image, "png": png})
-        return
-    from convcli.cli.render.grids import show_strips
-
-    show_strips(strips, count, picture.white)
-
-
-def _document(strips: "list[Strip]", count: int) -> dict[str, Any]:
-    return {
-        "strips": [
-            {
-                "border": strip.border.value,
-                "place": strip.corner,
-                "corner": strip.near(count).tolist(),
-                "largest_difference_to_zero": strip.spread,
-            }
-            for strip in strips
-        ]
-    }

@@ -90,9 +90,12 @@ def command(
         raise click.UsageError("--total is for dice: add --as dice, or drop --total")
     if a == b == "-":
         raise click.UsageError("A and B are both -: standard input holds one of them")
+    from convcli.lessons import sequences
     from convcli.lessons.sequences import convolve_exactly, digits_unlimited, places_kept
 
-    parse = _reader(reading)
+    readers: dict[str, Callable[[str], Sequence[Any]]]
+    readers = {"digits": sequences.parse_digits, "dice": sequences.parse_die}
+    parse = readers.get(reading, sequences.parse_sequence)
     left, right = parse(_text(a)), parse(_text(b))
     if total is not None and total > len(left) + len(right):
         raise click.UsageError(
@@ -109,15 +112,6 @@ def command(
         else:
             sums = dict(zip(places, result, strict=True))
             _show(left, right, sums, reading, total=total, by_fft=method == "fft")
-
-
-def _reader(reading: Reading) -> Callable[[str], Sequence[Any]]:
-    """Return the function that reads A and B."""
-    from convcli.lessons.sequences import parse_die, parse_digits, parse_sequence
-
-    readers: dict[str, Callable[[str], Sequence[Any]]]
-    readers = {"digits": parse_digits, "dice": parse_die}
-    return readers.get(reading, parse_sequence)
 
 
 def _text(argument: str) -> str:
@@ -158,12 +152,11 @@ def _document(
 ) -> dict[str, Any]:
     from convcli.lessons.sequences import carried, cheaper_by_fft, operations, polynomial
 
-    count = operations(len(left), len(right))
     document: dict[str, Any] = {
         "a": _plain(left),
         "b": _plain(right),
         "result": _plain(result),
-        "operations": {"direct": count.direct, "fft": count.fft, "transform": count.transform},
+        "operations": operations(len(left), len(right)),
         "fft_pays_for": cheaper_by_fft(),
     }
     if reading == "digits":

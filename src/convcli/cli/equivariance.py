@@ -90,15 +90,9 @@ def _row(one: "Difference") -> tuple[str, ...]:
         "no whole number" if moved is None else f"{moved[1]},{moved[0]}",
         _value(one.inside),
         _value(one.border),
-        _outcome(one),
+        "nothing inside" if one.inside is None else "commutes" if one.commutes else "differs",
     )
 
 
 def _value(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
-
-
-def _outcome(one: "Difference") -> str:
-    if one.inside is None:
-        return "nothing inside"
-    return "commutes" if one.commutes else "differs"

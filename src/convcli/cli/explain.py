@@ -109,9 +109,9 @@ def command(
     from convcli.pipeline.files import read_first_frame
 
     _check_place(at, step=step, has_other=as_json or show or png is not None)
-    scratch = scratch_file("explained.png") if show and png is None else None
-    if png is not None:
-        check_canvas_target(png)
+    drawn = scratch_file("explained.png") if show and png is None else png
+    if drawn is not None:
+        check_canvas_target(drawn)
     channels = first_channels(kernel) if channel is None else [channel]
     picture = read_first_frame(image, reading)
     explainer = Explainer(kernel, picture, options)
@@ -119,7 +119,6 @@ def command(
     found = explainer.at(place, channels)
     if step:
         found = _step(explainer, picture, found, kernel.name)
-    drawn = scratch if png is None else png
     if drawn is not None:
         write_canvas(draw_explanations(found), drawn)
         if show:
@@ -177,10 +176,7 @@ def _step(
 
 @contextlib.contextmanager
 def _keys() -> Iterator[Callable[[], str]]:
-    """Yield a function that waits for keys and returns them, none of them on the screen.
-
-    Not click's: it forgets what is pressed while the screen is drawn.
-    """
+    """Yield a function that waits for keys; click's forgets those pressed while it draws."""
     try:
         import termios
         import tty

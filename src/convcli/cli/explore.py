@@ -73,7 +73,7 @@ def command(
     anew. Its pixels are those of convcli apply.
     """
     from convcli.errors import OptionError
-    from convcli.lessons.explore.explore import explorer_of
+    from convcli.lessons.explore import explorer_of
     from convcli.pipeline.files import read_first_frame
 
     refuse_terminals(image, output)

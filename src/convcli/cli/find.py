@@ -71,13 +71,21 @@ def command(
     its mean taken off. The picture is made grey. Of places closer than half a kernel,
     the best is listed.
     """
-    from convcli.lessons.find import find_in_file
+    from convcli.images.formats import format_for
+    from convcli.lessons.find import find_matches
+    from convcli.pipeline.files import read_first_frame
 
     if show and mark is None:
         mark = scratch_file("marked.png")
-    matches = find_in_file(
-        kernel, source, top=top, normalized=normalized, target=mark, reading=reading
-    )
+    file_format = format_for(mark) if mark else ""
+    frame = read_first_frame(source, reading)
+    matches = find_matches(frame, kernel, top=top, normalized=normalized)
+    if mark:
+        from convcli.images.figures import marked
+        from convcli.images.write import write_frame
+
+        boxes = [(match.left, match.top, match.width, match.height) for match in matches]
+        write_frame(marked(frame, boxes), mark, file_format)
     if show and mark is not None and source == STANDARD:
         show_file(mark)  # it cannot be read twice
     elif mark is not None:

@@ -9,10 +9,10 @@ import click
 from convcli.choices import KernelFormat
 from convcli.cli.filter_options import layout_option
 from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import fields_of, show_json
+from convcli.cli.output import show_json
 from convcli.cli.seeing import scratch_file, show_file, show_option
 from convcli.cli.types import READABLE
-from convcli.values import asdict
+from convcli.values import fields_of
 
 if TYPE_CHECKING:
     from convcli.kernels.catalogue.entry import Entry
@@ -162,7 +162,7 @@ def _document(subject: "Kernel | Operator | Archive | None") -> Any:
     if subject is None:
         return _catalogue()
     if isinstance(subject, Archive):
-        return [asdict(tensor) for tensor in subject.tensors]
+        return subject.tensors
     if isinstance(subject, Operator):
         return {
             **fields_of(subject, "name", "description"),
@@ -201,7 +201,7 @@ def _entry(entry: "Entry") -> dict[str, Any]:
 
 
 def _read(kernel: "Kernel") -> dict[str, Any]:
-    from convcli.kernels.analysis import analyse, frequency_response
+    from convcli.kernels.analysis import factors_of, frequency_response, output_range
     from convcli.lessons.kernels import strategy_of
 
     document: dict[str, Any] = {
@@ -214,7 +214,11 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
     }
     if not kernel.is_bank:
         document |= {"rank": kernel.rank, "symmetries": list(kernel.symmetries)}
-        document |= analyse(kernel).as_dict()
+        names = ("column", "row", "divisor")
+        factors = factors_of(kernel)
+        document["factors"] = factors and dict(zip(names, factors, strict=True))
+        document["output_range"] = dict(zip(("min", "max"), output_range(kernel), strict=True))
+        document["dc_gain"] = kernel.sum
         document["frequency_response"] = frequency_response(kernel).round(6).tolist()
     return document
 

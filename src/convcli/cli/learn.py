@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.lessons.learning.learn import Learnt
-    from convcli.lessons.learning.step import LearningStep
 
 
 @click.command(
@@ -124,16 +123,14 @@ def command(
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
     """
     from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import kernel_document, learn_task
-    from convcli.lessons.learning.samples import task_for
     from convcli.lessons.pictures import write_json
     from convcli.pipeline.files import read_first_frame
 
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
-    _check_step_options(show_step=show_step)
-    if method != "sgd":
-        _refuse_steps(history)
+    _check_use(method, history, show_step=show_step)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     before, after = (read_first_frame(path, reading) for path in (source, target))
@@ -142,7 +139,12 @@ def command(
 
         kernel = start or kernel_size
         step = step_on_crop(before, after, kernel, rate=rate, at=at, cells=cells)
-        _show_one_step(step, source, target, as_json=as_json)
+        if as_json:
+            show_json({"source": source, "target": target, "step": step})
+            return
+        from convcli.cli.render.learn import show_one_step
+
+        show_one_step(step)
         return
     if gray:
         before, after = before.gray(), after.gray()
@@ -166,30 +168,17 @@ def command(
         show_learnt(learnt, f"{source} → {target}", written)
 
 
-def _check_step_options(*, show_step: bool) -> None:
-    """Refuse options of the step without it, and those of learning beside it."""
+def _check_use(method: str, history: str | None, *, show_step: bool) -> None:
+    """Refuse options of a step or a descent without it, and those without use beside it."""
     if not show_step and (given := typed("start", "rate", "at", "cells")):
         raise click.UsageError(f"--{given[0]} needs --show-step: give both or none")
     if show_step and (given := typed("output", "mix", "per_channel", "method")):
         flag = given[0].replace("_", "-")
         raise click.UsageError(f"--{flag} has no use with --show-step: leave it out")
-
-
-def _show_one_step(step: "LearningStep", source: str, target: str, *, as_json: bool) -> None:
-    if as_json:
-        show_json({"source": source, "target": target, "step": step.as_dict()})
-        return
-    from convcli.cli.render.learn import show_one_step
-
-    show_one_step(step)
-
-
-def _refuse_steps(history: str | None) -> None:
-    """Refuse options that only the descent has."""
     given = typed("steps", "seed")
     if history is not None:  # from the environment too: its file would be written over
         given.append("history")
-    if given:
+    if given and method != "sgd":
         raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
 
 

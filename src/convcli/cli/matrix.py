@@ -61,17 +61,14 @@ def command(
     pixels near it, so most entries are 0; and all outputs share the same weights. Each
     weight has a colour. The pixels are the input's, row by row.
     """
+    from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.matrix import convolution_matrix, draw_matrix
 
     if png is not None:
-        from convcli.images.drawing import check_canvas_target
-
         check_canvas_target(png)
     found = convolution_matrix(kernel, (height or width, width), options)
     found = found.transposed if transposed else found
     if png is not None:
-        from convcli.images.drawing import write_canvas
-
         write_canvas(draw_matrix(found, kernel.name), png)
     if as_json:
         show_json({"kernel": kernel.name, "transposed": transposed, **found.as_dict()})
@@ -102,17 +99,14 @@ def show_applied(
     as_json: bool,
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
-    from convcli.kernels.operator import Operator, Plain
+    from convcli.kernels.operator import Plain
     from convcli.pipeline.run import filter_frame
 
     frame = matrix_frame(source, reading)
     values = filter_frame(frame, kernels, options, raw=True).values
     result = values[..., 0] if values.shape[2] == 1 else values
     single = [
-        kernel
-        for each in kernels
-        if not isinstance(each, Plain)
-        for kernel in (each.kernels if isinstance(each, Operator) else (each,))
+        kernel for each in kernels if not isinstance(each, Plain) for kernel in each.kernels
     ]
 
     def named(each: "Kernel") -> "tuple[str, NDArray[np.float64]]":

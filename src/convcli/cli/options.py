@@ -1,14 +1,16 @@
 """How options are declared and shown; commands get a group of options as one value."""
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource, augment_usage_errors
 
 from convcli.cli.types import OUTPUT, PADDING, PAIR, RECIPE, whole
+from convcli.errors import GeometryError
 from convcli.values import Record
 
 
@@ -269,6 +271,15 @@ def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
         raise click.UsageError(
             f"{flags[name]} belongs to {users}: add that, or drop {flags[name]}"
         )
+
+
+@contextlib.contextmanager
+def sizes_checked(before: str = "--") -> Iterator[None]:
+    """Turn a `GeometryError`, which begins with an option's name, into a wrong use of it."""
+    try:
+        yield
+    except GeometryError as error:
+        raise click.UsageError(f"{before}{error}") from None
 
 
 def _running() -> click.Command:

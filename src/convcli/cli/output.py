@@ -1,6 +1,5 @@
 """What a command prints: JSON, plain text, warnings, the report."""
 
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ import click
 
 from convcli.cli.ending import printable
 from convcli.cli.types import STDIN
+from convcli.values import plain_json
 
 if TYPE_CHECKING:
     from convcli.cli.placing import ReplacedFile
@@ -17,28 +17,14 @@ if TYPE_CHECKING:
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
-    """Print plain values as a line of JSON, in which NaN and infinities become null."""
+    """Print a document as a line of JSON: see `plain_json`."""
     import json
 
     try:
-        text = json.dumps(document, allow_nan=False)
+        text = json.dumps(document, allow_nan=False, default=plain_json)
     except ValueError:
-        text = json.dumps(without_nan(document))
+        text = json.dumps(plain_json(document))
     click.echo(text, err=err)
-
-
-def without_nan(value: Any) -> Any:
-    """Return a document with None for numbers that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def fields_of(value: object, *names: str) -> dict[str, Any]:
-    """Return some attributes of a value by name, as a part of a JSON document."""
-    return {name: getattr(value, name) for name in names}
 
 
 def say(text: str, *, newline: bool = True) -> None:

@@ -4,10 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Command, json_option, option, shared_option
-from convcli.cli.output import fields_of, show_json
+from convcli.cli.options import Command, json_option, option, shared_option, sizes_checked
+from convcli.cli.output import show_json
 from convcli.cli.types import KERNEL, whole
-from convcli.errors import GeometryError
 from convcli.geometry.layers import (
     Layer,
     Volume,
@@ -16,7 +15,7 @@ from convcli.geometry.layers import (
     locally_connected_layer,
 )
 from convcli.geometry.window import Padding, Pair, window
-from convcli.values import Record
+from convcli.values import Record, fields_of
 
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
@@ -110,12 +109,10 @@ def command(
         slide = window(size, stride, padding, dilation)
         output = Volume(filters, *slide.output_shape((volume.height, volume.width)))
     shape = (output.height, output.width) if output else (0, 0)
-    try:
+    with sizes_checked():
         layer = convolution_layer(
             channels, filters, size, groups=groups, bias=bias, output=shape
         )
-    except GeometryError as error:
-        raise click.UsageError(f"--{error}") from None
     layers = [CountedLayer("convolution", counted_as(filters, channels, groups, size), layer)]
     if volume and output:
         layers += alternatives(volume, output, size, groups=groups, bias=bias, hidden=hidden)
@@ -211,12 +208,13 @@ def _show(rows: list[CountedLayer], output: Volume | None) -> None:
         show_table(
             "What it would take without shared weights",
             ("layer", "weights", "biases", "total", "ratio"),
-            [_compared(row, layer.total) for row in rows],
+            [
+                (
+                    row.name,
+                    *(f"{count:,}" for count in _counts(row.layer).values()),
+                    f"{row.layer.total / layer.total:,.1f} ×",
+                )
+                for row in rows
+            ],
             numbers=(1, 2, 3, 4),
         )
-
-
-def _compared(row: CountedLayer, total: int) -> tuple[str, ...]:
-    layer = row.layer
-    counts = (f"{count:,}" for count in (layer.weights, layer.biases, layer.total))
-    return (row.name, *counts, f"{layer.total / total:,.1f} ×")

@@ -1,5 +1,6 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -102,7 +103,8 @@ def command(
     an OUTPUT that ends in .npy gets floats. A matrix as INPUT without OUTPUT is printed.
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.lessons.pool import plan_pooling, pool_file
+    from convcli.lessons.pool import plan_pooling
+    from convcli.pipeline.files import run_on_file
     from convcli.pipeline.pipeline import SourceInfo
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
@@ -122,14 +124,9 @@ def command(
     target = located_target(source, target, kind)
     refuse_terminals(source, target)
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
-    report = pool_file(
-        planned,
-        source,
-        target,
-        options,
-        reading=reading,
-        saving=saving,
-        file_format=kind,
+    make_plan = functools.partial(plan_pooling, pooling=planned, options=options)
+    report = run_on_file(
+        make_plan, source, target, options, reading=reading, saving=saving, file_format=kind
     )
     report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)

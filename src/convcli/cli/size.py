@@ -13,10 +13,10 @@ from convcli.cli.options import (
     quiet_option,
     shared_option,
 )
-from convcli.cli.output import fields_of, say, show_json
+from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
-from convcli.values import Record, asdict
+from convcli.values import Record, asdict, fields_of
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -223,7 +223,7 @@ def _axis_document(side: Side) -> dict[str, Any]:
         "receptive_field": ReceptiveField().through(axis).size,
         "unseen": {"total": left.total, **asdict(left)},
         "gap": axis.gap,
-        "clean_settings": [asdict(setting) for setting in settings],
+        "clean_settings": settings,
     }
 
 
@@ -236,7 +236,7 @@ def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
     if as_json:
         pairs = zip(sides, rules, strict=True)
-        show_json({side.letter: [asdict(rule) for rule in found] for side, found in pairs})
+        show_json({side.letter: found for side, found in pairs})
         return
     from convcli.cli.render.size import show_rules
 
@@ -330,8 +330,11 @@ def run_quiz(seed: int | None, count: int, *, as_json: bool) -> int:
         if given is None:
             say("The quiz ends here: the rest is not counted as right.")
             break
-        right += question.is_right(given)
-        _judge(question, given)
+        is_right = question.is_right(given)
+        right += is_right
+        word = "Right." if is_right else f"No: {question.answer}."
+        shown = click.style(word, fg="green" if is_right else "red", bold=True)
+        say(f"{shown} {question.explanation}")
     say(f"\n{right} of {count} right.")
     return 0
 
@@ -353,14 +356,6 @@ def _answer() -> str | None:
         if line.strip().lower() == "q":
             return None
         say("No number: answer again, or q to end.")
-
-
-def _judge(question: "Question", given: str) -> None:
-    if question.is_right(given):
-        word = click.style("Right.", fg="green", bold=True)
-    else:
-        word = click.style(f"No: {question.answer}.", fg="red", bold=True)
-    say(f"{word} {question.explanation}")
 
 
 def _show_answers(asked: "list[Question]", seed: int) -> None:

@@ -1,27 +1,31 @@
 """`convcli stack`: a network layer by layer."""
 
-from typing import TYPE_CHECKING, TypeVar
+import functools
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.options import Command, check_use, json_option, option, shared_option
+from convcli.cli.options import (
+    Command,
+    OptionGroup,
+    check_use,
+    json_option,
+    option,
+    shared_option,
+    sizes_checked,
+)
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
-from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
-from convcli.lessons.stacks.presets import PRESETS, layers_of
-from convcli.lessons.stacks.spec import volume_from
+from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
 from convcli.lessons.stacks.stack import Stack, stack_of
 from convcli.text import short
+from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from convcli.images.picture import Frame
     from convcli.lessons.stacks.fields import Unit
     from convcli.lessons.stacks.run import Maps
-
-_Parsed = TypeVar("_Parsed")
 
 
 class StackCommand(Command):
@@ -36,11 +40,27 @@ class StackCommand(Command):
         end = start + 1
         while end < len(args) and not args[end].startswith("-"):
             end += 1
-        return super().parse_args(ctx, [*args[:start], *_joined(args[start:end]), *args[end:]])
+        joined = [" ".join(args[start:end])] * (end > start)
+        return super().parse_args(ctx, [*args[:start], *joined, *args[end:]])
 
 
-def _joined(words: list[str]) -> list[str]:
-    return [" ".join(words)] if words else []
+class Asked(Record, kw_only=True):
+    """What is asked of a network beside its counts, as on the command line."""
+
+    photo: str | None
+    weights: str | None
+    out_dir: str | None
+    layer: int | None
+    top: int | None
+    unit: str | None
+    png: str | None
+    erf: str | None
+    seeds: int
+
+
+_of_asked = functools.partial(option, part_of=OptionGroup("asked", Asked), everyday=True)
+_run_option = functools.partial(_of_asked, section="Run")
+_field_option = functools.partial(_of_asked, section="Receptive field")
 
 
 @click.command(
@@ -89,58 +109,50 @@ Examples:
     section="Output",
     help="A second stack, side by side: all LAYERs that follow, a preset, or a .json file.",
 )
-@option(
+@_run_option(
     "--run",
     "photo",
     metavar="PHOTO",
-    section="Run",
     help="Run the network on this picture, cut to the input's size; needs --weights.",
 )
-@option(
+@_run_option(
     "--weights",
     metavar="FILE",
-    section="Run",
     help="A .safetensors file with tensors called as torchvision calls them, or as conv1, "
     "fc1; layers of a .json may name others.",
 )
-@option(
+@_run_option(
     "--out-dir",
     metavar="FOLDER",
-    section="Run",
     help="Write a sheet of maps for each layer, and index.html with all of them.",
 )
-@option(
+@_run_option(
     "--layer",
     type=whole(1),
-    section="Run",
     help="Only the maps of this layer, by number; the layer that --erf starts from.",
 )
-@option("--top", type=whole(1), section="Run", help="Only the maps with the most energy.")
-@option(
+@_run_option("--top", type=whole(1), help="Only the maps with the most energy.")
+@_field_option(
     "--unit",
     metavar="LAYER:MAP@X,Y",
-    section="Receptive field",
     help="Say what this unit can see of --run's picture; the layer counts from 1, the map, the "
     "column X and the row Y from 0. The map * is any.",
 )
-@option(
+@_field_option(
     "--png",
     metavar="FILE",
-    section="Receptive field",
     help="Draw the receptive field of --unit on the picture.",
 )
-@option(
+@_field_option(
     "--erf",
     metavar="FILE",
-    section="Receptive field",
     help="Draw the effective receptive field as PNG: where the input moves --unit, or the "
     "middle of the last map. Weights are random without --weights.",
 )
-@option(
+@_field_option(
     "--seeds",
     type=whole(1, 1000),
     default=8,
-    section="Receptive field",
     help="Inputs, and random weights, that --erf averages over.",
 )
 @json_option
@@ -153,15 +165,7 @@ def command(
     in_channels: int | None,
     preset: str | None,
     compare: str | None,
-    photo: str | None,
-    weights: str | None,
-    out_dir: str | None,
-    layer: int | None,
-    top: int | None,
-    unit: str | None,
-    png: str | None,
-    erf: str | None,
-    seeds: int,
+    asked: Asked,
     as_json: bool,
 ) -> None:
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
@@ -171,29 +175,17 @@ def command(
     if preset and layers:
         raise click.UsageError("--preset and layers are both given: give one of them")
     size = _size(source, width, height, in_channels)
-    first = _stack((preset,) if preset else layers, size)
-    second = None if compare is None else _stack((compare,), size, first.source)
-    asked = _asked({"erf": erf, "unit": unit, "photo": photo}, weights, layer, first)
     words = (preset,) if preset else layers
-    if asked in {"erf", "unit"}:
-        _show_seen(
-            words,
-            first,
-            (photo, weights),
-            start=unit or layer,
-            drawing=erf or png,
-            seeds=None if erf is None else seeds,
-            as_json=as_json,
-        )
-        return
-    if photo is not None and weights is not None:
-        _run(words, first, photo, weights, out_dir, only=layer, top=top, as_json=as_json)
-        return
-    if as_json and second:
-        show_json({"first": first.as_dict(), "second": second.as_dict()})
+    first = _stack(words, size)
+    second = None if compare is None else _stack((compare,), size, first.source)
+    question = _question(asked, first)
+    if question:
+        show = _run if question == "photo" else _show_seen
+        show(words, first, asked, as_json=as_json)
         return
     if as_json:
-        show_json(first.as_dict())
+        both = {"first": first.as_dict(), "second": second.as_dict()} if second else None
+        show_json(both or first.as_dict())
         return
     from convcli.cli.render.stack import show_comparison, show_stack
 
@@ -212,46 +204,36 @@ _TAKEN = {
 """What can be asked of a network, the first that is given, and the options that go with it."""
 
 
-def _asked(
-    given: dict[str, str | None], weights: str | None, layer: int | None, counted: Stack
-) -> str:
+def _question(asked: Asked, counted: Stack) -> str:
     """Return what is asked of a network; refuse what does not go with it, or is missing."""
-    asked = next((name for name, value in given.items() if value is not None), "")
-    check_use(asked, _TAKEN)
+    given, layer = asdict(asked), asked.layer
+    question = next((name for name in _TAKEN if name and given[name] is not None), "")
+    check_use(question, _TAKEN)
     if layer is not None and layer > len(counted.rows):
         raise click.UsageError(f"--layer: expected at most {len(counted.rows)}, got {layer}")
-    if given["unit"] is not None and layer is not None:
+    if asked.unit is not None and layer is not None:
         raise click.UsageError("--layer: --unit names a layer, too: drop one of them")
-    if asked == "unit" and given["photo"] is None:
+    if question == "unit" and asked.photo is None:
         raise click.UsageError("Missing option '--run': --unit is seen on a picture, or --erf")
-    if asked == "photo" and weights is None:
+    if question == "photo" and asked.weights is None:
         raise click.UsageError("Missing option '--weights': --run needs it, or --unit")
-    return asked
+    return question
 
 
-def _run(
-    words: tuple[str, ...],
-    counted: Stack,
-    photo: str,
-    weights: str,
-    out_dir: str | None,
-    *,
-    only: int | None,
-    top: int | None,
-    as_json: bool,
-) -> None:
+def _run(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool) -> None:
     """Run a stack on a picture, and show what each layer answers."""
     from convcli.images.figures import fitted
     from convcli.images.picture import Frame
     from convcli.lessons.stacks.run import MapsFolder, run_stack, top_classes
 
+    photo, weights = asked.photo or "", asked.weights or ""
     frame, values = _input_of(words, counted, photo)
     taken = Frame(fitted(frame, counted.source.height, counted.source.width))
-    folder = None if out_dir is None else MapsFolder(out_dir, taken, top)
+    folder = None if asked.out_dir is None else MapsFolder(asked.out_dir, taken, asked.top)
     told = []
     for answer in run_stack(words, values, weights):
         told.append(answer.as_dict())
-        if folder is not None and only in (None, answer.number):
+        if folder is not None and asked.layer in (None, answer.number):
             folder.add(answer)
     classes = list(top_classes(answer)) if answer.values.shape[:2] == (1, 1) else []
     if folder is not None:
@@ -275,40 +257,32 @@ def _input_of(words: tuple[str, ...], counted: Stack, photo: str) -> "tuple[Fram
     return frame, network_input(frame, counted, imagenet=trained)
 
 
-def _show_seen(
-    words: tuple[str, ...],
-    counted: Stack,
-    files: tuple[str | None, str | None],
-    *,
-    start: str | int | None,
-    drawing: str | None,
-    seeds: int | None,
-    as_json: bool,
-) -> None:
-    """Say what a unit can see or, where there are seeds, what moves it; and draw it."""
+def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool) -> None:
+    """Say what a unit can see or, for ``--erf``, what moves it; and draw it."""
     from convcli.images.drawing import check_canvas_target
     from convcli.images.write import write_frame
     from convcli.lessons.stacks import fields
 
-    photo, weights = files
+    photo, weights, drawing = asked.photo, asked.weights, asked.erf or asked.png
     if drawing:
         check_canvas_target(drawing)
     frame, image = (None, None) if photo is None else _input_of(words, counted, photo)
-    unit = _parsed(fields.unit_from, start, counted) if isinstance(start, str) else None
+    with sizes_checked():
+        unit = fields.unit_from(asked.unit, counted) if asked.unit else None
     found: fields.Field | fields.EffectiveField
     answer = None
-    if seeds is not None:
+    if asked.erf is not None:
         size = counted.source
         found = fields.effective_field(
             words,
             (size.height, size.width, size.channels),
-            unit=start,
+            unit=asked.unit or asked.layer,
             weights=weights,
             image=image,
-            seeds=seeds,
+            seeds=asked.seeds,
         )
         picture = fields.draw_effective(found)
-    elif unit is not None and frame is not None:
+    elif unit and frame is not None:
         found = fields.field_of(counted, unit)
         picture = fields.draw_field(found, frame)
         if weights is not None and unit.map is not None:
@@ -344,19 +318,12 @@ def _size(
     if source and given:
         raise click.UsageError(f"--in says what {given[0]} says, too: give one of them")
     if not given:
-        return _parsed(volume_from, source) if source else None
+        with sizes_checked():
+            return volume_from(source) if source else None
     if width is None or channels is None:
         missing = "--width" if width is None else "--in-channels"
         raise click.UsageError(f"Missing option '{missing}': {given[0]} is given without it")
     return Volume(channels, height or width, width)
-
-
-def _parsed(parse: "Callable[..., _Parsed]", *values: object) -> "_Parsed":
-    """Parse what an option holds; what is wrong with it names the option."""
-    try:
-        return parse(*values)
-    except GeometryError as error:
-        raise click.UsageError(f"--{error}") from None
 
 
 def _stack(
@@ -367,10 +334,8 @@ def _stack(
         raise click.UsageError(
             "Missing argument 'LAYER': give layers (before --compare), or --preset"
         )
-    try:
+    with sizes_checked(""):
         given, layers = layers_of(words)
-    except GeometryError as error:
-        raise click.UsageError(str(error)) from None
     volume = size or given or otherwise
     if volume is None:
         raise click.UsageError("Missing option '--in': give the input's size, as 224x224x3")

@@ -139,18 +139,17 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
     ONNX SAME_LOWER 112 (1, 0)
     """
     return [
-        _course_rule(axis, size),
+        SizeRule(
+            "course",
+            str(axis.exact_output_size(size)),
+            (axis.before, axis.after),
+            "clean" if axis.tiles(size) else "no whole number: not allowed",
+        ),
         _torch_rule(axis, size, noun, same=same),
         _same_rule("TensorFlow SAME", axis, size, noun),
         _same_rule("ONNX SAME_UPPER", axis, size, noun),
         _same_rule("ONNX SAME_LOWER", axis, size, noun, lower=True),
     ]
-
-
-def _course_rule(axis: Axis, size: int) -> SizeRule:
-    note = "clean" if axis.tiles(size) else "no whole number: not allowed"
-    output = str(axis.exact_output_size(size))
-    return SizeRule("course", output, (axis.before, axis.after), note)
 
 
 def _torch_rule(axis: Axis, size: int, noun: str, *, same: bool) -> SizeRule:

@@ -29,24 +29,12 @@ _ALL_SEEN = Unseen(0, 0)
 
 
 class Axis(Record, cached=True):
-    """One axis of a sliding window.
+    """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
 
-    Parameters
-    ----------
-    kernel : int
-        Number of taps, k.
-    stride, dilation : int
-        Distance of two outputs, s, and of two taps, d, in pixels.
-    before, after : int
-        Padding at the start and at the end, in pixels.
+    They are the distances of two outputs, the stride s, and of two taps, the dilation d, and
+    the padding at the start and at the end. A tap count, stride or dilation below 1, and a
+    negative padding, are a `GeometryError`.
 
-    Raises
-    ------
-    GeometryError
-        If a tap count, stride or dilation is below 1, or a padding negative.
-
-    Examples
-    --------
     >>> Axis(kernel=3, stride=2, before=1, after=1).output_size(7)
     4
     """
@@ -77,10 +65,7 @@ class Axis(Record, cached=True):
     def span(self, size: int) -> int:
         """Return W + p1 + p2 - extent, the way of the window in pixels.
 
-        Raises
-        ------
-        GeometryError
-            If the axis is empty, or the kernel larger than the padded axis.
+        An empty axis, and a kernel larger than the padded axis, are a `GeometryError`.
         """
         if size < 1:
             raise GeometryError(
@@ -192,10 +177,7 @@ class Window(Record, cached=True):
     def output_shape(self, shape: Pair) -> Pair:
         """Return the size (rows, columns) of the result for a picture of a size.
 
-        Raises
-        ------
-        GeometryError
-            If the picture is empty, or the kernel larger than the padded picture.
+        An empty picture, and a kernel larger than the padded one, are a `GeometryError`.
         """
         for name, axis, size in zip(("rows", "columns"), self.axes, shape, strict=True):
             try:

@@ -119,17 +119,9 @@ def _write_mp4(frames: Sequence[Canvas], durations: Sequence[int], target: str |
         steps, video = Path(folder, "steps.apng"), Path(folder, "video.mp4")
         with steps.open("wb") as file:
             _write_moving(frames, durations, file, "apng")
-        words = [
-            "ffmpeg",
-            "-nostdin",
-            "-v",
-            "error",
-            "-i",
-            str(steps),
-            "-vf",
-            f"fps={_RATE},{even}",
-        ]
-        words += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(video)]
+        words = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(steps)]
+        words += ["-vf", f"fps={_RATE},{even}", "-pix_fmt", "yuv420p"]
+        words += ["-movflags", "+faststart", str(video)]
         made = subprocess.run(words, capture_output=True, check=False)  # noqa: S603 - our words
         if made.returncode:
             reason = made.stderr.decode(errors="replace").strip().rpartition("\n")[2]

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from convcli.choices import RED_BLUE
 from convcli.errors import ImageError
-from convcli.images.palettes import RED_BLUE
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
 from convcli.values import Record
@@ -33,8 +33,6 @@ _INDEX = re.compile(rf"(?<=[{''.join(_GREEK)}])(?=[A-Za-z])")
 def spelled(text: str) -> str:
     """Return a text in the signs that the font has.
 
-    Examples
-    --------
     >>> spelled("2π·σx·σy, 45° → Ré")
     '2*pi*sigma_x*sigma_y, 45 deg -> Re'
     """
@@ -86,8 +84,6 @@ def grey(value: float) -> Colour:
 def diverging(value: float) -> Colour:
     """Return blue for -1, near-white for 0, red for 1, and colours between them.
 
-    Examples
-    --------
     >>> diverging(0.0)
     (247, 247, 247)
     """
@@ -104,8 +100,6 @@ def diverging(value: float) -> Colour:
 def ink_on(ground: Colour) -> Colour:
     """Return black or white, whichever reads better (luma as ITU-R BT.601).
 
-    Examples
-    --------
     >>> ink_on((255, 255, 0)), ink_on((0, 0, 255))
     ((0, 0, 0), (255, 255, 255))
     """

@@ -5,11 +5,7 @@ import types
 
 
 class _Kernels(types.ModuleType):
-    """The package, which is a function of the library too: ``convcli.kernels()``.
-
-    Python binds a package's name in its parent as soon as it is imported, so that the function
-    of the same name could not be found there.
-    """
+    """The package, which hides the library's function of its name: ``convcli.kernels()``."""
 
     def __call__(self) -> dict[str, str]:
         from convcli.kernels.catalogue import kernels

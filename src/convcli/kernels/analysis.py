@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.values import Record
-
 if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
@@ -24,65 +22,18 @@ _SHOWN_SIDE, _SHOWN_SLICES = 15, 4
 """How many rows and columns, and how many slices of a bank, a table shows at most."""
 
 
-class KernelAnalysis(Record):
-    """What can be read from the weights of a 2-D kernel.
+def factors_of(kernel: "Kernel") -> tuple[Weights, Weights, float] | None:
+    """Return column, row and divisor of a 2-D kernel that is column ⊗ row / divisor, or None.
 
-    Attributes
-    ----------
-    factors : (ndarray, ndarray, float) or None
-        Column, row and divisor, if the kernel is column ⊗ row / divisor: its rank is 1.
-    low, high : float
-        The smallest and the largest result for pixels of 0 to 255.
-    gain, offset : float
-        The sum of the weights, which multiplies a flat area (the gain at DC); the bias.
-    """
+    They are the smallest whole numbers, if there are any. A filter bank is a `KernelError`.
 
-    factors: tuple[Weights, Weights, float] | None
-    low: float
-    high: float
-    gain: float
-    offset: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the factors, the output range and the gain as plain JSON values."""
-        factors = None
-        if self.factors is not None:
-            column, row, divisor = self.factors
-            factors = {"column": column.tolist(), "row": row.tolist(), "divisor": divisor}
-        return {
-            "factors": factors,
-            "output_range": {"min": self.low, "max": self.high},
-            "dc_gain": self.gain,
-        }
-
-
-def analyse(kernel: "Kernel") -> KernelAnalysis:
-    """Return what can be read from the weights of a 2-D kernel.
-
-    Raises
-    ------
-    KernelError
-        If it is a filter bank.
-
-    Examples
-    --------
     >>> from convcli.kernels.kernel import Kernel
-    >>> analysis = analyse(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
-    >>> [part.tolist() for part in analysis.factors[:2]], analysis.low, analysis.high
-    ([[1.0, 2.0, 1.0], [-1.0, 0.0, 1.0]], -1020.0, 1020.0)
+    >>> column, row, divisor = factors_of(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
+    >>> column.tolist(), row.tolist(), divisor
+    ([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0], 1.0)
     """
-    offset = kernel.bias[0] if kernel.bias else 0.0
-    return KernelAnalysis(
-        factors=_factors(kernel) if kernel.rank == 1 else None,
-        low=_WHITE * float(np.minimum(kernel.weights, 0).sum()) + offset,
-        high=_WHITE * float(np.maximum(kernel.weights, 0).sum()) + offset,
-        gain=kernel.sum,
-        offset=offset,
-    )
-
-
-def _factors(kernel: "Kernel") -> tuple[Weights, Weights, float]:
-    """Return column, row and divisor: the smallest whole numbers, if there are any."""
+    if kernel.rank != 1:
+        return None
     form = kernel.integer_form
     if form is None:
         return (*_balanced(kernel.weights), 1.0)
@@ -92,6 +43,18 @@ def _factors(kernel: "Kernel") -> tuple[Weights, Weights, float]:
     row = row * int(_sign(row))
     column = grid @ row // (row @ row)
     return column.astype(np.float64), row.astype(np.float64), form.divisor
+
+
+def output_range(kernel: "Kernel") -> tuple[float, float]:
+    """Return the smallest and the largest result of a 2-D kernel for pixels of 0 to 255.
+
+    >>> from convcli.kernels.kernel import Kernel
+    >>> output_range(Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]))
+    (-1020.0, 1020.0)
+    """
+    offset, weights = kernel.bias[0] if kernel.bias else 0.0, kernel.weights
+    low, high = float(np.minimum(weights, 0).sum()), float(np.maximum(weights, 0).sum())
+    return _WHITE * low + offset, _WHITE * high + offset
 
 
 def _balanced(grid: Weights) -> tuple[Weights, Weights]:
@@ -113,20 +76,10 @@ def _sign(row: NDArray[Any]) -> float:
 def frequency_response(kernel: "Kernel", samples: int = 33) -> NDArray[np.float64]:
     """Return the factor of stripes of each frequency and direction, for a 2-D kernel.
 
-    It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)).
+    It is the magnitude of the discrete-time Fourier transform, Σ w·exp(-2πi(fx·x + fy·y)),
+    shape (samples, samples): frequencies from -½ to ½ cycles per pixel along each axis, the
+    middle one of an odd number 0.
 
-    Parameters
-    ----------
-    samples : int
-        Frequencies along each axis, from -½ to ½ cycles per pixel; with an odd number the
-        middle one is 0.
-
-    Returns
-    -------
-    ndarray of float64, shape (samples, samples)
-
-    Examples
-    --------
     >>> from convcli.kernels.kernel import Kernel
     >>> frequency_response(Kernel([[0.25, 0.5, 0.25]]), 3).round(6)[1].tolist()
     [0.0, 1.0, 0.0]

@@ -126,6 +126,11 @@ class Kernel(Record, cached=True):
         """Whether this is a filter bank (O, I, kh, kw) and not one 2-D kernel."""
         return self.weights.ndim == 4  # noqa: PLR2004 - OIHW
 
+    @property
+    def kernels(self) -> "tuple[Kernel, ...]":
+        """The kernel alone, where an operator has several."""
+        return (self,)
+
     @cached_property
     def size(self) -> tuple[int, int]:
         """Kernel size (rows, columns)."""
@@ -195,8 +200,6 @@ class Kernel(Record, cached=True):
     def integer_form(self) -> IntegerForm | None:
         """The kernel as integers over one divisor, or None where there is no such form.
 
-        Examples
-        --------
         >>> form = Kernel([[0.25, 0.5, 0.25]]).integer_form
         >>> form.integers.tolist(), form.divisor
         ([[1, 2, 1]], 4.0)

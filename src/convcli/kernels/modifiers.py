@@ -23,8 +23,6 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
     The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
     weight to the next place.
 
-    Examples
-    --------
     >>> rotated(Kernel([[5, 5, 5], [-3, 0, -3], [-3, -3, -3]]), 45).weights.tolist()
     [[5.0, 5.0, -3.0], [5.0, 0.0, -3.0], [-3.0, -3.0, -3.0]]
     """
@@ -87,12 +85,7 @@ def modifier(text: str, spec: str) -> Callable[[Kernel], Kernel]:
     """Return the function that a modifier names: from a kernel to the changed kernel.
 
     The modifier is the text after one @: ``45``, ``flip``, ``scale=0.25``. Messages name the
-    whole specification, `spec`.
-
-    Raises
-    ------
-    SpecError
-        If there is no such modifier, or it lacks its value.
+    whole specification, `spec`. No such modifier, or none with its value, is a `SpecError`.
     """
     word, equals, value = (part.strip().lower() for part in text.partition("="))
     if word in _WORDS and not equals:

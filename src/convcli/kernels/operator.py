@@ -73,15 +73,9 @@ class Operator(Record):
 class Plain(Record):
     """A step of a chain that has no weights.
 
-    Attributes
-    ----------
-    kind : str
-        ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``.
-    size : int
-        Rows and columns of a window of the last two, which moves by as much.
+    Its kind is ``relu`` (negative values become 0), ``abs``, ``pool`` (means) or ``max``; the
+    size is the rows and columns of a window of the last two, which moves by as much.
 
-    Examples
-    --------
     >>> Plain("max", 2).name
     'max:2'
     """

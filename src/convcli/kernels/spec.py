@@ -69,8 +69,6 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
     operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
 
-    Examples
-    --------
     >>> operand_from("sobel-x+sobel-y").combine
     <Combine.MAGNITUDE: 'magnitude'>
     """
@@ -82,9 +80,7 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
     operands = [_term(term.strip(), layout) for term in _terms(text)]
     if len(operands) == 1:
         return operands[0]
-    kernels: list[Kernel] = []
-    for operand in operands:
-        kernels += operand.kernels if isinstance(operand, Operator) else [operand]
+    kernels = [kernel for operand in operands for kernel in operand.kernels]
     return Operator(kernels, Combine.MAGNITUDE)
 
 
@@ -120,15 +116,12 @@ _NO_CONVOLUTIONS = {
 
 _SAME = {
     **dict.fromkeys(("morphology", "opening", "closing", "erosion", "open", "close"), "erode"),
+    **dict.fromkeys(("min", "minimum"), "erode"),
+    **dict.fromkeys(("rank", "mode", "despeckle"), "median"),
     **dict.fromkeys(("dilation", "max", "maximum"), "dilate"),
     **dict.fromkeys(("scale", "resample", "downscale", "upscale", "thumbnail"), "resize"),
     **dict.fromkeys(("deconvolve", "wiener", "richardson-lucy", "deblur"), "deconvolution"),
     **dict.fromkeys(("nlmeans", "non-local-means", "guided"), "bilateral"),
-    "min": "erode",
-    "minimum": "erode",
-    "rank": "median",
-    "mode": "median",
-    "despeckle": "median",
 }
 
 
@@ -264,9 +257,14 @@ def _is_whole_term(text: str) -> bool:
 
 def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
     """Return the kernel or operator of a term, after its modifiers."""
+    from convcli.kernels.formats.read import is_file, read_inline, read_kernel
+
     base, words = _without_modifiers(text)
     changes = [modifier(word, text) for word in words]
-    operand = _unmodified(base, layout)
+    if is_file(base):
+        operand: Kernel | Operator = read_kernel(base, layout)
+    else:
+        operand = read_inline(base) or _named(base)
     if isinstance(operand, Kernel):
         return _changed(operand, changes)
     changed = operand.changed(functools.partial(_changed, changes=changes))
@@ -304,9 +302,3 @@ def _end_of_json(text: str) -> int:
         return json.JSONDecoder().raw_decode(text)[1]
     except (ValueError, RecursionError):
         return len(text)
-
-
-def _unmodified(text: str, layout: WeightLayout) -> Kernel | Operator:
-    from convcli.kernels.formats.read import is_file, read_inline, read_kernel
-
-    return read_kernel(text, layout) if is_file(text) else read_inline(text) or _named(text)

@@ -11,12 +11,11 @@ from convcli.choices import Alpha
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.picture import Frame
-from convcli.kernels.operator import Operator
-from convcli.lessons.pictures import differences, json_number
+from convcli.lessons.pictures import differences
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand
-from convcli.values import Record, replace
+from convcli.values import Record, plain_json, replace
 
 Values = NDArray[Any]
 
@@ -41,12 +40,12 @@ class Difference(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the difference as plain JSON values."""
-        moved, inside, border = self.output_shift, self.inside, self.border
+        moved = self.output_shift
         return {
             "shift": {"x": self.shift[1], "y": self.shift[0]},
             "output_shift": moved and {"x": moved[1], "y": moved[0]},
-            "inside": inside if inside is None else json_number(inside),
-            "border": border if border is None else json_number(border),
+            "inside": plain_json(self.inside),
+            "border": plain_json(self.border),
             "commutes": self.commutes,
         }
 
@@ -76,12 +75,13 @@ def compare_orders(frame: Frame, operand: Operand, shift: Pair, options: Options
     ]
     inside = np.logical_and.outer(*undisturbed)
     largest = _largest(apart, inside)
+    gain = float(sum(np.abs(kernel.weights).sum() for kernel in operand.kernels))
     return Difference(
         shift=shift,
         output_shift=output_shift if divides else None,
         inside=largest,
         border=_largest(apart, ~inside),
-        commutes=largest is not None and largest <= _NOISE * _gain(operand) * frame.white,
+        commutes=largest is not None and largest <= _NOISE * gain * frame.white,
     )
 
 
@@ -109,12 +109,6 @@ def _check_shift(shift: Pair, shape: Pair) -> None:
                 f"shift: expected {name} between {1 - size} and {size - 1}, got {by}: nothing "
                 "of the picture would be left"
             )
-
-
-def _gain(operand: Operand) -> float:
-    """Return the largest possible answer to pixels from -1 to 1."""
-    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
-    return float(sum(np.abs(kernel.weights).sum() for kernel in kernels))
 
 
 def _filtered(pixels: Values, operand: Operand, options: Options) -> Values:

@@ -1,5 +1,6 @@
 """Where a pattern is in a picture: the strongest answers of a kernel."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,8 @@ from numpy.typing import NDArray
 from convcli.engine.correlate import correlate
 from convcli.engine.pooling import running
 from convcli.errors import GeometryError, KernelError
-from convcli.images.formats import format_for
 from convcli.images.picture import Frame
-from convcli.images.policy import ReadPolicy
-from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
-from convcli.pipeline.files import read_first_frame
 from convcli.values import Record, asdict
 
 Values = NDArray[Any]
@@ -59,17 +56,9 @@ def find_matches(
     each other than half a kernel, along both axes, only the strongest is kept (non-maximum
     suppression). `normalized` scores by normalised cross-correlation (J. P. Lewis, "Fast
     Normalized Cross-Correlation", 1995): the cosine between the kernel and the window, each
-    less its mean; 1 is the same up to brightness and contrast.
+    less its mean; 1 is the same up to brightness and contrast. A filter bank, and a normalised
+    kernel all of one weight, are a `KernelError`; one larger than the frame a `GeometryError`.
 
-    Raises
-    ------
-    KernelError
-        If the kernel is a filter bank, or normalised and all of one weight.
-    GeometryError
-        If the kernel is larger than the frame.
-
-    Examples
-    --------
     >>> pixels = np.zeros((5, 9, 1), np.uint8)
     >>> pixels[2, 6] = 200
     >>> find_matches(Frame(pixels), Kernel([[0, 1, 0]]), top=1)
@@ -86,7 +75,8 @@ def find_matches(
             f"{_size(frame.shape)}, got {_size(kernel.size)}: cut a smaller patch"
         )
     pixels = frame.gray().pixels[..., 0].astype(np.float64)
-    scores = _normalized(pixels, kernel) if normalized else _answers(pixels, kernel)
+    score = _normalized if normalized else functools.partial(correlate, padding="valid")
+    scores = score(pixels, kernel)
     rows, columns = kernel.size
     return [
         Match(x, y, columns, rows, float(scores[y, x]))
@@ -94,38 +84,8 @@ def find_matches(
     ]
 
 
-def find_in_file(
-    kernel: Kernel,
-    source: str,
-    *,
-    top: int = 5,
-    normalized: bool = False,
-    target: str | None = None,
-    reading: ReadPolicy,
-) -> list[Match]:
-    """Find where a kernel answers most strongly in the first frame of a file.
-
-    With a `target` the frame is written there, with the places framed and numbered. For the
-    other parameters see `find_matches`.
-    """
-    file_format = format_for(target) if target else ""
-    frame = read_first_frame(source, reading)
-    matches = find_matches(frame, kernel, top=top, normalized=normalized)
-    if target:
-        from convcli.images.figures import marked
-
-        boxes = [(m.left, m.top, m.width, m.height) for m in matches]
-        write_frame(marked(frame, boxes), target, file_format)
-    return matches
-
-
 def _size(shape: tuple[int, int]) -> str:
     return f"{shape[1]} × {shape[0]} px"
-
-
-def _answers(pixels: Values, kernel: Kernel) -> Values:
-    answers = correlate(pixels, kernel.weights, padding="valid")
-    return answers + (kernel.bias[0] if kernel.bias else 0.0)
 
 
 def _normalized(pixels: Values, kernel: Kernel) -> Values:

@@ -94,21 +94,17 @@ _LABEL = 120
 """Pixels that the name of a slice takes."""
 
 
-def _slice_label(kernel: Kernel, number: int) -> Canvas:
-    filters, channel = divmod(number, kernel.channels)
-    label = f"filter {filters}" + f", channel {channel}" * (kernel.channels > 1)
-    return text_block([("", label)], _LABEL)
-
-
 def _slices(kernel: Kernel) -> Canvas:
     """Draw slices of a bank in rows: a filter a row, or as many as fit."""
     slices = kernel.weights.reshape(-1, *kernel.size)[:_SLICES]
     most = kernel.channels if 1 < kernel.channels <= 8 else 8  # noqa: PLR2004 - a row's width
     across = min(most, len(slices))
     side = max(_CELLS // (2 * max(kernel.size) * across), _SMALLEST_CELL)
-    blocks = [
-        below([_slice_label(kernel, n), cell_block(cell_colors(grid), _labels(grid), side)])
-        for n, grid in enumerate(slices)
-    ]
+    blocks = []
+    for number, grid in enumerate(slices):
+        filters, channel = divmod(number, kernel.channels)
+        label = f"filter {filters}" + f", channel {channel}" * (kernel.channels > 1)
+        drawn = cell_block(cell_colors(grid), _labels(grid), side)
+        blocks.append(below([text_block([("", label)], _LABEL), drawn]))
     rows = [beside(blocks[at : at + across]) for at in range(0, len(blocks), across)]
     return below(rows)

@@ -7,7 +7,7 @@ from convcli.choices import Colormap, Combine
 from convcli.engine.planner import choose_plan
 from convcli.engine.problem import problem_for
 from convcli.geometry.window import window
-from convcli.kernels.analysis import KernelAnalysis, analyse, frequency_response
+from convcli.kernels.analysis import factors_of, frequency_response, output_range
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Parameter
 from convcli.kernels.kernel import Effect, Kernel
 from convcli.kernels.operator import Operator
@@ -28,6 +28,7 @@ _COMBINATIONS = {
     Combine.MEAN: "mean",
     Combine.MIN: "smallest answer",
 }
+_SEPARABLE = "1 (separable: a column times a row)"
 _TYPICAL = (1080, 1920)
 """Rows and columns of the picture that `strategy_of` plans for."""
 
@@ -57,7 +58,7 @@ def kernel_facts(kernel: Kernel) -> list[tuple[str, str]]:
         more = " …" if len(kernel.bias) > _LONGEST_FACTOR else ""
         facts.append(("bias", shown + more))
     if not kernel.is_bank:
-        facts += _of_grid(kernel, analyse(kernel))
+        facts += _of_grid(kernel)
     matters = "changes the result" if kernel.flip_matters else "changes nothing"
     facts.append(("--flip", matters))
     facts.append(("engine", strategy_of(kernel)))
@@ -96,22 +97,18 @@ def _parameter(parameter: Parameter) -> tuple[str, str]:
     return (parameter.name, f"{parameter.about} ({unit}{parameter.range}{default})")
 
 
-def _of_grid(kernel: Kernel, analysis: KernelAnalysis) -> list[tuple[str, str]]:
-    black = f" + {short(analysis.offset)}" if analysis.offset else ""
-    flat = short(_FLAT * analysis.gain + analysis.offset)
+def _of_grid(kernel: Kernel) -> list[tuple[str, str]]:
+    rank, factors, (low, high) = kernel.rank, factors_of(kernel), output_range(kernel)
+    offset = kernel.bias[0] if kernel.bias else 0.0
+    black = f" + {short(offset)}" if offset else ""
+    flat = short(_FLAT * kernel.sum + offset)
     return [
-        ("rank", _rank(kernel)),
-        *([("factors", _factors(*analysis.factors))] if analysis.factors else []),
+        ("rank", _SEPARABLE if rank == 1 else f"{rank} (the sum of {rank} separable kernels)"),
+        *([("factors", _factors(*factors))] if factors else []),
         ("symmetry", ", ".join(kernel.symmetries) or "none"),
-        ("output", f"{short(analysis.low)} to {short(analysis.high)} for pixels of 0 to 255"),
-        ("DC gain", f"{short(analysis.gain)}{black}: a flat {_FLAT} becomes {flat}"),
+        ("output", f"{short(low)} to {short(high)} for pixels of 0 to 255"),
+        ("DC gain", f"{short(kernel.sum)}{black}: a flat {_FLAT} becomes {flat}"),
     ]
-
-
-def _rank(kernel: Kernel) -> str:
-    if kernel.rank == 1:
-        return "1 (separable: a column times a row)"
-    return f"{kernel.rank} (the sum of {kernel.rank} separable kernels)"
 
 
 def _factors(column: NDArray[np.float64], row: NDArray[np.float64], divisor: float) -> str:

@@ -20,7 +20,7 @@ from convcli.images.figures import (
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.text import short, tight
-from convcli.values import Record
+from convcli.values import Record, fields_of
 
 _MOST = 4_000_000
 """Entries of the largest matrix: 32 MB."""
@@ -66,8 +66,7 @@ class ConvolutionMatrix(Record):
             "matrix": self.weights.tolist(),
             "taps": self.taps.tolist(),
             "entries": self.weights.size,
-            "connected": self.connected,
-            "free": self.free,
+            **fields_of(self, "connected", "free"),
         }
 
 

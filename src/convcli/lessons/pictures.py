@@ -1,7 +1,6 @@
 """What the lessons share: comparing and colouring numbers, and writing JSON."""
 
 import json
-import math
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,6 @@ from convcli.storage.atomic import replacing
 
 _SHOWN = 7
 """The most rows and columns of a kernel that are shown."""
-
-
-def json_number(value: float) -> float | None:
-    """Return a number as JSON can hold it: None where it is not finite."""
-    return value if math.isfinite(value) else None
 
 
 def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

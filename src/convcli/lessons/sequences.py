@@ -1,8 +1,4 @@
-"""Convolution outside images: two sequences of numbers, exactly.
-
-First sequences are read from text; then they are convolved, directly or by the FFT; at the
-end the result becomes a polynomial, a product of whole numbers, or the odds of dice.
-"""
+"""Convolution outside images: two sequences of numbers, exactly."""
 
 import contextlib
 import decimal
@@ -213,6 +209,9 @@ def convolve_exactly(
 
     Without `fft` the method with fewer operations is used. An empty sequence, or one that is
     too long for the direct method, is a `SequenceError`.
+
+    >>> convolve_exactly([10**30, -1], [10**30, 1], fft=True)[1:]
+    [0, -1]
     """
     if not a or not b:
         raise SequenceError(_EMPTY)
@@ -233,14 +232,7 @@ def _reduced(value: Number) -> Number:
 
 
 def _convolve_integers(a: Sequence[int], b: Sequence[int]) -> list[int]:
-    """Convolve two sequences of whole numbers of any size and sign exactly.
-
-    Each sequence becomes one long decimal number, whose digits have room for a sum: the sums
-    are the digits of the product. The module `decimal` multiplies by a fast transform.
-
-    >>> _convolve_integers([10**30, -1], [10**30, 1])
-    [1000000000000000000000000000000000000000000000000000000000000, 0, -1]
-    """
+    """Multiply two long decimal numbers, whose digits have room for the sums, by `decimal`."""
     count, largest = len(a) + len(b) - 1, [max(map(abs, each)) for each in (a, b)]
     with digits_unlimited(), decimal.localcontext(_EXACT):
         width = len(str(2 * min(len(a), len(b)) * largest[0] * largest[1])) + 1

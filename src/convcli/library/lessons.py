@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from convcli.geometry.layers import Layer
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.explain.explanation import Explanation
-    from convcli.lessons.explore.explore import Explorer
+    from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.chains import KernelLike
     from convcli.library.pictures import FilterOptions, PictureLike
@@ -238,7 +238,7 @@ def explore(
     """
     from pathlib import Path
 
-    from convcli.lessons.explore.explore import explorer_of
+    from convcli.lessons.explore import explorer_of
     from convcli.library import chains, pictures
     from convcli.settings import options_from_words
 
@@ -301,8 +301,8 @@ def learn(
     """
     from convcli.choices import LearningMethod, Sharing
     from convcli.lessons.learning.descent import Schedule
+    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import learn_task
-    from convcli.lessons.learning.samples import task_for
     from convcli.library import pictures
     from convcli.settings import pair_from
 

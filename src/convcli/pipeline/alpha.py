@@ -250,7 +250,7 @@ def with_nodata(
         weighing = replace(options, missing=missing)
         try:
             check_missing(weighing, sample.scaled_to(options.depth or sample.depth))
-        except ImageError as error:
+        except OptionError as error:
             refusal = str(error).partition(": ")[2].partition(":")[0]
         else:
             note = f"pixels of {nodata} weigh nothing: they are no data"

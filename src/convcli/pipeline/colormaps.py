@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Colormap
-from convcli.images.palettes import RED_BLUE
+from convcli.choices import RED_BLUE, Colormap
 from convcli.pipeline.report import Swatch
 
 Values = NDArray[Any]

@@ -162,11 +162,12 @@ def show_summary(summary: Summary, total: int, out_dir: str) -> None:
     from convcli.cli.render.tables import show_table
 
     files = f"{total:,} file{'s' * (total != 1)}"
-    left = total - summary.ended
+    left, left_out = total - summary.ended, summary.left_out
+    kinds = printable(counts_by_suffix(left_out))
     rows: list[tuple[Cell, ...]] = [
         *(_count(status, summary.counts[status]) for status in Status),
         *([("not started", f"{left:,}", "files")] if left else []),
-        *_left_out(summary),
+        *([("left out", f"{left_out.total():,}", f"files: {kinds}")] if left_out else []),
         ("pixels", f"{summary.megapixels:,.2f}", "megapixels"),
         ("time", f"{summary.seconds:,.2f}", "seconds"),
         *_of_cluster(summary),
@@ -186,13 +187,6 @@ def _count(status: Status, count: int) -> "tuple[Cell, ...]":
 
     style = {Status.DONE: GOOD, Status.SKIPPED: ODD, Status.FAILED: BAD}[status]
     return (status.value, Text(f"{count:,}", style=style if count else ""), "files")
-
-
-def _left_out(summary: Summary) -> "list[tuple[Cell, ...]]":
-    if not summary.left_out:
-        return []
-    kinds = printable(counts_by_suffix(summary.left_out))
-    return [("left out", f"{summary.left_out.total():,}", f"files: {kinds}")]
 
 
 def _of_cluster(summary: Summary) -> "list[tuple[Cell, ...]]":

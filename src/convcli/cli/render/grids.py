@@ -18,7 +18,7 @@ from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.kernels import cell_colors
 from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, matrix_size
 from convcli.lessons.pictures import grey_colors, middle
-from convcli.text import short, tight
+from convcli.text import short, tight, times
 
 
 def show_explanation(answer: Explanation, name: str) -> None:
@@ -66,8 +66,7 @@ def _grids(answer: Explanation, plane: Plane) -> list[RenderableType]:
     shown = plane.patch[part].shape
     notes: list[RenderableType] = []
     if shown != answer.padded.shape:
-        size = f"{answer.padded.shape[0]}×{answer.padded.shape[1]}"
-        notes = [f"The middle {shown[0]}×{shown[1]} of {size}."]
+        notes = [f"The middle {times(shown)} of {times(answer.padded.shape)}."]
     return [*_beside(grids, shown[0]), *notes]
 
 
@@ -120,7 +119,12 @@ def _titled(
 
 def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     """Print the corner of each border mode as grey cells, as many side by side as fit."""
-    grids = [_corner(strip, count, white) for strip in strips]
+    grids = []
+    for strip in strips:
+        near = strip.near(count)[..., 0]
+        texts = [[short(value) for value in line] for line in near.tolist()]
+        levels = grey_colors(near / white)
+        grids.append(_titled(strip.border.value, levels, texts, len(str(white)) + 2))
     room = width_of_output()
     width = max(count * (len(str(white)) + 2), len("symmetric")) + 3
     across = max(min(room // width, len(grids)), 1)
@@ -132,12 +136,6 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
     rows, columns = (min(count, length) for length in strips[0].pixels.shape[:2])
     pixels = "pixel" if rows * columns == 1 else f"{columns} × {rows} pixels"
     show(f"The {strips[0].corner.replace('-', ' ')} {pixels} with each border mode{channel}.")
-
-
-def _corner(strip: Strip, count: int, white: int) -> Table:
-    values = strip.near(count)[..., 0]
-    texts = [[short(value) for value in line] for line in values.tolist()]
-    return _titled(strip.border.value, grey_colors(values / white), texts, len(str(white)) + 2)
 
 
 # ------------------------------------------------------------------ small matrices

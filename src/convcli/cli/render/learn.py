@@ -16,12 +16,13 @@ from convcli.cli.render.tables import (
     width_of_output,
 )
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.learning.learn import Learnt, Nearest
+from convcli.lessons.learning.learn import Learnt
 from convcli.lessons.learning.step import LearningStep
 from convcli.text import short, times
 
 _Row = tuple[str, Cell, str]
 
+_NONE_NEAR = ("none", "no catalogue kernel is near")
 _NOISE = 1e-9
 _TINY_SHARE = 1e-5
 """Part of the largest weight that is shown as 0."""
@@ -84,7 +85,9 @@ def _fit(learnt: Learnt) -> Iterator[_Row]:
         "of the target's variance",
     )
     yield "condition", f"{learnt.limits.condition:.3g}", "how much noise may grow: 1 is best"
-    yield from (("nearest", *_nearest(nearest)) for nearest in learnt.nearest)
+    for each in learnt.nearest:
+        off = f"no weight is further off than {_size(each.difference)}"
+        yield ("nearest", *((each.kernel, off) if each.near else _NONE_NEAR))
 
 
 def _doubts(learnt: Learnt) -> Iterator[_Row]:
@@ -109,12 +112,6 @@ def _rounded(value: float) -> str:
     return short(round(value, 6) + 0.0)
 
 
-def _nearest(nearest: Nearest) -> tuple[str, str]:
-    if not nearest.near:
-        return ("none", "no catalogue kernel is near")
-    return (nearest.kernel, f"no weight is further off than {_size(nearest.difference)}")
-
-
 def _size(value: float) -> str:
     """Return a size with 3 significant digits; float noise becomes 0."""
     return f"{value:.3g}" if value >= _NOISE else "0"
@@ -137,7 +134,8 @@ def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
               loss over 3 steps
     """
     wide = max(min(room - _NAMES - len(" │"), _WIDE), 2)
-    points = [history[round(i)] for i in _spread(len(history), wide)]
+    steps, last = min(len(history), wide), len(history) - 1
+    points = [history[round(i * last / max(steps - 1, 1))] for i in range(steps)]
     logs = [math.log10(max(loss, 1e-30)) for _, loss in points]
     high, low = max(logs), min(logs)
     rows = [round((high - value) / ((high - low) or 1.0) * (_HIGH - 1)) for value in logs]
@@ -149,8 +147,3 @@ def curve(history: Sequence[tuple[int, float]], room: int) -> list[str]:
         f"{'':>{_NAMES}} └{'─' * len(points)}",
         f"{'':>{_NAMES}}  loss over {history[-1][0] + 1} steps",
     ]
-
-
-def _spread(count: int, wide: int) -> list[float]:
-    points = min(count, wide)
-    return [i * (count - 1) / max(points - 1, 1) for i in range(points)]

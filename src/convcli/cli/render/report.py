@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from convcli.engine.planner import Plan
-    from convcli.pipeline.report import Report, Step, Swatch
+    from convcli.pipeline.report import Report, Step
     from convcli.scale.tiled.blocks import Tiling
 
 _PLAIN = ("", "L", "LA", "RGB", "RGBA")
@@ -40,12 +40,10 @@ def show_report(report: "Report", source: str, target: str, *, to_stderr: bool) 
     headings = ("quantity", "value", "how")
     show_table(f"{source} → {target}", headings, rows, to_stderr=to_stderr)
     if report.legend:
-        show(*(_swatch(swatch) for swatch in report.legend), to_stderr=to_stderr)
-
-
-def _swatch(swatch: "Swatch") -> Text:
-    color = "#{:02x}{:02x}{:02x}".format(*swatch.color)
-    return Text.assemble(("██", color), f" {swatch.meaning} ({color})")
+        colors = ["#{:02x}{:02x}{:02x}".format(*swatch.color) for swatch in report.legend]
+        named = zip(report.legend, colors, strict=True)
+        texts = [Text.assemble(("██", c), f" {each.meaning} ({c})") for each, c in named]
+        show(*texts, to_stderr=to_stderr)
 
 
 def _size(shape: tuple[int, int, int], note: str) -> tuple[str, str]:

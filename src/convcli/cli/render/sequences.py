@@ -58,9 +58,8 @@ def _heads(values: Sequence[Any], reading: str, width: int) -> list[Text]:
 
 
 def _title(shown: tuple[int, int], lengths: tuple[int, int], reading: str) -> str:
-    order = ", units first" if reading == "digits" else ""
-    if reading == "dice":
-        order = ": faces; each cell is the probability of the pair"
+    dice = ": faces; each cell is the probability of the pair"
+    order = {"digits": ", units first", "dice": dice}.get(reading, "")
     part = f", the first {shown[0]} × {shown[1]} of {lengths[0]:,} × {lengths[1]:,}"
     return f"All products, A downwards, B across{order}{part * (shown != lengths)}"
 
@@ -167,9 +166,10 @@ def shortened(words: Sequence[str]) -> str:
 def show_costs(m: int, n: int) -> None:
     """Print how many operations both ways take, and from which length the FFT pays."""
     count = operations(m, n)
+    size, log = count.transform, count.transform.bit_length() - 1
     counts = {
         "direct": (count.direct, f"2·{m}·{n} - {m + n - 1}"),
-        "FFT": (count.fft, _fft_arithmetic(count.transform)),
+        "FFT": (count.fft, f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"),
     }
     cheaper = "FFT" if count.fft < count.direct else "direct"
     rows = [
@@ -184,12 +184,6 @@ def show_costs(m: int, n: int) -> None:
         "its transforms have length 2n-1, rounded up to a power of two: they grow in leaps.",
         "A transform of N numbers takes 5·N·log2(N) operations, the products of two take 6·N.",
     )
-
-
-def _fft_arithmetic(size: int) -> str:
-    """Return what three transforms of N numbers and N complex products take."""
-    log = size.bit_length() - 1
-    return f"three transforms of N = {size:,}: 15·{size}·{log} + 6·{size}"
 
 
 def show_transforms(left: Sequence[Any], right: Sequence[Any]) -> None:

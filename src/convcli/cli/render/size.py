@@ -57,20 +57,21 @@ def _pad(axis: Axis) -> str:
     return "2P" if axis.before == axis.after else "P1 + P2"
 
 
+def _pads(axis: Axis) -> str:
+    return f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
+
+
 def _filled(axis: Axis, size: int) -> str:
     """Return the formula in numbers."""
     extent = f"({axis.dilation}·{axis.kernel - 1}+1)" if axis.dilation > 1 else f"{axis.kernel}"
-    pads = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
-    return f"({size} - {extent} + {pads})/{axis.stride} + 1"
+    return f"({size} - {extent} + {_pads(axis)})/{axis.stride} + 1"
 
 
 def _window(side: "Side") -> _Row:
-    axis = side.axis
-    if axis.dilation == 1:
-        return ("each sees", f"{axis.extent} px", f"K = {axis.kernel}")
-    taps = (
-        f"D(K-1) + 1 = {axis.dilation}·{axis.kernel - 1} + 1, of which it reads {axis.kernel}"
-    )
+    axis, taps = side.axis, f"K = {side.axis.kernel}"
+    if axis.dilation > 1:
+        filled = f"{axis.dilation}·{axis.kernel - 1} + 1"
+        taps = f"D(K-1) + 1 = {filled}, of which it reads {axis.kernel}"
     return ("each sees", f"{axis.extent} px", taps)
 
 
@@ -79,9 +80,9 @@ def _padded(side: "Side") -> list[_Row]:
     axis = side.axis
     if not (axis.before or axis.after):
         return []
-    pads = f"2·{axis.before}" if axis.before == axis.after else f"{axis.before} + {axis.after}"
     total = side.size + axis.before + axis.after
-    return [("padded", f"{total} px", f"{side.letter} + {_pad(axis)} = {side.size} + {pads}")]
+    pads = f"{side.letter} + {_pad(axis)} = {side.size} + {_pads(axis)}"
+    return [("padded", f"{total} px", pads)]
 
 
 _STARTS = 3
@@ -170,9 +171,7 @@ def _transposed(side: "Side", extra: int) -> str:
     kernel, filled = "K", f"{axis.kernel}"
     if axis.dilation > 1:
         kernel, filled = "D(K-1) + 1", f"{axis.dilation}·{axis.kernel - 1} + 1"
-    pad, pads = "2P", f"2·{axis.before}"
-    if axis.before != axis.after:
-        pad, pads = "P1 - P2", f"{axis.before} - {axis.after}"
+    pad, pads = (text.replace("+", "-") for text in (_pad(axis), _pads(axis)))
     formula = f"({letter} - 1)S + {kernel} - {pad} + A"
     return f"{formula} = ({side.size} - 1)·{axis.stride} + {filled} - {pads} + {extra}"
 
@@ -193,7 +192,10 @@ def show_rules(
     """Print what several rules give, for each axis."""
     for side, axis_rules in zip(sides, rules, strict=True):
         before, after = ("left", "right") if side.letter == "W" else ("top", "bottom")
-        rows = [(rule.rule, rule.output, *_sides(rule), rule.note) for rule in axis_rules]
+        rows = [
+            (rule.rule, rule.output, *map(str, rule.padding or ("", "")), rule.note)
+            for rule in axis_rules
+        ]
         headings = ("rule", "output", before, after, "")
         show_table(_rules_title(side, same=same), headings, rows, numbers=(1, 2, 3))
     show_lines("course: the lecture's rule, which takes whole numbers only; the others round.")
@@ -205,7 +207,3 @@ def _rules_title(side: "Side", *, same: bool) -> str:
     asked = f"{pads} (same)" if same else pads
     window = f"K = {axis.kernel}, S = {axis.stride}, P = {asked}, D = {axis.dilation}"
     return f"{side.letter} = {side.size}, {window}; padding as it is read"
-
-
-def _sides(rule: "SizeRule") -> tuple[str, str]:
-    return ("", "") if rule.padding is None else (str(rule.padding[0]), str(rule.padding[1]))

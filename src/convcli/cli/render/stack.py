@@ -8,7 +8,7 @@ from convcli.cli.render.size import unseen_parts
 from convcli.cli.render.tables import show_lines, show_table
 from convcli.geometry.layers import Volume
 from convcli.lessons.stacks.stack import Stack, StackRow
-from convcli.text import side_lengths
+from convcli.text import side_lengths, times
 
 _HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")
 _TERMS = (
@@ -111,12 +111,14 @@ def _compared_totals(one: Stack, other: Stack) -> list[tuple[str, ...]]:
     parameters = (one.parameters, other.parameters)
     products = (one.multiply_adds, other.multiply_adds)
     memory = (one.memory, other.memory)
+    ends = (one.reached.fields, other.reached.fields)
+    jumps = [side_lengths([field.jump for field in fields]) for fields in ends]
     return [
         ("parameters", *(f"{count:,}" for count in parameters), _ratio(*parameters)),
         ("mult-adds", *map(_scaled, products), _ratio(*products)),
         ("output", _volume(one.reached.volume), _volume(other.reached.volume), ""),
         ("sees", _sees(one), _sees(other), ""),
-        ("jump (px of the input)", _jump(one), _jump(other), ""),
+        ("jump (px of the input)", *jumps, ""),
         ("memory", *map(_memory, memory), _ratio(*memory)),
     ]
 
@@ -137,12 +139,8 @@ def _ratio(one: int, other: int) -> str:
 
 
 def _sees(stack: Stack) -> str:
-    rows, columns = stack.reached.fields
-    return "all" if stack.reached.all_seen else f"{rows.size}×{columns.size}"
-
-
-def _jump(stack: Stack) -> str:
-    return side_lengths([field.jump for field in stack.reached.fields])
+    sizes = [field.size for field in stack.reached.fields]
+    return "all" if stack.reached.all_seen else times(sizes)
 
 
 def _scaled(value: float) -> str:

@@ -6,7 +6,6 @@ The order of the imports is the order in which the kernels are shown.
 from convcli.kernels.catalogue import (  # noqa: F401, I001 - each import registers kernels
     smoothing,
     derivatives,
-    laplacians,
     oriented,
     pillow,
 )

@@ -26,20 +26,10 @@ LARGEST_SIDE = 2 * LARGEST_RADIUS + 1
 
 
 class Parameter(Record):
-    """A number that a named kernel takes.
+    """A number that a named kernel takes; `about` is its meaning, `unit` is empty for a factor.
 
-    Attributes
-    ----------
-    name, about, unit : str
-        Its name in ``name=value``; its meaning; the unit, empty for a factor.
-    value_type : type
-        int or float.
-    default : int, float or None
-        The value if none is given; None if it is calculated from the other parameters.
-    least, most : int or float
-        The range, with both ends.
-    above, odd : bool
-        Whether the value must be greater than `least`; whether it must be odd.
+    The default None is calculated from the other parameters. The range from `least` to `most`
+    has both ends, unless the value must be `above` the least one; it may have to be `odd`.
     """
 
     name: str
@@ -66,19 +56,10 @@ class Parameter(Record):
 
 
 class Entry(Record):
-    """A named kernel of the catalogue.
+    """A named kernel of the catalogue: what it does, and the heading that it stands below.
 
-    Attributes
-    ----------
-    name, description, source, theme : str
-        Its name; one line on what it does; where the coefficients come from, and how other
-        tools differ; its heading in the catalogue.
-    parameters : tuple of Parameter
-        What may follow the name, in this order.
-    build : callable
-        Makes the weights from the parameters, by keyword.
-    bias : float or None
-        Added to the result.
+    `source` says where the coefficients come from, and how other tools differ. The parameters
+    may follow the name, in this order; `build` makes the weights of them, by keyword.
     """
 
     name: str
@@ -92,10 +73,7 @@ class Entry(Record):
     def kernel(self, values: Mapping[str, float] | None = None) -> Kernel:
         """Return the kernel for these parameters, with defaults for the others.
 
-        Raises
-        ------
-        SpecError
-            If a value is out of range, or so small that a weight is no number.
+        A value out of range, or so small that a weight is no number, is a `SpecError`.
         """
         chosen = dict(values or {})
         arguments = {p.name: chosen.get(p.name, p.default) for p in self.parameters}
@@ -159,8 +137,6 @@ OPERATORS: dict[str, OperatorEntry] = {}
 class Theme:
     """A heading of the catalogue; its methods register the kernels below it.
 
-    Examples
-    --------
     >>> Theme("Blurs").fixed("blur-x", [[1, 2, 1]], "a blur", "by hand")
     >>> CATALOGUE.pop("blur-x").kernel().weights.tolist()
     [[1.0, 2.0, 1.0]]

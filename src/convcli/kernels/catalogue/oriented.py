@@ -3,11 +3,9 @@
 The operators take the strongest of the eight directions of an edge.
 """
 
-import functools
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from convcli.choices import Combine
 from convcli.errors import SpecError
@@ -22,11 +20,6 @@ _POINTS = ("n", "nw", "w", "sw", "s", "se", "e", "ne")
 
 _WIDEST_DEFAULT = 0.56
 """σ/λ of a filter one octave wide: √(ln 2 / 2)/π · (2¹ + 1)/(2¹ - 1)."""
-
-
-def _turned(north: ArrayLike, steps: int) -> Weights:
-    """Return the weights for north, turned by steps of 45°."""
-    return rotated(Kernel(north), 45 * steps).weights
 
 
 for _name, _north, _source in (
@@ -46,12 +39,13 @@ for _name, _north, _source in (
         "Prewitt 1970, as in Pratt's Digital Image Processing",
     ),
 ):
-    for _step, _point in enumerate(_POINTS):
-        COMPASS.named(
+    for _angle, _point in zip(range(0, 360, 45), _POINTS, strict=True):
+        COMPASS.fixed(
             f"{_name}-{_point}",
+            rotated(Kernel(_north), _angle).weights,
             f"edges: brighter towards {_point.upper()}",
-            f"{_source}; north's ring of 8 weights turned by {45 * _step}°",
-        )(functools.partial(_turned, _north, _step))
+            f"{_source}; north's ring of 8 weights turned by {_angle}°",
+        )
     operator(
         _name,
         (f"{_name}-{point}" for point in _POINTS),

@@ -94,12 +94,9 @@ def _disk(radius: float) -> Weights:
 
 
 def _quarter_disk(x: Weights, y: Weights, radius: float) -> Weights:
-    """Return the area of a quarter disk in each cell of a grid, shape (rows, columns).
-
-    The integral of min(√(r² - x²), top) - bottom over each column of cells, where it is
-    above 0: flat up to the x at which the circle leaves through the top of the cell,
-    and under the circle from there to the x where it leaves through the bottom.
-    """
+    """Return the area of a quarter disk in each cell: the integral of min(√(r² - x²), top)."""
+    # A cell is flat up to the x at which the circle leaves through its top, and under the
+    # circle from there to the x where it leaves through its bottom.
     bottom, top = y[:-1, np.newaxis], y[1:, np.newaxis]
     leaves_top = np.sqrt(np.maximum(radius**2 - top**2, 0))
     leaves_bottom = np.sqrt(np.maximum(radius**2 - bottom**2, 0))

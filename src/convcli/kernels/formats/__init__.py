@@ -1,1 +1,1 @@
-"""The formats of kernels: one file a format, one line each in `read.py`."""
+"""The formats of kernels: files of arrays, and texts; `read.py` lists them all."""

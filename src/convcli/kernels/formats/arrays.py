@@ -1,4 +1,4 @@
-"""Files of NumPy: one array (.npy), or several arrays with names (.npz)."""
+"""Files of arrays: NumPy's .npy and .npz, and trained networks (extra `models`)."""
 
 import contextlib
 import io
@@ -9,13 +9,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convcli.choices import WeightLayout
-from convcli.errors import KernelError
+from convcli.errors import KernelError, install
 from convcli.kernels.formats.base import ArrayFormat, Tensor, fail
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import replace
@@ -57,8 +57,6 @@ def check_dimensions(shape: tuple[int, ...], name: str) -> None:
 def bias_name(name: str, names: set[str]) -> str | None:
     """Return which array holds the bias of another: ``conv1.bias`` of ``conv1.weight``.
 
-    Examples
-    --------
     >>> bias_name("conv1/kernel", {"conv1/kernel", "conv1/bias"})
     'conv1/bias'
     """
@@ -158,15 +156,78 @@ def _write_npy(kernel: Kernel) -> bytes:
 
 
 def _write_npz(kernel: Kernel) -> bytes:
-    buffer = io.BytesIO()
+    buffer, arrays = io.BytesIO(), {"weights": kernel.weights}
     if kernel.bias:
-        np.savez(buffer, weights=kernel.weights, bias=np.array(kernel.bias))
-    else:
-        np.savez(buffer, weights=kernel.weights)
+        arrays["bias"] = np.array(kernel.bias)
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
 NPY = ArrayFormat("npy", "NumPy array", (".npy",), _read_npy, None, _write_npy)
 NPZ = ArrayFormat(
     "npz", "NumPy archive: weights and bias", (".npz",), _read_npz, _tensors, _write_npz
+)
+
+
+# ------------------------------------------------------------------ trained networks
+
+_BANK = 4
+_READABLE = ("F64", "F32", "F16", "I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
+
+
+def _read_layer(path: Path, name: str, layout: WeightLayout) -> Kernel:
+    with opened_tensors(path) as file:
+        tensor = chosen(name, _tensors_of(file), (_BANK,))
+        bias = None if tensor.bias is None else tensor_of(file, tensor.bias)
+        return kernel_of_array(tensor_of(file, tensor.name), bias, tensor.name, layout)
+
+
+def _layers(path: Path) -> list[Tensor]:
+    with opened_tensors(path) as file:
+        return [tensor for tensor in _tensors_of(file) if len(tensor.shape) == _BANK]
+
+
+@contextlib.contextmanager
+def opened_tensors(path: Path) -> Iterator[Any]:
+    """Open a file of tensors for a while: they are read from it when they are asked for."""
+    try:
+        import safetensors
+    except ImportError:
+        raise KernelError(
+            f"reading safetensors needs the extra 'models': {install('models')}"
+        ) from None
+    try:
+        # The file is mapped into memory: only the chosen layer is read.
+        with safetensors.safe_open(path, framework="numpy") as file:
+            yield file
+    except safetensors.SafetensorError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise KernelError(f"not a whole safetensors file ({reason}): fetch it again") from None
+
+
+def _tensors_of(file: Any) -> list[Tensor]:
+    parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no dict
+    return [
+        Tensor(name, tuple(part.get_shape()), part.get_dtype(), bias_name(name, set(parts)))
+        for name, part in parts.items()
+    ]
+
+
+def tensor_of(file: Any, name: str, rows: slice = slice(None)) -> NDArray[Any]:
+    """Return a tensor of an open file, or rows of it; a strange type is a `KernelError`."""
+    part = file.get_slice(name)
+    if part.get_dtype() not in _READABLE:
+        fault = f"expected numbers that NumPy has, got {part.get_dtype()}"
+        fail(name, fault, "save it as float32")
+    array: NDArray[Any] = part[rows]
+    return array
+
+
+SAFETENSORS = ArrayFormat(
+    "safetensors",
+    "layers of trained networks: FILE::TENSOR (extra models)",
+    (".safetensors",),
+    _read_layer,
+    _layers,
+    None,
 )

@@ -16,20 +16,10 @@ from convcli.values import Record
 
 
 class TextFormat(Record):
-    """A kernel as text.
+    """A kernel as text; `about` says who uses it, and how.
 
-    Attributes
-    ----------
-    name, about : str
-        The name, as in ``--export NAME``; one line on who uses the text, and how.
-    suffixes : tuple of str
-        The suffixes of its files, with the dot, in lower case.
-    recognises : callable
-        Tells whether a text is of this format, where no suffix tells.
-    parse : callable
-        Makes a kernel of text; its `KernelError` does not name the text.
-    write : callable
-        Makes text of a kernel.
+    The suffixes of its files have a dot, and are in lower case; where none tells, `recognises`
+    does. The `KernelError` of `parse` does not name the text.
     """
 
     name: str
@@ -50,18 +40,11 @@ class Tensor(Record):
 
 
 class ArrayFormat(Record):
-    """A file of arrays, of which one may be chosen by ``FILE::NAME``.
+    """A file of arrays, of which one may be chosen by ``FILE::NAME``: see `TextFormat`.
 
-    Attributes
-    ----------
-    name, about, suffixes
-        As in `TextFormat`.
-    read : callable
-        Makes a kernel of a path, an array's name (empty for the only array) and a layout.
-    tensors : callable or None
-        Lists the arrays of a file that may be kernels; None for files of one array.
-    write : callable or None
-        Makes bytes of a kernel; None if the format is only read.
+    `read` takes a path, an array's name (empty for the only array) and a layout. `tensors`
+    lists the arrays that may be kernels; it is None for files of one array, as `write` is
+    where the format is only read.
     """
 
     name: str
@@ -111,8 +94,6 @@ def centred(grid: Weights, row: int, column: int) -> Weights:
 
     The middle of an even size is the earlier of the two, as with ``"same"`` padding.
 
-    Examples
-    --------
     >>> centred(np.array([[1.0, 2.0, 3.0]]), 0, 0).tolist()
     [[0.0, 0.0, 1.0, 2.0, 3.0]]
     """
@@ -155,8 +136,6 @@ def over_divisor(kernel: Kernel) -> tuple[Weights, float]:
 def plain(value: float) -> str:
     """Return the shortest text that reads back as the same number.
 
-    Examples
-    --------
     >>> plain(2.0), plain(0.1)
     ('2', '0.1')
     """

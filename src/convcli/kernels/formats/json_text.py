@@ -19,8 +19,6 @@ _ONE_FILTER = 3
 def kernel_of(document: object) -> Kernel:
     """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it.
 
-    Examples
-    --------
     >>> kernel_of({"weights": [[1, 2, 1]], "divisor": 4}).weights.tolist()
     [[0.25, 0.5, 0.25]]
     """
@@ -219,8 +217,6 @@ _TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u0
 def schema() -> Schema:
     """Return the JSON Schema (draft 2020-12) of kernels as JSON.
 
-    Examples
-    --------
     >>> sorted(schema()["$defs"]["object"]["properties"])
     ['bias', 'description', 'divisor', 'name', 'weights']
     """
@@ -263,6 +259,13 @@ def _nested(inner: Schema, depth: int, **facts: object) -> Schema:
 
 def _object_schema() -> Schema:
     biases = _nested(_ref("number"), 1, type="array", minItems=1)
+    single = {"anyOf": [_ref("weights2"), _ref("weights3")]}
+    banks = [{"allOf": [_ref("weights4"), length]} for length in _LENGTHS]
+    cases: list[Schema] = [
+        {"bias": {"not": {"type": "array"}}},
+        {"weights": single, "bias": {"maxItems": 1}},
+        *({"weights": b, "bias": n} for b, n in zip(banks, _LENGTHS, strict=True)),
+    ]
     return {
         "type": "object",
         "required": ["weights"],
@@ -274,19 +277,6 @@ def _object_schema() -> Schema:
             "divisor": {**_NUMBER, "not": {"const": 0}},
             "bias": {"anyOf": [{"type": "null"}, _ref("number"), biases]},
         },
-        "anyOf": _fitting_biases(),
+        # A list of biases has one number for each filter.
+        "anyOf": [{"properties": case} for case in cases],
     }
-
-
-def _fitting_biases() -> list[Schema]:
-    """Return the cases in which a list of biases has one number for each filter."""
-    single = {"anyOf": [_ref("weights2"), _ref("weights3")]}
-    cases: list[Schema] = [
-        {"bias": {"not": {"type": "array"}}},
-        {"weights": single, "bias": {"maxItems": 1}},
-    ]
-    cases += [
-        {"weights": {"allOf": [_ref("weights4"), length]}, "bias": length}
-        for length in _LENGTHS
-    ]
-    return [{"properties": case} for case in cases]

@@ -4,23 +4,25 @@ import contextlib
 import mimetypes
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from convcli.choices import KernelFormat, WeightLayout
+from convcli.choices import WeightLayout
 from convcli.errors import ConvcliError, KernelError, SpecError
+from convcli.kernels.formats.arrays import NPY, NPZ, SAFETENSORS
 from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat, fail
 from convcli.kernels.formats.json_text import JSON
+from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
+from convcli.kernels.formats.source import NUMPY, TORCH
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record
 
 FORMATS: dict[str, Format] = {
-    form.value: getattr(import_module(f"convcli.kernels.formats.{form.module}"), form.name)
-    for form in KernelFormat
+    form.name: form
+    for form in (JSON, VIPS, IMAGEMAGICK, FFMPEG, SVG, CSV, NPY, NPZ, NUMPY, TORCH, SAFETENSORS)
 }
-"""All formats by name, in the order in which they are shown."""
+"""All formats by name, in the order in which they are shown: that of `KernelFormat`."""
 
 _SUFFIXES = {suffix: form for form in FORMATS.values() for suffix in form.suffixes}
 
@@ -103,8 +105,6 @@ def parse_kernel(
     Messages call the text `source`. If the text gives no name, the kernel is called `name`,
     or like the source.
 
-    Examples
-    --------
     >>> parse_kernel('{"weights": [[1, 2, 1]], "divisor": 4}', "demo").weights.tolist()
     [[0.25, 0.5, 0.25]]
     """
@@ -120,13 +120,8 @@ def parse_kernel(
 def export(kernel: Kernel, name: str) -> str | bytes:
     r"""Return a kernel in the format of that name: text, or bytes for files of arrays.
 
-    Raises
-    ------
-    KernelError
-        If the format is unknown, only read, or cannot hold the kernel.
+    A format that is unknown, only read, or cannot hold the kernel is a `KernelError`.
 
-    Examples
-    --------
     >>> export(Kernel([[0, 1, 0]]), "imagemagick")
     '3x1:0,1,0\n'
     """
@@ -143,23 +138,10 @@ def export(kernel: Kernel, name: str) -> str | bytes:
 def read_kernel(path: str | Path, layout: WeightLayout = WeightLayout.OIHW) -> Kernel:
     """Read a kernel from a file; its suffix or its text tells the format.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file; ``FILE::NAME`` for an array in it; ``image:FILE`` for a picture.
-    layout : WeightLayout
-        Order of the axes of banks in files of arrays.
-
-    Returns
-    -------
-    Kernel
-        Named after the file where the file gives no name.
-
-    Raises
-    ------
-    KernelError
-        If the file cannot be read or does not hold a kernel; the message names the
-        file, the place in it and the remedy.
+    The path may be ``FILE::NAME`` for an array in it, or ``image:FILE`` for a picture. The
+    layout is the order of the axes of banks in files of arrays. Where the file gives no name
+    the kernel is called as the file. A file that cannot be read, or does not hold a kernel, is
+    a `KernelError`, which names the file, the place in it and the remedy.
     """
     text = str(path)
     if text == _STANDARD:
@@ -236,11 +218,7 @@ def _text_of(path: Path) -> str:
 
 
 def _kernel_of_picture(path: str) -> Kernel:
-    """Return a picture, in grey, as a kernel of mean 0 and length 1.
-
-    Without its mean it does not respond to brightness. Of all kernels of its size and length
-    it then gives the largest result on this very patch (Cauchy-Schwarz inequality).
-    """
+    """Return a picture, in grey, as a kernel of mean 0 and length 1: brightness is nothing."""
     from convcli.images.read import read_frame
 
     pixels = read_frame(path).gray().pixels[..., 0].astype(np.float64)
@@ -265,10 +243,7 @@ class Archive(Record):
 def archive_at(text: str) -> Archive | None:
     """Return what a file of several arrays holds; None if the text does not mean such a file.
 
-    Raises
-    ------
-    KernelError
-        If the file cannot be read.
+    A file that cannot be read is a `KernelError`.
     """
     path = Path(text)
     form = _format_of(path)

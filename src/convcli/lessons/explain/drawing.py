@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Combine
+from convcli.choices import Alpha, Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.images.figures import page_of, text_block
 from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
@@ -28,7 +28,7 @@ def grid_title(answer: Explanation, plane: Plane) -> str:
         return "opacity"
     if answer.spread is not None:
         return "pixels and zeros"
-    return "patch × opacity" if answer.is_weighted else "patch"
+    return "patch × opacity" if answer.alpha == Alpha.PREMULTIPLY.value else "patch"
 
 
 def facts_about(answer: Explanation) -> list[tuple[str, Facts]]:
@@ -53,17 +53,13 @@ def _arithmetic(part: KernelAnswer) -> Facts:
         quotient = f"{short(part.opacity.products.sum())} / {short(part.weights_sum)}"
         opacity = f"{quotient} = {short(part.filtered_opacity)}"
         facts.append(("opacity", f"{opacity}: its sum over the kernel's sum"))
-        facts.append(("colour", _colour(part)))
         value = part.colour
+        shown = f"{short(part.total)} / {short(part.filtered_opacity or 1)} = {short(value)}"
+        nothing = "0: there is nothing to see here"
+        facts.append(("colour", nothing if part.is_invisible else shown))
     if part.bias:
         facts.append(("bias", f"{short(value)} + {short(part.bias)} = {short(part.raw)}"))
     return facts
-
-
-def _colour(part: KernelAnswer) -> str:
-    if part.is_invisible:
-        return "0: there is nothing to see here"
-    return f"{short(part.total)} / {short(part.filtered_opacity or 1)} = {short(part.colour)}"
 
 
 def _combination(answer: Explanation) -> str:

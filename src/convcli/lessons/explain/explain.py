@@ -18,7 +18,7 @@ from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer,
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import prepared
 from convcli.pipeline.report import Report
-from convcli.pipeline.run import Filtered, filter_frame
+from convcli.pipeline.run import filter_frame
 from convcli.pipeline.steps import Operand, along_axis
 from convcli.values import Record
 
@@ -57,24 +57,45 @@ class Explainer:
         _check_place(at, channels, self.shape)
         weighted = self._applied.report.alpha_policy == Alpha.PREMULTIPLY.value
         view = _view(self._source, at, self._options.border, weighted=weighted)
-        return [
-            _explained(self._applied, view, self._filters, channel, self._options)
-            for channel in (range(self.shape[2]) if channels is None else channels)
-        ]
+        chosen = range(self.shape[2]) if channels is None else channels
+        return [self._explained(view, channel) for channel in chosen]
+
+    def _explained(self, view: "_View", channel: int) -> Explanation:
+        (kernels, combine), applied, options = self._filters, self._applied, self._options
+        at, report, frame = view.at, applied.report, view.source.frame
+        parts = tuple(_part(kernel, view, channel) for kernel in kernels)
+        raw = _combined([part.raw for part in parts], combine)
+        value = applied.values[at[0], at[1], channel].item()
+        mapping = report.range or "none"
+        bank = kernels[0].is_bank
+        return Explanation(
+            at=at,
+            channel=channel,
+            name=f"output map {channel}" if bank else _name(channel, frame.channels),
+            rows=tuple(view.rows.tolist()),
+            columns=tuple(view.columns.tolist()),
+            padded=view.padded,
+            border=options.border.value,
+            spread=view.source.spread if options.transposed else None,
+            parts=parts,
+            combine=combine,
+            raw=raw,
+            range=mapping,
+            steps=steps_between(raw, value, mapping, frame.white, report),
+            value=value,
+            white=frame.brightest,
+            alpha=report.alpha_policy,
+            opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
+        )
 
 
 def first_channels(operand: Operand) -> list[int] | None:
     """Return the channels to explain where a person names none: the first one of a bank."""
-    kernel = operand.kernels[0] if isinstance(operand, Operator) else operand
-    return [0] if kernel.is_bank else None
+    return [0] if operand.kernels[0].is_bank else None
 
 
 class _Source(Record):
-    """What a window slides over: the pixels, with zeros between them where it is transposed.
-
-    `first` is the place of the first pixel among them, (0, 0) unless some are cut off, and
-    `spread` the distance of two pixels, as in `Explanation`.
-    """
+    """The pixels below a window, the place of the `first`, and how far two are apart."""
 
     frame: Frame
     pixels: NDArray[np.generic]
@@ -87,10 +108,11 @@ def _slid_over(operand: Operand, frame: Frame, options: Options) -> _Source:
     sides = (operand.size, options.stride, options.padding, options.dilation)
     if not options.transposed:
         return _Source(frame, frame.pixels, window(*sides))
-    kernel = operand.kernels[0] if isinstance(operand, Operator) else operand
     slide, more = stamp_window(*sides, options.output_padding)
     pixels = frame.pixels
-    stamping = stamping_for(pixels.shape, pixels.dtype, exchanged(kernel), slide, more)
+    stamping = stamping_for(
+        pixels.shape, pixels.dtype, exchanged(operand.kernels[0]), slide, more
+    )
     first = (stamping.cut[0].start, stamping.cut[1].start)
     return _Source(
         frame, stamping.spread(pixels), stamping.problem.window, first, stamping.stride
@@ -98,11 +120,7 @@ def _slid_over(operand: Operand, frame: Frame, options: Options) -> _Source:
 
 
 class _View(Record):
-    """The patch that the window of one output sees, shape (kh, kw, C), and its place.
-
-    Where there is an opacity (0 to 1, shape (kh, kw)), the patch is multiplied by it. `padded`
-    says which pixels of the patch are none of the picture's.
-    """
+    """The patch (kh, kw, C) that the window of one output sees, times its opacity, if any."""
 
     source: _Source
     at: Pair
@@ -140,7 +158,7 @@ def _as_applied(
     operand: Operand, options: Options
 ) -> tuple[tuple[Kernel, ...], Combine | None]:
     """Return the kernels as they slide, flipped and with the bias, and their combination."""
-    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
+    kernels = operand.kernels
     combine = (options.combine or operand.combine) if isinstance(operand, Operator) else None
     if options.transposed:
         kernels = tuple(map(exchanged, kernels))
@@ -149,41 +167,6 @@ def _as_applied(
     if options.bias is not None:
         kernels = tuple(kernel.plus_bias(options.bias) for kernel in kernels)
     return kernels, combine
-
-
-def _explained(
-    applied: Filtered,
-    view: _View,
-    filters: tuple[tuple[Kernel, ...], Combine | None],
-    channel: int,
-    options: Options,
-) -> Explanation:
-    kernels, combine = filters
-    at, report, frame = view.at, applied.report, view.source.frame
-    parts = tuple(_part(kernel, view, channel) for kernel in kernels)
-    raw = _combined([part.raw for part in parts], combine)
-    value = applied.values[at[0], at[1], channel].item()
-    mapping = report.range or "none"
-    bank = kernels[0].is_bank
-    return Explanation(
-        at=at,
-        channel=channel,
-        name=f"output map {channel}" if bank else _name(channel, frame.channels),
-        rows=tuple(view.rows.tolist()),
-        columns=tuple(view.columns.tolist()),
-        padded=view.padded,
-        border=options.border.value,
-        spread=view.source.spread if options.transposed else None,
-        parts=parts,
-        combine=combine,
-        raw=raw,
-        range=mapping,
-        steps=steps_between(raw, value, mapping, frame.white, report),
-        value=value,
-        white=frame.brightest,
-        alpha=report.alpha_policy,
-        opacity=None if applied.alpha is None else applied.alpha[at[0], at[1]].item(),
-    )
 
 
 def _name(channel: int, channels: int) -> str:

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Alpha, Combine
+from convcli.choices import Combine
 from convcli.geometry.window import Pair
-from convcli.lessons.pictures import json_number
-from convcli.values import Record
+from convcli.values import Record, fields_of, plain_json
 
 Grid = NDArray[np.float64]
 
@@ -110,48 +109,27 @@ class KernelAnswer(Record, kw_only=True):
         return bool(abs(weights.sum()) <= _DUST * np.abs(weights).sum())
 
     @property
-    def averages(self) -> bool:
-        """Whether no weight is negative: the answer is a brightness, which has no pattern."""
-        return not self.sums_to_zero and bool((self._weights >= 0).all())
-
-    @property
     def meaning(self) -> str | None:
         """How alike patch and kernel are, in words; None for a kernel that averages.
 
         For weights that sum to 0 the mean brightness does not count, because it adds nothing
         to the answer.
         """
-        if self.averages:
-            return None
+        if not self.sums_to_zero and (self._weights >= 0).all():
+            return None  # the answer is a brightness, which has no pattern
         return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the answer as plain JSON values."""
-        opacity = {} if self.opacity is None else {"opacity": _plane_dict(self.opacity)}
+        """Return the answer by the names that JSON has for its parts."""
+        grids = ("channel", "patch", "weights", "products")
+        opacity = {"opacity": fields_of(self.opacity, *grids)} if self.opacity else {}
         return {
-            "planes": [_plane_dict(plane) for plane in self.planes],
+            "planes": [fields_of(plane, *grids) for plane in self.planes],
             **opacity,
-            "sum": json_number(self.total),
+            "sum": self.total,
             "seen": self.filtered_opacity,
-            "bias": self.bias,
-            "raw": json_number(self.raw),
-            "cosine": self.cosine,
-            "centred_cosine": self.centred_cosine,
-            "meaning": self.meaning,
+            **fields_of(self, "bias", "raw", "cosine", "centred_cosine", "meaning"),
         }
-
-
-def _plane_dict(plane: Plane) -> dict[str, Any]:
-    return {
-        "channel": plane.channel,
-        "patch": _numbers(plane.patch),
-        "weights": _numbers(plane.weights),
-        "products": _numbers(plane.products),
-    }
-
-
-def _numbers(grid: Grid) -> list[list[float | None]]:
-    return [[json_number(value) for value in row] for row in grid.tolist()]
 
 
 def meaning_of(cosine: float | None) -> str:
@@ -173,42 +151,19 @@ def meaning_of(cosine: float | None) -> str:
 class Explanation(Record, kw_only=True):
     """One output value, and all that it comes from.
 
-    Attributes
-    ----------
-    at : (int, int)
-        Row and column of the output.
-    channel : int
-        Output channel.
-    name : str
-        The name of the channel: ``red``, ``output map 3``, or empty where there is only one.
-    rows, columns : tuple of int
-        The rows and columns of the picture that the window sees. Those outside of the
-        picture are padding.
-    padded : ndarray of bool, shape (kh, kw)
-        Which pixels of the patch are padding, or zeros between the pixels.
-    border : str
-        The border mode, which fills the padding.
-    spread : (int, int) or None
-        Of a transposed convolution: how far apart two pixels are, down and across, in the
-        picture with zeros between its pixels; rows and columns are counted there.
-    parts : tuple of KernelAnswer
-        The answer of the kernel, or those of an operator's kernels.
-    combine : Combine or None
-        How several answers become one.
-    raw : float
-        The value before the range step.
-    range : str
-        The range step.
-    steps : tuple of (str, float)
-        How the raw value becomes the pixel: the name of each step, and the value after it.
-    value : int or float
-        The value that `convcli apply` writes.
-    white : int
-        The largest value that a pixel can have.
-    alpha : str or None
-        How transparency was filtered: a value of `Alpha`; None where there is none.
-    opacity : int or float or None
-        The opacity that `convcli apply` writes.
+    `at` is its row and column in the output, `channel` the output channel, and `name` that of
+    the channel: ``red``, ``output map 3``, or empty where there is only one. `rows` and
+    `columns` are those of the picture that the window sees: outside of it they are padding,
+    which `border` fills; `padded`, shape (kh, kw), says which pixels of the patch are padding,
+    or zeros between the pixels. `spread` is there for a transposed convolution: how far apart
+    two pixels are, down and across, in the picture with zeros between its pixels, where rows
+    and columns are counted.
+
+    `parts` are the answers of the kernels, and `combine` says how several become one: `raw`,
+    the value before the step `range`. `steps` has the name of each step to the pixel, and the
+    value after it; `value` is what `convcli apply` writes, and `white` the largest that a pixel
+    can have. `alpha` says how transparency was filtered, None where there is none, and
+    `opacity` is the one that `convcli apply` writes.
     """
 
     at: Pair
@@ -229,37 +184,23 @@ class Explanation(Record, kw_only=True):
     opacity: float | None = None
     spread: Pair | None = None
 
-    @property
-    def is_weighted(self) -> bool:
-        """Whether the colours were multiplied by their opacity before they were filtered."""
-        return self.alpha == Alpha.PREMULTIPLY.value
-
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain JSON values."""
         if self.combine is None:
             answer = self.parts[0].as_dict()
         else:
             parts = [{"kernel": part.kernel, **part.as_dict()} for part in self.parts]
-            answer = {
-                "combine": self.combine.value,
-                "parts": parts,
-                "raw": json_number(self.raw),
-            }
-        return {
+            answer = {"combine": self.combine.value, "parts": parts, "raw": self.raw}
+        document = {
             "x": self.at[1],
             "y": self.at[0],
-            "channel": self.channel,
-            "rows": list(self.rows),
-            "columns": list(self.columns),
-            "border": self.border,
-            "padded": self.padded.tolist(),
-            "spread": self.spread,
+            **fields_of(self, "channel", "rows", "columns", "border", "padded", "spread"),
             **answer,
             "alpha_way": self.alpha,
             "range": self.range,
-            "steps": [
-                {"step": name, "value": json_number(value)} for name, value in self.steps
-            ],
-            "value": json_number(self.value),
+            "steps": [{"step": name, "value": value} for name, value in self.steps],
+            "value": self.value,
             "opacity_value": self.opacity,
         }
+        plain: dict[str, Any] = plain_json(document)
+        return plain

@@ -1,1 +1,215 @@
-"""The explorer: one page for a browser, in which a kernel slides over a picture."""
+"""The explorer: one page with a picture, a kernel and its output, which a browser computes."""
+
+import html
+import json
+import re
+import zlib
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convcli.choices import RED_BLUE, Combine, Depth
+from convcli.errors import ImageError, KernelError
+from convcli.geometry.window import IntOrPair, Padding, pair
+from convcli.images.picture import Frame
+from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
+from convcli.kernels.kernel import Kernel
+from convcli.kernels.operator import Operator
+from convcli.pipeline.options import Options
+from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
+from convcli.pipeline.steps import Operand
+from convcli.storage.atomic import replacing
+from convcli.values import Record
+
+MOST_PIXELS = 2_100_000
+"""The largest picture: 1920×1080 and 2048×1024 pixels have fewer."""
+
+_LARGEST_SIDE, _MOST_WEIGHTS = 63, 20_000
+_LARGEST_NAMED = 13
+"""Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
+
+_OPERATORS = "Operators"
+_SCRIPTS = ("numbers.js", "picture.js", "pixel.js", "editor.js", "touch.js", "page.js")
+_FRAME_HEIGHT = 900
+
+
+class Explorer(Record):
+    """A page that shows itself in a notebook: see `convcli.explore`.
+
+    `html` is all of the page: it needs no other file and no network.
+    """
+
+    html: str
+
+    def save(self, target: str | Path) -> None:
+        """Write the page to a file, completely or not at all; an `ImageError` says why not."""
+        with replacing(target) as file:
+            file.write(self.html.encode())
+
+    def __repr__(self) -> str:
+        return f"Explorer of {len(self.html):,} characters: save(path) writes it"
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame of its own."""
+        style = "width:100%;border:0"
+        return (
+            f'<iframe title="convcli explore" style="{style}" height="{_FRAME_HEIGHT}" '
+            f'srcdoc="{html.escape(self.html)}"></iframe>'
+        )
+
+
+def explorer_of(operand: Operand, frame: Frame, options: Options, name: str) -> Explorer:
+    """Make the page of a kernel and a frame: see `convcli.explore`.
+
+    `name` is the path of the picture, as a person would write it. A `ConvcliError` is raised
+    where the picture is too large or has floats, or where the kernel does not fit it.
+    """
+    source = frame if options.background is None else frame.on(options.background)
+    _check_picture(source)
+    _check_kernels(operand.kernels)
+    # What does not fit is refused here as `apply` refuses it.
+    combine = plan_pipeline(SourceInfo.of(source), [operand], options).steps[0].combine
+    given = _operand(operand)
+    document = {
+        "kernel": given | {"combine": combine.value if combine else None},
+        "catalogue": _catalogue(),
+        "picture": _picture(source, name),
+        "settings": _settings(options, combine),
+        "palette": RED_BLUE[1:-1],
+    }
+    return Explorer(_page(document, f"{operand.name} on {Path(name).name}"))
+
+
+def _check_picture(frame: Frame) -> None:
+    if frame.depth is Depth.FLOAT:
+        raise ImageError(
+            "explore: expected pixels of 8 or 16 bits, got "
+            f"{frame.pixels.dtype}: convert the picture to uint8 or uint16"
+        )
+    rows, columns = frame.shape
+    if rows * columns > MOST_PIXELS:
+        raise ImageError(
+            f"explore: expected a picture of at most {MOST_PIXELS:,} pixels, got "
+            f"{rows * columns:,}: make it smaller, or cut a part out of it"
+        )
+
+
+def _check_kernels(kernels: tuple[Kernel, ...]) -> None:
+    weights = sum(kernel.weights.size for kernel in kernels)
+    side = max(max(kernel.size) for kernel in kernels)
+    if side > _LARGEST_SIDE or weights > _MOST_WEIGHTS:
+        raise KernelError(
+            f"explore: expected at most {_LARGEST_SIDE} rows and columns and "
+            f"{_MOST_WEIGHTS:,} weights, got {side} and {weights:,}: use a smaller kernel, or "
+            "a slice of the bank"
+        )
+
+
+def _operand(operand: Operand) -> dict[str, Any]:
+    """Return a kernel or an operator as plain JSON values."""
+    kernels = operand.name.split("+")
+    named = all(name.partition(":")[0] in CATALOGUE | OPERATORS for name in kernels)
+    combine = operand.combine.value if isinstance(operand, Operator) else None
+    return {
+        "name": operand.name,
+        "isNamed": named,
+        "about": operand.description or "weights of your own",
+        "kernels": [_kernel(kernel) for kernel in operand.kernels],
+        "combine": combine,
+        "usual": combine,
+    }
+
+
+def _kernel(kernel: Kernel) -> dict[str, Any]:
+    rows, columns = kernel.size
+    return {
+        "name": kernel.name,
+        "rows": rows,
+        "columns": columns,
+        "isBank": kernel.is_bank,
+        "filters": kernel.filters,
+        "inputs": kernel.channels,
+        "weights": [_number(weight) for weight in kernel.weights.ravel().tolist()],
+        "bias": list(kernel.bias),
+    }
+
+
+def _number(weight: float) -> float:
+    """Write whole numbers without a point: the page is shorter."""
+    return int(weight) if weight == int(weight) else weight
+
+
+def _catalogue() -> list[dict[str, Any]]:
+    """Return the named kernels that are small enough, and all operators, in their order."""
+    entries: list[tuple[str, Operand]] = [
+        *((entry.theme, entry.kernel()) for entry in CATALOGUE.values()),
+        *((_OPERATORS, entry.operator()) for entry in OPERATORS.values()),
+    ]
+    return [
+        {"theme": theme} | _operand(operand)
+        for theme, operand in entries
+        if max(operand.size) <= _LARGEST_NAMED
+    ]
+
+
+def _picture(frame: Frame, name: str) -> dict[str, Any]:
+    """Return the pixels as base64 of zlib: planes of differences along rows, little-endian."""
+    # A browser changes what it reads back from a picture: by a profile, opacity, or its 8 bits.
+    planes = frame.pixels.transpose(2, 0, 1)
+    differences = np.diff(planes, axis=2, prepend=planes.dtype.type(0))
+    packed = zlib.compress(differences.astype(planes.dtype.newbyteorder("<")).tobytes(), 9)
+    return {
+        "name": Path(name).name,
+        "path": name,
+        "width": frame.shape[1],
+        "height": frame.shape[0],
+        "channels": frame.channels,
+        "white": frame.white,
+        "keep": frame.is_translucent,
+        "data": b64encode(packed).decode(),
+    }
+
+
+def _settings(options: Options, combine: Combine | None) -> dict[str, Any]:
+    return {
+        "stride": _pair_text(options.stride),
+        "padding": _padding_text(options.padding),
+        "border": options.border.value,
+        "dilation": _pair_text(options.dilation),
+        "bias": f"{options.bias or 0:g}" if options.bias in {None, 0} else repr(options.bias),
+        "range": options.range.value,
+        "combine": combine.value if combine else None,
+        "flip": options.flip,
+        "gray": options.gray,
+    }
+
+
+def _pair_text(value: IntOrPair) -> str:
+    rows, columns = pair(value, "pair")
+    return f"{rows}" if rows == columns else f"{rows}x{columns}"
+
+
+def _padding_text(padding: Padding) -> str:
+    """Write a padding as the page reads it: ``same``, ``1``, ``1x2`` or ``0+1x2+3``."""
+    if isinstance(padding, str):
+        return padding
+    sides = [padding, padding] if isinstance(padding, int) else list(padding)
+    ends = [pair(side, "padding") for side in sides]
+    texts = [f"{end[0]}" if end[0] == end[1] else f"{end[0]}+{end[1]}" for end in ends]
+    return texts[0] if texts[0] == texts[1] else "x".join(texts)
+
+
+def _page(document: dict[str, Any], title: str) -> str:
+    """Fill the page: a ``<`` inside of its data could end the script that holds them."""
+    folder = Path(__file__).parent
+    text = {name: (folder / name).read_text("utf-8") for name in ("page.html", "page.css")}
+    script = "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
+    parts = {
+        "title": html.escape(title),
+        "style": text["page.css"],
+        "script": script,
+        "data": json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"),
+    }
+    return re.sub("{{(.*?)}}", lambda place: parts[place[1]], text["page.html"])

@@ -1,5 +1,6 @@
 """Learn the kernel that turns one picture into another; name the nearest known kernel."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,14 +15,16 @@ from convcli.kernels.kernel import Kernel
 from convcli.lessons.learning.descent import Schedule, descend
 from convcli.lessons.learning.equations import (
     Limits,
+    Samples,
     Solution,
+    Task,
+    Values,
     limits_for,
     solve_exactly,
     spectrum_of,
 )
-from convcli.lessons.learning.samples import Samples, Task, Values
 from convcli.threads import many_threaded_blas
-from convcli.values import Record, asdict
+from convcli.values import Record, fields_of, plain_json
 
 _STRIP_WINDOWS = 2**20
 """Windows whose errors are computed together."""
@@ -61,14 +64,13 @@ def nearest_named(grid: Values) -> Nearest:
     return Nearest(kernel.name, gap, gap <= _NEAR * float(np.abs(kernel.weights).max()))
 
 
-def _candidates(shape: tuple[int, ...]) -> list[Kernel]:
-    kernels = [
-        kernel
-        for entry in CATALOGUE.values()
-        for settings in _settings(entry, shape)
-        for kernel in _kernel_if_valid(entry, settings)
-    ]
-    return [k for k in kernels if not k.is_bank and k.weights.any() and _fits(k.size, shape)]
+def _candidates(shape: tuple[int, ...]) -> Iterator[Kernel]:
+    for entry in CATALOGUE.values():
+        for settings in _settings(entry, shape):
+            with contextlib.suppress(SpecError):  # a parameter may be out of its range
+                kernel = entry.kernel(settings)
+                if kernel.weights.any() and _fits(kernel.size, shape):
+                    yield kernel
 
 
 def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
@@ -86,14 +88,6 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
     return settings
 
 
-def _kernel_if_valid(entry: Entry, settings: dict[str, float]) -> list[Kernel]:
-    """Return the kernel of these parameters; nothing where one is out of its range."""
-    try:
-        return [entry.kernel(settings)]
-    except SpecError:
-        return []
-
-
 def _fits(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     return all(a <= b and (b - a) % 2 == 0 for a, b in zip(size, shape, strict=True))
 
@@ -106,24 +100,11 @@ def _placed(weights: Values, shape: tuple[int, ...]) -> Values:
 class Learnt(Record, kw_only=True):
     """A kernel that was learnt, and how well the pictures determine it.
 
-    Attributes
-    ----------
-    kernel : Kernel
-        Weights and bias.
-    residual : float
-        Root mean square of the output minus the target, in the target's units.
-    unexplained : float
-        Its square as part of the target's variance, 0 to 1.
-    limits : Limits
-        How well the pictures determine the kernel.
-    left_out : float
-        Part of the target's values that were left out, because they are 0 or white.
-    nearest : tuple of Nearest
-        The nearest kernel of the catalogue, for each 2-D kernel that was learnt.
-    warnings : tuple of str
-        Sentences that say what limits the answer.
-    history : tuple of (int, float)
-        Step and mean squared error, for gradient descent.
+    `residual` is the root mean square of the output minus the target, in the target's units;
+    `unexplained` its square as part of the target's variance, 0 to 1. `left_out` is the part of
+    the target's values that were left out, because they are 0 or white. `nearest` has the
+    nearest kernel of the catalogue for each 2-D kernel, and `warnings` are sentences that say
+    what limits the answer. `history` has steps and mean squared errors of gradient descent.
     """
 
     kernel: Kernel
@@ -140,14 +121,13 @@ class Learnt(Record, kw_only=True):
         limits = self.limits
         return {
             "kernel": kernel_document(self.kernel),
-            "residual": self.residual,
-            "unexplained": self.unexplained,
-            "condition": limits.condition if math.isfinite(limits.condition) else None,
+            **fields_of(self, "residual", "unexplained"),
+            "condition": plain_json(limits.condition),
             "undetermined": limits.undetermined,
             "rounding_error": limits.error,
             "left_out": self.left_out,
             "converged": limits.arrived,
-            "nearest": [asdict(kernel) for kernel in self.nearest],
+            "nearest": plain_json(self.nearest),
             "warnings": list(self.warnings),
         }
 

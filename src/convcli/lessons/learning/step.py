@@ -13,7 +13,7 @@ from convcli.geometry.window import IntOrPair, Padding, Pair, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.pictures import square_around
-from convcli.values import Record, asdict
+from convcli.values import Record, plain_json
 
 Grid = NDArray[np.float64]
 
@@ -21,20 +21,11 @@ Grid = NDArray[np.float64]
 class LearningStep(Record, kw_only=True):
     """One step of gradient descent: all grids are float64.
 
-    Attributes
-    ----------
-    image, target, kernel : ndarray
-        x, t and w; `bias` is b.
-    output, error : ndarray
-        y = x ⋆ w + b, and e = y - t: the gradient of the loss with respect to y.
-    kernel_gradient, bias_gradient
-        x ⋆ e, the error as the kernel, its taps a stride apart; and the sum of e.
-    image_gradient : ndarray
-        e, correlated with the flipped kernel: what the layer before would learn from.
-    new_kernel, new_bias
-        w and b minus `rate` times their gradients.
-    loss, new_loss : float
-        ½ Σ e², before and after.
+    `image`, `target`, `kernel` and `bias` are x, t, w and b. `output` is y = x ⋆ w + b, and
+    `error` e = y - t: the gradient with respect to y of the loss, ½ Σ e². `kernel_gradient` is
+    x ⋆ e, the error as the kernel, its taps a stride apart; `bias_gradient` the sum of e; and
+    `image_gradient` is e, correlated with the flipped kernel: what the layer before would learn
+    from. `new_kernel` and `new_bias` are w and b minus `rate` times their gradients.
     """
 
     image: Grid
@@ -54,10 +45,8 @@ class LearningStep(Record, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the step as plain JSON values."""
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in asdict(self).items()
-        }
+        plain: dict[str, Any] = plain_json(self)
+        return plain
 
 
 def learn_step(

@@ -14,18 +14,16 @@ from convcli.geometry.window import Pair
 from convcli.images.drawing import ACCENT, Canvas, Colour, enlarged
 from convcli.images.figures import below, beside, figure, fitted, text_block
 from convcli.images.picture import Frame
-from convcli.lessons.stacks.gradients import RandomWeights, input_gradient
-from convcli.lessons.stacks.run import Running, Weights
+from convcli.lessons.stacks.gradients import input_gradient
+from convcli.lessons.stacks.run import Running
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, stack
-from convcli.lessons.stacks.weights import WeightFiles
+from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record
 
-_Span = tuple[float, float]
-"""The first and the last place along an axis; none where the first is the larger one."""
-
-_NONE: _Span = (math.inf, -math.inf)
+_Spans = list[Pair]
+"""The first and the last row, and column."""
 
 
 class Unit(Record):
@@ -156,27 +154,22 @@ def receptive_field(
 def field_of(counted: Stack, unit: Unit) -> Field:
     """Go back from a unit, layer by layer, to the places of the input that it sees."""
     volumes = [counted.source, *(row.reached.volume for row in counted.rows)]
-    spans: list[_Span] = [(unit.y, unit.y), (unit.x, unit.x)]
-    pending: list[list[_Span]] = []
+    seen: dict[int, _Spans] = {unit.layer: [(unit.y, unit.y), (unit.x, unit.x)]}
     channel = unit.map
-    for number in range(unit.layer - 1, -1, -1):
-        spec, sides = counted.rows[number].spec, (volumes[number].height, volumes[number].width)
-        if spec.layer_type == "add":
-            pending.append(spans)
-        elif spec.layer_type == "shortcut":
-            main = pending.pop() if pending else [_NONE, _NONE]
-            pending.append(spans)
-            spans = main
-        elif spec.layer_type == "residual" and pending:
-            pairs = zip(spans, pending.pop(), strict=True)
-            spans = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
-        elif spec.layer_type == "flatten" and channel is not None:
-            channel, place = divmod(channel, sides[0] * sides[1])
-            spans = [(at, at) for at in divmod(place, sides[1])]
-        elif spans[0] != _NONE:
-            spans = _through(spec, sides, spans)
-            channel = None if spec.layer_type in _MIXING else channel
-    rows, columns = ((int(first), int(last)) for first, last in spans)
+    for number in range(unit.layer, 0, -1):
+        if number not in seen:  # a layer of a block, from which no way leads to the unit
+            continue
+        row, volume, spans = counted.rows[number - 1], volumes[number - 1], seen.pop(number)
+        if row.spec.layer_type == "flatten" and channel is not None:
+            channel, place = divmod(channel, volume.height * volume.width)
+            spans = [(at, at) for at in divmod(place, volume.width)]
+        else:
+            spans = _through(row.spec, (volume.height, volume.width), spans)
+            channel = None if row.spec.layer_type in _MIXING else channel
+        for source in row.sources:
+            pairs = zip(spans, seen.get(source, spans), strict=True)
+            seen[source] = [(min(a[0], b[0]), max(a[1], b[1])) for a, b in pairs]
+    rows, columns = seen[0]
     return Field(unit, (rows, columns), (counted.source.height, counted.source.width))
 
 
@@ -184,7 +177,7 @@ _MIXING = ("conv", "fc", "softmax")
 """Layers whose answers see all channels of their input."""
 
 
-def _through(spec: LayerSpec, sides: Pair, spans: list[_Span]) -> list[_Span]:
+def _through(spec: LayerSpec, sides: Pair, spans: _Spans) -> _Spans:
     """Return what a layer sees of its input of a size for some places of its answer."""
     if spec.layer_type in ("conv", "pool", "avgpool"):
         return [
@@ -324,7 +317,9 @@ def effective_field(
     return EffectiveField(energy / total, field_of(counted, chosen), seeds)
 
 
-def _weights(path: str | None, seed: int, counted: Stack) -> AbstractContextManager[Weights]:
+def _weights(
+    path: str | None, seed: int, counted: Stack
+) -> AbstractContextManager[RandomWeights | WeightFiles]:
     """Return the weights of a file, or random ones."""
     if path is None:
         return nullcontext(RandomWeights(seed))
@@ -367,16 +362,12 @@ def draw_effective(found: EffectiveField) -> Frame:
     view = field.middle(_AROUND)
     corner, inside = (view[0].start, view[1].start), field.middle()
     seen, moved = np.zeros(energy.shape), np.sqrt(energy / energy.max())
-    seen[inside] = 1
+    seen[inside], both = 1, {ACCENT: inside, _REACH: found.reach()}
     panels = [
         below([_framed(levels[view] * 255, corner, frames), text_block([("", title)], _SIDE)])
         for title, levels, frames in (
             ("what it can see (orange frame)", seen, {ACCENT: inside}),
-            (
-                "what moves it (blue frame: 95 %)",
-                moved,
-                {ACCENT: inside, _REACH: found.reach()},
-            ),
+            ("what moves it (blue frame: 95 %)", moved, both),
         )
     ]
     return _page(beside(panels), found.facts())

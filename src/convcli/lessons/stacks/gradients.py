@@ -19,27 +19,6 @@ _Back = Callable[[Maps], Maps]
 """From the gradient of a layer's answer to the gradient of what came to it."""
 
 
-class RandomWeights:
-    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
-
-    Batch norm then changes nothing. The same seed gives the same weights.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def tensor(
-        self, number: int, part: str, shape: tuple[int, ...], rows: slice
-    ) -> NDArray[np.float32]:
-        """Return rows of a layer's tensor."""
-        if len(shape) == 1:
-            return np.full(shape, part in {"weight", "running_var"}, np.float32)
-        count = len(range(*rows.indices(shape[0])))
-        chance = np.random.default_rng((self._seed, number, rows.start or 0))
-        scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
-        return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
-
-
 def input_gradient(
     rows: Sequence[StackRow], running: Running, values: Maps, place: Pair, mix: Maps
 ) -> Maps:
@@ -51,15 +30,21 @@ def input_gradient(
     backs: list[_Back] = []
     for answer in activations(rows, running, values):
         spec, number = answer.row.spec, answer.number - 1
-        made = _BACK[spec.layer_type]
+        made = _BACK.get(spec.layer_type, _of_same)
         backs.append(made(_Passed(running, number, spec, values, answer.values)))
         values = answer.values
-    gradient: Maps = np.zeros(values.shape, np.float32)
-    gradient[place] = mix
+    start: Maps = np.zeros(values.shape, np.float32)
+    start[place] = mix
+    gradients = {len(rows): start}
     with many_threaded_blas():
-        while backs:
-            gradient = backs.pop()(gradient)
-    return gradient
+        for number in range(len(rows), 0, -1):
+            back = backs.pop()
+            if number in gradients:  # no way leads from the unit to some layers of a block
+                gradient = back(gradients.pop(number))
+                for source in rows[number - 1].sources:
+                    known = gradients.get(source)
+                    gradients[source] = gradient if known is None else known + gradient
+    return gradients[0]
 
 
 class _Passed(Record):
@@ -143,36 +128,13 @@ def _times(factor: NDArray[Any]) -> _Back:
     return lambda gradient: gradient * factor
 
 
+def _of_same(_: _Passed) -> _Back:
+    return lambda gradient: gradient
+
+
 def _of_softmax(at: _Passed) -> _Back:
     parts = at.answer
     return lambda gradient: parts * (gradient - (gradient * parts).sum(axis=2, keepdims=True))
-
-
-def _of_join(at: _Passed) -> _Back:
-    pending = at.running.pending
-
-    def back(gradient: Maps) -> Maps:
-        pending.append(gradient)
-        return gradient
-
-    return back
-
-
-def _of_turn(at: _Passed) -> _Back:
-    """Go on with the main path; it has no part in a unit of the shortcut itself."""
-    pending, shape = at.running.pending, at.entry.shape
-
-    def back(gradient: Maps) -> Maps:
-        main = pending.pop() if pending else np.zeros(shape, np.float32)
-        pending.append(gradient)
-        return main
-
-    return back
-
-
-def _of_entry(at: _Passed) -> _Back:
-    pending = at.running.pending
-    return lambda gradient: gradient + pending.pop() if pending else gradient
 
 
 _BACK: dict[str, Callable[[_Passed], _Back]] = {
@@ -185,9 +147,6 @@ _BACK: dict[str, Callable[[_Passed], _Back]] = {
     "fc": _of_connections,
     "bn": lambda at: _times(at.running.normal_factor(at.number, at.entry.shape[2])),
     "relu": lambda at: _times(at.answer > 0),
-    "dropout": lambda _: lambda gradient: gradient,
     "softmax": _of_softmax,
-    "residual": _of_entry,
-    "shortcut": _of_turn,
-    "add": _of_join,
 }
+"""What makes the way back through a layer; others, such as add, pass the gradient on."""

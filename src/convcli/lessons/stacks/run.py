@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.lessons.stacks.spec import LayerSpec
 from convcli.lessons.stacks.stack import Stack, StackRow, stack
-from convcli.lessons.stacks.weights import WeightFiles
+from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.storage.atomic import replacing
 from convcli.threads import many_threaded_blas
 from convcli.values import Record
@@ -122,21 +122,11 @@ def run_stack(
         yield from activations(rows, Running(files, jobs), maps)
 
 
-class Weights(Protocol):
-    """Where the weights of layers come from."""
-
-    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Any:
-        """Return rows of a tensor of a layer, counted from 0, as float32."""
-
-
 class Running:
-    """A network that runs: its weights, and its open residual blocks, on the way and back."""
+    """The weights of a network that runs, and its threads."""
 
-    def __init__(self, weights: Weights, jobs: int | None = None) -> None:
+    def __init__(self, weights: WeightFiles | RandomWeights, jobs: int | None = None) -> None:
         self._weights, self.jobs = weights, jobs
-        self.entries: list[Maps] = []
-        self.mains: list[Maps | None] = []
-        self.pending: list[Maps] = []
 
     def vector(self, number: int, part: str, length: int) -> Maps:
         """Return the biases of a layer, or a tensor like them."""
@@ -164,34 +154,22 @@ class Running:
         factor: Maps = scale / np.sqrt(variance + np.float32(_EPSILON))
         return factor
 
-    def open(self, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-        """Begin a residual block."""
-        self.entries.append(maps)
-        self.mains.append(None)
-        return maps
-
-    def turn(self, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-        """Go back to the entry of a block: its shortcut begins."""
-        self.mains[-1] = maps
-        return self.entries[-1]
-
-    def join(self, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
-        """End a block: add its two paths up."""
-        entry, main = self.entries.pop(), self.mains.pop()
-        joined: Maps = maps + (entry if main is None else main)
-        return joined
-
 
 def activations(
     rows: Sequence[StackRow], running: Running, values: Maps
 ) -> Iterator[Activation]:
     """Yield what each layer of a counted stack answers."""
+    kept = {0: values}
+    last_uses = {source: n for n, row in enumerate(rows, 1) for source in row.sources}
     with many_threaded_blas():
-        for number, row in enumerate(rows):
+        for number, row in enumerate(rows, 1):
             started = time.perf_counter()
-            values = _FORWARD[row.spec.layer_type](running, number, row.spec, values)
+            came = [kept[source] for source in row.sources]
+            values = _FORWARD[row.spec.layer_type](running, number - 1, row.spec, *came)
             seconds = time.perf_counter() - started
-            yield Activation(number=number + 1, row=row, values=values, seconds=seconds)
+            kept[number] = values
+            kept = {n: maps for n, maps in kept.items() if last_uses.get(n, 0) > number}
+            yield Activation(number=number, row=row, values=values, seconds=seconds)
 
 
 def _convolved(running: Running, number: int, spec: LayerSpec, maps: Maps) -> Maps:
@@ -266,7 +244,11 @@ def _softmax(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> M
     return answer
 
 
-_FORWARD: dict[str, Callable[[Running, int, LayerSpec, Maps], Maps]] = {
+def _same(_running: Running, _number: int, _spec: LayerSpec, maps: Maps) -> Maps:
+    return maps
+
+
+_FORWARD: dict[str, Callable[..., Maps]] = {
     "conv": _convolved,
     "pool": _pooled,
     "avgpool": _pooled,
@@ -276,11 +258,11 @@ _FORWARD: dict[str, Callable[[Running, int, LayerSpec, Maps], Maps]] = {
     "fc": _connected,
     "bn": _normalised,
     "relu": lambda _running, _number, _spec, maps: np.maximum(maps, np.float32(0)),
-    "dropout": lambda _running, _number, _spec, maps: maps,
+    "dropout": _same,
     "softmax": _softmax,
-    "residual": Running.open,
-    "shortcut": Running.turn,
-    "add": Running.join,
+    "residual": _same,
+    "shortcut": _same,
+    "add": lambda _running, _number, _spec, main, shortcut: main + shortcut,
 }
 
 

@@ -1,13 +1,15 @@
-"""Layers as a person writes them: ``conv:64,k3,p1``."""
+"""Layers as a person writes them: ``conv:64,k3,p1``, in files, or as networks with a name."""
 
 import difflib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
 from convcli.geometry.window import Padding, Pair, Window, window
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _FIRST = {
     "conv": "filters",
@@ -72,12 +74,12 @@ def layer_from(text: str) -> LayerSpec:
     layer_type = _ALIASES.get(name.lower(), name.lower())
     if layer_type in _PLAIN:
         if colon:
-            refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
+            _refuse(text, f"{layer_type} takes no settings", f"write '{layer_type}'")
         return LayerSpec(text=layer_type, layer_type=layer_type)
     if layer_type not in _FIRST:
         near = difflib.get_close_matches(layer_type, [*_FIRST, *_PLAIN], n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"use {', '.join([*_FIRST, *_PLAIN])}"
-        refuse(text, "no such layer", hint)
+        _refuse(text, "no such layer", hint)
     parts = [part.strip() for part in rest.lower().split(",")] if rest.strip() else []
     return _with_settings(text.strip(), layer_type, parts)
 
@@ -90,38 +92,33 @@ def _with_settings(text: str, layer_type: str, parts: list[str]) -> LayerSpec:
             bias = False
             continue
         if not part:
-            refuse(text, "nothing stands beside a comma", "leave the comma out")
+            _refuse(text, "nothing stands beside a comma", "leave the comma out")
         letter = part[:1] if part[:1].isalpha() else ""
         if letter and letter not in _SETTINGS[layer_type]:
-            refuse(
-                text, f"no setting '{part}'", f"{layer_type} takes {_settings_of(layer_type)}"
-            )
+            letters = [f"{each}N" for each in _SETTINGS[layer_type]]
+            letters += ["nobias"] * (layer_type in _WITH_BIAS)
+            known = ", ".join([f"a number of {_FIRST[layer_type]}", *letters])
+            _refuse(text, f"no setting '{part}'", f"{layer_type} takes {known}")
         if letter in settings:
-            refuse(text, f"'{letter or _FIRST[layer_type]}' is given twice", "give it once")
+            _refuse(text, f"'{letter or _FIRST[layer_type]}' is given twice", "give it once")
         settings[letter] = _value(text, letter, part.removeprefix(letter))
     if layer_type in _POOLS and "" in settings:
         if "k" in settings:
-            refuse(text, "the kernel is given twice", "give it once")
+            _refuse(text, "the kernel is given twice", "give it once")
         settings["k"] = settings.pop("")
     return _layer(text, layer_type, settings, bias=bias)
 
 
 def _layer(text: str, layer_type: str, settings: dict[str, Any], *, bias: bool) -> LayerSpec:
     if ("k" if layer_type in _POOLS else "") not in settings:
-        what = {"filters": "number of filters", "units": "number of units"}.get(
-            _FIRST[layer_type]
-        )
-        refuse(
-            text,
-            f"its {what or _FIRST[layer_type]} is missing",
-            f"write {layer_type}:N, N a number",
-        )
+        what = "number of " * (layer_type in _WITH_BIAS) + _FIRST[layer_type]
+        _refuse(text, f"its {what} is missing", f"write {layer_type}:N, N a number")
     if layer_type == "conv" and "k" not in settings:
-        refuse(text, "its kernel size is missing", f"write {text},k3")
+        _refuse(text, "its kernel size is missing", f"write {text},k3")
     first = settings.get("", (1, 1))
     kernel = first if layer_type == "adaptive" else settings.get("k", (1, 1))
     if layer_type in _WITH_BIAS and first[0] != first[1]:
-        refuse(text, f"expected one number of {_FIRST[layer_type]}, got two", "give one")
+        _refuse(text, f"expected one number of {_FIRST[layer_type]}, got two", "give one")
     layer = LayerSpec(
         text=text,
         layer_type=layer_type,
@@ -133,15 +130,10 @@ def _layer(text: str, layer_type: str, settings: dict[str, Any], *, bias: bool) 
         groups=settings.get("g", (1, 1))[0],
         bias=bias,
     )
-    if layer_type in _POOLS:
-        _check_pool(layer)
+    axes = layer.window.axes if layer_type in _POOLS else ()
+    if any(axis.before > axis.kernel // 2 for axis in axes):  # as in torch
+        _refuse(text, "the padding is wider than half of the kernel", "pad less")
     return layer
-
-
-def _check_pool(layer: LayerSpec) -> None:
-    """Refuse a padding wider than half of the kernel, as torch does."""
-    if any(axis.before > axis.kernel // 2 for axis in layer.window.axes):
-        refuse(layer.text, "the padding is wider than half of the kernel", "pad less")
 
 
 def _value(text: str, letter: str, value: str) -> Pair | str:
@@ -152,12 +144,12 @@ def _value(text: str, letter: str, value: str) -> Pair | str:
     most = 1 if letter == "g" else 2
     if len(numbers) > most or not all(map(_is_whole, numbers)):
         two = f", or {letter}3x5 (rows x columns)" if letter in ("k", "s", "p", "d") else ""
-        refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
+        _refuse(text, f"expected a whole number in '{letter}{value}'", f"write {letter}3{two}")
     if not all(map(_is_in_range, numbers)):
-        refuse(text, f"expected at most {_LARGEST:,} in '{letter}{value}'", "use less")
+        _refuse(text, f"expected at most {_LARGEST:,} in '{letter}{value}'", "use less")
     pair = (int(numbers[0]), int(numbers[-1]))
     if letter != "p" and min(pair) < 1:
-        refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
+        _refuse(text, f"expected at least 1 in '{letter}{value}'", "use a larger number")
     return pair
 
 
@@ -170,14 +162,7 @@ def _is_in_range(digits: str) -> bool:
     return len(digits) < _MOST_DIGITS and int(digits) <= _LARGEST
 
 
-def _settings_of(layer_type: str) -> str:
-    letters = [f"{letter}N" for letter in _SETTINGS[layer_type]]
-    words = ["nobias"] if layer_type in _WITH_BIAS else []
-    return ", ".join([f"a number of {_FIRST[layer_type]}", *letters, *words])
-
-
-def refuse(text: str, fault: str, remedy: str) -> NoReturn:
-    """Raise an error that says what is wrong with a layer, and the remedy."""
+def _refuse(text: str, fault: str, remedy: str) -> NoReturn:
     raise GeometryError(f"layer '{text}': {fault}: {remedy}")
 
 
@@ -205,3 +190,131 @@ def layers_from(words: Sequence[str]) -> list[LayerSpec]:
     ['conv', 'relu', 'pool']
     """
     return [layer_from(part) for word in words for part in word.split()]
+
+
+# ------------------------------------------------------------------ files, and networks by name
+
+_KEYS = ("in", "layers")
+_LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bias", "weights")
+
+
+def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
+    """Return the layers that some words mean, and the input's size where they give it.
+
+    One word can be the name of a network or a ``.json`` file; others are layers. A layer or a
+    file that cannot be read is a `GeometryError`.
+
+    >>> size, layers = layers_of(["lenet"])
+    >>> size, layers[0].text
+    (Volume(channels=1, height=32, width=32), 'conv:6,k5')
+    """
+    if len(words) == 1 and words[0] in PRESETS:
+        size, text = PRESETS[words[0]]
+        return volume_from(size), layers_from([text])
+    if len(words) == 1 and Path(words[0]).suffix.lower() == ".json":
+        return _layers_in_file(words[0])
+    return None, layers_from(words)
+
+
+def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
+    """Read a list of layers, as texts or objects, or ``{"in": "224x224x3", "layers": […]}``."""
+    document = _read(path)
+    given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
+    _check_keys(path, given, _KEYS)
+    layers = given.get("layers")
+    if not isinstance(layers, list) or not layers:
+        raise GeometryError(f'{path}: expected a list of layers: ["conv:64,k3,p1", "relu"]')
+    volume = volume_from(_joined(given["in"])) if "in" in given else None
+    return volume, [
+        replace(layer_from(_text(entry)), weights=_weights(entry, Path(path).parent))
+        for entry in layers
+    ]
+
+
+def _weights(entry: object, folder: Path) -> str:
+    """Return where a layer's weights are; a file is sought beside the JSON."""
+    place = entry.get("weights", "") if isinstance(entry, dict) else ""
+    if not isinstance(place, str):
+        _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
+    file, colons, name = place.rpartition("::")
+    return f"{folder / file}::{name}" if colons else place
+
+
+def _read(path: str) -> object:
+    try:
+        document: object = json.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GeometryError(f"{path}: cannot be read: {reason}: check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
+    return document
+
+
+def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> None:
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        raise GeometryError(f"{where}: an unknown key '{unknown[0]}': use {', '.join(known)}")
+
+
+def _text(entry: object) -> str:
+    """Return a layer as a person writes it on the command line."""
+    if isinstance(entry, str):
+        return entry
+    if not isinstance(entry, dict) or not isinstance(entry.get("layer"), str):
+        _refuse(str(entry), "expected text or an object with 'layer'", 'as "conv:64,k3,p1"')
+    _check_keys(f"layer '{entry['layer']}'", entry, _LAYER_KEYS)
+    if not isinstance(entry.get("bias", True), bool):
+        _refuse(
+            str(entry["layer"]), "expected a bias of true or false", "leave it out for true"
+        )
+    parts = [_joined(entry[key]) for key in ("filters", "units", "size") if key in entry]
+    parts += [f"{key}{_joined(entry[key])}" for key in "kspdg" if key in entry]
+    parts += ["nobias"] * (entry.get("bias") is False)
+    return f"{entry['layer']}:{','.join(parts)}" if parts else str(entry["layer"])
+
+
+def _joined(value: object) -> str:
+    return "x".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def _basic_block(filters: int, stride: int = 1) -> str:
+    """Return ResNet's block of two 3×3 layers; a stride needs a 1×1 shortcut."""
+    step = f",s{stride}" if stride > 1 else ""
+    shortcut = f"shortcut conv:{filters},k1{step},nobias bn" if stride > 1 else ""
+    return (
+        f"residual conv:{filters},k3{step},p1,nobias bn relu "
+        f"conv:{filters},k3,p1,nobias bn {shortcut} add relu"
+    )
+
+
+PRESETS: dict[str, tuple[str, str]] = {
+    "lenet": (
+        "32x32x1",
+        "conv:6,k5 relu pool:2 conv:16,k5 relu pool:2 flatten fc:120 relu fc:84 relu fc:10",
+    ),
+    "alexnet": (
+        "224x224x3",
+        """conv:64,k11,s4,p2 relu pool:3,s2 conv:192,k5,p2 relu pool:3,s2 conv:384,k3,p1 relu
+        conv:256,k3,p1 relu conv:256,k3,p1 relu pool:3,s2 adaptive:6 flatten dropout
+        fc:4096 relu dropout fc:4096 relu fc:1000""",
+    ),
+    "vgg16": (
+        "224x224x3",
+        " ".join(
+            f"conv:{filters},k3,p1 relu " * layers + "pool:2"
+            for filters, layers in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+        )
+        + " adaptive:7 flatten fc:4096 relu dropout fc:4096 relu dropout fc:1000",
+    ),
+    "resnet18": (
+        "224x224x3",
+        "conv:64,k7,s2,p3,nobias bn relu pool:3,s2,p1 "
+        + " ".join(
+            f"{_basic_block(filters, stride)} {_basic_block(filters)}"
+            for filters, stride in ((64, 1), (128, 2), (256, 2), (512, 2))
+        )
+        + " gap flatten fc:1000",
+    ),
+}
+"""Name, size of the input (rows × columns × channels), layers."""

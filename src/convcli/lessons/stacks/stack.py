@@ -12,10 +12,10 @@ from convcli.geometry.layers import (
     fully_connected_layer,
 )
 from convcli.geometry.window import Axis, Unseen, Window, window
-from convcli.lessons.stacks.presets import layers_of
-from convcli.lessons.stacks.spec import LayerSpec, volume_from
-from convcli.values import Record, replace
+from convcli.lessons.stacks.spec import LayerSpec, layers_of, volume_from
+from convcli.values import Record, fields_of, replace
 
+_SIDES = ("height", "width", "channels")
 _FLOAT = 4
 """Bytes of a float32."""
 
@@ -34,13 +34,16 @@ class Reached(Record):
 class StackRow(Record, kw_only=True):
     """One layer, counted.
 
-    `depth` is the number of residual blocks around it, `reached` its output. `layer` has its
-    weights, biases and multiply-adds; `arithmetic` says how the parameters are counted, as
-    ``(3·3·3+1)·64``. Where a window slides, `unseen` has the rows and columns that no window
-    sees because of the stride, and `exact` the output size (rows, columns) before truncation.
+    `sources` are the numbers of the layers whose outputs come to it: that before it (0 is the
+    input), or the two ends of a residual block. `depth` is the number of such blocks around it,
+    `reached` its output. `layer` has its weights, biases and multiply-adds; `arithmetic` says
+    how the parameters are counted, as ``(3·3·3+1)·64``. Where a window slides, `unseen` has the
+    rows and columns that no window sees because of the stride, and `exact` the output size
+    (rows, columns) before truncation.
     """
 
     spec: LayerSpec
+    sources: tuple[int, ...] = ()
     depth: int = 0
     reached: Reached
     layer: Layer = Layer(0, 0)
@@ -64,10 +67,9 @@ class StackRow(Record, kw_only=True):
         return {
             "layer": self.spec.text,
             "depth": self.depth,
-            "output": _volume_dict(self.reached.volume),
+            "output": fields_of(self.reached.volume, *_SIDES),
             "parameters": self.layer.total,
-            "weights": self.layer.weights,
-            "biases": self.layer.biases,
+            **fields_of(self.layer, "weights", "biases"),
             "arithmetic": self.arithmetic,
             "multiply_adds": self.layer.multiply_adds,
             "receptive_field": "all" if self.reached.all_seen else [rows.size, columns.size],
@@ -79,14 +81,7 @@ class StackRow(Record, kw_only=True):
         }
 
 
-def _volume_dict(volume: Volume) -> dict[str, int]:
-    return {"height": volume.height, "width": volume.width, "channels": volume.channels}
-
-
-def _counted(spec: LayerSpec, now: Reached) -> StackRow:
-    """Return a layer counted; its input is `now`. Layers such as relu change nothing."""
-    if spec.layer_type in _LAYERS:
-        return _LAYERS[spec.layer_type](spec, now)
+def _unchanged(spec: LayerSpec, now: Reached) -> StackRow:
     return StackRow(spec=spec, reached=now)
 
 
@@ -124,11 +119,8 @@ def _arithmetic(products: str, spec: LayerSpec) -> str:
 
 
 def _pool(spec: LayerSpec, now: Reached) -> StackRow:
-    return _slid(spec, now, spec.window, now.volume.channels)
-
-
-def _global_pool(spec: LayerSpec, now: Reached) -> StackRow:
-    slide = window((now.volume.height, now.volume.width))
+    everything = window((now.volume.height, now.volume.width))
+    slide = everything if spec.layer_type == "gap" else spec.window
     return _slid(spec, now, slide, now.volume.channels)
 
 
@@ -173,16 +165,30 @@ def _normalisation(spec: LayerSpec, now: Reached) -> StackRow:
     return StackRow(spec=spec, reached=now, layer=Layer(maps, maps), arithmetic=f"2·{maps}")
 
 
-_LAYERS: dict[str, Callable[[LayerSpec, Reached], StackRow]] = {
+def _sum(spec: LayerSpec, main: Reached, shortcut: Reached) -> StackRow:
+    if main.volume != shortcut.volume:
+        sizes = f"{_text(main.volume)}, got {_text(shortcut.volume)}"
+        raise GeometryError(
+            f"expected the shortcut to have the size of the main way, {sizes}: put "
+            f"'shortcut conv:{main.volume.channels},k1' with the stride of the main way "
+            "before 'add'"
+        )
+    widest = max(main, shortcut, key=lambda reached: reached.fields[0].size)
+    return StackRow(spec=spec, reached=widest)
+
+
+_LAYERS: dict[str, Callable[..., StackRow]] = {
     "conv": _convolution,
     "pool": _pool,
     "avgpool": _pool,
     "adaptive": _adaptive,
-    "gap": _global_pool,
+    "gap": _pool,
     "flatten": _flat,
     "fc": _fully_connected,
     "bn": _normalisation,
+    "add": _sum,
 }
+"""What counts a layer, given what comes to it; others, such as relu, change nothing."""
 
 
 class Stack(Record):
@@ -214,11 +220,10 @@ class Stack(Record):
     def as_dict(self) -> dict[str, Any]:
         """Return the stack as plain JSON values."""
         return {
-            "input": _volume_dict(self.source),
+            "input": fields_of(self.source, *_SIDES),
             "layers": [row.as_dict() for row in self.rows],
             "totals": {
-                "parameters": self.parameters,
-                "multiply_adds": self.multiply_adds,
+                **fields_of(self, "parameters", "multiply_adds"),
                 "memory_bytes": self.memory,
                 "parameter_bytes": self.parameters * _FLOAT,
             },
@@ -270,76 +275,45 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
     """
     if not layers:
         raise GeometryError("stack: expected at least one layer, got none: as conv:64,k3,p1")
-    walk = _Walk(Reached(source))
+    reached, rows, blocks = [Reached(source)], [], list[tuple[int, int]]()
     for number, spec in enumerate(layers, start=1):
+        around = len(blocks)
         try:
-            walk.rows.append(walk.through(spec))
+            sources = _sources(spec.layer_type, number, blocks)
+            count = _LAYERS.get(spec.layer_type, _unchanged)
+            row = count(spec, *(reached[each] for each in sources))
         except GeometryError as error:
             text = str(error).removeprefix(f"layer '{spec.text}': ")
             raise GeometryError(
                 f"layer {number} '{spec.text}': {text} (what comes to it is "
-                f"{_text(walk.now.volume)})"
+                f"{_text(reached[-1].volume)})"
             ) from None
-    if walk.blocks:
+        rows.append(replace(row, sources=sources, depth=min(around, len(blocks))))
+        reached.append(row.reached)
+    if blocks:
         raise GeometryError("stack: a 'residual' is not closed: put 'add' where it ends")
-    return Stack(source, tuple(walk.rows))
+    return Stack(source, tuple(rows))
 
 
-class _Walk:
-    """Goes through the layers, and keeps what it has reached.
+def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the layers that come to a layer; `blocks` has the ends of the open blocks.
 
-    `blocks` has the input of each open residual block, and the end of its main path once that
-    is reached.
+    The first end is the layer where a block begins, the second that where its main way ends.
     """
-
-    def __init__(self, now: Reached) -> None:
-        self.now = now
-        self.rows: list[StackRow] = []
-        self.blocks: list[tuple[Reached, Reached | None]] = []
-
-    def through(self, spec: LayerSpec) -> StackRow:
-        if spec.layer_type in _JUNCTIONS:
-            row = StackRow(spec=spec, depth=len(self.blocks), reached=self.now)
-            _JUNCTIONS[spec.layer_type](self)
-            return replace(row, reached=self.now, depth=min(row.depth, len(self.blocks)))
-        row = replace(_counted(spec, self.now), depth=len(self.blocks))
-        self.now = row.reached
-        return row
-
-    def open(self) -> None:
-        self.blocks.append((self.now, None))
-
-    def turn(self) -> None:
-        entry, main = self._close("shortcut")
-        if main is not None:
-            raise GeometryError("a second 'shortcut' in one block: close it with 'add'")
-        self.blocks.append((entry, self.now))
-        self.now = entry
-
-    def join(self) -> None:
-        entry, ended = self._close("add")
-        main, shortcut = (ended, self.now) if ended else (self.now, entry)
-        if main.volume != shortcut.volume:
-            sizes = f"{_text(main.volume)}, got {_text(shortcut.volume)}"
-            raise GeometryError(
-                f"expected the shortcut to have the size of the main way, {sizes}: put "
-                f"'shortcut conv:{main.volume.channels},k1' with the stride of the main way "
-                "before 'add'"
-            )
-        self.now = max(main, shortcut, key=lambda reached: reached.fields[0].size)
-
-    def _close(self, word: str) -> tuple[Reached, Reached | None]:
-        if not self.blocks:
-            raise GeometryError(f"'{word}' without 'residual': put 'residual' where it begins")
-        return self.blocks.pop()
+    if word == "residual":
+        blocks.append((number, 0))
+    if word not in {"shortcut", "add"}:
+        return (number - 1,)
+    if not blocks:
+        raise GeometryError(f"'{word}' without 'residual': put 'residual' where it begins")
+    entry, main = blocks.pop()
+    if word == "add":
+        return (main, number - 1) if main else (number - 1, entry)
+    if main:
+        raise GeometryError("a second 'shortcut' in one block: close it with 'add'")
+    blocks.append((entry, number - 1))
+    return (entry,)
 
 
 def _text(volume: Volume) -> str:
     return f"{volume.height} × {volume.width} × {volume.channels}"
-
-
-_JUNCTIONS: dict[str, Callable[[_Walk], None]] = {
-    "residual": _Walk.open,
-    "shortcut": _Walk.turn,
-    "add": _Walk.join,
-}

@@ -1,7 +1,8 @@
 """The weights of a stack's layers: which tensors of which file they are."""
 
 import contextlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.errors import KernelError
-from convcli.kernels.formats.safetensors import opened_tensors, tensor_of
+from convcli.kernels.formats.arrays import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
 
 Array = NDArray[Any]
@@ -74,33 +75,42 @@ class WeightFiles:
         if len(own) == len(numbers):
             return own
         known = set(self._file(self._path).keys())
-        names = next(
-            (
-                found
-                for found in (scheme(specs) for scheme in _SCHEMES)
-                if all(f"{found[n]}.weight" in known for n in numbers if n not in own)
-            ),
-            None,
+        missing = [n for n in numbers if n not in own]
+        for names in (scheme(specs) for scheme in _SCHEMES):
+            if all(f"{names[n]}.weight" in known for n in missing):
+                return {n: own.get(n, (self._path, names[n])) for n in numbers}
+        examples = ", ".join(sorted(known)[:4])
+        raise KernelError(
+            f"{self._path}: its names are not those of this stack (it holds {examples} …): "
+            f"give layer {missing[0] + 1} '{specs[missing[0]].text}' and the others their "
+            '"weights": "file::name" in a .json'
         )
-        if names is None:
-            missing = next(n for n in numbers if n not in own)
-            examples = ", ".join(sorted(known)[:4])
-            raise KernelError(
-                f"{self._path}: its names are not those of this stack (it holds {examples} …): "
-                f"give layer {missing + 1} '{specs[missing].text}' and the others their "
-                '"weights": "file::name" in a .json'
-            )
-        return {n: own.get(n, (self._path, names[n])) for n in numbers}
+
+
+class RandomWeights:
+    """Normal weights of variance 2/n for n inputs (He et al., 2015), and no biases.
+
+    Batch norm then changes nothing. The same seed gives the same weights.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def tensor(
+        self, number: int, part: str, shape: tuple[int, ...], rows: slice
+    ) -> NDArray[np.float32]:
+        """Return rows of a layer's tensor."""
+        if len(shape) == 1:
+            return np.full(shape, part in {"weight", "running_var"}, np.float32)
+        count = len(range(*rows.indices(shape[0])))
+        chance = np.random.default_rng((self._seed, number, rows.start or 0))
+        scale = np.float32(math.sqrt(2 / math.prod(shape[1:])))
+        return scale * chance.standard_normal((count, *shape[1:]), dtype=np.float32)
 
 
 def _place(text: str, path: str) -> tuple[str, str]:
     file, _, name = text.rpartition("::")
     return (file or path, name.removesuffix(".weight"))
-
-
-def _sequential(specs: Sequence[LayerSpec]) -> dict[int, str]:
-    """Return the names of a ``torch.nn.Sequential``: the numbers of the layers."""
-    return {number: str(number) for number in range(len(specs))}
 
 
 def in_two_parts(specs: Sequence[LayerSpec]) -> dict[int, str]:
@@ -148,5 +158,8 @@ def residual_names(specs: Sequence[LayerSpec]) -> dict[int, str]:
     return names
 
 
-_SCHEMES = (in_two_parts, residual_names, counted_names, _sequential)
-"""How networks name their tensors, by the number of the layer."""
+_SCHEMES: tuple[Callable[[Sequence[LayerSpec]], dict[int, str]], ...] = (
+    *(in_two_parts, residual_names, counted_names),
+    lambda specs: {number: str(number) for number in range(len(specs))},
+)
+"""How networks name their tensors, by the number of the layer; a ``Sequential`` at the end."""
