@@ -44,9 +44,9 @@ os.environ.setdefault("CONVCLI_FAST", "never")
 check_all_outputs()
 
 collect_ignore = [
-    f"golden/make_{name}.py" for name in ("digits", "networks", "step", "transposed")
+    f"golden/make_{name}.py" for name in ("digits", "networks", "ngff", "step", "transposed")
 ]
-"""Scripts that need torch, which the tests do not."""
+"""Scripts that need torch or ome-zarr, which the tests do not."""
 
 SERVERS = {"s3_address", "cluster", "lonely"}
 """Fixtures that start a server: a test that has one is marked."""

@@ -5,19 +5,28 @@ import re
 from collections.abc import Sequence
 
 _LONGEST_WHOLE = 1e6
+_NARROW = 1e3
+_MOST_DIGITS = 8
+_HALF = 0.5
 _TINY = 0.0005
 _ROUNDING = 1e-14
 """A smaller weight is 0 but for a rounding error."""
 
 
 def short(value: float) -> str:
-    """Return a number with at most 4 significant digits, and whole numbers with all digits.
+    """Return a number with 4 significant digits, and all digits before the point.
 
-    >>> short(-1020.0), short(1 / 3)
-    ('-1020', '0.3333')
+    More where it would look like a half, as 103.496 would: it must round as the number does.
+
+    >>> short(-1020.0), short(1 / 3), short(38055.4), short(103.496), short(103.5)
+    ('-1020', '0.3333', '38055.4', '103.496', '103.5')
     """
-    whole = abs(value) < _LONGEST_WHOLE and value == round(value)
-    return f"{value:.0f}" if whole else f"{value:.4g}"
+    size = abs(value)
+    if size < _LONGEST_WHOLE and value == round(value):
+        return f"{value:.0f}"
+    fewest = len(str(int(size))) + 1 if 1 <= size < _LONGEST_WHOLE else 0
+    texts = [f"{value:.{digits}g}" for digits in range(max(4, fewest), _MOST_DIGITS + 1)]
+    return next((t for t in texts if float(t) == value or float(t) % 1 != _HALF), texts[0])
 
 
 def tidy(value: float) -> str:
@@ -30,16 +39,18 @@ def tidy(value: float) -> str:
 
 
 def tight(value: float) -> str:
-    """Return a number for a narrow cell: 3 decimals below 1, else 3 significant digits.
+    """Return a number for a narrow cell: 3 decimals below 1, else 3 digits or the whole part.
 
-    >>> tight(0.0625), tight(-0.5), tight(255), tight(-0.0), tight(1e-5), tight(5e-17)
-    ('.062', '-.5', '255', '0', '~0', '0')
+    >>> tight(0.0625), tight(-0.5), tight(5239.2), tight(-0.0), tight(1e-5), tight(5e-17)
+    ('.062', '-.5', '5239', '0', '~0', '0')
     """
     value += 0.0  # -0 becomes 0
     if not math.isfinite(value):
         return f"{value:g}"
-    if abs(value) >= 1 or value == 0:
-        return short(value) if value == round(value) else f"{value:.3g}"
+    if value == round(value):
+        return short(value)
+    if abs(value) >= 1:
+        return f"{value:.0f}" if _NARROW <= abs(value) < _LONGEST_WHOLE else f"{value:.3g}"
     if abs(value) < _TINY:
         return "~0" if abs(value) > _ROUNDING else "0"
     return f"{value:.3f}".rstrip("0").replace("0.", ".", 1)
@@ -64,13 +75,13 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-_MATRIX = re.compile(r"\s*\[\s*\[[-+\d.eE,\s\[\]]*\]\s*\]\s*")
+_MATRIX = re.compile(r"""\s*\[\s*\[[-+\w.,"'\s\[\]]*\]\s*\]\s*""")
 
 
 def is_matrix(text: str) -> bool:
-    """Tell whether a text is a matrix written out, not the name of a file.
+    """Tell whether a text is meant as a matrix, be its numbers right or not, not as a file.
 
-    >>> is_matrix("[[1, 2], [3, 4]]"), is_matrix("page[0-9].png")
+    >>> is_matrix("[[1, 2], [3, nan]]"), is_matrix("page[0-9].png")
     (True, False)
     """
     return _MATRIX.fullmatch(text) is not None

@@ -32,6 +32,7 @@ SHOWS: dict[str, tuple[str, ...]] = {
     "explore": ("explore", "sobel-x", str(CAMERA), "-o", "page.html"),
     "equivariance": ("equivariance", "box:3", str(CAMERA), "--stride", "2"),
     "apply": ("apply", "box:3", str(CAMERA), "out.png"),
+    "matrix": ("apply", "gaussian:1", "[[1,2,3],[4,5,6],[7,8,9]]"),
     "dry run": ("apply", "box:3", str(CAMERA), "--out-dir", "out", "--dry-run"),
     "rules": ("size", "--w", "224", "--k", "3", "--s", "2", "--p", "1", "--compare"),
     "borders": ("borders",),
@@ -91,6 +92,8 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         ("equivariance", ["differs", "commutes"], ["no whole number", "by multiples of 2"]),
         ("common", ["strided", "shrinkage", "16"], ["no shrinkage"]),
         ("apply", ["512 × 512 px", "range clip"], ["padding 1, border zero"]),
+        # By SciPy 1.17: correlate(matrix, weights, mode="constant").
+        ("matrix", ["kernel gaussian:sigma=1"], [".097  .159", "1.455634172002439  "]),
         ("dry run", ["write", "camera.png", "passes"], ["out/camera.png"]),
         ("rules", ["SAME_LOWER", "225/2"], ["no whole number: not allowed"]),
         ("borders", ["dcb|abcd|cba", "REFLECT_101", "ImageMagick"], []),

@@ -44,6 +44,22 @@ def test_a_vertical_edge_by_hand(ask: Ask, edge: str) -> None:
     assert one["meaning"].startswith("similar")
 
 
+def test_sums_are_shown_so_that_they_round_as_the_text_says(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    Image.fromarray(np.array([[57441, 5196], [5947, 40840]], np.uint16)).save(
+        tmp_path / "deep.png"
+    )
+    words = ["explain", "[[0.3,0.2],[0.1,0.3]]", str(tmp_path / "deep.png"), "--at", "0,0"]
+    text = run(*words).stdout
+    # 17232.3 + 1039.2 + 594.7 + 12252 = 31118.2
+    assert "17232   1039" in text
+    assert "sum          31118.2\n" in text
+    assert "halves to even → 31118\n" in text
+    # Not 103.5, which would be rounded to 104.
+    assert "103.496\n" in run("explain", "[[0.1]]", "[[1034.96]]", "--at", "0,0").stdout
+
+
 def test_flat_is_orthogonal_and_the_other_edge_opposite(ask: Ask, edge: str) -> None:
     (flat,) = ask("explain", "sobel-x", edge, "--at", "4,1")["channels"]
     assert flat["cosine"] == 0

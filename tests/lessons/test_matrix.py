@@ -18,6 +18,7 @@ from convcli.lessons.matrix import convolution_matrix
 from convcli.pipeline.options import Options
 from convcli.pipeline.run import filter_frame
 from convcli.settings import border_from
+from support.commands import PHOTOS, done, refusal
 
 Run = Callable[..., Any]
 NUMBERS = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
@@ -32,6 +33,16 @@ def test_homework_needs_no_picture(run: Run) -> None:
         ["result"], ["-4", "-4"], ["-4", "-4"], [],
     ]  # fmt: skip
     assert json.loads(run(*words, "--json").stdout)["result"] == [[-4, -4], [-4, -4]]
+
+
+def test_standard_input_may_be_a_matrix_to_look_at() -> None:
+    for text in (b"1,2,3\n4,5,6\n7,8,9\n", b"1 2 3\n4 5 6\n7 8 9", str(NUMBERS).encode()):
+        said = done("apply", "[[1,0],[0,-1]]", "-", "--padding", "valid", stdin=text)
+        assert said.endswith(" result\n -4  -4\n -4  -4\n\n")
+        assert "result\n 5  6\n 8  9\n" in done("pool", "max", "-", "--s", "1", stdin=text)
+    photo = (PHOTOS / "camera.png").read_bytes()
+    assert "'OUTPUT'" in refusal("apply", "box:3", "-", status=2, stdin=photo)
+    assert "both -" in refusal("apply", "-", "-", status=2, stdin=b"[[1]]")
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".txt", ".json"])
@@ -100,6 +111,11 @@ def test_nonsense_is_one_line(
     source.write_text(text)
     assert words in refuse("apply", "box:3", str(source), str(target))
     assert not target.exists()
+
+
+def test_a_slip_in_an_inline_matrix_is_no_missing_file(refuse: Callable[..., str]) -> None:
+    for text in ("[[1,2],[3,nan]]", "[[1,x]]", "[[1 2],[3 4]]"):
+        assert "expected a matrix" in refuse("apply", "box:3", text)
 
 
 CASES: list[tuple[str, dict[str, Any]]] = [

@@ -196,6 +196,7 @@ def test_answers_of_many_quizzes_by_brute_force() -> None:
                 size, kernel, stride, _ = words
                 last = range(0, size - kernel + 1, stride)[-1] + kernel
                 assert size - last == question.answer
+                assert ("truncated" in question.explanation) == (size != last)
 
 
 # ------------------------------------------------------- the notes' own examples

@@ -210,7 +210,7 @@ def command(
             preview=preview if plan_only or dry_run else None,
         )
         return
-    if shows_matrices(names, placing.output):
+    if not plan_only and shows_matrices(names, placing.output):
         from convcli.cli.matrix import show_applied
 
         show_applied(kernels, names[0], options, reading, as_json=as_json)

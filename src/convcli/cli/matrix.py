@@ -6,7 +6,7 @@ import click
 
 from convcli.cli.filter_options import flip_option, window_options
 from convcli.cli.options import Command, json_option, option, shared_option
-from convcli.cli.output import show_json
+from convcli.cli.output import STANDARD, refuse_terminals, show_json
 from convcli.cli.types import KERNEL
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from convcli.images.picture import Frame
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.pipeline.options import Options
@@ -77,6 +78,18 @@ def command(
     show_matrix(found, kernel.name)
 
 
+def matrix_frame(source: str, reading: "ReadPolicy") -> "Frame":
+    """Read a matrix that is to be printed; refuse a picture from standard input."""
+    from convcli.images.formats import CSV, JSON
+    from convcli.pipeline.files import read_first_frame
+
+    refuse_terminals(source, None)
+    frame = read_first_frame(source, reading)
+    if source == STANDARD and frame.format not in {CSV, JSON}:
+        raise click.UsageError("Missing argument 'OUTPUT': only a matrix is printed")
+    return frame
+
+
 def show_applied(
     kernels: "Sequence[Link]",
     source: str,
@@ -87,10 +100,9 @@ def show_applied(
 ) -> None:
     """Filter a matrix, and print it, the kernels, and the raw result with all its digits."""
     from convcli.kernels.operator import Plain
-    from convcli.pipeline.files import read_first_frame
     from convcli.pipeline.run import filter_frame
 
-    frame = read_first_frame(source, reading)
+    frame = matrix_frame(source, reading)
     values = filter_frame(frame, kernels, options, raw=True).values
     result = values[..., 0] if values.shape[2] == 1 else values
     single = [

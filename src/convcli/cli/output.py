@@ -70,10 +70,14 @@ def refuse_terminals(source: str, target: str | None) -> None:
 
 
 def shows_matrices(names: Sequence[str], output: str | None) -> bool:
-    """Tell whether a matrix is filtered to be looked at: it has no OUTPUT."""
+    """Tell whether a matrix is filtered to be looked at: it has no OUTPUT.
+
+    Standard input may hold one: `matrix_frame` of `convcli.cli.matrix` sees that as it reads.
+    """
     from convcli.images.formats import is_matrix_name
 
-    return len(names) == 1 and output is None and is_matrix_name(names[0])
+    single = len(names) == 1 and output is None
+    return single and (names[0] == STANDARD or is_matrix_name(names[0]))
 
 
 def warn(warnings: Iterable[str]) -> None:

@@ -110,11 +110,10 @@ def command(
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
     if shows_matrices(names, placing.output):
-        from convcli.cli.matrix import show_numbers
-        from convcli.pipeline.files import read_first_frame
+        from convcli.cli.matrix import matrix_frame, show_numbers
         from convcli.pipeline.run import run_pipeline
 
-        frame = read_first_frame(names[0], reading)
+        frame = matrix_frame(names[0], reading)
         plan = plan_pooling(SourceInfo.of(frame), planned, options, raw=True)
         result = run_pipeline(plan, frame).values[..., 0]
         show_numbers([("input", frame.array), ("result", result)], as_json=as_json)

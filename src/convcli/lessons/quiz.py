@@ -82,12 +82,13 @@ def _unseen(chance: random.Random) -> Question:
     size = chance.randint(kernel + stride, 64)
     axis = Axis(kernel, stride)
     left = axis.unseen(size).total
+    truncated = f", truncated to {axis.output_size(size)}" * (left > 0)
     return Question(
         f"A picture is {size} px wide. {_settings(axis)} How many columns at the right are "
         "never looked at?",
         left,
-        f"{_formula(axis, size)} = {axis.exact_output_size(size)}, truncated to "
-        f"{axis.output_size(size)}; ({size} - {kernel}) mod {stride} = {left}",
+        f"{_formula(axis, size)} = {axis.exact_output_size(size)}{truncated}; "
+        f"({size} - {kernel}) mod {stride} = {left}",
     )
 
 

@@ -142,19 +142,24 @@ def show_strips(strips: Sequence[Strip], count: int, white: int) -> None:
 
 
 def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
-    """Print grids below each other with all digits; where one is too wide, as plain rows."""
-    from convcli.images.codecs.npy import exact
-
+    """Print grids below each other with all digits; rounded, or as rows, if they are wide."""
     for name, grid in grids:
         planes = grid[np.newaxis] if grid.ndim == 2 else np.moveaxis(grid, -1, 0)  # noqa: PLR2004
         for number, plane in enumerate(planes.reshape(-1, *planes.shape[-2:])):
-            title = f"{name}, {number}" if len(planes) > 1 else name
-            texts = [[exact(value) for value in line] for line in plane]
-            width = max(len(text) for line in texts for text in line) + 2
-            if width * plane.shape[1] > width_of_output():
-                show(Text(title, style="bold"), *(Text(",".join(line)) for line in texts), "")
-            else:
-                show(_titled(title, cell_colors(plane), texts, width), "")
+            _show_plane(f"{name}, {number}" if len(planes) > 1 else name, plane)
+
+
+def _show_plane(title: str, plane: NDArray[np.float64]) -> None:
+    from convcli.images.codecs.npy import exact
+
+    for write, suffix in ((exact, ""), (tight, ", rounded")):
+        texts = [[write(value) for value in line] for line in plane]
+        width = max(len(text) for line in texts for text in line) + 2
+        if width * plane.shape[1] <= width_of_output():
+            show(_titled(title + suffix, cell_colors(plane), texts, width), "")
+            return
+    rows = (Text(",".join(map(exact, line))) for line in plane)
+    show(Text(title, style="bold"), *rows, "")
 
 
 def show_matrix(matrix: ConvolutionMatrix, name: str) -> None:

@@ -132,7 +132,8 @@ def _nested(text: str, label: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        _fail(label, "a matrix like [[1,2],[3,4]]", repr(text[:40]), "mend the brackets")
+        remedy = "mend the brackets, commas and numbers"
+        _fail(label, "a matrix like [[1,2],[3,4]]", repr(text[:40]), remedy)
 
 
 def _rows(text: str, label: str) -> list[list[float]]:

@@ -148,10 +148,10 @@ function showFormulas() {
   const line = (name, letter, axis, seen) => {
     const { size, extent, before, after, stride, output, dilation, kernel } = axis;
     const exact = axis.span / stride + 1, left = axis.span % stride;
-    const grown = dilation > 1 ? `   with K = ${dilation}·(${kernel} − 1) + 1 = ${extent}` : "";
+    const grown = dilation > 1 ? `K = ${dilation}·(${kernel} − 1) + 1 = ${extent}, ` : "";
     const rest = left ? ` = ${told(exact)}, rounded down: ${output}. ` +
       `The last ${left === 1 ? seen : `${left} ${seen}s`}, padding included, no window reaches.` : ` = ${output}`;
-    return `${name}: (${size} − ${extent} + ${before} + ${after}) / ${stride} + 1${rest}${grown}`;
+    return `${name}: ${grown}(${size} − ${extent} + ${before} + ${after}) / ${stride} + 1${rest}`;
   };
   $("formulas").textContent =
     `${line("width", "W", across, "column")}\n${line("height", "H", down, "row")}`;
