@@ -67,6 +67,17 @@ def test_sums_are_those_of_the_oracle(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["sobel", "binomial", "halves"])
+def test_nothing_is_written_beside_tiles_of_floats(name: str) -> None:
+    """Their buffers are larger than what the last tile of a row, and of a column, shows."""
+    values = np.random.default_rng(8).integers(0, 9, (131, 2001, 1)).astype(np.float32)
+    case = Case(values, np.array(KERNELS[name], float), {"padding": "same", "border": "wrap"})
+    for plan in plans_of(case):
+        slack = case.tolerance(np.dtype(np.float32))
+        np.testing.assert_allclose(case.executed(plan), case.expected(), rtol=0, atol=slack)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sobel", "binomial", "box"])
 @pytest.mark.parametrize("border", BORDERS)
 def test_strides_and_borders(name: str, border: str) -> None:

@@ -1,6 +1,7 @@
 """Correlations to draw: images of every type and layout, and settings of every form."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -45,6 +46,9 @@ _ROUNDED = {
 _SERVE_ALL = ("auto", "direct")
 _EXACT = 2**40
 """Pixels of wide integers stay below: their sums are whole numbers that float64 holds."""
+
+_BESIDE = 64
+"""Values on both sides of a result: a strategy that writes there is caught."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,14 @@ class Case:
         return choose_plan(problem_for(size, self.image.dtype, kernel, window, **settings))
 
     def executed(self, chosen: Plan, jobs: int | None = None) -> NDArray[Any]:
-        """Return the raw result of a plan, shape (H', W', O)."""
-        out = np.empty(chosen.problem.result_shape, chosen.problem.result)
+        """Return the raw result of a plan, shape (H', W', O); nothing is written beside it."""
+        shape = chosen.problem.result_shape
+        size = math.prod(shape)
+        memory = np.full(size + 2 * _BESIDE, 77, chosen.problem.result)
+        out = memory[_BESIDE : _BESIDE + size].reshape(shape)
         run_plan(chosen, self.image.reshape(chosen.problem.shape), out, jobs)
+        assert (memory[:_BESIDE] == memory[_BESIDE + size :]).all()
+        assert (memory[:_BESIDE] == 77).all()
         return out
 
     def slack(self, way: str) -> float:

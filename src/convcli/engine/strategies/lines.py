@@ -139,8 +139,13 @@ class Lines(Strategy):
         from convcli.engine import compiled_lines
 
         down, across = self.problem.window.axes
-        rows = (len(place[2]) - down.extent) // down.stride + 1
-        columns = (len(place[3]) - across.extent) // across.stride + 1
+        # A tile that is loaded may be larger than what is asked of it.
+        rows = min((len(place[2]) - down.extent) // down.stride + 1, len(target))
+        most = target.shape[1] // self.channels
+        columns = min((len(place[3]) - across.extent) // across.stride + 1, most)
+        width = (columns - 1) * across.stride + across.extent
+        place = (*place[:3], place[3][:width], *place[4:])
+        inside = (min(inside[0], width), min(inside[1], width))
         strides, (flat, pitch) = (down.stride, across.stride), flat_rows(target)
         if self._across:
             where = (flat, pitch, rows, columns, inside, strides)
