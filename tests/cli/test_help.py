@@ -77,6 +77,12 @@ def test_the_short_page_is_short_and_begins_with_examples(name: str, width: int)
     )
 
 
+def test_the_page_of_the_program_is_short_too() -> None:
+    lines = page(80, "-h").splitlines()
+    assert len(lines) <= MOST_LINES
+    assert lines.index("  Examples:") < lines.index("Filter pictures:")
+
+
 if __name__ == "__main__":
     for each in WIDTHS:
         (GOLDEN / f"help-{each}.txt").write_text(pages(each), "utf-8")

@@ -66,6 +66,21 @@ class Program(click.Group):
                     ]
                 )
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands before the options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+    def brief_help(self, ctx: click.Context) -> str:
+        """Return the short help page: usage, examples, commands."""
+        formatter = ctx.make_formatter()
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_commands(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text(f"More: {ctx.command_path} COMMAND -h, {ctx.command_path} --help")
+        return formatter.getvalue().rstrip("\n")
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command."""
         if cmd_name not in _COMMANDS:
@@ -214,6 +229,13 @@ def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> No
     context.params[parameter.name or ""] = value
 
 
+def _show_brief_help(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value and not context.resilient_parsing:
+        assert isinstance(context.command, Program)  # noqa: S101 - the option is of that class
+        click.echo(context.command.brief_help(context), color=context.color)
+        context.exit()
+
+
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
     as_json = context.params.pop("as_json", False)
     if value:
@@ -226,17 +248,19 @@ def _show_version(context: click.Context, _: click.Parameter, value: bool) -> No
     cls=Program,
     context_settings={
         "auto_envvar_prefix": "CONVCLI",
-        "help_option_names": ["-h", "--help"],
+        "help_option_names": ["--help"],
         "max_content_width": 120,
         "color": False if _PLAIN else None,
     },
-    epilog="""\b
+    help="""Slide kernels over pictures, and say exactly what that does.
+
+\b
 Examples:
   convcli apply sobel-x photo.jpg edges.png
   convcli size --w 7 --k 3 --s 2 --p 1
   convcli params --in 3 --filters 64 --k 3
-  convcli kernels gaussian:2
-
+  convcli kernels gaussian:2""",
+    epilog="""\b
 convcli COMMAND -h shows what most people need, COMMAND --help everything.
 Lessons: docs/lessons.md, from Python: docs/api.md, all else: README.md.
 
@@ -258,6 +282,16 @@ CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
     help="With --version: print it as JSON.",
 )
 @click.option(
+    "-h",
+    "brief",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    allow_from_autoenv=False,
+    callback=_show_brief_help,
+    help="Show a short help page.",
+)
+@click.option(
     "--version",
     is_flag=True,
     expose_value=False,
@@ -266,4 +300,4 @@ CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
     help="Show the versions that a report of a bug needs, and exit.",
 )
 def main() -> None:
-    """Slide kernels over pictures, and say exactly what that does."""
+    """Run the command that the first word names."""
