@@ -154,6 +154,7 @@ class TiffFile:
         with self._lock:
             if self._opened is None:
                 with opening(self._name, self.version) as (ranges, file):
+                    _check_page(file, self._name, self._number)
                     self._opened = OpenPage(ranges, file.pages[self._number])
             return self._opened
 
@@ -294,12 +295,16 @@ def open_tiff(name: str, frame: int | None = None) -> TiffSource:
         return replace(opened, factors=factors, nested=nested, is_masked=is_masked)
 
 
+def _check_page(file: Any, name: str, number: int = 0) -> None:
+    if number >= len(file.pages):
+        raise ImageError(f"{name}: expected a page, got none: get a whole copy of it")
+
+
 def _page_number(file: Any, name: str, frame: int | None) -> int:
     """Return the number of the page in the file, where smaller copies count as pages."""
     pages = range(len(file.pages))
     full = [i for i in pages if not file.pages[i].subfiletype & _REDUCED_OR_MASK] or [*pages]
-    if not full:
-        raise ImageError(f"{name}: expected a page, got none: get a whole copy of it")
+    _check_page(file, name)
     if frame is None and len(full) > 1:
         raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
     if (frame or 0) >= len(full):
