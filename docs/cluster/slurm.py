@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from dask_jobqueue.slurm import SLURMCluster
+from distributed import Client
 
 
 def cluster_on(queue: str | None) -> SLURMCluster:
@@ -30,8 +31,9 @@ def main() -> int:
     parser.add_argument("--queue", default=None, help="the partition")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="apply …")
     chosen = parser.parse_args()
-    with cluster_on(chosen.queue) as cluster:
+    with cluster_on(chosen.queue) as cluster, Client(cluster) as client:
         cluster.adapt(minimum=1, maximum=chosen.most)
+        client.wait_for_workers(1)  # A job may wait in the queue for hours.
         words = [*chosen.command, "--cluster", cluster.scheduler_address]
         return subprocess.run([sys.executable, "-m", "convcli", *words], check=False).returncode  # noqa: S603
 
