@@ -22,11 +22,12 @@ SLURM = Path(__file__).parents[2] / "docs" / "cluster" / "slurm.py"
 SBATCH = """\
 #!/bin/sh
 cp "$1" "$JOBS/$$"
-sh "$1" > "$JOBS/$$.log" 2>&1 &
+sh "$JOBS/$$" > "$JOBS/$$.log" 2>&1 &
 echo "$!" >> "$JOBS/pids"
 echo "Submitted batch job $!"
 """
-"""In place of SLURM: a job is a process of this machine."""
+"""In place of SLURM: a job is a process of this machine, and runs a copy of its script, which is
+gone once it is submitted."""
 
 SCANCEL = '#!/bin/sh\nfor job in "$@"; do kill "$job" 2> /dev/null; done\nexit 0\n'
 
