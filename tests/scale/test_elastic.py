@@ -26,8 +26,8 @@ sh "$JOBS/$$" > "$JOBS/$$.log" 2>&1 &
 echo "$!" >> "$JOBS/pids"
 echo "Submitted batch job $!"
 """
-"""In place of SLURM: a job is a process of this machine, and runs a copy of its script, which is
-gone once it is submitted."""
+"""In place of SLURM: a job is a process of this machine. It runs a copy of its script, for the
+script is gone once it is submitted."""
 
 SCANCEL = '#!/bin/sh\nfor job in "$@"; do kill "$job" 2> /dev/null; done\nexit 0\n'
 
