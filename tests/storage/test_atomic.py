@@ -14,7 +14,7 @@ import pytest
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.picture import Frame
 from convcli.images.write import write_frame
-from convcli.storage.atomic import replacing
+from convcli.storage.atomic import remove_left_by, replacing
 
 PICTURE = Frame(np.full((2, 3, 1), 7, np.uint8))
 
@@ -186,3 +186,8 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_stay
         assert [f"-{alive.pid}-" in name for name in left] == [True]
         alive.communicate()
     assert (tmp_path / "out.tif").read_bytes() == b"half"
+
+
+def test_a_process_killed_before_it_made_the_folder_left_nothing(tmp_path: Path) -> None:
+    remove_left_by(os.getpid(), tmp_path / "out" / "a.png")
+    assert not (tmp_path / "out").exists()

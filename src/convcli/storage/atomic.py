@@ -49,7 +49,8 @@ def temporary_name() -> str:
 def remove_left_by(pid: int, target: "str | Path") -> None:
     """Remove the temporary files that a killed process of this machine left for a target."""
     folder = os.path.dirname(os.path.realpath(target))
-    for name in os.listdir(folder):
+    # It may have been killed before it made the folder.
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
         match = _TEMPORARY.fullmatch(name)
         if match and match["machine"] == _machine() and int(match["pid"]) == pid:
             _remove(os.path.join(folder, name))
