@@ -5,6 +5,7 @@ array, a constant apart.
 """
 # ruff: noqa: FBT001, PLR0917, PLR2004, FURB136 - numba takes positions, and unrolls constants
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -132,26 +133,21 @@ def transform_tile(
                 copied(row[LANES * (y // half) :], out[i : i + n])
 
 
-@compiled
-def add_five(lines: Any, n: int, w: Any, rows: Any) -> None:
-    """Add a column of five taps to four lines."""
-    for j in range(n):
-        for r in range(4):
-            total = lines[j + r * BLOCK_PITCH]
-            for k in range(5):
-                total += w[k] * rows[j + (r + k) * BLOCK_PITCH]
-            lines[j + r * BLOCK_PITCH] = total
+def _adding(count: int) -> Callable[..., Any]:
+    @compiled
+    def added(lines: Any, n: int, w: Any, rows: Any) -> None:
+        """Add a column of `count` taps to four lines."""
+        for j in range(n):
+            for r in range(4):
+                total = lines[j + r * BLOCK_PITCH]
+                for k in range(count):
+                    total += w[k] * rows[j + (r + k) * BLOCK_PITCH]
+                lines[j + r * BLOCK_PITCH] = total
+
+    return added
 
 
-@compiled
-def add_seven(lines: Any, n: int, w: Any, rows: Any) -> None:
-    """Add a column of seven taps to four lines."""
-    for j in range(n):
-        for r in range(4):
-            total = lines[j + r * BLOCK_PITCH]
-            for k in range(7):
-                total += w[k] * rows[j + (r + k) * BLOCK_PITCH]
-            lines[j + r * BLOCK_PITCH] = total
+add_five, add_seven = _adding(5), _adding(7)
 
 
 @compiled

@@ -150,7 +150,7 @@ _HEIGHTS = (5, 7)
 _TILE_VALUES, _ROW_VALUES = 2**18, 2**13
 """Values of a tile, and of its rows."""
 
-_TAP, _COLUMN, _REST = 0.03, 0.05, 0.5
+_TAP, _COLUMN, _REST = 0.025, 0.05, 0.2
 """Nanoseconds of a tap, a column of taps, and all else."""
 
 
