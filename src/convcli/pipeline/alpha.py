@@ -256,7 +256,7 @@ def with_nodata(
 
 
 def _nodata_after(nodata: str | None, options: Options, source: Depth) -> str | None:
-    """Return what no data are called in the depth of the result; None where it has no such."""
+    """Return the number for no data in the depth of the result; None if that depth has none."""
     depth, missing = options.depth_from(source), options.missing
     if depth in (source, Depth.FLOAT):
         return nodata

@@ -111,6 +111,7 @@ def test_what_differs_is_one_line_and_nothing_is_lost(source: Path, tmp_path: Pa
         ("gaussian:3", (), "the kernel is not that"),
         ("gaussian:2", ("--border", "wrap"), "one of the options is not that"),
         ("gaussian:2", ("--compress-level", "9"), "one of the options is not that"),
+        ("gaussian:2", ("--quiet",), "the choice of --quiet is not that"),
     ):
         line = refusal("apply", kernel, source, target, *WORDS, *words, "--resume", status=1)
         assert said in line

@@ -48,7 +48,7 @@ def input_gradient(
 
 
 class _Passed(Record):
-    """A layer on the way forward. What is made of it keeps no `entry` and `answer` alive."""
+    """A layer with its input and output. Its gradient holds no reference to these arrays."""
 
     running: Running
     number: int

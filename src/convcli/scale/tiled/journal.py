@@ -50,7 +50,7 @@ class Journal:
 
     @property
     def count(self) -> int:
-        """How many blocks the stopped run had written."""
+        """Number of blocks that the stopped run had written."""
         return len(self.blocks)
 
     @property
@@ -69,7 +69,7 @@ class Journal:
         )
 
     def describe(self, work: TiledWork, planned: TiledWork, shape: Sequence[int]) -> None:
-        """Let the first line say what was looked at before the first block.
+        """Set the first line: what the run computed before its first block.
 
         `work` was prepared from what was `planned`; its blocks have the shape.
         """
@@ -78,14 +78,14 @@ class Journal:
         self.head |= {"block": list(shape), "known": known, "open": is_open}
 
     def start(self) -> None:
-        """Write what is known of all blocks so far: the partial output is there."""
+        """Begin the file of the journal, once the partial output exists."""
         if not self.place:
             return
         self._file = _journal_of(Path(self.place)).open("wb")
         self._write(self.head, *self.blocks)
 
     def add(self, stats: ValueStats, tiles: Sequence[Any]) -> None:
-        """Write that a block is written, all of it."""
+        """Note that a block is written completely."""
         self._added += 1
         self._write({"stats": _numbers(stats), "tiles": list(tiles)})
 
@@ -163,7 +163,7 @@ def _left_for(final: Path) -> tuple[Path, list[dict[str, Any]]] | None:
 
 
 def _lines(journal: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a journal: up to one that was not written to its end."""
+    """Yield the complete lines of a journal; the last one may be cut off."""
     with contextlib.suppress(ValueError):
         for line in journal.read_bytes().split(b"\n"):
             yield json.loads(line)
@@ -184,13 +184,14 @@ def _check_same(target: str, found: dict[str, str], facts: dict[str, str], count
 def facts_of(
     work: TiledWork, kernels: Sequence[Any], saving: Any, layout: Any
 ) -> dict[str, str]:
-    """Return what makes a run, by the names that people have for it.
+    """Return what must be equal for a stopped run to go on, by names for error messages.
 
     `layout` is how the output is stored.
     """
     pipeline, codecs = work.pipeline, fast_codecs()
     strategies = [plan.strategy.name for plan in pipeline.plans]
-    options, mask = replace(pipeline.options, jobs=None), pipeline.options.mask
+    options, mask = pipeline.options, pipeline.options.mask
+    same = replace(options, jobs=None, collect_stats=True)
     weights = _version(mask.source) if isinstance(mask, TiledMask) else mask and mask.weights
     packing = zlib.ZLIB_RUNTIME_VERSION if codecs is None else codecs.__version__
     return {
@@ -198,7 +199,8 @@ def facts_of(
         "the content of the input": _version(work.source),
         "the content of the mask": _digest(weights),
         "the kernel": _digest(list(kernels)),
-        "one of the options": _digest([options, saving, layout]),
+        "one of the options": _digest([same, saving, layout]),
+        "the choice of --quiet": str(options.collect_stats),
         "the version of convcli or of a package": _digest(
             [version("convcli"), np.__version__, strategies, packing]
         ),

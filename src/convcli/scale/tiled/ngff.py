@@ -108,7 +108,7 @@ class NgffImage(Record):
         return found
 
     def _moved(self, level: int, moves: Sequence[tuple[float, float, bool]]) -> dict[str, Any]:
-        """Return what is said of a level, with the scale and the translation of the result."""
+        """Return the entry of a level with the scale and the translation of the result."""
         unit, origin = map(np.array, self.scaling(0))
         steps, firsts, alone = map(np.array, zip(*moves, strict=True))
         # What is one pixel in the first level is not made smaller.
@@ -148,7 +148,7 @@ def ngff_facts(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:
-    """Return the image that a group is; None where it says nothing as OME-Zarr.
+    """Return the image of a group; None if its attributes are not those of OME-Zarr.
 
     An `ImageError` says what else it is, and what to open.
     """
@@ -176,7 +176,7 @@ def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:
 
 
 def _instead(place: str, facts: dict[str, Any]) -> str:
-    """Say what a group is that is no image, and what to open."""
+    """Return an error for a group without an image: what it is, and what to open."""
     wells, fields = (
         (facts.get(a) or {}).get(b) for a, b in (("plate", "wells"), ("well", "images"))
     )

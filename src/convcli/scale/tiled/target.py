@@ -330,7 +330,7 @@ def _axes_after(work: TiledWork, source: ZarrSource) -> Axes:
 def _attributes(
     work: TiledWork, source: ZarrSource, image: NgffImage, levels: int
 ) -> dict[str, Any]:
-    """Return what the group of the result says."""
+    """Return the attributes of the group of the result."""
     moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
     windows = [step.window for step in work.pipeline.steps]
     for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
