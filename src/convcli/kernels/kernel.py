@@ -45,7 +45,7 @@ class IntegerForm(Record):
     divisor: float
 
 
-class Kernel(Record, cached=True):
+class Kernel(Record):
     """A grid of weights, or a filter bank of them, that never changes.
 
     Parameters

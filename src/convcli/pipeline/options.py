@@ -28,7 +28,7 @@ class Region(Record):
         return f"{left},{top},{width}x{height}"
 
 
-class Options(Record, kw_only=True, cached=True):
+class Options(Record, kw_only=True):
     """How pictures are filtered. In a chain they hold for every step; `range` for the last.
 
     Attributes

@@ -72,7 +72,7 @@ class SourceInfo(Record):
         return prepared(Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
 
 
-class Pipeline(Record, kw_only=True, cached=True):
+class Pipeline(Record, kw_only=True):
     """The planned way from the pixels of a file to the pixels of the result.
 
     `info` says what is read, `steps` are the planned kernels or a pooling, `alpha` how
