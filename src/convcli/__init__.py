@@ -109,65 +109,36 @@ __all__ = [
 ]
 
 _NAMES = {
-    "convcli.choices": (
-        "Alpha",
-        "Border",
-        "Colormap",
-        "Combine",
-        "Depth",
-        "Edges",
-        "Method",
-        "Range",
-    ),
-    "convcli.engine.compiled": ("prefer_compiled",),
-    "convcli.engine.correlate": ("convolve", "correlate"),
-    "convcli.engine.transposed": ("correlate_transposed",),
+    "convcli.choices": "Alpha Border Colormap Combine Depth Edges Method Range",
+    "convcli.engine.compiled": "prefer_compiled",
+    "convcli.engine.correlate": "convolve correlate",
+    "convcli.engine.transposed": "correlate_transposed",
     "convcli.errors": (
-        "BatchError",
-        "ClusterError",
-        "ConvcliError",
-        "GeometryError",
-        "ImageError",
-        "KernelError",
-        "OptionError",
-        "SpecError",
+        "BatchError ClusterError ConvcliError GeometryError ImageError KernelError "
+        "OptionError SpecError"
     ),
-    "convcli.geometry.window": ("Window", "window"),
-    "convcli.images.picture": ("Picture",),
-    "convcli.kernels.catalogue": ("kernels",),
-    "convcli.kernels.kernel": ("Kernel",),
-    "convcli.kernels.operator": ("Operator",),
-    "convcli.kernels.spec": ("kernel_from",),
-    "convcli.lessons.learning.step": ("learn_step",),
-    "convcli.lessons.stacks.fields": ("effective_field", "receptive_field"),
-    "convcli.lessons.stacks.run": ("run_stack",),
-    "convcli.lessons.matrix": ("convolution_matrix",),
-    "convcli.lessons.stacks.stack": ("stack",),
-    "convcli.library.chains": ("kernel", "recipe"),
-    "convcli.library.files": ("apply_files", "apply_tiled"),
-    "convcli.library.lessons": (
-        "count_parameters",
-        "explain",
-        "explore",
-        "learn",
-        "output_size",
-    ),
-    "convcli.library.pictures": (
-        "FilterOptions",
-        "Result",
-        "apply",
-        "find",
-        "open",
-        "plan",
-        "pool",
-    ),
-    "convcli.pipeline.options": ("Options",),
-    "convcli.pipeline.recipe": ("Recipe",),
-    "convcli.pipeline.report": ("Report",),
+    "convcli.geometry.window": "Window window",
+    "convcli.images.picture": "Picture",
+    "convcli.kernels.catalogue": "kernels",
+    "convcli.kernels.kernel": "Kernel",
+    "convcli.kernels.operator": "Operator",
+    "convcli.kernels.spec": "kernel_from",
+    "convcli.lessons.learning.step": "learn_step",
+    "convcli.lessons.stacks.fields": "effective_field receptive_field",
+    "convcli.lessons.stacks.run": "run_stack",
+    "convcli.lessons.matrix": "convolution_matrix",
+    "convcli.lessons.stacks.stack": "stack",
+    "convcli.library.chains": "kernel recipe",
+    "convcli.library.files": "apply_files apply_tiled",
+    "convcli.library.lessons": "count_parameters explain explore learn output_size",
+    "convcli.library.pictures": "FilterOptions Result apply find open plan pool",
+    "convcli.pipeline.options": "Options",
+    "convcli.pipeline.recipe": "Recipe",
+    "convcli.pipeline.report": "Report",
 }
 """The public names of each module: it is imported when one of them is first used."""
 
-_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __dir__() -> list[str]:
