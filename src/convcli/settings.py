@@ -14,10 +14,22 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from convcli.choices import (
+    Alpha,
+    Border,
+    Colormap,
+    Combine,
+    Depth,
+    Edges,
+    Method,
+    PlaneChoice,
+    Pyramid,
+    Range,
+    border_named,
+)
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
-    from convcli.choices import Border, Edges, PlaneChoice
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
     from convcli.pipeline.options import Options, Region
@@ -117,7 +129,7 @@ def padding_from(value: object) -> "Padding":
     return (pairs[0], pairs[1])
 
 
-def border_from(value: "str | Border | Edges") -> "Border | Edges":
+def border_from(value: str | Border | Edges) -> Border | Edges:
     """Return a border mode by its name, or by an unambiguous name of another tool.
 
     ``constant:VALUE`` has a number or a colour; ``replicate,wrap`` a mode for the rows and
@@ -126,8 +138,6 @@ def border_from(value: "str | Border | Edges") -> "Border | Edges":
     >>> border_from("edge"), border_from("edge,constant:8").value
     (<Border.REPLICATE: 'replicate'>, 'replicate,constant:8')
     """
-    from convcli.choices import Border, Edges, border_named
-
     if isinstance(value, Edges):
         return value
     words = [] if isinstance(value, Border) else str(value).split(",")
@@ -160,7 +170,6 @@ def _fill_from(text: str) -> tuple[float, ...]:
 def choice_from(choices: type[_Member], value: object) -> _Member:
     """Return the member of an enum whose value is this word, or the member itself.
 
-    >>> from convcli.choices import Range
     >>> choice_from(Range, "abs")
     <Range.ABS: 'abs'>
     """
@@ -229,20 +238,8 @@ _COLOURS = {
 
 
 def color_from(value: object) -> tuple[int, int, int]:
-    """Return red, green and blue, 0 to 255.
+    """Return red, green and blue, 0 to 255, of a word, of digits, or of the numbers themselves.
 
-    Parameters
-    ----------
-    value : str or (int, int, int)
-        ``"white"``, ``"#f80"``, ``"#ff8800"``, or the numbers themselves.
-
-    Raises
-    ------
-    OptionError
-        If it is no colour.
-
-    Examples
-    --------
     >>> color_from("white"), color_from("#f80")
     ((255, 255, 255), (255, 136, 0))
     """
@@ -362,29 +359,28 @@ def options_from_words(**words: Any) -> "Options":
     """
     from convcli.pipeline.options import Options
 
-    known = [n for n in (*_PARSERS, *_CHOICES, *_NUMBERS) if n in Options.__annotations__]
-    values = {}
-    for name, value in words.items():
+    known = [name for name in PARSERS if name in Options.__annotations__]
+    for name in words:
         if name not in known:
             raise TypeError(f"there is no option {name!r}: the options are {', '.join(known)}")
-        try:
-            values[name] = option_from(name, value)
-        except OptionError as error:
-            raise OptionError(f"{name}: {error}") from None
-    return Options(**values)
+    return Options(**_read(words, Options()))
 
 
-def planes_from_words(**words: Any) -> "PlaneChoice":
+def planes_from_words(**words: Any) -> PlaneChoice:
     """Return which planes are filtered, from the words for the fields of `PlaneChoice`."""
-    from convcli.choices import PlaneChoice
+    return PlaneChoice(**_read(words, PlaneChoice()))
 
-    values: dict[str, Any] = {}
-    for name, value in words.items():
+
+def _read(words: dict[str, Any], defaults: Any) -> dict[str, Any]:
+    """Return the values of options; None stands for itself where it is the default."""
+    values = {}
+    for name, word in words.items():
+        has_none = word is None and getattr(defaults, name) is None
         try:
-            values[name] = None if value is None else option_from(name, value)
+            values[name] = None if has_none else PARSERS[name](word)
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from None
-    return PlaneChoice(**values)
+    return values
 
 
 def missing_from(value: object) -> str | float:
@@ -458,13 +454,7 @@ _LETTERS = ("r", "g", "b", "a")
 _IN_FULL = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
-_NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
-"""Options that are a whole number, and the least that each may be."""
-
-_CHOICES = ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
-"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
-
-_PARSERS: dict[str, Callable[[Any], Any]] = {
+PARSERS: dict[str, Callable[[Any], Any]] = {
     "stride": pair_from,
     "padding": padding_from,
     "dilation": pair_from,
@@ -481,28 +471,21 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "channels": channels_from,
     "axes": axes_from,
     "select": select_from,
+    "range": functools.partial(choice_from, Range),
+    "depth": functools.partial(choice_from, Depth),
+    "alpha": functools.partial(choice_from, Alpha),
+    "method": functools.partial(choice_from, Method),
+    "combine": functools.partial(choice_from, Combine),
+    "colormap": functools.partial(choice_from, Colormap),
+    "pyramid": functools.partial(choice_from, Pyramid),
+    "map": functools.partial(whole_number_from, least=0),
+    "jobs": functools.partial(whole_number_from, least=1),
+    "output_padding": functools.partial(whole_number_from, least=0),
     **dict.fromkeys(
         ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
     ),
 }
-
-
-def option_from(name: str, value: Any) -> Any:
-    """Return what a word or a number stands for as the value of an option of filtering.
-
-    >>> option_from("amount", "1.5")
-    1.5
-    """
-    from convcli import choices
-    from convcli.pipeline.options import Options
-
-    if value is None and getattr(Options(), name, "") is None:
-        return None
-    if name in _CHOICES:
-        return choice_from(getattr(choices, name.capitalize()), value)
-    if name in _NUMBERS:
-        return whole_number_from(value, _NUMBERS[name])
-    return _PARSERS[name](value)
+"""What reads each option, by its name in `Options` or `PlaneChoice`."""
 
 
 def _two_numbers(value: object) -> "Pair | None":
