@@ -224,12 +224,13 @@ def command(
         tiling = tiling_of(names, kernels, options, reading, many, planes=planes)
         show_tiling(tiling, names, as_json=as_json)
         return
-    from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
+    from convcli.pipeline.files import filter_file, read_first_frame
 
     if plan_only:
-        plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        from convcli.pipeline.pipeline import mixing_of
+        from convcli.pipeline.pipeline import SourceInfo, mixing_of, plan_pipeline
 
+        info = SourceInfo.of(read_first_frame(source, reading))
+        plans = plan_pipeline(info, kernels, options).plans
         cores, mixed = options.jobs or available_cores(), mixing_of(options)
         show_planned(plans, cores, as_json=as_json, mixed=mixed)
         return

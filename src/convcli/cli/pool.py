@@ -1,6 +1,5 @@
 """`convcli pool`: the other way to make a picture smaller."""
 
-import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -103,19 +102,16 @@ def command(
     an OUTPUT that ends in .npy gets floats. A matrix as INPUT without OUTPUT is printed.
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.lessons.pool import plan_pooling
-    from convcli.pipeline.files import run_on_file
-    from convcli.pipeline.pipeline import SourceInfo
+    from convcli.pipeline.files import filter_file
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
     if shows_matrices(names, placing.output):
         from convcli.cli.matrix import matrix_frame, show_numbers
-        from convcli.pipeline.run import run_pipeline
+        from convcli.pipeline.run import filter_frame
 
         frame = matrix_frame(names[0], reading)
-        plan = plan_pooling(SourceInfo.of(frame), planned, options, raw=True)
-        result = run_pipeline(plan, frame).values[..., 0]
+        result = filter_frame(frame, [planned], options, raw=True).values[..., 0]
         show_numbers([("input", frame.array), ("result", result)], as_json=as_json)
         return
     check_seeing((*names, placing.output or ""), show=show, compare=compare)
@@ -124,9 +120,8 @@ def command(
     target = located_target(source, target, kind)
     refuse_terminals(source, target)
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
-    make_plan = functools.partial(plan_pooling, pooling=planned, options=options)
-    report = run_on_file(
-        make_plan, source, target, options, reading=reading, saving=saving, file_format=kind
+    report = filter_file(
+        [planned], source, target, options, reading=reading, saving=saving, file_format=kind
     )
     report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
     see(source, target, reading, show=show, compare=compare)

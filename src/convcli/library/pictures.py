@@ -1,9 +1,8 @@
 """Pictures in, pictures out: what `convcli apply`, `pool` and `find` do, as functions."""
 
-import functools
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Unpack, cast
 
@@ -38,9 +37,11 @@ if TYPE_CHECKING:
 
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.planner import Plan
+    from convcli.engine.pooling import Pooling
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
-    from convcli.pipeline.options import Region
+    from convcli.pipeline.options import Options, Region
+    from convcli.pipeline.steps import Link
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -361,9 +362,7 @@ def apply(
     if picture is None:
         raise OptionError("apply: expected a kernel and a picture, or a picture and a recipe")
     run = run_of(kernel, then, times, options)
-    source, settings = without_nodata(open(picture), run.options)
-    make = functools.partial(plan_pipeline, kernels=run.steps, options=settings, raw=raw)
-    return _run(source, make, run)
+    return _run(open(picture), run.steps, run.options, run, raw=raw)
 
 
 @with_short_names
@@ -402,18 +401,14 @@ def pool(
     """
     from convcli.engine.pooling import Pooling, Reduction
     from convcli.geometry.window import window
-    from convcli.lessons.pool import plan_pooling
 
-    settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
-    source, settings = without_nodata(source, settings, can_weigh=False)
+    settings = options_from_words(**{"padding": "valid", **options})
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)
     border = settings.border if "border" in options else None
     planned = Pooling(choice_from(Reduction, pooling), slide, border)
-    return _run(
-        source, functools.partial(plan_pooling, pooling=planned, options=settings, raw=raw)
-    )
+    return _run(open(picture), [planned], settings, raw=raw)
 
 
 def find(
@@ -474,18 +469,24 @@ def plan(
     >>> plan("sobel-x", np.zeros((512, 512), np.uint8))[0].strategy.name
     'passes'
     """
-    from convcli.pipeline.files import plan_frame
-
     frame = open(picture).frames[0]
     run = run_of(kernel, then, times, options)
-    return plan_frame(run.steps, frame, run.options)
+    return plan_pipeline(SourceInfo.of(frame), run.steps, run.options).plans
 
 
 def _run(
-    source: Picture, make_plan: Callable[[SourceInfo], Pipeline], run: Run | None = None
+    picture: Picture,
+    links: "Sequence[Link | Pooling]",
+    options: "Options",
+    run: Run | None = None,
+    *,
+    raw: bool,
 ) -> Result:
     """Plan and run each frame."""
-    pipelines = [make_plan(SourceInfo.of(frame)) for frame in source.frames]
+    source, options = without_nodata(picture, links, options)
+    pipelines = [
+        plan_pipeline(SourceInfo.of(frame), links, options, raw=raw) for frame in source.frames
+    ]
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
     # The pixels of the input are not kept in memory for as long as the result.
     kept = replace(source, frames=())

@@ -3,22 +3,22 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
 from convcli.choices import Depth, Range
-from convcli.engine.planner import Plan
+from convcli.engine.pooling import Pooling
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
-from convcli.images.headers import header_of
+from convcli.images.headers import Header, header_of
 from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
+from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Link, Values
@@ -29,13 +29,8 @@ from convcli.values import replace
 STANDARD = "-"
 """The name of standard input or standard output."""
 
-MakePlan: TypeAlias = Callable[..., Pipeline]
-"""Plans a run: takes a `SourceInfo`, and ``raw=True`` for raw floats."""
-
-_PICTURE_CHANNELS = (1, 3)
 _COLOURS = 3
 _GIF_COLOURS = 256
-_PAGED = "TIFF"
 
 _OTHER_FORMS = (
     "write a .npy or .tif",
@@ -47,40 +42,8 @@ _OTHER_FORMS = (
 _READING, _SAVING, _FIRST_FRAME = ReadPolicy(), Saving(), ReadPolicy(frame=0)
 
 
-class FileSettings(TypedDict, total=False):
-    """How a file is read and written, as keywords of `filter_file` and `run_on_file`.
-
-    `file_format` is the name of the output's format. Without it the suffix decides; standard
-    output gets the format of the input where that can hold the result, else PNG. `sheet`
-    writes all output channels as one sheet of labelled tiles.
-    """
-
-    reading: ReadPolicy
-    saving: Saving
-    file_format: str | None
-    sheet: bool
-
-
 def filter_file(
-    kernels: Sequence[Link],
-    source: str,
-    target: str,
-    options: Options,
-    **settings: Unpack[FileSettings],
-) -> Report:
-    """Filter the picture in a file, and write the result: complete or not at all.
-
-    `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
-    output. With ``{map}`` in `target` each output channel becomes a grey picture of its own; a
-    ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel; a ``.tif``
-    a page for each channel where there are not 1 or 3.
-    """
-    make_plan = functools.partial(plan_pipeline, kernels=kernels, options=options)
-    return run_on_file(make_plan, source, target, options, weighs_nodata=True, **settings)
-
-
-def run_on_file(
-    make_plan: MakePlan,
+    kernels: Sequence[Link | Pooling],
     source: str,
     target: str,
     options: Options,
@@ -89,12 +52,16 @@ def run_on_file(
     saving: Saving = _SAVING,
     file_format: str | None = None,
     sheet: bool = False,
-    weighs_nodata: bool = False,
 ) -> Report:
-    """Plan, run and write each frame of a file: what filtering and pooling share.
+    """Filter or pool the picture in a file, and write the result: complete or not at all.
 
-    `make_plan` is called once for all frames that are alike. With `weighs_nodata` pixels that
-    the file calls no data may be missing. The other arguments are those of `filter_file`.
+    `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
+    output. With ``{map}`` in `target` each output channel becomes a grey picture of its own; a
+    ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel; a ``.tif``
+    a page for each channel where there are not 1 or 3. `sheet` writes all channels as one sheet
+    of labelled tiles. `file_format` is the name of the output's format. Without it the suffix
+    decides; standard output gets the format of the input where that can hold the result, else
+    PNG.
     """
     # The name of a pipe says nothing of its format.
     is_pipe = target == STANDARD or (is_stream(target) and not has_suffix(target))
@@ -105,9 +72,9 @@ def run_on_file(
     raw = file_format in RAW and options.depth is None
     first = picture.frames[0]
     options = _fitted(options, first.depth, first.channels, file_format, saving)
-    picture, options = without_nodata(picture, options, can_weigh=weighs_nodata)
-    make_plan = functools.partial(make_plan, raw=raw, options=options)
-    pipelines = _planned(picture, make_plan, reading.max_pixels)
+    picture, options = without_nodata(picture, kernels, options)
+    plan = functools.partial(plan_pipeline, kernels=kernels, options=options, raw=raw)
+    pipelines = _planned(picture, plan, reading.max_pixels)
     _check_written(pipelines, target, file_format, saving, sheet=sheet)
     filtered = list(map(run_pipeline, pipelines, picture.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
@@ -142,12 +109,13 @@ def write_filtered(
         groups = {numbered(target, FRAME, number): [one] for number, one in enumerate(filtered)}
     # The first file is written last: where it is, all are.
     for name, group in reversed(groups.items()):
-        if has_number(name, MAP):
-            _write_each(group[0], described, name, file_format, saving)
-        else:
-            result = _laid_out(group, described, options, file_format, sheet=sheet)
-            opened = sys.stdout.buffer if name == STANDARD else name
-            write_picture(result, opened, file_format, saving)
+        layout = _layout(group[0].values.shape[2], options, name, file_format, sheet=sheet)
+        pictures = enumerate(_laid_out(group, described, layout))
+        for number, picture in reversed(list(pictures)):
+            opened = numbered(name, MAP, number) if layout == "files" else name
+            write_picture(
+                picture, sys.stdout.buffer if name == STANDARD else opened, file_format, saving
+            )
     first = filtered[0].report.output_shape
     dropped = lost_metadata(described.metadata, file_format, first[2], first[:2])
     lost = [dropped] if dropped and not saving.strip else []
@@ -156,18 +124,18 @@ def write_filtered(
 
 
 def without_nodata(
-    picture: Picture, options: Options, *, can_weigh: bool = True
+    picture: Picture, kernels: Sequence[Link | Pooling], options: Options
 ) -> tuple[Picture, Options]:
     """Let pixels that the file calls no data be missing: see `with_nodata`.
 
-    Where that cannot be, the picture gets a note, and calls none so. A pooling cannot weigh.
+    Where that cannot be, the picture gets a note, and calls none so.
     """
     metadata = picture.metadata
     if metadata.nodata is None or (len(picture.frames) > 1 and options.missing is None):
         return picture, options
     from convcli.pipeline.alpha import with_nodata
 
-    refusal = "" if can_weigh else "a pooling looks at all"
+    refusal = "a pooling looks at all" if isinstance(kernels[0], Pooling) else ""
     options, nodata, note = with_nodata(options, metadata.nodata, picture.frames[0], refusal)
     notes = (*picture.notes, note) if note else picture.notes
     described = replace(picture, metadata=replace(metadata, nodata=nodata), notes=notes)
@@ -196,14 +164,16 @@ def _placed(
     return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 
-def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
+def _planned(
+    picture: Picture, plan: Callable[[SourceInfo], Pipeline], max_pixels: int
+) -> list[Pipeline]:
     """Return the plan for each frame, made once for frames that are alike."""
     plans: dict[Any, Pipeline] = {}
     pipelines = []
     for frame in picture.frames:
         key = (frame.pixels.shape, frame.pixels.dtype, frame.alpha is None)
         if key not in plans:
-            plans[key] = make_plan(SourceInfo.of(frame))
+            plans[key] = plan(SourceInfo.of(frame))
             plans[key].check_size(max_pixels)
         pipelines.append(plans[key])
     return pipelines
@@ -226,14 +196,11 @@ def check_file(
     are read only where the output cannot hold transparency: they may all be opaque. What would
     be done to the first picture is returned; None where the header cannot be read.
     """
-    file_format, header = file_format or format_for(target), header_of(source, reading)
-    if header is None:
+    file_format = file_format or format_for(target)
+    planned = plan_file(kernels, source, options, reading, saving, file_format)
+    if planned is None:
         return None
-    raw = file_format in RAW and options.depth is None
-    depth, channels = Depth.of(header.dtype), header.shape[2]
-    options = _fitted(options, depth, channels, file_format, saving)
-    info = SourceInfo(header.shape, header.dtype, header.alpha)
-    pipeline = plan_pipeline(info, kernels, options, raw=raw)
+    header, pipeline = planned
     pipeline.check_size(reading.max_pixels)
     frame = _check_written([pipeline] * header.frames, target, file_format, saving, sheet=sheet)
     if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format not in RAW:
@@ -242,6 +209,25 @@ def check_file(
             seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
             check_format(Picture((seen,)), target, file_format, saving)
     return pipeline
+
+
+def plan_file(  # noqa: PLR0917 - two callers
+    kernels: Sequence[Link],
+    source: str,
+    options: Options,
+    reading: ReadPolicy,
+    saving: Saving,
+    file_format: str,
+) -> tuple[Header, Pipeline] | None:
+    """Plan a file from its header, which is returned, too; None where it cannot be read."""
+    header = header_of(source, reading)
+    if header is None:
+        return None
+    depth, channels = Depth.of(header.dtype), header.shape[2]
+    options = _fitted(options, depth, channels, file_format, saving)
+    info = SourceInfo(header.shape, header.dtype, header.alpha)
+    raw = file_format in RAW and options.depth is None
+    return header, plan_pipeline(info, kernels, options, raw=raw)
 
 
 def _check_written(
@@ -268,18 +254,6 @@ def _fitted(
         if not obstacle(_promised(fitting, channels), file_format):
             return replace(options, depth=fitting)
     return options
-
-
-def plan_frame(kernels: Sequence[Link], frame: Frame, options: Options) -> tuple[Plan, ...]:
-    """Return the plan of each kernel for a frame; nothing is computed or written.
-
-    A `ConvcliError` is raised where a kernel does not fit the frame.
-    """
-    info = SourceInfo.of(frame)
-    if options.is_blended:
-        plan_pipeline(info, kernels, options)
-    steps = plan_steps(info, info.sample(options), kernels, options)
-    return tuple(plan for step in steps for plan in step.plans)
 
 
 def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
@@ -341,41 +315,43 @@ def _loses_digits(values: Values) -> bool:
     return not np.array_equal(values.astype(np.float32), values, equal_nan=True)
 
 
-def _write_each(
-    filtered: Filtered, picture: Picture, target: str, file_format: str, saving: Saving
-) -> None:
-    """Write each map into a file of its own, the first map last: where it exists, all do."""
-    for index, frame in reversed(list(enumerate(filtered.maps()))):
-        page = replace(picture, frames=(frame,), timing=None)
-        write_picture(page, numbered(target, MAP, index), file_format, saving)
-
-
 def check_maps(
     pipeline: Pipeline, frames: int, target: str, file_format: str, *, sheet: bool = False
 ) -> int:
     """Return the channels of each frame that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
-    colored = options.colormap is not None or options.direction
+    layout = _layout(maps, options, target, file_format, sheet=sheet)
     if sheet and (file_format in RAW or has_number(target, MAP)):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
-    many = not _is_single(maps, options)
-    if frames > 1 and (sheet or has_number(target, MAP) or (many and file_format == _PAGED)):
+    if frames > 1 and layout in ("sheet", "files", "pages"):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{frames} frames: choose one with --frame, or put {FRAME} into the name"
         )
-    if many and not (sheet or has_number(target, MAP) or file_format in (NPY, JSON, _PAGED)):
+    if not layout:
         raise _several(maps, options, target, _OTHER_FORMS)
+    colored = options.colormap is not None or options.direction
     if sheet or (colored and file_format not in RAW):
         return _COLOURS
-    return 1 if has_number(target, MAP) or (many and file_format == _PAGED) else maps
+    return 1 if layout in ("files", "pages") else maps
+
+
+def _layout(
+    maps: int, options: Options, target: str, file_format: str, *, sheet: bool = False
+) -> str:
+    """Say how maps are written: as a sheet, files, pages, a picture; empty if not at all."""
+    if sheet:
+        return "sheet"
+    if has_number(target, MAP):
+        return "files"
+    if _is_single(maps, options) or file_format in (NPY, JSON):
+        return "picture"
+    return "pages" if file_format == "TIFF" else ""
 
 
 def _is_single(maps: int, options: Options) -> bool:
     """Whether all maps are one picture: grey, in colours, or one that a colour map colours."""
-    return (
-        maps == 1 or options.direction or (maps in _PICTURE_CHANNELS and not options.colormap)
-    )
+    return maps == 1 or options.direction or (maps == _COLOURS and not options.colormap)
 
 
 def check_single(pipeline: Pipeline, target: str) -> None:
@@ -395,23 +371,15 @@ def _several(
     return ImageError(f"{target}: expected {fitting} for one picture, got {maps}: {advice}")
 
 
-def _laid_out(
-    filtered: Sequence[Filtered],
-    picture: Picture,
-    options: Options,
-    file_format: str,
-    *,
-    sheet: bool,
-) -> Picture:
-    """Return what one file holds: all frames, a sheet of all maps, or a page for each map."""
+def _laid_out(filtered: Sequence[Filtered], picture: Picture, layout: str) -> list[Picture]:
+    """Return what each file holds: all frames, a sheet or pages of all maps, or one map."""
     first = filtered[0]
-    if sheet:
+    if layout == "picture":
+        return [replace(picture, frames=tuple(result.frame() for result in filtered))]
+    maps = first.maps()
+    if layout == "sheet":
         from convcli.images.figures import contact_sheet
 
-        maps = first.maps()
-        labels = [f"map {number}" for number in range(len(maps))]
-        return replace(picture, frames=(contact_sheet(maps, labels),), timing=None)
-    count = first.values.shape[2]
-    if file_format == _PAGED and not _is_single(count, options):
-        return replace(picture, frames=tuple(first.maps()), timing=None)
-    return replace(picture, frames=tuple(result.frame() for result in filtered))
+        maps = [contact_sheet(maps, [f"map {number}" for number in range(len(maps))])]
+    pages = [(each,) for each in maps] if layout == "files" else [tuple(maps)]
+    return [replace(picture, frames=frames, timing=None) for frames in pages]

@@ -1,18 +1,19 @@
 """The plan of a run: what is read, computed, shown and written, before a pixel is read."""
 
+import functools
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import AnyBorder, fill_of
+from convcli.borders import fill_of
 from convcli.choices import Colormap, Depth, Edges, Range
-from convcli.engine.planner import Plan
+from convcli.engine.planner import Plan, rule_for
+from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.store import StoreRule, ValueRange, ValueStats
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
@@ -27,7 +28,6 @@ from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meaning
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
-    PixelRule,
     PlannedStep,
     Shape,
     Values,
@@ -61,10 +61,6 @@ class SourceInfo(Record):
         """Describe a frame in memory."""
         rows, columns, channels = frame.pixels.shape
         return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
-
-    def flattened(self, options: Options) -> "SourceInfo":
-        """Return the description of the picture once it lies on `Options.background`."""
-        return self if options.background is None else replace(self, alpha=False)
 
     def sample(self, options: Options) -> Frame:
         """Return one pixel like those that the steps get: see `prepared`."""
@@ -146,12 +142,15 @@ class Pipeline(Record, kw_only=True):
         return self.mapping in _WHOLE
 
     @property
-    def pixel_rule(self) -> PixelRule:
+    def pixel_rule(self) -> StoreRule:
         """How the engine makes pixels, where they are streamed."""
         value_range = None if self.mapping is None else ValueRange(self.mapping.value)
-        return PixelRule(self.depth.dtype, value_range, self.options.collect_stats)
+        collect_stats = self.options.collect_stats
+        return rule_for(
+            self.plans[-1], self.depth.dtype, value_range, collect_stats=collect_stats
+        )
 
-    @cached_property
+    @functools.cached_property
     def gradient(self) -> NDArray[np.float64]:
         """How the answers of the last step add up to the gradient, shape (2, N)."""
         from convcli.pipeline.colours import gradient_weights
@@ -255,7 +254,11 @@ def mixing_of(options: Options) -> str:
 
 
 def plan_pipeline(
-    info: SourceInfo, kernels: Sequence[Link], options: Options, *, raw: bool = False
+    info: SourceInfo,
+    kernels: Sequence[Link | Pooling],
+    options: Options,
+    *,
+    raw: bool = False,
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
@@ -268,11 +271,30 @@ def plan_pipeline(
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
-    options = _without_none(options)
-    sample, info = info.sample(options), info.flattened(options)
-    steps = plan_steps(info, sample, kernels, options)
-    mapping = _mapping(steps, options)
-    pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
+    if options.missing == "none":
+        options = replace(options, missing=None)
+    sample = info.sample(options)
+    info = replace(info, alpha=sample.alpha is not None)
+    if options.missing is not None:
+        check_missing(options, sample)
+    elif options.missing_min:
+        raise OptionError("missing_min: expected missing pixels to be named: add --missing")
+    steps = _plan_steps(info, sample, kernels, options)
+    depth = Depth.FLOAT if raw else options.depth_from(sample.depth)
+    pipeline = Pipeline(
+        info=info,
+        steps=steps,
+        alpha=plan_alpha(steps, sample, options),
+        mapping=None if depth is Depth.FLOAT else _mapping(steps, options),
+        source_depth=sample.depth,
+        depth=depth,
+        options=options,
+        warnings=all_remainders(steps, strict=options.strict),
+    )
+    if options.is_blended:
+        from convcli.pipeline.blend import check_blend
+
+        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
     if options.direction:
         _check_direction(pipeline)
     return pipeline
@@ -287,35 +309,29 @@ def _check_direction(pipeline: Pipeline) -> None:
     _ = pipeline.gradient
 
 
-def plan_steps(
-    info: SourceInfo, sample: Frame, kernels: Sequence[Link], options: Options
+def _plan_steps(
+    info: SourceInfo, sample: Frame, links: Sequence[Link | Pooling], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
-    options = _without_none(options)
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
-    border = scaled_border(options.border, sample, shape[2], linear=options.linear)
-    options = replace(options, border=border)
-    if options.transposed:
-        from convcli.pipeline.transposed import plan_transposed, with_inputs_second
 
-        turned = [with_inputs_second(kernel) for kernel in kernels]
-        return plan_chain(shape, dtype, turned, options, plan_transposed)
-    steps = plan_chain(shape, dtype, kernels, options)
+    def scaled(border: Any) -> Any:
+        return _scaled_border(border, sample, shape[2], linear=options.linear)
+
+    links = [
+        replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
+        for link in links
+    ]
+    options = replace(options, border=scaled(options.border))
+    steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
 
 
-def _without_none(options: Options) -> Options:
-    """Return options in which no pixel is missing where they say so (``--missing none``)."""
-    return replace(options, missing=None) if options.missing == "none" else options
-
-
-def scaled_border(
-    border: AnyBorder, sample: Frame, channels: int, *, linear: bool
-) -> AnyBorder:
+def _scaled_border(border: Any, sample: Frame, channels: int, *, linear: bool) -> Any:
     """Return a border whose constant is in the numbers of the pixels that the steps get."""
     if not isinstance(border, Edges):
         return border
@@ -329,43 +345,6 @@ def scaled_border(
     if linear:
         fill = tuple(to_linear(np.array(fill), sample.white).tolist())
     return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
-
-
-def pipeline_of(
-    info: SourceInfo,
-    sample: Frame,
-    steps: Sequence[PlannedStep],
-    mapping: Range,
-    options: Options,
-    *,
-    raw: bool,
-) -> Pipeline:
-    """Plan the parts that kernels and pooling share, from their planned steps.
-
-    `sample` is one pixel like those that the steps get: see `SourceInfo.sample`. `mapping` says
-    how raw values become pixels, unless `raw` asks for raw floats.
-    """
-    source_depth = sample.depth
-    if options.missing is not None:
-        check_missing(options, sample)
-    elif options.missing_min:
-        raise OptionError("missing_min: expected missing pixels to be named: add --missing")
-    depth = Depth.FLOAT if raw else options.depth_from(source_depth)
-    pipeline = Pipeline(
-        info=info,
-        steps=tuple(steps),
-        alpha=plan_alpha(steps, sample, options),
-        mapping=None if depth is Depth.FLOAT else mapping,
-        source_depth=source_depth,
-        depth=depth,
-        options=options,
-        warnings=all_remainders(steps, strict=options.strict),
-    )
-    if options.is_blended:
-        from convcli.pipeline.blend import check_blend
-
-        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
-    return pipeline
 
 
 def prepared(frame: Frame, options: Options) -> Frame:

@@ -17,10 +17,10 @@ from convcli.errors import OptionError
 from convcli.images.metadata import RECIPE_MARK
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, Plain
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.options import Options, Region
-from convcli.pipeline.steps import Link
+from convcli.pipeline.steps import Link, Operand
 from convcli.storage.atomic import replacing
 from convcli.values import Record, asdict
 
@@ -92,7 +92,8 @@ def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
     operators that are joined in several ways.
     """
     words = _words_of(options)
-    rules = {link.combine for link in links if isinstance(link, Operator) and not _named(link)}
+    joined = [link for link in links if isinstance(link, Operator)]
+    rules = {each.combine for each in joined if not _named(each)}
     if len(rules) > 1:
         raise OptionError("recipe: expected kernels joined in one way: use --combine")
     if rules and options.combine is None and rules != {Combine.MAGNITUDE}:
@@ -166,31 +167,21 @@ def _word(name: str, value: Any) -> Any:
     return ("x" if len(value) == _AXES and name != "channels" else ",").join(map(str, value))
 
 
-def _named(link: Link) -> str:
+def _named(operand: Operand) -> str:
     """Return the name by which the catalogue has exactly this; empty where it does not."""
-    terms = [re.split("[:@]", term, maxsplit=1)[0] for term in link.name.split("+")]
-    if not isinstance(link, Kernel | Operator):
-        return link.name
+    terms = [re.split("[:@]", term, maxsplit=1)[0] for term in operand.name.split("+")]
     if not all(term in CATALOGUE or term in OPERATORS for term in terms):
         return ""
-    known = operand_from(link.name)
-    is_same = type(known) is type(link) and _weights_of(known) == _weights_of(link)
-    if isinstance(known, Operator) and isinstance(link, Operator):
-        is_same = is_same and known.combine is link.combine
-    return link.name if is_same else ""
-
-
-def _weights_of(link: Kernel | Operator) -> list[Any]:
-    kernels = link.kernels if isinstance(link, Operator) else (link,)
-    return [(kernel.weights.tolist(), kernel.bias) for kernel in kernels]
+    known = operand_from(operand.name)
+    is_same = known.kernels == operand.kernels and known.combine is operand.combine
+    return operand.name if is_same else ""
 
 
 def _kernel_word(link: Link) -> str:
     """Return a step as on the command line."""
-    if name := _named(link):
-        return name
-    kernels = link.kernels if isinstance(link, Operator) else (link,)
-    return "+".join(_as_json(kernel) for kernel in kernels if isinstance(kernel, Kernel))
+    if isinstance(link, Plain):
+        return link.name
+    return _named(link) or "+".join(map(_as_json, link.kernels))
 
 
 def _as_json(kernel: Kernel) -> str:

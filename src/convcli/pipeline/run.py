@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from convcli.choices import Alpha, Border, Colormap
+from convcli.engine.pooling import Pooling
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
 from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh, with_missing, with_nan
@@ -193,7 +194,7 @@ class Filtered(Record):
 
 
 def filter_frame(
-    frame: Frame, kernels: Sequence[Link], options: Options, *, raw: bool = False
+    frame: Frame, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Filtered:
     """Filter a frame by one kernel after another, unrounded between the steps.
 

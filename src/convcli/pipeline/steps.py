@@ -1,7 +1,7 @@
 """One step of a chain: a kernel, or an operator of several, planned for its input."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from convcli.borders import Field, Fill, Padder, fill_of, gathered, padder_for
 from convcli.choices import Border, Combine, Depth, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan, rule_for
+from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pool_padder, pooled
 from convcli.engine.problem import natural_result, problem_for
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.store import StoreRule, ValueStats
 from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError, SpecError
@@ -32,27 +32,15 @@ Link: TypeAlias = Operand | Plain
 """One step of a chain."""
 
 
-PlanStep: TypeAlias = Callable[[Operand, Shape, np.dtype[Any], Options], "PlannedStep"]
-
-
-class PixelRule(Record):
-    """The dtype and the range of the pixels that the engine makes while it computes."""
-
-    dtype: np.dtype[Any]
-    value_range: ValueRange | None
-    collect_stats: bool
-
-
 class PlannedStep(Record, kw_only=True):
     """A step of a chain, planned for one input: a kernel, or an operator of several.
 
     `plans` has one for each kernel, all with the same input; a subclass that computes something
     else in `part` has none. `summary` and `border` are what the report says about it. `shape`
     and `result_shape` are those of its input (H, W, C) and of its answer (H', W', O). `combine`
-    says how the answers of several kernels become one. `is_bank`: it mixes the channels of its
-    input; `is_zero_sum`: flat areas answer 0. In `working` floats opacity weighs colours and
-    pixels are rounded; `raw_dtype`, if any, is that of raw results at the end. `padder` lays
-    the border around its input, where the engine does not.
+    says how the answers of several kernels become one. In `working` floats opacity weighs
+    colours and pixels are rounded; `raw_dtype`, if any, is that of raw results at the end.
+    `padder` lays the border around its input, where the engine does not.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -61,8 +49,6 @@ class PlannedStep(Record, kw_only=True):
     result_shape: Shape
     border: str
     combine: Combine | None = None
-    is_bank: bool = False
-    is_zero_sum: bool = False
     jobs: int | None = None
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
@@ -83,6 +69,17 @@ class PlannedStep(Record, kw_only=True):
     def result_dtype(self) -> np.dtype[Any]:
         """The dtype of its raw answer, as the next step gets it."""
         return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
+
+    @property
+    def is_bank(self) -> bool:
+        """Whether it mixes the channels of its input."""
+        return any(planned.problem.kernel.is_bank for planned in self.plans)
+
+    @property
+    def is_zero_sum(self) -> bool:
+        """Whether flat areas answer 0."""
+        sums = [planned.problem.kernel.is_zero_sum for planned in self.plans]
+        return bool(sums) and all(sums)
 
     @property
     def has_one_opacity(self) -> bool:
@@ -128,15 +125,12 @@ class PlannedStep(Record, kw_only=True):
         return result
 
     def pixels(
-        self, field: Field, rows: slice, columns: slice, rule: PixelRule
+        self, field: Field, rows: slice, columns: slice, rule: StoreRule
     ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
         ((planned, block, values),) = self._inputs(field, rows, columns)
         result = result_array(_shape(planned, block), rule.dtype)
-        stored = rule_for(
-            planned, rule.dtype, rule.value_range, collect_stats=rule.collect_stats
-        )
-        return result, run_plan(planned, values, result, self.jobs, block, rule=stored)
+        return result, run_plan(planned, values, result, self.jobs, block, rule=rule)
 
     def _inputs(
         self, field: Field, rows: slice, columns: slice
@@ -158,25 +152,26 @@ class PlannedStep(Record, kw_only=True):
     def fitted(
         self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
     ) -> "PlannedStep":
-        """Return the step planned for an input with other channels and another dtype.
+        """Return the step for an input with other channels and another dtype.
 
-        `fill` is the constant of its border.
+        `fill` is the constant of its border. The step mixes no channels.
         """
         padder = None if self.padder is None else replace(self.padder, fill=fill)
-        plans = tuple(
-            choose_plan(
-                replace(
-                    planned.problem,
-                    shape=(*planned.problem.shape[:2], channels),
-                    dtype=dtype if padder is None else padder.dtype(dtype),
-                    result=np.dtype(np.float32),
-                ),
-                method,
-            )
-            for planned in self.plans
+        changes = {
+            "dtype": dtype if padder is None else padder.dtype(dtype),
+            "result": np.dtype(np.float32),
+        }
+        problems = [
+            replace(each.problem, shape=(*each.problem.shape[:2], channels), **changes)
+            for each in self.plans
+        ]
+        return replace(
+            self,
+            plans=tuple(choose_plan(problem, method) for problem in problems),
+            shape=(*self.shape[:2], channels),
+            result_shape=(*self.result_shape[:2], channels),
+            padder=padder,
         )
-        summary, border = self.summary.window, self.border
-        return step_of(plans, self.combine, self.name, self.jobs, padder, summary, border)
 
 
 class MapStep(PlannedStep, kw_only=True):
@@ -186,11 +181,6 @@ class MapStep(PlannedStep, kw_only=True):
         """Change a rectangle of a field."""
         values = field(rows, columns)
         return np.maximum(values, 0) if self.name == "relu" else np.abs(values)
-
-    def fitted(self, channels: int, *_: Any) -> "MapStep":
-        """Return the step for an input with other channels."""
-        shape = (*self.shape[:2], channels)
-        return replace(self, shape=shape, result_shape=shape)
 
 
 class PoolStep(PlannedStep, kw_only=True):
@@ -215,41 +205,37 @@ class PoolStep(PlannedStep, kw_only=True):
         values = pooled(padded(down, across), replace(self.pooling, window=self.bare))
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
 
-    def fitted(self, channels: int, *settings: Any) -> "PoolStep":
-        """Return the step for an input with other channels."""
-        padder = None if self.padder is None else replace(self.padder, fill=settings[-1])
-        shape, result = (*self.shape[:2], channels), (*self.result_shape[:2], channels)
-        return replace(self, shape=shape, result_shape=result, padder=padder)
 
-
-def pool_step(shape: Shape, dtype: np.dtype[Any], pooling: Pooling) -> PoolStep:
-    """Plan a pooling for pixels of a shape (H, W, C)."""
-    slide, name = pooling.window, f"{pooling.reduction.value} pooling"
+def _pool_step(pooling: Pooling, shape: Shape, dtype: np.dtype[Any]) -> PoolStep:
+    slide, is_mean = pooling.window, pooling.reduction is Reduction.AVERAGE
     padder, bare = pool_padder(pooling, shape[:2], dtype, shape[2])
+    plain = "zero" if is_mean else "none"  # the largest value never is one of the padding
     return PoolStep(
         pooling=pooling,
         bare=bare,
-        summary=Step(name, slide.kernel, slide, "direct", "by doubling"),
+        summary=Step(pooling.name, slide.kernel, slide, "direct", "by doubling"),
         shape=shape,
         result_shape=(*slide.output_shape(shape[:2]), shape[2]),
-        border="none",
+        border=plain if pooling.border is None else pooling.border.value,
         padder=padder,
+        working=np.dtype(np.float64),
+        raw_dtype=natural_result(dtype),
     )
 
 
 REDUCTIONS = {"pool": Reduction.AVERAGE, "max": Reduction.MAX}
 
 
-def _plan_plain(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep:
-    """Plan a step without weights; its input are floats."""
+def _plain_step(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep:
+    """Plan a step of a chain that has no weights; it answers floats."""
     if plain.kind in REDUCTIONS:
         pooling = Pooling(REDUCTIONS[plain.kind], window(plain.size, plain.size))
         try:
-            step = pool_step(shape, dtype, pooling)
+            step = _pool_step(pooling, shape, dtype)
         except GeometryError as error:
             raise GeometryError(f"{plain.name}: {error}") from None
         floats = natural_result(dtype)
-        return replace(step, working=floats, raw_dtype=floats, dtype=floats)
+        return replace(step, border="none", working=floats, dtype=floats)
     return MapStep(
         summary=Step(plain.name, (1, 1), window(1), "direct", "value by value"),
         shape=shape,
@@ -308,92 +294,102 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
 
 
 def plan_chain(
-    shape: Shape,
-    dtype: np.dtype[Any],
-    operands: Sequence[Link],
-    options: Options,
-    plan_step: PlanStep | None = None,
+    shape: Shape, dtype: np.dtype[Any], links: Sequence[Link | Pooling], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
 
-    `plan_step` plans one step: a correlation unless it is given.
-
     A `ConvcliError` is raised where a kernel does not fit its input.
     """
-    if options.combine and not any(isinstance(operand, Operator) for operand in operands):
+    if options.combine and not any(isinstance(link, Operator) for link in links):
         raise SpecError(
             f"--combine {options.combine.value}: expected several kernels, got one: join "
             "them as sobel-x+sobel-y"
         )
+    last = max((i for i, link in enumerate(links) if not isinstance(link, Plain)), default=-1)
+    if last < 0:
+        raise SpecError(f"{links[0].name}: expected a kernel in the chain: add one")
     steps: list[PlannedStep] = []
-    kernels = [i for i, each in enumerate(operands) if not isinstance(each, Plain)]
-    if not kernels:
-        raise SpecError(f"{operands[0].name}: expected a kernel in the chain: add one")
-    for number, operand in enumerate(operands):
-        if isinstance(operand, Plain):
-            step = _plan_plain(operand, shape, dtype)
+    for number, link in enumerate(links):
+        if isinstance(link, Plain):
+            step = _plain_step(link, shape, dtype)
+        elif isinstance(link, Pooling):
+            step = _pool_step(link, shape, dtype)
         else:
-            if options.axis is not None:
-                operand = along_axis(operand, options.axis)  # noqa: PLW2901 - the same kernel
-            picked = _picked(operand, options.map) if number == kernels[-1] else operand
-            step = (plan_step or _planned)(picked, shape, dtype, options)
+            chosen = options.map if number == last else None
+            step = _weighing_step(link, chosen, shape, dtype, options)
         shape, dtype = step.result_shape, step.result_dtype
         steps.append(step)
     return tuple(steps)
 
 
+def _weighing_step(
+    operand: Operand, chosen: int | None, shape: Shape, dtype: np.dtype[Any], options: Options
+) -> PlannedStep:
+    """Plan a step with weights; of a bank the `chosen` filter alone, if any, is computed."""
+    plan_step = _planned
+    if options.transposed:
+        from convcli.engine.transposed import exchanged
+        from convcli.pipeline.transposed import plan_transposed
+
+        plan_step, operand = plan_transposed, operand.changed(exchanged)
+    operand = operand.changed(lambda kernel: kernel.along(options.axis))
+    if chosen is not None:
+        operand = operand.changed(lambda kernel: _filter(kernel, chosen))
+    return plan_step(operand, shape, dtype, options)
+
+
 def _planned(
     operand: Operand, shape: Shape, dtype: np.dtype[Any], options: Options
 ) -> PlannedStep:
-    kernels: tuple[Kernel, ...]
-    if isinstance(operand, Operator):
-        kernels, combine = operand.kernels, options.combine or operand.combine
-    else:
-        kernels, combine = (operand,), None
     slide = window(operand.size, options.stride, options.padding, options.dilation)
     fill = fill_of(options.border, shape[2], Depth.EIGHT.white)
     padder, bare = padder_for(options.border, slide, shape[:2], fill)
     padded = (shape, dtype)
     if padder is not None:
         padded = ((*padder.padded, shape[2]), padder.dtype(dtype))
-    plans = tuple(_plan(kernel, padded, bare, options, channels=shape[2]) for kernel in kernels)
+    plans = tuple(
+        _plan(kernel, padded, bare, options, channels=shape[2]) for kernel in operand.kernels
+    )
     border = options.border.value
-    return step_of(plans, combine, operand.name, options.jobs, padder, slide, border)
+    return step_of(plans, operand, options, padder=padder, slide=slide, border=border)
 
 
-def step_of(  # noqa: PLR0917 - a step of a chain, or of stamps
+def step_of(
     plans: tuple[Plan, ...],
-    combine: Combine | None,
-    name: str,
-    jobs: int | None,
+    operand: Operand,
+    options: Options,
+    *,
     padder: Padder | None = None,
-    slide: Window | None = None,
-    border: str = "",
+    slide: Window,
+    border: str,
 ) -> PlannedStep:
     """Return the step of the plans of one kernel, or of the kernels of an operator."""
-    problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
-    strategies = [planned.strategy for planned in plans]
-    is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
+    problem, strategies = plans[0].problem, [planned.strategy for planned in plans]
+    combine = operand.combine and (options.combine or operand.combine)
     summary = Step(
-        kernel=name,
-        weights=kernels[0].weights.shape,
-        window=slide or problem.window,
+        kernel=operand.name,
+        weights=problem.kernel.weights.shape,
+        window=slide,
         method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
         strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
-        combined=None if combine is None else combine.value,
+        combined=combine and combine.value,
     )
     return PlannedStep(
         plans=plans,
         summary=summary,
         shape=(*(problem.shape[:2] if padder is None else padder.size), problem.shape[2]),
         result_shape=problem.result_shape,
-        border=border or problem.border.value,
+        border=border,
         padder=padder,
         combine=combine,
-        is_bank=kernels[0].is_bank,
-        is_zero_sum=is_zero_sum,
-        jobs=jobs,
+        jobs=options.jobs,
     )
+
+
+def biased(kernel: Kernel, options: Options) -> Kernel:
+    """Return a kernel flipped, and with the bias of the options, if they ask for that."""
+    turned = kernel.flipped() if options.flip else kernel
+    return turned if options.bias is None else turned.plus_bias(options.bias)
 
 
 def _plan(
@@ -405,13 +401,11 @@ def _plan(
     channels: int,
 ) -> Plan:
     """Plan one kernel for an input of a shape and a dtype, which may be padded already."""
-    flipped = kernel.flipped() if options.flip else kernel
-    biased = flipped if options.bias is None else flipped.plus_bias(options.bias)
     border = options.border if isinstance(options.border, Border) else Border.ZERO
     if border is Border.ODD:  # an input that is padded, or a window that needs no padding
         border = Border.ZERO
     try:
-        problem = problem_for(*given, biased, slide, border=border)
+        problem = problem_for(*given, biased(kernel, options), slide, border=border)
     except GeometryError as error:
         remedy = _remedy(channels, kernel)
         # Advice for the command line replaces the advice for Python, after the last colon.
@@ -420,22 +414,6 @@ def _plan(
     except KernelError as error:
         raise KernelError(f"{kernel.name}: {error}") from None
     return choose_plan(problem, options.method)
-
-
-def along_axis(operand: Operand, axis: str | None) -> Operand:
-    """Return the kernels of one row or one column along an axis, x or y."""
-    if isinstance(operand, Operator):
-        return operand.changed(lambda kernel: kernel.along(axis))
-    return operand.along(axis)
-
-
-def _picked(operand: Operand, number: int | None) -> Operand:
-    """Keep one filter of the last bank: the others are not computed."""
-    if number is None:
-        return operand
-    if isinstance(operand, Operator):
-        return operand.changed(lambda kernel: _filter(kernel, number))
-    return _filter(operand, number)
 
 
 def _filter(kernel: Kernel, number: int) -> Kernel:

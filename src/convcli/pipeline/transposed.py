@@ -12,15 +12,13 @@ from convcli.engine.tiles import Block
 from convcli.engine.transposed import (
     Stamping,
     checkerboard_of,
-    exchanged,
     stamp_window,
     stamping_for,
 )
 from convcli.errors import GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
-from convcli.kernels.operator import Operator, Plain
 from convcli.pipeline.options import Options
-from convcli.pipeline.steps import Link, Operand, PlannedStep, Shape, Values, step_of
+from convcli.pipeline.steps import Operand, PlannedStep, Shape, Values, biased, step_of
 from convcli.values import asdict, replace
 
 
@@ -63,46 +61,33 @@ def plan_transposed(
 ) -> PlannedStep:
     """Plan one transposed step for pixels of a shape (H, W, C); nothing is computed.
 
-    A bank has its inputs first, as torch's ``ConvTranspose2d``.
+    Of a bank the outputs come first: see `exchanged`.
     """
     if options.border is not Border.ZERO:
         raise GeometryError(
             f"--transposed: expected no border, got {options.border.value}: stamps end where "
             "the picture ends: leave --border out"
         )
-    kernels = operand.kernels if isinstance(operand, Operator) else (operand,)
     slide, more = stamp_window(
-        kernels[0].size,
+        operand.size,
         options.stride,
         options.padding,
         options.dilation,
         options.output_padding,
     )
     stampings = []
-    for kernel in kernels:
-        turned = kernel.flipped() if options.flip else kernel
-        biased = turned if options.bias is None else turned.plus_bias(options.bias)
+    for kernel in operand.kernels:
         try:
-            stampings.append(stamping_for(shape, dtype, biased, slide, more))
+            stampings.append(stamping_for(shape, dtype, biased(kernel, options), slide, more))
         except (GeometryError, KernelError) as error:
             raise type(error)(f"{kernel.name}: {error}") from None
     plans = tuple(choose_plan(each.problem, options.method) for each in stampings)
-    combine = options.combine or operand.combine if isinstance(operand, Operator) else None
-    planned = step_of(plans, combine, operand.name, options.jobs)
-    summary = replace(planned.summary, kernel=f"{operand.name} transposed", window=slide)
+    planned = step_of(plans, operand, options, slide=slide, border="none")
+    uneven = filter(None, (checkerboard_of(slide, k.weights) for k in operand.kernels))
     changes = {
         "shape": shape,
-        "border": "none",
-        "summary": summary,
+        "summary": replace(planned.summary, kernel=f"{operand.name} transposed"),
         "stamping": stampings[0],
+        "warnings": (*uneven,)[:1],
     }
-    step = TransposedStep(**{**asdict(planned), **changes})
-    warning = next(filter(None, (checkerboard_of(slide, k.weights) for k in kernels)), "")
-    return replace(step, warnings=(warning,)) if warning else step
-
-
-def with_inputs_second(operand: Link) -> Link:
-    """Return the kernels of a transposed step as `plan_transposed` takes them."""
-    if isinstance(operand, Plain):
-        return operand
-    return operand.changed(exchanged) if isinstance(operand, Operator) else exchanged(operand)
+    return TransposedStep(**{**asdict(planned), **changes})
