@@ -82,24 +82,8 @@ ALIASES: dict[str, Border] = {
 
 
 def border_named(name: "str | Border") -> Border:
-    """Return the border mode of a name or an alias.
+    """Return the border mode of a name or an alias, or the mode itself.
 
-    Parameters
-    ----------
-    name : str or Border
-        A canonical name (``"replicate"``), an alias (``"edge"``) or a member.
-
-    Returns
-    -------
-    Border
-
-    Raises
-    ------
-    GeometryError
-        If no border mode has that name.
-
-    Examples
-    --------
     >>> border_named("edge")
     <Border.REPLICATE: 'replicate'>
     """
