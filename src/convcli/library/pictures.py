@@ -318,7 +318,7 @@ def apply(
     picture: PictureLike | None = None,
     *,
     then: KernelLike | Sequence[Any] = (),
-    times: int = 1,
+    times: int | None = None,
     recipe: Recipe | str | Path | None = None,
     raw: bool = False,
     **options: Unpack[FilterOptions],
@@ -335,8 +335,9 @@ def apply(
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
-    times : int
-        How often the chain is repeated, at most 100 times.
+    times : int, optional
+        How often the chain is repeated, at most 100 times; once, or as a recipe says, unless
+        given.
     recipe : Recipe, str or Path, optional
         What `recipe` takes, as ``--recipe`` of the command. There is no `kernel` then, but the
         picture alone, and the other arguments change the recipe.
@@ -455,7 +456,7 @@ def plan(
     picture: PictureLike,
     *,
     then: KernelLike | Sequence[Any] = (),
-    times: int = 1,
+    times: int | None = None,
     **options: Unpack[FilterOptions],
 ) -> "tuple[Plan, ...]":
     """Say how the first frame of a picture would be filtered, and why; nothing is computed.
