@@ -227,12 +227,12 @@ def command(
     from convcli.pipeline.files import filter_file, read_first_frame
 
     if plan_only:
-        from convcli.pipeline.pipeline import SourceInfo, mixing_of, plan_pipeline
+        from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 
         info = SourceInfo.of(read_first_frame(source, reading))
         plans = plan_pipeline(info, kernels, options).plans
-        cores, mixed = options.jobs or available_cores(), mixing_of(options)
-        show_planned(plans, cores, as_json=as_json, mixed=mixed)
+        cores = options.jobs or available_cores()
+        show_planned(plans, cores, as_json=as_json, mixed=options.mixing)
         return
     replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
     if in_blocks:

@@ -1,6 +1,6 @@
 """Colour and transparency, and pixels that are missing: how much each pixel weighs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
 from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import natural_result
+from convcli.engine.tiles import Block
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
@@ -43,11 +44,7 @@ class AlphaPolicy(Record):
 
 
 def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) -> AlphaPolicy:
-    """Decide how transparency is treated, without reading any pixel.
-
-    `sample` is one pixel like those that the steps get. An `ImageError` is raised where a
-    filter bank or an operator cannot do what the options ask for.
-    """
+    """Decide how transparency is treated; `sample` is one pixel like those that steps get."""
     bank = any(step.is_bank for step in steps)
     zero = any(step.is_zero_sum for step in steps)
     operator = next((step.name for step in steps if not step.has_one_opacity), "")
@@ -63,8 +60,7 @@ def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) ->
             "colours: use --alpha keep"
         )
     if asked is Alpha.FILTER:
-        opaque = (float(sample.white),)
-        fitted = _fitted(steps, 1, sample.alpha.dtype, options, lambda _: opaque)
+        fitted = _fitted(steps, 1, sample.alpha.dtype, options, (sample.white,))
         return AlphaPolicy(asked, fitted)
     if operator and not zero:
         raise ImageError(
@@ -79,9 +75,7 @@ def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy
     filters_opacity = not any(step.is_zero_sum for step in steps)
     channels = steps[0].shape[2] + filters_opacity
     opaque = (1.0,) * filters_opacity
-    weighed = _fitted(
-        steps, channels, steps[0].working, options, lambda colours: (*colours, *opaque)
-    )
+    weighed = _fitted(steps, channels, steps[0].working, options, opaque)
     if filters_opacity:
         weighed = tuple(WeighedStep.of(step) if step.plans else step for step in weighed)
     return AlphaPolicy(Alpha.PREMULTIPLY, weighed, filters_opacity)
@@ -92,14 +86,14 @@ def _fitted(
     channels: int,
     dtype: np.dtype[Any],
     options: Options,
-    fill: Callable[[Fill], Fill],
+    opaque: Fill,
 ) -> tuple[PlannedStep, ...]:
-    """Return the steps for another input; `fill` makes a border's constant of the colours'."""
+    """Return the steps for other channels; a constant border is `opaque` in the opacity."""
     fitted = []
     for step in steps:
         constant: Fill = (0.0,)
         if step.padder is not None and isinstance(step.padder.border, Edges):
-            constant = fill(step.padder.fill)
+            constant = (*step.padder.fill, *opaque)[-channels:]
         fitted.append(step.fitted(channels, dtype, options.method, constant))
         dtype = step.working
     return tuple(fitted)
@@ -123,12 +117,9 @@ class WeighedStep(PlannedStep, kw_only=True):
         return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
 
     def part(self, field: Field, rows: slice, columns: slice) -> Values:
-        """Compute a rectangle, and divide its opacity by the sum of the kernel.
-
-        So a kernel that makes pixels brighter does not make them more opaque. The bias is added
-        in proportion to the opacity.
-        """
+        """Compute a rectangle; the bias is added in proportion to the opacity."""
         values = super().part(field, rows, columns)
+        # A kernel that makes pixels brighter does not make them more opaque.
         values[..., -1] /= self.kernel.sum
         if any(self.kernel.bias):
             values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
@@ -179,27 +170,33 @@ class MissingStep(PlannedStep, kw_only=True):
         each = zip(inputs, self.biases, self.reaches, strict=True)
         for (planned, block, narrow), bias, reach in each:
             values = narrow.astype(np.float64, copy=False)
-            is_missing = np.isnan(values)
-            if is_missing.any():
-                answer = self._answer(planned, block, np.where(is_missing, 0, values))
-                lost = self._answer(planned, block, is_missing.astype(values.dtype))
-                sums = planned.problem.kernel.sums.astype(lost.dtype)
-                known = sums - lost
-                scaled = (lost != 0) & (sums != 0)
-                least = max(self.least - _INVISIBLE, _INVISIBLE)
-                enough = known * np.sign(sums) >= abs(sums) * least
-                if reach is not None:
-                    touched = self._answer(reach, block, is_missing.astype(values.dtype))
-                    enough = np.where(
-                        sums == 0, touched <= _INVISIBLE * reach.problem.kernel.sums, enough
-                    )
-                np.multiply(answer, sums, out=answer, where=scaled)
-                np.divide(answer, known, out=answer, where=enough & scaled)
-                answer[~enough] = np.nan
+            if np.isnan(values).any():
+                answer = self._scaled_up(planned, block, values, reach)
             else:
                 answer = self._answer(planned, block, values)
             answer = answer + np.array(bias, answer.dtype) if bias else answer
             yield answer.astype(self.result_dtype, copy=False)
+
+    def _scaled_up(
+        self, planned: Plan, block: Block | None, values: Values, reach: Plan | None
+    ) -> Values:
+        """Return the answer of a kernel to values of which some are NaN."""
+        is_missing = np.isnan(values)
+        missing = is_missing.astype(values.dtype)
+        answer = self._answer(planned, block, np.where(is_missing, 0, values))
+        sums = planned.problem.kernel.sums.astype(answer.dtype)
+        known = sums - (lost := self._answer(planned, block, missing))
+        least = max(self.least - _INVISIBLE, _INVISIBLE)
+        enough = known * np.sign(sums) >= abs(sums) * least
+        if reach is not None:
+            touched = self._answer(reach, block, missing)
+            sees_all = touched <= _INVISIBLE * reach.problem.kernel.sums
+            enough = np.where(sums == 0, sees_all, enough)
+        scaled = (lost != 0) & (sums != 0)
+        np.multiply(answer, sums, out=answer, where=scaled)
+        np.divide(answer, known, out=answer, where=enough & scaled)
+        answer[~enough] = np.nan
+        return answer
 
 
 def check_missing(options: Options, sample: Frame) -> None:
@@ -229,11 +226,9 @@ def with_nodata(
 ) -> tuple[Options, str | None, str]:
     """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
 
-    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. The
-    `missing` of the options goes first. `refusal` says why no pixel can be missing; it is empty
-    where one can. Returned are the options; what the file that is written shall call no data,
-    None where such pixels are like others; and a note for a person, empty where there is no
-    such number.
+    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. `refusal`
+    says why no pixel can be missing, if none can. Returned are the options; what the output
+    shall call no data, if anything; and a note for a person, empty without such a number.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):
@@ -260,11 +255,14 @@ def _nodata_after(nodata: str | None, options: Options, source: Depth) -> str | 
     depth, missing = options.depth_from(source), options.missing
     if depth in (source, Depth.FLOAT):
         return nodata
-    if not isinstance(missing, float):
-        return None
     prepared = Depth.SIXTEEN if depth is Depth.SIXTEEN and source is Depth.EIGHT else source
-    number = rescaled(np.array([missing]), prepared, depth)
-    return str(int(as_depth(number, depth, np.dtype(np.float64))[0]))
+    return f"{number_at(missing, prepared, depth):.0f}" if isinstance(missing, float) else None
+
+
+def number_at(missing: float, source: Depth, depth: Depth) -> float:
+    """Return the number of a missing pixel in the depth of a result."""
+    scaled = rescaled(np.array([missing]), source, depth)
+    return float(as_depth(scaled, depth, np.dtype(np.float64))[0])
 
 
 def _number(nodata: str | None, sample: Frame) -> float | None:
@@ -295,13 +293,11 @@ def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
 def with_missing(
     values: Values, alpha: Values | None, lost: Values, missing: str | float | None
 ) -> tuple[Values, Values | None]:
-    """Return a result, and its opacity, with what stands for a missing pixel in it.
-
-    Transparent pixels that got a colour become opaque; translucent ones stay as they were.
-    """
+    """Return a result, and its opacity, with what stands for a missing pixel in it."""
     if missing == "alpha" and alpha is not None:
         is_lost = lost.any(axis=2)
         values[is_lost] = 0
+        # Transparent pixels that got a colour become opaque; translucent ones stay so.
         filled = np.where(alpha == 0, Depth.of(alpha.dtype).white, alpha)
         return values, np.where(is_lost, 0, filled).astype(alpha.dtype)
     if isinstance(missing, float):
@@ -312,11 +308,7 @@ def with_missing(
 def weigh(
     pixels: Values, alpha: Values, white: int, dtype: np.dtype[Any], *, with_opacity: bool
 ) -> Values:
-    """Return colours times opacity as floats of `dtype`, shape (H, W, C) or (H, W, C + 1).
-
-    The colours and their opacity are numbers from 0 to `white`. With `with_opacity` the
-    opacity, from 0 to 1, is the last channel of the result.
-    """
+    """Return colours (0 to `white`) times opacity; with the opacity (0 to 1) as a channel."""
     opacity = alpha[..., np.newaxis].astype(dtype) / dtype.type(white)
     colours = pixels.astype(dtype) * opacity
     return np.dstack([colours, opacity]) if with_opacity else colours
@@ -338,10 +330,7 @@ def unweigh(values: Values, white: int) -> tuple[Values, Values]:
 def alpha_under_centres(
     steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
 ) -> Values:
-    """Return the opacity under the middle of each window, followed back through all steps.
-
-    `alpha` reads the opacity as one channel; `rows` and `columns` are outputs of the last step.
-    """
+    """Return the opacity under the middle of each window, followed back through all steps."""
     down, across = (
         _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))
     )

@@ -75,7 +75,7 @@ _NEEDED = (
     "expected kernels that answer two directions, got fewer: use sobel, or join them as "
     "sobel-x+sobel-y"
 )
-OWN_COLOURS = "expected a picture in its own colours to write"
+_OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS = (
     "→ brighter to the right",
     "↗",
@@ -89,19 +89,21 @@ _ARROWS = (
 """What the hues of 0°, 45°, 90° … mean."""
 
 
-def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]:
+def gradient_weights(
+    step: PlannedStep, options: Options, *, has_pixels: bool
+) -> NDArray[np.float64]:
     """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
     The first row is for the gradient to the right, the second for the gradient upwards, in
     brightness per pixel. A kernel answers a ramp that gets brighter by 1 per pixel to the right
     with Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
     gradient is the least-squares solution of these equations: it is right for pairs along the
-    axes, for pairs along the diagonals, and for compasses of eight kernels. An error is raised
-    if the step is one kernel, if its kernels do not tell two directions apart, or if there is
-    a colour map: directions have colours of their own.
+    axes, for pairs along the diagonals, and for compasses of eight kernels.
     """
+    if not has_pixels:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
     if options.colormap is not None:
-        raise ImageError(f"--direction: {OWN_COLOURS}, got a colour map: drop one")
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
     if step.combine is None:
         raise KernelError(f"{step.name}: {_NEEDED}")
     moments = np.array([_moments(plan.problem.kernel, step.name) for plan in step.plans])
@@ -124,10 +126,7 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
 def with_gradient(
     answers: Iterable[Values], weights: NDArray[np.float64], gradient: Values
 ) -> Iterator[Values]:
-    """Yield the answers of an operator's kernels, and add each to the gradient before that.
-
-    `gradient`, shape (2, rows, columns), gets the sum. Combining overwrites the answers.
-    """
+    """Yield answers of kernels, and add each to the gradient (2, rows, columns) before that."""
     for column, answer in zip(weights.T, answers, strict=True):
         for axis, weight in enumerate(column):
             gradient[axis] += answer[..., 0] * answer.dtype.type(weight)

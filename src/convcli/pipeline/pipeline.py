@@ -20,9 +20,11 @@ from convcli.pipeline.alpha import (
     AlphaPolicy,
     MissingStep,
     check_missing,
+    number_at,
     plan_alpha,
     premultiplied,
 )
+from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
@@ -31,16 +33,8 @@ from convcli.pipeline.steps import (
     PlannedStep,
     Shape,
     Values,
-    all_remainders,
-    plan_chain,
 )
 from convcli.values import Record, replace
-
-_STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
-"""The ranges that the engine can apply tile by tile, while it computes."""
-
-_WHOLE = (Range.STRETCH, Range.BALANCE)
-"""The ranges that depend on all values of the result."""
 
 _COLOURS = 3
 
@@ -71,10 +65,8 @@ class SourceInfo(Record):
 class Pipeline(Record, kw_only=True):
     """The planned way from the pixels of a file to the pixels of the result.
 
-    `info` says what is read, `steps` are the planned kernels or a pooling, `alpha` how
-    transparency is treated. `mapping` is how raw values become pixels; None for raw floats.
-    `source_depth` and `depth` are those of the pixels that the steps get, and of the result.
-    `options` are those that it was planned from, `warnings` what a person should know.
+    `mapping` is how raw values become pixels; None for raw floats. `source_depth` and `depth`
+    are those of the pixels that the steps get, and of the result.
     """
 
     info: SourceInfo
@@ -118,57 +110,49 @@ class Pipeline(Record, kw_only=True):
         missing = self.options.missing
         if not isinstance(missing, float) or self.mapping is None:
             return missing
-        scaled = rescaled(np.array([missing]), self.source_depth, self.depth)
-        return float(as_depth(scaled, self.depth, np.dtype(np.float64))[0])
+        return number_at(missing, self.source_depth, self.depth)
 
     @property
     def is_streamed(self) -> bool:
         """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
         changed = options.linear or options.relu or options.direction or options.is_blended
-        changed = changed or options.missing is not None
         return (
-            self.mapping in _STORED
+            not (changed or self.needs_extent or self.mapping is None)
+            and options.missing is None
             and self.depth is self.source_depth
             and len(self.steps[-1].plans) == 1
-            and self.steps[-1].combine is None
             and self.alpha.is_separate
-            and not changed
         )
 
     @property
     def needs_extent(self) -> bool:
         """Whether a pixel depends on the smallest and the largest value of all."""
-        return self.mapping in _WHOLE
+        return self.mapping in (Range.STRETCH, Range.BALANCE)
 
     @property
     def pixel_rule(self) -> StoreRule:
         """How the engine makes pixels, where they are streamed."""
-        value_range = None if self.mapping is None else ValueRange(self.mapping.value)
-        collect_stats = self.options.collect_stats
-        return rule_for(
-            self.plans[-1], self.depth.dtype, value_range, collect_stats=collect_stats
-        )
+        pixels = None if self.mapping is None else ValueRange(self.mapping.value)
+        counts = self.options.collect_stats
+        return rule_for(self.plans[-1], self.depth.dtype, pixels, collect_stats=counts)
 
     @functools.cached_property
     def gradient(self) -> NDArray[np.float64]:
         """How the answers of the last step add up to the gradient, shape (2, N)."""
         from convcli.pipeline.colours import gradient_weights
 
-        return gradient_weights(self.steps[-1], self.options)
+        has_pixels = self.mapping is not None
+        return gradient_weights(self.steps[-1], self.options, has_pixels=has_pixels)
 
     def for_translucent(self) -> "Pipeline":
         """Return the plan for a frame with at least one translucent pixel."""
         if not self.alpha.is_open:
             return self
-        alpha = premultiplied(self.steps, self.options)
-        return replace(self, alpha=alpha)
+        return replace(self, alpha=premultiplied(self.steps, self.options))
 
     def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
-        """Refuse a result with more pixels than the picture and than `max_pixels`.
-
-        The results of `steps` are checked; those of all steps where none are given.
-        """
+        """Refuse results of `steps`, or of all, larger than the picture and `max_pixels`."""
         for step in steps or self.steps:
             rows, columns, _ = step.result_shape
             if rows * columns > max(max_pixels, math.prod(self.input_shape[:2])):
@@ -178,10 +162,7 @@ class Pipeline(Record, kw_only=True):
                 )
 
     def to_display(self, raw: Values) -> Values:
-        """Undo linear light, make negative values 0 if asked, and rescale them to the depth.
-
-        The raw values may be overwritten.
-        """
+        """Return raw values, which may be overwritten, on the scale of the result's pixels."""
         options = self.options
         light = from_linear(raw, self.source_depth.white) if options.linear else raw
         if options.relu:
@@ -191,11 +172,7 @@ class Pipeline(Record, kw_only=True):
     def mapped(
         self, raw: Values, known: ValueStats | None = None, mix: Mix | None = None
     ) -> tuple[Values, ValueStats]:
-        """Return raw values as they are written, and their statistics.
-
-        `mix` changes them before they are rounded. `known` is the extent of all raw values
-        of the picture, where these are a part of them.
-        """
+        """Return raw values as they are written, and their statistics: see `range.mapped`."""
         last = self.steps[-1]
         shown = self.to_display(raw)
         values, stats = mapped(shown, self.mapping, self.depth, last.working, known, mix)
@@ -222,35 +199,27 @@ class Pipeline(Record, kw_only=True):
 
     def report(self, stats: ValueStats, seconds: float) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
-        stats, collect_stats = finite_extent(stats), self.options.collect_stats
+        stats = finite_extent(stats)
+        low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
+        if not self.options.collect_stats:
+            low = high = clipped = math.nan
         return Report(
             input_shape=self.input_shape,
             output_shape=self.output_shape,
             steps=tuple(step.summary for step in self.steps),
             border=self.steps[0].border,
             range=None if self.mapping is None else self.mapping.value,
-            low=stats.low if collect_stats else math.nan,
-            high=stats.high if collect_stats else math.nan,
-            clipped=(
-                stats.clipped / math.prod(self.output_shape) if collect_stats else math.nan
-            ),
+            low=low,
+            high=high,
+            clipped=clipped,
             alpha=self.info.alpha,
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
-            mixed=mixing_of(self.options),
+            mixed=self.options.mixing,
             warnings=self.warnings,
             seconds=seconds,
         )
-
-
-def mixing_of(options: Options) -> str:
-    """Say how the result is mixed with the original; nothing where it is not."""
-    if not options.is_blended:
-        return ""
-    from convcli.pipeline.blend import describe
-
-    return describe(options)
 
 
 def plan_pipeline(
@@ -296,17 +265,8 @@ def plan_pipeline(
 
         check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
     if options.direction:
-        _check_direction(pipeline)
+        _ = pipeline.gradient
     return pipeline
-
-
-def _check_direction(pipeline: Pipeline) -> None:
-    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
-    from convcli.pipeline.colours import OWN_COLOURS
-
-    if pipeline.mapping is None:
-        raise ImageError(f"--direction: {OWN_COLOURS}, got raw floats: name a .png")
-    _ = pipeline.gradient
 
 
 def _plan_steps(
@@ -348,10 +308,7 @@ def _scaled_border(border: Any, sample: Frame, channels: int, *, linear: bool) -
 
 
 def prepared(frame: Frame, options: Options) -> Frame:
-    """Return the picture that is filtered: opaque, grey, or with more bits, if asked for.
-
-    Linear light cannot be undone for floats: that is an `ImageError`.
-    """
+    """Return the picture that is filtered: opaque, grey, or with more bits, if asked for."""
     depth = frame.depth
     if options.linear and depth is Depth.FLOAT:
         raise ImageError(

@@ -63,16 +63,10 @@ def compute_block(
         if pipeline.options.is_blended:
             from convcli.pipeline.blend import Blend
 
-            blend = Blend(
-                pipeline.options,
-                (pipeline.source_depth, pipeline.depth),
-                pipeline.output_shape[:2],
-                read(*region),
-                region=region,
-                alpha=alpha,
-            )
+            blend = Blend(pipeline, read(*region), region, alpha)
             values, stats = pipeline.mapped(raw, known, blend.mixed)
-            kept = pipeline.alpha_at_depth(alpha) if blend.alpha is None else blend.alpha
+            mixed = blend.alpha
+            kept = pipeline.alpha_at_depth(alpha) if mixed is None else mixed
             return ComputedBlock(values, kept, stats)
         lost = None if pipeline.options.missing is None else np.isnan(raw)
         values, stats = pipeline.mapped(raw, known)
