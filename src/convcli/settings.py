@@ -46,6 +46,7 @@ _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"
 MOST_TIMES = 100
 """How often a chain may be repeated."""
 
+_PAIR = r"([0-9]{1,12})(?:[x×]([0-9]{1,12}))?"
 _FOUR_SIDES = r"\d{1,12}(,\d{1,12}){3}"
 
 PADDING_WORDS = ("same", "valid")
@@ -490,7 +491,10 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 
 def _two_numbers(value: object) -> "Pair | None":
     """Return the two whole numbers that a value stands for; None where it has another form."""
-    numbers = _numbers_in(value) if isinstance(value, str) else _parts(value)
+    if isinstance(value, str):
+        match = re.fullmatch(_PAIR, value.strip().lower())
+        return match and (int(match[1]), int(match[2] or match[1]))
+    numbers = _parts(value)
     if len(numbers) != _AXES or any(isinstance(number, bool) for number in numbers):
         return None
     try:
@@ -502,12 +506,3 @@ def _two_numbers(value: object) -> "Pair | None":
 def _parts(value: Any) -> list[Any]:
     """Return the parts of a list, a tuple or an array; a number twice."""
     return list(value) if isinstance(value, Iterable) else [value, value]
-
-
-def _numbers_in(text: str) -> list[int]:
-    """Return the two numbers of ``N`` or ``YxX``; none where the text has another form."""
-    parts = text.strip().lower().replace("×", "x").split("x")
-    digits = all(part.isascii() and part.isdigit() for part in parts)
-    if len(parts) > _AXES or not digits or max(map(len, parts)) > _DIGITS:
-        return []
-    return [int(parts[0]), int(parts[-1])]

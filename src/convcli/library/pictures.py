@@ -18,7 +18,7 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import check_maps, without_nodata, write_filtered
+from convcli.pipeline.files import check_maps, plan_frames, without_nodata, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
@@ -211,14 +211,9 @@ class Result(Record, kw_only=True):
         )
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
+        options = self.pipeline.options
         return write_filtered(
-            self.filtered,
-            self.source,
-            self.pipeline.options,
-            str(target),
-            file_format,
-            saving=saving,
-            sheet=sheet,
+            self.filtered, self.source, options, str(target), file_format, saving, sheet=sheet
         )
 
     def __repr__(self) -> str:
@@ -470,9 +465,9 @@ def plan(
     >>> plan("sobel-x", np.zeros((512, 512), np.uint8))[0].strategy.name
     'passes'
     """
-    frame = open(picture).frames[0]
     run = run_of(kernel, then, times, options)
-    return plan_pipeline(SourceInfo.of(frame), run.steps, run.options).plans
+    info = SourceInfo.of(open(picture).frames[0])
+    return plan_pipeline(info, run.steps, run.options).plans
 
 
 def _run(
@@ -485,9 +480,7 @@ def _run(
 ) -> Result:
     """Plan and run each frame."""
     source, options = without_nodata(picture, links, options)
-    pipelines = [
-        plan_pipeline(SourceInfo.of(frame), links, options, raw=raw) for frame in source.frames
-    ]
+    pipelines = plan_frames(source, links, options, raw=raw)
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
     # The pixels of the input are not kept in memory for as long as the result.
     kept = replace(source, frames=())

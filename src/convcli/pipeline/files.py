@@ -2,8 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -68,41 +67,41 @@ def filter_file(
     if file_format is None and not is_pipe:
         file_format = format_for(target)
     picture = read_source(source, reading)
-    file_format = file_format or _pipe_format(picture, options)
-    raw = file_format in RAW and options.depth is None
     first = picture.frames[0]
-    options = _fitted(options, first.depth, first.channels, file_format, saving)
+    if file_format is None:
+        promised = _promised(options.depth_from(first.depth), 1)
+        file_format = pipe_format(picture.format, promised)
+    options, raw = _fitted(options, first.depth, first.channels, file_format, saving)
     picture, options = without_nodata(picture, kernels, options)
-    plan = functools.partial(plan_pipeline, kernels=kernels, options=options, raw=raw)
-    pipelines = _planned(picture, plan, reading.max_pixels)
+    pipelines = plan_frames(picture, kernels, options, raw=raw)
+    for pipeline in pipelines:
+        pipeline.check_size(reading.max_pixels)
     _check_written(pipelines, target, file_format, saving, sheet=sheet)
     filtered = list(map(run_pipeline, pipelines, picture.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
     described = replace(picture, frames=())
     del picture
     return write_filtered(
-        filtered, described, options, target, file_format, saving=saving, sheet=sheet
+        filtered, described, options, target, file_format, saving, sheet=sheet
     )
 
 
-def write_filtered(
+def write_filtered(  # noqa: PLR0917 - two callers
     filtered: Sequence[Filtered],
     described: Picture,
     options: Options,
     target: str,
     file_format: str,
+    saving: Saving,
     *,
-    saving: Saving = _SAVING,
-    sheet: bool = False,
+    sheet: bool,
 ) -> Report:
     """Write the results for all frames of a picture, and return the report on them.
 
     `described` is the picture without its frames. `check_maps` has allowed the target.
     """
     saving = replace(saving, jobs=saving.jobs or options.jobs)
-    described = _placed(
-        described, filtered[0].report, options, saving, len(filtered), sheet=sheet
-    )
+    described = _placed(described, filtered, options, saving, sheet=sheet)
     groups = {target: filtered}
     if has_number(target, FRAME):
         described = replace(described, timing=None)
@@ -144,10 +143,9 @@ def without_nodata(
 
 def _placed(
     picture: Picture,
-    report: Report,
+    filtered: Sequence[Filtered],
     options: Options,
     saving: Saving,
-    frames: int,
     *,
     sheet: bool,
 ) -> Picture:
@@ -158,25 +156,18 @@ def _placed(
     from convcli.images.codecs.tiff_extras import metadata_after
 
     turned = "a sheet has other pixels" if sheet else ""
-    windows = [step.window for step in report.steps]
+    windows = [step.window for step in filtered[0].report.steps]
     turned = turned or ("a transposed result has other pixels" if options.transposed else "")
-    metadata, notes = metadata_after(metadata, windows, frames=frames, turned=turned)
+    metadata, notes = metadata_after(metadata, windows, frames=len(filtered), turned=turned)
     return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 
-def _planned(
-    picture: Picture, plan: Callable[[SourceInfo], Pipeline], max_pixels: int
+def plan_frames(
+    picture: Picture, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool
 ) -> list[Pipeline]:
     """Return the plan for each frame, made once for frames that are alike."""
-    plans: dict[Any, Pipeline] = {}
-    pipelines = []
-    for frame in picture.frames:
-        key = (frame.pixels.shape, frame.pixels.dtype, frame.alpha is None)
-        if key not in plans:
-            plans[key] = plan(SourceInfo.of(frame))
-            plans[key].check_size(max_pixels)
-        pipelines.append(plans[key])
-    return pipelines
+    plan = functools.cache(lambda info: plan_pipeline(info, kernels, options, raw=raw))
+    return [plan(SourceInfo.of(frame)) for frame in picture.frames]
 
 
 def check_file(
@@ -224,9 +215,8 @@ def plan_file(  # noqa: PLR0917 - two callers
     if header is None:
         return None
     depth, channels = Depth.of(header.dtype), header.shape[2]
-    options = _fitted(options, depth, channels, file_format, saving)
+    options, raw = _fitted(options, depth, channels, file_format, saving)
     info = SourceInfo(header.shape, header.dtype, header.alpha)
-    raw = file_format in RAW and options.depth is None
     return header, plan_pipeline(info, kernels, options, raw=raw)
 
 
@@ -245,15 +235,16 @@ def _check_written(
 
 def _fitted(
     options: Options, depth: Depth, channels: int, file_format: str, saving: Saving
-) -> Options:
-    """Return the options with a depth that the format holds, if that is asked for."""
+) -> tuple[Options, bool]:
+    """Return options with a depth that the format holds, if asked; whether it gets floats."""
+    raw = file_format in RAW and options.depth is None
     if not saving.fit_depth or options.depth is not None:
-        return options
+        return options, raw
     channels = 1 if channels == 1 or options.wants_gray else _COLOURS
     for fitting in (options.depth_from(depth), Depth.SIXTEEN, Depth.EIGHT):
         if not obstacle(_promised(fitting, channels), file_format):
-            return replace(options, depth=fitting)
-    return options
+            return replace(options, depth=fitting), raw
+    return options, raw
 
 
 def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
@@ -266,12 +257,6 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
 def read_first_frame(source: str, reading: ReadPolicy = _FIRST_FRAME) -> Frame:
     """Read the first frame of a path, of a URL, or of standard input for ``-``."""
     return read_source(source, reading).frames[0]
-
-
-def _pipe_format(picture: Picture, options: Options) -> str:
-    """Return the format for standard output: the input's where it can hold the result."""
-    depth = options.depth_from(picture.frames[0].depth)
-    return pipe_format(picture.format, _promised(depth, 1))
 
 
 def _promised(depth: Depth, channels: int) -> Frame:

@@ -32,7 +32,6 @@ _KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
 _NO_CHOICE = ("jobs", "collect_stats")
 """Options that say how a run is done, not what it gives."""
 
-
 _AXES = 2
 
 
@@ -86,11 +85,7 @@ class Recipe(Record):
 
 
 def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
-    """Return the recipe of a chain, done so many times, with some options.
-
-    An `OptionError` is raised where a recipe cannot hold them: a mask that is an array, and
-    operators that are joined in several ways.
-    """
+    """Return the recipe of a chain; an `OptionError` says what a recipe cannot hold."""
     words = _words_of(options)
     joined = [link for link in links if isinstance(link, Operator)]
     rules = {each.combine for each in joined if not _named(each)}
@@ -115,26 +110,26 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"{label}: no recipe: {error}: mend it there") from None
     unknown = [key for key in document if key not in _KEYS]
-    then, options = document.get("then", []), document.get("options", {})
-    times = document.get("times", 1)
-    faults = {
-        f"expected a recipe = {VERSION}, got {document.get('recipe')!r}: use the convcli that "
-        "wrote it": document.get("recipe") != VERSION,
-        f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": bool(unknown),
-        "expected a text as kernel": not isinstance(document.get("kernel"), str),
-        "expected a list of texts as then": not _is_texts(then),
-        "expected a whole number as times": not isinstance(times, int),
-        f"expected options of {', '.join(sorted(OPTION_NAMES))}": not isinstance(options, dict)
-        or not OPTION_NAMES.issuperset(options),
+    version, kernel = document.get("recipe"), document.get("kernel")
+    then, times = document.get("then", []), document.get("times", 1)
+    options = document.get("options", {})
+    has_texts = isinstance(then, list) and all(isinstance(each, str) for each in then)
+    expected = {
+        f"expected a recipe = {VERSION}, got {version!r}: use the convcli that wrote it": (
+            version == VERSION
+        ),
+        f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": not unknown,
+        "expected a text as kernel": isinstance(kernel, str),
+        "expected a list of texts as then": has_texts,
+        "expected a whole number as times": isinstance(times, int),
+        f"expected options of {', '.join(sorted(OPTION_NAMES))}": (
+            isinstance(options, dict) and OPTION_NAMES.issuperset(options)
+        ),
     }
-    for fault, is_there in faults.items():
-        if is_there:
+    for fault, is_met in expected.items():
+        if not is_met:
             raise OptionError(f"{label}: {fault}")
-    return Recipe(document["kernel"], tuple(then), times, options)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return Recipe(str(kernel), tuple(then), times, options)
 
 
 OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)

@@ -55,26 +55,24 @@ def compute_block(
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction:
-        values, stats = fields.directed(region, known)
-    elif pipeline.is_streamed:
-        values, stats = fields.streamed(region)
-    else:
-        raw, alpha = fields.raw(region)
-        if pipeline.options.is_blended:
-            from convcli.pipeline.blend import Blend
+        return fields.finished(region, *fields.directed(region, known))
+    if pipeline.is_streamed:
+        return fields.finished(region, *fields.streamed(region))
+    raw, alpha = fields.raw(region)
+    if pipeline.options.is_blended:
+        from convcli.pipeline.blend import Blend
 
-            blend = Blend(pipeline, read(*region), region, alpha)
-            values, stats = pipeline.mapped(raw, known, blend.mixed)
-            mixed = blend.alpha
-            kept = pipeline.alpha_at_depth(alpha) if mixed is None else mixed
-            return ComputedBlock(values, kept, stats)
-        lost = None if pipeline.options.missing is None else np.isnan(raw)
-        values, stats = pipeline.mapped(raw, known)
-        alpha = pipeline.alpha_at_depth(alpha)
-        if lost is not None:
-            values, alpha = with_missing(values, alpha, lost, pipeline.missing)
-        return ComputedBlock(values, alpha, stats)
-    return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
+        blend = Blend(pipeline, read(*region), region, alpha)
+        values, stats = pipeline.mapped(raw, known, blend.mixed)
+        mixed = blend.alpha
+        kept = pipeline.alpha_at_depth(alpha) if mixed is None else mixed
+        return ComputedBlock(values, kept, stats)
+    lost = None if pipeline.options.missing is None else np.isnan(raw)
+    values, stats = pipeline.mapped(raw, known)
+    alpha = pipeline.alpha_at_depth(alpha)
+    if lost is not None:
+        values, alpha = with_missing(values, alpha, lost, pipeline.missing)
+    return ComputedBlock(values, alpha, stats)
 
 
 def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> ValueStats:
@@ -91,6 +89,11 @@ class _Fields:
 
     def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
         self._pipeline, self._read = pipeline, read
+
+    def finished(self, region: Region, values: Values, stats: ValueStats) -> ComputedBlock:
+        """Return pixels with an opacity that does not depend on them."""
+        alpha = self._pipeline.alpha_at_depth(self.separate_alpha(region))
+        return ComputedBlock(values, alpha, stats)
 
     def streamed(self, region: Region) -> tuple[Values, ValueStats]:
         """Store pixels while they are computed."""
@@ -155,11 +158,10 @@ class _Fields:
 
 
 class Filtered(Record):
-    """The result of filtering one frame.
+    """The result of filtering one frame: see `ComputedBlock`.
 
-    `values`, shape (H', W', O), are pixels or raw floats; `alpha`, shape (H', W') or None, is
-    their opacity of the same depth. `format` is the file format of the input. `colormap` has
-    the colours that each output channel gets when it becomes a picture.
+    `format` is the file format of the input. Each output channel gets the colours of `colormap`
+    when it becomes a picture.
     """
 
     values: Values
@@ -176,15 +178,12 @@ class Filtered(Record):
 
     def maps(self) -> list[Frame]:
         """Return each output channel as a frame of its own: grey, or coloured."""
-        return [self._map(index) for index in range(self.values.shape[2])]
-
-    def _map(self, index: int) -> Frame:
-        values = self.values[..., index : index + 1]
+        maps = np.split(self.values, self.values.shape[2], axis=2)
         if self.colormap is not None:
             from convcli.pipeline.colours import colored
 
-            values = colored(values[..., 0], self.colormap)
-        return Frame(values, self.alpha, self.format)
+            maps = [colored(values[..., 0], self.colormap) for values in maps]
+        return [Frame(values, self.alpha, self.format) for values in maps]
 
 
 def filter_frame(
@@ -225,25 +224,21 @@ def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
     They darken (or brighten) the rim where a kernel's sum is not 0 and the picture's edge is
     not black; else the largest answer of all is one at the rim.
     """
-    options = pipeline.options
-    zero = pipeline.steps[0].border == Border.ZERO.value
+    options, steps = pipeline.options, pipeline.steps
+    zero = steps[0].border == Border.ZERO.value
     if not (zero and options.collect_stats) or options.direction:
         return False
-    sides = [_rim(pipeline.steps, axis) for axis in (0, 1)]
-    if not any(map(sum, sides)) or not any(map(_looks_around, pipeline.steps)):
+    strips = _strips(pipeline)
+    if not strips or not any(map(_looks_around, steps)):
         return False
-    weighing = [step for step in pipeline.steps if step.plans] or pipeline.steps
+    weighing = [step for step in steps if step.plans] or steps
     if not all(step.is_zero_sum for step in weighing):
         pixels = frame.pixels
-        edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
-        return any(bool(edge.any()) for edge in edges)
+        return any(edge.any() for edge in (pixels[[0, -1]], pixels[:, [0, -1]]))
     largest = max(abs(stats.low), abs(stats.high))
     read = functools.partial(_part, frame)
     known = stats if pipeline.needs_extent else None
-    found = [
-        compute_block(pipeline, read, region, known).stats
-        for region in _strips(pipeline.output_shape[:2], sides)
-    ]
+    found = [compute_block(pipeline, read, region, known).stats for region in strips]
     return largest > 0 and largest in {abs(e) for each in found for e in (each.low, each.high)}
 
 
@@ -258,27 +253,20 @@ def _looks_around(step: PlannedStep) -> bool:
     return not step.plans
 
 
-def _rim(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
-    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
-    before = after = 0
-    for step in steps:
-        along = step.window.axes[axis]
-        before = -(-(along.before + before) // along.stride)
-        after = -(-(along.after + after) // along.stride)
-    return before, after
-
-
-def _strips(shape: tuple[int, int], sides: Sequence[tuple[int, int]]) -> list[Region]:
-    """Return the four strips of a rim, each within the result."""
-    height, width = shape
-    (top, bottom), (left, right) = sides
-    strips = (
-        (slice(0, min(top, height)), slice(0, width)),
-        (slice(max(height - bottom, 0), height), slice(0, width)),
-        (slice(0, height), slice(0, min(left, width))),
-        (slice(0, height), slice(max(width - right, 0), width)),
-    )
-    return [each for each in strips if all(part.stop > part.start for part in each)]
+def _strips(pipeline: Pipeline) -> list[Region]:
+    """Return the strips of a result whose windows look beyond the edge: up to four."""
+    whole = [slice(0, size) for size in pipeline.output_shape[:2]]
+    strips: list[Region] = []
+    for number, part in enumerate(whole):
+        before = after = 0
+        for step in pipeline.steps:
+            axis = step.window.axes[number]
+            before = -(-(axis.before + before) // axis.stride)
+            after = -(-(axis.after + after) // axis.stride)
+        ends = slice(0, min(before, part.stop)), slice(max(part.stop - after, 0), part.stop)
+        found = [end for end in ends if end.stop > end.start]
+        strips += [(end, whole[1]) if number == 0 else (whole[0], end) for end in found]
+    return strips
 
 
 def _part(frame: Frame, rows: slice, columns: slice) -> Frame:
