@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import ImageError, OptionError
-from convcli.images.picture import Frame, Picture
+from convcli.images.picture import Frame, Picture, picture_of_samples
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
@@ -96,7 +96,6 @@ class FilterOptions(TypedDict, total=False):
 
 
 _DIMENSIONS = (2, 3)
-_WITH_ALPHA = (2, 4)
 _MOST_BYTES = 8
 
 
@@ -503,10 +502,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
-    """Return an array as a frame.
-
-    It must hold real numbers, with two or three axes and at least one pixel.
-    """
+    """Return an array as a frame."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:
         raise ImageError(
@@ -518,9 +514,9 @@ def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
             f"picture: expected an array (H, W) or (H, W, C) with at least one pixel, got the "
             f"shape {array.shape}: take one picture of it"
         )
-    pixels = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if pixels.ndim == min(_DIMENSIONS):
-        return Frame(pixels[..., np.newaxis])
+    pixels = np.atleast_3d(array.astype(array.dtype.newbyteorder("="), copy=False))
     if alpha is None:
-        alpha = pixels.dtype in (np.uint8, np.uint16) and pixels.shape[2] in _WITH_ALPHA
-    return Frame(pixels[..., :-1], pixels[..., -1]) if alpha else Frame(pixels)
+        has_alpha = pixels.dtype in (np.uint8, np.uint16)
+        return picture_of_samples(pixels, None) if has_alpha else Frame(pixels)
+    is_split = alpha and array.ndim == max(_DIMENSIONS)
+    return Frame(pixels[..., :-1], pixels[..., -1]) if is_split else Frame(pixels)

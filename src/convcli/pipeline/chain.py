@@ -1,15 +1,16 @@
 """How a chain is planned: each of its steps for its input, and what no window looks at."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from convcli.borders import Padder, fill_of, padder_for
 from convcli.choices import Border, Depth
-from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.planner import choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pool_padder
-from convcli.engine.problem import natural_result, problem_for
+from convcli.engine.problem import Problem, natural_result, problem_for
 from convcli.errors import GeometryError, KernelError, SpecError
 from convcli.geometry.window import Axis, Window, window
 from convcli.kernels.kernel import Kernel
@@ -82,10 +83,8 @@ def _plain_step(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep
     """Plan a step of a chain that has no weights; it answers floats."""
     if plain.kind in REDUCTIONS:
         pooling = Pooling(REDUCTIONS[plain.kind], window(plain.size, plain.size))
-        try:
+        with _naming(plain.name):
             step = _pool_step(pooling, shape, dtype)
-        except GeometryError as error:
-            raise GeometryError(f"{plain.name}: {error}") from None
         floats = natural_result(dtype)
         return replace(step, border="none", working=floats, dtype=floats)
     return MapStep(
@@ -119,14 +118,18 @@ def _planned(
     slide = window(operand.size, options.stride, options.padding, options.dilation)
     fill = fill_of(options.border, shape[2], Depth.EIGHT.white)
     padder, bare = padder_for(options.border, slide, shape[:2], fill)
-    padded = (shape, dtype)
+    padded, border = (shape, dtype), options.border
     if padder is not None:
         padded = ((*padder.padded, shape[2]), padder.dtype(dtype))
-    plans = tuple(
-        _plan(kernel, padded, bare, options, channels=shape[2]) for kernel in operand.kernels
-    )
-    border = options.border.value
-    return _step_of(plans, operand, options, padder=padder, slide=slide, border=border)
+    if not isinstance(border, Border) or border is Border.ODD:
+        border = Border.ZERO  # the input is padded, or the window needs no padding
+    problems = []
+    for kernel in operand.kernels:
+        with _naming(kernel.name, _remedy(shape[2], kernel)):
+            moved = _biased(kernel, options)
+            problems.append(problem_for(*padded, moved, bare, border=border))
+    name = options.border.value
+    return _step_of(problems, operand, options, padder=padder, slide=slide, border=name)
 
 
 def _plan_transposed(
@@ -140,21 +143,14 @@ def _plan_transposed(
             f"--transposed: expected no border, got {options.border.value}: stamps end where "
             "the picture ends: leave --border out"
         )
-    slide, more = stamp_window(
-        operand.size,
-        options.stride,
-        options.padding,
-        options.dilation,
-        options.output_padding,
-    )
+    sides = (operand.size, options.stride, options.padding, options.dilation)
+    slide, more = stamp_window(*sides, options.output_padding)
     stampings = []
     for kernel in operand.kernels:
-        try:
+        with _naming(kernel.name):
             stampings.append(stamping_for(shape, dtype, _biased(kernel, options), slide, more))
-        except (GeometryError, KernelError) as error:
-            raise type(error)(f"{kernel.name}: {error}") from None
-    plans = tuple(choose_plan(each.problem, options.method) for each in stampings)
-    planned = _step_of(plans, operand, options, slide=slide, border="none")
+    problems = [each.problem for each in stampings]
+    planned = _step_of(problems, operand, options, slide=slide, border="none")
     uneven = filter(None, (checkerboard_of(slide, k.weights) for k in operand.kernels))
     changes = {
         "shape": shape,
@@ -166,7 +162,7 @@ def _plan_transposed(
 
 
 def _step_of(
-    plans: tuple[Plan, ...],
+    problems: Sequence[Problem],
     operand: Operand,
     options: Options,
     *,
@@ -174,8 +170,9 @@ def _step_of(
     slide: Window,
     border: str,
 ) -> PlannedStep:
-    """Return the step of the plans of one kernel, or of the kernels of an operator."""
-    problem, strategies = plans[0].problem, [planned.strategy for planned in plans]
+    """Return the step of the problems of one kernel, or of the kernels of an operator."""
+    plans = tuple(choose_plan(each, options.method) for each in problems)
+    problem, strategies = problems[0], [planned.strategy for planned in plans]
     combine = operand.combine and (options.combine or operand.combine)
     summary = Step(
         kernel=operand.name,
@@ -203,28 +200,17 @@ def _biased(kernel: Kernel, options: Options) -> Kernel:
     return turned if options.bias is None else turned.plus_bias(options.bias)
 
 
-def _plan(
-    kernel: Kernel,
-    given: tuple[Shape, np.dtype[Any]],
-    slide: Window,
-    options: Options,
-    *,
-    channels: int,
-) -> Plan:
-    """Plan one kernel for an input of a shape and a dtype, which may be padded already."""
-    border = options.border if isinstance(options.border, Border) else Border.ZERO
-    if border is Border.ODD:  # an input that is padded, or a window that needs no padding
-        border = Border.ZERO
+@contextlib.contextmanager
+def _naming(name: str, remedy: str = "") -> Iterator[None]:
+    """Name the kernel that an error is about.
+
+    Advice for the command line replaces the advice for Python, after the last colon.
+    """
     try:
-        problem = problem_for(*given, _biased(kernel, options), slide, border=border)
-    except GeometryError as error:
-        remedy = _remedy(channels, kernel)
-        # Advice for the command line replaces the advice for Python, after the last colon.
+        yield
+    except (GeometryError, KernelError) as error:
         message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
-        raise GeometryError(f"{kernel.name}: {message}") from None
-    except KernelError as error:
-        raise KernelError(f"{kernel.name}: {error}") from None
-    return choose_plan(problem, options.method)
+        raise type(error)(f"{name}: {message}") from None
 
 
 def _filter(kernel: Kernel, number: int) -> Kernel:
@@ -255,10 +241,7 @@ def _remedy(channels: int, kernel: Kernel) -> str:
 
 
 def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, ...]:
-    """Say which rows and columns of its input no window of a step looks at.
-
-    With `strict` such rows and columns, also in the padding, are a `GeometryError`.
-    """
+    """Say which rows and columns of a step's input no window sees; `strict` refuses them."""
     warnings = [warning for step in steps for warning in step.warnings]
     for number, step in enumerate(steps, start=1):
         whose = "the picture" if number == 1 else f"step {number}'s input"

@@ -224,21 +224,25 @@ def _rim_shows(pipeline: Pipeline, frame: Frame, stats: ValueStats) -> bool:
     They darken (or brighten) the rim where a kernel's sum is not 0 and the picture's edge is
     not black; else the largest answer of all is one at the rim.
     """
-    options, steps = pipeline.options, pipeline.steps
-    zero = steps[0].border == Border.ZERO.value
+    options = pipeline.options
+    zero = pipeline.steps[0].border == Border.ZERO.value
     if not (zero and options.collect_stats) or options.direction:
         return False
-    strips = _strips(pipeline)
-    if not strips or not any(map(_looks_around, steps)):
+    sides = [_rim(pipeline.steps, axis) for axis in (0, 1)]
+    if not any(map(sum, sides)) or not any(map(_looks_around, pipeline.steps)):
         return False
-    weighing = [step for step in steps if step.plans] or steps
+    weighing = [step for step in pipeline.steps if step.plans] or pipeline.steps
     if not all(step.is_zero_sum for step in weighing):
         pixels = frame.pixels
-        return any(edge.any() for edge in (pixels[[0, -1]], pixels[:, [0, -1]]))
+        edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
+        return any(bool(edge.any()) for edge in edges)
     largest = max(abs(stats.low), abs(stats.high))
     read = functools.partial(_part, frame)
     known = stats if pipeline.needs_extent else None
-    found = [compute_block(pipeline, read, region, known).stats for region in strips]
+    found = [
+        compute_block(pipeline, read, region, known).stats
+        for region in _strips(pipeline.output_shape[:2], sides)
+    ]
     return largest > 0 and largest in {abs(e) for each in found for e in (each.low, each.high)}
 
 
@@ -253,20 +257,27 @@ def _looks_around(step: PlannedStep) -> bool:
     return not step.plans
 
 
-def _strips(pipeline: Pipeline) -> list[Region]:
-    """Return the strips of a result whose windows look beyond the edge: up to four."""
-    whole = [slice(0, size) for size in pipeline.output_shape[:2]]
-    strips: list[Region] = []
-    for number, part in enumerate(whole):
-        before = after = 0
-        for step in pipeline.steps:
-            axis = step.window.axes[number]
-            before = -(-(axis.before + before) // axis.stride)
-            after = -(-(axis.after + after) // axis.stride)
-        ends = slice(0, min(before, part.stop)), slice(max(part.stop - after, 0), part.stop)
-        found = [end for end in ends if end.stop > end.start]
-        strips += [(end, whole[1]) if number == 0 else (whole[0], end) for end in found]
-    return strips
+def _rim(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
+    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
+    before = after = 0
+    for step in steps:
+        along = step.window.axes[axis]
+        before = -(-(along.before + before) // along.stride)
+        after = -(-(along.after + after) // along.stride)
+    return before, after
+
+
+def _strips(shape: tuple[int, int], sides: Sequence[tuple[int, int]]) -> list[Region]:
+    """Return the four strips of a rim, each within the result."""
+    height, width = shape
+    (top, bottom), (left, right) = sides
+    strips = (
+        (slice(0, min(top, height)), slice(0, width)),
+        (slice(max(height - bottom, 0), height), slice(0, width)),
+        (slice(0, height), slice(0, min(left, width))),
+        (slice(0, height), slice(max(width - right, 0), width)),
+    )
+    return [each for each in strips if all(part.stop > part.start for part in each)]
 
 
 def _part(frame: Frame, rows: slice, columns: slice) -> Frame:
