@@ -52,61 +52,16 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = [
-    "Alpha",
-    "BatchError",
-    "Border",
-    "ClusterError",
-    "Colormap",
-    "Combine",
-    "ConvcliError",
-    "Depth",
-    "Edges",
-    "FilterOptions",
-    "GeometryError",
-    "ImageError",
-    "Kernel",
-    "KernelError",
-    "Method",
-    "Operator",
-    "OptionError",
-    "Options",
-    "Picture",
-    "Range",
-    "Recipe",
-    "Report",
-    "Result",
-    "SpecError",
-    "Window",
-    "__version__",
-    "apply",
-    "apply_files",
-    "apply_tiled",
-    "convolution_matrix",
-    "convolve",
-    "correlate",
-    "correlate_transposed",
-    "count_parameters",
-    "effective_field",
-    "explain",
-    "explore",
-    "find",
-    "kernel",
-    "kernel_from",
-    "kernels",
-    "learn",
-    "learn_step",
-    "open",
-    "output_size",
-    "plan",
-    "pool",
-    "prefer_compiled",
-    "receptive_field",
-    "recipe",
-    "run_stack",
-    "stack",
-    "window",
-]
+__all__ = ["Alpha", "Border", "Colormap", "Combine", "Depth", "Edges", "Method", "Range"]
+__all__ += ["BatchError", "ClusterError", "ConvcliError", "GeometryError", "ImageError"]
+__all__ += ["KernelError", "OptionError", "SpecError"]
+__all__ += ["FilterOptions", "Kernel", "Operator", "Options", "Picture", "Recipe", "Report"]
+__all__ += ["Result", "Window", "__version__"]
+__all__ += ["apply", "apply_files", "apply_tiled", "convolution_matrix", "convolve"]
+__all__ += ["correlate", "correlate_transposed", "count_parameters", "effective_field"]
+__all__ += ["explain", "explore", "find", "kernel", "kernel_from", "kernels", "learn"]
+__all__ += ["learn_step", "open", "output_size", "plan", "pool", "prefer_compiled"]
+__all__ += ["receptive_field", "recipe", "run_stack", "stack", "window"]
 
 _NAMES = {
     "convcli.choices": "Alpha Border Colormap Combine Depth Edges Method Range",

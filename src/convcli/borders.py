@@ -87,11 +87,7 @@ tile does not hold these."""
 def sides_of(
     padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
 ) -> tuple[FromTile, FromImage]:
-    """Return the border columns of a padded tile, shape (rows, columns, C).
-
-    `sources` are the sources of its columns, -1 for the constant; `inside` are the columns
-    that `fill_rows` fills.
-    """
+    """Return the border columns of a padded tile; `fill_rows` fills those that are `inside`."""
     held = sources[inside]
     within: FromTile = []
     beyond: FromImage = []

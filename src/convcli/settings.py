@@ -206,21 +206,17 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     >>> whole_number_from("8", least=1)
     8
     """
+    end = f"of at least {least}" if most is None else f"from {least} to {most}"
+    limits = f"a whole number {end}"
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        expected = f"expected {_limits(least, most)}"
-        raise OptionError(f"{expected}; got {value!r}") from None
+        raise OptionError(f"expected {limits}; got {value!r}") from None
     if most is None and number >= 10**_DIGITS:
         raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
-        raise OptionError(f"expected {_limits(least, most)}; got {number}")
+        raise OptionError(f"expected {limits}; got {number}")
     return number
-
-
-def _limits(least: int, most: int | None) -> str:
-    end = f"of at least {least}" if most is None else f"from {least} to {most}"
-    return f"a whole number {end}"
 
 
 _COLOURS = {
@@ -339,18 +335,8 @@ def point_from(value: object) -> "Pair":
 def options_from_words(**words: Any) -> "Options":
     """Return the options of filtering, from the words or values that a person gives.
 
-    The names are the fields of `Options`. Each value is a word or a number as on the command
-    line, or the value that it stands for. Other options have the command's default.
+    A name that no option has is a `TypeError`.
 
-    Raises
-    ------
-    OptionError
-        If an option does not take a value; the message begins with its name.
-    TypeError
-        If no option has a name.
-
-    Examples
-    --------
     >>> options = options_from_words(border="edge", range="abs", stride="2x1")
     >>> options.border, options.range, options.stride
     (<Border.REPLICATE: 'replicate'>, <Range.ABS: 'abs'>, (2, 1))

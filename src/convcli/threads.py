@@ -45,12 +45,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 def thread_pool(threads: int) -> "ThreadPoolExecutor":
-    """Return a pool of `threads` threads; later calls get the same pool.
+    """Return a pool of `threads` threads; later calls get the same pool, for starts take time.
 
-    To start a thread takes as long as a small filter bank.
-
-    Examples
-    --------
     >>> list(thread_pool(2).map(abs, [-1, 2]))
     [1, 2]
     """
@@ -109,9 +105,8 @@ _BLAS_NAMES = [
 def thread_functions() -> BlasFunctions | None:
     """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
 
-    NumPy has no public function that sets the threads of its BLAS while a program runs. Its
-    wheels carry OpenBLAS beside an extension module; to look a name up in that module also
-    searches the libraries that it depends on, so no path has to be guessed.
+    NumPy has no function for that. Its wheels carry OpenBLAS beside an extension module; to
+    look a name up in that module searches the libraries, too, that it depends on.
     """
     import ctypes
     import importlib

@@ -27,6 +27,8 @@ class _Form:
     def __init__(self, kind: "type[Record]", above: "_Form | None", *, kw_only: bool) -> None:
         own = _annotations(kind)
         defaults = {name: vars(kind)[name] for name in own if name in vars(kind)}
+        for name in defaults:
+            delattr(kind, name)
         self.types: dict[str, Any] = {**(above.types if above else {}), **own}
         self.defaults: dict[str, Any] = {**(above.defaults if above else {}), **defaults}
         self.by_name: bool = kw_only or (above is not None and above.by_name)

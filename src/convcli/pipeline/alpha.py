@@ -26,10 +26,9 @@ _INVISIBLE = 1e-6
 class AlphaPolicy(Record):
     """How the transparency of a frame is treated; `name` is never `Alpha.AUTO`.
 
-    `steps` filter the opacity (`Alpha.FILTER`), or the colours that are multiplied by it
-    (`Alpha.PREMULTIPLY`). With `filters_opacity` the opacity is filtered together with those
-    colours. That is left out where flat areas answer 0: the opacity would be 0 everywhere.
-    `is_open` says that the policy becomes `premultiplied` if any pixel is translucent.
+    `steps` filter the opacity (`Alpha.FILTER`), or the colours times the opacity, and with
+    `filters_opacity` that, too (`Alpha.PREMULTIPLY`). `is_open` says that the policy becomes
+    `premultiplied` if any pixel is translucent.
     """
 
     name: Alpha
@@ -72,6 +71,7 @@ def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) ->
 
 def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy:
     """Plan that colours are multiplied by their opacity before they are filtered."""
+    # Where flat areas answer 0, the opacity would be 0 everywhere.
     filters_opacity = not any(step.is_zero_sum for step in steps)
     channels = steps[0].shape[2] + filters_opacity
     opaque = (1.0,) * filters_opacity
@@ -100,10 +100,7 @@ def _fitted(
 
 
 class WeighedStep(PlannedStep, kw_only=True):
-    """A step over colours times opacity, with the opacity as the last channel.
-
-    `kernel` keeps its bias: the plan has none.
-    """
+    """A step over colours times opacity, and the opacity; its `kernel` keeps the bias."""
 
     kernel: Kernel
 

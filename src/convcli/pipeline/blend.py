@@ -6,6 +6,7 @@ is 0. A weight of 0 gives the original and a weight of 1 the filtered value, bit
 """
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,9 @@ class Mask:
     """How much of the filter each pixel gets: weights from 0 to 1, read when first needed."""
 
     def __init__(self, name: str, weights: NDArray[np.float32] | None = None) -> None:
-        self.name, self._weights = name, weights
+        self.name = name
+        if weights is not None:
+            self.weights = weights
 
     def __repr__(self) -> str:
         return f"Mask({self.name})"
@@ -44,17 +47,15 @@ class Mask:
     @property
     def is_read(self) -> bool:
         """Whether it is in memory."""
-        return self._weights is not None
+        return "weights" in vars(self)
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float32]:
         """All weights, shape (H, W)."""
-        if self._weights is None:
-            if is_zarr(self.name):
-                raise ImageError(f"{self.name}: a Zarr array is read in blocks: add --tiled")
-            frame = read_picture(self.name, reading=ReadPolicy(frame=0)).frames[0]
-            self._weights = weights_of(frame, self.name)
-        return self._weights
+        if is_zarr(self.name):
+            raise ImageError(f"{self.name}: a Zarr array is read in blocks: add --tiled")
+        frame = read_picture(self.name, reading=ReadPolicy(frame=0)).frames[0]
+        return weights_of(frame, self.name)
 
     @property
     def shape(self) -> tuple[int, int]:

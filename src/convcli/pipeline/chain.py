@@ -33,10 +33,7 @@ from convcli.values import asdict, replace
 def plan_chain(
     shape: Shape, dtype: np.dtype[Any], links: Sequence[Link | Pooling], options: Options
 ) -> tuple[PlannedStep, ...]:
-    """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
-
-    A `ConvcliError` is raised where a kernel does not fit its input.
-    """
+    """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed."""
     if options.combine and not any(isinstance(link, Operator) for link in links):
         raise SpecError(
             f"--combine {options.combine.value}: expected several kernels, got one: join "
@@ -202,13 +199,11 @@ def _biased(kernel: Kernel, options: Options) -> Kernel:
 
 @contextlib.contextmanager
 def _naming(name: str, remedy: str = "") -> Iterator[None]:
-    """Name the kernel that an error is about.
-
-    Advice for the command line replaces the advice for Python, after the last colon.
-    """
+    """Name the kernel that an error is about."""
     try:
         yield
     except (GeometryError, KernelError) as error:
+        # Advice for the command line replaces the advice for Python, after the last colon.
         message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
         raise type(error)(f"{name}: {message}") from None
 

@@ -96,10 +96,7 @@ def write_filtered(  # noqa: PLR0917 - two callers
     *,
     sheet: bool,
 ) -> Report:
-    """Write the results for all frames of a picture, and return the report on them.
-
-    `described` is the picture without its frames. `check_maps` has allowed the target.
-    """
+    """Write the results for all frames of a picture, `described` without them; report."""
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     described = _placed(described, filtered, options, saving, sheet=sheet)
     groups = {target: filtered}
@@ -125,10 +122,7 @@ def write_filtered(  # noqa: PLR0917 - two callers
 def without_nodata(
     picture: Picture, kernels: Sequence[Link | Pooling], options: Options
 ) -> tuple[Picture, Options]:
-    """Let pixels that the file calls no data be missing: see `with_nodata`.
-
-    Where that cannot be, the picture gets a note, and calls none so.
-    """
+    """Let pixels that the file calls no data be missing, or note why not: see `with_nodata`."""
     metadata = picture.metadata
     if metadata.nodata is None or (len(picture.frames) > 1 and options.missing is None):
         return picture, options
@@ -183,9 +177,8 @@ def check_file(
 ) -> Pipeline | None:
     """Check that a file can be filtered and its result be written, from the file's header.
 
-    The arguments are those of `filter_file`, but there is no standard input and output. Pixels
-    are read only where the output cannot hold transparency: they may all be opaque. What would
-    be done to the first picture is returned; None where the header cannot be read.
+    Pixels are read only where the output cannot hold transparency: they may all be opaque. What
+    would be done to the first picture is returned; None where the header cannot be read.
     """
     file_format = file_format or format_for(target)
     planned = plan_file(kernels, source, options, reading, saving, file_format)

@@ -70,8 +70,7 @@ def file_bytes(
 ) -> int:
     """Estimate the bytes of memory that filtering a file takes: rather too many than too few.
 
-    The arguments are those of `convcli.pipeline.files.filter_file`. Only the header of the
-    input is read. A file that cannot be filtered takes 0 bytes.
+    Only the header of the input is read. A file that cannot be filtered takes 0 bytes.
     """
     try:
         file_format = file_format or format_for(target)

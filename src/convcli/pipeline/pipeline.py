@@ -40,11 +40,7 @@ _COLOURS = 3
 
 
 class SourceInfo(Record):
-    """The facts about a frame that a plan needs.
-
-    `shape` is (rows, columns, colour channels) as in the file, `dtype` is that of the pixels,
-    and `alpha` says whether the frame has an opacity.
-    """
+    """The facts about a frame that a plan needs; the opacity is no channel of its shape."""
 
     shape: Shape
     dtype: np.dtype[Any]
@@ -231,8 +227,7 @@ def plan_pipeline(
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
-    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
-    used. A `ConvcliError` is raised where kernels or options do not fit.
+    With `raw` the result is floats as they are computed, not pixels.
 
     >>> from convcli.kernels.spec import kernel_from
     >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))

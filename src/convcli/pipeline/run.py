@@ -35,8 +35,7 @@ ReadPart: TypeAlias = Callable[[slice, slice], Frame]
 class ComputedBlock(Record):
     """Some rows and columns of a result: pixels or raw floats, shape (rows, columns, C).
 
-    `alpha` is their opacity of the same depth, shape (rows, columns), or None. `stats` are the
-    statistics of the raw values.
+    `alpha` is their opacity of the same depth, shape (rows, columns), or None.
     """
 
     values: Values
@@ -189,10 +188,7 @@ class Filtered(Record):
 def filter_frame(
     frame: Frame, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Filtered:
-    """Filter a frame by one kernel after another, unrounded between the steps.
-
-    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
-    used. The frame is never modified. A `ConvcliError` is raised where a kernel does not fit.
+    """Filter a frame by one kernel after another, as `plan_pipeline` decides.
 
     >>> import numpy as np
     >>> from convcli.kernels.spec import kernel_from

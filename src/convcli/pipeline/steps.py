@@ -93,10 +93,8 @@ class PlannedStep(Record, kw_only=True):
 
     @property
     def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only, and may be dropped.
-
-        The largest answer of a compass is below 0 only where there is no edge.
-        """
+        """Whether the sign of an answer is a direction only, and may be dropped."""
+        # The largest answer of a compass is below 0 only where there is no edge.
         return self.is_zero_sum and self.combine is not Combine.MAX
 
     @property
@@ -152,10 +150,7 @@ class PlannedStep(Record, kw_only=True):
     def fitted(
         self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
     ) -> "PlannedStep":
-        """Return the step for an input with other channels and another dtype.
-
-        `fill` is the constant of its border. The step mixes no channels.
-        """
+        """Return a step that mixes no channels, for others of another dtype and border."""
         padder = None if self.padder is None else replace(self.padder, fill=fill)
         changes = {
             "dtype": dtype if padder is None else padder.dtype(dtype),
