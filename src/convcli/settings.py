@@ -14,19 +14,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from convcli.choices import (
-    Alpha,
-    Border,
-    Colormap,
-    Combine,
-    Depth,
-    Edges,
-    Method,
-    PlaneChoice,
-    Pyramid,
-    Range,
-    border_named,
-)
+from convcli import choices
+from convcli.choices import Border, Edges, PlaneChoice, border_named
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
@@ -168,16 +157,16 @@ def _fill_from(text: str) -> tuple[float, ...]:
         return tuple(map(float, color_from(text)))
 
 
-def choice_from(choices: type[_Member], value: object) -> _Member:
+def choice_from(kind: type[_Member], value: object) -> _Member:
     """Return the member of an enum whose value is this word, or the member itself.
 
-    >>> choice_from(Range, "abs")
+    >>> choice_from(choices.Range, "abs")
     <Range.ABS: 'abs'>
     """
     try:
-        return choices(str(value) if isinstance(value, int) else value)
+        return kind(str(value) if isinstance(value, int) else value)
     except ValueError:
-        words = ", ".join(repr(member.value) for member in choices)
+        words = ", ".join(repr(member.value) for member in kind)
         raise OptionError(f"{value!r} is not one of {words}.") from None
 
 
@@ -458,13 +447,13 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     "channels": channels_from,
     "axes": axes_from,
     "select": select_from,
-    "range": functools.partial(choice_from, Range),
-    "depth": functools.partial(choice_from, Depth),
-    "alpha": functools.partial(choice_from, Alpha),
-    "method": functools.partial(choice_from, Method),
-    "combine": functools.partial(choice_from, Combine),
-    "colormap": functools.partial(choice_from, Colormap),
-    "pyramid": functools.partial(choice_from, Pyramid),
+    "range": functools.partial(choice_from, choices.Range),
+    "depth": functools.partial(choice_from, choices.Depth),
+    "alpha": functools.partial(choice_from, choices.Alpha),
+    "method": functools.partial(choice_from, choices.Method),
+    "combine": functools.partial(choice_from, choices.Combine),
+    "colormap": functools.partial(choice_from, choices.Colormap),
+    "pyramid": functools.partial(choice_from, choices.Pyramid),
     "map": functools.partial(whole_number_from, least=0),
     "jobs": functools.partial(whole_number_from, least=1),
     "output_padding": functools.partial(whole_number_from, least=0),

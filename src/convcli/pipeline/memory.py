@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 from convcli.engine.tiles import input_extent
-from convcli.errors import ConvcliError, ImageError
+from convcli.errors import ConvcliError
 from convcli.images.formats import format_for
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
@@ -75,10 +75,10 @@ def file_bytes(
     try:
         file_format = file_format or format_for(target)
         planned = plan_file(kernels, source, options, reading, Saving(), file_format)
-    except ConvcliError:
+        if planned is None:
+            return _UNKNOWN * size_of(source)
+    except (ConvcliError, OSError):
         return 0
-    if planned is None:
-        return _UNKNOWN * _bytes_of(source)
     # As if any pixel were translucent: none is read.
     header, pipeline = planned[0], planned[1].for_translucent()
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
@@ -159,11 +159,3 @@ def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
 def _scratch_bytes(pipeline: Pipeline, jobs: int) -> int:
     """Return the memory that the largest plan of the engine works in, on `jobs` threads."""
     return max(plan.memory_bytes(jobs) for plan in pipeline.plans)
-
-
-def _bytes_of(source: str) -> int:
-    """Return the bytes of a file; 0 where the file does not exist."""
-    try:
-        return size_of(source)
-    except (OSError, ImageError):
-        return 0
