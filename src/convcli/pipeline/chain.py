@@ -103,7 +103,8 @@ def _weighing_step(
         from convcli.engine.transposed import exchanged
 
         plan_step, operand = _plan_transposed, operand.changed(exchanged)
-    operand = operand.changed(lambda kernel: kernel.along(options.axis))
+    if options.axis is not None:
+        operand = operand.changed(lambda kernel: kernel.along(options.axis))
     if chosen is not None:
         operand = operand.changed(lambda kernel: _filter(kernel, chosen))
     return plan_step(operand, shape, dtype, options)

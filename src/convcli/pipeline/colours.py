@@ -13,6 +13,7 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.report import Swatch
 from convcli.pipeline.steps import PlannedStep, Values
 
+_GRAY = "000000 ffffff"
 _VIRIDIS = (
     "440154 46085c 471063 481769 481d6f 482475 472a7a 46307e 453781 433d84 414287 3f4889 "
     "3d4e8a 3a538b 38598c 355e8d 33638d 31688e 2e6d8e 2c718e 2a768e 297b8e 27808e 25848e "
@@ -35,18 +36,13 @@ def palette(colormap: Colormap) -> Values:
     >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
     [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
     """
-    values = np.arange(256)
-    if colormap is Colormap.GRAY:
-        return np.repeat(values[:, np.newaxis], 3, axis=1).astype(np.uint8)
     if colormap is Colormap.DIVERGING:
-        knots = np.array(RED_BLUE)
+        knots, start = np.array(RED_BLUE), 1  # 0 is at 128, its ends are 127 away: 1 and 255
     else:
-        text = _VIRIDIS if colormap is Colormap.VIRIDIS else _MAGMA
-        knots = np.array([list(bytes.fromhex(color)) for color in text.split()])
-    # A balanced map has 0 at 128 and its ends 127 away: 1 and 255.
-    start = 1 if colormap is Colormap.DIVERGING else 0
+        text = {Colormap.VIRIDIS: _VIRIDIS, Colormap.MAGMA: _MAGMA}.get(colormap, _GRAY)
+        knots, start = np.array([list(bytes.fromhex(color)) for color in text.split()]), 0
     places = np.linspace(start, 255, len(knots))
-    channels = [np.interp(values, places, knots[:, channel]) for channel in range(3)]
+    channels = [np.interp(np.arange(256), places, channel) for channel in knots.T]
     colors: Values = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
     return colors
 
