@@ -38,13 +38,7 @@ if TYPE_CHECKING:
     from convcli.lessons.stacks.stack import stack
     from convcli.library.chains import kernel, recipe
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import (
-        count_parameters,
-        explain,
-        explore,
-        learn,
-        output_size,
-    )
+    from convcli.library.lessons import count_parameters, explain, explore, learn, output_size
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe

@@ -23,12 +23,7 @@ from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import (
-    choice_from,
-    options_from_words,
-    pair_from,
-    with_short_names,
-)
+from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
 from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.values import Record, replace
 

@@ -28,12 +28,7 @@ from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import (
-    Link,
-    PlannedStep,
-    Shape,
-    Values,
-)
+from convcli.pipeline.steps import Link, PlannedStep, Shape, Values
 from convcli.values import Record, replace
 
 _COLOURS = 3
@@ -219,11 +214,7 @@ class Pipeline(Record, kw_only=True):
 
 
 def plan_pipeline(
-    info: SourceInfo,
-    kernels: Sequence[Link | Pooling],
-    options: Options,
-    *,
-    raw: bool = False,
+    info: SourceInfo, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
