@@ -302,15 +302,6 @@ def with_missing(
     return values, alpha
 
 
-def weigh(
-    pixels: Values, alpha: Values, white: int, dtype: np.dtype[Any], *, with_opacity: bool
-) -> Values:
-    """Return colours (0 to `white`) times opacity; with the opacity (0 to 1) as a channel."""
-    opacity = alpha[..., np.newaxis].astype(dtype) / dtype.type(white)
-    colours = pixels.astype(dtype) * opacity
-    return np.dstack([colours, opacity]) if with_opacity else colours
-
-
 def unweigh(values: Values, white: int) -> tuple[Values, Values]:
     """Divide colours by their opacity; return them, and the opacity from 0 to `white`.
 

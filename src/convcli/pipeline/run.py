@@ -11,7 +11,7 @@ from convcli.choices import Alpha, Border, Colormap
 from convcli.engine.pooling import Pooling
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
-from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh, with_missing, with_nan
+from convcli.pipeline.alpha import alpha_under_centres, unweigh, with_missing, with_nan
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
     Pipeline,
@@ -144,16 +144,16 @@ class _Fields:
 
     def opacity(self, rows: slice, columns: slice) -> Values:
         """Return the opacity as one channel."""
-        alpha = self._read(rows, columns).alpha
-        return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
+        return np.asarray(self._read(rows, columns).alpha)[..., np.newaxis]
 
     def weighed(self, rows: slice, columns: slice) -> Values:
-        """Return the colours times their opacity."""
+        """Return the colours times their opacity, which is the last channel if filtered."""
         pipeline, part = self._pipeline, self._read(rows, columns)
-        pixels, dtype = working_pixels(part, pipeline.options), pipeline.steps[0].working
-        alpha = pixels if part.alpha is None else part.alpha
-        with_opacity = pipeline.alpha.filters_opacity
-        return weigh(pixels, alpha, part.white, dtype, with_opacity=with_opacity)
+        dtype = pipeline.steps[0].working
+        alpha = np.asarray(part.alpha)[..., np.newaxis]
+        opacity = alpha.astype(dtype) / dtype.type(part.white)
+        colours = working_pixels(part, pipeline.options).astype(dtype) * opacity
+        return np.dstack([colours, opacity]) if pipeline.alpha.filters_opacity else colours
 
 
 class Filtered(Record):
