@@ -1,6 +1,6 @@
 """Colour and transparency, and pixels that are missing: how much each pixel weighs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,19 +8,13 @@ from numpy.typing import NDArray
 
 from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
-from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import natural_result
-from convcli.engine.tiles import Block
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame
-from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.steps import PlannedStep, Values
-from convcli.values import Record, asdict, replace
-
-_INVISIBLE = 1e-6
-"""Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
+from convcli.pipeline.steps import INVISIBLE, PlannedStep, Values, WeighedStep
+from convcli.values import Record, replace
 
 
 class AlphaPolicy(Record):
@@ -97,103 +91,6 @@ def _fitted(
         fitted.append(step.fitted(channels, dtype, options.method, constant))
         dtype = step.working
     return tuple(fitted)
-
-
-class WeighedStep(PlannedStep, kw_only=True):
-    """A step over colours times opacity, and the opacity; its `kernel` keeps the bias."""
-
-    kernel: Kernel
-
-    @classmethod
-    def of(cls, step: PlannedStep) -> "WeighedStep":
-        """Return the weighed form of a step of one kernel."""
-        (planned,) = step.plans
-        kernel = planned.problem.kernel
-        if any(kernel.bias):
-            planned = choose_plan(replace(planned.problem, kernel=kernel.with_bias(None)))
-        return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
-
-    def part(self, field: Field, rows: slice, columns: slice) -> Values:
-        """Compute a rectangle; the bias is added in proportion to the opacity."""
-        values = super().part(field, rows, columns)
-        # A kernel that makes pixels brighter does not make them more opaque.
-        values[..., -1] /= self.kernel.sum
-        if any(self.kernel.bias):
-            values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
-        return values
-
-
-class MissingStep(PlannedStep, kw_only=True):
-    """A step over values of which some are NaN: they weigh nothing, the others more.
-
-    The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
-    have none. It is NaN where `least`, a share of the weights, is not known. Where the sum is
-    0, all that the kernel sees must be known: `reaches` are plans for |w|. All is computed in
-    float64: float32 would lose the digits of a small share.
-    """
-
-    biases: tuple[tuple[float, ...], ...]
-    least: float
-    reaches: tuple[Plan | None, ...]
-
-    @classmethod
-    def of(cls, step: PlannedStep, least: float) -> "MissingStep":
-        """Return the form of a step that leaves out what is missing."""
-        wide = np.dtype(np.float64)
-        bare = [each.problem.kernel.with_bias(None) for each in step.plans]
-        sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
-        plans, reaches = (
-            tuple(
-                kernel
-                and choose_plan(
-                    replace(each.problem, kernel=kernel, dtype=wide, result=wide), each.method
-                )
-                for each, kernel in zip(step.plans, kernels, strict=True)
-            )
-            for kernels in (bare, sizes)
-        )
-        biases = tuple(each.problem.kernel.bias for each in step.plans)
-        made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
-        return cls(**{**asdict(step), **made, "raw_dtype": step.result_dtype})
-
-    @property
-    def result_dtype(self) -> np.dtype[Any]:
-        """The dtype of its raw answer, as the next step gets it."""
-        return self.raw_dtype or self.working
-
-    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
-        """Yield a rectangle of the raw answer of each kernel."""
-        inputs = self._inputs(field, rows, columns)
-        each = zip(inputs, self.biases, self.reaches, strict=True)
-        for (planned, block, narrow), bias, reach in each:
-            values = narrow.astype(np.float64, copy=False)
-            if np.isnan(values).any():
-                answer = self._scaled_up(planned, block, values, reach)
-            else:
-                answer = self._answer(planned, block, values)
-            answer = answer + np.array(bias, answer.dtype) if bias else answer
-            yield answer.astype(self.result_dtype, copy=False)
-
-    def _scaled_up(
-        self, planned: Plan, block: Block | None, values: Values, reach: Plan | None
-    ) -> Values:
-        """Return the answer of a kernel to values of which some are NaN."""
-        is_missing = np.isnan(values)
-        missing = is_missing.astype(values.dtype)
-        answer = self._answer(planned, block, np.where(is_missing, 0, values))
-        sums = planned.problem.kernel.sums.astype(answer.dtype)
-        known = sums - (lost := self._answer(planned, block, missing))
-        least = max(self.least - _INVISIBLE, _INVISIBLE)
-        enough = known * np.sign(sums) >= abs(sums) * least
-        if reach is not None:
-            touched = self._answer(reach, block, missing)
-            sees_all = touched <= _INVISIBLE * reach.problem.kernel.sums
-            enough = np.where(sums == 0, sees_all, enough)
-        scaled = (lost != 0) & (sums != 0)
-        np.multiply(answer, sums, out=answer, where=scaled)
-        np.divide(answer, known, out=answer, where=enough & scaled)
-        answer[~enough] = np.nan
-        return answer
 
 
 def check_missing(options: Options, sample: Frame) -> None:
@@ -310,7 +207,7 @@ def unweigh(values: Values, white: int) -> tuple[Values, Values]:
     ([[[100.0]]], [[127.5]])
     """
     colours, opacity = values[..., :-1], values[..., -1:]
-    visible = opacity > _INVISIBLE
+    visible = opacity > INVISIBLE
     bare = np.divide(colours, opacity, out=np.zeros_like(colours), where=visible)
     return bare, opacity[..., 0] * white
 

@@ -18,7 +18,7 @@ from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.pipeline.options import LUMA, Options, Region
 from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.steps import Shape, Values
+from convcli.pipeline.steps import INVISIBLE, Shape, Values
 from convcli.storage.urls import is_there, is_url, is_zarr
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
 _RGB = 3
 _NAMES = ("r", "g", "b")
 _OPACITY = "a"
-_INVISIBLE = 1e-6
 
 
 class Mask:
@@ -285,7 +284,7 @@ class Blend:
         opacity = alpha + self._place * (changed - alpha)
         weighed = before * alpha
         weighed = weighed + weight * (after * changed - weighed)
-        is_seen = np.broadcast_to(opacity > _INVISIBLE, plain.shape)
+        is_seen = np.broadcast_to(opacity > INVISIBLE, plain.shape)
         out: Values = plain.astype(np.float64)
         np.divide(weighed, opacity, out=out, where=is_seen)
         return out

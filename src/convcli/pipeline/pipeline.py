@@ -18,7 +18,6 @@ from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
     AlphaPolicy,
-    MissingStep,
     check_missing,
     number_at,
     plan_alpha,
@@ -28,7 +27,7 @@ from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import Link, PlannedStep, Shape, Values
+from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Shape, Values
 from convcli.values import Record, replace
 
 _COLOURS = 3
