@@ -273,17 +273,12 @@ def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) ->
             f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "
             "a .npy keeps all"
         )
-    if file_format == "GIF" and any(_has_many_colours(result.values) for result in filtered):
+    in_colour = [r.values for r in filtered if r.values.shape[2] == _COLOURS]
+    if file_format == "GIF" and any(
+        Frame(values).to_pil().getcolors(_GIF_COLOURS) is None for values in in_colour
+    ):
         losses.append("the GIF holds 256 colours a frame: others become the nearest of them")
     return losses
-
-
-def _has_many_colours(values: Values) -> bool:
-    """Tell whether pixels have more colours than a frame of a GIF holds."""
-    if values.dtype != np.uint8 or values.shape[2] != _COLOURS:
-        return False
-    codes = values.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    return np.unique(codes).size > _GIF_COLOURS
 
 
 def _loses_digits(values: Values) -> bool:
