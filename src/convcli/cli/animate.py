@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import (
-    flip_option,
-    range_option,
-    transposed_options,
+from convcli.cli.command import Command
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    option,
+    output_option,
+    quiet_option,
     window_options,
+    with_options,
 )
-from convcli.cli.options import Command, json_option, option, output_option, quiet_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import LINK, POINT, whole
 from convcli.geometry.window import Pair
@@ -53,9 +55,7 @@ Examples:
     help="Rows and columns of the crop.",
 )
 @window_options
-@transposed_options
-@flip_option
-@range_option
+@with_options("transposed", "output_padding", "flip", "range")
 @option(
     "--delay",
     type=whole(20, 10_000),

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from convcli.cli.command import BRIEF
 from convcli.cli.ending import (
     INTERRUPTED,
     abandon_output,
@@ -229,13 +230,6 @@ def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> No
     context.params[parameter.name or ""] = value
 
 
-def _show_brief_help(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
-    if value and not context.resilient_parsing:
-        assert isinstance(context.command, Program)  # noqa: S101 - the option is of that class
-        click.echo(context.command.brief_help(context), color=context.color)
-        context.exit()
-
-
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
     as_json = context.params.pop("as_json", False)
     if value:
@@ -281,16 +275,7 @@ CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
     allow_from_autoenv=False,
     help="With --version: print it as JSON.",
 )
-@click.option(
-    "-h",
-    "brief",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    allow_from_autoenv=False,
-    callback=_show_brief_help,
-    help="Show a short help page.",
-)
+@click.option("-h", "brief", **BRIEF)
 @click.option(
     "--version",
     is_flag=True,

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import gray_option
-from convcli.cli.options import Command, json_option, option, shared_option
+from convcli.cli.command import Command
+from convcli.cli.options import frame_options, json_option, option, shared_option, with_options
 from convcli.cli.output import refuse_terminals, show_json
 from convcli.cli.types import KERNEL, whole
 
@@ -39,7 +38,7 @@ Examples:
     section="Output",
     help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
 )
-@gray_option
+@with_options("gray")
 @option(
     "--png",
     metavar="FILE",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import click
 
 from convcli.choices import Overlap
-from convcli.cli.options import Command, json_option, option, quiet_option
+from convcli.cli.command import Command
+from convcli.cli.options import json_option, option, quiet_option
 from convcli.cli.output import show_json
 from convcli.cli.types import EnumType, whole
 

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import gray_option, window_options
-from convcli.cli.options import Command, json_option, option
+from convcli.cli.command import Command
+from convcli.cli.options import frame_options, json_option, option, window_options, with_options
 from convcli.cli.output import show_json
 from convcli.cli.types import OPERAND, POINT
 from convcli.geometry.window import Pair, pair
@@ -39,7 +38,7 @@ Examples:
     help="X columns to the right, Y rows down.",
 )
 @window_options
-@gray_option
+@with_options("gray")
 @frame_options
 @json_option
 def command(

@@ -10,21 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import (
-    alpha_option,
-    bias_option,
-    combine_option,
-    flip_option,
-    gray_option,
-    layout_option,
-    range_option,
-    transposed_options,
+from convcli.cli.command import Command
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    option,
+    shared_option,
     window_options,
+    with_options,
 )
-from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.seeing import scratch_file, show_file, show_option
+from convcli.cli.output import scratch_file, show_file, show_json
 from convcli.cli.types import OPERAND, POINT, whole
 from convcli.geometry.window import Pair
 
@@ -66,14 +61,17 @@ Examples:
     "channel, Enter or q ends. It starts at --at, or in the middle.",
 )
 @window_options
-@transposed_options
-@combine_option
-@bias_option
-@flip_option
-@layout_option
-@gray_option
-@range_option
-@alpha_option
+@with_options(
+    "transposed",
+    "output_padding",
+    "combine",
+    "bias",
+    "flip",
+    "layout",
+    "gray",
+    "range",
+    "alpha",
+)
 @option(
     "--channel",
     type=whole(0),
@@ -81,7 +79,7 @@ Examples:
     help="Only this output channel, counted from 0 (for a bank 0 unless given).",
 )
 @option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
-@show_option
+@shared_option("show")
 @frame_options
 @json_option
 def command(

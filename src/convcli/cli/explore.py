@@ -5,17 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import (
-    bias_option,
-    combine_option,
-    flip_option,
-    gray_option,
-    layout_option,
-    range_option,
+from convcli.cli.command import Command
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    output_option,
+    quiet_option,
     window_options,
+    with_options,
 )
-from convcli.cli.options import Command, json_option, output_option, quiet_option
 from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
 from convcli.cli.types import OPERAND
 
@@ -47,12 +45,7 @@ Examples:
     help=f"The page, .html; {_PAGE} unless given, which must not exist yet.",
 )
 @window_options
-@combine_option
-@bias_option
-@flip_option
-@layout_option
-@gray_option
-@range_option
+@with_options("combine", "bias", "flip", "layout", "gray", "range")
 @quiet_option("Print no report.")
 @frame_options
 @json_option

@@ -4,11 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import layout_option
-from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import STANDARD, show_json
-from convcli.cli.seeing import scratch_file, see, show_file, show_option
+from convcli.cli.command import Command
+from convcli.cli.options import frame_options, json_option, option, shared_option, with_options
+from convcli.cli.output import STANDARD, scratch_file, see, show_file, show_json
 from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ Examples:
 )
 @click.argument("kernel", type=KERNEL)
 @click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
-@layout_option
+@with_options("layout")
 @option(
     "--top",
     type=whole(1),
@@ -51,7 +49,7 @@ Examples:
     section="Output",
     help="Write the picture with the places framed and numbered.",
 )
-@show_option
+@shared_option("show")
 @frame_options
 @json_option
 def command(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import Command
 
 
 @click.command(

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.filter_options import layout_option
-from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.seeing import scratch_file, show_file, show_option
+from convcli.cli.command import Command
+from convcli.cli.options import json_option, option, shared_option, with_options
+from convcli.cli.output import scratch_file, show_file, show_json
 from convcli.cli.types import READABLE
 from convcli.values import fields_of
 
@@ -38,7 +37,7 @@ Examples:
   convcli kernels my-kernel.json""",
 )
 @click.argument("subject", metavar="[NAME]", required=False, type=READABLE)
-@layout_option
+@with_options("layout")
 @option(
     "--png",
     type=click.Path(dir_okay=False),
@@ -63,7 +62,7 @@ Examples:
     help="Where --export writes to.  [default: standard output]",
 )
 @option("--long", is_flag=True, section="Output", help="List sizes, sums and uses, too.")
-@show_option
+@shared_option("show")
 @option(
     "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
 )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.file_options import frame_options
-from convcli.cli.options import Command, json_option, option, quiet_option, shared_option, typed
+from convcli.cli.command import Command, typed
+from convcli.cli.options import frame_options, json_option, option, quiet_option, shared_option
 from convcli.cli.output import refuse_terminals, show_json, warn
 from convcli.cli.types import FINITE, KERNEL, POINT, whole
 from convcli.geometry.window import Pair

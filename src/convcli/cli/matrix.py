@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.filter_options import flip_option, window_options
-from convcli.cli.options import Command, json_option, option, shared_option
+from convcli.cli.command import Command
+from convcli.cli.options import json_option, option, shared_option, window_options, with_options
 from convcli.cli.output import STANDARD, refuse_terminals, show_json
 from convcli.cli.types import KERNEL
 
@@ -36,7 +36,7 @@ Examples:
 @shared_option("width", required=True, section="Input", help="Columns of the input.")
 @shared_option("height", section="Input", help="Rows of the input; as --width unless given.")
 @window_options
-@flip_option
+@with_options("flip")
 @option(
     "--transposed",
     is_flag=True,

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Command, json_option, option, shared_option, sizes_checked
+from convcli.cli.command import Command, sizes_checked
+from convcli.cli.options import json_option, option, shared_option
 from convcli.cli.output import show_json
 from convcli.cli.types import KERNEL, whole
 from convcli.geometry.layers import (

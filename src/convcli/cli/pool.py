@@ -5,32 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import reading_options, saving_options
-from convcli.cli.filter_options import (
-    dilation_option,
-    gray_option,
-    padding_option,
-    pixel_options,
-    strict_option,
-)
-from convcli.cli.options import Command, json_option, option, quiet_option, shared_option
-from convcli.cli.output import refuse_terminals, report_outcome, shows_matrices
-from convcli.cli.placing import (
-    Placing,
-    file_to_replace,
-    located_target,
-    names_with_output,
-    placing_options,
-    two_names,
-)
-from convcli.cli.seeing import (
-    check_seeing,
-    compare_option,
-    names_with_scratch,
-    see,
-    show_option,
-)
-from convcli.cli.types import BORDER, OUTPUT
+from convcli.cli.command import Command
+from convcli.cli.options import json_option, shared_option, with_options
+from convcli.cli.output import shows_matrices
+from convcli.cli.placing import Placing, carry_out, located_names
+from convcli.cli.types import OUTPUT
 from convcli.geometry.window import Pair, window
 
 if TYPE_CHECKING:
@@ -57,26 +36,23 @@ Examples:
     "kernel_size", default="2", section="Window", help="Rows and columns of the window."
 )
 @shared_option(
-    "stride", section="Window", help="Step of the window; as the window unless given."
-)
-@padding_option("valid")
-@option(
-    "--border",
-    type=BORDER,
+    "stride",
+    default=None,
     section="Window",
-    help="How the picture goes on in the padding.  [default: max: padding never wins; "
-    "average: zero, which counts]",
+    help="Step of the window; as the window unless given.",
 )
-@dilation_option
-@strict_option
-@gray_option
-@pixel_options
-@reading_options
-@placing_options
-@saving_options
-@show_option
-@compare_option
-@quiet_option("Print no report (warnings and errors stay).")
+@with_options("padding", default="valid")
+@shared_option(
+    "border",
+    default=None,
+    section="Window",
+    help="How the picture goes on in the padding.  [default: max: padding never wins; average: "
+    "zero, which counts]",
+)
+@with_options(
+    "dilation", "strict", "gray", "depth", "alpha", "background", "linear", "Input", "Output"
+)
+@shared_option("quiet")
 @json_option
 def command(
     *,
@@ -85,15 +61,12 @@ def command(
     kernel_size: Pair,
     stride: Pair | None,
     border: "Border | Edges | None",
-    kind: str | None,
-    show: bool,
-    compare: str | None,
-    quiet: bool,
-    as_json: bool,
     options: "Options",
     reading: "ReadPolicy",
     saving: "Saving",
     placing: Placing,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
@@ -118,15 +91,15 @@ def command(
         result = run_pipeline(plan, frame).values[..., 0]
         show_numbers([("input", frame.array), ("result", result)], as_json=as_json)
         return
-    check_seeing((*names, placing.output or ""), show=show, compare=compare)
-    names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=".png")
-    source, target = two_names(names_with_output(names, placing))
-    target = located_target(source, target, kind)
-    refuse_terminals(source, target)
-    replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
-    make_plan = functools.partial(plan_pooling, pooling=planned, options=options)
-    report = run_on_file(
-        make_plan, source, target, options, reading=reading, saving=saving, file_format=kind
+    source, target = located_names(names, placing)
+    run = functools.partial(
+        run_on_file,
+        functools.partial(plan_pooling, pooling=planned, options=options),
+        source,
+        target,
+        options,
+        reading=reading,
+        saving=saving,
+        file_format=placing.kind,
     )
-    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
-    see(source, target, reading, show=show, compare=compare)
+    carry_out(run, source, target, placing, reading, quiet=quiet, as_json=as_json)

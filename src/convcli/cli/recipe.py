@@ -2,7 +2,7 @@
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import Command
 
 
 @click.command(

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import Command
 
 FOLDER = files("convcli.cli") / "schemas"
 

@@ -5,14 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import (
-    Command,
-    check_use,
-    json_option,
-    option,
-    quiet_option,
-    shared_option,
-)
+from convcli.cli.command import Command, check_use
+from convcli.cli.options import json_option, option, quiet_option, shared_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window

@@ -5,15 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.options import (
-    Command,
-    OptionGroup,
-    check_use,
-    json_option,
-    option,
-    shared_option,
-    sizes_checked,
-)
+from convcli.cli.command import Command, OptionGroup, check_use, sizes_checked
+from convcli.cli.options import json_option, option, shared_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
@@ -68,21 +61,21 @@ _field_option = functools.partial(_of_asked, section="Receptive field")
     cls=StackCommand,
     short_help="Work out a network layer by layer.",
     epilog="""\b
-Layers:
-  conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]  pP may be psame
-  pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]   S is K unless given
-  gap  adaptive:N  fc:UNITS[,nobias]  bn  relu  dropout  flatten  softmax
-  residual … [shortcut …] add                        a block with a shortcut
-In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}
-
-\b
 Examples:
   convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
   convcli stack --preset vgg16
   convcli stack --preset lenet --run 7.png --weights lenet.safetensors
   convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
   convcli stack --preset vgg16 --erf field.png
-  convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3""",
+  convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3
+
+\b
+Layers:
+  conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]  pP may be psame
+  pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]   S is K unless given
+  gap  adaptive:N  fc:UNITS[,nobias]  bn  relu  dropout  flatten  softmax
+  residual … [shortcut …] add                        a block with a shortcut
+In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
 @option(

@@ -126,7 +126,7 @@ def _no_command(words: list[str], program: click.Group) -> str:
     said = f"no command is called {word!r}"
     if (reason := no_convolution(word)) is not None:
         return reason
-    if _is_kernel(word):
+    if is_kernel_name(word):
         meant = f"convcli apply {shlex.join(words)}"
         outputs = "" if len([name for name in others if name[:1] != "-"]) > 1 else " OUTPUT"
         picture = "" if others else " INPUT"
@@ -198,24 +198,24 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
         return shlex.join(["convcli", command, *corrected])
 
     if _is_picture(names[0]):
-        place = next((i for i, name in enumerate(names) if i and _is_kernel(name)), None)
+        place = next((i for i, name in enumerate(names) if i and is_kernel_name(name)), None)
         if place is None:
             written = line("KERNEL", *rest)
             return f"KERNEL is missing: write {written}, with a KERNEL such as {_SUCH_AS}"
         rest.remove(names[place])
         return f"KERNEL comes before the picture: write {line(names[place], *rest)}"
-    bare = ":" not in names[0] and _is_kernel(names[0])
+    bare = ":" not in names[0] and is_kernel_name(names[0])
     if bare and len(names) > 1 and _NUMBER.fullmatch(names[1]):
         rest.remove(names[1])
         rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
         return f"{_BEHIND}: write {line(*rest)}"
-    if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and _is_kernel(likely[1]):
+    if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and is_kernel_name(likely[1]):
         rest[rest.index(names[0])] = f"{likely[1]}:{likely[2].replace(':', '=')}"
         return f"{_BEHIND}: write {line(*rest)}"
     return None
 
 
-def _is_kernel(word: str) -> bool:
+def is_kernel_name(word: str) -> bool:
     """Tell whether a word is a kernel's name, with parameters and modifiers or not."""
     from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 
