@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import frame_options, json_option, option, shared_option, with_options
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    own_options,
+    shared_option,
+    with_options,
+)
 from convcli.cli.output import STANDARD, scratch_file, see, show_file, show_json
 from convcli.cli.types import KERNEL, whole
 
@@ -27,27 +33,18 @@ Examples:
 @click.argument("kernel", type=KERNEL)
 @click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
 @with_options("layout")
-@option(
-    "--top",
-    type=whole(1),
-    default=5,
-    metavar="N",
-    section="Matches",
-    help="How many places at most.",
-)
-@option(
-    "--normalized",
-    is_flag=True,
-    section="Matches",
-    help="Score from -1 to 1, whatever the brightness and contrast (normalised "
-    "cross-correlation).",
-)
-@option(
-    "--mark",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    section="Output",
-    help="Write the picture with the places framed and numbered.",
+@own_options(
+    """
+Matches
+--top N =5      How many places at most.
+--normalized    Score from -1 to 1, whatever the brightness and contrast (normalised
+                cross-correlation).
+
+Output
+--mark FILE     Write the picture with the places framed and numbered.
+""",
+    top=whole(1),
+    mark=click.Path(dir_okay=False),
 )
 @shared_option("show")
 @frame_options

@@ -8,7 +8,7 @@ import click
 
 from convcli.choices import KernelFormat
 from convcli.cli.command import Command
-from convcli.cli.options import json_option, option, shared_option, with_options
+from convcli.cli.options import json_option, own_options, with_options
 from convcli.cli.output import scratch_file, show_file, show_json
 from convcli.cli.types import READABLE
 from convcli.values import fields_of
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from convcli.kernels.formats.read import Archive
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
-
-_FORMATS = [form.value for form in KernelFormat if form.is_written]
 
 
 @click.command(
@@ -38,33 +36,19 @@ Examples:
 )
 @click.argument("subject", metavar="[NAME]", required=False, type=READABLE)
 @with_options("layout")
-@option(
-    "--png",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    section="Output",
-    help="Draw the kernel and what can be read from it.",
-)
-@option(
-    "--export",
-    type=click.Choice(_FORMATS),
-    section="Output",
-    help="Write the kernel for another program.",
-)
-@option(
-    "--output",
-    "-o",
-    type=click.Path(allow_dash=True),
-    default="-",
-    metavar="FILE",
-    section="Output",
-    show_default=False,
-    help="Where --export writes to.  [default: standard output]",
-)
-@option("--long", is_flag=True, section="Output", help="List sizes, sums and uses, too.")
-@shared_option("show")
-@option(
-    "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
+@own_options(
+    """
+Output
+--png FILE          Draw the kernel and what can be read from it.
+--export            Write the kernel for another program.
+--output -o FILE    Where --export writes to. [default: standard output]
+--long              List sizes, sums and uses, too.
+--show              Show the result in the terminal. An OUTPUT may then be left out.
+--schema            Print the JSON Schema of kernels as JSON.
+""",
+    png=click.Path(dir_okay=False),
+    export=click.Choice([form.value for form in KernelFormat if form.is_written]),
+    output={"type": click.Path(allow_dash=True), "default": "-", "show_default": False},
 )
 @json_option
 def command(

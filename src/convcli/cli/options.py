@@ -3,7 +3,7 @@
 import functools
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -243,33 +243,6 @@ _GROUPS["options"] = FILTERING
 _WORDS = ("combine", "colormap", "range", "depth", "alpha", "pyramid", "method")
 """Options that are a word: an enum of that name in `convcli.choices` has the words."""
 
-_TYPES: dict[str, click.ParamType[Any, Any]] = {
-    **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
-    **dict.fromkeys(("width", "height", "in_channels", "filters", "jobs", "timeout"), whole(1)),
-    **dict.fromkeys(("output_padding", "map", "frame", "retries"), whole(0)),
-    **dict.fromkeys(("recipe", "save_recipe"), click.Path()),
-    **{name: EnumType(getattr(choices, name.capitalize())) for name in _WORDS},
-    "padding": PADDING,
-    "border": BORDER,
-    "chain": LINK,
-    "times": whole(1, MOST_TIMES),
-    "layout": click.Choice(("oihw", "hwio")),
-    "max_pixels": whole(1, 2**40),
-    "allow_formats": READABLE_FORMAT,
-    "axes": AXES,
-    "select": SELECT,
-    "output": OUTPUT,
-    "on_exists": click.Choice(("error", "skip", "overwrite")),
-    "kind": FORMAT,
-    "quality": whole(1, 100),
-    "compress_level": whole(0, 9),
-    "compare": click.Path(dir_okay=False),
-    "template": TEMPLATE,
-    "memory": MEMORY,
-    "cluster": ADDRESS,
-    "progress": click.Choice(("auto", "bar", "plain", "none")),
-}
-
 
 def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
     """Begin to start workers of this machine, where there will be some, while all is read."""
@@ -281,52 +254,86 @@ def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None)
     return address
 
 
-_MORE: dict[str, dict[str, Any]] = {
-    "chain": {"multiple": True},
-    "layout": {"is_eager": True, "expose_value": False, "callback": keep_layout},
-    "recipe": {"is_eager": True, "callback": keep_recipe, "allow_from_autoenv": False},
-    "allow_formats": {"multiple": True, "callback": lambda _, __, names: frozenset(names)},
-    "select": {"default": (), "show_default": False},
-    "output": {"allow_from_autoenv": False},
-    "retry_failed": {"hidden": True},
-    "cluster": {"callback": _prepare_cluster},
+_SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
+    **dict.fromkeys(("width", "height", "in_channels", "filters", "jobs", "timeout"), whole(1)),
+    **dict.fromkeys(("output_padding", "map", "frame", "retries"), whole(0)),
+    **{name: EnumType(getattr(choices, name.capitalize())) for name in _WORDS},
+    "padding": PADDING,
+    "border": BORDER,
+    "chain": {"type": LINK, "multiple": True},
+    "times": whole(1, MOST_TIMES),
+    "layout": {
+        "type": click.Choice(("oihw", "hwio")),
+        "is_eager": True,
+        "expose_value": False,
+        "callback": keep_layout,
+    },
+    "recipe": {
+        "type": click.Path(),
+        "is_eager": True,
+        "callback": keep_recipe,
+        "allow_from_autoenv": False,
+    },
+    "save_recipe": click.Path(),
+    "max_pixels": whole(1, 2**40),
+    "allow_formats": {
+        "type": READABLE_FORMAT,
+        "multiple": True,
+        "callback": lambda _, __, names: frozenset(names),
+    },
+    "axes": AXES,
+    "select": {"type": SELECT, "default": (), "show_default": False},
+    "output": {"type": OUTPUT, "allow_from_autoenv": False},
+    "on_exists": click.Choice(("error", "skip", "overwrite")),
+    "kind": FORMAT,
+    "quality": whole(1, 100),
+    "compress_level": whole(0, 9),
+    "compare": click.Path(dir_okay=False),
+    "template": TEMPLATE,
+    "memory": MEMORY,
+    "retry_failed": {"is_flag": True, "hidden": True},
+    "cluster": {"type": ADDRESS, "callback": _prepare_cluster},
+    "progress": click.Choice(("auto", "bar", "plain", "none")),
 }
+"""The types of options that are no flags, and their other settings; `convcli.settings` reads
+further ones of filtering."""
 
 
-def _entries() -> Iterator[tuple[str, str, list[str], dict[str, Any]]]:
-    """Yield the heading, the name, the forms and the settings of each option of the table."""
-    for part in _TABLE.strip().split("\n\n"):
+def _declared(
+    table: str, settings: dict[str, Any], groups: dict[str, OptionGroup]
+) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Yield the forms of each option of a table, the last is its name, and its settings."""
+    for part in table.strip().split("\n\n"):
         heading, _, lines = part.partition("\n")
         section, _, group = heading.partition(": ")
         for entry in re.split(r"\n(?=-)", lines):
             head, text = re.split(r"\s{2,}", entry, maxsplit=1)
-            left = head.split()
-            forms = [word for word in left if word[0] == "-"]
-            words = [word for word in left if word[0] not in "-=*"]
+            words = head.split()
+            forms = [word for word in words if word[0] == "-"]
             names = [word for word in words if word.isidentifier() and word.islower()]
             name = names[0] if names else forms[0].lstrip("-").replace("-", "_")
-            metavar = next((word for word in words if word not in names), None)
-            default = next((word[1:] for word in left if word[0] == "="), None)
-            is_read = metavar is not None and group == FILTERING.name
-            kind = _TYPES.get(name) or (setting(name, "") if is_read else None)
-            settings = {
-                "section": section,
-                "part_of": _GROUPS.get(group),
-                "everyday": "*" in left,
-                "help": " ".join(text.split()).replace(" [default", "  [default"),
-                **({"is_flag": True} if kind is None and metavar is None else {"type": kind}),
-                **({"metavar": metavar} if metavar else {}),
-                **({"default": default} if default else {}),
-                **_MORE.get(name, {}),
-            }
-            yield section, name, [*forms, name], settings
+            metavar = next((w for w in words if w[0] not in "-=*" and w not in names), None)
+            default = next((word[1:] for word in words if word[0] == "="), None)
+            own = settings.get(name)
+            if own is None and metavar and group == FILTERING.name:
+                own = setting(name, "")
+            yield (
+                [*forms, name],
+                {
+                    "section": section,
+                    "part_of": groups.get(group),
+                    "everyday": "*" in words,
+                    "help": " ".join(text.split()).replace(" [default", "  [default"),
+                    **({"metavar": metavar} if metavar else {}),
+                    **({"default": default} if default else {}),
+                    **({"is_flag": True} if own is None and metavar is None else {}),
+                    **(own if isinstance(own, dict) else {"type": own}),
+                },
+            )
 
 
-_SECTIONS: dict[str, list[str]] = {}
-_OPTIONS: dict[str, tuple[list[str], dict[str, Any]]] = {}
-for _section, _name, _forms, _settings in _entries():
-    _SECTIONS.setdefault(_section, []).append(_name)
-    _OPTIONS[_name] = (_forms, _settings)
+_OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, _GROUPS)}
 
 # ------------------------------------------------------------------ how a command takes them
 
@@ -336,12 +343,35 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
 
     `changes` are settings that differ from the table.
     """
-    found = [each for name in names for each in _SECTIONS.get(name, [name])]
+    found = [
+        option(*forms, **{**settings, **changes})
+        for name in names
+        for forms, settings in _OPTIONS.values()
+        if name in (forms[-1], settings["section"])
+    ]
+    return _all_of(found)
 
+
+def own_options(
+    table: str, *groups: OptionGroup, **settings: Any
+) -> Callable[[_Command], _Command]:
+    """Add options that only this command has, written as in the table of shared ones.
+
+    `settings` are their types, or dictionaries of further settings, by their names.
+    """
+    found = _declared(table, settings, {group.name: group for group in groups})
+    return _all_of(
+        [
+            option(*forms, **{**own, "everyday": own["everyday"] or own["part_of"] is None})
+            for forms, own in found
+        ]
+    )
+
+
+def _all_of(found: Sequence[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
     def add(command: _Command) -> _Command:
-        for name in reversed(found):
-            forms, settings = _OPTIONS[name]
-            command = option(*forms, **{**settings, **changes})(command)
+        for each in reversed(found):
+            command = each(command)
         return command
 
     return add
