@@ -8,8 +8,8 @@ from convcli.cli.command import Command
 from convcli.cli.options import (
     frame_options,
     json_option,
-    option,
     output_option,
+    own_options,
     quiet_option,
     window_options,
     with_options,
@@ -41,42 +41,28 @@ Examples:
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
 @output_option()
-@option(
-    "--at",
-    type=POINT,
-    section="Crop",
-    help="The middle of the crop; the picture's middle unless given.",
-)
-@option(
-    "--cells",
-    type=whole(1, 16),
-    default=7,
-    section="Crop",
-    help="Rows and columns of the crop.",
+@own_options(
+    """
+Crop
+--at          The middle of the crop; the picture's middle unless given.
+--cells =7    Rows and columns of the crop.
+""",
+    at=POINT,
+    cells=whole(1, 16),
 )
 @window_options
 @with_options("transposed", "output_padding", "flip", "range")
-@option(
-    "--delay",
-    type=whole(20, 10_000),
-    default=400,
-    section="Frames",
-    help="How long a frame stays, in milliseconds.",
-)
-@option(
-    "--frames",
-    type=whole(1, 256),
-    default=100,
-    section="Frames",
-    help="The most frames; where outputs are more, several fill at once.",
-)
-@option(
-    "--format",
-    "form",
-    type=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
-    section="Frames",
-    help="How the frames are written; by OUTPUT's suffix unless given. frames: a PNG each, "
-    "in the folder OUTPUT or as NAME-01.png; strip: all on one PNG, for print.",
+@own_options(
+    """
+Frames
+--delay =400     How long a frame stays, in milliseconds.
+--frames =100    The most frames; where outputs are more, several fill at once.
+--format form    How the frames are written; by OUTPUT's suffix unless given. frames: a PNG
+                 each, in the folder OUTPUT or as NAME-01.png; strip: all on one PNG, for print.
+""",
+    delay=whole(20, 10_000),
+    frames=whole(1, 256),
+    form=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
 )
 @quiet_option("Print no report.")
 @frame_options

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import frame_options, json_option, option, shared_option, with_options
+from convcli.cli.options import FILTERING, frame_options, json_option, own_options
 from convcli.cli.output import refuse_terminals, show_json
 from convcli.cli.types import KERNEL, whole
 
@@ -32,24 +32,21 @@ Examples:
 )
 @click.argument("kernel", required=False, type=KERNEL)
 @click.argument("image", required=False, type=click.Path(allow_dash=True))
-@shared_option(
-    "padding",
-    type=whole(1),
-    section="Output",
-    help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
-)
-@with_options("gray")
-@option(
-    "--png",
-    metavar="FILE",
-    section="Output",
-    help="Draw the corner of IMAGE with each mode, magnified.",
-)
-@option(
-    "--corner",
-    type=click.Choice(("top-left", "top-right", "bottom-left", "bottom-right")),
-    section="Output",
-    help="Which corner of IMAGE; the one in which the modes differ most unless given.",
+@own_options(
+    """
+Output
+--padding     Pixels of padding that are drawn, without IMAGE. [default: 3]
+
+Pixels: options
+--gray        Make the picture grey first.
+
+Output
+--png FILE    Draw the corner of IMAGE with each mode, magnified.
+--corner      Which corner of IMAGE; the one in which the modes differ most unless given.
+""",
+    FILTERING,
+    padding=whole(1),
+    corner=click.Choice(("top-left", "top-right", "bottom-left", "bottom-right")),
 )
 @frame_options
 @json_option

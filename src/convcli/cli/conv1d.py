@@ -8,7 +8,7 @@ import click
 
 from convcli.choices import Overlap
 from convcli.cli.command import Command
-from convcli.cli.options import json_option, option, quiet_option
+from convcli.cli.options import json_option, own_options, quiet_option
 from convcli.cli.output import show_json
 from convcli.cli.types import EnumType, whole
 
@@ -37,35 +37,21 @@ Examples:
 )
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@option(
-    "--as",
-    "reading",
-    type=click.Choice(get_args(Reading)),
-    default="sequence",
-    section="Reading",
-    help="What A and B are: coefficients with the constant first, whole numbers, dice "
-    "(6 is a fair one with 6 faces; or the probabilities of the faces 1, 2, …).",
-)
-@option(
-    "--mode",
-    type=EnumType(Overlap),
-    default=Overlap.FULL.value,
-    section="Reading",
-    help="Which part of the result: all, as long as the longer, or where both overlap.",
-)
-@option(
-    "--method",
-    type=click.Choice(("auto", "direct", "fft")),
-    default="auto",
-    section="Reading",
-    help="How to compute it; both are exact.",
-)
-@option(
-    "--total",
-    type=whole(2),
-    metavar="N",
-    section="Reading",
-    help="With --as dice: colour only the ways to roll this total.",
+@own_options(
+    """
+Reading
+--as reading =sequence    What A and B are: coefficients with the constant first, whole numbers,
+                          dice (6 is a fair one with 6 faces; or the probabilities of the faces
+                          1, 2, …).
+--mode =full              Which part of the result: all, as long as the longer, or where both
+                          overlap.
+--method =auto            How to compute it; both are exact.
+--total                   With --as dice: colour only the ways to roll this total.
+""",
+    reading=click.Choice(get_args(Reading)),
+    mode=EnumType(Overlap),
+    method=click.Choice(("auto", "direct", "fft")),
+    total=whole(2),
 )
 @quiet_option("Print the bare result.")
 @json_option

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import frame_options, json_option, option, window_options, with_options
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    own_options,
+    window_options,
+    with_options,
+)
 from convcli.cli.output import show_json
 from convcli.cli.types import OPERAND, POINT
 from convcli.geometry.window import Pair, pair
@@ -30,12 +36,12 @@ Examples:
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@option(
-    "--shift",
-    type=POINT,
-    default="10,0",
-    section="Window",
-    help="X columns to the right, Y rows down.",
+@own_options(
+    """
+Window
+--shift =10,0    X columns to the right, Y rows down.
+""",
+    shift=POINT,
 )
 @window_options
 @with_options("gray")

@@ -14,7 +14,7 @@ from convcli.cli.command import Command
 from convcli.cli.options import (
     frame_options,
     json_option,
-    option,
+    own_options,
     shared_option,
     window_options,
     with_options,
@@ -47,38 +47,28 @@ Examples:
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@option(
-    "--at",
-    type=POINT,
-    section="Output",
-    help="The pixel of the output: X columns from the left, Y rows from the top.",
-)
-@option(
-    "--step",
-    is_flag=True,
-    section="Output",
-    help="Step from pixel to pixel with the arrow keys, in a terminal; Tab shows the next "
-    "channel, Enter or q ends. It starts at --at, or in the middle.",
+@own_options(
+    """
+Output
+--at      The pixel of the output: X columns from the left, Y rows from the top.
+--step    Step from pixel to pixel with the arrow keys, in a terminal; Tab shows the next
+          channel, Enter or q ends. It starts at --at, or in the middle.
+""",
+    at=POINT,
 )
 @window_options
-@with_options(
-    "transposed",
-    "output_padding",
-    "combine",
-    "bias",
-    "flip",
-    "layout",
-    "gray",
-    "range",
-    "alpha",
+@with_options("transposed", "output_padding", "combine", "bias", "flip", "layout", "gray")
+@with_options("range", "alpha")
+@own_options(
+    """
+Pixels
+--channel     Only this output channel, counted from 0 (for a bank 0 unless given).
+
+Output
+--png FILE    Draw it as a picture.
+""",
+    channel=whole(0),
 )
-@option(
-    "--channel",
-    type=whole(0),
-    section="Pixels",
-    help="Only this output channel, counted from 0 (for a bank 0 unless given).",
-)
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
 @shared_option("show")
 @frame_options
 @json_option

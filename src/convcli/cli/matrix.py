@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import json_option, option, shared_option, window_options, with_options
+from convcli.cli.options import json_option, own_options, window_options, with_options
 from convcli.cli.output import STANDARD, refuse_terminals, show_json
-from convcli.cli.types import KERNEL
+from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,17 +33,21 @@ Examples:
   convcli matrix sobel-x --w 8 --png matrix.png""",
 )
 @click.argument("kernel", type=KERNEL)
-@shared_option("width", required=True, section="Input", help="Columns of the input.")
-@shared_option("height", section="Input", help="Rows of the input; as --width unless given.")
+@own_options(
+    """
+Input
+--width     Columns of the input.
+--height    Rows of the input; as --width unless given.
+""",
+    width={"type": whole(1), "required": True},
+)
 @window_options
 @with_options("flip")
-@option(
-    "--transposed",
-    is_flag=True,
-    section="Output",
-    help="The transposed matrix: from the outputs back to the inputs.",
-)
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
+@own_options("""
+Output
+--transposed    The transposed matrix: from the outputs back to the inputs.
+--png FILE      Draw it as a picture.
+""")
 @json_option
 def command(
     *,

@@ -301,7 +301,10 @@ further ones of filtering."""
 
 
 def _declared(
-    table: str, settings: dict[str, Any], groups: dict[str, OptionGroup]
+    table: str,
+    settings: dict[str, Any],
+    groups: dict[str, OptionGroup],
+    alike: dict[str, list[str]],
 ) -> Iterator[tuple[list[str], dict[str, Any]]]:
     """Yield the forms of each option of a table, the last is its name, and its settings."""
     for part in table.strip().split("\n\n"):
@@ -319,7 +322,7 @@ def _declared(
             if own is None and metavar and group == FILTERING.name:
                 own = setting(name, "")
             yield (
-                [*forms, name],
+                [*forms, name] if names else alike.get(name, [*forms, name]),
                 {
                     "section": section,
                     "part_of": groups.get(group),
@@ -333,7 +336,13 @@ def _declared(
             )
 
 
-_OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, _GROUPS)}
+_OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, _GROUPS, {})}
+_ALIKE = {
+    name: forms
+    for name, (forms, own) in _OPTIONS.items()
+    if own["section"] in ("Window", "Sizes")
+}
+"""The forms of options that are written alike in all commands."""
 
 # ------------------------------------------------------------------ how a command takes them
 
@@ -357,9 +366,12 @@ def own_options(
 ) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
-    `settings` are their types, or dictionaries of further settings, by their names.
+    `settings` are their types, or dictionaries of further settings, by their names. Options of
+    windows and sizes have the forms and the types of the shared table.
     """
-    found = _declared(table, settings, {group.name: group for group in groups})
+    known = {name: _SETTINGS[name] for name in _ALIKE.keys() & _SETTINGS.keys()}
+    by_name = {group.name: group for group in groups}
+    found = _declared(table, {**known, **settings}, by_name, _ALIKE)
     return _all_of(
         [
             option(*forms, **{**own, "everyday": own["everyday"] or own["part_of"] is None})

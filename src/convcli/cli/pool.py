@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import json_option, shared_option, with_options
+from convcli.cli.options import FILTERING, json_option, own_options, shared_option, with_options
 from convcli.cli.output import shows_matrices
 from convcli.cli.placing import Placing, carry_out, located_names
 from convcli.cli.types import OUTPUT
@@ -32,22 +32,20 @@ Examples:
 )
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
 @click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=OUTPUT)
-@shared_option(
-    "kernel_size", default="2", section="Window", help="Rows and columns of the window."
-)
-@shared_option(
-    "stride",
-    default=None,
-    section="Window",
-    help="Step of the window; as the window unless given.",
-)
-@with_options("padding", default="valid")
-@shared_option(
-    "border",
-    default=None,
-    section="Window",
-    help="How the picture goes on in the padding.  [default: max: padding never wins; average: "
-    "zero, which counts]",
+@own_options(
+    """
+Window
+--kernel-size =2    Rows and columns of the window.
+--stride            Step of the window; as the window unless given.
+
+Window: options
+--padding =valid *  Pixels added on each side; same keeps the size at stride 1.
+
+Window
+--border            How the picture goes on in the padding. [default: max: padding never wins;
+                    average: zero, which counts]
+""",
+    FILTERING,
 )
 @with_options(
     "dilation", "strict", "gray", "depth", "alpha", "background", "linear", "Input", "Output"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.command import Command, check_use
-from convcli.cli.options import json_option, option, quiet_option, shared_option
+from convcli.cli.options import json_option, own_options, quiet_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
@@ -45,46 +45,37 @@ Examples:
 Exit status: 1 where the windows do not tile the input, with --compare too, unless
 --floor is given.""",
 )
-@shared_option("width", section="Input", help="Width W of the input, in pixels.")
-@shared_option(
-    "height",
-    section="Input",
-    help="Height H of the input; without it only the width is worked out.",
+@own_options(
+    """
+Input
+--width                      Width W of the input, in pixels.
+--height                     Height H of the input; without it only the width is worked out.
+
+Window
+--kernel-size                Kernel size K.
+--stride =1                  Stride S.
+--padding =0                 Padding P on each side.
+--dilation =1                Dilation D.
+--floor                      Accept a truncated size.
+
+Output
+--common                     Show a table of common settings.
+
+Other rules
+--compare                    Compare the formula with the rules of torch, TensorFlow and ONNX.
+--transposed                 Work out the size of a transposed convolution.
+--output-padding extra =0    Pixels that --transposed adds at the end.
+
+Quiz
+--quiz                       Ask questions; answers come from the terminal or from standard
+                             input.
+--seed                       The same questions for the same seed.
+--count =5                   How many questions.
+""",
+    extra=whole(0),
+    seed=whole(0),
+    count=whole(1, 100),
 )
-@shared_option("kernel_size", section="Window", help="Kernel size K.")
-@shared_option("stride", default="1", section="Window", help="Stride S.")
-@shared_option("padding", default="0", section="Window", help="Padding P on each side.")
-@shared_option("dilation", default="1", section="Window", help="Dilation D.")
-@option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
-@option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
-@option(
-    "--compare",
-    is_flag=True,
-    section="Other rules",
-    help="Compare the formula with the rules of torch, TensorFlow and ONNX.",
-)
-@option(
-    "--transposed",
-    is_flag=True,
-    section="Other rules",
-    help="Work out the size of a transposed convolution.",
-)
-@option(
-    "--output-padding",
-    "extra",
-    type=whole(0),
-    default=0,
-    section="Other rules",
-    help="Pixels that --transposed adds at the end.",
-)
-@option(
-    "--quiz",
-    is_flag=True,
-    section="Quiz",
-    help="Ask questions; answers come from the terminal or from standard input.",
-)
-@option("--seed", type=whole(0), section="Quiz", help="The same questions for the same seed.")
-@option("--count", type=whole(1, 100), default=5, section="Quiz", help="How many questions.")
 @quiet_option("Print the bare size: a number, or WxH.")
 @json_option
 def command(
