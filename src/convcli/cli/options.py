@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -310,9 +309,9 @@ def _declared(
     for part in table.strip().split("\n\n"):
         heading, _, lines = part.partition("\n")
         section, _, group = heading.partition(": ")
-        for entry in re.split(r"\n(?=-)", lines):
-            head, text = re.split(r"\s{2,}", entry, maxsplit=1)
-            words = head.split()
+        for entry in lines.removeprefix("--").split("\n--"):
+            head = entry.partition("\n")[0].partition("  ")[0]
+            words = f"--{head}".split()
             forms = [word for word in words if word[0] == "-"]
             names = [word for word in words if word.isidentifier() and word.islower()]
             name = names[0] if names else forms[0].lstrip("-").replace("-", "_")
@@ -327,7 +326,7 @@ def _declared(
                     "section": section,
                     "part_of": groups.get(group),
                     "everyday": "*" in words,
-                    "help": " ".join(text.split()).replace(" [default", "  [default"),
+                    "help": " ".join(entry[len(head) :].split()).replace(" [d", "  [d"),
                     **({"metavar": metavar} if metavar else {}),
                     **({"default": default} if default else {}),
                     **({"is_flag": True} if own is None and metavar is None else {}),
