@@ -1,9 +1,8 @@
 """The options that several commands have, in one table, and how a command takes them."""
 
 import functools
-import importlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -25,13 +24,11 @@ from convcli.cli.types import (
     EnumType,
     keep_layout,
     keep_recipe,
+    late,
     setting,
     whole,
 )
 from convcli.settings import MOST_TIMES
-
-if TYPE_CHECKING:
-    from convcli.pipeline.options import Options
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -208,34 +205,30 @@ what stands for its value, its default behind a =, and a * if the short help pag
 # ------------------------------------------------------------------ the values of groups
 
 
-def _built(place: str, **values: Any) -> Any:
+def _built(make: Callable[..., Any], **values: Any) -> Any:
     """Make a value of the options that are given; its class has defaults for the others."""
-    module, _, kind = place.partition(":")
-    given = {name: value for name, value in values.items() if value is not None}
-    return getattr(importlib.import_module(module), kind)(**given)
+    return make(**{name: value for name, value in values.items() if value is not None})
 
 
-def _filtering(**values: Any) -> "Options":
+def _filtering(**values: Any) -> Any:
     if values.get("output_padding") and not values["transposed"]:
         raise click.UsageError("--output-padding needs --transposed: give both or none")
-    found: Options = _built("convcli.pipeline.options:Options", **values)
-    return found
+    return late("pipeline.options:Options")(**values)
 
 
-FILTERING = OptionGroup("options", _filtering)
-"""What a command has of the options of filtering."""
-
-_PLACES = {
-    "reading": "convcli.images.policy:ReadPolicy",
-    "saving": "convcli.images.write:Saving",
-    "planes": "convcli.choices:PlaneChoice",
-    "placing": "convcli.cli.placing:Placing",
-    "many": "convcli.cli.placing:BatchOptions",
+_MAKERS = {
+    "options": _filtering,
+    "reading": late("images.policy:ReadPolicy"),
+    "saving": late("images.write:Saving"),
+    "planes": late("choices:PlaneChoice"),
+    "placing": late("cli.placing:Placing"),
+    "many": late("cli.placing:BatchOptions"),
 }
 _GROUPS = {
-    name: OptionGroup(name, functools.partial(_built, at)) for name, at in _PLACES.items()
+    name: OptionGroup(name, functools.partial(_built, make)) for name, make in _MAKERS.items()
 }
-_GROUPS["options"] = FILTERING
+FILTERING = _GROUPS["options"]
+"""What a command has of the options of filtering."""
 
 # ------------------------------------------------------------------ what the table does not say
 

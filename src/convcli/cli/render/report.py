@@ -20,6 +20,9 @@ _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 _RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=replicate"
 """What is said where the zeros beyond the edge are seen."""
 
+_LEAST_PERCENT = 0.01
+"""A share that is not 0 is never shown as 0.00 %."""
+
 _Row = tuple[str, Cell, str]
 
 
@@ -85,11 +88,13 @@ def _mapping(report: "Report") -> str:
 
 
 def _clipped(report: "Report") -> tuple[Cell, str]:
-    """Return the share of clipped values: green where it is 0, else red."""
+    """Return the share of clipped values: green where none is, else red."""
     if report.range is None:
         return ("none", "floats hold all values")
-    percent = f"{100 * report.clipped:.2f} %"
-    return (Text(percent, style=BAD if report.clipped else GOOD), "of the values")
+    if not report.clipped:
+        return (Text("none", style=GOOD), "pixels hold all values")
+    percent = max(100 * report.clipped, _LEAST_PERCENT)
+    return (Text(f"{percent:.2f} %", style=BAD), "of the values")
 
 
 # ------------------------------------------------------------------ plans
