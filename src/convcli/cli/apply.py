@@ -22,6 +22,7 @@ from convcli.cli.placing import (
 )
 from convcli.cli.types import OPERAND, OUTPUT
 from convcli.storage.urls import is_there, is_zarr
+from convcli.text import is_matrix
 from convcli.threads import available_cores
 from convcli.values import Record, replace
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from convcli.pipeline.report import Report
     from convcli.pipeline.steps import Link
     from convcli.scale.tiled.blocks import Tiling
+
+
+_TWO_NAMES = 2
 
 
 class ApplyCall(Record, kw_only=True):
@@ -156,7 +160,7 @@ def _call(
     """Return what is asked for; read and write the recipe that goes with it."""
     if recipe is not None:
         names = (str(kernel), *names)
-        _refuse_kernel(names)
+        _refuse_kernel(names, many=given["many"].out_dir is not None)
         from convcli.kernels.spec import operand_from
 
         kernel = operand_from(recipe.kernel)
@@ -177,13 +181,16 @@ def _call(
     )
 
 
-def _refuse_kernel(names: tuple[str, ...]) -> None:
-    """Refuse a kernel beside a recipe, which has one: the words are files."""
+def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
+    """Refuse a kernel beside a recipe, which has one: all words are files."""
     from convcli.cli.suggestions import is_kernel_name
 
-    if is_kernel_name(names[0]) and not is_there(names[0]):
+    first = names[0]
+    is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
+    if is_kernel or (len(names) > _TWO_NAMES and not many):
         raise click.UsageError(
-            f"the kernel is the recipe's, so {names[0]!r} would be INPUT: leave one of them out"
+            f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
+            "--recipe out"
         )
 
 

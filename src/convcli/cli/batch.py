@@ -58,7 +58,7 @@ def run_many(call: "ApplyCall") -> None:
     files: Iterator[FileJob] = (template.job(each, out_dir) for each in inputs)
     with ExitStack() as stack:
         manifest, done = None, iter(list[FileJob]())
-        if many.manifest is not None and not dry:
+        if many.manifest is not None and (many.retry_failed or not dry):
             manifest = stack.enter_context(Manifest(many.manifest, _arguments()))
             job, done = replace(job, checksums=True), manifest.done()
         if many.retry_failed and manifest is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource, augment_usage_errors
 
-from convcli.cli.types import RECIPE
+from convcli.cli.types import BANK, RECIPE
 from convcli.errors import GeometryError
 from convcli.values import Record
 
@@ -145,6 +145,10 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each group of options comes to it as one value."""
+        if typed("layout") and not ctx.meta.get(BANK):
+            raise click.UsageError(
+                "--layout is for filter banks, and no kernel is one: drop it"
+            )
         groups: dict[OptionGroup, dict[str, Any]] = {}
         for parameter in self.params:
             if isinstance(parameter, Option) and parameter.part_of and parameter.name:

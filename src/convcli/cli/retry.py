@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from convcli.cli.command import Command
+from convcli.cli.options import shared_option
 
 
 @click.command(
@@ -18,7 +19,8 @@ Examples:
   convcli retry run.jsonl""",
 )
 @click.argument("manifest")
-def command(*, manifest: str) -> None:
+@shared_option("dry_run")
+def command(*, manifest: str, dry_run: bool) -> Any:
     """Run the files that failed, as MANIFEST of convcli apply --manifest lists them.
 
     Kernel, options and folder are those of the first run; the outcomes are added to MANIFEST.
@@ -34,11 +36,12 @@ def command(*, manifest: str) -> None:
         head, has_failed = opened.head, next(opened.failed(), None) is not None
     if not has_failed:
         click.echo("no file failed: there is nothing to run")
-        return
+        return None
     arguments = head["arguments"]
     if not arguments:
         raise BatchError(f"{manifest}: it was not written by convcli apply: run that again")
     root: Any = click.get_current_context().find_root().command
-    words = [arguments[0], "--retry-failed", "--manifest", place, *arguments[1:]]
+    more = ["--retry-failed", "--manifest", place, *["--dry-run"] * dry_run]
+    words = [arguments[0], *more, *arguments[1:]]
     with chdir(head["folder"]):
-        root.main(words, "convcli", standalone_mode=False)
+        return root.main(words, prog_name="convcli", standalone_mode=False)

@@ -215,7 +215,10 @@ class SpecType(click.ParamType[_Value, Any]):
             return value  # type: ignore[no-any-return]
         if value == "-" and ctx is not None:
             ctx.meta[STDIN] = True
-        return self._read(value, layout=_layout(ctx))
+        found = self._read(value, layout=_layout(ctx))
+        if ctx is not None and any(each.is_bank for each in getattr(found, "kernels", ())):
+            ctx.meta[BANK] = True
+        return found
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -319,6 +322,9 @@ READABLE = SpecType(_named)
 
 STDIN = "convcli.stdin"
 """Where a run keeps that a kernel was read from standard input."""
+
+BANK = "convcli.bank"
+"""Where a run keeps that one of its kernels is a filter bank."""
 
 RECIPE = "convcli.recipe"
 """Where a run keeps the options that a recipe sets."""
