@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import shared_option, with_options
+from convcli.cli.options import with_options
 from convcli.cli.output import STANDARD, show_json, show_planned, shows_matrices
 from convcli.cli.placing import (
     BatchOptions,
@@ -59,8 +58,6 @@ class ApplyCall(Record, kw_only=True):
     resume: bool
     plan_only: bool
     dry_run: bool
-    quiet: bool
-    as_json: bool
 
     @property
     def files(self) -> "FileSettings":
@@ -71,11 +68,6 @@ class ApplyCall(Record, kw_only=True):
             "file_format": self.placing.kind,
             "sheet": self.sheet,
         }
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no progress is shown unless it is asked for."""
-        return self.quiet or (self.as_json and sys.stdout.isatty())
 
 
 @click.command(
@@ -101,9 +93,10 @@ Examples:
     "Window", "Kernel", "Recipe", "Output maps", "Pixels", "How much, and where", "Input"
 )
 @with_options("Large pictures", "Output", "Many pictures", "Engine")
-@shared_option("quiet")
-@shared_option(
-    "as_json", help="Print the result as JSON instead; with --out-dir, one line a file."
+@with_options(
+    "as_json",
+    section="Output",
+    help="Print the result as JSON instead; with --out-dir, one line a file.",
 )
 def command(**given: Any) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
@@ -138,7 +131,11 @@ def command(**given: Any) -> None:
         from convcli.cli.matrix import show_applied
 
         show_applied(
-            call.kernels, call.names[0], call.options, call.reading, as_json=call.as_json
+            call.kernels,
+            call.names[0],
+            call.options,
+            call.reading,
+            as_json=call.placing.as_json,
         )
     else:
         if previews:
@@ -167,7 +164,9 @@ def _call(
     links = (kernel, *chain)
     call = ApplyCall(kernels=links * times, names=names, **given)
     # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = call.as_json or not (call.quiet or call.many.out_dir is not None)
+    collect_stats = call.placing.as_json or not (
+        call.placing.quiet or call.many.out_dir is not None
+    )
     saving = call.saving
     if save_recipe is not None or record:
         from convcli.pipeline.recipe import recipe_of
@@ -214,13 +213,13 @@ def _filter_one(call: ApplyCall) -> None:
     if call.dry_run:
         from convcli.cli.dry_run import show_one
 
-        is_replaced(*names, placing, quiet=call.quiet, as_json=call.as_json)
+        is_replaced(*names, placing)
         show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
     elif call.plan_only:
         _show_plan(call, *names, in_blocks=in_blocks)
     else:
         run = functools.partial(_filter_in_blocks if in_blocks else _filter_whole, call, *names)
-        carry_out(run, *names, placing, call.reading, quiet=call.quiet, as_json=call.as_json)
+        carry_out(run, *names, placing, call.reading)
 
 
 def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
@@ -233,7 +232,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
     """Print how a picture would be filtered."""
     if in_blocks:
         tiling = tiling_of(call, source, target)
-        if call.as_json:
+        if call.placing.as_json:
             show_json(tiling.as_dict())
         else:
             from convcli.cli.render.report import show_tiling
@@ -245,7 +244,7 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
 
     plans = plan_frame(call.kernels, read_first_frame(source, call.reading), call.options)
     cores, mixed = call.options.jobs or available_cores(), mixing_of(call.options)
-    show_planned(plans, cores, as_json=call.as_json, mixed=mixed)
+    show_planned(plans, cores, as_json=call.placing.as_json, mixed=mixed)
 
 
 # ------------------------------------------------------------------ block by block
@@ -277,7 +276,7 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
         client_for(source, target, many.cluster, many.retries) as (client, located),
-        _progress_of_blocks(many.progress, silent=call.is_silent) as progress,
+        _progress_of_blocks(many.progress, silent=call.placing.is_silent) as progress,
     ):
         return filter_large(
             call.kernels,

@@ -86,9 +86,9 @@ def run_many(call: "ApplyCall") -> None:
     summary.phases = {"list": listed, **summary.phases}
     summary.left_out = left_out
     _warn(summary)
-    if call.as_json:
+    if call.placing.as_json:
         show_json({"summary": {"files": total, **summary.as_dict()}})
-    elif not call.quiet:
+    elif not call.placing.quiet:
         show_summary(summary, total, out_dir)
     _end(summary, total)
 
@@ -110,7 +110,7 @@ def _run(
             yield from listing
 
     with (
-        progress_shown(many.progress, "files", silent=call.is_silent) as show,
+        progress_shown(many.progress, "files", silent=call.placing.is_silent) as show,
         stop_at_interrupt(stop),
     ):
         show(Summary(), total)
@@ -119,7 +119,7 @@ def _run(
             show(summary, total)
             if manifest is not None and outcome.status is not Status.SKIPPED:
                 manifest.add(outcome)
-            if call.as_json:
+            if call.placing.as_json:
                 show_json(outcome.as_dict())
 
         summary = run_batch(
@@ -141,7 +141,7 @@ def _executor(call: "ApplyCall", job: BatchJob, files: int) -> Executor:
         from convcli.scale.cluster import DaskExecutor
 
         def tell(dashboard: str) -> None:
-            if sys.stderr.isatty() and not call.quiet:
+            if sys.stderr.isatty() and not call.placing.quiet:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
         return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout, tell)

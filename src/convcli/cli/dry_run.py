@@ -64,7 +64,7 @@ def show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) -> 
         plans = next((each.plans for each in previews if each.plans), None)
         if plans is None:
             raise click.ClickException(f"{out_dir}: expected a picture to plan for, got none")
-        show_planned(plans, threads, as_json=call.as_json)
+        show_planned(plans, threads, as_json=call.placing.as_json)
         return
     recursive = call.many.recursive
     others = left_out(call.names, job.reading.takes, recursive=recursive, excluded=out_dir)
@@ -83,16 +83,16 @@ def _show(
         counts[preview.action] += 1
         memories = heapq.nlargest(workers, (*memories, preview.memory))
         plans = plans or preview.plans
-        if call.as_json:
+        if call.placing.as_json:
             show_json(preview.as_dict())
         else:
             kept.append(preview)
     memory = min(sum(memories), call.many.memory or sum(memories))
-    if call.as_json:
+    if call.placing.as_json:
         plan = [each.as_dict(threads) for each in plans]
         named = {action.replace(" ", "_"): count for action, count in counts.items()}
         show_json({"summary": {**named, "memory_bytes": memory, "plan": plan}})
-    elif not call.quiet:
+    elif not call.placing.quiet:
         from convcli.cli.render.batch import show_previews
         from convcli.cli.render.report import show_plans
 

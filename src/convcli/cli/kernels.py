@@ -161,10 +161,8 @@ def _catalogue() -> list[dict[str, Any]]:
     kernels = [_entry(entry) for entry in CATALOGUE.values()]
     operators = [
         {
-            "name": entry.name,
+            **fields_of(entry, "name", "description", "source", "kernels"),
             "theme": "Operators",
-            **fields_of(entry, "description", "source"),
-            "kernels": list(entry.kernels),
             "combine": entry.combine.value,
         }
         for entry in OPERATORS.values()
@@ -173,12 +171,10 @@ def _catalogue() -> list[dict[str, Any]]:
 
 
 def _entry(entry: "Entry") -> dict[str, Any]:
+    names = ("name", "default", "unit", "range", "about")
     return {
         **fields_of(entry, "name", "theme", "description", "source"),
-        "parameters": [
-            fields_of(parameter, "name", "default", "unit", "range", "about")
-            for parameter in entry.parameters
-        ],
+        "parameters": [fields_of(parameter, *names) for parameter in entry.parameters],
         **_facts(entry.kernel()),
     }
 
@@ -190,25 +186,24 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
     document: dict[str, Any] = {
         **fields_of(kernel, "name", "description"),
         **_facts(kernel),
-        "bias": list(kernel.bias),
-        "weights": kernel.weights.tolist(),
-        "flip_matters": kernel.flip_matters,
+        **fields_of(kernel, "bias", "weights", "flip_matters"),
         "strategy": strategy_of(kernel),
     }
-    if not kernel.is_bank:
-        document |= {"rank": kernel.rank, "symmetries": list(kernel.symmetries)}
-        names = ("column", "row", "divisor")
-        factors = factors_of(kernel)
-        document["factors"] = factors and dict(zip(names, factors, strict=True))
-        document["output_range"] = dict(zip(("min", "max"), output_range(kernel), strict=True))
-        document["dc_gain"] = kernel.sum
-        document["frequency_response"] = frequency_response(kernel).round(6).tolist()
-    return document
+    if kernel.is_bank:
+        return document
+    factors = factors_of(kernel)
+    return document | {
+        **fields_of(kernel, "rank", "symmetries"),
+        "factors": factors and dict(zip(("column", "row", "divisor"), factors, strict=True)),
+        "output_range": dict(zip(("min", "max"), output_range(kernel), strict=True)),
+        "dc_gain": kernel.sum,
+        "frequency_response": frequency_response(kernel).round(6),
+    }
 
 
 def _facts(kernel: "Kernel") -> dict[str, Any]:
     return {
-        "shape": list(kernel.weights.shape),
+        "shape": kernel.weights.shape,
         "sum": kernel.sum,
         "effect": kernel.effect.value,
     }

@@ -149,9 +149,9 @@ Output: saving
 Output: placing
 --show *                    Show the result in the terminal. An OUTPUT may then be left out.
 --compare FILE *            Draw before and after side by side, labelled, as a .png.
-
-Report
 --quiet -q *                Print no report (warnings and errors stay).
+
+Result: placing
 --json as_json *            Print the result as JSON instead.
 
 Many pictures: many

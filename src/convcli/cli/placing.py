@@ -51,6 +51,8 @@ class Placing(Record, kw_only=True):
     kind: str | None = None
     show: bool = False
     compare: str | None = None
+    quiet: bool = False
+    as_json: bool = False
 
     def __post_init__(self) -> None:
         if self.no_clobber and self.on_exists not in (None, "error"):
@@ -59,6 +61,11 @@ class Placing(Record, kw_only=True):
     def rule(self, default: str) -> str:
         """Return ``error``, ``skip`` or ``overwrite``."""
         return "error" if self.no_clobber else self.on_exists or default
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no progress is shown unless it is asked for."""
+        return self.quiet or (self.as_json and sys.stdout.isatty())
 
 
 class BatchOptions(Record, kw_only=True):
@@ -250,39 +257,34 @@ def carry_out(
     target: str,
     placing: Placing,
     reading: "ReadPolicy",
-    *,
-    quiet: bool,
-    as_json: bool,
 ) -> None:
     """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it.
 
     The report is on standard error where standard output is the picture.
     """
-    replaced = is_replaced(source, target, placing, quiet=quiet, as_json=as_json)
+    replaced = is_replaced(source, target, placing)
     before = _digest(target) if replaced and _may_be_a_slip(source, target, placing) else None
     report = run()
     warn(report.warnings)
     to_stderr = target == STANDARD
-    if replaced and not quiet:
+    if replaced and not placing.quiet:
         note(f"replaced {target}")
     if before is not None and before != _digest(target):
         text = (
             "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
         warn([f"{target} {text} is meant, or use --no-clobber"])
-    if as_json:
+    if placing.as_json:
         names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
         show_json(names | report.as_dict(), err=to_stderr)
-    elif not quiet:
+    elif not placing.quiet:
         from convcli.cli.render.report import show_report
 
         show_report(report, source, target, to_stderr=to_stderr)
     see(source, target, reading, show=placing.show, compare=placing.compare)
 
 
-def is_replaced(
-    source: str, target: str, placing: Placing, *, quiet: bool, as_json: bool
-) -> bool:
+def is_replaced(source: str, target: str, placing: Placing) -> bool:
     """Tell whether OUTPUT is there already, and is to be replaced.
 
     The command ends if OUTPUT is to be kept; if that is an error, it fails.
@@ -295,9 +297,9 @@ def is_replaced(
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
         )
     if rule == "skip":
-        if as_json:
+        if placing.as_json:
             show_json({"source": source, "target": target, "status": "skipped"})
-        elif not quiet:
+        elif not placing.quiet:
             note(f"skipped {source}: {target} exists")
         click.get_current_context().exit(0)
     return True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import FILTERING, json_option, own_options, shared_option, with_options
+from convcli.cli.options import FILTERING, own_options, with_options
 from convcli.cli.output import shows_matrices
 from convcli.cli.placing import Placing, carry_out, located_names
 from convcli.cli.types import OUTPUT
@@ -50,8 +50,7 @@ Window
 @with_options(
     "dilation", "strict", "gray", "depth", "alpha", "background", "linear", "Input", "Output"
 )
-@shared_option("quiet")
-@json_option
+@with_options("as_json", section="Output")
 def command(
     *,
     pooling: str,
@@ -63,8 +62,6 @@ def command(
     reading: "ReadPolicy",
     saving: "Saving",
     placing: Placing,
-    quiet: bool,
-    as_json: bool,
 ) -> None:
     """Keep the largest value, or the average, of each window of INPUT.
 
@@ -87,7 +84,7 @@ def command(
         frame = matrix_frame(names[0], reading)
         plan = plan_pooling(SourceInfo.of(frame), planned, options, raw=True)
         result = run_pipeline(plan, frame).values[..., 0]
-        show_numbers([("input", frame.array), ("result", result)], as_json=as_json)
+        show_numbers([("input", frame.array), ("result", result)], as_json=placing.as_json)
         return
     source, target = located_names(names, placing)
     run = functools.partial(
@@ -100,4 +97,4 @@ def command(
         saving=saving,
         file_format=placing.kind,
     )
-    carry_out(run, source, target, placing, reading, quiet=quiet, as_json=as_json)
+    carry_out(run, source, target, placing, reading)
