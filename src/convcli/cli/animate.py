@@ -8,9 +8,7 @@ from convcli.cli.command import Command
 from convcli.cli.options import (
     frame_options,
     json_option,
-    output_option,
     own_options,
-    quiet_option,
     window_options,
     with_options,
 )
@@ -40,12 +38,15 @@ Examples:
 @click.argument("kernel", type=LINK)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
-@output_option()
 @own_options(
     """
+Output
+--output OUTPUT    OUTPUT, given as an option.
+--quiet            Print no report.
+
 Crop
---at          The middle of the crop; the picture's middle unless given.
---cells =7    Rows and columns of the crop.
+--at               The middle of the crop; the picture's middle unless given.
+--cells =7         Rows and columns of the crop.
 """,
     at=POINT,
     cells=whole(1, 16),
@@ -64,7 +65,6 @@ Frames
     frames=whole(1, 256),
     form=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
 )
-@quiet_option("Print no report.")
 @frame_options
 @json_option
 def command(

@@ -8,7 +8,7 @@ import click
 
 from convcli.choices import Overlap
 from convcli.cli.command import Command
-from convcli.cli.options import json_option, own_options, quiet_option
+from convcli.cli.options import json_option, own_options
 from convcli.cli.output import show_json
 from convcli.cli.types import EnumType, whole
 
@@ -47,13 +47,15 @@ Reading
                           overlap.
 --method =auto            How to compute it; both are exact.
 --total                   With --as dice: colour only the ways to roll this total.
+
+Output
+--quiet                   Print the bare result.
 """,
     reading=click.Choice(get_args(Reading)),
     mode=EnumType(Overlap),
     method=click.Choice(("auto", "direct", "fft")),
     total=whole(2),
 )
-@quiet_option("Print the bare result.")
 @json_option
 def command(
     *,

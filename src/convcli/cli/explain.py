@@ -15,7 +15,6 @@ from convcli.cli.options import (
     frame_options,
     json_option,
     own_options,
-    shared_option,
     window_options,
     with_options,
 )
@@ -66,10 +65,10 @@ Pixels
 
 Output
 --png FILE    Draw it as a picture.
+--show        Show the result in the terminal. An OUTPUT may then be left out.
 """,
     channel=whole(0),
 )
-@shared_option("show")
 @frame_options
 @json_option
 def command(

@@ -9,8 +9,7 @@ from convcli.cli.command import Command
 from convcli.cli.options import (
     frame_options,
     json_option,
-    output_option,
-    quiet_option,
+    own_options,
     window_options,
     with_options,
 )
@@ -38,15 +37,16 @@ Examples:
 )
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@output_option(
-    metavar="PAGE",
-    type=click.Path(allow_dash=True),
-    everyday=True,
-    help=f"The page, .html; {_PAGE} unless given, which must not exist yet.",
+@own_options(
+    f"""
+Output
+--output PAGE    The page, .html; {_PAGE} unless given, which must not exist yet.
+--quiet          Print no report.
+""",
+    output={"type": click.Path(allow_dash=True), "allow_from_autoenv": False},
 )
 @window_options
 @with_options("combine", "bias", "flip", "layout", "gray", "range")
-@quiet_option("Print no report.")
 @frame_options
 @json_option
 def command(

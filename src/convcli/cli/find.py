@@ -5,13 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import (
-    frame_options,
-    json_option,
-    own_options,
-    shared_option,
-    with_options,
-)
+from convcli.cli.options import frame_options, json_option, own_options, with_options
 from convcli.cli.output import STANDARD, scratch_file, see, show_file, show_json
 from convcli.cli.types import KERNEL, whole
 
@@ -42,11 +36,11 @@ Matches
 
 Output
 --mark FILE     Write the picture with the places framed and numbered.
+--show          Show the result in the terminal. An OUTPUT may then be left out.
 """,
     top=whole(1),
     mark=click.Path(dir_okay=False),
 )
-@shared_option("show")
 @frame_options
 @json_option
 def command(

@@ -9,7 +9,7 @@ import click
 
 from convcli.choices import LearningMethod, Sharing
 from convcli.cli.command import Command, typed
-from convcli.cli.options import frame_options, json_option, own_options, shared_option
+from convcli.cli.options import frame_options, json_option, own_options
 from convcli.cli.output import refuse_terminals, show_json, warn
 from convcli.cli.types import FINITE, KERNEL, POINT, whole
 from convcli.geometry.window import Pair
@@ -44,6 +44,7 @@ Kernel
 
 Output
 --output -o FILE    Write the kernel as JSON, for apply.
+--quiet             Print no report (warnings and errors stay).
 
 Method
 --method =lstsq     Solve the normal equations, or learn by gradient descent.
@@ -69,7 +70,6 @@ One step
     at=POINT,
     cells=whole(1, 16),
 )
-@shared_option("quiet")
 @frame_options
 @json_option
 def command(

@@ -1,7 +1,7 @@
 """The options that several commands have, in one table, and how a command takes them."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -305,16 +305,15 @@ def _declared(
         for entry in lines.removeprefix("--").split("\n--"):
             head = entry.partition("\n")[0].partition("  ")[0]
             words = f"--{head}".split()
-            forms = [word for word in words if word[0] == "-"]
-            names = [word for word in words if word.isidentifier() and word.islower()]
-            name = names[0] if names else forms[0].lstrip("-").replace("-", "_")
-            metavar = next((w for w in words if w[0] not in "-=*" and w not in names), None)
+            forms = _forms(words, alike)
+            metavar = next((w for w in words if w[0] not in "-=*" and w not in forms), None)
             default = next((word[1:] for word in words if word[0] == "="), None)
-            own = settings.get(name)
+            is_alike = forms is alike.get(words[0])
+            own = settings.get(forms[-1], _SETTINGS.get(forms[-1]) if is_alike else None)
             if own is None and metavar and group == FILTERING.name:
-                own = setting(name, "")
+                own = setting(forms[-1], "")
             yield (
-                [*forms, name] if names else alike.get(name, [*forms, name]),
+                forms,
                 {
                     "section": section,
                     "part_of": groups.get(group),
@@ -328,13 +327,23 @@ def _declared(
             )
 
 
+def _forms(words: list[str], alike: dict[str, list[str]]) -> list[str]:
+    """Return the forms of an option and its name; one form may stand for all of them."""
+    forms = [word for word in words if word[0] == "-"]
+    names = [word for word in words if word.isidentifier() and word.islower()]
+    if len(forms) == 1 and not names and forms[0] in alike:
+        return alike[forms[0]]
+    return [*forms, *(names or [forms[0].lstrip("-").replace("-", "_")])]
+
+
 _OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, _GROUPS, {})}
 _ALIKE = {
-    name: forms
+    forms[0]: forms
     for name, (forms, own) in _OPTIONS.items()
     if own["section"] in ("Window", "Sizes")
+    or name in ("output", "show", "quiet", "as_json", "dry_run")
 }
-"""The forms of options that are written alike in all commands."""
+"""The forms of options that commands write alike, by the first form."""
 
 # ------------------------------------------------------------------ how a command takes them
 
@@ -344,13 +353,12 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
 
     `changes` are settings that differ from the table.
     """
-    found = [
+    return _all_of(
         option(*forms, **{**settings, **changes})
         for name in names
         for forms, settings in _OPTIONS.values()
         if name in (forms[-1], settings["section"])
-    ]
-    return _all_of(found)
+    )
 
 
 def own_options(
@@ -358,21 +366,22 @@ def own_options(
 ) -> Callable[[_Command], _Command]:
     """Add options that only this command has, written as in the table of shared ones.
 
-    `settings` are their types, or dictionaries of further settings, by their names. Options of
-    windows and sizes have the forms and the types of the shared table.
+    `settings` are their types, or dictionaries of further settings, by their names. Options
+    that commands write alike need only the first of their forms, and no type.
     """
-    known = {name: _SETTINGS[name] for name in _ALIKE.keys() & _SETTINGS.keys()}
-    by_name = {group.name: group for group in groups}
-    found = _declared(table, {**known, **settings}, by_name, _ALIKE)
+    found = _declared(table, settings, {group.name: group for group in groups}, _ALIKE)
     return _all_of(
-        [
-            option(*forms, **{**own, "everyday": own["everyday"] or own["part_of"] is None})
-            for forms, own in found
-        ]
+        option(*forms, **{**own, "everyday": own["everyday"] or own["part_of"] is None})
+        for forms, own in found
     )
 
 
-def _all_of(found: Sequence[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
+def _all_of(
+    decorators: Iterable[Callable[[_Command], _Command]],
+) -> Callable[[_Command], _Command]:
+    """Return a decorator that does what several do, the first of them last."""
+    found = list(decorators)
+
     def add(command: _Command) -> _Command:
         for each in reversed(found):
             command = each(command)
@@ -381,29 +390,14 @@ def _all_of(found: Sequence[Callable[[_Command], _Command]]) -> Callable[[_Comma
     return add
 
 
-def shared_option(name: str, **changes: Any) -> Callable[[_Command], _Command]:
-    """Add an option of the table, without its default, that a command gets by its name."""
-    forms, settings = _OPTIONS[name]
-    own = {key: value for key, value in settings.items() if key not in ("default", "part_of")}
-    return option(*forms, **{**own, "section": "Output", "everyday": True, **changes})
-
-
 window_options = with_options("stride", "padding", "border", "dilation")
 
-output_option = functools.partial(shared_option, "output")
-"""``--output``, beside the last argument of a command."""
-
-json_option = shared_option("as_json")
-
-
-def quiet_option(text: str) -> Callable[[_Command], _Command]:
-    """Add ``--quiet``, whose meaning depends on the command."""
-    return shared_option("quiet", help=text)
-
-
-def frame_options(command: _Command) -> _Command:
-    """Add what is read by a command on one picture: one frame of it."""
-    command = with_options("max_pixels", "allow_truncated", "allow_formats")(command)
-    return with_options("frame", default="0", help="Which frame or page, counted from 0.")(
-        command
+frame_options = _all_of(
+    (
+        with_options("frame", default="0", help="Which frame or page, counted from 0."),
+        with_options("max_pixels", "allow_truncated", "allow_formats"),
     )
+)
+"""What is read by a command on one picture: one frame of it."""
+
+json_option = own_options("Output\n--json  Print the result as JSON instead.")

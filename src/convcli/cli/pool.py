@@ -35,15 +35,15 @@ Examples:
 @own_options(
     """
 Window
---kernel-size =2    Rows and columns of the window.
---stride            Step of the window; as the window unless given.
+--kernel-size =2      Rows and columns of the window.
+--stride              Step of the window; as the window unless given.
 
 Window: options
---padding =valid *  Pixels added on each side; same keeps the size at stride 1.
+--padding =valid *    Pixels added on each side; same keeps the size at stride 1.
 
 Window
---border            How the picture goes on in the padding. [default: max: padding never wins;
-                    average: zero, which counts]
+--border              How the picture goes on in the padding. [default: max: padding never wins;
+                      average: zero, which counts]
 """,
     FILTERING,
 )

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from convcli.cli.command import Command
-from convcli.cli.options import shared_option
+from convcli.cli.options import own_options
 
 
 @click.command(
@@ -19,7 +19,7 @@ Examples:
   convcli retry run.jsonl""",
 )
 @click.argument("manifest")
-@shared_option("dry_run")
+@own_options("Output\n--dry-run  List what would be read, written and skipped; write nothing.")
 def command(*, manifest: str, dry_run: bool) -> Any:
     """Run the files that failed, as MANIFEST of convcli apply --manifest lists them.
 

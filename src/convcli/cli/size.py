@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.cli.command import Command, check_use
-from convcli.cli.options import json_option, own_options, quiet_option
+from convcli.cli.options import json_option, own_options
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
@@ -60,6 +60,7 @@ Window
 
 Output
 --common                     Show a table of common settings.
+--quiet                      Print the bare size: a number, or WxH.
 
 Other rules
 --compare                    Compare the formula with the rules of torch, TensorFlow and ONNX.
@@ -76,7 +77,6 @@ Quiz
     seed=whole(0),
     count=whole(1, 100),
 )
-@quiet_option("Print the bare size: a number, or WxH.")
 @json_option
 def command(
     *,

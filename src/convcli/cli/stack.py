@@ -108,6 +108,7 @@ Receptive field: asked
 --seeds =8 *                 Inputs, and random weights, that --erf averages over.
 """,
     OptionGroup("asked", Asked),
+    in_channels=whole(1),
     preset=click.Choice(tuple(PRESETS)),
     layer=whole(1),
     top=whole(1),
