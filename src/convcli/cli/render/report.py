@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convcli.cli.render.tables import BAD, GOOD, Cell, show, show_table
-from convcli.text import counted, short, side_lengths, times
+from convcli.text import counted, percent, short, side_lengths, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +19,6 @@ _PLAIN = ("", "L", "LA", "RGB", "RGBA")
 
 _RIM = "black beyond the edge: --border replicate; always: CONVCLI_APPLY_BORDER=replicate"
 """What is said where the zeros beyond the edge are seen."""
-
-_LEAST_PERCENT = 0.01
-"""A share that is not 0 is never shown as 0.00 %."""
 
 _Row = tuple[str, Cell, str]
 
@@ -91,10 +88,10 @@ def _clipped(report: "Report") -> tuple[Cell, str]:
     """Return the share of clipped values: green where none is, else red."""
     if report.range is None:
         return ("none", "floats hold all values")
-    if not report.clipped:
-        return (Text("none", style=GOOD), "pixels hold all values")
-    percent = max(100 * report.clipped, _LEAST_PERCENT)
-    return (Text(f"{percent:.2f} %", style=BAD), "of the values")
+    return (
+        Text(percent(report.clipped), style=BAD if report.clipped else GOOD),
+        "of the values",
+    )
 
 
 # ------------------------------------------------------------------ plans

@@ -224,8 +224,9 @@ def schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A convcli kernel",
         "description": (
-            "A list of weights, or an object around it: 1-D a row, 2-D a kernel, 3-D one filter "
-            f"(I, kh, kw), 4-D a filter bank (O, I, kh, kw); at most {MAX_WEIGHTS:,} weights."
+            "A list of weights, or an object around it: 1-D a row, 2-D a kernel, 3-D one "
+            f"filter (I, kh, kw), 4-D a filter bank (O, I, kh, kw); at most {MAX_WEIGHTS:,} "
+            "weights."
         ),
         "anyOf": [_ref("weights"), _ref("object")],
         "$defs": {
