@@ -150,7 +150,7 @@ def core(schema: Any) -> str:
 
 
 def parts_of(schema: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each schema within a schema that is worth a name, and the key that it stands under."""
+    """Yield each long schema within a schema, and the key that it stands under."""
     for name, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
         if isinstance(value, dict | list):
             here = key if isinstance(name, int) or name in {"items", "properties"} else name

@@ -1,9 +1,7 @@
 """`convcli apply`: filter a picture, one that is larger than memory, or many."""
 
-import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -268,16 +266,22 @@ def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
 
 def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
     """Filter a picture block by block, and show the progress."""
+    from convcli.batch.report import Summary
     from convcli.cli.ending import only_one_interrupt
+    from convcli.cli.render.batch import progress_shown
     from convcli.scale.tiled.run import client_for, filter_large
 
-    many = call.many
+    many, placing, started = call.many, call.placing, time.monotonic()
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
         client_for(source, target, many.cluster, many.retries) as (client, located),
-        _progress_of_blocks(many.progress, silent=call.placing.is_silent) as progress,
+        progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
     ):
+
+        def progress(done: int, total: int, megapixels: float) -> None:
+            show(Summary.of(done, megapixels, time.monotonic() - started), total)
+
         return filter_large(
             call.kernels,
             *located,
@@ -285,27 +289,13 @@ def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
             frame=call.reading.frame,
             max_pixels=call.reading.max_pixels,
             saving=call.saving,
-            file_format=call.placing.kind,
+            file_format=placing.kind,
             memory=many.memory,
             client=client,
             retries=many.retries,
             timeout=many.timeout,
-            overwrite=call.placing.rule("") == "overwrite",
+            overwrite=placing.rule("") == "overwrite",
             resume=call.resume,
             progress=progress,
             planes=call.planes,
-        )
-
-
-@contextlib.contextmanager
-def _progress_of_blocks(
-    setting: str, *, silent: bool
-) -> Iterator[Callable[[int, int, float], None]]:
-    from convcli.batch.report import Summary
-    from convcli.cli.render.batch import progress_shown
-
-    started = time.monotonic()
-    with progress_shown(setting, "blocks", silent=silent) as show:
-        yield lambda done, total, megapixels: show(
-            Summary.of(done, megapixels, time.monotonic() - started), total
         )
