@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import (
     frame_options,
     json_option,
@@ -23,18 +23,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.steps import Link
 
 
-@click.command(
-    "animate",
-    cls=Command,
-    short_help="Show the window slide over a small crop.",
-    epilog="""\b
-Examples:
-  convcli animate sobel-x photo.jpg slide.gif --at 120,80
-  convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
-  convcli animate max:2 photo.jpg pool.mp4
-  convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
-  convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3""",
-)
+@subcommand("animate", short_help="Show the window slide over a small crop.")
 @click.argument("kernel", type=LINK)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
@@ -89,6 +78,13 @@ def command(
     pooling: max:2, or pool:2 for means. OUTPUT ends in .gif, .webp, .png or .apng (an
     animated PNG), or .mp4 (made by ffmpeg). The crop is filtered as if it were the whole
     picture, in grey but for a bank of three channels; padding has green frames.
+
+    For example:
+      convcli animate sobel-x photo.jpg slide.gif --at 120,80
+      convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
+      convcli animate max:2 photo.jpg pool.mp4
+      convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
+      convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3
     """
     from convcli.images.animation import animation_form, write_animation
     from convcli.lessons.animate import durations_for, frames_of, scene_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import with_options
 from convcli.cli.output import STANDARD, show_json, show_planned, shows_matrices
 from convcli.cli.placing import (
@@ -68,23 +68,7 @@ class ApplyCall(Record, kw_only=True):
         }
 
 
-@click.command(
-    "apply",
-    cls=Command,
-    short_help="Filter a picture.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photo.jpg edges.png
-  convcli apply gaussian:2 photo.jpg soft.png --border replicate
-  convcli apply '[[0,-1,0],[-1,5,-1],[0,-1,0]]' photo.jpg crisp.png
-  convcli apply gaussian:1 photo.jpg out.png --then laplacian8
-  convcli apply sobel photo.jpg edges.png --direction
-  convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
-  convcli apply gaussian:2 huge.tif soft.tif --tiled
-  convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
-  convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
-  convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
-)
+@subcommand("apply", short_help="Filter a picture.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=OUTPUT)
 @with_options(
@@ -117,6 +101,18 @@ def command(**given: Any) -> None:
 
     Use other tools for what is no convolution: median, bilateral, morphology, canny,
     resize, deconvolution, video.
+
+    For example:
+      convcli apply sobel-x photo.jpg edges.png
+      convcli apply gaussian:2 photo.jpg soft.png --border replicate
+      convcli apply '[[0,-1,0],[-1,5,-1],[0,-1,0]]' photo.jpg crisp.png
+      convcli apply gaussian:1 photo.jpg out.png --then laplacian8
+      convcli apply sobel photo.jpg edges.png --direction
+      convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
+      convcli apply gaussian:2 huge.tif soft.tif --tiled
+      convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
+      convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
+      convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png
     """
     call = _call(**given)
     previews = call.plan_only or call.dry_run

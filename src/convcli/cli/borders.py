@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import FILTERING, frame_options, json_option, own_options
 from convcli.cli.output import refuse_terminals, show_json
 from convcli.cli.types import KERNEL, whole
@@ -20,16 +20,7 @@ _PADDING, _WIDEST = 3, 40
 _TOOLS = ("NumPy", "SciPy", "OpenCV", "torch", "ImageMagick")
 
 
-@click.command(
-    "borders",
-    cls=Command,
-    short_help="Show what lies beyond the edge.",
-    epilog="""\b
-Examples:
-  convcli borders
-  convcli borders --padding 6
-  convcli borders box:5 photo.jpg --gray --png borders.png""",
-)
+@subcommand("borders", short_help="Show what lies beyond the edge.")
 @click.argument("kernel", required=False, type=KERNEL)
 @click.argument("image", required=False, type=click.Path(allow_dash=True))
 @own_options(
@@ -66,6 +57,11 @@ def command(
     Upper case stands for 2 · edge - pixel.
 
     With KERNEL and IMAGE it shows a corner that each mode gives.
+
+    For example:
+      convcli borders
+      convcli borders --padding 6
+      convcli borders box:5 photo.jpg --gray --png borders.png
     """
     if image is None or kernel is None:
         if kernel is not None or png is not None or corner is not None or options.gray:

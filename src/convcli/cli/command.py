@@ -1,6 +1,8 @@
 """How commands and options are declared and shown; a group of options comes as one value."""
 
 import contextlib
+import functools
+import inspect
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -81,12 +83,15 @@ _EXAMPLES = 5
 class Command(click.Command):
     """A command whose help lists its options by section, and which gets groups as values.
 
-    The first part of its epilog has examples. ``--help`` shows all of it, ``-h`` what most
-    people need.
+    Its docstring ends with examples, behind "For example:". ``--help`` shows all of it, ``-h``
+    what most people need.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        text = inspect.cleandoc(self.help or "")
+        self.help, _, examples = text.partition("\n\nFor example:\n")
+        self.examples = examples.splitlines()
         self.context_settings = {"help_option_names": ["--help"], **self.context_settings}
         self.params.append(Option(["-h", "brief"], section="Help", everyday=False, **BRIEF))
 
@@ -117,19 +122,10 @@ class Command(click.Command):
         self.format_options(ctx, formatter)
         self.format_epilog(ctx, formatter)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what follows the options: the epilog without its first part, the examples."""
-        rest = (self.epilog or "").partition("\n\n")[2]
-        if rest:
-            formatter.write_paragraph()
-            with formatter.indentation():
-                formatter.write_text(rest)
-
     def _write_examples(self, formatter: click.HelpFormatter, most: int | None = None) -> None:
-        head, *examples = (self.epilog or "").partition("\n\n")[0].split("\n  ")
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text("\n  ".join([head, *examples[:most]]))
+            formatter.write_text("\n".join(["\b", "Examples:", *self.examples[:most]]))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, section by section, in the order of their first option."""
@@ -157,6 +153,10 @@ class Command(click.Command):
         with augment_usage_errors(ctx):
             ctx.params |= {group.name: group.build(**groups[group]) for group in groups}
         return super().invoke(ctx)
+
+
+subcommand = functools.partial(click.command, cls=Command)
+"""`click.command`, for a command of convcli."""
 
 
 def _show_brief_help(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import click
 
 from convcli.choices import Overlap
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import json_option, own_options
 from convcli.cli.output import show_json
 from convcli.cli.types import EnumType, whole
@@ -22,19 +22,7 @@ Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
 """What the two arguments are."""
 
 
-@click.command(
-    "conv1d",
-    cls=Command,
-    short_help="Convolve two sequences: polynomials, digits, dice.",
-    context_settings={"ignore_unknown_options": True},
-    epilog="""\b
-Examples:
-  convcli conv1d 1,2,3 4,5
-  convcli conv1d 1,2,3 4,5 --as polynomial
-  convcli conv1d 123 45 --as digits
-  convcli conv1d 6 6 --as dice --total 8
-  convcli conv1d @long.txt @longer.txt --as digits --quiet""",
-)
+@subcommand("conv1d", short_help="Convolve two sequences: polynomials, digits, dice.")
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @own_options(
@@ -72,6 +60,13 @@ def command(
 
     Numbers are exact: whole ones of any size, fractions (1/3), decimals (0.25). @FILE
     reads a sequence from a file, - from standard input.
+
+    For example:
+      convcli conv1d 1,2,3 4,5
+      convcli conv1d 1,2,3 4,5 --as polynomial
+      convcli conv1d 123 45 --as digits
+      convcli conv1d 6 6 --as dice --total 8
+      convcli conv1d @long.txt @longer.txt --as digits --quiet
     """
     if reading != "sequence" and mode is not Overlap.FULL:
         raise click.UsageError(f"--mode is for sequences: --as {reading} needs the full one")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import (
     frame_options,
     json_option,
@@ -24,16 +24,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
 
 
-@click.command(
-    "equivariance",
-    cls=Command,
-    short_help="Shift then filter, or filter then shift: the same?",
-    epilog="""\b
-Examples:
-  convcli equivariance sobel-x photo.jpg --shift 10,0
-  convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
-  convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2""",
-)
+@subcommand("equivariance", short_help="Shift then filter, or filter then shift: the same?")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @own_options(
@@ -60,6 +51,11 @@ def command(
 
     Away from the border they agree: convolution is translation equivariant. With a
     stride s they do so only for shifts by multiples of s.
+
+    For example:
+      convcli equivariance sobel-x photo.jpg --shift 10,0
+      convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
+      convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2
     """
     from convcli.lessons.equivariance import compare_orders, compare_steps
     from convcli.pipeline.files import read_first_frame

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import (
     frame_options,
     json_option,
@@ -32,18 +32,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
 
 
-@click.command(
-    "explain",
-    cls=Command,
-    short_help="Take one output pixel apart.",
-    epilog="""\b
-Examples:
-  convcli explain sobel-x photo.jpg --at 120,80
-  convcli explain sobel photo.jpg --at 120,80
-  convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
-  convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png
-  convcli explain sobel-x photo.jpg --step""",
-)
+@subcommand("explain", short_help="Take one output pixel apart.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @own_options(
@@ -65,7 +54,7 @@ Pixels
 
 Output
 --png FILE    Draw it as a picture.
---show        Show the result in the terminal. An OUTPUT may then be left out.
+--show        Show that picture in the terminal.
 """,
     channel=whole(0),
 )
@@ -89,6 +78,13 @@ def command(
     The value is the one that convcli apply writes there with the same options. Of an
     operator (sobel, sobel-x+sobel-y) each kernel's answer is shown, and how they become
     one.
+
+    For example:
+      convcli explain sobel-x photo.jpg --at 120,80
+      convcli explain sobel photo.jpg --at 120,80
+      convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
+      convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png
+      convcli explain sobel-x photo.jpg --step
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.explain.drawing import draw_explanations

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import (
     frame_options,
     json_option,
@@ -25,16 +25,7 @@ if TYPE_CHECKING:
 _PAGE = "explore.html"
 
 
-@click.command(
-    "explore",
-    cls=Command,
-    short_help="Make a web page in which the window moves.",
-    epilog="""\b
-Examples:
-  convcli explore sobel-x photo.jpg
-  convcli explore gaussian:1 photo.jpg -o page.html --border reflect --gray
-  convcli explore weights.npz photo.jpg -o bank.html""",
-)
+@subcommand("explore", short_help="Make a web page in which the window moves.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
 @own_options(
@@ -64,6 +55,11 @@ def command(
     Open it in a browser: it needs no network. Move over a picture, press the arrow keys or
     Enter, click to pin a pixel. Edit the weights and the settings, and the output is computed
     anew. Its pixels are those of convcli apply.
+
+    For example:
+      convcli explore sobel-x photo.jpg
+      convcli explore gaussian:1 photo.jpg -o page.html --border reflect --gray
+      convcli explore weights.npz photo.jpg -o bank.html
     """
     from convcli.errors import OptionError
     from convcli.lessons.explore import explorer_of

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import frame_options, json_option, own_options, with_options
 from convcli.cli.output import STANDARD, scratch_file, see, show_file, show_json
 from convcli.cli.types import KERNEL, whole
@@ -14,16 +14,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
 
-@click.command(
-    "find",
-    cls=Command,
-    short_help="Find where a pattern appears.",
-    epilog="""\b
-Examples:
-  convcli find image:eye.png photo.png --normalized
-  convcli find image:eye.png photo.png --normalized --top 2 --mark eyes.png
-  convcli find log:4@negate photo.png --top 10""",
-)
+@subcommand("find", short_help="Find where a pattern appears.")
 @click.argument("kernel", type=KERNEL)
 @click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
 @with_options("layout")
@@ -36,7 +27,7 @@ Matches
 
 Output
 --mark FILE     Write the picture with the places framed and numbered.
---show          Show the result in the terminal. An OUTPUT may then be left out.
+--show          Show before and after in the terminal.
 """,
     top=whole(1),
     mark=click.Path(dir_okay=False),
@@ -59,6 +50,11 @@ def command(
     KERNEL is what 'convcli apply' takes; image:patch.png is a patch to look for, with
     its mean taken off. The picture is made grey. Of places closer than half a kernel,
     the best is listed.
+
+    For example:
+      convcli find image:eye.png photo.png --normalized
+      convcli find image:eye.png photo.png --normalized --top 2 --mark eyes.png
+      convcli find log:4@negate photo.png --top 10
     """
     from convcli.images.formats import format_for
     from convcli.lessons.find import find_matches

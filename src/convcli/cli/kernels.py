@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import json_option, own_options, with_options
 from convcli.cli.output import scratch_file, show_file, show_json
 from convcli.cli.types import READABLE
@@ -20,20 +20,7 @@ if TYPE_CHECKING:
     from convcli.kernels.operator import Operator
 
 
-@click.command(
-    "kernels",
-    cls=Command,
-    short_help="List the kernels, or read one.",
-    epilog="""\b
-Examples:
-  convcli kernels
-  convcli kernels --long
-  convcli kernels sobel-x
-  convcli kernels gaussian:2 --png gaussian.png
-  convcli kernels sharpen --export vips > sharpen.mat
-  convcli kernels model.safetensors
-  convcli kernels my-kernel.json""",
-)
+@subcommand("kernels", short_help="List the kernels, or read one.")
 @click.argument("subject", metavar="[NAME]", required=False, type=READABLE)
 @with_options("layout")
 @own_options(
@@ -43,7 +30,7 @@ Output
 --export            Write the kernel for another program.
 --output -o FILE    Where --export writes to. [default: standard output]
 --long              List sizes, sums and uses, too.
---show              Show the result in the terminal. An OUTPUT may then be left out.
+--show              Show that drawing in the terminal.
 --schema            Print the JSON Schema of kernels as JSON.
 """,
     png=click.Path(dir_okay=False),
@@ -67,6 +54,15 @@ def command(
     NAME is what 'convcli apply' takes: a name with parameters (gaussian:2) and modifiers
     (sobel-x@45), an operator (sobel), a file, or inline text. A .npz or .safetensors
     file without ::TENSOR is listed.
+
+    For example:
+      convcli kernels
+      convcli kernels --long
+      convcli kernels sobel-x
+      convcli kernels gaussian:2 --png gaussian.png
+      convcli kernels sharpen --export vips > sharpen.mat
+      convcli kernels model.safetensors
+      convcli kernels my-kernel.json
     """
     if long and subject is not None:
         raise click.UsageError("--long is for the list of all kernels: drop it, or the NAME")

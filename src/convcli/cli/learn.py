@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.command import Command, typed
+from convcli.cli.command import subcommand, typed
 from convcli.cli.options import frame_options, json_option, own_options
 from convcli.cli.output import refuse_terminals, show_json, warn
 from convcli.cli.types import FINITE, KERNEL, POINT, whole
@@ -20,18 +20,7 @@ if TYPE_CHECKING:
     from convcli.lessons.learning.learn import Learnt
 
 
-@click.command(
-    "learn",
-    cls=Command,
-    short_help="Find the kernel that turns one picture into another.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photo.jpg edges.npy
-  convcli learn photo.jpg edges.npy --k 3 -o kernel.json
-  convcli apply kernel.json photo.jpg same-edges.png
-  convcli learn photo.jpg edges.npy --show-step --start box:3
-  convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json""",
-)
+@subcommand("learn", short_help="Find the kernel that turns one picture into another.")
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="TARGET", type=click.Path())
 @own_options(
@@ -97,6 +86,13 @@ def command(
     """Find the kernel and the bias that turn INPUT into TARGET.
 
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
+
+    For example:
+      convcli apply sobel-x photo.jpg edges.npy
+      convcli learn photo.jpg edges.npy --k 3 -o kernel.json
+      convcli apply kernel.json photo.jpg same-edges.png
+      convcli learn photo.jpg edges.npy --show-step --start box:3
+      convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json
     """
     from convcli.lessons.learning.descent import Schedule
     from convcli.lessons.learning.equations import task_for

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import json_option, own_options, window_options, with_options
 from convcli.cli.output import STANDARD, refuse_terminals, show_json
 from convcli.cli.types import KERNEL, whole
@@ -22,16 +22,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.steps import Link
 
 
-@click.command(
-    "matrix",
-    cls=Command,
-    short_help="Show a convolution as a matrix.",
-    epilog="""\b
-Examples:
-  convcli matrix laplacian --w 4 --h 4
-  convcli matrix box:3 --w 5 --stride 2 --transposed
-  convcli matrix sobel-x --w 8 --png matrix.png""",
-)
+@subcommand("matrix", short_help="Show a convolution as a matrix.")
 @click.argument("kernel", type=KERNEL)
 @own_options(
     """
@@ -64,6 +55,11 @@ def command(
     A convolution is a fully connected layer with constraints: each output sees only the
     pixels near it, so most entries are 0; and all outputs share the same weights. Each
     weight has a colour. The pixels are the input's, row by row.
+
+    For example:
+      convcli matrix laplacian --w 4 --h 4
+      convcli matrix box:3 --w 5 --stride 2 --transposed
+      convcli matrix sobel-x --w 8 --png matrix.png
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.matrix import convolution_matrix, draw_matrix

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import Command, sizes_checked
+from convcli.cli.command import sizes_checked, subcommand
 from convcli.cli.options import json_option, own_options
 from convcli.cli.output import show_json
 from convcli.cli.types import KERNEL, whole
@@ -22,16 +22,7 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
 
-@click.command(
-    "params",
-    cls=Command,
-    short_help="Count the parameters of a convolution layer.",
-    epilog="""\b
-Examples:
-  convcli params --in 3 --filters 64 --k 3
-  convcli params --in 3 --filters 64 --k 3 --w 32 --h 32 --p 1
-  convcli params --kernel bank.json""",
-)
+@subcommand("params", short_help="Count the parameters of a convolution layer.")
 @own_options(
     """
 Layer
@@ -75,6 +66,11 @@ def command(
 
     With --w it also shows the output volume, the multiply-adds, and what layers that
     share no weights would need for the same input.
+
+    For example:
+      convcli params --in 3 --filters 64 --k 3
+      convcli params --in 3 --filters 64 --k 3 --w 32 --h 32 --p 1
+      convcli params --kernel bank.json
     """
     bias = not no_bias
     channels, size = in_channels, kernel_size

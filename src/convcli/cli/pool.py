@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import FILTERING, own_options, with_options
 from convcli.cli.output import shows_matrices
 from convcli.cli.placing import Placing, carry_out, located_names
@@ -19,17 +19,7 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
 
 
-@click.command(
-    "pool",
-    cls=Command,
-    short_help="Pool a picture: maximum or average.",
-    epilog="""\b
-Examples:
-  convcli pool max photo.jpg half.png
-  convcli pool average photo.jpg half.png --k 2 --s 2
-  convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1
-  convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1""",
-)
+@subcommand("pool", short_help="Pool a picture: maximum or average.")
 @click.argument("pooling", metavar="max|average", type=click.Choice(("max", "average")))
 @click.argument("names", metavar="INPUT OUTPUT", nargs=-1, type=OUTPUT)
 @own_options(
@@ -69,6 +59,12 @@ def command(
     picture pools all of it. Padding is at most half of the window; as in torch it never
     wins a maximum, and counts as zeros in an average. A - is standard input or output;
     an OUTPUT that ends in .npy gets floats. A matrix as INPUT without OUTPUT is printed.
+
+    For example:
+      convcli pool max photo.jpg half.png
+      convcli pool average photo.jpg half.png --k 2 --s 2
+      convcli pool max photo.jpg third.png --k 3 --s 2 --padding 1
+      convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1
     """
     from convcli.engine.pooling import Pooling, Reduction
     from convcli.lessons.pool import plan_pooling

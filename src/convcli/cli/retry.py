@@ -5,25 +5,21 @@ from typing import Any
 
 import click
 
-from convcli.cli.command import Command
+from convcli.cli.command import subcommand
 from convcli.cli.options import own_options
 
 
-@click.command(
-    "retry",
-    cls=Command,
-    short_help="Run what failed of a batch.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photos --out-dir edges --manifest run.jsonl
-  convcli retry run.jsonl""",
-)
+@subcommand("retry", short_help="Run what failed of a batch.")
 @click.argument("manifest")
 @own_options("Output\n--dry-run  List what would be read, written and skipped; write nothing.")
 def command(*, manifest: str, dry_run: bool) -> Any:
     """Run the files that failed, as MANIFEST of convcli apply --manifest lists them.
 
     Kernel, options and folder are those of the first run; the outcomes are added to MANIFEST.
+
+    For example:
+      convcli apply sobel-x photos --out-dir edges --manifest run.jsonl
+      convcli retry run.jsonl
     """
     from convcli.batch import places
     from convcli.batch.manifest import Manifest

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.command import Command, check_use
+from convcli.cli.command import check_use, subcommand
 from convcli.cli.options import json_option, own_options
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
@@ -28,21 +28,10 @@ _TAKEN = {
 """Each question, and the options that it has a use for beside ``--json``."""
 
 
-@click.command(
+@subcommand(
     "size",
-    cls=Command,
     short_help="Work out the output size of a convolution.",
-    epilog="""\b
-Examples:
-  convcli size --w 7 --k 3 --s 2 --p 1
-  convcli size --w 224 --h 224 --k 7 --s 2 --p 3
-  convcli size --w 32 --k 5 --p same --quiet
-  convcli size --common
-  convcli size --w 224 --k 3 --s 2 --p 1 --compare
-  convcli size --w 4 --k 3 --s 2 --p 1 --transposed
-  convcli size --quiz --seed 7
-
-Exit status: 1 where the windows do not tile the input, with --compare too, unless
+    epilog="""Exit status: 1 where the windows do not tile the input, with --compare too, unless
 --floor is given.""",
 )
 @own_options(
@@ -98,6 +87,15 @@ def command(
 
     Where the fraction is no whole number it says what is left over, and which
     settings near by are clean. Pairs are YxX: --k 3x5 has 3 rows and 5 columns.
+
+    For example:
+      convcli size --w 7 --k 3 --s 2 --p 1
+      convcli size --w 224 --h 224 --k 7 --s 2 --p 3
+      convcli size --w 32 --k 5 --p same --quiet
+      convcli size --common
+      convcli size --w 224 --k 3 --s 2 --p 1 --compare
+      convcli size --w 4 --k 3 --s 2 --p 1 --transposed
+      convcli size --quiz --seed 7
     """
     question = _question(questions)
     if question == "common":

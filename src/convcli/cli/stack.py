@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.command import Command, OptionGroup, check_use, sizes_checked
+from convcli.cli.command import Command, OptionGroup, check_use, sizes_checked, subcommand
 from convcli.cli.options import json_option, own_options
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
@@ -50,20 +50,11 @@ class Asked(Record, kw_only=True):
     seeds: int
 
 
-@click.command(
+@subcommand(
     "stack",
     cls=StackCommand,
     short_help="Work out a network layer by layer.",
     epilog="""\b
-Examples:
-  convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
-  convcli stack --preset vgg16
-  convcli stack --preset lenet --run 7.png --weights lenet.safetensors
-  convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
-  convcli stack --preset vgg16 --erf field.png
-  convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3
-
-\b
 Layers:
   conv:FILTERS,kK[,sS][,pP][,dD][,gGROUPS][,nobias]  pP may be psame
   pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]   S is K unless given
@@ -130,6 +121,14 @@ def command(
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
 
     LAYERs are written as conv:64,k3,p1, or stand in one .json file.
+
+    For example:
+      convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
+      convcli stack --preset vgg16
+      convcli stack --preset lenet --run 7.png --weights lenet.safetensors
+      convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
+      convcli stack --preset vgg16 --erf field.png
+      convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3
     """
     if preset and layers:
         raise click.UsageError("--preset and layers are both given: give one of them")
