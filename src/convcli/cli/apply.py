@@ -205,7 +205,7 @@ def _filter_one(call: ApplyCall) -> None:
         writes=call.dry_run or not call.plan_only,
     )
     if call.dry_run:
-        from convcli.cli.dry_run import show_one
+        from convcli.cli.batch import show_one
 
         is_replaced(*names, placing)
         show_one(call, *names, tiling_of(call, *names) if in_blocks else None)

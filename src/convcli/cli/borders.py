@@ -29,7 +29,7 @@ Output
 --padding     Pixels of padding that are drawn, without IMAGE. [default: 3]
 
 Pixels: options
---gray        Make the picture grey first.
+--gray *      Make the picture grey first.
 
 Output
 --png FILE    Draw the corner of IMAGE with each mode, magnified.

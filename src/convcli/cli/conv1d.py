@@ -22,7 +22,11 @@ Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
 """What the two arguments are."""
 
 
-@subcommand("conv1d", short_help="Convolve two sequences: polynomials, digits, dice.")
+@subcommand(
+    "conv1d",
+    short_help="Convolve two sequences: polynomials, digits, dice.",
+    context_settings={"ignore_unknown_options": True},
+)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @own_options(
