@@ -30,20 +30,19 @@ class Option(click.Option):
     """An option that has a section of the help page, and may be part of a group.
 
     A command gets it in the value of that group, or by its own name where it has none. The
-    short help page has those that are `everyday`: of groups, only what says so.
+    short help page has those that are `everyday`.
     """
 
     def __init__(
         self,
         *args: Any,
-        section: str = "Options",
+        section: str,
         part_of: OptionGroup | None = None,
-        everyday: bool | None = None,
+        everyday: bool,
         **settings: Any,
     ) -> None:
         super().__init__(*args, **{"show_default": True, **settings})
-        self.section, self.part_of = section, part_of
-        self.everyday = part_of is None if everyday is None else everyday
+        self.section, self.part_of, self.everyday = section, part_of, everyday
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the value of CONVCLI_COMMAND_OPTION, named after one of the forms."""

@@ -32,9 +32,6 @@ from convcli.settings import MOST_TIMES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-option = functools.partial(click.option, cls=Option)
-"""`click.option` with a `section` on the help page and a `part_of`."""
-
 _TABLE = """
 Window: options
 --stride -s --s =1 *        Step of the window, in pixels.
@@ -354,7 +351,7 @@ def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
     `changes` are settings that differ from the table.
     """
     return _all_of(
-        option(*forms, **{**settings, **changes})
+        click.option(*forms, cls=Option, **{**settings, **changes})
         for name in names
         for forms, settings in _OPTIONS.values()
         if name in (forms[-1], settings["section"])
@@ -371,7 +368,11 @@ def own_options(
     """
     found = _declared(table, settings, {group.name: group for group in groups}, _ALIKE)
     return _all_of(
-        option(*forms, **{**own, "everyday": own["everyday"] or own["part_of"] is None})
+        click.option(
+            *forms,
+            cls=Option,
+            **{**own, "everyday": own["everyday"] or own["part_of"] is None},
+        )
         for forms, own in found
     )
 
