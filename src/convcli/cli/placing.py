@@ -4,7 +4,7 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
@@ -90,51 +90,32 @@ class BatchOptions(Record, kw_only=True):
 
 # ------------------------------------------------------------------ options that do not fit
 
-_ZARR: tuple[str, ...] = ("axes", "select", "pyramid")
-_MANY: tuple[str, ...] = (
-    "recursive",
-    "files_from",
-    "template",
-    "fail_fast",
-    "manifest",
-    "retry_failed",
+_NOT_SHOWN = "is for one picture that is written: leave it out"
+_FOR_MANY = "is for many pictures: add --out-dir DIR"
+_IN_MEMORY = (
+    "needs the whole picture in memory: leave it out, or make the picture smaller first"
 )
-_Reasons: TypeAlias = dict[tuple[str, ...], str]
 
-_SHOWN: _Reasons = {("show", "compare"): "is for one picture that is written: leave it out"}
-_BLOCKS: _Reasons = {
-    (
-        "sheet",
-        "allow_truncated",
-    ): "needs the whole picture in memory: leave it out, or make the picture smaller first",
-    _MANY: "is for many pictures: add --out-dir DIR",
-}
-_NO_ZARR: _Reasons = {_ZARR: "is for a .zarr: leave it out"}
-
-MISFITS: dict[str, _Reasons] = {
-    "many": {
-        ("output", "tiled"): "is for one picture: leave it or --out-dir out",
-        _ZARR: "is for one .zarr: leave it or --out-dir out",
-        ("resume",): "is for one picture: use --manifest to go on with many",
-        **_SHOWN,
-    },
-    "preview": _SHOWN,
-    "zarr": _BLOCKS,
-    "tiled": {**_NO_ZARR, **_BLOCKS},
-    "whole": {
-        **_NO_ZARR,
-        (*_MANY, "memory", "cluster", "retries", "timeout", "progress"): _BLOCKS[_MANY],
-        ("resume",): "is for a picture in blocks: add --tiled",
-    },
-}
-"""For each kind of run the options that it has no use for, and what is said of them."""
+_MISFITS = (
+    ("many", "output tiled", "is for one picture: leave it or --out-dir out"),
+    ("many", "axes select pyramid", "is for one .zarr: leave it or --out-dir out"),
+    ("many", "resume", "is for one picture: use --manifest to go on with many"),
+    ("many preview", "show compare", _NOT_SHOWN),
+    ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
+    ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
+    ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
+    ("whole", "memory cluster retries timeout progress retry_failed", _FOR_MANY),
+    ("whole", "resume", "is for a picture in blocks: add --tiled"),
+)
+"""Kinds of run, options that these have no use for, and what is said of them."""
 
 
 def refuse_misfits(kind: str) -> None:
     """Refuse options on the command line that a kind of run has no use for."""
-    for names, reason in MISFITS[kind].items():
-        for name in typed(*names):
-            raise click.UsageError(f"{flags()[name]} {reason}")
+    for kinds, names, reason in _MISFITS:
+        given = typed(*names.split()) if kind in kinds.split() else []
+        if given:
+            raise click.UsageError(f"{flags()[given[0]]} {reason}")
 
 
 # ------------------------------------------------------------------ INPUT and OUTPUT
@@ -184,7 +165,7 @@ def _check_shown(names: Sequence[str], placing: Placing) -> None:
     """Refuse many pictures and pipes, which cannot be shown, before anything is written."""
     flag = "--show" if placing.show else "--compare"
     if any("{" in name for name in names):
-        raise click.UsageError(f"{flag} {next(iter(_SHOWN.values()))}")
+        raise click.UsageError(f"{flag} {_NOT_SHOWN}")
     if STANDARD in names:
         raise click.UsageError(f"{flag} reads INPUT and OUTPUT again: name files, not -")
     if placing.compare is not None:
