@@ -73,7 +73,7 @@ def refuse_terminals(source: str, target: str | None) -> None:
 def shows_matrices(names: Sequence[str], output: str | None) -> bool:
     """Tell whether a matrix is filtered to be looked at: it has no OUTPUT.
 
-    Standard input may hold one: `matrix_frame` of `convcli.cli.matrix` sees that as it reads.
+    Standard input may hold one: `show_applied` of `convcli.cli.matrix` sees that as it reads.
     """
     from convcli.images.formats import is_matrix_name
 
