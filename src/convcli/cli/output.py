@@ -122,7 +122,7 @@ def scratch_file(name: str) -> str:
 def see(
     source: str, target: str, reading: "ReadPolicy", *, show: bool, compare: str | None
 ) -> None:
-    """Show and draw a picture and what became of it."""
+    """Show and draw a picture and what became of it, where that is asked for."""
     if not (show or compare):
         return
     from convcli.pipeline.files import read_first_frame
