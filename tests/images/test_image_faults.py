@@ -42,7 +42,7 @@ OURS: dict[str, Callable[[], bytes]] = {
     "codecs.netpbm.read_netpbm": lambda: encoded("PPM"),
     "codecs.npy.read_array": array,
     "codecs.tiff_pages.tiff_pages": lambda: encoded("TIFF"),
-    "codecs.tiff_pages.TiffPage.frame": lambda: encoded("TIFF", VALUES[..., 0].astype("f4")),
+    "codecs.tiff_segments.decoded_page": lambda: encoded("TIFF", VALUES[..., 0].astype("f4")),
     "metadata.metadata_from": lambda: encoded("PNG", icc_profile=bytes(200)),
     "modes.picture_of_samples": lambda: encoded("PNG"),
     "policy.PixelCounter.add": lambda: encoded("PNG"),

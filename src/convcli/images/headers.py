@@ -1,8 +1,6 @@
 """What a file says beside its pixels: how it begins, its size, and a TIFF's metadata."""
 
-import functools
 import io
-import struct
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -10,9 +8,7 @@ from PIL import Image, ImageFile
 
 from convcli.errors import ImageError
 from convcli.images.codecs.pillow import deep_rawmode
-from convcli.images.metadata import metadata_from
 from convcli.images.modes import MODES
-from convcli.images.picture import Metadata
 from convcli.images.policy import (
     TIFF_HEADERS,
     ReadPolicy,
@@ -25,10 +21,8 @@ from convcli.storage.urls import fetched, local_path
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from convcli.images.codecs.tiff_pages import TiffPage
 
 PREFIX = 64
 STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
@@ -107,7 +101,7 @@ def _tiff_header(file: BinaryIO, reading: ReadPolicy) -> Header | None:
     file.seek(0)
     count = len(pages) if reading.frame is None else 1
     if pages and pages[0].is_ours:
-        return Header(*pages[0].header(), count)
+        return Header(*pages[0].header, count)
     with open_image(file, reading) as opened:
         header = _image_header(opened, reading)
         return header and replace(header, frames=count)
@@ -132,61 +126,3 @@ def frame_count(opened: ImageFile.ImageFile) -> int:
     """Return how many frames a file has."""
     with decoder_errors():
         return int(getattr(opened, "n_frames", 1))
-
-
-# What a TIFF says.
-
-_BLOCKS = {"icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
-_RESOLUTIONS = (282, 283)
-_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
-"""The tag of the unit of the resolution, and how many of each unit make an inch."""
-
-
-def tiff_metadata(
-    file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
-) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
-
-    `index` is the page that is read; None for all of them.
-    """
-    from convcli.images.codecs.tiff_extras import extras_of
-
-    page = pages[index or 0]
-    read_exif = functools.partial(_exif_of, file, page)
-    metadata, notes = metadata_from(
-        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
-    )
-    extras, lost = extras_of([each.tags.directory for each in pages], index)
-    return replace(metadata, **extras), (*notes, *lost)
-
-
-def _info_of(page: "TiffPage") -> dict[str, Any]:
-    """Return what a page says beside its pixels, by the names that Pillow uses."""
-    directory = page.tags.directory
-    info: dict[str, Any] = {}
-    for name, tag in _BLOCKS.items():
-        with decoder_errors():
-            value = directory.get(tag)
-        if isinstance(value, tuple) and name == "iptc" and all(map(_is_long, value)):
-            # Some programs say that these bytes are numbers of 32 bits.
-            value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
-        if isinstance(value, bytes):
-            info[name] = value
-    with decoder_errors():
-        unit = directory.get(_UNIT)
-        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
-            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
-    return info
-
-
-def _is_long(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < 2**32
-
-
-def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
-    """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
-    exif = Image.Exif()
-    exif.endian, exif.bigtiff = page.tags.order, page.is_big
-    with decoder_errors():
-        exif.load_from_fp(file, page.start)
-    return exif

@@ -222,11 +222,16 @@ class PixelCounter:
             raise too_many_pixels(self._label, self._limit, self._pixels)
 
 
+def check_complete(got: int, expected: int) -> None:
+    """Refuse fewer of anything than expected, where the policy does not allow that."""
+    if got < expected and not ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise OSError("image file is truncated")
+
+
 def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
     """Return `count` samples; missing ones are 0 if the policy allows it, else an OSError."""
+    check_complete(len(samples), count)
     missing = count - len(samples)
-    if missing > 0 and not ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise OSError("image file is truncated")
     return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 

@@ -19,10 +19,9 @@ from convcli.images.headers import (
     PREFIX,
     STREAMED,
     frame_count,
-    tiff_metadata,
 )
 from convcli.images.metadata import metadata_of
-from convcli.images.picture import Frame, Metadata, Picture
+from convcli.images.picture import Frame, Picture
 from convcli.images.policy import (
     NOT_READ,
     TIFF_HEADERS,
@@ -94,32 +93,6 @@ def read_picture(
                 read = read_array if prefix.startswith(ARRAY) else read_matrix
                 return read(file, label, reading)
             return _decode(file, prefix, label, reading)
-
-
-def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]:
-    """Read what a TIFF says about a page, and the name of its mode; no pixel is decoded.
-
-    Pages are counted from 0. Of a page that Pillow does not know the metadata and the name
-    are empty. A file that cannot be read raises ImageError, which begins with `name`.
-    """
-    from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
-
-    unlimited = ReadPolicy(max_pixels=2**62)
-    with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
-        try:
-            every = list(tiff_pages(file))
-            page = every[frame]
-        except (OSError, IndexError):
-            return Metadata(), ""
-        full = full_pages(every)
-        index = full.index(page) if page in full else None
-        metadata, mode = tiff_metadata(file, full, index)[0], page.mode
-        with contextlib.suppress(OSError), decoder_errors():
-            opened = Image.open(file, formats=("TIFF",))
-            if frame:
-                opened.seek(frame)
-            mode = opened.mode
-        return metadata, mode
 
 
 def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
@@ -239,6 +212,7 @@ def _stream(
 
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
+    from convcli.images.codecs.tiff_extras import tiff_metadata
     from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
     every = list(tiff_pages(file))
@@ -273,7 +247,9 @@ def _tiff_frame(
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
     if page.is_ours or opened is None:
-        return page.frame(file)
+        from convcli.images.codecs.tiff_segments import decoded_page
+
+        return decoded_page(page, file)
     with decoder_errors():
         opened.seek(page.index)
     timed = frame_of(file, opened, "TIFF", label)

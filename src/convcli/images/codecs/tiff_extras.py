@@ -1,18 +1,24 @@
 """What a TIFF says for maps and microscopes: GeoTIFF's and GDAL's tags, and OME-XML."""
 
+import functools
 import re
+import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from convcli.geometry.window import Window
+from convcli.images.metadata import metadata_from
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+    from convcli.images.codecs.tiff_pages import TiffPage
 
 _SCALE, _TIEPOINTS, _MATRIX, _KEYS, _GDAL, _NODATA = (
     33_550,
@@ -39,10 +45,61 @@ _TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
 
 # ------------------------------------------------------------------ reading
 
+_BLOCKS = {"icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
+_RESOLUTIONS = (282, 283)
+_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
+"""The tag of the unit of the resolution, and how many of each unit make an inch."""
 
-def extras_of(
-    pages: Sequence[Any], index: int | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+
+def tiff_metadata(
+    file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
+
+    `index` is the page that is read; None for all of them.
+    """
+    page = pages[index or 0]
+    read_exif = functools.partial(_exif_of, file, page)
+    metadata, notes = metadata_from(
+        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
+    )
+    extras, lost = _extras([each.tags for each in pages], index)
+    return replace(metadata, **extras), (*notes, *lost)
+
+
+def _info_of(page: "TiffPage") -> dict[str, Any]:
+    """Return what a page says beside its pixels, by the names that Pillow uses."""
+    directory = page.tags
+    info: dict[str, Any] = {}
+    for name, tag in _BLOCKS.items():
+        with decoder_errors():
+            value = directory.get(tag)
+        if isinstance(value, tuple) and name == "iptc" and all(map(_is_long, value)):
+            # Some programs say that these bytes are numbers of 32 bits.
+            value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
+        if isinstance(value, bytes):
+            info[name] = value
+    with decoder_errors():
+        unit = directory.get(_UNIT)
+        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
+            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
+    return info
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value < 2**32
+
+
+def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
+    """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
+    exif = Image.Exif()
+    exif.endian, exif.bigtiff = page.tags.order, page.is_big
+    with decoder_errors():
+        exif.load_from_fp(file, page.start)
+    return exif
+
+
+def _extras(pages: Sequence[Any], index: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the fields of `Metadata` that a TIFF's directories give, and what is lost.
 
     `index` is the page that is read; None for all of them.
