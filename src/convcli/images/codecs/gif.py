@@ -1,6 +1,5 @@
 """GIF: exact palettes where 256 colours suffice, animations, and the test for an end mark."""
 
-import io
 import struct
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -8,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.GifImagePlugin import getdata
 
 from convcli.images.codecs.pillow import image_of
 from convcli.images.picture import Frame, Pixels, Timing
@@ -27,7 +27,7 @@ def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
     Alpha below one half becomes transparent, the rest opaque. A frame keeps its disposal
     unless one of its pixels would show through the next frame.
     """
-    encoded_frames = [_EncodedFrame(frame) for frame in frames]
+    encoded_frames = [_Paletted(frame) for frame in frames]
     height, width = frames[0].shape
     data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
     if timing is not None and timing.loop is not None:
@@ -39,12 +39,12 @@ def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
             following = encoded_frames[index + 1] if index + 1 < len(frames) else None
             delay = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
             disposal, canvas = _disposed(canvas, frame, following, timing.disposals[index])
-        data += [frame.control(delay, disposal), frame.image]
+        data.append(frame.block(delay, disposal))
     return b"".join([*data, _END])
 
 
 def _disposed(
-    canvas: Opacity, frame: "_EncodedFrame", following: "_EncodedFrame | None", disposal: int
+    canvas: Opacity, frame: "_Paletted", following: "_Paletted | None", disposal: int
 ) -> tuple[int, Opacity]:
     """Return the disposal to write, and the pixels that are opaque after it."""
     clear = np.zeros_like(canvas)
@@ -54,21 +54,20 @@ def _disposed(
     return disposal if disposal in (0, 1, 2, 3) else 0, left
 
 
-class _EncodedFrame:
-    """One frame: its image block with a palette of its own."""
+class _Paletted:
+    """One frame with a palette of its own."""
 
     def __init__(self, picture: Frame) -> None:
         opaque = np.ones(picture.shape, bool)
         self.opaque = opaque if picture.alpha is None else picture.alpha >= _HALF
-        image, self._clear = _paletted(picture, self.opaque)
-        buffer = io.BytesIO()
-        image.save(buffer, format="GIF", optimize=False, interlace=False)
-        self.image = _image_block(buffer.getvalue())
+        self._image, self._clear = _paletted(picture, self.opaque)
 
-    def control(self, delay: int, disposal: int) -> bytes:
-        """Return the graphic control extension."""
-        flags = disposal << 2 | (self._clear is not None)
-        return b"\x21\xf9\x04" + struct.pack("<BHB", flags, delay, self._clear or 0) + b"\0"
+    def block(self, delay: int, disposal: int) -> bytes:
+        """Return the frame as a part of a file; the delay is in hundredths of a second."""
+        settings: dict[str, Any] = {"include_color_table": True, "disposal": disposal}
+        if self._clear is not None:
+            settings["transparency"] = self._clear
+        return b"".join(getdata(self._image, duration=10 * delay, **settings))
 
 
 def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]:
@@ -129,17 +128,6 @@ def _image(indices: NDArray[Any], palette: NDArray[np.uint8]) -> Image.Image:
     image = Image.fromarray(indices)
     image.putpalette(palette.tobytes())
     return image
-
-
-def _image_block(data: bytes) -> bytes:
-    """Return the image of a one-frame GIF, with the file's palette as its own."""
-    size = _table_size(data[10])
-    table, at = data[_HEADER : _HEADER + size], _HEADER + size
-    while data[at] == _EXTENSION:
-        at = _after_blocks(data, at + 2)
-    descriptor = data[at : at + 9] + bytes((_TABLE_FLAG | data[10] & 7,))
-    end = _after_blocks(data, at + 11)
-    return descriptor + table + data[at + 10 : end]
 
 
 def has_end_mark(data: bytes) -> bool:
