@@ -20,18 +20,15 @@ if TYPE_CHECKING:
 
     from convcli.images.codecs.tiff_pages import TiffPage
 
-_SCALE, _TIEPOINTS, _MATRIX, _KEYS, _GDAL, _NODATA = (
-    33_550,
-    33_922,
-    34_264,
-    34_735,
-    42_112,
-    42_113,
-)
-_GEO = {_SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2, _GDAL: 2}
+_SCALE, _TIEPOINTS, _MATRIX, _KEYS = 33_550, 33_922, 34_264, 34_735
+_GDAL, _NODATA, _RPC = 42_112, 42_113, 50_844
+_GEO = {
+    _SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2, _GDAL: 2,
+    _RPC: 12,
+}  # fmt: skip
 """The tags of GeoTIFF and of GDAL, and their types: doubles, shorts and text."""
 
-_LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4}
+_LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4, _RPC: 92}
 """Of how many numbers the value of a tag is a multiple."""
 
 _ALL = "the georeference and the OME-XML"
@@ -210,6 +207,10 @@ def _moved(
         points = np.reshape(value, (-1, 6))
         points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
         return tuple(points.ravel().tolist())
+    if tag == _RPC:  # offsets and scales of rows and columns, which count from middles
+        (stride, start), (by, first) = rows, columns
+        moved = ((value[2] - start) / stride, (value[3] - first) / by)
+        return (*value[:2], *moved, *value[4:7], value[7] / stride, value[8] / by, *value[9:])
     if tag == _MATRIX:
         step = np.diag([across, down, 1.0, 1.0])
         step[:2, 3] = left, top
