@@ -121,10 +121,11 @@ def holds_matrix(name: str, prefix: bytes) -> bool:
     return is_matrix_name(name) or _NUMBERS.fullmatch(prefix) is not None
 
 
-def format_for(target: "str | Path") -> str:
+def format_for(target: "str | Path", option: str = "--format") -> str:
     """Return the name of the format that a file name's suffix stands for.
 
-    A suffix that is missing, or of no format that can be written, is an `ImageError`.
+    A suffix that is missing, or of no format that can be written, is an `ImageError`; it names
+    the option that says the format.
 
     >>> format_for("edges.png")
     'PNG'
@@ -135,7 +136,7 @@ def format_for(target: "str | Path") -> str:
     got = f"the suffix '{suffix}'" if suffix else "no suffix"
     raise ImageError(
         f"{str(target) or repr('')}: expected a picture format that can be written, got {got}: "
-        "name it .png, .jpg, .webp, .tif or .npy, or use --format"
+        f"name it .png, .jpg, .webp, .tif or .npy, or use {option}"
     )
 
 
