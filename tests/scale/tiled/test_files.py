@@ -44,6 +44,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "BigTIFF": {"bigtiff": True},
     "strips": {"tile": None, "rowsperstrip": 9},
     "one piece": {"tile": None, "compression": None},
+    "strips that follow": {"tile": None, "compression": None, "rowsperstrip": 9},
     "one piece, plane by plane": {
         "tile": None,
         "compression": None,
@@ -74,6 +75,18 @@ def test_layouts_of_a_tiff(name: str, dtype: str, tmp_path: Path) -> None:
     filtered(source, tmp_path / "out.tif")
     expected = whole(values, ["box:3"], Options()).values
     np.testing.assert_array_equal(read(str(tmp_path / "out.tif")), expected)
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+def test_a_large_piece_is_read_in_strips_of_a_mebibyte(planes: int, tmp_path: Path) -> None:
+    values = picture((1500, 900, 3), "uint16")
+    stored = np.moveaxis(values, 2, 0) if planes == 2 else values
+    settings = {"tile": None, "compression": None, "byteorder": ">", "planarconfig": planes}
+    path = write_tiff(tmp_path / "in.tif", stored, **settings, photometric="rgb")
+    with contextlib.closing(open_tiff(path)) as source:
+        assert source.chunk == (2**20 // (900 * 3 * 2), 900)
+        found = source.read(slice(150, 1490), slice(7, 890))
+    np.testing.assert_array_equal(found, values[150:1490, 7:890])
 
 
 def test_the_result_is_that_of_apply_without_tiles(tmp_path: Path) -> None:

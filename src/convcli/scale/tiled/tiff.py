@@ -76,9 +76,9 @@ class OpenPage:
         self._ranges = ranges
         # The file is closed with the last reference to the page.
         self.close = weakref.finalize(self, ranges.close)
-        self._decode = decoder_of(page, ranges.opened(), fast_codecs())
         page.check_places()
         self.page = page.in_larger_strips()
+        self._decode = decoder_of(self.page, ranges.opened(), fast_codecs())
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
