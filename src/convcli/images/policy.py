@@ -33,6 +33,9 @@ NOT_READ = "is not read here"
 MAX_PIXELS = 89_478_485
 """Pillow's own limit for a warning: a quarter GiB of 24-bit pixels."""
 
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises on files of too many pixels."""
+
 _LEAST = 64 * 64
 """Each of several frames counts as at least this many pixels: it has a cost of its own."""
 
@@ -219,7 +222,7 @@ class PixelCounter:
         """Count frames of one size; raise ImageError if they make too many pixels."""
         self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
         if self._pixels > self._limit:
-            raise too_many_pixels(self._label, self._limit, self._pixels)
+            raise _too_many_pixels(self._label, self._limit, self._pixels)
 
 
 def check_complete(got: int, expected: int) -> None:
@@ -235,7 +238,7 @@ def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
     return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 
-def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
+def _too_many_pixels(label: str, limit: int, got: int) -> ImageError:
     """Return the error on a file that declares too many pixels."""
     is_tiff = label.lower().endswith((".tif", ".tiff"))
     advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
@@ -243,6 +246,45 @@ def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
         f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
         f"trust the file{advice}"
     )
+
+
+@contextlib.contextmanager
+def file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
+    """Turn errors of the system and of decoders into one line; others are bugs, and pass."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ImageError(f"{label}: no such file: check the path") from None
+    except IsADirectoryError:
+        raise ImageError(
+            f"{label}: expected a picture, got a folder: name a file in it"
+        ) from None
+    except PermissionError:
+        raise ImageError(f"{label}: no permission to read it: check its mode") from None
+    except BOMBS as error:
+        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
+        raise _too_many_pixels(label, reading.max_pixels, declared) from None
+    except MemoryError:
+        raise ImageError(
+            f"{label}: not enough memory for it: use a smaller picture, or --frame"
+        ) from None
+    except OSError as error:
+        raise ImageError(f"{label}: the picture cannot be read: {_with_hint(error)}") from None
+
+
+def _with_hint(error: OSError) -> str:
+    """Return what is wrong with a file, and what to do about it."""
+    if error.strerror:
+        # The system's own messages repeat the name.
+        return f"{error.strerror}: check the path"
+    fault = one_line(error)
+    if fault.endswith(NOT_READ):
+        return f"{fault}: save it as a TIFF of whole bytes or floats with Deflate compression"
+    if "pip install" in fault:
+        return fault
+    if "truncated" in fault:
+        return f"{fault}: --allow-truncated reads what there is"
+    return f"{fault}: get a whole copy of the file"
 
 
 @contextlib.contextmanager
@@ -278,7 +320,7 @@ def libtiff_silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def blocked_format(prefix: bytes) -> str | None:
+def _blocked_format(prefix: bytes) -> str | None:
     """Return the format that a file's first bytes look like, where it is not accepted."""
     Image.init()
     for name in sorted(set(Image.OPEN) - set(READ_FORMATS)):
@@ -287,6 +329,22 @@ def blocked_format(prefix: bytes) -> str | None:
             if accepts is not None and accepts(prefix) is True:
                 return name
     return None
+
+
+def unknown_file(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
+    """Return the error on a file of none of the accepted formats."""
+    if not prefix:
+        return ImageError(f"{label}: expected a picture, got an empty file: make it again")
+    blocked = _blocked_format(prefix)
+    if blocked is not None and blocked not in reading.allow_formats:
+        return ImageError(
+            f"{label}: {blocked} files are off, for they may run other programs or hold no "
+            f"picture: add --allow-format {blocked.lower()} if you trust the file"
+        )
+    return ImageError(
+        f"{label}: expected a picture, got something else: convert it to PNG first, or to TIFF "
+        "where it holds floats or more than 16 bits"
+    )
 
 
 def readable_named(name: str) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from convcli.engine.tiles import input_extent
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.formats import RAW, format_for
-from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
+from convcli.images.read import header_of
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.steps import Link, PlannedStep
