@@ -70,7 +70,9 @@ class Directory(TiffImagePlugin.ImageFileDirectory_v2):
     """The tags of a page: a damaged file may hold anything."""
 
     def __init__(self, header: bytes) -> None:
-        super().__init__(header)
+        # Pillow knows no BigTIFF whose byte order is big-endian by its header.
+        known = b"II+\0" if len(header) > _SHORT_HEADER else b"II*\0"
+        super().__init__(known + header[4:], prefix=header[:2])
         self.order: Literal["<", ">"] = "<" if header[:2] == b"II" else ">"
         self._load_dispatch = {**self._load_dispatch, _IFD8: self._load_dispatch[_LONG8]}
 
