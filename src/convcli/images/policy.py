@@ -136,10 +136,7 @@ def _is_installed(module: str) -> bool:
 
 
 def load_package(prefix: bytes, label: str) -> None:
-    """Load the package that reads a file, by how it begins, where Pillow needs one for it.
-
-    If it is not installed, an `ImageError` says how to install it.
-    """
+    """Load the package that reads a file, by how it begins, where Pillow needs one for it."""
     for name, (module, _, beginning) in _BY_PACKAGES.items():
         if beginning.match(prefix) is None:
             continue
@@ -348,10 +345,7 @@ def unknown_file(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
 
 
 def readable_named(name: str) -> str:
-    """Return the format of that name, for `ReadPolicy.allow_formats`.
-
-    Raises ImageError if Pillow knows none.
-    """
+    """Return the format of that name, for `ReadPolicy.allow_formats`; else an ImageError."""
     Image.init()
     known = name.strip().upper()
     if known not in Image.OPEN:

@@ -82,9 +82,7 @@ def write_picture(
 ) -> None:
     """Write all frames of a document: complete, or not at all.
 
-    `target` is a path or a URL, which is replaced in one step, or an open stream. The format is
-    a name of `FORMATS`. If it cannot hold the pictures, or the target cannot be written, an
-    `ImageError` is raised.
+    `target` is a path or a URL, which is replaced in one step, or an open stream.
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
@@ -97,10 +95,7 @@ def write_picture(
 
 
 def check_format(picture: Picture, label: str, format_name: str, saving: Saving) -> None:
-    """Check that a format can hold all of a document, and has the settings.
-
-    Otherwise ImageError says what to do.
-    """
+    """Check that a format can hold all of a document, and has the settings."""
     entry = FORMATS[format_name]
     if len(picture.frames) > 1 and not entry.frames:
         raise ImageError(
@@ -169,7 +164,9 @@ def _encoded(
         level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
         return [tiff_bytes(frames, metadata, level)]
     if format_name == "PPM":
-        return [part for frame in frames for part in _netpbm(frame)]
+        from convcli.images.codecs.netpbm import netpbm_parts
+
+        return [part for frame in frames for part in netpbm_parts(frame)]
     frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
     if timing is None and len(frames) > 1:
         # Pages become an animation of a second each.
@@ -195,17 +192,6 @@ def _numbers(array: NDArray[Any], format_name: str) -> bytes:
     from convcli.images.codecs.npy import array_bytes, matrix_bytes
 
     return array_bytes(array) if format_name == NPY else matrix_bytes(array, format_name)
-
-
-def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:
-    """Return the parts of one PGM, PPM or PFM."""
-    from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
-    from convcli.images.codecs.pillow import pillow_bytes
-
-    plain = _for_format(frame, FORMATS["PPM"])
-    if is_netpbm(plain):
-        return netpbm_parts(plain)
-    return [pillow_bytes([plain], "PPM", Metadata(), {})]
 
 
 def _settings(

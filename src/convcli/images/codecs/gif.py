@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.GifImagePlugin import getdata
 
-from convcli.images.codecs.pillow import image_of
 from convcli.images.picture import Frame, Pixels, Timing
 
 Opacity: TypeAlias = NDArray[np.bool_]
@@ -82,7 +81,7 @@ def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]
         palette = _colours(used)
         indices = indices.reshape(picture.shape).astype(np.uint8)
     else:
-        image = image_of(Frame(colours)).quantize(room)
+        image = Frame(colours).to_pil().quantize(room)
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         indices = np.array(image)
     if translucent:
@@ -95,8 +94,7 @@ def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]
 def with_shared_palette(pictures: Sequence[Pixels]) -> list[Image.Image]:
     """Return frames, (H, W, 3) of uint8, with one palette of their 256 commonest colours.
 
-    With one palette nothing flickers, and Pillow writes only what changes between frames:
-    drawings take about half of the bytes that `gif_bytes` makes of them. Pillow's own
+    Then Pillow writes only what changes, in half of the bytes of `gif_bytes`. Pillow's own
     quantizer looks at the upper bits of a colour only: white becomes grey.
     """
     frames = [_codes(picture) for picture in pictures]
@@ -131,10 +129,7 @@ def _image(indices: NDArray[Any], palette: NDArray[np.uint8]) -> Image.Image:
 
 
 def has_end_mark(data: bytes) -> bool:
-    """Tell whether the blocks of a GIF reach its end mark.
-
-    Where a GIF is cut, Pillow stops without an error.
-    """
+    """Tell whether the blocks of a GIF reach its end mark: Pillow does not miss it."""
     try:
         at = _HEADER + _table_size(data[10])
         while data[at] != _END[0]:

@@ -28,11 +28,7 @@ _SAMPLES_A_PIXEL = {b"P5": 1, b"P6": 3, b"Pf": 4, b"PF": 12}
 
 
 def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
-    """Return where the binary pictures of a stream begin, and their bytes.
-
-    The list is empty where the file begins in another way. What follows the last picture, and
-    is none, is not in it.
-    """
+    """Return where the binary pictures at the start of a stream begin, and their bytes."""
     spans: list[tuple[int, int]] = []
     start, end = 0, file.seek(0, os.SEEK_END)
     while start < end:
@@ -59,10 +55,9 @@ def _pixel_bytes(header: "re.Match[bytes]") -> int:
 
 
 def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
-    """Read raw pixels of 8 bits with one copy, or colours with more than 8 bits.
+    """Read raw pixels of 8 bits with one copy, or deep colours; None where Pillow reads well.
 
-    `image` is the same file, opened by Pillow. Any other file, which Pillow reads well, gives
-    None; a truncated one raises OSError.
+    `image` is the same file, opened by Pillow.
     """
     if not image.tile:
         return None
@@ -119,13 +114,13 @@ _SAMPLES = {"ppm": _binary_samples, "ppm_plain": _digit_samples}
 """How to read samples of more than 8 bits, by the name of Pillow's decoder."""
 
 
-def is_netpbm(frame: Frame) -> bool:
-    """Tell whether a PGM or PPM holds the bytes of a picture unchanged."""
-    return frame.depth is Depth.EIGHT and frame.channels in _LETTERS
-
-
 def netpbm_parts(frame: Frame) -> Sequence[memoryview]:
-    """Return the parts of a PGM or PPM: its header, and the pixels without a copy."""
-    height, width, channels = frame.pixels.shape
-    header = f"{_LETTERS[channels]}\n{width} {height}\n255\n".encode("ascii")
-    return [memoryview(header), np.ascontiguousarray(frame.pixels).data.cast("B")]
+    """Return the parts of a PGM, PPM or PFM: its header, and the pixels without their alpha."""
+    pixels, letters, largest = frame.pixels, _LETTERS[frame.channels], str(frame.white)
+    if frame.depth is Depth.FLOAT:  # from the lowest row up, in little-endian order
+        pixels, letters, largest = pixels[::-1].astype("<f4"), "Pf", "-1.0"
+    elif frame.depth is Depth.SIXTEEN:
+        pixels = pixels.astype(">u2")
+    header = f"{letters}\n{frame.shape[1]} {frame.shape[0]}\n{largest}\n".encode("ascii")
+    data = np.ascontiguousarray(pixels).view(np.uint8).data.cast("B")
+    return [memoryview(header), data]

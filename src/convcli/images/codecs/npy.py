@@ -31,10 +31,7 @@ _HEADER_ERRORS = (
 
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
-    """Read a ``.npy`` of real numbers, (H, W) or (H, W, C).
-
-    The file can seek. Where it is damaged, too large, or no picture, ImageError is raised.
-    """
+    """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
     shape, fortran, dtype = array_header(file, label)
     _check(shape, dtype, label)
     PixelCounter(reading.max_pixels, label).add(shape[1], shape[0])
@@ -101,9 +98,6 @@ _COMMENT = re.compile(r"#.*")
 
 def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read numbers as a grey picture of floats, or as (H, W, C) from nested lists.
-
-    Text that is no such array, ragged rows, and numbers that are not finite are an
-    `ImageError`.
 
     >>> import io
     >>> read_matrix(io.BytesIO(b"1,2"), "a", ReadPolicy()).frames[0].array.tolist()

@@ -28,8 +28,7 @@ def frame_of(
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode the current frame of an image that Pillow has opened; note what Pillow drops.
 
-    `file` is the whole file: some layouts are decoded a second time, or without Pillow. A
-    damaged file raises OSError, an unknown mode ImageError, which begins with the label.
+    `file` is the whole file: some layouts are decoded a second time, or without Pillow.
     """
     frame, notes = _without_pillow(file, opened, format_name)
     if frame is not None:
@@ -189,10 +188,7 @@ _SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
 
 
 def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
-    """Return how a file that is not yet decoded keeps 16-bit colours; None if it has none.
-
-    The name is Pillow's: ``RGB;16B`` for big-endian red, green, blue.
-    """
+    """Return Pillow's name (``RGB;16B``) for undecoded colours of 16 bits; None for others."""
     if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return None
     args = image.tile[0].args
@@ -242,12 +238,6 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
     return other
 
 
-def image_of(frame: Frame) -> Image.Image:
-    """Return a picture as Pillow's own; raise OSError where Pillow has no such images."""
-    with decoder_errors():
-        return Image.fromarray(np.ascontiguousarray(frame.array))
-
-
 def pillow_bytes(
     pictures: Sequence[Frame],
     format_name: str,
@@ -264,11 +254,12 @@ def pillow_bytes(
     if "iptc" in options:
         options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()
+    arrays = [np.ascontiguousarray(picture.array) for picture in pictures]
     try:
-        first, *others = map(image_of, pictures)
-        if others:
-            options |= {"save_all": True, "append_images": others}
         with decoder_errors():
+            first, *others = map(Image.fromarray, arrays)
+            if others:
+                options |= {"save_all": True, "append_images": others}
             first.save(buffer, format=format_name, **options)
     except OSError as error:
         raise ImageError(f"{format_name} cannot hold this picture: {one_line(error)}") from None
@@ -326,10 +317,7 @@ _GRAY_AXES = 2
 
 
 def picture_from(image: Image.Image, format_name: str | None, label: str) -> Frame:
-    """Return the pixels of a decoded, upright image in a mode that can be filtered.
-
-    A mode that is not in `MODES` raises ImageError, which begins with the label.
-    """
+    """Return the pixels of a decoded, upright image in a mode that can be filtered."""
     mode = MODES.get(image.mode)
     if mode is None:
         known = ", ".join(MODES)

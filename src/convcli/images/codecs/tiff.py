@@ -158,10 +158,7 @@ class PageLayout(Record, kw_only=True):
 
 
 class EncodedTile(Record):
-    """A compressed tile or strip: its page, its number on the page (row by row), its bytes.
-
-    `copy` is the reduced copy of the page that it belongs to; 0 is the page itself.
-    """
+    """A compressed tile or strip, by its page and number; `copy` 0 is the page itself."""
 
     page: int
     index: int
@@ -172,12 +169,7 @@ class EncodedTile(Record):
 def encoded_tiles(
     values: NDArray[Any], alpha: NDArray[Any] | None, at: tuple[int, int], layout: PageLayout
 ) -> list[EncodedTile]:
-    """Cut a part of a picture into tiles or strips, and compress them.
-
-    The values, shape (rows, columns, channels), and their opacity, shape (rows, columns), begin
-    `at` a row and a column of the picture. They are whole tiles, except at its right and lower
-    edge.
-    """
+    """Cut what begins `at` a row and a column into tiles or strips, and compress them."""
     pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
     tiles = []
     for page, pixels in enumerate(pages):
@@ -239,10 +231,7 @@ class TiffWriter:
         self._places[tile.page][tile.copy][:, tile.index] = place
 
     def finish(self, pool: Executor | None = None) -> None:
-        """Write the reduced copies, and the directories again, with the places of the tiles.
-
-        `pool` computes the copies, where there are any.
-        """
+        """Write the copies, which `pool` computes, and the directories with all places."""
         for page, copies in enumerate(self._copies):
             for copy in range(1, len(copies)):
                 self._reduce(page, copy, pool)

@@ -97,10 +97,7 @@ def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
 
 
 def _extras(pages: Sequence[Any], index: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the fields of `Metadata` that a TIFF's directories give, and what is lost.
-
-    `index` is the page that is read; None for all of them.
-    """
+    """Return the fields of `Metadata` that directories give, and what is lost."""
     try:
         with decoder_errors():
             return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
@@ -187,15 +184,12 @@ def _moved(
     rows: tuple[int, float],
     columns: tuple[int, float],
 ) -> Any:
-    """Return the value of a tag, now that the pixels are at other places.
-
-    GeoTIFF counts from the corner of the first pixel, or from its middle where pixels are
-    points.
-    """
+    """Return the value of a tag, now that the pixels are at other places."""
     tags = dict(geo)
     value, keys = tags[tag], tags.get(_KEYS, ())
     if tag == _GDAL:
         return _STATISTICS.sub("", value)  # They were of other pixels.
+    # GeoTIFF counts from the first pixel's corner, or its middle where pixels are points.
     is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
     (down, top), (across, left) = (
         (stride, start if is_point else start + (1 - stride) / 2)

@@ -299,10 +299,7 @@ class TiffPage(Record, kw_only=True, cached=True):
 
 
 def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
-    """Yield the pages of a TIFF; none where the file is no TIFF.
-
-    A damaged directory raises OSError.
-    """
+    """Yield the pages of a TIFF; none where the file is no TIFF."""
     file.seek(0)
     header = file.read(8)
     length = TIFF_HEADERS.get(header[:4])

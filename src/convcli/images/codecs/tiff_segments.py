@@ -71,10 +71,8 @@ def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of i
 ) -> NDArray[Any]:
     """Return a strip or a tile as an array; never more is unpacked than it holds.
 
-    `shape` is rows, columns and samples; the samples are `stored` with the byte order of the
-    file, and returned in that of this machine. `compression` is one of `UNPACKERS`, `predictor`
-    the tag's number, `fast` what `fast_codecs` returns. OSError is raised if the data are
-    damaged, or end early where the policy does not allow that.
+    `shape` is rows, columns and samples. Samples are `stored` with the byte order of the file,
+    and returned in that of this machine. `fast` is what `fast_codecs` returns.
     """
     count = shape[0] * shape[1] * shape[2]
     size = count * stored.itemsize
@@ -160,10 +158,7 @@ UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
 
 
 def _check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
-    """Refuse a tile that is a picture itself (JPEG, WebP …) and larger than its place.
-
-    `chunk` is rows and columns. Of data that Pillow does not know nothing is checked.
-    """
+    """Refuse a tile that is a picture itself (JPEG, WebP …) and larger than its place."""
     try:
         with decoder_errors(), Image.open(io.BytesIO(data)) as image:
             rows, columns = image.height, image.width
@@ -278,10 +273,7 @@ def _meant(values: NDArray[Any], page: TiffPage) -> NDArray[Any]:
 
 
 def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
-    """Return what decodes tiles or strips; OSError where they are not read here.
-
-    `fast` is what `fast_codecs` returns.
-    """
+    """Return what decodes tiles or strips; OSError where they are not read here."""
     stored, _ = page.stored, page.meaning
     # These need numbers from 0 to white.
     if page.photometric in _INVERTED and stored.kind != "u":

@@ -63,7 +63,8 @@ class Source(Record, kw_only=True, cached=True):
     `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last
     sample is an opacity. The samples are real numbers of `dtype`. `chunk` has the rows and
     columns that are decoded together. `mode` says how the file keeps its pixels, and `metadata`
-    what it says about them.
+    what it says about them. `version` changes when another file takes its place; it is empty
+    where it is no file.
     """
 
     label: str
@@ -73,16 +74,12 @@ class Source(Record, kw_only=True, cached=True):
     chunk: tuple[int, int]
     metadata: Metadata
     mode: str
+    version: str = ""
 
     @property
     def channels(self) -> int:
         """Colour channels, alpha not counted."""
         return self.shape[2] - self.alpha
-
-    @property
-    def version(self) -> str:
-        """A text that changes when another file takes its place; empty where it is no file."""
-        return ""
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).

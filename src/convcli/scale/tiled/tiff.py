@@ -100,28 +100,21 @@ class TiffFile:
     def __init__(
         self, name: str, page: int, version: str, opened: OpenPage | None = None
     ) -> None:
-        self._name, self._number, self.version = name, page, version
+        self._name, self._number, self._version = name, page, version
         self._opened, self._lock = opened, threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the name: an open file cannot be pickled."""
-        return _of_this_process, (self._name, self._number, self.version)
+        return _of_this_process, (self._name, self._number, self._version)
 
     def opened(self) -> OpenPage:
         """Return the open page, which is the same for all threads."""
         with self._lock:
             if self._opened is None:
-                with opening(self._name, self.version) as (ranges, pages):
+                with opening(self._name, self._version) as (ranges, pages):
                     page = next(itertools.islice(pages, self._number, None))
                     self._opened = OpenPage(ranges, page)
             return self._opened
-
-    def check_unchanged(self) -> None:
-        """Refuse a URL that holds another file by now. An open file of a disk is kept."""
-        if is_url(self._name) and version_of(self._name) != self.version:
-            raise ImageError(
-                f"{self._name}: another file has taken its place meanwhile: run it again"
-            )
 
     def close(self) -> None:
         """Close the file, after the last thread has read from it."""
@@ -148,11 +141,6 @@ class TiffSource(Source, kw_only=True, cached=True):
     nested: bool = False
     is_masked: bool = False
 
-    @property
-    def version(self) -> str:
-        """The version of the file: see `Source.version`."""
-        return self.file.version
-
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
         with faults(self.label):
@@ -160,7 +148,10 @@ class TiffSource(Source, kw_only=True, cached=True):
 
     def check_unchanged(self) -> None:
         """Look at a URL again: see `Source.check_unchanged`."""
-        self.file.check_unchanged()
+        if is_url(self.label) and version_of(self.label) != self.version:
+            raise ImageError(
+                f"{self.label}: another file has taken its place meanwhile: run it again"
+            )
 
     def close(self) -> None:
         """Close the file: see `Source.close`."""
@@ -171,11 +162,7 @@ _INSTEAD = "filter it whole, without --tiled, or convert it first"
 
 
 def open_tiff(name: str, frame: int | None = None) -> TiffSource:
-    """Open a page of a TIFF, at a path or a URL; only its directories are read.
-
-    The caller closes it. An `ImageError` is raised if there is no such file, it is damaged, or
-    its pixels are of a type that is not read.
-    """
+    """Open a page of a TIFF, at a path or a URL; only its directories are read."""
     with faults(name), opening(name) as (ranges, pages), _whole_advised(name):
         return _source(ranges, list(pages), name, frame)
 
@@ -216,6 +203,7 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
         chunk=opened.page.tile,
         metadata=tiff_metadata(file, full, frame or 0)[0],
         mode=pillow_mode(file, page),
+        version=ranges.version,
         file=TiffFile(name, page.index, ranges.version, opened),
         factors=factors,
         nested=page.has_copies,
