@@ -90,7 +90,7 @@ def read_picture(
         quiet = libtiff_silenced() if is_tiff else contextlib.nullcontext()
         with pillow_set_to(reading), quiet:
             if prefix.startswith(_ARRAY) or holds_matrix(label, prefix):
-                from convcli.images.codecs.npy import read_array, read_matrix
+                from convcli.images.codecs.numbers import read_array, read_matrix
 
                 read = read_array if prefix.startswith(_ARRAY) else read_matrix
                 return read(file, label, reading)
@@ -140,7 +140,7 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
     if prefix[:4] in TIFF_HEADERS:
         return _tiff(file, prefix, label, reading)
     if prefix[:2] in _STREAMED:
-        from convcli.images.codecs.netpbm import netpbm_spans
+        from convcli.images.codecs.numbers import netpbm_spans
 
         spans = netpbm_spans(file)
         if len(spans) > 1:
@@ -325,7 +325,7 @@ def _beginning(source: "str | Path") -> BinaryIO:
 
 
 def _array_header(file: BinaryIO, label: str) -> Header | None:
-    from convcli.images.codecs.npy import DIMENSIONS, array_header
+    from convcli.images.codecs.numbers import DIMENSIONS, array_header
 
     shape, _, dtype = array_header(file, label)
     if len(shape) not in DIMENSIONS:
@@ -346,7 +346,7 @@ def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> H
         if pages and pages[0].is_ours:
             return Header(*pages[0].header, frames)
     if prefix[:2] in _STREAMED:
-        from convcli.images.codecs.netpbm import netpbm_spans
+        from convcli.images.codecs.numbers import netpbm_spans
 
         frames = frames or len(netpbm_spans(file))
     load_package(prefix, label)

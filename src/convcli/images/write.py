@@ -164,7 +164,7 @@ def _encoded(
         level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
         return [tiff_bytes(frames, metadata, level)]
     if format_name == "PPM":
-        from convcli.images.codecs.netpbm import netpbm_parts
+        from convcli.images.codecs.numbers import netpbm_parts
 
         return [part for frame in frames for part in netpbm_parts(frame)]
     frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
@@ -189,7 +189,7 @@ def _encoded(
 
 
 def _numbers(array: NDArray[Any], format_name: str) -> bytes:
-    from convcli.images.codecs.npy import array_bytes, matrix_bytes
+    from convcli.images.codecs.numbers import array_bytes, matrix_bytes
 
     return array_bytes(array) if format_name == NPY else matrix_bytes(array, format_name)
 

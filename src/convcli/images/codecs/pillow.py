@@ -87,7 +87,7 @@ def _without_pillow(
 ) -> tuple[Frame | None, tuple[str, ...]]:
     """Read what is read better without Pillow, with notes; None for anything else."""
     if format_name == "PPM":
-        from convcli.images.codecs.netpbm import read_netpbm
+        from convcli.images.codecs.numbers import read_netpbm
 
         return read_netpbm(file, opened), ()
     if format_name == "JXL":

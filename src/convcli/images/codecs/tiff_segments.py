@@ -229,9 +229,8 @@ _LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
 
 def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page, upright, and return notes on what is left out."""
-    whole = (slice(0, page.size[0]), slice(0, page.size[1]))
-    decode = decoder_of(page, file)
-    values = read_part(page, *whole, functools.partial(_fetched, file), decode)
+    fetch, decode = functools.partial(_fetched, file), decoder_of(page, file)
+    values = read_part(page, fetch, decode, slice(0, page.size[0]), slice(0, page.size[1]))
     values = _turned(values, page.orientation)
     (_, _, channels), has_alpha, _ = page.header
     alpha = values[..., channels] if has_alpha else None
@@ -240,7 +239,7 @@ def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]
 
 
 def read_part(
-    page: TiffPage, rows: slice, columns: slice, fetch: Fetch, decode: Decode
+    page: TiffPage, fetch: Fetch, decode: Decode, rows: slice, columns: slice
 ) -> NDArray[Any]:
     """Return a rectangle as it is filtered: colours, and an opacity as the last sample."""
     colours, alpha = page.meaning

@@ -7,9 +7,9 @@ import os
 import threading
 import weakref
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from convcli.errors import ImageError
 from convcli.images.codecs.tiff import EncodedTile, PageLayout, TiffWriter, encoded_tiles
@@ -69,58 +69,54 @@ def opening(
         on_error.pop_all()
 
 
-class OpenPage:
-    """A page of an open file, which threads share."""
-
-    def __init__(self, ranges: Ranges, page: TiffPage) -> None:
-        self._ranges = ranges
-        # The file is closed with the last reference to the page.
-        self.close = weakref.finalize(self, ranges.close)
-        page.check_places()
-        self.page = page.in_larger_strips()
-        self._decode = decoder_of(self.page, ranges.opened(), fast_codecs())
-
-    def read(self, rows: slice, columns: slice) -> Values:
-        """Read a rectangle: see `Source.read`."""
-        return read_part(self.page, rows, columns, self._bytes_of, self._decode)
-
-    def _bytes_of(self, spans: Sequence[Span]) -> Iterator[bytes]:
-        for (_, count), data in zip(spans, self._ranges.read(spans), strict=True):
-            if len(data) < count:
-                raise ValueError("the file is truncated")
-            yield data
-
-
 class TiffFile:
-    """A page of a TIFF. It can be pickled: each other process opens it once.
+    """A page of a TIFF, of one version. It can be pickled: each other process opens it once."""
 
-    A file of another `version` is not opened. `opened` is the page, if it is open already.
-    """
-
-    def __init__(
-        self, name: str, page: int, version: str, opened: OpenPage | None = None
-    ) -> None:
+    def __init__(self, name: str, page: int, version: str) -> None:
         self._name, self._number, self._version = name, page, version
-        self._opened, self._lock = opened, threading.Lock()
+        self._lock = threading.Lock()
+        self._read: Any = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the name: an open file cannot be pickled."""
         return _of_this_process, (self._name, self._number, self._version)
 
-    def opened(self) -> OpenPage:
-        """Return the open page, which is the same for all threads."""
+    def read_from(self, ranges: Ranges, page: TiffPage) -> TiffPage:
+        """Read a page of an open file from now on; return it as it is read."""
+        # The file is closed with the last reference to this.
+        self._closed = weakref.finalize(self, ranges.close)
+        page.check_places()
+        page = page.in_larger_strips()
+        fetch, decode = _spans_of(ranges), decoder_of(page, ranges.opened(), fast_codecs())
+        self._read = functools.partial(read_part, page, fetch, decode)
+        return page
+
+    def read(self, rows: slice, columns: slice) -> Values:
+        """Read a rectangle: see `Source.read`."""
         with self._lock:
-            if self._opened is None:
+            if self._read is None:
                 with opening(self._name, self._version) as (ranges, pages):
-                    page = next(itertools.islice(pages, self._number, None))
-                    self._opened = OpenPage(ranges, page)
-            return self._opened
+                    self.read_from(ranges, next(itertools.islice(pages, self._number, None)))
+        values: Values = self._read(rows, columns)
+        return values
 
     def close(self) -> None:
         """Close the file, after the last thread has read from it."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        if self._read is not None:
+            self._closed()
+            self._read = None
+
+
+def _spans_of(ranges: Ranges) -> Callable[[Sequence[Span]], Iterator[bytes]]:
+    """Return what yields the bytes of spans of a file, all of them."""
+
+    def fetch(spans: Sequence[Span]) -> Iterator[bytes]:
+        for (_, count), data in zip(spans, ranges.read(spans), strict=True):
+            if len(data) < count:
+                raise ValueError("the file is truncated")
+            yield data
+
+    return fetch
 
 
 @functools.lru_cache(maxsize=8)
@@ -144,7 +140,7 @@ class TiffSource(Source, kw_only=True, cached=True):
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle: see `Source.read`."""
         with faults(self.label):
-            return self.file.opened().read(rows, columns)
+            return self.file.read(rows, columns)
 
     def check_unchanged(self) -> None:
         """Look at a URL again: see `Source.check_unchanged`."""
@@ -193,18 +189,19 @@ def _source(ranges: Ranges, every: list[TiffPage], name: str, frame: int | None)
         raise unread(page, "inks" if page.is_cmyk else "associated alpha")
     (height, width, channels), alpha, dtype = page.header
     check_chunk(page.tile, page.samples * page.stored.itemsize, name)
-    opened = OpenPage(ranges, page)
+    opened = TiffFile(name, page.index, ranges.version)
+    chunk = opened.read_from(ranges, page).tile
     factors, is_masked = _copies(every, page, file)
     return TiffSource(
         label=name,
         shape=(height, width, channels + alpha),
         dtype=dtype,
         alpha=alpha,
-        chunk=opened.page.tile,
+        chunk=chunk,
         metadata=tiff_metadata(file, full, frame or 0)[0],
         mode=pillow_mode(file, page),
         version=ranges.version,
-        file=TiffFile(name, page.index, ranges.version, opened),
+        file=opened,
         factors=factors,
         nested=page.has_copies,
         is_masked=is_masked,
