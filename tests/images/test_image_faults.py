@@ -30,7 +30,7 @@ def array() -> bytes:
 
 OURS: dict[str, Callable[[], bytes]] = {
     "read._document": lambda: encoded("PNG"),
-    "read._frames_to_read": lambda: encoded("PNG"),
+    "read.frames_to_read": lambda: encoded("PNG"),
     "read.open_image": lambda: encoded("PNG"),
     "read.metadata_of": lambda: encoded("JPEG"),
     "read.frame_of": lambda: encoded("JPEG"),
@@ -44,7 +44,7 @@ OURS: dict[str, Callable[[], bytes]] = {
     "codecs.tiff_segments.decoded_page": lambda: encoded("TIFF", VALUES[..., 0].astype("f4")),
     "metadata.metadata_from": lambda: encoded("PNG", icc_profile=bytes(200)),
     "codecs.pillow.picture_of_samples": lambda: encoded("PNG"),
-    "policy.PixelCounter.add": lambda: encoded("PNG"),
+    "read.check_pixels": lambda: encoded("PNG"),
 }
 """Our own functions on the way from a file to its pixels, and a file that passes each."""
 

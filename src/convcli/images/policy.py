@@ -21,7 +21,7 @@ from convcli.errors import ImageError, install
 from convcli.images.formats import FORMATS, NPY
 from convcli.values import Record
 
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError, EOFError, RuntimeError, SystemError, struct.error, zlib.error,
 )  # fmt: skip
@@ -35,9 +35,6 @@ MAX_PIXELS = 89_478_485
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 """What Pillow raises on files of too many pixels."""
-
-_LEAST = 64 * 64
-"""Each of several frames counts as at least this many pixels: it has a cost of its own."""
 
 READ_FORMATS = (
     "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
@@ -164,7 +161,7 @@ def decoder_errors() -> Iterator[None]:
     """
     try:
         yield
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise OSError(one_line(error)) from error
 
 
@@ -209,17 +206,10 @@ def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None
     return opened if opened.width * opened.height <= reading.max_pixels else None
 
 
-class PixelCounter:
-    """Adds up the pixels that a file declares, before any is decoded."""
-
-    def __init__(self, limit: int, label: str) -> None:
-        self._limit, self._label, self._pixels = limit, label, 0
-
-    def add(self, width: int, height: int, frames: int = 1) -> None:
-        """Count frames of one size; raise ImageError if they make too many pixels."""
-        self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
-        if self._pixels > self._limit:
-            raise _too_many_pixels(self._label, self._limit, self._pixels)
+def check_pixels(pixels: int, reading: ReadPolicy, label: str) -> None:
+    """Refuse a file that declares too many pixels, before any is decoded."""
+    if pixels > reading.max_pixels:
+        raise _too_many_pixels(label, reading.max_pixels, pixels)
 
 
 def check_complete(got: int, expected: int) -> None:

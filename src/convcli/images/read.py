@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,8 +19,8 @@ from convcli.images.picture import Frame, Picture, Timing
 from convcli.images.policy import (
     BOMBS,
     TIFF_HEADERS,
-    PixelCounter,
     ReadPolicy,
+    check_pixels,
     decoder_errors,
     file_errors,
     libtiff_silenced,
@@ -55,6 +56,12 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
+
+_LEAST = 64 * 64
+"""Each of several frames counts as at least this many pixels: it has a cost of its own."""
+
+_A_COUNT = 4
+"""So many samples of a TIFF's pixel count as one pixel."""
 
 _DEFAULTS = ReadPolicy()
 
@@ -160,13 +167,14 @@ def _stream(
     file: BinaryIO, spans: list[tuple[int, int]], label: str, reading: ReadPolicy
 ) -> Picture:
     """Read several PGM or PPM pictures that follow each other, as ffmpeg writes them."""
-    counter = PixelCounter(reading.max_pixels, label)
     pictures: list[Picture] = []
-    for index in _frames_to_read(len(spans), label, reading):
+    pixels = 0
+    for index in frames_to_read(len(spans), label, reading):
         file.seek(spans[index][0])
         part = io.BytesIO(file.read(spans[index][1]))
         with open_image(part, reading) as opened:
-            counter.add(*opened.size)
+            pixels += opened.width * opened.height
+            check_pixels(pixels, reading, label)
             pictures.append(_document(part, opened, label, replace(reading, frame=None)))
     return replace(
         pictures[0], frames=tuple(frame for picture in pictures for frame in picture.frames)
@@ -182,8 +190,9 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
     if not every:
         raise unknown_file(prefix, label, reading)
     pages = full_pages(every)
-    chosen = [pages[index] for index in _frames_to_read(len(pages), label, reading)]
-    counter = PixelCounter(reading.max_pixels, label)
+    chosen = [pages[index] for index in frames_to_read(len(pages), label, reading)]
+    sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
+    check_pixels(sum(sizes), reading, label)
     frames: list[Frame] = []
     notes: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -196,7 +205,6 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
             note = "smaller copies and masks of the picture are left out: --tiled makes copies"
             damage = (*damage, note)
         for page in chosen:
-            counter.add(page.size[1] * -(-page.samples // 4), page.size[0])
             page.check_places()
             frame, more = _tiff_frame(file, page, opened, label)
             frames.append(frame)
@@ -242,9 +250,9 @@ def _document(
 ) -> Picture:
     format_name = _NAMES.get(opened.format or "", opened.format)
     count = _frame_count(opened) if opened.format in _MANY else 1
-    indices = _frames_to_read(count, label, reading)
-    counter = PixelCounter(reading.max_pixels, label)
-    counter.add(*opened.size, len(indices))
+    indices = frames_to_read(count, label, reading)
+    least = _LEAST if len(indices) > 1 else 0
+    check_pixels(max(opened.width * opened.height, least) * len(indices), reading, label)
     mode = opened.mode
     frames: list[Frame] = []
     notes: list[str] = []
@@ -278,7 +286,8 @@ def _timing(plays: Sequence[tuple[float, int]], opened: ImageFile.ImageFile) -> 
     return Timing(durations, disposals, loop if isinstance(loop, int) else None, still)
 
 
-def _frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
+def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
+    """Return the numbers of the frames that are read, of so many; or raise ImageError."""
     if reading.frame is None:
         return range(count)
     if reading.frame >= count:

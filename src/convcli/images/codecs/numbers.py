@@ -4,7 +4,6 @@ import io
 import math
 import os
 import re
-import struct
 import tokenize
 from collections.abc import Sequence
 from typing import Any, BinaryIO, NoReturn
@@ -18,25 +17,26 @@ from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
-from convcli.images.policy import PixelCounter, ReadPolicy, completed, decoder_errors
+from convcli.images.policy import (
+    DECODER_ERRORS,
+    ReadPolicy,
+    check_pixels,
+    completed,
+    decoder_errors,
+    one_line,
+)
 
 DIMENSIONS = (2, 3)
 """Of an array that is a picture: (H, W) or (H, W, C)."""
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
-_HEADER_ERRORS = (
-    ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError, RecursionError,
-    SyntaxError, struct.error, tokenize.TokenError,
-)  # fmt: skip
-"""What NumPy raises on a damaged header, which it reads as a literal of Python."""
-
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
     """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
     shape, fortran, dtype = array_header(file, label)
     _check(shape, dtype, label)
-    PixelCounter(reading.max_pixels, label).add(shape[1], shape[0])
+    check_pixels(shape[1] * shape[0], reading, label)
     count = math.prod(shape)
     _check_length(file, count * dtype.itemsize, label)
     flat = np.frombuffer(file.read(count * dtype.itemsize), dtype)
@@ -50,9 +50,8 @@ def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.
     """Return an array's shape, whether it is kept column by column, and its dtype."""
     try:
         return _HEADERS[npy.read_magic(file)](file)
-    except _HEADER_ERRORS as error:
-        fault = " ".join(str(error).split())
-        raise ImageError(f"{label}: the array cannot be read: {fault}") from None
+    except (*DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
+        raise ImageError(f"{label}: the array cannot be read: {one_line(error)}") from None
 
 
 def array_bytes(array: NDArray[Any]) -> bytes:
@@ -114,7 +113,7 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
         _fail(label, "text", "bytes that are none", "save it as UTF-8")
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
-    PixelCounter(reading.max_pixels, label).add(array.shape[1], array.shape[0])
+    check_pixels(array.shape[1] * array.shape[0], reading, label)
     pixels = array if array.ndim == max(DIMENSIONS) else array[..., np.newaxis]
     name = JSON if is_json else CSV
     return Picture((Frame(pixels, None, name),), mode=str(array.dtype))

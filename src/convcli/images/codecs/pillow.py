@@ -1,7 +1,6 @@
 """Pictures through Pillow's decoders and encoders, with all the bits that they have."""
 
 import io
-import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -39,8 +38,7 @@ def frame_of(
         return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
         single = not getattr(opened, "is_animated", False)
-    is_supported = rawmode == _GRAY_ALPHA or rawmode[:-1] in _SUPPORTED
-    if not (is_supported and single):
+    if rawmode not in _SUPPORTED or not single:
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
     return _decoded_twice(file, opened, rawmode, format_name), ()
@@ -159,10 +157,9 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-# 16-bit colours. Pillow decodes one byte of each pair: the first of big-endian pairs, the
-# second of little-endian ones. A second decoding in the other byte order gives the low bytes.
+# 16-bit colours of PNG and SGI. Pillow decodes the first byte of each big-endian pair. A second
+# decoding as little-endian pairs, of which it takes the second byte, gives the low bytes.
 
-_OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
 _SIZES_2000 = b"\xff\x4f\xff\x51"
@@ -184,7 +181,7 @@ _TONE_MAP = b"\0\0tmap"
 _FEW_BITS = {"L;2": 85, "L;4": 17}
 """What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
 
-_SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
+_SUPPORTED = ("RGB;16B", "RGBA;16B", _GRAY_ALPHA)
 
 
 def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
@@ -200,13 +197,10 @@ def _decoded_twice(
     file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
 ) -> Frame:
     """Return 16-bit colours: their high bytes, then their low bytes from a second decoding."""
-    index = opened.tell()
     high = np.asarray(_upright(opened))
     file.seek(0)
     with decoder_errors():
         again = Image.open(file, formats=[opened.format or ""])
-        if index:
-            again.seek(index)
     with again:
         _select_low_bytes(again, rawmode)
         low = np.asarray(_upright(again))
@@ -223,7 +217,7 @@ def _decoded_twice(
 
 def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     """Make an opened image decode pairs of bytes in the other order."""
-    other = rawmode[:-1] + _OTHER_ORDER[rawmode[-1]]
+    other = rawmode[:-1] + "L"
     if rawmode == _GRAY_ALPHA:
         # Pillow has no other order of it, but its four bytes pass for red to alpha.
         image._mode = other = "RGBA"  # noqa: SLF001 - Pillow offers no other way

@@ -25,6 +25,7 @@ from convcli.images.codecs.tiff_pages import (
 from convcli.images.codecs.tiff_segments import decoder_of, fast_codecs, read_part
 from convcli.images.picture import Metadata
 from convcli.images.policy import NOT_READ, ReadPolicy, pillow_set_to
+from convcli.images.read import frames_to_read
 from convcli.scale.tiled.journal import Journal, verified
 from convcli.scale.tiled.source import (
     Source,
@@ -212,12 +213,7 @@ def _chosen(full: Sequence[TiffPage], name: str, frame: int | None) -> TiffPage:
     """Return the page that is filtered."""
     if frame is None and len(full) > 1:
         raise ImageError(f"{name}: expected one page, got {len(full)}: choose one with --frame")
-    if (frame or 0) >= len(full):
-        raise ImageError(
-            f"{name}: expected a page of 0 to {len(full) - 1}, got {frame}: they are "
-            "counted from 0"
-        )
-    return full[frame or 0]
+    return full[frames_to_read(len(full), name, ReadPolicy(frame=frame or 0))[0]]
 
 
 def _copies(
