@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, RAW, Format, obstacle
+from convcli.images.formats import DEFAULT_LEVEL, FORMATS, RAW, Format, obstacle
 from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
@@ -157,7 +155,9 @@ def _encoded(
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
     if format_name in RAW:
-        return [_numbers(replace(frames[0], alpha=None).array, format_name)]
+        from convcli.images.codecs.numbers import matrix_bytes
+
+        return [matrix_bytes(replace(frames[0], alpha=None).array, format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
@@ -188,12 +188,6 @@ def _encoded(
     return [pillow_bytes(frames, format_name, metadata, settings)]
 
 
-def _numbers(array: NDArray[Any], format_name: str) -> bytes:
-    from convcli.images.codecs.numbers import array_bytes, matrix_bytes
-
-    return array_bytes(array) if format_name == NPY else matrix_bytes(array, format_name)
-
-
 def _settings(
     entry: Format, metadata: Metadata, timing: Timing | None, saving: Saving
 ) -> dict[str, Any]:
@@ -210,13 +204,11 @@ def _settings(
 
 
 def _for_format(frame: Frame, entry: Format) -> Frame:
-    """Drop the alpha, or turn grey into RGB, where the format needs it; floats get 32 bits."""
+    """Drop the alpha, or turn grey into RGB, where the format needs it."""
     if not entry.alpha and frame.alpha is not None:
         frame = replace(frame, alpha=None)
     if entry.name in _COLOUR_ONLY and frame.channels == 1:
         return replace(frame, pixels=np.repeat(frame.pixels, 3, axis=2))
-    if frame.depth is Depth.FLOAT:
-        return replace(frame, pixels=frame.pixels.astype(Depth.FLOAT.dtype))
     return frame
 
 

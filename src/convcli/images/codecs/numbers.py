@@ -54,13 +54,6 @@ def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.
         raise ImageError(f"{label}: the array cannot be read: {one_line(error)}") from None
 
 
-def array_bytes(array: NDArray[Any]) -> bytes:
-    """Return an array as the bytes of a ``.npy``."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
-
-
 def check_numbers(dtype: np.dtype[Any], label: str) -> None:
     """Refuse numbers that are not real, or have more than 64 bits."""
     if dtype.kind not in "biuf" or dtype.itemsize > np.dtype(np.float64).itemsize:
@@ -159,11 +152,15 @@ def _array(values: Any, label: str) -> NDArray[np.float64]:
 
 
 def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
-    r"""Return an array as text, a row a line, with the digits that give each number again.
+    r"""Return an array as a ``.npy``, or as text with the digits that give each number again.
 
     >>> matrix_bytes(np.array([[1.0, 0.5]]), "CSV"), matrix_bytes(np.array([[2]]), "JSON")
     (b'1,0.5\n', b'[[2]]\n')
     """
+    if format_name == NPY:
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        return buffer.getvalue()
     text = io.StringIO()
     if format_name == CSV:
         text.writelines(f"{','.join(map(exact, row))}\n" for row in array)
