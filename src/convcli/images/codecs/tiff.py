@@ -12,28 +12,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from convcli.choices import Depth
+from convcli.images.codecs.tiff_extras import metadata_tags
 from convcli.images.codecs.tiff_pages import DEFLATE, DIFFERENCES, NO_PREDICTOR
 from convcli.images.codecs.tiff_segments import decoded_segment, deflated, fast_codecs
-from convcli.images.metadata import save_settings
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record, replace
 
 _STRIP_BYTES = 2**18
 _UNASSOCIATED = 2
-_INCH = 2
 _STRIPS = 273
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
-_BLOCKS = {"recipe": 270, "icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
 _TOGETHER = 2**25
 """Bytes of pixels of which tiles of a reduced copy are made before they are written."""
-
-_GROUPS = (0x8769, 0x8825)
-"""The directories within EXIF: the camera's and GPS."""
 
 _LARGEST_PLAIN = 2**32 - 2**24
 """Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
@@ -79,26 +74,6 @@ def _predicted(part: NDArray[Any]) -> NDArray[Any]:
     differences = part.copy()
     differences[:, 1:] -= part[:, :-1]
     return differences
-
-
-def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> dict[int, Any]:
-    """Return the tags of the EXIF, the colour profile and the resolution."""
-    settings = save_settings(metadata, "TIFF", channels, size)
-    tags: dict[int, Any] = {}
-    if "exif" in settings:
-        block = Image.Exif()
-        block.load(settings["exif"])
-        groups = {tag: dict(block.get_ifd(tag)) for tag in block if tag in _GROUPS}
-        tags |= {tag: block[tag] for tag in block if tag not in _GROUPS} | groups
-    tags |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
-    if "dpi" in settings:
-        across, down = settings["dpi"]
-        tags |= {
-            TiffImagePlugin.X_RESOLUTION: across,
-            TiffImagePlugin.Y_RESOLUTION: down,
-            TiffImagePlugin.RESOLUTION_UNIT: _INCH,
-        }
-    return tags
 
 
 class PageLayout(Record, kw_only=True):
@@ -305,7 +280,6 @@ class TiffWriter:
             metadata = Metadata(icc=metadata.icc, nodata=metadata.nodata)
         elif layout.nested:
             tags[_WITHIN] = (0,) * len(layout.factors)
-        tags |= _metadata_tags(metadata, layout.channels, layout.size)
         offsets, lengths = (_STRIPS, 279) if layout.striped else (324, 325)
         directory.tagtype[offsets] = directory.tagtype[_WITHIN] = (
             _LONG8 if self._is_big else _LONG
@@ -313,14 +287,13 @@ class TiffWriter:
         directory.tagtype[lengths] = _LONG
         places = self._places[page][copy].tolist()
         directory.update(tags | {offsets: tuple(places[0]), lengths: tuple(places[1])})
-        if metadata.geo or metadata.nodata or metadata.ome:
-            from convcli.images.codecs.tiff_extras import extra_tags
-
-            shape = (*layout.size, layout.samples)
-            numbers, name = (page, len(self._pages)), layout.depth.dtype.name
-            for tag, (kind, value) in extra_tags(metadata, numbers, shape, name).items():
+        numbers = (page, len(self._pages))
+        shape, dtype = (*layout.size, layout.samples), layout.depth.dtype.name
+        kept = metadata_tags(metadata, numbers, shape, layout.channels, dtype)
+        for tag, (kind, value) in kept.items():
+            if kind is not None:
                 directory.tagtype[tag] = kind
-                directory[tag] = value
+            directory[tag] = value
         return directory
 
 

@@ -1,4 +1,4 @@
-"""What a TIFF says for maps and microscopes: GeoTIFF's and GDAL's tags, and OME-XML."""
+"""What a TIFF says beside its pixels: which tags are kept, where they move, and OME-XML."""
 
 import functools
 import re
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from convcli.geometry.window import Window
-from convcli.images.metadata import metadata_from
+from convcli.images.metadata import metadata_from, save_settings
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
@@ -42,8 +42,12 @@ _TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
 
 # ------------------------------------------------------------------ reading
 
-_BLOCKS = {"icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
+_BLOCKS = {"recipe": 270, "icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
+_GROUPS = (0x8769, 0x8825)
+"""The directories within EXIF: the camera's and GPS."""
+
 _RESOLUTIONS = (282, 283)
+_INCH = 2
 _UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
 """The tag of the unit of the resolution, and how many of each unit make an inch."""
 
@@ -215,22 +219,36 @@ def _moved(
 # ------------------------------------------------------------------ writing
 
 
-def extra_tags(
-    metadata: Metadata, numbers: tuple[int, int], shape: tuple[int, int, int], dtype: str
-) -> dict[int, tuple[int, Any]]:
-    """Return the tags of a page, and their types; OME-XML is for the first.
+def metadata_tags(
+    metadata: Metadata,
+    numbers: tuple[int, int],
+    shape: tuple[int, int, int],
+    channels: int,
+    dtype: str,
+) -> dict[int, tuple[int | None, Any]]:
+    """Return the tags of a page, and their types where Pillow does not know them.
 
-    `numbers` are that of the page and that of all pages; `shape` is rows, columns and samples.
+    `numbers` are that of the page and that of all pages: OME-XML is for the first. `shape` is
+    rows, columns and samples, of which `channels` are colours.
     """
-    page, pages = numbers
-    tags: dict[int, tuple[int, Any]] = {
-        tag: (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
-        for tag, value in metadata.geo
-    }
+    settings = save_settings(metadata, "TIFF", channels, shape[:2])
+    plain: dict[int, Any] = {}
+    if "exif" in settings:
+        block = Image.Exif()
+        block.load(settings["exif"])
+        plain = {
+            tag: dict(block.get_ifd(tag)) if tag in _GROUPS else block[tag] for tag in block
+        }
+    plain |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
+    if "dpi" in settings:
+        plain |= {**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH}
+    tags: dict[int, tuple[int | None, Any]] = {tag: (None, plain[tag]) for tag in plain}
+    for tag, value in metadata.geo:
+        tags[tag] = (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
     if metadata.nodata is not None:
         tags[_NODATA] = (_ASCII, metadata.nodata.encode("ascii", "replace"))
-    if metadata.ome is not None and not page:
-        text = _ome_of_size(metadata.ome, shape, pages, dtype)
+    if metadata.ome is not None and not numbers[0]:
+        text = _ome_of_size(metadata.ome, shape, numbers[1], dtype)
         tags[_DESCRIPTION] = (_ASCII, text.encode())
     return tags
 
