@@ -14,17 +14,13 @@ from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
 
-_KEPT = (
-    0x010E,  # ImageDescription
-    0x010F,  # Make
-    0x0110,  # Model
-    0x0131,  # Software
-    0x0132,  # DateTime
-    0x013B,  # Artist
-    0x013E,  # WhitePoint
-    0x013F,  # PrimaryChromaticities
-    0x8298,  # Copyright
-)
+_KEPT = [
+    ExifTags.Base[name].value
+    for name in (
+        "ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "WhitePoint",
+        "PrimaryChromaticities", "Copyright",
+    )
+]  # fmt: skip
 """Tags of EXIF 2.3's first directory, without those that describe the old pixels or file."""
 
 RECIPE_MARK = "# convcli recipe"

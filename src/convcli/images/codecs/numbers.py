@@ -91,12 +91,7 @@ _COMMENT = re.compile(r"#.*")
 
 
 def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
-    """Read numbers as a grey picture of floats, or as (H, W, C) from nested lists.
-
-    >>> import io
-    >>> read_matrix(io.BytesIO(b"1,2"), "a", ReadPolicy()).frames[0].array.tolist()
-    [[1.0, 2.0]]
-    """
+    """Read numbers as a grey picture of floats, or as (H, W, C) from nested lists."""
     data = file.read(reading.max_bytes + 1)
     if len(data) > reading.max_bytes:
         _fail(label, f"at most {reading.max_bytes:,} bytes", "more", "raise --max-pixels")
