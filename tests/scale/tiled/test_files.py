@@ -89,6 +89,26 @@ def test_a_large_piece_is_read_in_strips_of_a_mebibyte(planes: int, tmp_path: Pa
     np.testing.assert_array_equal(found, values[150:1490, 7:890])
 
 
+def test_strips_with_room_after_each_are_no_larger_strips(tmp_path: Path) -> None:
+    """Each of four strips of 10 rows of 10 pixels is said to have 150 bytes: 50 are filling."""
+    rows = np.arange(400, dtype=np.uint8).reshape(4, 100)
+    data = np.pad(rows, ((0, 0), (0, 50))).tobytes()
+    path = tmp_path / "in.tif"
+    strips = {"tile": None, "compression": None, "rowsperstrip": 10, "metadata": None}
+    write_tiff(path, np.zeros((40, 10), np.uint8), **strips)
+    with tifffile.TiffFile(path) as file:
+        offsets, counts = (file.pages[0].tags[tag].valueoffset for tag in (273, 279))
+        dtype = {3: "<u2", 4: "<u4"}[int(file.pages[0].tags[279].dtype)]
+    made = bytearray(path.read_bytes())
+    places = np.arange(4) * 150 + len(made)
+    made[offsets : offsets + 16] = places.astype("<u4").tobytes()
+    made[counts : counts + 4 * int(dtype[2])] = np.full(4, 150, dtype).tobytes()
+    path.write_bytes(bytes(made) + data)
+    with contextlib.closing(open_tiff(str(path))) as source:
+        found = source.read(slice(0, 40), slice(0, 10))
+    np.testing.assert_array_equal(found.ravel(), rows.ravel())
+
+
 def test_the_result_is_that_of_apply_without_tiles(tmp_path: Path) -> None:
     """Pillow reads what was written as it reads any other TIFF."""
     source = write_tiff(tmp_path / "in.tif", picture((150, 210, 3)))

@@ -285,11 +285,12 @@ class TiffPage(Record, kw_only=True, cached=True):
     def in_larger_strips(self) -> "TiffPage":
         """Return the page in strips of about 1 MiB, where its pixels lie there as they are."""
         offsets, lengths = self.spans.T
-        follow = np.array_equal(offsets[:-1] + lengths[:-1], offsets[1:])
-        if self.compression != UNCOMPRESSED or self.is_tiled or not follow or not lengths.all():
-            return self
         samples, planes = (1, self.samples) if self.planar else (self.samples, 1)
         row = self.size[1] * samples * self.stored.itemsize
+        follow = np.array_equal(offsets[:-1] + lengths[:-1], offsets[1:]) and lengths.all()
+        filled = len(lengths) == 1 or lengths.sum() == row * self.size[0] * planes
+        if self.compression != UNCOMPRESSED or self.is_tiled or not follow or not filled:
+            return self
         rows = min(max(1, _ROW_BYTES // (row * planes)), self.size[0])
         first = np.arange(0, self.size[0], rows)
         starts = np.add.outer(np.arange(planes) * self.size[0], first).ravel()
