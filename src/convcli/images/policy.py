@@ -112,16 +112,9 @@ class ReadPolicy(Record, kw_only=True):
 def needs_package(suffix: str) -> bool:
     """Tell whether files of a suffix, in lower case, are read by a package that is missing."""
     return any(
-        suffix in suffixes and not _is_installed(module)
+        suffix in suffixes and importlib.util.find_spec(module) is None
         for module, suffixes, _ in _BY_PACKAGES.values()
     )
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ValueError:
-        return False
 
 
 def load_package(prefix: bytes, label: str) -> None:

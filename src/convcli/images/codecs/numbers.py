@@ -250,36 +250,23 @@ def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
 
 def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
     """Read colours with more than 8 bits, binary or in digits, and scale them to 16."""
-    read_samples = _SAMPLES.get(image.tile[0].codec_name)
-    if image.mode != "RGB" or read_samples is None:
-        return None
+    (width, height), codec = image.size, image.tile[0].codec_name
     arguments: Any = image.tile[0].args
-    largest = int(arguments[-1])
-    if largest <= _BYTE:
+    if image.mode != "RGB" or codec not in ("ppm", "ppm_plain") or arguments[-1] <= _BYTE:
         return None
-    width, height = image.size
+    count, largest = width * height * 3, int(arguments[-1])
     file.seek(image.tile[0].offset)
-    samples = read_samples(file, width * height * 3)
-    values = completed(samples, width * height * 3).reshape(height, width, 3).astype(float)
+    if codec == "ppm":
+        data = file.read(count * _PAIR)
+        samples: NDArray[Any] = np.frombuffer(data[: len(data) // _PAIR * _PAIR], ">u2")
+    else:
+        text = re.sub(rb"#[^\r\n]*", b" ", file.read()).decode("latin-1")
+        # Up to the first word that is no number. Given a count, NumPy makes up missing ones.
+        with decoder_errors():
+            samples = np.fromstring(text, np.int64, sep=" ")[:count]
+    values = completed(samples, count).reshape(height, width, 3).astype(float)
     scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
     return Frame(scaled.astype(np.uint16), None, "PPM")
-
-
-def _binary_samples(file: BinaryIO, count: int) -> NDArray[Any]:
-    data = file.read(count * _PAIR)
-    return np.frombuffer(data[: len(data) // _PAIR * _PAIR], ">u2")
-
-
-def _digit_samples(file: BinaryIO, count: int) -> NDArray[Any]:
-    """Return numbers in decimal digits, up to the first word that is no number."""
-    text = re.sub(rb"#[^\r\n]*", b" ", file.read()).decode("latin-1")
-    # Without a count: given one, NumPy makes up missing numbers.
-    with decoder_errors():
-        return np.fromstring(text, np.int64, sep=" ")[:count]
-
-
-_SAMPLES = {"ppm": _binary_samples, "ppm_plain": _digit_samples}
-"""How to read samples of more than 8 bits, by the name of Pillow's decoder."""
 
 
 def netpbm_parts(frame: Frame) -> Sequence[memoryview]:

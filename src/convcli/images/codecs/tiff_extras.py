@@ -1,5 +1,6 @@
 """What a TIFF says beside its pixels: which tags are kept, where they move, and OME-XML."""
 
+import contextlib
 import functools
 import re
 import struct
@@ -75,9 +76,10 @@ def _info_of(page: "TiffPage") -> dict[str, Any]:
     for name, tag in _BLOCKS.items():
         with decoder_errors():
             value = directory.get(tag)
-        if isinstance(value, tuple) and name == "iptc" and all(map(_is_long, value)):
+        if isinstance(value, tuple) and name == "iptc":
             # Some programs say that these bytes are numbers of 32 bits.
-            value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
+            with contextlib.suppress(struct.error):
+                value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
         if isinstance(value, bytes):
             info[name] = value
     with decoder_errors():
@@ -85,10 +87,6 @@ def _info_of(page: "TiffPage") -> dict[str, Any]:
         if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
             info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
     return info
-
-
-def _is_long(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < 2**32
 
 
 def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
@@ -259,9 +257,9 @@ def metadata_tags(
 def _ome_of_plane(text: str, plane: int | None) -> str | None:
     """Return OME-XML of the picture that a page belongs to; None where it is not one."""
     root = _parsed(text)
-    images, start = _children(root, "Image"), 0
+    images, start = root.findall("{*}Image"), 0
     for image in images:
-        pixels = next(iter(_children(image, "Pixels")), None)
+        pixels = image.find("{*}Pixels")
         if pixels is None or (plane is None and len(images) > 1):
             return None
         sizes = _plane_sizes(pixels)
@@ -280,7 +278,7 @@ def _ome_of_plane(text: str, plane: int | None) -> str | None:
 def _plane_sizes(pixels: "Element") -> dict[str, int]:
     """Return the lengths of Z, T and C, where the samples of a pixel count as one channel."""
     sizes = {axis: int(pixels.get(f"Size{axis}", "1")) for axis in "ZCT"}
-    channels = _children(pixels, "Channel")
+    channels = pixels.findall("{*}Channel")
     samples = int(channels[0].get("SamplesPerPixel", "1")) if channels else 1
     return {**sizes, "C": max(sizes["C"] // samples, 1)}
 
@@ -291,10 +289,10 @@ def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
     for axis in pixels.get("DimensionOrder", "XYCZT")[2:]:
         plane, at[axis] = divmod(plane, sizes[axis])
         pixels.set(f"Size{axis}", "1")
-    for number, channel in enumerate(_children(pixels, "Channel")):
+    for number, channel in enumerate(pixels.findall("{*}Channel")):
         if number != at["C"]:
             pixels.remove(channel)
-    for each in _children(pixels, "Plane"):
+    for each in pixels.findall("{*}Plane"):
         if any(int(each.get(f"The{axis}", "0")) != at[axis] for axis in "ZCT"):
             pixels.remove(each)
         for axis in "ZCT":
@@ -318,22 +316,22 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     root = _parsed(text)
     rows, columns, samples = shape
     root.attrib.pop("UUID", None)
-    (image,) = _children(root, "Image")
-    (pixels,) = _children(image, "Pixels")
+    (image,) = root.findall("{*}Image")
+    (pixels,) = image.findall("{*}Pixels")
     space = pixels.tag.removesuffix("Pixels")
-    sizes, channels = _plane_sizes(pixels), _children(pixels, "Channel")
+    sizes, channels = _plane_sizes(pixels), pixels.findall("{*}Channel")
     if sizes["Z"] * sizes["C"] * sizes["T"] != pages:
         for axis in "ZT":
             pixels.set(f"Size{axis}", "1")
         sizes["C"] = pages
-        for each in (*channels, *_children(pixels, "Plane")):
+        for each in (*channels, *pixels.findall("{*}Plane")):
             pixels.remove(each)
         channels = [Element(f"{space}Channel", ID=f"Channel:0:{i}") for i in range(pages)]
         pixels[:0] = channels
     for channel in channels:
         channel.set("SamplesPerPixel", str(samples))
     for name in ("TiffData", "MetadataOnly", "BinData"):
-        for each in _children(pixels, name):
+        for each in pixels.findall(f"{{*}}{name}"):
             pixels.remove(each)
     pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
     pixels.attrib.pop("SignificantBits", None)
@@ -344,10 +342,6 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     for name, value in facts.items():
         pixels.set(name, str(value))
     return _written(root)
-
-
-def _children(element: "Element", name: str) -> list["Element"]:
-    return [each for each in element if each.tag.rpartition("}")[2] == name]
 
 
 def _parsed(text: str) -> "Element":
