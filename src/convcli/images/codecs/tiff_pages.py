@@ -90,7 +90,7 @@ class Directory(TiffImagePlugin.ImageFileDirectory_v2):
         return self.numbers(tag, *default)[0]
 
 
-class TiffPage(Record, kw_only=True, cached=True):
+class TiffPage(Record, kw_only=True):
     """A page: what its tags say of its pixels.
 
     `index` is its number, from 0, and `start` where its directory begins; `is_big`: in a

@@ -45,7 +45,7 @@ _LARGEST_CHUNK = 2**30
 """The largest chunk that is read, in bytes: all of a chunk is in memory at once."""
 
 
-class Source(Record, kw_only=True, cached=True):
+class Source(Record, kw_only=True):
     """A picture in a file. It can be pickled: another process opens the file again.
 
     `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last

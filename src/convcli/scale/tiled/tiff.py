@@ -125,7 +125,7 @@ def _of_this_process(name: str, page: int, version: str) -> TiffFile:
     return TiffFile(name, page, version)
 
 
-class TiffSource(Source, kw_only=True, cached=True):
+class TiffSource(Source, kw_only=True):
     """A page of a TIFF.
 
     `factors` say how much smaller each reduced copy is than the one before it, and `nested`
