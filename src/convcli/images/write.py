@@ -63,10 +63,7 @@ def pipe_format(source: str | None, frame: Frame) -> str:
 
 
 def write_frame(
-    frame: Frame,
-    target: "str | Path | BinaryIO",
-    format_name: str,
-    saving: Saving = _DEFAULTS,
+    frame: Frame, target: "str | Path | BinaryIO", format_name: str, saving: Saving = _DEFAULTS
 ) -> None:
     """Write one picture; parameters and errors are those of `write_picture`."""
     write_picture(Picture((frame,)), target, format_name, saving)

@@ -233,10 +233,7 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
 
 
 def pillow_bytes(
-    pictures: Sequence[Frame],
-    format_name: str,
-    metadata: Metadata,
-    settings: Mapping[str, Any],
+    pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
     """Return pictures as the bytes of a file that one of Pillow's encoders writes.
 
