@@ -273,11 +273,7 @@ _SETTINGS: dict[str, Any] = {
         "callback": lambda _, __, names: frozenset(names),
     },
     "axes": setting("axes", "LETTERS"),
-    "select": {
-        "type": setting("select", "AXIS=N|N:M,…"),
-        "default": (),
-        "show_default": False,
-    },
+    "select": {"type": setting("select", "AXIS=N|N:M,…"), "default": (), "show_default": False},
     "output": {"type": OUTPUT, "allow_from_autoenv": False},
     "on_exists": click.Choice(("error", "skip", "overwrite")),
     "kind": ReadType("NAME", late("images.formats:format_named"), _format_words),
@@ -374,9 +370,7 @@ def own_options(
     found = _declared(table, settings, {group.name: group for group in groups}, _ALIKE)
     return _all_of(
         click.option(
-            *forms,
-            cls=Option,
-            **{**own, "everyday": own["everyday"] or own["part_of"] is None},
+            *forms, cls=Option, **{**own, "everyday": own["everyday"] or own["part_of"] is None}
         )
         for forms, own in found
     )

@@ -10,13 +10,7 @@ import click
 
 from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
-from convcli.settings import (
-    PADDING_WORDS,
-    PARSERS,
-    pair_from,
-    point_from,
-    whole_number_from,
-)
+from convcli.settings import PADDING_WORDS, PARSERS, pair_from, point_from, whole_number_from
 from convcli.storage.urls import FRAME, MAP
 
 if TYPE_CHECKING:
