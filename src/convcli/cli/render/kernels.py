@@ -115,11 +115,9 @@ def show_matches(title: str, matches: "Sequence[Match]") -> None:
 
 def cell_grid(kernel: Kernel) -> Table:
     """Return the middle of the first slice as coloured cells."""
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
-    rows, columns = _shown(kernel)
-    colors = cell_colors(grid)[rows, columns]
-    cells = [[tidy(value) for value in line] for line in grid[rows, columns].tolist()]
-    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(grid[rows, columns]))
+    grid, colors = _shown(kernel)
+    cells = [[tidy(value) for value in line] for line in grid.tolist()]
+    return with_cells(Table.grid(padding=0), colors, cells, _cell_width(grid))
 
 
 def _cell_width(grid: NDArray[np.float64]) -> int:
@@ -133,20 +131,20 @@ def _what_is_shown(kernel: Kernel) -> list[Text]:
     notes: list[Text] = []
     if kernel.is_bank:
         notes.append(Text(f"The first of {kernel.filters * kernel.channels} slices."))
-    shown = tuple(part.stop - part.start for part in _shown(kernel))
+    shown = _shown(kernel)[0].shape
     if shown != kernel.size:
         notes.append(Text(f"The middle {times(shown)} of {times(kernel.size)}."))
     return notes
 
 
-def _shown(kernel: Kernel) -> tuple[slice, slice]:
-    """Return the middle rows, and as many middle columns as there is room for."""
+def _shown(kernel: Kernel) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Return the middle rows, and as many middle columns as there is room for; the colours."""
+    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])
     rows, columns = (middle(length, _SHOWN) for length in kernel.size)
-    grid = without_dust(kernel.weights.reshape(-1, *kernel.size)[0])[rows, columns]
-    room = max(width_of_output() // _cell_width(grid), 1)
+    room = max(width_of_output() // _cell_width(grid[rows, columns]), 1)
     while columns.stop - columns.start > room:
         columns = middle(kernel.size[1], columns.stop - columns.start - 2)
-    return rows, columns
+    return grid[rows, columns], cell_colors(grid)[rows, columns]
 
 
 def with_cells(
