@@ -20,16 +20,9 @@ from convcli.values import replace
 
 
 def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
-    """Return the number of workers, and of the engine's threads in each.
+    """Return the number of workers for so many files, and of the engine's threads in each.
 
-    Together they never exceed the cores that this process may use.
-
-    Parameters
-    ----------
-    files : int
-        How many files there are.
-    jobs : int, optional
-        Use at most this many cores.
+    Together they never exceed `jobs`, nor the cores that this process may use.
     """
     cores = min(jobs or available_cores(), available_cores())
     workers = max(1, min(cores, files))
@@ -37,19 +30,10 @@ def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
 
 
 class LocalExecutor:
-    """Runs jobs in processes of this machine.
+    """Runs jobs in processes of this machine, of so many engine threads each.
 
-    Parameters
-    ----------
-    workers : int
-        The number of processes.
-    threads : int
-        The engine's threads in each.
-    memory : int, optional
-        The pictures that are filtered at the same time need at most this many bytes: a job
-        waits until there is room for it.
-    files : int
-        How many jobs are to be expected.
+    The pictures that are filtered at the same time need at most `memory` bytes: a job waits
+    until there is room for it. `files` are the jobs that are to be expected.
     """
 
     def __init__(

@@ -22,19 +22,9 @@ _SEND_SECONDS = 60.0
 class Manifest:
     """A file of JSON lines: what the run is first, then the outcome of each file as it ends.
 
-    If a run was killed while it wrote, the last line is incomplete: it is removed.
-
-    Parameters
-    ----------
-    place : str
-        A path or a URL. A manifest that exists is continued.
-    arguments : sequence of str
-        The command line, for `arguments_of`.
-
-    Raises
-    ------
-    ConvcliError
-        If it cannot be read or written, or is another file.
+    It is at a path or a URL; one that exists is continued. If a run was killed while it wrote,
+    the last line is incomplete, and removed. A manifest that cannot be read or written, or is
+    another file, is a `ConvcliError`. `arguments` are the command line, for its `head`.
     """
 
     def __init__(self, place: str, arguments: Sequence[str] = ()) -> None:
@@ -166,19 +156,9 @@ def _errors(place: str) -> Iterator[None]:
 def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
     """Claim outputs while they are made: a second run of this machine onto them is refused.
 
-    The claims are files in the folder of temporary files, a file for each living process.
-
-    Parameters
-    ----------
-    keys : iterable of bytes
-        An `output_key` for each output.
-    overwrite : bool
-        Claim what another run has claimed.
-
-    Raises
-    ------
-    ConvcliError
-        If a living run has claimed one of the outputs.
+    The claims are files in the folder of temporary files, a file for each living process. The
+    `keys` are the `output_key` of each output. Unless `overwrite`, it is a `ConvcliError` if a
+    living run has claimed one of them.
     """
     folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{_user()}")
     own = os.path.join(folder, temporary_name())

@@ -1,6 +1,5 @@
 """Run all jobs of a batch, and report how they ended together."""
 
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -108,8 +107,6 @@ class Summary:
     def return_code(self) -> int:
         """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise.
 
-        Examples
-        --------
         >>> Summary().return_code
         0
         """
@@ -174,26 +171,10 @@ def run_batch(
 ) -> Summary:
     """Run all jobs; one that fails does not stop the others.
 
-    Parameters
-    ----------
-    executor : Executor
-        What runs them.
-    batch_job : BatchJob
-        What is done to each file.
-    jobs : iterable of FileJob
-        The files.
-    on_outcome : callable
-        Called with each outcome as it comes, and with the summary so far.
-    fail_fast : bool
-        Start no more jobs after the first that failed.
-    settled : iterable of FileJob
-        Files that are skipped without being asked for.
-    targets : iterable of FileJob
-        Files whose outputs in a store are looked for after the run, if it came to its end.
-
-    Returns
-    -------
-    Summary
+    `on_outcome` is called with each outcome as it comes, and with the summary so far. With
+    `fail_fast` no more jobs are started after the first that failed. Jobs that are `settled`
+    are skipped without being asked for. Outputs of `targets` that are in a store are looked
+    for after the run, if it came to its end.
     """
     summary = Summary()
     start = time.perf_counter()
@@ -231,13 +212,9 @@ def run_batch(
 
 def _absent(jobs: Iterable[FileJob], failed: set[str]) -> Iterator[Outcome]:
     """Yield a failure for each output in a store that was written, and is not listed there."""
-    one, other = itertools.tee(job for job in jobs if is_url(job.target))
-    listed = places.existing_outputs(job.target for job in other)
-    found = next(listed, None)
-    for job in one:
-        if job.target == found:
-            found = next(listed, None)
-        elif job.target not in failed:
+    found = places.ExistingOutputs()
+    for job in jobs:
+        if is_url(job.target) and job.target not in found and job.target not in failed:
             reason = (
                 f"{job.target}: it was written, and the store does not list it: run it again"
             )

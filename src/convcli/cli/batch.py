@@ -1,6 +1,7 @@
 """`convcli apply --out-dir`: filter many pictures, and exit with the status of the whole."""
 
 import gc
+import itertools
 import sys
 import time
 from collections import Counter
@@ -14,8 +15,6 @@ import click
 from convcli.batch import places
 from convcli.batch.inputs import (
     DEFAULT_TEMPLATE,
-    InputFile,
-    JobList,
     Template,
     counts_by_suffix,
     find_inputs,
@@ -23,7 +22,7 @@ from convcli.batch.inputs import (
 )
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.manifest import Manifest
-from convcli.batch.prepare import local_executor, prepared_jobs
+from convcli.batch.prepare import JobList, local_executor, prepared_jobs
 from convcli.batch.report import Executor, Summary, run_batch
 from convcli.cli.dry_run import Preview
 from convcli.cli.ending import stop_at_interrupt
@@ -60,7 +59,9 @@ def run_many(
     )
     left_out: Counter[str] = Counter()
     inputs = _inputs(work, names, many, out_dir, left_out)
-    files: Iterator[FileJob] = (template.job(each, out_dir) for each in inputs)
+    files: Iterator[FileJob] = (
+        template.job(source, out_dir, below) for source, below in inputs
+    )
     start = time.perf_counter()
     memory = many.memory if many.cluster is None else None
     dry = preview is not None
@@ -174,7 +175,7 @@ def _inputs(
     many: BatchOptions,
     out_dir: str,
     left_out: Counter[str],
-) -> Iterator[InputFile]:
+) -> Iterator[tuple[str, str]]:
     yield from find_inputs(
         names,
         work.reading.takes,
@@ -184,7 +185,7 @@ def _inputs(
     )
     if many.files_from is not None:
         with _opened_list(many.files_from) as stream:
-            yield from read_list(stream)
+            yield from zip(read_list(stream), itertools.repeat(""))
 
 
 @contextmanager

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.batch.inputs import JobList
-from convcli.batch.job import BatchJob, FileJob
+from convcli.batch.inputs import left_out
+from convcli.batch.job import (
+    FAIL,
+    LEAVE_OUT,
+    REPLACE,
+    WRITE,
+    BatchJob,
+    FileJob,
+    FilePreview,
+    preview_file,
+)
 from convcli.batch.local import worker_counts
-from convcli.batch.preview import FAIL, REPLACE, WRITE, FilePreview, left_out, preview_file
+from convcli.batch.prepare import JobList
 from convcli.cli.file_options import BatchOptions, one_picture
 from convcli.cli.output import show_json, show_planned
 from convcli.cli.placing import Placing, file_to_replace
@@ -73,8 +82,12 @@ class Preview(Record, kw_only=True):
                 )
             show_planned(plans, threads, as_json=self.as_json)
             return
-        others = left_out(
+        found = left_out(
             names, job.reading.takes, recursive=self.many.recursive, excluded=out_dir
+        )
+        others = (
+            FilePreview(source=place, action=LEAVE_OUT, reason=reason)
+            for place, reason in found
         )
         self._show(itertools.chain(previews, others), workers, threads)
 

@@ -10,8 +10,7 @@ from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import show_json
 
 if TYPE_CHECKING:
-    from convcli.batch.job import BatchJob
-    from convcli.batch.preview import FilePreview
+    from convcli.batch.job import BatchJob, FilePreview
     from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
@@ -87,14 +86,14 @@ def preview_in_blocks(
     names: tuple[str, str], job: "BatchJob", many: BatchOptions, planes: "PlaneChoice"
 ) -> "FilePreview":
     """Return what would be done with a picture that is filtered block by block."""
-    from convcli.batch.places import place_exists
-    from convcli.batch.preview import REPLACE, WRITE, FilePreview
+    from convcli.batch.job import REPLACE, WRITE, FilePreview
+    from convcli.storage.urls import is_there
 
     tiling = tiling_of(names, job.kernels, job.options, job.reading, many, planes=planes)
     return FilePreview(
         source=names[0],
         target=names[1],
-        action=REPLACE if place_exists(names[1]) else WRITE,
+        action=REPLACE if is_there(names[1]) else WRITE,
         memory=tiling.memory_bytes,
         plans=tiling.plans,
     )

@@ -152,7 +152,7 @@ def apply_files(
     may_exist = on_exists != "error"
     with prepared_jobs(
         job,
-        (template.job(each, folder) for each in inputs),
+        (template.job(source, folder, below) for source, below in inputs),
         folder,
         may_exist=may_exist,
         overwrite=on_exists == "overwrite",

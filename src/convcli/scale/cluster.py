@@ -11,10 +11,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.places import is_pipe, place_exists, size_or_zero
+from convcli.batch.places import is_pipe, size_or_zero
 from convcli.scale.admission import admission, connected, name_of
 from convcli.scale.flight import GONE, Ended, Flight, error_line
-from convcli.storage.urls import first_output, is_url
+from convcli.storage.urls import first_output, is_there, is_url
 from convcli.values import Record, replace
 
 
@@ -125,7 +125,7 @@ class DaskExecutor:
 
     def _explained(self, outcome: Outcome, worker: str) -> Outcome:
         """Say that a worker does not see a file which exists here; say once how to help."""
-        if not place_exists(outcome.job.source):
+        if not is_there(outcome.job.source):
             return outcome
         reason = f"the worker {worker} does not see it, this machine does"
         if worker not in self._blind_workers:
@@ -243,7 +243,7 @@ def _written_size(target: str) -> int:
 
 
 def _is_unseen(source: str) -> bool:
-    return not is_url(source) and not place_exists(source)
+    return not is_url(source) and not is_there(source)
 
 
 def dask_setup(_: Any) -> None:
