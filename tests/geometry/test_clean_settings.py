@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.geometry.sizes import CleanSetting, clean_settings
+from convcli.geometry.layers import CleanSetting, clean_settings
 from convcli.geometry.window import Axis
 
 LEAST = {"W": 1, "K": 1, "S": 1, "P": 0}
