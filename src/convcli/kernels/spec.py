@@ -13,8 +13,7 @@ from convcli.choices import Combine, WeightLayout
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry, Parameter
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.modifiers import modifier
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, modifier
 
 _NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
 """A name, with parameters or not: without a dot or a slash it is neither file nor text."""

@@ -12,9 +12,8 @@ from convcli.choices import WeightLayout
 from convcli.errors import ConvcliError, KernelError, SpecError
 from convcli.kernels.formats.arrays import NPY, NPZ, SAFETENSORS
 from convcli.kernels.formats.base import ArrayFormat, Format, Tensor, TextFormat, fail
-from convcli.kernels.formats.json_text import JSON
+from convcli.kernels.formats.json_text import JSON, NUMPY, TORCH
 from convcli.kernels.formats.programs import CSV, FFMPEG, IMAGEMAGICK, SVG, VIPS
-from convcli.kernels.formats.source import NUMPY, TORCH
 from convcli.kernels.kernel import MAX_WEIGHTS, Kernel
 from convcli.values import Record
 
