@@ -93,8 +93,6 @@ def folder_and_name(place: str) -> tuple[str, str]:
     Links to folders are resolved. Where the disk ignores case, the name ignores it too.
     """
     folder, name = _split(place)
-    if is_url(place):
-        return f"{folder}/", name
     here = "" if folder.startswith("/") else os.getcwd()
     real, ignores_case = _real_folder(folder, here)
     return real, unicodedata.normalize("NFC", name).casefold() if ignores_case else name
@@ -103,6 +101,8 @@ def folder_and_name(place: str) -> tuple[str, str]:
 @functools.lru_cache(maxsize=4096)
 def _real_folder(folder: str, here: str) -> tuple[str, bool]:
     """Return a folder's path without links, and whether names in it ignore case."""
+    if is_url(f"{folder}/"):
+        return f"{folder}/", False
     real = os.path.realpath(os.path.join(here, folder))
     return f"{real}{os.sep}", _ignores_case(real)
 
@@ -214,33 +214,41 @@ class ExistingOutputs:
 
     def __init__(self) -> None:
         self._folder: str | None = None
-        self._names = frozenset[str]()
+        self._names, self._are_all = frozenset[str](), False
 
     def __contains__(self, target: str) -> bool:
-        folder, name = _split(first_output(target))
+        target = first_output(target)
+        folder, name = _split(target)
         if folder != self._folder:
-            self._folder, self._names = folder, _names_in(folder)
-        if is_url(target):
+            self._folder = folder
+            self._names, self._are_all = _names_in(folder)
+        if self._are_all or not self._names:
             return name in self._names
-        # A disk may take two spellings for one name: it is asked.
-        return bool(self._names) and output_exists(target)
+        return os.path.lexists(target)
 
 
-def _names_in(folder: str) -> frozenset[str]:
-    """Return the names at the beginning of URLs; of a folder one name, if it has any."""
+_MOST_NAMES = 2**16
+"""So many names of a folder are remembered. With more, the disk is asked for each."""
+
+
+def _names_in(folder: str) -> tuple[frozenset[str], bool]:
+    """Return names in a folder or at the beginning of URLs, and whether they are all names."""
     if is_url(folder):
-        return frozenset(urls.files_in(folder) if urls.is_folder(folder) else ())
+        return frozenset(urls.files_in(folder) if urls.is_folder(folder) else ()), True
+    names = frozenset[str]()
     with (
         contextlib.suppress(FileNotFoundError, NotADirectoryError),
         os.scandir(folder or os.curdir) as found,
     ):
-        return frozenset(entry.name for entry in itertools.islice(found, 1))
-    return frozenset()
+        names = frozenset(each.name for each in itertools.islice(found, _MOST_NAMES))
+    # A disk that ignores case may take two spellings for one name.
+    takes_one = not _ignores_case(os.path.realpath(folder))
+    return names, takes_one and len(names) < _MOST_NAMES
 
 
 def may_have_files(folder: str) -> bool:
     """Tell whether there are files in a folder of this machine; a store is not asked."""
-    return is_url(folder) or bool(_names_in(folder))
+    return is_url(folder) or bool(_names_in(folder)[0])
 
 
 def make_folder(place: str) -> None:
