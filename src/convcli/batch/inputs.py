@@ -16,7 +16,7 @@ from convcli.storage import urls
 from convcli.storage.urls import FRAME, MAP, first_output, is_pattern, is_url
 from convcli.values import Record
 
-_STANDARD = "-"
+_STANDARD, _NO_BUCKET = "-", "no such bucket: check the URL"
 
 # ------------------------------------------------------------------ finding inputs
 
@@ -62,7 +62,7 @@ def _check_name(name: str) -> None:
         raise BatchError("'': expected the name of a file, got none: name a file")
     if not places.name_parts(name)[2] and not urls.is_there(name):
         if is_url(name):
-            urls.check_bucket(name)
+            urls.check_store(name, "read", _NO_BUCKET)
         noun = "folder, prefix or file" if is_url(name) else "folder or file"
         raise BatchError(
             f"{name}: no such {noun}: check the {'URL' if is_url(name) else 'path'}"
@@ -131,7 +131,7 @@ def _matching(pattern: str) -> list[str]:
     names = urls.matching(pattern)
     if not names:
         if is_url(pattern):
-            urls.check_bucket(pattern)
+            urls.check_store(pattern, "read", _NO_BUCKET)
         raise BatchError(f"{pattern}: expected files that match the pattern, got none")
     return names
 

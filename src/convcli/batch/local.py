@@ -9,11 +9,12 @@ import warnings
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.storage.atomic import remove_left_by
+from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, uninterrupted
 from convcli.values import replace
@@ -197,7 +198,7 @@ class WorkerProcess:
             assert job is not None  # noqa: S101 - only workers with a job are asked
             self.connection.close()
             self._await_end()
-            _remove_left(self._process.pid, job)
+            _remove_left(job)
             return Outcome(job=job, status=Status.FAILED, reason=self._reason_of_death())
         return outcome
 
@@ -210,7 +211,7 @@ class WorkerProcess:
     def join(self) -> None:
         """Wait until it has ended; kill it if that takes long."""
         if self._await_end() and self.job is not None:
-            _remove_left(self._process.pid, self.job)
+            _remove_left(self.job)
 
     def _await_end(self) -> bool:
         """Wait until it has ended; return whether it had to be killed."""
@@ -266,10 +267,10 @@ def signals_blocked(*signals: signal.Signals) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _remove_left(pid: int, job: FileJob) -> None:
+def _remove_left(job: FileJob) -> None:
     """Remove the temporary file of a process that was killed."""
     if not is_url(job.target):
-        remove_left_by(pid, job.target)
+        remove_abandoned(str(Path(job.target).resolve().parent))
 
 
 def _serve(connection: Connection, batch_job: BatchJob) -> None:
