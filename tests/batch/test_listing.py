@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convcli.batch import prepare
+from convcli.batch import run
 from convcli.batch.job import FileJob
 from convcli.batch.places import same_file_key
-from convcli.batch.prepare import JobList
+from convcli.batch.run import JobList
 from convcli.errors import BatchError
 from support.commands import script
 
@@ -19,7 +19,7 @@ LISTED = """\
 import sys
 from pathlib import Path
 from convcli.batch.job import FileJob
-from convcli.batch.prepare import JobList
+from convcli.batch.run import JobList
 jobs = (FileJob(f"/in/{n}.png", f"/out/{n}.png") for n in range(int(sys.argv[1])))
 with JobList(jobs) as listing:
     listing.check(may_exist=False)
@@ -162,7 +162,7 @@ def test_collisions_are_found_far_apart() -> None:
 def test_collisions_are_found_in_more_folders_than_are_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(prepare, "_MOST_FOLDERS", 2)
+    monkeypatch.setattr(run, "_MOST_FOLDERS", 2)
     jobs = [FileJob(f"/in/{n}/a", f"/out/{n}/a") for n in range(9)]
     assert refused([*jobs, FileJob("/in/9/a", "/out/0/a")]).startswith("/in/0/a and /in/9/a")
     said = refused([*jobs, FileJob("/in/9/a", "/in/0/a")])

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.report import Executor
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import is_url
 from convcli.threads import available_cores, uninterrupted
@@ -30,7 +31,7 @@ def worker_counts(files: int, jobs: int | None = None) -> tuple[int, int]:
     return workers, cores // workers
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Runs jobs in processes of this machine, of so many engine threads each.
 
     The pictures that are filtered at the same time need at most `memory` bytes: a job waits
@@ -40,16 +41,9 @@ class LocalExecutor:
     def __init__(
         self, workers: int, threads: int = 1, memory: int | None = None, files: int = 1
     ) -> None:
+        super().__init__()
         self._most, self._threads, self._memory = workers, threads, memory
         self._runs = -(-files // workers)
-        self._stopped = False
-        self.notices: list[str] = []
-        self.counts: dict[str, int] = {}
-        self.seconds_to_connect = 0.0
-
-    def stop(self) -> None:
-        """Take no more jobs; those that are running still end, and are yielded."""
-        self._stopped = True
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -83,7 +77,7 @@ class LocalExecutor:
         self, workers: list["WorkerProcess"], batch_job: BatchJob, gate: "MemoryGate"
     ) -> None:
         """Give a job to each worker that has none; start workers as they are needed."""
-        while not self._stopped:
+        while not self.is_stopped:
             idle = next((worker for worker in workers if worker.is_idle), None)
             if idle is None and len(workers) == self._most:
                 return

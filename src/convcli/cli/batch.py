@@ -5,7 +5,7 @@ import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +22,8 @@ from convcli.batch.inputs import (
 )
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.manifest import Manifest
-from convcli.batch.prepare import JobList, local_executor, prepared_jobs
-from convcli.batch.report import Executor, Summary, run_batch
+from convcli.batch.report import Executor, Summary
+from convcli.batch.run import JobList, local_executor, prepared_jobs, run_batch
 from convcli.cli.dry_run import Preview
 from convcli.cli.ending import stop_at_interrupt
 from convcli.cli.file_options import BatchOptions
@@ -132,23 +132,9 @@ def _run(
             show_json(outcome.as_dict())
 
     with closing(progress), stop_at_interrupt(stop):
-        summary = run_batch(
-            executor,
-            work,
-            listing,
-            show_outcome,
-            fail_fast=many.fail_fast,
-            settled=listing.settled(),
-            targets=_looked_for(listing, lambda: interrupted),
-        )
+        summary = run_batch(executor, work, listing, show_outcome, fail_fast=many.fail_fast)
     summary.interrupted = interrupted
     return summary
-
-
-def _looked_for(listing: JobList, is_interrupted: Callable[[], bool]) -> Iterator[FileJob]:
-    """Yield the files whose outputs are looked for at the end: none if it was stopped."""
-    if not is_interrupted():
-        yield from listing
 
 
 def _executor(work: BatchJob, many: BatchOptions, files: int, *, quiet: bool) -> Executor:

@@ -20,7 +20,7 @@ from convcli.batch.job import (
     preview_file,
 )
 from convcli.batch.local import worker_counts
-from convcli.batch.prepare import JobList
+from convcli.batch.run import JobList
 from convcli.cli.file_options import BatchOptions, one_picture
 from convcli.cli.output import show_json, show_planned
 from convcli.cli.placing import Placing, file_to_replace

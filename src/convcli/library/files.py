@@ -8,8 +8,8 @@ from typing import Any, Unpack
 from convcli.batch import places
 from convcli.batch.inputs import DEFAULT_TEMPLATE, Template, find_inputs
 from convcli.batch.job import BatchJob, Outcome
-from convcli.batch.prepare import local_executor, prepared_jobs
-from convcli.batch.report import Executor, Summary, run_batch
+from convcli.batch.report import Executor, Summary
+from convcli.batch.run import local_executor, prepared_jobs, run_batch
 from convcli.choices import Pyramid
 from convcli.errors import OptionError
 from convcli.images.formats import format_named
@@ -164,15 +164,7 @@ def apply_files(
 
             executor = DaskExecutor(cluster, retries, limit, timeout)
         watch = progress or (lambda *_: None)
-        return run_batch(
-            executor,
-            job,
-            jobs,
-            watch,
-            fail_fast=fail_fast,
-            settled=jobs.settled(),
-            targets=jobs,
-        )
+        return run_batch(executor, job, jobs, watch, fail_fast=fail_fast)
 
 
 def _names(sources: str | Path | Iterable[str | Path]) -> list[str]:

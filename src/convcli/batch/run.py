@@ -1,16 +1,18 @@
-"""What comes before a batch: its jobs are listed and checked, and its folder is made."""
+"""A batch from its list to its end: jobs are listed and checked, run, and looked for."""
 
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
 from convcli.batch import places
-from convcli.batch.job import BatchJob, FileJob
+from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.local import LocalExecutor, worker_counts
 from convcli.batch.manifest import claimed, output_key
-from convcli.errors import BatchError, ConvcliError
+from convcli.batch.report import Executor, Summary
+from convcli.errors import BatchError, ConvcliError, ImageError
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
 
@@ -78,6 +80,63 @@ def local_executor(batch_job: BatchJob, files: int, memory: int | None) -> Local
     """Return what runs a batch of so many files on this machine, in so many bytes."""
     workers, threads = worker_counts(files, batch_job.options.jobs)
     return LocalExecutor(workers, threads, memory, files)
+
+
+def run_batch(
+    executor: Executor,
+    batch_job: BatchJob,
+    jobs: "JobList",
+    on_outcome: Callable[[Outcome, Summary], object] = lambda *_: None,
+    *,
+    fail_fast: bool = False,
+) -> Summary:
+    """Run all jobs; one that fails does not stop the others.
+
+    `on_outcome` is called with each outcome as it comes, and with the summary so far. With
+    `fail_fast` no more jobs are started after the first that failed. Outputs in a store are
+    looked for after the run, if it came to its end.
+    """
+    summary = Summary()
+    start = time.perf_counter()
+    for job in jobs.settled():
+        summary.add(outcome := Outcome(job=job, status=Status.SKIPPED))
+        on_outcome(outcome, summary)
+    failed = set[str]()
+    # If anything is raised here, closing the generator stops the running jobs as well.
+    with contextlib.closing(executor.run(batch_job, jobs)) as outcomes:
+        for outcome in outcomes:
+            summary.add(outcome)
+            summary.seconds = time.perf_counter() - start
+            on_outcome(outcome, summary)
+            if outcome.status is Status.FAILED:
+                failed.add(outcome.job.target)
+                if fail_fast:
+                    executor.stop()
+    summary.seconds = time.perf_counter() - start
+    connect = executor.seconds_to_connect
+    summary.phases = {"connect": connect, "filter": summary.seconds - connect}
+    summary.notices, summary.counts_of_cluster = executor.notices, executor.counts
+    if not executor.is_stopped:
+        try:
+            for outcome in _absent(jobs, failed):
+                summary.retract(outcome)
+                on_outcome(outcome, summary)
+        except ImageError as error:
+            summary.unconfirmed = f"the store was not looked at after the run: {error}"
+            summary.notices = [*summary.notices, summary.unconfirmed]
+        summary.phases["look"] = time.perf_counter() - start - summary.seconds
+    return summary
+
+
+def _absent(jobs: "JobList", failed: set[str]) -> Iterator[Outcome]:
+    """Yield a failure for each output in a store that was written, and is not listed there."""
+    found = places.ExistingOutputs()
+    for job in jobs:
+        if is_url(job.target) and job.target not in found and job.target not in failed:
+            reason = (
+                f"{job.target}: it was written, and the store does not list it: run it again"
+            )
+            yield Outcome(job=job, status=Status.FAILED, reason=reason)
 
 
 # ------------------------------------------------------------------ the list of jobs
