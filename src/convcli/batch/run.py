@@ -109,7 +109,8 @@ def run_batch(
             summary.seconds = time.perf_counter() - start
             on_outcome(outcome, summary)
             if outcome.status is Status.FAILED:
-                failed.add(outcome.job.target)
+                if is_url(outcome.job.target):
+                    failed.add(outcome.job.target)
                 if fail_fast:
                     executor.stop()
     summary.seconds = time.perf_counter() - start
