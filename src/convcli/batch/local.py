@@ -59,7 +59,8 @@ class LocalExecutor(Executor):
                 busy = [worker for worker in workers if worker.job is not None]
                 if not busy:
                     return
-                for worker in _await_outcomes(busy):
+                ended = set(wait([worker.connection for worker in busy]))
+                for worker in (worker for worker in busy if worker.connection in ended):
                     outcome = worker.outcome()
                     # The worker gets its next job before its outcome is yielded. Not so
                     # after a failure: the caller may stop the batch then.
@@ -97,12 +98,6 @@ class LocalExecutor(Executor):
                     gate.put_back(*taken)
                     return
             idle.start(*taken)
-
-
-def _await_outcomes(busy: list["WorkerProcess"]) -> list["WorkerProcess"]:
-    """Wait until a job ends; return the workers whose jobs have ended."""
-    ready = set(wait([worker.connection for worker in busy]))
-    return [worker for worker in busy if worker.connection in ready]
 
 
 class MemoryGate:

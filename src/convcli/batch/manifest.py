@@ -160,7 +160,8 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
     `keys` are the `output_key` of each output. Unless `overwrite`, it is a `ConvcliError` if a
     living run has claimed one of them.
     """
-    folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{_user()}")
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    folder = os.path.join(tempfile.gettempdir(), f"convcli-claims-{user}")
     own = os.path.join(folder, temporary_name())
     try:
         _write_claim(own, keys)
@@ -220,7 +221,3 @@ KEY_BYTES = 16
 def output_key(place: str) -> bytes:
     """Return 16 bytes that are equal for two names of the same file: see `same_file_key`."""
     return places.digest(places.same_file_key(place))
-
-
-def _user() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
