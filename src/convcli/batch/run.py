@@ -273,11 +273,7 @@ class JobList:
     def existing(self) -> Iterator[FileJob]:
         """Yield the jobs whose outputs are there; a store is asked once for each folder."""
         found = places.ExistingOutputs()
-        with _disk_errors():
-            for source, target in self._database.execute("SELECT source, target FROM jobs"):
-                name = os.fsdecode(target)
-                if name in found:
-                    yield FileJob(os.fsdecode(source), name)
+        return (job for job in self._selected("TRUE") if job.target in found)
 
     def _selected(self, condition: str) -> Iterator[FileJob]:
         query = f"SELECT source, target FROM jobs WHERE {condition} ORDER BY number"  # noqa: S608
