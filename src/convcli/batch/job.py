@@ -112,13 +112,7 @@ class BatchJob(Record, kw_only=True):
         return replace(self, options=replace(self.options, jobs=threads), memory=memory)
 
     def run(self, job: FileJob) -> Outcome:
-        """Filter one file; an error of that file is in the outcome, and is not raised.
-
-        >>> from convcli.kernels.spec import kernel_from
-        >>> blur = BatchJob(kernels=(kernel_from("box"),), options=Options())
-        >>> blur.run(FileJob("nowhere.png", "out.png")).reason
-        'no such file: check the path'
-        """
+        """Filter one file; an error of that file is in the outcome, and is not raised."""
         start = time.perf_counter()
         expect_runs(self.runs)
         try:

@@ -84,11 +84,7 @@ class Summary:
 
     @property
     def return_code(self) -> int:
-        """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise.
-
-        >>> Summary().return_code
-        0
-        """
+        """The exit status: 130 if interrupted, 1 if a job failed or may have, 0 otherwise."""
         if self.interrupted:
             return 130
         return 1 if self.counts[Status.FAILED] or self.unconfirmed else 0

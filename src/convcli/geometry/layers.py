@@ -15,13 +15,8 @@ class ReceptiveField(Record):
 
     It is `size` pixels of the input wide, r. Two neighbouring outputs are `jump` pixels of the
     input apart, j. `start` is the centre of the first output; the first pixel's centre is 0.
-    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s.
-
-    Two 3×3 layers see as much as one 5×5:
-
-    >>> layer = Axis(kernel=3, before=1, after=1)
-    >>> ReceptiveField().through(layer).through(layer).size
-    5
+    Each layer does r += d(k-1)·j, start += (d(k-1)/2 - p)·j, then j *= s. Two 3×3 layers see as
+    much as one 5×5.
     """
 
     size: int = 1
@@ -85,9 +80,6 @@ def convolution_layer(
     The size of the kernel and of the output are (rows, columns); the output counts for the
     multiply-adds H'·W'·C_out·C_in/g·kh·kw only. A count below 1, and groups that do not divide
     the channels, are a `GeometryError`.
-
-    >>> convolution_layer(3, 64, (3, 3)).total
-    1792
     """
     for name, value in (("in", channels), ("filters", filters), ("groups", groups)):
         if value < 1:
@@ -105,22 +97,14 @@ def convolution_layer(
 
 
 def fully_connected_layer(inputs: int, outputs: int, *, bias: bool = True) -> Layer:
-    """Count a fully connected layer: a weight for each (input, output) pair.
-
-    >>> fully_connected_layer(3072, 1000).weights
-    3072000
-    """
+    """Count a fully connected layer: a weight for each (input, output) pair."""
     return Layer(inputs * outputs, outputs if bias else 0, inputs * outputs)
 
 
 def locally_connected_layer(
     channels: int, output: Volume, kernel: Pair, *, groups: int = 1, bias: bool = True
 ) -> Layer:
-    """Count a layer whose windows share no weights: each output has weights of its own.
-
-    >>> locally_connected_layer(3, Volume(64, 32, 32), (3, 3)).total
-    1835008
-    """
+    """Count a layer whose windows share no weights: each output has weights of its own."""
     weights = output.values * (channels // groups) * math.prod(kernel)
     return Layer(weights, output.values if bias else 0, weights)
 
@@ -141,16 +125,6 @@ def clean_settings(axis: Axis, size: int) -> list[CleanSetting]:
 
     For each of K, S, P and W they are the nearest value below and the nearest above that
     make (W - K + 2P)/S a whole number. P is the padding on each side.
-
-    >>> for setting in clean_settings(Axis(kernel=3, stride=3), 7):
-    ...     print(setting.letter, setting.value, setting.output)
-    K 1 3
-    K 4 2
-    S 2 3
-    S 4 2
-    P 1 3
-    W 6 2
-    W 9 3
     """
     changes: list[tuple[str, int, int, Callable[[int], tuple[Axis, int]]]] = [
         ("K", axis.kernel, 1, lambda k: (replace(axis, kernel=k), size)),
@@ -194,9 +168,6 @@ def ceil_padding(
     TensorFlow's ``SAME`` and ONNX's ``SAME_UPPER`` put the odd pixel at the end,
     ONNX's ``SAME_LOWER`` (`lower`) at the start. Unlike the padding that torch calls ``same``
     it depends on the size: max((ceil(W/S) - 1)·S + D(K-1) + 1 - W, 0) in all.
-
-    >>> ceil_padding(224, kernel=3, stride=2)
-    (0, 1)
     """
     axis = Axis(kernel, stride, dilation=dilation)
     total = max((-(-size // stride) - 1) * stride + axis.extent - size, 0)
@@ -210,9 +181,6 @@ def transposed_size(axis: Axis, size: int, output_padding: int = 0) -> int:
     It is (W - 1)·S + D(K-1) + 1 - P1 - P2 + output padding. A convolution with stride S maps
     S different widths to one output; the output padding, 0 to S-1, chooses among them (as
     torch ConvTranspose2d). A `GeometryError` is raised where it is larger, or nothing is left.
-
-    >>> transposed_size(Axis(kernel=3, stride=2, before=1, after=1), 4, output_padding=1)
-    8
     """
     limit = max(axis.stride, axis.dilation)
     if not 0 <= output_padding < limit:
@@ -249,14 +217,6 @@ def size_rules(axis: Axis, size: int, noun: str, *, same: bool = False) -> list[
     The rules that are named SAME choose the padding themselves. `noun` is what a pixel of the
     axis is called, and `same` whether the padding was asked for as ``same``, which torch has at
     stride 1 only. A kernel larger than the padded axis is a `GeometryError`.
-
-    >>> for rule in size_rules(Axis(kernel=3, stride=2, before=1, after=1), 224, "column"):
-    ...     print(rule.rule, rule.output, rule.padding)
-    course 225/2 (1, 1)
-    torch 112 (1, 0)
-    TensorFlow SAME 112 (0, 1)
-    ONNX SAME_UPPER 112 (0, 1)
-    ONNX SAME_LOWER 112 (1, 0)
     """
     return [
         SizeRule(

@@ -145,9 +145,6 @@ def rotated(kernel: Kernel, angle: float) -> Kernel:
 
     The angle is a multiple of 90 degrees; for 3×3 kernels also of 45, which moves each outer
     weight to the next place.
-
-    >>> rotated(Kernel([[5, 5, 5], [-3, 0, -3], [-3, -3, -3]]), 45).weights.tolist()
-    [[5.0, 5.0, -3.0], [5.0, 0.0, -3.0], [-3.0, -3.0, -3.0]]
     """
     if angle % _EIGHTH:
         raise SpecError(

@@ -67,9 +67,6 @@ def operand_from(spec: str, *, layout: WeightLayout = WeightLayout.OIHW) -> Kern
 
     Besides what `kernel_from` takes, with its parameters and errors, this is the name of an
     operator (``sobel``), or several terms (``sobel-x+sobel-y``), whose magnitude is taken.
-
-    >>> operand_from("sobel-x+sobel-y").combine
-    <Combine.MAGNITUDE: 'magnitude'>
     """
     text = spec.strip()
     name = _NAMED.fullmatch(text)

@@ -19,11 +19,7 @@ _ONE_FILTER = 3
 
 
 def kernel_of(document: object) -> Kernel:
-    """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it.
-
-    >>> kernel_of({"weights": [[1, 2, 1]], "divisor": 4}).weights.tolist()
-    [[0.25, 0.5, 0.25]]
-    """
+    """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it."""
     fields = _fields(document)
     weights = _grid(fields["weights"])
     return Kernel(
@@ -307,11 +303,7 @@ _TEXT: Schema = {"type": "string", "pattern": r"^[^\u0000-\u0008\u000b-\u001f\u0
 
 
 def schema() -> Schema:
-    """Return the JSON Schema (draft 2020-12) of kernels as JSON.
-
-    >>> sorted(schema()["$defs"]["object"]["properties"])
-    ['bias', 'description', 'divisor', 'name', 'weights']
-    """
+    """Return the JSON Schema (draft 2020-12) of kernels as JSON."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A convcli kernel",

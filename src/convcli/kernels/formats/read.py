@@ -103,9 +103,6 @@ def parse_kernel(
 
     Messages call the text `source`. If the text gives no name, the kernel is called `name`,
     or like the source.
-
-    >>> parse_kernel('{"weights": [[1, 2, 1]], "divisor": 4}', "demo").weights.tolist()
-    [[0.25, 0.5, 0.25]]
     """
     try:
         kernel = form.parse(text)
@@ -120,9 +117,6 @@ def export(kernel: Kernel, name: str) -> str | bytes:
     r"""Return a kernel in the format of that name: text, or bytes for files of arrays.
 
     A format that is unknown, only read, or cannot hold the kernel is a `KernelError`.
-
-    >>> export(Kernel([[0, 1, 0]]), "imagemagick")
-    '3x1:0,1,0\n'
     """
     form = FORMATS.get(name)
     if form is None or form.write is None:
