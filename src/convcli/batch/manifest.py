@@ -174,15 +174,23 @@ def claimed(keys: Iterable[bytes], *, overwrite: bool) -> Iterator[None]:
 
 
 def _write_claim(path: str, keys: Iterable[bytes]) -> None:
-    try:
+    with disk_errors(OSError):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         remove_abandoned(os.path.dirname(path))
         with open(path, "xb") as file:
             file.writelines(keys)
-    except OSError as error:
+
+
+@contextlib.contextmanager
+def disk_errors(kind: type[Exception]) -> Iterator[None]:
+    """Turn errors of the list of files into one line: what fails is the disk."""
+    try:
+        yield
+    except kind as error:
         raise ConvcliError(
-            f"the list of files cannot be kept on the disk: {error.strerror}: make room where "
-            "temporary files go, or set TMPDIR to another folder"
+            "the list of files cannot be kept on the disk: "
+            f"{getattr(error, 'strerror', error)}: make room where temporary files go, or set "
+            "TMPDIR to another folder"
         ) from None
 
 

@@ -1,6 +1,7 @@
 """A batch from its list to its end: jobs are listed and checked, run, and looked for."""
 
 import contextlib
+import functools
 import os
 import sqlite3
 import time
@@ -10,9 +11,9 @@ from typing import Self
 from convcli.batch import places
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
 from convcli.batch.local import LocalExecutor, worker_counts
-from convcli.batch.manifest import claimed, output_key
+from convcli.batch.manifest import claimed, disk_errors, output_key
 from convcli.batch.report import Executor, Summary
-from convcli.errors import BatchError, ConvcliError, ImageError
+from convcli.errors import BatchError, ImageError
 from convcli.storage.atomic import remove_abandoned
 from convcli.storage.urls import first_output, is_url
 
@@ -233,6 +234,9 @@ class _Order:
         return self.are_few and not any(map(places.may_have_files, self.last))
 
 
+_disk_errors = functools.partial(disk_errors, sqlite3.Error)
+
+
 class JobList:
     """A list of jobs on the disk: its memory does not grow with the number of jobs.
 
@@ -356,15 +360,3 @@ class JobList:
 
     def _numbered(self, number: int) -> FileJob:
         return next(self._selected(f"number = {number}"))
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    """Turn errors of the database into one line: what fails is the disk."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise ConvcliError(
-            f"the list of files cannot be kept on the disk: {error}: make room where temporary "
-            "files go, or set TMPDIR to another folder"
-        ) from None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from convcli.choices import Combine
 from convcli.errors import KernelError, SpecError
 from convcli.kernels.kernel import Kernel, Weights
-from convcli.values import Record
+from convcli.values import Record, replace
 
 
 class Operator(Record):
@@ -67,8 +67,7 @@ class Operator(Record):
 
     def changed(self, change: Callable[[Kernel], Kernel]) -> "Operator":
         """Return the same operator after a change of each kernel."""
-        kernels = [change(kernel) for kernel in self.kernels]
-        return Operator(kernels, self.combine, self.name, self.description)
+        return replace(self, kernels=list(map(change, self.kernels)))
 
 
 class Plain(Record):
@@ -234,9 +233,4 @@ def _factor(text: str, spec: str) -> float:
 
 def _renamed(change: Callable[[Kernel], Kernel], word: str) -> Callable[[Kernel], Kernel]:
     """Return the change, which also appends the modifier to the kernel's name."""
-
-    def changed(kernel: Kernel) -> Kernel:
-        result = change(kernel)
-        return Kernel(result.weights, result.bias, f"{kernel.name}@{word}", result.description)
-
-    return changed
+    return lambda kernel: replace(change(kernel), name=f"{kernel.name}@{word}")

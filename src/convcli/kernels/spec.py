@@ -14,6 +14,7 @@ from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS, Entry, Parameter
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, modifier
+from convcli.values import replace
 
 _NAMED = re.compile(r"([A-Za-z][\w-]*)(?::[\w=,-]*)?")
 """A name, with parameters or not: without a dot or a slash it is neither file nor text."""
@@ -264,8 +265,7 @@ def _term(text: str, layout: WeightLayout) -> Kernel | Operator:
     if isinstance(operand, Kernel):
         return _changed(operand, changes)
     changed = operand.changed(functools.partial(_changed, changes=changes))
-    name = "@".join([operand.name, *(word.strip() for word in words)])
-    return Operator(changed.kernels, changed.combine, name, operand.description)
+    return replace(changed, name="@".join([operand.name, *map(str.strip, words)]))
 
 
 def _changed(kernel: Kernel, changes: list[Callable[[Kernel], Kernel]]) -> Kernel:
