@@ -31,19 +31,23 @@ class Manifest:
         self._place, self._sent = place, time.monotonic()
         with contextlib.ExitStack() as stack, _errors(place):
             self._file = stack.enter_context(_opened(place))
-            self._check()
-            if not self._cut_half_line():
+            end = self._checked_end()
+            self._file.truncate(end)
+            self._file.seek(0, os.SEEK_END)
+            if not end:
                 self._write({"convcli": 1, "folder": os.getcwd(), "arguments": list(arguments)})
             stack.pop_all()
 
-    def _check(self) -> None:
-        """Refuse another file before anything in it is changed."""
-        first = self._file.readline()
-        self._file.seek(0)
-        if first and not first.startswith(b'{"convcli"'):
-            raise BatchError(
-                f"{self._place}: expected a manifest, got another file: name a new one"
-            )
+    def _checked_end(self) -> int:
+        """Return where the last complete line ends; refuse another file."""
+        end = 0
+        for line in self._file:
+            if not end and not line.startswith(b'{"convcli"'):
+                raise BatchError(
+                    f"{self._place}: expected a manifest, got another file: name a new one"
+                )
+            end += len(line) if line.endswith(b"\n") else 0
+        return end
 
     def __enter__(self) -> Self:
         return self
@@ -108,15 +112,6 @@ class Manifest:
         with _errors(self._place):
             self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
-
-    def _cut_half_line(self) -> bool:
-        """Remove the last line if it has no end; return whether there are others."""
-        end = 0
-        for line in self._file:
-            end += len(line) if line.endswith(b"\n") else 0
-        self._file.truncate(end)
-        self._file.seek(0, os.SEEK_END)
-        return end > 0
 
     def _send(self) -> None:
         self._sent = time.monotonic()
