@@ -144,10 +144,6 @@ def read_list(stream: BinaryIO) -> Iterator[str]:
 
     If the first block of the list has a NUL, names end with NULs instead of newlines. Empty
     names and the carriage return at the end of a line are dropped.
-
-    >>> import io
-    >>> list(read_list(io.BytesIO(b"a b.png\0-\0c\nd.png")))
-    ['a b.png', './-', 'c\nd.png']
     """
     first = stream.read(_BLOCK)
     end = b"\0" if b"\0" in first else b"\n"
@@ -190,9 +186,6 @@ class Template(Record, cached=True):
     the suffix of `output_format`, or keep that of the input. A text with an unknown field,
     that leads out of the folder of the outputs, or ends in a suffix that no format has, is a
     `BatchError`.
-
-    >>> Template("{stem}-edges{suffix}").job("photos/a.jpg", "out").target
-    'out/a-edges.jpg'
     """
 
     text: str = DEFAULT_TEMPLATE

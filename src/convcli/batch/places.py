@@ -32,22 +32,14 @@ def absolute(place: str) -> str:
 
 
 def place_below(folder: str, *names: str) -> str:
-    """Join the place of a folder and names below it; empty names are left out.
-
-    >>> place_below("s3://bucket/out", "", "a.png")
-    's3://bucket/out/a.png'
-    """
+    """Join the place of a folder and names below it; empty names are left out."""
     if is_url(folder):
         return "/".join((folder.rstrip("/"), *filter(None, names)))
     return os.path.join(folder, *filter(None, names))
 
 
 def name_parts(place: str) -> tuple[str, str, str]:
-    """Return the name of a file's folder, the file's name without suffix, and its suffix.
-
-    >>> name_parts("/photos/summer/a.b.jpg")
-    ('summer', 'a.b', '.jpg')
-    """
+    """Return the name of a file's folder, the file's name without suffix, and its suffix."""
     folder, name = _split(place)
     parent = folder.rpartition("/")[2]
     if parent in ("", ".", "..") and not is_url(place):

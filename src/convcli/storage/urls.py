@@ -30,29 +30,17 @@ _ZARR = re.compile(r"\.zarr(?:[/\\]|$)", re.IGNORECASE)
 
 
 def is_url(name: "str | Path") -> bool:
-    """Tell whether a name is a URL, not a path.
-
-    >>> is_url("s3://bucket/photo.jpg"), is_url("photo.jpg"), is_url("C://photo.jpg")
-    (True, False, False)
-    """
+    """Tell whether a name is a URL, not a path."""
     return isinstance(name, str) and "://" in name and _URL.match(name) is not None
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether a name may match several files: a bracket that never closes is a letter.
-
-    >>> is_pattern("*.jpg"), is_pattern("page[0-9].png"), is_pattern("[draft.png")
-    (True, True, False)
-    """
+    """Tell whether a name may match several files: a bracket that never closes is a letter."""
     return _PATTERN.search(name) is not None and not is_matrix(name)
 
 
 def is_zarr(name: str) -> bool:
-    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder.
-
-    >>> is_zarr("scan.zarr"), is_zarr("scan.zarr/0"), is_zarr("scan.zarr.tif")
-    (True, True, False)
-    """
+    """Tell whether a name is a Zarr array's: it ends in ``.zarr``, or lies in such a folder."""
     return _ZARR.search(name) is not None
 
 
@@ -60,9 +48,6 @@ def local_path(name: "str | Path") -> str | None:
     """Return the path of a file on this machine, or None if the name is in another store.
 
     A URL of no known store is an `ImageError`, and one whose package is missing.
-
-    >>> local_path("photo.jpg")
-    'photo.jpg'
     """
     if not is_url(name):
         return str(name)
@@ -83,11 +68,7 @@ def has_number(target: str, field: str) -> bool:
 
 
 def numbered(target: str, field: str, number: int) -> str:
-    """Return a name with a number in place of a field, `MAP` or `FRAME`.
-
-    >>> numbered("a-{frame:03}.png", FRAME, 7), numbered("a-{frame}.png", FRAME, 7)
-    ('a-007.png', 'a-7.png')
-    """
+    """Return a name with a number in place of a field, `MAP` or `FRAME`."""
 
     def written(found: re.Match[str]) -> str:
         is_it = f"{{{found[1]}}}" == field
@@ -97,11 +78,7 @@ def numbered(target: str, field: str, number: int) -> str:
 
 
 def first_output(target: str) -> str:
-    """Return the first file of a numbered output: it is written last.
-
-    >>> first_output("map-{map}.png"), first_output("out.png")
-    ('map-0.png', 'out.png')
-    """
+    """Return the first file of a numbered output: it is written last."""
     return numbered(numbered(target, MAP, 0), FRAME, 0) if "{" in target else target
 
 
@@ -109,11 +86,7 @@ _FIELD = re.compile(r"\{\w*(?::\w*)?\}")
 
 
 def unknown_field(target: str) -> str | None:
-    """Return the first field of an output's name that means nothing, such as ``{fram}``.
-
-    >>> unknown_field("a-{frame}-{mop}.png"), unknown_field("{x}/map-{map}.png")
-    ('{mop}', None)
-    """
+    """Return the first field of an output's name that means nothing, such as ``{fram}``."""
     fields = _FIELD.findall(re.split(r"[/\\]", target)[-1])
     return next((field for field in fields if not _NUMBER.fullmatch(field)), None)
 
