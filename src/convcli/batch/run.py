@@ -203,15 +203,13 @@ class _Order:
         """Return a job as a row of the table: names as bytes, for some are no valid text."""
         source, target = job.source, job.target
         folder, name = places.folder_and_name(first_output(target))
-        of_source, low = places.folder_and_name(source)
-        high = name
+        of_source, other = places.folder_and_name(source)
+        low = high = name
         if of_source != folder:
             self.sources.add(of_source)
-            low = name
         else:
             self.has_neighbours = True
-            if low > high:
-                low, high = high, low
+            low, high = (other, name) if other < name else (name, other)
         if low <= self.last.get(folder, ""):
             self.rises = False
         self.last[folder] = high
