@@ -10,12 +10,7 @@ from convcli.engine.planner import Plan
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import (
-    STANDARD,
-    check_file,
-    filter_file,
-    read_source,
-)
+from convcli.pipeline.files import STANDARD, check_file, filter_file, read_source
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline

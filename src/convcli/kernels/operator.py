@@ -44,11 +44,7 @@ class Operator(Record):
     description: str
 
     def __init__(
-        self,
-        kernels: Sequence[Kernel],
-        combine: Combine,
-        name: str = "",
-        description: str = "",
+        self, kernels: Sequence[Kernel], combine: Combine, name: str = "", description: str = ""
     ) -> None:
         object.__setattr__(self, "kernels", _aligned(kernels))
         object.__setattr__(self, "combine", combine)
