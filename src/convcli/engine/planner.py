@@ -11,7 +11,7 @@ from convcli.choices import Method
 from convcli.engine.buffers import Scratch
 from convcli.engine.compiled import may_compile, preference, worth_compiling
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, ValueRange
+from convcli.engine.store import Inner, StoreRule, ValueRange
 from convcli.engine.strategies import COMPILED, STRATEGIES
 from convcli.engine.strategies.base import Strategy
 from convcli.engine.tiles import Block, Tile, covered, padded_sources, sources_of, tiles_of
@@ -183,12 +183,13 @@ def rule_for(
     pixels: ValueRange | None = None,
     *,
     collect_stats: bool = True,
+    inner: Inner | None = None,
 ) -> StoreRule:
     """Return the rule by which accumulators of a plan become results of a dtype."""
     problem = chosen.problem
     limits = (problem.limits[0] + _MARGIN, problem.limits[1] - _MARGIN)
     divisor, bias = chosen.strategy.divisor, problem.kernel.bias
-    return StoreRule(dtype, divisor, bias, pixels, limits, collect_stats)
+    return StoreRule(dtype, divisor, bias, pixels, limits, collect_stats, inner)
 
 
 def _held(axis: Axis, outputs: slice, padded: NDArray[np.intp]) -> NDArray[np.intp]:

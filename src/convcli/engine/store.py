@@ -3,7 +3,7 @@
 import enum
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,22 +21,62 @@ class ValueRange(enum.Enum):
 
 
 class ValueStats(Record):
-    """The smallest and the largest raw value, and how many did not fit a pixel."""
+    """The smallest and the largest raw value, and how many did not fit a pixel.
+
+    `rim` is the largest magnitude at the rim of the result, where that was asked for.
+    """
 
     low: float = np.inf
     high: float = -np.inf
     clipped: int = 0
+    rim: float = 0.0
 
-    def __init__(self, low: float = np.inf, high: float = -np.inf, clipped: int = 0) -> None:
+    def __init__(
+        self, low: float = np.inf, high: float = -np.inf, clipped: int = 0, rim: float = 0.0
+    ) -> None:
         # Written out: one is made for each tile.
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
         object.__setattr__(self, "clipped", clipped)
+        object.__setattr__(self, "rim", rim)
 
     def __add__(self, other: "ValueStats") -> "ValueStats":
         return ValueStats(
-            min(self.low, other.low), max(self.high, other.high), self.clipped + other.clipped
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.clipped + other.clipped,
+            max(self.rim, other.rim),
         )
+
+
+Inner: TypeAlias = tuple[tuple[int, int], tuple[int, int]]
+"""The outputs that are not at the rim of a result: from which row up to which, and columns."""
+
+
+def rim_of(values: Values, inner: Inner, top: int = 0, left: int = 0) -> list[Values]:
+    """Return the parts of some outputs that are at the rim; the first is (top, left).
+
+    >>> rim_of(np.arange(6).reshape(2, 3), ((1, 5), (0, 3)), top=4)
+    [array([[3, 4, 5]])]
+    """
+    (rows, last_row), (columns, last_column) = inner
+    parts = (
+        values[: max(rows - top, 0)],
+        values[max(last_row - top, 0) :],
+        values[:, : max(columns - left, 0)],
+        values[:, max(last_column - left, 0) :],
+    )
+    return [part for part in parts if part.size]
+
+
+def magnitude(parts: Iterable[Values]) -> float:
+    """Return the largest magnitude in some values, or 0; NaN does not count."""
+    reduced = (
+        float(extreme.reduce(part, axis=None, initial=0))
+        for part in parts
+        for extreme in (np.fmin, np.fmax)
+    )
+    return max(map(abs, reduced), default=0.0)
 
 
 Finish: TypeAlias = Callable[[Values], ValueStats | None]
@@ -105,7 +145,11 @@ def _middle(dtype: np.dtype[Any], pixels: ValueRange) -> tuple[int, tuple[int, i
 
 
 def counted_pixels_of(
-    block: Accumulators, values: Values, dtype: np.dtype[Any], pixels: ValueRange
+    block: Accumulators,
+    values: Values,
+    dtype: np.dtype[Any],
+    pixels: ValueRange,
+    rim: Sequence[Values] = (),
 ) -> Finish:
     """Return the function that stores raw values as pixels, and returns their statistics."""
     middle, raw = _middle(dtype, pixels)
@@ -118,7 +162,7 @@ def counted_pixels_of(
         if has_nan:
             low = float(np.fmin.reduce(values, axis=None, initial=np.inf))
             high = float(np.fmax.reduce(values, axis=None, initial=-np.inf))
-        lowest, highest = low, high
+        lowest, highest, largest = low, high, magnitude(rim)
         if pixels is ValueRange.ABS and low < 0:
             np.abs(block.around, out=block.around)
             lowest, highest = 0.0, max(-low, high)
@@ -129,7 +173,7 @@ def counted_pixels_of(
         (store if fits else clip)(out)
         if middle:
             np.add(out, out.dtype.type(middle), out=out)
-        return ValueStats(low, high, outside)
+        return ValueStats(low, high, outside, largest)
 
     return finish
 
@@ -320,7 +364,7 @@ class StoreRule(Record):
     per output channel. `pixels` is how raw values become pixels of an integer dtype; None
     stores them raw. `limits` are the least and the most raw value, rounding errors aside: what
     fits is not clipped. With `collect_stats` statistics of raw values that become pixels are
-    returned.
+    returned; `inner` are the outputs that are not at the rim, if that is looked at.
     """
 
     dtype: np.dtype[Any]
@@ -329,6 +373,7 @@ class StoreRule(Record):
     pixels: ValueRange | None = None
     limits: tuple[float, float] = (-np.inf, np.inf)
     collect_stats: bool = True
+    inner: Inner | None = None
 
     def is_raw(self, working: np.dtype[Any]) -> bool:
         """Tell whether accumulators of a dtype are the result without a change."""
@@ -341,11 +386,13 @@ class StoreRule(Record):
         shape: tuple[int, ...],
         channel: int | None,
         scratch: Scratch,
+        place: tuple[int, int] | None = None,
     ) -> Finish:
         """Return the function that stores accumulators in a part of the result.
 
         `shape` is the shape of that part, `channel` its output channel if it has but one of
-        several; `scratch` gives buffers.
+        several; `scratch` gives buffers. `place` are its first row and column in a result whose
+        rim is looked at.
         """
         steps: list[Callable[[], object]] = []
         last: Finish
@@ -354,8 +401,9 @@ class StoreRule(Record):
         if any(self.bias):
             steps.append(self._add_bias(block, values, channel))
         if self.pixels is not None:
-            bind = counted_pixels_of if self.collect_stats else pixels_of
-            last = bind(block, values, self.dtype, self.pixels)
+            given = (block, values, self.dtype, self.pixels)
+            rim = rim_of(values, self.inner, *place) if self.inner and place else ()
+            last = counted_pixels_of(*given, rim) if self.collect_stats else pixels_of(*given)
         else:
             fits = self.dtype.kind == "f" or _fits(self.limits, self.dtype)
             last = saturating(values, block.around, self.dtype, fits=fits)

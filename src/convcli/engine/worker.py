@@ -61,7 +61,7 @@ class TileWorker:
         self._tile, self._loader = self._feed(plan.strategy, "tile")
         self._parts = plan.strategy.bind(self._tile, self._scratch)
         self._rule: StoreRule | None = None
-        self._programs: dict[tuple[int, int, int | None], _TileProgram] = {}
+        self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
 
     def _feed(self, strategy: Strategy, name: str) -> tuple[Any, Loader]:
         if strategy.reads_image:
@@ -84,9 +84,12 @@ class TileWorker:
     def compute(self, tile: Tile, image: Values, out: Values) -> ValueStats | None:
         """Load a tile from an image, compute it and store it in the result."""
         start, channel = tile.rows.start, tile.channel
-        program = self._programs.get((tile.rows.stop - start, tile.columns.start, channel))
+        key = (tile.rows.stop - start, tile.columns.start, channel, self._edge(tile.rows))
+        program = self._programs.get(key)
         if program is None:
-            program = self._program(tile)
+            program = self._loader.bind(tile), self._steps(self.strategy, self._parts, tile)
+            if self.block is None:
+                self._programs[key] = program
         if channel is not None:
             image = image[..., channel : channel + 1]
         load, steps = program
@@ -95,13 +98,13 @@ class TileWorker:
             return self._recompute(tile, image, out)
         return _do(steps, tile, out)
 
-    def _program(self, tile: Tile) -> _TileProgram:
-        """Make the program of all tiles of that height and those columns."""
-        program = self._loader.bind(tile), self._steps(self.strategy, self._parts, tile)
-        if self.block is None:
-            key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.channel)
-            self._programs[key] = program
-        return program
+    def _edge(self, rows: slice) -> int | None:
+        """Return the first of some rows where some of them are at the rim of the result."""
+        assert self._rule is not None  # noqa: S101 - see use_rule
+        if self._rule.inner is None:
+            return None
+        (first, last), _ = self._rule.inner
+        return rows.start if rows.start < first or rows.stop > last else None
 
     def _steps(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
         last = tile.rows.stop
@@ -138,7 +141,8 @@ class TileWorker:
             around, spare = (values, None) if top or left else (sums.around, sums.spare)
             sums = Accumulators(values, around, spare)
         shape = (*size, maps) if tile.channel is None else size
-        finish = self._rule.finish(sums, shape, tile.channel, self._scratch)
+        place = (outputs.start, tile.columns.start) if self.block is None else None
+        finish = self._rule.finish(sums, shape, tile.channel, self._scratch, place)
         return _Step(rows, columns, part.compute, None, finish)
 
     def _stored(self, rows: slice, columns: slice) -> tuple[slice, slice, tuple[int, int]]:

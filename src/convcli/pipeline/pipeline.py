@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import AnyBorder, fill_of
-from convcli.choices import Colormap, Depth, Edges, Range
-from convcli.engine.planner import Plan
+from convcli.choices import Border, Colormap, Depth, Edges, Range
+from convcli.engine.planner import Plan, rule_for
 from convcli.engine.problem import natural_result
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.store import Inner, StoreRule, ValueRange, ValueStats, magnitude, rim_of
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
@@ -27,7 +27,6 @@ from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meaning
 from convcli.pipeline.report import Report, Swatch
 from convcli.pipeline.steps import (
     Link,
-    PixelRule,
     PlannedStep,
     Shape,
     Values,
@@ -145,11 +144,27 @@ class Pipeline(Record, kw_only=True, cached=True):
         """Whether a pixel depends on the smallest and the largest value of all."""
         return self.mapping in _WHOLE
 
-    @property
-    def pixel_rule(self) -> PixelRule:
+    @cached_property
+    def store_rule(self) -> StoreRule:
         """How the engine makes pixels, where they are streamed."""
-        value_range = None if self.mapping is None else ValueRange(self.mapping.value)
-        return PixelRule(self.depth.dtype, value_range, self.options.collect_stats)
+        return rule_for(
+            self.steps[-1].plans[0],
+            self.depth.dtype,
+            None if self.mapping is None else ValueRange(self.mapping.value),
+            collect_stats=self.options.collect_stats,
+            inner=self.inner,
+        )
+
+    @cached_property
+    def inner(self) -> Inner | None:
+        """The outputs that see no zeros beyond the edge; None where that is not asked."""
+        options, (height, width, _) = self.options, self.output_shape
+        is_zero = self.steps[0].border == Border.ZERO.value
+        if not (is_zero and options.collect_stats) or options.direction:
+            return None
+        (top, bottom), (left, right) = (_rim(self.steps, axis) for axis in (0, 1))
+        seen = any((top, bottom, left, right))
+        return ((top, height - bottom), (left, width - right)) if seen else None
 
     @cached_property
     def gradient(self) -> NDArray[np.float64]:
@@ -199,10 +214,12 @@ class Pipeline(Record, kw_only=True, cached=True):
         """
         last = self.steps[-1]
         shown = self.to_display(raw)
+        is_whole = shown.shape[:2] == self.output_shape[:2]
+        rim = magnitude(rim_of(shown, self.inner)) if self.inner and is_whole else 0.0
         values, stats = mapped(shown, self.mapping, self.depth, last.working, known, mix)
         if self.mapping is None and last.raw_dtype is not None:
             values = values.astype(last.raw_dtype, copy=False)
-        return values, stats
+        return values, replace(stats, rim=rim)
 
     def alpha_at_depth(self, alpha: Values | None) -> Values | None:
         """Return a filtered opacity in the depth of the result."""
@@ -243,6 +260,16 @@ class Pipeline(Record, kw_only=True, cached=True):
             warnings=self.warnings,
             seconds=seconds,
         )
+
+
+def _rim(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
+    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
+    before = after = 0
+    for step in steps:
+        along = step.window.axes[axis]
+        before = -(-(along.before + before) // along.stride)
+        after = -(-(along.after + after) // along.stride)
+    return before, after
 
 
 def mixing_of(options: Options) -> str:

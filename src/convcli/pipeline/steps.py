@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from convcli.borders import Field, Fill, Padder, fill_of, gathered, padder_for
 from convcli.choices import Border, Combine, Depth, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan, rule_for
+from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pool_padder, pooled
 from convcli.engine.problem import natural_result, problem_for
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.store import StoreRule, ValueStats
 from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError, SpecError
@@ -33,14 +33,6 @@ Link: TypeAlias = Operand | Plain
 
 
 PlanStep: TypeAlias = Callable[[Operand, Shape, np.dtype[Any], Options], "PlannedStep"]
-
-
-class PixelRule(Record):
-    """The dtype and the range of the pixels that the engine makes while it computes."""
-
-    dtype: np.dtype[Any]
-    value_range: ValueRange | None
-    collect_stats: bool
 
 
 class PlannedStep(Record, kw_only=True):
@@ -128,15 +120,12 @@ class PlannedStep(Record, kw_only=True):
         return result
 
     def pixels(
-        self, field: Field, rows: slice, columns: slice, rule: PixelRule
+        self, field: Field, rows: slice, columns: slice, rule: StoreRule
     ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
         ((planned, block, values),) = self._inputs(field, rows, columns)
         result = result_array(_shape(planned, block), rule.dtype)
-        stored = rule_for(
-            planned, rule.dtype, rule.value_range, collect_stats=rule.collect_stats
-        )
-        return result, run_plan(planned, values, result, self.jobs, block, rule=stored)
+        return result, run_plan(planned, values, result, self.jobs, block, rule=rule)
 
     def _inputs(
         self, field: Field, rows: slice, columns: slice
