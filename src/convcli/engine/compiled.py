@@ -61,11 +61,13 @@ def preference() -> tuple[str, bool, int]:
 
 def worth_compiling(saved: float) -> bool:
     """Tell whether compiled functions serve where they save `saved` nanoseconds a run."""
+    return is_long(saved) and _numba() is not None
+
+
+def is_long(saved: float) -> bool:
+    """Tell whether to save `saved` nanoseconds a run is worth the start of numba."""
     mode, is_ready, runs = preference()
-    if mode == "never":
-        return False
-    wanted = mode == "always" or is_ready
-    return (wanted or saved * runs > START) and _numba() is not None
+    return mode != "never" and (mode == "always" or is_ready or saved * runs > START)
 
 
 def may_compile() -> bool:

@@ -220,7 +220,8 @@ def problem_for(
     KernelError
         If the bias does not fit.
     """
-    if border_named(border) is Border.ODD:
+    border = border_named(border)
+    if border is Border.ODD:
         raise GeometryError("border: expected one that fills tiles, got odd: pad first")
     _check_image(shape, image_dtype)
     _check_channels(kernel, shape[2], groups)
@@ -231,7 +232,7 @@ def problem_for(
         kernel=kernel,
         window=window,
         groups=groups,
-        border=border_named(border),
+        border=border,
         fill=float(fill),
         result=_result_dtype(image_dtype.newbyteorder("="), dtype),
     )

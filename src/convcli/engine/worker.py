@@ -1,4 +1,8 @@
-"""Running a plan: each thread loads tiles, lets the strategy compute, and stores."""
+"""Running a plan: each thread loads tiles, lets the strategy compute, and stores.
+
+The loader casts the input that a tile needs, fills the border and adds the halo: a strategy
+sees a padded tile, and computes only "valid" outputs.
+"""
 
 import functools
 from collections import deque
@@ -7,41 +11,168 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convcli.engine.buffers import Scratch, Values
-from convcli.engine.planner import Plan, rule_for
+from convcli.borders import (
+    FromImage,
+    FromTile,
+    Stretch,
+    fill_rows,
+    padded_sources,
+    sides_of,
+    stretches,
+)
+from convcli.engine.buffers import Scratch, Values, flat_rows
+from convcli.engine.planner import Block, Plan, Tile, rule_for
+from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows, Strategy
-from convcli.engine.tiles import Block, ImageRows, Load, Loader, Tile, split_tile
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, single_threaded_blas, thread_pool
-from convcli.values import Record, replace
+from convcli.values import replace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-
 _KEPT_BYTES = 2**23
 """Buffers of a worker above which it is not kept."""
 
+Load: TypeAlias = Callable[[Values, int], None]
+"""Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 
-class _Step(Record):
-    """The work on some output rows of tiles of one shape.
-
-    `compute` computes the accumulators and `finish`, if there is one, stores them; or else
-    `direct` computes them in the result. Rows are counted from the start of the tile.
-    """
-
-    rows: slice
-    columns: slice
-    compute: Callable[[], object]
-    direct: Callable[[Values], object] | None
-    finish: Finish | None
-
+_Step: TypeAlias = Callable[[Values, int], ValueStats | None]
+"""Computes some rows of a tile that starts at an output row, and stores them in a result."""
 
 _TileProgram: TypeAlias = tuple[Load, list[_Step]]
 """How to load tiles of one shape, and the steps on their rows, from the top down."""
+
+
+class Loader:
+    """Fills one buffer, of shape (rows, pitch), with the padded input of tiles.
+
+    The values of a pixel's `channels` are neighbours in a row. Values that a tile does not
+    need are set to 0. With a block, only its rows and columns of the image are held.
+    """
+
+    def __init__(
+        self, problem: Problem, buffer: Values, channels: int, block: Block | None = None
+    ) -> None:
+        self._window, self._channels = problem.window, channels
+        self._fill = problem.fill
+        self._buffer = buffer
+        sources = padded_sources(problem.border, problem.shape, problem.window)
+        self._rows, self._columns = sources
+        if block is not None:
+            self._rows = _places(self._rows, block.held_rows)
+            self._columns = _places(self._columns, block.held_columns)
+        self._stretches: dict[tuple[int, int], list[Stretch]] = {}
+        self._loads: dict[tuple[int, int, int], Load] = {}
+        self._width = problem.shape[1]
+        # Padded rows from `top` on are rows of the image, if all of it is held.
+        self._height = problem.shape[0] if block is None else 0
+
+    def bind(self, tile: Tile) -> Load:
+        """Return the function that fills the buffer for tiles of that height and columns.
+
+        The function never modifies the image; of a tile of one channel it takes (H, W, 1).
+        """
+        columns = tile.columns
+        key = (tile.rows.stop - tile.rows.start, columns.start, columns.stop)
+        if key not in self._loads:
+            self._loads[key] = self._bound(tile)
+        return self._loads[key]
+
+    def _bound(self, tile: Tile) -> Load:
+        down = self._window.rows
+        step, top = down.stride, down.before
+        count = down.input_size(tile.rows.stop - tile.rows.start)
+        most = self._height - count
+        middle, columns, (within, beyond), unused = self._views(tile, count)
+
+        def load(image: Values, start: int) -> None:
+            first = start * step
+            if 0 <= first - top <= most:
+                middle[...] = image[first - top : first - top + count, columns]
+            elif middle.size:
+                rows = self._stretches.get((first, count))
+                if rows is None:
+                    rows = stretches(self._rows[first : first + count])
+                    self._stretches[first, count] = rows
+                fill_rows(middle, image[:, columns], rows, self._fill)
+            for rest in unused:
+                rest.fill(0)
+            for target, values in within:
+                target[...] = values
+            for target, sources in beyond:
+                target[...] = image[np.ix_(self._rows[first : first + count], sources)]
+
+        return load
+
+    def _views(
+        self, tile: Tile, count: int
+    ) -> tuple[Values, slice, tuple[FromTile, FromImage], list[Values]]:
+        """Return the views that `bind` fills, and the columns of the image that fill the first.
+
+        To make them for each tile took as long as sobel-x itself.
+        """
+        sources, inside, column = self._across(tile)
+        width = len(sources) * self._channels
+        padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
+        unused = (self._buffer[count:], self._buffer[:count, width:])
+        return (
+            padded[:, inside],
+            slice(column, column + inside.stop - inside.start),
+            sides_of(padded, sources, inside, self._fill),
+            [rest for rest in unused if rest.size],
+        )
+
+    def _across(self, tile: Tile) -> tuple[NDArray[np.intp], slice, int]:
+        """Return the sources of columns, those within the image, and the first of these."""
+        across = self._window.columns
+        sources = self._columns[across.inputs(tile.columns)]
+        first = tile.columns.start * across.stride - across.before
+        start = min(max(-first, 0), len(sources))
+        inside = slice(start, max(min(len(sources), self._width - first), start))
+        return sources, inside, int(sources[start]) if start < inside.stop else 0
+
+
+class ImageRows(Loader):
+    """Shows where the input of a tile is in the image, for strategies that read it there.
+
+    `place` has the values of rows, flat; the distance of two rows; the row and the column of
+    each padded one of the tile, -1 for the constant; and what to add to a padded column for its
+    place in the image. `inside` has the padded columns within the image.
+    """
+
+    place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
+    inside: tuple[int, int]
+
+    def _bound(self, tile: Tile) -> Load:
+        down = self._window.rows
+        count = down.input_size(tile.rows.stop - tile.rows.start)
+        columns, inside, column = self._across(tile)
+
+        def load(image: Values, start: int) -> None:
+            rows = self._rows[start * down.stride : start * down.stride + count]
+            has_rows = image.dtype.isnative and image.strides[0] >= 0
+            has_rows = has_rows and image.strides[0] % image.itemsize == 0
+            if not has_rows or not image[0].flags.c_contiguous:
+                # Only the rows of the tile are copied.
+                first, last = max(int(rows.min()), 0), max(int(rows.max()), 0)
+                part = image[first : last + 1]
+                image = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+                rows = np.where(rows < 0, -1, rows - first)
+            flat, pitch = flat_rows(image.reshape(len(image), -1, copy=False))
+            self.place = (flat, pitch, rows, columns, column - inside.start)
+            self.inside = (inside.start, inside.stop)
+
+        return load
+
+
+def _places(sources: NDArray[np.intp], held: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the positions of sources among those that are held; -1 stays."""
+    return np.where(sources < 0, -1, np.searchsorted(held, sources))
 
 
 class TileWorker:
@@ -60,6 +191,9 @@ class TileWorker:
         self._recomputes_nonfinite = plan.problem.dtype.kind == "f" and not plan.strategy.local
         self._tile, self._loader = self._feed(plan.strategy, "tile")
         self._parts = plan.strategy.bind(self._tile, self._scratch)
+        rows, columns, _ = plan.problem.result_shape
+        whole = (slice(0, rows), slice(0, columns))
+        self._stored = whole if block is None else (block.rows, block.columns)
         self._rule: StoreRule | None = None
         self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
 
@@ -80,6 +214,7 @@ class TileWorker:
         if rule is not self._rule:
             self._programs.clear()
         self._rule = rule
+        self._counts = rule.pixels is not None and rule.collect_stats
 
     def compute(self, tile: Tile, image: Values, out: Values) -> ValueStats | None:
         """Load a tile from an image, compute it and store it in the result."""
@@ -107,9 +242,7 @@ class TileWorker:
         return rows.start if rows.start < first or rows.stop > last else None
 
     def _steps(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
-        last = tile.rows.stop
-        if self.block is not None:
-            last = min(last, self.block.rows.stop)
+        last = min(tile.rows.stop, self._stored[0].stop)
         steps = []
         for part in parts:
             first = tile.rows.start + part.first
@@ -121,20 +254,26 @@ class TileWorker:
     def _step(self, strategy: Strategy, part: OutputRows, outputs: slice, tile: Tile) -> _Step:
         """Bind rows of outputs of a tile to their place in the result."""
         assert self._rule is not None  # noqa: S101 - see use_rule
-        down, across, origin = self._stored(outputs, tile.columns)
-        rows, columns = _moved(down, tile.rows.start + origin[0]), _moved(across, origin[1])
+        down, across = _common(outputs, self._stored[0]), _common(tile.columns, self._stored[1])
+        # Rows of the result are counted from the start of a tile: it serves others below.
+        rows = _moved(down, tile.rows.start + self._stored[0].start)
+        columns = _moved(across, self._stored[1].start)
         size = (rows.stop - rows.start, columns.stop - columns.start)
         if min(size) <= 0:
             # The rows below may need what this part computes.
-            return _Step(slice(0, 0), slice(0, 0), part.compute, None, None)
+            return _storing(part.compute, lambda _: None, rows, columns)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
         is_whole = is_full or (
             strategy.takes_parts and (down, across) == (outputs, tile.columns)
         )
         alone = tile.channel is None or self._plan.problem.outputs == 1
-        if is_whole and alone and part.direct and strategy.stores_directly(self._rule):
-            return _Step(rows, columns, part.compute, part.direct, None)
+        if (
+            (is_whole and alone and not self._counts)
+            and part.direct
+            and strategy.stores_directly(self._rule)
+        ):
+            return _direct(part.direct, rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
             values = sums.values[top : top + size[0], left : left + size[1] * maps]
@@ -143,22 +282,13 @@ class TileWorker:
         shape = (*size, maps) if tile.channel is None else size
         place = (outputs.start, tile.columns.start) if self.block is None else None
         finish = self._rule.finish(sums, shape, tile.channel, self._scratch, place)
-        return _Step(rows, columns, part.compute, None, finish)
-
-    def _stored(self, rows: slice, columns: slice) -> tuple[slice, slice, tuple[int, int]]:
-        """Return the outputs of some that are stored, and the first output of the store."""
-        if self.block is None:
-            return rows, columns, (0, 0)
-        down, across = self.block.rows, self.block.columns
-        return _common(rows, down), _common(columns, across), (down.start, across.start)
+        return _storing(part.compute, finish, rows, columns)
 
     def _recompute(self, tile: Tile, image: Values, out: Values) -> ValueStats:
         """Compute a tile with the fallback, in pieces of its tile size."""
         strategy, loader, parts = self._fallback
         stats = ValueStats()
-        for piece in split_tile(
-            tile.rows, tile.columns, tile.channel, strategy.rows, strategy.columns
-        ):
+        for piece in tile.split(strategy.rows, strategy.columns):
             loader.bind(piece)(image, piece.rows.start)
             steps = self._steps(strategy, parts, piece)
             stats += _do(steps, piece, out) or ValueStats()
@@ -180,17 +310,32 @@ def _do(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
     if tile.channel is not None:
         out = out[..., tile.channel]
     for step in steps:
-        rows = slice(start + step.rows.start, start + step.rows.stop)
-        if step.direct is not None:
-            target = out[rows, step.columns]
-            step.direct(target.reshape(len(target), -1, copy=False))
-            continue
-        step.compute()
-        if step.finish is not None:
-            more = step.finish(out[rows, step.columns])
-            if more is not None:
-                stats = more if stats is None else stats + more
+        more = step(out, start)
+        if more is not None:
+            stats = more if stats is None else stats + more
     return stats
+
+
+def _storing(
+    compute: Callable[[], object], finish: Finish, rows: slice, columns: slice
+) -> _Step:
+    """Return the step that computes accumulators, and stores them."""
+
+    def step(out: Values, start: int) -> ValueStats | None:
+        compute()
+        return finish(out[start + rows.start : start + rows.stop, columns])
+
+    return step
+
+
+def _direct(compute: Callable[[Values], None], rows: slice, columns: slice) -> _Step:
+    """Return the step that computes in the result."""
+
+    def step(out: Values, start: int) -> None:
+        target = out[start + rows.start : start + rows.stop, columns]
+        compute(target.reshape(len(target), -1, copy=False))
+
+    return step
 
 
 _PARKED: deque[TileWorker] = deque(maxlen=available_cores())

@@ -238,8 +238,11 @@ class Pipeline(Record, kw_only=True, cached=True):
             return direction_legend()
         return map_legend(self.options.colormap, meanings(self.mapping, stats))
 
-    def report(self, stats: ValueStats, seconds: float) -> Report:
-        """Return the report, from the statistics of the raw values and the seconds taken."""
+    def report(self, stats: ValueStats, seconds: float, *, rim: bool | None = None) -> Report:
+        """Return the report, from the statistics of the raw values and the seconds taken.
+
+        `rim` tells whether the zeros beyond the edge show; None where nobody looked.
+        """
         stats, collect_stats = finite_extent(stats), self.options.collect_stats
         return Report(
             input_shape=self.input_shape,
@@ -259,6 +262,7 @@ class Pipeline(Record, kw_only=True, cached=True):
             mixed=mixing_of(self.options),
             warnings=self.warnings,
             seconds=seconds,
+            rim=rim,
         )
 
 

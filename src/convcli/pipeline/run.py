@@ -218,8 +218,8 @@ def run_pipeline(pipeline: Pipeline, frame: Frame) -> Filtered:
     rows, columns, _ = pipeline.output_shape
     region = (slice(0, rows), slice(0, columns))
     block = compute_block(pipeline, functools.partial(_part, source), region)
-    report = pipeline.report(block.stats, time.perf_counter() - started)
-    report = replace(report, rim=_rim_shows(pipeline, source, block.stats))
+    seconds, rim = time.perf_counter() - started, _rim_shows(pipeline, source, block.stats)
+    report = pipeline.report(block.stats, seconds, rim=rim)
     colormap = None if pipeline.mapping is None else pipeline.options.colormap
     return Filtered(block.values, block.alpha, frame.format, report, colormap)
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from convcli.borders import Field, Fill, Padder, fill_of, gathered, padder_for
 from convcli.choices import Border, Combine, Depth, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.planner import Block, Plan, choose_plan
 from convcli.engine.pooling import Pooling, Reduction, pool_padder, pooled
 from convcli.engine.problem import natural_result, problem_for
 from convcli.engine.store import StoreRule, ValueStats
-from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
 from convcli.errors import GeometryError, KernelError, SpecError
 from convcli.geometry.window import Axis, Window, window

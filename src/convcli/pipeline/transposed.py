@@ -7,8 +7,7 @@ import numpy as np
 
 from convcli.borders import Field
 from convcli.choices import Border
-from convcli.engine.planner import Plan, choose_plan
-from convcli.engine.tiles import Block
+from convcli.engine.planner import Block, Plan, choose_plan
 from convcli.engine.transposed import (
     Stamping,
     checkerboard_of,

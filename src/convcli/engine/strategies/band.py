@@ -53,17 +53,13 @@ class Band(Strategy):
     method = Method.GEMM
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 whose shifted rows fit into a cache."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate a copy for each kernel column, and R + kh - 1 rows of products."""
         if problem.dense_refusal:
             return problem.dense_refusal
-        shifted = _shifted_rows(problem, _ROWS) * 2 * _UNIT * problem.natural_working.itemsize
-        return "a kernel too large for a band" if shifted > _MOST_BYTES else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate a copy for each kernel column, and R + kh - 1 rows of products."""
         working = problem.natural_working
+        if _shifted_rows(problem, _ROWS) * 2 * _UNIT * working.itemsize > _MOST_BYTES:
+            return "a kernel too large for a band"
         height, width, channels = problem.result_shape
         rows = even_tile(height, _ROWS, _TOGETHER)
         across = problem.window.columns.kernel
@@ -165,8 +161,8 @@ class Dense(Strategy):
     takes_parts = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels of few rows and columns at stride 1, in floats of 32 bits."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the taps of few rows and columns, and the transfer of bytes."""
         if problem.dense_refusal:
             return problem.dense_refusal
         if problem.natural_working != np.float32:
@@ -176,11 +172,6 @@ class Dense(Strategy):
         down, across = problem.window.axes
         if down.dilation > 1 or (across.extent - 1) * problem.shape[2] > BLOCK_PITCH // 4:
             return "taps too far apart"
-        return ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the taps, and the transfer of bytes."""
         column = _height(problem) * _TAP + _COLUMN
         return problem.kernel.size[1] * column + _REST + problem.result.itemsize * costs.BYTE
 

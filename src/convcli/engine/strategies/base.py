@@ -11,7 +11,6 @@ from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, StoreRule
-from convcli.engine.tiles import input_extent
 from convcli.values import Record
 
 
@@ -102,13 +101,8 @@ class Strategy(abc.ABC):
 
     @classmethod
     @abc.abstractmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Say why the strategy cannot serve a problem; empty where it can."""
-
-    @classmethod
-    @abc.abstractmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the time on one thread, in nanoseconds an output value."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the nanoseconds of an output on one thread, or say why it cannot serve."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -131,7 +125,7 @@ class Strategy(abc.ABC):
             np.rint(sums, out=sums)
 
     def stores_directly(self, rule: StoreRule) -> bool:
-        """Tell whether `OutputRows.direct` computes what a rule stores."""
+        """Tell whether `OutputRows.direct` computes what a rule without statistics stores."""
         return rule.is_raw(self.working)
 
     def threaded(self) -> "Strategy":
@@ -145,8 +139,8 @@ class Strategy(abc.ABC):
             return (0, 0)
         window = self.problem.window
         return (
-            input_extent(window.rows, self.rows),
-            input_extent(window.columns, self.columns) * self.channels,
+            window.rows.input_size(self.rows),
+            window.columns.input_size(self.columns) * self.channels,
         )
 
 

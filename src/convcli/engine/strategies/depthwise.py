@@ -9,7 +9,6 @@ from convcli.engine.buffers import Scratch, Values, flat_rows, frozen, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
-from convcli.engine.tiles import input_extent
 
 _WEIGHT_BYTES = 2**15
 """Weights of a run, each repeated for every pixel: they stay in the nearest cache."""
@@ -33,22 +32,16 @@ class Depthwise(Strategy):
     method = Method.DIRECT
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve banks with as many groups as channels, and as many filters."""
-        kernel, groups = problem.kernel, problem.groups
-        if not kernel.is_bank or kernel.channels > 1 or kernel.filters != groups:
-            return "not one filter a channel"
-        return ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
+    def cost(cls, problem: Problem) -> float | str:
         """Estimate one pass a tap."""
+        if not _is_depthwise(problem):
+            return "not one filter a channel"
         working = problem.natural_working
         height, width, _ = problem.result_shape
         taps = problem.window.rows.kernel * problem.window.columns.kernel
         rows, columns = _size(problem)
         tiles = -(-height // rows) * -(-width // columns)
-        overlap = input_extent(problem.window.rows, rows) / (rows * problem.window.rows.stride)
+        overlap = problem.window.rows.input_size(rows) / (rows * problem.window.rows.stride)
         moved = costs.transfer(problem, working, overlap)
         runs = 0 if problem.window.columns.stride == 1 else taps * costs.RUN / problem.shape[2]
         return taps * costs.SUMMED_PASS[working] + runs + moved + costs.calls(problem, tiles)
@@ -95,6 +88,12 @@ class Depthwise(Strategy):
         )
 
 
+def _is_depthwise(problem: Problem) -> bool:
+    """Tell whether there are as many groups as channels, and as many filters."""
+    kernel = problem.kernel
+    return kernel.is_bank and kernel.channels == 1 and kernel.filters == problem.groups
+
+
 def _pixels(problem: Problem, columns: int) -> int:
     """Return the pixels of a run; einsum does not join pixels itself."""
     if problem.window.columns.stride > 1:
@@ -110,7 +109,7 @@ def _size(problem: Problem) -> tuple[int, int]:
     height, width, channels = problem.result_shape
     down, across = problem.window.axes
     columns = even_tile(width, max(1, _ROW_VALUES // channels))
-    row = input_extent(across, columns) * channels * down.stride
+    row = across.input_size(columns) * channels * down.stride
     return even_tile(height, max(1, min(height, _TILE_VALUES // row))), columns
 
 
@@ -120,14 +119,12 @@ class CompiledDepthwise(Depthwise):
     name = "compiled-depthwise"
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve the same banks, on floats of 32 bits."""
-        narrow = problem.natural_working == np.float32
-        return super().refusal(problem) if narrow else "sums in float64"
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
+    def cost(cls, problem: Problem) -> float | str:
         """Estimate the taps, and what each run of them takes more."""
+        if problem.natural_working != np.float32:
+            return "sums in float64"
+        if not _is_depthwise(problem):
+            return "not one filter a channel"
         working, channels = problem.natural_working, problem.shape[2]
         taps = problem.window.rows.kernel * problem.window.columns.kernel
         run = _pixels(problem, _size(problem)[1]) * channels

@@ -43,19 +43,15 @@ class Fft(Strategy):
     planar = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 that fit into a transform, with room for outputs."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the transforms of all tiles, there and back."""
         reason = problem.dense_refusal or problem.rounding_refusal
         if reason:
             return reason
-        most = _MOST[problem.rounded_working.itemsize]
-        wide = max(axis.extent for axis in problem.window.axes) > most // 2
-        return f"a kernel above {most // 2} px" if wide else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the transforms of all tiles, there and back."""
         working = problem.rounded_working
+        most = _MOST[working.itemsize] // 2
+        if max(axis.extent for axis in problem.window.axes) > most:
+            return f"a kernel above {most} px"
         height, width, channels = problem.result_shape
         tiles, points = channels, 1.0
         for axis, size in zip(problem.window.axes, (height, width), strict=True):
@@ -154,18 +150,14 @@ class CompiledFft(Strategy):
     takes_parts = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels at stride 1 that leave half of a transform for outputs."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the transforms of all tiles, there and back."""
         if problem.dense_refusal:
             return problem.dense_refusal
         if problem.rounded_working != np.float32:
             return "sums in float64"
-        wide = max(axis.extent for axis in problem.window.axes) > _LENGTH // 2
-        return f"a kernel above {_LENGTH // 2} px" if wide else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the transforms of all tiles, there and back."""
+        if max(axis.extent for axis in problem.window.axes) > _LENGTH // 2:
+            return f"a kernel above {_LENGTH // 2} px"
         working, (height, width, _) = problem.rounded_working, problem.result_shape
         down, across = (_LENGTH - axis.extent + 1 for axis in problem.window.axes)
         tiles = -(-height // (2 * down)) * -(-width // across)

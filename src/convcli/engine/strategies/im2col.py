@@ -11,7 +11,6 @@ from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, str
 from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
-from convcli.engine.tiles import input_extent
 from convcli.values import Record, replace
 
 _COLUMNS, _ROWS = 4096, 32
@@ -55,28 +54,24 @@ class Im2col(Strategy):
     method = Method.GEMM
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve all filter banks of which a window fits into a cache."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the copies into runs, the products, and the transfer."""
         if not problem.kernel.is_bank:
             return "not a filter bank"
-        window = _inner(problem) * problem.groups * problem.natural_working.itemsize
-        return "windows too large for a cache" if window > _WINDOW_BYTES else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the copies into runs, the products, and the transfer."""
         working = problem.natural_working
+        if _inner(problem) * problem.groups * working.itemsize > _WINDOW_BYTES:
+            return "windows too large for a cache"
         shape = _shape(problem)
         height, width, outputs = problem.result_shape
         down, across = problem.window.axes
-        read = input_extent(down, shape.rows) / shape.rows if shape.shared else down.kernel
+        read = down.input_size(shape.rows) / shape.rows if shape.shared else down.kernel
         copies = read * across.kernel * problem.shape[2] / outputs * costs.COPY[working]
         copies *= not _is_point(problem)
         products = costs.bank_products(problem, working)
         tiles = -(-height // shape.rows) * -(-width // shape.columns)
         batches = tiles * problem.groups * shape.rows * shape.columns / shape.pixels
         moved = costs.transfer(
-            problem, working, input_extent(down, shape.rows) / shape.rows / down.stride
+            problem, working, down.input_size(shape.rows) / shape.rows / down.stride
         )
         return copies + products + moved + costs.calls(problem, 2 * tiles + batches)
 
@@ -154,7 +149,7 @@ class Im2col(Strategy):
 
     def _shared(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
-        groups, slots = self.problem.groups, input_extent(self.problem.window.rows, self.rows)
+        groups, slots = self.problem.groups, self.problem.window.rows.input_size(self.rows)
         run = _inner(self.problem) // self.problem.kernel.size[0]
         column, pixels = groups * slots * run, self._shape.pixels
         runs = scratch.take("im2col.runs", (self.columns * column,), self.working)
@@ -253,6 +248,6 @@ def _values(problem: Problem, rows: int, columns: int, *, shared: bool) -> int:
     """Return how many values a tile holds, and its runs."""
     down, across = problem.window.axes
     channels: Any = problem.shape[2]
-    tile = input_extent(down, rows) * input_extent(across, columns)
-    slots = input_extent(down, rows) if shared else rows * down.kernel
+    tile = down.input_size(rows) * across.input_size(columns)
+    slots = down.input_size(rows) if shared else rows * down.kernel
     return int((tile + slots * columns * across.kernel) * channels)

@@ -17,7 +17,6 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import StoreRule, ValueRange, integer_limits, is_power_of_two
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.engine.tiles import ImageRows
 
 _Taps: TypeAlias = tuple[Values, ...]
 """Places and weights of taps."""
@@ -56,8 +55,8 @@ class Lines(Strategy):
     _passes = 0
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve small 2-D kernels on 8 and 16 bits, and on float32."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the taps of all columns of a small kernel, and the transfer of bytes."""
         if problem.kernel.is_bank:
             return "a filter bank"
         whole = problem.dtype.kind in "iu" and problem.dtype.itemsize <= 2  # noqa: PLR2004
@@ -65,22 +64,20 @@ class Lines(Strategy):
             return "not pixels of 8 or 16 bits, or float32"
         if not problem.kernel.weights.any():
             return "no weight but 0"
-        return cls._shape_refusal(problem) or ("" if _sums(problem) else "sums in float64")
-
-    @classmethod
-    def _shape_refusal(cls, problem: Problem) -> str:
-        largest = max(problem.kernel.size)
-        return "" if largest <= _MOST_DENSE else f"not at most {_MOST_DENSE}×{_MOST_DENSE}"
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the taps of all columns, and the transfer of bytes."""
-        size, stride = _working(problem).itemsize, problem.window.columns.stride
+        reason, working = cls._shape_refusal(problem), _sums(problem)
+        if reason or working is None:
+            return reason or "sums in float64"
+        size, stride = working.itemsize, problem.window.columns.stride
         kept = _KEPT if stride > 1 else 0.0
         # NumPy adds a bias.
         stored = costs.STORE[np.dtype(np.float32)] if any(problem.kernel.bias) else 0.0
         sums = cls._taps_of_output(problem) * _TAP[size] + _LINE[size] + cls._passes * _ACROSS
         return sums * stride + kept + stored + problem.result.itemsize * costs.BYTE
+
+    @classmethod
+    def _shape_refusal(cls, problem: Problem) -> str:
+        largest = max(problem.kernel.size)
+        return "" if largest <= _MOST_DENSE else f"not at most {_MOST_DENSE}×{_MOST_DENSE}"
 
     @classmethod
     def _taps_of_output(cls, problem: Problem) -> int:
@@ -113,7 +110,7 @@ class Lines(Strategy):
         values[len(values) - rest :] = 0
         return rows * down.dilation, columns * across.dilation, values
 
-    def bind(self, tile: Values | ImageRows, scratch: Scratch) -> list[OutputRows]:
+    def bind(self, tile: Any, scratch: Scratch) -> list[OutputRows]:
         """Make the lines, and the buffer of sums that are stored in another way."""
         size, length = self.columns * self.channels, self._line
         lines = (
@@ -123,14 +120,20 @@ class Lines(Strategy):
         weights = self._down[2]
         kernel = (*self._down, np.zeros(len(weights), np.uint64), weights.copy())
         values = scratch.take("lines.values", (self.rows, size), self._sums)
-        source = tile if isinstance(tile, ImageRows) else ImageRows.of(tile, self.channels)
+        loaded = None if self.reads_image else self._loaded(tile)
 
         def direct(target: Values) -> None:
-            place = (*source.place, self.channels, self._sums.type(self.problem.fill))
+            place, inside = loaded or (tile.place, tile.inside)
+            place = (*place, self.channels, self._sums.type(self.problem.fill))
             how = (kernel, lines, self._store(target.dtype, raw=target is values))
-            self._filter(place, source.inside, target, how)
+            self._filter(place, inside, target, how)
 
         return [OutputRows.directly(0, values, direct)]
+
+    def _loaded(self, tile: Values) -> tuple[tuple[Any, ...], tuple[int, int]]:
+        """Return where a loaded tile is, and its columns, as an `ImageRows` does."""
+        rows, width = len(tile), tile.shape[1] // self.channels
+        return (*flat_rows(tile), np.arange(rows), np.arange(width), 0), (0, width)
 
     def _filter(
         self, place: Any, inside: tuple[int, int], target: Values, how: tuple[Any, ...]
@@ -176,7 +179,7 @@ class Lines(Strategy):
 
     def stores_directly(self, rule: StoreRule) -> bool:
         """Store in 8 or 16 bits, or in floats that hold every sum, without a bias."""
-        if any(rule.bias) or (rule.collect_stats and rule.pixels is not None):
+        if any(rule.bias):
             return False
         if rule.pixels not in (None, ValueRange.CLIP) or self.divisor < 1.0:
             return False

@@ -15,6 +15,7 @@ from convcli.engine.program import Operation, Read, buffers_for, cancels, progra
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
+from convcli.geometry.window import Axis
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
 
@@ -158,8 +159,8 @@ class Passes(Strategy):
     method = Method.DIRECT
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels of few taps, or of rank 1, at stride 1."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate one pass for each operation of a kernel of few taps, or of rank 1."""
         if problem.dense_refusal:
             return problem.dense_refusal
         kernel = problem.kernel
@@ -168,15 +169,10 @@ class Passes(Strategy):
             return "no weight but 0"
         if taps > _MOST_TAPS and kernel.rank != 1:
             return f"{taps} taps without factors"
-        _, rows, columns = _layout(problem, shared=False)
-        down, across = problem.window.axes
-        values = (rows + down.extent - 1) * (columns + across.extent - 1) * problem.shape[2]
-        return "a kernel whose halo alone fills the cache" if values > _MOST_VALUES else ""
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate one pass for each operation, and the transfer."""
         typed, *tile = _layout(problem, shared=False)
+        padded = map(Axis.input_size, problem.window.axes, tile)
+        if math.prod(padded) * problem.shape[2] > _MOST_VALUES:
+            return "a kernel whose halo alone fills the cache"
         halo = math.prod(
             (part + axis.extent - 1) / part if part < whole else 1.0
             for axis, part, whole in zip(
@@ -269,7 +265,6 @@ def _operands(
     return left[:size], right[:size]
 
 
-@functools.lru_cache(maxsize=256)
 def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
     """Return the program, rows and columns of a tile: alone, or beside other threads."""
     height, width, channels = problem.result_shape

@@ -45,8 +45,8 @@ class Separable(Strategy):
     exact = False
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 2-D kernels of low rank at stride 1 and dilation 1."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate two banded products for each rank, zeros included, and the transfer."""
         kernel = problem.kernel
         if kernel.is_bank:
             return "a filter bank"
@@ -54,17 +54,14 @@ class Separable(Strategy):
             return "a stride or dilation above 1"
         if not 1 <= kernel.rank <= _MOST_RANK:
             return f"rank {kernel.rank}"
-        return problem.rounding_refusal
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate two banded products for each rank, zeros included, and the transfer."""
+        if problem.rounding_refusal:
+            return problem.rounding_refusal
         working = problem.rounded_working
         kh, kw = problem.kernel.size
         gap = 1 if _is_planar(problem) else problem.shape[2]
         depth = (_block_rows(kh) + kh - 1) + (_block_columns(kw) + gap * (kw - 1))
         products = depth * costs.BAND_PRODUCT[working] + 2 * costs.FLAT_PASS[working]
-        return problem.kernel.rank * products + costs.LOAD[working] + costs.STORE[working]
+        return kernel.rank * products + costs.LOAD[working] + costs.STORE[working]
 
     def __init__(self, problem: Problem) -> None:
         self.planar = _is_planar(problem)

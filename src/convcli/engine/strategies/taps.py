@@ -31,11 +31,6 @@ class Taps(Strategy):
     local = True
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:  # noqa: ARG003 - it serves every problem
-        """Return nothing: it serves every problem."""
-        return ""
-
-    @classmethod
     def cost(cls, problem: Problem) -> float:
         """Estimate two passes a tap, or a product whose operands einsum gathers."""
         kernel = problem.kernel

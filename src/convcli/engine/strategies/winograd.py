@@ -63,8 +63,8 @@ class RowWinograd(Strategy):
     exact = False
 
     @classmethod
-    def refusal(cls, problem: Problem) -> str:
-        """Serve 3×3 banks without stride, dilation and groups, of enough channels."""
+    def cost(cls, problem: Problem) -> float | str:
+        """Estimate the products of the planes, and the transforms there and back."""
         kernel, window = problem.kernel, problem.window
         if not kernel.is_bank or kernel.size != (_TAPS, _TAPS):
             return "not a bank of 3×3"
@@ -74,11 +74,8 @@ class RowWinograd(Strategy):
             return f"fewer than {_FEWEST} channels"
         if kernel.channels * kernel.filters > UNPACKED // _LEAST_COLUMNS:
             return "too many channels for products that are not packed"
-        return problem.rounding_refusal
-
-    @classmethod
-    def cost(cls, problem: Problem) -> float:
-        """Estimate the products of the planes, and the transforms there and back."""
+        if problem.rounding_refusal:
+            return problem.rounding_refusal
         working = problem.rounded_working
         height, width, outputs = problem.result_shape
         share = problem.shape[2] / outputs
