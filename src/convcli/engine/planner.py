@@ -27,22 +27,22 @@ class Tile(Record):
     columns: slice
     channel: int | None = None
 
-    def split(self, rows: int, columns: int) -> list["Tile"]:
-        """Cut it into tiles of at most `rows` by `columns`.
 
-        >>> [tile.rows for tile in Tile(slice(0, 5), slice(0, 4)).split(3, 4)]
-        [slice(0, 3, None), slice(3, 5, None)]
-        """
-        down, across = self.rows, self.columns
-        return [
-            Tile(
-                slice(y, min(y + rows, down.stop)),
-                slice(x, min(x + columns, across.stop)),
-                self.channel,
-            )
-            for y in range(down.start, down.stop, rows)
-            for x in range(across.start, across.stop, columns)
-        ]
+def split_tile(
+    down: slice, across: slice, channel: int | None, rows: int, columns: int
+) -> list[Tile]:
+    """Cut some rows and columns of outputs into tiles of at most `rows` by `columns`.
+
+    >>> [tile.rows for tile in split_tile(slice(0, 5), slice(0, 4), None, 3, 4)]
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return [
+        Tile(
+            slice(y, min(y + rows, down.stop)), slice(x, min(x + columns, across.stop)), channel
+        )
+        for y in range(down.start, down.stop, rows)
+        for x in range(across.start, across.stop, columns)
+    ]
 
 
 class Block(Record):
@@ -164,7 +164,7 @@ class Plan(Record, cached=True):
         return [
             tile
             for channel in (range(channels) if strategy.planar else (None,))
-            for tile in Tile(rows, columns, channel).split(strategy.rows, strategy.columns)
+            for tile in split_tile(rows, columns, channel, strategy.rows, strategy.columns)
         ]
 
     def block_of(self, rows: slice, columns: slice) -> Block:

@@ -220,7 +220,7 @@ def problem_for(
     KernelError
         If the bias does not fit.
     """
-    border = border_named(border)
+    border = border if isinstance(border, Border) else border_named(border)
     if border is Border.ODD:
         raise GeometryError("border: expected one that fills tiles, got odd: pad first")
     _check_image(shape, image_dtype)

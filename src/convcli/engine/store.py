@@ -242,6 +242,12 @@ def integer_limits(dtype: np.dtype[Any]) -> Whole:
     return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
+def holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
+    """Tell whether an integer dtype holds all whole numbers between two."""
+    least, most = integer_limits(dtype)
+    return least <= low and high <= most
+
+
 @functools.cache
 def _narrower(dtype: np.dtype[Any], limits: Whole) -> tuple[Any, Any] | None:
     """Return the limits to clip integers of a dtype to, as its scalars; None where all fit."""
@@ -405,7 +411,7 @@ class StoreRule(Record):
             rim = rim_of(values, self.inner, *place) if self.inner and place else ()
             last = counted_pixels_of(*given, rim) if self.collect_stats else pixels_of(*given)
         else:
-            fits = self.dtype.kind == "f" or _fits(self.limits, self.dtype)
+            fits = self.dtype.kind == "f" or holds(self.dtype, *self.limits)
             last = saturating(values, block.around, self.dtype, fits=fits)
         return functools.partial(_after, steps, last) if steps else last
 
@@ -451,9 +457,3 @@ def _after(steps: list[Callable[[], object]], last: Finish, out: Values) -> Valu
     for step in steps:
         step()
     return last(out)
-
-
-def _fits(limits: tuple[float, float], dtype: np.dtype[Any]) -> bool:
-    """Tell whether rounded values between the limits fit an integer dtype."""
-    least, most = integer_limits(dtype)
-    return least <= limits[0] and limits[1] <= most

@@ -23,7 +23,7 @@ from convcli.borders import (
     stretches,
 )
 from convcli.engine.buffers import Scratch, Values, flat_rows
-from convcli.engine.planner import Block, Plan, Tile, rule_for
+from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
@@ -288,7 +288,11 @@ class TileWorker:
         """Compute a tile with the fallback, in pieces of its tile size."""
         strategy, loader, parts = self._fallback
         stats = ValueStats()
-        for piece in tile.split(strategy.rows, strategy.columns):
+        outputs, size = (
+            (tile.rows, tile.columns, tile.channel),
+            (strategy.rows, strategy.columns),
+        )
+        for piece in split_tile(*outputs, *size):
             loader.bind(piece)(image, piece.rows.start)
             steps = self._steps(strategy, parts, piece)
             stats += _do(steps, piece, out) or ValueStats()

@@ -32,6 +32,7 @@ from convcli.pipeline.steps import (
     Values,
     all_remainders,
     plan_chain,
+    rim_of_chain,
 )
 from convcli.values import Record, replace
 
@@ -145,7 +146,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return self.mapping in _WHOLE
 
     @cached_property
-    def store_rule(self) -> StoreRule:
+    def pixel_rule(self) -> StoreRule:
         """How the engine makes pixels, where they are streamed."""
         return rule_for(
             self.steps[-1].plans[0],
@@ -162,7 +163,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         is_zero = self.steps[0].border == Border.ZERO.value
         if not (is_zero and options.collect_stats) or options.direction:
             return None
-        (top, bottom), (left, right) = (_rim(self.steps, axis) for axis in (0, 1))
+        (top, bottom), (left, right) = (rim_of_chain(self.steps, axis) for axis in (0, 1))
         seen = any((top, bottom, left, right))
         return ((top, height - bottom), (left, width - right)) if seen else None
 
@@ -264,16 +265,6 @@ class Pipeline(Record, kw_only=True, cached=True):
             seconds=seconds,
             rim=rim,
         )
-
-
-def _rim(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
-    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
-    before = after = 0
-    for step in steps:
-        along = step.window.axes[axis]
-        before = -(-(along.before + before) // along.stride)
-        after = -(-(along.after + after) // along.stride)
-    return before, after
 
 
 def mixing_of(options: Options) -> str:

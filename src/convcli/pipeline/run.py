@@ -99,8 +99,8 @@ class _Fields:
 
     def streamed(self, region: Region) -> tuple[Values, ValueStats]:
         """Store pixels while they are computed."""
-        *before, last = self._pipeline.steps
-        return last.pixels(chained(self.colours, before), *region, self._pipeline.store_rule)
+        rule, (*before, last) = self._pipeline.pixel_rule, self._pipeline.steps
+        return last.pixels(chained(self.colours, before), *region, rule)
 
     def directed(self, region: Region, known: ValueStats | None) -> tuple[Values, ValueStats]:
         """Colour the direction of the gradient; the statistics are those of its strength."""

@@ -273,6 +273,16 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     return field
 
 
+def rim_of_chain(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
+    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
+    before = after = 0
+    for step in steps:
+        along = step.window.axes[axis]
+        before = -(-(along.before + before) // along.stride)
+        after = -(-(along.after + after) // along.stride)
+    return before, after
+
+
 _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
 
 

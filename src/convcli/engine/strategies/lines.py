@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, ValueRange, integer_limits, is_power_of_two
+from convcli.engine.store import StoreRule, ValueRange, holds, integer_limits, is_power_of_two
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
@@ -304,9 +304,4 @@ def _sums(problem: Problem) -> np.dtype[Any] | None:
         floats = problem.natural_working
         return floats if floats == np.float32 else None
     fitting = (np.dtype(name) for name in (np.int16, np.uint16, np.int32))
-    return next((dtype for dtype in fitting if _holds(dtype, *problem.sum_limits)), None)
-
-
-def _holds(dtype: np.dtype[Any], low: float, high: float) -> bool:
-    least, most = integer_limits(dtype)
-    return least <= low and high <= most
+    return next((dtype for dtype in fitting if holds(dtype, *problem.sum_limits)), None)

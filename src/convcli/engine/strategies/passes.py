@@ -2,126 +2,19 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.problem import Problem
-from convcli.engine.program import Operation, Read, buffers_for, cancels, program_for, taps_of
+from convcli.engine.program import Operation, Read, TypedProgram, cancels, typed_program
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.geometry.window import Axis
-from convcli.kernels.kernel import Kernel
-from convcli.values import Record
-
-Limits = tuple[float, float]
-
-_NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
-_WIDE = np.dtype(np.int32)
-
-
-class TypedProgram(Record, cached=True):
-    """A program with its casts, and the dtypes of the tile and of each operation's value."""
-
-    operations: tuple[Operation, ...]
-    types: tuple[np.dtype[Any], ...]
-
-    @functools.cached_property
-    def buffers(self) -> list[int]:
-        """The buffer of each operation's value."""
-        return buffers_for(self.operations, self.types)
-
-    @functools.cached_property
-    def value_bytes(self) -> int:
-        """The bytes of all buffers for one value of a tile."""
-        dtypes = dict(zip((0, *self.buffers), self.types, strict=True))
-        return sum(dtype.itemsize for dtype in dtypes.values())
-
-
-def in_integers(
-    operations: Sequence[Operation], size: tuple[int, int], limits: Limits
-) -> TypedProgram | None:
-    """Return a program that computes in integers, each value in the smallest that hold it.
-
-    It is None where a value needs more than 32 bits. `size` is the size of the kernel,
-    `limits` are the smallest and the largest pixel, the constant of the border included.
-
-    Examples
-    --------
-    >>> box = Kernel([[1] * 31] * 31)
-    >>> typed = in_integers(program_for(box, box.weights), (31, 31), (0, 255))
-    >>> [dtype.name for dtype in typed.types].count("uint16")
-    10
-    """
-    ranges = [_range(weights, limits) for weights in taps_of(operations, size)]
-    if not all(_holds(_WIDE, value_range) for value_range in ranges):
-        return None
-    choices = [_types(operations, ranges, narrow) for narrow in _NARROW]
-    types = max(choices, key=lambda types: sum(dtype != _WIDE for dtype in types))
-    return _with_casts(operations, types)
-
-
-def _range(weights: NDArray[Any], limits: Limits) -> Limits:
-    """Return the range of a value from its weights of the pixels."""
-    above, below = weights[weights > 0].sum(), weights[weights < 0].sum()
-    least, most = limits
-    return (float(above * least + below * most), float(above * most + below * least))
-
-
-def _holds(dtype: np.dtype[Any], limits: Limits) -> bool:
-    info = np.iinfo(dtype)
-    return bool(info.min <= limits[0] and limits[1] <= info.max)
-
-
-def _types(
-    operations: Sequence[Operation], ranges: Sequence[Limits], narrow: np.dtype[Any]
-) -> tuple[np.dtype[Any], ...]:
-    """Return the dtype of each value: narrow if it fits and all its operands are narrow."""
-    types = [narrow if _holds(narrow, ranges[0]) else _WIDE]
-    for operation, limits in zip(operations, ranges[1:], strict=True):
-        sides = (operation.left, operation.right)
-        operands = {types[side.value] for side in sides if isinstance(side, Read)}
-        types.append(narrow if operands == {narrow} and _holds(narrow, limits) else _WIDE)
-    return tuple(types)
-
-
-def _with_casts(
-    operations: Sequence[Operation], types: tuple[np.dtype[Any], ...]
-) -> TypedProgram:
-    """Cast a value once, before the first operation that needs it wider."""
-    if len(set(types)) == 1:
-        return TypedProgram(tuple(operations), types)
-    program: list[Operation] = []
-    dtypes = [types[0]]
-    numbers: dict[tuple[int, np.dtype[Any]], int] = {(0, types[0]): 0}
-
-    def emit(function: Callable[..., Any], left: Read, right: Read | float, value: int) -> None:
-        program.append(Operation(function, left, right, len(program) + 1))
-        dtypes.append(dtype)
-        numbers[value, dtype] = len(program)
-
-    def cast(read: Read) -> Read:
-        if (read.value, dtype) not in numbers:
-            narrow = Read(numbers[read.value, types[read.value]])
-            emit(_cast, narrow, 0.0, read.value)
-        return Read(numbers[read.value, dtype], read.dy, read.dx)
-
-    for operation in operations:
-        dtype, right = types[operation.target], operation.right
-        left = cast(operation.left)
-        right = cast(right) if isinstance(right, Read) else right
-        emit(operation.function, left, right, operation.target)
-    return TypedProgram(tuple(program), tuple(dtypes))
-
-
-def _cast(values: NDArray[Any], _: float, out: NDArray[Any]) -> None:
-    np.copyto(out, values)
-
 
 _CACHED_BYTES = 2**20
 """All buffers of a tile on one thread. Sobel-x takes two: on 12 megapixels 5.3 ms if they are
@@ -269,7 +162,12 @@ def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
     """Return the program, rows and columns of a tile: alone, or beside other threads."""
     height, width, channels = problem.result_shape
     halo = problem.window.rows.extent - 1
-    typed = _typed(problem)
+    typed = typed_program(
+        problem.kernel,
+        problem.pixel_limits if problem.is_integer else None,
+        problem.natural_working,
+        whole=problem.dtype.kind != "f",
+    )
     fitting = _CACHED_BYTES // typed.value_bytes
     if shared:
         fitting = _SHARED_BYTES // typed.types[0].itemsize
@@ -282,31 +180,3 @@ def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
     pieces = -(-height // rows)
     # An even number of tiles of one size gives two threads equal work.
     return typed, -(-height // (pieces + pieces % 2 if shared else pieces)), columns
-
-
-def _typed(problem: Problem) -> TypedProgram:
-    return _typed_program(
-        problem.kernel,
-        problem.pixel_limits if problem.is_integer else None,
-        problem.natural_working,
-        whole=problem.dtype.kind != "f",
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _typed_program(
-    kernel: Kernel,
-    limits: tuple[float, float] | None,
-    otherwise: np.dtype[Any],
-    *,
-    whole: bool,
-) -> TypedProgram:
-    """Return the program of a kernel in integers between limits, or in floats.
-
-    Weights are whole numbers where `whole` is asked for, and the kernel has such a form.
-    """
-    form = kernel.integer_form if whole else None
-    weights = kernel.weights if form is None else form.integers
-    operations = tuple(program_for(kernel, weights))
-    typed = None if limits is None else in_integers(operations, kernel.size, limits)
-    return typed or TypedProgram(operations, (otherwise,) * (len(operations) + 1))
