@@ -50,10 +50,10 @@ def padded_sources(
     border: Border, shape: tuple[int, ...], window: Window
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the sources of the rows and of the columns of a picture that a window pads."""
-    (top, bottom), (left, right) = window.padding
+    down, across = window.axes
     return (
-        source_indices(border, shape[0], top, bottom),
-        source_indices(border, shape[1], left, right),
+        source_indices(border, shape[0], down.before, down.after),
+        source_indices(border, shape[1], across.before, across.after),
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.engine.store import integer_limits
 from convcli.kernels.kernel import Kernel
 from convcli.values import Record
 
@@ -432,7 +431,7 @@ def _range(weights: NDArray[Any], limits: Limits) -> Limits:
 
 def _fitting(dtype: np.dtype[Any], ranges: Sequence[Limits]) -> list[bool]:
     """Tell of each range whether an integer dtype holds it."""
-    least, most = integer_limits(dtype)
+    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
     return [least <= low and high <= most for low, high in ranges]
 
 

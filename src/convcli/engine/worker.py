@@ -77,18 +77,16 @@ class Loader:
 
         The function never modifies the image; of a tile of one channel it takes (H, W, 1).
         """
-        columns = tile.columns
-        key = (tile.rows.stop - tile.rows.start, columns.start, columns.stop)
+        rows, columns = self._window.inputs(tile.rows, tile.columns)
+        key = (rows.stop - rows.start, columns.start, columns.stop)
         if key not in self._loads:
-            self._loads[key] = self._bound(tile)
+            self._loads[key] = self._bound(rows.stop - rows.start, columns)
         return self._loads[key]
 
-    def _bound(self, tile: Tile) -> Load:
-        down = self._window.rows
-        step, top = down.stride, down.before
-        count = down.input_size(tile.rows.stop - tile.rows.start)
+    def _bound(self, count: int, inputs: slice) -> Load:
+        step, top = self._window.rows.stride, self._window.rows.before
         most = self._height - count
-        middle, columns, (within, beyond), unused = self._views(tile, count)
+        middle, columns, (within, beyond), unused = self._views(count, inputs)
 
         def load(image: Values, start: int) -> None:
             first = start * step
@@ -110,13 +108,13 @@ class Loader:
         return load
 
     def _views(
-        self, tile: Tile, count: int
+        self, count: int, inputs: slice
     ) -> tuple[Values, slice, tuple[FromTile, FromImage], list[Values]]:
         """Return the views that `bind` fills, and the columns of the image that fill the first.
 
         To make them for each tile took as long as sobel-x itself.
         """
-        sources, inside, column = self._across(tile)
+        sources, inside, column = self._across(inputs)
         width = len(sources) * self._channels
         padded = self._buffer[:count, :width].reshape(count, -1, self._channels, copy=False)
         unused = (self._buffer[count:], self._buffer[:count, width:])
@@ -127,11 +125,10 @@ class Loader:
             [rest for rest in unused if rest.size],
         )
 
-    def _across(self, tile: Tile) -> tuple[NDArray[np.intp], slice, int]:
+    def _across(self, inputs: slice) -> tuple[NDArray[np.intp], slice, int]:
         """Return the sources of columns, those within the image, and the first of these."""
-        across = self._window.columns
-        sources = self._columns[across.inputs(tile.columns)]
-        first = tile.columns.start * across.stride - across.before
+        sources = self._columns[inputs]
+        first = inputs.start - self._window.columns.before
         start = min(max(-first, 0), len(sources))
         inside = slice(start, max(min(len(sources), self._width - first), start))
         return sources, inside, int(sources[start]) if start < inside.stop else 0
@@ -148,13 +145,12 @@ class ImageRows(Loader):
     place: tuple[Values, int, NDArray[np.intp], NDArray[np.intp], int]
     inside: tuple[int, int]
 
-    def _bound(self, tile: Tile) -> Load:
-        down = self._window.rows
-        count = down.input_size(tile.rows.stop - tile.rows.start)
-        columns, inside, column = self._across(tile)
+    def _bound(self, count: int, inputs: slice) -> Load:
+        columns, inside, column = self._across(inputs)
+        step = self._window.rows.stride
 
         def load(image: Values, start: int) -> None:
-            rows = self._rows[start * down.stride : start * down.stride + count]
+            rows = self._rows[start * step : start * step + count]
             has_rows = image.dtype.isnative and image.strides[0] >= 0
             has_rows = has_rows and image.strides[0] % image.itemsize == 0
             if not has_rows or not image[0].flags.c_contiguous:

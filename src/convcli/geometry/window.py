@@ -200,6 +200,10 @@ class Window(Record, cached=True):
                 raise GeometryError(f"{name}: {error}") from None
         return (self.rows.output_size(shape[0]), self.columns.output_size(shape[1]))
 
+    def inputs(self, rows: slice, columns: slice) -> tuple[slice, slice]:
+        """Return the rows and columns of the padded picture that some outputs read."""
+        return self.rows.inputs(rows), self.columns.inputs(columns)
+
     def unseen(self, shape: Pair) -> tuple[Unseen, Unseen]:
         """Return the pixels at the bottom and at the right that no window reaches."""
         return (self.rows.unseen(shape[0]), self.columns.unseen(shape[1]))

@@ -163,7 +163,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         is_zero = self.steps[0].border == Border.ZERO.value
         if not (is_zero and options.collect_stats) or options.direction:
             return None
-        (top, bottom), (left, right) = (rim_of_chain(self.steps, axis) for axis in (0, 1))
+        (top, bottom), (left, right) = rim_of_chain(self.steps)
         seen = any((top, bottom, left, right))
         return ((top, height - bottom), (left, width - right)) if seen else None
 

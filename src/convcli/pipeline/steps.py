@@ -273,14 +273,18 @@ def chained(field: Field, steps: Sequence[PlannedStep]) -> Field:
     return field
 
 
-def rim_of_chain(steps: Sequence[PlannedStep], axis: int) -> tuple[int, int]:
-    """Return how many outputs at both ends of an axis see what lies beyond the edge."""
-    before = after = 0
+def rim_of_chain(steps: Sequence[PlannedStep]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return how many outputs at both ends of each axis see what lies beyond the edge."""
+    seen = [(0, 0), (0, 0)]
     for step in steps:
-        along = step.window.axes[axis]
-        before = -(-(along.before + before) // along.stride)
-        after = -(-(along.after + after) // along.stride)
-    return before, after
+        for number, ((before, after), axis) in enumerate(
+            zip(seen, step.window.axes, strict=True)
+        ):
+            seen[number] = (
+                -(-(axis.before + before) // axis.stride),
+                -(-(axis.after + after) // axis.stride),
+            )
+    return seen[0], seen[1]
 
 
 _JOIN = {Combine.MAX: np.maximum, Combine.MIN: np.minimum}
