@@ -79,18 +79,8 @@ class Candidate(Record):
 class Plan(Record, cached=True):
     """How a problem is computed. To run a plan takes no further decision.
 
-    Attributes
-    ----------
-    problem : Problem
-        The problem.
-    method : Method
-        The method that was asked for.
-    strategy : Strategy
-        The chosen strategy.
-    why : str
-        The reason of the choice.
-    cost : float
-        The estimated nanoseconds of an output value, on one thread.
+    `method` was asked for, and `strategy` was chosen, for the reason `why`; `cost` are the
+    estimated nanoseconds of an output value, on one thread.
     """
 
     problem: Problem
@@ -266,19 +256,9 @@ def method_named(name: str | Method) -> Method:
 
 
 def choose_plan(problem: Problem, method: Method = Method.AUTO) -> Plan:
-    """Choose how to compute a problem: the cheapest strategy that can serve.
+    """Choose how to compute a problem: the cheapest strategy of a method that can serve.
 
-    Parameters
-    ----------
-    problem : Problem
-        The problem.
-    method : Method
-        The method of the strategy; `Method.AUTO` leaves it to the planner.
-
-    Raises
-    ------
-    ConvcliError
-        If no strategy of that method can serve the problem.
+    A `ConvcliError` is raised where none can.
     """
     shared = _plan(problem, method)
     shared = _compiled_plan(shared) or shared

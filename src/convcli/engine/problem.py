@@ -33,24 +33,9 @@ float32 the worst error found was 8.4e-7 of the range: 127×127, one weight, in 
 class Problem(Record, cached=True):
     """One correlation, described completely and hashable.
 
-    Attributes
-    ----------
-    shape : (int, int, int)
-        Size of the image (H, W, C).
-    dtype : dtype
-        Of the image.
-    kernel : Kernel
-        Weights and bias.
-    window : Window
-        Stride, padding, dilation.
-    groups : int
-        Groups of a filter bank.
-    border : Border
-        How the image goes on beyond its edge.
-    fill : float
-        The constant of `Border.ZERO`.
-    result : dtype
-        Of the result.
+    `shape` (H, W, C) and `dtype` are those of the image, and `result` is the dtype of the
+    result. `groups` split the channels for a filter bank, and `fill` is the constant of
+    `Border.ZERO`.
     """
 
     shape: Shape
@@ -196,29 +181,10 @@ def problem_for(
     fill: float = 0.0,
     dtype: DTypeLike | None = None,
 ) -> Problem:
-    """Describe a correlation and check that its parts fit together.
+    """Describe a correlation of an image of a shape (H, W, C), and check that its parts fit.
 
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Size of the image (H, W, C).
-    image_dtype : dtype
-        Of the image: real numbers.
-    kernel : Kernel
-        A 2-D kernel, or a filter bank.
-    window : Window
-        How the kernel slides; its size must be the kernel's.
-    groups, border, fill, dtype
-        As in `convcli.correlate`.
-
-    Raises
-    ------
-    ImageError
-        If the image is empty or holds no real numbers.
-    GeometryError
-        If sizes, channels, groups or border do not fit.
-    KernelError
-        If the bias does not fit.
+    The window has the size of the kernel. The others are those of `convcli.correlate`, and so
+    are the errors: `ImageError`, `GeometryError` and `KernelError`.
     """
     border = border if isinstance(border, Border) else border_named(border)
     if border is Border.ODD:
@@ -249,8 +215,6 @@ def problem_for(
 def natural_result(image: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype of a raw result: float32, or float64 where that would lose digits.
 
-    Examples
-    --------
     >>> natural_result(np.dtype(np.uint8)), natural_result(np.dtype(np.int32))
     (dtype('float32'), dtype('float64'))
     """

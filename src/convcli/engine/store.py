@@ -3,7 +3,7 @@
 import enum
 import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -119,63 +119,48 @@ class Accumulators(Record):
 
 
 def pixels_of(
-    block: Accumulators, values: Values, dtype: np.dtype[Any], pixels: ValueRange
-) -> Finish:
-    """Return the function that stores raw values as pixels, without statistics."""
-    middle, raw = _middle(dtype, pixels)
-    store = saturating(values, block.around, dtype, raw, fits=False)
-    if pixels is ValueRange.CLIP:
-        return store
-
-    def finish(out: Values) -> None:
-        if pixels is ValueRange.ABS:
-            np.abs(block.around, out=block.around)
-        store(out)
-        if middle:
-            np.add(out, out.dtype.type(middle), out=out)
-
-    return finish
-
-
-def _middle(dtype: np.dtype[Any], pixels: ValueRange) -> tuple[int, tuple[int, int]]:
-    """Return the pixel of 0, which is added after rounding, and the raw values that fit."""
-    least, most = integer_limits(dtype)
-    middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
-    return middle, (least - middle, most - middle)
-
-
-def counted_pixels_of(
     block: Accumulators,
     values: Values,
-    dtype: np.dtype[Any],
+    rule: "StoreRule",
     pixels: ValueRange,
-    rim: Sequence[Values] = (),
+    rim: list[Values],
 ) -> Finish:
-    """Return the function that stores raw values as pixels, and returns their statistics."""
-    middle, raw = _middle(dtype, pixels)
-    store = saturating(values, block.around, dtype, raw, fits=True)
-    clip = saturating(values, block.around, dtype, raw, fits=False)
+    """Return the function that stores raw values as pixels, with statistics if asked for."""
+    least, most = integer_limits(rule.dtype)
+    # The pixel of 0 is added after rounding.
+    middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
+    raw = (least - middle, most - middle)
+    store = saturating(values, block.around, rule.dtype, raw, fits=True)
+    clip = saturating(values, block.around, rule.dtype, raw, fits=False)
 
-    def finish(out: Values) -> ValueStats:
-        low, high = float(values.min()), float(values.max())
-        has_nan = math.isnan(low)
-        if has_nan:
-            low = float(np.fmin.reduce(values, axis=None, initial=np.inf))
-            high = float(np.fmax.reduce(values, axis=None, initial=-np.inf))
+    def finish(out: Values) -> ValueStats | None:
+        low, high, fits = _extent(values) if rule.collect_stats else (-np.inf, np.inf, False)
         lowest, highest, largest = low, high, magnitude(rim)
         if pixels is ValueRange.ABS and low < 0:
             np.abs(block.around, out=block.around)
             lowest, highest = 0.0, max(-low, high)
         # Values near ½ beyond a limit may round to it: they are counted one by one.
         within = raw[0] - _NEARLY_HALF <= lowest and highest <= raw[1] + _NEARLY_HALF
-        fits = within and not has_nan
-        outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
+        fits = fits and within
+        seen = None
+        if rule.collect_stats:
+            outside = 0 if fits else _count_outside(values, (lowest, highest), *raw)
+            seen = ValueStats(low, high, outside, largest)
         (store if fits else clip)(out)
         if middle:
             np.add(out, out.dtype.type(middle), out=out)
-        return ValueStats(low, high, outside, largest)
+        return seen
 
     return finish
+
+
+def _extent(values: Values) -> tuple[float, float, bool]:
+    """Return the smallest and the largest number, and whether all are numbers."""
+    low, high = float(values.min()), float(values.max())
+    if not math.isnan(low):
+        return low, high, True
+    low = float(np.fmin.reduce(values, axis=None, initial=np.inf))
+    return low, float(np.fmax.reduce(values, axis=None, initial=-np.inf)), False
 
 
 def _count_outside(values: Values, extremes: tuple[float, float], least: int, most: int) -> int:
@@ -407,9 +392,8 @@ class StoreRule(Record):
         if any(self.bias):
             steps.append(self._add_bias(block, values, channel))
         if self.pixels is not None:
-            given = (block, values, self.dtype, self.pixels)
-            rim = rim_of(values, self.inner, *place) if self.inner and place else ()
-            last = counted_pixels_of(*given, rim) if self.collect_stats else pixels_of(*given)
+            rim = rim_of(values, self.inner, *place) if self.inner and place else []
+            last = pixels_of(block, values, self, self.pixels, rim)
         else:
             fits = self.dtype.kind == "f" or holds(self.dtype, *self.limits)
             last = saturating(values, block.around, self.dtype, fits=fits)

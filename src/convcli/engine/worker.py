@@ -27,7 +27,7 @@ from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
 from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
-from convcli.engine.strategies.base import OutputRows, Strategy
+from convcli.engine.strategies.base import OutputRows
 from convcli.errors import ConvcliError
 from convcli.threads import available_cores, single_threaded_blas, thread_pool
 from convcli.values import replace
@@ -180,25 +180,22 @@ class TileWorker:
     describes; with a block it computes only that part of the result.
     """
 
+    rule: StoreRule
+
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
-        self._plan, self.block = plan, block
+        self.plan, self.block = plan, block
+        problem, strategy = plan.problem, plan.strategy
         self._scratch = Scratch()
-        self.strategy = plan.strategy
-        self._recomputes_nonfinite = plan.problem.dtype.kind == "f" and not plan.strategy.local
-        self._tile, self._loader = self._feed(plan.strategy, "tile")
-        self._parts = plan.strategy.bind(self._tile, self._scratch)
-        rows, columns, _ = plan.problem.result_shape
+        self._tile: Any = self._scratch.take("tile", strategy.tile_shape, strategy.working)
+        loader = ImageRows if strategy.reads_image else Loader
+        self._loader = loader(problem, self._tile, strategy.channels, block)
+        source = self._loader if strategy.reads_image else self._tile
+        self._parts = strategy.bind(source, self._scratch)
+        self._recomputes_nonfinite = problem.dtype.kind == "f" and not strategy.local
+        rows, columns, _ = problem.result_shape
         whole = (slice(0, rows), slice(0, columns))
         self._stored = whole if block is None else (block.rows, block.columns)
-        self._rule: StoreRule | None = None
         self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
-
-    def _feed(self, strategy: Strategy, name: str) -> tuple[Any, Loader]:
-        if strategy.reads_image:
-            rows = ImageRows(self._plan.problem, np.zeros(0), strategy.channels, self.block)
-            return rows, rows
-        buffer = self._scratch.take(name, strategy.tile_shape, strategy.working)
-        return buffer, Loader(self._plan.problem, buffer, strategy.channels, self.block)
 
     @property
     def nbytes(self) -> int:
@@ -207,51 +204,48 @@ class TileWorker:
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
-        if rule is not self._rule:
+        if self._programs and rule is not self.rule:
             self._programs.clear()
-        self._rule = rule
-        self._counts = rule.pixels is not None and rule.collect_stats
+        self.rule = rule
 
-    def compute(self, tile: Tile, image: Values, out: Values) -> ValueStats | None:
+    def compute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
         """Load a tile from an image, compute it and store it in the result."""
         start, channel = tile.rows.start, tile.channel
         key = (tile.rows.stop - start, tile.columns.start, channel, self._edge(tile.rows))
         program = self._programs.get(key)
         if program is None:
-            program = self._loader.bind(tile), self._steps(self.strategy, self._parts, tile)
+            program = self._loader.bind(tile), self._steps(tile)
             if self.block is None:
                 self._programs[key] = program
-        if channel is not None:
-            image = image[..., channel : channel + 1]
         load, steps = program
-        load(image, start)
+        load(image if channel is None else image[..., channel : channel + 1], start)
         if self._recomputes_nonfinite and not _is_finite(self._tile):
             return self._recompute(tile, image, out)
-        return _do(steps, tile, out)
+        target = out if channel is None else out[..., channel]
+        return [step(target, start) for step in steps]
 
     def _edge(self, rows: slice) -> int | None:
         """Return the first of some rows where some of them are at the rim of the result."""
-        assert self._rule is not None  # noqa: S101 - see use_rule
-        if self._rule.inner is None:
+        if self.rule.inner is None:
             return None
-        (first, last), _ = self._rule.inner
+        (first, last), _ = self.rule.inner
         return rows.start if rows.start < first or rows.stop > last else None
 
-    def _steps(self, strategy: Strategy, parts: list[OutputRows], tile: Tile) -> list[_Step]:
+    def _steps(self, tile: Tile) -> list[_Step]:
         last = min(tile.rows.stop, self._stored[0].stop)
         steps = []
-        for part in parts:
+        for part in self._parts:
             first = tile.rows.start + part.first
             if first < last:
                 rows = slice(first, min(first + len(part.accumulators.values), tile.rows.stop))
-                steps.append(self._step(strategy, part, rows, tile))
+                steps.append(self._step(part, rows, tile))
         return steps
 
-    def _step(self, strategy: Strategy, part: OutputRows, outputs: slice, tile: Tile) -> _Step:
+    def _step(self, part: OutputRows, outputs: slice, tile: Tile) -> _Step:
         """Bind rows of outputs of a tile to their place in the result."""
-        assert self._rule is not None  # noqa: S101 - see use_rule
+        strategy, rule = self.plan.strategy, self.rule
         down, across = _common(outputs, self._stored[0]), _common(tile.columns, self._stored[1])
-        # Rows of the result are counted from the start of a tile: it serves others below.
+        # Rows of the result are counted from the start of a tile: others below have them too.
         rows = _moved(down, tile.rows.start + self._stored[0].start)
         columns = _moved(across, self._stored[1].start)
         size = (rows.stop - rows.start, columns.stop - columns.start)
@@ -260,15 +254,11 @@ class TileWorker:
             return _storing(part.compute, lambda _: None, rows, columns)
         sums, maps = part.accumulators, strategy.outputs
         is_full = size == (len(sums.values), strategy.columns)
-        is_whole = is_full or (
-            strategy.takes_parts and (down, across) == (outputs, tile.columns)
-        )
-        alone = tile.channel is None or self._plan.problem.outputs == 1
-        if (
-            (is_whole and alone and not self._counts)
-            and part.direct
-            and strategy.stores_directly(self._rule)
-        ):
+        is_whole = strategy.takes_parts and (down, across) == (outputs, tile.columns)
+        alone = tile.channel is None or self.plan.problem.outputs == 1
+        seen = rule.pixels is not None and rule.collect_stats
+        can_store = (is_full or is_whole) and alone and not seen
+        if can_store and part.direct and strategy.stores_directly(rule):
             return _direct(part.direct, rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
@@ -277,43 +267,24 @@ class TileWorker:
             sums = Accumulators(values, around, spare)
         shape = (*size, maps) if tile.channel is None else size
         place = (outputs.start, tile.columns.start) if self.block is None else None
-        finish = self._rule.finish(sums, shape, tile.channel, self._scratch, place)
+        finish = rule.finish(sums, shape, tile.channel, self._scratch, place)
         return _storing(part.compute, finish, rows, columns)
 
-    def _recompute(self, tile: Tile, image: Values, out: Values) -> ValueStats:
+    def _recompute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
         """Compute a tile with the fallback, in pieces of its tile size."""
-        strategy, loader, parts = self._fallback
-        stats = ValueStats()
-        outputs, size = (
-            (tile.rows, tile.columns, tile.channel),
-            (strategy.rows, strategy.columns),
-        )
-        for piece in split_tile(*outputs, *size):
-            loader.bind(piece)(image, piece.rows.start)
-            steps = self._steps(strategy, parts, piece)
-            stats += _do(steps, piece, out) or ValueStats()
-        return stats
+        worker, outputs = self._fallback, (tile.rows, tile.columns, tile.channel)
+        worker.use_rule(self.rule)
+        strategy = worker.plan.strategy
+        pieces = split_tile(*outputs, strategy.rows, strategy.columns)
+        return [stats for piece in pieces for stats in worker.compute(piece, image, out)]
 
     @functools.cached_property
-    def _fallback(self) -> tuple[Strategy, Loader, list[OutputRows]]:
-        problem = self._plan.problem
-        if self._plan.strategy.planar:
+    def _fallback(self) -> "TileWorker":
+        problem = self.plan.problem
+        if self.plan.strategy.planar:
             problem = replace(problem, shape=(*problem.shape[:2], 1))
-        strategy = FALLBACK(problem)
-        buffer, loader = self._feed(strategy, "fallback")
-        return strategy, loader, strategy.bind(buffer, self._scratch)
-
-
-def _do(steps: list[_Step], tile: Tile, out: Values) -> ValueStats | None:
-    """Do all steps of a tile that is loaded."""
-    start, stats = tile.rows.start, None
-    if tile.channel is not None:
-        out = out[..., tile.channel]
-    for step in steps:
-        more = step(out, start)
-        if more is not None:
-            stats = more if stats is None else stats + more
-    return stats
+        plan = replace(self.plan, problem=problem, strategy=FALLBACK(problem))
+        return TileWorker(plan, self.block)
 
 
 def _storing(
@@ -338,31 +309,6 @@ def _direct(compute: Callable[[Values], None], rows: slice, columns: slice) -> _
     return step
 
 
-_PARKED: deque[TileWorker] = deque(maxlen=available_cores())
-
-
-def worker_for(plan: Plan, block: Block | None = None) -> TileWorker:
-    """Return a worker: a parked one of the same plan, or a new one.
-
-    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
-    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
-    """
-    try:
-        worker = _PARKED.pop()
-    except IndexError:
-        return TileWorker(plan, block)
-    if worker.strategy is plan.strategy and block is None:
-        return worker
-    _PARKED.clear()
-    return TileWorker(plan, block)
-
-
-def park_worker(worker: TileWorker) -> None:
-    """Keep a worker for the next run of its plan, if it is small."""
-    if worker.block is None and worker.nbytes <= _KEPT_BYTES:
-        _PARKED.append(worker)
-
-
 def _common(one: slice, other: slice) -> slice:
     return slice(max(one.start, other.start), min(one.stop, other.stop))
 
@@ -382,6 +328,25 @@ def _is_finite(tile: Values) -> bool:
         return bool(np.isfinite(np.dot(flat, flat)))
 
 
+_PARKED: deque[TileWorker] = deque(maxlen=available_cores())
+
+
+def _worker_for(plan: Plan, block: Block | None) -> TileWorker:
+    """Return a worker: a parked one of the same plan, or a new one.
+
+    The buffers of a parked worker are in the cache, and its views are made: that is a tenth
+    of the time of a small bank (256×64×1×1 on 56²), and of sobel-x on 12 megapixels.
+    """
+    try:
+        worker = _PARKED.pop()
+    except IndexError:
+        return TileWorker(plan, block)
+    if worker.plan.strategy is plan.strategy and block is None:
+        return worker
+    _PARKED.clear()
+    return TileWorker(plan, block)
+
+
 def run_plan(
     plan: Plan,
     image: Values,
@@ -391,33 +356,13 @@ def run_plan(
     *,
     rule: StoreRule | None = None,
 ) -> ValueStats:
-    """Compute all tiles of a plan; the result does not depend on the number of threads.
+    """Compute all tiles of a plan; return the statistics of raw values that became pixels.
 
-    Parameters
-    ----------
-    plan : Plan
-        How to compute.
-    image : ndarray, shape (H, W, C)
-        The image that the plan's problem describes; never modified.
-    out : ndarray, shape (H', W', O)
-        Where the results go.
-    jobs : int, optional
-        Threads; `available_cores` by default.
-    block : Block, optional
-        Compute only this part, bit for bit equal to the whole: `image` then holds the rows
-        and columns that the block names, and `out` has the shape of its outputs.
-    rule : StoreRule, optional
-        How sums become results; raw ones of the dtype of `out` by default.
-
-    Returns
-    -------
-    ValueStats
-        The statistics of raw values that became pixels.
-
-    Raises
-    ------
-    ConvcliError
-        If `jobs` is below 1.
+    `image` (H, W, C) is never modified; the results (H', W', O) go to `out`. They do not depend
+    on `jobs`, the number of threads: `available_cores` by default; one below 1 is a
+    `ConvcliError`. With a block only that part is computed, bit for bit equal to the whole:
+    `image` then holds the rows and columns that the block names, and `out` has the shape of its
+    outputs. `rule` says how sums become results; raw ones of the dtype of `out` by default.
     """
     asked = available_cores() if jobs is None else _checked(jobs)
     workers = plan.threads(asked)
@@ -426,9 +371,28 @@ def run_plan(
     tiles = plan.tiles if block is None else plan.tiles_in(block)
     others = min(workers, len(tiles)) - 1
     rule = rule or rule_for(plan, out.dtype)
-    work = functools.partial(_work, plan, image, out, block=block, rule=rule)
+
+    def work(some: Iterable[Tile]) -> ValueStats:
+        worker = _worker_for(plan, block)
+        worker.use_rule(rule)
+        # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
+        with np.errstate(over="ignore", invalid="ignore"):
+            stats = [each for tile in some for each in worker.compute(tile, image, out)]
+        if block is None and worker.nbytes <= _KEPT_BYTES:
+            _PARKED.append(worker)
+        return sum(filter(None, stats), ValueStats())
+
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)
+
+
+def _checked(jobs: object) -> int:
+    if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
+        raise ConvcliError(
+            f"jobs: expected a whole number of at least 1, got {jobs!r}: leave it out for one "
+            "a core"
+        )
+    return int(jobs)
 
 
 def _share(
@@ -452,30 +416,3 @@ def _share(
         for future in begun:
             future.exception()
     return sum((future.result() for future in begun), stats)
-
-
-def _checked(jobs: object) -> int:
-    if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
-        raise ConvcliError(
-            f"jobs: expected a whole number of at least 1, got {jobs!r}: leave it out for one "
-            "a core"
-        )
-    return int(jobs)
-
-
-def _work(
-    plan: Plan,
-    image: Values,
-    out: Values,
-    tiles: Iterable[Tile],
-    *,
-    block: Block | None,
-    rule: StoreRule,
-) -> ValueStats:
-    worker = worker_for(plan, block)
-    worker.use_rule(rule)
-    # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
-    with np.errstate(over="ignore", invalid="ignore"):
-        stats = [worker.compute(tile, image, out) for tile in tiles]
-    park_worker(worker)
-    return sum(filter(None, stats), ValueStats())

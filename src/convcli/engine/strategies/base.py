@@ -17,17 +17,9 @@ from convcli.values import Record
 class OutputRows(Record):
     """Some output rows of a tile, which are computed together.
 
-    Attributes
-    ----------
-    first : int
-        The first of them, counted from the first of the tile.
-    accumulators : Accumulators
-        Their sums, valid until the worker computes other rows.
-    compute : callable
-        Computes them from the tile.
-    direct : callable or None
-        Computes them into an array of their shape and dtype instead, of which only the rows
-        need be contiguous.
+    `first` is the first of them, counted from the first of the tile. `compute` computes their
+    sums, `accumulators`, which are valid until the worker computes other rows. `direct`, if any,
+    computes them into an array of their shape and dtype, of which only the rows are contiguous.
     """
 
     first: int
@@ -53,51 +45,34 @@ class Strategy(abc.ABC):
 
     An instance never changes: all threads share it. A tile is always computed in full; where
     the result ends before the tile does, the outputs beyond it are dropped.
-
-    Attributes
-    ----------
-    name : str
-        Its name in plans and reports.
-    method : Method
-        The method that it belongs to.
-    exact : bool
-        Whether sums of whole numbers stay whole. Factors and transforms do not keep them
-        so: such a strategy rounds its sums where pixels and weights are whole.
-    local : bool
-        Whether a NaN or an infinity reaches only outputs whose window holds it.
-    planar : bool
-        Whether a tile holds one channel, or all of them side by side.
-    problem : Problem
-        What is computed.
-    rows, columns : int
-        Outputs of a tile.
-    working : dtype
-        Of tiles and accumulators.
-    divisor : float
-        The accumulators divided by it are the sums.
-    reads_image : bool
-        Whether it reads the image itself, through `ImageRows`: no tile is loaded then.
-    takes_parts : bool
-        Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has.
-    channels, outputs : int
-        Channels that a tile holds side by side, and those of the accumulators.
     """
 
     name: ClassVar[str]
     method: ClassVar[Method]
+
     exact: ClassVar[bool] = True
+    """Whether sums of whole numbers stay whole. Factors and transforms do not keep them so:
+    such a strategy rounds its sums where pixels and weights are whole."""
+
+    local: bool = False
+    """Whether a NaN or an infinity reaches only outputs whose window holds it."""
+
+    planar: bool = False
+    """Whether a tile holds one channel, or all of them side by side."""
+
+    reads_image: bool = False
+    """Whether it reads the image itself, through `ImageRows`: no tile is loaded then."""
+
+    takes_parts: bool = False
+    """Whether `OutputRows.direct` takes a target of fewer rows or columns than a tile has."""
 
     problem: Problem
-    rows: int
+    rows: int  # outputs of a tile
     columns: int
-    working: np.dtype[Any]
-    divisor: float = 1.0
-    channels: int
-    outputs: int
-    planar: bool = False
-    local: bool = False
-    reads_image: bool = False
-    takes_parts: bool = False
+    working: np.dtype[Any]  # of tiles and accumulators
+    divisor: float = 1.0  # accumulators divided by it are the sums
+    channels: int  # of a tile, side by side
+    outputs: int  # channels of the accumulators
 
     @classmethod
     @abc.abstractmethod
@@ -147,24 +122,11 @@ class Strategy(abc.ABC):
 def even_tile(size: int, most: int, unit: int = 1) -> int:
     """Return the length of equal pieces of `size`, of at most `most` and a multiple of `unit`.
 
-    Examples
-    --------
     >>> even_tile(10_000, 4096)
     3334
     """
     pieces = -(-size // most)
     return -(-size // (pieces * unit)) * unit
-
-
-def has_no_zero(weights: Values) -> bool:
-    """Tell whether no weight is 0: a product then meets only pixels that the output reads.
-
-    Examples
-    --------
-    >>> has_no_zero(np.array([1.0, -2.0])), has_no_zero(np.array([1.0, 0.0]))
-    (True, False)
-    """
-    return bool(np.all(weights))
 
 
 # ------------------------------------------------------------------ what work costs

@@ -8,7 +8,7 @@ from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values, flat_rows, frozen, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
-from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
 _WEIGHT_BYTES = 2**15
 """Weights of a run, each repeated for every pixel: they stay in the nearest cache."""
@@ -52,7 +52,8 @@ class Depthwise(Strategy):
         self._pixels = _pixels(problem, columns)
         self.columns = -(-columns // self._pixels) * self._pixels
         weights = problem.exact_weights[0]
-        self.local = has_no_zero(weights)
+        # A product with a weight of 0 spreads what the output does not read.
+        self.local = bool(weights.all())
         taps = weights[:, 0].transpose(1, 2, 0)[:, :, np.newaxis]
         shape = (*problem.kernel.size, self._pixels, problem.shape[2])
         repeated = np.broadcast_to(taps, shape).reshape(*problem.kernel.size, -1)

@@ -10,7 +10,7 @@ from convcli.choices import Method
 from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, strided
 from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
-from convcli.engine.strategies.base import OutputRows, Strategy, even_tile, has_no_zero
+from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.values import Record, replace
 
 _COLUMNS, _ROWS = 4096, 32
@@ -80,7 +80,8 @@ class Im2col(Strategy):
         self._shape = _shape(problem)
         self.rows, self.columns = self._shape.rows, self._shape.columns
         weights = problem.exact_weights[0]
-        self.local = has_no_zero(weights)
+        # A product with a weight of 0 spreads what the output does not read.
+        self.local = bool(weights.all())
         groups, (down, across) = problem.groups, problem.kernel.size
         runs = weights.reshape(groups, -1, weights.shape[1], down, across)
         matrices = runs.transpose(0, 3, 4, 2, 1).reshape(groups, _inner(problem), -1)
