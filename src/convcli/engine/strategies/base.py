@@ -18,8 +18,8 @@ class OutputRows(Record):
     """Some output rows of a tile, which are computed together.
 
     `first` is the first of them, counted from the first of the tile. `compute` computes their
-    sums, `accumulators`, which are valid until the worker computes other rows. `direct`, if any,
-    computes them into an array of their shape and dtype, of which only the rows are contiguous.
+    sums, `accumulators`, which are valid until the worker computes other rows. `direct`, if
+    any, computes them into an array of their shape and dtype whose rows are contiguous.
     """
 
     first: int
