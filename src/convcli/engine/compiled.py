@@ -23,8 +23,7 @@ _LEAST = (0, 61)
 _MODES = ("auto", "always", "never")
 
 _PREFERRED: list[bool] = []
-_RUNS = [1]
-"""How often this process is expected to compute its plans."""
+_RUNS = [1]  # how often this process is expected to compute its plans
 
 
 def prefer_compiled() -> bool:

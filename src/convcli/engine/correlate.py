@@ -23,8 +23,7 @@ _PLAIN = (int, float, str, type, np.dtype, Border, Method, type(None))
 """Settings of which two that are equal, and of one type, are the same."""
 
 
-_MOST_REMEMBERED = 2**20
-"""Bytes of weights up to which their kernel is kept for the next call."""
+_MOST_REMEMBERED = 2**20  # bytes of weights up to which their kernel is kept for the next call
 
 
 class Settings(TypedDict, total=False):

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convcli.borders import padded_sources
-from convcli.choices import Method
+from convcli.choices import Method, Range
 from convcli.engine.buffers import Scratch
 from convcli.engine.compiled import is_long, may_compile, worth_compiling
 from convcli.engine.problem import Problem
-from convcli.engine.store import Inner, StoreRule, ValueRange
+from convcli.engine.store import Inner, StoreRule
 from convcli.engine.strategies import COMPILED, STRATEGIES
 from convcli.engine.strategies.base import Strategy
 from convcli.errors import ConvcliError
@@ -192,13 +192,13 @@ class Plan(Record, cached=True):
 
     def memory_bytes(self, jobs: int) -> int:
         """Estimate the memory beside image and result, on a number of threads."""
-        choose_plan = self.on(jobs)
-        return choose_plan.scratch_bytes * choose_plan.threads(jobs)
+        plan = self.on(jobs)
+        return plan.scratch_bytes * plan.threads(jobs)
 
     def as_dict(self, jobs: int) -> dict[str, Any]:
         """Return the plan as plain JSON values, for a number of threads."""
-        choose_plan = self.on(jobs)
-        strategy = choose_plan.strategy
+        plan = self.on(jobs)
+        strategy = plan.strategy
         return {
             "kernel": self.problem.kernel.name,
             "strategy": strategy.name,
@@ -214,7 +214,7 @@ class Plan(Record, cached=True):
                 for candidate in self.considered
             ],
             "tile": {"rows": strategy.rows, "columns": strategy.columns},
-            "tiles": choose_plan.tile_count,
+            "tiles": plan.tile_count,
             "working_dtype": self.working.name,
             "jobs": jobs,
             "memory_bytes": self.memory_bytes(jobs),
@@ -234,7 +234,7 @@ def covered(outputs: slice, step: int, size: int) -> slice:
 def rule_for(
     chosen: Plan,
     dtype: np.dtype[Any],
-    pixels: ValueRange | None = None,
+    pixels: Range | None = None,
     *,
     collect_stats: bool = True,
     inner: Inner | None = None,

@@ -18,12 +18,8 @@ from convcli.values import Record
 Shape: TypeAlias = tuple[int, int, int]
 
 _FLOATS = (np.float16, np.float32, np.float64)
-_FLOAT32_DIGITS = 2**24
-"""Up to this number every whole number is a float32."""
-
-_WIDE_INTEGER = 4
-"""Bytes from which integers are computed in float64: float32 holds 24 bits."""
-
+_FLOAT32_DIGITS = 2**24  # up to this number every whole number is a float32
+_WIDE_INTEGER = 4  # bytes from which integers are computed in float64: float32 holds 24 bits
 
 _KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
 """Largest range of whole sums that a transform returns within ½, by the bytes of a value. In

@@ -1,6 +1,5 @@
 """The store: from accumulators to results, by divisor, bias and range, rounded half to even."""
 
-import enum
 import functools
 import math
 from collections.abc import Callable, Iterable
@@ -8,16 +7,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from convcli.choices import Range
 from convcli.engine.buffers import Scratch, Values, strided
 from convcli.values import Record
-
-
-class ValueRange(enum.Enum):
-    """How raw values become pixels."""
-
-    CLIP = "clip"
-    ABS = "abs"
-    SHIFT = "shift"
 
 
 class ValueStats(Record):
@@ -122,13 +114,13 @@ def pixels_of(
     block: Accumulators,
     values: Values,
     rule: "StoreRule",
-    pixels: ValueRange,
+    pixels: Range,
     rim: list[Values],
 ) -> Finish:
     """Return the function that stores raw values as pixels, with statistics if asked for."""
     least, most = integer_limits(rule.dtype)
     # The pixel of 0 is added after rounding.
-    middle = (most + 1) // 2 if pixels is ValueRange.SHIFT else 0
+    middle = (most + 1) // 2 if pixels is Range.SHIFT else 0
     raw = (least - middle, most - middle)
     store = saturating(values, block.around, rule.dtype, raw, fits=True)
     clip = saturating(values, block.around, rule.dtype, raw, fits=False)
@@ -136,7 +128,7 @@ def pixels_of(
     def finish(out: Values) -> ValueStats | None:
         low, high, fits = _extent(values) if rule.collect_stats else (-np.inf, np.inf, False)
         lowest, highest, largest = low, high, magnitude(rim)
-        if pixels is ValueRange.ABS and low < 0:
+        if pixels is Range.ABS and low < 0:
             np.abs(block.around, out=block.around)
             lowest, highest = 0.0, max(-low, high)
         # Values near ½ beyond a limit may round to it: they are counted one by one.
@@ -293,40 +285,32 @@ def _copy_wide(values: Values, out: Values) -> None:
 
 def _whole_division(
     values: Values, spare: Values | None, divisor: int, scratch: Scratch
-) -> Callable[[], object]:
-    """Return the division of integers in place, rounded half to even.
-
-    With an odd divisor no quotient is half-way between two whole numbers, and no value is
-    negative: NumPy divides unsigned integers by a scalar as fast as it adds them. `spare` is
-    another buffer like that of the values, if there is one.
-    """
-    if divisor % 2:
-        unsigned = values.view(f"u{values.itemsize}")
-        number = unsigned.dtype.type
-        return functools.partial(
-            _divide_by_odd, unsigned, number(divisor // 2), number(divisor)
-        )
-    odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
-    return functools.partial(_shift_down, values, odd, divisor)
-
-
-def _divide_by_odd(values: Values, half: Any, divisor: Any) -> None:
-    np.add(values, half, out=values)
-    np.floor_divide(values, divisor, out=values)
-
-
-def _shift_down(values: Values, odd: Values, divisor: int) -> None:
-    """Divide by 2^k with a shift, which rounds down.
-
-    Half of 2^k, less 1 where the quotient is even, is added before: that rounds half to even.
-    """
+) -> Callable[[], None]:
+    """Return the division of integers in place, rounded half to even."""
     number = values.dtype.type
+    if divisor % 2:
+        # No quotient is half-way between two whole numbers, and no value is negative: NumPy
+        # divides unsigned integers by a scalar as fast as it adds them.
+        unsigned = values.view(f"u{values.itemsize}")
+        half, whole = (unsigned.dtype.type(part) for part in (divisor // 2, divisor))
+
+        def divide() -> None:
+            np.add(unsigned, half, out=unsigned)
+            np.floor_divide(unsigned, whole, out=unsigned)
+
+        return divide
+    odd = scratch.take("odd", values.shape, values.dtype) if spare is None else spare
     bits = number(divisor.bit_length() - 1)
-    np.right_shift(values, bits, out=odd)
-    np.bitwise_and(odd, number(1), out=odd)
-    np.add(values, odd, out=values)
-    np.add(values, number(divisor // 2 - 1), out=values)
-    np.right_shift(values, bits, out=values)
+
+    def shift() -> None:
+        # A shift rounds down. Half of 2^k, less 1 where the quotient is even, is added before.
+        np.right_shift(values, bits, out=odd)
+        np.bitwise_and(odd, number(1), out=odd)
+        np.add(values, odd, out=values)
+        np.add(values, number(divisor // 2 - 1), out=values)
+        np.right_shift(values, bits, out=values)
+
+    return shift
 
 
 def is_power_of_two(number: float) -> bool:
@@ -361,7 +345,7 @@ class StoreRule(Record):
     dtype: np.dtype[Any]
     divisor: float = 1.0
     bias: tuple[float, ...] = ()
-    pixels: ValueRange | None = None
+    pixels: Range | None = None
     limits: tuple[float, float] = (-np.inf, np.inf)
     collect_stats: bool = True
     inner: Inner | None = None

@@ -35,9 +35,7 @@ from convcli.values import replace
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_KEPT_BYTES = 2**23
-"""Buffers of a worker above which it is not kept."""
-
+_KEPT_BYTES = 2**23  # buffers of a worker above which it is not kept
 Load: TypeAlias = Callable[[Values, int], None]
 """Fills a buffer from an image of shape (H, W, C), for tiles that start at an output row."""
 

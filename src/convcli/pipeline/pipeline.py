@@ -12,7 +12,7 @@ from convcli.borders import AnyBorder, fill_of
 from convcli.choices import Border, Colormap, Depth, Edges, Range
 from convcli.engine.planner import Plan, rule_for
 from convcli.engine.problem import natural_result
-from convcli.engine.store import Inner, StoreRule, ValueRange, ValueStats, magnitude, rim_of
+from convcli.engine.store import Inner, StoreRule, ValueStats, magnitude, rim_of
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
@@ -151,7 +151,7 @@ class Pipeline(Record, kw_only=True, cached=True):
         return rule_for(
             self.steps[-1].plans[0],
             self.depth.dtype,
-            None if self.mapping is None else ValueRange(self.mapping.value),
+            self.mapping,
             collect_stats=self.options.collect_stats,
             inner=self.inner,
         )

@@ -20,24 +20,17 @@ from convcli.engine.store import StoreRule, integer_limits
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
-_TOGETHER = 4
-"""Output rows of one product: the fewest with which it runs at full speed."""
-
+_TOGETHER = 4  # output rows of one product: the fewest with which it runs at full speed
 _ROWS = 32
-_VALUES = 4096
-"""Values of a row of a tile."""
-
+_VALUES = 4096  # values of a row of a tile
 _SHIFTED_BYTES = 700_000
 """The shifted rows of a block: with its input and output they fill a common L2 cache."""
 
 _MOST_BYTES = 2**22
 """Shifted rows of the narrowest block above which the strategy refuses a kernel."""
 
-_UNIT = 32
-"""The columns of a block are a multiple of it."""
-
-_WIDEST = 832
-"""Columns of a block at the most."""
+_UNIT = 32  # the columns of a block are a multiple of it
+_WIDEST = 832  # columns of a block at the most
 
 
 class Band(Strategy):
@@ -140,14 +133,9 @@ def _block(problem: Problem, rows: int) -> int:
     return max(most // _UNIT * _UNIT, 2 * _UNIT)
 
 
-_HEIGHTS = (5, 7)
-"""Taps of a column: shorter ones are filled up with weights of 0."""
-
-_TILE_VALUES, _ROW_VALUES = 2**18, 2**13
-"""Values of a tile, and of its rows."""
-
-_TAP, _COLUMN, _REST = 0.025, 0.05, 0.2
-"""Nanoseconds of a tap, a column of taps, and all else."""
+_HEIGHTS = (5, 7)  # taps of a column: shorter ones are filled up with weights of 0
+_TILE_VALUES, _ROW_VALUES = 2**18, 2**13  # values of a tile, and of its rows
+_TAP, _COLUMN, _REST = 0.025, 0.05, 0.2  # nanoseconds of a tap, a column of taps, and all else
 
 
 class Dense(Strategy):

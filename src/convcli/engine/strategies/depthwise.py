@@ -16,8 +16,7 @@ _WEIGHT_BYTES = 2**15
 _ROW_VALUES, _TILE_VALUES = 2**14, 2**17
 """Values of a row of a tile, and of its input, at the most."""
 
-_COMPILED_TAP = 0.1
-"""Nanoseconds of a tap of a value, compiled."""
+_COMPILED_TAP = 0.1  # nanoseconds of a tap of a value, compiled
 
 
 class Depthwise(Strategy):

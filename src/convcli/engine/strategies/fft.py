@@ -22,9 +22,7 @@ time, so the tiles with the smallest halo are the best, until the spectrum leave
 cache: on the same picture 31×31 took 7.1 ns a pixel with 500 points, 8.2 with 300, 7.6 with
 700. With the most points a tile and its spectrum take 16 MiB."""
 
-_CALLS = 5
-"""Calls of NumPy for each tile."""
-
+_CALLS = 5  # calls of NumPy for each tile
 _NORM: Final = "ortho"
 """With this factor NumPy transforms float32 in float32, otherwise in float64: 5 ns a point
 for 20. There and back the factors cancel as they do by default."""
@@ -129,9 +127,7 @@ def _length(extent: int, size: int, working: np.dtype[Any]) -> int:
 _LENGTH = 256
 """Points along an axis. With 512 a tile leaves the L2 cache: a point takes a third more."""
 
-_COLUMNS = 1536
-"""Columns of a tile: several transforms, which share one call from Python."""
-
+_COLUMNS = 1536  # columns of a tile: several transforms, which share one call from Python
 _POINT = 3.1
 """Nanoseconds of a point, there and back, where a band matrix takes those of `costs`."""
 

@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Method
+from convcli.choices import Method, Range
 from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.problem import Problem
-from convcli.engine.store import StoreRule, ValueRange, holds, integer_limits, is_power_of_two
+from convcli.engine.store import StoreRule, holds, integer_limits, is_power_of_two
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
@@ -33,13 +33,10 @@ _SURE, _EXACT = 2**21, 2**24
 floats of 32 bits."""
 _LAST, _FUSED = (0, 3, 5, 6, 9), (5, 6, 9)
 """Taps of the last pass, after passes of nine; taps that one loop sums and clips."""
-_RUNNING = 4
-"""Equal rows from which their sums move from row to row."""
-
+_RUNNING = 4  # equal rows from which their sums move from row to row
 _TAP, _LINE = {2: 0.02, 4: 0.04}, {2: 0.05, 4: 0.2}
 """Nanoseconds of a tap, and of all else in a line, by the bytes of a sum."""
-_ACROSS, _KEPT = 0.08, 1.0
-"""Nanoseconds of a second pass, and to keep one column of several."""
+_ACROSS, _KEPT = 0.08, 1.0  # nanoseconds of a second pass, and to keep one column of several
 
 
 class Lines(Strategy):
@@ -85,7 +82,9 @@ class Lines(Strategy):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.working, self._sums = problem.dtype, _working(problem)
+        sums = _sums(problem)
+        assert sums is not None  # noqa: S101 - see cost
+        self.working, self._sums = problem.dtype, sums
         self.reads_image = problem.dtype.kind != "f"
         height, width, channels = problem.result_shape
         self.columns = even_tile(width, max(_ROW_VALUES // channels, 1))
@@ -181,7 +180,7 @@ class Lines(Strategy):
         """Store in 8 or 16 bits, or in floats that hold every sum, without a bias."""
         if any(rule.bias):
             return False
-        if rule.pixels not in (None, ValueRange.CLIP) or self.divisor < 1.0:
+        if rule.pixels not in (None, Range.CLIP) or self.divisor < 1.0:
             return False
         if rule.dtype.kind == "f":
             size = rule.dtype.itemsize
@@ -289,12 +288,6 @@ def _factors(weights: NDArray[Any]) -> tuple[Values, Values]:
         row = row / math.gcd(*(int(weight) for weight in row))
     column = weights[:, x] / row[x]
     return (np.rint(column) if whole else column), row
-
-
-def _working(problem: Problem) -> np.dtype[Any]:
-    sums = _sums(problem)
-    assert sums is not None  # noqa: S101 - see refusal
-    return sums
 
 
 @functools.lru_cache(maxsize=256)

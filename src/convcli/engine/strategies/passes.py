@@ -10,7 +10,7 @@ import numpy as np
 from convcli.choices import Method
 from convcli.engine.buffers import Scratch, Values, strided
 from convcli.engine.problem import Problem
-from convcli.engine.program import Operation, Read, TypedProgram, cancels, typed_program
+from convcli.engine.program import Read, TypedProgram, cancels, typed_program
 from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
@@ -27,17 +27,12 @@ at 380, 6.4 at 512, 6.3 at 640; laplacian8 5.7, 5.6, 5.4, 5.8."""
 _LEAST_VALUES = 2**17
 """Values of a tile, however many buffers there are: smaller ones are mostly halo."""
 
-_ROW = 6144
-"""Values of a row of a tile at the most: longer rows mean few rows, mostly halo."""
-
+_ROW = 6144  # values of a row of a tile at the most: longer rows mean few rows, mostly halo
 _SHORT_ROW = 512
 """Values of a row of a tile at the least: to copy shorter rows takes longer than to add."""
 
-_MOST_VALUES = 2**20
-"""The most values of a tile, halo included."""
-
-_MOST_TAPS = 64
-"""Taps of a kernel without factors at the most."""
+_MOST_VALUES = 2**20  # the most values of a tile, halo included
+_MOST_TAPS = 64  # taps of a kernel without factors at the most
 
 
 class Passes(Strategy):
@@ -113,46 +108,35 @@ class Passes(Strategy):
 
     def _calls(self, tile: Values, scratch: Scratch) -> "tuple[list[_Call], list[Values]]":
         """Return the calls, and the buffers that do not hold the last value."""
-        operations, types = self._program.operations, self._program.types
-        places = self._program.buffers
+        types, places = self._program.types, self._program.buffers
         down, across = self.problem.window.axes
-        steps = (down.dilation * tile.shape[1], across.dilation * self.channels)
+        row, column = down.dilation * tile.shape[1], across.dilation * self.channels
         buffers = {0: tile.reshape(-1)}
         # A value is shorter than its buffer: the rest was left there by another value.
-        values, calls = {0: buffers[0]}, []
-        for operation, place in zip(operations, places, strict=True):
-            left, right = _operands(operation, values, steps)
+        values: dict[int, Values] = {0: buffers[0]}
+        calls: list[_Call] = []
+
+        def view(read: Read) -> Values:
+            return values[read.value][read.dy * row + read.dx * column :]
+
+        for (function, first, second, number), place in zip(
+            self._program.operations, places, strict=True
+        ):
+            left = view(first)
+            right = view(second) if isinstance(second, Read) else left.dtype.type(second)
+            if isinstance(second, Read):
+                size = min(left.size, right.size)
+                left, right = left[:size], right[:size]
             if place not in buffers:
-                dtype = types[operation.target]
-                buffers[place] = scratch.take(f"passes.{place}", (tile.size,), dtype)
-            target = buffers[place][: left.size]
-            calls.append((operation.function, left, right, target))
-            values[operation.target] = target
-        others = [buffer for place, buffer in buffers.items() if place != places[-1]]
-        return calls, others
+                shape = (tile.size,)
+                buffers[place] = scratch.take(f"passes.{place}", shape, types[number])
+            values[number] = buffers[place][: left.size]
+            calls.append((function, left, right, values[number]))
+        return calls, [buffer for place, buffer in buffers.items() if place != places[-1]]
 
 
 _Call: TypeAlias = tuple[Callable[..., Any], Values, Any, Values]
 """A function, its operands, and the target."""
-
-
-def _operands(
-    operation: Operation, values: dict[int, Values], steps: tuple[int, int]
-) -> tuple[Values, Any]:
-    """Return views of equal length, or a view and a number.
-
-    `steps` are the distances of two neighbouring rows and of two neighbouring taps.
-    """
-
-    def view(read: Read) -> Values:
-        return values[read.value][read.dy * steps[0] + read.dx * steps[1] :]
-
-    left = view(operation.left)
-    if not isinstance(operation.right, Read):
-        return left, left.dtype.type(operation.right)
-    right = view(operation.right)
-    size = min(left.size, right.size)
-    return left[:size], right[:size]
 
 
 def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
@@ -182,8 +166,7 @@ def _layout(problem: Problem, *, shared: bool) -> tuple[TypedProgram, int, int]:
 _TILE_BYTES = 2**19
 """Padded input of one tile, and its accumulators: they leave room in a common L2 cache."""
 
-_COLUMNS = 4096
-"""Columns of a tile at the most."""
+_COLUMNS = 4096  # columns of a tile at the most
 
 
 class Taps(Strategy):

@@ -13,9 +13,7 @@ from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 from convcli.values import Record, replace
 
-_COLUMNS, _ROWS = 4096, 32
-"""Columns and rows of a tile at the most."""
-
+_COLUMNS, _ROWS = 4096, 32  # columns and rows of a tile at the most
 _GATHERED_BYTES = 2**20
 """Runs of a tile that output rows share: with its input and output, a common L2 cache."""
 
@@ -26,8 +24,7 @@ _PART_BYTES = 2**19
 """Outputs that are stored at once: 64×3×7×7 at stride 2 on 224² takes 1.76 ms, with half of
 it 1.79."""
 
-_FEWEST, _MOST = 16, 256
-"""Pixels of a product that is not packed, at the least and at the most."""
+_FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least and at the most
 
 
 class _Shape(Record):
@@ -289,11 +286,8 @@ _OUTPUT = np.array(
 _TOGETHER, _PLANES, _TAPS = 4, 6, 3
 """Output rows that are computed together, input rows that they need, taps of a column."""
 
-_FEWEST_CHANNELS = 8
-"""Channels and filters at the least: fewer do not pay for the transforms."""
-
-_LEAST_COLUMNS, _WINOGRAD_ROWS = 24, 8
-"""Columns of a tile at the least, and its rows."""
+_FEWEST_CHANNELS = 8  # channels and filters at the least: fewer do not pay for the transforms
+_LEAST_COLUMNS, _WINOGRAD_ROWS = 24, 8  # columns of a tile at the least, and its rows
 
 
 class RowWinograd(Strategy):

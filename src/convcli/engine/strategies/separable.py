@@ -19,9 +19,7 @@ from convcli.engine.store import Accumulators
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
 
-_MOST_RANK = 3
-"""A kernel of higher rank is as fast dense."""
-
+_MOST_RANK = 3  # a kernel of higher rank is as fast dense
 _ROWS, _CHUNK = 128, 32
 """Rows a tile, and rows that go through both factors while they are in the cache."""
 
@@ -29,9 +27,7 @@ _COLUMNS, _NARROW = 4096, 512
 """Values a row of a tile at the most, and pixels at the least: with 12,000 values a row, of
 4000 pixels in colour, a blur of 1 pixel takes 5 % longer."""
 
-_TILE_BYTES = 2**23
-"""Padded input of a tile at the most, unless the kernel itself needs more."""
-
+_TILE_BYTES = 2**23  # padded input of a tile at the most, unless the kernel itself needs more
 _LONG = 16
 """Rows of more taps than this take channels one by one: side by side, two thirds of the
 band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
