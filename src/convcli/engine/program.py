@@ -111,9 +111,7 @@ def program_for(kernel: Kernel, weights: NDArray[Any]) -> list[Operation]:
     return min(programs, key=len)
 
 
-def buffers_for(
-    operations: Sequence[Operation], types: Sequence[np.dtype[Any]] | None = None
-) -> list[int]:
+def buffers_for(operations: Sequence[Operation], types: Sequence[np.dtype[Any]]) -> list[int]:
     """Return the buffer of each operation's value: as few buffers as possible.
 
     The tile is buffer 0, and becomes free like the others after its last read. An operation
@@ -122,16 +120,15 @@ def buffers_for(
     `types` are the dtypes of the values, the tile first: two dtypes share no buffer.
 
     >>> sobel = Kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-    >>> buffers_for(program_for(sobel, sobel.weights))
+    >>> buffers_for(program_for(sobel, sobel.weights), [np.dtype(np.int16)] * 4)
     [1, 0, 1]
     """
     last_use = {read.value: i for i, op in enumerate(operations) for read in op.reads}
-    dtypes: Sequence[Any] = types or (None,) * (len(operations) + 1)
     buffers, free, count = {0: 0}, defaultdict[Any, list[int]](list), 1
     for i, operation in enumerate(operations):
-        dtype = dtypes[operation.target]
+        dtype = types[operation.target]
         ending = {read.value for read in operation.reads if last_use[read.value] == i}
-        over = [v for v in ending if _only_unshifted(operation, v) and dtypes[v] == dtype]
+        over = [v for v in ending if _only_unshifted(operation, v) and types[v] == dtype]
         if over:
             buffer = buffers[over[0]]
         elif free[dtype]:
@@ -140,7 +137,7 @@ def buffers_for(
             buffer, count = count, count + 1
         for value in ending:
             if buffers[value] != buffer:
-                free[dtypes[value]].append(buffers[value])
+                free[types[value]].append(buffers[value])
         buffers[operation.target] = buffer
     return [buffers[operation.target] for operation in operations]
 
@@ -241,25 +238,28 @@ class _Builder:
                 done += width
         return value
 
+    def finished(self, result: Read) -> list[Operation]:
+        """Return the operations; a kernel of one tap becomes one pass that moves the tile."""
+        last = len(self.operations)
+        if not last or result != (last, 0, 0):
+            self.emit(np.add, result, 0.0)
+        return self.operations
+
 
 def _tap_by_tap(weights: NDArray[Any]) -> list[list[Operation]]:
     """Return the programs that use the taps one by one, not the factors."""
     taps = [(Read(0, int(y), int(x)), float(weights[y, x])) for y, x in np.argwhere(weights)]
-    programs = [_grouped(taps)]
+    builder = _Builder()
+    programs = [builder.finished(builder.weighted_sum(taps))]
     if len(taps) <= _MOST_TAPS:
         programs += [_shared(taps), _shared(_halved(taps))]
     return programs
 
 
-def _grouped(taps: Sequence[Term]) -> list[Operation]:
-    builder = _Builder()
-    return _finished(builder, builder.weighted_sum(taps))
-
-
 def _factored(column: NDArray[Any], row: NDArray[Any]) -> list[Operation]:
     builder = _Builder()
     middle = builder.line(Read(0), [float(tap) for tap in column], down=True)
-    return _finished(builder, builder.line(middle, [float(tap) for tap in row], down=False))
+    return builder.finished(builder.line(middle, [float(tap) for tap in row], down=False))
 
 
 def _shared(taps: Sequence[Term]) -> list[Operation]:
@@ -277,7 +277,7 @@ def _shared(taps: Sequence[Term]) -> list[Operation]:
         firsts = [terms[first_of_pair] for first_of_pair, _ in places]
         pairs = [(Read(pair.value, read.dy, read.dx), weight) for read, weight in firsts]
         terms = sorted([*kept, *pairs], key=_place)
-    return _finished(builder, builder.weighted_sum(terms))
+    return builder.finished(builder.weighted_sum(terms))
 
 
 def _place(term: Term) -> tuple[int, int]:
@@ -343,14 +343,6 @@ def _divided_by_pair(taps: Sequence[float]) -> Sequence[float] | None:
 def _passes(taps: Sequence[float]) -> int:
     weights = [abs(tap) for tap in taps if tap]
     return len(weights) - 1 + sum(1 for weight in set(weights) if weight != 1)
-
-
-def _finished(builder: _Builder, result: Read) -> list[Operation]:
-    """Return the operations; a kernel of one tap becomes one pass that moves the tile."""
-    last = len(builder.operations)
-    if not last or (result.value, result.dy, result.dx) != (last, 0, 0):
-        builder.emit(np.add, result, 0.0)
-    return builder.operations
 
 
 def cancels(operations: Sequence[Operation], size: tuple[int, int]) -> bool:

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from convcli.engine.buffers import UNPACKED, Scratch, Values, frozen, pitch, rou
 from convcli.engine.problem import Problem
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.values import Record, replace
+from convcli.values import replace
 
 _COLUMNS, _ROWS = 4096, 32  # columns and rows of a tile at the most
 _GATHERED_BYTES = 2**20
@@ -25,15 +24,6 @@ _PART_BYTES = 2**19
 it 1.79."""
 
 _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least and at the most
-
-
-class _Shape(Record):
-    """Whether output rows share the runs of input rows; the tile; the pixels of a product."""
-
-    shared: bool
-    rows: int
-    columns: int
-    pixels: int
 
 
 class Im2col(Strategy):
@@ -58,24 +48,22 @@ class Im2col(Strategy):
         working = problem.natural_working
         if _inner(problem) * problem.groups * working.itemsize > _WINDOW_BYTES:
             return "windows too large for a cache"
-        shape = _shape(problem)
+        is_shared, rows, columns, pixels = _shape(problem)
         height, width, outputs = problem.result_shape
         down, across = problem.window.axes
-        read = down.input_size(shape.rows) / shape.rows if shape.shared else down.kernel
+        overlap = down.input_size(rows) / rows
+        read = overlap if is_shared else down.kernel
         copies = read * across.kernel * problem.shape[2] / outputs * costs.COPY[working]
         copies *= not _is_point(problem)
         products = costs.bank_products(problem, working)
-        tiles = -(-height // shape.rows) * -(-width // shape.columns)
-        batches = tiles * problem.groups * shape.rows * shape.columns / shape.pixels
-        moved = costs.transfer(
-            problem, working, down.input_size(shape.rows) / shape.rows / down.stride
-        )
+        tiles = -(-height // rows) * -(-width // columns)
+        batches = tiles * problem.groups * rows * columns / pixels
+        moved = costs.transfer(problem, working, overlap / down.stride)
         return copies + products + moved + costs.calls(problem, 2 * tiles + batches)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self._shape = _shape(problem)
-        self.rows, self.columns = self._shape.rows, self._shape.columns
+        self._is_shared, self.rows, self.columns, self._pixels = _shape(problem)
         weights = problem.exact_weights[0]
         # A product with a weight of 0 spreads what the output does not read.
         self.local = bool(weights.all())
@@ -91,44 +79,31 @@ class Im2col(Strategy):
         return (rows, pitch(values, self.working))
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make the views of the runs, and of the windows of each part."""
+        """Make the views of the runs, and of the windows of each part; the first gathers."""
         gather, windows = self._lay_out(tile, scratch)
         products = windows.shape[1]
         height, width = self.rows // products, self.columns * self.outputs
         most = max(1, _PART_BYTES // (height * width * self.working.itemsize))
         together = even_tile(products, most)
         total = scratch.take("im2col.total", (together * height, width), self.working)
+        # A product of many rows needs them to follow each other in the result.
+        is_apart = height > 1 and self.columns < self.problem.result_shape[1]
         parts = []
         for first in range(0, products, together):
             some = windows[:, first : first + together]
-            accumulators = total[: some.shape[1] * height]
-            parts.append(
-                self._part(some, accumulators, first * height, None if first else gather)
-            )
+            direct = functools.partial(self._multiply, some, None if first else gather)
+            part = OutputRows.directly(first * height, total[: some.shape[1] * height], direct)
+            parts.append(replace(part, direct=None) if is_apart else part)
         return parts
 
-    def _part(
-        self,
-        windows: Values,
-        accumulators: Values,
-        first: int,
-        gather: Callable[[], None] | None,
-    ) -> OutputRows:
-        """Return a part; the first of a tile gathers its runs."""
+    def _multiply(
+        self, windows: Values, gather: Callable[[], None] | None, target: Values
+    ) -> None:
+        if gather is not None:
+            gather()
         groups, *places, _ = windows.shape
-        weights, shape = self._weights[:, np.newaxis, np.newaxis], (*places, groups, -1)
-
-        def direct(target: Values) -> None:
-            if gather is not None:
-                gather()
-            results = target.reshape(shape, copy=False).transpose(3, 0, 1, 2, 4)
-            np.matmul(windows, weights, out=results)
-
-        rows = len(accumulators)
-        # A product of many rows needs them to follow each other in the result.
-        apart = rows > places[0] and self.columns < self.problem.result_shape[1]
-        part = OutputRows.directly(first, accumulators, direct)
-        return replace(part, direct=None) if apart else part
+        results = target.reshape(*places, groups, -1, copy=False).transpose(3, 0, 1, 2, 4)
+        np.matmul(windows, self._weights[:, np.newaxis, np.newaxis], out=results)
 
     def _lay_out(
         self, tile: Values, scratch: Scratch
@@ -136,11 +111,11 @@ class Im2col(Strategy):
         """Return the copy into runs, if one is needed, and the windows."""
         if _is_point(self.problem):
             return None, self._in_place(tile)
-        return (self._shared if self._shape.shared else self._whole)(tile, scratch)
+        return (self._shared if self._is_shared else self._whole)(tile, scratch)
 
     def _in_place(self, tile: Values) -> Values:
         """Take the pixels of the tile as windows of one value a channel."""
-        (down, across), pixels = self.problem.window.stride, self._shape.pixels
+        (down, across), pixels = self.problem.window.stride, self._pixels
         row, step, each = down * tile.shape[1], across * self.channels, _inner(self.problem)
         shape = (self.problem.groups, self.rows, self.columns // pixels, pixels, each)
         return strided(tile, 0, shape, (each, row, pixels * step, step, 1))
@@ -149,7 +124,7 @@ class Im2col(Strategy):
         """Lay out runs by (column, group, row): the windows of output rows overlap."""
         groups, slots = self.problem.groups, self.problem.window.rows.input_size(self.rows)
         run = _inner(self.problem) // self.problem.kernel.size[0]
-        column, pixels = groups * slots * run, self._shape.pixels
+        column, pixels = groups * slots * run, self._pixels
         runs = scratch.take("im2col.runs", (self.columns * column,), self.working)
         batches = self.columns // pixels
         shape = (groups, self.rows, batches, pixels, _inner(self.problem))
@@ -159,7 +134,7 @@ class Im2col(Strategy):
 
     def _whole(self, tile: Values, scratch: Scratch) -> tuple[Callable[[], None], Values]:
         """Lay out runs by (row, column, group, kernel row): each window has its own."""
-        groups, inner, pixels = self.problem.groups, _inner(self.problem), self._shape.pixels
+        groups, inner, pixels = self.problem.groups, _inner(self.problem), self._pixels
         size = self.rows * self.columns * groups * inner
         runs = scratch.take("im2col.runs", (size,), self.working)
         products = self.rows * self.columns // pixels
@@ -212,8 +187,8 @@ def _inner(problem: Problem) -> int:
 
 
 @functools.lru_cache
-def _shape(problem: Problem) -> _Shape:
-    """Decide between shared rows and whole windows, and on the size of a tile."""
+def _shape(problem: Problem) -> tuple[bool, int, int, int]:
+    """Return whether output rows share runs, the size of a tile, and pixels of a product."""
     down = problem.window.rows
     filters = problem.outputs // problem.groups
     most = min(UNPACKED // (_inner(problem) * filters), _MOST)
@@ -223,32 +198,28 @@ def _shape(problem: Problem) -> _Shape:
     rows, columns = _fitting(problem, shared=shared)
     if shared:
         pixels = -(-columns // -(-columns // most))
-        return _Shape(shared, rows, -(-columns // pixels) * pixels, pixels)
-    return _Shape(shared, rows, columns, rows * columns if most < _FEWEST else columns)
+        return shared, rows, -(-columns // pixels) * pixels, pixels
+    return shared, rows, columns, rows * columns if most < _FEWEST else columns
 
 
 def _fitting(problem: Problem, *, shared: bool) -> tuple[int, int]:
-    """Halve a tile until it fits: rows first, while there are many."""
+    """Halve a tile until it and its runs fit: rows first, while there are many."""
     height, width, _ = problem.result_shape
+    down, across = problem.window.axes
     rows, columns = min(height, _ROWS), even_tile(width, _COLUMNS)
     limit = (_GATHERED_BYTES if shared else _WINDOW_BYTES) // problem.natural_working.itemsize
+
+    def is_large() -> bool:
+        tile = down.input_size(rows) * across.input_size(columns)
+        slots = down.input_size(rows) if shared else rows * down.kernel
+        return (tile + slots * columns * across.kernel) * problem.shape[2] > limit
+
     for fewest_rows, fewest_columns in ((8, width), (8, 64), (1, 64), (1, 1)):
-        while rows > fewest_rows and _values(problem, rows, columns, shared=shared) > limit:
-            rows = even_tile(height, rows - 1) if rows > 1 else 1
-        while (
-            columns > fewest_columns and _values(problem, rows, columns, shared=shared) > limit
-        ):
+        while rows > fewest_rows and is_large():
+            rows = even_tile(height, rows - 1)
+        while columns > fewest_columns and is_large():
             columns = even_tile(width, columns - 1)
     return rows, columns
-
-
-def _values(problem: Problem, rows: int, columns: int, *, shared: bool) -> int:
-    """Return how many values a tile holds, and its runs."""
-    down, across = problem.window.axes
-    channels: Any = problem.shape[2]
-    tile = down.input_size(rows) * across.input_size(columns)
-    slots = down.input_size(rows) if shared else rows * down.kernel
-    return int((tile + slots * columns * across.kernel) * channels)
 
 
 # ------------------------------------------------------------------ minimal filtering
