@@ -93,8 +93,11 @@ class Band(Strategy):
         width = pitch(self._width, self.working)
         total = scratch.take("band.total", (self.rows, width), self.working)
         moved, windows = shifted[..., : self._block], self._windows(shifted)
+        # A block of the tile, once for each kernel column.
+        size = (len(tile), self._across, self._block)
+        jump = self.problem.window.columns.dilation * self.channels
         starts = range(0, self._width, self._block)
-        blocks = [(x, self._shifts(tile, x)) for x in starts]
+        blocks = [(x, strided(tile, x, size, (tile.shape[1], jump, 1))) for x in starts]
         kept = total[:, : self.columns * self.channels]
 
         def direct(target: Values) -> None:
@@ -105,12 +108,6 @@ class Band(Strategy):
                 np.matmul(self._band, windows[..., : out.shape[2]], out=out)
 
         return [OutputRows.directly(0, kept, direct, total.reshape(-1))]
-
-    def _shifts(self, tile: Values, x: int) -> Values:
-        """Return a block of the tile, once for each kernel column."""
-        height, step = tile.shape
-        jump = self.problem.window.columns.dilation * self.channels
-        return strided(tile, x, (height, self._across, self._block), (step, jump, 1))
 
     def _windows(self, shifted: Values) -> Values:
         """Return the rows that each R output rows need; those of two products overlap."""

@@ -36,20 +36,17 @@ class Depthwise(Strategy):
         if not _is_depthwise(problem):
             return "not one filter a channel"
         working = problem.natural_working
-        height, width, _ = problem.result_shape
-        taps = problem.window.rows.kernel * problem.window.columns.kernel
-        rows, columns = _size(problem)
+        height, width, channels = problem.result_shape
+        down, across = problem.window.axes
+        taps, (rows, columns, _) = down.kernel * across.kernel, _layout(problem)
         tiles = -(-height // rows) * -(-width // columns)
-        overlap = problem.window.rows.input_size(rows) / (rows * problem.window.rows.stride)
-        moved = costs.transfer(problem, working, overlap)
-        runs = 0 if problem.window.columns.stride == 1 else taps * costs.RUN / problem.shape[2]
+        moved = costs.transfer(problem, working, down.input_size(rows) / (rows * down.stride))
+        runs = 0 if across.stride == 1 else taps * costs.RUN / channels
         return taps * costs.SUMMED_PASS[working] + runs + moved + costs.calls(problem, tiles)
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self.rows, columns = _size(problem)
-        self._pixels = _pixels(problem, columns)
-        self.columns = -(-columns // self._pixels) * self._pixels
+        self.rows, self.columns, self._pixels = _layout(problem)
         weights = problem.exact_weights[0]
         # A product with a weight of 0 spreads what the output does not read.
         self.local = bool(weights.all())
@@ -59,33 +56,20 @@ class Depthwise(Strategy):
         self._weights = frozen(repeated, self.working)
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
-        """Make one view of all windows."""
-        windows, run = self._windows(tile), self._pixels * self.channels
-        shape = (self.rows, self.columns * self.channels)
-        total = scratch.take("depthwise.total", shape, self.working)
+        """Make one view of all windows: (rows, kh, kw, runs, values of a run)."""
+        (down, across), row = self.problem.window.axes, tile.shape[1]
+        run = self._pixels * self.channels
+        shape = (self.rows, down.kernel, across.kernel, self.columns // self._pixels, run)
+        tap = (down.dilation * row, across.dilation * self.channels)
+        windows = strided(tile, 0, shape, (down.stride * row, *tap, across.stride * run, 1))
+        size = (self.rows, self.columns * self.channels)
+        total = scratch.take("depthwise.total", size, self.working)
 
         def direct(target: Values) -> None:
             runs = target.reshape(self.rows, -1, run, copy=False)
             np.einsum("yabxc,abc->yxc", windows, self._weights, out=runs)
 
         return [OutputRows.directly(0, total, direct)]
-
-    def _windows(self, tile: Values) -> Values:
-        """Return the input, shape (rows, kh, kw, runs, values of a run)."""
-        (down, across), row = self.problem.window.axes, tile.shape[1]
-        runs, run = self.columns // self._pixels, self._pixels * self.channels
-        return strided(
-            tile,
-            0,
-            (self.rows, down.kernel, across.kernel, runs, run),
-            (
-                down.stride * row,
-                down.dilation * row,
-                across.dilation * self.channels,
-                across.stride * run,
-                1,
-            ),
-        )
 
 
 def _is_depthwise(problem: Problem) -> bool:
@@ -94,23 +78,19 @@ def _is_depthwise(problem: Problem) -> bool:
     return kernel.is_bank and kernel.channels == 1 and kernel.filters == problem.groups
 
 
-def _pixels(problem: Problem, columns: int) -> int:
-    """Return the pixels of a run; einsum does not join pixels itself."""
-    if problem.window.columns.stride > 1:
-        return 1
-    taps = problem.window.rows.kernel * problem.window.columns.kernel
-    pixel = taps * problem.shape[2] * problem.natural_working.itemsize
-    return even_tile(columns, max(1, _WEIGHT_BYTES // pixel))
-
-
 @functools.lru_cache
-def _size(problem: Problem) -> tuple[int, int]:
-    """Return rows and columns of a tile: its input fits into the cache."""
+def _layout(problem: Problem) -> tuple[int, int, int]:
+    """Return rows and columns of a tile that fits into the cache, and pixels of a run."""
     height, width, channels = problem.result_shape
     down, across = problem.window.axes
     columns = even_tile(width, max(1, _ROW_VALUES // channels))
     row = across.input_size(columns) * channels * down.stride
-    return even_tile(height, max(1, min(height, _TILE_VALUES // row))), columns
+    rows = even_tile(height, max(1, min(height, _TILE_VALUES // row)))
+    if across.stride > 1:  # einsum does not join pixels itself
+        return rows, columns, 1
+    pixel = down.kernel * across.kernel * channels * problem.natural_working.itemsize
+    pixels = even_tile(columns, max(1, _WEIGHT_BYTES // pixel))
+    return rows, -(-columns // pixels) * pixels, pixels
 
 
 class CompiledDepthwise(Depthwise):
@@ -125,10 +105,10 @@ class CompiledDepthwise(Depthwise):
             return "sums in float64"
         if not _is_depthwise(problem):
             return "not one filter a channel"
-        working, channels = problem.natural_working, problem.shape[2]
-        taps = problem.window.rows.kernel * problem.window.columns.kernel
-        run = _pixels(problem, _size(problem)[1]) * channels
-        return taps * (_COMPILED_TAP + costs.RUN / run) + costs.transfer(problem, working)
+        (down, across), (*_, pixels) = problem.window.axes, _layout(problem)
+        tap = _COMPILED_TAP + costs.RUN / (pixels * problem.shape[2])
+        moved = costs.transfer(problem, problem.natural_working)
+        return down.kernel * across.kernel * tap + moved
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)

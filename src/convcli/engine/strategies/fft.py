@@ -12,7 +12,6 @@ from convcli.engine.problem import Problem
 from convcli.engine.store import Accumulators, StoreRule
 from convcli.engine.strategies import base as costs
 from convcli.engine.strategies.base import OutputRows, Strategy, even_tile
-from convcli.geometry.window import Axis
 
 _LEAST = 200
 _USUAL = {4: 600, 8: 432}
@@ -63,12 +62,9 @@ class Fft(Strategy):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         height, width, _ = problem.result_shape
-        down, across = problem.window.axes
-        self._size = (
-            _length(down.extent, height, self.working),
-            _length(across.extent, width, self.working),
-        )
-        self.rows, self.columns = _outputs(down, self._size[0]), _outputs(across, self._size[1])
+        down, across = (axis.extent for axis in problem.window.axes)
+        self._size = _length(down, height, self.working), _length(across, width, self.working)
+        self.rows, self.columns = self._size[0] - down + 1, self._size[1] - across + 1
         spectrum = np.fft.rfft2(problem.dense_weights, self._size).conj()
         self._spectrum = frozen(spectrum, _complex(self.working))
 
@@ -99,10 +95,6 @@ class Fft(Strategy):
 
 def _complex(working: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(f"c{2 * working.itemsize}")
-
-
-def _outputs(axis: Axis, length: int) -> int:
-    return length - axis.extent + 1
 
 
 @functools.cache

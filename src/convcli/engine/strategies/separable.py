@@ -6,7 +6,6 @@ too, and is faster all the same from about eight taps on.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,32 +76,26 @@ class Separable(Strategy):
 
     def bind(self, tile: Values, scratch: Scratch) -> list[OutputRows]:
         """Make the products of each chunk of rows."""
-        pitch = tile.shape[1]
-        room = max(row.room(self._chunk * pitch) for _, row in self._factors)
+        room = max(row.room(self._chunk * tile.shape[1]) for _, row in self._factors)
         buffers = [
             scratch.take(f"separable.{name}", (room,), self.working)
             for name in ("middle", "result", "sum")
         ]
-        return [
-            self._part(tile, y, min(self._chunk, self.rows - y), buffers)
-            for y in range(0, self.rows, self._chunk)
-        ]
+        starts = range(0, self.rows, self._chunk)
+        return [self._part(tile, y, min(self._chunk, self.rows - y), *buffers) for y in starts]
 
-    def _part(
-        self, tile: Values, first: int, rows: int, buffers: Sequence[Values]
+    def _part(  # noqa: PLR0917 - one caller
+        self, tile: Values, first: int, rows: int, middle: Values, result: Values, total: Values
     ) -> OutputRows:
         pitch = tile.shape[1]
-        middle, result, total = buffers
+        size = rows * pitch
         source = tile.reshape(-1)[first * pitch :]
         steps = [
             column.products(source, middle, rows, pitch)
-            + row.products(middle, into, rows * pitch)
-            for (column, row), into in zip(
-                self._factors, [total] + [result] * _MOST_RANK, strict=False
-            )
+            + row.products(middle, result if number else total, size)
+            for number, (column, row) in enumerate(self._factors)
         ]
         crop = strided(total, 0, (rows, self.columns * self.channels), (pitch, 1))
-        size = rows * pitch
 
         def compute() -> None:
             for number, products in enumerate(steps):
