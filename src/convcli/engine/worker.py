@@ -75,9 +75,9 @@ class Loader:
 
         The function never modifies the image; of a tile of one channel it takes (H, W, 1).
         """
-        rows, columns = self._window.inputs(tile.rows, tile.columns)
-        key = (rows.stop - rows.start, columns.start, columns.stop)
+        key = (tile.rows.stop - tile.rows.start, tile.columns.start, tile.columns.stop)
         if key not in self._loads:
+            rows, columns = self._window.inputs(tile.rows, tile.columns)
             self._loads[key] = self._bound(rows.stop - rows.start, columns)
         return self._loads[key]
 
@@ -183,8 +183,9 @@ class TileWorker:
     def __init__(self, plan: Plan, block: Block | None = None) -> None:
         self.plan, self.block = plan, block
         problem, strategy = plan.problem, plan.strategy
+        shape = strategy.tile_shape
         self._scratch = Scratch()
-        self._tile: Any = self._scratch.take("tile", strategy.tile_shape, strategy.working)
+        self._tile: Any = self._scratch.take("tile", shape, strategy.working)
         loader = ImageRows if strategy.reads_image else Loader
         self._loader = loader(problem, self._tile, strategy.channels, block)
         source = self._loader if strategy.reads_image else self._tile
