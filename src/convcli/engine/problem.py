@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from convcli.choices import Border, border_named
-from convcli.errors import GeometryError, ImageError, KernelError
+from convcli.errors import ConvcliError, GeometryError, ImageError, KernelError
 from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
 from convcli.text import counted
@@ -267,15 +267,17 @@ def _check_fill(fill: object) -> None:
         raise GeometryError(f"fill: expected a finite number, got {fill!r}: use 0 or another")
 
 
-def _check_groups(groups: object) -> None:
-    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
-        raise GeometryError(
-            f"groups: expected a whole number of at least 1, got {groups!r}: use 1 or more"
-        )
+def checked_count(
+    name: str, count: object, remedy: str, error: type[ConvcliError] = ConvcliError
+) -> int:
+    """Return a whole number of at least 1, or raise an error."""
+    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        raise error(f"{name}: expected a whole number of at least 1, got {count!r}: {remedy}")
+    return int(count)
 
 
 def _check_channels(kernel: Kernel, channels: int, groups: int) -> None:
-    _check_groups(groups)
+    checked_count("groups", groups, "use 1 or more", GeometryError)
     if not kernel.is_bank:
         if groups != 1:
             raise GeometryError(

@@ -7,7 +7,6 @@ sees a padded tile, and computes only "valid" outputs.
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,11 +23,10 @@ from convcli.borders import (
 )
 from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
-from convcli.engine.problem import Problem
+from convcli.engine.problem import Problem, checked_count
 from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows
-from convcli.errors import ConvcliError
 from convcli.threads import available_cores, single_threaded_blas, thread_pool
 from convcli.values import replace
 
@@ -184,22 +182,17 @@ class TileWorker:
         self.plan, self.block = plan, block
         problem, strategy = plan.problem, plan.strategy
         shape = strategy.tile_shape
-        self._scratch = Scratch()
-        self._tile: Any = self._scratch.take("tile", shape, strategy.working)
+        self.scratch = Scratch()
+        self._tile: Any = self.scratch.take("tile", shape, strategy.working)
         loader = ImageRows if strategy.reads_image else Loader
         self._loader = loader(problem, self._tile, strategy.channels, block)
         source = self._loader if strategy.reads_image else self._tile
-        self._parts = strategy.bind(source, self._scratch)
+        self._parts = strategy.bind(source, self.scratch)
         self._recomputes_nonfinite = problem.dtype.kind == "f" and not strategy.local
         rows, columns, _ = problem.result_shape
         whole = (slice(0, rows), slice(0, columns))
         self._stored = whole if block is None else (block.rows, block.columns)
         self._programs: dict[tuple[int | None, ...], _TileProgram] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the buffers."""
-        return self._scratch.nbytes
 
     def use_rule(self, rule: StoreRule) -> None:
         """Use `rule` to turn sums into results from now on."""
@@ -266,7 +259,7 @@ class TileWorker:
             sums = Accumulators(values, around, spare)
         shape = (*size, maps) if tile.channel is None else size
         place = (outputs.start, tile.columns.start) if self.block is None else None
-        finish = rule.finish(sums, shape, tile.channel, self._scratch, place)
+        finish = rule.finish(sums, shape, tile.channel, self.scratch, place)
         return _storing(part.compute, finish, rows, columns)
 
     def _recompute(self, tile: Tile, image: Values, out: Values) -> list[ValueStats | None]:
@@ -363,8 +356,9 @@ def run_plan(
     `image` then holds the rows and columns that the block names, and `out` has the shape of its
     outputs. `rule` says how sums become results; raw ones of the dtype of `out` by default.
     """
-    asked = available_cores() if jobs is None else _checked(jobs)
-    workers = plan.threads(asked)
+    if jobs is None:
+        jobs = available_cores()
+    workers = plan.threads(checked_count("jobs", jobs, "leave it out for one a core"))
     # A block holds the input of the tiles of the plan as it is for one thread.
     plan = plan.on(workers) if block is None and workers > 1 else plan
     tiles = plan.tiles if block is None else plan.tiles_in(block)
@@ -377,21 +371,12 @@ def run_plan(
         # A float image may hold infinities and NaNs: they are no fault of the arithmetic.
         with np.errstate(over="ignore", invalid="ignore"):
             stats = [each for tile in some for each in worker.compute(tile, image, out)]
-        if block is None and worker.nbytes <= _KEPT_BYTES:
+        if block is None and worker.scratch.nbytes <= _KEPT_BYTES:
             _PARKED.append(worker)
         return sum(filter(None, stats), ValueStats())
 
     with single_threaded_blas():
         return _share(work, tiles, others) if others > 0 else work(tiles)
-
-
-def _checked(jobs: object) -> int:
-    if isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs < 1:
-        raise ConvcliError(
-            f"jobs: expected a whole number of at least 1, got {jobs!r}: leave it out for one "
-            "a core"
-        )
-    return int(jobs)
 
 
 def _share(
