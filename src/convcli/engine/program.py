@@ -14,8 +14,6 @@ from convcli.values import Record
 _MOST_TAPS = 40
 """More taps than this are not searched for shared pairs: the search is quadratic."""
 
-Limits: TypeAlias = tuple[float, float]
-
 _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
@@ -394,7 +392,7 @@ def _shifted(taps: Sequence[NDArray[Any]], read: Read) -> NDArray[Any]:
 
 
 def in_integers(
-    operations: Sequence[Operation], size: tuple[int, int], limits: Limits
+    operations: Sequence[Operation], size: tuple[int, int], limits: tuple[float, float]
 ) -> TypedProgram | None:
     """Return a program that computes in integers, each value in the smallest that hold it.
 
@@ -406,34 +404,29 @@ def in_integers(
     >>> [dtype.name for dtype in typed.types].count("uint16")
     10
     """
-    ranges = [_range(weights, limits) for weights in taps_of(operations, size)]
-    if not all(_fitting(_WIDE, ranges)):
+    taps, (least, most) = np.array(taps_of(operations, size)), limits
+    above, below = np.maximum(taps, 0).sum((1, 2)), np.minimum(taps, 0).sum((1, 2))
+    low, high = above * least + below * most, above * most + below * least
+
+    def fitting(dtype: np.dtype[Any]) -> list[bool]:
+        """Tell of each value whether an integer dtype holds it."""
+        info = np.iinfo(dtype)
+        fits: list[bool] = ((info.min <= low) & (high <= info.max)).tolist()
+        return fits
+
+    if not all(fitting(_WIDE)):
         return None
-    choices = [_types(operations, ranges, narrow) for narrow in _NARROW]
+    choices = [_types(operations, fitting(narrow), narrow) for narrow in _NARROW]
     types = max(choices, key=lambda types: sum(dtype != _WIDE for dtype in types))
     return _with_casts(operations, types)
 
 
-def _range(weights: NDArray[Any], limits: Limits) -> Limits:
-    """Return the range of a value from its weights of the pixels."""
-    above, below = weights[weights > 0].sum(), weights[weights < 0].sum()
-    least, most = limits
-    return (float(above * least + below * most), float(above * most + below * least))
-
-
-def _fitting(dtype: np.dtype[Any], ranges: Sequence[Limits]) -> list[bool]:
-    """Tell of each range whether an integer dtype holds it."""
-    least, most = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    return [least <= low and high <= most for low, high in ranges]
-
-
 def _types(
-    operations: Sequence[Operation], ranges: Sequence[Limits], narrow: np.dtype[Any]
+    operations: Sequence[Operation], fitting: Sequence[bool], narrow: np.dtype[Any]
 ) -> tuple[np.dtype[Any], ...]:
     """Return the dtype of each value: narrow if it fits and all its operands are narrow."""
-    first, *others = _fitting(narrow, ranges)
-    types = [narrow if first else _WIDE]
-    for operation, fits in zip(operations, others, strict=True):
+    types = [narrow if fitting[0] else _WIDE]
+    for operation, fits in zip(operations, fitting[1:], strict=True):
         operands = {types[read.value] for read in operation.reads}
         types.append(narrow if fits and operands == {narrow} else _WIDE)
     return tuple(types)

@@ -9,7 +9,7 @@ import numpy as np
 
 from convcli.choices import Range
 from convcli.engine.buffers import Scratch, Values, strided
-from convcli.values import Record
+from convcli.values import Record, replace
 
 
 class ValueStats(Record):
@@ -94,6 +94,12 @@ class Accumulators(Record):
     values: Values
     around: Values
     spare: Values | None = None
+
+    def cut(self, rows: slice, columns: slice) -> "Accumulators":
+        """Return those of some rows and columns."""
+        values = self.values[rows, columns]
+        at_start = rows.start == columns.start == 0
+        return replace(self, values=values) if at_start else Accumulators(values, values)
 
     def cast(self, result: np.dtype[Any], scratch: Scratch) -> "Accumulators":
         """Return accumulators in floats, laid out like these integers; their values are unset.

@@ -24,7 +24,7 @@ from convcli.borders import (
 from convcli.engine.buffers import Scratch, Values, flat_rows
 from convcli.engine.planner import Block, Plan, Tile, rule_for, split_tile
 from convcli.engine.problem import Problem, checked_count
-from convcli.engine.store import Accumulators, Finish, StoreRule, ValueStats
+from convcli.engine.store import Finish, StoreRule, ValueStats
 from convcli.engine.strategies import FALLBACK
 from convcli.engine.strategies.base import OutputRows
 from convcli.threads import available_cores, single_threaded_blas, thread_pool
@@ -254,9 +254,7 @@ class TileWorker:
             return _direct(part.direct, rows, columns)
         if not is_full:
             top, left = down.start - outputs.start, (across.start - tile.columns.start) * maps
-            values = sums.values[top : top + size[0], left : left + size[1] * maps]
-            around, spare = (values, None) if top or left else (sums.around, sums.spare)
-            sums = Accumulators(values, around, spare)
+            sums = sums.cut(slice(top, top + size[0]), slice(left, left + size[1] * maps))
         shape = (*size, maps) if tile.channel is None else size
         place = (outputs.start, tile.columns.start) if self.block is None else None
         finish = rule.finish(sums, shape, tile.channel, self.scratch, place)
