@@ -34,12 +34,12 @@ _WIDEST = 832  # columns of a block at the most
 
 
 class Band(Strategy):
-    """R output rows are one product: band (R × K) by shifted rows (K × width).
+    """Dense kernels: products of a band matrix of the weights and shifted rows of the tile.
 
-    Each input row is copied once for each kernel column, shifted to where the column reads.
-    R output rows then need R + kh - 1 neighbouring input rows, each kw times: K contiguous
-    rows, which BLAS reads without another copy. The rows of the next product overlap them;
-    that costs nothing.
+    R output rows are one product: band (R × K) by shifted rows (K × width). Each input row is
+    copied once for each kernel column, shifted to where the column reads. R output rows then
+    need R + kh - 1 neighbouring input rows, each kw times: K contiguous rows, which BLAS reads
+    without another copy. The rows of the next product overlap them; that costs nothing.
     """
 
     name = "band"

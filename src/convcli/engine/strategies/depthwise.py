@@ -20,7 +20,7 @@ _COMPILED_TAP = 0.1  # nanoseconds of a tap of a value, compiled
 
 
 class Depthwise(Strategy):
-    """One call of einsum for all taps: it multiplies and adds in one pass.
+    """Filter banks of one kernel a channel: one call of einsum multiplies and adds all taps.
 
     The weights are repeated for several pixels, a run, so that an inner loop is long at
     stride 1. On 112²×64, 3×3, an output takes 1.5 ns with runs of 14 pixels, 1.9 with

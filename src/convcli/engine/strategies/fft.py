@@ -28,10 +28,10 @@ for 20. There and back the factors cancel as they do by default."""
 
 
 class Fft(Strategy):
-    """Overlap-save: the tile's spectrum times the kernel's; wrapped outputs are dropped.
+    """Large dense kernels, by Fourier transforms of overlapping tiles.
 
-    Everything is transformed in place: a tile and its spectrum are all the memory that a
-    thread needs.
+    The tile's spectrum is multiplied by the kernel's; wrapped outputs are dropped. Everything
+    is transformed in place: a tile and its spectrum are all the memory that a thread needs.
     """
 
     name = "fft"

@@ -36,10 +36,11 @@ _MOST_TAPS = 64  # taps of a kernel without factors at the most
 
 
 class Passes(Strategy):
-    """Shift and add on flat buffers: a tap is an offset, a pass is one call of NumPy.
+    """Kernels of few small numbers, or of rank 1: whole passes of additions over a tile.
 
-    Values beyond the end of a row are computed too, and dropped. Views with rows of 4000
-    values take about twice the time of a flat buffer.
+    Buffers are flat: a tap is an offset, a pass is one call of NumPy. Values beyond the end of
+    a row are computed too, and dropped. Views with rows of 4000 values take about twice the
+    time of a flat buffer.
     """
 
     name = "passes"
@@ -170,11 +171,11 @@ _COLUMNS = 4096  # columns of a tile at the most
 
 
 class Taps(Strategy):
-    """One multiplication and one addition a tap, on shifted views of the tile.
+    """Every problem: one multiplication and one addition a tap, on shifted views of the tile.
 
-    It serves every problem, exactly as the definition of a correlation says: others fall back
-    on it for tiles with a NaN or an infinity. A weight of 0 is left out, so that a NaN below it
-    does not spread (as in OpenCV and SciPy).
+    That is exactly what the definition of a correlation says: others fall back on it for tiles
+    with a NaN or an infinity. A weight of 0 is left out, so that a NaN below it does not spread
+    (as in OpenCV and SciPy).
     """
 
     name = "taps"

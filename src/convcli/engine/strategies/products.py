@@ -27,7 +27,7 @@ _FEWEST, _MOST = 16, 256  # pixels of a product that is not packed, at the least
 
 
 class Im2col(Strategy):
-    """Windows are gathered as runs of values; a product multiplies them by the weights.
+    """Filter banks of any kind: windows gathered as runs of values, then matrix products.
 
     A run is the kw·I values that an output reads from one input row. The runs of a column of
     outputs lie one below the other, so that the window of an output is kh runs that follow
@@ -262,11 +262,12 @@ _LEAST_COLUMNS, _WINOGRAD_ROWS = 24, 8  # columns of a tile at the least, and it
 
 
 class RowWinograd(Strategy):
-    """Six input rows make four output rows, with half the multiply-adds.
+    """3×3 filter banks of many channels, by Winograd's minimal filtering down the columns.
 
-    One product transforms the rows. Each of the six planes is then correlated with its own
-    three taps along the row. Every third window is taken at a time: these do not overlap, so
-    nothing is copied. 64×64×3×3 on 224² took 19 to 33 ms, im2col 25 to 61.
+    Six input rows make four output rows, with half the multiply-adds. One product transforms
+    the rows. Each of the six planes is then correlated with its own three taps along the row.
+    Every third window is taken at a time: these do not overlap, so nothing is copied. 64×64×3×3
+    on 224² took 19 to 33 ms, im2col 25 to 61.
     """
 
     name = "row-winograd"

@@ -33,7 +33,7 @@ band would be zeros (41 taps, RGB: 3.9 ns an output for 1.8)."""
 
 
 class Separable(Strategy):
-    """Two one-dimensional passes for each rank of the kernel."""
+    """Kernels of low rank, as columns times rows: two banded products for each rank."""
 
     name = "separable"
     method = Method.SEPARABLE
