@@ -76,7 +76,7 @@ class Candidate(Record):
     refusal: str
 
 
-class Plan(Record, cached=True):
+class Plan(Record):
     """How a problem is computed. To run a plan takes no further decision.
 
     `method` was asked for, and `strategy` was chosen, for the reason `why`; `cost` are the

@@ -48,7 +48,7 @@ class Operation(NamedTuple):
         return (self.left, self.right) if isinstance(self.right, Read) else (self.left,)
 
 
-class TypedProgram(Record, cached=True):
+class TypedProgram(Record):
     """A program with its casts, and the dtypes of the tile and of each operation's value."""
 
     operations: tuple[Operation, ...]
