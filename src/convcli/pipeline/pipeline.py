@@ -256,7 +256,8 @@ def plan_pipeline(
     if options.missing == "none":
         options = replace(options, missing=None)
     sample = info.sample(options)
-    info = replace(info, alpha=sample.alpha is not None)
+    if info.alpha and sample.alpha is None:
+        info = replace(info, alpha=False)
     if options.missing is not None:
         check_missing(options, sample)
     elif options.missing_min:
@@ -297,7 +298,9 @@ def _plan_steps(
         replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
         for link in links
     ]
-    options = replace(options, border=scaled(options.border))
+    border = scaled(options.border)
+    if border is not options.border:
+        options = replace(options, border=border)
     steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps

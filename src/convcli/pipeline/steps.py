@@ -77,7 +77,7 @@ class PlannedStep(Record, kw_only=True):
         """Whether it mixes the channels of its input."""
         return any(planned.problem.kernel.is_bank for planned in self.plans)
 
-    @property
+    @functools.cached_property
     def is_zero_sum(self) -> bool:
         """Whether flat areas answer 0."""
         sums = [planned.problem.kernel.is_zero_sum for planned in self.plans]
