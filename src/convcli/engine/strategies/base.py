@@ -184,13 +184,6 @@ def transfer(problem: Problem, working: np.dtype[Any], overlap: float = 1.0) -> 
     return inputs * LOAD[working] + STORE[working]
 
 
-def bank_products(problem: Problem, working: np.dtype[Any]) -> float:
-    """Estimate the products of a filter bank: few filters waste a part of each vector."""
-    lanes = 64 // working.itemsize / (problem.outputs // problem.groups)
-    inner: int = problem.kernel.weights[0].size
-    return inner * max(lanes, 1.0) * PRODUCT[working]
-
-
 def calls(problem: Problem, count: float) -> float:
     """Estimate the part of an output value in `count` calls for the whole result."""
     rows, columns, outputs = problem.result_shape

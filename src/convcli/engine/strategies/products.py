@@ -55,7 +55,9 @@ class Im2col(Strategy):
         read = overlap if is_shared else down.kernel
         copies = read * across.kernel * problem.shape[2] / outputs * costs.COPY[working]
         copies *= not _is_point(problem)
-        products = costs.bank_products(problem, working)
+        # Few filters waste a part of each vector.
+        lanes = 64 // working.itemsize / (outputs // problem.groups)
+        products = _inner(problem) * max(lanes, 1.0) * costs.PRODUCT[working]
         tiles = -(-height // rows) * -(-width // columns)
         batches = tiles * problem.groups * rows * columns / pixels
         moved = costs.transfer(problem, working, overlap / down.stride)
