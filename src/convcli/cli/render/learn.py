@@ -84,7 +84,7 @@ def _fit(learnt: Learnt) -> Iterator[_Row]:
         Text(unexplained, style=GOOD if exact else ODD),
         "of the target's variance",
     )
-    yield "condition", f"{learnt.limits.condition:.3g}", "how much noise may grow: 1 is best"
+    yield "condition", f"{learnt.condition:.3g}", "how much noise may grow: 1 is best"
     for each in learnt.nearest:
         off = f"no weight is further off than {_size(each.difference)}"
         yield ("nearest", *((each.kernel, off) if each.near else _NONE_NEAR))
@@ -92,8 +92,8 @@ def _fit(learnt: Learnt) -> Iterator[_Row]:
 
 def _doubts(learnt: Learnt) -> Iterator[_Row]:
     """Say how far the weights are uncertain, and what was left out."""
-    if learnt.limits.error:
-        yield "rounding", f"±{learnt.limits.error:.2g}", "of uncertainty in the weights"
+    if learnt.rounding_error:
+        yield "rounding", f"±{learnt.rounding_error:.2g}", "of uncertainty in the weights"
     left_out = f"{100 * learnt.left_out:.1f}"
     if left_out != "0.0":
         where = "of the target: at a limit, perhaps cut off"

@@ -24,11 +24,9 @@ for each window, and with their cube for the solution of the equations."""
 
 
 class Samples(Record):
-    """Input channels, and the target values of their "valid" windows.
+    """Inputs (I, H, W), and the targets (O, H', W') of their "valid" windows of a size.
 
-    `inputs`, shape (I, H, W), is what windows of `size` slide over. `targets`, shape
-    (O, H - kh + 1, W - kw + 1), holds the values that should come out. `known`, shape
-    (H - kh + 1, W - kw + 1), says where the target was not cut off at 0 or white.
+    `known` (H', W') says where the target was not cut off at 0 or white.
     """
 
     inputs: Values
@@ -42,11 +40,10 @@ class Samples(Record):
         return len(self.inputs) * self.size[0] * self.size[1]
 
     def strips(self, windows: int) -> Iterator[slice]:
-        """Yield the rows of windows in strips of about `windows` windows, from the top."""
+        """Return the rows of windows in strips of about `windows` windows, from the top."""
         height, width = self.known.shape
         step = max(windows // width, 1)
-        for top in range(0, height, step):
-            yield slice(top, min(top + step, height))
+        return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
     def patches(self, corner: tuple[int, ...], size: tuple[int, ...]) -> Values:
         """Return the patches of a block of windows, shape (I·kh·kw, rows·columns)."""
@@ -57,11 +54,10 @@ class Samples(Record):
 
 
 class Task(Record):
-    """The samples for each kernel (or bank) that is to be learnt, a group for each.
+    """A group of samples that share their weights for each kernel that is to be learnt.
 
-    The samples of a group share their weights. `left_out` is the part of the target's values
-    that are left out, because they are 0 or white; `rounded` says whether the target's dtype
-    holds whole numbers only.
+    `left_out` is the part of the target's values that are left out, because they are 0 or
+    white; `rounded` says whether the target's dtype holds whole numbers only.
     """
 
     groups: tuple[tuple[Samples, ...], ...]
@@ -76,12 +72,10 @@ def task_for(
     size: Pair,
     sharing: Sharing,
 ) -> Task:
-    """Cut two pictures into samples.
+    """Cut two pictures into samples: the source (H, W, C), and the target (H, W, O).
 
-    The source has the shape (H, W, C). The target has the shape (H, W, O), or that of "valid"
-    windows, (H - kh + 1, W - kw + 1, O): windows that see padding are not used. Sizes or
-    channels that do not fit, and too many weights, are a `GeometryError`; numbers that are not
-    finite an `ImageError`.
+    The target may have the size of "valid" windows, too: those that see padding are not used.
+    What does not fit is a `GeometryError`; numbers that are not finite an `ImageError`.
     """
     inside = _inside(target, source.shape, size)
     for name, values in (("INPUT", source), ("TARGET", inside)):
@@ -92,15 +86,13 @@ def task_for(
     inputs = np.moveaxis(source, 2, 0).astype(np.float64)
     targets = np.moveaxis(inside, 2, 0).astype(np.float64)
     if sharing is Sharing.MIX:
-        groups: tuple[tuple[Samples, ...], ...] = (
-            (Samples(inputs, targets, np.asarray(known.all(axis=2)), size),),
-        )
+        single = [Samples(inputs, targets, np.asarray(known.all(axis=2)), size)]
     else:
-        single = tuple(
+        single = [
             Samples(inputs[c : c + 1], targets[c : c + 1], known[..., c], size)
             for c in range(len(inputs))
-        )
-        groups = (single,) if sharing is Sharing.SHARED else tuple((one,) for one in single)
+        ]
+    groups = (tuple(single),) if sharing is Sharing.SHARED else tuple((one,) for one in single)
     return Task(groups, sharing, left_out, rounded=inside.dtype.kind in "iub")
 
 
@@ -161,11 +153,10 @@ the cache of a core."""
 
 
 def sums_of_products(group: Sequence[Samples]) -> Values:
-    """Return the sums of the products of all pairs of columns of the design matrix.
+    """Return DᵀD of the design matrix D, which has a row for each window of known target.
 
-    The design matrix D has a row for each window whose target is known. The row holds the
-    I·kh·kw pixels that the window sees, the O values that should come out, and a 1. The
-    result is DᵀD: its last row holds the sums of the columns, and the number of windows.
+    The row holds the I·kh·kw pixels that the window sees, the O values that should come out,
+    and a 1: the last row of the result holds sums, and the number of windows.
     """
     columns = group[0].weights + len(group[0].targets) + 1
     sums = np.zeros((columns, columns))
@@ -214,21 +205,16 @@ class Spectrum(Record):
     @property
     def determined(self) -> NDArray[np.bool_]:
         """Which directions of the weights the pictures determine."""
-        smallest = _SINGULAR * max(float(self.values.max()), 1e-300)
-        return np.asarray(self.values > smallest)
+        return np.asarray(self.values > _SINGULAR * max(float(self.values.max()), 1e-300))
 
     @property
     def condition(self) -> float:
         """The largest eigenvalue over the smallest; infinite where one is not determined."""
-        if not self.determined.all():
-            return math.inf
-        return float(self.values.max() / self.values.min())
+        every = self.determined.all()
+        return float(self.values.max() / self.values.min()) if every else math.inf
 
     def weight_error(self, variance: float) -> float:
-        """Return the standard error of the least certain weight among the determined ones.
-
-        The targets have independent errors of this variance.
-        """
+        """Return the standard error of the least certain weight, for targets of a variance."""
         kept = self.determined
         if not kept.any():
             return 0.0
@@ -268,115 +254,3 @@ def solve_exactly(spectrum: Spectrum) -> Solution:
     vectors = spectrum.vectors[:, kept]
     weights = vectors @ ((vectors.T @ spectrum.cross) / spectrum.values[kept, np.newaxis])
     return Solution(weights.T, spectrum.target - spectrum.patch @ weights)
-
-
-_ILL = 1e8
-"""Condition number above which small errors of the pictures become large ones."""
-
-_ROUGH = 0.01
-"""Standard error of a weight above which there is a warning about rounding."""
-
-_ROUNDING = 1 / 12
-"""Variance of the errors of rounding to whole numbers: they are spread evenly over 1."""
-
-_UNEXPLAINED = 0.02
-"""Part of the target's variance that no kernel explains, above which there is a warning."""
-
-_BEHIND, _OFF = 1e-4, 0.01
-"""A descent has converged where it explains all of the target's variance but for this part
-(1 % of its deviation) that the best kernel explains too, and no weight is further off than
-this part of the largest. Its kernel then has the name and the looks of the exact one."""
-
-
-class Limits(Record, kw_only=True):
-    """How well the pictures determine a kernel, and how close to the best kernel it came.
-
-    `condition` is that of the normal equations, infinite where some directions of the weights
-    are `undetermined`. `error` is the standard error of the least certain weight, from rounding
-    to whole numbers. Of the variance of the target, `noise` is the part that comes from that
-    rounding, and `behind` what the exact solution explains and this one does not. `off` is the
-    largest error of a weight, as part of the largest; 0 where weights are not determined.
-    """
-
-    condition: float
-    undetermined: int
-    error: float
-    variance: float
-    noise: float
-    behind: float
-    off: float
-
-    @property
-    def arrived(self) -> bool:
-        """Whether the weights are as good as the exact ones."""
-        return self.behind <= _BEHIND and self.off <= _OFF
-
-    def warnings(self, residual: float) -> tuple[str, ...]:
-        """Return what limits a kernel with this root mean square of errors, with remedies."""
-        left = residual**2 / self.variance if self.variance else 0.0
-        least = left - self.behind - self.noise
-        of_the_target = (
-            f"no kernel of this size explains {100 * least:.0f} % of the target: was it made "
-            "with --range abs or another step that is not linear? Use a larger --k, or a .npy "
-            "target"
-        )
-        more = (of_the_target,) if least > _UNEXPLAINED else ()
-        return (*self._of_the_pictures(), *self._of_the_descent(), *more)
-
-    def _of_the_pictures(self) -> Iterator[str]:
-        if self.undetermined:
-            yield (
-                f"the pictures cannot tell {self.undetermined} of the weights apart: the "
-                "smallest that fit were taken; use a picture with more texture, or a smaller "
-                "kernel"
-            )
-        elif self.error > _ROUGH:
-            yield (
-                f"rounding to whole numbers leaves a weight uncertain by ±{self.error:.2g}: "
-                "learn from floats (apply to a .npy), or a larger picture"
-            )
-        elif self.condition > _ILL:
-            yield (
-                f"ill-conditioned ({self.condition:.1e}): small errors of the pictures become "
-                "large ones of the weights; use a picture with more texture"
-            )
-
-    def _of_the_descent(self) -> Iterator[str]:
-        if self.arrived:
-            return
-        distance = (
-            f"a weight is off by {100 * self.off:.1f} % of the largest"
-            if self.off > _OFF
-            else f"{100 * self.behind:.2g} % of the target are left that a kernel can explain"
-        )
-        yield (
-            f"the descent has not converged: {distance}; give it more --steps, or use "
-            "--method lstsq"
-        )
-
-
-def limits_for(
-    task: Task,
-    spectra: Sequence[Spectrum],
-    solutions: Sequence[Solution],
-    exact: Sequence[Solution],
-) -> Limits:
-    """Return how well the solutions of a task are determined, and how far from exact."""
-    variance = sum(spectrum.variance for spectrum in spectra) / len(spectra)
-    rounding = _ROUNDING if task.rounded else 0.0
-    groups = list(zip(spectra, solutions, exact, strict=True))
-    behind = sum(spectrum.excess(tried, best) for spectrum, tried, best in groups) / len(groups)
-    off = [
-        float(np.abs(tried.weights - best.weights).max() / (np.abs(best.weights).max() or 1.0))
-        for _, tried, best in groups
-    ]
-    undetermined = sum(int((~spectrum.determined).sum()) for spectrum in spectra)
-    return Limits(
-        condition=max(spectrum.condition for spectrum in spectra),
-        undetermined=undetermined,
-        error=max(spectrum.weight_error(rounding) for spectrum in spectra),
-        variance=variance,
-        noise=min(rounding / variance, 1.0) if variance else 0.0,
-        behind=behind / variance if variance else 0.0,
-        off=0.0 if undetermined else max(off),
-    )

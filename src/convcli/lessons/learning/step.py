@@ -92,7 +92,7 @@ def learn_step(
         raise GeometryError(
             "learn: one step is shown of a 2-D kernel and grey pixels: use those"
         )
-    w, b = start.weights, sum(start.bias) + bias
+    w, b = start.weights, float(sum(start.bias) + bias)
     slide = window(start.size, stride, padding, dilation)
     settings: Any = {"stride": stride, "padding": padding, "dilation": dilation}
     y = correlate(x, w, bias=b, **settings)
@@ -107,22 +107,23 @@ def learn_step(
     kernel_gradient = correlate(x, e, **turned)[: w.shape[0], : w.shape[1]]
     left = [axis.unseen(size).total for axis, size in zip(slide.axes, x.shape, strict=True)]
     image_gradient = correlate_transposed(e, w, output_padding=left, **settings)
-    new_kernel, new_bias = w - rate * kernel_gradient, b - rate * float(e.sum())
+    slope = float(e.sum())
+    new_kernel, new_bias = w - rate * kernel_gradient, b - rate * slope
     after = correlate(x, new_kernel, bias=new_bias, **settings) - t
     return LearningStep(
         image=x,
         target=t,
         kernel=w,
-        bias=float(b),
+        bias=b,
         rate=rate,
         output=y,
         error=e,
         loss=float((e**2).sum() / 2),
         kernel_gradient=kernel_gradient,
-        bias_gradient=float(e.sum()),
+        bias_gradient=slope,
         image_gradient=image_gradient,
         new_kernel=new_kernel,
-        new_bias=float(new_bias),
+        new_bias=new_bias,
         new_loss=float((after**2).sum() / 2),
     )
 
