@@ -65,16 +65,15 @@ def _arithmetic(part: KernelAnswer) -> Facts:
 def _combination(answer: Explanation) -> str:
     """Return the formula that combines the answers of several kernels, with its numbers."""
     answers = [short(part.raw) for part in answer.parts]
-    if answer.combine is Combine.MAGNITUDE:
-        squares = " + ".join(f"({a})²" if a.startswith("-") else f"{a}²" for a in answers)
-        return f"√({squares}) = {short(answer.raw)}"
-    if answer.combine in (Combine.MAX, Combine.MIN):
-        which = "largest" if answer.combine is Combine.MAX else "smallest"
-        return f"the {which} of {', '.join(answers)} = {short(answer.raw)}"
-    added = " + ".join(f"({a})" if a.startswith("-") else a for a in answers)
-    if answer.combine is Combine.MEAN:
-        return f"({added}) / {len(answers)} = {short(answer.raw)}"
-    return f"{added} = {short(answer.raw)}"
+    bracketed = [f"({each})" if each.startswith("-") else each for each in answers]
+    added, listed = " + ".join(bracketed), ", ".join(answers)
+    formula = {
+        Combine.MAGNITUDE: f"√({' + '.join(f'{each}²' for each in bracketed)})",
+        Combine.MAX: f"the largest of {listed}",
+        Combine.MIN: f"the smallest of {listed}",
+        Combine.MEAN: f"({added}) / {len(answers)}",
+    }
+    return f"{formula.get(answer.combine or Combine.SUM, added)} = {short(answer.raw)}"
 
 
 def _value(answer: Explanation) -> Facts:

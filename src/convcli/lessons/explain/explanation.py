@@ -21,10 +21,9 @@ _INVISIBLE = 1e-6
 
 
 class Plane(Record):
-    """The share of one input channel in an answer; the channel None is the opacity.
+    """The share of one input channel in an answer: grids (kh, kw); None is the opacity.
 
-    The name is ``red``, ``input channel 0``, or empty where there is only one channel. The
-    grids, shape (kh, kw), are the pixels that the window sees, the weights, and the products.
+    The name is ``red``, ``input channel 0``, or empty where there is only one channel.
     """
 
     channel: int | None
@@ -87,11 +86,10 @@ class KernelAnswer(Record, kw_only=True):
     @property
     def centred_cosine(self) -> float | None:
         """The cosine of the patch minus its mean: of its pattern without its brightness."""
-        mean = float(np.mean([plane.patch.mean() for plane in self.planes]))
-        return self._cosine(mean)
+        return self._cosine(float(np.mean([plane.patch.mean() for plane in self.planes])))
 
     def _cosine(self, mean: float) -> float | None:
-        seen = np.concatenate([plane.patch.reshape(-1) for plane in self.planes])
+        seen = np.concatenate([plane.patch for plane in self.planes], axis=None)
         patch, weights = seen - mean, self._weights
         length, size = float(np.linalg.norm(patch)), float(np.linalg.norm(weights))
         if length <= _DUST * float(np.linalg.norm(seen)) or size <= 0:
@@ -100,7 +98,7 @@ class KernelAnswer(Record, kw_only=True):
 
     @property
     def _weights(self) -> Grid:
-        return np.concatenate([plane.weights.reshape(-1) for plane in self.planes])
+        return np.concatenate([plane.weights for plane in self.planes], axis=None)
 
     @property
     def sums_to_zero(self) -> bool:
@@ -110,11 +108,7 @@ class KernelAnswer(Record, kw_only=True):
 
     @property
     def meaning(self) -> str | None:
-        """How alike patch and kernel are, in words; None for a kernel that averages.
-
-        For weights that sum to 0 the mean brightness does not count, because it adds nothing
-        to the answer.
-        """
+        """How alike patch and kernel are, in words; None for a kernel that averages."""
         if not self.sums_to_zero and (self._weights >= 0).all():
             return None  # the answer is a brightness, which has no pattern
         return meaning_of(self.centred_cosine if self.sums_to_zero else self.cosine)
