@@ -7,7 +7,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from convcli.choices import Sharing
-from convcli.lessons.learning.equations import (
+from convcli.lessons.learning import (
     Samples,
     solve_exactly,
     spectrum_of,

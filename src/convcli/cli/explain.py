@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from convcli.images.policy import ReadPolicy
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.lessons.explain import Explanation
     from convcli.lessons.explain.explain import Explainer
-    from convcli.lessons.explain.explanation import Explanation
     from convcli.pipeline.options import Options
 
 

@@ -122,8 +122,8 @@ def command(
 
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
     """
+    from convcli.lessons.learning import task_for
     from convcli.lessons.learning.descent import Schedule
-    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import kernel_document, learn_task
     from convcli.lessons.pictures import write_json
     from convcli.pipeline.files import read_first_frame

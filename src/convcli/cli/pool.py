@@ -103,9 +103,8 @@ def command(
     an OUTPUT that ends in .npy gets floats. A matrix as INPUT without OUTPUT is printed.
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.lessons.pool import plan_pooling
     from convcli.pipeline.files import run_on_file
-    from convcli.pipeline.pipeline import SourceInfo
+    from convcli.pipeline.pipeline import SourceInfo, plan_pooling
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)

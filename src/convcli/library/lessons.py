@@ -8,7 +8,7 @@ from convcli.settings import with_short_names
 if TYPE_CHECKING:
     from convcli.geometry.layers import Layer
     from convcli.geometry.window import IntOrPair, Padding
-    from convcli.lessons.explain.explanation import Explanation
+    from convcli.lessons.explain import Explanation
     from convcli.lessons.explore import Explorer
     from convcli.lessons.learning.learn import Learnt
     from convcli.library.chains import KernelLike
@@ -300,8 +300,8 @@ def learn(
     1.0
     """
     from convcli.choices import LearningMethod, Sharing
+    from convcli.lessons.learning import task_for
     from convcli.lessons.learning.descent import Schedule
-    from convcli.lessons.learning.equations import task_for
     from convcli.lessons.learning.learn import learn_task
     from convcli.library import pictures
     from convcli.settings import pair_from

@@ -402,7 +402,7 @@ def pool(
     """
     from convcli.engine.pooling import Pooling, Reduction
     from convcli.geometry.window import window
-    from convcli.lessons.pool import plan_pooling
+    from convcli.pipeline.pipeline import plan_pooling
 
     settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
     source, settings = without_nodata(source, settings, can_weigh=False)

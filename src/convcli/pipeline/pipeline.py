@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from convcli.borders import AnyBorder, fill_of
 from convcli.choices import Colormap, Depth, Edges, Range
 from convcli.engine.planner import Plan
+from convcli.engine.pooling import Pooling, Reduction
 from convcli.engine.problem import natural_result
 from convcli.engine.store import ValueRange, ValueStats
 from convcli.errors import ImageError, OptionError
@@ -33,6 +34,7 @@ from convcli.pipeline.steps import (
     Values,
     all_remainders,
     plan_chain,
+    pool_step,
 )
 from convcli.values import Record, replace
 
@@ -272,7 +274,7 @@ def plan_pipeline(
     sample, info = info.sample(options), info.flattened(options)
     steps = plan_steps(info, sample, kernels, options)
     mapping = _mapping(steps, options)
-    pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
+    pipeline = _pipeline_of(info, sample, steps, mapping, options, raw=raw)
     if options.direction:
         _check_direction(pipeline)
     return pipeline
@@ -295,7 +297,7 @@ def plan_steps(
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
-    border = scaled_border(options.border, sample, shape[2], linear=options.linear)
+    border = _scaled_border(options.border, sample, shape[2], linear=options.linear)
     options = replace(options, border=border)
     if options.transposed:
         from convcli.pipeline.transposed import plan_transposed, with_inputs_second
@@ -313,7 +315,28 @@ def _without_none(options: Options) -> Options:
     return replace(options, missing=None) if options.missing == "none" else options
 
 
-def scaled_border(
+def plan_pooling(
+    info: SourceInfo, pooling: Pooling, options: Options, *, raw: bool = False
+) -> Pipeline:
+    """Decide how a frame is pooled, without reading any pixel: see `plan_pipeline`."""
+    sample, info = info.sample(options), info.flattened(options)
+    pixels = working_pixels(sample, options)
+    floats, border = natural_result(pixels.dtype), pooling.border
+    dtype = pixels.dtype if options.missing is None else floats
+    if border is not None:
+        border = _scaled_border(border, sample, pixels.shape[2], linear=options.linear)
+    # Of the largest values padding never is one.
+    name = "none" if pooling.reduction is Reduction.MAX else "zero"
+    step = replace(
+        pool_step((*info.shape[:2], pixels.shape[2]), dtype, replace(pooling, border=border)),
+        border=name if pooling.border is None else pooling.border.value,
+        working=np.dtype(np.float64),
+        raw_dtype=floats,
+    )
+    return _pipeline_of(info, sample, [step], Range.CLIP, options, raw=raw)
+
+
+def _scaled_border(
     border: AnyBorder, sample: Frame, channels: int, *, linear: bool
 ) -> AnyBorder:
     """Return a border whose constant is in the numbers of the pixels that the steps get."""
@@ -331,7 +354,7 @@ def scaled_border(
     return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
 
 
-def pipeline_of(
+def _pipeline_of(
     info: SourceInfo,
     sample: Frame,
     steps: Sequence[PlannedStep],

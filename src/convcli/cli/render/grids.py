@@ -13,8 +13,8 @@ from convcli.cli.render.kernels import with_cells
 from convcli.cli.render.tables import show, show_table, width_of_output
 from convcli.images.picture import Frame
 from convcli.lessons.borders import Strip
+from convcli.lessons.explain import Explanation, Plane
 from convcli.lessons.explain.drawing import facts_about, grid_title, title_of
-from convcli.lessons.explain.explanation import Explanation, Plane
 from convcli.lessons.kernels import cell_colors
 from convcli.lessons.matrix import TIED, ConvolutionMatrix, counts_of, matrix_size
 from convcli.lessons.pictures import grey_colors, middle

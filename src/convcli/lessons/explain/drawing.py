@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from convcli.choices import Alpha, Combine
 from convcli.images.drawing import QUIET, Canvas, Cell, diverging, grey
 from convcli.images.figures import page_of, text_block
-from convcli.lessons.explain.explanation import Explanation, KernelAnswer, Plane
+from convcli.lessons.explain import Explanation, KernelAnswer, Plane
 from convcli.lessons.pictures import finite, middle
 from convcli.text import short, tight, times
 from convcli.values import Record

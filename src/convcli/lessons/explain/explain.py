@@ -14,7 +14,7 @@ from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator
-from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
+from convcli.lessons.explain import Explanation, Grid, KernelAnswer, Plane
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import prepared
 from convcli.pipeline.report import Report

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from convcli.errors import ConvcliError
-from convcli.lessons.learning.equations import Samples, Solution, Spectrum, Values
+from convcli.lessons.learning import Samples, Solution, Spectrum, Values
 from convcli.values import Record
 
 _CROP = 64

@@ -12,8 +12,7 @@ from convcli.engine.correlate import correlate
 from convcli.errors import SpecError
 from convcli.kernels.catalogue.entry import CATALOGUE, Entry
 from convcli.kernels.kernel import Kernel
-from convcli.lessons.learning.descent import Schedule, descend
-from convcli.lessons.learning.equations import (
+from convcli.lessons.learning import (
     Samples,
     Solution,
     Spectrum,
@@ -22,6 +21,7 @@ from convcli.lessons.learning.equations import (
     solve_exactly,
     spectrum_of,
 )
+from convcli.lessons.learning.descent import Schedule, descend
 from convcli.threads import many_threaded_blas
 from convcli.values import Record, asdict, plain_json
 
