@@ -101,9 +101,8 @@ class Scene(Record, kw_only=True):
             total = f" {short(products.sum())} / {products.size} =" * which.startswith("mean")
             rounded = "" if raw == value else f", rounded → {short(value)}"
             return f"{where}: {which}:{total} {short(raw)}{rounded}"
-        steps = steps_between(
-            raw, value, self.report.range or "none", self.depth_white, self.report
-        )
+        mapping = self.report.range or "none"
+        steps = steps_between(raw, value, mapping, self.depth_white, self.report)
         named = "".join(f", {name.partition(':')[0]} → {short(after)}" for name, after in steps)
         sums = products.sum(axis=(1, 2)).tolist()
         added = [f"({short(each)})" if each < 0 else short(each) for each in sums]
@@ -128,16 +127,16 @@ class Stamps(Scene, kw_only=True):
         assert self.kernels is not None  # noqa: S101 - a stamp has weights
         size = self.planes.shape[1:]
         number, row, column = map(int, np.unravel_index(index, (len(self.raw), *size)))
-        order, place = np.arange(size[0] * size[1]).reshape(size), index % (size[0] * size[1])
+        places, place = np.arange(np.prod(size)).reshape(size), row * size[1] + column
         at, outputs = np.zeros(self.raw.shape, bool), np.full(self.raw.shape, np.nan)
         outputs[:number] = self.raw[:number]
-        outputs[number] = self.summed(number, order <= place)
+        outputs[number] = self.summed(number, places <= place)
         at[number][self._taps(row, column)] = True
         pixels = self.planes[:, row, column]
         values = " and ".join(map(short, pixels.tolist()))
-        stamp = "stamp is" if len(pixels) == 1 else "stamps are"
+        stamp = "stamp is" if len(self.planes) == 1 else "stamps are"
         return AnimationStep(
-            inputs=order == place,
+            inputs=places == place,
             filter=number,
             products=pixels[:, np.newaxis, np.newaxis] * self.kernels[number],
             outputs=outputs,
@@ -159,9 +158,9 @@ class Stamps(Scene, kw_only=True):
 class AnimationStep(Record, kw_only=True):
     """What one frame of an animation shows.
 
-    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `filter` is the
-    number of the kernels, `products` (C, kh, kw) the patch or the stamp, and `outputs`
-    (O, H', W') the values so far, NaN where there are none yet.
+    `inputs` (H, W) and `framed` (O, H', W') say which cells have a frame; `products`
+    (C, kh, kw) are the patch or the stamp by the kernels of that number, `outputs` (O, H', W')
+    the values so far, NaN where there are none yet.
     """
 
     inputs: NDArray[np.bool_]
@@ -173,12 +172,10 @@ class AnimationStep(Record, kw_only=True):
 
 
 def scene_of(frame: Frame, link: Link, options: Options, at: Pair | None, cells: int) -> Scene:
-    """Cut a square of `cells` rows and columns out of a frame, and filter or pool it.
+    """Cut a square of `cells` rows around `at` out of a frame, and filter or pool it.
 
-    The middle of the square is `at` (row, column), or the middle of the frame. Near an edge
-    the square moves inwards. It is grey, but for a bank that takes all colours. A
-    `GeometryError` is raised where `at` lies outside, the link is no kernel and no pooling, or
-    the cells would be too small to be seen.
+    It is grey, but for a bank that takes all colours. A `GeometryError` is raised where `at`
+    lies outside, the link is no kernel and no pooling, or cells would be too small to be seen.
     """
     if isinstance(link, Operator) or (isinstance(link, Plain) and link.kind not in REDUCTIONS):
         raise GeometryError(
@@ -230,18 +227,15 @@ def _sliding_scene(crop: Frame, given: Kernel, kernel: Kernel, options: Options)
         np.arange(-axis.before, size + axis.after)
         for axis, size in zip(slide.axes, crop.shape, strict=True)
     )
-    fill = fill_of(options.border, crop.channels, crop.white)
-    outside = [
-        (each < 0) | (each >= n) for each, n in zip((rows, columns), crop.shape, strict=True)
-    ]
+    fill, (height, width) = fill_of(options.border, crop.channels, crop.white), crop.shape
+    outside = ((rows < 0) | (rows >= height), (columns < 0) | (columns >= width))
     raw = filter_frame(crop, [given], options, raw=True).values
-    shared = _shared(crop, given, kernel, slide, options)
     return Scene(
         planes=_planes(beyond(crop.pixels, options.border, rows, columns, fill)),
         outside=np.logical_or.outer(*outside),
         raw=_planes(raw),
         title=_title(kernel.name, slide, f"padding {options.border.value}"),
-        **shared,
+        **_shared(crop, given, kernel, slide, options),
     )
 
 
@@ -372,13 +366,12 @@ def _maps(scene: Scene, step: AnimationStep) -> list[Cells]:
     signed, cut = lowest < 0, scene.outside if isinstance(scene, Stamps) else None
     maps: list[Cells] = []
     for values, framed in zip(step.outputs, step.framed, strict=True):
-        cells = value_cells(
-            values, scale, _text(scene), signed=signed, padded=cut, framed=framed
-        )
+        none, text = np.isnan(values).tolist(), _text(scene)
+        cells = value_cells(values, scale, text, signed=signed, padded=cut, framed=framed)
         maps.append(
             [
-                [Cell(WHITE) if none else cell for cell, none in zip(*line, strict=True)]
-                for line in zip(cells, np.isnan(values).tolist(), strict=True)
+                [Cell(WHITE) if no else cell for cell, no in zip(*line, strict=True)]
+                for line in zip(cells, none, strict=True)
             ]
         )
     return maps
