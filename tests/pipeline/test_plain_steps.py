@@ -55,6 +55,7 @@ def test_transparency() -> None:
     photo = np.zeros((2, 2, 4), np.uint8)
     photo[0, 0] = (200, 100, 0, 255)
     mean = convcli.apply("identity", photo, then="pool:2").array
+    np.testing.assert_array_equal(convcli.apply("identity", photo, then="avgpool:2").array, mean)
     assert mean.tolist() == [[[200, 100, 0, 64]]]
     assert convcli.apply("identity", photo, then="max:2").array[0, 0, :3].tolist() == [
         200,
@@ -63,6 +64,23 @@ def test_transparency() -> None:
     ]
     filtered: Any = convcli.apply("identity", photo, then="pool:2", alpha="filter").array
     assert filtered.tolist() == [[[50, 25, 0, 64]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("max", [[5.0, 7.0], [13.0, 15.0]]),
+        ("maxpool", [[5.0, 7.0], [13.0, 15.0]]),
+        ("avgpool", [[2.5, 4.5], [10.5, 12.5]]),
+    ],
+)
+def test_a_pooling_has_a_name_that_means_the_same_in_a_chain_and_in_a_stack(
+    name: str, values: list[list[float]]
+) -> None:
+    grid = np.arange(16.0).reshape(4, 4)
+    assert convcli.apply("identity", grid, then=f"{name}:2").array.tolist() == values
+    (layer,) = convcli.run_stack([f"{name}:2"], grid[..., np.newaxis], "")
+    assert np.squeeze(layer.values).tolist() == values
 
 
 def test_a_map_of_the_last_bank_is_taken_before_the_steps_that_follow() -> None:

@@ -100,7 +100,7 @@ def command(
     """Draw KERNEL sliding over a crop of IMAGE, and write it to OUTPUT.
 
     KERNEL is a kernel, a filter bank (its channels are summed, its maps stacked), or a
-    pooling: max:2, or pool:2 for means. OUTPUT ends in .gif, .webp, .png or .apng (an
+    pooling: maxpool:2 (or max:2), avgpool:2 (or pool:2). OUTPUT ends in .gif, .webp, .png or .apng (an
     animated PNG), or .mp4 (made by ffmpeg). The crop is filtered as if it were the whole
     picture, in grey but for a bank of three channels; padding has green frames.
     """

@@ -99,7 +99,7 @@ chain_option = option(
     metavar="KERNEL",
     section="Kernel",
     help="Filter the result again, unrounded; may be repeated. Window options hold for each. "
-    "Also relu, abs, pool:2 (means) and max:2.",
+    "Also relu, abs, avgpool:2 (or pool:2) and maxpool:2 (or max:2).",
 )
 """``--then``: it belongs to the kernels, not to the options."""
 
