@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from convcli.library.chains import kernel, recipe
     from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import (
+        animate,
         count_parameters,
         explain,
         explore,
@@ -79,6 +80,7 @@ __all__ = [
     "SpecError",
     "Window",
     "__version__",
+    "animate",
     "apply",
     "apply_files",
     "apply_tiled",
@@ -146,6 +148,7 @@ _NAMES = {
     "convcli.library.chains": ("kernel", "recipe"),
     "convcli.library.files": ("apply_files", "apply_tiled"),
     "convcli.library.lessons": (
+        "animate",
         "count_parameters",
         "explain",
         "explore",

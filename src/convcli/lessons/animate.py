@@ -1,6 +1,7 @@
 """A window that slides, or a stamp that is added up, drawn step by step."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ from convcli.engine.pooling import Pooling, pooled
 from convcli.engine.transposed import exchanged, stamp_window
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair, Window, pair, window
+from convcli.images.animation import animation_form, moving_bytes, write_animation
 from convcli.images.drawing import QUIET, WHITE, Canvas, Cell
+from convcli.images.formats import format_for, is_matrix_name
 from convcli.images.picture import Frame
+from convcli.images.write import write_frame
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
 from convcli.lessons.explain.drawing import (
@@ -284,23 +288,72 @@ def _title(name: str, slide: Window, padding: str) -> str:
     return f"{name}: {moves}" + f", {padding} (green frames)" * any(map(any, slide.padding))
 
 
-def frames_of(scene: Scene, most: int) -> list[Canvas]:
-    """Draw a picture for each step, or at most `most` pictures that skip some.
+class Animation(Record, kw_only=True):
+    """Drawings that follow each other, in milliseconds; a notebook shows them as they move.
+
+    `output` (rows, columns, maps) are the raw numbers that fill.
+    """
+
+    drawings: tuple[Canvas, ...]
+    durations: tuple[int, ...]
+    output: Grid
+
+    @property
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """The drawings as pixels in RGB, shape (H, W, 3)."""
+        return [np.asarray(drawing.image) for drawing in self.drawings]
+
+    def save(self, target: str | Path, format: str | None = None) -> list[str]:  # noqa: A002 - as the option
+        """Write it as the suffix says, or in a form of ``--format``; return the files' names.
+
+        A .csv, .txt or .json gets the raw numbers of the output instead.
+        """
+        if is_matrix_name(str(target)) and format is None:
+            write_frame(Frame(self.output), target, format_for(target))
+            return [str(target)]
+        form = animation_form(target, format)
+        return write_animation(self.drawings, self.durations, target, form)
+
+    def __repr__(self) -> str:
+        return f"Animation of {len(self.drawings)} frames: save(path) writes it"
+
+    def _repr_png_(self) -> bytes:
+        """Return an animated PNG, as notebooks show it."""
+        return moving_bytes(self.drawings, self.durations, "apng")
+
+
+def animation_of(
+    frame: Frame,
+    link: Link,
+    options: Options,
+    *,
+    at: Pair | None = None,
+    cells: int = 7,
+    delay: int = 400,
+    frames: int = 100,
+) -> Animation:
+    """Draw a picture for each step of a scene, or at most `frames` that skip some.
+
+    The last, the whole output, stays longer than the `delay` in milliseconds of the others.
 
     >>> from convcli.kernels.spec import kernel_from
-    >>> black = Frame(np.zeros((9, 9, 1), np.uint8))
-    >>> scene = scene_of(black, kernel_from("[[1]]"), Options(), None, 3)
-    >>> len(frames_of(scene, 64)), len(frames_of(scene, 4))
-    (9, 4)
+    >>> black, kernel = Frame(np.zeros((9, 9, 1), np.uint8)), kernel_from("[[1]]")
+    >>> len(animation_of(black, kernel, Options(), cells=3, frames=4).drawings)
+    4
     """
+    scene = scene_of(frame, link, options, at, cells)
     # From the end, which is always shown: it has the whole result.
-    shown = np.linspace(scene.count - 1, 0, min(scene.count, most)).round().astype(int)
-    return [_frame_of(scene, scene.step(int(index))) for index in np.unique(shown)]
-
-
-def durations_for(frames: int, milliseconds: int) -> list[int]:
-    """Return the milliseconds of each frame; the last, the whole output, stays longer."""
-    return [milliseconds] * (frames - 1) + [max(milliseconds, 2500)]
+    shown = np.linspace(scene.count - 1, 0, min(scene.count, frames)).round().astype(int)
+    steps = [scene.step(int(index)) for index in np.unique(shown)]
+    output = np.moveaxis(scene.raw, 0, 2)
+    if isinstance(scene, Stamps):
+        kept = scene.output.shape[1:]
+        output = output[~scene.outside].reshape(*kept, -1)
+    return Animation(
+        drawings=tuple(_frame_of(scene, step) for step in steps),
+        durations=(*[delay] * (len(steps) - 1), max(delay, 2500)),
+        output=output,
+    )
 
 
 def _frame_of(scene: Scene, step: AnimationStep) -> Canvas:
