@@ -58,6 +58,14 @@ class ConvolutionMatrix(Record):
         """How many entries come from a weight; the others are the zeros of locality."""
         return int((self.taps >= 0).sum())
 
+    def labels(self, none: str) -> list[list[str]]:
+        """Return each entry as it is written; `none` where no weight connects."""
+        lines = zip(self.weights.tolist(), self.taps.tolist(), strict=True)
+        return [
+            [tight(value) if tap >= 0 else none for value, tap in zip(*line, strict=True)]
+            for line in lines
+        ]
+
     def as_dict(self) -> dict[str, Any]:
         """Return the matrix and what is counted of it as plain JSON values."""
         return {
@@ -133,12 +141,7 @@ def draw_matrix(matrix: ConvolutionMatrix, name: str) -> Canvas:
     if side < 16:  # noqa: PLR2004 - digits need 16 pixels
         drawn = picture_block(colours, side, "")
     else:
-        lines = zip(matrix.weights.tolist(), taps.tolist(), strict=True)
-        labels = [
-            [tight(value) if tap >= 0 else "" for value, tap in zip(*line, strict=True)]
-            for line in lines
-        ]
-        drawn = cell_block(colours, labels, side)
+        drawn = cell_block(colours, matrix.labels(""), side)
     facts = text_block([("", counts_of(matrix))], max(drawn.width, _NARROWEST), 16)
     return page_of([title_block(f"{name}: {matrix_size(matrix)}"), facts, drawn])
 

@@ -1,6 +1,6 @@
 """The lessons as functions: kernels by name, sizes, parameters, one pixel, learning."""
 
-from typing import TYPE_CHECKING, Literal, Required, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from convcli.errors import GeometryError, OptionError
 from convcli.settings import with_short_names
@@ -16,42 +16,31 @@ if TYPE_CHECKING:
     from convcli.library.pictures import FilterOptions, PictureLike
 
     class WindowSettings(TypedDict, total=False):
-        """The settings of `output_size` that both of its forms take."""
+        """The settings of `output_size`, in words or by the letters of the formula."""
 
-        kernel_size: Required[IntOrPair]
+        width: int
+        w: int
+        kernel_size: IntOrPair
+        k: IntOrPair
         stride: IntOrPair
-        padding: Padding
-        dilation: IntOrPair
-        floor: bool
-
-    class ShortWindowSettings(TypedDict, total=False):
-        """The same by the letters of the formula."""
-
-        k: Required[IntOrPair]
         s: IntOrPair
+        padding: Padding
         p: Padding
+        dilation: IntOrPair
         d: IntOrPair
         floor: bool
 
 
 @overload
-def output_size(*, width: int, **window: "Unpack[WindowSettings]") -> int: ...
+def output_size(**window: "Unpack[WindowSettings]") -> int: ...
 
 
 @overload
-def output_size(
-    *, width: int, height: int, **window: "Unpack[WindowSettings]"
-) -> tuple[int, int]: ...
+def output_size(*, height: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
 
 
 @overload
-def output_size(*, w: int, **window: "Unpack[ShortWindowSettings]") -> int: ...
-
-
-@overload
-def output_size(
-    *, w: int, h: int, **window: "Unpack[ShortWindowSettings]"
-) -> tuple[int, int]: ...
+def output_size(*, h: int, **window: "Unpack[WindowSettings]") -> tuple[int, int]: ...
 
 
 @with_short_names  # type: ignore[misc] # it takes the letters for the words
