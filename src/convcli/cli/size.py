@@ -1,7 +1,7 @@
 """`convcli size`: the magic formula, filled in."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -130,7 +130,7 @@ def command(
     if question == "compare":
         _show_rules(sides, same=padding == "same", as_json=as_json)
     elif as_json:
-        show_json(document(sides))
+        show_json(_document(sides))
     elif not quiet:
         from convcli.cli.render.size import show_sides
 
@@ -138,7 +138,7 @@ def command(
     elif answered:
         click.echo("x".join(str(side.output) for side in sides))
     else:
-        raise click.ClickException(refusal(sides))
+        _refuse(sides)
     return 0 if answered else 1
 
 
@@ -183,16 +183,16 @@ class Side(Record):
         return self.axis.output_size(self.size)
 
 
-def refusal(sides: list[Side]) -> str:
+def _refuse(sides: list[Side]) -> NoReturn:
     """Say which side has no whole size, and what to do."""
     side = next(side for side in sides if not side.clean)
-    return (
+    raise click.ClickException(
         f"expected a whole number, got {side.axis.exact_output_size(side.size)}: "
         f"change K, S, P or {side.letter}, or accept {side.output} with --floor"
     )
 
 
-def document(sides: list[Side]) -> dict[str, Any]:
+def _document(sides: list[Side]) -> dict[str, Any]:
     """Return all that is known of the sides as plain JSON values."""
     return {
         "clean": all(side.clean for side in sides),
@@ -230,8 +230,7 @@ def _show_rules(sides: list[Side], *, same: bool, as_json: bool) -> None:
 
     rules = [size_rules(side.axis, side.size, side.noun, same=same) for side in sides]
     if as_json:
-        pairs = zip(sides, rules, strict=True)
-        show_json({side.letter: found for side, found in pairs})
+        show_json(dict(zip([side.letter for side in sides], rules, strict=True)))
         return
     from convcli.cli.render.size import show_rules
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from convcli.errors import ImageError
 from convcli.images.drawing import Canvas, write_canvas
-from convcli.images.figures import below, beside, figure
+from convcli.images.figures import figure, in_rows
 from convcli.images.write import write_frame
 from convcli.storage.atomic import replacing
 
@@ -92,8 +92,7 @@ def _sheet(frames: Sequence[Canvas]) -> Any:
     """Put drawings in rows, to be read like a page: about as wide as high."""
     shape = frames[0].height / frames[0].width
     across = max(round(math.sqrt(len(frames) * shape)), 1)
-    rows = [beside(frames[at : at + across]) for at in range(0, len(frames), across)]
-    return figure([below(rows)])
+    return figure([in_rows(frames, across)])
 
 
 def moving_bytes(frames: Sequence[Canvas], durations: Sequence[int], form: str) -> bytes:

@@ -53,11 +53,8 @@ def text_width(text: str, size: int) -> float:
     return float(font(size).getlength(text))
 
 
-def fitting_size(text: str, width: float, largest: int, smallest: int) -> int:
-    """Return the largest size in which a spelled text fits into a width, else the smallest."""
-    sizes = range(largest, smallest, -1)
-    return next((size for size in sizes if text_width(text, size) <= width), smallest)
-
+_SMALLEST = 6
+"""The size below which letters cannot be read."""
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -87,13 +84,11 @@ def diverging(value: float) -> Colour:
     >>> diverging(0.0)
     (247, 247, 247)
     """
-    place = (min(max(value, -1.0), 1.0) + 1) / 2 * (len(_LIGHT_RED_BLUE) - 1)
-    lower = min(int(place), len(_LIGHT_RED_BLUE) - 2)
-    part = place - lower
-    red, green, blue = (
-        round(a + (b - a) * part)
-        for a, b in zip(_LIGHT_RED_BLUE[lower], _LIGHT_RED_BLUE[lower + 1], strict=True)
-    )
+    last = len(_LIGHT_RED_BLUE) - 1
+    place = (min(max(value, -1.0), 1.0) + 1) / 2 * last
+    lower = min(int(place), last - 1)
+    pairs = zip(*_LIGHT_RED_BLUE[lower : lower + 2], strict=True)
+    red, green, blue = (round(a + (b - a) * (place - lower)) for a, b in pairs)
     return (red, green, blue)
 
 
@@ -115,10 +110,7 @@ def enlarged(pixels: NDArray[np.uint8], scale: int) -> Image.Image:
 
 
 class Cell(Record):
-    """One square of a grid: its colour, and the text in its middle.
-
-    A padded cell is smaller, on a ground of its own. The window covers framed cells.
-    """
+    """One square of a grid; a padded one is smaller, and the window covers framed ones."""
 
     ground: Colour
     text: str = ""
@@ -157,13 +149,10 @@ class Canvas:
         anchor: str = "lm",
         width: float | None = None,
     ) -> None:
-        """Write a line; letters get smaller, to size 6, until it fits into `width` pixels.
-
-        `anchor` is Pillow's: ``lm`` puts the left end, half way up, at the place.
-        """
+        """Write a line, anchored as Pillow does, in letters that fit into `width` pixels."""
         text = spelled(text)
-        if width is not None:
-            size = fitting_size(text, width, size, 6)
+        while width is not None and size > _SMALLEST and text_width(text, size) > width:
+            size -= 1
         self.pen.text(place, text, fill=colour, font=font(size), anchor=anchor)
 
     def grid(self, corner: tuple[int, int], cells: Sequence[Sequence[Cell]], side: int) -> None:

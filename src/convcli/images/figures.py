@@ -168,6 +168,12 @@ def below(blocks: Sequence[Canvas]) -> Canvas:
     return _pasted(blocks, [(0, top) for top in tops])
 
 
+def in_rows(blocks: Sequence[Canvas], across: int) -> Canvas:
+    """Put blocks in rows of so many, to be read like a page."""
+    starts = range(0, len(blocks), across)
+    return below([beside(blocks[at : at + across]) for at in starts])
+
+
 def _pasted(
     blocks: Sequence[Canvas], places: Sequence[tuple[int, int]], margin: int = 0
 ) -> Canvas:

@@ -23,10 +23,9 @@ _FAINT = 0.01
 
 
 class Match(Record):
-    """A place where the kernel answers more strongly than at all places near it.
+    """A window in which the kernel answers more strongly than at all places near it.
 
-    `left` and `top` are the window's upper left pixel, `width` and `height` its size. The score
-    is the answer in units of brightness, or from -1 to 1 where it is normalised.
+    The score is the answer in units of brightness, or from -1 to 1 where it is normalised.
     """
 
     left: int

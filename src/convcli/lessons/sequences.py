@@ -99,8 +99,8 @@ def parse_die(text: str) -> list[Number]:
     [Fraction(1, 2), Fraction(1, 2)]
     """
     values = parse_sequence(text)
-    if len(values) == 1 and values[0] != 1:
-        faces = values[0]
+    faces = values[0]
+    if len(values) == 1 and faces != 1:
         if not isinstance(faces, int) or not 1 < faces <= _MOST:
             raise SequenceError(f"dice: expected a die of 1 or more faces, got '{text}'")
         return [Fraction(1, faces)] * faces
@@ -117,9 +117,8 @@ def parse_die(text: str) -> list[Number]:
 class Operations(Record):
     """The operations on real numbers that convolve sequences of lengths m and n.
 
-    The direct method takes m·n products and m·n - (m+n-1) additions. The FFT takes three
-    transforms of N = 2^⌈log2(m+n-1)⌉ values at 5·N·log2(N) (the radix-2 Cooley-Tukey count),
-    and N complex products at 6. `transform` is N.
+    The direct method takes m·n products and m·n - (m+n-1) additions; the FFT three transforms
+    of N values at 5·N·log2(N) (radix 2, Cooley-Tukey), and N complex products at 6.
     """
 
     direct: int
@@ -130,7 +129,7 @@ class Operations(Record):
 def operations(m: int, n: int) -> Operations:
     """Count the operations of the direct method and of the FFT."""
     length = m + n - 1
-    log = max((length - 1).bit_length(), 0)
+    log = (length - 1).bit_length()
     size = 2**log
     return Operations(2 * m * n - length, 15 * size * log + 6 * size, size)
 

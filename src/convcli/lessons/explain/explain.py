@@ -31,10 +31,9 @@ Positions = NDArray[np.intp]
 
 
 class Explainer:
-    """A frame that is filtered once: any pixel of its output can be taken apart.
+    """A frame that is filtered once: any pixel of its output (H, W, C) can be taken apart.
 
-    `shape` is that of the output (H, W, channels). An option whose step is not shown, such as
-    ``linear``, is an `OptionError`.
+    An option whose step is not shown, such as ``linear``, is an `OptionError`.
     """
 
     def __init__(self, operand: Operand, frame: Frame, options: Options = _OPTIONS) -> None:
@@ -50,10 +49,7 @@ class Explainer:
         self._kernels, self._combine = _as_applied(operand, options)
 
     def at(self, at: Pair, channels: Sequence[int] | None = None) -> list[Explanation]:
-        """Take one output pixel (row, column) apart, in some or all output channels.
-
-        A pixel or a channel that the output does not have is a `GeometryError`.
-        """
+        """Take one output pixel (row, column) apart, in some or all output channels."""
         _check_place(at, channels, self.shape)
         view = self._view(at)
         chosen = range(self.shape[2]) if channels is None else channels
@@ -188,11 +184,10 @@ def _planes(kernel: Kernel, patch: Grid, channel: int) -> tuple[Plane, ...]:
         name = _name(channel, count)
         return (Plane(channel, name, patch[..., channel], kernel.weights),)
     colours = [f", {colour}" for colour in COLOURS] if count == len(COLOURS) else [""] * count
+    names = [f"input channel {index}{colour}" for index, colour in enumerate(colours)]
     return tuple(
-        Plane(index, f"input channel {index}{colour}", patch[..., index], weights)
-        for index, (weights, colour) in enumerate(
-            zip(kernel.weights[channel], colours, strict=True)
-        )
+        Plane(index, name, patch[..., index], kernel.weights[channel, index])
+        for index, name in enumerate(names)
     )
 
 

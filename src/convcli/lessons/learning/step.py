@@ -137,11 +137,10 @@ def step_on_crop(
     at: Pair | None,
     cells: int,
 ) -> LearningStep:
-    """Take a step on a square of two grey pictures of one size, with pixels of 0 to 1.
+    """Take a step on a square of `cells` rows of two grey pictures, with pixels of 0 to 1.
 
-    `start` is the kernel, or the size of the mean that stands for it. The middle of the square
-    of `cells` rows is `at` (row, column), or that of the picture. The target is what lies under
-    the middle of each window.
+    `start` is the kernel, or the size of the mean that stands for it. The target is what lies
+    under the middle of each window.
     """
     if before.shape != after.shape:
         raise GeometryError(
@@ -152,14 +151,11 @@ def step_on_crop(
     axes = window(kernel.size).axes
     square = square_around(before.shape, at, cells)
     image = _values(before, before)[square]
-    inner = [axis.output_size(size) for axis, size in zip(axes, image.shape, strict=True)]
-    starts = [
-        part.start + (axis.kernel - 1) // 2 for part, axis in zip(square, axes, strict=True)
-    ]
-    target = _values(after, before)[
-        tuple(slice(s, s + n) for s, n in zip(starts, inner, strict=True))
-    ]
-    return learn_step(image, target, kernel, rate=rate)
+    inner = []
+    for axis, size, part in zip(axes, image.shape, square, strict=True):
+        first = part.start + axis.centre(0)
+        inner.append(slice(first, first + axis.output_size(size)))
+    return learn_step(image, _values(after, before)[tuple(inner)], kernel, rate=rate)
 
 
 def _values(frame: Frame, source: Frame) -> Grid:
