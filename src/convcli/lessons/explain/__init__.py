@@ -38,11 +38,10 @@ class Plane(Record):
 
 
 class KernelAnswer(Record, kw_only=True):
-    """The answer of one kernel; `weights_sum` is the sum of its weights.
+    """The answer of one kernel, with a plane for each input channel of a bank.
 
-    A 2-D kernel has one plane, a filter bank one for each input channel. Where colours are
-    weighted by their opacity, a patch holds colour times opacity. `bias` is added to the sum.
-    `opacity` (0 to 1) is filtered by the same kernel, where the sum is divided by it.
+    Where colours are weighted by their opacity, a patch holds colour times opacity, and the
+    sum is divided by the `opacity` (0 to 1) that the same kernel filters.
     """
 
     kernel: str
@@ -145,19 +144,14 @@ def meaning_of(cosine: float | None) -> str:
 class Explanation(Record, kw_only=True):
     """One output value, and all that it comes from.
 
-    `at` is its row and column in the output, `channel` the output channel, and `name` that of
-    the channel: ``red``, ``output map 3``, or empty where there is only one. `rows` and
-    `columns` are those of the picture that the window sees: outside of it they are padding,
-    which `border` fills; `padded`, shape (kh, kw), says which pixels of the patch are padding,
-    or zeros between the pixels. `spread` is there for a transposed convolution: how far apart
-    two pixels are, down and across, in the picture with zeros between its pixels, where rows
-    and columns are counted.
-
-    `parts` are the answers of the kernels, and `combine` says how several become one: `raw`,
-    the value before the step `range`. `steps` has the name of each step to the pixel, and the
-    value after it; `value` is what `convcli apply` writes, and `white` the largest that a pixel
-    can have. `alpha` says how transparency was filtered, None where there is none, and
-    `opacity` is the one that `convcli apply` writes.
+    `at` is its row and column in the output, and `name` that of the `channel`: ``red``,
+    ``output map 3``, or empty where there is only one. `rows` and `columns` are those that the
+    window sees; `padded`, shape (kh, kw), says which pixels of the patch are padding, or zeros
+    between the pixels: of a transposed convolution `spread` says how far pixels are apart.
+    `parts` are the answers of the kernels, and `combine` says how several become `raw`, the
+    value before the step `range`. `steps` has the name of each step to the pixel, and the
+    value after it; `value` and `opacity` are what `convcli apply` writes, `white` is the
+    largest value, and `alpha` says how transparency was filtered.
     """
 
     at: Pair

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,7 @@ largest. The catalogue's own kernels of fixed weights differ by at least as much
 class Nearest(Record):
     """The kernel of the catalogue whose weights are nearest to those of another kernel.
 
-    `difference` is the largest difference of two weights; `near` says whether it is small
-    enough for them to share the name.
+    `difference` is the largest of two weights; where it is `near`, they share the name.
     """
 
     kernel: str
@@ -46,30 +46,29 @@ class Nearest(Record):
 
 
 def nearest_named(grid: Values) -> Nearest:
-    """Return the nearest kernel of the catalogue.
-
-    Kernels with parameters are tried with their defaults, and with those that fit into the
-    grid. Kernels smaller than the grid are placed in its middle.
+    """Return the nearest kernel of the catalogue, of those that fit into the grid.
 
     >>> nearest_named(np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1.01]])).kernel
     'sobel-x'
     """
     gaps = [
-        (float(np.abs(_placed(kernel.weights, grid.shape) - grid).max()), kernel)
-        for kernel in _candidates(grid.shape)
+        (float(np.abs(placed - grid).max()), kernel)
+        for kernel, placed in _candidates(grid.shape)
     ]
     # The first of equals: robinson-e is sobel-x by another name.
     gap, kernel = min(gaps, key=lambda pair: pair[0])
     return Nearest(kernel.name, gap, gap <= _NEAR * float(np.abs(kernel.weights).max()))
 
 
-def _candidates(shape: tuple[int, ...]) -> Iterator[Kernel]:
+def _candidates(shape: tuple[int, ...]) -> Iterator[tuple[Kernel, Values]]:
+    """Yield kernels that fit into a grid, and their weights in its middle."""
     for entry in CATALOGUE.values():
         for settings in _settings(entry, shape):
             with contextlib.suppress(SpecError):  # a parameter may be out of its range
                 kernel = entry.kernel(settings)
-                if kernel.weights.any() and _fits(kernel.size, shape):
-                    yield kernel
+                room = np.subtract(shape, kernel.size).tolist()
+                if kernel.weights.any() and all(gap >= 0 and gap % 2 == 0 for gap in room):
+                    yield kernel, np.pad(kernel.weights, [(gap // 2, gap // 2) for gap in room])
 
 
 def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
@@ -85,15 +84,6 @@ def _settings(entry: Entry, shape: tuple[int, ...]) -> list[dict[str, float]]:
         least = math.ceil(parameters["radius"].least)
         settings += [{"radius": r} for r in range(least, radius + 1)]
     return settings
-
-
-def _fits(size: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    return all(a <= b and (b - a) % 2 == 0 for a, b in zip(size, shape, strict=True))
-
-
-def _placed(weights: Values, shape: tuple[int, ...]) -> Values:
-    rows, columns = ((b - a) // 2 for a, b in zip(weights.shape, shape, strict=True))
-    return np.pad(weights, ((rows, rows), (columns, columns)))
 
 
 class Learnt(Record, kw_only=True):
@@ -275,10 +265,9 @@ def _of_the_target(least: float) -> Iterator[str]:
 def _residual(task: Task, solutions: Sequence[Solution]) -> float:
     total, count = 0.0, 0
     for group, solution in zip(task.groups, solutions, strict=True):
-        for samples in group:
-            for errors in _errors(samples, solution):
-                total += float((errors**2).sum())
-                count += errors.size
+        for errors in chain.from_iterable(_errors(each, solution) for each in group):
+            total += float((errors**2).sum())
+            count += errors.size
     return math.sqrt(total / max(count, 1))
 
 
