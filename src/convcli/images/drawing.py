@@ -93,11 +93,7 @@ def diverging(value: float) -> Colour:
 
 
 def ink_on(ground: Colour) -> Colour:
-    """Return black or white, whichever reads better (luma as ITU-R BT.601).
-
-    >>> ink_on((255, 255, 0)), ink_on((0, 0, 255))
-    ((0, 0, 0), (255, 255, 255))
-    """
+    """Return black or white, whichever reads better (luma as ITU-R BT.601)."""
     red, green, blue = ground
     return BLACK if 299 * red + 587 * green + 114 * blue > 140_000 else WHITE  # noqa: PLR2004
 
@@ -125,15 +121,7 @@ class Canvas:
         self.image = Image.new("RGB", (width, height), WHITE)
         self.pen = ImageDraw.Draw(self.image)
 
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.image.width
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.image.height
+        self.width, self.height = width, height
 
     def frame(self) -> Frame:
         """Return what is drawn as a picture in RGB."""
@@ -179,13 +167,12 @@ class Canvas:
         is_small = side < 16  # noqa: PLR2004 - nobody can read smaller digits
         outline = None if cell.padded or is_small else QUIET
         self.pen.rectangle(box, fill=cell.ground, outline=outline)
-        if not cell.text or is_small:
-            return
-        middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
-        frame = 2 * _frame_width(side) if cell.framed else 0
-        room = min(box[2] - box[0], side - frame) - 4
-        colour, size = ink_on(cell.ground), round(side * 0.42)
-        self.text(middle, cell.text, size, colour=colour, anchor="mm", width=room)
+        if cell.text and not is_small:
+            middle = (left + side / 2 + 0.5, top + side / 2 + 0.5)
+            frame = 2 * _frame_width(side) if cell.framed else 0
+            room = min(box[2] - box[0], side - frame) - 4
+            colour, size = ink_on(cell.ground), round(side * 0.42)
+            self.text(middle, cell.text, size, colour=colour, anchor="mm", width=room)
 
     def sign(self, middle: tuple[int, int], sign: str) -> None:
         """Draw ×, =, + or →, most of which the font does not have."""

@@ -77,11 +77,7 @@ def digits_unlimited() -> Iterator[None]:
 
 
 def parse_digits(text: str) -> list[int]:
-    """Return the digits of a whole number without a sign, the lowest first.
-
-    >>> parse_digits("123")
-    [3, 2, 1]
-    """
+    """Return the digits of a whole number without a sign, the lowest first."""
     word = text.strip().replace("_", "")
     if not (word.isascii() and word.isdigit()):
         raise SequenceError(
@@ -93,11 +89,7 @@ def parse_digits(text: str) -> list[int]:
 
 
 def parse_die(text: str) -> list[Number]:
-    """Return the probabilities of the faces 1, 2, …: a whole number is a fair die with so many.
-
-    >>> parse_die("2")
-    [Fraction(1, 2), Fraction(1, 2)]
-    """
+    """Return the probabilities of the faces 1, 2, …; of a fair die with so many for one."""
     values = parse_sequence(text)
     faces = values[0]
     if len(values) == 1 and faces != 1:
@@ -152,11 +144,7 @@ def cheaper_by_fft() -> tuple[tuple[int, int | None], ...]:
 def transforms(
     a: Sequence[Number], b: Sequence[Number]
 ) -> tuple[list[complex], list[complex], list[complex], list[float]]:
-    """Return the FFT of both sequences, padded with zeros, their product, and its inverse.
-
-    >>> transforms([1, 1], [1, 2])[3]
-    [1.0, 3.0, 2.0, 0.0]
-    """
+    """Return the FFT of both sequences, padded with zeros, their product, and its inverse."""
     size = operations(len(a), len(b)).transform
     first, second = (np.fft.fft([float(value) for value in each], size) for each in (a, b))
     inverse = np.fft.ifft(first * second).real.round(9) + 0.0
@@ -185,9 +173,6 @@ def convolve_exactly(
     a: Sequence[Number], b: Sequence[Number], *, fft: bool | None = None
 ) -> list[Number]:
     """Convolve two sequences exactly; without `fft` by the method with fewer operations.
-
-    The result has m + n - 1 numbers. Sequences that are too long for the direct method are a
-    `SequenceError`.
 
     >>> convolve_exactly([10**30, -1], [10**30, 1], fft=True)[1:]
     [0, -1]
@@ -237,11 +222,7 @@ def _packed(values: Sequence[int], width: int) -> decimal.Decimal:
 
 
 def places_kept(lengths: tuple[int, int], overlap: Overlap) -> range:
-    """Return the places of the full result that are kept, as `numpy.convolve` keeps them.
-
-    >>> [places_kept((3, 2), overlap) for overlap in Overlap]
-    [range(0, 4), range(0, 3), range(1, 3)]
-    """
+    """Return the places of the full result that are kept, as `numpy.convolve` keeps them."""
     longer, shorter = max(lengths), min(lengths)
     if overlap is Overlap.FULL:
         return range(longer + shorter - 1)
