@@ -190,8 +190,4 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
 
 
 def _facts(kernel: "Kernel") -> dict[str, Any]:
-    return {
-        "shape": kernel.weights.shape,
-        "sum": kernel.sum,
-        "effect": kernel.effect.value,
-    }
+    return {"shape": kernel.weights.shape, "sum": kernel.sum, "effect": kernel.effect.value}

@@ -10,13 +10,7 @@ from convcli.choices import Border
 from convcli.errors import GeometryError
 from convcli.geometry.window import Axis, Pair, window
 from convcli.images.drawing import WHITE, Canvas, Colour
-from convcli.images.figures import (
-    cell_block,
-    page_of,
-    picture_block,
-    text_block,
-    title_block,
-)
+from convcli.images.figures import cell_block, page_of, picture_block, text_block, title_block
 from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.text import short, tight

@@ -67,10 +67,7 @@ class Task(Record):
 
 
 def task_for(
-    source: NDArray[np.generic],
-    target: NDArray[np.generic],
-    size: Pair,
-    sharing: Sharing,
+    source: NDArray[np.generic], target: NDArray[np.generic], size: Pair, sharing: Sharing
 ) -> Task:
     """Cut two pictures into samples: the source (H, W, C), and the target (H, W, O).
 

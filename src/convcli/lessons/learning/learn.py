@@ -132,9 +132,7 @@ def kernel_document(kernel: Kernel) -> dict[str, Any]:
 
 
 def learn_task(
-    task: Task,
-    method: LearningMethod = LearningMethod.LSTSQ,
-    schedule: Schedule | None = None,
+    task: Task, method: LearningMethod = LearningMethod.LSTSQ, schedule: Schedule | None = None
 ) -> Learnt:
     """Learn the kernel of a task of `task_for`: see `convcli.learn`."""
     with many_threaded_blas():
