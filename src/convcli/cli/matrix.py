@@ -95,13 +95,9 @@ def show_applied(
     values = filter_frame(frame, links, options, raw=True).values
     result = values[..., 0] if values.shape[2] == 1 else values
     kernels = [kernel for each in links for kernel in getattr(each, "kernels", ())]
-    grids = [
-        (
-            f"kernel {each.name}".removesuffix(" inline kernel"),
-            (each.flipped() if options.flip else each).weights,
-        )
-        for each in kernels
-    ]
+    titles = [f"kernel {kernel.name}".removesuffix(" inline kernel") for kernel in kernels]
+    weights = [(kernel.flipped() if options.flip else kernel).weights for kernel in kernels]
+    grids = list(zip(titles, weights, strict=True))
     if as_json:
         used = [{"name": name, "values": grid} for name, grid in grids]
         show_json({"input": frame.array, "kernels": used, "result": result})
