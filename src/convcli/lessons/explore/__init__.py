@@ -31,7 +31,8 @@ _LARGEST_NAMED = 13
 """Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
 
 _OPERATORS = "Operators"
-_SCRIPTS = ("numbers.js", "picture.js", "pixel.js", "editor.js", "touch.js", "page.js")
+_SCRIPTS = ("lanes.js", "kernels.js", "numbers.js", "picture.js", "pixel.js", "editor.js",
+            "touch.js", "page.js")  # fmt: skip
 _FRAME_HEIGHT = 900
 
 

@@ -88,7 +88,7 @@ function compute() {
     page.job = computing(settingsNow(), planesNow(), picture.width, picture.height,
       picture.white);
     problem.textContent = "";
-    slice(30);
+    slice(16);
   } catch (error) {
     refuse(error);
   }
