@@ -191,6 +191,48 @@ def test_of_a_picture_with_real_weights_hardly_a_pixel_is_marked(
     assert marked[3] < 0.004  # the ends of the range are in doubt, too
 
 
+@pytest.mark.parametrize(
+    ("border", "picture"),
+    [
+        ("odd", COLOURS),
+        ("odd", DEEP),
+        ("constant:9", COLOURS),
+        ("replicate,odd", COLOURS),
+        ("wrap,constant:200", COLOURS),
+    ],
+    ids=["odd", "odd, 16 bits", "constant", "two modes", "mode and constant"],
+)
+def test_borders_with_a_constant_or_two_modes(
+    explore: Callable[..., Browser], border: str, picture: NDArray[Any]
+) -> None:
+    browser = explore("sobel-x", picture, border=border)
+    cases: list[Settings] = [
+        {"kernel": kernel, "stride": stride, "padding": padding, "range": range_, "bias": bias}
+        for kernel, stride, padding, bias in (
+            ("sobel-x", "1", "9", "0"), ("box", "2", "same", "3"), ("sobel", "1", "20x30", "0"),
+            ("blur", "3x2", "same", "0.5"), ("gaussian", "1", "9", "0"),
+            ("gaussian", "2", "same", "0"), ("frei-chen", "1", "1", "1"),
+        )
+        for range_ in RANGES
+    ]  # fmt: skip
+    for settings, output in zip(
+        cases, browser.outputs(*cases, dtype=picture.dtype), strict=True
+    ):
+        expected = applied({**settings, "border": border}, picture)
+        marked = same_but_marked(settings, output, expected)
+        assert marked == 0 or "odd" in border or settings["kernel"] in REAL
+        assert marked < 0.02 or picture is DEEP, settings
+    assert f"--border {border}" in browser.text("#command")
+
+
+def test_a_border_of_a_colour(explore: Callable[..., Browser]) -> None:
+    browser = explore("box", COLOURS, border="constant:#ff8000")
+    colour, grey = browser.outputs({}, {"gray": True})
+    expected = convcli.apply("box", COLOURS, border="constant:#ff8000").array
+    np.testing.assert_array_equal(colour.pixels, expected)
+    assert "a colour needs a picture in colour" in grey.problem
+
+
 def test_a_bank_shows_each_of_its_maps(explore: Callable[..., Browser]) -> None:
     browser = explore(BANK, COLOURS)
     cases: list[Settings] = [
@@ -248,6 +290,7 @@ def test_the_window_and_the_size_of_what_is_set(explore: Callable[..., Browser])
         "box:3", COLOURS, stride=2, padding=((0, 1), (2, 3)), border="wrap"
     ).array
     np.testing.assert_array_equal(output.pixels, expected)
+    assert "--padding 0,3,1,2" in browser.text("#command")
     # (22 - 3 + 2 + 3)/2 + 1 = 13, (17 - 3 + 0 + 1)/2 + 1 = 8.5
     assert "width: (22 − 3 + 2 + 3) / 2 + 1 = 13" in browser.text("#formulas")
     assert "height: (17 − 3 + 0 + 1) / 2 + 1 = 8.5, rounded down: 8" in browser.text(

@@ -12,16 +12,16 @@ function rint(value) {
 }
 
 /** The source of each position of a padded axis; -1 for the constant of the border "zero". */
-function sourceIndices(border, size, before, after) {
+function sourceIndices(mode, size, before, after) {
   const sources = new Int32Array(before + size + after);
   const fold = (at, length) => ((at % length) + length) % length;
   for (let i = 0; i < sources.length; i++) {
     const at = i - before;
     let source;
-    if (border === "zero") source = at >= 0 && at < size ? at : -1;
-    else if (border === "replicate") source = Math.min(Math.max(at, 0), size - 1);
-    else if (border === "wrap") source = fold(at, size);
-    else if (border === "symmetric") {
+    if (mode === "zero") source = at >= 0 && at < size ? at : -1;
+    else if (mode === "replicate") source = Math.min(Math.max(at, 0), size - 1);
+    else if (mode === "wrap") source = fold(at, size);
+    else if (mode === "symmetric") {
       const folded = fold(at, 2 * size);
       source = Math.min(folded, 2 * size - 1 - folded);
     } else if (size === 1) source = 0;
@@ -32,6 +32,32 @@ function sourceIndices(border, size, before, after) {
     sources[i] = source;
   }
   return sources;
+}
+
+/** Of how many times its source, the first and the last value a place of an odd border is. */
+function oddParts(at, size) {
+  const far = Math.abs(at), turns = Math.floor(far / (2 * size - 2));
+  const [own, last] = far % (2 * size - 2) >= size ? [-1, 2 + 2 * turns] : [1, 2 * turns];
+  return at < 0 ? [-own, 2 + 2 * turns, -last] : [own, -2 * turns, last];
+}
+
+/** One axis of a picture with its border: the values of a line are read by `get`. */
+function borderedAxis(mode, { size, before, after }) {
+  const sources = sourceIndices(mode, size, before, after), isOdd = mode === "odd" && size > 1;
+  const read = (get, i, fill) => {
+    if (!isOdd || (i >= before && i < before + size)) {
+      return sources[i] < 0 ? fill : get(sources[i]);
+    }
+    const [own, first, last] = oddParts(i - before, size);
+    return own * get(sources[i]) + first * get(0) + last * get(size - 1);
+  };
+  return { sources, isOdd, read };
+}
+
+/** The value at a place of a plane with its border. */
+function borderedValue(plane, width, [rows, columns], fill, y, x) {
+  return columns.read((column) => rows.read(
+    (row) => plane[row * width + column], y, fill), x, fill);
 }
 
 /** One axis of the window. Throws an Error with a message for the reader. */
@@ -117,20 +143,24 @@ function layoutOf(columns, stride) {
 }
 
 /** Copy planes of a picture with their border into the lanes, unless they are there already. */
-function paddedPlanes(lanes, planes, width, rows, columns, layout, key) {
+function paddedPlanes(lanes, planes, width, sides, fills, layout, key) {
   if (lanes.planes === planes && lanes.key === key) {
     lanes.top = lanes.kept;
     return lanes.padded;
   }
-  const { pitch, placeOf } = layout, places = columns.map((_, x) => placeOf(x));
+  const [rows, columns] = sides, { pitch, placeOf } = layout;
+  const size = rows.sources.length * pitch, places = columns.sources.map((_, x) => placeOf(x));
   lanes.top = 0;
-  lanes.padded = planes.map(() => lanes.take(rows.length * pitch));
+  lanes.padded = planes.map(() => lanes.take(size));
   planes.forEach((plane, i) => {
-    const padded = lanes.at(lanes.padded[i], rows.length * pitch).fill(0);
-    rows.forEach((row, y) => {
+    const padded = lanes.at(lanes.padded[i], size).fill(0);
+    rows.sources.forEach((row, y) => {
       const start = y * pitch, line = plane.subarray(row * width, (row + 1) * width);
-      for (let x = 0; x < places.length && row >= 0; x++) {
-        if (columns[x] >= 0) padded[start + places[x]] = line[columns[x]];
+      for (let x = 0; x < places.length; x++) {
+        const column = columns.sources[x];
+        padded[start + places[x]] = rows.isOdd || columns.isOdd
+          ? borderedValue(plane, width, sides, fills[i], y, x)
+          : row < 0 || column < 0 ? fills[i] : line[column];
       }
     });
   });
@@ -181,7 +211,8 @@ function pixelsInto(pixels, values, start, end, rule, white) {
  *
  * `settings` has kernels, combine, flip, bias, stride, padding, dilation, border, range (stride
  * and dilation as [rows, columns], padding as "same", "valid" or [[top, bottom], [left,
- * right]]) and `map`, the map of a bank to show. `planes` are those of the picture.
+ * right]], border as its modes for rows and columns and the constants of the planes) and `map`,
+ * the map of a bank to show. `planes` are those of the picture.
  */
 function* computing(settings, planes, width, height, white) {
   const kernels = settings.flip ? settings.kernels.map(flipped) : settings.kernels;
@@ -195,11 +226,12 @@ function* computing(settings, planes, width, height, white) {
     throw new Error(`The bank expects ${first.inputs} channels, the picture has ` +
       `${planes.length}: switch grey ${planes.length === 1 ? "off" : "on"}.`);
   }
-  const rows = sourceIndices(border, height, down.before, down.after);
-  const columns = sourceIndices(border, width, across.before, across.after);
-  const layout = layoutOf(columns.length, sx);
+  const axes = [down, across].map((axis, i) => borderedAxis(border.axes[i], axis));
+  const layout = layoutOf(axes[1].sources.length, sx);
+  // An odd border has values between and beyond those of pixels: `apply` takes 64-bit floats.
+  const isFloat = axes.some(({ isOdd }) => isOdd);
   const plans = kernels.map((kernel) => plannedKernel(
-    kernel, settings.bias, white, down, across));
+    kernel, settings.bias, white, down, across, isFloat));
   // Sums of 32 bits are those of `apply` where it adds up in order, and where they are whole.
   const isNarrow = plans.some((plan) => plan.inOrder) &&
     plans.every((plan) => plan.inOrder || !plan.isWide);
@@ -208,13 +240,16 @@ function* computing(settings, planes, width, height, white) {
     plan.inOrder = isNarrow;
   }
   const lanes = Lanes.of(isNarrow ? 4 : 8);
-  const key = [border, sx, down.before, down.after, across.before, across.after].join();
-  const padded = paddedPlanes(lanes, planes, width, rows, columns, layout, key);
+  const key = JSON.stringify([border, sx, down, across]);
+  const padded = paddedPlanes(lanes, planes, width, axes, border.fills, layout, key);
   const sums = plans.map((plan) => summing(lanes, plan, padded, down, across, layout, white));
 
   const range = rangeOf(settings.range, kernels, combine);
   const needsExtent = range === "stretch" || range === "balance";
   const streamed = !combine && !needsExtent;
+  if (isFloat && !streamed) {
+    for (const plan of plans) Object.assign(plan, { isExact: false, unit: 2 ** -24 });
+  }
   const outputs = first.isBank ? first.filters : planes.length;
   const shown = first.isBank ? [settings.map] : planes.map((_, channel) => channel);
   const length = across.output, size = down.output * length;
@@ -257,45 +292,45 @@ function* computing(settings, planes, width, height, white) {
   }
   return {
     width: length, height: down.output, shown, outputs, values, pixels, rule, range, low, high, extremes,
-    down, across, rows, columns, planes, sourceWidth: width, plans, combine, white,
+    down, across, axes, fills: border.fills, planes, sourceWidth: width, plans, combine, white,
+    isFloat,
     isExact: plans.every((plan) => plan.isExact),
   };
 }
 
-/** The values of one plane, with its border, that a window sees. */
-function patchAt(result, plane, x, y) {
-  const { down, across, rows, columns, sourceWidth } = result, patch = [];
-  for (let j = 0; j < down.kernel * across.kernel; j++) {
-    const row = rows[y * down.stride + Math.floor(j / across.kernel) * down.dilation];
-    const column = columns[x * across.stride + (j % across.kernel) * across.dilation];
-    patch.push(row < 0 || column < 0 ? 0 : plane[row * sourceWidth + column]);
-  }
-  return patch;
+/** The values of a plane, with its border, that a window sees. */
+function patchAt(result, input, x, y) {
+  const { down, across, axes, fills, planes, sourceWidth } = result;
+  return Array.from({ length: down.kernel * across.kernel }, (_, j) => {
+    const row = y * down.stride + Math.floor(j / across.kernel) * down.dilation;
+    const column = x * across.stride + (j % across.kernel) * across.dilation;
+    return borderedValue(planes[input], sourceWidth, axes, fills[input], row, column);
+  });
 }
 
 /** How far the value of `apply` at an output may be from the page's: at most, or just there. */
 function doubtIn(result, channel, index, magnitudeOf) {
   const { plans, planes, width } = result, { isBank } = plans[0].kernel, m = isBank ? channel : 0;
-  const seen = isBank ? planes : [planes[channel]];
-  const patch = magnitudeOf ? null : seen.flatMap((plane) => patchAt(
-    result, plane, index % width, Math.floor(index / width)));
+  const seen = isBank ? planes.map((_, i) => i) : [channel];
+  const patch = magnitudeOf ? null : seen.flatMap((input) => patchAt(
+    result, input, index % width, Math.floor(index / width)));
   const here = ({ weights }) => patch.reduce(
-    (sum, value, i) => sum + value * Math.abs(weights[m * patch.length + i]), 0);
+    (sum, value, i) => sum + Math.abs(value * weights[m * patch.length + i]), 0);
   return plans.reduce((sum, plan) => sum + doubtAt(plan, (magnitudeOf ?? here)(plan, m), m), 0);
 }
 
 /** Whether `apply` may round the pixel of `values[at]` at `index` to the other side. */
 function isUnsure(result, at, index) {
-  const { isExact, values, rule, white, range, extremes, shown } = result, { middle } = rule;
+  const { isExact, values, rule, white, range, extremes, shown, plans } = result, { middle } = rule;
   const raw = values[at][index], level = range === "shift" ? raw : levelOf(raw, rule);
   // Halves beyond the range of pixels are cut off. A shift comes after rounding.
   const pixel = range === "shift" ? level + middle : level;
   if (isExact || pixel < 0 || pixel > white) return false;
   const fromTie = Math.abs(level - Math.floor(level) - 0.5);
   const [channel, hasEnds] = [shown[at], range === "stretch" || range === "balance"];
-  const scale = hasEnds ? Math.abs(rule.factor) : 1, rounding = 2 ** -22 * (hasEnds ? white : Math.abs(raw));
+  const scale = hasEnds ? Math.abs(rule.factor) : 1, rounding = 4 * plans[0].unit * (hasEnds ? white : Math.abs(raw));
   const most = doubtIn(result, channel, index, (plan, m) => plan.magnitudes[m] * white);
-  if (fromTie > 2 * scale * most + rounding) return false;
+  if (!result.isFloat && fromTie > 2 * scale * most + rounding) return false;
   // The ends of the range are in doubt, too: the nearer one counts for more.
   const [low, high] = hasEnds ? extremes.map((end) => doubtIn(result, ...end)) : [0, 0];
   const part = range === "balance" ? Math.abs(level - middle) / middle : level / white;

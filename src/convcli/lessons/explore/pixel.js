@@ -10,7 +10,7 @@ function partsAt(plan, x, y) {
   return inputs.map((input, i) => {
     const at = kernel.isBank ? (page.map * inputs.length + i) * area : 0;
     const weights = kernel.weights.slice(at, at + area);
-    const patch = patchAt(result, planes[input], x, y);
+    const patch = patchAt(result, input, x, y);
     const products = patch.map((value, j) => value * weights[j]);
     const whole = plan.form ? plan.form.integers.slice(at, at + area) : weights;
     const exact = patch.reduce((sum, value, j) => sum + value * whole[j], 0);
@@ -156,7 +156,7 @@ function showCommand() {
   const add = (name, value, usual) => { if (value !== usual) words.push(`--${name} ${value}`); };
   add("stride", $("stride").value.trim(), "1");
   add("padding", $("padding").value.trim(), "same");
-  add("border", settings.border, "zero");
+  add("border", quote($("border").value), "zero");
   add("dilation", $("dilation").value.trim(), "1");
   add("bias", settings.bias, 0);
   add("range", settings.range, "auto");
