@@ -12,8 +12,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import convcli
-from convcli.lessons.stacks.gradients import input_gradient
-from convcli.lessons.stacks.run import Running, run_stack
+from convcli.lessons.stacks.run import input_gradient, run_stack
 from convcli.lessons.stacks.spec import layers_of
 from convcli.lessons.stacks.weights import WeightFiles
 from convcli.values import replace
@@ -179,7 +178,7 @@ def test_gradients_of_units_equal_autograd(case: str, tmp_path: Path) -> None:
         told = GRADIENTS[f"{case} {layer} {y} {x}"]
         mix = np.cos(np.arange(rows[layer - 1].reached.volume.channels)).astype(np.float32)
         with WeightFiles(path, [row.spec for row in rows]) as files:
-            found = input_gradient(rows[:layer], Running(files), image, (y, x), mix)
+            found = input_gradient(rows[:layer], files, image, (y, x), mix)
         assert float(np.linalg.norm(found)) == pytest.approx(told["norm"], rel=1e-4)
         flat = found.transpose(2, 0, 1).ravel()
         assert float(np.abs(flat).max()) == pytest.approx(told["largest"], rel=1e-4)

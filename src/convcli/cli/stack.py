@@ -222,22 +222,22 @@ def _question(asked: Asked, counted: Stack) -> str:
 
 def _run(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json: bool) -> None:
     """Run a stack on a picture, and show what each layer answers."""
-    from convcli.images.figures import fitted
-    from convcli.images.picture import Frame
-    from convcli.lessons.stacks.run import MapsFolder, run_stack, top_classes
+    from convcli.lessons.stacks.run import run_stack
 
     photo, weights = asked.photo or "", asked.weights or ""
     frame, values = _input_of(words, counted, photo)
-    taken = Frame(fitted(frame, counted.source.height, counted.source.width))
-    folder = None if asked.out_dir is None else MapsFolder(asked.out_dir, taken, asked.top)
-    told = []
-    for answer in run_stack(words, values, weights):
+    layers = run_stack(words, values, weights)
+    if asked.out_dir is not None:
+        from convcli.images.figures import fitted
+        from convcli.images.picture import Frame
+        from convcli.lessons.stacks.drawing import with_maps
+
+        taken = Frame(fitted(frame, counted.source.height, counted.source.width))
+        layers = with_maps(layers, asked.out_dir, taken, asked.layer, asked.top)
+    told, classes = [], list[tuple[int, float]]()
+    for answer in layers:
         told.append(answer.as_dict())
-        if folder is not None and asked.layer in (None, answer.number):
-            folder.add(answer)
-    classes = list(top_classes(answer)) if answer.values.shape[:2] == (1, 1) else []
-    if folder is not None:
-        folder.finish(classes)
+        classes = answer.top_classes()
     if as_json:
         best = [{"class": number, "part": part} for number, part in classes]
         show_json({"source": photo, "weights": weights, "layers": told, "classes": best})
@@ -261,6 +261,7 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     """Say what a unit can see or, for ``--erf``, what moves it; and draw it."""
     from convcli.images.drawing import check_canvas_target
     from convcli.images.write import write_frame
+    from convcli.lessons.stacks import drawing as pictures
     from convcli.lessons.stacks import fields
 
     photo, weights, drawing = asked.photo, asked.weights, asked.erf or asked.png
@@ -281,10 +282,10 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
             image=image,
             seeds=asked.seeds,
         )
-        picture = fields.draw_effective(found)
+        picture = pictures.draw_effective(found)
     elif unit and frame is not None:
         found = fields.field_of(counted, unit)
-        picture = fields.draw_field(found, frame)
+        picture = pictures.draw_field(found, frame)
         if weights is not None and unit.map is not None:
             answer = _answer(words, image, weights, unit)
     if drawing:

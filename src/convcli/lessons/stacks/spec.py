@@ -59,6 +59,19 @@ class LayerSpec(Record, kw_only=True):
         """How its kernel slides."""
         return window(self.kernel, self.stride, self.padding, self.dilation)
 
+    def seen(self, axis: int, size: int, place: int) -> Pair:
+        """Return the first and the last place of its input, on an axis, that an output sees.
+
+        Window i of n of an adaptive pool goes from ⌊i·size/n⌋ to ⌈(i+1)·size/n⌉.
+        """
+        if self.layer_type in {"conv", "pool", "avgpool"}:
+            first = self.window.axes[axis].source(place)
+            return first, first + self.window.axes[axis].extent - 1
+        if self.layer_type in {"adaptive", "gap"}:
+            count = self.kernel[axis]
+            return max(place, 0) * size // count, -(-min(place + 1, count) * size // count) - 1
+        return (0, size - 1) if self.layer_type in {"fc", "flatten"} else (place, place)
+
 
 def layer_from(text: str) -> LayerSpec:
     """Parse one layer: its name, a colon, its number, and settings by their letters.

@@ -125,24 +125,17 @@ def _pool(spec: LayerSpec, now: Reached) -> StackRow:
 
 
 def _adaptive(spec: LayerSpec, now: Reached) -> StackRow:
-    """Average over n windows of nearly equal size: window i goes from ⌊iW/n⌋ to ⌈(i+1)W/n⌉."""
-    volume, (rows, columns) = now.volume, now.fields
-    axes = (
-        _adaptive_axis(volume.height, spec.kernel[0]),
-        _adaptive_axis(volume.width, spec.kernel[1]),
+    """Average over windows of nearly equal size; the widest count as what is seen."""
+    volume, fields = now.volume, []
+    for axis, size in enumerate((volume.height, volume.width)):
+        count = spec.kernel[axis]
+        ends = (spec.seen(axis, size, place) for place in range(count))
+        widest = max(last + 1 - first for first, last in ends)
+        fields.append(now.fields[axis].through(Axis(widest, max(size // count, 1))))
+    output = Volume(volume.channels, *spec.kernel)
+    return StackRow(
+        spec=spec, reached=replace(now, volume=output, fields=(fields[0], fields[1]))
     )
-    reached = replace(
-        now,
-        volume=Volume(volume.channels, *spec.kernel),
-        fields=(rows.through(axes[0]), columns.through(axes[1])),
-    )
-    return StackRow(spec=spec, reached=reached)
-
-
-def _adaptive_axis(size: int, count: int) -> Axis:
-    """Return the widest of the windows: some may be a pixel narrower."""
-    widest = max(-(-(i + 1) * size // count) - i * size // count for i in range(count))
-    return Axis(widest, max(size // count, 1))
 
 
 def _flat(spec: LayerSpec, now: Reached) -> StackRow:
