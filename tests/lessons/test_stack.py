@@ -7,8 +7,8 @@ import pytest
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
+from convcli.lessons.stacks import stack, stack_of
 from convcli.lessons.stacks.spec import layers_from
-from convcli.lessons.stacks.stack import stack, stack_of
 
 Ask = Callable[..., Any]
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from convcli.lessons.stacks import weights
+from convcli.lessons.stacks import stack, weights
 from convcli.lessons.stacks.spec import layers_of
-from convcli.lessons.stacks.stack import stack
 
 _CONVOLUTIONS = " ".join(
     f"conv:{filters},k3,p1 relu " * layers + "pool:2"

@@ -17,8 +17,8 @@ from convcli.cli.options import (
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
+from convcli.lessons.stacks import Stack, stack_of
 from convcli.lessons.stacks.spec import PRESETS, layers_of, volume_from
-from convcli.lessons.stacks.stack import Stack, stack_of
 from convcli.text import short
 from convcli.values import Record, asdict
 

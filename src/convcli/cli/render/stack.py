@@ -7,7 +7,7 @@ from typing import Any
 from convcli.cli.render.size import unseen_parts
 from convcli.cli.render.tables import show_lines, show_table
 from convcli.geometry.layers import Volume
-from convcli.lessons.stacks.stack import Stack, StackRow
+from convcli.lessons.stacks import Stack, StackRow
 from convcli.text import side_lengths, times
 
 _HEADINGS = ("#", "layer", "output", "parameters", "mult-adds", "sees", "jump", "memory")

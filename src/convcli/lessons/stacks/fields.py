@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from convcli.errors import GeometryError
 from convcli.geometry.window import Pair
+from convcli.lessons.stacks import Stack, stack
 from convcli.lessons.stacks.run import input_gradient
-from convcli.lessons.stacks.stack import Stack, stack
 from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.text import times
 from convcli.values import Record

@@ -15,8 +15,8 @@ from convcli.geometry.window import Pair
 from convcli.images.figures import fitted
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
+from convcli.lessons.stacks import Stack, StackRow, stack
 from convcli.lessons.stacks.spec import LayerSpec
-from convcli.lessons.stacks.stack import Stack, StackRow, stack
 from convcli.lessons.stacks.weights import RandomWeights, WeightFiles
 from convcli.threads import many_threaded_blas
 from convcli.values import Record
