@@ -47,7 +47,7 @@ def test_finds_the_names_of_torchvision() -> None:
     # as torchvision.models.resnet18().state_dict() and vgg16() have them
     from convcli.lessons.stacks import weights
 
-    resnet = weights.residual_names(layers_of(["resnet18"])[1])
+    resnet = weights.counted_names(layers_of(["resnet18"])[1], blocks=True)
     assert list(resnet.values())[:4] == ["conv1", "bn1", "layer1.0.conv1", "layer1.0.bn1"]
     assert {"layer2.0.downsample.0", "layer2.0.downsample.1", "layer4.1.bn2", "fc"} <= {
         *resnet.values()

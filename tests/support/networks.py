@@ -1,5 +1,6 @@
 """Networks with random weights, the same for torch and for convcli."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ BACKWARD: dict[str, tuple[str, tuple[int, int, int], list[tuple[int, int, int]]]
 
 _SCHEMES: dict[str, Any] = {
     "lenet": weights.counted_names,
-    "resnet18": weights.residual_names,
+    "resnet18": functools.partial(weights.counted_names, blocks=True),
 }
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -276,7 +276,7 @@ def effective_field(
     rows, place = counted.rows[: chosen.layer], (chosen.y, chosen.x)
     maps, volume = rows[-1].reached.volume.channels, counted.source
     shape = (volume.height, volume.width, volume.channels)
-    energy = np.zeros(shape[:2])
+    energy, specs = np.zeros(shape[:2]), [row.spec for row in counted.rows]
     for seed in range(seeds):
         chance = np.random.default_rng(seed)
         values = chance.standard_normal(shape, np.float32)
@@ -285,7 +285,8 @@ def effective_field(
             mix = np.asarray(np.arange(maps) == chosen.map, np.float32)
         if image is not None:
             values = np.ascontiguousarray(image, np.float32)
-        with _weights(weights, seed, counted) as source:
+        random = nullcontext(RandomWeights(seed))
+        with random if weights is None else WeightFiles(weights, specs) as source:
             gradient = input_gradient(rows, source, values, place, mix, jobs=jobs)
         energy += np.square(gradient, dtype=np.float64).sum(axis=2)
     total = energy.sum()
@@ -295,15 +296,6 @@ def effective_field(
             "another map, or use more seeds"
         )
     return EffectiveField(energy / total, field_of(counted, chosen), seeds)
-
-
-def _weights(
-    path: str | None, seed: int, counted: Stack
-) -> AbstractContextManager[RandomWeights | WeightFiles]:
-    """Return the weights of a file, or random ones."""
-    if path is None:
-        return nullcontext(RandomWeights(seed))
-    return WeightFiles(path, [row.spec for row in counted.rows])
 
 
 def _middle_unit(counted: Stack, layer: int | None) -> Unit:
