@@ -34,12 +34,10 @@ class Reached(Record):
 class StackRow(Record, kw_only=True):
     """One layer, counted.
 
-    `sources` are the numbers of the layers whose outputs come to it: that before it (0 is the
-    input), or the two ends of a residual block. `depth` is the number of such blocks around it,
-    `reached` its output. `layer` has its weights, biases and multiply-adds; `arithmetic` says
-    how the parameters are counted, as ``(3·3·3+1)·64``. Where a window slides, `unseen` has the
-    rows and columns that no window sees because of the stride, and `exact` the output size
-    (rows, columns) before truncation.
+    `sources` are the numbers of the layers whose outputs come to it (0 is the input), `depth`
+    counts the residual blocks around it. `arithmetic` says how the parameters are counted, as
+    ``(3·3·3+1)·64``. `unseen` has the rows and columns that no window sees because of the
+    stride, and `exact` the output size before truncation.
     """
 
     spec: LayerSpec

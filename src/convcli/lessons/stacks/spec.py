@@ -32,12 +32,9 @@ _LARGEST, _MOST_DIGITS = 10**7, 100
 class LayerSpec(Record, kw_only=True):
     """One layer of a stack, as a person writes it in `text`.
 
-    `layer_type` is ``conv``, ``pool`` (maximum), ``avgpool``, ``adaptive``, ``gap``, ``fc``,
-    ``bn``, ``relu``, ``dropout``, ``flatten``, ``softmax``, or a part of a residual block:
-    ``residual``, ``shortcut``, ``add``. `units` are the filters of a convolution, or the units
-    of a fully connected layer. The kernel of ``adaptive`` is the size of its output. `padding`
-    is what `convcli.geometry.window.window` takes. `weights` says where a file of weights has
-    them: ``file::name``, or a name.
+    `layer_type` is a key of `_SETTINGS`, or one of `_PLAIN`. `units` are filters, or the units
+    of a fully connected layer; the kernel of ``adaptive`` is the size of its output. `weights`
+    says where a file of weights has them: ``file::name``, or a name.
     """
 
     text: str
@@ -73,12 +70,10 @@ class LayerSpec(Record, kw_only=True):
 def layer_from(text: str) -> LayerSpec:
     """Parse one layer: its name, a colon, its number, and settings by their letters.
 
-    Examples are ``conv:64,k3,s2,p1,d1,g1,nobias``, ``pool:3,s2``, ``avgpool:2``,
-    ``adaptive:7``, ``fc:1000`` and ``relu``. The stride of a pool is its kernel unless it is
-    given, as in torch. Other text is a `GeometryError`.
+    The stride of a pool is its kernel unless it is given, as in torch.
 
-    >>> layer_from("pool:3,s2").stride
-    (2, 2)
+    >>> layer_from("pool:3,s2").stride, layer_from("conv:64,k3,p1,nobias").bias
+    ((2, 2), False)
     """
     name, colon, rest = text.strip().partition(":")
     layer_type = _ALIASES.get(name.lower(), name.lower())
@@ -183,7 +178,7 @@ def volume_from(text: str) -> Volume:
     """
     parts = text.strip().lower().replace("×", "x").split("x")
     numbers = [int(part) for part in parts if _is_whole(part) and _is_in_range(part)]
-    if len(numbers) != len(parts) or len(parts) not in (2, 3) or 0 in numbers:
+    if len(numbers) != len(parts) or len(parts) not in {2, 3} or 0 in numbers:
         raise GeometryError(
             "in: expected rows x columns x channels, each at least 1, as 224x224x3; got "
             f"'{text}'"
@@ -193,11 +188,7 @@ def volume_from(text: str) -> Volume:
 
 
 def layers_from(words: Sequence[str]) -> list[LayerSpec]:
-    """Parse layers; a word may hold several, with spaces between them.
-
-    >>> [layer.layer_type for layer in layers_from(["conv:8,k3 relu", "pool:2"])]
-    ['conv', 'relu', 'pool']
-    """
+    """Parse layers; a word may hold several, with spaces between them."""
     return [layer_from(part) for word in words for part in word.split()]
 
 
@@ -210,8 +201,7 @@ _LAYER_KEYS = ("layer", "filters", "units", "size", "k", "s", "p", "d", "g", "bi
 def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
     """Return the layers that some words mean, and the input's size where they give it.
 
-    One word can be the name of a network or a ``.json`` file; others are layers. A layer or a
-    file that cannot be read is a `GeometryError`.
+    One word can be the name of a network or a ``.json`` file; others are layers.
 
     >>> size, layers = layers_of(["lenet"])
     >>> size, layers[0].text
@@ -227,7 +217,13 @@ def layers_of(words: Sequence[str]) -> tuple[Volume | None, list[LayerSpec]]:
 
 def _layers_in_file(path: str) -> tuple[Volume | None, list[LayerSpec]]:
     """Read a list of layers, as texts or objects, or ``{"in": "224x224x3", "layers": […]}``."""
-    document = _read(path)
+    try:
+        document: object = json.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise GeometryError(f"{path}: cannot be read: {reason}: check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
     given: dict[str, object] = document if isinstance(document, dict) else {"layers": document}
     _check_keys(path, given, _KEYS)
     layers = given.get("layers")
@@ -247,17 +243,6 @@ def _weights(entry: object, folder: Path) -> str:
         _refuse(str(entry), "expected weights as text", 'as "model.safetensors::conv1"')
     file, colons, name = place.rpartition("::")
     return f"{folder / file}::{name}" if colons else place
-
-
-def _read(path: str) -> object:
-    try:
-        document: object = json.loads(Path(path).read_text("utf-8-sig"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise GeometryError(f"{path}: cannot be read: {reason}: check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise GeometryError(f"{path}: expected JSON: {error}: mend it there") from None
-    return document
 
 
 def _check_keys(where: str, given: dict[str, object], known: Sequence[str]) -> None:
