@@ -41,28 +41,36 @@ _LOST_SECONDS = 60.0
 
 _POLL_SECONDS = 0.01
 
+_GROUP_SECONDS = 5.0
+"""A worker answers after so many seconds with what it has done of a group, so that one that
+hangs is known long before a whole group could have ended."""
+
+_MOST_INLINE = 2**16
+"""Bytes that are sent with each task. More is sent once, and workers copy it from each other,
+which waits where the one that holds it has stopped."""
+
 GONE = (OSError, concurrent.futures.CancelledError)
 """What Dask raises where the scheduler has gone away."""
 
-Task = Callable[[Any, Sequence[Any]], Any]
-"""Does a group of items on a worker, and gets what all groups share first."""
+Task = Callable[[Any, Any], Any]
+"""Does one item on a worker, and gets what all of them share first."""
 
 
 class Answer(Record):
-    """What a worker says of a group: its result, and the seconds that it took."""
+    """What a worker says of a group: results of its first items, the seconds of the slowest."""
 
-    result: Any
-    seconds: float
+    results: list[Any]
+    slowest: float
 
 
 class Ended(Record):
-    """A group that came back: its result; otherwise the error of its task, or what was lost.
+    """Items that came back: a result each; otherwise the error of their task, or what was lost.
 
-    `fault` says why it is given up, on one line, where neither a result nor an error came.
+    `fault` says why they are given up, on one line, where neither results nor an error came.
     """
 
     items: Sequence[Any]
-    result: Any = None
+    results: Sequence[Any] = ()
     error: BaseException | None = None
     fault: str = ""
 
@@ -91,7 +99,7 @@ class Flight:
     admitted : Admission
         Its workers that may be used.
     task, shared
-        What is done to each group, and what all of them need: it is sent once.
+        What is done to each item, and what all of them need.
     address : str
         The cluster's name in messages.
     retries : int
@@ -134,11 +142,15 @@ class Flight:
         self._given_up: list[Ended] = []
         self.retried = 0
         self.threads = sum(threads for threads, _ in admitted.look().values())
-        self._what_is_shared = shared
+        self._what_is_shared, self._shared_key = shared, ""
         self._shared = self._share(shared)
 
     def _share(self, shared: Any) -> Any:
-        """Send what all groups need once; the workers copy it from each other."""
+        """Return what each task gets: what is shared, or a future of it if that is large."""
+        from distributed.protocol.pickle import dumps
+
+        if len(dumps(shared)) <= _MOST_INLINE:
+            return shared
         future = self._client.submit(
             unchanged,
             shared,
@@ -146,6 +158,7 @@ class Flight:
             retries=self._retries,
             resources=self._admitted.resources,
         )
+        self._shared_key = future.key
         try:
             error = future.exception(timeout=_LOOK_SECONDS)
         except TimeoutError:
@@ -167,6 +180,11 @@ class Flight:
         return len(self._hung)
 
     @property
+    def _limit(self) -> float:
+        """The seconds that an item may take."""
+        return self._timeout or default_timeout(self._slowest)
+
+    @property
     def has_room(self) -> bool:
         """Whether one more group may be sent: few wait in the scheduler, never a million."""
         spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
@@ -186,6 +204,7 @@ class Flight:
             self._task,
             self._shared,
             items,
+            min(self._limit, _GROUP_SECONDS),
             key=(self._name, next(self._numbers)),
             retries=self._retries,
             resources=self._admitted.resources,
@@ -222,8 +241,11 @@ class Flight:
             if future.status == "error":
                 ended += self._after_error(group, result[1])
             elif isinstance(result, Answer):
-                self._slowest = max(self._slowest, result.seconds / len(group.items))
-                ended.append(Ended(group.items, result.result))
+                self._slowest = max(self._slowest, result.slowest)
+                count = len(result.results)
+                ended.append(Ended(group.items[:count], result.results))
+                if count < len(group.items):
+                    self.send(group.items[count:], group.deaths)
             else:
                 raise self._scheduler_is_gone()
         return ended
@@ -276,7 +298,7 @@ class Flight:
             key: address
             for address, (threads, keys) in workers.items()
             for key in keys[:threads]
-            if key in self._sent or key == self._shared.key
+            if key in self._sent or key == self._shared_key
         }
         # A result that does not come lies on a worker that does not answer.
         at_work |= {
@@ -289,12 +311,13 @@ class Flight:
             key: before[key] if key in before and before[key][0] == address else (address, now)
             for key, address in at_work.items()
         }
-        limit = self._timeout or default_timeout(self._slowest)
+        limit = self._limit
         for key, (address, since) in list(self._at_work_since.items()):
-            if key not in self._sent and now - since > limit:
-                self._leave_aside(address, f"begin its {self._noun} within {limit:.0f} s")
-            elif key in self._sent and now - since > limit * len(self._sent[key].items):
-                self._after_timeout(key, address, limit * len(self._sent[key].items))
+            if key not in self._sent:
+                if now - since > limit:
+                    self._leave_aside(address, f"begin its {self._noun} within {limit:.0f} s")
+            elif now - since > limit + min(limit, _GROUP_SECONDS):
+                self._after_timeout(key, address, limit)
 
     def _leave_aside(self, address: str, failed_to: str) -> None:
         if address not in self._hung:
@@ -308,8 +331,7 @@ class Flight:
         group = self._sent[key]
         self.retried += len(group.items)
         if address:
-            what = f"end {len(group.items)} of its {self._noun} within {limit:.0f} s"
-            self._leave_aside(address, what)
+            self._leave_aside(address, f"end one of its {self._noun} within {limit:.0f} s")
         if address and key not in self._hung_twice and not group.is_alone:
             self._hung_twice.add(key)  # Dask gives it to another worker.
             return
@@ -331,7 +353,7 @@ class Flight:
             return [Ended(group.items, error=error)]
         if str(error.task).startswith(f"{self._name}-shared"):
             # Its workers died too often while they copied what is shared: that is sent again.
-            if error.task == self._shared.key:
+            if error.task == self._shared_key:
                 self._shared = self._share(self._what_is_shared)
             self.retried += len(group.items)
             self.send(group.items, group.deaths, is_alone=group.is_alone)
@@ -360,8 +382,14 @@ def unchanged(shared: Any) -> Any:
     return shared
 
 
-def perform(task: Task, shared: Any, items: Sequence[Any]) -> Answer:
-    """Do a group on a worker."""
-    start = time.perf_counter()
-    result = task(shared, items)
-    return Answer(result, time.perf_counter() - start)
+def perform(task: Task, shared: Any, items: Sequence[Any], seconds: float) -> Answer:
+    """Do items of a group on a worker, until so many seconds are over."""
+    results, slowest = [], 0.0
+    start = before = time.perf_counter()
+    for item in items:
+        results.append(task(shared, item))
+        now = time.perf_counter()
+        slowest, before = max(slowest, now - before), now
+        if now - start > seconds:
+            break
+    return Answer(results, slowest)

@@ -87,7 +87,7 @@ def _on_threads(compute: Begin, blocks: Blocks, jobs: int, first: int) -> Iterat
 def _on_cluster(
     task: Task[Any], work: TiledWork, blocks: Blocks, flight_for: FlightFor, first: int
 ) -> Iterator[Any]:
-    flight = flight_for(functools.partial(_run_blocks, task), work)
+    flight = flight_for(functools.partial(_run_block, task), work)
     rest = itertools.islice(enumerate(blocks.all()), first, None)
     done, following, begun = dict[int, Any](), first, first
     try:
@@ -110,8 +110,8 @@ def _on_cluster(
         flight.cancel(_PATIENCE)
 
 
-def _run_blocks(task: Task[Any], work: TiledWork, numbered: Sequence[Any]) -> list[Any]:
-    return [task(work, *block) for _, block in numbered]
+def _run_block(task: Task[Any], work: TiledWork, numbered: Any) -> Any:
+    return task(work, *numbered[1])
 
 
 def _result_of(ended: Any) -> Any:
@@ -124,7 +124,7 @@ def _result_of(ended: Any) -> Any:
             f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
             "more --retries"
         )
-    return ended.result[0]
+    return ended.results[0]
 
 
 def _in_order(
