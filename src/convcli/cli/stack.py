@@ -24,7 +24,6 @@ from convcli.values import Record, asdict
 
 if TYPE_CHECKING:
     from convcli.images.picture import Frame
-    from convcli.lessons.stacks.fields import Unit
     from convcli.lessons.stacks.run import Maps
 
 
@@ -263,6 +262,7 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     from convcli.images.write import write_frame
     from convcli.lessons.stacks import drawing as pictures
     from convcli.lessons.stacks import fields
+    from convcli.lessons.stacks.run import run_stack
 
     photo, weights, drawing = asked.photo, asked.weights, asked.erf or asked.png
     if drawing:
@@ -287,7 +287,9 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
         found = fields.field_of(counted, unit)
         picture = pictures.draw_field(found, frame)
         if weights is not None and unit.map is not None:
-            answer = _answer(words, image, weights, unit)
+            layers = run_stack(words, image, weights)
+            values = next(layer.values for layer in layers if layer.number == unit.layer)
+            answer = float(values[unit.y, unit.x, unit.map])
     if drawing:
         write_frame(picture, drawing, "PNG")
     if as_json:
@@ -298,14 +300,6 @@ def _show_seen(words: tuple[str, ...], counted: Stack, asked: Asked, *, as_json:
     if answer is not None:
         say(f"It answers {short(answer)}.")
     say(f"Drawn in {drawing}." if drawing else "--png FILE draws it on the picture.")
-
-
-def _answer(words: tuple[str, ...], image: "Maps | None", weights: str, unit: "Unit") -> float:
-    from convcli.lessons.stacks.run import run_stack
-
-    layers = run_stack(words, image, weights)
-    values = next(layer.values for layer in layers if layer.number == unit.layer)
-    return float(values[unit.y, unit.x, unit.map])
 
 
 def _size(

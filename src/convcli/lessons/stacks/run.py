@@ -145,20 +145,21 @@ def input_gradient(
     """Return the gradient of a sum of units with respect to the input, shape (H, W, C).
 
     The units are all maps of the last row at one place (row, column), and `mix` has the factor
-    of each map. Of each layer only what its gradient needs is kept: which values passed.
+    of each map. The answers of all layers are kept until the way back.
     """
-    backs = []
+    passed = []
     for answer, layer in _forward(rows, weights, values, jobs):
-        backs.append(_LAYERS[layer.spec.layer_type].back(layer, values, answer.values))
+        passed.append((layer, values, answer.values))
         values = answer.values
     start: Maps = np.zeros(values.shape, np.float32)
     start[place] = mix
     gradients = {len(rows): start}
     with many_threaded_blas():
         for number in range(len(rows), 0, -1):
-            back = backs.pop()
+            layer, entry, reached = passed.pop()
             if number in gradients:  # no way leads from the unit to some layers of a block
-                gradient = back(gradients.pop(number))
+                back = _LAYERS[layer.spec.layer_type].back
+                gradient = back(gradients.pop(number), layer, entry, reached)
                 for source in rows[number - 1].sources:
                     known = gradients.get(source)
                     gradients[source] = gradient if known is None else known + gradient
@@ -221,19 +222,12 @@ def _forward(
 
 # ------------------------------------------------------------------ the layers, there and back
 
-_Back = Callable[[Maps], Maps]
-"""From the gradient of a layer's answer to the gradient of what came to it."""
-
-
-def _of_same(_layer: _Layer, _entry: Maps, _answer: Maps) -> _Back:
-    return lambda gradient: gradient
-
 
 class _Way(NamedTuple):
-    """What a layer answers; and what makes its way back, for its input and its answer."""
+    """What a layer answers; and from the gradient of that, the gradient of what came to it."""
 
     forward: Callable[..., Maps]
-    back: Callable[[_Layer, Maps, Maps], _Back] = _of_same
+    back: Callable[..., Maps] = lambda gradient, *_: gradient
 
 
 def _convolved(layer: _Layer, maps: Maps) -> Maps:
@@ -249,14 +243,14 @@ def _convolved(layer: _Layer, maps: Maps) -> Maps:
     )
 
 
-def _of_convolution(layer: _Layer, entry: Maps, _answer: Maps) -> _Back:
-    spec, shape = layer.spec, entry.shape
-    return lambda gradient: correlate_transposed(
+def _of_convolution(gradient: Maps, layer: _Layer, entry: Maps, _answer: Maps) -> Maps:
+    spec = layer.spec
+    return correlate_transposed(
         gradient,
-        layer.bank(shape[2]),
+        layer.bank(entry.shape[2]),
         stride=spec.stride,
         padding=spec.window.padding,
-        output_padding=[side.total for side in spec.window.unseen(shape[:2])],
+        output_padding=[side.total for side in spec.window.unseen(entry.shape[:2])],
         dilation=spec.dilation,
         groups=spec.groups,
         jobs=layer.jobs,
@@ -268,9 +262,9 @@ def _pooled(layer: _Layer, maps: Maps) -> Maps:
     return pooled(maps, Pooling(reduction, layer.spec.window)).astype(np.float32, copy=False)
 
 
-def _of_largest(layer: _Layer, entry: Maps, answer: Maps) -> _Back:
+def _of_largest(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
     """Give the gradient of each window to the first of its largest values."""
-    (down, across), size = layer.spec.window.axes, entry.shape
+    down, across = layer.spec.window.axes
     padded = np.pad(entry, (*layer.spec.window.padding, (0, 0)), constant_values=-np.inf)
     seen = sliding_window_view(padded, (down.extent, across.extent), (0, 1))
     seen = seen[:: down.stride, :: across.stride, :, :: down.dilation, :: across.dilation]
@@ -278,14 +272,9 @@ def _of_largest(layer: _Layer, entry: Maps, answer: Maps) -> _Back:
     y, x, maps = np.ix_(*map(np.arange, answer.shape))
     rows = y * down.stride - down.before + winners // across.kernel * down.dilation
     columns = x * across.stride - across.before + winners % across.kernel * across.dilation
-    places = np.ravel_multi_index((rows, columns, maps), size)
-
-    def back(gradient: Maps) -> Maps:
-        spread = np.zeros(size, np.float32)
-        np.add.at(spread.ravel(), places, gradient)
-        return spread
-
-    return back
+    spread = np.zeros(entry.shape, np.float32)
+    np.add.at(spread, (rows, columns, maps), gradient)
+    return spread
 
 
 def _averaging(spec: LayerSpec, entry: Sequence[int], answer: Sequence[int]) -> list[Matrix]:
@@ -310,9 +299,9 @@ def _averaged(layer: _Layer, maps: Maps) -> Maps:
     return _along_axes(maps, _averaging(layer.spec, maps.shape, layer.spec.kernel))
 
 
-def _of_averages(layer: _Layer, entry: Maps, answer: Maps) -> _Back:
+def _of_averages(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
     matrices = _averaging(layer.spec, entry.shape, answer.shape)
-    return lambda gradient: _along_axes(gradient, [matrix.T for matrix in matrices])
+    return _along_axes(gradient, [matrix.T for matrix in matrices])
 
 
 def _flattened(_layer: _Layer, maps: Maps) -> Maps:
@@ -320,9 +309,9 @@ def _flattened(_layer: _Layer, maps: Maps) -> Maps:
     return maps.transpose(2, 0, 1).reshape(1, 1, -1)
 
 
-def _of_flattening(_layer: _Layer, entry: Maps, _answer: Maps) -> _Back:
+def _of_flattening(gradient: Maps, _layer: _Layer, entry: Maps, _answer: Maps) -> Maps:
     height, width, maps = entry.shape
-    return lambda gradient: gradient.reshape(maps, height, width).transpose(1, 2, 0)
+    return gradient.reshape(maps, height, width).transpose(1, 2, 0)
 
 
 def _connected(layer: _Layer, maps: Maps) -> Maps:
@@ -333,16 +322,11 @@ def _connected(layer: _Layer, maps: Maps) -> Maps:
     return np.reshape(answer, (1, 1, -1))
 
 
-def _of_connections(layer: _Layer, entry: Maps, answer: Maps) -> _Back:
-    unflattened, size = _of_flattening(layer, entry, answer), entry.size
-
-    def back(gradient: Maps) -> Maps:
-        values, total = gradient.ravel(), np.zeros(size, np.float32)
-        for outputs, part in layer.connections(size):
-            total += values[outputs] @ part
-        return unflattened(total)
-
-    return back
+def _of_connections(gradient: Maps, layer: _Layer, entry: Maps, answer: Maps) -> Maps:
+    values, total = gradient.ravel(), np.zeros(entry.size, np.float32)
+    for outputs, part in layer.connections(entry.size):
+        total += values[outputs] @ part
+    return _of_flattening(total, layer, entry, answer)
 
 
 def _normalised(layer: _Layer, maps: Maps) -> Maps:
@@ -358,12 +342,9 @@ def _softmax(_layer: _Layer, maps: Maps) -> Maps:
     return answer
 
 
-def _of_softmax(_layer: _Layer, _entry: Maps, answer: Maps) -> _Back:
-    return lambda gradient: answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
-
-
-def _times(factor: NDArray[Any]) -> _Back:
-    return lambda gradient: gradient * factor
+def _of_softmax(gradient: Maps, _layer: _Layer, _entry: Maps, answer: Maps) -> Maps:
+    back: Maps = answer * (gradient - (gradient * answer).sum(axis=2, keepdims=True))
+    return back
 
 
 _SAME = _Way(lambda _layer, maps: maps)
@@ -377,11 +358,11 @@ _LAYERS = {
     "fc": _Way(_connected, _of_connections),
     "bn": _Way(
         _normalised,
-        lambda layer, entry, _: _times(layer.normal_factor(entry.shape[2])),
+        lambda gradient, layer, entry, _: gradient * layer.normal_factor(entry.shape[2]),
     ),
     "relu": _Way(
         lambda _layer, maps: np.maximum(maps, np.float32(0)),
-        lambda _layer, _entry, answer: _times(answer > 0),
+        lambda gradient, _layer, _entry, answer: gradient * (answer > 0),
     ),
     "softmax": _Way(_softmax, _of_softmax),
     "add": _Way(lambda _layer, main, shortcut: main + shortcut),
