@@ -176,7 +176,7 @@ def test_gradients_of_units_equal_autograd(case: str, tmp_path: Path) -> None:
     image = np.random.default_rng(1).random(shape, dtype=np.float32)
     for layer, y, x in units:
         told = GRADIENTS[f"{case} {layer} {y} {x}"]
-        mix = np.cos(np.arange(rows[layer - 1].reached.volume.channels)).astype(np.float32)
+        mix = np.cos(np.arange(rows[layer - 1].volume.channels)).astype(np.float32)
         with WeightFiles(path, [row.spec for row in rows]) as files:
             found = input_gradient(rows[:layer], files, image, (y, x), mix)
         assert float(np.linalg.norm(found)) == pytest.approx(told["norm"], rel=1e-4)

@@ -72,6 +72,6 @@ def random_tensors(
         elif spec.layer_type == "bn":
             for part in ("weight", "bias", "running_mean", "running_var"):
                 tensors[f"{name}.{part}"] = rng.random(channels, dtype=np.float32) + 0.5
-        volume = row.reached.volume
+        volume = row.volume
         channels, before = volume.channels, (volume.height, volume.width, volume.channels)
     return tensors, names

@@ -20,30 +20,23 @@ _FLOAT = 4
 """Bytes of a float32."""
 
 
-class Reached(Record):
-    """The maps after some layers, and the receptive fields along rows and columns.
-
-    `all_seen` is true after a fully connected layer: each value sees the whole input.
-    """
-
-    volume: Volume
-    fields: tuple[ReceptiveField, ReceptiveField] = (ReceptiveField(), ReceptiveField())
-    all_seen: bool = False
-
-
 class StackRow(Record, kw_only=True):
     """One layer, counted.
 
-    `sources` are the numbers of the layers whose outputs come to it (0 is the input), `depth`
-    counts the residual blocks around it. `arithmetic` says how the parameters are counted, as
+    `volume` is the size of its output, `fields` are its receptive fields down and across;
+    `all_seen` is true after a fully connected layer. `sources` are the numbers of the layers
+    whose outputs come to it (0 is the input), `depth` counts the residual blocks around it.
+    `arithmetic` says how the parameters are counted, as
     ``(3·3·3+1)·64``. `unseen` has the rows and columns that no window sees because of the
     stride, and `exact` the output size before truncation.
     """
 
     spec: LayerSpec
+    volume: Volume
+    fields: tuple[ReceptiveField, ...] = (ReceptiveField(), ReceptiveField())
+    all_seen: bool = False
     sources: tuple[int, ...] = ()
     depth: int = 0
-    reached: Reached
     layer: Layer = Layer(0, 0)
     arithmetic: str = ""
     unseen: tuple[Unseen, Unseen] = (Unseen(0, 0), Unseen(0, 0))
@@ -57,20 +50,20 @@ class StackRow(Record, kw_only=True):
     @property
     def memory(self) -> int:
         """Bytes of its output for one picture, as float32."""
-        return self.reached.volume.values * _FLOAT
+        return self.volume.values * _FLOAT
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as plain JSON values."""
-        rows, columns = self.reached.fields
+        rows, columns = self.fields
         return {
             "layer": self.spec.text,
             "depth": self.depth,
-            "output": fields_of(self.reached.volume, *_SIDES),
+            "output": fields_of(self.volume, *_SIDES),
             "parameters": self.layer.total,
             **fields_of(self.layer, "weights", "biases"),
             "arithmetic": self.arithmetic,
             "multiply_adds": self.layer.multiply_adds,
-            "receptive_field": "all" if self.reached.all_seen else [rows.size, columns.size],
+            "receptive_field": "all" if self.all_seen else [rows.size, columns.size],
             "jump": [rows.jump, columns.jump],
             "start": [float(rows.start), float(columns.start)],
             "memory_bytes": self.memory,
@@ -79,50 +72,60 @@ class StackRow(Record, kw_only=True):
         }
 
 
-def _unchanged(spec: LayerSpec, now: Reached) -> StackRow:
-    return StackRow(spec=spec, reached=now)
+def _row(spec: LayerSpec, now: StackRow, **changes: Any) -> StackRow:
+    """Return the row of a layer that changes so much of what comes to it."""
+    kept = fields_of(now, "volume", "fields", "all_seen")
+    return StackRow(**{"spec": spec, **kept, **changes})
 
 
-def _slid(spec: LayerSpec, now: Reached, slide: Window, channels: int) -> StackRow:
+def _slid(spec: LayerSpec, now: StackRow, slide: Window, **changes: Any) -> StackRow:
     """Return the row of a layer whose window slides over its input."""
     shape = (now.volume.height, now.volume.width)
-    rows, columns = now.fields
-    reached = replace(
+    sides = list(zip(slide.axes, shape, now.fields, strict=True))
+    return _row(
+        spec,
         now,
-        volume=Volume(channels, *slide.output_shape(shape)),
-        fields=(rows.through(slide.rows), columns.through(slide.columns)),
+        fields=tuple(field.through(axis) for axis, _, field in sides),
+        unseen=slide.unseen(shape),
+        exact=tuple(str(axis.exact_output_size(size)) for axis, size, _ in sides),
+        **changes,
     )
-    exact = tuple(
-        str(axis.exact_output_size(size)) for axis, size in zip(slide.axes, shape, strict=True)
-    )
-    return StackRow(spec=spec, reached=reached, unseen=slide.unseen(shape), exact=exact)
 
 
-def _convolution(spec: LayerSpec, now: Reached) -> StackRow:
-    row, channels = _slid(spec, now, spec.window, spec.units), now.volume.channels
+def _convolution(spec: LayerSpec, now: StackRow) -> StackRow:
+    channels = now.volume.channels
+    output = spec.window.output_shape((now.volume.height, now.volume.width))
     layer = convolution_layer(
         channels,
         spec.units,
         spec.kernel,
         groups=spec.groups,
         bias=spec.bias,
-        output=(row.reached.volume.height, row.reached.volume.width),
+        output=output,
     )
     products = f"{spec.kernel[0]}·{spec.kernel[1]}·{channels // spec.groups}"
-    return replace(row, layer=layer, arithmetic=_arithmetic(products, spec))
+    return _slid(
+        spec,
+        now,
+        spec.window,
+        volume=Volume(spec.units, *output),
+        layer=layer,
+        arithmetic=_arithmetic(products, spec),
+    )
 
 
 def _arithmetic(products: str, spec: LayerSpec) -> str:
     return f"({products}+1)·{spec.units}" if spec.bias else f"{products}·{spec.units}"
 
 
-def _pool(spec: LayerSpec, now: Reached) -> StackRow:
-    everything = window((now.volume.height, now.volume.width))
-    slide = everything if spec.layer_type == "gap" else spec.window
-    return _slid(spec, now, slide, now.volume.channels)
+def _pool(spec: LayerSpec, now: StackRow) -> StackRow:
+    shape = (now.volume.height, now.volume.width)
+    slide = window(shape) if spec.layer_type == "gap" else spec.window
+    volume = Volume(now.volume.channels, *slide.output_shape(shape))
+    return _slid(spec, now, slide, volume=volume)
 
 
-def _adaptive(spec: LayerSpec, now: Reached) -> StackRow:
+def _adaptive(spec: LayerSpec, now: StackRow) -> StackRow:
     """Average over windows of nearly equal size; the widest count as what is seen."""
     volume, fields = now.volume, []
     for axis, size in enumerate((volume.height, volume.width)):
@@ -130,33 +133,32 @@ def _adaptive(spec: LayerSpec, now: Reached) -> StackRow:
         ends = (spec.seen(axis, size, place) for place in range(count))
         widest = max(last + 1 - first for first, last in ends)
         fields.append(now.fields[axis].through(Axis(widest, max(size // count, 1))))
-    output = Volume(volume.channels, *spec.kernel)
-    return StackRow(
-        spec=spec, reached=replace(now, volume=output, fields=(fields[0], fields[1]))
-    )
+    return _row(spec, now, volume=Volume(volume.channels, *spec.kernel), fields=tuple(fields))
 
 
-def _flat(spec: LayerSpec, now: Reached) -> StackRow:
-    return StackRow(spec=spec, reached=replace(now, volume=Volume(now.volume.values, 1, 1)))
+def _flat(spec: LayerSpec, now: StackRow) -> StackRow:
+    return _row(spec, now, volume=Volume(now.volume.values, 1, 1))
 
 
-def _fully_connected(spec: LayerSpec, now: Reached) -> StackRow:
+def _fully_connected(spec: LayerSpec, now: StackRow) -> StackRow:
     inputs = now.volume.values
-    return StackRow(
-        spec=spec,
-        reached=replace(now, volume=Volume(spec.units, 1, 1), all_seen=True),
+    return _row(
+        spec,
+        now,
+        volume=Volume(spec.units, 1, 1),
+        all_seen=True,
         layer=fully_connected_layer(inputs, spec.units, bias=spec.bias),
         arithmetic=_arithmetic(f"{inputs}", spec),
     )
 
 
-def _normalisation(spec: LayerSpec, now: Reached) -> StackRow:
+def _normalisation(spec: LayerSpec, now: StackRow) -> StackRow:
     """Scale and shift each map: one weight and one bias for each, as torch counts."""
     maps = now.volume.channels
-    return StackRow(spec=spec, reached=now, layer=Layer(maps, maps), arithmetic=f"2·{maps}")
+    return _row(spec, now, layer=Layer(maps, maps), arithmetic=f"2·{maps}")
 
 
-def _sum(spec: LayerSpec, main: Reached, shortcut: Reached) -> StackRow:
+def _sum(spec: LayerSpec, main: StackRow, shortcut: StackRow) -> StackRow:
     if main.volume != shortcut.volume:
         sizes = f"{_text(main.volume)}, got {_text(shortcut.volume)}"
         raise GeometryError(
@@ -164,8 +166,7 @@ def _sum(spec: LayerSpec, main: Reached, shortcut: Reached) -> StackRow:
             f"'shortcut conv:{main.volume.channels},k1' with the stride of the main way "
             "before 'add'"
         )
-    widest = max(main, shortcut, key=lambda reached: reached.fields[0].size)
-    return StackRow(spec=spec, reached=widest)
+    return _row(spec, max(main, shortcut, key=lambda row: row.fields[0].size))
 
 
 _LAYERS: dict[str, Callable[..., StackRow]] = {
@@ -202,11 +203,6 @@ class Stack(Record):
     def memory(self) -> int:
         """Bytes of the input and of all layers' outputs, which training keeps."""
         return sum(row.memory for row in self.rows) + self.source.values * _FLOAT
-
-    @property
-    def reached(self) -> Reached:
-        """The output of the last layer."""
-        return self.rows[-1].reached
 
     def as_dict(self) -> dict[str, Any]:
         """Return the stack as plain JSON values."""
@@ -266,24 +262,24 @@ def stack_of(source: Volume, layers: Sequence[LayerSpec]) -> Stack:
     """
     if not layers:
         raise GeometryError("stack: expected at least one layer, got none: as conv:64,k3,p1")
-    reached, rows, blocks = [Reached(source)], [], list[tuple[int, int]]()
+    rows = [StackRow(spec=LayerSpec(text="input", layer_type="input"), volume=source)]
+    blocks: list[tuple[int, int]] = []
     for number, spec in enumerate(layers, start=1):
         around = len(blocks)
         try:
             sources = _sources(spec.layer_type, number, blocks)
-            count = _LAYERS.get(spec.layer_type, _unchanged)
-            row = count(spec, *(reached[each] for each in sources))
+            count: Callable[..., StackRow] = _LAYERS.get(spec.layer_type, _row)
+            row = count(spec, *(rows[each] for each in sources))
         except GeometryError as error:
             text = str(error).removeprefix(f"layer '{spec.text}': ")
             raise GeometryError(
                 f"layer {number} '{spec.text}': {text} (what comes to it is "
-                f"{_text(reached[-1].volume)})"
+                f"{_text(rows[-1].volume)})"
             ) from None
         rows.append(replace(row, sources=sources, depth=min(around, len(blocks))))
-        reached.append(row.reached)
     if blocks:
         raise GeometryError("stack: a 'residual' is not closed: put 'add' where it ends")
-    return Stack(source, tuple(rows))
+    return Stack(source, tuple(rows[1:]))
 
 
 def _sources(word: str, number: int, blocks: list[tuple[int, int]]) -> tuple[int, ...]:

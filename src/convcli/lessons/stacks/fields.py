@@ -108,7 +108,7 @@ def unit_from(text: str, counted: Stack) -> Unit:
     layer, chosen, x, y = (0 if part == "*" else int(part) for part in found.groups())
     if not 1 <= layer <= len(counted.rows):
         raise GeometryError(f"unit: expected layer 1 to {len(counted.rows)}, got {layer}")
-    volume = counted.rows[layer - 1].reached.volume
+    volume = counted.rows[layer - 1].volume
     limits = (("map", volume.channels, chosen), ("x", volume.width, x), ("y", volume.height, y))
     for name, count, value in limits:
         if value >= count:
@@ -148,7 +148,7 @@ def receptive_field(
 
 def field_of(counted: Stack, unit: Unit) -> Field:
     """Go back from a unit, layer by layer, to the places of the input that it sees."""
-    volumes = [counted.source, *(row.reached.volume for row in counted.rows)]
+    volumes = [counted.source, *(row.volume for row in counted.rows)]
     seen: dict[int, _Spans] = {unit.layer: [(unit.y, unit.y), (unit.x, unit.x)]}
     channel = unit.map
     for number in range(unit.layer, 0, -1):
@@ -274,7 +274,7 @@ def effective_field(
     counted = stack(layers, size if image is None else np.shape(image))
     chosen = unit_from(unit, counted) if isinstance(unit, str) else _middle_unit(counted, unit)
     rows, place = counted.rows[: chosen.layer], (chosen.y, chosen.x)
-    maps, volume = rows[-1].reached.volume.channels, counted.source
+    maps, volume = rows[-1].volume.channels, counted.source
     shape = (volume.height, volume.width, volume.channels)
     energy, specs = np.zeros(shape[:2]), [row.spec for row in counted.rows]
     for seed in range(seeds):
@@ -300,7 +300,7 @@ def effective_field(
 
 def _middle_unit(counted: Stack, layer: int | None) -> Unit:
     """Return the middle of a layer, by default of the last one with more than one place."""
-    sizes = [row.reached.volume for row in counted.rows]
+    sizes = [row.volume for row in counted.rows]
     if layer is not None and not 1 <= layer <= len(sizes):
         raise GeometryError(f"layer: expected 1 to {len(sizes)}, got {layer}")
     maps = [number for number, size in enumerate(sizes, 1) if size.height * size.width > 1]
