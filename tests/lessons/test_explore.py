@@ -212,6 +212,7 @@ def test_borders_with_a_constant_or_two_modes(
             ("sobel-x", "1", "9", "0"), ("box", "2", "same", "3"), ("sobel", "1", "20x30", "0"),
             ("blur", "3x2", "same", "0.5"), ("gaussian", "1", "9", "0"),
             ("gaussian", "2", "same", "0"), ("frei-chen", "1", "1", "1"),
+            ("gaussian", "2", "valid", "0"),
         )
         for range_ in RANGES
     ]  # fmt: skip

@@ -228,8 +228,9 @@ function* computing(settings, planes, width, height, white) {
   }
   const axes = [down, across].map((axis, i) => borderedAxis(border.axes[i], axis));
   const layout = layoutOf(axes[1].sources.length, sx);
-  // An odd border has values between and beyond those of pixels: `apply` takes 64-bit floats.
-  const isFloat = axes.some(({ isOdd }) => isOdd);
+  // An odd border has values beyond those of pixels: `apply` takes 64-bit floats.
+  const isFloat = border.axes.includes("odd") &&
+    [down, across].some(({ before, after }) => before + after > 0);
   const plans = kernels.map((kernel) => plannedKernel(
     kernel, settings.bias, white, down, across, isFloat));
   // Sums of 32 bits are those of `apply` where it adds up in order, and where they are whole.
