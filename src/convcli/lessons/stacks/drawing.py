@@ -82,9 +82,8 @@ def with_maps(
     for layer in layers:
         if only in (None, layer.number):
             data = png_bytes(sheet_of(layer, top))
-            with replacing(
-                target / f"{layer.number:02}-{layer.row.spec.layer_type}.png"
-            ) as file:
+            name = f"{layer.number:02}-{layer.row.spec.layer_type}.png"
+            with replacing(target / name) as file:
                 file.write(data)
             low, high = layer.values.min(), layer.values.max()
             facts = f"{' × '.join(map(str, layer.values.shape))}, {low:.4g} to {high:.4g}"

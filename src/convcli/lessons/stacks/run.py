@@ -176,14 +176,12 @@ class _Layer(Record):
 
     def vector(self, part: str, length: int) -> Maps:
         """Return the biases of the layer, or a tensor like them."""
-        vector: Maps = self.weights.tensor(self.number, part, (length,), slice(None))
-        return vector
+        return self.weights.tensor(self.number, part, (length,), slice(None))
 
     def bank(self, channels: int) -> Maps:
         """Return the weights of a convolution."""
         shape = (self.spec.units, channels // self.spec.groups, *self.spec.kernel)
-        bank: Maps = self.weights.tensor(self.number, "weight", shape, slice(None))
-        return bank
+        return self.weights.tensor(self.number, "weight", shape, slice(None))
 
     def connections(self, inputs: int) -> Iterator[tuple[slice, Maps]]:
         """Yield the weights of a fully connected layer in parts of some outputs."""

@@ -15,7 +15,7 @@ from convcli.errors import KernelError
 from convcli.kernels.formats.arrays import opened_tensors, tensor_of
 from convcli.lessons.stacks.spec import LayerSpec
 
-Array = NDArray[Any]
+Array = NDArray[np.float32]
 
 _WITH_WEIGHTS = ("conv", "fc", "bn")
 
@@ -91,9 +91,7 @@ class RandomWeights:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def tensor(
-        self, number: int, part: str, shape: tuple[int, ...], rows: slice
-    ) -> NDArray[np.float32]:
+    def tensor(self, number: int, part: str, shape: tuple[int, ...], rows: slice) -> Array:
         """Return rows of a layer's tensor."""
         if len(shape) == 1:
             return np.full(shape, part in {"weight", "running_var"}, np.float32)
