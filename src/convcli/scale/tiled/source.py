@@ -57,7 +57,7 @@ _FAULTS = (
 """What decoders raise on damaged files."""
 
 
-class Source(Record, kw_only=True, cached=True):
+class Source(Record, kw_only=True):
     """A picture in a file. It can be pickled: another process opens the file again.
 
     `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last

@@ -181,7 +181,7 @@ Segment = tuple[int, int, int, slice]
 """The number of a tile or strip, its first row and column, and its samples."""
 
 
-class TiffSource(Source, kw_only=True, cached=True):
+class TiffSource(Source, kw_only=True):
     """A page of a TIFF.
 
     `planar` says whether each sample has tiles of its own. A pixel has `stored` samples in the
