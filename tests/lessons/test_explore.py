@@ -416,6 +416,7 @@ def test_nothing_is_wider_than_the_window_and_all_texts_are_legible(
     browser = explore(BANK, COLOURS)
     browser.resize(width, 844, dark=dark)
     browser.run("dispatchEvent(new Event('resize'))")
+    browser.until("document.querySelector('.plane .of')")  # drawn with the next frame
     assert browser.run("return document.documentElement.scrollWidth") <= width
     texts = ("h1", "h1 small", ".hint", "label", "h2", "#chain", "#chain b", "figcaption span",
              "#kernel-says", ".plane .of", "caption", "pre", "#formulas")  # fmt: skip

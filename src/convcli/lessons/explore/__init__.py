@@ -32,8 +32,17 @@ _LARGEST_NAMED = 13
 """Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
 
 _OPERATORS = "Operators"
-_SCRIPTS = ("lanes.js", "kernels.js", "numbers.js", "picture.js", "pixel.js", "editor.js",
-            "touch.js", "page.js")  # fmt: skip
+_SCRIPTS = (
+    "lanes",
+    "kernels",
+    "numbers",
+    "doubts",
+    "picture",
+    "pixel",
+    "editor",
+    "touch",
+    "page",
+)
 _FRAME_HEIGHT = 900
 _FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
@@ -200,7 +209,7 @@ def _page(document: dict[str, Any], title: str) -> str:
     """Fill the page: a ``<`` inside of its data could end the script that holds them."""
     folder = Path(__file__).parent
     text = {name: (folder / name).read_text("utf-8") for name in ("page.html", "page.css")}
-    script = "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS)
+    script = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
     parts = {
         "title": html.escape(title),
         "style": text["page.css"],

@@ -105,14 +105,16 @@ function plannedGrid(weights, down, across, layout, white, inOrder) {
 
 /** A kernel, ready to be summed up; `precision` says how its sums become raw values. */
 function plannedKernel(kernel, bias, white, down, across, isFloat) {
-  const whole = integerForm(kernel.weights), form = isFloat ? null : whole, weights = form ? form.integers : kernel.weights;
+  const whole = integerForm(kernel.weights), form = isFloat ? null : whole;
+  const weights = form ? form.integers : kernel.weights;
   const own = kernel.bias.length ? kernel.bias : [0];
   const biases = Array.from({ length: kernel.filters }, (_, m) => own[m % own.length] + bias);
   const divisor = form ? form.divisor : 1;
   const plan = { kernel, form, weights, divisor, biases,
     ...precision(kernel, weights, form, divisor, biases, white, down, across) };
+  if (!isFloat) return plan;
   const isExact = whole && Number.isInteger(Math.log2(whole.divisor));
-  return isFloat ? { ...plan, isWide: true, keepsQuotient: true, inOrder: false, isExact, unit: 2 ** -53 } : plan;
+  return { ...plan, isWide: true, keepsQuotient: true, inOrder: false, isExact, unit: 2 ** -53 };
 }
 
 /** Choose the precision of the division and of the bias, as the planner of `apply` does. */
@@ -143,32 +145,6 @@ function precision(kernel, weights, form, divisor, biases, white, down, across) 
   return { isWide, hasBias, keepsQuotient: isWide || (inIntegers && !hasBias), isExact,
     unit: 2 ** -24, magnitudes, inOrder: !form && !kernel.isBank && jumps,
     ...doubtOf(kernel, weights, taps, white) };
-}
-
-/**
- * How far a sum of `apply` may be from the exact one: `steps` times the sum of magnitudes, and
- * `spread`, in `unit`s: 2⁻²⁴, or 2⁻⁵³ for 64-bit floats.
- *
- * Each of n additions errs by at most a unit of what is summed up so far, one up and another down:
- * 2·√n of them are six standard deviations. Those of equal weights may all go one way. Large
- * kernels go through Fourier transforms, whose errors depend on the size of all weights and of
- * their sum: 16 units of white were never reached with a single weight of 1.
- */
-function doubtOf(kernel, weights, taps, white) {
-  const n = taps / kernel.filters, counts = new Map();
-  for (const weight of weights) if (weight) counts.set(weight, (counts.get(weight) ?? 0) + 1);
-  const isEven = Math.max(0, ...counts.values()) > taps / 2;
-  const steps = (isEven ? n : Math.min(n, 2 * Math.sqrt(n))) + 4;
-  const total = Math.abs(weights.reduce((sum, weight) => sum + weight, 0));
-  const spread = n > 100 ? 8 * white * (Math.hypot(...weights) + total) : 0;
-  return { steps, spread };
-}
-
-/** How far the raw value of `apply` may be from the exact one, for a sum of magnitudes. */
-function doubtAt(plan, magnitude, m) {
-  if (plan.isExact) return 0;
-  const { steps, spread, divisor, biases, unit } = plan;
-  return unit * ((steps * magnitude + spread) / divisor + 2 * Math.abs(biases[m]));
 }
 
 /** The raw value of a sum: divided, with the bias, in the precision of `apply`. */

@@ -172,9 +172,10 @@ function paddedPlanes(lanes, planes, width, sides, fills, layout, key) {
 function summing(lanes, plan, padded, down, across, layout, white) {
   const { kernel, weights } = plan, area = kernel.rows * kernel.columns, grids = [];
   for (let start = 0; start < weights.length; start += area) {
-    const grid = weights.slice(start, start + area);
-    grids.push(plannedGrid(grid, down, across, layout, white, plan.inOrder).map(
-      ({ column, row }) => ({ column: column && lanes.takeTaps(column), row: lanes.takeTaps(row) })));
+    const parts = plannedGrid(
+      weights.slice(start, start + area), down, across, layout, white, plan.inOrder);
+    grids.push(parts.map(({ column, row }) => (
+      { column: column && lanes.takeTaps(column), row: lanes.takeTaps(row) })));
   }
   plan.isRounded = Boolean(plan.form) && grids.some((grid) => grid.some(({ column }) => column));
   const sums = lanes.take(across.output), middle = lanes.take(layout.pitch);
@@ -206,20 +207,11 @@ function pixelsInto(pixels, values, start, end, rule, white) {
   else for (let i = start; i < end; i++) pixels[i] = levelOf(values[i], rule);
 }
 
-/**
- * Compute an output. It yields after some rows, so that the page can stay awake.
- *
- * `settings` has kernels, combine, flip, bias, stride, padding, dilation, border, range (stride
- * and dilation as [rows, columns], padding as "same", "valid" or [[top, bottom], [left,
- * right]], border as its modes for rows and columns and the constants of the planes) and `map`,
- * the map of a bank to show. `planes` are those of the picture.
- */
-function* computing(settings, planes, width, height, white) {
+/** What a computation needs beside its settings: the axes, and the kernels ready to add up. */
+function prepared(settings, planes, width, height, white) {
   const kernels = settings.flip ? settings.kernels.map(flipped) : settings.kernels;
-  const { combine, border } = settings, first = kernels[0];
-  const [[sy, sx], [dy, dx]] = [settings.stride, settings.dilation];
-  const sides = Array.isArray(settings.padding) ? settings.padding
-    : [settings.padding, settings.padding];
+  const { border, padding, stride: [sy, sx], dilation: [dy, dx] } = settings, first = kernels[0];
+  const sides = Array.isArray(padding) ? padding : [padding, padding];
   const down = axisOf("rows", height, first.rows, sy, sides[0], dy);
   const across = axisOf("columns", width, first.columns, sx, sides[1], dx);
   if (first.isBank && first.inputs !== planes.length) {
@@ -227,7 +219,6 @@ function* computing(settings, planes, width, height, white) {
       `${planes.length}: switch grey ${planes.length === 1 ? "off" : "on"}.`);
   }
   const axes = [down, across].map((axis, i) => borderedAxis(border.axes[i], axis));
-  const layout = layoutOf(axes[1].sources.length, sx);
   // An odd border has values beyond those of pixels: `apply` takes 64-bit floats.
   const isFloat = border.axes.includes("odd") &&
     [down, across].some(({ before, after }) => before + after > 0);
@@ -240,29 +231,43 @@ function* computing(settings, planes, width, height, white) {
     plan.isExact ||= plan.inOrder && isNarrow;
     plan.inOrder = isNarrow;
   }
-  const lanes = Lanes.of(isNarrow ? 4 : 8);
+  const lanes = Lanes.of(isNarrow ? 4 : 8), layout = layoutOf(axes[1].sources.length, sx);
   const key = JSON.stringify([border, sx, down, across]);
   const padded = paddedPlanes(lanes, planes, width, axes, border.fills, layout, key);
   const sums = plans.map((plan) => summing(lanes, plan, padded, down, across, layout, white));
+  return { kernels, down, across, axes, isFloat, plans, sums };
+}
 
-  const range = rangeOf(settings.range, kernels, combine);
+/**
+ * Compute an output. It yields after some rows, so that the page can stay awake.
+ *
+ * `settings` has kernels, combine, flip, bias, stride, padding, dilation, border, range (stride
+ * and dilation as [rows, columns], padding as "same", "valid" or [[top, bottom], [left,
+ * right]], border as its modes for rows and columns and the constants of the planes) and `map`,
+ * the map of a bank to show. `planes` are those of the picture.
+ */
+function* computing(settings, planes, width, height, white) {
+  const job = prepared(settings, planes, width, height, white), { combine } = settings;
+  const { down, across, plans, sums } = job, { isBank, filters } = job.kernels[0];
+  const range = rangeOf(settings.range, job.kernels, combine);
   const needsExtent = range === "stretch" || range === "balance";
   const streamed = !combine && !needsExtent;
-  if (isFloat && !streamed) {
+  if (job.isFloat && !streamed) {
     for (const plan of plans) Object.assign(plan, { isExact: false, unit: 2 ** -24 });
   }
-  const outputs = first.isBank ? first.filters : planes.length;
-  const shown = first.isBank ? [settings.map] : planes.map((_, channel) => channel);
+  const channels = planes.map((_, channel) => channel), maps = [...Array(filters).keys()];
+  const shown = isBank ? [settings.map] : channels;
   const length = across.output, size = down.output * length;
   const values = shown.map(() => new Float64Array(size));
-  const pixels = shown.map(() => (white > 255 ? new Uint16Array(size) : new Uint8ClampedArray(size)));
-  let rule = levelRule(range, white, 0, 0, streamed), low = Infinity, high = -Infinity;
-  const extremes = [];
+  const Pixels = white > 255 ? Uint16Array : Uint8ClampedArray;
+  const pixels = shown.map(() => new Pixels(size));
   const spare = new Float64Array(length), answers = plans.map(() => new Float64Array(length));
+  const extremes = [];
+  let rule = levelRule(range, white, 0, 0, streamed), low = Infinity, high = -Infinity;
 
   const row = (channel, y, target) => {
     plans.forEach((plan, k) => {
-      const into = plans.length > 1 ? answers[k] : target, m = first.isBank ? channel : 0;
+      const into = plans.length > 1 ? answers[k] : target, m = isBank ? channel : 0;
       const added = sums[k](channel, y);
       if (streamed) for (let i = 0; i < length; i++) into[i] = rawOf(added[i], plan, m);
       else for (let i = 0; i < length; i++) into[i] = f32(rawOf(added[i], plan, m));
@@ -274,8 +279,8 @@ function* computing(settings, planes, width, height, white) {
     }
   };
 
-  const needed = needsExtent ? Array.from({ length: outputs }, (_, channel) => channel) : shown;
-  for (const channel of needed) {
+  // All maps share one range, whichever is shown.
+  for (const channel of needsExtent && isBank ? maps : shown) {
     const at = shown.indexOf(channel);
     for (let y = 0; y < down.output; y++) {
       const [start, end] = [y * length, (y + 1) * length];
@@ -292,9 +297,9 @@ function* computing(settings, planes, width, height, white) {
     }
   }
   return {
-    width: length, height: down.output, shown, outputs, values, pixels, rule, range, low, high, extremes,
-    down, across, axes, fills: border.fills, planes, sourceWidth: width, plans, combine, white,
-    isFloat,
+    ...job, combine, range, rule, low, high, extremes, white, shown, values, pixels, planes,
+    width: length, height: down.output, outputs: isBank ? filters : planes.length,
+    fills: settings.border.fills, sourceWidth: width,
     isExact: plans.every((plan) => plan.isExact),
   };
 }
@@ -307,34 +312,4 @@ function patchAt(result, input, x, y) {
     const column = x * across.stride + (j % across.kernel) * across.dilation;
     return borderedValue(planes[input], sourceWidth, axes, fills[input], row, column);
   });
-}
-
-/** How far the value of `apply` at an output may be from the page's: at most, or just there. */
-function doubtIn(result, channel, index, magnitudeOf) {
-  const { plans, planes, width } = result, { isBank } = plans[0].kernel, m = isBank ? channel : 0;
-  const seen = isBank ? planes.map((_, i) => i) : [channel];
-  const patch = magnitudeOf ? null : seen.flatMap((input) => patchAt(
-    result, input, index % width, Math.floor(index / width)));
-  const here = ({ weights }) => patch.reduce(
-    (sum, value, i) => sum + Math.abs(value * weights[m * patch.length + i]), 0);
-  return plans.reduce((sum, plan) => sum + doubtAt(plan, (magnitudeOf ?? here)(plan, m), m), 0);
-}
-
-/** Whether `apply` may round the pixel of `values[at]` at `index` to the other side. */
-function isUnsure(result, at, index) {
-  const { isExact, values, rule, white, range, extremes, shown, plans } = result, { middle } = rule;
-  const raw = values[at][index], level = range === "shift" ? raw : levelOf(raw, rule);
-  // Halves beyond the range of pixels are cut off. A shift comes after rounding.
-  const pixel = range === "shift" ? level + middle : level;
-  if (isExact || pixel < 0 || pixel > white) return false;
-  const fromTie = Math.abs(level - Math.floor(level) - 0.5);
-  const [channel, hasEnds] = [shown[at], range === "stretch" || range === "balance"];
-  const scale = hasEnds ? Math.abs(rule.factor) : 1, rounding = 4 * plans[0].unit * (hasEnds ? white : Math.abs(raw));
-  const most = doubtIn(result, channel, index, (plan, m) => plan.magnitudes[m] * white);
-  if (!result.isFloat && fromTie > 2 * scale * most + rounding) return false;
-  // The ends of the range are in doubt, too: the nearer one counts for more.
-  const [low, high] = hasEnds ? extremes.map((end) => doubtIn(result, ...end)) : [0, 0];
-  const part = range === "balance" ? Math.abs(level - middle) / middle : level / white;
-  const ends = range === "balance" ? part * Math.max(low, high) : low + part * (high - low);
-  return fromTie <= scale * (doubtIn(result, channel, index) + ends) + rounding;
 }

@@ -41,7 +41,8 @@ function paddingFrom(text) {
 
 /** Return the modes of a border for rows and columns, and its constant for each plane. */
 function borderFrom(name, count) {
-  const { axes, fills } = name === data.border.value ? data.border : { axes: [name, name], fills: [0] };
+  const isGiven = name === data.border.value;
+  const { axes, fills } = isGiven ? data.border : { axes: [name, name], fills: [0] };
   if (fills.length > count && fills.some((fill) => fill !== fills[0])) {
     throw Object.assign(new Error(`border ${name}: a colour needs a picture in colour: switch ` +
       "grey off."), { field: "border" });
@@ -62,7 +63,8 @@ function settingsNow() {
   return {
     kernels: page.kernels, combine: page.kernels.length > 1 ? $("combine").value : null,
     flip: $("flip").checked, map: page.map, bias: numberFrom($("bias").value || "0", "bias"),
-    stride: pairFrom($("stride").value, "stride"), border: borderFrom($("border").value, planesNow().length),
+    border: borderFrom($("border").value, planesNow().length),
+    stride: pairFrom($("stride").value, "stride"),
     dilation: pairFrom($("dilation").value, "dilation"), range: $("range").value,
     padding: paddingFrom($("padding").value),
   };
