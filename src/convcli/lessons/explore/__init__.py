@@ -32,17 +32,6 @@ _LARGEST_NAMED = 13
 """Kernels of the catalogue with a longer side are left out: gabor is as large as the others."""
 
 _OPERATORS = "Operators"
-_SCRIPTS = (
-    "lanes",
-    "kernels",
-    "numbers",
-    "doubts",
-    "picture",
-    "pixel",
-    "editor",
-    "touch",
-    "page",
-)
 _FRAME_HEIGHT = 900
 _FIELDS = ("stride", "padding", "border", "dilation", "range", "flip", "gray")
 
@@ -208,12 +197,13 @@ def _border(border: AnyBorder, frame: Frame) -> dict[str, Any]:
 def _page(document: dict[str, Any], title: str) -> str:
     """Fill the page: a ``<`` inside of its data could end the script that holds them."""
     folder = Path(__file__).parent
-    text = {name: (folder / name).read_text("utf-8") for name in ("page.html", "page.css")}
-    script = "\n".join((folder / f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    page = (folder / "page.html").read_text("utf-8")
+    # page.js, the last, starts the page.
+    scripts = sorted(folder.glob("*.js"), key=lambda path: (path.stem == "page", path.name))
     parts = {
         "title": html.escape(title),
-        "style": text["page.css"],
-        "script": script,
+        "style": (folder / "page.css").read_text("utf-8"),
+        "script": "\n".join(path.read_text("utf-8") for path in scripts),
         "data": json.dumps(document, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    return re.sub("{{(.*?)}}", lambda place: parts[place[1]], text["page.html"])
+    return re.sub("{{(.*?)}}", lambda place: parts[place[1]], page)
