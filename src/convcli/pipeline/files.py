@@ -96,7 +96,7 @@ def write_filtered(  # noqa: PLR0917 - two callers
     *,
     sheet: bool,
 ) -> Report:
-    """Write the results for all frames of a picture, `described` without them; report."""
+    """Write the results for all frames of a picture; `described` is it without its frames."""
     saving = replace(saving, jobs=saving.jobs or options.jobs)
     described = _placed(described, filtered, options, saving, sheet=sheet)
     groups = {target: filtered}

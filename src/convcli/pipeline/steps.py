@@ -153,7 +153,7 @@ class PlannedStep(Record, kw_only=True):
     def fitted(
         self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
     ) -> "PlannedStep":
-        """Return a step that mixes no channels, for others of another dtype and border."""
+        """Return the step for other channels, of another dtype and beyond another border."""
         padder = None if self.padder is None else replace(self.padder, fill=fill)
         changes = {
             "dtype": dtype if padder is None else padder.dtype(dtype),
