@@ -73,12 +73,12 @@ class PlannedStep(Record, kw_only=True):
         """The dtype of its raw answer, as the next step gets it."""
         return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
 
-    @property
+    @functools.cached_property
     def is_bank(self) -> bool:
         """Whether it mixes the channels of its input."""
         return any(planned.problem.kernel.is_bank for planned in self.plans)
 
-    @property
+    @functools.cached_property
     def is_zero_sum(self) -> bool:
         """Whether flat areas answer 0."""
         sums = [planned.problem.kernel.is_zero_sum for planned in self.plans]
