@@ -199,7 +199,7 @@ class Result(Record, kw_only=True):
 
         if (field := unknown_field(str(target))) is not None:
             raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
-        file_format = format_named(format) if format else format_for(target)
+        file_format = format_named(format) if format else format_for(target, "format=")
         recipe = str(self.recipe) if record else None
         saving = Saving(
             quality=quality, compress_level=compress_level, strip=strip, recipe=recipe

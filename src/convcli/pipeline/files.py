@@ -10,11 +10,10 @@ from convcli.choices import Depth, Range
 from convcli.engine.pooling import Pooling
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
-from convcli.images.headers import Header, header_of
 from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import Header, header_of, read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline

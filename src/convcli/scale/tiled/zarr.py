@@ -10,7 +10,7 @@ import numpy as np
 
 from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
-from convcli.images.codecs.npy import check_numbers
+from convcli.images.codecs.numbers import check_numbers
 from convcli.images.picture import Metadata
 from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts
 from convcli.scale.tiled.source import (
