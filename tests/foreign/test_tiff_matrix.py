@@ -36,7 +36,7 @@ def test_right_or_refused(tmp_path: Path) -> None:
 
 
 def same_in_blocks(data: bytes, path: Path) -> bool:
-    """Tell whether a part that --tiled would read is that of the whole; True if none is read."""
+    """Tell whether what --tiled would read is a part of the whole; True if it reads nothing."""
     path.write_bytes(data)
     with contextlib.suppress(ImageError), contextlib.closing(open_tiff(str(path))) as source:
         found = source.read(slice(3, source.shape[0]), slice(2, source.shape[1] - 1))
