@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from convcli.kernels.spec import kernel_from
     from convcli.lessons.learning.step import learn_step
     from convcli.lessons.matrix import convolution_matrix
+    from convcli.lessons.stacks import stack
     from convcli.lessons.stacks.fields import effective_field, receptive_field
     from convcli.lessons.stacks.run import run_stack
-    from convcli.lessons.stacks.stack import stack
     from convcli.library.chains import kernel, recipe
     from convcli.library.files import apply_files, apply_tiled
     from convcli.library.lessons import (
@@ -83,7 +83,7 @@ _NAMES = {
     "convcli.lessons.stacks.fields": "effective_field receptive_field",
     "convcli.lessons.stacks.run": "run_stack",
     "convcli.lessons.matrix": "convolution_matrix",
-    "convcli.lessons.stacks.stack": "stack",
+    "convcli.lessons.stacks": "stack",
     "convcli.library.chains": "kernel recipe",
     "convcli.library.files": "apply_files apply_tiled",
     "convcli.library.lessons": "animate count_parameters explain explore learn output_size",

@@ -7,8 +7,8 @@ import pytest
 
 from convcli.errors import GeometryError
 from convcli.geometry.layers import Volume
+from convcli.lessons.stacks import stack, stack_of
 from convcli.lessons.stacks.spec import layers_from
-from convcli.lessons.stacks.stack import stack, stack_of
 
 Ask = Callable[..., Any]
 
@@ -216,8 +216,8 @@ def test_a_shortcut_adds_its_own_weights() -> None:
         layers_from(["residual conv:4,k3,s2,p1,nobias shortcut conv:4,k1,s2,nobias add"]),
     )
     assert stack.parameters == 4 * 2 * 9 + 4 * 2
-    assert stack.reached.volume == Volume(4, 4, 4)
-    assert stack.reached.fields[0].size == 3
+    assert stack.rows[-1].volume == Volume(4, 4, 4)
+    assert stack.rows[-1].fields[0].size == 3
 
 
 @pytest.mark.parametrize(

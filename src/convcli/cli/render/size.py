@@ -13,7 +13,7 @@ from convcli.values import replace
 
 if TYPE_CHECKING:
     from convcli.cli.size import Side
-    from convcli.geometry.sizes import CleanSetting, SizeRule
+    from convcli.geometry.layers import CleanSetting, SizeRule
 
 _Row = tuple[str, Cell, str]
 
@@ -133,7 +133,7 @@ def unseen_parts(left: Unseen, noun: str) -> str:
 
 
 def _show_neighbours(side: "Side", *, floor: bool) -> None:
-    from convcli.geometry.sizes import clean_settings
+    from convcli.geometry.layers import clean_settings
 
     hint = "" if floor else f" (--floor accepts {side.output})"
     settings = clean_settings(side.axis, side.size)
