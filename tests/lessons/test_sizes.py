@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from convcli.errors import GeometryError
-from convcli.geometry.sizes import ceil_padding, transposed_size
+from convcli.geometry.layers import ceil_padding, transposed_size
 from convcli.geometry.window import Axis
 from convcli.lessons.quiz import questions
 from support.commands import cells
@@ -170,6 +170,13 @@ def test_questions_of_understanding_have_one_right_choice() -> None:
     for question in found:
         right = question.text.splitlines()[question.answer].split(maxsplit=1)
         assert right[1] == "one pixel is added on each side, so W grows by 2"
+
+
+@pytest.mark.parametrize("count", [5, 30, 100])
+def test_no_question_is_asked_twice_in_a_round(count: int) -> None:
+    for seed in range(20):
+        first_lines = {each.text.partition("\n")[0] for each in questions(seed, count)}
+        assert len(first_lines) == count
 
 
 def test_questions_count_in_words() -> None:

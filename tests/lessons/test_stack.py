@@ -129,6 +129,12 @@ def test_global_average_pooling_and_average(ask: Ask) -> None:
     assert document["layers"][2]["receptive_field"] == "all"
 
 
+def test_a_stack_says_what_pool_means(run: Callable[..., Any]) -> None:
+    assert "pool: the largest value" in run("stack", "--in", "8x8x1", "pool:2").stdout
+    for name in ("maxpool:2", "avgpool:2"):
+        assert "pool: the largest" not in run("stack", "--in", "8x8x1", name).stdout
+
+
 def test_memory_is_four_bytes_a_value(ask: Ask) -> None:
     document = ask("stack", "--in", "4x4x1", "conv:2,k3,p1")
     assert document["layers"][0]["memory_bytes"] == 4 * 4 * 2 * 4

@@ -18,7 +18,7 @@ from convcli.batch.job import FileJob
 from convcli.batch.local import signals_blocked
 from convcli.errors import BatchError, ClusterError, ImageError, install
 from convcli.storage.atomic import temporary_name
-from convcli.storage.urls import is_url, put, remove
+from convcli.storage.urls import is_there, is_url, put, remove
 from convcli.threads import available_cores
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
@@ -266,7 +266,7 @@ def admission(client: Any, job: FileJob) -> Iterator[Admission]:
     with _token(job.target) as token:
         shown = list(token)
         with contextlib.suppress(ImageError):
-            if places.place_exists(job.source):
+            if is_there(job.source):
                 shown.insert(0, (job.source, job.source))
         plugin = AdmissionPlugin(name, result_versions(), shown)
         if not on_scheduler(client, ask_workers, plugin.pickled(), name):

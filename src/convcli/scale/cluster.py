@@ -11,14 +11,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
-from convcli.batch.places import is_pipe, place_exists, size_or_zero
+from convcli.batch.places import is_pipe, size_or_zero
+from convcli.batch.report import Executor
 from convcli.scale.admission import admission, connected, name_of
 from convcli.scale.flight import GONE, Ended, Flight, error_line
-from convcli.storage.urls import first_output, is_url
+from convcli.storage.urls import first_output, is_there, is_url
 from convcli.values import Record, replace
 
 
-class DaskExecutor:
+class DaskExecutor(Executor):
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
     Each file is filtered on one thread: a worker takes as many at a time as it has threads. The
@@ -39,19 +40,12 @@ class DaskExecutor:
         timeout: float | None = None,
         on_connected: Callable[[str], object] = lambda _: None,
     ) -> None:
+        super().__init__()
         self._name, self._address = name_of(address), address
-        self._retries, self._memory = retries, memory
-        self._timeout, self._stopped = timeout, False
+        self._retries, self._memory, self._timeout = retries, memory, timeout
         self._sees_outputs = False
         self._blind_workers: set[str] = set()
-        self.notices: list[str] = []
-        self.counts: dict[str, int] = {}
-        self.seconds_to_connect = 0.0
         self.on_connected = on_connected
-
-    def stop(self) -> None:
-        """Take no more jobs; those that were sent still end, and are yielded."""
-        self._stopped = True
 
     def run(
         self, batch_job: BatchJob, jobs: Iterable[FileJob]
@@ -91,13 +85,13 @@ class DaskExecutor:
 
     def _outcomes(self, groups: "Groups", flight: Flight) -> Iterator[Outcome]:
         while True:
-            while not self._stopped and flight.has_room:
+            while not self.is_stopped and flight.has_room:
                 group = groups.next(max(1, flight.threads))
                 if not group:
                     break
                 # The second has paths that mean the same on other machines.
                 flight.send([(job, job.absolute()) for job in group])
-            if flight.is_empty and (self._stopped or not flight.send_suspect()):
+            if flight.is_empty and (self.is_stopped or not flight.send_suspect()):
                 return
             for ended in flight.next_ended():
                 for outcome in self._outcomes_of(ended):
@@ -123,7 +117,7 @@ class DaskExecutor:
 
     def _explained(self, outcome: Outcome, worker: str) -> Outcome:
         """Say that a worker does not see a file which exists here; say once how to help."""
-        if not place_exists(outcome.job.source):
+        if not is_there(outcome.job.source):
             return outcome
         reason = f"the worker {worker} does not see it, this machine does"
         if worker not in self._blind_workers:
@@ -238,7 +232,7 @@ def _written_size(target: str) -> int:
 
 
 def _is_unseen(source: str) -> bool:
-    return not is_url(source) and not place_exists(source)
+    return not is_url(source) and not is_there(source)
 
 
 def dask_setup(_: Any) -> None:

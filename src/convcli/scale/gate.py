@@ -9,9 +9,8 @@ from typing import Any
 from distributed import WorkerPlugin
 from distributed.protocol.pickle import dumps
 
-from convcli.batch.places import place_exists
 from convcli.errors import ConvcliError
-from convcli.storage.urls import is_url
+from convcli.storage.urls import is_there, is_url
 
 _PACKAGES = (
     "convcli",
@@ -93,7 +92,7 @@ class AdmissionPlugin(WorkerPlugin):
     def _fault(self) -> str | None:
         for path, shown in self._places:
             try:
-                is_seen, why = place_exists(path), ""
+                is_seen, why = is_there(path), ""
             except ConvcliError as error:
                 is_seen, why = False, f" ({error})"
             if not is_seen:

@@ -16,6 +16,10 @@ _TERMS = (
     "sees: the receptive field, the pixels of the input (rows × columns) behind one value.",
     "jump: the step from one value to the next, in pixels of the input.",
 )
+_POOL = (
+    "pool: the largest value, as maxpool. In apply --then and animate pool:2 is the mean; "
+    "maxpool and avgpool mean the same everywhere."
+)
 _UNITS = ("", " k", " M", " G", " T", " P")
 
 
@@ -29,7 +33,8 @@ def show_stack(stack: Stack) -> None:
     show_table("A stack, layer by layer", _HEADINGS, rows, numbers=numbers, names=2)
     show_table("Totals", ("what", "count", "note"), _totals(stack), numbers=(1,))
     notes = [note for number, row in enumerate(stack.rows, 1) for note in _note(number, row)]
-    show_lines(*_TERMS, *notes)
+    names = [row.spec.text.partition(":")[0].lower() for row in stack.rows]
+    show_lines(*_TERMS, *[_POOL] * ("pool" in names), *notes)
 
 
 def show_run(layers: Sequence[dict[str, Any]], classes: Sequence[tuple[int, float]]) -> None:

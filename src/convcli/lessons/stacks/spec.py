@@ -24,7 +24,7 @@ padding, dilation, groups."""
 _PLAIN = ("relu", "bn", "dropout", "flatten", "softmax", "gap", "residual", "shortcut", "add")
 """Layers without settings."""
 
-_ALIASES = {"maxpool": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
+_ALIASES = {"maxpool": "pool", "max": "pool", "linear": "fc", "dense": "fc", "batchnorm": "bn"}
 _POOLS, _WITH_BIAS = ("pool", "avgpool"), ("conv", "fc")
 _LARGEST, _MOST_DIGITS = 10**7, 100
 
