@@ -232,7 +232,7 @@ function prepared(settings, planes, width, height, white) {
   const isNarrow = plans.some((plan) => plan.inOrder) &&
     plans.every((plan) => plan.inOrder || !plan.isWide);
   for (const plan of plans) {
-    plan.isExact ||= plan.inOrder && isNarrow;
+    plan.isSame = plan.isExact || (plan.inOrder && isNarrow);
     plan.inOrder = isNarrow;
   }
   const lanes = Lanes.of(isNarrow ? 4 : 8), layout = layoutOf(axes[1].sources.length, sx);
@@ -257,7 +257,8 @@ function* computing(settings, planes, width, height, white) {
   const needsExtent = range === "stretch" || range === "balance";
   const streamed = !combine && !needsExtent;
   if (job.isFloat && !streamed) {
-    for (const plan of plans) Object.assign(plan, { isExact: false, unit: 2 ** -24 });
+    const inDoubt = { isExact: false, isSame: false, unit: 2 ** -24 };
+    for (const plan of plans) Object.assign(plan, inDoubt);
   }
   const channels = planes.map((_, channel) => channel), maps = [...Array(filters).keys()];
   const shown = isBank ? [settings.map] : channels;
@@ -304,7 +305,7 @@ function* computing(settings, planes, width, height, white) {
     ...job, combine, range, rule, low, high, extremes, white, shown, values, pixels, planes,
     width: length, height: down.output, outputs: isBank ? filters : planes.length,
     fills: settings.border.fills, sourceWidth: width,
-    isExact: plans.every((plan) => plan.isExact),
+    isExact: plans.every((plan) => plan.isSame),
   };
 }
 
