@@ -195,6 +195,13 @@ def test_pooling_refuses_options_that_it_does_not_have(option: Any) -> None:
         convcli.pool("max", PHOTO, **option)
 
 
+def test_an_empty_chain_is_refused() -> None:
+    for call in (convcli.apply, convcli.plan, convcli.animate):
+        with pytest.raises(convcli.SpecError, match=r"list of them, got none: give one$"):
+            call([], PHOTO)
+    assert convcli.apply("box", PHOTO, then=[]).report.steps[0].kernel == "box"
+
+
 def test_the_source_of_a_result_shows_itself() -> None:
     assert repr(convcli.apply("box", PHOTO).source) == "<Picture without frames>"
 

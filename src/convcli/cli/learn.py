@@ -102,6 +102,7 @@ def command(
     if per_channel + mix + gray > 1:
         raise click.UsageError("--gray, --per-channel and --mix exclude each other: give one")
     _check_use(method, history, show_step=show_step)
+    _refuse_inputs((source, target), output, history)
     refuse_terminals(source, None)
     sharing = Sharing.MIX if mix else Sharing.CHANNEL if per_channel else Sharing.SHARED
     before, after = (read_first_frame(path, reading) for path in (source, target))
@@ -153,6 +154,16 @@ def _check_use(method: str, history: str | None, *, show_step: bool) -> None:
         given.append("history")
     if given and method != "sgd":
         raise click.UsageError(f"--{given[0]} needs --method sgd: the other has no steps")
+
+
+def _refuse_inputs(inputs: tuple[str, str], *outputs: str | None) -> None:
+    """Refuse to write numbers over a picture that is read."""
+    from convcli.batch.places import same_file_key
+
+    read = set(map(same_file_key, inputs))
+    for path in filter(None, outputs):
+        if same_file_key(path) in read:
+            raise click.UsageError(f"{path} is INPUT or TARGET itself: name another file")
 
 
 @contextlib.contextmanager

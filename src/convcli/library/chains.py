@@ -53,7 +53,7 @@ def run_of(kernel: Any, then: Any, times: int | None, options: Mapping[str, Any]
         options = {**kernel.options, **options}
         kernel = kernel.kernel
     count = whole_number_from(1 if times is None else times, 1, MOST_TIMES)
-    return Run((*chain_of(kernel), *chain_of(then)), count, options_from_words(**options))
+    return Run((*kernels_of(kernel), *chain_of(then)), count, options_from_words(**options))
 
 
 def kernel(spec: KernelLike) -> Kernel | Operator:
@@ -90,6 +90,13 @@ def chain_of(steps: KernelLike | Sequence[Any]) -> "list[Link]":
     each: Sequence[Any] = cast("Sequence[Any]", steps) if several else [steps]
     plain = [plain_from(step) if isinstance(step, str) else None for step in each]
     return [ours or kernel(step) for ours, step in zip(plain, each, strict=True)]
+
+
+def kernels_of(steps: KernelLike | Sequence[Any]) -> "list[Link]":
+    """Return the steps of a chain that has at least one."""
+    if not (links := chain_of(steps)):
+        raise SpecError("kernel: expected a kernel, or a list of them, got none: give one")
+    return links
 
 
 def _is_grid(rows: Sequence[Any]) -> bool:

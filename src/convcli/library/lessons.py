@@ -239,7 +239,7 @@ def animate(
     from convcli.settings import options_from_words
 
     chains.check_options("animate", "it does not draw", set(options) - _ANIMATED)
-    link, *more = chains.chain_of(kernel)
+    link, *more = chains.kernels_of(kernel)
     if more:
         raise OptionError(f"animate: expected one kernel, got {1 + len(more)}: choose one")
     frame, settings = pictures.open(picture).frames[0], options_from_words(**options)
