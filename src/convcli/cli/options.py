@@ -112,7 +112,7 @@ Input: reading
 
 Large pictures
 --tiled                     Filter a TIFF block by block, so that it may be larger than memory
-                            (.zarr always is; extra cluster).
+                            (.zarr always is: extra cluster).
 --resume                    Go on with a large picture where a stopped run has left it, and
                             leave it there when this run is stopped too (--tiled, .zarr).
 

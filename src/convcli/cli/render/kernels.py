@@ -90,10 +90,7 @@ def show_operator(operator: Operator) -> None:
 
 def show_tensors(archive: Archive) -> None:
     """Print what a file of arrays holds."""
-    rows = [
-        (tensor.name, times(tensor.shape), tensor.dtype, tensor.bias or "none")
-        for tensor in archive.tensors
-    ]
+    rows = [(t.name, times(t.shape), t.dtype, t.bias or "none") for t in archive.tensors]
     show_table(archive.path, ("tensor", "shape", "type", "bias"), rows)
 
 
