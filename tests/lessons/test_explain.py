@@ -167,6 +167,8 @@ def test_an_explanation_is_written_as_numbers(
     printed = run("explain", "sobel-x", grid, document, *at, "--json").stdout
     assert json.loads(Path(document).read_text()) == json.loads(printed)
     assert "expected one grid" in refuse("explain", "sobel", grid, table, *at)
+    twice = refuse("explain", "sobel-x", grid, "a.png", *at, "--png", "b.png")
+    assert "OUTPUT is given twice (a.png, b.png)" in twice
 
 
 def test_large_kernels_show_their_middle(
