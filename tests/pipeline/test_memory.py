@@ -126,9 +126,7 @@ def test_a_file_that_is_no_picture_takes_little(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_filtered_takes_nothing(tmp_path: Path) -> None:
     # With this kernel the opacity would have to be filtered, too, if a pixel is translucent.
     source = str(save(tmp_path / "a.png", np.zeros((8, 8, 4), np.uint8)))
-    work = BatchJob(
-        kernels=(Kernel([[1, 1]]),), options=Options(transposed=True), memory=10**9
-    )
+    work = BatchJob(kernels=(Kernel([[1, 1]]),), options=Options(transposed=True), memory=10**9)
     job = FileJob(source, str(tmp_path / "b.png"))
     assert work.needed_bytes(job) == 0
     assert work.run(job).reason.startswith("--transposed: expected an opaque picture")
