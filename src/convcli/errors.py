@@ -107,3 +107,18 @@ def install(extra: str) -> str:
     "pip install '.[cluster]'"
     """
     return f"pip install '.[{extra}]'"
+
+
+def version_of(package: str) -> str | None:
+    """Return the version of an installed package; None where it is not installed."""
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def own_version() -> str:
+    """Return the version of convcli, also where it runs without being installed."""
+    return version_of("convcli") or "0+unknown"

@@ -169,7 +169,7 @@ _many_option = functools.partial(option, section="Many pictures", part_of=MANY)
 def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
     """Begin to start workers of this machine, where there will be some, while all is read."""
     if address is not None:
-        from convcli.scale.admission import local_workers, start_forking
+        from convcli.scale.cluster import local_workers, start_forking
 
         if local_workers(address) is not None:
             start_forking()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from convcli.cli.ending import only_one_interrupt
 from convcli.cli.file_options import BatchOptions
 from convcli.cli.output import show_json
+from convcli.values import fields_of
 
 if TYPE_CHECKING:
     from convcli.batch.job import BatchJob
@@ -37,26 +38,22 @@ def filter_in_blocks(
     resume: bool,
 ) -> "Report":
     """Filter a picture block by block, and show the progress."""
-    from convcli.scale.tiled.run import client_for, filter_large
+    from convcli.scale.tiled.run import filter_large
 
     with (
         # Running blocks are written to the end before the output is removed.
         only_one_interrupt(),
-        client_for(*names, many.cluster, many.retries) as (client, located),
         _shown(many.progress, silent=silent) as progress,
     ):
         return filter_large(
             kernels,
-            *located,
+            *names,
             options,
             frame=reading.frame,
             max_pixels=reading.max_pixels,
             saving=saving,
             file_format=kind,
-            memory=many.memory,
-            client=client,
-            retries=many.retries,
-            timeout=many.timeout,
+            **fields_of(many, "memory", "cluster", "retries", "timeout"),
             overwrite=overwrite,
             resume=resume,
             progress=progress,
@@ -110,18 +107,16 @@ def tiling_of(
     planes: "PlaneChoice",
 ) -> "Tiling":
     """Return how a picture would be filtered block by block."""
-    from convcli.scale.tiled.run import client_for, plan_large
+    from convcli.scale.tiled.run import plan_large
 
-    with client_for(*names, many.cluster, many.retries) as (client, located):
-        return plan_large(
-            kernels,
-            *located,
-            options,
-            frame=reading.frame,
-            memory=many.memory,
-            client=client,
-            planes=planes,
-        )
+    return plan_large(
+        kernels,
+        *names,
+        options,
+        frame=reading.frame,
+        planes=planes,
+        **fields_of(many, "memory", "cluster", "retries"),
+    )
 
 
 def show_tiling(tiling: "Tiling", names: tuple[str, str], *, as_json: bool) -> None:

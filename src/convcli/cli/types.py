@@ -145,7 +145,7 @@ def _readable_from(name: str) -> str:
 
 
 def _address_from(address: str) -> str:
-    from convcli.scale.admission import local_workers
+    from convcli.scale.cluster import local_workers
 
     local_workers(address)
     return address

@@ -1,21 +1,209 @@
-"""Run a batch on a Dask cluster: what this machine does, and what the workers do."""
+"""Connect to a Dask cluster, or start one here, and run a batch on it."""
 
 import contextlib
+import importlib.util
 import itertools
+import logging
 import math
+import multiprocessing
 import operator
+import re
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.local import signals_blocked
 from convcli.batch.places import is_pipe, place_exists, size_or_zero
-from convcli.scale.admission import admission, connected, name_of
-from convcli.scale.flight import GONE, Ended, Flight, error_line
+from convcli.errors import BatchError, ClusterError, install
 from convcli.storage.urls import first_output, is_url
+from convcli.threads import available_cores
 from convcli.values import Record, replace
+
+if TYPE_CHECKING:
+    from convcli.scale.flight import Ended, Flight
+
+_LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
+_REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
+
+
+def name_of(cluster: Any) -> str:
+    """Return the address of a cluster, or of that of a ready client; refuse what is neither."""
+    if not isinstance(cluster, str):
+        return str(cluster.scheduler.address)
+    local_workers(cluster)
+    return cluster
+
+
+def local_workers(address: str) -> int | None:
+    """Return how many workers ``local:N`` starts on this machine; None for other addresses.
+
+    Text that is no address is a `BatchError`.
+
+    >>> local_workers("local:4"), local_workers("tcp://10.0.0.1:8786")
+    (4, None)
+    """
+    match = _LOCAL.fullmatch(address)
+    if match is not None:
+        return int(match[1]) if match[1] else available_cores()
+    if _REMOTE.fullmatch(address) is None:
+        raise BatchError(
+            f"expected tcp://HOST:PORT of a Dask scheduler, or local:N, got {address!r}"
+        )
+    return None
+
+
+_PATIENCE = 10.0
+"""Seconds to wait for the answer of a scheduler."""
+
+_WORKERS_PATIENCE = 10.0
+"""Seconds to wait for the first worker."""
+
+_LOGGERS = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Dask gives each of its own a level; its other loggers inherit from the first."""
+
+
+@contextlib.contextmanager
+def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
+    """Connect to a cluster, or start one that ends with this context; yield its Dask client.
+
+    The address is ``tcp://HOST:PORT`` of a scheduler, or ``local:N``; a client that is ready
+    stays open. A cluster that is started here tries a task again `retries` times when its
+    worker died. A `ClusterError` is raised if there is no such cluster, or its workers cannot
+    be used, or do not see the `places` of files: no other process sees the memory of this one.
+    """
+    for place in places:
+        if place.startswith("memory://"):
+            raise ClusterError(
+                f"{place}: memory:// is seen by one process only: workers need paths, or URLs "
+                "of stores"
+            )
+    if not isinstance(address, str):
+        yield address
+        return
+    workers = local_workers(address)
+    try:
+        if workers is not None:
+            _prepare_workers()
+        import distributed
+    except ImportError:
+        remedy = install("cluster")
+        raise ClusterError(f"--cluster needs the package distributed: {remedy}") from None
+    # Dask's log would be printed into the middle of a table; what matters is raised.
+    for logger in _LOGGERS:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    with (
+        _started(distributed, workers, retries)
+        if workers
+        else contextlib.nullcontext(address) as cluster,
+        _client(distributed, cluster, address) as client,
+    ):
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_PATIENCE)
+        except TimeoutError:
+            raise ClusterError(
+                f"{address}: the cluster has no workers: start some with `dask worker "
+                f"{address}`"
+            ) from None
+        yield client
+
+
+# ------------------------------------------------------------------ a cluster of this machine
+
+_PRELOADED = ["distributed", "convcli.scale.cluster", "convcli.scale.flight"]
+
+
+def start_forking() -> bool:
+    """Start the process that workers are forked from: it imports what all of them need.
+
+    Return False if workers cannot be forked here, or the extra is missing. It imports while
+    this process goes on, which saves a second at the start of a cluster: call this early. A
+    worker that died is replaced within a tenth of a second. A second call does nothing.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return False
+    if importlib.util.find_spec(_PRELOADED[0]) is None:
+        return False
+    from multiprocessing import forkserver, resource_tracker
+
+    multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
+    # This comes first: when it ends it unblocks signals.
+    resource_tracker.ensure_running()
+    # The process and its forks ignore Ctrl-C of a terminal: the client alone acts on it.
+    with signals_blocked(signal.SIGINT):
+        forkserver.ensure_running()
+    return True
+
+
+def _prepare_workers() -> None:
+    can_fork = start_forking()
+    import dask
+
+    if can_fork:
+        # `distributed` reads this once, when it is imported.
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+
+
+@contextlib.contextmanager
+def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
+    """Start workers with one thread each: Pillow's settings hold for a whole process."""
+    import dask
+
+    settings = {
+        "distributed.scheduler.allowed-failures": retries,
+        # Nobody looks at the profile, and it costs workers 4 % of their time.
+        "distributed.worker.profile.enabled": False,
+    }
+    with (
+        dask.config.set(settings),
+        distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            memory_limit=0,
+            preload=_PRELOADED[1:2],
+        ) as cluster,
+    ):
+        yield cluster
+
+
+def _client(distributed: Any, cluster: Any, address: str) -> Any:
+    import dask
+
+    _check_encryption(distributed, address)
+    try:
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE}s"}),
+            warnings.catch_warnings(),
+        ):
+            # Workers of other versions get no work: each is named in one line.
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+            return distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClusterError(
+            f"{address}: no scheduler answers: {reason}: check the address, and that "
+            "`dask scheduler` runs there"
+        ) from None
+
+
+def _check_encryption(distributed: Any, address: str) -> None:
+    settings = distributed.Security().get_connection_args("client")
+    if address.startswith("tls:") and settings.get("ssl_context") is None:
+        raise ClusterError(
+            f"{address}: tls:// needs certificates: name them in Dask's configuration "
+            "(distributed.comm.tls)"
+        )
+
+
+# ------------------------------------------------------------------ a batch
 
 
 class DaskExecutor:
@@ -62,34 +250,35 @@ class DaskExecutor:
         if first is None:
             return
         start = time.perf_counter()
-        with (
-            connected(self._address, self._retries) as client,
-            admission(client, first.absolute()) as admitted,
-        ):
-            groups = Groups(itertools.chain([first], rest), total)
-            flight = Flight(
-                client,
-                admitted,
-                run_group,
-                batch_job.with_limits(1, self._memory),
-                address=self._name,
-                retries=self._retries,
-                timeout=self._timeout,
-                noun="files",
-                remedy="go on with --on-exists skip",
-            )
-            self.seconds_to_connect = time.perf_counter() - start
-            with contextlib.suppress(*GONE, ValueError, KeyError, TypeError):
-                self.on_connected(client.dashboard_link)
-            self._sees_outputs = admitted.sees_outputs
-            try:
-                yield from self._outcomes(groups, flight)
-            finally:
-                flight.cancel()
-                self.notices = flight.notices
-                self.counts = {"retries": flight.retried, "left_aside": flight.left_aside}
+        groups = Groups(itertools.chain([first], rest), total)
+        with connected(self._address, self._retries, first.source, first.target) as client:
+            # Here it is known how workers are started.
+            from convcli.scale.admission import shown_places
+            from convcli.scale.flight import GONE, flight_of
 
-    def _outcomes(self, groups: "Groups", flight: Flight) -> Iterator[Outcome]:
+            with (
+                shown_places(first.absolute()) as (shown, self._sees_outputs),
+                flight_of(
+                    client,
+                    shown,
+                    run_group,
+                    batch_job.with_limits(1, self._memory),
+                    address=self._name,
+                    retries=self._retries,
+                    timeout=self._timeout,
+                    noun="files",
+                    remedy="go on with --on-exists skip",
+                ) as flight,
+            ):
+                self.seconds_to_connect = time.perf_counter() - start
+                with contextlib.suppress(*GONE, ValueError, KeyError, TypeError):
+                    self.on_connected(client.dashboard_link)
+                try:
+                    yield from self._outcomes(groups, flight)
+                finally:
+                    self.notices, self.counts = flight.notices, flight.counts
+
+    def _outcomes(self, groups: "Groups", flight: "Flight") -> Iterator[Outcome]:
         while True:
             while not self._stopped and flight.has_room:
                 group = groups.next(max(1, flight.threads))
@@ -97,21 +286,18 @@ class DaskExecutor:
                     break
                 # The second has paths that mean the same on other machines.
                 flight.send([(job, job.absolute()) for job in group])
-            if flight.is_empty and (self._stopped or not flight.send_suspect()):
+            if flight.is_empty:
                 return
             for ended in flight.next_ended():
                 for outcome in self._outcomes_of(ended):
                     groups.learn(outcome)
                     yield outcome
 
-    def _outcomes_of(self, ended: Ended) -> list[Outcome]:
+    def _outcomes_of(self, ended: "Ended") -> list[Outcome]:
         """Return the outcomes with the names of files as they were given."""
         if ended.result is None:
-            error = ended.error
-            why = f"the worker could not do it: {error_line(error)}" if error else ended.fault
-            return [
-                Outcome(job=job, status=Status.FAILED, reason=why) for job, _ in ended.items
-            ]
+            failed = Outcome(job=ended.items[0][0], status=Status.FAILED, reason=ended.why)
+            return [replace(failed, job=job) for job, _ in ended.items]
         result: GroupResult = ended.result
         outcomes = [
             replace(outcome, job=job, worker=result.worker)

@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import itertools
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -103,7 +103,7 @@ class Source(Record, kw_only=True, cached=True):
 
     def each_plane(
         self,
-        planes: tuple[slice, ...],  # noqa: ARG002 - one picture has none
+        planes: Sequence[slice],  # noqa: ARG002 - one picture has none
     ) -> "Iterator[tuple[tuple[int, ...], Source]]":
         """Yield each plane of a block: its place in the block, and a source of it alone."""
         yield (), self
@@ -202,14 +202,15 @@ class TiledWork(Record):
         return replace(block, values=colored(block.values[..., 0], colormap))
 
     def each_plane(
-        self, planes: tuple[slice, ...]
+        self, planes: Sequence[slice]
     ) -> "Iterator[tuple[tuple[int, ...], TiledWork]]":
         """Yield the place of each plane of a block, and the work on it."""
         for place, source in self.source.each_plane(planes):
             yield place, replace(self, source=source)
 
-    def extent(self, rows: slice, columns: slice, planes: tuple[slice, ...] = ()) -> ValueStats:
+    def extent(self, *region: slice) -> ValueStats:
         """Return the extent of a block's raw values."""
+        *planes, rows, columns = region
         parts = (
             extent_of_block(work.pipeline, work._read, (rows, columns))  # noqa: SLF001 - its own
             for _, work in self.each_plane(planes)

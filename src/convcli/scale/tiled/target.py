@@ -26,7 +26,6 @@ from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, 
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.zarr import (
     Axes,
-    Slices,
     ZarrSource,
     image_of_level,
     levels_of,
@@ -152,11 +151,10 @@ class ZarrOutput(Record, kw_only=True):
 
     def blocks(self, level: int) -> Blocks:
         """Return the blocks of a smaller level: what is written at once."""
-        *stack, rows, columns = self.axes.picked(self.arrays[level].shape)
-        *depth, high, wide = self.axes.picked(units_of(self.arrays[level]))
-        depth = list(map(min, stack, depth))
-        size, shape = (rows, columns), (high, wide)
-        return Blocks(size=size, shape=shape, stack=tuple(stack), depth=tuple(depth))
+        array = self.arrays[level]
+        size, unit = self.axes.picked(array.shape), self.axes.picked(units_of(array))
+        depth = map(min, size[:-2], unit)
+        return Blocks(size=tuple(size), shape=(*depth, *unit[-2:]))
 
     def steps(self, level: int) -> tuple[int, int]:
         """Return how many rows and columns of a smaller level are made of one chunk."""
@@ -372,10 +370,9 @@ class Chunks(Record):
                 "workers, or use URLs (s3://…)"
             )
 
-    def compute(
-        self, work: TiledWork, rows: slice, columns: slice, planes: Slices = ()
-    ) -> Written:
+    def compute(self, work: TiledWork, *region: slice) -> Written:
         """Compute a block and store it."""
+        *planes, rows, columns = region
         values, stats = np.empty(0), ValueStats()
         shape = [part.stop - part.start for part in planes]
         for place, one in work.each_plane(planes):
@@ -387,7 +384,7 @@ class Chunks(Record):
                 values = np.empty((*shape, *samples.shape), samples.dtype)
             values[place] = samples
             stats += block.stats
-        self.store(values, *planes, rows, columns)
+        self.store(values, *region)
         return Written(stats, [])
 
 
@@ -399,16 +396,18 @@ class SmallerLevel(Record):
     factors: tuple[int, ...]
     steps: tuple[int, int]
 
-    def __call__(self, _: TiledWork, rows: slice, columns: slice, planes: Slices = ()) -> None:
+    def __call__(self, _: TiledWork, *region: slice) -> None:
         """Make a block and store it."""
+        *planes, rows, columns = region
         self.before.check_seen()
         axes, array = self.chunks.axes, self.before.array
         lengths, values = axes.picked(array.shape), np.empty(0)
         for down, across in cut(rows, columns, self.steps):
-            region = (*planes, down, across)
             read = [
                 slice(part.start * by, min(part.stop * by, most))
-                for part, by, most in zip(region, self.factors, lengths, strict=False)
+                for part, by, most in zip(
+                    (*planes, down, across), self.factors, lengths, strict=False
+                )
             ]
             with _faults(self.chunks.label):
                 means = mean_of(axes.ordered(array[axes.region(*read)]), self.factors)
@@ -416,7 +415,7 @@ class SmallerLevel(Record):
                 sizes = (rows.stop - rows.start, columns.stop - columns.start)
                 values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
             values[..., within(down, rows), within(across, columns), :] = means
-        self.chunks.store(values, *planes, rows, columns)
+        self.chunks.store(values, *region)
 
 
 # ------------------------------------------------------------------ complete, or absent

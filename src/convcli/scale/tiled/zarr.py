@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class ZarrSource(Source, kw_only=True):
         """What is written at once, a shard or a chunk: see `Source.unit`."""
         return tuple(self.axes.picked(units_of(self.array)))
 
-    def each_plane(self, planes: Slices) -> Iterator[tuple[tuple[int, ...], Source]]:
+    def each_plane(self, planes: Sequence[slice]) -> Iterator[tuple[tuple[int, ...], Source]]:
         """Yield each plane of a block, or the only one: see `Source.each_plane`."""
         picked, held = list(self.picked), dict[tuple[int, ...], Values]()
         for axis, part in zip(self.axes.planes, planes, strict=False):
