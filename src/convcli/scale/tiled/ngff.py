@@ -4,16 +4,31 @@ An image is a group of arrays, its levels, each smaller than the one before. The
 axes, and for each level a scale and a translation that take its indices to physical units.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from convcli.errors import ImageError
-from convcli.values import Record
+from convcli.values import Record, replace
 
 _KINDS = ("scale", "translation")
 _VERSIONS = ("0.4", "0.5")
+_COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
+
+
+class Shown(Record):
+    """How a result is shown: the `channels` of the image that it has, and how often each.
+
+    Its white is `brighter` than that of the image. Each channel is there once for each of the
+    `maps`, if any, which is what they are called.
+    """
+
+    channels: slice
+    brighter: float
+    white: float
+    maps: tuple[str, ...] = ()
 
 
 class NgffImage(Record):
@@ -82,14 +97,12 @@ class NgffImage(Record):
         self,
         levels: int,
         moves: Sequence[tuple[float, float, bool]],
-        channels: slice,
-        brighter: float,
+        shown: Shown,
     ) -> dict[str, Any]:
         """Return what the group of a result says, of which so many levels are written.
 
         `moves` has for each axis the step between two pixels, in pixels of the first level, the
-        place of the first, and whether there are no more. The `channels` are those of the
-        image that it has, and its white is `brighter`.
+        place of the first, and whether there are no more.
         """
         multiscale = {
             **self.multiscale,
@@ -98,10 +111,24 @@ class NgffImage(Record):
         if levels > 1:
             multiscale |= {"type": "mean", "metadata": {"method": "convcli apply"}}
         facts = {**self.facts, "multiscales": [multiscale]}
-        if isinstance(omero := facts.get("omero"), dict):
+        omero = facts.get("omero")
+        if isinstance(omero, dict) or shown.maps:
             firsts = dict(zip(self.axes, (int(first) for _, first, _ in moves), strict=True))
-            facts["omero"] = _omero(omero, channels, brighter, firsts)
+            facts["omero"] = _omero(omero or {}, shown, firsts)
         return {**self.attributes, "ome": facts} if "ome" in self.attributes else facts
+
+    def with_channels(self, place: int) -> "NgffImage":
+        """Return the image with one more axis, that of channels, at a place among the axes."""
+        facts = json.loads(json.dumps(self.facts))
+        multiscale = facts["multiscales"][0]
+        multiscale["axes"].insert(place, {"name": "c", "type": "channel"})
+        for each in (multiscale, *multiscale["datasets"]):
+            for move in each.get("coordinateTransformations") or []:
+                for kind, neutral in zip(_KINDS, (1.0, 0.0), strict=True):
+                    if kind in move:
+                        move[kind].insert(place, neutral)
+        attributes = {**self.attributes, "ome": facts} if "ome" in self.attributes else facts
+        return replace(self, attributes=attributes)
 
     def _dataset(self, level: int) -> dict[str, Any]:
         found: dict[str, Any] = self.multiscale["datasets"][self.first + level]
@@ -124,21 +151,28 @@ class NgffImage(Record):
         return {**told, "coordinateTransformations": made}
 
 
-def _omero(
-    omero: dict[str, Any], channels: slice, brighter: float, firsts: dict[str, int]
-) -> dict[str, Any]:
+def _omero(omero: dict[str, Any], shown: Shown, firsts: dict[str, int]) -> dict[str, Any]:
     """Return how viewers show the channels of a result, whose planes begin at `firsts`."""
-    made = [dict(each) for each in omero.get("channels", [])[channels]]
-    for channel in made if brighter != 1 else ():
+    made = [dict(each) for each in omero.get("channels", [])[shown.channels]]
+    for channel in made if shown.brighter != 1 else ():
         window = channel.get("window", {})
-        channel["window"] = {key: value * brighter for key, value in window.items()}
-    shown = {
+        channel["window"] = {key: value * shown.brighter for key, value in window.items()}
+    if shown.maps:
+        white = {"min": 0, "start": 0, "end": shown.white, "max": shown.white}
+        plain = {"active": True, "color": "FFFFFF", "window": white}
+        made = [
+            {**channel, "label": f"{channel.get('label', '')} {name}".strip()}
+            | ({"color": _COLORS[name]} if name in _COLORS else {})
+            for channel in made or [plain]
+            for name in shown.maps
+        ]
+    begun = {
         key: max(0, value - firsts.get(key[-1].lower(), 0))
         if key.startswith("default")
         else value
         for key, value in (omero.get("rdefs") or {}).items()
     }
-    return {**omero, "channels": made, **({"rdefs": shown} if shown else {})}
+    return {**omero, "channels": made, **({"rdefs": begun} if begun else {})}
 
 
 def ngff_facts(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -118,20 +118,20 @@ class Source(Record, kw_only=True, cached=True):
         """Close the file, after the last thread has read from it."""
 
 
-def cut(rows: slice, columns: slice, chunk: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    """Cut a rectangle at the chunks' edges.
+def cut(region: Sequence[slice], units: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Cut a region at the edges of units.
 
-    >>> list(cut(slice(2, 5), slice(0, 4), (3, 4)))
+    >>> list(cut([slice(2, 5), slice(0, 4)], (3, 4)))
     [(slice(2, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
     """
-    down, across = (
+    axes = (
         [
             slice(max(start, part.start), min(start + step, part.stop))
             for start in range(part.start // step * step, part.stop, step)
         ]
-        for part, step in zip((rows, columns), chunk, strict=True)
+        for part, step in zip(region, units, strict=True)
     )
-    yield from itertools.product(down, across)
+    return itertools.product(*axes)
 
 
 def within(part: slice, whole: slice) -> slice:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from convcli.batch.places import make_parent_folder
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
@@ -21,7 +22,7 @@ from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
 from convcli.scale.tiled.journal import Journal
-from convcli.scale.tiled.ngff import NgffImage, ngff_facts
+from convcli.scale.tiled.ngff import NgffImage, Shown, ngff_facts
 from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.zarr import (
@@ -54,41 +55,36 @@ def check_target(
     """Refuse a target that cannot be written, before anything is computed."""
     if is_url(target):
         check_store(target)
-    pipeline = work.pipeline
+    pipeline, stack = work.pipeline, work.source.stack
     pipeline.check_size(max_pixels, pipeline.steps[-1:])
     if pipeline.options.colormap is not None:
         check_single(pipeline, target)
-    if first_output(target) != target:
-        raise ImageError(
-            f"{target}: expected one file for all maps: a .tif gets a page for each"
-        )
+    several = "expected one file for all maps: a .tif gets a page for each"
+    refusals = {several: first_output(target) != target}
     if is_zarr(target):
-        if file_format is not None:
-            raise ImageError(
-                f"{target}: expected a .tif for --format, got a .zarr: leave it out"
-            )
-        if saving.recipe is not None:
-            raise ImageError(f"{target}: Zarr has no place for a recipe: leave --record out")
-        if saving.quality is not None or saving.compress_level is not None:
-            raise ImageError(
-                f"{target}: Zarr has no quality and no level to set: leave --quality and "
-                "--compress-level out"
-            )
+        level = (
+            "Zarr has no quality and no level to set: leave --quality and --compress-level out"
+        )
+        refusals |= {
+            "expected a .tif for --format, got a .zarr: leave it out": file_format is not None,
+            "Zarr has no place for a recipe: leave --record out": saving.recipe is not None,
+            level: saving.quality is not None or saving.compress_level is not None,
+        }
+    else:
+        name = "expected a .tif or .zarr for a picture that is filtered in tiles: name it so"
+        planes = f"expected one plane for a .tif, got {' × '.join(map(str, stack))}"
+        refusals |= {
+            f"{planes}: choose one with --select, or name a .zarr": math.prod(stack) > 1,
+            name: (file_format or format_for(target)) != "TIFF",
+        }
+    for why, is_refused in refusals.items():
+        if is_refused:
+            raise ImageError(f"{target}: {why}")
+    if is_zarr(target):
         check_place(target)
-        return
-    if math.prod(work.source.stack) > 1:
-        planes = " × ".join(map(str, work.source.stack))
-        raise ImageError(
-            f"{target}: expected one plane for a .tif, got {planes}: choose one with --select, "
-            "or name a .zarr"
-        )
-    if (file_format or format_for(target)) != "TIFF":
-        raise ImageError(
-            f"{target}: expected a .tif or .zarr for a picture that is filtered in tiles: "
-            "name it so"
-        )
-    promised = Frame(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
-    check_format(Picture((promised,)), target, "TIFF", saving)
+    else:
+        promised = Frame(np.zeros((1, 1, pipeline.written_channels), pipeline.depth.dtype))
+        check_format(Picture((promised,)), target, "TIFF", saving)
 
 
 def target_for(
@@ -132,7 +128,8 @@ class ZarrOutput(Record, kw_only=True):
     `arrays` are one, or the levels of an image, at `paths` below the output: an empty one is
     the output itself. `documents` describe them; the last makes an output of all that is there.
     Each value of a level is made of `factors` of the level before, along the axes in their
-    order. `notes` say what is lost.
+    order. The maps of a plane stand side by side along its `channel` axis, if that is one that
+    numbers planes. `notes` say what is lost.
     """
 
     axes: Axes
@@ -140,6 +137,7 @@ class ZarrOutput(Record, kw_only=True):
     paths: tuple[str, ...]
     documents: dict[str, bytes]
     factors: tuple[tuple[int, ...], ...] = ()
+    channel: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -181,7 +179,7 @@ class ZarrOutput(Record, kw_only=True):
         for level, (array, path) in enumerate(zip(self.arrays, self.paths, strict=True)):
             at = stores.StorePath(store, path)
             there = zarr.Array.from_dict(at, array.metadata.to_dict())
-            made.append(Chunks(there, self.axes, folder, label))
+            made.append(Chunks(there, self.axes, self.channel, folder, label))
             if level:
                 task = SmallerLevel(made[-2], made[-1], self.factors[level], self.steps(level))
                 after.append((task, self.blocks(level)))
@@ -211,41 +209,82 @@ def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
 
 def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
     """Keep axes, chunks, shards, codecs, fill value and names; make the levels of an image."""
-    axes = _axes_after(work, source)
-    sizes = {axis: part.stop - part.start for axis, part in enumerate(source.picked)}
-    sizes |= dict(zip(axes.picked(range(len(axes.names)))[-2:], work.shape, strict=True))
-    if axes.has_samples:
-        sizes[axes.order[-1]] = work.pipeline.written_channels
-    shape = [sizes[axis] for axis in range(len(axes.names))]
-    image, likes, factors = source.image, [source.array], [(1,) * len(sizes)]
+    image, likes = source.image, [source.array]
+    factors = [(1,) * len(source.picked)]
     if image is not None and source.pyramid is Pyramid.KEEP:
         likes = levels_of(image)
         factors = image.factors([array.shape for array in likes])
     paths = ("",) if image is None else image.paths[: len(likes)]
-    held: dict[str, Any] = {}
-    arrays: list[Any] = []
+    maps = _Maps.of(work, source)
+    shape, held, arrays = maps.shape, dict[str, Any](), list[Any]()
     with uninterrupted():
         if image is not None:
             version = source.array.metadata.zarr_format
-            attributes = _attributes(work, source, image, len(likes))
+            attributes = _attributes(work, source, image, maps, len(likes))
             needed("zarr", source.label).create_group(
                 held, zarr_format=version, attributes=attributes
             )
         for level, (like, path) in enumerate(zip(likes, paths, strict=True)):
             if level:
-                facts = (shape, likes[level - 1].shape, like.shape, factors[level])
-                shape = [_smaller(*each) for each in zip(*facts, strict=True)]
+                before, after = maps.widened(likes[level - 1].shape), maps.widened(like.shape)
+                facts = (shape, before, after, maps.widened(factors[level]))
+                shape = tuple(_smaller(*each) for each in zip(*facts, strict=True))
             arrays.append(
-                _array_like(like, held, path, shape, axes=axes, dtype=work.pipeline.dtype)
+                _array_like(like, held, path, shape, maps=maps, dtype=work.pipeline.dtype)
             )
+    order = maps.axes.order
     return ZarrOutput(
-        axes=axes,
+        axes=maps.axes,
         arrays=tuple(arrays),
         paths=paths,
         documents=_documents(held),
-        factors=tuple(tuple(each[axis] for axis in axes.order) for each in factors),
+        factors=tuple(tuple(maps.widened(each)[axis] for axis in order) for each in factors),
+        channel=maps.channel,
         notes=tuple(_lost(source, arrays[0])),
     )
+
+
+class _Maps(Record):
+    """The axes of an output, its shape, and where the maps of a plane are along them.
+
+    `added` is the place of an axis that the input has not, whose chunks have so many `maps`;
+    `channel` that of one which has planes of the input too, counted among those.
+    """
+
+    axes: Axes
+    shape: tuple[int, ...]
+    added: int | None = None
+    maps: int = 1
+    channel: int | None = None
+
+    @classmethod
+    def of(cls, work: TiledWork, source: ZarrSource) -> "_Maps":
+        """Find a place: among the samples, along the channels, or on an axis that is added."""
+        axes, maps = source.axes, work.pipeline.written_channels
+        shape = [part.stop - part.start for part in source.picked]
+        for axis, side in zip(axes.picked(range(len(shape)))[-2:], work.shape, strict=True):
+            shape[axis] = side
+        if axes.has_samples:
+            shape[axes.order[-1]] = maps
+        if axes.has_samples or maps == 1:
+            return cls(axes, tuple(shape))
+        kinds = source.kinds
+        if "channel" in kinds:
+            shape[kinds.index("channel")] *= maps
+            return cls(axes, tuple(shape), channel=axes.planes.index(kinds.index("channel")))
+        # NGFF wants the time first, then channels, then places.
+        added = kinds.count("time") if axes.planes or source.image else len(shape)
+        order = [axis + (axis >= added) for axis in axes.order]
+        names = (*axes.names[:added], "c", *axes.names[added:])
+        shape.insert(added, maps)
+        chunk = maps if added == len(order) else 1
+        return cls(Axes(names, (*order, added), has_samples=True), tuple(shape), added, chunk)
+
+    def widened(self, values: Sequence[int], maps: int = 1) -> tuple[int, ...]:
+        """Return what there is of each axis of the input, and `maps` of one that is added."""
+        if self.added is None:
+            return tuple(values)
+        return (*values[: self.added], maps, *values[self.added :])
 
 
 def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
@@ -272,35 +311,40 @@ def _array_like(
     like: Any,
     held: dict[str, Any],
     path: str,
-    shape: Sequence[int],
+    shape: tuple[int, ...],
     *,
-    axes: Axes,
+    maps: _Maps,
     dtype: np.dtype[Any],
 ) -> Any:
     """Describe an array that is kept like another; filters and fill value are of its dtype."""
     facts, is_same = like.metadata, dtype == np.dtype(like.dtype).newbyteorder("=")
-    more = tuple(shape[like.ndim :])
-    names = names_of(like) or (axes.names if more or like.ndim > _SAMPLES else ())
     attributes, settings = like.attrs.asdict(), dict[str, Any]()
+    is_wider = maps.added is not None
+    names = names_of(like)
+    if is_wider or (like.ndim > _SAMPLES and not names):
+        names = maps.axes.names
+    if "_ARRAY_DIMENSIONS" in attributes:
+        attributes["_ARRAY_DIMENSIONS"] = list(names)
     if facts.zarr_format == _NEWER:
         settings["chunk_key_encoding"] = facts.chunk_key_encoding
-        settings["serializer"] = like.serializer if is_same and not more else "auto"
-        settings["dimension_names"] = (*names, "c")[: len(shape)] if names else None
+        settings["serializer"] = like.serializer if is_same and not is_wider else "auto"
+        settings["dimension_names"] = names or None
     else:
         settings["chunk_key_encoding"] = {"name": "v2", "separator": facts.dimension_separator}
         settings["order"] = like.order
     if like.shards:
         location = facts.codecs[0].index_location.value
-        settings["shards"] = {"shape": like.shards + more, "index_location": location}
+        shards = maps.widened(like.shards, maps.maps)
+        settings["shards"] = {"shape": shards, "index_location": location}
     return needed("zarr", path).create_array(
         held,
         name=path or None,
-        shape=tuple(shape),
-        chunks=like.chunks + more,
+        shape=shape,
+        chunks=maps.widened(like.chunks, maps.maps),
         dtype=like.dtype if is_same else dtype,
         zarr_format=facts.zarr_format,
         compressors=like.compressors or None,
-        filters=(like.filters or None) if is_same and not more else None,
+        filters=(like.filters or None) if is_same and not is_wider else None,
         fill_value=like.fill_value if is_same or np.can_cast(like.dtype, dtype) else 0,
         attributes=attributes,
         **settings,
@@ -312,55 +356,61 @@ def _smaller(size: int, before: int, after: int, by: int) -> int:
     return -(-size // by) if after > before // by else max(1, size // by)
 
 
-def _axes_after(work: TiledWork, source: ZarrSource) -> Axes:
-    """Return the axes of the output: those of the input, and one for the maps of a picture."""
-    axes, maps = source.axes, work.pipeline.written_channels
-    if axes.has_samples or maps == 1:
-        return axes
-    if source.image is not None or axes.planes:
-        raise ImageError(
-            f"{source.label}: expected 1 output map for each plane, got {maps}, which have no "
-            "place among its axes: choose a plane with --select, and name a .tif"
-        )
-    return Axes((*axes.names, "c"), (*axes.order, len(axes.names)), has_samples=True)
-
-
 def _attributes(
-    work: TiledWork, source: ZarrSource, image: NgffImage, levels: int
+    work: TiledWork, source: ZarrSource, image: NgffImage, maps: _Maps, levels: int
 ) -> dict[str, Any]:
     """Return the attributes of the group of the result."""
     moves = [(1.0, float(part.start), part.stop - part.start == 1) for part in source.picked]
     windows = [step.window for step in work.pipeline.steps]
     for axis, place in enumerate(source.axes.picked(range(len(moves)))[-2:]):
         moves[place] = (*output_places(windows, axis), work.shape[axis] == 1)
-    kinds = [axis.get("type") for axis in image.multiscale["axes"]]
+    kinds = source.kinds
     channels = source.picked[kinds.index("channel")] if "channel" in kinds else slice(None)
+    if maps.added is not None:
+        image = image.with_channels(maps.added)
+        moves.insert(maps.added, (1.0, 0.0, False))
     depths = [Depth.of(source.dtype), work.pipeline.depth]
     brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
-    return image.attributes_after(levels, moves, channels, brighter)
+    shown = Shown(channels, brighter, work.pipeline.depth.white, _labels(work, maps))
+    return image.attributes_after(levels, moves, shown)
+
+
+def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:
+    """Name the maps of a plane, where they are channels."""
+    if maps.added is None and maps.channel is None:
+        return ()
+    options = work.pipeline.options
+    if options.colormap is not None or options.direction:
+        return ("red", "green", "blue")
+    return tuple(f"map {number}" for number in range(work.pipeline.written_channels))
 
 
 # ------------------------------------------------------------------ what workers do
 
 
 class Chunks(Record):
-    """An array that is written; can be pickled. It lies in `folder`, and is called `label`."""
+    """An array that is written; can be pickled. It lies in `folder`, and is called `label`.
+
+    The maps of a plane stand side by side along its axis `channel`, if they are planes too.
+    """
 
     array: Any
     axes: Axes
+    channel: int | None
     folder: str
     label: str
 
     def store(self, values: Values, *region: slice) -> None:
         """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
-        *planes, rows, columns = region
-        units = self.axes.picked(units_of(self.array))
         self.check_seen()
+        whole, units = (*region, slice(0, values.shape[-1])), units_of(self.array)
         with _faults(self.label):
             # One by one: of several at once, some would still be written after an error.
-            for down, across in cut(rows, columns, (units[-2], units[-1])):
-                part = values[..., within(down, rows), within(across, columns), :]
-                self.array[self.axes.region(*planes, down, across)] = self.axes.stored(part)
+            for part in cut(
+                whole, (*(units[axis] for axis in self.axes.order), 1)[: len(whole)]
+            ):
+                there = values[tuple(map(within, part, whole))]
+                self.array[self.axes.region(*part)] = self.axes.stored(there)
 
     def check_seen(self) -> None:
         """Refuse to make a folder of the same name on another disk."""
@@ -373,18 +423,20 @@ class Chunks(Record):
     def compute(self, work: TiledWork, *region: slice) -> Written:
         """Compute a block and store it."""
         *planes, rows, columns = region
-        values, stats = np.empty(0), ValueStats()
-        shape = [part.stop - part.start for part in planes]
+        samples = work.pipeline.written_channels + work.pipeline.info.alpha
+        lengths = [part.stop - part.start for part in region]
+        values, stats = np.empty((*lengths, samples), work.pipeline.dtype), ValueStats()
         for place, one in work.each_plane(planes):
             block = one.compute(rows, columns)
-            samples = block.values
-            if block.alpha is not None:
-                samples = np.dstack([samples, block.alpha])
-            if not values.size:
-                values = np.empty((*shape, *samples.shape), samples.dtype)
-            values[place] = samples
+            alpha = () if block.alpha is None else (block.alpha,)
+            values[place] = np.dstack([block.values, *alpha])
             stats += block.stats
-        self.store(values, *region)
+        if self.channel is not None:
+            part = planes[self.channel]
+            planes[self.channel] = slice(part.start * samples, part.stop * samples)
+            lengths[self.channel] *= samples
+            values = np.moveaxis(values, -1, self.channel + 1).reshape(*lengths, 1)
+        self.store(values, *planes, rows, columns)
         return Written(stats, [])
 
 
@@ -398,23 +450,23 @@ class SmallerLevel(Record):
 
     def __call__(self, _: TiledWork, *region: slice) -> None:
         """Make a block and store it."""
-        *planes, rows, columns = region
         self.before.check_seen()
         axes, array = self.chunks.axes, self.before.array
-        lengths, values = axes.picked(array.shape), np.empty(0)
-        for down, across in cut(rows, columns, self.steps):
+        lengths, values = axes.picked(array.shape), np.empty(0, array.dtype)
+        for part in cut(region[-2:], self.steps):
             read = [
-                slice(part.start * by, min(part.stop * by, most))
-                for part, by, most in zip(
-                    (*planes, down, across), self.factors, lengths, strict=False
+                slice(side.start * by, min(side.stop * by, most))
+                for side, by, most in zip(
+                    (*region[:-2], *part), self.factors, lengths, strict=False
                 )
             ]
             with _faults(self.chunks.label):
                 means = mean_of(axes.ordered(array[axes.region(*read)]), self.factors)
             if not values.size:
-                sizes = (rows.stop - rows.start, columns.stop - columns.start)
+                sizes = (side.stop - side.start for side in region[-2:])
                 values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
-            values[..., within(down, rows), within(across, columns), :] = means
+            down, across = map(within, part, region[-2:])
+            values[..., down, across, :] = means
         self.chunks.store(values, *region)
 
 
@@ -477,11 +529,8 @@ def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Tar
             for left in Path(place).rglob("*.partial"):  # of a worker that was killed
                 left.unlink(missing_ok=True)
         for name, data in output.documents.items():
-            if is_url(place):
-                put(f"{place}/{name}", data)
-            else:
-                (Path(place) / name).parent.mkdir(parents=True, exist_ok=True)
-                (Path(place) / name).write_bytes(data)
+            make_parent_folder(f"{place}/{name}")
+            put(f"{place}/{name}", data)
 
 
 @contextlib.contextmanager

@@ -107,6 +107,14 @@ class ZarrSource(Source, kw_only=True):
         """What is written at once, a shard or a chunk: see `Source.unit`."""
         return tuple(self.axes.picked(units_of(self.array)))
 
+    @property
+    def kinds(self) -> list[str | None]:
+        """What each axis is, in words of NGFF: "time", "channel" or something else."""
+        if self.image is not None:
+            return [axis.get("type") for axis in self.image.multiscale["axes"]]
+        known = {"t": "time", "time": "time", **dict.fromkeys(_CHANNEL_NAMES, "channel")}
+        return [known.get(name.lower()) for name in self.axes.names]
+
     def each_plane(self, planes: Sequence[slice]) -> Iterator[tuple[tuple[int, ...], Source]]:
         """Yield each plane of a block, or the only one: see `Source.each_plane`."""
         picked, held = list(self.picked), dict[tuple[int, ...], Values]()
@@ -134,7 +142,7 @@ class ZarrSource(Source, kw_only=True):
         place = len(self.stack)
         with faults(self.label):
             # Chunk by chunk: of several at once, some would still be read after an error.
-            for down, across in cut(rows, columns, self.chunk):
+            for down, across in cut((rows, columns), self.chunk):
                 parts[place : place + 2] = (down, across)
                 part = self.axes.ordered(self.array[self.axes.region(*parts)])
                 values[..., within(down, rows), within(across, columns), :] = part
