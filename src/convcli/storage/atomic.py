@@ -411,26 +411,32 @@ _MAGIC = "*?["
 
 
 @contextlib.contextmanager
-def replacing_prefix(url: str, heads: tuple[str, ...], is_output: "IsOutput") -> Iterator[str]:
+def replacing_prefix(
+    url: str, heads: tuple[str, ...], is_output: "IsOutput", partial: Partial
+) -> Iterator[str]:
     """Make objects below a URL, of which one, the head, says what the others mean.
 
     The caller makes the head last: objects without a head count as nothing. Yielded is the URL
     to make them below: the one asked for, if that is free. Otherwise it is a temporary prefix
     beside it, and the store copies them when all are there, the head last. If anything fails
-    they are removed. `heads` are the names that a head can have: the first is that of new
-    outputs. `is_output` is that of `replacing_folder`.
+    they are removed, unless the `partial` output waits for another run; it gets the place.
+    `heads` are the names that a head can have: the first is that of new outputs. `is_output`
+    is that of `replacing_folder`.
     """
-    is_free = _check_prefix(url, is_output)
     parent = url.rstrip("/").rpartition("/")[0]
-    place = url if is_free else f"{parent}/{temporary_name()}"
+    if not partial.place:
+        is_free = _check_prefix(url, is_output)
+        partial.place = url if is_free else f"{parent}/{temporary_name()}"
+    place = partial.place
     try:
         yield place
     except BaseException:
         # The error that is raised says more than one from removing would.
         with contextlib.suppress(ImageError):
-            _remove_prefix(place, heads)
+            if not partial.keeps():
+                remove_prefix(place, heads)
         raise
-    if not is_free:
+    if place != url:
         _replace_prefix(place, url, heads)
 
 
@@ -464,7 +470,7 @@ def _names_below(store: Any, path: str) -> frozenset[str]:
 def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
     """Remove the old objects, head first, and copy the new ones, head last."""
     try:
-        _remove_prefix(url, heads)
+        remove_prefix(url, heads)
         with opened_store(url, "written", NO_BUCKET) as (store, path):
             source = store_of(place)[1]
             names = sorted(store.find(source), key=lambda name: name == f"{source}/{heads[0]}")
@@ -473,10 +479,10 @@ def _replace_prefix(place: str, url: str, heads: tuple[str, ...]) -> None:
                 store.copy(group, [path + name[len(source) :] for name in group])
     except ImageError as error:
         raise ImageError(f"{error}; the new one is complete at {place}") from None
-    _remove_prefix(place, heads)
+    remove_prefix(place, heads)
 
 
-def _remove_prefix(url: str, heads: tuple[str, ...]) -> None:
+def remove_prefix(url: str, heads: tuple[str, ...] = ()) -> None:
     """Remove the objects below a URL, the head first."""
     with opened_store(url, "removed", NO_BUCKET) as (store, path):
         # Other processes have written there, and this one's list does not show it.

@@ -21,7 +21,7 @@ from convcli.images.picture import Frame, Picture
 from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
-from convcli.scale.tiled.journal import Journal
+from convcli.scale.tiled.journal import HEADS, Journal
 from convcli.scale.tiled.ngff import NgffImage, Shown, ngff_facts
 from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
@@ -303,7 +303,7 @@ def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
 
 def _documents(held: dict[str, Any]) -> dict[str, bytes]:
     """Return the names and the bytes of descriptions: that of the whole output is last."""
-    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(_HEADS), name))
+    names = sorted(held, key=lambda name: (-name.count("/"), name.endswith(HEADS), name))
     return {name: held[name].to_bytes() for name in names}
 
 
@@ -472,9 +472,7 @@ class SmallerLevel(Record):
 
 # ------------------------------------------------------------------ complete, or absent
 
-_HEAD, _OLDER_HEAD, _OLDER_GROUP = _HEADS = ("zarr.json", ".zarray", ".zgroup")
-"""The objects that describe an array or a group, in two versions of the format."""
-
+_HEAD, _OLDER_HEAD, _ = HEADS
 _OLDER_ATTRIBUTES = ".zattrs"
 _COPIES, _SUMS = 4, 12
 """Copies of a block of a smaller level, and bytes of sums for a value that is read."""
@@ -531,6 +529,8 @@ def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Tar
         for name, data in output.documents.items():
             make_parent_folder(f"{place}/{name}")
             put(f"{place}/{name}", data)
+        if is_url(place):
+            journal.remove()  # Nothing is to be resumed where parts are moved away.
 
 
 @contextlib.contextmanager
@@ -539,9 +539,9 @@ def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]
     if is_url(path):
         last = next(reversed(output.documents))
         own = {name.split("/")[0] for name in output.paths if name} or {"c"}
-        heads = (last, *(name for name in _HEADS if name != last))
+        heads = (last, *(name for name in HEADS if name != last))
         may_go = functools.partial(_is_output_or_left, own)
-        with replacing_prefix(path.rstrip("/"), heads, may_go) as place:
+        with replacing_prefix(path.rstrip("/"), heads, may_go, journal) as place:
             yield place
     else:
         with replacing_folder(path, _is_output, journal) as folder:
@@ -564,7 +564,7 @@ def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
         return True
     facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
-    own = {*_HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
+    own = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
     return bool(levels) and set(names) <= own.union(
         each["path"].split("/")[0] for each in levels
     )
@@ -583,4 +583,4 @@ def _is_output_or_left(
     """Tell whether names are those of an output, or only of chunks that a killed run left."""
     if not own.issuperset(names):
         return _is_output(names, read)
-    return not any(_json(read, f"{name}/{head}") for name in names for head in _HEADS)
+    return not any(_json(read, f"{name}/{head}") for name in names for head in HEADS)

@@ -22,7 +22,7 @@ from convcli.scale.tiled.source import (
     needed,
     within,
 )
-from convcli.storage.urls import is_url, is_zarr
+from convcli.storage.urls import is_url, is_zarr, read_if_exists
 from convcli.threads import uninterrupted
 from convcli.values import Record, replace
 
@@ -94,6 +94,15 @@ class ZarrSource(Source, kw_only=True):
     pyramid: Pyramid
     index: tuple[int, ...]
     held: dict[tuple[int, ...], Values] | None = None
+
+    @property
+    def version(self) -> str:
+        """Sizes and times of what describes the array, or itself in a store."""
+        names = [f"{self.label}/{name}" for name in ("zarr.json", ".zarray", ".zattrs")]
+        if is_url(self.label):
+            return repr(list(map(read_if_exists, names)))
+        facts = [Path(name).stat() for name in names if Path(name).exists()]
+        return repr([(each.st_size, each.st_mtime_ns) for each in facts])
 
     @property
     def stack(self) -> tuple[int, ...]:
