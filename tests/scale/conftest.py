@@ -26,6 +26,13 @@ def cluster(s3_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
+@pytest.fixture
+def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Run a scheduler without workers: each test starts its own."""
+    with dask_cluster(tmp_path_factory.mktemp("lonely"), 0) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of pictures that all differ."""

@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.commands import command, environment, process, refusal, save
-from support.dask_cluster import Cluster, dask_cluster
+from support.dask_cluster import Cluster
 from support.held import Held, contents
 from support.s3_server import Bucket
 from support.waiting import PATIENCE
@@ -62,13 +61,6 @@ def said(code: str, *words: str | Path) -> str:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return save(tmp_path / "in.png", [[10, 20, 30]])
-
-
-@pytest.fixture
-def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Run a scheduler without workers: each test starts its own."""
-    with dask_cluster(tmp_path_factory.mktemp("lonely"), 0) as running:
-        yield running
 
 
 @pytest.mark.parametrize("address", ["", "local:0", "local:x", "localhost", "tcp://host", "4"])

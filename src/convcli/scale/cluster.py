@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
@@ -261,7 +261,7 @@ class DaskExecutor:
                 flight_of(
                     client,
                     shown,
-                    run_group,
+                    run_file,
                     batch_job.with_limits(1, self._memory),
                     address=self._name,
                     retries=self._retries,
@@ -295,19 +295,17 @@ class DaskExecutor:
 
     def _outcomes_of(self, ended: "Ended") -> list[Outcome]:
         """Return the outcomes with the names of files as they were given."""
-        if ended.result is None:
+        if not ended.results:
             failed = Outcome(job=ended.items[0][0], status=Status.FAILED, reason=ended.why)
             return [replace(failed, job=job) for job, _ in ended.items]
-        result: GroupResult = ended.result
-        outcomes = [
-            replace(outcome, job=job, worker=result.worker)
-            for outcome, (job, _) in zip(result.outcomes, ended.items, strict=True)
-        ]
-        for index in result.unseen:
-            outcomes[index] = self._explained(outcomes[index], result.worker)
-        if self._sees_outputs:
-            outcomes = list(map(_looked_at, outcomes, result.sizes))
-        return outcomes
+        pairs = zip(ended.results, ended.items, strict=True)
+        return [self._outcome_of(result, job) for result, (job, _) in pairs]
+
+    def _outcome_of(self, result: "FileResult", job: FileJob) -> Outcome:
+        outcome = replace(result.outcome, job=job, worker=result.worker)
+        if result.is_unseen:
+            outcome = self._explained(outcome, result.worker)
+        return _looked_at(outcome, result.size) if self._sees_outputs else outcome
 
     def _explained(self, outcome: Outcome, worker: str) -> Outcome:
         """Say that a worker does not see a file which exists here; say once how to help."""
@@ -396,31 +394,28 @@ class Groups:
 # ------------------------------------------------------------------ what runs on the workers
 
 
-class GroupResult(Record):
-    """The answer of a worker to a group: its address, and the outcome of each job in order.
+class FileResult(Record):
+    """The answer of a worker for a file: its address, and the outcome.
 
-    `unseen` are the indices of jobs that failed and whose source the worker does not see.
-    `sizes` are the bytes of each output, as the worker sees it; 0 where that is not known.
+    `is_unseen` says that the worker does not see the source, so the job failed. `size` are the
+    bytes of the output, as the worker sees it; 0 where that is not known.
     """
 
     worker: str
-    outcomes: list[Outcome]
-    unseen: list[int]
-    sizes: list[int]
+    outcome: Outcome
+    is_unseen: bool
+    size: int
 
 
-def run_group(batch_job: BatchJob, jobs: Sequence[tuple[FileJob, FileJob]]) -> GroupResult:
-    """Do several jobs, one after another."""
+def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> FileResult:
+    """Do the second job, whose paths hold on other machines."""
     from distributed import get_worker
 
-    outcomes = [batch_job.run(job) for _, job in jobs]
-    unseen = [
-        index
-        for index, outcome in enumerate(outcomes)
-        if outcome.status is Status.FAILED and _is_unseen(outcome.job.source)
-    ]
-    sizes = [_written_size(outcome.job.target) for outcome in outcomes]
-    return GroupResult(get_worker().address, outcomes, unseen, sizes)
+    outcome = batch_job.run(jobs[1])
+    is_unseen = outcome.status is Status.FAILED and _is_unseen(outcome.job.source)
+    return FileResult(
+        get_worker().address, outcome, is_unseen, _written_size(outcome.job.target)
+    )
 
 
 def _written_size(target: str) -> int:

@@ -49,28 +49,32 @@ _LOST_SECONDS = 60.0
 
 _POLL_SECONDS = 0.01
 
+_GROUP_SECONDS = 5.0
+"""A worker answers after so many seconds with what it has done of a group, so that one that
+hangs is known long before a whole group could have ended."""
+
 GONE = (OSError, concurrent.futures.CancelledError)
 """What Dask raises where the scheduler has gone away."""
 
-Task = Callable[[Any, Sequence[Any]], Any]
-"""Does a group of items on a worker, and gets what all groups share first."""
+Task = Callable[[Any, Any], Any]
+"""Does one item on a worker, and gets what all of them share first."""
 
 
 class Answer(Record):
-    """What a worker says of a group: its result, and the seconds that it took."""
+    """What a worker says of a group: results of its first items, the seconds of the slowest."""
 
-    result: Any
-    seconds: float
+    results: list[Any]
+    slowest: float
 
 
 class Ended(Record):
-    """A group that came back: its result; otherwise the error of its task, or what was lost.
+    """Items that came back: a result each; otherwise the error of their task, or what was lost.
 
-    `fault` says why it is given up, on one line, where neither a result nor an error came.
+    `fault` says why they are given up, on one line, where neither results nor an error came.
     """
 
     items: Sequence[Any]
-    result: Any = None
+    results: Sequence[Any] = ()
     error: BaseException | None = None
     fault: str = ""
 
@@ -148,6 +152,11 @@ class Flight:
         return {"retries": self._retried, "left_aside": len(self._hung)}
 
     @property
+    def _limit(self) -> float:
+        """The seconds that an item may take."""
+        return self._timeout or default_timeout(self._slowest)
+
+    @property
     def has_room(self) -> bool:
         """Whether one more group may be sent: few wait in the scheduler, never a million."""
         spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
@@ -166,6 +175,7 @@ class Flight:
             perform,
             self._name,
             items,
+            min(self._limit, _GROUP_SECONDS),
             key=(self._name, next(self._numbers)),
             retries=self._retries,
             resources={self._name: 1e-9},
@@ -194,8 +204,11 @@ class Flight:
             if future.status == "error":
                 ended += self._after_error(group, result[1])
             elif isinstance(result, Answer):
-                self._slowest = max(self._slowest, result.seconds / len(group.items))
-                ended.append(Ended(group.items, result.result))
+                self._slowest = max(self._slowest, result.slowest)
+                count = len(result.results)
+                ended.append(Ended(group.items[:count], result.results))
+                if count < len(group.items):
+                    self.send(group.items[count:], group.deaths)
             else:
                 raise self._scheduler_is_gone()
         return ended
@@ -260,20 +273,18 @@ class Flight:
             key: before[key] if key in before and before[key][0] == address else (address, now)
             for key, address in at_work.items()
         }
-        limit = self._timeout or default_timeout(self._slowest)
+        limit = self._limit
         for key, (address, since) in list(self._at_work_since.items()):
-            seconds = limit * len(self._sent[key].items)
-            if now - since > seconds:
-                self._after_timeout(key, address, seconds)
+            if now - since > limit + min(limit, _GROUP_SECONDS):
+                self._after_timeout(key, address, limit)
 
     def _after_timeout(self, key: Any, address: str, limit: float) -> None:
         group = self._sent[key]
         self._retried += len(group.items)
         if address and address not in self._hung:
             self._hung[address] = (
-                f"the worker {address} was left aside: it did not end {len(group.items)} of "
-                f"its {self._noun} within {limit:.0f} s (--timeout): look at it, and start it "
-                "again"
+                f"the worker {address} was left aside: it did not end one of its {self._noun} "
+                f"within {limit:.0f} s (--timeout): look at it, and start it again"
             )
             on_scheduler(self._client, leave_aside, address)
         if address and key not in self._hung_twice and not group.is_alone:
@@ -316,7 +327,7 @@ def flight_of(
 ) -> Iterator[Flight]:
     """Admit the workers that see some places to a task, and yield the flight of its groups.
 
-    The task gets what is `shared` by all groups, and a group. The `settings` are those of
+    The task gets what is `shared` by all items, and an item. The `settings` are those of
     `Flight`. At the end what is being done gets `patience` seconds.
     """
     with admitted(client, shown, (task, shared)) as name:
@@ -327,10 +338,16 @@ def flight_of(
             flight.cancel(patience)
 
 
-def perform(name: str, items: Sequence[Any]) -> Answer:
-    """Do a group on a worker, which was admitted to the work of this name."""
+def perform(name: str, items: Sequence[Any], seconds: float) -> Answer:
+    """Do items of a group on a worker that was admitted, until so many seconds are over."""
     plugin: Any = get_worker().plugins[name]
     task, shared = plugin.work
-    start = time.perf_counter()
-    result = task(shared, items)
-    return Answer(result, time.perf_counter() - start)
+    results, slowest = [], 0.0
+    start = before = time.perf_counter()
+    for item in items:
+        results.append(task(shared, item))
+        now = time.perf_counter()
+        slowest, before = max(slowest, now - before), now
+        if now - start > seconds:
+            break
+    return Answer(results, slowest)

@@ -210,9 +210,8 @@ def _on_cluster(flight: Any, rest: Iterator[Any], following: int) -> Iterator[An
             following += 1
 
 
-def _run_block(task: Task[Any], work: TiledWork, numbered: Sequence[Any]) -> Any:
-    ((_, block),) = numbered
-    return task(work, *block)
+def _run_block(task: Task[Any], work: TiledWork, numbered: Any) -> Any:
+    return task(work, *numbered[1])
 
 
 def _result_of(ended: Any) -> Any:
@@ -225,7 +224,7 @@ def _result_of(ended: Any) -> Any:
             f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
             "more --retries"
         )
-    return ended.result
+    return ended.results[0]
 
 
 class _Passes:

@@ -1,0 +1,94 @@
+"""Groups of items on a cluster: what comes back of one that takes long, and what all share."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convcli.batch.job import FileJob
+from convcli.scale.admission import shown_places
+from convcli.scale.cluster import connected
+from convcli.scale.flight import Ended, flight_of
+from support.dask_cluster import Cluster
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+pytest.importorskip("distributed", reason="--cluster needs the extra cluster")
+
+Task = Callable[[Any, Any], Any]
+
+
+def flown(cluster: Cluster, folder: Path, task: Task, shared: Any, *groups: list[Any]) -> Any:
+    """Send groups of items; return what came back, in parts, and the flight."""
+    job = FileJob(str(folder / "in.png"), str(folder / "out.png"))
+    with (
+        connected(cluster.address, 0) as client,
+        shown_places(job) as (shown, _),
+        flight_of(
+            client,
+            shown,
+            task,
+            shared,
+            address=cluster.address,
+            retries=3,
+            timeout=0.5,
+            noun="files",
+            remedy="go on",
+        ) as flight,
+    ):
+        parts: list[Ended] = []
+        for items in groups:
+            flight.send(items)
+        while not flight.is_empty:
+            parts += flight.next_ended()
+        return parts, flight
+
+
+def test_a_group_that_takes_long_comes_back_in_parts(cluster: Cluster, tmp_path: Path) -> None:
+    """Each item is in time, but all of them together take longer than one may."""
+    seconds = [0.2 + number / 1000 for number in range(8)]
+
+    def sleep(shared: str, item: float) -> tuple[str, float]:
+        time.sleep(item)
+        return shared, item
+
+    parts, flight = flown(cluster, tmp_path, sleep, "x", seconds)
+    assert [item for ended in parts for item in ended.items] == seconds
+    assert [result for ended in parts for result in ended.results] == [
+        ("x", item) for item in seconds
+    ]
+    assert len(parts) > 1
+    assert flight.counts["left_aside"] == 0
+
+
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_what_all_share_reaches_each_item(size: int, cluster: Cluster, tmp_path: Path) -> None:
+    parts, _ = flown(
+        cluster, tmp_path, lambda shared, item: shared[item], bytes(range(10)) * size, [3, 18]
+    )
+    assert [ended.results for ended in parts] == [[3, 8]]
+
+
+def test_a_worker_that_hangs_at_a_large_group_is_left_aside(
+    lonely: Cluster, tmp_path: Path
+) -> None:
+    """The time for one item counts, not for all of the group."""
+    first, second = lonely.start_worker(), lonely.start_worker()
+
+    def stop_first(number: int, _: int) -> int:
+        if number == os.getpid():
+            os.kill(number, signal.SIGSTOP)
+        return os.getpid()
+
+    try:
+        group = [0] * 1000
+        parts, flight = flown(lonely, tmp_path, stop_first, first, group, group)
+    finally:
+        os.kill(first, signal.SIGCONT)
+    assert [result for ended in parts for result in ended.results] == [second] * 2000
+    assert flight.counts["left_aside"] == 1
+    assert "end one of its files within 0 s" in flight.notices[0]
