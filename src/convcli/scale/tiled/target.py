@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import json
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -46,7 +47,7 @@ from convcli.storage.urls import (
     store_errors,
 )
 from convcli.threads import uninterrupted
-from convcli.values import Record
+from convcli.values import Record, replace
 
 
 def check_target(
@@ -122,68 +123,40 @@ def target_for(
 # ------------------------------------------------------------------ what arrays are written
 
 
-class ZarrOutput(Record, kw_only=True):
-    """The arrays that are written, and what describes them.
+class ZarrOutput(Record):
+    """The arrays that are written: one, or the levels of an image.
 
-    `arrays` are one, or the levels of an image, at `paths` below the output: an empty one is
-    the output itself. `documents` describe them; the last makes an output of all that is there.
-    Each value of a level is made of `factors` of the level before, along the axes in their
-    order. The maps of a plane stand side by side along its `channel` axis, if that is one that
-    numbers planes. `notes` say what is lost.
+    `documents` describe them; the last makes an output of all that is there. `notes` say what
+    is lost.
     """
 
-    axes: Axes
-    arrays: tuple[Any, ...]
-    paths: tuple[str, ...]
+    levels: tuple["Chunks", ...]
     documents: dict[str, bytes]
-    factors: tuple[tuple[int, ...], ...] = ()
-    channel: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def smaller(self) -> str:
         """How smaller levels are made, for a person."""
-        sides = (" × ".join(str(by) for by in each if by > 1) for each in self.factors[1:])
+        sides = (
+            " × ".join(str(by) for by in each.factors if by > 1) for each in self.levels[1:]
+        )
         means = " and ".join(dict.fromkeys(side or "1" for side in sides))
-        return f"{len(self.arrays) - 1} more, of means of {means} pixels" if means else ""
-
-    def blocks(self, level: int) -> Blocks:
-        """Return the blocks of a smaller level: what is written at once."""
-        array = self.arrays[level]
-        size, unit = self.axes.picked(array.shape), self.axes.picked(units_of(array))
-        depth = map(min, size[:-2], unit)
-        return Blocks(size=tuple(size), shape=(*depth, *unit[-2:]))
-
-    def steps(self, level: int) -> tuple[int, int]:
-        """Return how many rows and columns of a smaller level are made of one chunk."""
-        chunk, places = self.axes.picked(self.arrays[level - 1].chunks), len(self.axes.planes)
-        by = self.factors[level][places:]
-        return (max(1, chunk[-2] // by[0]), max(1, chunk[-1] // by[1]))
+        return f"{len(self.levels) - 1} more, of means of {means} pixels" if means else ""
 
     def smaller_bytes(self) -> int:
         """Estimate the memory that a block of a smaller level takes while it is made."""
-        most = 0
-        for level in range(1, len(self.arrays)):
-            unit, size = units_of(self.arrays[level]), self.arrays[level].dtype.itemsize
-            *_, rows, columns = self.axes.picked(unit)
-            part = math.prod(map(min, self.steps(level), (rows, columns))) / (rows * columns)
-            read = part * math.prod(self.factors[level]) * (_COPIES * size + _SUMS)
-            most = max(most, int(math.prod(unit) * (_COPIES * size + read)))
-        return most
+        return max((level.bytes_to_make for level in self.levels[1:]), default=0)
 
     def target(self, folder: str, label: str) -> Target:
         """Return what writes into a folder, or below a URL."""
-        stores, zarr = needed("zarr.storage", label), needed("zarr", label)
+        stores = needed("zarr.storage", label)
         store = (stores.FsspecStore.from_url if is_url(folder) else stores.LocalStore)(folder)
-        made, after = list[Chunks](), []
-        for level, (array, path) in enumerate(zip(self.arrays, self.paths, strict=True)):
-            at = stores.StorePath(store, path)
-            there = zarr.Array.from_dict(at, array.metadata.to_dict())
-            made.append(Chunks(there, self.axes, self.channel, folder, label))
-            if level:
-                task = SmallerLevel(made[-2], made[-1], self.factors[level], self.steps(level))
-                after.append((task, self.blocks(level)))
-        return Target(made[0].compute, None, tuple(after), self.notes, self.smaller)
+        levels = [level.placed(store, folder, label) for level in self.levels]
+        after = [
+            (functools.partial(_make_smaller, before, level), level.blocks)
+            for before, level in itertools.pairwise(levels)
+        ]
+        return Target(levels[0].compute, None, tuple(after), self.notes, self.smaller)
 
 
 def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
@@ -204,7 +177,7 @@ def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
             dimension_names=names,
         )
     axes = Axes.of(names, 0, 1, None if samples == 1 else _SAMPLES)
-    return ZarrOutput(axes=axes, arrays=(array,), paths=("",), documents=_documents(held))
+    return ZarrOutput((Chunks(array, axes),), _documents(held))
 
 
 def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
@@ -216,7 +189,8 @@ def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
         factors = image.factors([array.shape for array in likes])
     paths = ("",) if image is None else image.paths[: len(likes)]
     maps = _Maps.of(work, source)
-    shape, held, arrays = maps.shape, dict[str, Any](), list[Any]()
+    axes, shape, dtype = maps.axes, maps.shape, work.pipeline.dtype
+    held, levels = dict[str, Any](), list[Chunks]()
     with uninterrupted():
         if image is not None:
             version = source.array.metadata.zarr_format
@@ -224,24 +198,15 @@ def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
             needed("zarr", source.label).create_group(
                 held, zarr_format=version, attributes=attributes
             )
-        for level, (like, path) in enumerate(zip(likes, paths, strict=True)):
-            if level:
-                before, after = maps.widened(likes[level - 1].shape), maps.widened(like.shape)
-                facts = (shape, before, after, maps.widened(factors[level]))
-                shape = tuple(_smaller(*each) for each in zip(*facts, strict=True))
-            arrays.append(
-                _array_like(like, held, path, shape, maps=maps, dtype=work.pipeline.dtype)
-            )
-    order = maps.axes.order
-    return ZarrOutput(
-        axes=maps.axes,
-        arrays=tuple(arrays),
-        paths=paths,
-        documents=_documents(held),
-        factors=tuple(tuple(maps.widened(each)[axis] for axis in order) for each in factors),
-        channel=maps.channel,
-        notes=tuple(_lost(source, arrays[0])),
-    )
+        steps = zip((likes[0], *likes), likes, paths, factors, strict=False)
+        for before, like, path, each in steps:
+            by = maps.widened(each)
+            shapes = (shape, maps.widened(before.shape), maps.widened(like.shape), by)
+            shape = tuple(map(_smaller, *shapes))
+            array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
+            along = tuple(by[axis] for axis in axes.order)
+            levels.append(Chunks(array, axes, path, along, maps.channel))
+    return ZarrOutput(tuple(levels), _documents(held), tuple(_lost(source, levels[0].array)))
 
 
 class _Maps(Record):
@@ -391,14 +356,40 @@ def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:
 class Chunks(Record):
     """An array that is written; can be pickled. It lies in `folder`, and is called `label`.
 
-    The maps of a plane stand side by side along its axis `channel`, if they are planes too.
+    Its `path` is that below the output: empty for the output itself. Each value is made of
+    `factors` of the level before, along the axes in their order. The maps of a plane stand side
+    by side along its axis `channel`, if that is one that numbers planes.
     """
 
     array: Any
     axes: Axes
-    channel: int | None
-    folder: str
-    label: str
+    path: str = ""
+    factors: tuple[int, ...] = ()
+    channel: int | None = None
+    folder: str = ""
+    label: str = ""
+
+    @property
+    def blocks(self) -> Blocks:
+        """What is written at once."""
+        size, unit = self.axes.picked(self.array.shape), self.axes.picked(units_of(self.array))
+        depth = map(min, size[:-2], unit)
+        return Blocks(size=tuple(size), shape=(*depth, *unit[-2:]))
+
+    @property
+    def bytes_to_make(self) -> int:
+        """Estimate of the memory to make a block of the level before, chunk by chunk."""
+        unit, chunks, item = units_of(self.array), self.array.chunks, self.array.dtype.itemsize
+        at_once = math.prod(unit) * math.prod(self.axes.picked(chunks)[-2:])
+        at_once //= math.prod(self.axes.picked(unit)[-2:])
+        read = at_once * math.prod(self.factors) * (_COPIES * item + _SUMS)
+        return int(math.prod(unit) * _COPIES * item + read)
+
+    def placed(self, store: Any, folder: str, label: str) -> "Chunks":
+        """Return the same array in a folder, or below a URL, whose `store` is given."""
+        at = needed("zarr.storage", label).StorePath(store, self.path)
+        array = needed("zarr", label).Array.from_dict(at, self.array.metadata.to_dict())
+        return replace(self, array=array, folder=folder, label=label)
 
     def store(self, values: Values, *region: slice) -> None:
         """Write (planes …, rows, columns, samples): each shard, or chunk, in one step."""
@@ -440,34 +431,22 @@ class Chunks(Record):
         return Written(stats, [])
 
 
-class SmallerLevel(Record):
-    """Makes blocks of a smaller level of the level before, `steps` rows and columns at once."""
-
-    before: Chunks
-    chunks: Chunks
-    factors: tuple[int, ...]
-    steps: tuple[int, int]
-
-    def __call__(self, _: TiledWork, *region: slice) -> None:
-        """Make a block and store it."""
-        self.before.check_seen()
-        axes, array = self.chunks.axes, self.before.array
-        lengths, values = axes.picked(array.shape), np.empty(0, array.dtype)
-        for part in cut(region[-2:], self.steps):
-            read = [
-                slice(side.start * by, min(side.stop * by, most))
-                for side, by, most in zip(
-                    (*region[:-2], *part), self.factors, lengths, strict=False
-                )
-            ]
-            with _faults(self.chunks.label):
-                means = mean_of(axes.ordered(array[axes.region(*read)]), self.factors)
-            if not values.size:
-                sizes = (side.stop - side.start for side in region[-2:])
-                values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
-            down, across = map(within, part, region[-2:])
-            values[..., down, across, :] = means
-        self.chunks.store(values, *region)
+def _make_smaller(before: Chunks, level: Chunks, _: TiledWork, *region: slice) -> None:
+    """Make a block of a smaller level of the level before, chunk by chunk, and store it."""
+    before.check_seen()
+    axes, array, whole = level.axes, before.array, region[-2:]
+    lengths, values = axes.picked(array.shape), np.empty(0, array.dtype)
+    for part in cut(whole, axes.picked(level.array.chunks)[-2:]):
+        places = zip((*region[:-2], *part), level.factors, lengths, strict=False)
+        read = [slice(side.start * by, min(side.stop * by, most)) for side, by, most in places]
+        with _faults(level.label):
+            means = mean_of(axes.ordered(array[axes.region(*read)]), level.factors)
+        if not values.size:
+            sizes = (side.stop - side.start for side in whole)
+            values = np.empty((*means.shape[:-3], *sizes, means.shape[-1]), means.dtype)
+        down, across = map(within, part, whole)
+        values[..., down, across, :] = means
+    level.store(values, *region)
 
 
 # ------------------------------------------------------------------ complete, or absent
@@ -538,7 +517,7 @@ def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]
     """Yield the folder or URL that chunks are written below."""
     if is_url(path):
         last = next(reversed(output.documents))
-        own = {name.split("/")[0] for name in output.paths if name} or {"c"}
+        own = {each.path.split("/")[0] for each in output.levels if each.path} or {"c"}
         heads = (last, *(name for name in HEADS if name != last))
         may_go = functools.partial(_is_output_or_left, own)
         with replacing_prefix(path.rstrip("/"), heads, may_go, journal) as place:
