@@ -29,6 +29,7 @@ from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.zarr import (
     Axes,
     ZarrSource,
+    folders_above,
     image_of_level,
     levels_of,
     names_of,
@@ -461,10 +462,8 @@ _SAMPLES, _NEWER = 2, 3
 
 def check_place(path: str) -> None:
     """Refuse a place inside another array: that array would be replaced with all its files."""
-    for folder in _folders_above(path):
-        objects = {name: _read_any(f"{folder}/{name}") for name in (_HEAD, _OLDER_HEAD)}
-        head = _json(lambda name: objects[name] or b"", _HEAD)  # noqa: B023 - it is called here
-        if objects[_OLDER_HEAD] or head.get("node_type") == "array":
+    for folder in folders_above(path):
+        if _is_array(lambda name: read_if_exists(f"{folder}/{name}")):  # noqa: B023 - called here
             raise ImageError(
                 f"{path}: cannot be written: {folder} is one output with all that is in it: "
                 "name a folder elsewhere"
@@ -475,25 +474,6 @@ def check_place(path: str) -> None:
             f"{path}: cannot be written: it is a level of the image {image.place}: name a "
             "folder elsewhere"
         )
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    """Yield the folders that may be arrays, the nearest first: of a store by their names."""
-    if not is_url(path):
-        yield from map(str, Path(path).resolve().parents)
-        return
-    folder = path.rstrip("/")
-    while is_zarr(folder := folder.rpartition("/")[0]):
-        yield folder
-
-
-def _read_any(name: str) -> bytes | None:
-    """Return the content of a file or an object, if it exists; no folder is listed."""
-    if is_url(name):
-        return read_if_exists(name)
-    with contextlib.suppress(OSError):
-        return Path(name).read_bytes()
-    return None
 
 
 @contextlib.contextmanager
@@ -534,26 +514,29 @@ def _faults(path: str) -> contextlib.AbstractContextManager[None]:
     return store_errors(path, "written", NO_BUCKET, NotImplementedError)
 
 
+def _is_array(read: Callable[[str], bytes | None]) -> bool:
+    is_new = _json(read, _HEAD).get("node_type") == "array"
+    return is_new or bool(_json(read, _OLDER_HEAD))
+
+
 def _is_output(names: Collection[str], read: Callable[[str], bytes]) -> bool:
     """Tell whether names are those of one array, or of one image and nothing else."""
-    if _OLDER_HEAD in names:
+    if _is_array(read):
         return True
-    head = _json(read, _HEAD if _HEAD in names else _OLDER_ATTRIBUTES)
-    if head.get("node_type") == "array":
-        return True
+    head = _json(read, _HEAD) or _json(read, _OLDER_ATTRIBUTES)
     facts = ngff_facts(head.get("attributes", head)).get("multiscales")
     levels = facts[0].get("datasets", []) if isinstance(facts, list) and facts else []
     own = {*HEADS, _OLDER_ATTRIBUTES, ".zmetadata"}
-    return bool(levels) and set(names) <= own.union(
-        each["path"].split("/")[0] for each in levels
+    return bool(levels) and own.union(each["path"].split("/")[0] for each in levels).issuperset(
+        names
     )
 
 
-def _json(read: Callable[[str], bytes], name: str) -> dict[str, Any]:
+def _json(read: Callable[[str], bytes | None], name: str) -> dict[str, Any]:
+    found = None
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(read(name))
-        return found if isinstance(found, dict) else {}
-    return {}
+        found = json.loads(read(name) or b"null")
+    return found if isinstance(found, dict) else {}
 
 
 def _is_output_or_left(

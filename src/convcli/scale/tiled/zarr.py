@@ -239,11 +239,17 @@ def levels_of(image: NgffImage, most: int | None = None) -> list[Any]:
     return found
 
 
+def folders_above(path: str) -> Iterator[str]:
+    """Yield the folders above a path, the nearest first; those of a URL that Zarr has made."""
+    folder = path.rstrip("/") if is_url(path) else str(Path(path).resolve())
+    while (folder := folder.rpartition("/")[0]) and (is_zarr(folder) or not is_url(path)):
+        yield folder
+
+
 def image_of_level(path: str) -> NgffImage | None:
     """Return the image that an array is a level of, with this level alone."""
     name = path.rstrip("/") if is_url(path) else str(Path(path).resolve())
-    folder = name
-    while is_zarr(folder := folder.rpartition("/")[0]):
+    for folder in filter(is_zarr, folders_above(path)):
         with contextlib.suppress(ImageError, FileNotFoundError), faults(path):
             attributes = needed("zarr", path).open_group(folder, mode="r").attrs.asdict()
             facts = {**ngff_facts(attributes)}
