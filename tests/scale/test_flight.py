@@ -12,7 +12,7 @@ import pytest
 from convcli.batch.job import FileJob
 from convcli.scale.admission import shown_places
 from convcli.scale.cluster import connected
-from convcli.scale.flight import Ended, flight_of
+from convcli.scale.flight import flight_of
 from support.dask_cluster import Cluster
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -40,11 +40,8 @@ def flown(cluster: Cluster, folder: Path, task: Task, shared: Any, *groups: list
             remedy="go on",
         ) as flight,
     ):
-        parts: list[Ended] = []
-        for items in groups:
-            flight.send(items)
-        while not flight.is_empty:
-            parts += flight.next_ended()
+        waiting = list(groups)
+        parts = list(flight.run(lambda: waiting.pop(0) if waiting else []))
         return parts, flight
 
 

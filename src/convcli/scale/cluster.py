@@ -279,19 +279,15 @@ class DaskExecutor:
                     self.notices, self.counts = flight.notices, flight.counts
 
     def _outcomes(self, groups: "Groups", flight: "Flight") -> Iterator[Outcome]:
-        while True:
-            while not self._stopped and flight.has_room:
-                group = groups.next(max(1, flight.threads))
-                if not group:
-                    break
-                # The second has paths that mean the same on other machines.
-                flight.send([(job, job.absolute()) for job in group])
-            if flight.is_empty:
-                return
-            for ended in flight.next_ended():
-                for outcome in self._outcomes_of(ended):
-                    groups.learn(outcome)
-                    yield outcome
+        def following() -> list[tuple[FileJob, FileJob]]:
+            jobs = [] if self._stopped else groups.next(max(1, flight.threads))
+            # The second has paths that mean the same on other machines.
+            return [(job, job.absolute()) for job in jobs]
+
+        for ended in flight.run(following):
+            for outcome in self._outcomes_of(ended):
+                groups.learn(outcome)
+                yield outcome
 
     def _outcomes_of(self, ended: "Ended") -> list[Outcome]:
         """Return the outcomes with the names of files as they were given."""

@@ -156,19 +156,25 @@ class Flight:
         """The seconds that an item may take."""
         return self._timeout or default_timeout(self._slowest)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether one more group may be sent: few wait in the scheduler, never a million."""
-        spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
-        return len(self._sent) < self.threads + spare
+    def run(self, following: Callable[[], Sequence[Any]]) -> Iterator[Ended]:
+        """Send groups while there is room, and yield what comes back, until there are no more.
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether all that was sent has come back."""
-        return not (self._sent or self._given_up or self._suspects)
+        An empty group means that none is to be sent now. Few wait in the scheduler, never a
+        million. A `ClusterError` says that the cluster has gone away, or has had no workers for
+        long.
+        """
+        while True:
+            spare = max(self.threads // _THREADS_A_SPARE_GROUP, 2)
+            while len(self._sent) < self.threads + spare and (group := following()):
+                self._send(group)
+            if self._suspects and not self._sent:
+                item, deaths = self._suspects.popleft()
+                self._send([item], deaths, is_alone=True)
+            if not self._sent and not self._given_up:
+                return
+            yield from self._next_ended()
 
-    def send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
-        """Send a group to the scheduler; a `ClusterError` says that it has gone away."""
+    def _send(self, items: Sequence[Any], deaths: int = 0, *, is_alone: bool = False) -> None:
         if self._client.status in ("closing", "closed"):
             raise self._scheduler_is_gone()
         future = self._client.submit(
@@ -183,14 +189,8 @@ class Flight:
         self._sent[future.key] = _SentGroup(future, items, deaths, is_alone)
         self._ended.add(future)
 
-    def next_ended(self) -> list[Ended]:
-        """Wait until groups come back, and return them; none if their items became suspects.
-
-        A `ClusterError` says that the cluster has gone away, or has had no workers for long.
-        """
-        if self._suspects and not self._sent:
-            item, deaths = self._suspects.popleft()
-            self.send([item], deaths, is_alone=True)
+    def _next_ended(self) -> list[Ended]:
+        """Wait until groups come back, and return them; none if their items became suspects."""
         # If the connection to the scheduler breaks, Dask cancels what was sent.
         try:
             completed = self._completed()
@@ -208,7 +208,7 @@ class Flight:
                 count = len(result.results)
                 ended.append(Ended(group.items[:count], result.results))
                 if count < len(group.items):
-                    self.send(group.items[count:], group.deaths)
+                    self._send(group.items[count:], group.deaths)
             else:
                 raise self._scheduler_is_gone()
         return ended
@@ -293,7 +293,7 @@ class Flight:
         del self._sent[key]
         group.future.cancel(force=True)
         if not address:
-            self.send(group.items, group.deaths, is_alone=group.is_alone)
+            self._send(group.items, group.deaths, is_alone=group.is_alone)
         elif group.is_alone:
             fault = f"it was not ended within {limit:.0f} s: allow more by --timeout"
             self._given_up.append(Ended(group.items, fault=fault))

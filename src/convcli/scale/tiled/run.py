@@ -194,17 +194,17 @@ def _on_threads(compute: Task[Any], rest: Iterator[Any], jobs: int) -> Iterator[
 
 def _on_cluster(flight: Any, rest: Iterator[Any], following: int) -> Iterator[Any]:
     done, begun = dict[int, Any](), following
-    while True:
-        while flight.has_room and begun - following < _AHEAD * max(1, flight.threads):
-            block = next(rest, None)
-            if block is None:
-                break
-            begun += 1
-            flight.send([block])
-        if flight.is_empty:
-            return
-        for ended in flight.next_ended():
-            done[ended.items[0][0]] = _result_of(ended)
+
+    def one() -> list[Any]:
+        nonlocal begun
+        if begun - following >= _AHEAD * max(1, flight.threads):
+            return []
+        block = list(itertools.islice(rest, 1))
+        begun += len(block)
+        return block
+
+    for ended in flight.run(one):
+        done[ended.items[0][0]] = _result_of(ended)
         while following in done:
             yield done.pop(following)
             following += 1

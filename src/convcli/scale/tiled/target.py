@@ -35,7 +35,7 @@ from convcli.scale.tiled.zarr import (
     names_of,
     units_of,
 )
-from convcli.storage.atomic import replacing_folder, replacing_prefix
+from convcli.storage.atomic import replacing_folder
 from convcli.storage.urls import (
     NO_BUCKET,
     check_store,
@@ -479,7 +479,12 @@ def check_place(path: str) -> None:
 @contextlib.contextmanager
 def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Target]:
     """Write arrays at a path or URL, complete or not at all: their descriptions come last."""
-    with _replacing(path, output, journal) as place:
+    last = next(reversed(output.documents))
+    heads = (last, *(name for name in HEADS if name != last))
+    own = {each.path.split("/")[0] for each in output.levels if each.path} or {"c"}
+    # On a disk nothing stands at the place before it is complete.
+    may_go = functools.partial(_is_output_or_left, own if is_url(path) else set())
+    with replacing_folder(path, heads, may_go, journal) as place:
         journal.start()
         yield output.target(place, path)
         if not is_url(place):
@@ -490,21 +495,6 @@ def zarr_target(path: str, output: ZarrOutput, journal: Journal) -> Iterator[Tar
             put(f"{place}/{name}", data)
         if is_url(place):
             journal.remove()  # Nothing is to be resumed where parts are moved away.
-
-
-@contextlib.contextmanager
-def _replacing(path: str, output: ZarrOutput, journal: Journal) -> Iterator[str]:
-    """Yield the folder or URL that chunks are written below."""
-    if is_url(path):
-        last = next(reversed(output.documents))
-        own = {each.path.split("/")[0] for each in output.levels if each.path} or {"c"}
-        heads = (last, *(name for name in HEADS if name != last))
-        may_go = functools.partial(_is_output_or_left, own)
-        with replacing_prefix(path.rstrip("/"), heads, may_go, journal) as place:
-            yield place
-    else:
-        with replacing_folder(path, _is_output, journal) as folder:
-            yield str(folder)
 
 
 def _faults(path: str) -> contextlib.AbstractContextManager[None]:

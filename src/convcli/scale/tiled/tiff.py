@@ -436,7 +436,7 @@ def tiff_target(
     path: str, layout: TileLayout, metadata: Metadata, journal: Journal
 ) -> Iterator[Target]:
     """Write a TIFF to a path or a URL: complete, or not at all; the journal's blocks stay."""
-    with replacing(path, is_large=True, partial=journal) as file:
+    with replacing(path, journal) as file:
         tiff = TiledTiff(file, layout, metadata)
         file.truncate(verified(file, journal))
         file.seek(0, os.SEEK_END)
