@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -25,7 +25,15 @@ from convcli.storage.atomic import (
     remove_prefix,
     temporary_name,
 )
-from convcli.storage.urls import is_there, is_url, is_zarr, put_file, read_if_exists, remove
+from convcli.storage.urls import (
+    is_folder,
+    is_there,
+    is_url,
+    is_zarr,
+    put_file,
+    read_if_exists,
+    remove,
+)
 from convcli.values import replace
 
 _QUIET_SECONDS = 300
@@ -72,24 +80,22 @@ class Journal:
         """The statistics of those blocks."""
         return sum((ValueStats(*block["stats"]) for block in self.blocks), ValueStats())
 
-    def prepared(self, work: TiledWork) -> TiledWork | None:
-        """Return the work as the stopped run had prepared it; None where there was none."""
+    def prepared(
+        self, work: TiledWork, prepare: Callable[[TiledWork], TiledWork], block: Sequence[int]
+    ) -> TiledWork:
+        """Return the work as the stopped run had prepared it; otherwise prepare it now.
+
+        What was found, and the shape of a `block`, stand in the first line.
+        """
         if "known" not in self.head:
-            return None
+            made = prepare(work)
+            known = None if made.known is None else _numbers(made.known)
+            is_open = made.pipeline is not work.pipeline
+            self.head |= {"block": list(block), "known": known, "open": is_open}
+            return made
         known = self.head["known"]
         pipeline = work.pipeline.for_translucent() if self.head["open"] else work.pipeline
-        return replace(
-            work, pipeline=pipeline, known=None if known is None else ValueStats(*known)
-        )
-
-    def describe(self, work: TiledWork, planned: TiledWork, shape: Sequence[int]) -> None:
-        """Set the first line: what the run computed before its first block.
-
-        `work` was prepared from what was `planned`; its blocks have the shape.
-        """
-        known = None if work.known is None else _numbers(work.known)
-        is_open = work.pipeline is not planned.pipeline
-        self.head |= {"block": list(shape), "known": known, "open": is_open}
+        return replace(work, pipeline=pipeline, known=known and ValueStats(*known))
 
     def start(self) -> None:
         """Begin the journal, once it is known where the partial output is."""
@@ -157,56 +163,62 @@ def journal_for(target: str, facts: dict[str, str], *, resume: bool) -> Journal:
                 "which each part is there as soon as it is written: leave it out"
             )
         return Journal("", "", {})
-    run, final = temporary_name(), target.rstrip("/") if in_store else _resolved(target)
+    run = temporary_name()
+    final = target.rstrip("/") if in_store else str(Path(target).resolve())
     place = "" if in_store else str(Path(final).with_name(run))
-    path = f"{final}{JOURNAL}" if in_store else f"{place}{JOURNAL}"
+    path = (final if in_store else place) + JOURNAL
     head = {"target": final, "facts": facts, "run": run, "time": time.time()}
-    left = _left_for(final, path if in_store else "")
-    if left is None:
-        return Journal(place, path if resume or not in_store else "", head, resumes=resume)
+    left, note = _left_for(final), ""
+    if left and resume:
+        return _resumed(target, left, head, place, path)
+    if left and left[0]["facts"] == facts:
+        note = (
+            f"a stopped run had written {len(left) - 1} blocks: --resume would have kept them"
+        )
+    if left and in_store:
+        remove(path)
+        if left[0]["place"] != final:
+            remove_prefix(left[0]["place"])
+    return Journal(
+        place, path if resume or not in_store else "", head, resumes=resume, note=note
+    )
+
+
+def _resumed(
+    target: str, left: list[dict[str, Any]], head: dict[str, Any], place: str, path: str
+) -> Journal:
+    """Take over what a stopped run has left."""
     found, *blocks = left
-    if not resume:
-        note = f"a stopped run had written {len(blocks)} blocks: --resume would have kept them"
-        if in_store:
-            _forget(path, found["place"], final)
-            path = ""
-        return Journal(place, path, head, note=note if found["facts"] == facts else "")
-    _check_same(target, found["facts"], facts, len(blocks))
-    if is_abandoned(found["run"]) is None:
-        quiet = time.time() - left[-1]["time"]
-        if quiet < _QUIET_SECONDS:
+    for name, value in head["facts"].items():
+        if found["facts"].get(name) != value:
             raise ImageError(
-                f"{target}: --resume: a run of another machine wrote it {quiet:.0f} s ago: "
-                f"stop that, and wait {_QUIET_SECONDS} s"
+                f"{target}: --resume: {name} is not that of the stopped run, which has written "
+                f"{len(blocks)} blocks: run it as before, or without --resume to begin again"
             )
-    if in_store:
+    quiet = time.time() - left[-1]["time"]
+    if is_abandoned(found["run"]) is None and quiet < _QUIET_SECONDS:
+        raise ImageError(
+            f"{target}: --resume: a run of another machine wrote it {quiet:.0f} s ago: stop "
+            f"that, and wait {_QUIET_SECONDS} s"
+        )
+    if is_url(path):
         place = found["place"]
     else:
         Path(found["place"]).rename(place)
         Path(found["place"] + JOURNAL).rename(path)
     note = f"went on after {len(blocks)} blocks of a stopped run" if blocks else ""
-    return Journal(place, path, {**found, "run": run}, blocks, resumes=True, note=note)
+    head = {**found, "run": head["run"]}
+    return Journal(place, path, head, blocks, resumes=True, note=note)
 
 
-def _resolved(target: str) -> str:
-    return str(Path(target).resolve())
-
-
-def _forget(path: str, place: str, final: str) -> None:
-    """Remove the journal of a stopped run in a store, and what it wrote beside the output."""
-    remove(path)
-    if place != final:
-        remove_prefix(place)
-
-
-def _left_for(final: str, path: str) -> list[dict[str, Any]] | None:
-    """Return the journal of what a stopped run has left; at a known path in a store."""
-    if path:
-        lines = list(_lines(read_if_exists(path) or b""))
-        # An output that is complete took the place of what was left.
-        if lines and not any(is_there(f"{lines[0]['place']}/{head}") for head in HEADS):
-            return lines
-        return None
+def _left_for(final: str) -> list[dict[str, Any]]:
+    """Return the journal of what a stopped run has left for an output; nothing without one."""
+    if is_url(final):
+        lines = list(_lines(read_if_exists(final + JOURNAL) or b""))
+        place = lines[0]["place"] if lines else ""
+        # It may have been removed, or replaced by an output that is complete.
+        is_left = place and is_folder(place)
+        return lines if is_left and not any(is_there(f"{place}/{h}") for h in HEADS) else []
     with contextlib.suppress(OSError):
         for journal in sorted(Path(final).parent.glob(f".convcli-*{JOURNAL}")):
             place = journal.with_name(journal.name.removesuffix(JOURNAL))
@@ -214,7 +226,7 @@ def _left_for(final: str, path: str) -> list[dict[str, Any]] | None:
                 lines = list(_lines(journal.read_bytes()))
                 if lines and lines[0].get("target") == final:
                     return lines
-    return None
+    return []
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
@@ -222,15 +234,6 @@ def _lines(data: bytes) -> Iterator[dict[str, Any]]:
     with contextlib.suppress(ValueError):
         for line in data.split(b"\n"):
             yield json.loads(line)
-
-
-def _check_same(target: str, found: dict[str, str], facts: dict[str, str], count: int) -> None:
-    changed = next((name for name in facts if found.get(name) != facts[name]), None)
-    if changed is not None:
-        raise ImageError(
-            f"{target}: --resume: {changed} is not that of the stopped run, which has written "
-            f"{count} blocks: run it as before, or without --resume to begin again"
-        )
 
 
 # ------------------------------------------------------------------ what must be equal

@@ -95,17 +95,15 @@ def filter_large(
         arrays, tiling = _tiled(work, target, options.jobs, memory, client)
         facts = facts_of(work, kernels, saving, [tiling.chunk, planes])
         journal = journal_for(target, facts, resume=resume)
-        if "block" in journal.head:  # as a stopped run has cut it
-            blocks = replace(tiling.blocks, shape=tuple(journal.head["block"]))
-            tiling = replace(tiling, blocks=blocks)
-        planned = work
+        blocks = tiling.blocks  # or as a stopped run has cut it
+        shape = tuple(journal.head.get("block", blocks.shape))
+        tiling = replace(tiling, blocks=replace(blocks, shape=shape))
         with (
             journal.kept(),
             _flights(client, source, target, retries, timeout) as flight_for,
         ):
             passes = _Passes(tiling, progress, flight_for)
-            work = journal.prepared(work) or passes.prepared(work)
-            journal.describe(work, planned, tiling.blocks.shape)
+            work = journal.prepared(work, passes.prepared, shape)
             with target_for(
                 target, work, tiling.chunk, saving, journal, arrays=arrays
             ) as output:
