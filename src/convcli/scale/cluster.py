@@ -86,8 +86,11 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
         return
     workers = local_workers(address)
     try:
-        if workers is not None:
-            _prepare_workers()
+        import dask
+
+        if workers is not None and start_forking():
+            # `distributed` reads this once, when it is imported.
+            dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
         import distributed
     except ImportError:
         remedy = install("cluster")
@@ -136,15 +139,6 @@ def start_forking() -> bool:
     with signals_blocked(signal.SIGINT):
         forkserver.ensure_running()
     return True
-
-
-def _prepare_workers() -> None:
-    can_fork = start_forking()
-    import dask
-
-    if can_fork:
-        # `distributed` reads this once, when it is imported.
-        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
 
 
 @contextlib.contextmanager
@@ -408,19 +402,11 @@ def run_file(batch_job: BatchJob, jobs: tuple[FileJob, FileJob]) -> FileResult:
     from distributed import get_worker
 
     outcome = batch_job.run(jobs[1])
-    is_unseen = outcome.status is Status.FAILED and _is_unseen(outcome.job.source)
-    return FileResult(
-        get_worker().address, outcome, is_unseen, _written_size(outcome.job.target)
-    )
-
-
-def _written_size(target: str) -> int:
-    target = first_output(target)
-    return 0 if is_url(target) or is_pipe(target) else size_or_zero(target)
-
-
-def _is_unseen(source: str) -> bool:
-    return not is_url(source) and not place_exists(source)
+    source, target = jobs[1].source, first_output(jobs[1].target)
+    is_here = is_url(source) or place_exists(source)
+    size = 0 if is_url(target) or is_pipe(target) else size_or_zero(target)
+    is_unseen = outcome.status is Status.FAILED and not is_here
+    return FileResult(get_worker().address, outcome, is_unseen, size)
 
 
 def dask_setup(_: Any) -> None:
