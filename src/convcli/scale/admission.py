@@ -44,15 +44,13 @@ def shown_places(job: FileJob) -> Iterator[tuple[list[Place], bool]]:
     with contextlib.suppress(ImageError):
         if places.place_exists(source):
             shown.append((source, source))
-    is_written = False
     # Workers may be able to write there, though this machine is not.
     with contextlib.suppress(OSError, ImageError):
         places.make_folder(folder)
         put(token, b"")
         shown.append((token, folder))
-        is_written = True
     try:
-        yield shown, is_written
+        yield shown, (token, folder) in shown
     finally:
         with contextlib.suppress(OSError, ImageError):
             remove(token)

@@ -98,12 +98,13 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
     # Dask's log would be printed into the middle of a table; what matters is raised.
     for logger in _LOGGERS:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    with (
-        _started(distributed, workers, retries)
-        if workers
-        else contextlib.nullcontext(address) as cluster,
-        _client(distributed, cluster, address) as client,
-    ):
+    settings = {
+        "distributed.comm.timeouts.connect": f"{_PATIENCE}s",
+        "distributed.scheduler.allowed-failures": retries,
+        # Nobody looks at the profile, and it costs workers 4 % of their time.
+        "distributed.worker.profile.enabled": False,
+    }
+    with dask.config.set(settings), _client(distributed, address, workers) as client:
         try:
             client.wait_for_workers(1, timeout=_WORKERS_PATIENCE)
         except TimeoutError:
@@ -112,6 +113,45 @@ def connected(address: Any, retries: int, *places: str) -> Iterator[Any]:
                 f"{address}`"
             ) from None
         yield client
+
+
+def _client(distributed: Any, address: str, workers: int | None) -> Any:
+    """Connect to a scheduler; with a number of workers start it, and them, on this machine."""
+    _check_encryption(distributed, address)
+    started: dict[str, Any] = {"address": address}
+    if workers is not None:
+        # With one thread each: Pillow's settings hold for a whole process.
+        started = {
+            "n_workers": workers,
+            "threads_per_worker": 1,
+            "processes": True,
+            "host": "127.0.0.1",
+            "dashboard_address": "127.0.0.1:0",
+            "worker_dashboard_address": "127.0.0.1:0",
+            "silence_logs": logging.CRITICAL,
+            "memory_limit": 0,
+            "preload": _PRELOADED[1:2],
+        }
+    try:
+        with warnings.catch_warnings():
+            # Workers of other versions get no work: each is named in one line.
+            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
+            return distributed.Client(timeout=_PATIENCE, set_as_default=False, **started)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ClusterError(
+            f"{address}: no scheduler answers: {reason}: check the address, and that "
+            "`dask scheduler` runs there"
+        ) from None
+
+
+def _check_encryption(distributed: Any, address: str) -> None:
+    settings = distributed.Security().get_connection_args("client")
+    if address.startswith("tls:") and settings.get("ssl_context") is None:
+        raise ClusterError(
+            f"{address}: tls:// needs certificates: name them in Dask's configuration "
+            "(distributed.comm.tls)"
+        )
 
 
 # ------------------------------------------------------------------ a cluster of this machine
@@ -139,62 +179,6 @@ def start_forking() -> bool:
     with signals_blocked(signal.SIGINT):
         forkserver.ensure_running()
     return True
-
-
-@contextlib.contextmanager
-def _started(distributed: Any, workers: int, retries: int) -> Iterator[Any]:
-    """Start workers with one thread each: Pillow's settings hold for a whole process."""
-    import dask
-
-    settings = {
-        "distributed.scheduler.allowed-failures": retries,
-        # Nobody looks at the profile, and it costs workers 4 % of their time.
-        "distributed.worker.profile.enabled": False,
-    }
-    with (
-        dask.config.set(settings),
-        distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            memory_limit=0,
-            preload=_PRELOADED[1:2],
-        ) as cluster,
-    ):
-        yield cluster
-
-
-def _client(distributed: Any, cluster: Any, address: str) -> Any:
-    import dask
-
-    _check_encryption(distributed, address)
-    try:
-        with (
-            dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE}s"}),
-            warnings.catch_warnings(),
-        ):
-            # Workers of other versions get no work: each is named in one line.
-            warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
-            return distributed.Client(cluster, timeout=_PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ClusterError(
-            f"{address}: no scheduler answers: {reason}: check the address, and that "
-            "`dask scheduler` runs there"
-        ) from None
-
-
-def _check_encryption(distributed: Any, address: str) -> None:
-    settings = distributed.Security().get_connection_args("client")
-    if address.startswith("tls:") and settings.get("ssl_context") is None:
-        raise ClusterError(
-            f"{address}: tls:// needs certificates: name them in Dask's configuration "
-            "(distributed.comm.tls)"
-        )
 
 
 # ------------------------------------------------------------------ a batch
@@ -293,19 +277,13 @@ class DaskExecutor:
 
     def _outcome_of(self, result: "FileResult", job: FileJob) -> Outcome:
         outcome = replace(result.outcome, job=job, worker=result.worker)
-        if result.is_unseen:
-            outcome = self._explained(outcome, result.worker)
+        if result.is_unseen and place_exists(job.source):
+            why = f"the worker {result.worker} does not see it, this machine does"
+            if result.worker not in self._blind_workers:  # How to help is said once.
+                self._blind_workers.add(result.worker)
+                why += ": share its folder with all workers, or use URLs (s3://…)"
+            return replace(outcome, reason=why)
         return _looked_at(outcome, result.size) if self._sees_outputs else outcome
-
-    def _explained(self, outcome: Outcome, worker: str) -> Outcome:
-        """Say that a worker does not see a file which exists here; say once how to help."""
-        if not place_exists(outcome.job.source):
-            return outcome
-        reason = f"the worker {worker} does not see it, this machine does"
-        if worker not in self._blind_workers:
-            self._blind_workers.add(worker)
-            reason += ": share its folder with all workers, or use URLs (s3://…)"
-        return replace(outcome, reason=reason)
 
 
 _SHARING_SECONDS = 5.0

@@ -115,7 +115,7 @@ class NgffImage(Record):
         if isinstance(omero, dict) or shown.maps:
             firsts = dict(zip(self.axes, (int(first) for _, first, _ in moves), strict=True))
             facts["omero"] = _omero(omero or {}, shown, firsts)
-        return {**self.attributes, "ome": facts} if "ome" in self.attributes else facts
+        return with_facts(self.attributes, facts)
 
     def with_channels(self, place: int) -> "NgffImage":
         """Return the image with one more axis, that of channels, at a place among the axes."""
@@ -127,8 +127,7 @@ class NgffImage(Record):
                 for kind, neutral in zip(_KINDS, (1.0, 0.0), strict=True):
                     if kind in move:
                         move[kind].insert(place, neutral)
-        attributes = {**self.attributes, "ome": facts} if "ome" in self.attributes else facts
-        return replace(self, attributes=attributes)
+        return replace(self, attributes=with_facts(self.attributes, facts))
 
     def _dataset(self, level: int) -> dict[str, Any]:
         found: dict[str, Any] = self.multiscale["datasets"][self.first + level]
@@ -179,6 +178,11 @@ def ngff_facts(attributes: dict[str, Any]) -> dict[str, Any]:
     """Return what the attributes of a group say as OME-Zarr."""
     facts = attributes.get("ome", attributes)
     return facts if isinstance(facts, dict) else {}
+
+
+def with_facts(attributes: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a group that says other facts as OME-Zarr."""
+    return {**attributes, "ome": facts} if "ome" in attributes else facts
 
 
 def image_in(place: str, attributes: dict[str, Any]) -> NgffImage | None:

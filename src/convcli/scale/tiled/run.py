@@ -250,10 +250,9 @@ class _Passes:
         stats, blocks = journal.stats, self._tiling.blocks
         self._done = blocks.count * (self._tiling.passes - 1) + journal.count
         with self._each(output.task, work, blocks, journal.count) as results:
-            for written in self._counted(results):
-                places = [output.add(tile) for tile in written.tiles] if output.add else []
-                journal.add(written.stats, places)
-                stats += written.stats
+            for one, tiles in self._counted(results):
+                journal.add(one, [output.add(tile) for tile in tiles] if output.add else [])
+                stats += one
         for task, smaller in output.after:
             with self._each(task, work, smaller) as made:
                 deque(made, 0)

@@ -250,14 +250,9 @@ class TiledMask(Mask):
         return weights_of(_frame(self.source, rows, columns), self.name)
 
 
-class Written(Record):
-    """The result of writing one block: the statistics of its raw values, and its tiles.
-
-    The process that has the file open still has to write the tiles.
-    """
-
-    stats: ValueStats
-    tiles: list[EncodedTile]
+Written: TypeAlias = tuple[ValueStats, Sequence[EncodedTile]]
+"""What writing a block gives: the statistics of its raw values, and tiles that the process
+which has the file open still has to write."""
 
 
 class Target(Record):

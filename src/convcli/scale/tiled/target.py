@@ -429,7 +429,7 @@ class Chunks(Record):
             lengths[self.channel] *= samples
             values = np.moveaxis(values, -1, self.channel + 1).reshape(*lengths, 1)
         self.store(values, *planes, rows, columns)
-        return Written(stats, [])
+        return stats, ()
 
 
 def _make_smaller(before: Chunks, level: Chunks, _: TiledWork, *region: slice) -> None:

@@ -428,7 +428,7 @@ def _written_block(layout: TileLayout, work: TiledWork, rows: slice, columns: sl
     """Compute a block, and return its tiles."""
     block = work.compute(rows, columns)
     at = (rows.start, columns.start)
-    return Written(block.stats, encoded_tiles(block.values, block.alpha, at, layout))
+    return block.stats, encoded_tiles(block.values, block.alpha, at, layout)
 
 
 @contextlib.contextmanager

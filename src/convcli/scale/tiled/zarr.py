@@ -12,7 +12,7 @@ from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
 from convcli.images.codecs.npy import check_numbers
 from convcli.images.picture import Metadata
-from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts
+from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts, with_facts
 from convcli.scale.tiled.source import (
     Source,
     Values,
@@ -254,9 +254,7 @@ def image_of_level(path: str) -> NgffImage | None:
             attributes = needed("zarr", path).open_group(folder, mode="r").attrs.asdict()
             facts = {**ngff_facts(attributes)}
             facts.pop("image-label", None)
-            image = image_in(
-                folder, {**attributes, "ome": facts} if "ome" in attributes else facts
-            )
+            image = image_in(folder, with_facts(attributes, facts))
             if image is not None:
                 level = name[len(folder) + 1 :]
                 known = level in image.paths
