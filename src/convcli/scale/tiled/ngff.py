@@ -18,19 +18,6 @@ _VERSIONS = ("0.4", "0.5")
 _COLORS = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
 
 
-class Shown(Record):
-    """How a result is shown: the `channels` of the image that it has, and how often each.
-
-    Its white is `brighter` than that of the image. Each channel is there once for each of the
-    `maps`, if any, which is what they are called.
-    """
-
-    channels: slice
-    brighter: float
-    white: float
-    maps: tuple[str, ...] = ()
-
-
 class NgffImage(Record):
     """An image: the group at `place`, its `attributes`, and its levels from `first` on.
 
@@ -94,15 +81,12 @@ class NgffImage(Record):
         return found
 
     def attributes_after(
-        self,
-        levels: int,
-        moves: Sequence[tuple[float, float, bool]],
-        shown: Shown,
+        self, levels: int, moves: Sequence[tuple[float, float, bool]], **shown: Any
     ) -> dict[str, Any]:
         """Return what the group of a result says, of which so many levels are written.
 
         `moves` has for each axis the step between two pixels, in pixels of the first level, the
-        place of the first, and whether there are no more.
+        place of the first, and whether there are no more. How it is `shown`: see `_omero`.
         """
         multiscale = {
             **self.multiscale,
@@ -112,9 +96,9 @@ class NgffImage(Record):
             multiscale |= {"type": "mean", "metadata": {"method": "convcli apply"}}
         facts = {**self.facts, "multiscales": [multiscale]}
         omero = facts.get("omero")
-        if isinstance(omero, dict) or shown.maps:
+        if isinstance(omero, dict) or shown["maps"]:
             firsts = dict(zip(self.axes, (int(first) for _, first, _ in moves), strict=True))
-            facts["omero"] = _omero(omero or {}, shown, firsts)
+            facts["omero"] = _omero(omero or {}, firsts, **shown)
         return with_facts(self.attributes, facts)
 
     def with_channels(self, place: int) -> "NgffImage":
@@ -150,20 +134,31 @@ class NgffImage(Record):
         return {**told, "coordinateTransformations": made}
 
 
-def _omero(omero: dict[str, Any], shown: Shown, firsts: dict[str, int]) -> dict[str, Any]:
-    """Return how viewers show the channels of a result, whose planes begin at `firsts`."""
-    made = [dict(each) for each in omero.get("channels", [])[shown.channels]]
-    for channel in made if shown.brighter != 1 else ():
+def _omero(
+    omero: dict[str, Any],
+    firsts: dict[str, int],
+    *,
+    channels: slice,
+    brighter: float,
+    white: float,
+    maps: Sequence[str],
+) -> dict[str, Any]:
+    """Return how viewers show a result with so many `channels`, whose planes begin at `firsts`.
+
+    Its `white` is `brighter` than that of the image. Each channel is there for each of `maps`.
+    """
+    made = [dict(each) for each in omero.get("channels", [])[channels]]
+    for channel in made if brighter != 1 else ():
         window = channel.get("window", {})
-        channel["window"] = {key: value * shown.brighter for key, value in window.items()}
-    if shown.maps:
-        white = {"min": 0, "start": 0, "end": shown.white, "max": shown.white}
-        plain = {"active": True, "color": "FFFFFF", "window": white}
+        channel["window"] = {key: value * brighter for key, value in window.items()}
+    if maps:
+        window = {"min": 0, "start": 0, "end": white, "max": white}
+        plain = {"active": True, "color": "FFFFFF", "window": window}
         made = [
             {**channel, "label": f"{channel.get('label', '')} {name}".strip()}
             | ({"color": _COLORS[name]} if name in _COLORS else {})
             for channel in made or [plain]
-            for name in shown.maps
+            for name in maps
         ]
     begun = {
         key: max(0, value - firsts.get(key[-1].lower(), 0))

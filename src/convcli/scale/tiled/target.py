@@ -23,7 +23,7 @@ from convcli.images.write import Saving, check_format
 from convcli.pipeline.files import check_single
 from convcli.scale.tiled.blocks import Blocks
 from convcli.scale.tiled.journal import HEADS, Journal
-from convcli.scale.tiled.ngff import NgffImage, Shown, ngff_facts
+from convcli.scale.tiled.ngff import NgffImage, ngff_facts
 from convcli.scale.tiled.source import Target, TiledWork, Values, Written, cut, needed, within
 from convcli.scale.tiled.tiff import tiff_target
 from convcli.scale.tiled.zarr import (
@@ -337,8 +337,14 @@ def _attributes(
         moves.insert(maps.added, (1.0, 0.0, False))
     depths = [Depth.of(source.dtype), work.pipeline.depth]
     brighter = 1.0 if Depth.FLOAT in depths else depths[1].white / depths[0].white
-    shown = Shown(channels, brighter, work.pipeline.depth.white, _labels(work, maps))
-    return image.attributes_after(levels, moves, shown)
+    return image.attributes_after(
+        levels,
+        moves,
+        channels=channels,
+        brighter=brighter,
+        white=work.pipeline.depth.white,
+        maps=_labels(work, maps),
+    )
 
 
 def _labels(work: TiledWork, maps: _Maps) -> tuple[str, ...]:

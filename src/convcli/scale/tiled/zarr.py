@@ -119,10 +119,12 @@ class ZarrSource(Source, kw_only=True):
     @property
     def kinds(self) -> list[str | None]:
         """What each axis is, in words of NGFF: "time", "channel" or something else."""
-        if self.image is not None:
-            return [axis.get("type") for axis in self.image.multiscale["axes"]]
         known = {"t": "time", "time": "time", **dict.fromkeys(_CHANNEL_NAMES, "channel")}
-        return [known.get(name.lower()) for name in self.axes.names]
+        axes = self.image.multiscale["axes"] if self.image else [{}] * len(self.axes.names)
+        return [
+            axis.get("type") or known.get(name.lower())
+            for axis, name in zip(axes, self.axes.names, strict=True)
+        ]
 
     def each_plane(self, planes: Sequence[slice]) -> Iterator[tuple[tuple[int, ...], Source]]:
         """Yield each plane of a block, or the only one: see `Source.each_plane`."""
