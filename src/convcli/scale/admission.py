@@ -116,11 +116,7 @@ def on_scheduler(client: Any, function: Any, *args: Any) -> Any:
 
 
 def version_fault(ours: Versions, theirs: Versions) -> str | None:
-    """Say which package differs, and what to do; None where all are the same.
-
-    >>> version_fault({"numpy": "2.4"}, {"numpy": "2.3"})
-    'has numpy 2.3, here is 2.4: pip install numpy==2.4 there, and start it again'
-    """
+    """Say which package differs, and what to do; None where all are the same."""
     for package, version in ours.items():
         other = theirs.get(package)
         if other != version:

@@ -39,13 +39,7 @@ def name_of(cluster: Any) -> str:
 
 
 def local_workers(address: str) -> int | None:
-    """Return how many workers ``local:N`` starts on this machine; None for other addresses.
-
-    Text that is no address is a `BatchError`.
-
-    >>> local_workers("local:4"), local_workers("tcp://10.0.0.1:8786")
-    (4, None)
-    """
+    """Return how many workers ``local:N`` starts here; None for ``tcp://HOST:PORT``."""
     match = _LOCAL.fullmatch(address)
     if match is not None:
         return int(match[1]) if match[1] else available_cores()
@@ -160,11 +154,10 @@ _PRELOADED = ["distributed", "convcli.scale.cluster", "convcli.scale.flight"]
 
 
 def start_forking() -> bool:
-    """Start the process that workers are forked from: it imports what all of them need.
+    """Start the process that workers are forked from, if they can be: tell whether they can.
 
-    Return False if workers cannot be forked here, or the extra is missing. It imports while
-    this process goes on, which saves a second at the start of a cluster: call this early. A
-    worker that died is replaced within a tenth of a second. A second call does nothing.
+    It imports what all of them need while this process goes on, which saves a second at the
+    start of a cluster: call this early. A second call does nothing.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return False
@@ -187,14 +180,10 @@ def start_forking() -> bool:
 class DaskExecutor:
     """Runs jobs on a cluster, or on workers of this machine that a scheduler leads.
 
-    Each file is filtered on one thread: a worker takes as many at a time as it has threads. The
-    address is ``tcp://HOST:PORT`` of a scheduler, ``local:N`` to start one with N workers, or a
-    `distributed.Client` that is ready.
-    `retries` is how often a job is tried again whose worker died; a cluster that runs already
-    has its own number of tries for each task. A picture that needs more than `memory` bytes is
-    refused. A worker that takes longer than `timeout` seconds for a file is left aside: without
-    one, `default_timeout`. `on_connected` gets the address of Dask's dashboard. `notices` has a
-    line for each worker that is not used.
+    Each file is filtered on one thread: a worker takes as many at a time as it has threads.
+    `address` and `retries` are those of `connected`, `timeout` that of `Flight`. A picture that
+    needs more than `memory` bytes is refused. `on_connected` gets the address of Dask's
+    dashboard. `notices` has a line for each worker that is not used.
     """
 
     def __init__(
@@ -345,11 +334,7 @@ class Groups:
         return group
 
     def size(self, threads: int) -> int:
-        """Return how many jobs make a task that is long enough.
-
-        >>> Groups([]).size(threads=8)  # nothing is known yet
-        1
-        """
+        """Return how many jobs make a task that is long enough; 1 while nothing is known."""
         if not self._ended:
             return 1
         task_seconds = max(_LEAST_SECONDS, threads / _TASKS_A_SECOND)

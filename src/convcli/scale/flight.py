@@ -30,11 +30,7 @@ _TIMES_THE_SLOWEST = 20
 
 
 def default_timeout(slowest: float) -> float:
-    """Return the seconds that an item may take, where the slowest so far took `slowest`.
-
-    >>> default_timeout(0.5)
-    70.0
-    """
+    """Return the seconds that an item may take, where the slowest so far took `slowest`."""
     return _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * slowest
 
 

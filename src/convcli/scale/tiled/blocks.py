@@ -56,11 +56,7 @@ class Blocks(Record, kw_only=True):
         return math.prod(self.size) / 1e6
 
     def all(self) -> Iterator[tuple[slice, ...]]:
-        """Yield the region of each block in order: planes, rows and columns.
-
-        >>> list(Blocks(size=(10, 10), shape=(6, 16)).all())
-        [(slice(0, 6, None), slice(0, 10, None)), (slice(6, 10, None), slice(0, 10, None))]
-        """
+        """Yield the region of each block in order: planes, rows and columns."""
         axes = (
             [slice(at, min(at + step, n)) for at in range(0, n, step)]
             for n, step in zip(self.size, self.shape, strict=True)

@@ -33,8 +33,8 @@ from convcli.scale.tiled.journal import Journal, facts_of, journal_for
 from convcli.scale.tiled.source import Source, Target, TiledMask, TiledWork
 from convcli.scale.tiled.target import ZarrOutput, check_target, output_for, target_for
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from convcli.scale.tiled.zarr import open_zarr
-from convcli.storage.urls import is_url, is_zarr
+from convcli.scale.tiled.zarr import ZarrSource, open_zarr
+from convcli.storage.urls import is_there, is_url, is_zarr
 from convcli.threads import new_thread_pool, uninterrupted
 from convcli.values import replace
 
@@ -112,14 +112,14 @@ def filter_large(
                 if isinstance(given.mask, TiledMask):
                     given.mask.source.check_unchanged()
     report = work.pipeline.report(stats, time.perf_counter() - started)
-    notes = (*filter(None, [journal.note]), *notes, *output.notes, *_losses(work, target))
+    notes = (*filter(None, [journal.note]), *notes, *_losses(work, target, arrays))
     frames = math.prod(tiling.blocks.size[:-2])
     return replace(
         report,
         mode=opened.mode,
         frames=frames,
         clipped=report.clipped / frames,
-        smaller=output.smaller,
+        smaller=arrays.smaller if arrays else "",
         warnings=(*notes, *report.warnings),
     )
 
@@ -385,17 +385,32 @@ def _tiled(
     return arrays, tiling_for(work, target, jobs, memory, client, after=after)
 
 
-def _losses(work: TiledWork, target: str) -> tuple[str, ...]:
+def _losses(work: TiledWork, target: str, arrays: ZarrOutput | None) -> Iterator[str]:
     """Say what was asked for and is not done, and what the input has and the output has not."""
-    asked, metadata = work.pipeline.options.range, work.source.metadata
-    losses = []
+    asked, source = work.pipeline.options.range, work.source
     if asked is not Range.AUTO and work.pipeline.mapping is None:
-        losses.append(f"--range {asked.value} is not used: the output holds raw floats")
-    if isinstance(work.source, TiffSource) and work.source.is_masked:
-        losses.append("the mask in the file is left out: pixels that it hides are filtered too")
-    if isinstance(work.source, TiffSource) and is_zarr(target) and work.source.factors:
-        losses.append("the smaller copies of the picture are left out: write a .tif for them")
+        yield f"--range {asked.value} is not used: the output holds raw floats"
+    if isinstance(source, TiffSource) and source.is_masked:
+        yield "the mask in the file is left out: pixels that it hides are filtered too"
+    if isinstance(source, TiffSource) and is_zarr(target) and source.factors:
+        yield "the smaller copies of the picture are left out: write a .tif for them"
+    if isinstance(source, ZarrSource) and arrays is not None:
+        yield from _not_in(arrays, source)
+    metadata = source.metadata
     of_places = Metadata(geo=metadata.geo, nodata=metadata.nodata, ome=metadata.ome)
     if is_zarr(target) and (lost := titles_of(of_places)):
-        losses.append(f"dropped, for the Zarr does not hold it: {', '.join(lost)}")
-    return tuple(losses)
+        yield f"dropped, for the Zarr does not hold it: {', '.join(lost)}"
+
+
+def _not_in(arrays: ZarrOutput, source: ZarrSource) -> Iterator[str]:
+    """Say what arrays do not have of those that they are like."""
+    filters = [f for f in source.array.filters if f not in arrays.levels[0].array.filters]
+    if filters:
+        yield f"{source.label}: filters of its numbers are not kept: {filters}"
+    if source.image is not None:
+        labels = f"{source.image.place}/labels"
+        with contextlib.suppress(ImageError):  # one may read an image and not look for more
+            if is_there(labels):
+                yield f"{labels} is left out: labels may not fit the result"
+        if len(source.image.facts["multiscales"]) > 1:
+            yield f"{source.image.place}: of several images in it only the first is filtered"

@@ -119,11 +119,7 @@ class Source(Record, kw_only=True, cached=True):
 
 
 def cut(region: Sequence[slice], units: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    """Cut a region at the edges of units.
-
-    >>> list(cut([slice(2, 5), slice(0, 4)], (3, 4)))
-    [(slice(2, 3, None), slice(0, 4, None)), (slice(3, 5, None), slice(0, 4, None))]
-    """
+    """Cut a region at the edges of units."""
     axes = (
         [
             slice(max(start, part.start), min(start + step, part.stop))
@@ -135,11 +131,7 @@ def cut(region: Sequence[slice], units: Sequence[int]) -> Iterator[tuple[slice, 
 
 
 def within(part: slice, whole: slice) -> slice:
-    """Return a part, counted from the start of the whole.
-
-    >>> within(slice(4, 6), slice(3, 9))
-    slice(1, 3, None)
-    """
+    """Return a part, counted from the start of the whole."""
     return slice(part.start - whole.start, part.stop - whole.start)
 
 
@@ -260,11 +252,9 @@ class Target(Record):
 
     `task` computes a block, on a worker; `add` writes one of its tiles, in this process, and
     returns what the journal keeps of it. Each pass of `after` makes a smaller copy of the
-    result: a task, and its blocks; `smaller` says how. `notes` say what is lost.
+    result: a task, and its blocks.
     """
 
     task: Callable[..., Written]
     add: Callable[[EncodedTile], Any] | None
     after: tuple[tuple[Callable[..., None], Any], ...] = ()
-    notes: tuple[str, ...] = ()
-    smaller: str = ""

@@ -40,7 +40,6 @@ from convcli.storage.urls import (
     NO_BUCKET,
     check_store,
     first_output,
-    is_there,
     is_url,
     is_zarr,
     put,
@@ -127,13 +126,11 @@ def target_for(
 class ZarrOutput(Record):
     """The arrays that are written: one, or the levels of an image.
 
-    `documents` describe them; the last makes an output of all that is there. `notes` say what
-    is lost.
+    `documents` describe them; the last makes an output of all that is there.
     """
 
     levels: tuple["Chunks", ...]
     documents: dict[str, bytes]
-    notes: tuple[str, ...] = ()
 
     @property
     def smaller(self) -> str:
@@ -157,7 +154,7 @@ class ZarrOutput(Record):
             (functools.partial(_make_smaller, before, level), level.blocks)
             for before, level in itertools.pairwise(levels)
         ]
-        return Target(levels[0].compute, None, tuple(after), self.notes, self.smaller)
+        return Target(levels[0].compute, None, tuple(after))
 
 
 def output_for(work: TiledWork, target: str) -> ZarrOutput | None:
@@ -207,7 +204,7 @@ def _output_like(work: TiledWork, source: ZarrSource) -> ZarrOutput:
             array = _array_like(like, held, path, shape, maps=maps, dtype=dtype)
             along = tuple(by[axis] for axis in axes.order)
             levels.append(Chunks(array, axes, path, along, maps.channel))
-    return ZarrOutput(tuple(levels), _documents(held), tuple(_lost(source, levels[0].array)))
+    return ZarrOutput(tuple(levels), _documents(held))
 
 
 class _Maps(Record):
@@ -251,20 +248,6 @@ class _Maps(Record):
         if self.added is None:
             return tuple(values)
         return (*values[: self.added], maps, *values[self.added :])
-
-
-def _lost(source: ZarrSource, array: Any) -> Iterator[str]:
-    """Say what the output does not have."""
-    filters = [f for f in source.array.filters if f not in array.filters]
-    if filters:
-        yield f"{source.label}: filters of its numbers are not kept: {filters}"
-    if source.image is not None:
-        labels = f"{source.image.place}/labels"
-        with contextlib.suppress(ImageError):  # one may read an image and not look for more
-            if is_there(labels):
-                yield f"{labels} is left out: labels may not fit the result"
-        if len(source.image.facts["multiscales"]) > 1:
-            yield f"{source.image.place}: of several images in it only the first is filtered"
 
 
 def _documents(held: dict[str, Any]) -> dict[str, bytes]:
