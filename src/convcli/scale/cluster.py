@@ -252,19 +252,16 @@ class DaskExecutor:
             return [(job, job.absolute()) for job in jobs]
 
         for ended in flight.run(following):
-            for outcome in self._outcomes_of(ended):
-                groups.learn(outcome)
-                yield outcome
+            outcome = self._outcome_of(ended)
+            groups.learn(outcome)
+            yield outcome
 
-    def _outcomes_of(self, ended: "Ended") -> list[Outcome]:
-        """Return the outcomes with the names of files as they were given."""
-        if not ended.results:
-            failed = Outcome(job=ended.items[0][0], status=Status.FAILED, reason=ended.why)
-            return [replace(failed, job=job) for job, _ in ended.items]
-        pairs = zip(ended.results, ended.items, strict=True)
-        return [self._outcome_of(result, job) for result, (job, _) in pairs]
-
-    def _outcome_of(self, result: "FileResult", job: FileJob) -> Outcome:
+    def _outcome_of(self, ended: "Ended") -> Outcome:
+        """Return the outcome with the names of files as they were given."""
+        job: FileJob = ended.item[0]
+        result: FileResult | None = ended.result
+        if result is None:
+            return Outcome(job=job, status=Status.FAILED, reason=ended.why)
         outcome = replace(result.outcome, job=job, worker=result.worker)
         if result.is_unseen and place_exists(job.source):
             why = f"the worker {result.worker} does not see it, this machine does"

@@ -25,14 +25,8 @@ from convcli.scale.admission import (
 )
 from convcli.values import Record
 
-_LEAST_TIMEOUT = 60.0
-_TIMES_THE_SLOWEST = 20
-
-
-def default_timeout(slowest: float) -> float:
-    """Return the seconds that an item may take, where the slowest so far took `slowest`."""
-    return _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * slowest
-
+_LEAST_TIMEOUT, _TIMES_THE_SLOWEST = 60.0, 20
+"""The seconds that an item may take: so many, and so often what the slowest so far took."""
 
 _THREADS_A_SPARE_GROUP = 4
 """Threads for each spare group: one that waits at the scheduler, and starts as another ends."""
@@ -64,13 +58,13 @@ class Answer(Record):
 
 
 class Ended(Record):
-    """Items that came back: a result each; otherwise the error of their task, or what was lost.
+    """An item that came back: its result; otherwise the error of its task, or what was lost.
 
-    `fault` says why they are given up, on one line, where neither results nor an error came.
+    `fault` says why it is given up, on one line, where neither a result nor an error came.
     """
 
-    items: Sequence[Any]
-    results: Sequence[Any] = ()
+    item: Any
+    result: Any = None
     error: BaseException | None = None
     fault: str = ""
 
@@ -102,8 +96,8 @@ class Flight:
 
     `client` is connected to the cluster, whose workers are admitted to the work of this `name`.
     `address` names the cluster in messages. `retries` is how often an item is tried again whose
-    worker died, `timeout` how many seconds it may take: `default_timeout` otherwise. `noun` is
-    what an item is, in the plural, and `remedy` how a run goes on that was stopped.
+    worker died, `timeout` how many seconds it may take, if that is set. `noun` is what an item
+    is, in the plural, and `remedy` how a run goes on that was stopped.
     """
 
     def __init__(
@@ -150,7 +144,7 @@ class Flight:
     @property
     def _limit(self) -> float:
         """The seconds that an item may take."""
-        return self._timeout or default_timeout(self._slowest)
+        return self._timeout or _LEAST_TIMEOUT + _TIMES_THE_SLOWEST * self._slowest
 
     def run(self, following: Callable[[], Sequence[Any]]) -> Iterator[Ended]:
         """Send groups while there is room, and yield what comes back, until there are no more.
@@ -201,10 +195,9 @@ class Flight:
                 ended += self._after_error(group, result[1])
             elif isinstance(result, Answer):
                 self._slowest = max(self._slowest, result.slowest)
-                count = len(result.results)
-                ended.append(Ended(group.items[:count], result.results))
-                if count < len(group.items):
-                    self._send(group.items[count:], group.deaths)
+                ended += map(Ended, group.items, result.results)
+                if rest := group.items[len(result.results) :]:
+                    self._send(rest, group.deaths)
             else:
                 raise self._scheduler_is_gone()
         return ended
@@ -292,20 +285,20 @@ class Flight:
             self._send(group.items, group.deaths, is_alone=group.is_alone)
         elif group.is_alone:
             fault = f"it was not ended within {limit:.0f} s: allow more by --timeout"
-            self._given_up.append(Ended(group.items, fault=fault))
+            self._given_up += [Ended(item, fault=fault) for item in group.items]
         else:
             self._suspects.extend((item, group.deaths) for item in group.items)
 
     def _after_error(self, group: _SentGroup, error: BaseException) -> list[Ended]:
         """Make the items suspects if workers died of them; otherwise return the error."""
         if not isinstance(error, KilledWorker):
-            return [Ended(group.items, error=error)]
+            return [Ended(item, error=error) for item in group.items]
         died = error.allowed_failures + 1
         # Among others an item may die of what another did, so only deaths alone count.
         deaths = group.deaths + died if group.is_alone else 0
         if self._retries == 0 or deaths > self._retries:
             fault = f"{deaths or died} workers died while they were at it"
-            return [Ended(group.items, fault=fault)]
+            return [Ended(item, fault=fault) for item in group.items]
         self._retried += len(group.items)
         self._suspects.extend((item, deaths) for item in group.items)
         return []

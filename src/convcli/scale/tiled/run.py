@@ -78,7 +78,7 @@ def filter_large(
     `convcli.apply_tiled` says what the arguments are. A ``.tif`` gets the input's tiles, or
     512 × 512. `saving` is how the result is written; `file_format` is ``TIFF`` whatever the
     name of the target. The workers of a `cluster` see the input, and the output where it is a
-    ``.zarr``. `timeout`: see `default_timeout`. With `overwrite` another run may be writing the
+    ``.zarr``. With `overwrite` another run may be writing the
     same output. `planes` of a Zarr array are filtered. The report's time includes reading and
     writing.
     """
@@ -202,7 +202,7 @@ def _on_cluster(flight: Any, rest: Iterator[Any], following: int) -> Iterator[An
         return block
 
     for ended in flight.run(one):
-        done[ended.items[0][0]] = _result_of(ended)
+        done[ended.item[0]] = _result_of(ended)
         while following in done:
             yield done.pop(following)
             following += 1
@@ -216,13 +216,13 @@ def _result_of(ended: Any) -> Any:
     if ended.error is not None:
         raise ended.error
     if ended.fault:
-        rows, columns = ended.items[0][1][-2:]
+        rows, columns = ended.item[1][-2:]
         raise ClusterError(
             f"the block of rows {rows.start} to {rows.stop} and columns {columns.start} to "
             f"{columns.stop} failed, though it was alone: {ended.fault}: use less --memory, or "
             "more --retries"
         )
-    return ended.results[0]
+    return ended.result
 
 
 class _Passes:
