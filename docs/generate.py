@@ -253,7 +253,7 @@ def json_sections() -> str:
             continue
         head = "convcli --version" if name == "version" else f"convcli {name}"
         keys: dict[str, tuple[str, str]] = {}
-        _collect_keys(schema, "", keys)
+        _collect_keys(schema, "", keys, schema.get("$defs", {}))
         rows = [f"| `{key}` | {kind} | {about} |" for key, (kind, about) in keys.items()]
         table = ["| key | type | meaning |", "|---|---|---|", *rows]
         link = f"The schema: [{name}.json](../src/convcli/cli/schemas/{name}.json)"
@@ -261,20 +261,27 @@ def json_sections() -> str:
     return "\n\n".join(parts)
 
 
-def _collect_keys(schema: dict[str, Any], path: str, keys: dict[str, tuple[str, str]]) -> None:
+def _collect_keys(
+    schema: dict[str, Any],
+    path: str,
+    keys: dict[str, tuple[str, str]],
+    parts: dict[str, Any],
+) -> None:
     """Collect the keys of a schema with their types and meanings: ``steps[].kernel``."""
+    schema = {**parts.get(schema.get("$ref", "").rpartition("/")[2], {}), **schema}
     for form in schema.get("anyOf", ()):
-        _collect_keys(form, path, keys)
-    for key, value in schema.get("properties", {}).items():
+        _collect_keys(form, path, keys, parts)
+    for key, named in schema.get("properties", {}).items():
+        value = {**parts.get(named.get("$ref", "").rpartition("/")[2], {}), **named}
         here = f"{path}.{key}" if path and not path.endswith(".") else f"{path}{key}"
         kinds = value.get("type", "any")
         told = keys[here][0].split(" or ") if here in keys else []
         kinds = dict.fromkeys([*told, *([kinds] if isinstance(kinds, str) else kinds)])
         keys[here] = (" or ".join(kinds), value.get("description", ""))
-        _collect_keys(value, here, keys)
+        _collect_keys(value, here, keys, parts)
     items = schema.get("items")
     if isinstance(items, dict):
-        _collect_keys(items, f"{path}[]", keys)
+        _collect_keys(items, f"{path}[]", keys, parts)
 
 
 def strategy_table() -> str:

@@ -19,7 +19,7 @@ SHOOT = """\
 import gc, os, signal, sys, threading, time
 from convcli.cli.app import main
 # What the command loads is loaded once, not in each fork.
-import convcli.cli.apply, convcli.cli.batch, convcli.cli.tiled, convcli.scale.tiled.run
+import convcli.cli.apply, convcli.cli.batch, convcli.scale.tiled.run
 import tifffile
 import convcli.pipeline.files, convcli.images.codecs.png, convcli.images.codecs.npy
 import convcli.kernels.spec, convcli.kernels.formats.read, convcli.batch.local

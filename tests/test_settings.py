@@ -8,8 +8,8 @@ import pytest
 
 from convcli import choices
 from convcli.cli.apply import command
-from convcli.cli.filter_options import FILTERING
-from convcli.cli.options import Option
+from convcli.cli.command import Option
+from convcli.cli.options import FILTERING
 from convcli.errors import OptionError
 from convcli.pipeline.options import Options
 from convcli.settings import options_from_words

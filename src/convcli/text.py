@@ -9,6 +9,7 @@ _NARROW = 1e3
 _MOST_DIGITS = 8
 _HALF = 0.5
 _TINY = 0.0005
+_LEAST_PERCENT = 0.01
 _ROUNDING = 1e-14
 """A smaller weight is 0 but for a rounding error."""
 
@@ -73,6 +74,15 @@ def counted(number: int, noun: str) -> str:
     ('1 row', '0 rows')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent; one that is not 0 is never shown as 0.
+
+    >>> percent(0.5), percent(1e-9), percent(0)
+    ('50.00 %', '0.01 %', 'none')
+    """
+    return f"{max(100 * share, _LEAST_PERCENT):.2f} %" if share else "none"
 
 
 _MATRIX = re.compile(r"""\s*\[\s*\[[-+\w.,"'\s\[\]]*\]\s*\]\s*""")

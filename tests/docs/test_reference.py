@@ -11,6 +11,7 @@ import pytest
 
 from convcli.cli.ending import INTERRUPTED
 from convcli.cli.schema import FOLDER, documented
+from support.schema_words import expanded
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path.read_text("utf-8") for path in ROOT.glob("src/**/*.py")]
@@ -42,7 +43,7 @@ def keys_without_meaning(schema: Any, path: str = "") -> Iterator[str]:
 @pytest.mark.parametrize("name", [name for name in documented() if name != "recipe"])
 def test_each_key_of_the_json_says_what_it_means(name: str) -> None:
     """Where it fails: add it to tests/support/schema_words.py, run golden/make_schemas.py."""
-    schema = json.loads((FOLDER / f"{name}.json").read_text("utf-8"))
+    schema = expanded(json.loads((FOLDER / f"{name}.json").read_text("utf-8")))
     assert list(keys_without_meaning(schema, name)) == []
 
 

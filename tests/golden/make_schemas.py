@@ -15,11 +15,13 @@ scripts of users, and needs a new number in `VERSION`.
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.schema_words import meaning
+from support.schema_words import expanded, meaning
 
 VERSION = 1
 FOLDER = Path(__file__).parents[2] / "src" / "convcli" / "cli" / "schemas"
@@ -137,10 +139,58 @@ def text_of(value: Any, indent: int = 0, room: int = 100) -> str:
     return opening + "\n" + ",\n".join(body) + f"\n{' ' * indent}{closing}"
 
 
+LONG = 100
+"""Letters of a schema that is worth a name where it is needed again."""
+
+
+def core(schema: Any) -> str:
+    """Return a schema without its own description, as text: equal where it is the same."""
+    inner = {key: value for key, value in schema.items() if key != "description"}
+    return json.dumps(inner) if "type" in schema else ""
+
+
+def parts_of(schema: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each long schema within a schema, and the key that it stands under."""
+    for name, value in schema.items() if isinstance(schema, dict) else enumerate(schema):
+        if isinstance(value, dict | list):
+            here = key if isinstance(name, int) or name in {"items", "properties"} else name
+            yield from parts_of(value, here)
+            if isinstance(value, dict) and len(core(value)) > LONG:
+                yield core(value), here
+
+
+def with_definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write each part that stands in a schema several times once, below ``$defs``."""
+    found = list(parts_of(schema))
+    counts = Counter(text for text, _ in found)
+    names: dict[str, str] = {}
+    for text, key in found:
+        if counts[text] > 1 and text not in names:
+            same = [name for name in names.values() if name.rstrip("0123456789") == key]
+            names[text] = f"{key}{len(same) + 1}" if same else key
+    definitions: dict[str, Any] = {}
+
+    def shortened(value: Any) -> Any:
+        if isinstance(value, list):
+            return [shortened(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        short = {key: shortened(one) for key, one in value.items()}
+        name = names.get(core(value))
+        if name is None:
+            return short
+        words = {key: short.pop(key) for key in ["description"] if key in short}
+        definitions[name] = short
+        return {"$ref": f"#/$defs/{name}", **words}
+
+    return {**shortened(schema), **({"$defs": definitions} if definitions else {})}
+
+
 def write(schema: dict[str, Any], command: str) -> None:
     """Write the schema of a command, with what its keys mean."""
     described = without_words(schema)
     describe(described, command)
+    described = with_definitions(described)
     (FOLDER / f"{command}.json").write_text(text_of(described) + "\n", "utf-8")
 
 
@@ -168,7 +218,7 @@ def describe_all() -> None:
     """Say in the schemas that are there what their keys mean."""
     for path in sorted(FOLDER.glob("*.json")):
         if path.stem != "recipe":
-            write(json.loads(path.read_text("utf-8")), path.stem)
+            write(expanded(json.loads(path.read_text("utf-8"))), path.stem)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ A key is looked for as ``command.parent.key``, ``parent.key``, ``command.key`` a
 this order: the plain key says what it means wherever nothing else is said.
 """
 
+from typing import Any
+
 _SIZE = "Width, height and channels, in pixels."
 
 WORDS = {
@@ -353,3 +355,22 @@ def meaning(command: str, parent: str, key: str) -> str | None:
     """
     names = (f"{command}.{parent}.{key}", f"{parent}.{key}", f"{command}.{key}", key)
     return next((WORDS[name] for name in names if name in WORDS), None)
+
+
+def expanded(schema: Any, definitions: dict[str, Any] | None = None) -> Any:
+    """Return a schema in which each reference is what it refers to, below ``$defs``.
+
+    Examples
+    --------
+    >>> expanded({"items": {"$ref": "#/$defs/size"}, "$defs": {"size": {"type": "integer"}}})
+    {'items': {'type': 'integer'}}
+    """
+    if isinstance(schema, list):
+        return [expanded(value, definitions) for value in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = definitions if definitions is not None else schema.get("$defs", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    whole = {**found.get(name, {}), **schema}
+    kept = {key: value for key, value in whole.items() if key not in ("$ref", "$defs")}
+    return {key: expanded(value, found) for key, value in kept.items()}

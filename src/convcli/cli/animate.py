@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import (
-    flip_option,
-    range_option,
-    transposed_options,
+from convcli.cli.command import subcommand
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    own_options,
     window_options,
+    with_options,
 )
-from convcli.cli.options import Command, json_option, option, output_option, quiet_option
 from convcli.cli.output import say, show_json
 from convcli.cli.types import LINK, POINT, whole
 from convcli.geometry.window import Pair
@@ -23,62 +23,37 @@ if TYPE_CHECKING:
     from convcli.pipeline.steps import Link
 
 
-@click.command(
-    "animate",
-    cls=Command,
-    short_help="Show the window slide over a small crop.",
-    epilog="""\b
-Examples:
-  convcli animate sobel-x photo.jpg slide.gif --at 120,80
-  convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
-  convcli animate max:2 photo.jpg pool.mp4
-  convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
-  convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3""",
-)
+@subcommand("animate", short_help="Show the window slide over a small crop.")
 @click.argument("kernel", type=LINK)
 @click.argument("image", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="OUTPUT", required=False, type=click.Path())
-@output_option()
-@option(
-    "--at",
-    type=POINT,
-    section="Crop",
-    help="The middle of the crop; the picture's middle unless given.",
-)
-@option(
-    "--cells",
-    type=whole(1, 16),
-    default=7,
-    section="Crop",
-    help="Rows and columns of the crop.",
+@own_options(
+    """
+Output
+--output OUTPUT    OUTPUT, given as an option.
+--quiet            Print no report.
+
+Crop
+--at               The middle of the crop; the picture's middle unless given.
+--cells =7         Rows and columns of the crop.
+""",
+    at=POINT,
+    cells=whole(1, 16),
 )
 @window_options
-@transposed_options
-@flip_option
-@range_option
-@option(
-    "--delay",
-    type=whole(20, 10_000),
-    default=400,
-    section="Frames",
-    help="How long a frame stays, in milliseconds.",
+@with_options("transposed", "output_padding", "flip", "range")
+@own_options(
+    """
+Frames
+--delay =400     How long a frame stays, in milliseconds.
+--frames =100    The most frames; where outputs are more, several fill at once.
+--format form    How the frames are written; by OUTPUT's suffix unless given. frames: a PNG
+                 each, in the folder OUTPUT or as NAME-01.png; strip: all on one PNG, for print.
+""",
+    delay=whole(20, 10_000),
+    frames=whole(1, 256),
+    form=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
 )
-@option(
-    "--frames",
-    type=whole(1, 256),
-    default=100,
-    section="Frames",
-    help="The most frames; where outputs are more, several fill at once.",
-)
-@option(
-    "--format",
-    "form",
-    type=click.Choice(("gif", "apng", "webp", "mp4", "frames", "strip")),
-    section="Frames",
-    help="How the frames are written; by OUTPUT's suffix unless given. frames: a PNG each, "
-    "in the folder OUTPUT or as NAME-01.png; strip: all on one PNG, for print.",
-)
-@quiet_option("Print no report.")
 @frame_options
 @json_option
 def command(
@@ -103,6 +78,13 @@ def command(
     pooling: max:2, or pool:2 for means. OUTPUT ends in .gif, .webp, .png or .apng (an
     animated PNG), or .mp4 (made by ffmpeg). The crop is filtered as if it were the whole
     picture, in grey but for a bank of three channels; padding has green frames.
+
+    For example:
+      convcli animate sobel-x photo.jpg slide.gif --at 120,80
+      convcli animate box:3 photo.jpg stride.webp --stride 2 --cells 9
+      convcli animate max:2 photo.jpg pool.mp4
+      convcli animate layer.npy photo.jpg steps.png --format strip --frames 12
+      convcli animate box:3 photo.jpg up.gif --transposed --stride 2 --cells 3
     """
     from convcli.images.animation import animation_form, write_animation
     from convcli.lessons.animate import durations_for, frames_of, scene_of

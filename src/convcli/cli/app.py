@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from convcli.cli.command import BRIEF
 from convcli.cli.ending import (
     INTERRUPTED,
     abandon_output,
@@ -88,23 +89,16 @@ class Program(click.Group):
         command: click.Command = importlib.import_module(f"convcli.cli.{cmd_name}").command
         return command
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's signature
-        **extra: Any,
-    ) -> Any:
+    def main(self, args: Sequence[str] | None = None, **settings: Any) -> Any:  # type: ignore[override] # click has overloads
         """Run the program; in standalone mode exit with its status."""
-        if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not settings.pop("standalone_mode", True):
+            return super().main(args, standalone_mode=False, **settings)
         _tolerate_plain_terminals()
         if os.environ.get("_CONVCLI_COMPLETE") == "bash_source":
             # bash would take gaussian:2 and sobel-x@45 for several words.
             click.echo("COMP_WORDBREAKS=${COMP_WORDBREAKS//[:@=]/}")
         with exit_on_sigterm():
-            return self._run(args, prog_name, complete_var, extra)
+            return self._run(args, **settings)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; exit without a message where the reader of its output has gone."""
@@ -114,16 +108,10 @@ class Program(click.Group):
             abandon_output()
             sys.exit(_FAILED)
 
-    def _run(
-        self,
-        args: Sequence[str] | None,
-        prog_name: str | None,
-        complete_var: str | None,
-        extra: dict[str, Any],
-    ) -> NoReturn:
+    def _run(self, args: Sequence[str] | None, **settings: Any) -> NoReturn:
         self.arguments = list(sys.argv[1:] if args is None else args)
         try:
-            status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            status = super().main(args, standalone_mode=False, **settings)
             sys.stdout.flush()
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
@@ -141,11 +129,10 @@ class Program(click.Group):
             _fail(str(error), _USAGE if isinstance(error, _MISUSE) else _FAILED)
         except MemoryError:
             _fail("not enough memory: use a smaller picture, padding or kernel", _FAILED)
-        except BrokenPipeError:
-            abandon_output()
-            sys.exit(_FAILED)
         except OSError as error:
             abandon_output()
+            if isinstance(error, BrokenPipeError):
+                sys.exit(_FAILED)
             place = error.filename or "output"
             _fail(f"{place}: {error.strerror or error}: {_remedy(error)}", _FAILED)
         except Exception as error:  # noqa: BLE001 - the only place where bugs become a line
@@ -225,23 +212,11 @@ def _fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
-    context.params[parameter.name or ""] = value
-
-
-def _show_brief_help(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
-    if value and not context.resilient_parsing:
-        assert isinstance(context.command, Program)  # noqa: S101 - the option is of that class
-        click.echo(context.command.brief_help(context), color=context.color)
-        context.exit()
-
-
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
-    as_json = context.params.pop("as_json", False)
     if value:
         from convcli.cli.help import show_version
 
-        show_version(context, as_json=as_json)
+        show_version(context, as_json=context.params["as_json"])
 
 
 @click.group(
@@ -276,21 +251,10 @@ CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
     "as_json",
     is_flag=True,
     is_eager=True,
-    expose_value=False,
-    callback=_keep,
     allow_from_autoenv=False,
     help="With --version: print it as JSON.",
 )
-@click.option(
-    "-h",
-    "brief",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    allow_from_autoenv=False,
-    callback=_show_brief_help,
-    help="Show a short help page.",
-)
+@click.option("-h", "brief", **BRIEF)
 @click.option(
     "--version",
     is_flag=True,
@@ -299,5 +263,5 @@ CONVCLI_TRACEBACK=1 it shows where), 130 interrupted, 143 terminated.""",
     callback=_show_version,
     help="Show the versions that a report of a bug needs, and exit.",
 )
-def main() -> None:
+def main(*, as_json: bool) -> None:
     """Run the command that the first word names."""

@@ -1,151 +1,86 @@
-"""`convcli apply`: filter a picture."""
+"""`convcli apply`: filter a picture, one that is larger than memory, or many."""
 
-import sys
-from typing import TYPE_CHECKING
+import functools
+import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.file_options import (
-    BatchOptions,
-    batch_options,
-    check_many,
-    one_picture,
-    plane_options,
-    reading_options,
-    resume_option,
-    saving_options,
-    tiled_option,
-)
-from convcli.cli.filter_options import (
-    axis_option,
-    bias_option,
-    blend_options,
-    chain_option,
-    combine_option,
-    direction_option,
-    engine_options,
-    flip_option,
-    gray_option,
-    layout_option,
-    map_options,
-    pixel_options,
-    range_option,
-    recipe_options,
-    strict_option,
-    times_option,
-    transposed_options,
-    window_options,
-)
-from convcli.cli.options import Command, json_option_for, quiet_option
-from convcli.cli.output import (
-    refuse_terminals,
-    report_outcome,
-    show_planned,
-    shows_matrices,
-)
+from convcli.cli.command import subcommand
+from convcli.cli.options import with_options
+from convcli.cli.output import STANDARD, show_json, show_planned, shows_matrices
 from convcli.cli.placing import (
+    BatchOptions,
     Placing,
-    file_to_replace,
-    placing_options,
-)
-from convcli.cli.seeing import (
-    check_seeing,
-    compare_option,
-    names_with_scratch,
-    see,
-    show_option,
+    carry_out,
+    is_replaced,
+    located_names,
+    refuse_misfits,
 )
 from convcli.cli.types import OPERAND, OUTPUT
+from convcli.storage.urls import is_there, is_zarr
+from convcli.text import is_matrix
 from convcli.threads import available_cores
-from convcli.values import replace
+from convcli.values import Record, fields_of, replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from convcli.choices import PlaneChoice
     from convcli.images.policy import ReadPolicy
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
+    from convcli.pipeline.files import FileSettings
     from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
+    from convcli.pipeline.report import Report
     from convcli.pipeline.steps import Link
+    from convcli.scale.tiled.blocks import Tiling
 
 
-@click.command(
-    "apply",
-    cls=Command,
-    short_help="Filter a picture.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photo.jpg edges.png
-  convcli apply gaussian:2 photo.jpg soft.png --border replicate
-  convcli apply '[[0,-1,0],[-1,5,-1],[0,-1,0]]' photo.jpg crisp.png
-  convcli apply gaussian:1 photo.jpg out.png --then laplacian8
-  convcli apply sobel photo.jpg edges.png --direction
-  convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
-  convcli apply gaussian:2 huge.tif soft.tif --tiled
-  convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
-  convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
-  convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png""",
-)
+_TWO_NAMES = 2
+
+
+class ApplyCall(Record, kw_only=True):
+    """What stands on the command line of `convcli apply`."""
+
+    kernels: "tuple[Link, ...]"
+    names: tuple[str, ...]
+    options: "Options"
+    reading: "ReadPolicy"
+    saving: "Saving"
+    placing: Placing
+    many: BatchOptions
+    planes: "PlaneChoice"
+    sheet: bool
+    tiled: bool
+    resume: bool
+    plan_only: bool
+    dry_run: bool
+
+    @property
+    def files(self) -> "FileSettings":
+        """How a file is read and written."""
+        return {
+            "reading": self.reading,
+            "saving": self.saving,
+            "file_format": self.placing.kind,
+            "sheet": self.sheet,
+        }
+
+
+@subcommand("apply", short_help="Filter a picture.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("names", metavar="INPUT... [OUTPUT]", nargs=-1, type=OUTPUT)
-@window_options
-@transposed_options
-@strict_option
-@chain_option
-@times_option
-@combine_option
-@bias_option
-@axis_option
-@flip_option
-@layout_option
-@recipe_options
-@map_options
-@direction_option
-@gray_option
-@range_option
-@pixel_options
-@blend_options
-@reading_options
-@tiled_option
-@plane_options
-@resume_option
-@placing_options
-@saving_options
-@batch_options
-@engine_options
-@show_option
-@compare_option
-@quiet_option("Print no report (warnings and errors stay).")
-@json_option_for("Print the result as JSON instead; with --out-dir, one line a file.")
-def command(
-    *,
-    kernel: "Kernel | Operator",
-    chain: tuple["Link", ...],
-    times: int,
-    recipe: "Recipe | None",
-    save_recipe: str | None,
-    record: bool,
-    names: tuple[str, ...],
-    plan_only: bool,
-    dry_run: bool,
-    kind: str | None,
-    sheet: bool,
-    tiled: bool,
-    resume: bool,
-    show: bool,
-    compare: str | None,
-    quiet: bool,
-    as_json: bool,
-    options: "Options",
-    reading: "ReadPolicy",
-    saving: "Saving",
-    many: BatchOptions,
-    placing: Placing,
-    planes: "PlaneChoice",
-) -> None:
+@with_options(
+    "Window", "Kernel", "Recipe", "Output maps", "Pixels", "How much, and where", "Input"
+)
+@with_options("Large pictures", "Output", "Many pictures", "Engine")
+@with_options(
+    "as_json",
+    section="Output",
+    help="Print the result as JSON instead; with --out-dir, one line a file.",
+)
+def command(**given: Any) -> None:
     """Slide KERNEL over the picture INPUT and write the result to OUTPUT.
 
     KERNEL is a name (sobel-x), a name with parameters (gaussian:2, box:5), a file
@@ -166,130 +101,193 @@ def command(
 
     Use other tools for what is no convolution: median, bilateral, morphology, canny,
     resize, deconvolution, video.
-    """
-    kernel, names = _unpacked(kernel, names, recipe)
-    links = (kernel, *chain)
-    kernels = links * times
-    saving = _recorded(links, times, options, saving, save=save_recipe, record=record)
-    many_or_dry = many.out_dir is not None or dry_run or plan_only
-    suffix = ".npy" if options.depth and options.depth.value == "float" else ".png"
-    check_seeing((*names, placing.output or ""), show=show, compare=compare, many=many_or_dry)
-    names = names_with_scratch(names, placing.output, show=show, compare=compare, suffix=suffix)
-    # Nobody reads the statistics of a batch, unless each file has its line.
-    collect_stats = as_json or not (quiet or many.out_dir is not None)
-    options = replace(options, collect_stats=collect_stats)
-    if many.out_dir is not None or dry_run:
-        from convcli.batch.job import BatchJob
-        from convcli.cli.dry_run import Preview
 
-        job = BatchJob(
-            kernels=kernels,
-            options=options,
-            reading=reading,
-            saving=saving,
-            file_format=kind,
-            sheet=sheet,
-            skip_existing=placing.rule("error") == "skip",
-        )
-        preview = Preview(
-            many=many, planes=planes, plan_only=plan_only, quiet=quiet, as_json=as_json
-        )
-        if many.out_dir is None:
-            preview.show_one(job, names, placing, tiled=tiled)
-            return
-        check_many(names, many, tiled=tiled, output=placing.output)
+    For example:
+      convcli apply sobel-x photo.jpg edges.png
+      convcli apply gaussian:2 photo.jpg soft.png --border replicate
+      convcli apply '[[0,-1,0],[-1,5,-1],[0,-1,0]]' photo.jpg crisp.png
+      convcli apply gaussian:1 photo.jpg out.png --then laplacian8
+      convcli apply sobel photo.jpg edges.png --direction
+      convcli apply sobel-x photos/*.jpg --out-dir edges --name '{stem}-edges.png'
+      convcli apply gaussian:2 huge.tif soft.tif --tiled
+      convcli apply model.safetensors::conv1.weight photo.jpg maps.png --sheet
+      convcli apply '[[1,0],[0,-1]]' '[[1,2,3],[4,5,6],[7,8,9]]'
+      convcli apply box:3 - - < photo.jpg | convcli apply sobel-y - out.png
+    """
+    call = _call(**given)
+    previews = call.plan_only or call.dry_run
+    if call.many.out_dir is not None:
+        refuse_misfits("many")
         from convcli.cli.batch import run_many
 
-        run_many(
-            job,
-            names,
-            many,
-            rule=placing.rule("error"),
-            quiet=quiet,
-            as_json=as_json,
-            preview=preview if plan_only or dry_run else None,
-        )
-        return
-    if not plan_only and shows_matrices(names, placing.output):
+        run_many(call)
+    elif not previews and shows_matrices(call.names, call.placing.output):
         from convcli.cli.matrix import show_applied
 
-        show_applied(kernels, names[0], options, reading, as_json=as_json)
-        return
-    (source, target), in_blocks = one_picture(names, placing, kind, tiled=tiled, resume=resume)
-    names = (source, target)
-    refuse_terminals(source, None if plan_only else target)
-    if in_blocks:
-        from convcli.cli.tiled import filter_in_blocks, show_tiling, tiling_of
-    if plan_only and in_blocks:
-        tiling = tiling_of(names, kernels, options, reading, many, planes=planes)
-        show_tiling(tiling, names, as_json=as_json)
-        return
-    from convcli.pipeline.files import filter_file, plan_frame, read_first_frame
-
-    if plan_only:
-        plans = plan_frame(kernels, read_first_frame(source, reading), options)
-        from convcli.pipeline.pipeline import mixing_of
-
-        cores, mixed = options.jobs or available_cores(), mixing_of(options)
-        show_planned(plans, cores, as_json=as_json, mixed=mixed)
-        return
-    replaced = file_to_replace(source, target, placing, as_json=as_json, quiet=quiet)
-    if in_blocks:
-        silent = quiet or (as_json and sys.stdout.isatty())
-        report = filter_in_blocks(
-            names,
-            kernels,
-            options,
-            reading,
-            many,
-            planes=planes,
-            saving=saving,
-            kind=kind,
-            silent=silent,
-            overwrite=placing.rule("") == "overwrite",
-            resume=resume,
+        show_applied(
+            call.kernels,
+            call.names[0],
+            call.options,
+            call.reading,
+            as_json=call.placing.as_json,
         )
     else:
-        report = filter_file(
-            kernels,
+        if previews:
+            refuse_misfits("preview")
+        _filter_one(call)
+
+
+def _call(
+    *,
+    kernel: "Kernel | Operator",
+    chain: "tuple[Link, ...]",
+    times: int,
+    names: tuple[str, ...],
+    recipe: "Recipe | None",
+    save_recipe: str | None,
+    record: bool,
+    **given: Any,
+) -> ApplyCall:
+    """Return what is asked for; read and write the recipe that goes with it."""
+    if recipe is not None:
+        names = (str(kernel), *names)
+        _refuse_kernel(names, many=given["many"].out_dir is not None)
+        from convcli.kernels.spec import operand_from
+
+        kernel = operand_from(recipe.kernel)
+    links = (kernel, *chain)
+    call = ApplyCall(kernels=links * times, names=names, **given)
+    # Nobody reads the statistics of a batch, unless each file has its line.
+    collect_stats = call.placing.as_json or not (
+        call.placing.quiet or call.many.out_dir is not None
+    )
+    saving = call.saving
+    if save_recipe is not None or record:
+        from convcli.pipeline.recipe import recipe_of
+
+        made = recipe_of(links, times, call.options)
+        if save_recipe is not None:
+            made.save(save_recipe)
+        saving = replace(saving, recipe=str(made)) if record else saving
+    return replace(
+        call, saving=saving, options=replace(call.options, collect_stats=collect_stats)
+    )
+
+
+def _refuse_kernel(names: tuple[str, ...], *, many: bool) -> None:
+    """Refuse a kernel beside a recipe, which has one: all words are files."""
+    from convcli.cli.suggestions import is_kernel_name
+
+    first = names[0]
+    is_kernel = is_kernel_name(first) and not (is_matrix(first) or is_there(first))
+    if is_kernel or (len(names) > _TWO_NAMES and not many):
+        raise click.UsageError(
+            f"the kernel is the recipe's, and {first!r} would be INPUT: leave it out, or leave "
+            "--recipe out"
+        )
+
+
+def _filter_one(call: ApplyCall) -> None:
+    """Filter one picture, as a whole or block by block, or say how that would be done."""
+    placing = call.placing
+    words = (*call.names, *filter(None, [placing.output]))
+    has_zarr = any(map(is_zarr, words))
+    in_blocks = has_zarr or call.tiled
+    refuse_misfits("zarr" if has_zarr else "tiled" if in_blocks else "whole")
+    if in_blocks and (STANDARD in words or "" in words):
+        raise click.UsageError("a picture is filtered block by block from a file to a file")
+    depth = call.options.depth
+    names = located_names(
+        call.names,
+        placing,
+        scratch=".npy" if depth and depth.value == "float" else ".png",
+        remedy="add --out-dir DIR to filter many pictures",
+        writes=call.dry_run or not call.plan_only,
+    )
+    if call.dry_run:
+        from convcli.cli.batch import show_one
+
+        is_replaced(*names, placing)
+        show_one(call, *names, tiling_of(call, *names) if in_blocks else None)
+    elif call.plan_only:
+        _show_plan(call, *names, in_blocks=in_blocks)
+    else:
+        run = functools.partial(_filter_in_blocks if in_blocks else _filter_whole, call, *names)
+        carry_out(run, *names, placing, call.reading)
+
+
+def _filter_whole(call: ApplyCall, source: str, target: str) -> "Report":
+    from convcli.pipeline.files import filter_file
+
+    return filter_file(call.kernels, source, target, call.options, **call.files)
+
+
+def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) -> None:
+    """Print how a picture would be filtered."""
+    if in_blocks:
+        tiling = tiling_of(call, source, target)
+        if call.placing.as_json:
+            show_json(tiling.as_dict())
+        else:
+            from convcli.cli.render.report import show_tiling
+
+            show_tiling(tiling, f"{source} → {target}")
+        return
+    from convcli.pipeline.files import plan_frame, read_first_frame
+    from convcli.pipeline.pipeline import mixing_of
+
+    plans = plan_frame(call.kernels, read_first_frame(source, call.reading), call.options)
+    cores, mixed = call.options.jobs or available_cores(), mixing_of(call.options)
+    show_planned(plans, cores, as_json=call.placing.as_json, mixed=mixed)
+
+
+# ------------------------------------------------------------------ block by block
+
+
+def tiling_of(call: ApplyCall, source: str, target: str) -> "Tiling":
+    """Return how a picture would be filtered block by block."""
+    from convcli.scale.tiled.run import plan_large
+
+    return plan_large(
+        call.kernels,
+        source,
+        target,
+        call.options,
+        frame=call.reading.frame,
+        planes=call.planes,
+        **fields_of(call.many, "memory", "cluster", "retries"),
+    )
+
+
+def _filter_in_blocks(call: ApplyCall, source: str, target: str) -> "Report":
+    """Filter a picture block by block, and show the progress."""
+    from convcli.batch.report import Summary
+    from convcli.cli.ending import only_one_interrupt
+    from convcli.cli.render.batch import progress_shown
+    from convcli.scale.tiled.run import filter_large
+
+    many, placing, started = call.many, call.placing, time.monotonic()
+    with (
+        # Running blocks are written to the end before the output is removed.
+        only_one_interrupt(),
+        progress_shown(many.progress, "blocks", silent=placing.is_silent) as show,
+    ):
+
+        def progress(done: int, total: int, megapixels: float) -> None:
+            show(Summary.of(done, megapixels, time.monotonic() - started), total)
+
+        return filter_large(
+            call.kernels,
             source,
             target,
-            options,
-            reading=reading,
-            saving=saving,
-            file_format=kind,
-            sheet=sheet,
+            call.options,
+            frame=call.reading.frame,
+            max_pixels=call.reading.max_pixels,
+            saving=call.saving,
+            file_format=placing.kind,
+            overwrite=placing.rule("") == "overwrite",
+            resume=call.resume,
+            progress=progress,
+            planes=call.planes,
+            **fields_of(many, "memory", "cluster", "retries", "timeout"),
         )
-    report_outcome(report, source, target, quiet=quiet, as_json=as_json, replaced=replaced)
-    see(source, target, reading, show=show, compare=compare)
-
-
-def _unpacked(
-    kernel: "Kernel | Operator", names: tuple[str, ...], recipe: "Recipe | None"
-) -> "tuple[Kernel | Operator, tuple[str, ...]]":
-    """Return the kernel and the names of the files: with a recipe all words are files."""
-    if recipe is None:
-        return kernel, names
-    from convcli.kernels.spec import operand_from
-
-    return operand_from(recipe.kernel), (str(kernel), *names)
-
-
-def _recorded(
-    links: "Sequence[Link]",
-    times: int,
-    options: "Options",
-    saving: "Saving",
-    *,
-    save: str | None,
-    record: bool,
-) -> "Saving":
-    """Write the recipe into a file, or into what is saved, where that is asked for."""
-    if save is None and not record:
-        return saving
-    from convcli.pipeline.recipe import recipe_of
-
-    recipe = recipe_of(links, times, options)
-    if save is not None:
-        recipe.save(save)
-    return replace(saving, recipe=str(recipe)) if record else saving

@@ -1,13 +1,14 @@
-"""`convcli apply --out-dir`: filter many pictures, and exit with the status of the whole."""
+"""`convcli apply --out-dir`: filter many pictures, or say what would be done (`--dry-run`)."""
 
 import gc
+import heapq
+import itertools
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,97 +23,96 @@ from convcli.batch.inputs import (
     read_list,
 )
 from convcli.batch.job import BatchJob, FileJob, Outcome, Status
+from convcli.batch.local import worker_counts
 from convcli.batch.manifest import Manifest
 from convcli.batch.prepare import local_executor, prepared_jobs
+from convcli.batch.preview import FAIL, REPLACE, WRITE, FilePreview, preview_file
+from convcli.batch.preview import left_out as files_left_out
 from convcli.batch.report import Executor, Summary, run_batch
-from convcli.cli.dry_run import Preview
 from convcli.cli.ending import stop_at_interrupt
-from convcli.cli.file_options import BatchOptions
-from convcli.cli.output import STANDARD, show_json, warn
-from convcli.cli.render.batch import progress_for
+from convcli.cli.output import STANDARD, show_json, show_planned, warn
+from convcli.cli.render.batch import progress_shown, show_previews, show_summary
 from convcli.errors import BatchError, install
 from convcli.images.policy import needs_package
-from convcli.storage.urls import is_url
+from convcli.storage.atomic import unwritable
+from convcli.storage.urls import first_output, is_url
 from convcli.text import counted
 from convcli.threads import available_cores
 from convcli.values import replace
 
+if TYPE_CHECKING:
+    from convcli.cli.apply import ApplyCall
+    from convcli.engine.planner import Plan
+    from convcli.scale.tiled.blocks import Tiling
 
-def run_many(
-    work: BatchJob,
-    names: Sequence[str],
-    many: BatchOptions,
-    *,
-    rule: str,
-    quiet: bool,
-    as_json: bool,
-    preview: Preview | None = None,
-) -> None:
-    """Filter many pictures into a folder, or preview that; exit with the status of the whole.
 
-    `rule` is what an output that is there already means: error, skip or overwrite.
-    """
+def job_of(call: "ApplyCall") -> BatchJob:
+    """Return what is done to each file."""
+    skip = call.placing.rule("error") == "skip"
+    return BatchJob(
+        kernels=call.kernels, options=call.options, skip_existing=skip, **call.files
+    )
+
+
+def run_many(call: "ApplyCall") -> None:
+    """Filter many pictures into a folder, or preview that; exit with its status."""
+    many, dry = call.many, call.plan_only or call.dry_run
+    if not many.out_dir:
+        raise click.UsageError("--out-dir: expected the name of a folder, got none")
+    if not call.names and many.files_from is None:
+        raise click.UsageError("Missing argument 'INPUT'")
     # A batch may run for hours: garbage is collected, unlike for one picture.
     gc.set_threshold(1000)
-    out_dir = places.place_from(many.out_dir or "")
+    job, rule, start = job_of(call), call.placing.rule("error"), time.perf_counter()
+    out_dir = places.place_from(many.out_dir)
     template = Template(
-        DEFAULT_TEMPLATE if many.template is None else many.template, work.file_format
+        DEFAULT_TEMPLATE if many.template is None else many.template, job.file_format
     )
     left_out: Counter[str] = Counter()
-    inputs = _inputs(work, names, many, out_dir, left_out)
+    inputs = _inputs(call, out_dir, left_out)
     files: Iterator[FileJob] = (template.job(each, out_dir) for each in inputs)
-    start = time.perf_counter()
-    memory = many.memory if many.cluster is None else None
-    dry = preview is not None
     with ExitStack() as stack:
         manifest, done = None, iter(list[FileJob]())
-        if many.manifest is not None and not dry:
+        if many.manifest is not None and (many.retry_failed or not dry):
             manifest = stack.enter_context(Manifest(many.manifest, _arguments()))
-            work, done = replace(work, checksums=True), manifest.done()
+            job, done = replace(job, checksums=True), manifest.done()
         if many.retry_failed and manifest is not None:
             files = manifest.failed()
         listing = stack.enter_context(
             prepared_jobs(
-                work,
+                job,
                 files,
                 out_dir,
                 may_exist=rule != "error" or manifest is not None,
                 overwrite=rule == "overwrite",
                 done=() if many.retry_failed else done,
-                memory=memory,
+                memory=many.memory if many.cluster is None else None,
                 dry=dry,
             )
         )
         listed = time.perf_counter() - start
-        if preview is not None:
-            preview.show_many(work, names, listing, out_dir)
+        if dry:
+            _show_many(call, job, listing, out_dir)
             return
         if is_url(out_dir):
-            work = replace(work, skip_existing=False)  # The list was asked for at once.
-        summary = _run(work, many, listing, manifest, quiet=quiet, as_json=as_json)
+            job = replace(job, skip_existing=False)  # The list was asked for at once.
+        summary = _run(call, job, listing, manifest)
         total = len(listing)
     summary.phases = {"list": listed, **summary.phases}
     summary.left_out = left_out
     _warn(summary)
-    if as_json:
+    if call.placing.as_json:
         show_json({"summary": {"files": total, **summary.as_dict()}})
-    elif not quiet:
-        from convcli.cli.render.batch import show_summary
-
+    elif not call.placing.quiet:
         show_summary(summary, total, out_dir)
     _end(summary, total)
 
 
 def _run(
-    work: BatchJob,
-    many: BatchOptions,
-    listing: JobList,
-    manifest: Manifest | None,
-    *,
-    quiet: bool,
-    as_json: bool,
+    call: "ApplyCall", job: BatchJob, listing: JobList, manifest: Manifest | None
 ) -> Summary:
-    executor = _executor(work, many, len(listing), quiet=quiet)
+    many, total = call.many, len(listing)
+    executor = _executor(call, job, total)
     interrupted = False
 
     def stop() -> None:
@@ -120,91 +120,148 @@ def _run(
         interrupted = True
         executor.stop()
 
-    silent = quiet or (as_json and sys.stdout.isatty())
-    progress = progress_for(many.progress, len(listing), silent=silent)
+    def targets() -> Iterator[FileJob]:
+        if not interrupted:  # their outputs are looked for at the end
+            yield from listing
 
-    def show_outcome(outcome: Outcome, summary: Summary) -> None:
-        progress.show(summary)
-        if manifest is not None and outcome.status is not Status.SKIPPED:
-            manifest.add(outcome)
-        if as_json:
-            show_json(outcome.as_dict())
+    with (
+        progress_shown(many.progress, "files", silent=call.placing.is_silent) as show,
+        stop_at_interrupt(stop),
+    ):
+        show(Summary(), total)
 
-    with closing(progress), stop_at_interrupt(stop):
+        def show_outcome(outcome: Outcome, summary: Summary) -> None:
+            show(summary, total)
+            if manifest is not None and outcome.status is not Status.SKIPPED:
+                manifest.add(outcome)
+            if call.placing.as_json:
+                show_json(outcome.as_dict())
+
         summary = run_batch(
             executor,
-            work,
+            job,
             listing,
             show_outcome,
             fail_fast=many.fail_fast,
             settled=listing.settled(),
-            targets=_looked_for(listing, lambda: interrupted),
+            targets=targets(),
         )
     summary.interrupted = interrupted
     return summary
 
 
-def _looked_for(listing: JobList, is_interrupted: Callable[[], bool]) -> Iterator[FileJob]:
-    """Yield the files whose outputs are looked for at the end: none if it was stopped."""
-    if not is_interrupted():
-        yield from listing
-
-
-def _executor(work: BatchJob, many: BatchOptions, files: int, *, quiet: bool) -> Executor:
+def _executor(call: "ApplyCall", job: BatchJob, files: int) -> Executor:
+    many = call.many
     if many.cluster is not None:
         from convcli.scale.cluster import DaskExecutor
 
         def tell(dashboard: str) -> None:
-            if sys.stderr.isatty() and not quiet:
+            if sys.stderr.isatty() and not call.placing.quiet:
                 click.echo(f"Dask's dashboard: {dashboard}", err=True)
 
         return DaskExecutor(many.cluster, many.retries, many.memory, many.timeout, tell)
-    jobs, cores = work.options.jobs, available_cores()
+    jobs, cores = job.options.jobs, available_cores()
     if jobs is not None and jobs > cores:
         warn([f"--jobs {jobs}: this process may use {counted(cores, 'core')}, no more"])
-    return local_executor(work, files, many.memory)
+    return local_executor(job, files, many.memory)
 
 
-# ------------------------------------------------------------------ inputs
-
-
-def _inputs(
-    work: BatchJob,
-    names: Sequence[str],
-    many: BatchOptions,
-    out_dir: str,
-    left_out: Counter[str],
-) -> Iterator[InputFile]:
+def _inputs(call: "ApplyCall", out_dir: str, left_out: Counter[str]) -> Iterator[InputFile]:
+    many = call.many
     yield from find_inputs(
-        names,
-        work.reading.takes,
+        call.names,
+        call.reading.takes,
         recursive=many.recursive,
         excluded=out_dir,
         left_out=left_out,
     )
-    if many.files_from is not None:
-        with _opened_list(many.files_from) as stream:
-            yield from read_list(stream)
-
-
-@contextmanager
-def _opened_list(name: str) -> Iterator[BinaryIO]:
-    """Open the list of ``--files-from``."""
-    if name == STANDARD:
-        if sys.stdin.isatty():
-            raise click.UsageError(
-                "--files-from is - but standard input is a terminal: use a pipe or a file"
-            )
-        yield sys.stdin.buffer
+    if many.files_from is None:
         return
+    if many.files_from == STANDARD and sys.stdin.isatty():
+        raise click.UsageError(
+            "--files-from is - but standard input is a terminal: use a pipe or a file"
+        )
     try:
-        stream = Path(name).open("rb")  # noqa: SIM115 - it is closed below
+        stream: Any = click.open_file(many.files_from, "rb")
     except OSError as error:
         raise BatchError(
-            f"{name}: the list cannot be read: {error.strerror}: name a file with a name a line"
+            f"{many.files_from}: the list cannot be read: {error.strerror}: name a file with a "
+            "name a line"
         ) from None
     with stream:
-        yield stream
+        yield from read_list(stream)
+
+
+# ------------------------------------------------------------------ --dry-run and --plan
+
+
+def show_one(call: "ApplyCall", source: str, target: str, tiling: "Tiling | None") -> None:
+    """Show what would be done with one picture; `tiling` is of one that is cut into blocks."""
+    threads = call.options.jobs or available_cores()
+    if tiling is None:
+        preview = preview_file(job_of(call), FileJob(source, target))
+    else:
+        threads = 1  # for each block
+        preview = FilePreview(
+            source=source,
+            target=target,
+            action=REPLACE if places.place_exists(target) else WRITE,
+            memory=tiling.memory_bytes,
+            plans=tiling.plans,
+        )
+    reason = "" if target == STANDARD else unwritable(first_output(target))
+    if reason and preview.action in (WRITE, REPLACE):
+        reason = f"{target} {reason}"
+        preview = replace(preview, action=FAIL, reason=reason, memory=0, plans=())
+    _show(call, [preview], 1, threads)
+
+
+def _show_many(call: "ApplyCall", job: BatchJob, jobs: JobList, out_dir: str) -> None:
+    """Show what would be done with the files of a batch, or the plan of the first."""
+    workers, threads = worker_counts(len(jobs), job.options.jobs)
+    limit = call.many.memory if call.many.cluster is None else None
+    job = job.with_limits(threads, limit)
+    previews = (preview_file(job, each) for each in jobs)
+    if call.plan_only:
+        plans = next((each.plans for each in previews if each.plans), None)
+        if plans is None:
+            raise click.ClickException(f"{out_dir}: expected a picture to plan for, got none")
+        show_planned(plans, threads, as_json=call.placing.as_json)
+        return
+    recursive = call.many.recursive
+    others = files_left_out(
+        call.names, job.reading.takes, recursive=recursive, excluded=out_dir
+    )
+    _show(call, itertools.chain(previews, others), workers, threads)
+
+
+def _show(
+    call: "ApplyCall", previews: Iterable[FilePreview], workers: int, threads: int
+) -> None:
+    """Show previews; leave the command with the status that a run would have."""
+    kept: list[FilePreview] = []
+    memories: list[int] = []
+    counts: Counter[str] = Counter()
+    plans: Sequence[Plan] = ()
+    for preview in previews:
+        counts[preview.action] += 1
+        memories = heapq.nlargest(workers, (*memories, preview.memory))
+        plans = plans or preview.plans
+        if call.placing.as_json:
+            show_json(preview.as_dict())
+        else:
+            kept.append(preview)
+    memory = min(sum(memories), call.many.memory or sum(memories))
+    if call.placing.as_json:
+        plan = [each.as_dict(threads) for each in plans]
+        named = {action.replace(" ", "_"): count for action, count in counts.items()}
+        show_json({"summary": {**named, "memory_bytes": memory, "plan": plan}})
+    elif not call.placing.quiet:
+        from convcli.cli.render.report import show_plans
+
+        show_previews(kept, memory, workers)
+        show_plans(plans, threads)
+    click.get_current_context().exit(int(counts[FAIL] > 0))
 
 
 # ------------------------------------------------------------------ the end

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import gray_option
-from convcli.cli.options import Command, json_option, option, shared_option
+from convcli.cli.command import subcommand
+from convcli.cli.options import FILTERING, frame_options, json_option, own_options
 from convcli.cli.output import refuse_terminals, show_json
 from convcli.cli.types import KERNEL, whole
 
@@ -21,36 +20,24 @@ _PADDING, _WIDEST = 3, 40
 _TOOLS = ("NumPy", "SciPy", "OpenCV", "torch", "ImageMagick")
 
 
-@click.command(
-    "borders",
-    cls=Command,
-    short_help="Show what lies beyond the edge.",
-    epilog="""\b
-Examples:
-  convcli borders
-  convcli borders --padding 6
-  convcli borders box:5 photo.jpg --gray --png borders.png""",
-)
+@subcommand("borders", short_help="Show what lies beyond the edge.")
 @click.argument("kernel", required=False, type=KERNEL)
 @click.argument("image", required=False, type=click.Path(allow_dash=True))
-@shared_option(
-    "padding",
-    type=whole(1),
-    section="Output",
-    help="Pixels of padding that are drawn, without IMAGE.  [default: 3]",
-)
-@gray_option
-@option(
-    "--png",
-    metavar="FILE",
-    section="Output",
-    help="Draw the corner of IMAGE with each mode, magnified.",
-)
-@option(
-    "--corner",
-    type=click.Choice(("top-left", "top-right", "bottom-left", "bottom-right")),
-    section="Output",
-    help="Which corner of IMAGE; the one in which the modes differ most unless given.",
+@own_options(
+    """
+Output
+--padding     Pixels of padding that are drawn, without IMAGE. [default: 3]
+
+Pixels: options
+--gray *      Make the picture grey first.
+
+Output
+--png FILE    Draw the corner of IMAGE with each mode, magnified.
+--corner      Which corner of IMAGE; the one in which the modes differ most unless given.
+""",
+    FILTERING,
+    padding=whole(1),
+    corner=click.Choice(("top-left", "top-right", "bottom-left", "bottom-right")),
 )
 @frame_options
 @json_option
@@ -70,6 +57,11 @@ def command(
     Upper case stands for 2 · edge - pixel.
 
     With KERNEL and IMAGE it shows a corner that each mode gives.
+
+    For example:
+      convcli borders
+      convcli borders --padding 6
+      convcli borders box:5 photo.jpg --gray --png borders.png
     """
     if image is None or kernel is None:
         if kernel is not None or png is not None or corner is not None or options.gray:

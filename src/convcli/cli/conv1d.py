@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import click
 
 from convcli.choices import Overlap
-from convcli.cli.options import Command, json_option, option, quiet_option
+from convcli.cli.command import subcommand
+from convcli.cli.options import json_option, own_options
 from convcli.cli.output import show_json
 from convcli.cli.types import EnumType, whole
 
@@ -21,52 +22,32 @@ Reading: TypeAlias = Literal["sequence", "digits", "dice", "polynomial"]
 """What the two arguments are."""
 
 
-@click.command(
+@subcommand(
     "conv1d",
-    cls=Command,
     short_help="Convolve two sequences: polynomials, digits, dice.",
     context_settings={"ignore_unknown_options": True},
-    epilog="""\b
-Examples:
-  convcli conv1d 1,2,3 4,5
-  convcli conv1d 1,2,3 4,5 --as polynomial
-  convcli conv1d 123 45 --as digits
-  convcli conv1d 6 6 --as dice --total 8
-  convcli conv1d @long.txt @longer.txt --as digits --quiet""",
 )
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@option(
-    "--as",
-    "reading",
-    type=click.Choice(get_args(Reading)),
-    default="sequence",
-    section="Reading",
-    help="What A and B are: coefficients with the constant first, whole numbers, dice "
-    "(6 is a fair one with 6 faces; or the probabilities of the faces 1, 2, …).",
+@own_options(
+    """
+Reading
+--as reading =sequence    What A and B are: coefficients with the constant first, whole numbers,
+                          dice (6 is a fair one with 6 faces; or the probabilities of the faces
+                          1, 2, …).
+--mode =full              Which part of the result: all, as long as the longer, or where both
+                          overlap.
+--method =auto            How to compute it; both are exact.
+--total                   With --as dice: colour only the ways to roll this total.
+
+Output
+--quiet                   Print the bare result.
+""",
+    reading=click.Choice(get_args(Reading)),
+    mode=EnumType(Overlap),
+    method=click.Choice(("auto", "direct", "fft")),
+    total=whole(2),
 )
-@option(
-    "--mode",
-    type=EnumType(Overlap),
-    default=Overlap.FULL.value,
-    section="Reading",
-    help="Which part of the result: all, as long as the longer, or where both overlap.",
-)
-@option(
-    "--method",
-    type=click.Choice(("auto", "direct", "fft")),
-    default="auto",
-    section="Reading",
-    help="How to compute it; both are exact.",
-)
-@option(
-    "--total",
-    type=whole(2),
-    metavar="N",
-    section="Reading",
-    help="With --as dice: colour only the ways to roll this total.",
-)
-@quiet_option("Print the bare result.")
 @json_option
 def command(
     *,
@@ -83,6 +64,13 @@ def command(
 
     Numbers are exact: whole ones of any size, fractions (1/3), decimals (0.25). @FILE
     reads a sequence from a file, - from standard input.
+
+    For example:
+      convcli conv1d 1,2,3 4,5
+      convcli conv1d 1,2,3 4,5 --as polynomial
+      convcli conv1d 123 45 --as digits
+      convcli conv1d 6 6 --as dice --total 8
+      convcli conv1d @long.txt @longer.txt --as digits --quiet
     """
     if reading != "sequence" and mode is not Overlap.FULL:
         raise click.UsageError(f"--mode is for sequences: --as {reading} needs the full one")

@@ -17,19 +17,26 @@ _STDERR = 2
 
 
 @contextlib.contextmanager
-def exit_on_sigterm() -> Iterator[None]:
+def _handled(number: int, handler: Callable[..., None]) -> Iterator[None]:
+    """Call `handler` at a signal; where the signal is ignored, it stays ignored."""
+    before = signal.getsignal(number)
+    main = threading.current_thread() is threading.main_thread()
+    if before is signal.SIG_IGN or not main:
+        yield
+        return
+    signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def exit_on_sigterm() -> contextlib.AbstractContextManager[None]:
     """Exit at SIGTERM by an exception, so that temporary files are removed.
 
     Python does so for SIGINT by itself: it raises KeyboardInterrupt.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return _handled(signal.SIGTERM, _terminate)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
@@ -41,12 +48,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - 
 _FINISHING = "Interrupted: what runs is finished; Ctrl-C again stops at once.\n"
 
 
-@contextlib.contextmanager
-def stop_at_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others.
-
-    Where SIGINT is ignored, as in background jobs of a shell, it stays ignored.
-    """
+def stop_at_interrupt(stop: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+    """Call `stop` at the first SIGINT, raise KeyboardInterrupt at the second, ignore others."""
 
     def first(*_: object) -> None:
         signal.signal(signal.SIGINT, _interrupt)
@@ -55,32 +58,12 @@ def stop_at_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.write(_STDERR, f"\n{_FINISHING}".encode())
 
-    with _interrupted_by(first):
-        yield
+    return _handled(signal.SIGINT, first)
 
 
-@contextlib.contextmanager
-def only_one_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt at the first SIGINT, and ignore others while files are removed.
-
-    Where SIGINT is ignored, it stays ignored.
-    """
-    with _interrupted_by(_interrupt):
-        yield
-
-
-@contextlib.contextmanager
-def _interrupted_by(handler: Callable[..., None]) -> Iterator[None]:
-    before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if before is signal.SIG_IGN or not main:
-        yield
-        return
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def only_one_interrupt() -> contextlib.AbstractContextManager[None]:
+    """Raise KeyboardInterrupt at the first SIGINT; ignore others while files are removed."""
+    return _handled(signal.SIGINT, _interrupt)
 
 
 def _interrupt(*_: object) -> None:

@@ -4,9 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import gray_option, window_options
-from convcli.cli.options import Command, json_option, option
+from convcli.cli.command import subcommand
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    own_options,
+    window_options,
+    with_options,
+)
 from convcli.cli.output import show_json
 from convcli.cli.types import OPERAND, POINT
 from convcli.geometry.window import Pair, pair
@@ -19,27 +24,18 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
 
 
-@click.command(
-    "equivariance",
-    cls=Command,
-    short_help="Shift then filter, or filter then shift: the same?",
-    epilog="""\b
-Examples:
-  convcli equivariance sobel-x photo.jpg --shift 10,0
-  convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
-  convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2""",
-)
+@subcommand("equivariance", short_help="Shift then filter, or filter then shift: the same?")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@option(
-    "--shift",
-    type=POINT,
-    default="10,0",
-    section="Window",
-    help="X columns to the right, Y rows down.",
+@own_options(
+    """
+Window
+--shift =10,0    X columns to the right, Y rows down.
+""",
+    shift=POINT,
 )
 @window_options
-@gray_option
+@with_options("gray")
 @frame_options
 @json_option
 def command(
@@ -55,6 +51,11 @@ def command(
 
     Away from the border they agree: convolution is translation equivariant. With a
     stride s they do so only for shifts by multiples of s.
+
+    For example:
+      convcli equivariance sobel-x photo.jpg --shift 10,0
+      convcli equivariance sobel-x photo.jpg --shift 10,0 --border wrap
+      convcli equivariance box:3 photo.jpg --shift 3,0 --stride 2
     """
     from convcli.lessons.equivariance import compare_orders, compare_steps
     from convcli.pipeline.files import read_first_frame

@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import (
-    alpha_option,
-    bias_option,
-    combine_option,
-    flip_option,
-    gray_option,
-    layout_option,
-    range_option,
-    transposed_options,
+from convcli.cli.command import subcommand
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    own_options,
     window_options,
+    with_options,
 )
-from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.seeing import scratch_file, show_file, show_option
+from convcli.cli.output import scratch_file, show_file, show_json
 from convcli.cli.types import OPERAND, POINT, whole
 from convcli.geometry.window import Pair
 
@@ -38,50 +32,32 @@ if TYPE_CHECKING:
     from convcli.pipeline.options import Options
 
 
-@click.command(
-    "explain",
-    cls=Command,
-    short_help="Take one output pixel apart.",
-    epilog="""\b
-Examples:
-  convcli explain sobel-x photo.jpg --at 120,80
-  convcli explain sobel photo.jpg --at 120,80
-  convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
-  convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png
-  convcli explain sobel-x photo.jpg --step""",
-)
+@subcommand("explain", short_help="Take one output pixel apart.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@option(
-    "--at",
-    type=POINT,
-    section="Output",
-    help="The pixel of the output: X columns from the left, Y rows from the top.",
-)
-@option(
-    "--step",
-    is_flag=True,
-    section="Output",
-    help="Step from pixel to pixel with the arrow keys, in a terminal; Tab shows the next "
-    "channel, Enter or q ends. It starts at --at, or in the middle.",
+@own_options(
+    """
+Output
+--at      The pixel of the output: X columns from the left, Y rows from the top.
+--step    Step from pixel to pixel with the arrow keys, in a terminal; Tab shows the next
+          channel, Enter or q ends. It starts at --at, or in the middle.
+""",
+    at=POINT,
 )
 @window_options
-@transposed_options
-@combine_option
-@bias_option
-@flip_option
-@layout_option
-@gray_option
-@range_option
-@alpha_option
-@option(
-    "--channel",
-    type=whole(0),
-    section="Pixels",
-    help="Only this output channel, counted from 0 (for a bank 0 unless given).",
+@with_options("transposed", "output_padding", "combine", "bias", "flip", "layout", "gray")
+@with_options("range", "alpha")
+@own_options(
+    """
+Pixels
+--channel     Only this output channel, counted from 0 (for a bank 0 unless given).
+
+Output
+--png FILE    Draw it as a picture.
+--show        Show that picture in the terminal.
+""",
+    channel=whole(0),
 )
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
-@show_option
 @frame_options
 @json_option
 def command(
@@ -102,6 +78,13 @@ def command(
     The value is the one that convcli apply writes there with the same options. Of an
     operator (sobel, sobel-x+sobel-y) each kernel's answer is shown, and how they become
     one.
+
+    For example:
+      convcli explain sobel-x photo.jpg --at 120,80
+      convcli explain sobel photo.jpg --at 120,80
+      convcli explain gaussian:1 photo.jpg --at 0,0 --border replicate --gray
+      convcli explain sharpen photo.jpg --at 60,40 --stride 2 --png explained.png
+      convcli explain sobel-x photo.jpg --step
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.explain.drawing import draw_explanations

@@ -5,17 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import (
-    bias_option,
-    combine_option,
-    flip_option,
-    gray_option,
-    layout_option,
-    range_option,
+from convcli.cli.command import subcommand
+from convcli.cli.options import (
+    frame_options,
+    json_option,
+    own_options,
     window_options,
+    with_options,
 )
-from convcli.cli.options import Command, json_option, output_option, quiet_option
 from convcli.cli.output import STANDARD, refuse_terminals, say, show_json
 from convcli.cli.types import OPERAND
 
@@ -28,32 +25,19 @@ if TYPE_CHECKING:
 _PAGE = "explore.html"
 
 
-@click.command(
-    "explore",
-    cls=Command,
-    short_help="Make a web page in which the window moves.",
-    epilog="""\b
-Examples:
-  convcli explore sobel-x photo.jpg
-  convcli explore gaussian:1 photo.jpg -o page.html --border reflect --gray
-  convcli explore weights.npz photo.jpg -o bank.html""",
-)
+@subcommand("explore", short_help="Make a web page in which the window moves.")
 @click.argument("kernel", type=OPERAND)
 @click.argument("image", type=click.Path(allow_dash=True))
-@output_option(
-    metavar="PAGE",
-    type=click.Path(allow_dash=True),
-    everyday=True,
-    help=f"The page, .html; {_PAGE} unless given, which must not exist yet.",
+@own_options(
+    f"""
+Output
+--output PAGE    The page, .html; {_PAGE} unless given, which must not exist yet.
+--quiet          Print no report.
+""",
+    output={"type": click.Path(allow_dash=True), "allow_from_autoenv": False},
 )
 @window_options
-@combine_option
-@bias_option
-@flip_option
-@layout_option
-@gray_option
-@range_option
-@quiet_option("Print no report.")
+@with_options("combine", "bias", "flip", "layout", "gray", "range")
 @frame_options
 @json_option
 def command(
@@ -71,6 +55,11 @@ def command(
     Open it in a browser: it needs no network. Move over a picture, press the arrow keys or
     Enter, click to pin a pixel. Edit the weights and the settings, and the output is computed
     anew. Its pixels are those of convcli apply.
+
+    For example:
+      convcli explore sobel-x photo.jpg
+      convcli explore gaussian:1 photo.jpg -o page.html --border reflect --gray
+      convcli explore weights.npz photo.jpg -o bank.html
     """
     from convcli.errors import OptionError
     from convcli.lessons.explore import explorer_of

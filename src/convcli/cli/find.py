@@ -4,11 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.file_options import frame_options
-from convcli.cli.filter_options import layout_option
-from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import STANDARD, show_json
-from convcli.cli.seeing import scratch_file, see, show_file, show_option
+from convcli.cli.command import subcommand
+from convcli.cli.options import frame_options, json_option, own_options, with_options
+from convcli.cli.output import STANDARD, scratch_file, see, show_file, show_json
 from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
@@ -16,42 +14,24 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
 
-@click.command(
-    "find",
-    cls=Command,
-    short_help="Find where a pattern appears.",
-    epilog="""\b
-Examples:
-  convcli find image:eye.png photo.png --normalized
-  convcli find image:eye.png photo.png --normalized --top 2 --mark eyes.png
-  convcli find log:4@negate photo.png --top 10""",
-)
+@subcommand("find", short_help="Find where a pattern appears.")
 @click.argument("kernel", type=KERNEL)
 @click.argument("source", metavar="IMAGE", type=click.Path(allow_dash=True))
-@layout_option
-@option(
-    "--top",
-    type=whole(1),
-    default=5,
-    metavar="N",
-    section="Matches",
-    help="How many places at most.",
+@with_options("layout")
+@own_options(
+    """
+Matches
+--top N =5      How many places at most.
+--normalized    Score from -1 to 1, whatever the brightness and contrast (normalised
+                cross-correlation).
+
+Output
+--mark FILE     Write the picture with the places framed and numbered.
+--show          Show before and after in the terminal.
+""",
+    top=whole(1),
+    mark=click.Path(dir_okay=False),
 )
-@option(
-    "--normalized",
-    is_flag=True,
-    section="Matches",
-    help="Score from -1 to 1, whatever the brightness and contrast (normalised "
-    "cross-correlation).",
-)
-@option(
-    "--mark",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    section="Output",
-    help="Write the picture with the places framed and numbered.",
-)
-@show_option
 @frame_options
 @json_option
 def command(
@@ -70,6 +50,11 @@ def command(
     KERNEL is what 'convcli apply' takes; image:patch.png is a patch to look for, with
     its mean taken off. The picture is made grey. Of places closer than half a kernel,
     the best is listed.
+
+    For example:
+      convcli find image:eye.png photo.png --normalized
+      convcli find image:eye.png photo.png --normalized --top 2 --mark eyes.png
+      convcli find log:4@negate photo.png --top 10
     """
     from convcli.images.formats import format_for
     from convcli.lessons.find import find_matches

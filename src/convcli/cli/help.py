@@ -7,23 +7,20 @@ from typing import Any
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import subcommand
 from convcli.errors import own_version, version_of
 
 
-@click.command(
-    "help",
-    cls=Command,
-    short_help="Show the help page of a command.",
-    epilog="""\b
-Examples:
-  convcli help
-  convcli help apply""",
-)
+@subcommand("help", short_help="Show the help page of a command.")
 @click.argument("name", metavar="[COMMAND]", required=False)
 @click.pass_context
 def command(context: click.Context, /, *, name: str | None) -> None:
-    """Show the whole help page of COMMAND, as COMMAND --help does; or that of convcli."""
+    """Show the whole help page of COMMAND, as COMMAND --help does; or that of convcli.
+
+    For example:
+      convcli help
+      convcli help apply
+    """
     words = [] if name is None else [name]
     program = context.find_root().command
     program.main([*words, "--help"], prog_name="convcli", standalone_mode=False)

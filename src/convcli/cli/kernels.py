@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import KernelFormat
-from convcli.cli.filter_options import layout_option
-from convcli.cli.options import Command, json_option, option
-from convcli.cli.output import show_json
-from convcli.cli.seeing import scratch_file, show_file, show_option
+from convcli.cli.command import subcommand
+from convcli.cli.options import json_option, own_options, with_options
+from convcli.cli.output import scratch_file, show_file, show_json
 from convcli.cli.types import READABLE
 from convcli.values import fields_of
 
@@ -20,52 +19,23 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
 
-_FORMATS = [form.value for form in KernelFormat if form.is_written]
 
-
-@click.command(
-    "kernels",
-    cls=Command,
-    short_help="List the kernels, or read one.",
-    epilog="""\b
-Examples:
-  convcli kernels
-  convcli kernels --long
-  convcli kernels sobel-x
-  convcli kernels gaussian:2 --png gaussian.png
-  convcli kernels sharpen --export vips > sharpen.mat
-  convcli kernels model.safetensors
-  convcli kernels my-kernel.json""",
-)
+@subcommand("kernels", short_help="List the kernels, or read one.")
 @click.argument("subject", metavar="[NAME]", required=False, type=READABLE)
-@layout_option
-@option(
-    "--png",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    section="Output",
-    help="Draw the kernel and what can be read from it.",
-)
-@option(
-    "--export",
-    type=click.Choice(_FORMATS),
-    section="Output",
-    help="Write the kernel for another program.",
-)
-@option(
-    "--output",
-    "-o",
-    type=click.Path(allow_dash=True),
-    default="-",
-    metavar="FILE",
-    section="Output",
-    show_default=False,
-    help="Where --export writes to.  [default: standard output]",
-)
-@option("--long", is_flag=True, section="Output", help="List sizes, sums and uses, too.")
-@show_option
-@option(
-    "--schema", is_flag=True, section="Output", help="Print the JSON Schema of kernels as JSON."
+@with_options("layout")
+@own_options(
+    """
+Output
+--png FILE          Draw the kernel and what can be read from it.
+--export            Write the kernel for another program.
+--output -o FILE    Where --export writes to. [default: standard output]
+--long              List sizes, sums and uses, too.
+--show              Show that drawing in the terminal.
+--schema            Print the JSON Schema of kernels as JSON.
+""",
+    png=click.Path(dir_okay=False),
+    export=click.Choice([form.value for form in KernelFormat if form.is_written]),
+    output={"type": click.Path(allow_dash=True), "default": "-", "show_default": False},
 )
 @json_option
 def command(
@@ -84,6 +54,15 @@ def command(
     NAME is what 'convcli apply' takes: a name with parameters (gaussian:2) and modifiers
     (sobel-x@45), an operator (sobel), a file, or inline text. A .npz or .safetensors
     file without ::TENSOR is listed.
+
+    For example:
+      convcli kernels
+      convcli kernels --long
+      convcli kernels sobel-x
+      convcli kernels gaussian:2 --png gaussian.png
+      convcli kernels sharpen --export vips > sharpen.mat
+      convcli kernels model.safetensors
+      convcli kernels my-kernel.json
     """
     if long and subject is not None:
         raise click.UsageError("--long is for the list of all kernels: drop it, or the NAME")
@@ -178,10 +157,8 @@ def _catalogue() -> list[dict[str, Any]]:
     kernels = [_entry(entry) for entry in CATALOGUE.values()]
     operators = [
         {
-            "name": entry.name,
+            **fields_of(entry, "name", "description", "source", "kernels"),
             "theme": "Operators",
-            **fields_of(entry, "description", "source"),
-            "kernels": list(entry.kernels),
             "combine": entry.combine.value,
         }
         for entry in OPERATORS.values()
@@ -190,12 +167,10 @@ def _catalogue() -> list[dict[str, Any]]:
 
 
 def _entry(entry: "Entry") -> dict[str, Any]:
+    names = ("name", "default", "unit", "range", "about")
     return {
         **fields_of(entry, "name", "theme", "description", "source"),
-        "parameters": [
-            fields_of(parameter, "name", "default", "unit", "range", "about")
-            for parameter in entry.parameters
-        ],
+        "parameters": [fields_of(parameter, *names) for parameter in entry.parameters],
         **_facts(entry.kernel()),
     }
 
@@ -207,25 +182,24 @@ def _read(kernel: "Kernel") -> dict[str, Any]:
     document: dict[str, Any] = {
         **fields_of(kernel, "name", "description"),
         **_facts(kernel),
-        "bias": list(kernel.bias),
-        "weights": kernel.weights.tolist(),
-        "flip_matters": kernel.flip_matters,
+        **fields_of(kernel, "bias", "weights", "flip_matters"),
         "strategy": strategy_of(kernel),
     }
-    if not kernel.is_bank:
-        document |= {"rank": kernel.rank, "symmetries": list(kernel.symmetries)}
-        names = ("column", "row", "divisor")
-        factors = factors_of(kernel)
-        document["factors"] = factors and dict(zip(names, factors, strict=True))
-        document["output_range"] = dict(zip(("min", "max"), output_range(kernel), strict=True))
-        document["dc_gain"] = kernel.sum
-        document["frequency_response"] = frequency_response(kernel).round(6).tolist()
-    return document
+    if kernel.is_bank:
+        return document
+    factors = factors_of(kernel)
+    return document | {
+        **fields_of(kernel, "rank", "symmetries"),
+        "factors": factors and dict(zip(("column", "row", "divisor"), factors, strict=True)),
+        "output_range": dict(zip(("min", "max"), output_range(kernel), strict=True)),
+        "dc_gain": kernel.sum,
+        "frequency_response": frequency_response(kernel).round(6),
+    }
 
 
 def _facts(kernel: "Kernel") -> dict[str, Any]:
     return {
-        "shape": list(kernel.weights.shape),
+        "shape": kernel.weights.shape,
         "sum": kernel.sum,
         "effect": kernel.effect.value,
     }

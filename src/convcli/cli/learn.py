@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from convcli.choices import LearningMethod, Sharing
-from convcli.cli.file_options import frame_options
-from convcli.cli.options import Command, json_option, option, quiet_option, shared_option, typed
+from convcli.cli.command import subcommand, typed
+from convcli.cli.options import frame_options, json_option, own_options
 from convcli.cli.output import refuse_terminals, show_json, warn
 from convcli.cli.types import FINITE, KERNEL, POINT, whole
 from convcli.geometry.window import Pair
@@ -20,80 +20,45 @@ if TYPE_CHECKING:
     from convcli.lessons.learning.learn import Learnt
 
 
-@click.command(
-    "learn",
-    cls=Command,
-    short_help="Find the kernel that turns one picture into another.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photo.jpg edges.npy
-  convcli learn photo.jpg edges.npy --k 3 -o kernel.json
-  convcli apply kernel.json photo.jpg same-edges.png
-  convcli learn photo.jpg edges.npy --show-step --start box:3
-  convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json""",
-)
+@subcommand("learn", short_help="Find the kernel that turns one picture into another.")
 @click.argument("source", metavar="INPUT", type=click.Path(allow_dash=True))
 @click.argument("target", metavar="TARGET", type=click.Path())
-@shared_option("kernel_size", default="3", section="Kernel")
-@option("--gray", is_flag=True, section="Kernel", help="Make both pictures grey first.")
-@option(
-    "--per-channel",
-    is_flag=True,
-    section="Kernel",
-    help="A kernel of its own for each colour channel, not one for all.",
+@own_options(
+    """
+Kernel
+--kernel-size =3    Rows and columns of the kernel.
+--gray              Make both pictures grey first.
+--per-channel       A kernel of its own for each colour channel, not one for all.
+--mix               A filter bank: each output channel looks at all input channels.
+
+Output
+--output -o FILE    Write the kernel as JSON, for apply.
+--quiet             Print no report (warnings and errors stay).
+
+Method
+--method =lstsq     Solve the normal equations, or learn by gradient descent.
+--steps =4000       Steps of the descent.
+--seed =0           Seed of the crops that the descent looks at.
+
+Output
+--history FILE      Write the loss of the descent as JSON.
+
+One step
+--show-step         Show one step of gradient descent in numbers, on a small grey crop of 0 to
+                    1.
+--start             Kernel before the step; box unless given.
+--rate =0.01        Learning rate.
+--at                The middle of the crop; the picture's middle.
+--cells =5          Rows of the crop.
+""",
+    method=click.Choice([method.value for method in LearningMethod]),
+    steps=whole(1, 1_000_000),
+    seed=whole(0),
+    start=KERNEL,
+    rate=FINITE,
+    at=POINT,
+    cells=whole(1, 16),
 )
-@option(
-    "--mix",
-    is_flag=True,
-    section="Kernel",
-    help="A filter bank: each output channel looks at all input channels.",
-)
-@option(
-    "--output",
-    "-o",
-    metavar="FILE",
-    section="Output",
-    help="Write the kernel as JSON, for apply.",
-)
-@option(
-    "--method",
-    type=click.Choice([method.value for method in LearningMethod]),
-    default="lstsq",
-    section="Method",
-    help="Solve the normal equations, or learn by gradient descent.",
-)
-@option(
-    "--steps",
-    type=whole(1, 1_000_000),
-    default=4000,
-    section="Method",
-    help="Steps of the descent.",
-)
-@option(
-    "--seed",
-    type=whole(0),
-    default=0,
-    section="Method",
-    help="Seed of the crops that the descent looks at.",
-)
-@option(
-    "--history", metavar="FILE", section="Output", help="Write the loss of the descent as JSON."
-)
-@option(
-    "--show-step",
-    is_flag=True,
-    section="One step",
-    help="Show one step of gradient descent in numbers, on a small grey crop of 0 to 1.",
-)
-@option(
-    "--start", type=KERNEL, section="One step", help="Kernel before the step; box unless given."
-)
-@option("--rate", type=FINITE, default=0.01, section="One step", help="Learning rate.")
-@option(
-    "--at", type=POINT, section="One step", help="The middle of the crop; the picture's middle."
-)
-@option("--cells", type=whole(1, 16), default=5, section="One step", help="Rows of the crop.")
-@quiet_option("Print no report (warnings and errors stay).")
 @frame_options
 @json_option
 def command(
@@ -121,6 +86,13 @@ def command(
     """Find the kernel and the bias that turn INPUT into TARGET.
 
     TARGET is a picture, or a .npy of raw values (apply writes one), of INPUT's size.
+
+    For example:
+      convcli apply sobel-x photo.jpg edges.npy
+      convcli learn photo.jpg edges.npy --k 3 -o kernel.json
+      convcli apply kernel.json photo.jpg same-edges.png
+      convcli learn photo.jpg edges.npy --show-step --start box:3
+      convcli learn photo.jpg edges.npy --k 3 --method sgd --history loss.json
     """
     from convcli.lessons.learning.descent import Schedule
     from convcli.lessons.learning.equations import task_for

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.filter_options import flip_option, window_options
-from convcli.cli.options import Command, json_option, option, shared_option
+from convcli.cli.command import subcommand
+from convcli.cli.options import json_option, own_options, window_options, with_options
 from convcli.cli.output import STANDARD, refuse_terminals, show_json
-from convcli.cli.types import KERNEL
+from convcli.cli.types import KERNEL, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,28 +22,23 @@ if TYPE_CHECKING:
     from convcli.pipeline.steps import Link
 
 
-@click.command(
-    "matrix",
-    cls=Command,
-    short_help="Show a convolution as a matrix.",
-    epilog="""\b
-Examples:
-  convcli matrix laplacian --w 4 --h 4
-  convcli matrix box:3 --w 5 --stride 2 --transposed
-  convcli matrix sobel-x --w 8 --png matrix.png""",
-)
+@subcommand("matrix", short_help="Show a convolution as a matrix.")
 @click.argument("kernel", type=KERNEL)
-@shared_option("width", required=True, section="Input", help="Columns of the input.")
-@shared_option("height", section="Input", help="Rows of the input; as --width unless given.")
-@window_options
-@flip_option
-@option(
-    "--transposed",
-    is_flag=True,
-    section="Output",
-    help="The transposed matrix: from the outputs back to the inputs.",
+@own_options(
+    """
+Input
+--width     Columns of the input.
+--height    Rows of the input; as --width unless given.
+""",
+    width={"type": whole(1), "required": True},
 )
-@option("--png", metavar="FILE", default=None, section="Output", help="Draw it as a picture.")
+@window_options
+@with_options("flip")
+@own_options("""
+Output
+--transposed    The transposed matrix: from the outputs back to the inputs.
+--png FILE      Draw it as a picture.
+""")
 @json_option
 def command(
     *,
@@ -60,6 +55,11 @@ def command(
     A convolution is a fully connected layer with constraints: each output sees only the
     pixels near it, so most entries are 0; and all outputs share the same weights. Each
     weight has a colour. The pixels are the input's, row by row.
+
+    For example:
+      convcli matrix laplacian --w 4 --h 4
+      convcli matrix box:3 --w 5 --stride 2 --transposed
+      convcli matrix sobel-x --w 8 --png matrix.png
     """
     from convcli.images.drawing import check_canvas_target, write_canvas
     from convcli.lessons.matrix import convolution_matrix, draw_matrix

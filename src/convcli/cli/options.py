@@ -1,314 +1,404 @@
-"""How options are declared and shown; commands get a group of options as one value."""
+"""The options that several commands have, in one table, and how a command takes them."""
 
-import contextlib
 import functools
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource, augment_usage_errors
 
-from convcli.cli.types import OUTPUT, PADDING, PAIR, RECIPE, whole
-from convcli.errors import GeometryError
-from convcli.values import Record
-
-
-class OptionGroup(Record):
-    """Options that a command's function gets as its parameter `name`.
-
-    `build` makes its value of the options, which it takes by name.
-    """
-
-    name: str
-    build: Callable[..., Any]
-
-
-class Option(click.Option):
-    """An option that has a section of the help page, and may be part of a group.
-
-    A command gets it in the value of that group, or by its own name where it has none. The
-    short help page has those that are `everyday`: of groups, only what says so.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        section: str = "Options",
-        part_of: OptionGroup | None = None,
-        everyday: bool | None = None,
-        **settings: Any,
-    ) -> None:
-        super().__init__(*args, **{"show_default": True, **settings})
-        self.section, self.part_of = section, part_of
-        self.everyday = part_of is None if everyday is None else everyday
-
-    @property
-    def flag(self) -> str:
-        """The longest form: ``--stride`` of ``-s`` and ``--stride``."""
-        return max(self.opts, key=len)
-
-    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the value of CONVCLI_COMMAND_OPTION, named after one of the forms."""
-        if self.name in ctx.meta.get(RECIPE, ()):
-            return None  # a recipe says all of a run
-        value = super().resolve_envvar_value(ctx)
-        if value is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
-            return value
-        for form in sorted(self.opts, key=len, reverse=True):
-            name = form.lstrip("-").replace("-", "_").upper()
-            if value := os.environ.get(f"{ctx.auto_envvar_prefix}_{name}"):
-                return value
-        return None
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Return the line of the help page; ``--s`` is not named where ``-s`` is."""
-        opts, self.opts = self.opts, self._named_forms()
-        record = super().get_help_record(ctx)
-        self.opts = opts
-        return record
-
-    def get_error_hint(self, ctx: click.Context | None) -> str:
-        """Return how errors call it: by the forms that the help page names."""
-        return " / ".join(repr(form) for form in self._named_forms())
-
-    def _named_forms(self) -> list[str]:
-        return [form for form in self.opts if form.removeprefix("-") not in self.opts]
-
-
-_FEW, _EXAMPLES = 14, 5
-"""Options, and examples, of a short help page."""
-
-
-class Command(click.Command):
-    """A command whose help lists its options by section, and which gets groups as values.
-
-    ``--help`` shows all of it, ``-h`` what most people need.
-    """
-
-    def __init__(self, *args: Any, **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.context_settings = {"help_option_names": ["--help"], **self.context_settings}
-        self.params.append(
-            Option(
-                ["-h", "brief"],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                allow_from_autoenv=False,
-                callback=_show_brief_help,
-                section="Help",
-                everyday=False,
-                help="Show a short help page.",
-            )
-        )
-
-    def brief_help(self, ctx: click.Context) -> str:
-        """Return the short help page: usage, examples, the options that most people need."""
-        formatter = ctx.make_formatter()
-        self.format_usage(ctx, formatter)
-        formatter.write_paragraph()
-        with formatter.indentation():
-            formatter.write_text((self.help or "").partition("\n\n")[0])
-        self._write_examples(formatter, _EXAMPLES)
-        shown = [each for each in self.params if isinstance(each, Option) and not each.hidden]
-        if len(shown) > _FEW:
-            shown = [each for each in shown if each.everyday]
-        with formatter.section("Options"):
-            for each in shown:
-                _write_in_a_line(formatter, each.get_help_record(ctx))
-        formatter.write_paragraph()
-        formatter.write_text(f"All options: {ctx.command_path} --help")
-        return formatter.getvalue().rstrip("\n")
-
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the whole help page: the examples come first."""
-        self.format_usage(ctx, formatter)
-        self._write_examples(formatter)
-        self.format_help_text(ctx, formatter)
-        self.format_options(ctx, formatter)
-        self.format_epilog(ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what follows the options; the examples stand elsewhere."""
-        rest = [part for part in (self.epilog or "").split("\n\n") if "Examples:" not in part]
-        if rest:
-            formatter.write_paragraph()
-            with formatter.indentation():
-                formatter.write_text("\n\n".join(rest))
-
-    def _write_examples(self, formatter: click.HelpFormatter, most: int | None = None) -> None:
-        parts = (self.epilog or "").split("\n\n")
-        lines = next((part for part in parts if "Examples:" in part), "").splitlines()
-        examples = [line for line in lines if line.startswith("  ")]
-        if examples:
-            formatter.write_paragraph()
-            with formatter.indentation():
-                formatter.write_text("\n".join(["\b", "Examples:", *examples[:most]]))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; each group of options comes to it as one value."""
-        groups: dict[OptionGroup, dict[str, Any]] = {}
-        for parameter in self.params:
-            if isinstance(parameter, Option) and parameter.part_of and parameter.name:
-                values = groups.setdefault(parameter.part_of, {})
-                values[parameter.name] = ctx.params.pop(parameter.name)
-        with augment_usage_errors(ctx):
-            ctx.params |= {group.name: group.build(**groups[group]) for group in groups}
-        return super().invoke(ctx)
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, section by section, in the order of their first option."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None and isinstance(parameter, click.Option):
-                heading = getattr(parameter, "section", "Help")
-                sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
-
-
-def _show_brief_help(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001, ARG001 - click's
-    if value and not ctx.resilient_parsing:
-        assert isinstance(ctx.command, Command)  # noqa: S101 - the option is of that class
-        click.echo(ctx.command.brief_help(ctx), color=ctx.color)
-        ctx.exit()
-
-
-def _write_in_a_line(formatter: click.HelpFormatter, record: tuple[str, str] | None) -> None:
-    """Write an option in one line: its first words, as far as there is room."""
-    if record is None:
-        return
-    forms, text = record
-    if len(forms) > _COLUMN:
-        forms = f"{forms.rpartition(' ')[0]} WORD"
-    head = f"{forms:<{_COLUMN}}  "
-    room = formatter.width - len(head) - formatter.current_indent
-    first = text.split("; ")[0].split(". ")[0].split(":  ")[0].split("  [")[0].rstrip(".")
-    cut = first if len(first) <= room else first[: max(room - 1, 0)].rpartition(" ")[0] + " …"
-    formatter.write(f"{'':>{formatter.current_indent}}{head}{cut}\n")
-
-
-_COLUMN = 30
-"""Columns of the forms of an option, on the short help page."""
-
-option = functools.partial(click.option, cls=Option)
-"""`click.option` with a `section` on the help page and a `part_of`."""
-
-_SHARED: dict[str, tuple[tuple[str, ...], click.ParamType[Any, Any], str]] = {
-    "stride": (("--stride", "-s", "--s"), PAIR, "Step of the window, in pixels."),
-    "padding": (
-        ("--padding", "-p", "--p"),
-        PADDING,
-        "Pixels added on each side; same keeps the size at stride 1.",
-    ),
-    "dilation": (
-        ("--dilation", "-d", "--d"),
-        PAIR,
-        "Distance between two taps, in pixels.",
-    ),
-    "kernel_size": (
-        ("--kernel-size", "-k", "--k"),
-        PAIR,
-        "Rows and columns of the kernel.",
-    ),
-    "width": (("--width", "-w", "--w"), whole(1), "Width of the input, in pixels."),
-    "height": (("--height", "--h"), whole(1), "Height of the input, in pixels."),
-    "in_channels": (("--in-channels", "--in"), whole(1), "Input channels."),
-    "filters": (("--filters", "--out"), whole(1), "Filters: output channels."),
-}
-"""Options of several commands: the ways to write each, its type, what it is."""
+from convcli import choices
+from convcli.cli.command import Option, OptionGroup
+from convcli.cli.types import (
+    ADDRESS,
+    AXES,
+    BORDER,
+    FORMAT,
+    LINK,
+    MEMORY,
+    OUTPUT,
+    PADDING,
+    PAIR,
+    READABLE_FORMAT,
+    SELECT,
+    TEMPLATE,
+    EnumType,
+    keep_layout,
+    keep_recipe,
+    late,
+    setting,
+    whole,
+)
+from convcli.settings import MOST_TIMES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+_TABLE = """
+Window: options
+--stride -s --s =1 *        Step of the window, in pixels.
+--padding -p --p =same *    Pixels added on each side; same keeps the size at stride 1.
+--border =zero *            How the picture goes on in the padding. constant:VALUE is a number
+                            or a colour; two modes are for rows and columns: replicate,wrap.
+--dilation -d --d =1 *      Distance between two taps, in pixels.
+--transposed                Add up a stamp of the kernel for each pixel, stride pixels apart:
+                            the result grows. --padding is cut off; same makes it stride times
+                            as large.
+--output-padding =0         Rows and columns to add at the end of a transposed result.
+--strict                    Fail where the stride leaves a remainder.
 
-def shared_option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
-    """Add an option that several commands have, which is written alike in each.
+Kernel
+--then chain KERNEL *       Filter the result again, unrounded; may be repeated. Window options
+                            hold for each. Also relu, abs, pool:2 (means) and max:2.
+--times =1                  Do the whole chain N times. Nothing is rounded in between.
+--layout =oihw              Order of the axes of filter banks in .npy, .npz and
+                            .safetensors: oihw as torch (outputs, inputs, rows, columns), hwio
+                            as TensorFlow.
 
-    `settings` are what differs: its default, its section, its help.
+Kernel: options
+--combine                   How the answers of kernels joined by + become one. [default:
+                            magnitude]
+--bias NUMBER               Add this to each value (of every kernel).
+--axis x|y                  Lay kernels of one row or column along x or y.
+--flip                      Flip the kernel first: the mathematician's convolution.
+
+Recipe
+--recipe FILE               Repeat the run of a .toml, or of a picture written with --record.
+                            Leave KERNEL out; options that you give win.
+--save-recipe FILE          Write the kernels, the chain and the options into this .toml, too.
+--record                    Keep the recipe in OUTPUT's metadata; convcli recipe OUTPUT shows
+                            it.
+
+Output maps
+--sheet                     Write all maps as one sheet of labelled tiles.
+
+Output maps: options
+--map N                     Write this one of a filter bank's maps, counted from 0.
+--relu                      Make negative values 0 before they are written.
+--colormap                  Colour each map as heat. --range auto then stretches; with diverging
+                            it keeps 0 in the middle.
+
+Pixels: options
+--direction                 Colour the gradient's direction by hue, its strength by brightness
+                            (grey first).
+--gray *                    Make the picture grey first.
+--range =auto *             How sums become pixels. clip cuts off, abs drops the sign, shift
+                            makes 0 mid-grey, stretch fills the range, balance does both. auto:
+                            abs if a kernel sums to 0, else clip.
+--depth *                   Bits of the result; the input's where none is given. Floats are not
+                            clipped.
+--alpha =auto               Transparency weighs the colours and is filtered with them
+                            (premultiply), stays as it is, or is filtered like a colour. auto:
+                            keep for kernels that sum to 0, else premultiply.
+--background COLOR          Lay a transparent picture on this colour first: white, #ff8800.
+--linear *                  Filter in linear light (sRGB), so that blurs keep the brightness.
+
+How much, and where: options
+--amount NUMBER =1          How much to filter, 0 to 10: original + NUMBER · (filtered -
+                            original).
+--threshold NUMBER =0       Keep the pixels that would change by less than this.
+--mask FILE                 A grey picture of the same size: white is filtered, black is left,
+                            grey between.
+--region X,Y,WxH            Filter only this part, in pixels or per cent: 10,20,50%x50%.
+--channels LIST|luma        Filter only these, of r,g,b,a or 0,1,2; or luma: brightness (Y of
+                            BT.601, of BT.709 with --linear), which makes no colour fringes.
+--missing none|nan|alpha|NUMBER
+                            Pixels that weigh nothing: NaN, transparent ones, or those of this
+                            number in all channels; the weights of the others are scaled up.
+                            [default: what a GeoTIFF calls no data; with none all weigh]
+--missing-min SHARE =0      Share of the weights that must be known; else a pixel stays missing.
+
+Input: reading
+--frame N                   Only this frame or page, counted from 0; all of them otherwise.
+--max-pixels N              Refuse larger pictures, of all frames together. [default: 89478485]
+--allow-truncated           Read what there is of a file that ends too early.
+--allow-format allow_formats NAME
+                            Read a format that is off (eps runs Ghostscript); may be repeated.
+
+Large pictures
+--tiled                     Filter a TIFF block by block, so that it may be larger than memory
+                            (.zarr always is; extra cluster).
+--resume                    Go on with a large picture where a stopped run has left it, and
+                            leave it there when this run is stopped too (--tiled, .zarr).
+
+Large pictures: planes
+--axes                      The axes of a .zarr that does not name them, a letter for each: yxc,
+                            tczyx.
+--select                    Filter only these planes of a .zarr: t=0,c=1:3; all of them
+                            otherwise.
+--pyramid =keep             The smaller levels of an OME-Zarr image: made anew from the result,
+                            or none.
+
+Output: placing
+--output -o OUTPUT *        OUTPUT, given as an option.
+--on-exists                 What to do where an OUTPUT exists. error: run nothing; skip: leave
+                            it, so a batch goes on where it was stopped. [default: overwrite;
+                            with --out-dir error]
+--no-clobber -n             Replace nothing: as --on-exists error.
+--format kind               File format of OUTPUT, whatever it is called; on a pipe the input's
+                            otherwise.
+
+Output: saving
+--quality 1-100             Quality of JPEG (95 unless given), AVIF (90) and WebP (lossless).
+--compress-level 0-9        Compression of PNG and TIFF: 0 is fast, 9 makes small files.
+                            [default: 4]
+--fit-depth                 Write fewer bits where the format cannot hold those of the input.
+--strip                     Leave out the colour profile, the resolution and EXIF.
+
+Output: placing
+--show *                    Show the result in the terminal. An OUTPUT may then be left out.
+--compare FILE *            Draw before and after side by side, labelled, as a .png.
+--quiet -q *                Print no report (warnings and errors stay).
+
+Result: placing
+--json as_json *            Print the result as JSON instead.
+
+Many pictures: many
+--out-dir DIR *             Filter all INPUTs into this folder, which is made where there is
+                            none.
+--recursive *               Look into the folders of a folder too; the outputs are in the same
+                            tree.
+--files-from LIST           Read names of further inputs, ended by newlines or NULs, from a file
+                            or - (standard input).
+--name template TEMPLATE    What the outputs are called: {stem}-edges.png; {suffix} is that of
+                            --format, {parent} the input's folder, {frame} and {map} are
+                            numbers. [default: {stem}{suffix}]
+--fail-fast                 Start no more after the first that fails.
+--memory                    Let pictures wait, so that those in work fit into this memory: 4G.
+--manifest FILE             Write a line a file as it ends (input, output, size, checksum,
+                            status …); with the same FILE again go on with what is not done;
+                            convcli retry FILE runs what failed.
+--retry-failed              Of convcli retry alone.
+--cluster                   Filter on a Dask cluster: tcp://HOST:8786 of its scheduler, or
+                            local:N to start one with N workers here (extra cluster).
+--retries =3                How often a picture is tried again whose worker was lost
+                            (--cluster).
+--timeout SECONDS           Give no work to a worker that takes longer for a picture
+                            (--cluster). [default: a minute and 20 times the slowest so far]
+--progress =auto            What standard error shows: a bar (plain lines in a pipe), plain
+                            lines, or nothing. auto: a bar on a terminal, nothing in a pipe.
+
+Engine: options
+--method =auto              Kind of strategy; fails where it cannot serve.
+--jobs                      Cores to use, by threads or, for many pictures, processes; all that
+                            may be used where it is left out.
+
+Engine
+--plan plan_only            Say how it would be computed, and why; compute and write nothing. Of
+                            many pictures, the first.
+--dry-run                   List what would be read, written, skipped and left out, and why;
+                            compute and write nothing.
+
+Sizes
+--kernel-size -k --k *      Rows and columns of the kernel.
+--width -w --w *            Width of the input, in pixels.
+--height --h *              Height of the input, in pixels.
+--in-channels --in *        Input channels.
+--filters --out *           Filters: output channels.
+"""
+"""Each part has its heading on the help page and, behind a colon, the value that a command
+gets its options in. Left of the text are the forms of an option, its name where no form is it,
+what stands for its value, its default behind a =, and a * if the short help page has it.
+"""
+
+# ------------------------------------------------------------------ the values of groups
+
+
+def _built(make: Callable[..., Any], **values: Any) -> Any:
+    """Make a value of the options that are given; its class has defaults for the others."""
+    return make(**{name: value for name, value in values.items() if value is not None})
+
+
+def _filtering(**values: Any) -> Any:
+    if values.get("output_padding") and not values["transposed"]:
+        raise click.UsageError("--output-padding needs --transposed: give both or none")
+    return late("pipeline.options:Options")(**values)
+
+
+_MAKERS = {
+    "options": _filtering,
+    "reading": late("images.policy:ReadPolicy"),
+    "saving": late("images.write:Saving"),
+    "planes": late("choices:PlaneChoice"),
+    "placing": late("cli.placing:Placing"),
+    "many": late("cli.placing:BatchOptions"),
+}
+_GROUPS = {
+    name: OptionGroup(name, functools.partial(_built, make)) for name, make in _MAKERS.items()
+}
+FILTERING = _GROUPS["options"]
+"""What a command has of the options of filtering."""
+
+# ------------------------------------------------------------------ what the table does not say
+
+_WORDS = ("combine", "colormap", "range", "depth", "alpha", "pyramid", "method")
+"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
+
+
+def _prepare_cluster(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
+    """Begin to start workers of this machine, where there will be some, while all is read."""
+    if address is not None:
+        from convcli.scale.cluster import local_workers, start_forking
+
+        if local_workers(address) is not None:
+            start_forking()
+    return address
+
+
+_SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("stride", "dilation", "kernel_size"), PAIR),
+    **dict.fromkeys(("width", "height", "in_channels", "filters", "jobs", "timeout"), whole(1)),
+    **dict.fromkeys(("output_padding", "map", "frame", "retries"), whole(0)),
+    **{name: EnumType(getattr(choices, name.capitalize())) for name in _WORDS},
+    "padding": PADDING,
+    "border": BORDER,
+    "chain": {"type": LINK, "multiple": True},
+    "times": whole(1, MOST_TIMES),
+    "layout": {
+        "type": click.Choice(("oihw", "hwio")),
+        "is_eager": True,
+        "expose_value": False,
+        "callback": keep_layout,
+    },
+    "recipe": {
+        "type": click.Path(),
+        "is_eager": True,
+        "callback": keep_recipe,
+        "allow_from_autoenv": False,
+    },
+    "save_recipe": click.Path(),
+    "max_pixels": whole(1, 2**40),
+    "allow_formats": {
+        "type": READABLE_FORMAT,
+        "multiple": True,
+        "callback": lambda _, __, names: frozenset(names),
+    },
+    "axes": AXES,
+    "select": {"type": SELECT, "default": (), "show_default": False},
+    "output": {"type": OUTPUT, "allow_from_autoenv": False},
+    "on_exists": click.Choice(("error", "skip", "overwrite")),
+    "kind": FORMAT,
+    "quality": whole(1, 100),
+    "compress_level": whole(0, 9),
+    "compare": click.Path(dir_okay=False),
+    "template": TEMPLATE,
+    "memory": MEMORY,
+    "retry_failed": {"is_flag": True, "hidden": True},
+    "cluster": {"type": ADDRESS, "callback": _prepare_cluster},
+    "progress": click.Choice(("auto", "bar", "plain", "none")),
+}
+"""The types of options that are no flags, and their other settings; `convcli.settings` reads
+further ones of filtering."""
+
+
+def _declared(
+    table: str,
+    settings: dict[str, Any],
+    groups: dict[str, OptionGroup],
+    alike: dict[str, list[str]],
+) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """Yield the forms of each option of a table, the last is its name, and its settings."""
+    for part in table.strip().split("\n\n"):
+        heading, _, lines = part.partition("\n")
+        section, _, group = heading.partition(": ")
+        for entry in lines.removeprefix("--").split("\n--"):
+            head = entry.partition("\n")[0].partition("  ")[0]
+            words = f"--{head}".split()
+            forms = _forms(words, alike)
+            metavar = next((w for w in words if w[0] not in "-=*" and w not in forms), None)
+            default = next((word[1:] for word in words if word[0] == "="), None)
+            is_alike = forms is alike.get(words[0])
+            own = settings.get(forms[-1], _SETTINGS.get(forms[-1]) if is_alike else None)
+            if own is None and metavar and group == FILTERING.name:
+                own = setting(forms[-1], "")
+            yield (
+                forms,
+                {
+                    "section": section,
+                    "part_of": groups.get(group),
+                    "everyday": "*" in words,
+                    "help": " ".join(entry[len(head) :].split()).replace(" [d", "  [d"),
+                    **({"metavar": metavar} if metavar else {}),
+                    **({"default": default} if default else {}),
+                    **({"is_flag": True} if own is None and metavar is None else {}),
+                    **(own if isinstance(own, dict) else {"type": own}),
+                },
+            )
+
+
+def _forms(words: list[str], alike: dict[str, list[str]]) -> list[str]:
+    """Return the forms of an option and its name; one form may stand for all of them."""
+    forms = [word for word in words if word[0] == "-"]
+    names = [word for word in words if word.isidentifier() and word.islower()]
+    if len(forms) == 1 and not names and forms[0] in alike:
+        return alike[forms[0]]
+    return [*forms, *(names or [forms[0].lstrip("-").replace("-", "_")])]
+
+
+_OPTIONS = {forms[-1]: (forms, own) for forms, own in _declared(_TABLE, _SETTINGS, _GROUPS, {})}
+_ALIKE = {
+    forms[0]: forms
+    for name, (forms, own) in _OPTIONS.items()
+    if own["section"] in ("Window", "Sizes")
+    or name in ("output", "show", "quiet", "as_json", "dry_run")
+}
+"""The forms of options that commands write alike, by the first form."""
+
+# ------------------------------------------------------------------ how a command takes them
+
+
+def with_options(*names: str, **changes: Any) -> Callable[[_Command], _Command]:
+    """Add options of the table, in this order: by their names, or all below a heading.
+
+    `changes` are settings that differ from the table.
     """
-    forms, kind, text = _SHARED[name]
-    return option(*forms, name, **{"type": kind, "help": text, "everyday": True, **settings})
+    return _all_of(
+        click.option(*forms, cls=Option, **{**settings, **changes})
+        for name in names
+        for forms, settings in _OPTIONS.values()
+        if name in (forms[-1], settings["section"])
+    )
 
 
-def with_options(*options: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
-    """Return a decorator that adds several options, in this order."""
+def own_options(
+    table: str, *groups: OptionGroup, **settings: Any
+) -> Callable[[_Command], _Command]:
+    """Add options that only this command has, written as in the table of shared ones.
+
+    `settings` are their types, or dictionaries of further settings, by their names. Options
+    that commands write alike need only the first of their forms, and no type.
+    """
+    found = _declared(table, settings, {group.name: group for group in groups}, _ALIKE)
+    return _all_of(
+        click.option(
+            *forms,
+            cls=Option,
+            **{**own, "everyday": own["everyday"] or own["part_of"] is None},
+        )
+        for forms, own in found
+    )
+
+
+def _all_of(
+    decorators: Iterable[Callable[[_Command], _Command]],
+) -> Callable[[_Command], _Command]:
+    """Return a decorator that does what several do, the first of them last."""
+    found = list(decorators)
 
     def add(command: _Command) -> _Command:
-        for decorate in reversed(options):
-            command = decorate(command)
+        for each in reversed(found):
+            command = each(command)
         return command
 
     return add
 
 
-def typed(*names: str) -> list[str]:
-    """Return which of the running command's parameters stand on its command line.
+window_options = with_options("stride", "padding", "border", "dilation")
 
-    The environment sets an option for every call: where a call has no use for it, that is
-    no mistake.
-    """
-    source = click.get_current_context().get_parameter_source
-    return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
-
-
-def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
-    """Refuse options on the command line that have no use beside the `chosen` one.
-
-    `takes` has, for each option that can be chosen, the options that go with it; an empty name
-    stands for none of them.
-    """
-    flags = {each.name or "": max(each.opts, key=len) for each in _running().params}
-    known = {*takes}.union(*takes.values()) - {"", chosen}
-    for name in typed(*(known - takes[chosen])):
-        if chosen:
-            raise click.UsageError(
-                f"{flags[name]}: {flags[chosen]} has no use for it: drop one of them"
-            )
-        users = " or ".join(flags[user] for user in takes if name in takes[user])
-        raise click.UsageError(
-            f"{flags[name]} belongs to {users}: add that, or drop {flags[name]}"
-        )
-
-
-@contextlib.contextmanager
-def sizes_checked(before: str = "--") -> Iterator[None]:
-    """Turn a `GeometryError`, which begins with an option's name, into a wrong use of it."""
-    try:
-        yield
-    except GeometryError as error:
-        raise click.UsageError(f"{before}{error}") from None
-
-
-def _running() -> click.Command:
-    return click.get_current_context().command
-
-
-output_option = functools.partial(
-    option,
-    "--output",
-    "-o",
-    metavar="OUTPUT",
-    type=OUTPUT,
-    allow_from_autoenv=False,
-    section="Output",
-    help="OUTPUT, given as an option.",
+frame_options = _all_of(
+    (
+        with_options("frame", default="0", help="Which frame or page, counted from 0."),
+        with_options("max_pixels", "allow_truncated", "allow_formats"),
+    )
 )
-"""``--output``, beside the last argument of a command."""
+"""What is read by a command on one picture: one frame of it."""
 
-
-def json_option(command: _Command) -> _Command:
-    """Add ``--json``."""
-    return json_option_for("Print the result as JSON instead.")(command)
-
-
-def json_option_for(text: str) -> Callable[[_Command], _Command]:
-    """Add ``--json``, where a command prints more than one object."""
-    return option("--json", "as_json", is_flag=True, section="Output", help=text, everyday=True)
-
-
-def quiet_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--quiet``, whose meaning depends on the command."""
-    return option("--quiet", "-q", is_flag=True, section="Output", help=text, everyday=True)
+json_option = own_options("Output\n--json  Print the result as JSON instead.")

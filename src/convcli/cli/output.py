@@ -1,5 +1,6 @@
-"""What a command prints: JSON, plain text, warnings, the report."""
+"""What a command prints and shows: JSON, plain text, warnings, plans, pictures."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,9 @@ from convcli.cli.types import STDIN
 from convcli.values import plain_json
 
 if TYPE_CHECKING:
-    from convcli.cli.placing import ReplacedFile
     from convcli.engine.planner import Plan
-    from convcli.pipeline.report import Report
+    from convcli.images.picture import Frame
+    from convcli.images.policy import ReadPolicy
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -92,38 +93,6 @@ def note(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def report_outcome(
-    report: "Report",
-    source: str,
-    target: str,
-    *,
-    quiet: bool,
-    as_json: bool,
-    replaced: "ReplacedFile | None",
-) -> None:
-    """Print warnings and the report; on standard error where standard output is the picture.
-
-    `replaced` is the file that was at OUTPUT before.
-    """
-    warn(report.warnings)
-    to_stderr = target == STANDARD
-    if replaced and not quiet:
-        note(f"replaced {target}")
-    warn(replaced.warnings() if replaced else ())
-    if as_json:
-        document = {
-            "source": source,
-            "target": target,
-            **({"replaced": True} if replaced else {}),
-            **report.as_dict(),
-        }
-        show_json(document, err=to_stderr)
-    elif not quiet:
-        from convcli.cli.render.report import show_report
-
-        show_report(report, source, target, to_stderr=to_stderr)
-
-
 def show_planned(
     plans: "Sequence[Plan]", threads: int, *, as_json: bool, mixed: str = ""
 ) -> None:
@@ -137,3 +106,51 @@ def show_planned(
     show_plans(plans, threads)
     if mixed:
         say(f"Then mixed with the original: {mixed}")
+
+
+# ------------------------------------------------------------------ pictures
+
+
+def scratch_file(name: str) -> str:
+    """Return a file's name in a folder that is there until the command ends."""
+    import tempfile
+
+    folder = tempfile.TemporaryDirectory(prefix="convcli-")
+    return os.path.join(click.get_current_context().with_resource(folder), name)  # noqa: PTH118
+
+
+def see(
+    source: str, target: str, reading: "ReadPolicy", *, show: bool, compare: str | None
+) -> None:
+    """Show and draw a picture and what became of it."""
+    if not (show or compare):
+        return
+    from convcli.pipeline.files import read_first_frame
+
+    before, after = read_first_frame(source, reading), read_first_frame(target)
+    if compare is not None:
+        from convcli.images.figures import side_by_side
+        from convcli.images.write import write_frame
+
+        write_frame(side_by_side((before, after), ("before", "after")), compare, "PNG")
+    if show:
+        show_frames(before, after)
+
+
+def show_file(path: str) -> None:
+    """Show a picture file in the terminal."""
+    from convcli.pipeline.files import read_first_frame
+
+    show_frames(read_first_frame(path))
+
+
+def show_frames(*frames: "Frame") -> None:
+    """Show pictures side by side in the terminal; say so where there is none."""
+    if not sys.stdout.isatty():
+        note("not shown: standard output is no terminal")
+        return
+    from convcli.cli.render.cells import show_cells, show_graphics, without_colours
+
+    plain = without_colours()
+    if plain or not show_graphics(frames):
+        show_cells(frames, plain=plain)

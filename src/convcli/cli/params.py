@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import Command, json_option, option, shared_option, sizes_checked
+from convcli.cli.command import sizes_checked, subcommand
+from convcli.cli.options import json_option, own_options
 from convcli.cli.output import show_json
 from convcli.cli.types import KERNEL, whole
 from convcli.geometry.layers import (
@@ -21,49 +22,28 @@ if TYPE_CHECKING:
     from convcli.kernels.kernel import Kernel
 
 
-@click.command(
-    "params",
-    cls=Command,
-    short_help="Count the parameters of a convolution layer.",
-    epilog="""\b
-Examples:
-  convcli params --in 3 --filters 64 --k 3
-  convcli params --in 3 --filters 64 --k 3 --w 32 --h 32 --p 1
-  convcli params --kernel bank.json""",
-)
-@shared_option("in_channels", section="Layer")
-@shared_option("filters", section="Layer")
-@shared_option("kernel_size", section="Layer")
-@option(
-    "--groups",
-    type=whole(1),
-    default=1,
-    section="Layer",
-    help="Groups that the channels are split into.",
-)
-@option("--no-bias", is_flag=True, section="Layer", help="The filters have no bias.")
-@option(
-    "--kernel",
-    type=KERNEL,
-    metavar="FILE",
-    section="Layer",
-    help="Count this kernel instead: a .json file or a name.",
-)
-@shared_option("width", section="Comparison")
-@shared_option(
-    "height",
-    section="Comparison",
-    help="Height of the input; as the width where it is left out.",
-)
-@shared_option("stride", default="1", section="Comparison")
-@shared_option("padding", default="0", section="Comparison")
-@shared_option("dilation", default="1", section="Comparison")
-@option(
-    "--hidden",
-    type=whole(1),
-    default=1000,
-    section="Comparison",
-    help="Units of the fully connected layer to compare with.",
+@subcommand("params", short_help="Count the parameters of a convolution layer.")
+@own_options(
+    """
+Layer
+--in-channels     Input channels.
+--filters         Filters: output channels.
+--kernel-size     Rows and columns of the kernel.
+--groups =1       Groups that the channels are split into.
+--no-bias         The filters have no bias.
+--kernel FILE     Count this kernel instead: a .json file or a name.
+
+Comparison
+--width           Width of the input, in pixels.
+--height          Height of the input; as the width where it is left out.
+--stride =1       Step of the window, in pixels.
+--padding =0      Pixels added on each side; same keeps the size at stride 1.
+--dilation =1     Distance between two taps, in pixels.
+--hidden =1000    Units of the fully connected layer to compare with.
+""",
+    groups=whole(1),
+    kernel=KERNEL,
+    hidden=whole(1),
 )
 @json_option
 def command(
@@ -86,6 +66,11 @@ def command(
 
     With --w it also shows the output volume, the multiply-adds, and what layers that
     share no weights would need for the same input.
+
+    For example:
+      convcli params --in 3 --filters 64 --k 3
+      convcli params --in 3 --filters 64 --k 3 --w 32 --h 32 --p 1
+      convcli params --kernel bank.json
     """
     bias = not no_bias
     channels, size = in_channels, kernel_size

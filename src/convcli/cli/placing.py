@@ -1,25 +1,39 @@
-"""Where the result of one picture goes, and what is done about a file that is there already."""
+"""One picture: where it is read, where its result goes, and what is said and shown of both."""
 
-import functools
 import os
-from collections.abc import Sequence
-from typing import NoReturn
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.options import OptionGroup, option, output_option, with_options
-from convcli.cli.output import STANDARD, note, show_json
+from convcli.cli.command import flags, typed
+from convcli.cli.output import (
+    STANDARD,
+    note,
+    refuse_terminals,
+    scratch_file,
+    see,
+    show_json,
+    warn,
+)
 from convcli.errors import ImageError
 from convcli.storage.atomic import is_stream, open_descriptor
 from convcli.storage.urls import (
     first_output,
     is_folder,
+    is_pattern,
     is_there,
     is_url,
     is_zarr,
     unknown_field,
 )
 from convcli.values import Record
+
+if TYPE_CHECKING:
+    from convcli.images.policy import ReadPolicy
+    from convcli.pipeline.report import Report
 
 _STANDARD_OUTPUT = 1
 _TWO_NAMES = 2
@@ -29,11 +43,16 @@ _LARGEST_COMPARED = 2**28
 
 
 class Placing(Record, kw_only=True):
-    """Where the outputs go, and what an output that is there already means, as options."""
+    """Where the outputs go, what an output that is there already means, what is shown of it."""
 
-    output: str | None
-    on_exists: str | None
-    no_clobber: bool
+    output: str | None = None
+    on_exists: str | None = None
+    no_clobber: bool = False
+    kind: str | None = None
+    show: bool = False
+    compare: str | None = None
+    quiet: bool = False
+    as_json: bool = False
 
     def __post_init__(self) -> None:
         if self.no_clobber and self.on_exists not in (None, "error"):
@@ -43,28 +62,95 @@ class Placing(Record, kw_only=True):
         """Return ``error``, ``skip`` or ``overwrite``."""
         return "error" if self.no_clobber else self.on_exists or default
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether no progress is shown unless it is asked for."""
+        return self.quiet or (self.as_json and sys.stdout.isatty())
 
-PLACING = OptionGroup("placing", Placing)
-"""Where outputs go: commands get it as ``placing``."""
 
-_placing_option = functools.partial(option, section="Output", part_of=PLACING)
+class BatchOptions(Record, kw_only=True):
+    """The options for many pictures, as on the command line.
 
-placing_options = with_options(
-    output_option(part_of=PLACING, everyday=True),
-    _placing_option(
-        "--on-exists",
-        type=click.Choice(("error", "skip", "overwrite")),
-        help="What to do where an OUTPUT exists. error: run nothing; skip: leave it, so a "
-        "batch goes on where it was stopped.  [default: overwrite; with --out-dir error]",
-    ),
-    _placing_option(
-        "--no-clobber", "-n", is_flag=True, help="Replace nothing: as --on-exists error."
-    ),
+    Without `out_dir`, the folder for the outputs, there is one picture.
+    """
+
+    out_dir: str | None = None
+    recursive: bool = False
+    files_from: str | None = None
+    template: str | None = None
+    fail_fast: bool = False
+    memory: int | None = None
+    cluster: str | None = None
+    retries: int
+    timeout: int | None = None
+    progress: str
+    manifest: str | None = None
+    retry_failed: bool = False
+
+
+# ------------------------------------------------------------------ options that do not fit
+
+_NOT_SHOWN = "is for one picture that is written: leave it out"
+_FOR_MANY = "is for many pictures: add --out-dir DIR"
+_IN_MEMORY = (
+    "needs the whole picture in memory: leave it out, or make the picture smaller first"
 )
-"""``--output``, ``--on-exists`` and ``--no-clobber``."""
+
+_MISFITS = (
+    ("many", "output tiled", "is for one picture: leave it or --out-dir out"),
+    ("many", "axes select pyramid", "is for one .zarr: leave it or --out-dir out"),
+    ("many", "resume", "is for one picture: use --manifest to go on with many"),
+    ("many preview", "show compare", _NOT_SHOWN),
+    ("tiled whole", "axes select pyramid", "is for a .zarr: leave it out"),
+    ("zarr tiled", "sheet allow_truncated", _IN_MEMORY),
+    ("zarr tiled whole", "recursive files_from template fail_fast manifest", _FOR_MANY),
+    ("whole", "memory cluster retries timeout progress retry_failed", _FOR_MANY),
+    ("whole", "resume", "is for a picture in blocks: add --tiled"),
+)
+"""Kinds of run, options that these have no use for, and what is said of them."""
 
 
-def names_with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
+def refuse_misfits(kind: str) -> None:
+    """Refuse options on the command line that a kind of run has no use for."""
+    for kinds, names, reason in _MISFITS:
+        given = typed(*names.split()) if kind in kinds.split() else []
+        if given:
+            raise click.UsageError(f"{flags()[given[0]]} {reason}")
+
+
+# ------------------------------------------------------------------ INPUT and OUTPUT
+
+
+def located_names(
+    names: Sequence[str],
+    placing: Placing,
+    *,
+    scratch: str = ".png",
+    remedy: str = "name two",
+    writes: bool = True,
+) -> tuple[str, str]:
+    """Return INPUT and OUTPUT of a command line, or say what is wrong with them.
+
+    OUTPUT may be left out where it is shown: `scratch` is the suffix of a file for it. `remedy`
+    is what to do where there are more names. Without `writes` OUTPUT may be a terminal.
+    """
+    names = _with_output(names, placing)
+    if placing.show or placing.compare is not None:
+        _check_shown(names, placing)
+        names = _with_scratch(names, placing, scratch)
+    source, target = _two_names(names, remedy)
+    if (
+        remedy.startswith("add")
+        and is_pattern(source)
+        and not (is_url(source) or is_there(source))
+    ):
+        raise click.UsageError(f"INPUT is a pattern ({source}): {remedy}")
+    target = _located_target(source, target, placing.kind)
+    refuse_terminals(source, target if writes else None)
+    return source, target
+
+
+def _with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]:
     """Return the names of a command line, with that of ``--output`` as the last."""
     if placing.output is None:
         return tuple(names)
@@ -75,7 +161,31 @@ def names_with_output(names: Sequence[str], placing: Placing) -> tuple[str, ...]
     return (*names, placing.output)
 
 
-def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]:
+def _check_shown(names: Sequence[str], placing: Placing) -> None:
+    """Refuse many pictures and pipes, which cannot be shown, before anything is written."""
+    flag = "--show" if placing.show else "--compare"
+    if any("{" in name for name in names):
+        raise click.UsageError(f"{flag} {_NOT_SHOWN}")
+    if STANDARD in names:
+        raise click.UsageError(f"{flag} reads INPUT and OUTPUT again: name files, not -")
+    if placing.compare is not None:
+        from convcli.images.drawing import check_canvas_target
+
+        check_canvas_target(placing.compare)
+
+
+def _with_scratch(names: tuple[str, ...], placing: Placing, suffix: str) -> tuple[str, ...]:
+    """Return the names; OUTPUT is a scratch file where it is left out."""
+    if len(names) != 1:
+        return names
+    if not placing.compare and not sys.stdout.isatty():
+        raise click.UsageError(
+            "--show needs a terminal, and OUTPUT is left out: name OUTPUT, or --compare FILE"
+        )
+    return (*names, scratch_file(f"after{suffix}"))
+
+
+def _two_names(names: Sequence[str], remedy: str) -> tuple[str, str]:
     """Return INPUT and OUTPUT; refuse more names, or fewer."""
     if len(names) < _TWO_NAMES:
         raise click.UsageError(f"Missing argument '{('INPUT', 'OUTPUT')[len(names)]}'")
@@ -87,7 +197,7 @@ def two_names(names: Sequence[str], remedy: str = "name two") -> tuple[str, str]
     return (names[0], names[1])
 
 
-def located_target(source: str, target: str, kind: str | None) -> str:
+def _located_target(source: str, target: str, kind: str | None) -> str:
     """Return the output that a person means by a name: standard output, a file in a folder.
 
     Where OUTPUT is a folder, the file in it is called like INPUT; `kind`, the format, gives its
@@ -119,58 +229,61 @@ def located_target(source: str, target: str, kind: str | None) -> str:
     return path
 
 
-# ------------------------------------------------------------------ a file that is there
+# ------------------------------------------------------------------ the run
 
 
-class ReplacedFile(Record):
-    """A file that was at OUTPUT before.
+def carry_out(
+    run: "Callable[[], Report]",
+    source: str,
+    target: str,
+    placing: Placing,
+    reading: "ReadPolicy",
+) -> None:
+    """Run what writes OUTPUT, unless it is to be kept; then report, warn and show it.
 
-    `digest` is of its bytes, if it may be a picture that OUTPUT names by mistake: `two/*.png`
-    names two of them.
+    The report is on standard error where standard output is the picture.
     """
-
-    target: str
-    digest: tuple[int, int] | None
-
-    def warnings(self) -> list[str]:
-        """Warn, after it was replaced, if another picture was there."""
-        if self.digest is None or self.digest == _digest(self.target):
-            return []
+    replaced = is_replaced(source, target, placing)
+    before = _digest(target) if replaced and _may_be_a_slip(source, target, placing) else None
+    report = run()
+    warn(report.warnings)
+    to_stderr = target == STANDARD
+    if replaced and not placing.quiet:
+        note(f"replaced {target}")
+    if before is not None and before != _digest(target):
         text = (
-            f"{self.target} was another picture beside INPUT, and is replaced: name OUTPUT "
-            "with -o where that is meant, or use --no-clobber"
+            "was another picture beside INPUT, and is replaced: name OUTPUT with -o where that"
         )
-        return [text]
+        warn([f"{target} {text} is meant, or use --no-clobber"])
+    if placing.as_json:
+        names = {"source": source, "target": target, **({"replaced": True} if replaced else {})}
+        show_json(names | report.as_dict(), err=to_stderr)
+    elif not placing.quiet:
+        from convcli.cli.render.report import show_report
+
+        show_report(report, source, target, to_stderr=to_stderr)
+    see(source, target, reading, show=placing.show, compare=placing.compare)
 
 
-def file_to_replace(
-    source: str, target: str, placing: Placing, *, as_json: bool, quiet: bool
-) -> ReplacedFile | None:
-    """Return OUTPUT if it is there already, and is to be replaced.
+def is_replaced(source: str, target: str, placing: Placing) -> bool:
+    """Tell whether OUTPUT is there already, and is to be replaced.
 
     The command ends if OUTPUT is to be kept; if that is an error, it fails.
     """
     rule = placing.rule("overwrite")
     if target == STANDARD or is_stream(target) or not _is_there(target, rule):
-        return None
+        return False
     if rule == "error":
         raise click.ClickException(
             f"{target}: the output exists: name another, or use --on-exists skip or overwrite"
         )
     if rule == "skip":
-        _skip(source, target, as_json=as_json, quiet=quiet)
-    is_meant = placing.output is not None or not _are_neighbours(source, target)
-    return ReplacedFile(
-        target, None if is_meant or not _is_picture(target) else _digest(target)
-    )
-
-
-def _skip(source: str, target: str, *, as_json: bool, quiet: bool) -> NoReturn:
-    if as_json:
-        show_json({"source": source, "target": target, "status": "skipped"})
-    elif not quiet:
-        note(f"skipped {source}: {target} exists")
-    click.get_current_context().exit(0)
+        if placing.as_json:
+            show_json({"source": source, "target": target, "status": "skipped"})
+        elif not placing.quiet:
+            note(f"skipped {source}: {target} exists")
+        click.get_current_context().exit(0)
+    return True
 
 
 def _is_there(target: str, rule: str) -> bool:
@@ -183,27 +296,22 @@ def _is_there(target: str, rule: str) -> bool:
         raise
 
 
-def _are_neighbours(source: str, target: str) -> bool:
-    """Tell whether two files are in one folder, and are not the same."""
-    if source == STANDARD or is_url(source) or is_url(target):
+def _may_be_a_slip(source: str, target: str, placing: Placing) -> bool:
+    """Tell whether OUTPUT may be named by mistake: ``two/*.png`` names two pictures."""
+    is_meant = placing.output is not None or placing.on_exists == "overwrite"
+    if is_meant or source == STANDARD or is_url(source) or is_url(target):
         return False
-    one, other = (os.path.split(os.path.realpath(name)) for name in (source, target))
-    return one[0] == other[0] and one[1] != other[1]
-
-
-def _is_picture(path: str) -> bool:
     from convcli.images.formats import RAW, format_for
 
+    one, other = (os.path.split(os.path.realpath(name)) for name in (source, target))
     try:
-        return format_for(path) not in RAW
+        return one[0] == other[0] and one[1] != other[1] and format_for(target) not in RAW
     except ImageError:
         return False
 
 
 def _digest(path: str) -> tuple[int, int] | None:
     """Return the size and the checksum of a file; of a huge one the size, of none None."""
-    import zlib
-
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - pathlib takes 3 ms to import
             size = os.fstat(file.fileno()).st_size

@@ -2,24 +2,20 @@
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import subcommand
 
 
-@click.command(
-    "recipe",
-    cls=Command,
-    short_help="Show the recipe of a picture.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photo.jpg edges.png --record
-  convcli recipe edges.png > edges.toml
-  convcli apply --recipe edges.toml other.jpg other.png""",
-)
+@subcommand("recipe", short_help="Show the recipe of a picture.")
 @click.argument("file", type=click.Path())
 def command(*, file: str) -> None:
     """Print the recipe in FILE: a picture that was written with --record, or a .toml.
 
     It has the kernels, the chain and the options of the run, as TOML.
+
+    For example:
+      convcli apply sobel-x photo.jpg edges.png --record
+      convcli recipe edges.png > edges.toml
+      convcli apply --recipe edges.toml other.jpg other.png
     """
     from convcli.library.chains import recipe
 

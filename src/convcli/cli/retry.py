@@ -5,23 +5,21 @@ from typing import Any
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import subcommand
+from convcli.cli.options import own_options
 
 
-@click.command(
-    "retry",
-    cls=Command,
-    short_help="Run what failed of a batch.",
-    epilog="""\b
-Examples:
-  convcli apply sobel-x photos --out-dir edges --manifest run.jsonl
-  convcli retry run.jsonl""",
-)
+@subcommand("retry", short_help="Run what failed of a batch.")
 @click.argument("manifest")
-def command(*, manifest: str) -> None:
+@own_options("Output\n--dry-run  List what would be read, written and skipped; write nothing.")
+def command(*, manifest: str, dry_run: bool) -> Any:
     """Run the files that failed, as MANIFEST of convcli apply --manifest lists them.
 
     Kernel, options and folder are those of the first run; the outcomes are added to MANIFEST.
+
+    For example:
+      convcli apply sobel-x photos --out-dir edges --manifest run.jsonl
+      convcli retry run.jsonl
     """
     from convcli.batch import places
     from convcli.batch.manifest import Manifest
@@ -34,11 +32,12 @@ def command(*, manifest: str) -> None:
         head, has_failed = opened.head, next(opened.failed(), None) is not None
     if not has_failed:
         click.echo("no file failed: there is nothing to run")
-        return
+        return None
     arguments = head["arguments"]
     if not arguments:
         raise BatchError(f"{manifest}: it was not written by convcli apply: run that again")
     root: Any = click.get_current_context().find_root().command
-    words = [arguments[0], "--retry-failed", "--manifest", place, *arguments[1:]]
+    more = ["--retry-failed", "--manifest", place, *["--dry-run"] * dry_run]
+    words = [arguments[0], *more, *arguments[1:]]
     with chdir(head["folder"]):
-        root.main(words, "convcli", standalone_mode=False)
+        return root.main(words, prog_name="convcli", standalone_mode=False)

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import click
 
-from convcli.cli.options import Command
+from convcli.cli.command import subcommand
 
 FOLDER = files("convcli.cli") / "schemas"
 
@@ -15,16 +15,7 @@ def documented() -> list[str]:
     return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
-@click.command(
-    "schema",
-    cls=Command,
-    short_help="Print the JSON Schema of a command's --json.",
-    epilog="""\b
-Examples:
-  convcli schema size
-  convcli schema apply > apply.schema.json
-  convcli schema recipe""",
-)
+@subcommand("schema", short_help="Print the JSON Schema of a command's --json.")
 @click.argument("name", metavar="[COMMAND]", required=False)
 def command(*, name: str | None) -> None:
     """Print the JSON Schema of what COMMAND prints with --json, or which commands have one.
@@ -33,6 +24,11 @@ def command(*, name: str | None) -> None:
 
     The number in its $id grows where a key goes or changes its meaning. New keys may come at
     any time. A batch prints one object a line, and each line has this schema.
+
+    For example:
+      convcli schema size
+      convcli schema apply > apply.schema.json
+      convcli schema recipe
     """
     names = documented()
     if name is None:

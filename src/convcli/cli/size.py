@@ -5,14 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convcli.cli.options import (
-    Command,
-    check_use,
-    json_option,
-    option,
-    quiet_option,
-    shared_option,
-)
+from convcli.cli.command import check_use, subcommand
+from convcli.cli.options import json_option, own_options
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.window import Axis, Padding, Pair, window
@@ -34,64 +28,44 @@ _TAKEN = {
 """Each question, and the options that it has a use for beside ``--json``."""
 
 
-@click.command(
+@subcommand(
     "size",
-    cls=Command,
     short_help="Work out the output size of a convolution.",
-    epilog="""\b
-Examples:
-  convcli size --w 7 --k 3 --s 2 --p 1
-  convcli size --w 224 --h 224 --k 7 --s 2 --p 3
-  convcli size --w 32 --k 5 --p same --quiet
-  convcli size --common
-  convcli size --w 224 --k 3 --s 2 --p 1 --compare
-  convcli size --w 4 --k 3 --s 2 --p 1 --transposed
-  convcli size --quiz --seed 7
-
-Exit status: 1 where the windows do not tile the input, with --compare too, unless
+    epilog="""Exit status: 1 where the windows do not tile the input, with --compare too, unless
 --floor is given.""",
 )
-@shared_option("width", section="Input", help="Width W of the input, in pixels.")
-@shared_option(
-    "height",
-    section="Input",
-    help="Height H of the input; without it only the width is worked out.",
+@own_options(
+    """
+Input
+--width                      Width W of the input, in pixels.
+--height                     Height H of the input; without it only the width is worked out.
+
+Window
+--kernel-size                Kernel size K.
+--stride =1                  Stride S.
+--padding =0                 Padding P on each side.
+--dilation =1                Dilation D.
+--floor                      Accept a truncated size.
+
+Output
+--common                     Show a table of common settings.
+--quiet                      Print the bare size: a number, or WxH.
+
+Other rules
+--compare                    Compare the formula with the rules of torch, TensorFlow and ONNX.
+--transposed                 Work out the size of a transposed convolution.
+--output-padding extra =0    Pixels that --transposed adds at the end.
+
+Quiz
+--quiz                       Ask questions; answers come from the terminal or from standard
+                             input.
+--seed                       The same questions for the same seed.
+--count =5                   How many questions.
+""",
+    extra=whole(0),
+    seed=whole(0),
+    count=whole(1, 100),
 )
-@shared_option("kernel_size", section="Window", help="Kernel size K.")
-@shared_option("stride", default="1", section="Window", help="Stride S.")
-@shared_option("padding", default="0", section="Window", help="Padding P on each side.")
-@shared_option("dilation", default="1", section="Window", help="Dilation D.")
-@option("--floor", is_flag=True, section="Window", help="Accept a truncated size.")
-@option("--common", is_flag=True, section="Output", help="Show a table of common settings.")
-@option(
-    "--compare",
-    is_flag=True,
-    section="Other rules",
-    help="Compare the formula with the rules of torch, TensorFlow and ONNX.",
-)
-@option(
-    "--transposed",
-    is_flag=True,
-    section="Other rules",
-    help="Work out the size of a transposed convolution.",
-)
-@option(
-    "--output-padding",
-    "extra",
-    type=whole(0),
-    default=0,
-    section="Other rules",
-    help="Pixels that --transposed adds at the end.",
-)
-@option(
-    "--quiz",
-    is_flag=True,
-    section="Quiz",
-    help="Ask questions; answers come from the terminal or from standard input.",
-)
-@option("--seed", type=whole(0), section="Quiz", help="The same questions for the same seed.")
-@option("--count", type=whole(1, 100), default=5, section="Quiz", help="How many questions.")
-@quiet_option("Print the bare size: a number, or WxH.")
 @json_option
 def command(
     *,
@@ -113,6 +87,15 @@ def command(
 
     Where the fraction is no whole number it says what is left over, and which
     settings near by are clean. Pairs are YxX: --k 3x5 has 3 rows and 5 columns.
+
+    For example:
+      convcli size --w 7 --k 3 --s 2 --p 1
+      convcli size --w 224 --h 224 --k 7 --s 2 --p 3
+      convcli size --w 32 --k 5 --p same --quiet
+      convcli size --common
+      convcli size --w 224 --k 3 --s 2 --p 1 --compare
+      convcli size --w 4 --k 3 --s 2 --p 1 --transposed
+      convcli size --quiz --seed 7
     """
     question = _question(questions)
     if question == "common":

@@ -1,19 +1,11 @@
 """`convcli stack`: a network layer by layer."""
 
-import functools
 from typing import TYPE_CHECKING
 
 import click
 
-from convcli.cli.options import (
-    Command,
-    OptionGroup,
-    check_use,
-    json_option,
-    option,
-    shared_option,
-    sizes_checked,
-)
+from convcli.cli.command import Command, OptionGroup, check_use, sizes_checked, subcommand
+from convcli.cli.options import json_option, own_options
 from convcli.cli.output import say, show_json
 from convcli.cli.types import whole
 from convcli.geometry.layers import Volume
@@ -58,12 +50,7 @@ class Asked(Record, kw_only=True):
     seeds: int
 
 
-_of_asked = functools.partial(option, part_of=OptionGroup("asked", Asked), everyday=True)
-_run_option = functools.partial(_of_asked, section="Run")
-_field_option = functools.partial(_of_asked, section="Receptive field")
-
-
-@click.command(
+@subcommand(
     "stack",
     cls=StackCommand,
     short_help="Work out a network layer by layer.",
@@ -73,87 +60,50 @@ Layers:
   pool:K[,sS][,pP] (maximum)   avgpool:K[,sS][,pP]   S is K unless given
   gap  adaptive:N  fc:UNITS[,nobias]  bn  relu  dropout  flatten  softmax
   residual … [shortcut …] add                        a block with a shortcut
-In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}
-
-\b
-Examples:
-  convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
-  convcli stack --preset vgg16
-  convcli stack --preset lenet --run 7.png --weights lenet.safetensors
-  convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
-  convcli stack --preset vgg16 --erf field.png
-  convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3""",
+In a file: {"in": "224x224x3", "layers": ["conv:64,k3,p1", "relu", "pool:2"]}""",
 )
 @click.argument("layers", nargs=-1, metavar="[LAYER]...")
-@option(
-    "--in",
-    "source",
-    metavar="HxWxC",
-    section="Input",
-    help="Size of the input: rows x columns x channels. Or give --width and --in-channels.",
-)
-@shared_option("width", section="Input")
-@shared_option(
-    "height", section="Input", help="Height of the input; as the width where it is left out."
-)
-@option("--in-channels", type=whole(1), section="Input", help="Input channels.")
-@option(
-    "--preset",
-    type=click.Choice(tuple(PRESETS)),
-    section="Input",
-    help="A well-known network instead of layers.",
-)
-@option(
-    "--compare",
-    metavar="LAYERS",
-    section="Output",
-    help="A second stack, side by side: all LAYERs that follow, a preset, or a .json file.",
-)
-@_run_option(
-    "--run",
-    "photo",
-    metavar="PHOTO",
-    help="Run the network on this picture, cut to the input's size; needs --weights.",
-)
-@_run_option(
-    "--weights",
-    metavar="FILE",
-    help="A .safetensors file with tensors called as torchvision calls them, or as conv1, "
-    "fc1; layers of a .json may name others.",
-)
-@_run_option(
-    "--out-dir",
-    metavar="FOLDER",
-    help="Write a sheet of maps for each layer, and index.html with all of them.",
-)
-@_run_option(
-    "--layer",
-    type=whole(1),
-    help="Only the maps of this layer, by number; the layer that --erf starts from.",
-)
-@_run_option("--top", type=whole(1), help="Only the maps with the most energy.")
-@_field_option(
-    "--unit",
-    metavar="LAYER:MAP@X,Y",
-    help="Say what this unit can see of --run's picture; the layer counts from 1, the map, the "
-    "column X and the row Y from 0. The map * is any.",
-)
-@_field_option(
-    "--png",
-    metavar="FILE",
-    help="Draw the receptive field of --unit on the picture.",
-)
-@_field_option(
-    "--erf",
-    metavar="FILE",
-    help="Draw the effective receptive field as PNG: where the input moves --unit, or the "
-    "middle of the last map. Weights are random without --weights.",
-)
-@_field_option(
-    "--seeds",
-    type=whole(1, 1000),
-    default=8,
-    help="Inputs, and random weights, that --erf averages over.",
+@own_options(
+    """
+Input
+--in source HxWxC            Size of the input: rows x columns x channels. Or give --width and
+                             --in-channels.
+--width                      Width of the input, in pixels.
+--height                     Height of the input; as the width where it is left out.
+--in-channels in_channels    Input channels.
+--preset                     A well-known network instead of layers.
+
+Output
+--compare LAYERS             A second stack, side by side: all LAYERs that follow, a preset, or
+                             a .json file.
+
+Run: asked
+--run photo PHOTO *          Run the network on this picture, cut to the input's size; needs
+                             --weights.
+--weights FILE *             A .safetensors file with tensors called as torchvision calls them,
+                             or as conv1, fc1; layers of a .json may name others.
+--out-dir FOLDER *           Write a sheet of maps for each layer, and index.html with all of
+                             them.
+--layer *                    Only the maps of this layer, by number; the layer that --erf starts
+                             from.
+--top *                      Only the maps with the most energy.
+
+Receptive field: asked
+--unit LAYER:MAP@X,Y *       Say what this unit can see of --run's picture; the layer counts
+                             from 1, the map, the column X and the row Y from 0. The map * is
+                             any.
+--png FILE *                 Draw the receptive field of --unit on the picture.
+--erf FILE *                 Draw the effective receptive field as PNG: where the input moves
+                             --unit, or the middle of the last map. Weights are random without
+                             --weights.
+--seeds =8 *                 Inputs, and random weights, that --erf averages over.
+""",
+    OptionGroup("asked", Asked),
+    in_channels=whole(1),
+    preset=click.Choice(tuple(PRESETS)),
+    layer=whole(1),
+    top=whole(1),
+    seeds=whole(1, 1000),
 )
 @json_option
 def command(
@@ -171,6 +121,14 @@ def command(
     """Show each LAYER's output, parameters, multiply-adds, receptive field and memory.
 
     LAYERs are written as conv:64,k3,p1, or stand in one .json file.
+
+    For example:
+      convcli stack --in 224x224x3 conv:64,k3,p1 relu conv:64,k3,p1 relu pool:2
+      convcli stack --preset vgg16
+      convcli stack --preset lenet --run 7.png --weights lenet.safetensors
+      convcli stack --preset vgg16 --run cat.jpg --unit 17:0@20,30 --png field.png
+      convcli stack --preset vgg16 --erf field.png
+      convcli stack --in 32x32x8 conv:8,k5 --compare conv:8,k3 conv:8,k3
     """
     if preset and layers:
         raise click.UsageError("--preset and layers are both given: give one of them")

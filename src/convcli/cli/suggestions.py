@@ -4,12 +4,8 @@ import difflib
 import re
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from convcli.kernels.catalogue.entry import Entry
 
 
 def _inverted(words: dict[str, str]) -> dict[str, str]:
@@ -65,6 +61,7 @@ _LIKE_PARAMETERS = re.compile(
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?")
 _PLACE = re.compile(r"\d+,\d+")
+_PARAMETERS = {"kernel_size": "size", "k": "size", "ksize": "size", "std": "sigma"}
 _POOLINGS = {"mean": "average", "avg": "average", "maximum": "max"}
 
 
@@ -126,7 +123,7 @@ def _no_command(words: list[str], program: click.Group) -> str:
     said = f"no command is called {word!r}"
     if (reason := no_convolution(word)) is not None:
         return reason
-    if _is_kernel(word):
+    if is_kernel_name(word):
         meant = f"convcli apply {shlex.join(words)}"
         outputs = "" if len([name for name in others if name[:1] != "-"]) > 1 else " OUTPUT"
         picture = "" if others else " INPUT"
@@ -162,27 +159,20 @@ def _with_parameter(name: str, words: Sequence[str], arguments: list[str]) -> st
     """Return the kernel of a command line with the parameter that stands as an option."""
     from convcli.kernels.catalogue.entry import CATALOGUE
 
-    entries = [CATALOGUE.get(word.partition(":")[0].lower()) for word in arguments]
-    entry = next((each for each in entries if each is not None), None)
+    entries = (CATALOGUE.get(word.partition(":")[0].lower()) for word in arguments)
+    entry = next(filter(None, entries), None)
     wanted = name.lstrip("-").replace("-", "_")
-    wanted = {"kernel_size": "size", "k": "size", "ksize": "size", "std": "sigma"}.get(
-        wanted, wanted
-    )
+    wanted = _PARAMETERS.get(wanted, wanted)
     if entry is None and wanted == "sigma":
         entry = CATALOGUE["gaussian"]
     if entry is None or wanted not in [each.name for each in entry.parameters]:
         return None
-    at = next((i for i, word in enumerate(words) if word.split("=")[0] == name), len(words))
-    value = words[at].partition("=")[2] if at < len(words) else ""
-    value = value or (words[at + 1] if at + 1 < len(words) else "N")
-    if not _NUMBER.fullmatch(value) and value != "N":
+    given = re.search(rf" {re.escape(name)}[ =]([^ ]+)", f" {' '.join(words)}")
+    value = given[1] if given else "N"
+    if given and not _NUMBER.fullmatch(value):
         return None
-    return _spec(entry, wanted, value)
-
-
-def _spec(entry: "Entry", parameter: str, value: str) -> str:
-    first = entry.parameters[0].name == parameter
-    return f"{entry.name}:{value}" if first else f"{entry.name}:{parameter}={value}"
+    is_first = entry.parameters[0].name == wanted
+    return f"{entry.name}:{value}" if is_first else f"{entry.name}:{wanted}={value}"
 
 
 # ------------------------------------------------------------------ KERNEL and the picture
@@ -198,24 +188,24 @@ def _kernel_and_picture(words: Sequence[str], names: list[str]) -> str | None:
         return shlex.join(["convcli", command, *corrected])
 
     if _is_picture(names[0]):
-        place = next((i for i, name in enumerate(names) if i and _is_kernel(name)), None)
+        place = next((i for i, name in enumerate(names) if i and is_kernel_name(name)), None)
         if place is None:
             written = line("KERNEL", *rest)
             return f"KERNEL is missing: write {written}, with a KERNEL such as {_SUCH_AS}"
         rest.remove(names[place])
         return f"KERNEL comes before the picture: write {line(names[place], *rest)}"
-    bare = ":" not in names[0] and _is_kernel(names[0])
+    bare = ":" not in names[0] and is_kernel_name(names[0])
     if bare and len(names) > 1 and _NUMBER.fullmatch(names[1]):
         rest.remove(names[1])
         rest[rest.index(names[0])] = f"{names[0]}:{names[1]}"
         return f"{_BEHIND}: write {line(*rest)}"
-    if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and _is_kernel(likely[1]):
+    if (likely := _LIKE_PARAMETERS.fullmatch(names[0])) and is_kernel_name(likely[1]):
         rest[rest.index(names[0])] = f"{likely[1]}:{likely[2].replace(':', '=')}"
         return f"{_BEHIND}: write {line(*rest)}"
     return None
 
 
-def _is_kernel(word: str) -> bool:
+def is_kernel_name(word: str) -> bool:
     """Tell whether a word is a kernel's name, with parameters and modifiers or not."""
     from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 

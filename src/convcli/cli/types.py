@@ -2,6 +2,7 @@
 
 import enum
 import functools
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=enum.Enum)
+
+
+def late(place: str) -> Callable[..., Any]:
+    """Return a function or a class that is imported when it is called: ``module:name``."""
+    module, _, name = place.partition(":")
+
+    def call(*values: Any, **named: Any) -> Any:
+        return getattr(importlib.import_module(f"convcli.{module}"), name)(*values, **named)
+
+    return call
 
 
 class ReadType(click.ParamType[_Value, Any]):
@@ -126,22 +137,10 @@ class EnumType(click.Choice[_Member]):
 # ------------------------------------------------------------------ files and addresses
 
 
-def _format_from(name: str) -> str:
-    from convcli.images.formats import format_named
-
-    return format_named(name)
-
-
 def _format_words() -> list[str]:
     from convcli.images.formats import FORMATS
 
     return [name.lower() for name in FORMATS]
-
-
-def _readable_from(name: str) -> str:
-    from convcli.images.policy import readable_named
-
-    return readable_named(name)
 
 
 def _address_from(address: str) -> str:
@@ -189,8 +188,8 @@ def _in_quotes() -> bool:
 
 OUTPUT = FieldPath(MAP, FRAME, "{frame:03}")
 TEMPLATE = FieldPath("{stem}", "{suffix}", "{parent}", MAP, FRAME, is_template=True)
-FORMAT = ReadType("NAME", _format_from, _format_words)
-READABLE_FORMAT = ReadType("NAME", _readable_from)
+FORMAT = ReadType("NAME", late("images.formats:format_named"), _format_words)
+READABLE_FORMAT = ReadType("NAME", late("images.policy:readable_named"))
 ADDRESS = ReadType("ADDRESS", _address_from)
 
 # ------------------------------------------------------------------ kernels
@@ -199,12 +198,12 @@ ADDRESS = ReadType("ADDRESS", _address_from)
 class SpecType(click.ParamType[_Value, Any]):
     """What a person writes for a kernel; it completes names, and files where none fits.
 
-    `read` returns what a text stands for; ``--layout`` is its second argument.
+    `read` returns what a text stands for, with the value of ``--layout``.
     """
 
     name = "kernel"
 
-    def __init__(self, read: "Callable[[str, WeightLayout], _Value]") -> None:
+    def __init__(self, read: Callable[..., _Value]) -> None:
         self._read = read
 
     def convert(
@@ -216,7 +215,10 @@ class SpecType(click.ParamType[_Value, Any]):
             return value  # type: ignore[no-any-return]
         if value == "-" and ctx is not None:
             ctx.meta[STDIN] = True
-        return self._read(value, _layout(ctx))
+        found = self._read(value, layout=_layout(ctx))
+        if ctx is not None and any(each.is_bank for each in getattr(found, "kernels", ())):
+            ctx.meta[BANK] = True
+        return found
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -290,32 +292,23 @@ def _tensors(path: str) -> list[tuple[str, str]]:
     return [(each.name, "×".join(map(str, each.shape))) for each in found]
 
 
-def _kernel_from(text: str, layout: "WeightLayout") -> "Kernel":
-    from convcli.kernels.spec import kernel_from
-
-    return kernel_from(text, layout=layout)
+_operand_from = late("kernels.spec:operand_from")
 
 
-def _operand_from(text: str, layout: "WeightLayout") -> "Kernel | Operator":
-    from convcli.kernels.spec import operand_from
-
-    return operand_from(text, layout=layout)
-
-
-def _link_from(text: str, layout: "WeightLayout") -> "Link":
+def _link_from(text: str, *, layout: WeightLayout) -> "Link":
     from convcli.kernels.operator import plain_from
 
-    return plain_from(text) or _operand_from(text, layout)
+    return plain_from(text) or _operand_from(text, layout=layout)
 
 
-def _named(text: str, layout: "WeightLayout") -> "Kernel | Operator | Archive":
+def _named(text: str, *, layout: WeightLayout) -> "Kernel | Operator | Archive":
     from convcli.kernels.formats.read import archive_at
 
     archive = archive_at(text)
-    return _operand_from(text, layout) if archive is None else archive
+    return _operand_from(text, layout=layout) if archive is None else archive
 
 
-KERNEL = SpecType(_kernel_from)
+KERNEL = SpecType(late("kernels.spec:kernel_from"))
 """A kernel: a name, ``name:parameters``, a file or inline text, and modifiers."""
 
 OPERAND = SpecType(_operand_from)
@@ -329,6 +322,9 @@ READABLE = SpecType(_named)
 
 STDIN = "convcli.stdin"
 """Where a run keeps that a kernel was read from standard input."""
+
+BANK = "convcli.bank"
+"""Where a run keeps that one of its kernels is a filter bank."""
 
 RECIPE = "convcli.recipe"
 """Where a run keeps the options that a recipe sets."""

@@ -31,6 +31,7 @@ from convcli.settings import (
     with_short_names,
 )
 from convcli.storage.urls import FRAME, has_number, unknown_field
+from convcli.text import percent
 from convcli.values import Record, replace
 
 if TYPE_CHECKING:
@@ -502,7 +503,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("kernel", ", ".join(step.kernel for step in report.steps)),
         ("border", report.border),
         ("raw values", f"{report.low:g} to {report.high:g}"),
-        ("range", f"{report.range}, {100 * report.clipped:.2f} % clipped"),
+        ("range", f"{report.range}, {percent(report.clipped)} clipped"),
     ]
     return [*facts, *(("warning", warning) for warning in report.warnings)]
 

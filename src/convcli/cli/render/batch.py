@@ -1,10 +1,12 @@
 """The progress of a batch, and its summary."""
 
+import contextlib
 import datetime as dt
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -20,38 +22,11 @@ if TYPE_CHECKING:
     from convcli.batch.preview import FilePreview
     from convcli.cli.render.tables import Cell
 
-_LINE_SECONDS = 1.0
-"""The shortest time between two plain lines."""
+_LINE_SECONDS, _BAR_SECONDS = 1.0, 0.1
+"""The shortest time between two plain lines, and between two drawings of the bar."""
 
-
-class ProgressView:
-    """Shows how much of a batch is done. This class shows nothing, its subclasses do."""
-
-    def show(self, summary: Summary) -> None:
-        """Show how many files are done."""
-
-    def close(self) -> None:
-        """Stop showing it."""
-
-
-class PlainProgress(ProgressView):
-    """Prints plain lines, at most one a second, and one at the end."""
-
-    def __init__(self, total: int, unit: str) -> None:
-        self._total, self._unit = total, unit
-        self._next = time.monotonic() + _LINE_SECONDS
-        self._last = Summary()
-
-    def show(self, summary: Summary) -> None:
-        """Print a line, not more often than every second."""
-        self._last = summary
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _LINE_SECONDS
-            click.echo(line(summary, self._total, self._unit), err=True)
-
-    def close(self) -> None:
-        """Print the last line."""
-        click.echo(line(self._last, self._total, self._unit), err=True)
+_SHOWN = 20
+"""The most failures that a terminal shows."""
 
 
 def line(summary: Summary, total: int, unit: str) -> str:
@@ -68,63 +43,76 @@ def line(summary: Summary, total: int, unit: str) -> str:
     )
 
 
-def progress_for(
-    setting: str, total: int, *, silent: bool, unit: str = "files"
-) -> ProgressView:
-    """Return a view of the progress; `setting` is ``auto``, ``bar``, ``plain`` or ``none``.
+Show: TypeAlias = Callable[[Summary, int], None]
+"""Shows how much is done of so many files or blocks."""
+
+
+@contextlib.contextmanager
+def progress_shown(setting: str, unit: str, *, silent: bool) -> Iterator[Show]:
+    """Yield a function that shows the progress; `setting` is that of ``--progress``.
 
     With `silent`, ``auto`` shows nothing even on a terminal.
     """
     terminal = sys.stderr.isatty()
     if setting == "none" or (setting == "auto" and (silent or not terminal)):
-        return ProgressView()
-    if setting == "plain" or not terminal:
-        return PlainProgress(total, unit)
-    return ProgressBar(total, unit)
+        yield lambda *_: None
+        return
+    view = _plain_lines if setting == "plain" or not terminal else _bar
+    with view(unit) as show:
+        yield show
 
 
-_BAR_SECONDS = 0.1
-"""The shortest time between two drawings of the bar."""
+@contextlib.contextmanager
+def _plain_lines(unit: str) -> Iterator[Show]:
+    """Print a line a second, and one at the end."""
+    last, due = "", time.monotonic() + _LINE_SECONDS
 
-_SHOWN = 20
-"""The most failures that a terminal shows."""
+    def show(summary: Summary, total: int) -> None:
+        nonlocal last, due
+        last = line(summary, total, unit)
+        if time.monotonic() >= due:
+            due = time.monotonic() + _LINE_SECONDS
+            click.echo(last, err=True)
+
+    try:
+        yield show
+    finally:
+        if last:
+            click.echo(last, err=True)
 
 
-class ProgressBar(ProgressView):
-    """Draws a bar on standard error, and removes it at the end.
+@contextlib.contextmanager
+def _bar(unit: str) -> Iterator[Show]:
+    """Draw a bar on standard error, ten times a second at most, and remove it at the end.
 
     It is drawn when a file ends, not by a thread of its own: workers that are forked
     while another thread draws could inherit its locks.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    def __init__(self, total: int, unit: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+    progress = Progress(
+        BarColumn(bar_width=None),
+        TextColumn("{task.description}"),
+        console=Console(file=sys.stderr, highlight=False),
+        auto_refresh=False,
+        transient=True,
+        expand=True,
+    )
+    due = 0.0
 
-        self._total, self._unit, self._next = total, unit, 0.0
-        columns = (BarColumn(bar_width=None), TextColumn("{task.description}"))
-        self._progress = Progress(
-            *columns,
-            console=Console(file=sys.stderr, highlight=False),
-            auto_refresh=False,
-            transient=True,
-            expand=True,
-        )
-        self._task = self._progress.add_task(line(Summary(), total, unit), total=total)
-        self._progress.start()
-
-    def show(self, summary: Summary) -> None:
-        """Draw the bar again, not more often than every tenth of a second."""
-        if time.monotonic() < self._next:
+    def show(summary: Summary, total: int) -> None:
+        nonlocal due
+        if time.monotonic() < due:
             return
-        self._next = time.monotonic() + _BAR_SECONDS
-        text = line(summary, self._total, self._unit)
-        self._progress.update(self._task, completed=summary.ended, description=text)
-        self._progress.refresh()
+        due = time.monotonic() + _BAR_SECONDS
+        task = progress.task_ids[0] if progress.task_ids else progress.add_task("")
+        text = line(summary, total, unit)
+        progress.update(task, completed=summary.ended, total=total, description=text)
+        progress.refresh()
 
-    def close(self) -> None:
-        """Remove the bar."""
-        self._progress.stop()
+    with progress:
+        yield show
 
 
 def show_previews(previews: "Sequence[FilePreview]", memory: int, workers: int) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from convcli.cli.render.tables import BAD, GOOD, Cell, show, show_table
-from convcli.text import counted, short, side_lengths, times
+from convcli.text import counted, percent, short, side_lengths, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,11 +85,13 @@ def _mapping(report: "Report") -> str:
 
 
 def _clipped(report: "Report") -> tuple[Cell, str]:
-    """Return the share of clipped values: green where it is 0, else red."""
+    """Return the share of clipped values: green where none is, else red."""
     if report.range is None:
         return ("none", "floats hold all values")
-    percent = f"{100 * report.clipped:.2f} %"
-    return (Text(percent, style=BAD if report.clipped else GOOD), "of the values")
+    return (
+        Text(percent(report.clipped), style=BAD if report.clipped else GOOD),
+        "of the values",
+    )
 
 
 # ------------------------------------------------------------------ plans

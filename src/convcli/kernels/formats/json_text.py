@@ -12,14 +12,14 @@ from convcli.kernels.kernel import MAX_WEIGHTS, Kernel, Weights
 from convcli.values import Record
 
 _KEYS = ("name", "description", "weights", "divisor", "bias")
-_DIMENSIONS = (2, 3, 4)
-_ONE_FILTER = 3
+_DIMENSIONS = (1, 2, 3, 4)
+_ONE_ROW, _ONE_FILTER = 1, 3
 
 
 def kernel_of(document: object) -> Kernel:
     """Return the kernel of parsed JSON: a nested list of numbers, or a dict around it.
 
-    >>> kernel_of({"weights": [[1, 2, 1]], "divisor": 4}).weights.tolist()
+    >>> kernel_of({"weights": [1, 2, 1], "divisor": 4}).weights.tolist()
     [[0.25, 0.5, 0.25]]
     """
     fields = _fields(document)
@@ -64,7 +64,7 @@ def _load(text: str) -> object:
         place = f"line {error.lineno}, column {error.colno}"
         fail(place, f"not JSON ({error.msg})", "mend it there")
     except RecursionError:
-        fail("", "expected lists nested 2 to 4 deep, got far deeper", "use fewer brackets")
+        fail("", "expected lists nested 1 to 4 deep, got far deeper", "use fewer brackets")
     except ValueError as error:
         fail("", f"a number that cannot be read ({error})", "use shorter numbers")
 
@@ -106,7 +106,7 @@ def _grid(weights: object) -> Weights:
     numbers: list[float] = []
     _collect(weights, shape, (), numbers)
     grid = np.array(numbers, dtype=np.float64).reshape(shape)
-    return grid[np.newaxis] if grid.ndim == _ONE_FILTER else grid
+    return grid[np.newaxis] if grid.ndim in (_ONE_ROW, _ONE_FILTER) else grid
 
 
 def _divided(weights: Weights, value: object) -> Weights:
@@ -127,7 +127,7 @@ def _shape(weights: object) -> tuple[int, ...]:
         shape.append(len(inner))
         inner = inner[0]
     if len(shape) not in _DIMENSIONS:
-        fault = f"expected lists nested 2 to 4 deep, got {len(shape) or _type_name(weights)}"
+        fault = f"expected lists nested 1 to 4 deep, got {len(shape) or _type_name(weights)}"
         fail("weights", fault, "a kernel is a list of rows, as [[1, 2], [3, 4]]")
     return tuple(shape)
 
@@ -224,8 +224,9 @@ def schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A convcli kernel",
         "description": (
-            f"A list of weights, or an object around it: 2-D a kernel, 3-D one filter "
-            f"(I, kh, kw), 4-D a filter bank (O, I, kh, kw); at most {MAX_WEIGHTS:,} weights."
+            "A list of weights, or an object around it: 1-D a row, 2-D a kernel, 3-D one "
+            f"filter (I, kh, kw), 4-D a filter bank (O, I, kh, kw); at most {MAX_WEIGHTS:,} "
+            "weights."
         ),
         "anyOf": [_ref("weights"), _ref("object")],
         "$defs": {
@@ -259,7 +260,7 @@ def _nested(inner: Schema, depth: int, **facts: object) -> Schema:
 
 def _object_schema() -> Schema:
     biases = _nested(_ref("number"), 1, type="array", minItems=1)
-    single = {"anyOf": [_ref("weights2"), _ref("weights3")]}
+    single = {"anyOf": [_ref(f"weights{depth}") for depth in _DIMENSIONS[:-1]]}
     banks = [{"allOf": [_ref("weights4"), length]} for length in _LENGTHS]
     cases: list[Schema] = [
         {"bias": {"not": {"type": "array"}}},

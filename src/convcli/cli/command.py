@@ -1,0 +1,237 @@
+"""How commands and options are declared and shown; a group of options comes as one value."""
+
+import contextlib
+import functools
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+from click.core import ParameterSource, augment_usage_errors
+
+from convcli.cli.types import BANK, RECIPE
+from convcli.errors import GeometryError
+from convcli.values import Record
+
+
+class OptionGroup(Record):
+    """Options that a command's function gets as its parameter `name`.
+
+    `build` makes its value of the options, which it takes by name.
+    """
+
+    name: str
+    build: Callable[..., Any]
+
+
+class Option(click.Option):
+    """An option that has a section of the help page, and may be part of a group.
+
+    A command gets it in the value of that group, or by its own name where it has none. The
+    short help page has those that are `everyday`.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        section: str,
+        part_of: OptionGroup | None = None,
+        everyday: bool,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, **{"show_default": True, **settings})
+        self.section, self.part_of, self.everyday = section, part_of, everyday
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value of CONVCLI_COMMAND_OPTION, named after one of the forms."""
+        if self.name in ctx.meta.get(RECIPE, ()):
+            return None  # a recipe says all of a run
+        value = super().resolve_envvar_value(ctx)
+        if value is not None or not (self.allow_from_autoenv and ctx.auto_envvar_prefix):
+            return value
+        for form in sorted(self.opts, key=len, reverse=True):
+            name = form.lstrip("-").replace("-", "_").upper()
+            if value := os.environ.get(f"{ctx.auto_envvar_prefix}_{name}"):
+                return value
+        return None
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the line of the help page; ``--s`` is not named where ``-s`` is."""
+        opts, self.opts = self.opts, self._named_forms()
+        record = super().get_help_record(ctx)
+        self.opts = opts
+        return record
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return how errors call it: by the forms that the help page names."""
+        return " / ".join(repr(form) for form in self._named_forms())
+
+    def _named_forms(self) -> list[str]:
+        return [form for form in self.opts if form.removeprefix("-") not in self.opts]
+
+
+_FEW = 14
+"""Options of a short help page."""
+
+_EXAMPLES = 5
+"""Examples of a short help page."""
+
+
+class Command(click.Command):
+    """A command whose help lists its options by section, and which gets groups as values.
+
+    Its docstring ends with examples, behind "For example:". ``--help`` shows all of it, ``-h``
+    what most people need.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        text = inspect.cleandoc(self.help or "")
+        self.help, _, examples = text.partition("\n\nFor example:\n")
+        self.examples = examples.splitlines()
+        self.context_settings = {"help_option_names": ["--help"], **self.context_settings}
+        self.params.append(Option(["-h", "brief"], section="Help", everyday=False, **BRIEF))
+
+    def brief_help(self, ctx: click.Context) -> str:
+        """Return the short help page: usage, examples, the options that most people need."""
+        formatter = ctx.make_formatter()
+        self.format_usage(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text((self.help or "").partition("\n\n")[0])
+        self._write_examples(formatter, _EXAMPLES)
+        shown = [each for each in self.params if isinstance(each, Option) and not each.hidden]
+        if len(shown) > _FEW:
+            shown = [each for each in shown if each.everyday]
+        with formatter.section("Options"):
+            for each in shown:
+                if record := each.get_help_record(ctx):
+                    _write_in_a_line(formatter, *record)
+        formatter.write_paragraph()
+        formatter.write_text(f"All options: {ctx.command_path} --help")
+        return formatter.getvalue().rstrip("\n")
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the whole help page: the examples come first."""
+        self.format_usage(ctx, formatter)
+        self._write_examples(formatter)
+        self.format_help_text(ctx, formatter)
+        self.format_options(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+    def _write_examples(self, formatter: click.HelpFormatter, most: int | None = None) -> None:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text("\n".join(["\b", "Examples:", *self.examples[:most]]))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, section by section, in the order of their first option."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                heading = getattr(parameter, "section", "Help")
+                sections.setdefault(heading, []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; each group of options comes to it as one value."""
+        if typed("layout") and not ctx.meta.get(BANK):
+            raise click.UsageError(
+                "--layout is for filter banks, and no kernel is one: drop it"
+            )
+        groups: dict[OptionGroup, dict[str, Any]] = {}
+        for parameter in self.params:
+            if isinstance(parameter, Option) and parameter.part_of and parameter.name:
+                values = groups.setdefault(parameter.part_of, {})
+                values[parameter.name] = ctx.params.pop(parameter.name)
+        with augment_usage_errors(ctx):
+            ctx.params |= {group.name: group.build(**groups[group]) for group in groups}
+        return super().invoke(ctx)
+
+
+subcommand = functools.partial(click.command, cls=Command)
+"""`click.command`, for a command of convcli."""
+
+
+def _show_brief_help(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value and not ctx.resilient_parsing:
+        command: Any = ctx.command
+        click.echo(command.brief_help(ctx), color=ctx.color)
+        ctx.exit()
+
+
+BRIEF: dict[str, Any] = {
+    "is_flag": True,
+    "is_eager": True,
+    "expose_value": False,
+    "allow_from_autoenv": False,
+    "callback": _show_brief_help,
+    "help": "Show a short help page.",
+}
+"""The settings of ``-h``: its command has a method `brief_help`."""
+
+_COLUMN = 30
+"""Columns of the forms of an option, on the short help page."""
+
+
+def _write_in_a_line(formatter: click.HelpFormatter, forms: str, text: str) -> None:
+    """Write an option in one line: its first words, as far as there is room."""
+    if len(forms) > _COLUMN:
+        forms = f"{forms.rpartition(' ')[0]} WORD"
+    head = f"{forms:<{_COLUMN}}  "
+    room = formatter.width - len(head) - formatter.current_indent
+    first = re.split(r"; |\. |:  |  \[", text, maxsplit=1)[0].rstrip(".")
+    cut = first if len(first) <= room else first[: max(room - 1, 0)].rpartition(" ")[0] + " …"
+    formatter.write(f"{'':>{formatter.current_indent}}{head}{cut}\n")
+
+
+# ------------------------------------------------------------------ the command that runs
+
+
+def typed(*names: str) -> list[str]:
+    """Return which of the running command's parameters stand on its command line.
+
+    The environment sets an option for every call: where a call has no use for it, that is
+    no mistake.
+    """
+    source = click.get_current_context().get_parameter_source
+    return [name for name in names if source(name) is ParameterSource.COMMANDLINE]
+
+
+def flags() -> dict[str, str]:
+    """Return the longest form of each parameter of the running command, by its name."""
+    command = click.get_current_context().command
+    return {each.name or "": max(each.opts, key=len) for each in command.params}
+
+
+def check_use(chosen: str, takes: dict[str, set[str]]) -> None:
+    """Refuse options on the command line that have no use beside the `chosen` one.
+
+    `takes` has, for each option that can be chosen, the options that go with it; an empty name
+    stands for none of them.
+    """
+    forms = flags()
+    known = {*takes}.union(*takes.values()) - {"", chosen}
+    for name in typed(*(known - takes[chosen])):
+        if chosen:
+            raise click.UsageError(
+                f"{forms[name]}: {forms[chosen]} has no use for it: drop one of them"
+            )
+        users = " or ".join(forms[user] for user in takes if name in takes[user])
+        raise click.UsageError(
+            f"{forms[name]} belongs to {users}: add that, or drop {forms[name]}"
+        )
+
+
+@contextlib.contextmanager
+def sizes_checked(before: str = "--") -> Iterator[None]:
+    """Turn a `GeometryError`, which begins with an option's name, into a wrong use of it."""
+    try:
+        yield
+    except GeometryError as error:
+        raise click.UsageError(f"{before}{error}") from None
