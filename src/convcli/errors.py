@@ -109,7 +109,7 @@ def install(extra: str) -> str:
     return f"pip install '.[{extra}]'"
 
 
-def version_of(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     """Return the version of an installed package; None where it is not installed."""
     import importlib.metadata
 
@@ -121,4 +121,4 @@ def version_of(package: str) -> str | None:
 
 def own_version() -> str:
     """Return the version of convcli, also where it runs without being installed."""
-    return version_of("convcli") or "0+unknown"
+    return installed_version("convcli") or "0+unknown"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from convcli.cli.command import subcommand
-from convcli.errors import own_version, version_of
+from convcli.errors import installed_version, own_version
 
 
 @subcommand("help", short_help="Show the help page of a command.")
@@ -59,7 +59,7 @@ def versions() -> dict[str, Any]:
         "platform": platform.platform(),
         "numpy": np.__version__,
         "blas": {"name": blas.get("name"), "version": blas.get("version")},
-        "pillow": version_of("pillow"),
+        "pillow": installed_version("pillow"),
         "decoders": decoders(),
         "extras": _extras(),
     }
@@ -68,10 +68,10 @@ def versions() -> dict[str, Any]:
 def _extras() -> dict[str, dict[str, str | None]]:
     """Return the version of each package of each extra; None where it is not installed."""
     found: dict[str, dict[str, str | None]] = {}
-    needs = importlib.metadata.requires("convcli") if version_of("convcli") else ()
+    needs = importlib.metadata.requires("convcli") if installed_version("convcli") else ()
     for match in filter(None, map(_REQUIRED.match, needs or ())):
         if match[2] not in _FOR_DEVELOPERS:
-            found.setdefault(match[2], {})[match[1]] = version_of(match[1])
+            found.setdefault(match[2], {})[match[1]] = installed_version(match[1])
     return found
 
 

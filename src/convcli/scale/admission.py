@@ -12,7 +12,13 @@ from distributed.protocol.pickle import dumps, loads
 
 from convcli.batch import places
 from convcli.batch.job import FileJob
-from convcli.errors import ClusterError, ConvcliError, ImageError, own_version, version_of
+from convcli.errors import (
+    ClusterError,
+    ConvcliError,
+    ImageError,
+    installed_version,
+    own_version,
+)
 from convcli.storage.atomic import temporary_name
 from convcli.storage.urls import is_url, put, remove
 
@@ -169,7 +175,7 @@ class AdmissionPlugin(WorkerPlugin):
 
 
 def _result_versions() -> dict[str, str | None]:
-    return {"convcli": own_version(), **{name: version_of(name) for name in _PACKAGES}}
+    return {"convcli": own_version(), **{name: installed_version(name) for name in _PACKAGES}}
 
 
 # ------------------------------------------------------------------ what runs on the scheduler
