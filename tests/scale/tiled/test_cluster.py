@@ -14,7 +14,7 @@ from convcli.choices import Range
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large
 from support.commands import process
-from support.held import Held
+from support.held import Held, wait_for
 from support.scenes import SMALL, operands, picture, read, whole, write_tiff, write_zarr
 
 pytestmark = pytest.mark.servers
@@ -120,10 +120,11 @@ def test_a_block_is_not_blamed_for_workers_that_others_kill(tmp_path: Path) -> N
     with connected("local:2", 1) as doomed:
 
         def kill(done: int, *_: object) -> None:
-            for pid in (
-                list(doomed.run(os.getpid, on_error="ignore").values()) if done < 5 else ()
-            ):
+            pids = doomed.run(os.getpid, on_error="ignore") if done < 5 else {}
+            for pid in pids.values():
                 os.kill(pid, signal.SIGKILL)
+            # What is sent to a worker that is dead counts as if it had killed that.
+            wait_for(lambda: not pids.keys() & doomed.nthreads().keys())
 
         target = str(tmp_path / "out.zarr")
         settings: dict[str, Any] = {"memory": SMALL, "retries": 1, "progress": kill}
