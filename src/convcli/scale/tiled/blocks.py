@@ -7,7 +7,7 @@ from typing import Any
 
 from convcli.engine.planner import Plan
 from convcli.pipeline.memory import block_need
-from convcli.scale.tiled.source import USUAL_TILE, TiledWork
+from convcli.scale.tiled.source import USUAL_TILE, TiledWork, cut
 from convcli.storage.urls import is_zarr
 from convcli.threads import available_cores
 from convcli.values import Record, replace
@@ -57,11 +57,7 @@ class Blocks(Record, kw_only=True):
 
     def all(self) -> Iterator[tuple[slice, ...]]:
         """Yield the region of each block in order: planes, rows and columns."""
-        axes = (
-            [slice(at, min(at + step, n)) for at in range(0, n, step)]
-            for n, step in zip(self.size, self.shape, strict=True)
-        )
-        return itertools.product(*axes)
+        return cut([slice(0, n) for n in self.size], self.shape)
 
 
 def blocks_for(work: TiledWork, chunk: Sizes, jobs: int, memory: int) -> Blocks:
