@@ -573,6 +573,7 @@ def test_colours_become_channels(folder: Path) -> None:
     channels = told(target)["omero"]["channels"]
     assert [each["label"] for each in channels[3:6]] == ["GFP red", "GFP green", "GFP blue"]
     assert [each["color"] for each in channels[3:6]] == ["FF0000", "00FF00", "0000FF"]
+    assert {each["window"]["end"] for each in channels} == {np.iinfo(made.dtype).max}
     filtered(source, folder / "out.tif", "c=0,z=0", options=options)
     assert tifffile.imread(folder / "out.tif").shape == (20, 32, 3)
 

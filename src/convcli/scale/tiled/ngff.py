@@ -156,7 +156,7 @@ def _omero(
         plain = {"active": True, "color": "FFFFFF", "window": window}
         made = [
             {**channel, "label": f"{channel.get('label', '')} {name}".strip()}
-            | ({"color": _COLORS[name]} if name in _COLORS else {})
+            | ({"color": _COLORS[name], "window": window} if name in _COLORS else {})
             for channel in made or [plain]
             for name in maps
         ]
