@@ -315,7 +315,7 @@ def picture_table() -> str:
 
 def mode_table() -> str:
     """Return what each of Pillow's modes is filtered as: the cases of the tests."""
-    from convcli.images.modes import MODES
+    from convcli.images.codecs.pillow import MODES
 
     lines = [
         "| mode | filtered with | channels | tested in | what that means |",

@@ -51,7 +51,7 @@ def _members(owner: type) -> str:
     lines = []
     for name, member in vars(owner).items():
         text = inspect.getdoc(member)
-        if name.startswith("_") or not text or inspect.ismemberdescriptor(member):
+        if name.startswith("_") or not text or not hasattr(member, "__get__"):
             continue
         lines.append(f"- `{name}{_signature(member)}`: {text.splitlines()[0]}")
     return "\n".join(lines)

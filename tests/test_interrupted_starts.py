@@ -21,7 +21,7 @@ from convcli.cli.app import main
 # What the command loads is loaded once, not in each fork.
 import convcli.cli.apply, convcli.cli.batch, convcli.scale.tiled.run
 import tifffile
-import convcli.pipeline.files, convcli.images.codecs.png, convcli.images.codecs.npy
+import convcli.pipeline.files, convcli.images.codecs.png, convcli.images.codecs.numbers
 import convcli.kernels.spec, convcli.kernels.formats.read, convcli.batch.local
 import concurrent.futures.thread, convcli.images.codecs.tiff_pages
 import difflib, multiprocessing.popen_fork, numpy.ma, PIL.Image

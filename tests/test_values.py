@@ -103,7 +103,7 @@ def test_help_shows_the_fields() -> None:
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
 
 
-class Squared(Record, cached=True):
+class Squared(Record):
     side: int
 
     @functools.cached_property

@@ -38,13 +38,7 @@ if TYPE_CHECKING:
     from convcli.lessons.stacks.stack import stack
     from convcli.library.chains import kernel, recipe
     from convcli.library.files import apply_files, apply_tiled
-    from convcli.library.lessons import (
-        count_parameters,
-        explain,
-        explore,
-        learn,
-        output_size,
-    )
+    from convcli.library.lessons import count_parameters, explain, explore, learn, output_size
     from convcli.library.pictures import FilterOptions, Result, apply, find, open, plan, pool
     from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
@@ -52,122 +46,48 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = [
-    "Alpha",
-    "BatchError",
-    "Border",
-    "ClusterError",
-    "Colormap",
-    "Combine",
-    "ConvcliError",
-    "Depth",
-    "Edges",
-    "FilterOptions",
-    "GeometryError",
-    "ImageError",
-    "Kernel",
-    "KernelError",
-    "Method",
-    "Operator",
-    "OptionError",
-    "Options",
-    "Picture",
-    "Range",
-    "Recipe",
-    "Report",
-    "Result",
-    "SpecError",
-    "Window",
-    "__version__",
-    "apply",
-    "apply_files",
-    "apply_tiled",
-    "convolution_matrix",
-    "convolve",
-    "correlate",
-    "correlate_transposed",
-    "count_parameters",
-    "effective_field",
-    "explain",
-    "explore",
-    "find",
-    "kernel",
-    "kernel_from",
-    "kernels",
-    "learn",
-    "learn_step",
-    "open",
-    "output_size",
-    "plan",
-    "pool",
-    "prefer_compiled",
-    "receptive_field",
-    "recipe",
-    "run_stack",
-    "stack",
-    "window",
-]
+__all__ = ["Alpha", "Border", "Colormap", "Combine", "Depth", "Edges", "Method", "Range"]
+__all__ += ["BatchError", "ClusterError", "ConvcliError", "GeometryError", "ImageError"]
+__all__ += ["KernelError", "OptionError", "SpecError"]
+__all__ += ["FilterOptions", "Kernel", "Operator", "Options", "Picture", "Recipe", "Report"]
+__all__ += ["Result", "Window", "__version__"]
+__all__ += ["apply", "apply_files", "apply_tiled", "convolution_matrix", "convolve"]
+__all__ += ["correlate", "correlate_transposed", "count_parameters", "effective_field"]
+__all__ += ["explain", "explore", "find", "kernel", "kernel_from", "kernels", "learn"]
+__all__ += ["learn_step", "open", "output_size", "plan", "pool", "prefer_compiled"]
+__all__ += ["receptive_field", "recipe", "run_stack", "stack", "window"]
 
 _NAMES = {
-    "convcli.choices": (
-        "Alpha",
-        "Border",
-        "Colormap",
-        "Combine",
-        "Depth",
-        "Edges",
-        "Method",
-        "Range",
-    ),
-    "convcli.engine.compiled": ("prefer_compiled",),
-    "convcli.engine.correlate": ("convolve", "correlate"),
-    "convcli.engine.transposed": ("correlate_transposed",),
+    "convcli.choices": "Alpha Border Colormap Combine Depth Edges Method Range",
+    "convcli.engine.compiled": "prefer_compiled",
+    "convcli.engine.correlate": "convolve correlate",
+    "convcli.engine.transposed": "correlate_transposed",
     "convcli.errors": (
-        "BatchError",
-        "ClusterError",
-        "ConvcliError",
-        "GeometryError",
-        "ImageError",
-        "KernelError",
-        "OptionError",
-        "SpecError",
+        "BatchError ClusterError ConvcliError GeometryError ImageError KernelError "
+        "OptionError SpecError"
     ),
-    "convcli.geometry.window": ("Window", "window"),
-    "convcli.images.picture": ("Picture",),
-    "convcli.kernels.catalogue": ("kernels",),
-    "convcli.kernels.kernel": ("Kernel",),
-    "convcli.kernels.operator": ("Operator",),
-    "convcli.kernels.spec": ("kernel_from",),
-    "convcli.lessons.learning.step": ("learn_step",),
-    "convcli.lessons.stacks.fields": ("effective_field", "receptive_field"),
-    "convcli.lessons.stacks.run": ("run_stack",),
-    "convcli.lessons.matrix": ("convolution_matrix",),
-    "convcli.lessons.stacks.stack": ("stack",),
-    "convcli.library.chains": ("kernel", "recipe"),
-    "convcli.library.files": ("apply_files", "apply_tiled"),
-    "convcli.library.lessons": (
-        "count_parameters",
-        "explain",
-        "explore",
-        "learn",
-        "output_size",
-    ),
-    "convcli.library.pictures": (
-        "FilterOptions",
-        "Result",
-        "apply",
-        "find",
-        "open",
-        "plan",
-        "pool",
-    ),
-    "convcli.pipeline.options": ("Options",),
-    "convcli.pipeline.recipe": ("Recipe",),
-    "convcli.pipeline.report": ("Report",),
+    "convcli.geometry.window": "Window window",
+    "convcli.images.picture": "Picture",
+    "convcli.kernels.catalogue": "kernels",
+    "convcli.kernels.kernel": "Kernel",
+    "convcli.kernels.operator": "Operator",
+    "convcli.kernels.spec": "kernel_from",
+    "convcli.lessons.learning.step": "learn_step",
+    "convcli.lessons.stacks.fields": "effective_field receptive_field",
+    "convcli.lessons.stacks.run": "run_stack",
+    "convcli.lessons.matrix": "convolution_matrix",
+    "convcli.lessons.stacks.stack": "stack",
+    "convcli.library.chains": "kernel recipe",
+    "convcli.library.files": "apply_files apply_tiled",
+    "convcli.library.lessons": "count_parameters explain explore learn output_size",
+    "convcli.library.pictures": "FilterOptions Result apply find open plan pool",
+    "convcli.pipeline.options": "Options",
+    "convcli.pipeline.recipe": "Recipe",
+    "convcli.pipeline.report": "Report",
 }
 """The public names of each module: it is imported when one of them is first used."""
 
-_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __dir__() -> list[str]:

@@ -1,11 +1,10 @@
 """Borders: where pixels beyond the edge of a picture come from, and how they are filled."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from convcli.choices import Border, Edges
@@ -19,25 +18,9 @@ AnyBorder: TypeAlias = Border | Edges
 def source_indices(border: Border, size: int, before: int, after: int) -> NDArray[np.intp]:
     """Return the source of each position of a padded axis: the index of a pixel.
 
-    Padding that is wider than the axis repeats the pattern, as in `numpy.pad`: mirrors are
-    mirrored again, wraps wrap again.
+    -1 stands for the constant of `Border.ZERO`. Padding that is wider than the axis repeats the
+    pattern, as in `numpy.pad`: mirrors are mirrored again, wraps wrap again.
 
-    Parameters
-    ----------
-    border : Border
-        The border mode.
-    size : int
-        Length of the axis without padding, in pixels, at least 1.
-    before, after : int
-        Width of the padding at the start and at the end, in pixels.
-
-    Returns
-    -------
-    ndarray of intp, shape (before + size + after,)
-        Indices into the axis; -1 for the constant of `Border.ZERO`.
-
-    Examples
-    --------
     >>> source_indices(Border.REFLECT, 4, 3, 3).tolist()
     [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
     >>> source_indices(Border.ZERO, 2, 1, 1).tolist()
@@ -69,10 +52,6 @@ Stretch: TypeAlias = tuple[slice, slice | None]
 def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
     """Cut the rows of a tile into stretches whose sources are neighbours, in order.
 
-    `sources` is a part of what `source_indices` returns.
-
-    Examples
-    --------
     >>> stretches(np.array([-1, 0, 1]))
     [(slice(0, 1, None), None), (slice(1, 3, None), slice(0, 2, None))]
     """
@@ -89,10 +68,7 @@ def stretches(sources: NDArray[np.intp]) -> list[Stretch]:
 def fill_rows(
     tile: NDArray[Any], image: NDArray[Any], rows: list[Stretch], fill: float
 ) -> None:
-    """Copy rows of an image (H, columns, C) into a tile (rows, columns, C), with border rows.
-
-    `rows` is from `stretches`; the values are cast to the dtype of the tile.
-    """
+    """Copy `stretches` of rows of an image (H, columns, C) into a tile, with border rows."""
     for target, source in rows:
         if source is None:
             tile[target] = fill
@@ -111,11 +87,7 @@ tile does not hold these."""
 def sides_of(
     padded: NDArray[Any], sources: NDArray[np.intp], inside: slice, fill: float
 ) -> tuple[FromTile, FromImage]:
-    """Return the border columns of a padded tile, shape (rows, columns, C).
-
-    `sources` are the sources of its columns, -1 for the constant; `inside` are the columns
-    that `fill_rows` fills.
-    """
+    """Return the border columns of a padded tile; `fill_rows` fills those that are `inside`."""
     held = sources[inside]
     within: FromTile = []
     beyond: FromImage = []
@@ -130,37 +102,13 @@ def sides_of(
             within.extend(_column_runs(padded, side.start, columns))
         else:
             beyond.append((target, needed))
-    return _paired(within), beyond
-
-
-def _paired(copies: FromTile) -> FromTile:
-    """Join two copies into one if they can be: each takes 0.5 µs, however little it copies."""
-    if len(copies) != 2:  # noqa: PLR2004 - left and right
-        return copies
-    (left, start), (right, end) = copies
-    target = _side_by_side(left, right)
-    if not isinstance(start, np.ndarray) or not isinstance(end, np.ndarray):
-        alike = target is not None and start is end
-        return [(target, start)] if target is not None and alike else copies
-    source = _side_by_side(start, end)
-    return copies if target is None or source is None else [(target, source)]
-
-
-def _side_by_side(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any] | None:
-    """Return two views of a buffer as one with one more axis, or None if they differ."""
-    if (one.shape, one.strides) != (other.shape, other.strides):
-        return None
-    apart = other.ctypes.data - one.ctypes.data
-    return as_strided(one, (2, *one.shape), (apart, *one.strides))
+    return within, beyond
 
 
 def _column_runs(
     padded: NDArray[Any], start: int, columns: NDArray[np.intp]
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Return pairs of views, target and source, for each run of columns in one direction.
-
-    Slices take a third of the time of an index array.
-    """
+    """Return target and source of each run of columns; an index array takes longer."""
     steps = np.diff(columns)
     turns = (np.flatnonzero(steps[1:] != steps[:-1]) + 2).tolist()
     pairs = []
@@ -261,46 +209,23 @@ def odd_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def gathered(field: Field, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[Any]:
-    """Return some rows and columns of a field, in rising order.
-
-    They may have gaps: a wrapped border reads both ends of the picture.
-    """
-    across = list(_runs(columns))
+    """Return some rows and columns of a field, in rising order; they may have gaps."""
+    down, across = ([part for _, part in stretches(each) if part] for each in (rows, columns))
     lines = [
-        np.concatenate([field(down, beside) for beside in across], axis=1)
+        np.concatenate([field(part, beside) for beside in across], axis=1)
         if len(across) > 1
-        else field(down, across[0])
-        for down in _runs(rows)
+        else field(part, across[0])
+        for part in down
     ]
     return lines[0] if len(lines) == 1 else np.concatenate(lines, axis=0)
-
-
-def _runs(places: NDArray[np.intp]) -> Iterator[slice]:
-    """Yield places in rising order as slices without gaps.
-
-    >>> list(_runs(np.array([0, 1, 2, 8, 9])))
-    [slice(0, 3, None), slice(8, 10, None)]
-    """
-    breaks = (np.flatnonzero(np.diff(places) != 1) + 1).tolist()
-    for start, stop in itertools.pairwise([0, *breaks, len(places)]):
-        yield slice(int(places[start]), int(places[stop - 1]) + 1)
 
 
 class Padder(Record):
     """Lays a border around a field, so that a window slides over it without padding.
 
     The engine fills the five plain borders while it loads a tile; this is for all others.
-
-    Attributes
-    ----------
-    size : (int, int)
-        Rows and columns of the field.
-    padding : ((int, int), (int, int))
-        Pixels at the top and the bottom, at the left and the right.
-    border : Border or Edges
-        The border.
-    fill : tuple of float
-        The constant for each channel.
+    `size` has the rows and columns of the field, `padding` the pixels above and below, at the
+    left and the right; `fill` is the constant for each channel.
     """
 
     size: Pair

@@ -82,24 +82,8 @@ ALIASES: dict[str, Border] = {
 
 
 def border_named(name: "str | Border") -> Border:
-    """Return the border mode of a name or an alias.
+    """Return the border mode of a name or an alias, or the mode itself.
 
-    Parameters
-    ----------
-    name : str or Border
-        A canonical name (``"replicate"``), an alias (``"edge"``) or a member.
-
-    Returns
-    -------
-    Border
-
-    Raises
-    ------
-    GeometryError
-        If no border mode has that name.
-
-    Examples
-    --------
     >>> border_named("edge")
     <Border.REPLICATE: 'replicate'>
     """
@@ -358,14 +342,8 @@ class Pyramid(enum.Enum):
 class PlaneChoice(Record, kw_only=True):
     """Which planes of a Zarr array are filtered, and what becomes of smaller levels.
 
-    Attributes
-    ----------
-    axes : str or None
-        A letter for each axis of an array that does not name them: ``"tczyx"``.
-    select : tuple of (str, int or None, int or None)
-        The axes of which a part is filtered, with its first index and the one after its last.
-    pyramid : Pyramid
-        As above.
+    `axes` has a letter for each axis of an array that does not name them: ``"tczyx"``. `select`
+    has axes of which a part is filtered, with its first index and the one after its last.
     """
 
     axes: str | None = None

@@ -14,10 +14,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from convcli import choices
+from convcli.choices import Border, Edges, PlaneChoice, border_named
 from convcli.errors import GeometryError, OptionError
 
 if TYPE_CHECKING:
-    from convcli.choices import Border, Edges, PlaneChoice
     from convcli.geometry.window import Padding, Pair
     from convcli.pipeline.blend import Mask
     from convcli.pipeline.options import Options, Region
@@ -34,6 +35,7 @@ _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"
 MOST_TIMES = 100
 """How often a chain may be repeated."""
 
+_PAIR = r"([0-9]{1,12})(?:[x×]([0-9]{1,12}))?"
 _FOUR_SIDES = r"\d{1,12}(,\d{1,12}){3}"
 
 PADDING_WORDS = ("same", "valid")
@@ -117,7 +119,7 @@ def padding_from(value: object) -> "Padding":
     return (pairs[0], pairs[1])
 
 
-def border_from(value: "str | Border | Edges") -> "Border | Edges":
+def border_from(value: str | Border | Edges) -> Border | Edges:
     """Return a border mode by its name, or by an unambiguous name of another tool.
 
     ``constant:VALUE`` has a number or a colour; ``replicate,wrap`` a mode for the rows and
@@ -126,8 +128,6 @@ def border_from(value: "str | Border | Edges") -> "Border | Edges":
     >>> border_from("edge"), border_from("edge,constant:8").value
     (<Border.REPLICATE: 'replicate'>, 'replicate,constant:8')
     """
-    from convcli.choices import Border, Edges, border_named
-
     if isinstance(value, Edges):
         return value
     words = [] if isinstance(value, Border) else str(value).split(",")
@@ -157,17 +157,16 @@ def _fill_from(text: str) -> tuple[float, ...]:
         return tuple(map(float, color_from(text)))
 
 
-def choice_from(choices: type[_Member], value: object) -> _Member:
+def choice_from(kind: type[_Member], value: object) -> _Member:
     """Return the member of an enum whose value is this word, or the member itself.
 
-    >>> from convcli.choices import Range
-    >>> choice_from(Range, "abs")
+    >>> choice_from(choices.Range, "abs")
     <Range.ABS: 'abs'>
     """
     try:
-        return choices(str(value) if isinstance(value, int) else value)
+        return kind(str(value) if isinstance(value, int) else value)
     except ValueError:
-        words = ", ".join(repr(member.value) for member in choices)
+        words = ", ".join(repr(member.value) for member in kind)
         raise OptionError(f"{value!r} is not one of {words}.") from None
 
 
@@ -196,21 +195,17 @@ def whole_number_from(value: object, least: int, most: int | None = None) -> int
     >>> whole_number_from("8", least=1)
     8
     """
+    end = f"of at least {least}" if most is None else f"from {least} to {most}"
+    limits = f"a whole number {end}"
     try:
         number = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        expected = f"expected {_limits(least, most)}"
-        raise OptionError(f"{expected}; got {value!r}") from None
+        raise OptionError(f"expected {limits}; got {value!r}") from None
     if most is None and number >= 10**_DIGITS:
         raise OptionError(f"expected a whole number of at most {_DIGITS} digits; got {value!r}")
     if number < least or (most is not None and number > most):
-        raise OptionError(f"expected {_limits(least, most)}; got {number}")
+        raise OptionError(f"expected {limits}; got {number}")
     return number
-
-
-def _limits(least: int, most: int | None) -> str:
-    end = f"of at least {least}" if most is None else f"from {least} to {most}"
-    return f"a whole number {end}"
 
 
 _COLOURS = {
@@ -229,20 +224,8 @@ _COLOURS = {
 
 
 def color_from(value: object) -> tuple[int, int, int]:
-    """Return red, green and blue, 0 to 255.
+    """Return red, green and blue, 0 to 255, of a word, of digits, or of the numbers themselves.
 
-    Parameters
-    ----------
-    value : str or (int, int, int)
-        ``"white"``, ``"#f80"``, ``"#ff8800"``, or the numbers themselves.
-
-    Raises
-    ------
-    OptionError
-        If it is no colour.
-
-    Examples
-    --------
     >>> color_from("white"), color_from("#f80")
     ((255, 255, 255), (255, 136, 0))
     """
@@ -341,18 +324,8 @@ def point_from(value: object) -> "Pair":
 def options_from_words(**words: Any) -> "Options":
     """Return the options of filtering, from the words or values that a person gives.
 
-    The names are the fields of `Options`. Each value is a word or a number as on the command
-    line, or the value that it stands for. Other options have the command's default.
+    A name that no option has is a `TypeError`.
 
-    Raises
-    ------
-    OptionError
-        If an option does not take a value; the message begins with its name.
-    TypeError
-        If no option has a name.
-
-    Examples
-    --------
     >>> options = options_from_words(border="edge", range="abs", stride="2x1")
     >>> options.border, options.range, options.stride
     (<Border.REPLICATE: 'replicate'>, <Range.ABS: 'abs'>, (2, 1))
@@ -362,29 +335,28 @@ def options_from_words(**words: Any) -> "Options":
     """
     from convcli.pipeline.options import Options
 
-    known = [n for n in (*_PARSERS, *_CHOICES, *_NUMBERS) if n in Options.__annotations__]
-    values = {}
-    for name, value in words.items():
+    known = [name for name in PARSERS if name in Options.__annotations__]
+    for name in words:
         if name not in known:
             raise TypeError(f"there is no option {name!r}: the options are {', '.join(known)}")
-        try:
-            values[name] = option_from(name, value)
-        except OptionError as error:
-            raise OptionError(f"{name}: {error}") from None
-    return Options(**values)
+    return Options(**_read(words, Options()))
 
 
-def planes_from_words(**words: Any) -> "PlaneChoice":
+def planes_from_words(**words: Any) -> PlaneChoice:
     """Return which planes are filtered, from the words for the fields of `PlaneChoice`."""
-    from convcli.choices import PlaneChoice
+    return PlaneChoice(**_read(words, PlaneChoice()))
 
-    values: dict[str, Any] = {}
-    for name, value in words.items():
+
+def _read(words: dict[str, Any], defaults: Any) -> dict[str, Any]:
+    """Return the values of options; None stands for itself where it is the default."""
+    values = {}
+    for name, word in words.items():
+        has_none = word is None and getattr(defaults, name) is None
         try:
-            values[name] = None if value is None else option_from(name, value)
+            values[name] = None if has_none else PARSERS[name](word)
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from None
-    return PlaneChoice(**values)
+    return values
 
 
 def missing_from(value: object) -> str | float:
@@ -458,13 +430,7 @@ _LETTERS = ("r", "g", "b", "a")
 _IN_FULL = {"red": "r", "green": "g", "blue": "b", "alpha": "a"}
 _REGION = ",".join([r"(\d{1,12}(?:\.\d+)?%?)"] * 3) + r"[x×](\d{1,12}(?:\.\d+)?%?)"
 
-_NUMBERS = {"map": 0, "jobs": 1, "output_padding": 0}
-"""Options that are a whole number, and the least that each may be."""
-
-_CHOICES = ("range", "depth", "alpha", "method", "combine", "colormap", "pyramid")
-"""Options that are a word: an enum of that name in `convcli.choices` has the words."""
-
-_PARSERS: dict[str, Callable[[Any], Any]] = {
+PARSERS: dict[str, Callable[[Any], Any]] = {
     "stride": pair_from,
     "padding": padding_from,
     "dilation": pair_from,
@@ -481,33 +447,29 @@ _PARSERS: dict[str, Callable[[Any], Any]] = {
     "channels": channels_from,
     "axes": axes_from,
     "select": select_from,
+    "range": functools.partial(choice_from, choices.Range),
+    "depth": functools.partial(choice_from, choices.Depth),
+    "alpha": functools.partial(choice_from, choices.Alpha),
+    "method": functools.partial(choice_from, choices.Method),
+    "combine": functools.partial(choice_from, choices.Combine),
+    "colormap": functools.partial(choice_from, choices.Colormap),
+    "pyramid": functools.partial(choice_from, choices.Pyramid),
+    "map": functools.partial(whole_number_from, least=0),
+    "jobs": functools.partial(whole_number_from, least=1),
+    "output_padding": functools.partial(whole_number_from, least=0),
     **dict.fromkeys(
         ("flip", "gray", "linear", "relu", "direction", "strict", "transposed"), flag_from
     ),
 }
-
-
-def option_from(name: str, value: Any) -> Any:
-    """Return what a word or a number stands for as the value of an option of filtering.
-
-    >>> option_from("amount", "1.5")
-    1.5
-    """
-    from convcli import choices
-    from convcli.pipeline.options import Options
-
-    if value is None and getattr(Options(), name, "") is None:
-        return None
-    if name in _CHOICES:
-        return choice_from(getattr(choices, name.capitalize()), value)
-    if name in _NUMBERS:
-        return whole_number_from(value, _NUMBERS[name])
-    return _PARSERS[name](value)
+"""What reads each option, by its name in `Options` or `PlaneChoice`."""
 
 
 def _two_numbers(value: object) -> "Pair | None":
     """Return the two whole numbers that a value stands for; None where it has another form."""
-    numbers = _numbers_in(value) if isinstance(value, str) else _parts(value)
+    if isinstance(value, str):
+        match = re.fullmatch(_PAIR, value.strip().lower())
+        return match and (int(match[1]), int(match[2] or match[1]))
+    numbers = _parts(value)
     if len(numbers) != _AXES or any(isinstance(number, bool) for number in numbers):
         return None
     try:
@@ -519,12 +481,3 @@ def _two_numbers(value: object) -> "Pair | None":
 def _parts(value: Any) -> list[Any]:
     """Return the parts of a list, a tuple or an array; a number twice."""
     return list(value) if isinstance(value, Iterable) else [value, value]
-
-
-def _numbers_in(text: str) -> list[int]:
-    """Return the two numbers of ``N`` or ``YxX``; none where the text has another form."""
-    parts = text.strip().lower().replace("×", "x").split("x")
-    digits = all(part.isascii() and part.isdigit() for part in parts)
-    if len(parts) > _AXES or not digits or max(map(len, parts)) > _DIGITS:
-        return []
-    return [int(parts[0]), int(parts[-1])]

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -45,12 +45,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 def thread_pool(threads: int) -> "ThreadPoolExecutor":
-    """Return a pool of `threads` threads; later calls get the same pool.
+    """Return a pool of `threads` threads; later calls get the same pool, for starts take time.
 
-    To start a thread takes as long as a small filter bank.
-
-    Examples
-    --------
     >>> list(thread_pool(2).map(abs, [-1, 2]))
     [1, 2]
     """
@@ -95,20 +91,6 @@ def _pool_class() -> type["ThreadPoolExecutor"]:
     return ThreadPool
 
 
-def single_threaded_blas() -> "BlasThreads":
-    """Keep matrix products in the calling thread; the last block that ends undoes it."""
-    return BlasThreads(single=1)
-
-
-def many_threaded_blas() -> "BlasThreads":
-    """Let matrix products use all cores, unless another block keeps them to one thread.
-
-    It is for code that does little else than multiply: the command line starts with one
-    thread.
-    """
-    return BlasThreads(many=1)
-
-
 BlasFunctions: TypeAlias = tuple[Callable[[int], None], Callable[[], int]]
 """OpenBLAS's functions that set and get the number of threads."""
 
@@ -123,9 +105,8 @@ _BLAS_NAMES = [
 def thread_functions() -> BlasFunctions | None:
     """Return OpenBLAS's setter and getter, or None where NumPy has another BLAS.
 
-    NumPy has no public function that sets the threads of its BLAS while a program runs. Its
-    wheels carry OpenBLAS beside an extension module; to look a name up in that module also
-    searches the libraries that it depends on, so no path has to be guessed.
+    NumPy has no function for that. Its wheels carry OpenBLAS beside an extension module; to
+    look a name up in that module searches the libraries, too, that it depends on.
     """
     import ctypes
     import importlib
@@ -144,38 +125,46 @@ def thread_functions() -> BlasFunctions | None:
     return None
 
 
-class _OpenBlocks:
-    """Counts the blocks that want one thread or all cores; keeps the number before them."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.single = self.many = 0
-        self.before = 1
-
-    def change(self, functions: BlasFunctions, single: int, many: int) -> None:
-        """Count blocks that begin (1) or end (-1), and set the number of threads."""
-        set_threads, get_threads = functions
-        with self.lock:
-            if not self.single and not self.many:
-                self.before = get_threads()
-            self.single += single
-            self.many += many
-            set_threads(1 if self.single else available_cores() if self.many else self.before)
+_lock = threading.Lock()
+_blocks = {"one thread": 0, "all cores": 0}
+_before = 1
 
 
-_OPEN_BLOCKS = _OpenBlocks()
+def _change(functions: BlasFunctions, wanted: str, by: int) -> None:
+    """Count a block that begins (1) or ends (-1), and set the number of threads."""
+    global _before  # noqa: PLW0603 - as long as a block is open
+    set_threads, get_threads = functions
+    with _lock:
+        if not any(_blocks.values()):
+            _before = get_threads()
+        _blocks[wanted] += by
+        single, many = _blocks.values()
+        set_threads(1 if single else available_cores() if many else _before)
 
 
-class BlasThreads(ContextDecorator):
-    """A block with other threads of OpenBLAS; other libraries (Accelerate, MKL) keep theirs."""
+@contextlib.contextmanager
+def _blas(wanted: str) -> Iterator[None]:
+    """Give OpenBLAS other threads for a block; other libraries (Accelerate) keep theirs."""
+    functions = thread_functions()
+    if functions is None:
+        yield
+        return
+    _change(functions, wanted, 1)
+    try:
+        yield
+    finally:
+        _change(functions, wanted, -1)
 
-    def __init__(self, *, single: int = 0, many: int = 0) -> None:
-        self._single, self._many = single, many
 
-    def __enter__(self) -> None:
-        if (functions := thread_functions()) is not None:
-            _OPEN_BLOCKS.change(functions, self._single, self._many)
+def single_threaded_blas() -> AbstractContextManager[None]:
+    """Keep matrix products in the calling thread; the last block that ends undoes it."""
+    return _blas("one thread")
 
-    def __exit__(self, *_: object) -> None:
-        if (functions := thread_functions()) is not None:
-            _OPEN_BLOCKS.change(functions, -self._single, -self._many)
+
+def many_threaded_blas() -> AbstractContextManager[None]:
+    """Let matrix products use all cores, unless another block keeps them to one thread.
+
+    It is for code that does little else than multiply: the command line starts with one
+    thread.
+    """
+    return _blas("all cores")

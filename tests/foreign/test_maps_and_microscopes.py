@@ -18,7 +18,14 @@ from support.scenes import picture, tifffile
 
 GEO = Path(__file__).parents[1] / "golden"
 KEYS = (1, 1, 0, 2, 1024, 0, 1, 1, 1025, 0, 1, 1)
-TAGS = {"scale": 33_550, "tie": 33_922, "matrix": 34_264, "keys": 34_735, "nodata": 42_113}
+TAGS = {
+    "scale": 33_550,
+    "tie": 33_922,
+    "matrix": 34_264,
+    "keys": 34_735,
+    "nodata": 42_113,
+    "rpc": 50_844,
+}
 
 
 def tag(path: Path, name: str) -> Any:
@@ -133,6 +140,22 @@ def test_matrices_and_points(tmp_path: Path) -> None:
         for place in ((0, 0), (7, 3)):
             was = old @ [2 * place[0] + start, 2 * place[1] + start, 0, 1]
             np.testing.assert_allclose(moved @ [*place, 0, 1], was)
+
+
+@pytest.mark.parametrize("tiled", [(), ("--tiled",)])
+def test_control_points_and_polynomials(tiled: tuple[str, ...], tmp_path: Path) -> None:
+    """By hand: row r of the input is row (r - 1) / 2 of the output, from middle to middle."""
+    points = (10.5, 20.5, 0.0, 7.0, 50.0, 0.0, 30.5, 40.5, 0.0, 7.5, 50.5, 0.0)
+    model = (-1.0, -1.0, 31.0, 21.0, 50.0, 7.0, 80.0, 60.0, 40.0, *(0.5,) * 83)
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    tags = [(33_922, 12, 12, points), (34_735, 3, len(KEYS), KEYS), (50_844, 12, 92, model)]
+    tifffile.imwrite(source, picture((60, 60)), extratags=tags, metadata=None)
+    apply("box:3", source, target, *tiled)
+    assert (tag(target, "tie"), tag(target, "rpc")) == (points, model)
+    apply("box:3", source, target, "--stride", "2", "--padding", "valid", *tiled)
+    # Corners: the first output lies on the middle of the second pixel, which is 1.5.
+    assert tag(target, "tie")[:2] == (10.0 / 2, 20.0 / 2)
+    assert tag(target, "rpc") == (-1, -1, 15, 10, 50, 7, 80, 30, 20, *(0.5,) * 83)
 
 
 def test_no_data_that_cannot_be_left_out_is_no_data_no_longer(tmp_path: Path) -> None:

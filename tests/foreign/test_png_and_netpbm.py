@@ -10,10 +10,9 @@ import png
 import pytest
 
 from convcli.errors import ImageError
-from convcli.images.headers import header_of
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import header_of, read_picture
 from convcli.images.write import write_picture
 
 

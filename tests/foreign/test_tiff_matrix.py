@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import header_of, read_picture
 from support.foreign import random_samples, tiff_bytes_of
 from support.tiff_cases import sampled_tiffs, verdict
 

@@ -28,6 +28,13 @@ def read(data: bytes | None, **policy: Any) -> Any:
     return read_picture(io.BytesIO(data), "in.tif", ReadPolicy(**policy))
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_a_big_tiff_may_be_big_endian(dtype: str) -> None:
+    values = random_samples(dtype, (9, 11, 3))
+    data = tiff_bytes_of(values, photometric="rgb", bigtiff=True, byteorder=">")
+    np.testing.assert_array_equal(read(data).frames[0].pixels, values)
+
+
 def test_uint32_is_exact_in_float64() -> None:
     values = np.array([[[0], [2**31], [2**32 - 1]]], np.uint32)
     frame = read(tiff_bytes_of(values, photometric="minisblack")).frames[0]

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image, PngImagePlugin, TiffImagePlugin, TiffTags
 
 from convcli.errors import ImageError
-from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy, decoder_errors
-from convcli.images.read import read_picture
+from convcli.images.read import header_of, read_picture
 
 VALUES = np.random.default_rng(0).integers(0, 256, (8, 9, 3)).astype(np.uint8)
 
@@ -31,21 +30,21 @@ def array() -> bytes:
 
 OURS: dict[str, Callable[[], bytes]] = {
     "read._document": lambda: encoded("PNG"),
-    "read._frames_to_read": lambda: encoded("PNG"),
+    "read.frames_to_read": lambda: encoded("PNG"),
     "read.open_image": lambda: encoded("PNG"),
     "read.metadata_of": lambda: encoded("JPEG"),
     "read.frame_of": lambda: encoded("JPEG"),
-    "read.timing_of": lambda: encoded("GIF"),
+    "read._play": lambda: encoded("GIF"),
     "codecs.pillow.picture_from": lambda: encoded("BMP"),
     "codecs.pillow.deep_rawmode": lambda: encoded("PNG"),
     "codecs.gif.has_end_mark": lambda: encoded("GIF"),
-    "codecs.netpbm.read_netpbm": lambda: encoded("PPM"),
-    "codecs.npy.read_array": array,
+    "codecs.numbers.read_netpbm": lambda: encoded("PPM"),
+    "codecs.numbers.read_array": array,
     "codecs.tiff_pages.tiff_pages": lambda: encoded("TIFF"),
-    "codecs.tiff_pages.TiffPage.frame": lambda: encoded("TIFF", VALUES[..., 0].astype("f4")),
+    "codecs.tiff_segments.decoded_page": lambda: encoded("TIFF", VALUES[..., 0].astype("f4")),
     "metadata.metadata_from": lambda: encoded("PNG", icc_profile=bytes(200)),
-    "modes.picture_of_samples": lambda: encoded("PNG"),
-    "policy.PixelCounter.add": lambda: encoded("PNG"),
+    "codecs.pillow.picture_of_samples": lambda: encoded("PNG"),
+    "read.check_pixels": lambda: encoded("PNG"),
 }
 """Our own functions on the way from a file to its pixels, and a file that passes each."""
 
@@ -68,7 +67,7 @@ def test_a_bug_in_reading_a_header_surfaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in.png").write_bytes(encoded("PNG"))
-    monkeypatch.setattr("convcli.images.headers.deep_rawmode", None)
+    monkeypatch.setattr("convcli.images.read.deep_rawmode", None)
     with pytest.raises(TypeError):
         header_of(tmp_path / "in.png", ReadPolicy())
 

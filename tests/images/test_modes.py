@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from convcli.choices import Depth
 from convcli.cli.app import main
-from convcli.images.modes import MODES, picture_from
+from convcli.images.codecs.pillow import MODES, picture_from
 from convcli.images.read import read_picture
 from support.format_cases import READ, Read
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convcli.images.codecs.npy import matrix_bytes, read_matrix
+from convcli.images.codecs.numbers import matrix_bytes, read_matrix
 from convcli.images.picture import Frame
 from convcli.images.policy import ReadPolicy
 from convcli.kernels.spec import kernel_from

@@ -176,6 +176,8 @@ def test_nothing_is_written_where_a_format_cannot_hold_the_result(tmp_path: Path
     result = convcli.apply("box", np.zeros((4, 4, 4), np.uint8), depth=16)
     with pytest.raises(convcli.ImageError):
         result.save(tmp_path / "out.jpg")
+    with pytest.raises(convcli.ImageError, match=r"or use format=$"):
+        result.save(tmp_path / "out.xyz")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 from convcli.batch.job import BatchJob, FileJob, Status
 from convcli.batch.local import LocalExecutor, MemoryGate
 from convcli.choices import Border, Edges
-from convcli.images.headers import header_of
 from convcli.images.policy import ReadPolicy
+from convcli.images.read import header_of
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.memory import file_bytes

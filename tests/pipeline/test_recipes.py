@@ -162,6 +162,20 @@ def test_results_of_the_library_have_a_recipe(photo: Path) -> None:
     assert changed.options["border"] == "replicate"
 
 
+@pytest.mark.usefixtures("photo")
+@pytest.mark.parametrize(("times", "expected"), [({}, 8.0), ({"times": 1}, 2.0)])
+def test_times_that_are_given_win(times: dict[str, int], expected: float) -> None:
+    """A kernel of 2, three times, makes 8 of 1; once it makes 2."""
+    doubled = convcli.Recipe("[[2]]", times=3)
+    assert convcli.apply([[1.0]], recipe=doubled, **times).array.tolist() == [[expected]]
+    assert convcli.apply(doubled, [[1.0]], **times).recipe.times == times.get("times", 3)
+    doubled.save("r.toml")
+    Path("one.csv").write_text("1")
+    words = [f"--times={count}" for count in times.values()]
+    run("apply", "--recipe", "r.toml", "one.csv", "out.csv", "-q", *words)
+    assert float(Path("out.csv").read_text()) == expected
+
+
 def test_batches_and_tiles_of_the_library_keep_it(photo: Path) -> None:
     convcli.apply_files("mine.json", photo, "out", times=2, record=True)
     expected = convcli.apply("mine.json", photo, times=2)

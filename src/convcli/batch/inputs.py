@@ -204,7 +204,7 @@ _BESIDE_NUMBER = re.compile(
 """A number of a map or a frame next to another digit, or to a name that may have one there."""
 
 
-class Template(Record, cached=True):
+class Template(Record):
     """Names each output after its input.
 
     Parameters

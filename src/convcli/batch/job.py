@@ -9,14 +9,14 @@ from convcli.engine.compiled import expect_runs
 from convcli.errors import ConvcliError, ImageError
 from convcli.images.policy import ReadPolicy
 from convcli.images.write import Saving
-from convcli.pipeline.files import FileSettings, check_file, filter_file
+from convcli.pipeline.files import check_file, filter_file
 from convcli.pipeline.memory import file_bytes
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.report import Report
 from convcli.pipeline.steps import Link
 from convcli.text import counted, short
-from convcli.values import Record, replace
+from convcli.values import Record, fields_of, replace
 
 _MIB = 2**20
 
@@ -197,13 +197,8 @@ class BatchJob(Record, kw_only=True):
         return pipeline
 
     @property
-    def _settings(self) -> FileSettings:
-        return {
-            "reading": self.reading,
-            "saving": self.saving,
-            "file_format": self.file_format,
-            "sheet": self.sheet,
-        }
+    def _settings(self) -> dict[str, Any]:
+        return fields_of(self, "reading", "saving", "file_format", "sheet")
 
     def _filter(self, job: FileJob) -> Report:
         self._check_memory(job)

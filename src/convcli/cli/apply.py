@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from convcli.images.write import Saving
     from convcli.kernels.kernel import Kernel
     from convcli.kernels.operator import Operator
-    from convcli.pipeline.files import FileSettings
     from convcli.pipeline.options import Options
     from convcli.pipeline.recipe import Recipe
     from convcli.pipeline.report import Report
@@ -58,14 +57,10 @@ class ApplyCall(Record, kw_only=True):
     dry_run: bool
 
     @property
-    def files(self) -> "FileSettings":
+    def files(self) -> dict[str, Any]:
         """How a file is read and written."""
-        return {
-            "reading": self.reading,
-            "saving": self.saving,
-            "file_format": self.placing.kind,
-            "sheet": self.sheet,
-        }
+        settings = fields_of(self, "reading", "saving", "sheet")
+        return {**settings, "file_format": self.placing.kind}
 
 
 @subcommand("apply", short_help="Filter a picture.")
@@ -233,12 +228,13 @@ def _show_plan(call: ApplyCall, source: str, target: str, *, in_blocks: bool) ->
 
             show_tiling(tiling, f"{source} → {target}")
         return
-    from convcli.pipeline.files import plan_frame, read_first_frame
-    from convcli.pipeline.pipeline import mixing_of
+    from convcli.pipeline.files import read_first_frame
+    from convcli.pipeline.pipeline import SourceInfo, plan_pipeline
 
-    plans = plan_frame(call.kernels, read_first_frame(source, call.reading), call.options)
-    cores, mixed = call.options.jobs or available_cores(), mixing_of(call.options)
-    show_planned(plans, cores, as_json=call.placing.as_json, mixed=mixed)
+    info = SourceInfo.of(read_first_frame(source, call.reading))
+    plans, options = plan_pipeline(info, call.kernels, call.options).plans, call.options
+    cores = options.jobs or available_cores()
+    show_planned(plans, cores, as_json=call.placing.as_json, mixed=options.mixing)
 
 
 # ------------------------------------------------------------------ block by block

@@ -67,25 +67,22 @@ def command(
       convcli pool max '[[1,2,3],[4,5,6]]' --k 1x2 --s 1
     """
     from convcli.engine.pooling import Pooling, Reduction
-    from convcli.lessons.pool import plan_pooling
-    from convcli.pipeline.files import run_on_file
-    from convcli.pipeline.pipeline import SourceInfo
+    from convcli.pipeline.files import filter_file
 
     slide = window(kernel_size, stride or kernel_size, options.padding, options.dilation)
     planned = Pooling(Reduction(pooling), slide, border)
     if shows_matrices(names, placing.output):
         from convcli.cli.matrix import matrix_frame, show_numbers
-        from convcli.pipeline.run import run_pipeline
+        from convcli.pipeline.run import filter_frame
 
         frame = matrix_frame(names[0], reading)
-        plan = plan_pooling(SourceInfo.of(frame), planned, options, raw=True)
-        result = run_pipeline(plan, frame).values[..., 0]
+        result = filter_frame(frame, [planned], options, raw=True).values[..., 0]
         show_numbers([("input", frame.array), ("result", result)], as_json=placing.as_json)
         return
     source, target = located_names(names, placing)
     run = functools.partial(
-        run_on_file,
-        functools.partial(plan_pooling, pooling=planned, options=options),
+        filter_file,
+        [planned],
         source,
         target,
         options,

@@ -1,7 +1,6 @@
 """What a person may write on the command line: numbers, words, kernels. No NumPy, no rich."""
 
 import enum
-import functools
 import importlib
 import os
 from collections.abc import Callable, Sequence
@@ -13,9 +12,9 @@ from convcli.choices import Border, WeightLayout
 from convcli.errors import BatchError, ImageError, OptionError
 from convcli.settings import (
     PADDING_WORDS,
+    PARSERS,
     axes_from,
     memory_size_from,
-    option_from,
     pair_from,
     point_from,
     select_from,
@@ -87,7 +86,7 @@ class ReadType(click.ParamType[_Value, Any]):
 
 def setting(name: str, form: str, words: Callable[[], Sequence[str]] = tuple) -> ReadType[Any]:
     """Return the type of an option of filtering: `convcli.settings` reads its values."""
-    return ReadType(form, functools.partial(option_from, name), words)
+    return ReadType(form, PARSERS[name], words)
 
 
 PAIR = ReadType("N|YxX", pair_from)

@@ -36,7 +36,7 @@ class Candidate(Record):
     refusal: str
 
 
-class Plan(Record, cached=True):
+class Plan(Record):
     """How a problem is computed. To run a plan takes no further decision.
 
     Attributes

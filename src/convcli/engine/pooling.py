@@ -48,6 +48,11 @@ class Pooling(Record):
                     "larger window"
                 )
 
+    @property
+    def name(self) -> str:
+        """Its name in reports."""
+        return f"{self.reduction.value} pooling"
+
 
 def pooled(values: Values, pooling: Pooling) -> Values:
     """Pool each channel of an array (H, W, C), which is never modified.

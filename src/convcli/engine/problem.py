@@ -30,7 +30,7 @@ _KEPT_WHOLE = {4: 2.0**16, 8: 2.0**45}
 float32 the worst error found was 8.4e-7 of the range: 127×127, one weight, in a corner."""
 
 
-class Problem(Record, cached=True):
+class Problem(Record):
     """One correlation, described completely and hashable.
 
     Attributes

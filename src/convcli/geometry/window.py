@@ -28,7 +28,7 @@ class Unseen(Record):
 _ALL_SEEN = Unseen(0, 0)
 
 
-class Axis(Record, cached=True):
+class Axis(Record):
     """One axis of a sliding window: the number of taps of the kernel, k, and pixels.
 
     They are the distances of two outputs, the stride s, and of two taps, the dilation d, and
@@ -133,7 +133,7 @@ IntOrPair: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = int | Sequence[int] | Sequence[Sequence[int]] | Literal["same", "valid"]
 
 
-class Window(Record, cached=True):
+class Window(Record):
     """How a kernel slides over a picture: its size, stride, padding and dilation.
 
     `window` makes one from the forms that a person writes. Its axes are `rows`, the vertical

@@ -24,13 +24,7 @@ FORMS = (*dict.fromkeys(_SUFFIXES.values()), "frames", "strip")
 
 
 def animation_form(target: str | Path, form: str | None = None) -> str:
-    """Return one of `FORMS` for a file: what is asked for, or else what the suffix says.
-
-    Raises ImageError where the name does not fit, or ffmpeg is missing.
-
-    >>> animation_form("slide.gif"), animation_form("steps.png", "strip")
-    ('gif', 'strip')
-    """
+    """Return one of `FORMS` for a file: what is asked for, or else what the suffix says."""
     suffix = Path(target).suffix.lower()
     found = form or _SUFFIXES.get(suffix)
     allowed = [name for name, each in _SUFFIXES.items() if each == found]
@@ -50,11 +44,7 @@ def animation_form(target: str | Path, form: str | None = None) -> str:
 def write_animation(
     frames: Sequence[Canvas], durations: Sequence[int], target: str | Path, form: str
 ) -> list[str]:
-    """Write drawings in one of `FORMS`; return the names of the files.
-
-    The drawings, at least one, have one size; durations are in milliseconds. Moving pictures
-    repeat forever. ImageError is raised if the target cannot be written.
-    """
+    """Write drawings of one size in one of `FORMS`; return the names of the files."""
     if form == "frames":
         return _write_numbered(frames, Path(target))
     if form == "strip":

@@ -101,11 +101,7 @@ _BY_NAME_OR_SUFFIX = {name.lower(): name for name in FORMATS} | {
 
 
 def is_matrix_name(name: str) -> bool:
-    """Tell whether a name is that of a matrix: inline ``[[1,2],[3,4]]``, .csv, .txt, .json.
-
-    >>> is_matrix_name("[[1,2]]"), is_matrix_name("a.csv"), is_matrix_name("a.png")
-    (True, True, False)
-    """
+    """Tell whether a name is that of a matrix: inline ``[[1,2],[3,4]]``, .csv, .txt, .json."""
     return is_matrix(name) or name.lower().endswith((".csv", ".txt", ".json"))
 
 
@@ -113,21 +109,15 @@ _NUMBERS = re.compile(rb"\s*(?:\[|[-+]?\.?\d)[-+\d.eE,;\s\[\]]*")
 
 
 def holds_matrix(name: str, prefix: bytes) -> bool:
-    """Tell whether a file holds numbers as text, by its name or its first bytes.
-
-    >>> holds_matrix("standard input", b"1,2,3"), holds_matrix("a.png", b"P5 3 3")
-    (True, False)
-    """
+    """Tell whether a file holds numbers as text, by its name or its first bytes."""
     return is_matrix_name(name) or _NUMBERS.fullmatch(prefix) is not None
 
 
-def format_for(target: "str | Path") -> str:
+def format_for(target: "str | Path", option: str = "--format") -> str:
     """Return the name of the format that a file name's suffix stands for.
 
-    A suffix that is missing, or of no format that can be written, is an `ImageError`.
-
-    >>> format_for("edges.png")
-    'PNG'
+    A suffix that is missing, or of no format that can be written, is an `ImageError`; it names
+    the option that says the format.
     """
     suffix = os.path.splitext(target)[1].lower()
     if suffix in _SUFFIXES:
@@ -135,7 +125,7 @@ def format_for(target: "str | Path") -> str:
     got = f"the suffix '{suffix}'" if suffix else "no suffix"
     raise ImageError(
         f"{str(target) or repr('')}: expected a picture format that can be written, got {got}: "
-        "name it .png, .jpg, .webp, .tif or .npy, or use --format"
+        f"name it .png, .jpg, .webp, .tif or .npy, or use {option}"
     )
 
 
@@ -145,11 +135,7 @@ def has_suffix(target: "str | Path") -> bool:
 
 
 def format_named(name: str) -> str:
-    """Return the format that a person names, by its name or a suffix; else an `ImageError`.
-
-    >>> format_named("jpg")
-    'JPEG'
-    """
+    """Return the format that a person names, by its name or a suffix; else an `ImageError`."""
     known_name = _BY_NAME_OR_SUFFIX.get(name.strip().lower().removeprefix("."))
     if known_name is None:
         known = ", ".join(entry.lower() for entry in FORMATS)

@@ -14,17 +14,13 @@ from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
 
-_KEPT = (
-    0x010E,  # ImageDescription
-    0x010F,  # Make
-    0x0110,  # Model
-    0x0131,  # Software
-    0x0132,  # DateTime
-    0x013B,  # Artist
-    0x013E,  # WhitePoint
-    0x013F,  # PrimaryChromaticities
-    0x8298,  # Copyright
-)
+_KEPT = [
+    ExifTags.Base[name].value
+    for name in (
+        "ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "WhitePoint",
+        "PrimaryChromaticities", "Copyright",
+    )
+]  # fmt: skip
 """Tags of EXIF 2.3's first directory, without those that describe the old pixels or file."""
 
 RECIPE_MARK = "# convcli recipe"
@@ -61,10 +57,7 @@ _PROFILE_HEADER = 128
 
 
 def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a decoded image says about itself, and notes on what is damaged in it.
-
-    The orientation is left out: the pixels are turned upright elsewhere.
-    """
+    """Return what a decoded image says, without its orientation, and notes on damage."""
     metadata, notes = metadata_from(image.info, image.getexif, image.mode)
     further = further_pictures(image)
     notes = (*notes, further) if further else notes
@@ -74,10 +67,7 @@ def metadata_of(image: Image.Image) -> tuple[Metadata, tuple[str, ...]]:
 def metadata_from(
     info: Mapping[Any, Any], read_exif: Callable[[], Image.Exif], mode: str
 ) -> tuple[Metadata, tuple[str, ...]]:
-    """Return the metadata of an image, by what Pillow calls its parts; notes on damaged ones.
-
-    `read_exif` may raise what a decoder raises. `mode` is Pillow's.
-    """
+    """Return the metadata of an image, by what Pillow calls its parts; notes on damage."""
     notes: tuple[str, ...] = ()
     recipe = info.get(RECIPE_KEYWORD)
     try:
@@ -130,10 +120,7 @@ def further_pictures(image: Image.Image) -> str:
 def lost_metadata(
     metadata: Metadata, format_name: str, channels: int, size: tuple[int, int]
 ) -> str:
-    """Return the warning that names what a format does not keep; empty where it keeps all.
-
-    `channels` and `size`, rows and columns, are the result's. The resolution is not named.
-    """
+    """Return the warning that names what a format does not keep; empty where it keeps all."""
     kept = save_settings(metadata, format_name, channels, size)
     lost = titles_of(metadata, kept)
     return f"dropped, for the {format_name} does not hold it: {', '.join(lost)}" if lost else ""

@@ -21,7 +21,6 @@ _MOST_SHOWN = 1024
 _LUMA = (19595, 38470, 7471)
 """ITU-R BT.601 luma (0.299, 0.587, 0.114) in 1/65536, as Pillow's mode L."""
 
-
 _STRIP = 64
 """Rows that are laid on a colour together: the sums take four times the memory of pixels."""
 
@@ -146,13 +145,7 @@ class Frame(Record):
         return replace(self, pixels=_widened(self.pixels), alpha=alpha)
 
     def to_pil(self) -> "Image.Image":
-        """Return the frame as an image of Pillow's.
-
-        Raises
-        ------
-        ImageError
-            If Pillow has no mode for it, as for colours of 16 bits or floats.
-        """
+        """Return an image of Pillow's; an `ImageError` where that has no mode for it."""
         from PIL import Image
 
         plain = self.depth is Depth.EIGHT and self.channels in (1, 3)
@@ -165,11 +158,7 @@ class Frame(Record):
         return Image.fromarray(np.ascontiguousarray(pixels))
 
     def notebook_png(self) -> bytes:
-        """Return a PNG for a notebook: of 8 bits, with sides of at most 1024 pixels.
-
-        16 bits are scaled to 8; of floats the smallest becomes black and the largest white.
-        Of other channels than 1 or 3 the first is shown.
-        """
+        """Return a PNG for a notebook: of 8 bits, with sides of at most 1024 pixels."""
         pixels = self.pixels if self.channels in (1, 3) else self.pixels[..., :1]
         alpha = None if self.alpha is None else _eight_bits(self.alpha, self.depth)
         image = Frame(_eight_bits(pixels, self.depth), alpha).to_pil()
@@ -199,62 +188,28 @@ def _eight_bits(values: Pixels, depth: Depth) -> Pixels:
 
 
 class Metadata(Record):
-    r"""What a file says about its pixels.
+    """What a file says about its pixels."""
 
-    Attributes
-    ----------
-    icc : bytes or None
-        The colour profile.
-    dpi : (float, float) or None
-        Resolution across and down, in dots per inch.
-    exif : bytes or None
-        The camera's notes (``Exif\0\0`` and a TIFF block), without orientation and
-        thumbnail.
-    subsampling : int or None
-        Of a JPEG's colours, as Pillow counts: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0.
-    xmp : bytes or None
-        Adobe's block of XML, which says that the pixels are upright.
-    iptc : bytes or None
-        The records of news agencies (IPTC-IIM).
-    comment : bytes or None
-        A text without a rule.
-    recipe : str or None
-        How convcli made the picture, in ASCII.
-    geo : tuple of (int, value)
-        The tags of GeoTIFF and GDAL, by their numbers.
-    nodata : str or None
-        The number of pixels that GDAL calls no data.
-    ome : str or None
-        OME-XML, which describes pictures of microscopes.
-    """
-
-    icc: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    exif: bytes | None = None
-    subsampling: int | None = None
-    xmp: bytes | None = None
-    iptc: bytes | None = None
-    comment: bytes | None = None
-    recipe: str | None = None
-    geo: tuple[tuple[int, Any], ...] = ()
-    nodata: str | None = None
-    ome: str | None = None
+    icc: bytes | None = None  # the colour profile
+    dpi: tuple[float, float] | None = None  # across and down, in dots per inch
+    exif: bytes | None = None  # "Exif\0\0" and a TIFF; without orientation and thumbnail
+    subsampling: int | None = None  # of a JPEG's colours: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0
+    xmp: bytes | None = None  # Adobe's block of XML, which says that the pixels are upright
+    iptc: bytes | None = None  # the records of news agencies (IPTC-IIM)
+    comment: bytes | None = None  # a text without a rule
+    recipe: str | None = None  # how convcli made the picture, in ASCII
+    geo: tuple[tuple[int, Any], ...] = ()  # the tags of GeoTIFF and GDAL, by their numbers
+    nodata: str | None = None  # the number of pixels that GDAL calls no data
+    ome: str | None = None  # OME-XML, which describes pictures of microscopes
 
 
 class Timing(Record):
     """How an animation plays.
 
-    Attributes
-    ----------
-    durations : tuple of float
-        How long each frame is shown, in milliseconds.
-    disposals : tuple of int
-        What happens to each frame before the next is drawn, as its format counts.
-    loop : int or None
-        How often it is played, 0 for ever; None for once, where the file does not say.
-    still : bool
-        Whether the first frame is no part of the animation: programs that show no
-        animations show it.
+    Each frame is shown for its duration, in milliseconds; its disposal is what happens before
+    the next is drawn, as its format counts. `loop` is how often it is played, 0 for ever; None
+    for once, where the file does not say. With `still` the first frame is no part of the
+    animation: programs that show no animations show it.
     """
 
     durations: tuple[float, ...]

@@ -21,7 +21,7 @@ from convcli.errors import ImageError, install
 from convcli.images.formats import FORMATS, NPY
 from convcli.values import Record
 
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError, EOFError, RuntimeError, SystemError, struct.error, zlib.error,
 )  # fmt: skip
@@ -33,8 +33,8 @@ NOT_READ = "is not read here"
 MAX_PIXELS = 89_478_485
 """Pillow's own limit for a warning: a quarter GiB of 24-bit pixels."""
 
-_LEAST = 64 * 64
-"""Each of several frames counts as at least this many pixels: it has a cost of its own."""
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+"""What Pillow raises on files of too many pixels."""
 
 READ_FORMATS = (
     "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF",
@@ -92,11 +92,7 @@ class ReadPolicy(Record, kw_only=True):
         return (*READ_FORMATS, *self.allow_formats)
 
     def takes(self, suffix: str) -> bool:
-        """Tell whether files of a suffix, in lower case, are taken for pictures in a folder.
-
-        >>> ReadPolicy().takes(".jpg"), ReadPolicy().takes(".txt")
-        (True, False)
-        """
+        """Tell whether files of a suffix, in lower case, are taken for pictures in a folder."""
         if suffix in _COMMON:
             return True
         if needs_package(suffix):
@@ -114,29 +110,15 @@ class ReadPolicy(Record, kw_only=True):
 
 
 def needs_package(suffix: str) -> bool:
-    """Tell whether files of a suffix, in lower case, are read by a package that is missing.
-
-    >>> needs_package(".png")
-    False
-    """
+    """Tell whether files of a suffix, in lower case, are read by a package that is missing."""
     return any(
-        suffix in suffixes and not _is_installed(module)
+        suffix in suffixes and importlib.util.find_spec(module) is None
         for module, suffixes, _ in _BY_PACKAGES.values()
     )
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ValueError:
-        return False
-
-
 def load_package(prefix: bytes, label: str) -> None:
-    """Load the package that reads a file, by how it begins, where Pillow needs one for it.
-
-    If it is not installed, an `ImageError` says how to install it.
-    """
+    """Load the package that reads a file, by how it begins, where Pillow needs one for it."""
     for name, (module, _, beginning) in _BY_PACKAGES.items():
         if beginning.match(prefix) is None:
             continue
@@ -156,15 +138,10 @@ def decoder_errors() -> Iterator[None]:
 
     Put only calls into that decoder inside the block. Our own code stays outside, so that
     a bug in it is not reported as a damaged file.
-
-    >>> with decoder_errors():
-    ...     {}["width"]
-    Traceback (most recent call last):
-    OSError: 'width'
     """
     try:
         yield
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise OSError(one_line(error)) from error
 
 
@@ -209,28 +186,26 @@ def _open_png(file: BinaryIO, reading: ReadPolicy) -> ImageFile.ImageFile | None
     return opened if opened.width * opened.height <= reading.max_pixels else None
 
 
-class PixelCounter:
-    """Adds up the pixels that a file declares, before any is decoded."""
+def check_pixels(pixels: int, reading: ReadPolicy, label: str) -> None:
+    """Refuse a file that declares too many pixels, before any is decoded."""
+    if pixels > reading.max_pixels:
+        raise _too_many_pixels(label, reading.max_pixels, pixels)
 
-    def __init__(self, limit: int, label: str) -> None:
-        self._limit, self._label, self._pixels = limit, label, 0
 
-    def add(self, width: int, height: int, frames: int = 1) -> None:
-        """Count frames of one size; raise ImageError if they make too many pixels."""
-        self._pixels += max(width * height, 0 if frames == 1 else _LEAST) * frames
-        if self._pixels > self._limit:
-            raise too_many_pixels(self._label, self._limit, self._pixels)
+def check_complete(got: int, expected: int) -> None:
+    """Refuse fewer of anything than expected, where the policy does not allow that."""
+    if got < expected and not ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise OSError("image file is truncated")
 
 
 def completed(samples: NDArray[Any], count: int) -> NDArray[Any]:
     """Return `count` samples; missing ones are 0 if the policy allows it, else an OSError."""
+    check_complete(len(samples), count)
     missing = count - len(samples)
-    if missing > 0 and not ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise OSError("image file is truncated")
     return np.pad(samples, (0, missing)) if missing > 0 else samples
 
 
-def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
+def _too_many_pixels(label: str, limit: int, got: int) -> ImageError:
     """Return the error on a file that declares too many pixels."""
     is_tiff = label.lower().endswith((".tif", ".tiff"))
     advice = ", or use 'convcli apply --tiled'" if is_tiff else ""
@@ -238,6 +213,45 @@ def too_many_pixels(label: str, limit: int, got: int) -> ImageError:
         f"{label}: expected at most {limit:,} pixels, got {got:,}: raise --max-pixels if you "
         f"trust the file{advice}"
     )
+
+
+@contextlib.contextmanager
+def file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
+    """Turn errors of the system and of decoders into one line; others are bugs, and pass."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ImageError(f"{label}: no such file: check the path") from None
+    except IsADirectoryError:
+        raise ImageError(
+            f"{label}: expected a picture, got a folder: name a file in it"
+        ) from None
+    except PermissionError:
+        raise ImageError(f"{label}: no permission to read it: check its mode") from None
+    except BOMBS as error:
+        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
+        raise _too_many_pixels(label, reading.max_pixels, declared) from None
+    except MemoryError:
+        raise ImageError(
+            f"{label}: not enough memory for it: use a smaller picture, or --frame"
+        ) from None
+    except OSError as error:
+        raise ImageError(f"{label}: the picture cannot be read: {_with_hint(error)}") from None
+
+
+def _with_hint(error: OSError) -> str:
+    """Return what is wrong with a file, and what to do about it."""
+    if error.strerror:
+        # The system's own messages repeat the name.
+        return f"{error.strerror}: check the path"
+    fault = one_line(error)
+    if fault.endswith(NOT_READ):
+        return f"{fault}: save it as a TIFF of whole bytes or floats with Deflate compression"
+    if "pip install" in fault:
+        return fault
+    if "truncated" in fault:
+        return f"{fault}: --allow-truncated reads what there is"
+    return f"{fault}: get a whole copy of the file"
 
 
 @contextlib.contextmanager
@@ -273,7 +287,7 @@ def libtiff_silenced() -> Iterator[None]:
         os.close(kept)
 
 
-def blocked_format(prefix: bytes) -> str | None:
+def _blocked_format(prefix: bytes) -> str | None:
     """Return the format that a file's first bytes look like, where it is not accepted."""
     Image.init()
     for name in sorted(set(Image.OPEN) - set(READ_FORMATS)):
@@ -284,11 +298,24 @@ def blocked_format(prefix: bytes) -> str | None:
     return None
 
 
-def readable_named(name: str) -> str:
-    """Return the format of that name, for `ReadPolicy.allow_formats`.
+def unknown_file(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
+    """Return the error on a file of none of the accepted formats."""
+    if not prefix:
+        return ImageError(f"{label}: expected a picture, got an empty file: make it again")
+    blocked = _blocked_format(prefix)
+    if blocked is not None and blocked not in reading.allow_formats:
+        return ImageError(
+            f"{label}: {blocked} files are off, for they may run other programs or hold no "
+            f"picture: add --allow-format {blocked.lower()} if you trust the file"
+        )
+    return ImageError(
+        f"{label}: expected a picture, got something else: convert it to PNG first, or to TIFF "
+        "where it holds floats or more than 16 bits"
+    )
 
-    Raises ImageError if Pillow knows none.
-    """
+
+def readable_named(name: str) -> str:
+    """Return the format of that name, for `ReadPolicy.allow_formats`; else an ImageError."""
     Image.init()
     known = name.strip().upper()
     if known not in Image.OPEN:
@@ -298,11 +325,7 @@ def readable_named(name: str) -> str:
 
 
 def decoders() -> dict[str, str]:
-    """Return the libraries that Pillow was built with, and their versions.
-
-    >>> "zlib" in decoders()
-    True
-    """
+    """Return the libraries that Pillow was built with, and their versions."""
     from PIL import features
 
     names = ("jpg", "jpg_2000", "zlib", "libtiff", "webp", "avif")

@@ -3,48 +3,50 @@
 import contextlib
 import functools
 import io
+import math
 import os
-import re
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from convcli.errors import ImageError
-from convcli.images.codecs.pillow import TimedFrame, frame_of, timing_of
+from convcli.images.codecs.pillow import MODES, deep_rawmode, frame_of
 from convcli.images.formats import holds_matrix
-from convcli.images.headers import (
-    ARRAY,
-    BOMBS,
-    PREFIX,
-    STREAMED,
-    frame_count,
-    tiff_metadata,
-)
 from convcli.images.metadata import metadata_of
-from convcli.images.picture import Frame, Metadata, Picture
+from convcli.images.picture import Frame, Picture, Timing
 from convcli.images.policy import (
-    NOT_READ,
+    BOMBS,
     TIFF_HEADERS,
-    PixelCounter,
     ReadPolicy,
-    blocked_format,
+    check_pixels,
     decoder_errors,
+    file_errors,
     libtiff_silenced,
     load_package,
-    one_line,
     open_image,
     pillow_set_to,
-    too_many_pixels,
+    unknown_file,
 )
 from convcli.storage.urls import fetched, local_path
 from convcli.text import is_matrix
-from convcli.values import replace
+from convcli.values import Record, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from convcli.images.codecs.tiff_pages import TiffPage
+
+_PREFIX = 64
+_STREAMED = (b"P4", b"P5", b"P6", b"Pf", b"PF")
+"""How pictures begin that may follow each other in one stream."""
+
+_ARRAY = b"\x93NUMPY"
+"""How a ``.npy`` begins."""
+
+_BEGINNING = 2**20
+"""Bytes of an object in a store that are fetched for its header."""
 
 _MANY = ("AVIF", "DCX", "FLI", "GIF", "IM", "JXL", "PNG", "WEBP")
 """Formats whose frames are an animation or pages. Further pictures in a file of another
@@ -54,6 +56,12 @@ _NAMES = {"MPO": "JPEG", "DIB": "BMP", "IMT": "IM"}
 """Formats that are others with something added."""
 
 _ANIMATED = ("AVIF", "FLI", "GIF", "JXL", "PNG", "WEBP")
+
+_LEAST = 64 * 64
+"""Each of several frames counts as at least this many pixels: it has a cost of its own."""
+
+_A_COUNT = 4
+"""So many samples of a TIFF's pixel count as one pixel."""
 
 _DEFAULTS = ReadPolicy()
 
@@ -81,45 +89,19 @@ def read_picture(
         raise ImageError("'': expected the name of a picture, got none: name a file")
     if isinstance(source, str) and is_matrix(source):
         source = io.BytesIO(source.encode())
-    with _file_errors(label, reading), _seekable(source, label, reading) as file:
-        prefix = file.read(PREFIX)
+    with file_errors(label, reading), _seekable(source, label, reading) as file:
+        prefix = file.read(_PREFIX)
         file.seek(0)
         # libtiff is the only decoder that writes to standard error by itself.
         is_tiff = prefix[:2] in (b"II", b"MM")
         quiet = libtiff_silenced() if is_tiff else contextlib.nullcontext()
         with pillow_set_to(reading), quiet:
-            if prefix.startswith(ARRAY) or holds_matrix(label, prefix):
-                from convcli.images.codecs.npy import read_array, read_matrix
+            if prefix.startswith(_ARRAY) or holds_matrix(label, prefix):
+                from convcli.images.codecs.numbers import read_array, read_matrix
 
-                read = read_array if prefix.startswith(ARRAY) else read_matrix
+                read = read_array if prefix.startswith(_ARRAY) else read_matrix
                 return read(file, label, reading)
             return _decode(file, prefix, label, reading)
-
-
-def read_metadata(file: BinaryIO, frame: int, name: str) -> tuple[Metadata, str]:
-    """Read what a TIFF says about a page, and the name of its mode; no pixel is decoded.
-
-    Pages are counted from 0. Of a page that Pillow does not know the metadata and the name
-    are empty. A file that cannot be read raises ImageError, which begins with `name`.
-    """
-    from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
-
-    unlimited = ReadPolicy(max_pixels=2**62)
-    with _file_errors(name, unlimited), pillow_set_to(unlimited), libtiff_silenced():
-        try:
-            every = list(tiff_pages(file))
-            page = every[frame]
-        except (OSError, IndexError):
-            return Metadata(), ""
-        full = full_pages(every)
-        index = full.index(page) if page in full else None
-        metadata, mode = tiff_metadata(file, full, index)[0], page.mode
-        with contextlib.suppress(OSError), decoder_errors():
-            opened = Image.open(file, formats=("TIFF",))
-            if frame:
-                opened.seek(frame)
-            mode = opened.mode
-        return metadata, mode
 
 
 def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
@@ -132,45 +114,6 @@ def read_pil(source: object, policy: ReadPolicy) -> Picture | None:
     image.save(buffer, "TIFF", exif=image.getexif(), **known)
     buffer.seek(0)
     return read_picture(buffer, "PIL image", policy)
-
-
-@contextlib.contextmanager
-def _file_errors(label: str, reading: ReadPolicy) -> Iterator[None]:
-    """Turn errors of the system and of decoders into one line; others are bugs, and pass."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise ImageError(f"{label}: no such file: check the path") from None
-    except IsADirectoryError:
-        raise ImageError(
-            f"{label}: expected a picture, got a folder: name a file in it"
-        ) from None
-    except PermissionError:
-        raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except BOMBS as error:
-        declared = int("".join(re.findall(r"\d+", str(error))[:1]) or 0)
-        raise too_many_pixels(label, reading.max_pixels, declared) from None
-    except MemoryError:
-        raise ImageError(
-            f"{label}: not enough memory for it: use a smaller picture, or --frame"
-        ) from None
-    except OSError as error:
-        raise ImageError(f"{label}: the picture cannot be read: {_with_hint(error)}") from None
-
-
-def _with_hint(error: OSError) -> str:
-    """Return what is wrong with a file, and what to do about it."""
-    if error.strerror:
-        # The system's own messages repeat the name.
-        return f"{error.strerror}: check the path"
-    fault = one_line(error)
-    if fault.endswith(NOT_READ):
-        return f"{fault}: save it as a TIFF of whole bytes or floats with Deflate compression"
-    if "pip install" in fault:
-        return fault
-    if "truncated" in fault:
-        return f"{fault}: --allow-truncated reads what there is"
-    return f"{fault}: get a whole copy of the file"
 
 
 @contextlib.contextmanager
@@ -203,8 +146,8 @@ def _read_whole(read: Callable[[int], bytes], label: str, reading: ReadPolicy) -
 def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     if prefix[:4] in TIFF_HEADERS:
         return _tiff(file, prefix, label, reading)
-    if prefix[:2] in STREAMED:
-        from convcli.images.codecs.netpbm import netpbm_spans
+    if prefix[:2] in _STREAMED:
+        from convcli.images.codecs.numbers import netpbm_spans
 
         spans = netpbm_spans(file)
         if len(spans) > 1:
@@ -213,7 +156,7 @@ def _decode(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> P
     try:
         opened = open_image(file, reading)
     except UnidentifiedImageError:
-        raise _unknown(prefix, label, reading) from None
+        raise unknown_file(prefix, label, reading) from None
     with opened:
         if not reading.allow_truncated:
             _check_end(file, opened.format)
@@ -224,13 +167,14 @@ def _stream(
     file: BinaryIO, spans: list[tuple[int, int]], label: str, reading: ReadPolicy
 ) -> Picture:
     """Read several PGM or PPM pictures that follow each other, as ffmpeg writes them."""
-    counter = PixelCounter(reading.max_pixels, label)
     pictures: list[Picture] = []
-    for index in _frames_to_read(len(spans), label, reading):
+    pixels = 0
+    for index in frames_to_read(len(spans), label, reading):
         file.seek(spans[index][0])
         part = io.BytesIO(file.read(spans[index][1]))
         with open_image(part, reading) as opened:
-            counter.add(*opened.size)
+            pixels += opened.width * opened.height
+            check_pixels(pixels, reading, label)
             pictures.append(_document(part, opened, label, replace(reading, frame=None)))
     return replace(
         pictures[0], frames=tuple(frame for picture in pictures for frame in picture.frames)
@@ -239,14 +183,16 @@ def _stream(
 
 def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Picture:
     """Read the pages of a TIFF: each by Pillow, or by our own decoder where that keeps more."""
+    from convcli.images.codecs.tiff_extras import tiff_metadata
     from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
 
     every = list(tiff_pages(file))
     if not every:
-        raise _unknown(prefix, label, reading)
+        raise unknown_file(prefix, label, reading)
     pages = full_pages(every)
-    chosen = [pages[index] for index in _frames_to_read(len(pages), label, reading)]
-    counter = PixelCounter(reading.max_pixels, label)
+    chosen = [pages[index] for index in frames_to_read(len(pages), label, reading)]
+    sizes = [math.prod(page.size) * -(-page.samples // _A_COUNT) for page in chosen]
+    check_pixels(sum(sizes), reading, label)
     frames: list[Frame] = []
     notes: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -259,7 +205,6 @@ def _tiff(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Pic
             note = "smaller copies and masks of the picture are left out: --tiled makes copies"
             damage = (*damage, note)
         for page in chosen:
-            counter.add(page.size[1] * -(-page.samples // 4), page.size[0])
             page.check_places()
             frame, more = _tiff_frame(file, page, opened, label)
             frames.append(frame)
@@ -273,11 +218,12 @@ def _tiff_frame(
 ) -> tuple[Frame, tuple[str, ...]]:
     """Decode a page; `opened` is the file in Pillow, if that knows the first page."""
     if page.is_ours or opened is None:
-        return page.frame(file)
+        from convcli.images.codecs.tiff_segments import decoded_page
+
+        return decoded_page(page, file)
     with decoder_errors():
         opened.seek(page.index)
-    timed = frame_of(file, opened, "TIFF", label)
-    return timed.frame, timed.notes
+    return frame_of(file, opened, "TIFF", label)
 
 
 def _check_end(file: BinaryIO, format_name: str | None) -> None:
@@ -299,51 +245,49 @@ def _check_end(file: BinaryIO, format_name: str | None) -> None:
         raise OSError("image file is truncated")
 
 
-def _unknown(prefix: bytes, label: str, reading: ReadPolicy) -> ImageError:
-    """Return the error on a file of none of the accepted formats."""
-    if not prefix:
-        return ImageError(f"{label}: expected a picture, got an empty file: make it again")
-    blocked = blocked_format(prefix)
-    if blocked is not None and blocked not in reading.allow_formats:
-        return ImageError(
-            f"{label}: {blocked} files are off, for they may run other programs or hold no "
-            f"picture: add --allow-format {blocked.lower()} if you trust the file"
-        )
-    return ImageError(
-        f"{label}: expected a picture, got something else: convert it to PNG first, or to TIFF "
-        "where it holds floats or more than 16 bits"
-    )
-
-
 def _document(
     file: BinaryIO, opened: ImageFile.ImageFile, label: str, reading: ReadPolicy
 ) -> Picture:
     format_name = _NAMES.get(opened.format or "", opened.format)
-    count = frame_count(opened) if opened.format in _MANY else 1
-    indices = _frames_to_read(count, label, reading)
-    counter = PixelCounter(reading.max_pixels, label)
-    counter.add(*opened.size, len(indices))
+    count = _frame_count(opened) if opened.format in _MANY else 1
+    indices = frames_to_read(count, label, reading)
+    least = _LEAST if len(indices) > 1 else 0
+    check_pixels(max(opened.width * opened.height, least) * len(indices), reading, label)
     mode = opened.mode
-    frames: list[TimedFrame] = []
+    frames: list[Frame] = []
+    notes: list[str] = []
+    plays: list[tuple[float, int]] = []
     for index in indices:
         if count > 1:
             with decoder_errors():
                 opened.seek(index)
-        frames.append(frame_of(file, opened, format_name, label))
-        if len(frames) == 1:
-            metadata, notes = metadata_of(opened)
-    return Picture(
-        frames=tuple(frame.frame for frame in frames),
-        metadata=metadata,
-        timing=timing_of(frames, opened) if format_name in _ANIMATED else None,
-        mode=mode,
-        notes=tuple(
-            dict.fromkeys((*notes, *(note for frame in frames for note in frame.notes)))
-        ),
-    )
+        frame, left = frame_of(file, opened, format_name, label)
+        if not frames:
+            metadata, damage = metadata_of(opened)
+        frames.append(frame)
+        notes += left
+        plays.append(_play(opened))
+    timing = _timing(plays, opened) if format_name in _ANIMATED and len(frames) > 1 else None
+    notes = [*dict.fromkeys((*damage, *notes))]
+    return Picture(tuple(frames), metadata, timing, mode, tuple(notes))
 
 
-def _frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
+def _play(opened: ImageFile.ImageFile) -> tuple[float, int]:
+    """Return how long the current frame is shown, and its disposal."""
+    disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
+    return float(opened.info.get("duration") or 0), int(disposal)
+
+
+def _timing(plays: Sequence[tuple[float, int]], opened: ImageFile.ImageFile) -> Timing:
+    """Return how frames play, of the duration and the disposal of each."""
+    durations, disposals = zip(*plays, strict=True)
+    loop = opened.info.get("loop")
+    still = bool(opened.info.get("default_image"))
+    return Timing(durations, disposals, loop if isinstance(loop, int) else None, still)
+
+
+def frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
+    """Return the numbers of the frames that are read, of so many; or raise ImageError."""
     if reading.frame is None:
         return range(count)
     if reading.frame >= count:
@@ -352,3 +296,83 @@ def _frames_to_read(count: int, label: str, reading: ReadPolicy) -> range:
             "they are counted from 0"
         )
     return range(reading.frame, reading.frame + 1)
+
+
+# ------------------------------------------------------------------ headers
+
+
+class Header(Record):
+    """The size of the pictures in a file: rows, columns, colour channels; number of frames."""
+
+    shape: tuple[int, int, int]
+    alpha: bool
+    dtype: np.dtype[Any]
+    frames: int
+
+
+def header_of(source: "str | Path", reading: ReadPolicy) -> Header | None:
+    """Return the size of the pictures in a file; None where that cannot be read."""
+    try:
+        with _beginning(source) as file, pillow_set_to(reading):
+            prefix = file.read(_PREFIX)
+            file.seek(0)
+            return _header(file, prefix, str(source), reading)
+    except (OSError, ImageError, *BOMBS):
+        return None  # reading the whole file will say what is wrong
+
+
+def _beginning(source: "str | Path") -> BinaryIO:
+    """Open a file, or the beginning of an object in a store."""
+    path = local_path(source)
+    if path is None:
+        return io.BytesIO(fetched(str(source), _BEGINNING))
+    return open(path, "rb")  # noqa: PTH123 - pathlib takes 3 ms to import
+
+
+def _array_header(file: BinaryIO, label: str) -> Header | None:
+    from convcli.images.codecs.numbers import DIMENSIONS, array_header
+
+    shape, _, dtype = array_header(file, label)
+    if len(shape) not in DIMENSIONS:
+        return None
+    rows, columns, channels = (*shape, 1)[:3]
+    return Header((rows, columns, channels), alpha=False, dtype=dtype, frames=1)
+
+
+def _header(file: BinaryIO, prefix: bytes, label: str, reading: ReadPolicy) -> Header | None:
+    frames = 0 if reading.frame is None else 1
+    if prefix.startswith(_ARRAY):
+        return _array_header(file, label)
+    if prefix[:4] in TIFF_HEADERS:
+        from convcli.images.codecs.tiff_pages import full_pages, tiff_pages
+
+        pages = full_pages(list(tiff_pages(file)))
+        frames = frames or len(pages)
+        if pages and pages[0].is_ours:
+            return Header(*pages[0].header, frames)
+    if prefix[:2] in _STREAMED:
+        from convcli.images.codecs.numbers import netpbm_spans
+
+        frames = frames or len(netpbm_spans(file))
+    load_package(prefix, label)
+    file.seek(0)
+    with open_image(file, reading) as opened:
+        return _image_header(opened, frames or _frame_count(opened))
+
+
+def _image_header(opened: ImageFile.ImageFile, frames: int) -> Header | None:
+    mode = MODES.get(opened.mode)
+    if mode is None:
+        return None
+    deep = deep_rawmode(opened) is not None
+    with decoder_errors():
+        transparent = opened.has_transparency_data
+    shape = (opened.height, opened.width, 3 if mode.target.startswith("RGB") else 1)
+    alpha = mode.target.endswith("A") or transparent
+    return Header(shape, alpha, np.dtype(np.uint16 if deep else mode.dtype), frames)
+
+
+def _frame_count(opened: ImageFile.ImageFile) -> int:
+    """Return how many frames a file has."""
+    with decoder_errors():
+        return int(getattr(opened, "n_frames", 1))

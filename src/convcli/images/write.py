@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convcli.choices import Depth
 from convcli.errors import ImageError
-from convcli.images.formats import DEFAULT_LEVEL, FORMATS, NPY, RAW, Format, obstacle
+from convcli.images.formats import DEFAULT_LEVEL, FORMATS, RAW, Format, obstacle
 from convcli.images.picture import Frame, Metadata, Picture, Timing
 from convcli.storage.atomic import replacing
 from convcli.values import Record, replace
@@ -65,10 +63,7 @@ def pipe_format(source: str | None, frame: Frame) -> str:
 
 
 def write_frame(
-    frame: Frame,
-    target: "str | Path | BinaryIO",
-    format_name: str,
-    saving: Saving = _DEFAULTS,
+    frame: Frame, target: "str | Path | BinaryIO", format_name: str, saving: Saving = _DEFAULTS
 ) -> None:
     """Write one picture; parameters and errors are those of `write_picture`."""
     write_picture(Picture((frame,)), target, format_name, saving)
@@ -82,9 +77,7 @@ def write_picture(
 ) -> None:
     """Write all frames of a document: complete, or not at all.
 
-    `target` is a path or a URL, which is replaced in one step, or an open stream. The format is
-    a name of `FORMATS`. If it cannot hold the pictures, or the target cannot be written, an
-    `ImageError` is raised.
+    `target` is a path or a URL, which is replaced in one step, or an open stream.
     """
     label = target if isinstance(target, str | os.PathLike) else "standard output"
     check_format(picture, str(label), format_name, saving)
@@ -97,10 +90,7 @@ def write_picture(
 
 
 def check_format(picture: Picture, label: str, format_name: str, saving: Saving) -> None:
-    """Check that a format can hold all of a document, and has the settings.
-
-    Otherwise ImageError says what to do.
-    """
+    """Check that a format can hold all of a document, and has the settings."""
     entry = FORMATS[format_name]
     if len(picture.frames) > 1 and not entry.frames:
         raise ImageError(
@@ -162,14 +152,18 @@ def _encoded(
     frames: Sequence[Frame] = picture.frames
     metadata, timing = picture.metadata, picture.timing
     if format_name in RAW:
-        return [_numbers(replace(frames[0], alpha=None).array, format_name)]
+        from convcli.images.codecs.numbers import matrix_bytes
+
+        return [matrix_bytes(replace(frames[0], alpha=None).array, format_name)]
     if format_name == "TIFF":
         from convcli.images.codecs.tiff import tiff_bytes
 
         level = DEFAULT_LEVEL if saving.compress_level is None else saving.compress_level
         return [tiff_bytes(frames, metadata, level)]
     if format_name == "PPM":
-        return [part for frame in frames for part in _netpbm(frame)]
+        from convcli.images.codecs.numbers import netpbm_parts
+
+        return [part for frame in frames for part in netpbm_parts(frame)]
     frames = _alike([_for_format(frame, FORMATS[format_name]) for frame in frames], format_name)
     if timing is None and len(frames) > 1:
         # Pages become an animation of a second each.
@@ -191,23 +185,6 @@ def _encoded(
     return [pillow_bytes(frames, format_name, metadata, settings)]
 
 
-def _numbers(array: NDArray[Any], format_name: str) -> bytes:
-    from convcli.images.codecs.npy import array_bytes, matrix_bytes
-
-    return array_bytes(array) if format_name == NPY else matrix_bytes(array, format_name)
-
-
-def _netpbm(frame: Frame) -> Sequence[bytes | memoryview]:
-    """Return the parts of one PGM, PPM or PFM."""
-    from convcli.images.codecs.netpbm import is_netpbm, netpbm_parts
-    from convcli.images.codecs.pillow import pillow_bytes
-
-    plain = _for_format(frame, FORMATS["PPM"])
-    if is_netpbm(plain):
-        return netpbm_parts(plain)
-    return [pillow_bytes([plain], "PPM", Metadata(), {})]
-
-
 def _settings(
     entry: Format, metadata: Metadata, timing: Timing | None, saving: Saving
 ) -> dict[str, Any]:
@@ -224,13 +201,11 @@ def _settings(
 
 
 def _for_format(frame: Frame, entry: Format) -> Frame:
-    """Drop the alpha, or turn grey into RGB, where the format needs it; floats get 32 bits."""
+    """Drop the alpha, or turn grey into RGB, where the format needs it."""
     if not entry.alpha and frame.alpha is not None:
         frame = replace(frame, alpha=None)
     if entry.name in _COLOUR_ONLY and frame.channels == 1:
         return replace(frame, pixels=np.repeat(frame.pixels, 3, axis=2))
-    if frame.depth is Depth.FLOAT:
-        return replace(frame, pixels=frame.pixels.astype(Depth.FLOAT.dtype))
     return frame
 
 

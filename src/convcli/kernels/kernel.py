@@ -1,7 +1,7 @@
 """The kernel: frozen weights, a 2-D grid or a filter bank, and what follows from them."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -45,7 +45,7 @@ class IntegerForm(Record):
     divisor: float
 
 
-class Kernel(Record, cached=True):
+class Kernel(Record):
     """A grid of weights, or a filter bank of them, that never changes.
 
     Parameters
@@ -126,10 +126,17 @@ class Kernel(Record, cached=True):
         """Whether this is a filter bank (O, I, kh, kw) and not one 2-D kernel."""
         return self.weights.ndim == 4  # noqa: PLR2004 - OIHW
 
+    combine = None
+    """There is nothing to be combined with, where an operator has a rule."""
+
     @property
     def kernels(self) -> "tuple[Kernel, ...]":
         """The kernel alone, where an operator has several."""
         return (self,)
+
+    def changed(self, change: Callable[["Kernel"], "Kernel"]) -> "Kernel":
+        """Return the kernel after a change, as an operator after one of each of its kernels."""
+        return change(self)
 
     @cached_property
     def size(self) -> tuple[int, int]:

@@ -26,10 +26,11 @@ from convcli.lessons.explain.drawing import (
 )
 from convcli.lessons.explain.explain import COLOURS, steps_between
 from convcli.lessons.pictures import square_around
+from convcli.pipeline.chain import REDUCTIONS
 from convcli.pipeline.options import Options
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
-from convcli.pipeline.steps import REDUCTIONS, Link
+from convcli.pipeline.steps import Link
 from convcli.text import short, side_lengths, tight
 from convcli.values import Record, replace
 

@@ -45,14 +45,14 @@ class Run(Record):
         return recipe_of(self.links, self.times, self.options)
 
 
-def run_of(kernel: Any, then: Any, times: int, options: Mapping[str, Any]) -> Run:
+def run_of(kernel: Any, then: Any, times: int | None, options: Mapping[str, Any]) -> Run:
     """Return a run; that of a recipe is changed by the other arguments."""
     if isinstance(kernel, Recipe):
         then = then or list(kernel.then)
-        times = times if times > 1 else kernel.times
+        times = kernel.times if times is None else times
         options = {**kernel.options, **options}
         kernel = kernel.kernel
-    count = whole_number_from(times, 1, MOST_TIMES)
+    count = whole_number_from(1 if times is None else times, 1, MOST_TIMES)
     return Run((*chain_of(kernel), *chain_of(then)), count, options_from_words(**options))
 
 

@@ -30,7 +30,7 @@ def apply_files(
     out_dir: str | Path,
     *,
     then: KernelLike | Sequence[Any] = (),
-    times: int = 1,
+    times: int | None = None,
     record: bool = False,
     name: str | None = None,
     recursive: bool = False,
@@ -62,8 +62,6 @@ def apply_files(
     ----------
     kernel, then, times
         As for `apply`.
-    record : bool
-        Keep the recipe in the outputs' metadata, as ``--record``.
     sources : str, Path, or several
         Files, folders and patterns (``photos/*.jpg``): paths, or URLs that fsspec knows.
     out_dir : str or Path
@@ -85,7 +83,7 @@ def apply_files(
     retries, timeout
         How often the cluster tries a file again whose worker was lost, and after how many
         seconds at one file a worker is left aside.
-    format, quality, compress_level, strip, sheet
+    format, quality, compress_level, strip, sheet, record
         How the results are written: as for `Result.save`.
     fit_depth : bool
         Write fewer bits where the format cannot hold those of the input.
@@ -145,8 +143,12 @@ def apply_files(
     )
     limit = None if memory is None else memory_size_from(memory)
     folder = places.place_from(os.fspath(out_dir))
+    several = [sources] if isinstance(sources, str | os.PathLike) else sources
     inputs = find_inputs(
-        _names(sources), job.reading.takes, recursive=recursive, excluded=folder
+        [os.fspath(each) for each in several],
+        job.reading.takes,
+        recursive=recursive,
+        excluded=folder,
     )
     template = Template(DEFAULT_TEMPLATE if name is None else name, job.file_format)
     may_exist = on_exists != "error"
@@ -175,19 +177,13 @@ def apply_files(
         )
 
 
-def _names(sources: str | Path | Iterable[str | Path]) -> list[str]:
-    if isinstance(sources, str | os.PathLike):
-        return [os.fspath(sources)]
-    return [os.fspath(source) for source in sources]
-
-
 def apply_tiled(
     kernel: KernelLike | Sequence[Any],
     source: str | Path,
     target: str | Path,
     *,
     then: KernelLike | Sequence[Any] = (),
-    times: int = 1,
+    times: int | None = None,
     record: bool = False,
     memory: int | str | None = None,
     max_pixels: int | None = None,
@@ -212,20 +208,14 @@ def apply_tiled(
     ----------
     kernel, then, times
         As for `apply`.
-    record : bool
-        Keep the recipe in the outputs' metadata, as ``--record``.
     source, target : str or Path
         A TIFF, a Zarr array or an image of OME-Zarr each: paths, or URLs that fsspec knows.
     memory : int or str, optional
         Bytes for the blocks that are computed at once; 256 MiB by default.
     max_pixels : int, optional
         Refuse results that have more pixels than that, and than the picture.
-    cluster : str or distributed.Client, optional
-        The Dask cluster that computes, instead of threads of this process: see `apply_files`.
-    retries : int
-        How often the cluster tries a block again whose worker was lost.
-    timeout : float, optional
-        Leave a worker aside that takes more seconds for a block.
+    cluster, retries, timeout
+        As for `apply_files`, for blocks instead of files.
     frame : int, optional
         The page of a TIFF, counted from 0.
     axes : str, optional
@@ -234,7 +224,7 @@ def apply_tiled(
         The planes of a Zarr array that are filtered, ``"t=0,c=1:3"``; all otherwise.
     pyramid : {"keep", "none"}
         Whether the smaller levels of an OME-Zarr image are made anew, or left out.
-    compress_level, strip
+    compress_level, strip, record
         How the result is written: as for `Result.save`.
     resume : bool
         Go on with what a stopped run has left of the same output, and leave it when this run
@@ -244,10 +234,6 @@ def apply_tiled(
         the megapixels done.
     **options
         The options of the command: see `FilterOptions`.
-
-    Returns
-    -------
-    Report
 
     Raises
     ------

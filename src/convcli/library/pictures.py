@@ -1,9 +1,8 @@
 """Pictures in, pictures out: what `convcli apply`, `pool` and `find` do, as functions."""
 
-import functools
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypedDict, Union, Unpack, cast
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from convcli.errors import ImageError, OptionError
-from convcli.images.picture import Frame, Picture
+from convcli.images.picture import Frame, Picture, picture_of_samples
 from convcli.images.policy import MAX_PIXELS, ReadPolicy, readable_named
 from convcli.images.read import read_picture, read_pil
 from convcli.images.write import Saving
@@ -19,17 +18,12 @@ from convcli.kernels.operator import Operator
 from convcli.library.chains import KernelLike, Run, run_of
 from convcli.library.chains import kernel as as_kernel
 from convcli.library.chains import recipe as read_recipe
-from convcli.pipeline.files import check_maps, without_nodata, write_filtered
+from convcli.pipeline.files import check_maps, plan_frames, without_nodata, write_filtered
 from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.recipe import Recipe
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
-from convcli.settings import (
-    choice_from,
-    options_from_words,
-    pair_from,
-    with_short_names,
-)
+from convcli.settings import choice_from, options_from_words, pair_from, with_short_names
 from convcli.storage.urls import FRAME, has_number, unknown_field
 from convcli.text import percent
 from convcli.values import Record, replace
@@ -39,9 +33,11 @@ if TYPE_CHECKING:
 
     from convcli.choices import Alpha, Border, Colormap, Combine, Depth, Edges, Method, Range
     from convcli.engine.planner import Plan
+    from convcli.engine.pooling import Pooling
     from convcli.geometry.window import IntOrPair, Padding
     from convcli.lessons.find import Match
-    from convcli.pipeline.options import Region
+    from convcli.pipeline.options import Options, Region
+    from convcli.pipeline.steps import Link
 
 PictureLike: TypeAlias = Union[
     str, Path, bytes, BinaryIO, ArrayLike, "Image.Image", Picture, "Result"
@@ -96,7 +92,6 @@ class FilterOptions(TypedDict, total=False):
 
 
 _DIMENSIONS = (2, 3)
-_WITH_ALPHA = (2, 4)
 _MOST_BYTES = 8
 
 
@@ -204,21 +199,16 @@ class Result(Record, kw_only=True):
 
         if (field := unknown_field(str(target))) is not None:
             raise ImageError(f"{target}: expected {{map}} or {{frame}}, got {field}")
-        file_format = format_named(format) if format else format_for(target)
+        file_format = format_named(format) if format else format_for(target, "format=")
         recipe = str(self.recipe) if record else None
         saving = Saving(
             quality=quality, compress_level=compress_level, strip=strip, recipe=recipe
         )
         count = 1 if has_number(str(target), FRAME) else len(self.filtered)
         check_maps(self.pipeline, count, str(target), file_format, sheet=sheet)
+        options = self.pipeline.options
         return write_filtered(
-            self.filtered,
-            self.source,
-            self.pipeline.options,
-            str(target),
-            file_format,
-            saving=saving,
-            sheet=sheet,
+            self.filtered, self.source, options, str(target), file_format, saving, sheet=sheet
         )
 
     def __repr__(self) -> str:
@@ -318,7 +308,7 @@ def apply(
     picture: PictureLike | None = None,
     *,
     then: KernelLike | Sequence[Any] = (),
-    times: int = 1,
+    times: int | None = None,
     recipe: Recipe | str | Path | None = None,
     raw: bool = False,
     **options: Unpack[FilterOptions],
@@ -335,8 +325,9 @@ def apply(
         Never modified.
     then : as kernel
         More steps of the chain, as ``--then`` of the command.
-    times : int
-        How often the chain is repeated, at most 100 times.
+    times : int, optional
+        How often the chain is repeated, at most 100 times; once, or as a recipe says, unless
+        given.
     recipe : Recipe, str or Path, optional
         What `recipe` takes, as ``--recipe`` of the command. There is no `kernel` then, but the
         picture alone, and the other arguments change the recipe.
@@ -362,9 +353,7 @@ def apply(
     if picture is None:
         raise OptionError("apply: expected a kernel and a picture, or a picture and a recipe")
     run = run_of(kernel, then, times, options)
-    source, settings = without_nodata(open(picture), run.options)
-    make = functools.partial(plan_pipeline, kernels=run.steps, options=settings, raw=raw)
-    return _run(source, make, run)
+    return _run(open(picture), run.steps, run.options, run, raw=raw)
 
 
 @with_short_names
@@ -403,18 +392,14 @@ def pool(
     """
     from convcli.engine.pooling import Pooling, Reduction
     from convcli.geometry.window import window
-    from convcli.lessons.pool import plan_pooling
 
-    settings, source = options_from_words(**{"padding": "valid", **options}), open(picture)
-    source, settings = without_nodata(source, settings, can_weigh=False)
+    settings = options_from_words(**{"padding": "valid", **options})
     size = pair_from(kernel_size)
     stride = settings.stride if "stride" in options else size
     slide = window(size, stride, settings.padding, settings.dilation)
     border = settings.border if "border" in options else None
     planned = Pooling(choice_from(Reduction, pooling), slide, border)
-    return _run(
-        source, functools.partial(plan_pooling, pooling=planned, options=settings, raw=raw)
-    )
+    return _run(open(picture), [planned], settings, raw=raw)
 
 
 def find(
@@ -461,7 +446,7 @@ def plan(
     picture: PictureLike,
     *,
     then: KernelLike | Sequence[Any] = (),
-    times: int = 1,
+    times: int | None = None,
     **options: Unpack[FilterOptions],
 ) -> "tuple[Plan, ...]":
     """Say how the first frame of a picture would be filtered, and why; nothing is computed.
@@ -475,18 +460,22 @@ def plan(
     >>> plan("sobel-x", np.zeros((512, 512), np.uint8))[0].strategy.name
     'passes'
     """
-    from convcli.pipeline.files import plan_frame
-
-    frame = open(picture).frames[0]
     run = run_of(kernel, then, times, options)
-    return plan_frame(run.steps, frame, run.options)
+    info = SourceInfo.of(open(picture).frames[0])
+    return plan_pipeline(info, run.steps, run.options).plans
 
 
 def _run(
-    source: Picture, make_plan: Callable[[SourceInfo], Pipeline], run: Run | None = None
+    picture: Picture,
+    links: "Sequence[Link | Pooling]",
+    options: "Options",
+    run: Run | None = None,
+    *,
+    raw: bool,
 ) -> Result:
     """Plan and run each frame."""
-    pipelines = [make_plan(SourceInfo.of(frame)) for frame in source.frames]
+    source, options = without_nodata(picture, links, options)
+    pipelines = plan_frames(source, links, options, raw=raw)
     filtered = tuple(map(run_pipeline, pipelines, source.frames))
     # The pixels of the input are not kept in memory for as long as the result.
     kept = replace(source, frames=())
@@ -509,10 +498,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
-    """Return an array as a frame.
-
-    It must hold real numbers, with two or three axes and at least one pixel.
-    """
+    """Return an array as a frame."""
     array = np.asarray(values)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _MOST_BYTES:
         raise ImageError(
@@ -524,9 +510,9 @@ def _frame_of_array(values: ArrayLike, *, alpha: bool | None) -> Frame:
             f"picture: expected an array (H, W) or (H, W, C) with at least one pixel, got the "
             f"shape {array.shape}: take one picture of it"
         )
-    pixels = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if pixels.ndim == min(_DIMENSIONS):
-        return Frame(pixels[..., np.newaxis])
+    pixels = np.atleast_3d(array.astype(array.dtype.newbyteorder("="), copy=False))
     if alpha is None:
-        alpha = pixels.dtype in (np.uint8, np.uint16) and pixels.shape[2] in _WITH_ALPHA
-    return Frame(pixels[..., :-1], pixels[..., -1]) if alpha else Frame(pixels)
+        has_alpha = pixels.dtype in (np.uint8, np.uint16)
+        return picture_of_samples(pixels, None) if has_alpha else Frame(pixels)
+    is_split = alpha and array.ndim == max(_DIMENSIONS)
+    return Frame(pixels[..., :-1], pixels[..., -1]) if is_split else Frame(pixels)

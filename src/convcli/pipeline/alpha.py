@@ -1,6 +1,6 @@
 """Colour and transparency, and pixels that are missing: how much each pixel weighs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,27 +8,21 @@ from numpy.typing import NDArray
 
 from convcli.borders import Field, Fill
 from convcli.choices import Alpha, Depth, Edges
-from convcli.engine.planner import Plan, choose_plan
 from convcli.engine.problem import natural_result
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame
-from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.steps import PlannedStep, Values
-from convcli.values import Record, asdict, replace
-
-_INVISIBLE = 1e-6
-"""Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
+from convcli.pipeline.steps import INVISIBLE, PlannedStep, Values, WeighedStep
+from convcli.values import Record, replace
 
 
 class AlphaPolicy(Record):
     """How the transparency of a frame is treated; `name` is never `Alpha.AUTO`.
 
-    `steps` filter the opacity (`Alpha.FILTER`), or the colours that are multiplied by it
-    (`Alpha.PREMULTIPLY`). With `filters_opacity` the opacity is filtered together with those
-    colours. That is left out where flat areas answer 0: the opacity would be 0 everywhere.
-    `is_open` says that the policy becomes `premultiplied` if any pixel is translucent.
+    `steps` filter the opacity (`Alpha.FILTER`), or the colours times the opacity, and with
+    `filters_opacity` that, too (`Alpha.PREMULTIPLY`). `is_open` says that the policy becomes
+    `premultiplied` if any pixel is translucent.
     """
 
     name: Alpha
@@ -43,11 +37,7 @@ class AlphaPolicy(Record):
 
 
 def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) -> AlphaPolicy:
-    """Decide how transparency is treated, without reading any pixel.
-
-    `sample` is one pixel like those that the steps get. An `ImageError` is raised where a
-    filter bank or an operator cannot do what the options ask for.
-    """
+    """Decide how transparency is treated; `sample` is one pixel like those that steps get."""
     bank = any(step.is_bank for step in steps)
     zero = any(step.is_zero_sum for step in steps)
     operator = next((step.name for step in steps if not step.has_one_opacity), "")
@@ -63,8 +53,7 @@ def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) ->
             "colours: use --alpha keep"
         )
     if asked is Alpha.FILTER:
-        opaque = (float(sample.white),)
-        fitted = _fitted(steps, 1, sample.alpha.dtype, options, lambda _: opaque)
+        fitted = _fitted(steps, 1, sample.alpha.dtype, options, (sample.white,))
         return AlphaPolicy(asked, fitted)
     if operator and not zero:
         raise ImageError(
@@ -76,12 +65,11 @@ def plan_alpha(steps: Sequence[PlannedStep], sample: Frame, options: Options) ->
 
 def premultiplied(steps: Sequence[PlannedStep], options: Options) -> AlphaPolicy:
     """Plan that colours are multiplied by their opacity before they are filtered."""
+    # Where flat areas answer 0, the opacity would be 0 everywhere.
     filters_opacity = not any(step.is_zero_sum for step in steps)
     channels = steps[0].shape[2] + filters_opacity
     opaque = (1.0,) * filters_opacity
-    weighed = _fitted(
-        steps, channels, steps[0].working, options, lambda colours: (*colours, *opaque)
-    )
+    weighed = _fitted(steps, channels, steps[0].working, options, opaque)
     if filters_opacity:
         weighed = tuple(WeighedStep.of(step) if step.plans else step for step in weighed)
     return AlphaPolicy(Alpha.PREMULTIPLY, weighed, filters_opacity)
@@ -92,114 +80,17 @@ def _fitted(
     channels: int,
     dtype: np.dtype[Any],
     options: Options,
-    fill: Callable[[Fill], Fill],
+    opaque: Fill,
 ) -> tuple[PlannedStep, ...]:
-    """Return the steps for another input; `fill` makes a border's constant of the colours'."""
+    """Return the steps for other channels; a constant border is `opaque` in the opacity."""
     fitted = []
     for step in steps:
         constant: Fill = (0.0,)
         if step.padder is not None and isinstance(step.padder.border, Edges):
-            constant = fill(step.padder.fill)
+            constant = (*step.padder.fill, *opaque)[-channels:]
         fitted.append(step.fitted(channels, dtype, options.method, constant))
         dtype = step.working
     return tuple(fitted)
-
-
-class WeighedStep(PlannedStep, kw_only=True):
-    """A step over colours times opacity, with the opacity as the last channel.
-
-    `kernel` keeps its bias: the plan has none.
-    """
-
-    kernel: Kernel
-
-    @classmethod
-    def of(cls, step: PlannedStep) -> "WeighedStep":
-        """Return the weighed form of a step of one kernel."""
-        (planned,) = step.plans
-        kernel = planned.problem.kernel
-        if any(kernel.bias):
-            planned = choose_plan(replace(planned.problem, kernel=kernel.with_bias(None)))
-        return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
-
-    def part(self, field: Field, rows: slice, columns: slice) -> Values:
-        """Compute a rectangle, and divide its opacity by the sum of the kernel.
-
-        So a kernel that makes pixels brighter does not make them more opaque. The bias is added
-        in proportion to the opacity.
-        """
-        values = super().part(field, rows, columns)
-        values[..., -1] /= self.kernel.sum
-        if any(self.kernel.bias):
-            values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
-        return values
-
-
-class MissingStep(PlannedStep, kw_only=True):
-    """A step over values of which some are NaN: they weigh nothing, the others more.
-
-    The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
-    have none. It is NaN where `least`, a share of the weights, is not known. Where the sum is
-    0, all that the kernel sees must be known: `reaches` are plans for |w|. All is computed in
-    float64: float32 would lose the digits of a small share.
-    """
-
-    biases: tuple[tuple[float, ...], ...]
-    least: float
-    reaches: tuple[Plan | None, ...]
-
-    @classmethod
-    def of(cls, step: PlannedStep, least: float) -> "MissingStep":
-        """Return the form of a step that leaves out what is missing."""
-        wide = np.dtype(np.float64)
-        bare = [each.problem.kernel.with_bias(None) for each in step.plans]
-        sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
-        plans, reaches = (
-            tuple(
-                kernel
-                and choose_plan(
-                    replace(each.problem, kernel=kernel, dtype=wide, result=wide), each.method
-                )
-                for each, kernel in zip(step.plans, kernels, strict=True)
-            )
-            for kernels in (bare, sizes)
-        )
-        biases = tuple(each.problem.kernel.bias for each in step.plans)
-        made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
-        return cls(**{**asdict(step), **made, "raw_dtype": step.result_dtype})
-
-    @property
-    def result_dtype(self) -> np.dtype[Any]:
-        """The dtype of its raw answer, as the next step gets it."""
-        return self.raw_dtype or self.working
-
-    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
-        """Yield a rectangle of the raw answer of each kernel."""
-        inputs = self._inputs(field, rows, columns)
-        each = zip(inputs, self.biases, self.reaches, strict=True)
-        for (planned, block, narrow), bias, reach in each:
-            values = narrow.astype(np.float64, copy=False)
-            is_missing = np.isnan(values)
-            if is_missing.any():
-                answer = self._answer(planned, block, np.where(is_missing, 0, values))
-                lost = self._answer(planned, block, is_missing.astype(values.dtype))
-                sums = planned.problem.kernel.sums.astype(lost.dtype)
-                known = sums - lost
-                scaled = (lost != 0) & (sums != 0)
-                least = max(self.least - _INVISIBLE, _INVISIBLE)
-                enough = known * np.sign(sums) >= abs(sums) * least
-                if reach is not None:
-                    touched = self._answer(reach, block, is_missing.astype(values.dtype))
-                    enough = np.where(
-                        sums == 0, touched <= _INVISIBLE * reach.problem.kernel.sums, enough
-                    )
-                np.multiply(answer, sums, out=answer, where=scaled)
-                np.divide(answer, known, out=answer, where=enough & scaled)
-                answer[~enough] = np.nan
-            else:
-                answer = self._answer(planned, block, values)
-            answer = answer + np.array(bias, answer.dtype) if bias else answer
-            yield answer.astype(self.result_dtype, copy=False)
 
 
 def check_missing(options: Options, sample: Frame) -> None:
@@ -229,11 +120,9 @@ def with_nodata(
 ) -> tuple[Options, str | None, str]:
     """Let the pixels of a number that a file calls no data be missing, unless told otherwise.
 
-    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. The
-    `missing` of the options goes first. `refusal` says why no pixel can be missing; it is empty
-    where one can. Returned are the options; what the file that is written shall call no data,
-    None where such pixels are like others; and a note for a person, empty where there is no
-    such number.
+    `nodata` is the number, as the file spells it, and `sample` a pixel of the file. `refusal`
+    says why no pixel can be missing, if none can. Returned are the options; what the output
+    shall call no data, if anything; and a note for a person, empty without such a number.
     """
     number = _number(nodata, sample)
     if number is None or options.missing not in (None, "none"):
@@ -260,11 +149,14 @@ def _nodata_after(nodata: str | None, options: Options, source: Depth) -> str | 
     depth, missing = options.depth_from(source), options.missing
     if depth in (source, Depth.FLOAT):
         return nodata
-    if not isinstance(missing, float):
-        return None
     prepared = Depth.SIXTEEN if depth is Depth.SIXTEEN and source is Depth.EIGHT else source
-    number = rescaled(np.array([missing]), prepared, depth)
-    return str(int(as_depth(number, depth, np.dtype(np.float64))[0]))
+    return f"{number_at(missing, prepared, depth):.0f}" if isinstance(missing, float) else None
+
+
+def number_at(missing: float, source: Depth, depth: Depth) -> float:
+    """Return the number of a missing pixel in the depth of a result."""
+    scaled = rescaled(np.array([missing]), source, depth)
+    return float(as_depth(scaled, depth, np.dtype(np.float64))[0])
 
 
 def _number(nodata: str | None, sample: Frame) -> float | None:
@@ -295,31 +187,16 @@ def with_nan(part: Frame, pixels: Values, options: Options) -> Values:
 def with_missing(
     values: Values, alpha: Values | None, lost: Values, missing: str | float | None
 ) -> tuple[Values, Values | None]:
-    """Return a result, and its opacity, with what stands for a missing pixel in it.
-
-    Transparent pixels that got a colour become opaque; translucent ones stay as they were.
-    """
+    """Return a result, and its opacity, with what stands for a missing pixel in it."""
     if missing == "alpha" and alpha is not None:
         is_lost = lost.any(axis=2)
         values[is_lost] = 0
+        # Transparent pixels that got a colour become opaque; translucent ones stay so.
         filled = np.where(alpha == 0, Depth.of(alpha.dtype).white, alpha)
         return values, np.where(is_lost, 0, filled).astype(alpha.dtype)
     if isinstance(missing, float):
         values[lost] = missing
     return values, alpha
-
-
-def weigh(
-    pixels: Values, alpha: Values, white: int, dtype: np.dtype[Any], *, with_opacity: bool
-) -> Values:
-    """Return colours times opacity as floats of `dtype`, shape (H, W, C) or (H, W, C + 1).
-
-    The colours and their opacity are numbers from 0 to `white`. With `with_opacity` the
-    opacity, from 0 to 1, is the last channel of the result.
-    """
-    opacity = alpha[..., np.newaxis].astype(dtype) / dtype.type(white)
-    colours = pixels.astype(dtype) * opacity
-    return np.dstack([colours, opacity]) if with_opacity else colours
 
 
 def unweigh(values: Values, white: int) -> tuple[Values, Values]:
@@ -330,7 +207,7 @@ def unweigh(values: Values, white: int) -> tuple[Values, Values]:
     ([[[100.0]]], [[127.5]])
     """
     colours, opacity = values[..., :-1], values[..., -1:]
-    visible = opacity > _INVISIBLE
+    visible = opacity > INVISIBLE
     bare = np.divide(colours, opacity, out=np.zeros_like(colours), where=visible)
     return bare, opacity[..., 0] * white
 
@@ -338,10 +215,7 @@ def unweigh(values: Values, white: int) -> tuple[Values, Values]:
 def alpha_under_centres(
     steps: Sequence[PlannedStep], alpha: Field, rows: slice, columns: slice
 ) -> Values:
-    """Return the opacity under the middle of each window, followed back through all steps.
-
-    `alpha` reads the opacity as one channel; `rows` and `columns` are outputs of the last step.
-    """
+    """Return the opacity under the middle of each window, followed back through all steps."""
     down, across = (
         _centres(steps, axis, outputs) for axis, outputs in enumerate((rows, columns))
     )

@@ -6,20 +6,23 @@ is 0. A weight of 0 gives the original and a weight of 1 the filtered value, bit
 """
 
 import os
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.choices import Depth
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.images.policy import ReadPolicy
 from convcli.images.read import read_picture
 from convcli.pipeline.options import LUMA, Options, Region
 from convcli.pipeline.range import as_depth, rescaled
-from convcli.pipeline.steps import Shape, Values
+from convcli.pipeline.steps import INVISIBLE, Shape, Values
 from convcli.storage.urls import is_there, is_url, is_zarr
+
+if TYPE_CHECKING:
+    from convcli.pipeline.pipeline import Pipeline
 
 _BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
 """Y of red, green and blue: of sRGB values (ITU-R BT.601), and of linear light (BT.709)."""
@@ -27,18 +30,15 @@ _BT601, _BT709 = (0.299, 0.587, 0.114), (0.2126, 0.7152, 0.0722)
 _RGB = 3
 _NAMES = ("r", "g", "b")
 _OPACITY = "a"
-_INVISIBLE = 1e-6
 
 
 class Mask:
-    """How much of the filter each pixel gets: weights from 0 to 1.
-
-    A TIFF or a Zarr array is read when it is first looked at: what is filtered block by block
-    reads it so, too.
-    """
+    """How much of the filter each pixel gets: weights from 0 to 1, read when first needed."""
 
     def __init__(self, name: str, weights: NDArray[np.float32] | None = None) -> None:
-        self.name, self._weights = name, weights
+        self.name = name
+        if weights is not None:
+            self.weights = weights
 
     def __repr__(self) -> str:
         return f"Mask({self.name})"
@@ -46,17 +46,15 @@ class Mask:
     @property
     def is_read(self) -> bool:
         """Whether it is in memory."""
-        return self._weights is not None
+        return "weights" in vars(self)
 
-    @property
+    @cached_property
     def weights(self) -> NDArray[np.float32]:
         """All weights, shape (H, W)."""
-        if self._weights is None:
-            if is_zarr(self.name):
-                raise ImageError(f"{self.name}: a Zarr array is read in blocks: add --tiled")
-            frame = read_picture(self.name, reading=ReadPolicy(frame=0)).frames[0]
-            self._weights = weights_of(frame, self.name)
-        return self._weights
+        if is_zarr(self.name):
+            raise ImageError(f"{self.name}: a Zarr array is read in blocks: add --tiled")
+        frame = read_picture(self.name, reading=ReadPolicy(frame=0)).frames[0]
+        return weights_of(frame, self.name)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,8 +75,8 @@ class Mask:
 def read_mask(source: Any) -> Mask:
     """Return the mask of a file or an array: black is 0, white is 1; floats are the weights.
 
-    Colours are made grey. What is transparent counts as black. An `ImageError` is raised if it
-    cannot be read, or a weight is not from 0 to 1.
+    Colours are made grey. What is transparent counts as black. A TIFF or a Zarr array is not
+    read yet: what is filtered block by block reads it so, too.
 
     >>> read_mask(np.array([[0, 51, 255]], np.uint8)).weights.round(2).tolist()
     [[0.0, 0.2..., 1.0]]
@@ -114,18 +112,15 @@ def weights_of(frame: Frame, name: str) -> NDArray[np.float32]:
 
 
 def check_blend(options: Options, before: Shape, after: Shape, *, alpha: bool) -> None:
-    """Refuse options of mixing that the picture or the result has no use for.
-
-    `before` and `after` are the shapes of the picture and of the result, without `alpha`.
-    """
+    """Refuse options of mixing that the picture (`before`) or the result has no use for."""
     if options.colormap is not None or options.direction:
         raise OptionError(
-            f"{describe(options)}: expected a result in the picture's colours, got "
+            f"{options.mixing}: expected a result in the picture's colours, got "
             "--colormap or --direction: drop one of them"
         )
     if before != after:
         raise OptionError(
-            f"{describe(options)}: expected a result of the picture's size, "
+            f"{options.mixing}: expected a result of the picture's size, "
             f"{_size(before)}, to mix with it, got {_size(after)}: use stride 1 and "
             "padding same"
         )
@@ -194,51 +189,29 @@ def _chosen(options: Options, channels: int, *, alpha: bool) -> tuple[NDArray[An
     )
 
 
-def describe(options: Options) -> str:
-    """Say how the result is mixed with the original, for the report.
-
-    >>> describe(Options(amount=0.5, channels=LUMA))
-    'amount 0.5, channels luma (Y of BT.601)'
-    """
-    parts = [f"amount {options.amount:g}"] * (options.amount != 1)
-    parts += [f"threshold {options.threshold:g}"] * (options.threshold > 0)
-    parts += [f"mask {options.mask.name}"] if options.mask is not None else []
-    parts += [f"region {options.region}"] if options.region is not None else []
-    if options.channels == LUMA:
-        parts.append(f"channels luma (Y of {'BT.709' if options.linear else 'BT.601'})")
-    elif options.channels is not None:
-        parts.append(f"channels {','.join(map(str, options.channels))}")
-    return ", ".join(parts)
-
-
 class Blend:
-    """Mixes one rectangle of a result with the prepared picture `part` under it.
+    """Mixes a rectangle (rows, columns) of a result with the prepared picture under it.
 
-    `depths` are those of the picture and of the result, and `shape` has its rows and columns.
-    `alpha` is the filtered opacity of the rectangle; the attribute of that name is the mixed
-    one, at the depth of the result, or None where the filter does not change it.
+    `alpha` is the filtered opacity of the rectangle.
     """
 
     def __init__(
         self,
-        options: Options,
-        depths: tuple[Depth, Depth],
-        shape: tuple[int, int],
+        pipeline: "Pipeline",
         part: Frame,
-        *,
         region: tuple[slice, slice],
         alpha: Values | None,
     ) -> None:
-        self._options, self._depths = options, depths
-        self._original = rescaled(part.pixels, *depths)
-        self._chosen = _chosen(options, part.channels, alpha=part.alpha is not None)
-        self._place = self._weights(shape, region)
-        self._before, self._after = self._opacities(part.alpha, alpha)
-        self.alpha = None if self._after is None else self._mixed_opacity()
+        self._options = pipeline.options
+        self._depths = (pipeline.source_depth, pipeline.depth)
+        self._original = rescaled(part.pixels, *self._depths)
+        self._chosen = _chosen(self._options, part.channels, alpha=part.alpha is not None)
+        self._place = self._weights(pipeline.output_shape[:2], *region)
+        self._opacities = self._changed(part.alpha, alpha)
 
-    def _weights(self, size: tuple[int, int], region: tuple[slice, slice]) -> Values:
+    def _weights(self, size: tuple[int, int], rows: slice, columns: slice) -> Values:
         """Return amount × mask × region, shape (rows, columns, 1) or (1, 1, 1)."""
-        options, (rows, columns) = self._options, region
+        options = self._options
         shape = (rows.stop - rows.start, columns.stop - columns.start, 1)
         if options.mask is None and options.region is None:
             shape = (1, 1, 1)
@@ -247,30 +220,33 @@ class Blend:
             weights *= options.mask.part(rows, columns)[..., np.newaxis]
         if options.region is not None:
             box = region_box(options.region, size)
-            for axis, (inside, part) in enumerate(zip(box, region, strict=True)):
+            for axis, (inside, part) in enumerate(zip(box, (rows, columns), strict=True)):
                 places = np.arange(part.start, part.stop)
                 is_outside = (places < inside.start) | (places >= inside.stop)
                 weights[(slice(None),) * axis + (is_outside,)] = 0
         return weights
 
-    def _opacities(
+    def _changed(
         self, before: Values | None, after: Values | None
-    ) -> tuple[Values | None, Values | None]:
+    ) -> tuple[Values, Values] | None:
         """Return both opacities on the scale of the result, where the filter changes them."""
         if before is None or after is None or np.array_equal(before, after):
-            return None, None
-        scaled = [
+            return None
+        original, filtered = (
             rescaled(each, *self._depths).astype(np.float64)[..., None]
             for each in (before, after)
-        ]
-        return scaled[0], scaled[1]
+        )
+        return original, filtered
 
-    def _mixed_opacity(self) -> Values:
-        """Return the mixed opacity at the depth of the result."""
-        assert self._before is not None and self._after is not None  # noqa: S101, PT018
-        change = self._after - self._before
+    @property
+    def alpha(self) -> Values | None:
+        """The mixed opacity at the depth of the result; None where none is changed."""
+        if self._opacities is None:
+            return None
+        before, after = self._opacities
+        change = after - before
         weight = self._held(self._place * self._chosen[1], change)
-        mixed = _exact(self._before, self._after, self._before + weight * change, weight)
+        mixed = _exact(before, after, before + weight * change, weight)
         return as_depth(mixed[..., 0], self._depths[1], np.dtype(np.float64))
 
     def _held(self, weight: Values, change: Values) -> Values:
@@ -296,28 +272,27 @@ class Blend:
             weight = self._held(weight, change)
             light = self._opaque(before, after, change, weight)
             mixed = from_linear(light, white) if options.linear else light
-        exact = _exact(original, original if is_luma else values, mixed, weight, luma=is_luma)
+        exact = _exact(original, None if is_luma else values, mixed, weight)
         return exact.astype(values.dtype, copy=False)
 
     def _opaque(self, before: Values, after: Values, change: Values, weight: Values) -> Values:
         """Mix colours, as much of each as it is opaque, where the opacity is mixed too."""
         plain: Values = before + weight * change
-        if self._before is None or self._after is None or not self._chosen[1]:
+        if self._opacities is None or not self._chosen[1]:
             return plain
-        opacity = self._before + self._place * (self._after - self._before)
-        weighed = before * self._before
-        weighed = weighed + weight * (after * self._after - weighed)
-        is_seen = np.broadcast_to(opacity > _INVISIBLE, plain.shape)
+        alpha, changed = self._opacities
+        opacity = alpha + self._place * (changed - alpha)
+        weighed = before * alpha
+        weighed = weighed + weight * (after * changed - weighed)
+        is_seen = np.broadcast_to(opacity > INVISIBLE, plain.shape)
         out: Values = plain.astype(np.float64)
         np.divide(weighed, opacity, out=out, where=is_seen)
         return out
 
 
-def _exact(
-    before: Values, after: Values, mixed: Values, weight: Values, *, luma: bool = False
-) -> Values:
-    """Put the originals where the weight is 0, and the filtered values where it is 1."""
+def _exact(before: Values, after: Values | None, mixed: Values, weight: Values) -> Values:
+    """Put the originals where the weight is 0, and what was filtered, if any, where it is 1."""
     np.copyto(mixed, before, where=weight == 0)
-    if not luma:
+    if after is not None:
         np.copyto(mixed, after, where=weight == 1)
     return mixed

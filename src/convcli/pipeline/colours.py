@@ -13,6 +13,7 @@ from convcli.pipeline.options import Options
 from convcli.pipeline.report import Swatch
 from convcli.pipeline.steps import PlannedStep, Values
 
+_GRAY = "000000 ffffff"
 _VIRIDIS = (
     "440154 46085c 471063 481769 481d6f 482475 472a7a 46307e 453781 433d84 414287 3f4889 "
     "3d4e8a 3a538b 38598c 355e8d 33638d 31688e 2e6d8e 2c718e 2a768e 297b8e 27808e 25848e "
@@ -35,18 +36,13 @@ def palette(colormap: Colormap) -> Values:
     >>> palette(Colormap.DIVERGING)[[1, 128, 255]].tolist()
     [[5, 48, 97], [247, 247, 247], [103, 0, 31]]
     """
-    values = np.arange(256)
-    if colormap is Colormap.GRAY:
-        return np.repeat(values[:, np.newaxis], 3, axis=1).astype(np.uint8)
     if colormap is Colormap.DIVERGING:
-        knots = np.array(RED_BLUE)
+        knots, start = np.array(RED_BLUE), 1  # 0 is at 128, its ends are 127 away: 1 and 255
     else:
-        text = _VIRIDIS if colormap is Colormap.VIRIDIS else _MAGMA
-        knots = np.array([list(bytes.fromhex(color)) for color in text.split()])
-    # A balanced map has 0 at 128 and its ends 127 away: 1 and 255.
-    start = 1 if colormap is Colormap.DIVERGING else 0
+        text = {Colormap.VIRIDIS: _VIRIDIS, Colormap.MAGMA: _MAGMA}.get(colormap, _GRAY)
+        knots, start = np.array([list(bytes.fromhex(color)) for color in text.split()]), 0
     places = np.linspace(start, 255, len(knots))
-    channels = [np.interp(values, places, knots[:, channel]) for channel in range(3)]
+    channels = [np.interp(np.arange(256), places, channel) for channel in knots.T]
     colors: Values = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
     return colors
 
@@ -75,7 +71,7 @@ _NEEDED = (
     "expected kernels that answer two directions, got fewer: use sobel, or join them as "
     "sobel-x+sobel-y"
 )
-OWN_COLOURS = "expected a picture in its own colours to write"
+_OWN_COLOURS = "expected a picture in its own colours to write"
 _ARROWS = (
     "→ brighter to the right",
     "↗",
@@ -89,19 +85,21 @@ _ARROWS = (
 """What the hues of 0°, 45°, 90° … mean."""
 
 
-def gradient_weights(step: PlannedStep, options: Options) -> NDArray[np.float64]:
+def gradient_weights(
+    step: PlannedStep, options: Options, *, has_pixels: bool
+) -> NDArray[np.float64]:
     """Return the weights, shape (2, N), that add the answers of N kernels up to the gradient.
 
     The first row is for the gradient to the right, the second for the gradient upwards, in
     brightness per pixel. A kernel answers a ramp that gets brighter by 1 per pixel to the right
     with Σ w·x, and one that gets brighter upwards with -Σ w·y (y counts downwards). The
     gradient is the least-squares solution of these equations: it is right for pairs along the
-    axes, for pairs along the diagonals, and for compasses of eight kernels. An error is raised
-    if the step is one kernel, if its kernels do not tell two directions apart, or if there is
-    a colour map: directions have colours of their own.
+    axes, for pairs along the diagonals, and for compasses of eight kernels.
     """
+    if not has_pixels:
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got raw floats: name a .png")
     if options.colormap is not None:
-        raise ImageError(f"--direction: {OWN_COLOURS}, got a colour map: drop one")
+        raise ImageError(f"--direction: {_OWN_COLOURS}, got a colour map: drop one")
     if step.combine is None:
         raise KernelError(f"{step.name}: {_NEEDED}")
     moments = np.array([_moments(plan.problem.kernel, step.name) for plan in step.plans])
@@ -124,10 +122,7 @@ def _moments(kernel: Kernel, name: str) -> tuple[float, float]:
 def with_gradient(
     answers: Iterable[Values], weights: NDArray[np.float64], gradient: Values
 ) -> Iterator[Values]:
-    """Yield the answers of an operator's kernels, and add each to the gradient before that.
-
-    `gradient`, shape (2, rows, columns), gets the sum. Combining overwrites the answers.
-    """
+    """Yield answers of kernels, and add each to the gradient (2, rows, columns) before that."""
     for column, answer in zip(weights.T, answers, strict=True):
         for axis, weight in enumerate(column):
             gradient[axis] += answer[..., 0] * answer.dtype.type(weight)

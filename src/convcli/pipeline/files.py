@@ -2,23 +2,21 @@
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, TypedDict, Unpack
+from collections.abc import Sequence
 
 import numpy as np
 
 from convcli.choices import Depth, Range
-from convcli.engine.planner import Plan
+from convcli.engine.pooling import Pooling
 from convcli.errors import ImageError
 from convcli.images.formats import FORMATS, JSON, NPY, RAW, format_for, has_suffix, obstacle
-from convcli.images.headers import header_of
 from convcli.images.metadata import lost_metadata
 from convcli.images.picture import Frame, Picture
 from convcli.images.policy import ReadPolicy
-from convcli.images.read import read_picture
+from convcli.images.read import Header, header_of, read_picture
 from convcli.images.write import Saving, check_format, pipe_format, write_picture
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline, plan_steps
+from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
 from convcli.pipeline.report import Report, combined_report
 from convcli.pipeline.run import Filtered, run_pipeline
 from convcli.pipeline.steps import Link, Values
@@ -29,13 +27,8 @@ from convcli.values import replace
 STANDARD = "-"
 """The name of standard input or standard output."""
 
-MakePlan: TypeAlias = Callable[..., Pipeline]
-"""Plans a run: takes a `SourceInfo`, and ``raw=True`` for raw floats."""
-
-_PICTURE_CHANNELS = (1, 3)
 _COLOURS = 3
 _GIF_COLOURS = 256
-_PAGED = "TIFF"
 
 _OTHER_FORMS = (
     "write a .npy or .tif",
@@ -47,40 +40,8 @@ _OTHER_FORMS = (
 _READING, _SAVING, _FIRST_FRAME = ReadPolicy(), Saving(), ReadPolicy(frame=0)
 
 
-class FileSettings(TypedDict, total=False):
-    """How a file is read and written, as keywords of `filter_file` and `run_on_file`.
-
-    `file_format` is the name of the output's format. Without it the suffix decides; standard
-    output gets the format of the input where that can hold the result, else PNG. `sheet`
-    writes all output channels as one sheet of labelled tiles.
-    """
-
-    reading: ReadPolicy
-    saving: Saving
-    file_format: str | None
-    sheet: bool
-
-
 def filter_file(
-    kernels: Sequence[Link],
-    source: str,
-    target: str,
-    options: Options,
-    **settings: Unpack[FileSettings],
-) -> Report:
-    """Filter the picture in a file, and write the result: complete or not at all.
-
-    `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
-    output. With ``{map}`` in `target` each output channel becomes a grey picture of its own; a
-    ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel; a ``.tif``
-    a page for each channel where there are not 1 or 3.
-    """
-    make_plan = functools.partial(plan_pipeline, kernels=kernels, options=options)
-    return run_on_file(make_plan, source, target, options, weighs_nodata=True, **settings)
-
-
-def run_on_file(
-    make_plan: MakePlan,
+    kernels: Sequence[Link | Pooling],
     source: str,
     target: str,
     options: Options,
@@ -89,65 +50,67 @@ def run_on_file(
     saving: Saving = _SAVING,
     file_format: str | None = None,
     sheet: bool = False,
-    weighs_nodata: bool = False,
 ) -> Report:
-    """Plan, run and write each frame of a file: what filtering and pooling share.
+    """Filter or pool the picture in a file, and write the result: complete or not at all.
 
-    `make_plan` is called once for all frames that are alike. With `weighs_nodata` pixels that
-    the file calls no data may be missing. The other arguments are those of `filter_file`.
+    `source` and `target` are paths, URLs that fsspec knows, or ``-`` for standard input and
+    output. With ``{map}`` in `target` each output channel becomes a grey picture of its own; a
+    ``.npy`` gets the raw floats (H', W', O), or (H', W') where there is one channel; a ``.tif``
+    a page for each channel where there are not 1 or 3. `sheet` writes all channels as one sheet
+    of labelled tiles. `file_format` is the name of the output's format. Without it the suffix
+    decides; standard output gets the format of the input where that can hold the result, else
+    PNG.
     """
     # The name of a pipe says nothing of its format.
     is_pipe = target == STANDARD or (is_stream(target) and not has_suffix(target))
     if file_format is None and not is_pipe:
         file_format = format_for(target)
     picture = read_source(source, reading)
-    file_format = file_format or _pipe_format(picture, options)
-    raw = file_format in RAW and options.depth is None
     first = picture.frames[0]
-    options = _fitted(options, first.depth, first.channels, file_format, saving)
-    picture, options = without_nodata(picture, options, can_weigh=weighs_nodata)
-    make_plan = functools.partial(make_plan, raw=raw, options=options)
-    pipelines = _planned(picture, make_plan, reading.max_pixels)
+    if file_format is None:
+        promised = _promised(options.depth_from(first.depth), 1)
+        file_format = pipe_format(picture.format, promised)
+    options, raw = _fitted(options, first.depth, first.channels, file_format, saving)
+    picture, options = without_nodata(picture, kernels, options)
+    pipelines = plan_frames(picture, kernels, options, raw=raw)
+    for pipeline in pipelines:
+        pipeline.check_size(reading.max_pixels)
     _check_written(pipelines, target, file_format, saving, sheet=sheet)
     filtered = list(map(run_pipeline, pipelines, picture.frames))
     # The pixels that were read are freed here: encoders take as much memory again.
     described = replace(picture, frames=())
     del picture
     return write_filtered(
-        filtered, described, options, target, file_format, saving=saving, sheet=sheet
+        filtered, described, options, target, file_format, saving, sheet=sheet
     )
 
 
-def write_filtered(
+def write_filtered(  # noqa: PLR0917 - two callers
     filtered: Sequence[Filtered],
     described: Picture,
     options: Options,
     target: str,
     file_format: str,
+    saving: Saving,
     *,
-    saving: Saving = _SAVING,
-    sheet: bool = False,
+    sheet: bool,
 ) -> Report:
-    """Write the results for all frames of a picture, and return the report on them.
-
-    `described` is the picture without its frames. `check_maps` has allowed the target.
-    """
+    """Write the results for all frames of a picture, `described` without them; report."""
     saving = replace(saving, jobs=saving.jobs or options.jobs)
-    described = _placed(
-        described, filtered[0].report, options, saving, len(filtered), sheet=sheet
-    )
+    described = _placed(described, filtered, options, saving, sheet=sheet)
     groups = {target: filtered}
     if has_number(target, FRAME):
         described = replace(described, timing=None)
         groups = {numbered(target, FRAME, number): [one] for number, one in enumerate(filtered)}
     # The first file is written last: where it is, all are.
     for name, group in reversed(groups.items()):
-        if has_number(name, MAP):
-            _write_each(group[0], described, name, file_format, saving)
-        else:
-            result = _laid_out(group, described, options, file_format, sheet=sheet)
-            opened = sys.stdout.buffer if name == STANDARD else name
-            write_picture(result, opened, file_format, saving)
+        layout = _layout(group[0].values.shape[2], options, name, file_format, sheet=sheet)
+        pictures = enumerate(_laid_out(group, described, layout))
+        for number, picture in reversed(list(pictures)):
+            opened = numbered(name, MAP, number) if layout == "files" else name
+            write_picture(
+                picture, sys.stdout.buffer if name == STANDARD else opened, file_format, saving
+            )
     first = filtered[0].report.output_shape
     dropped = lost_metadata(described.metadata, file_format, first[2], first[:2])
     lost = [dropped] if dropped and not saving.strip else []
@@ -156,18 +119,15 @@ def write_filtered(
 
 
 def without_nodata(
-    picture: Picture, options: Options, *, can_weigh: bool = True
+    picture: Picture, kernels: Sequence[Link | Pooling], options: Options
 ) -> tuple[Picture, Options]:
-    """Let pixels that the file calls no data be missing: see `with_nodata`.
-
-    Where that cannot be, the picture gets a note, and calls none so. A pooling cannot weigh.
-    """
+    """Let pixels that the file calls no data be missing, or note why not: see `with_nodata`."""
     metadata = picture.metadata
     if metadata.nodata is None or (len(picture.frames) > 1 and options.missing is None):
         return picture, options
     from convcli.pipeline.alpha import with_nodata
 
-    refusal = "" if can_weigh else "a pooling looks at all"
+    refusal = "a pooling looks at all" if isinstance(kernels[0], Pooling) else ""
     options, nodata, note = with_nodata(options, metadata.nodata, picture.frames[0], refusal)
     notes = (*picture.notes, note) if note else picture.notes
     described = replace(picture, metadata=replace(metadata, nodata=nodata), notes=notes)
@@ -176,10 +136,9 @@ def without_nodata(
 
 def _placed(
     picture: Picture,
-    report: Report,
+    filtered: Sequence[Filtered],
     options: Options,
     saving: Saving,
-    frames: int,
     *,
     sheet: bool,
 ) -> Picture:
@@ -190,23 +149,18 @@ def _placed(
     from convcli.images.codecs.tiff_extras import metadata_after
 
     turned = "a sheet has other pixels" if sheet else ""
-    windows = [step.window for step in report.steps]
+    windows = [step.window for step in filtered[0].report.steps]
     turned = turned or ("a transposed result has other pixels" if options.transposed else "")
-    metadata, notes = metadata_after(metadata, windows, frames=frames, turned=turned)
+    metadata, notes = metadata_after(metadata, windows, frames=len(filtered), turned=turned)
     return replace(picture, metadata=metadata, notes=(*picture.notes, *notes))
 
 
-def _planned(picture: Picture, make_plan: MakePlan, max_pixels: int) -> list[Pipeline]:
+def plan_frames(
+    picture: Picture, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool
+) -> list[Pipeline]:
     """Return the plan for each frame, made once for frames that are alike."""
-    plans: dict[Any, Pipeline] = {}
-    pipelines = []
-    for frame in picture.frames:
-        key = (frame.pixels.shape, frame.pixels.dtype, frame.alpha is None)
-        if key not in plans:
-            plans[key] = make_plan(SourceInfo.of(frame))
-            plans[key].check_size(max_pixels)
-        pipelines.append(plans[key])
-    return pipelines
+    plan = functools.cache(lambda info: plan_pipeline(info, kernels, options, raw=raw))
+    return [plan(SourceInfo.of(frame)) for frame in picture.frames]
 
 
 def check_file(
@@ -222,18 +176,14 @@ def check_file(
 ) -> Pipeline | None:
     """Check that a file can be filtered and its result be written, from the file's header.
 
-    The arguments are those of `filter_file`, but there is no standard input and output. Pixels
-    are read only where the output cannot hold transparency: they may all be opaque. What would
-    be done to the first picture is returned; None where the header cannot be read.
+    Pixels are read only where the output cannot hold transparency: they may all be opaque. What
+    would be done to the first picture is returned; None where the header cannot be read.
     """
-    file_format, header = file_format or format_for(target), header_of(source, reading)
-    if header is None:
+    file_format = file_format or format_for(target)
+    planned = plan_file(kernels, source, options, reading, saving, file_format)
+    if planned is None:
         return None
-    raw = file_format in RAW and options.depth is None
-    depth, channels = Depth.of(header.dtype), header.shape[2]
-    options = _fitted(options, depth, channels, file_format, saving)
-    info = SourceInfo(header.shape, header.dtype, header.alpha)
-    pipeline = plan_pipeline(info, kernels, options, raw=raw)
+    header, pipeline = planned
     pipeline.check_size(reading.max_pixels)
     frame = _check_written([pipeline] * header.frames, target, file_format, saving, sheet=sheet)
     if pipeline.info.alpha and not FORMATS[file_format].alpha and file_format not in RAW:
@@ -242,6 +192,24 @@ def check_file(
             seen = replace(frame, alpha=np.zeros((1, 1), frame.pixels.dtype))
             check_format(Picture((seen,)), target, file_format, saving)
     return pipeline
+
+
+def plan_file(  # noqa: PLR0917 - two callers
+    kernels: Sequence[Link],
+    source: str,
+    options: Options,
+    reading: ReadPolicy,
+    saving: Saving,
+    file_format: str,
+) -> tuple[Header, Pipeline] | None:
+    """Plan a file from its header, which is returned, too; None where it cannot be read."""
+    header = header_of(source, reading)
+    if header is None:
+        return None
+    depth, channels = Depth.of(header.dtype), header.shape[2]
+    options, raw = _fitted(options, depth, channels, file_format, saving)
+    info = SourceInfo(header.shape, header.dtype, header.alpha)
+    return header, plan_pipeline(info, kernels, options, raw=raw)
 
 
 def _check_written(
@@ -259,27 +227,16 @@ def _check_written(
 
 def _fitted(
     options: Options, depth: Depth, channels: int, file_format: str, saving: Saving
-) -> Options:
-    """Return the options with a depth that the format holds, if that is asked for."""
+) -> tuple[Options, bool]:
+    """Return options with a depth that the format holds, if asked; whether it gets floats."""
+    raw = file_format in RAW and options.depth is None
     if not saving.fit_depth or options.depth is not None:
-        return options
+        return options, raw
     channels = 1 if channels == 1 or options.wants_gray else _COLOURS
     for fitting in (options.depth_from(depth), Depth.SIXTEEN, Depth.EIGHT):
         if not obstacle(_promised(fitting, channels), file_format):
-            return replace(options, depth=fitting)
-    return options
-
-
-def plan_frame(kernels: Sequence[Link], frame: Frame, options: Options) -> tuple[Plan, ...]:
-    """Return the plan of each kernel for a frame; nothing is computed or written.
-
-    A `ConvcliError` is raised where a kernel does not fit the frame.
-    """
-    info = SourceInfo.of(frame)
-    if options.is_blended:
-        plan_pipeline(info, kernels, options)
-    steps = plan_steps(info, info.sample(options), kernels, options)
-    return tuple(plan for step in steps for plan in step.plans)
+            return replace(options, depth=fitting), raw
+    return options, raw
 
 
 def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
@@ -292,12 +249,6 @@ def read_source(source: str, reading: ReadPolicy = _READING) -> Picture:
 def read_first_frame(source: str, reading: ReadPolicy = _FIRST_FRAME) -> Frame:
     """Read the first frame of a path, of a URL, or of standard input for ``-``."""
     return read_source(source, reading).frames[0]
-
-
-def _pipe_format(picture: Picture, options: Options) -> str:
-    """Return the format for standard output: the input's where it can hold the result."""
-    depth = options.depth_from(picture.frames[0].depth)
-    return pipe_format(picture.format, _promised(depth, 1))
 
 
 def _promised(depth: Depth, channels: int) -> Frame:
@@ -321,17 +272,12 @@ def _losses(filtered: Sequence[Filtered], file_format: str, options: Options) ->
             f"the {file_format} holds floats of 32 bits: values are rounded to 7 digits; "
             "a .npy keeps all"
         )
-    if file_format == "GIF" and any(_has_many_colours(result.values) for result in filtered):
+    in_colour = [r.values for r in filtered if r.values.shape[2] == _COLOURS]
+    if file_format == "GIF" and any(
+        Frame(values).to_pil().getcolors(_GIF_COLOURS) is None for values in in_colour
+    ):
         losses.append("the GIF holds 256 colours a frame: others become the nearest of them")
     return losses
-
-
-def _has_many_colours(values: Values) -> bool:
-    """Tell whether pixels have more colours than a frame of a GIF holds."""
-    if values.dtype != np.uint8 or values.shape[2] != _COLOURS:
-        return False
-    codes = values.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    return np.unique(codes).size > _GIF_COLOURS
 
 
 def _loses_digits(values: Values) -> bool:
@@ -341,41 +287,43 @@ def _loses_digits(values: Values) -> bool:
     return not np.array_equal(values.astype(np.float32), values, equal_nan=True)
 
 
-def _write_each(
-    filtered: Filtered, picture: Picture, target: str, file_format: str, saving: Saving
-) -> None:
-    """Write each map into a file of its own, the first map last: where it exists, all do."""
-    for index, frame in reversed(list(enumerate(filtered.maps()))):
-        page = replace(picture, frames=(frame,), timing=None)
-        write_picture(page, numbered(target, MAP, index), file_format, saving)
-
-
 def check_maps(
     pipeline: Pipeline, frames: int, target: str, file_format: str, *, sheet: bool = False
 ) -> int:
     """Return the channels of each frame that is written; refuse maps that do not fit."""
     options, maps = pipeline.options, pipeline.steps[-1].result_shape[2]
-    colored = options.colormap is not None or options.direction
+    layout = _layout(maps, options, target, file_format, sheet=sheet)
     if sheet and (file_format in RAW or has_number(target, MAP)):
         raise ImageError(f"{target}: expected one picture for --sheet: name it .png")
-    many = not _is_single(maps, options)
-    if frames > 1 and (sheet or has_number(target, MAP) or (many and file_format == _PAGED)):
+    if frames > 1 and layout in ("sheet", "files", "pages"):
         raise ImageError(
             f"{target}: expected one picture to show the maps of, the input has "
             f"{frames} frames: choose one with --frame, or put {FRAME} into the name"
         )
-    if many and not (sheet or has_number(target, MAP) or file_format in (NPY, JSON, _PAGED)):
+    if not layout:
         raise _several(maps, options, target, _OTHER_FORMS)
+    colored = options.colormap is not None or options.direction
     if sheet or (colored and file_format not in RAW):
         return _COLOURS
-    return 1 if has_number(target, MAP) or (many and file_format == _PAGED) else maps
+    return 1 if layout in ("files", "pages") else maps
+
+
+def _layout(
+    maps: int, options: Options, target: str, file_format: str, *, sheet: bool = False
+) -> str:
+    """Say how maps are written: as a sheet, files, pages, a picture; empty if not at all."""
+    if sheet:
+        return "sheet"
+    if has_number(target, MAP):
+        return "files"
+    if _is_single(maps, options) or file_format in (NPY, JSON):
+        return "picture"
+    return "pages" if file_format == "TIFF" else ""
 
 
 def _is_single(maps: int, options: Options) -> bool:
     """Whether all maps are one picture: grey, in colours, or one that a colour map colours."""
-    return (
-        maps == 1 or options.direction or (maps in _PICTURE_CHANNELS and not options.colormap)
-    )
+    return maps == 1 or options.direction or (maps == _COLOURS and not options.colormap)
 
 
 def check_single(pipeline: Pipeline, target: str) -> None:
@@ -395,23 +343,15 @@ def _several(
     return ImageError(f"{target}: expected {fitting} for one picture, got {maps}: {advice}")
 
 
-def _laid_out(
-    filtered: Sequence[Filtered],
-    picture: Picture,
-    options: Options,
-    file_format: str,
-    *,
-    sheet: bool,
-) -> Picture:
-    """Return what one file holds: all frames, a sheet of all maps, or a page for each map."""
+def _laid_out(filtered: Sequence[Filtered], picture: Picture, layout: str) -> list[Picture]:
+    """Return what each file holds: all frames, a sheet or pages of all maps, or one map."""
     first = filtered[0]
-    if sheet:
+    if layout == "picture":
+        return [replace(picture, frames=tuple(result.frame() for result in filtered))]
+    maps = first.maps()
+    if layout == "sheet":
         from convcli.images.figures import contact_sheet
 
-        maps = first.maps()
-        labels = [f"map {number}" for number in range(len(maps))]
-        return replace(picture, frames=(contact_sheet(maps, labels),), timing=None)
-    count = first.values.shape[2]
-    if file_format == _PAGED and not _is_single(count, options):
-        return replace(picture, frames=tuple(first.maps()), timing=None)
-    return replace(picture, frames=tuple(result.frame() for result in filtered))
+        maps = [contact_sheet(maps, [f"map {number}" for number in range(len(maps))])]
+    pages = [(each,) for each in maps] if layout == "files" else [tuple(maps)]
+    return [replace(picture, frames=frames, timing=None) for frames in pages]

@@ -8,12 +8,13 @@ import math
 from collections.abc import Sequence
 
 from convcli.engine.tiles import input_extent
-from convcli.errors import ConvcliError, ImageError
-from convcli.images.formats import RAW, format_for
-from convcli.images.headers import header_of
+from convcli.errors import ConvcliError
+from convcli.images.formats import format_for
 from convcli.images.policy import ReadPolicy
+from convcli.images.write import Saving
+from convcli.pipeline.files import plan_file
 from convcli.pipeline.options import Options
-from convcli.pipeline.pipeline import Pipeline, SourceInfo, plan_pipeline
+from convcli.pipeline.pipeline import Pipeline
 from convcli.pipeline.steps import Link, PlannedStep
 from convcli.storage.urls import size_of
 from convcli.values import Record
@@ -69,20 +70,17 @@ def file_bytes(
 ) -> int:
     """Estimate the bytes of memory that filtering a file takes: rather too many than too few.
 
-    The arguments are those of `convcli.pipeline.files.filter_file`. Only the header of the
-    input is read. A file that cannot be filtered takes 0 bytes.
+    Only the header of the input is read. A file that cannot be filtered takes 0 bytes.
     """
-    header = header_of(source, reading)
-    if header is None:
-        return _UNKNOWN * _bytes_of(source)
     try:
         file_format = file_format or format_for(target)
-        raw = file_format in RAW and options.depth is None
-        info = SourceInfo(header.shape, header.dtype, header.alpha)
-        # As if any pixel were translucent: none is read.
-        pipeline = plan_pipeline(info, kernels, options, raw=raw).for_translucent()
-    except ConvcliError:
+        planned = plan_file(kernels, source, options, reading, Saving(), file_format)
+        if planned is None:
+            return _UNKNOWN * size_of(source)
+    except (ConvcliError, OSError):
         return 0
+    # As if any pixel were translucent: none is read.
+    header, pipeline = planned[0], planned[1].for_translucent()
     scratch = _scratch_bytes(pipeline, options.jobs or 1)
     encoded = _ENCODED + _ENCODER.get(file_format, 0)
     need = _need(pipeline, pipeline.output_shape[:2], _DECODED, encoded)
@@ -161,11 +159,3 @@ def _input_size(step: PlannedStep, rows: int, columns: int) -> tuple[int, int]:
 def _scratch_bytes(pipeline: Pipeline, jobs: int) -> int:
     """Return the memory that the largest plan of the engine works in, on `jobs` threads."""
     return max(plan.memory_bytes(jobs) for plan in pipeline.plans)
-
-
-def _bytes_of(source: str) -> int:
-    """Return the bytes of a file; 0 where the file does not exist."""
-    try:
-        return size_of(source)
-    except (OSError, ImageError):
-        return 0

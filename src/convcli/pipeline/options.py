@@ -28,7 +28,7 @@ class Region(Record):
         return f"{left},{top},{width}x{height}"
 
 
-class Options(Record, kw_only=True, cached=True):
+class Options(Record, kw_only=True):
     """How pictures are filtered. In a chain they hold for every step; `range` for the last.
 
     Attributes
@@ -147,8 +147,25 @@ class Options(Record, kw_only=True, cached=True):
     @cached_property
     def is_blended(self) -> bool:
         """Whether the result is mixed with the original: see `convcli.pipeline.blend`."""
-        limits = (self.mask, self.region, self.channels)
-        return self.amount != 1 or self.threshold > 0 or any(x is not None for x in limits)
+        return bool(self.mixing)
+
+    @property
+    def mixing(self) -> str:
+        """How the result is mixed with the original; empty where it is not.
+
+        >>> Options(amount=0.5, channels=LUMA).mixing
+        'amount 0.5, channels luma (Y of BT.601)'
+        """
+        parts = [f"amount {self.amount:g}"] * (self.amount != 1)
+        parts += [f"threshold {self.threshold:g}"] * (self.threshold > 0)
+        parts += [f"mask {self.mask.name}"] if self.mask is not None else []
+        parts += [f"region {self.region}"] if self.region is not None else []
+        if self.channels is not None:
+            light = f" (Y of {'BT.709' if self.linear else 'BT.601'})"
+            parts.append(
+                f"channels {','.join(map(str, self.channels))}{light * (self.channels == LUMA)}"
+            )
+        return ", ".join(parts)
 
     @property
     def mask_bytes(self) -> int:

@@ -1,56 +1,40 @@
 """The plan of a run: what is read, computed, shown and written, before a pixel is read."""
 
+import functools
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import AnyBorder, fill_of
+from convcli.borders import fill_of
 from convcli.choices import Colormap, Depth, Edges, Range
-from convcli.engine.planner import Plan
+from convcli.engine.planner import Plan, rule_for
+from convcli.engine.pooling import Pooling
 from convcli.engine.problem import natural_result
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.store import StoreRule, ValueRange, ValueStats
 from convcli.errors import ImageError, OptionError
 from convcli.images.picture import Frame, from_linear, to_linear
 from convcli.pipeline.alpha import (
     AlphaPolicy,
-    MissingStep,
     check_missing,
+    number_at,
     plan_alpha,
     premultiplied,
 )
+from convcli.pipeline.chain import all_remainders, plan_chain
 from convcli.pipeline.options import Options
 from convcli.pipeline.range import Mix, as_depth, finite_extent, mapped, meanings, rescaled
 from convcli.pipeline.report import Report, Swatch
-from convcli.pipeline.steps import (
-    Link,
-    PixelRule,
-    PlannedStep,
-    Shape,
-    Values,
-    all_remainders,
-    plan_chain,
-)
+from convcli.pipeline.steps import Link, MissingStep, PlannedStep, Shape, Values
 from convcli.values import Record, replace
-
-_STORED = (Range.CLIP, Range.ABS, Range.SHIFT)
-"""The ranges that the engine can apply tile by tile, while it computes."""
-
-_WHOLE = (Range.STRETCH, Range.BALANCE)
-"""The ranges that depend on all values of the result."""
 
 _COLOURS = 3
 
 
 class SourceInfo(Record):
-    """The facts about a frame that a plan needs.
-
-    `shape` is (rows, columns, colour channels) as in the file, `dtype` is that of the pixels,
-    and `alpha` says whether the frame has an opacity.
-    """
+    """The facts about a frame that a plan needs; the opacity is no channel of its shape."""
 
     shape: Shape
     dtype: np.dtype[Any]
@@ -62,23 +46,17 @@ class SourceInfo(Record):
         rows, columns, channels = frame.pixels.shape
         return cls((rows, columns, channels), frame.pixels.dtype, frame.alpha is not None)
 
-    def flattened(self, options: Options) -> "SourceInfo":
-        """Return the description of the picture once it lies on `Options.background`."""
-        return self if options.background is None else replace(self, alpha=False)
-
     def sample(self, options: Options) -> Frame:
         """Return one pixel like those that the steps get: see `prepared`."""
         alpha = np.zeros((1, 1), self.dtype) if self.alpha else None
         return prepared(Frame(np.zeros((1, 1, self.shape[2]), self.dtype), alpha), options)
 
 
-class Pipeline(Record, kw_only=True, cached=True):
+class Pipeline(Record, kw_only=True):
     """The planned way from the pixels of a file to the pixels of the result.
 
-    `info` says what is read, `steps` are the planned kernels or a pooling, `alpha` how
-    transparency is treated. `mapping` is how raw values become pixels; None for raw floats.
-    `source_depth` and `depth` are those of the pixels that the steps get, and of the result.
-    `options` are those that it was planned from, `warnings` what a person should know.
+    `mapping` is how raw values become pixels; None for raw floats. `source_depth` and `depth`
+    are those of the pixels that the steps get, and of the result.
     """
 
     info: SourceInfo
@@ -122,54 +100,49 @@ class Pipeline(Record, kw_only=True, cached=True):
         missing = self.options.missing
         if not isinstance(missing, float) or self.mapping is None:
             return missing
-        scaled = rescaled(np.array([missing]), self.source_depth, self.depth)
-        return float(as_depth(scaled, self.depth, np.dtype(np.float64))[0])
+        return number_at(missing, self.source_depth, self.depth)
 
     @property
     def is_streamed(self) -> bool:
         """Whether the engine can store pixels tile by tile, without floats in between."""
         options = self.options
         changed = options.linear or options.relu or options.direction or options.is_blended
-        changed = changed or options.missing is not None
         return (
-            self.mapping in _STORED
+            not (changed or self.needs_extent or self.mapping is None)
+            and options.missing is None
             and self.depth is self.source_depth
             and len(self.steps[-1].plans) == 1
-            and self.steps[-1].combine is None
             and self.alpha.is_separate
-            and not changed
         )
 
     @property
     def needs_extent(self) -> bool:
         """Whether a pixel depends on the smallest and the largest value of all."""
-        return self.mapping in _WHOLE
+        return self.mapping in (Range.STRETCH, Range.BALANCE)
 
     @property
-    def pixel_rule(self) -> PixelRule:
+    def pixel_rule(self) -> StoreRule:
         """How the engine makes pixels, where they are streamed."""
-        value_range = None if self.mapping is None else ValueRange(self.mapping.value)
-        return PixelRule(self.depth.dtype, value_range, self.options.collect_stats)
+        pixels = None if self.mapping is None else ValueRange(self.mapping.value)
+        counts = self.options.collect_stats
+        return rule_for(self.plans[-1], self.depth.dtype, pixels, collect_stats=counts)
 
-    @cached_property
+    @functools.cached_property
     def gradient(self) -> NDArray[np.float64]:
         """How the answers of the last step add up to the gradient, shape (2, N)."""
         from convcli.pipeline.colours import gradient_weights
 
-        return gradient_weights(self.steps[-1], self.options)
+        has_pixels = self.mapping is not None
+        return gradient_weights(self.steps[-1], self.options, has_pixels=has_pixels)
 
     def for_translucent(self) -> "Pipeline":
         """Return the plan for a frame with at least one translucent pixel."""
         if not self.alpha.is_open:
             return self
-        alpha = premultiplied(self.steps, self.options)
-        return replace(self, alpha=alpha)
+        return replace(self, alpha=premultiplied(self.steps, self.options))
 
     def check_size(self, max_pixels: int, steps: Sequence[PlannedStep] = ()) -> None:
-        """Refuse a result with more pixels than the picture and than `max_pixels`.
-
-        The results of `steps` are checked; those of all steps where none are given.
-        """
+        """Refuse results of `steps`, or of all, larger than the picture and `max_pixels`."""
         for step in steps or self.steps:
             rows, columns, _ = step.result_shape
             if rows * columns > max(max_pixels, math.prod(self.input_shape[:2])):
@@ -179,10 +152,7 @@ class Pipeline(Record, kw_only=True, cached=True):
                 )
 
     def to_display(self, raw: Values) -> Values:
-        """Undo linear light, make negative values 0 if asked, and rescale them to the depth.
-
-        The raw values may be overwritten.
-        """
+        """Return raw values, which may be overwritten, on the scale of the result's pixels."""
         options = self.options
         light = from_linear(raw, self.source_depth.white) if options.linear else raw
         if options.relu:
@@ -192,11 +162,7 @@ class Pipeline(Record, kw_only=True, cached=True):
     def mapped(
         self, raw: Values, known: ValueStats | None = None, mix: Mix | None = None
     ) -> tuple[Values, ValueStats]:
-        """Return raw values as they are written, and their statistics.
-
-        `mix` changes them before they are rounded. `known` is the extent of all raw values
-        of the picture, where these are a part of them.
-        """
+        """Return raw values as they are written, and their statistics: see `range.mapped`."""
         last = self.steps[-1]
         shown = self.to_display(raw)
         values, stats = mapped(shown, self.mapping, self.depth, last.working, known, mix)
@@ -223,44 +189,35 @@ class Pipeline(Record, kw_only=True, cached=True):
 
     def report(self, stats: ValueStats, seconds: float) -> Report:
         """Return the report, from the statistics of the raw values and the seconds taken."""
-        stats, collect_stats = finite_extent(stats), self.options.collect_stats
+        stats = finite_extent(stats)
+        low, high, clipped = stats.low, stats.high, stats.clipped / math.prod(self.output_shape)
+        if not self.options.collect_stats:
+            low = high = clipped = math.nan
         return Report(
             input_shape=self.input_shape,
             output_shape=self.output_shape,
             steps=tuple(step.summary for step in self.steps),
             border=self.steps[0].border,
             range=None if self.mapping is None else self.mapping.value,
-            low=stats.low if collect_stats else math.nan,
-            high=stats.high if collect_stats else math.nan,
-            clipped=(
-                stats.clipped / math.prod(self.output_shape) if collect_stats else math.nan
-            ),
+            low=low,
+            high=high,
+            clipped=clipped,
             alpha=self.info.alpha,
             alpha_policy=self.alpha.name.value if self.info.alpha else None,
             depth=self.depth.value,
             legend=self.legend(stats),
-            mixed=mixing_of(self.options),
+            mixed=self.options.mixing,
             warnings=self.warnings,
             seconds=seconds,
         )
 
 
-def mixing_of(options: Options) -> str:
-    """Say how the result is mixed with the original; nothing where it is not."""
-    if not options.is_blended:
-        return ""
-    from convcli.pipeline.blend import describe
-
-    return describe(options)
-
-
 def plan_pipeline(
-    info: SourceInfo, kernels: Sequence[Link], options: Options, *, raw: bool = False
+    info: SourceInfo, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Pipeline:
     """Decide how a frame is filtered, without reading any pixel.
 
-    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
-    used. A `ConvcliError` is raised where kernels or options do not fit.
+    With `raw` the result is floats as they are computed, not pixels.
 
     >>> from convcli.kernels.spec import kernel_from
     >>> photo = SourceInfo((480, 640, 3), np.dtype(np.uint8))
@@ -268,54 +225,58 @@ def plan_pipeline(
     >>> pipeline.output_shape, pipeline.mapping.value, pipeline.is_streamed
     ((480, 640, 3), 'abs', True)
     """
-    options = _without_none(options)
-    sample, info = info.sample(options), info.flattened(options)
-    steps = plan_steps(info, sample, kernels, options)
-    mapping = _mapping(steps, options)
-    pipeline = pipeline_of(info, sample, steps, mapping, options, raw=raw)
+    if options.missing == "none":
+        options = replace(options, missing=None)
+    sample = info.sample(options)
+    info = replace(info, alpha=sample.alpha is not None)
+    if options.missing is not None:
+        check_missing(options, sample)
+    elif options.missing_min:
+        raise OptionError("missing_min: expected missing pixels to be named: add --missing")
+    steps = _plan_steps(info, sample, kernels, options)
+    depth = Depth.FLOAT if raw else options.depth_from(sample.depth)
+    pipeline = Pipeline(
+        info=info,
+        steps=steps,
+        alpha=plan_alpha(steps, sample, options),
+        mapping=None if depth is Depth.FLOAT else _mapping(steps, options),
+        source_depth=sample.depth,
+        depth=depth,
+        options=options,
+        warnings=all_remainders(steps, strict=options.strict),
+    )
+    if options.is_blended:
+        from convcli.pipeline.blend import check_blend
+
+        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
     if options.direction:
-        _check_direction(pipeline)
+        _ = pipeline.gradient
     return pipeline
 
 
-def _check_direction(pipeline: Pipeline) -> None:
-    """Refuse a pipeline that cannot colour directions, or that writes raw floats."""
-    from convcli.pipeline.colours import OWN_COLOURS
-
-    if pipeline.mapping is None:
-        raise ImageError(f"--direction: {OWN_COLOURS}, got raw floats: name a .png")
-    _ = pipeline.gradient
-
-
-def plan_steps(
-    info: SourceInfo, sample: Frame, kernels: Sequence[Link], options: Options
+def _plan_steps(
+    info: SourceInfo, sample: Frame, links: Sequence[Link | Pooling], options: Options
 ) -> tuple[PlannedStep, ...]:
     """Plan each kernel of a chain; `sample` is one pixel like those that the steps get."""
-    options = _without_none(options)
     pixels = working_pixels(sample, options)
     shape = (*info.shape[:2], pixels.shape[2])
     dtype = pixels.dtype if options.missing is None else natural_result(pixels.dtype)
-    border = scaled_border(options.border, sample, shape[2], linear=options.linear)
-    options = replace(options, border=border)
-    if options.transposed:
-        from convcli.pipeline.transposed import plan_transposed, with_inputs_second
 
-        turned = [with_inputs_second(kernel) for kernel in kernels]
-        return plan_chain(shape, dtype, turned, options, plan_transposed)
-    steps = plan_chain(shape, dtype, kernels, options)
+    def scaled(border: Any) -> Any:
+        return _scaled_border(border, sample, shape[2], linear=options.linear)
+
+    links = [
+        replace(link, border=scaled(link.border)) if isinstance(link, Pooling) else link
+        for link in links
+    ]
+    options = replace(options, border=scaled(options.border))
+    steps = plan_chain(shape, dtype, links, options)
     if options.missing is None:
         return steps
     return tuple(MissingStep.of(s, options.missing_min) if s.plans else s for s in steps)
 
 
-def _without_none(options: Options) -> Options:
-    """Return options in which no pixel is missing where they say so (``--missing none``)."""
-    return replace(options, missing=None) if options.missing == "none" else options
-
-
-def scaled_border(
-    border: AnyBorder, sample: Frame, channels: int, *, linear: bool
-) -> AnyBorder:
+def _scaled_border(border: Any, sample: Frame, channels: int, *, linear: bool) -> Any:
     """Return a border whose constant is in the numbers of the pixels that the steps get."""
     if not isinstance(border, Edges):
         return border
@@ -331,48 +292,8 @@ def scaled_border(
     return replace(border, fill=fill[:1] if len(set(fill)) == 1 else fill)
 
 
-def pipeline_of(
-    info: SourceInfo,
-    sample: Frame,
-    steps: Sequence[PlannedStep],
-    mapping: Range,
-    options: Options,
-    *,
-    raw: bool,
-) -> Pipeline:
-    """Plan the parts that kernels and pooling share, from their planned steps.
-
-    `sample` is one pixel like those that the steps get: see `SourceInfo.sample`. `mapping` says
-    how raw values become pixels, unless `raw` asks for raw floats.
-    """
-    source_depth = sample.depth
-    if options.missing is not None:
-        check_missing(options, sample)
-    elif options.missing_min:
-        raise OptionError("missing_min: expected missing pixels to be named: add --missing")
-    depth = Depth.FLOAT if raw else options.depth_from(source_depth)
-    pipeline = Pipeline(
-        info=info,
-        steps=tuple(steps),
-        alpha=plan_alpha(steps, sample, options),
-        mapping=None if depth is Depth.FLOAT else mapping,
-        source_depth=source_depth,
-        depth=depth,
-        options=options,
-        warnings=all_remainders(steps, strict=options.strict),
-    )
-    if options.is_blended:
-        from convcli.pipeline.blend import check_blend
-
-        check_blend(options, pipeline.input_shape, pipeline.output_shape, alpha=info.alpha)
-    return pipeline
-
-
 def prepared(frame: Frame, options: Options) -> Frame:
-    """Return the picture that is filtered: opaque, grey, or with more bits, if asked for.
-
-    Linear light cannot be undone for floats: that is an `ImageError`.
-    """
+    """Return the picture that is filtered: opaque, grey, or with more bits, if asked for."""
     depth = frame.depth
     if options.linear and depth is Depth.FLOAT:
         raise ImageError(

@@ -16,17 +16,14 @@ Mix: TypeAlias = Callable[[Values], Values]
 
 _FLOAT32 = np.dtype(np.float32)
 
-_SIXTEEN_TO_EIGHT = 257
-"""White of 16 bits over white of 8."""
-
 
 def rescaled(values: Values, source: Depth, depth: Depth) -> Values:
-    """Return values on the scale of a depth: 16 bits come down to 8, floats do not change.
-
-    From 8 bits up to 16 the picture is scaled before it is filtered.
-    """
+    """Return values on the scale of a depth: 16 bits come down to 8, others do not change."""
+    # From 8 bits up to 16 the picture is scaled before it is filtered.
     if source is Depth.SIXTEEN and depth is Depth.EIGHT:
-        return np.asarray(values, np.float32) / np.float32(_SIXTEEN_TO_EIGHT)
+        return np.asarray(values, np.float32) / np.float32(
+            Depth.SIXTEEN.white // Depth.EIGHT.white
+        )
     return values
 
 
@@ -79,32 +76,23 @@ def finite_extent(stats: ValueStats) -> ValueStats:
 
 
 def _scaled(raw: Values, stats: ValueStats, mapping: Range, depth: Depth) -> Values:
+    """Return raw values as the numbers of pixels, unrounded; they may be overwritten."""
+    middle, number = (depth.white + 1) // 2, raw.dtype.type
     if mapping is Range.ABS:
         return np.abs(raw, out=raw)
     if mapping is Range.SHIFT:
         # Round first, as the engine does: 16 bits leave a float32 only 8 bits for fractions.
         np.rint(raw, out=raw)
-        raw += raw.dtype.type((depth.white + 1) // 2)
+        raw += number(middle)
     if mapping is Range.STRETCH:
-        return _stretched(raw, stats, depth)
+        if not stats.high > stats.low:
+            return np.zeros_like(raw)
+        raw -= number(stats.low)
+        raw *= number(depth.white / (stats.high - stats.low))
     if mapping is Range.BALANCE:
-        return _balanced(raw, stats, depth)
-    return raw
-
-
-def _stretched(raw: Values, stats: ValueStats, depth: Depth) -> Values:
-    if not stats.high > stats.low:
-        return np.zeros_like(raw)
-    raw -= raw.dtype.type(stats.low)
-    raw *= raw.dtype.type(depth.white / (stats.high - stats.low))
-    return raw
-
-
-def _balanced(raw: Values, stats: ValueStats, depth: Depth) -> Values:
-    middle = (depth.white + 1) // 2
-    largest = max(abs(stats.low), abs(stats.high))
-    raw *= raw.dtype.type((depth.white - middle) / largest if largest else 0)
-    raw += raw.dtype.type(middle)
+        largest = max(abs(stats.low), abs(stats.high))
+        raw *= number((depth.white - middle) / largest if largest else 0)
+        raw += number(middle)
     return raw
 
 

@@ -17,10 +17,10 @@ from convcli.errors import OptionError
 from convcli.images.metadata import RECIPE_MARK
 from convcli.kernels.catalogue.entry import CATALOGUE, OPERATORS
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator
+from convcli.kernels.operator import Operator, Plain
 from convcli.kernels.spec import operand_from
 from convcli.pipeline.options import Options, Region
-from convcli.pipeline.steps import Link
+from convcli.pipeline.steps import Link, Operand
 from convcli.storage.atomic import replacing
 from convcli.values import Record, asdict
 
@@ -31,7 +31,6 @@ VERSION = 1
 _KEYS = ("recipe", "convcli", "kernel", "then", "times", "options")
 _NO_CHOICE = ("jobs", "collect_stats")
 """Options that say how a run is done, not what it gives."""
-
 
 _AXES = 2
 
@@ -86,13 +85,10 @@ class Recipe(Record):
 
 
 def recipe_of(links: Sequence[Link], times: int, options: Options) -> Recipe:
-    """Return the recipe of a chain, done so many times, with some options.
-
-    An `OptionError` is raised where a recipe cannot hold them: a mask that is an array, and
-    operators that are joined in several ways.
-    """
+    """Return the recipe of a chain; an `OptionError` says what a recipe cannot hold."""
     words = _words_of(options)
-    rules = {link.combine for link in links if isinstance(link, Operator) and not _named(link)}
+    joined = [link for link in links if isinstance(link, Operator)]
+    rules = {each.combine for each in joined if not _named(each)}
     if len(rules) > 1:
         raise OptionError("recipe: expected kernels joined in one way: use --combine")
     if rules and options.combine is None and rules != {Combine.MAGNITUDE}:
@@ -114,26 +110,26 @@ def recipe_from(text: str, label: str = "recipe") -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise OptionError(f"{label}: no recipe: {error}: mend it there") from None
     unknown = [key for key in document if key not in _KEYS]
-    then, options = document.get("then", []), document.get("options", {})
-    times = document.get("times", 1)
-    faults = {
-        f"expected a recipe = {VERSION}, got {document.get('recipe')!r}: use the convcli that "
-        "wrote it": document.get("recipe") != VERSION,
-        f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": bool(unknown),
-        "expected a text as kernel": not isinstance(document.get("kernel"), str),
-        "expected a list of texts as then": not _is_texts(then),
-        "expected a whole number as times": not isinstance(times, int),
-        f"expected options of {', '.join(sorted(OPTION_NAMES))}": not isinstance(options, dict)
-        or not OPTION_NAMES.issuperset(options),
+    version, kernel = document.get("recipe"), document.get("kernel")
+    then, times = document.get("then", []), document.get("times", 1)
+    options = document.get("options", {})
+    has_texts = isinstance(then, list) and all(isinstance(each, str) for each in then)
+    expected = {
+        f"expected a recipe = {VERSION}, got {version!r}: use the convcli that wrote it": (
+            version == VERSION
+        ),
+        f"an unknown key {unknown[:1]}: use {', '.join(_KEYS)}": not unknown,
+        "expected a text as kernel": isinstance(kernel, str),
+        "expected a list of texts as then": has_texts,
+        "expected a whole number as times": isinstance(times, int),
+        f"expected options of {', '.join(sorted(OPTION_NAMES))}": (
+            isinstance(options, dict) and OPTION_NAMES.issuperset(options)
+        ),
     }
-    for fault, is_there in faults.items():
-        if is_there:
+    for fault, is_met in expected.items():
+        if not is_met:
             raise OptionError(f"{label}: {fault}")
-    return Recipe(document["kernel"], tuple(then), times, options)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return Recipe(str(kernel), tuple(then), times, options)
 
 
 OPTION_NAMES = frozenset(asdict(Options())) - frozenset(_NO_CHOICE)
@@ -166,31 +162,21 @@ def _word(name: str, value: Any) -> Any:
     return ("x" if len(value) == _AXES and name != "channels" else ",").join(map(str, value))
 
 
-def _named(link: Link) -> str:
+def _named(operand: Operand) -> str:
     """Return the name by which the catalogue has exactly this; empty where it does not."""
-    terms = [re.split("[:@]", term, maxsplit=1)[0] for term in link.name.split("+")]
-    if not isinstance(link, Kernel | Operator):
-        return link.name
+    terms = [re.split("[:@]", term, maxsplit=1)[0] for term in operand.name.split("+")]
     if not all(term in CATALOGUE or term in OPERATORS for term in terms):
         return ""
-    known = operand_from(link.name)
-    is_same = type(known) is type(link) and _weights_of(known) == _weights_of(link)
-    if isinstance(known, Operator) and isinstance(link, Operator):
-        is_same = is_same and known.combine is link.combine
-    return link.name if is_same else ""
-
-
-def _weights_of(link: Kernel | Operator) -> list[Any]:
-    kernels = link.kernels if isinstance(link, Operator) else (link,)
-    return [(kernel.weights.tolist(), kernel.bias) for kernel in kernels]
+    known = operand_from(operand.name)
+    is_same = known.kernels == operand.kernels and known.combine is operand.combine
+    return operand.name if is_same else ""
 
 
 def _kernel_word(link: Link) -> str:
     """Return a step as on the command line."""
-    if name := _named(link):
-        return name
-    kernels = link.kernels if isinstance(link, Operator) else (link,)
-    return "+".join(_as_json(kernel) for kernel in kernels if isinstance(kernel, Kernel))
+    if isinstance(link, Plain):
+        return link.name
+    return _named(link) or "+".join(map(_as_json, link.kernels))
 
 
 def _as_json(kernel: Kernel) -> str:

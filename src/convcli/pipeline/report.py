@@ -18,9 +18,7 @@ class Swatch(Record):
 class Step(Record):
     """One kernel of a chain, or several whose answers are combined, as the report names it.
 
-    `kernel` is its name, `weights` the shape of its weights. `method` and `strategy` are the
-    names of the engine's method and strategy. `combined` says how the answers of several
-    kernels become one answer.
+    `weights` is the shape of its weights; `combined` says how several answers become one.
     """
 
     kernel: str
@@ -138,10 +136,7 @@ class Report(Record, kw_only=True):
 
 
 def combined_report(reports: Sequence[Report], mode: str, notes: Sequence[str] = ()) -> Report:
-    """Return the report on all frames of a picture: the first one, with the extremes of all.
-
-    `mode` says how the file kept its pixels; `notes` are more warnings.
-    """
+    """Return the report on all frames of a picture; `notes` are more warnings."""
     warnings = [*notes, *(warning for report in reports for warning in report.warnings)]
     return replace(
         reports[0],

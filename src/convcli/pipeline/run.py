@@ -8,9 +8,10 @@ from typing import TypeAlias
 import numpy as np
 
 from convcli.choices import Alpha, Border, Colormap
+from convcli.engine.pooling import Pooling
 from convcli.engine.store import ValueStats
 from convcli.images.picture import Frame
-from convcli.pipeline.alpha import alpha_under_centres, unweigh, weigh, with_missing, with_nan
+from convcli.pipeline.alpha import alpha_under_centres, unweigh, with_missing, with_nan
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import (
     Pipeline,
@@ -34,8 +35,7 @@ ReadPart: TypeAlias = Callable[[slice, slice], Frame]
 class ComputedBlock(Record):
     """Some rows and columns of a result: pixels or raw floats, shape (rows, columns, C).
 
-    `alpha` is their opacity of the same depth, shape (rows, columns), or None. `stats` are the
-    statistics of the raw values.
+    `alpha` is their opacity of the same depth, shape (rows, columns), or None.
     """
 
     values: Values
@@ -54,32 +54,24 @@ def compute_block(
     """
     fields = _Fields(pipeline, read)
     if pipeline.options.direction:
-        values, stats = fields.directed(region, known)
-    elif pipeline.is_streamed:
-        values, stats = fields.streamed(region)
-    else:
-        raw, alpha = fields.raw(region)
-        if pipeline.options.is_blended:
-            from convcli.pipeline.blend import Blend
+        return fields.finished(region, *fields.directed(region, known))
+    if pipeline.is_streamed:
+        return fields.finished(region, *fields.streamed(region))
+    raw, alpha = fields.raw(region)
+    if pipeline.options.is_blended:
+        from convcli.pipeline.blend import Blend
 
-            blend = Blend(
-                pipeline.options,
-                (pipeline.source_depth, pipeline.depth),
-                pipeline.output_shape[:2],
-                read(*region),
-                region=region,
-                alpha=alpha,
-            )
-            values, stats = pipeline.mapped(raw, known, blend.mixed)
-            kept = pipeline.alpha_at_depth(alpha) if blend.alpha is None else blend.alpha
-            return ComputedBlock(values, kept, stats)
-        lost = None if pipeline.options.missing is None else np.isnan(raw)
-        values, stats = pipeline.mapped(raw, known)
-        alpha = pipeline.alpha_at_depth(alpha)
-        if lost is not None:
-            values, alpha = with_missing(values, alpha, lost, pipeline.missing)
-        return ComputedBlock(values, alpha, stats)
-    return ComputedBlock(values, pipeline.alpha_at_depth(fields.separate_alpha(region)), stats)
+        blend = Blend(pipeline, read(*region), region, alpha)
+        values, stats = pipeline.mapped(raw, known, blend.mixed)
+        mixed = blend.alpha
+        kept = pipeline.alpha_at_depth(alpha) if mixed is None else mixed
+        return ComputedBlock(values, kept, stats)
+    lost = None if pipeline.options.missing is None else np.isnan(raw)
+    values, stats = pipeline.mapped(raw, known)
+    alpha = pipeline.alpha_at_depth(alpha)
+    if lost is not None:
+        values, alpha = with_missing(values, alpha, lost, pipeline.missing)
+    return ComputedBlock(values, alpha, stats)
 
 
 def extent_of_block(pipeline: Pipeline, read: ReadPart, region: Region) -> ValueStats:
@@ -96,6 +88,11 @@ class _Fields:
 
     def __init__(self, pipeline: Pipeline, read: ReadPart) -> None:
         self._pipeline, self._read = pipeline, read
+
+    def finished(self, region: Region, values: Values, stats: ValueStats) -> ComputedBlock:
+        """Return pixels with an opacity that does not depend on them."""
+        alpha = self._pipeline.alpha_at_depth(self.separate_alpha(region))
+        return ComputedBlock(values, alpha, stats)
 
     def streamed(self, region: Region) -> tuple[Values, ValueStats]:
         """Store pixels while they are computed."""
@@ -147,24 +144,23 @@ class _Fields:
 
     def opacity(self, rows: slice, columns: slice) -> Values:
         """Return the opacity as one channel."""
-        alpha = self._read(rows, columns).alpha
-        return np.empty((0, 0, 1)) if alpha is None else alpha[..., np.newaxis]
+        return np.asarray(self._read(rows, columns).alpha)[..., np.newaxis]
 
     def weighed(self, rows: slice, columns: slice) -> Values:
-        """Return the colours times their opacity."""
+        """Return the colours times their opacity, which is the last channel if filtered."""
         pipeline, part = self._pipeline, self._read(rows, columns)
-        pixels, dtype = working_pixels(part, pipeline.options), pipeline.steps[0].working
-        alpha = pixels if part.alpha is None else part.alpha
-        with_opacity = pipeline.alpha.filters_opacity
-        return weigh(pixels, alpha, part.white, dtype, with_opacity=with_opacity)
+        dtype = pipeline.steps[0].working
+        alpha = np.asarray(part.alpha)[..., np.newaxis]
+        opacity = alpha.astype(dtype) / dtype.type(part.white)
+        colours = working_pixels(part, pipeline.options).astype(dtype) * opacity
+        return np.dstack([colours, opacity]) if pipeline.alpha.filters_opacity else colours
 
 
 class Filtered(Record):
-    """The result of filtering one frame.
+    """The result of filtering one frame: see `ComputedBlock`.
 
-    `values`, shape (H', W', O), are pixels or raw floats; `alpha`, shape (H', W') or None, is
-    their opacity of the same depth. `format` is the file format of the input. `colormap` has
-    the colours that each output channel gets when it becomes a picture.
+    `format` is the file format of the input. Each output channel gets the colours of `colormap`
+    when it becomes a picture.
     """
 
     values: Values
@@ -181,24 +177,18 @@ class Filtered(Record):
 
     def maps(self) -> list[Frame]:
         """Return each output channel as a frame of its own: grey, or coloured."""
-        return [self._map(index) for index in range(self.values.shape[2])]
-
-    def _map(self, index: int) -> Frame:
-        values = self.values[..., index : index + 1]
+        maps = np.split(self.values, self.values.shape[2], axis=2)
         if self.colormap is not None:
             from convcli.pipeline.colours import colored
 
-            values = colored(values[..., 0], self.colormap)
-        return Frame(values, self.alpha, self.format)
+            maps = [colored(values[..., 0], self.colormap) for values in maps]
+        return [Frame(values, self.alpha, self.format) for values in maps]
 
 
 def filter_frame(
-    frame: Frame, kernels: Sequence[Link], options: Options, *, raw: bool = False
+    frame: Frame, kernels: Sequence[Link | Pooling], options: Options, *, raw: bool = False
 ) -> Filtered:
-    """Filter a frame by one kernel after another, unrounded between the steps.
-
-    With `raw` the result is floats as they are computed, not pixels, and `Options.range` is not
-    used. The frame is never modified. A `ConvcliError` is raised where a kernel does not fit.
+    """Filter a frame by one kernel after another, as `plan_pipeline` decides.
 
     >>> import numpy as np
     >>> from convcli.kernels.spec import kernel_from

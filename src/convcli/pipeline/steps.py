@@ -1,29 +1,29 @@
 """One step of a chain: a kernel, or an operator of several, planned for its input."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convcli.borders import Field, Fill, Padder, fill_of, gathered, padder_for
-from convcli.choices import Border, Combine, Depth, Method
+from convcli.borders import Field, Fill, Padder, gathered
+from convcli.choices import Combine, Method
 from convcli.engine.buffers import result_array
-from convcli.engine.planner import Plan, choose_plan, rule_for
-from convcli.engine.pooling import Pooling, Reduction, pool_padder, pooled
-from convcli.engine.problem import natural_result, problem_for
-from convcli.engine.store import ValueRange, ValueStats
+from convcli.engine.planner import Plan, choose_plan
+from convcli.engine.pooling import Pooling, Reduction, pooled
+from convcli.engine.store import StoreRule, ValueStats
 from convcli.engine.tiles import Block
 from convcli.engine.worker import run_plan
-from convcli.errors import GeometryError, KernelError, SpecError
-from convcli.geometry.window import Axis, Window, window
+from convcli.errors import ImageError
+from convcli.geometry.window import Window
 from convcli.kernels.kernel import Kernel
 from convcli.kernels.operator import Operator, Plain
-from convcli.pipeline.options import Options
 from convcli.pipeline.report import Step
-from convcli.text import counted
-from convcli.values import Record, replace
+from convcli.values import Record, asdict, replace
+
+if TYPE_CHECKING:
+    from convcli.engine.transposed import Stamping
 
 Values: TypeAlias = NDArray[Any]
 Shape: TypeAlias = tuple[int, int, int]
@@ -31,16 +31,8 @@ Operand: TypeAlias = Kernel | Operator
 Link: TypeAlias = Operand | Plain
 """One step of a chain."""
 
-
-PlanStep: TypeAlias = Callable[[Operand, Shape, np.dtype[Any], Options], "PlannedStep"]
-
-
-class PixelRule(Record):
-    """The dtype and the range of the pixels that the engine makes while it computes."""
-
-    dtype: np.dtype[Any]
-    value_range: ValueRange | None
-    collect_stats: bool
+INVISIBLE = 1e-6
+"""Below this opacity (0 to 1) a pixel has no colour that could be computed back."""
 
 
 class PlannedStep(Record, kw_only=True):
@@ -49,10 +41,9 @@ class PlannedStep(Record, kw_only=True):
     `plans` has one for each kernel, all with the same input; a subclass that computes something
     else in `part` has none. `summary` and `border` are what the report says about it. `shape`
     and `result_shape` are those of its input (H, W, C) and of its answer (H', W', O). `combine`
-    says how the answers of several kernels become one. `is_bank`: it mixes the channels of its
-    input; `is_zero_sum`: flat areas answer 0. In `working` floats opacity weighs colours and
-    pixels are rounded; `raw_dtype`, if any, is that of raw results at the end. `padder` lays
-    the border around its input, where the engine does not.
+    says how the answers of several kernels become one. In `working` floats opacity weighs
+    colours and pixels are rounded; `raw_dtype`, if any, is that of raw results at the end.
+    `padder` lays the border around its input, where the engine does not.
     """
 
     plans: tuple[Plan, ...] = ()
@@ -61,8 +52,6 @@ class PlannedStep(Record, kw_only=True):
     result_shape: Shape
     border: str
     combine: Combine | None = None
-    is_bank: bool = False
-    is_zero_sum: bool = False
     jobs: int | None = None
     working: np.dtype[Any] = np.dtype(np.float32)
     raw_dtype: np.dtype[Any] | None = None
@@ -85,6 +74,17 @@ class PlannedStep(Record, kw_only=True):
         return self.plans[0].problem.result if self.plans else self.raw_dtype or self.working
 
     @property
+    def is_bank(self) -> bool:
+        """Whether it mixes the channels of its input."""
+        return any(planned.problem.kernel.is_bank for planned in self.plans)
+
+    @property
+    def is_zero_sum(self) -> bool:
+        """Whether flat areas answer 0."""
+        sums = [planned.problem.kernel.is_zero_sum for planned in self.plans]
+        return bool(sums) and all(sums)
+
+    @property
     def has_one_opacity(self) -> bool:
         """Whether an answer to colours and one to their opacity belong together."""
         return self.combine is None
@@ -96,10 +96,8 @@ class PlannedStep(Record, kw_only=True):
 
     @property
     def is_signed(self) -> bool:
-        """Whether the sign of an answer is a direction only, and may be dropped.
-
-        The largest answer of a compass is below 0 only where there is no edge.
-        """
+        """Whether the sign of an answer is a direction only, and may be dropped."""
+        # The largest answer of a compass is below 0 only where there is no edge.
         return self.is_zero_sum and self.combine is not Combine.MAX
 
     @property
@@ -128,15 +126,12 @@ class PlannedStep(Record, kw_only=True):
         return result
 
     def pixels(
-        self, field: Field, rows: slice, columns: slice, rule: PixelRule
+        self, field: Field, rows: slice, columns: slice, rule: StoreRule
     ) -> tuple[Values, ValueStats]:
         """Compute a rectangle of pixels of the one kernel, without its raw values."""
         ((planned, block, values),) = self._inputs(field, rows, columns)
         result = result_array(_shape(planned, block), rule.dtype)
-        stored = rule_for(
-            planned, rule.dtype, rule.value_range, collect_stats=rule.collect_stats
-        )
-        return result, run_plan(planned, values, result, self.jobs, block, rule=stored)
+        return result, run_plan(planned, values, result, self.jobs, block, rule=rule)
 
     def _inputs(
         self, field: Field, rows: slice, columns: slice
@@ -158,25 +153,23 @@ class PlannedStep(Record, kw_only=True):
     def fitted(
         self, channels: int, dtype: np.dtype[Any], method: Method, fill: Fill
     ) -> "PlannedStep":
-        """Return the step planned for an input with other channels and another dtype.
-
-        `fill` is the constant of its border.
-        """
+        """Return a step that mixes no channels, for others of another dtype and border."""
         padder = None if self.padder is None else replace(self.padder, fill=fill)
-        plans = tuple(
-            choose_plan(
-                replace(
-                    planned.problem,
-                    shape=(*planned.problem.shape[:2], channels),
-                    dtype=dtype if padder is None else padder.dtype(dtype),
-                    result=np.dtype(np.float32),
-                ),
-                method,
-            )
-            for planned in self.plans
+        changes = {
+            "dtype": dtype if padder is None else padder.dtype(dtype),
+            "result": np.dtype(np.float32),
+        }
+        problems = [
+            replace(each.problem, shape=(*each.problem.shape[:2], channels), **changes)
+            for each in self.plans
+        ]
+        return replace(
+            self,
+            plans=tuple(choose_plan(problem, method) for problem in problems),
+            shape=(*self.shape[:2], channels),
+            result_shape=(*self.result_shape[:2], channels),
+            padder=padder,
         )
-        summary, border = self.summary.window, self.border
-        return step_of(plans, self.combine, self.name, self.jobs, padder, summary, border)
 
 
 class MapStep(PlannedStep, kw_only=True):
@@ -186,11 +179,6 @@ class MapStep(PlannedStep, kw_only=True):
         """Change a rectangle of a field."""
         values = field(rows, columns)
         return np.maximum(values, 0) if self.name == "relu" else np.abs(values)
-
-    def fitted(self, channels: int, *_: Any) -> "MapStep":
-        """Return the step for an input with other channels."""
-        shape = (*self.shape[:2], channels)
-        return replace(self, shape=shape, result_shape=shape)
 
 
 class PoolStep(PlannedStep, kw_only=True):
@@ -215,49 +203,136 @@ class PoolStep(PlannedStep, kw_only=True):
         values = pooled(padded(down, across), replace(self.pooling, window=self.bare))
         return values if self.dtype is None else values.astype(self.dtype, copy=False)
 
-    def fitted(self, channels: int, *settings: Any) -> "PoolStep":
-        """Return the step for an input with other channels."""
-        padder = None if self.padder is None else replace(self.padder, fill=settings[-1])
-        shape, result = (*self.shape[:2], channels), (*self.result_shape[:2], channels)
-        return replace(self, shape=shape, result_shape=result, padder=padder)
+
+class TransposedStep(PlannedStep, kw_only=True):
+    """A transposed convolution: its plans are for the picture with zeros between its pixels."""
+
+    stamping: "Stamping"
+
+    @property
+    def window(self) -> Window:
+        """The window that slides over the picture with the zeros."""
+        return self.stamping.problem.window
+
+    @property
+    def slid_shape(self) -> tuple[int, int]:
+        """Rows and columns of the picture with the zeros."""
+        return self.stamping.problem.shape[:2]
+
+    def _inputs(
+        self, field: Field, rows: slice, columns: slice
+    ) -> Iterator[tuple[Plan, Block | None, Values]]:
+        height, width, _ = self.shape
+        spread = self.stamping.spread(field(slice(0, height), slice(0, width)))
+        is_whole = (rows, columns) == tuple(slice(0, n) for n in self.result_shape[:2])
+        for planned in self.plans:
+            block = None if is_whole else planned.block_of(rows, columns)
+            part = spread if block is None else spread[block.held_rows][:, block.held_columns]
+            yield planned, block, part
+
+    def fitted(self, *_: Any) -> PlannedStep:
+        """Refuse transparency: no pixel of the result lies under the middle of a window."""
+        raise ImageError(
+            "--transposed: expected an opaque picture, got one with transparency: lay it on a "
+            "colour with --background white"
+        )
 
 
-def pool_step(shape: Shape, dtype: np.dtype[Any], pooling: Pooling) -> PoolStep:
-    """Plan a pooling for pixels of a shape (H, W, C)."""
-    slide, name = pooling.window, f"{pooling.reduction.value} pooling"
-    padder, bare = pool_padder(pooling, shape[:2], dtype, shape[2])
-    return PoolStep(
-        pooling=pooling,
-        bare=bare,
-        summary=Step(name, slide.kernel, slide, "direct", "by doubling"),
-        shape=shape,
-        result_shape=(*slide.output_shape(shape[:2]), shape[2]),
-        border="none",
-        padder=padder,
-    )
+class WeighedStep(PlannedStep, kw_only=True):
+    """A step over colours times opacity, and the opacity; its `kernel` keeps the bias."""
+
+    kernel: Kernel
+
+    @classmethod
+    def of(cls, step: PlannedStep) -> "WeighedStep":
+        """Return the weighed form of a step of one kernel."""
+        (planned,) = step.plans
+        kernel = planned.problem.kernel
+        if any(kernel.bias):
+            planned = choose_plan(replace(planned.problem, kernel=kernel.with_bias(None)))
+        return cls(**{**asdict(step), "plans": (planned,), "kernel": kernel})
+
+    def part(self, field: Field, rows: slice, columns: slice) -> Values:
+        """Compute a rectangle; the bias is added in proportion to the opacity."""
+        values = super().part(field, rows, columns)
+        # A kernel that makes pixels brighter does not make them more opaque.
+        values[..., -1] /= self.kernel.sum
+        if any(self.kernel.bias):
+            values[..., :-1] += values[..., -1:] * np.array(self.kernel.bias, values.dtype)
+        return values
 
 
-REDUCTIONS = {"pool": Reduction.AVERAGE, "max": Reduction.MAX}
+class MissingStep(PlannedStep, kw_only=True):
+    """A step over values of which some are NaN: they weigh nothing, the others more.
 
+    The answer is the kernel's sum · (w ⋆ known values) / (w ⋆ known), plus the bias: the plans
+    have none. It is NaN where `least`, a share of the weights, is not known. Where the sum is
+    0, all that the kernel sees must be known: `reaches` are plans for |w|. All is computed in
+    float64: float32 would lose the digits of a small share.
+    """
 
-def _plan_plain(plain: Plain, shape: Shape, dtype: np.dtype[Any]) -> PlannedStep:
-    """Plan a step without weights; its input are floats."""
-    if plain.kind in REDUCTIONS:
-        pooling = Pooling(REDUCTIONS[plain.kind], window(plain.size, plain.size))
-        try:
-            step = pool_step(shape, dtype, pooling)
-        except GeometryError as error:
-            raise GeometryError(f"{plain.name}: {error}") from None
-        floats = natural_result(dtype)
-        return replace(step, working=floats, raw_dtype=floats, dtype=floats)
-    return MapStep(
-        summary=Step(plain.name, (1, 1), window(1), "direct", "value by value"),
-        shape=shape,
-        result_shape=shape,
-        border="none",
-        working=dtype,
-        raw_dtype=dtype,
-    )
+    biases: tuple[tuple[float, ...], ...]
+    least: float
+    reaches: tuple[Plan | None, ...]
+
+    @classmethod
+    def of(cls, step: PlannedStep, least: float) -> "MissingStep":
+        """Return the form of a step that leaves out what is missing."""
+        wide = np.dtype(np.float64)
+        bare = [each.problem.kernel.with_bias(None) for each in step.plans]
+        sizes = [None if k.sums.all() else k.with_weights(np.abs(k.weights)) for k in bare]
+        plans, reaches = (
+            tuple(
+                kernel
+                and choose_plan(
+                    replace(each.problem, kernel=kernel, dtype=wide, result=wide), each.method
+                )
+                for each, kernel in zip(step.plans, kernels, strict=True)
+            )
+            for kernels in (bare, sizes)
+        )
+        biases = tuple(each.problem.kernel.bias for each in step.plans)
+        made = {"plans": plans, "biases": biases, "least": least, "reaches": reaches}
+        return cls(**{**asdict(step), **made, "raw_dtype": step.result_dtype})
+
+    @property
+    def result_dtype(self) -> np.dtype[Any]:
+        """The dtype of its raw answer, as the next step gets it."""
+        return self.raw_dtype or self.working
+
+    def answers(self, field: Field, rows: slice, columns: slice) -> Iterator[Values]:
+        """Yield a rectangle of the raw answer of each kernel."""
+        inputs = self._inputs(field, rows, columns)
+        each = zip(inputs, self.biases, self.reaches, strict=True)
+        for (planned, block, narrow), bias, reach in each:
+            values = narrow.astype(np.float64, copy=False)
+            if np.isnan(values).any():
+                answer = self._scaled_up(planned, block, values, reach)
+            else:
+                answer = self._answer(planned, block, values)
+            answer = answer + np.array(bias, answer.dtype) if bias else answer
+            yield answer.astype(self.result_dtype, copy=False)
+
+    def _scaled_up(
+        self, planned: Plan, block: Block | None, values: Values, reach: Plan | None
+    ) -> Values:
+        """Return the answer of a kernel to values of which some are NaN."""
+        is_missing = np.isnan(values)
+        missing = is_missing.astype(values.dtype)
+        answer = self._answer(planned, block, np.where(is_missing, 0, values))
+        sums = planned.problem.kernel.sums.astype(answer.dtype)
+        known = sums - (lost := self._answer(planned, block, missing))
+        least = max(self.least - INVISIBLE, INVISIBLE)
+        enough = known * np.sign(sums) >= abs(sums) * least
+        if reach is not None:
+            touched = self._answer(reach, block, missing)
+            sees_all = touched <= INVISIBLE * reach.problem.kernel.sums
+            enough = np.where(sums == 0, sees_all, enough)
+        scaled = (lost != 0) & (sums != 0)
+        np.multiply(answer, sums, out=answer, where=scaled)
+        np.divide(answer, known, out=answer, where=enough & scaled)
+        answer[~enough] = np.nan
+        return answer
 
 
 def _whole(shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -305,198 +380,3 @@ def combined_answer(answers: Iterable[Values], combine: Combine) -> Values:
     if combine is Combine.MEAN:
         total /= total.dtype.type(count)
     return total
-
-
-def plan_chain(
-    shape: Shape,
-    dtype: np.dtype[Any],
-    operands: Sequence[Link],
-    options: Options,
-    plan_step: PlanStep | None = None,
-) -> tuple[PlannedStep, ...]:
-    """Plan each step of a chain for pixels of a shape (H, W, C); nothing is computed.
-
-    `plan_step` plans one step: a correlation unless it is given.
-
-    A `ConvcliError` is raised where a kernel does not fit its input.
-    """
-    if options.combine and not any(isinstance(operand, Operator) for operand in operands):
-        raise SpecError(
-            f"--combine {options.combine.value}: expected several kernels, got one: join "
-            "them as sobel-x+sobel-y"
-        )
-    steps: list[PlannedStep] = []
-    kernels = [i for i, each in enumerate(operands) if not isinstance(each, Plain)]
-    if not kernels:
-        raise SpecError(f"{operands[0].name}: expected a kernel in the chain: add one")
-    for number, operand in enumerate(operands):
-        if isinstance(operand, Plain):
-            step = _plan_plain(operand, shape, dtype)
-        else:
-            if options.axis is not None:
-                operand = along_axis(operand, options.axis)  # noqa: PLW2901 - the same kernel
-            picked = _picked(operand, options.map) if number == kernels[-1] else operand
-            step = (plan_step or _planned)(picked, shape, dtype, options)
-        shape, dtype = step.result_shape, step.result_dtype
-        steps.append(step)
-    return tuple(steps)
-
-
-def _planned(
-    operand: Operand, shape: Shape, dtype: np.dtype[Any], options: Options
-) -> PlannedStep:
-    kernels: tuple[Kernel, ...]
-    if isinstance(operand, Operator):
-        kernels, combine = operand.kernels, options.combine or operand.combine
-    else:
-        kernels, combine = (operand,), None
-    slide = window(operand.size, options.stride, options.padding, options.dilation)
-    fill = fill_of(options.border, shape[2], Depth.EIGHT.white)
-    padder, bare = padder_for(options.border, slide, shape[:2], fill)
-    padded = (shape, dtype)
-    if padder is not None:
-        padded = ((*padder.padded, shape[2]), padder.dtype(dtype))
-    plans = tuple(_plan(kernel, padded, bare, options, channels=shape[2]) for kernel in kernels)
-    border = options.border.value
-    return step_of(plans, combine, operand.name, options.jobs, padder, slide, border)
-
-
-def step_of(  # noqa: PLR0917 - a step of a chain, or of stamps
-    plans: tuple[Plan, ...],
-    combine: Combine | None,
-    name: str,
-    jobs: int | None,
-    padder: Padder | None = None,
-    slide: Window | None = None,
-    border: str = "",
-) -> PlannedStep:
-    """Return the step of the plans of one kernel, or of the kernels of an operator."""
-    problem, kernels = plans[0].problem, [planned.problem.kernel for planned in plans]
-    strategies = [planned.strategy for planned in plans]
-    is_zero_sum = all(kernel.is_zero_sum for kernel in kernels)
-    summary = Step(
-        kernel=name,
-        weights=kernels[0].weights.shape,
-        window=slide or problem.window,
-        method="+".join(dict.fromkeys(strategy.method.value for strategy in strategies)),
-        strategy="+".join(dict.fromkeys(strategy.name for strategy in strategies)),
-        combined=None if combine is None else combine.value,
-    )
-    return PlannedStep(
-        plans=plans,
-        summary=summary,
-        shape=(*(problem.shape[:2] if padder is None else padder.size), problem.shape[2]),
-        result_shape=problem.result_shape,
-        border=border or problem.border.value,
-        padder=padder,
-        combine=combine,
-        is_bank=kernels[0].is_bank,
-        is_zero_sum=is_zero_sum,
-        jobs=jobs,
-    )
-
-
-def _plan(
-    kernel: Kernel,
-    given: tuple[Shape, np.dtype[Any]],
-    slide: Window,
-    options: Options,
-    *,
-    channels: int,
-) -> Plan:
-    """Plan one kernel for an input of a shape and a dtype, which may be padded already."""
-    flipped = kernel.flipped() if options.flip else kernel
-    biased = flipped if options.bias is None else flipped.plus_bias(options.bias)
-    border = options.border if isinstance(options.border, Border) else Border.ZERO
-    if border is Border.ODD:  # an input that is padded, or a window that needs no padding
-        border = Border.ZERO
-    try:
-        problem = problem_for(*given, biased, slide, border=border)
-    except GeometryError as error:
-        remedy = _remedy(channels, kernel)
-        # Advice for the command line replaces the advice for Python, after the last colon.
-        message = f"{str(error).rpartition(': ')[0]}: {remedy}" if remedy else str(error)
-        raise GeometryError(f"{kernel.name}: {message}") from None
-    except KernelError as error:
-        raise KernelError(f"{kernel.name}: {error}") from None
-    return choose_plan(problem, options.method)
-
-
-def along_axis(operand: Operand, axis: str | None) -> Operand:
-    """Return the kernels of one row or one column along an axis, x or y."""
-    if isinstance(operand, Operator):
-        return operand.changed(lambda kernel: kernel.along(axis))
-    return operand.along(axis)
-
-
-def _picked(operand: Operand, number: int | None) -> Operand:
-    """Keep one filter of the last bank: the others are not computed."""
-    if number is None:
-        return operand
-    if isinstance(operand, Operator):
-        return operand.changed(lambda kernel: _filter(kernel, number))
-    return _filter(operand, number)
-
-
-def _filter(kernel: Kernel, number: int) -> Kernel:
-    if not kernel.is_bank:
-        raise KernelError(
-            f"{kernel.name}: expected a filter bank to take map {number} of, got a 2-D "
-            "kernel: drop --map"
-        )
-    if number >= kernel.filters:
-        raise KernelError(
-            f"{kernel.name}: expected a map from 0 to {kernel.filters - 1}, got {number}: "
-            "maps are numbered from 0"
-        )
-    bias = kernel.bias[number : number + 1] if len(kernel.bias) > 1 else kernel.bias
-    weights = kernel.weights[number : number + 1]
-    return Kernel(weights, bias or None, f"{kernel.name}[{number}]", kernel.description)
-
-
-def _remedy(channels: int, kernel: Kernel) -> str:
-    """Say what to do about a bank whose channels are not the picture's."""
-    if not kernel.is_bank or kernel.channels == channels:
-        return ""
-    if kernel.channels == 1:
-        return "use --gray, or a 2-D kernel"
-    if channels == 1:
-        return "give it a colour picture (and no --gray), or a bank with 1 input channel"
-    return f"give it a bank with {channels} input channels"
-
-
-def all_remainders(steps: Sequence[PlannedStep], *, strict: bool) -> tuple[str, ...]:
-    """Say which rows and columns of its input no window of a step looks at.
-
-    With `strict` such rows and columns, also in the padding, are a `GeometryError`.
-    """
-    warnings = [warning for step in steps for warning in step.warnings]
-    for number, step in enumerate(steps, start=1):
-        whose = "the picture" if number == 1 else f"step {number}'s input"
-        for line, axis, size in zip(
-            ("row", "column"), step.window.axes, step.slid_shape, strict=True
-        ):
-            left = axis.unseen(size)
-            if strict and left.total:
-                raise GeometryError(_not_clean(step.name, line, axis, size))
-            if left.picture:
-                warnings.append(_unseen(line, axis.stride, size, left.picture, whose))
-    return tuple(warnings)
-
-
-def _not_clean(kernel: str, name: str, axis: Axis, size: int) -> str:
-    left = axis.unseen(size)
-    parts = [f"{counted(left.picture, name)} of picture"] * (left.picture > 0)
-    parts += [f"{counted(left.padding, name)} of padding"] * (left.padding > 0)
-    return (
-        f"{kernel}: expected windows that tile {counted(size, name)}, got "
-        f"{axis.exact_output_size(size)} outputs ({' and '.join(parts)} left over): change the "
-        "stride or the padding, or drop --strict"
-    )
-
-
-def _unseen(name: str, stride: int, size: int, count: int, whose: str) -> str:
-    coordinate = "y" if name == "row" else "x"
-    which = f"{size - 1}" if count == 1 else f"{size - count} to {size - 1}"
-    lines = name if count == 1 else f"{count} {name}s"
-    return f"stride {stride} leaves the last {lines} of {whose} ({coordinate} = {which}) unseen"

@@ -21,7 +21,7 @@ from convcli.kernels.kernel import Kernel
 from convcli.pipeline.options import Options
 from convcli.scale.tiled.run import filter_large, plan_large
 from convcli.scale.tiled.tiff import TiffSource, open_tiff
-from support.commands import environment, process
+from support.commands import environment, process, run
 from support.scenes import (
     SMALL,
     Values,
@@ -44,6 +44,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "BigTIFF": {"bigtiff": True},
     "strips": {"tile": None, "rowsperstrip": 9},
     "one piece": {"tile": None, "compression": None},
+    "strips that follow": {"tile": None, "compression": None, "rowsperstrip": 9},
     "one piece, plane by plane": {
         "tile": None,
         "compression": None,
@@ -74,6 +75,38 @@ def test_layouts_of_a_tiff(name: str, dtype: str, tmp_path: Path) -> None:
     filtered(source, tmp_path / "out.tif")
     expected = whole(values, ["box:3"], Options()).values
     np.testing.assert_array_equal(read(str(tmp_path / "out.tif")), expected)
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+def test_a_large_piece_is_read_in_strips_of_a_mebibyte(planes: int, tmp_path: Path) -> None:
+    values = picture((1500, 900, 3), "uint16")
+    stored = np.moveaxis(values, 2, 0) if planes == 2 else values
+    settings = {"tile": None, "compression": None, "byteorder": ">", "planarconfig": planes}
+    path = write_tiff(tmp_path / "in.tif", stored, **settings, photometric="rgb")
+    with contextlib.closing(open_tiff(path)) as source:
+        assert source.chunk == (2**20 // (900 * 3 * 2), 900)
+        found = source.read(slice(150, 1490), slice(7, 890))
+    np.testing.assert_array_equal(found, values[150:1490, 7:890])
+
+
+def test_strips_with_room_after_each_are_no_larger_strips(tmp_path: Path) -> None:
+    """Each of four strips of 10 rows of 10 pixels is said to have 150 bytes: 50 are filling."""
+    rows = np.arange(400, dtype=np.uint8).reshape(4, 100)
+    data = np.pad(rows, ((0, 0), (0, 50))).tobytes()
+    path = tmp_path / "in.tif"
+    strips = {"tile": None, "compression": None, "rowsperstrip": 10, "metadata": None}
+    write_tiff(path, np.zeros((40, 10), np.uint8), **strips)
+    with tifffile.TiffFile(path) as file:
+        offsets, counts = (file.pages[0].tags[tag].valueoffset for tag in (273, 279))
+        dtype = {3: "<u2", 4: "<u4"}[int(file.pages[0].tags[279].dtype)]
+    made = bytearray(path.read_bytes())
+    places = np.arange(4) * 150 + len(made)
+    made[offsets : offsets + 16] = places.astype("<u4").tobytes()
+    made[counts : counts + 4 * int(dtype[2])] = np.full(4, 150, dtype).tobytes()
+    path.write_bytes(bytes(made) + data)
+    with contextlib.closing(open_tiff(str(path))) as source:
+        found = source.read(slice(0, 40), slice(0, 10))
+    np.testing.assert_array_equal(found.ravel(), rows.ravel())
 
 
 def test_the_result_is_that_of_apply_without_tiles(tmp_path: Path) -> None:
@@ -198,6 +231,31 @@ def test_a_tiff_takes_the_place_of_its_input(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["in.tif"]
 
 
+READ_IN_TILES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "multiplied by opacity": (
+        picture((99, 80, 4), "uint16"),
+        {"extrasamples": ["assocalpha"]},
+    ),
+    "black as white": (picture((99, 80), "uint16"), {"photometric": "miniswhite"}),
+    "inks of 16 bits": (picture((99, 80, 4), "uint16"), {"photometric": "separated"}),
+    "whole numbers of 32 bits": (picture((99, 80)).astype(np.int32) - 99, {}),
+    "many bands": (picture((99, 80, 5)), {"extrasamples": [0] * 4, "planarconfig": 1}),
+}
+
+
+@pytest.mark.parametrize("name", READ_IN_TILES)
+def test_what_is_read_whole_is_read_in_tiles(name: str, tmp_path: Path) -> None:
+    values, settings = READ_IN_TILES[name]
+    source = write_tiff(tmp_path / "in.tif", values, **settings)
+    for number, words in enumerate([(), ("--tiled",)]):
+        target = tmp_path / f"{number}.tif"
+        done = run("apply", "box:3", source, target, "--depth", "float", *words)
+        assert done.exit_code == 0, done.stderr
+    whole, tiled = (read_picture(tmp_path / name).frames for name in ("0.tif", "1.tif"))
+    for one, other in zip(whole, tiled, strict=True):
+        np.testing.assert_array_equal(one.array, other.array)
+
+
 def make_tiff(path: Path, **settings: Any) -> str:
     return write_tiff(path / "in.tif", picture((130, 170, 3)), **settings)
 
@@ -250,27 +308,23 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda p: make_zarr(p, np.ones((9, 9), "complex64")),
         "real numbers of at most 64 bits, got complex64",
     ),
-    "associated alpha": (
-        lambda p: write_tiff(p / "in.tif", picture((99, 99, 4)), extrasamples=["assocalpha"]),
-        "associated alpha",
-    ),
-    "black as white": (
-        lambda p: write_tiff(p / "in.tif", picture((99, 99)), photometric="miniswhite"),
-        "got MINISWHITE",
-    ),
     "a turned picture": (
         lambda p: make_tiff(p, extratags=[(274, 3, 1, 6, True)]),
         "got orientation 6",
     ),
-    "whole numbers of 32 bits": (
-        lambda p: write_tiff(p / "in.tif", np.ones((99, 99), np.int32)),
-        "8 or 16 bits or floats, got int32",
+    "associated alpha": (
+        lambda p: write_tiff(p / "in.tif", picture((99, 99, 4)), extrasamples=["assocalpha"]),
+        "with associated alpha is not read block by block",
+    ),
+    "black and white": (
+        lambda p: write_tiff(p / "in.tif", picture((99, 99)) > 99),
+        "samples of 1 bits is not read block by block: filter it whole, without --tiled",
     ),
     "a volume": (
         lambda p: write_tiff(
             p / "in.tif", picture((3, 64, 64)), volumetric=True, tile=(1, 64, 64)
         ),
-        "got a volume of 3 layers",
+        "with 3 layers is not read block by block",
     ),
 }
 
@@ -333,12 +387,12 @@ def changed(path: Path, tag: int, value: int) -> str:
 @pytest.mark.parametrize(
     ("tag", "value", "said"),
     [
-        (256, 0, "it has no pixels"),
-        (256, 60_000, "the file is truncated"),
-        (257, 60_000, "the file is truncated"),
-        (322, 0, "its tiles or strips have no pixels"),
-        (262, 77, "expected grey or RGB pixels, got 77"),
-        (259, 77, "77 compression is not read without the package imagecodecs"),
+        (256, 0, "TIFF without pixels"),
+        (256, 60_000, "file is truncated"),
+        (257, 60_000, "file is truncated"),
+        (322, 0, "TIFF without pixels"),
+        (262, 77, "with photometric 77 is not read block by block: filter it whole"),
+        (259, 77, "with compression 77 is not read block by block"),
     ],
 )
 def test_a_directory_that_is_wrong(tag: int, value: int, said: str, tmp_path: Path) -> None:
@@ -351,18 +405,18 @@ def test_a_directory_that_is_wrong(tag: int, value: int, said: str, tmp_path: Pa
 def test_strips_of_which_some_are_nowhere(tmp_path: Path) -> None:
     strips = {"tile": None, "rowsperstrip": 16, "compression": "zlib"}
     path = Path(write_tiff(tmp_path / "in.tif", picture((90, 100, 3)), **strips))
-    with pytest.raises(ConvcliError, match="the file is truncated"):
+    with pytest.raises(ConvcliError, match="file is truncated"):
         plan_large(operands(["box:3"]), changed(path, 257, 60_000), "out.tif", Options())
 
 
 def test_a_tiff_without_a_page_is_one_line(tmp_path: Path) -> None:
-    """What tifffile logs of it is not printed; under pytest it is not anyway."""
     source = Path(make_tiff(tmp_path))
     data = source.read_bytes()
     source.write_bytes(data[:4] + b"\xff\xff\xff\x7f" + data[8:])
     ended = process("apply", "box", source, tmp_path / "out.tif", "--tiled")
     assert ended.stderr.decode() == (
-        f"Error: {source}: expected a page, got none: get a whole copy of it\n"
+        f"Error: {source}: the picture cannot be read: TIFF tag 256 is missing or damaged: "
+        "get a whole copy of it\n"
     )
     assert (ended.returncode, ended.stdout) == (1, b"")
 
@@ -381,12 +435,12 @@ except ImageError as error:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "said"),
-    [(0, "expected a TIFF or a .zarr"), (4, "expected a page, got none: get a whole copy")],
+    [(0, "expected a TIFF or a .zarr"), (4, "the picture cannot be read: TIFF tag 256")],
 )
 def test_damage_in_another_process_is_the_same_line(
     place: int, said: str, tmp_path: Path
 ) -> None:
-    """There nothing has heard of tifffile; what stays open is told of at the exit."""
+    """What stays open is told of at the exit."""
     path = Path(make_tiff(tmp_path))
     with contextlib.closing(open_tiff(str(path))) as source:
         sent = pickle.dumps(source)
@@ -456,7 +510,7 @@ def test_a_truncated_tiff_is_one_line_and_leaves_nothing(keep: float, tmp_path: 
     source = Path(make_tiff(tmp_path))
     data = source.read_bytes()
     source.write_bytes(data[: int(len(data) * keep)])
-    with pytest.raises(ConvcliError, match="the file is truncated"):
+    with pytest.raises(ConvcliError, match="file is truncated"):
         filtered(str(source), tmp_path / "out.tif")
     assert names_in(tmp_path) == ["in.tif"]
 

@@ -150,7 +150,7 @@ def show_grids(grids: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
 
 
 def _show_plane(title: str, plane: NDArray[np.float64]) -> None:
-    from convcli.images.codecs.npy import exact
+    from convcli.images.codecs.numbers import exact
 
     for write, suffix in ((exact, ""), (tight, ", rounded")):
         texts = [[write(value) for value in line] for line in plane]

@@ -24,7 +24,7 @@ _NARROW = (np.dtype(np.int16), np.dtype(np.uint16))
 _WIDE = np.dtype(np.int32)
 
 
-class TypedProgram(Record, cached=True):
+class TypedProgram(Record):
     """A program with its casts, and the dtypes of the tile and of each operation's value."""
 
     operations: tuple[Operation, ...]

@@ -1,6 +1,5 @@
 """GIF: exact palettes where 256 colours suffice, animations, and the test for an end mark."""
 
-import io
 import struct
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -8,8 +7,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.GifImagePlugin import getdata
 
-from convcli.images.codecs.pillow import image_of
 from convcli.images.picture import Frame, Pixels, Timing
 
 Opacity: TypeAlias = NDArray[np.bool_]
@@ -27,7 +26,7 @@ def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
     Alpha below one half becomes transparent, the rest opaque. A frame keeps its disposal
     unless one of its pixels would show through the next frame.
     """
-    encoded_frames = [_EncodedFrame(frame) for frame in frames]
+    encoded_frames = [_Paletted(frame) for frame in frames]
     height, width = frames[0].shape
     data = [b"GIF89a", struct.pack("<HHBBB", width, height, 0x70, 0, 0)]
     if timing is not None and timing.loop is not None:
@@ -39,12 +38,12 @@ def gif_bytes(frames: Sequence[Frame], timing: Timing | None) -> bytes:
             following = encoded_frames[index + 1] if index + 1 < len(frames) else None
             delay = min(round(timing.durations[index] / 10), _LARGEST_DELAY)
             disposal, canvas = _disposed(canvas, frame, following, timing.disposals[index])
-        data += [frame.control(delay, disposal), frame.image]
+        data.append(frame.block(delay, disposal))
     return b"".join([*data, _END])
 
 
 def _disposed(
-    canvas: Opacity, frame: "_EncodedFrame", following: "_EncodedFrame | None", disposal: int
+    canvas: Opacity, frame: "_Paletted", following: "_Paletted | None", disposal: int
 ) -> tuple[int, Opacity]:
     """Return the disposal to write, and the pixels that are opaque after it."""
     clear = np.zeros_like(canvas)
@@ -54,21 +53,20 @@ def _disposed(
     return disposal if disposal in (0, 1, 2, 3) else 0, left
 
 
-class _EncodedFrame:
-    """One frame: its image block with a palette of its own."""
+class _Paletted:
+    """One frame with a palette of its own."""
 
     def __init__(self, picture: Frame) -> None:
         opaque = np.ones(picture.shape, bool)
         self.opaque = opaque if picture.alpha is None else picture.alpha >= _HALF
-        image, self._clear = _paletted(picture, self.opaque)
-        buffer = io.BytesIO()
-        image.save(buffer, format="GIF", optimize=False, interlace=False)
-        self.image = _image_block(buffer.getvalue())
+        self._image, self._clear = _paletted(picture, self.opaque)
 
-    def control(self, delay: int, disposal: int) -> bytes:
-        """Return the graphic control extension."""
-        flags = disposal << 2 | (self._clear is not None)
-        return b"\x21\xf9\x04" + struct.pack("<BHB", flags, delay, self._clear or 0) + b"\0"
+    def block(self, delay: int, disposal: int) -> bytes:
+        """Return the frame as a part of a file; the delay is in hundredths of a second."""
+        settings: dict[str, Any] = {"include_color_table": True, "disposal": disposal}
+        if self._clear is not None:
+            settings["transparency"] = self._clear
+        return b"".join(getdata(self._image, duration=10 * delay, **settings))
 
 
 def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]:
@@ -83,7 +81,7 @@ def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]
         palette = _colours(used)
         indices = indices.reshape(picture.shape).astype(np.uint8)
     else:
-        image = image_of(Frame(colours)).quantize(room)
+        image = Frame(colours).to_pil().quantize(room)
         palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
         indices = np.array(image)
     if translucent:
@@ -96,8 +94,7 @@ def _paletted(picture: Frame, opaque: Opacity) -> tuple[Image.Image, int | None]
 def with_shared_palette(pictures: Sequence[Pixels]) -> list[Image.Image]:
     """Return frames, (H, W, 3) of uint8, with one palette of their 256 commonest colours.
 
-    With one palette nothing flickers, and Pillow writes only what changes between frames:
-    drawings take about half of the bytes that `gif_bytes` makes of them. Pillow's own
+    Then Pillow writes only what changes, in half of the bytes of `gif_bytes`. Pillow's own
     quantizer looks at the upper bits of a colour only: white becomes grey.
     """
     frames = [_codes(picture) for picture in pictures]
@@ -131,22 +128,8 @@ def _image(indices: NDArray[Any], palette: NDArray[np.uint8]) -> Image.Image:
     return image
 
 
-def _image_block(data: bytes) -> bytes:
-    """Return the image of a one-frame GIF, with the file's palette as its own."""
-    size = _table_size(data[10])
-    table, at = data[_HEADER : _HEADER + size], _HEADER + size
-    while data[at] == _EXTENSION:
-        at = _after_blocks(data, at + 2)
-    descriptor = data[at : at + 9] + bytes((_TABLE_FLAG | data[10] & 7,))
-    end = _after_blocks(data, at + 11)
-    return descriptor + table + data[at + 10 : end]
-
-
 def has_end_mark(data: bytes) -> bool:
-    """Tell whether the blocks of a GIF reach its end mark.
-
-    Where a GIF is cut, Pillow stops without an error.
-    """
+    """Tell whether the blocks of a GIF reach its end mark: Pillow does not miss it."""
     try:
         at = _HEADER + _table_size(data[10])
         while data[at] != _END[0]:

@@ -1,8 +1,8 @@
 """Pictures through Pillow's decoders and encoders, with all the bits that they have."""
 
 import io
-import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,8 +10,7 @@ from PIL import ExifTags, Image, ImageFile
 
 from convcli.errors import ImageError
 from convcli.images.metadata import describes_gain_map, iptc_segment, save_settings
-from convcli.images.modes import picture_from
-from convcli.images.picture import Frame, Metadata, Timing, picture_of_samples
+from convcli.images.picture import Frame, Metadata, Pixels, picture_of_samples
 from convcli.images.policy import decoder_errors, one_line
 from convcli.values import Record
 
@@ -23,48 +22,13 @@ _TURNS = {
 """The turn that makes a picture upright, by EXIF orientation."""
 
 
-class TimedFrame(Record):
-    """One frame as it was read.
-
-    The duration and the disposal are those of `Timing`, the notes those of `Picture`.
-    """
-
-    frame: Frame
-    duration: float
-    disposal: int
-    notes: tuple[str, ...]
-
-
 def frame_of(
     file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
-) -> TimedFrame:
-    """Decode the current frame of an image that Pillow has opened.
-
-    `file` is the whole file: some layouts are decoded a second time, or without Pillow. A
-    damaged file raises OSError, an unknown mode ImageError, which begins with the label.
-    """
-    frame, notes = _pixels(file, opened, format_name, label)
-    disposal = getattr(opened, "disposal_method", opened.info.get("disposal") or 0)
-    return TimedFrame(frame, float(opened.info.get("duration") or 0), int(disposal), notes)
-
-
-def timing_of(frames: Sequence[TimedFrame], opened: ImageFile.ImageFile) -> Timing | None:
-    """Return how frames play; None where there is one only."""
-    if len(frames) == 1:
-        return None
-    loop = opened.info.get("loop")
-    return Timing(
-        durations=tuple(frame.duration for frame in frames),
-        disposals=tuple(frame.disposal for frame in frames),
-        loop=loop if isinstance(loop, int) else None,
-        still=bool(opened.info.get("default_image")),
-    )
-
-
-def _pixels(
-    file: BinaryIO, opened: ImageFile.ImageFile, format_name: str | None, label: str
 ) -> tuple[Frame, tuple[str, ...]]:
-    """Return the pixels with all of their bits, and a note where Pillow drops some."""
+    """Decode the current frame of an image that Pillow has opened; note what Pillow drops.
+
+    `file` is the whole file: some layouts are decoded a second time, or without Pillow.
+    """
     frame, notes = _without_pillow(file, opened, format_name)
     if frame is not None:
         return frame, notes
@@ -74,8 +38,7 @@ def _pixels(
         return picture_from(_upright(opened), format_name, label), _left(file, opened)
     with decoder_errors():
         single = not getattr(opened, "is_animated", False)
-    is_supported = rawmode == _GRAY_ALPHA or rawmode[:-1] in _SUPPORTED
-    if not (is_supported and single):
+    if rawmode not in _SUPPORTED or not single:
         note = f"16-bit colours ({rawmode[:-1]}) are read with 8 bits"
         return picture_from(_upright(opened), format_name, label), (note,)
     return _decoded_twice(file, opened, rawmode, format_name), ()
@@ -122,7 +85,7 @@ def _without_pillow(
 ) -> tuple[Frame | None, tuple[str, ...]]:
     """Read what is read better without Pillow, with notes; None for anything else."""
     if format_name == "PPM":
-        from convcli.images.codecs.netpbm import read_netpbm
+        from convcli.images.codecs.numbers import read_netpbm
 
         return read_netpbm(file, opened), ()
     if format_name == "JXL":
@@ -194,10 +157,9 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-# 16-bit colours. Pillow decodes one byte of each pair: the first of big-endian pairs, the
-# second of little-endian ones. A second decoding in the other byte order gives the low bytes.
+# 16-bit colours of PNG and SGI. Pillow decodes the first byte of each big-endian pair. A second
+# decoding as little-endian pairs, of which it takes the second byte, gives the low bytes.
 
-_OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 _GRAY_ALPHA = "LA;16B"
 _BYTE = 8
 _SIZES_2000 = b"\xff\x4f\xff\x51"
@@ -219,14 +181,11 @@ _TONE_MAP = b"\0\0tmap"
 _FEW_BITS = {"L;2": 85, "L;4": 17}
 """What a grey of 2 or 4 bits is multiplied by, to get the one with 8."""
 
-_SUPPORTED = ("RGB;16", "RGBA;16", "RGBX;16")
+_SUPPORTED = ("RGB;16B", "RGBA;16B", _GRAY_ALPHA)
 
 
 def deep_rawmode(image: ImageFile.ImageFile) -> str | None:
-    """Return how a file that is not yet decoded keeps 16-bit colours; None if it has none.
-
-    The name is Pillow's: ``RGB;16B`` for big-endian red, green, blue.
-    """
+    """Return Pillow's name (``RGB;16B``) for undecoded colours of 16 bits; None for others."""
     if not image.tile or image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return None
     args = image.tile[0].args
@@ -238,13 +197,10 @@ def _decoded_twice(
     file: BinaryIO, opened: ImageFile.ImageFile, rawmode: str, format_name: str | None
 ) -> Frame:
     """Return 16-bit colours: their high bytes, then their low bytes from a second decoding."""
-    index = opened.tell()
     high = np.asarray(_upright(opened))
     file.seek(0)
     with decoder_errors():
         again = Image.open(file, formats=[opened.format or ""])
-        if index:
-            again.seek(index)
     with again:
         _select_low_bytes(again, rawmode)
         low = np.asarray(_upright(again))
@@ -261,7 +217,7 @@ def _decoded_twice(
 
 def _select_low_bytes(image: ImageFile.ImageFile, rawmode: str) -> None:
     """Make an opened image decode pairs of bytes in the other order."""
-    other = rawmode[:-1] + _OTHER_ORDER[rawmode[-1]]
+    other = rawmode[:-1] + "L"
     if rawmode == _GRAY_ALPHA:
         # Pillow has no other order of it, but its four bytes pass for red to alpha.
         image._mode = other = "RGBA"  # noqa: SLF001 - Pillow offers no other way
@@ -276,17 +232,8 @@ def _with_rawmode(args: Any, rawmode: str, other: str) -> Any:
     return other
 
 
-def image_of(frame: Frame) -> Image.Image:
-    """Return a picture as Pillow's own; raise OSError where Pillow has no such images."""
-    with decoder_errors():
-        return Image.fromarray(np.ascontiguousarray(frame.array))
-
-
 def pillow_bytes(
-    pictures: Sequence[Frame],
-    format_name: str,
-    metadata: Metadata,
-    settings: Mapping[str, Any],
+    pictures: Sequence[Frame], format_name: str, metadata: Metadata, settings: Mapping[str, Any]
 ) -> memoryview:
     """Return pictures as the bytes of a file that one of Pillow's encoders writes.
 
@@ -298,12 +245,134 @@ def pillow_bytes(
     if "iptc" in options:
         options["extra"] = iptc_segment(options.pop("iptc"))
     buffer = io.BytesIO()
+    arrays = [np.ascontiguousarray(picture.array) for picture in pictures]
     try:
-        first, *others = map(image_of, pictures)
-        if others:
-            options |= {"save_all": True, "append_images": others}
         with decoder_errors():
+            first, *others = map(Image.fromarray, arrays)
+            if others:
+                options |= {"save_all": True, "append_images": others}
             first.save(buffer, format=format_name, **options)
     except OSError as error:
         raise ImageError(f"{format_name} cannot hold this picture: {one_line(error)}") from None
     return buffer.getbuffer()
+
+
+# ------------------------------------------------------------------ modes
+
+
+class PillowMode(Record):
+    """The mode to which pixels are converted before they are filtered, and what that means."""
+
+    target: str
+    about: str
+    dtype: type = np.uint8
+
+
+_STRIP_PIXELS = 2**16
+"""Of 12 megapixels in colour: 17 ms. Strips of four times as many pixels, which fit no cache
+and get fresh memory from the system each time, take 58 ms; of four times fewer, 24."""
+
+_WHOLE = "32-bit whole numbers, filtered as float64"
+_DEVICE = "the embedded profile turns it into sRGB; without one, Pillow's plain formula"
+
+MODES: Mapping[str, PillowMode] = MappingProxyType(
+    {
+        "1": PillowMode("L", "black and white: 0 and 255"),
+        "L": PillowMode("L", "8-bit grey"),
+        "LA": PillowMode("LA", "8-bit grey with alpha"),
+        "La": PillowMode("LA", "premultiplied: the grey is divided by alpha"),
+        "P": PillowMode("RGB", "the palette's colours; RGBA where one of them is transparent"),
+        "PA": PillowMode("RGBA", "the palette's colours with alpha"),
+        "RGB": PillowMode("RGB", "8-bit colour"),
+        "RGBA": PillowMode("RGBA", "8-bit colour with alpha"),
+        "RGBa": PillowMode("RGBA", "premultiplied: the colours are divided by alpha"),
+        "RGBX": PillowMode("RGB", "the fourth byte means nothing"),
+        "CMYK": PillowMode("RGB", _DEVICE),
+        "YCbCr": PillowMode("RGB", "ITU-R BT.601, as in JPEG"),
+        "LAB": PillowMode("RGB", "CIE L*a*b* (D50) to sRGB"),
+        "HSV": PillowMode("RGB", "a hue is an angle: it has no mean"),
+        "I": PillowMode(
+            "I", "32-bit whole numbers, filtered as float64; PGM: 16-bit grey", np.float64
+        ),
+        "I;16": PillowMode("I;16", "16-bit grey", np.uint16),
+        "I;16L": PillowMode("I;16", "16-bit grey", np.uint16),
+        "I;16B": PillowMode("I;16", "16-bit grey", np.uint16),
+        "I;16N": PillowMode("I;16", "16-bit grey", np.uint16),
+        "F": PillowMode("F", "32-bit floats, as they are", np.float32),
+    }
+)
+
+_SIXTEEN_BIT = "I;16"
+_TRANSPARENT = {"L": "LA", "RGB": "RGBA"}
+_GRAY_AXES = 2
+
+
+def picture_from(image: Image.Image, format_name: str | None, label: str) -> Frame:
+    """Return the pixels of a decoded, upright image in a mode that can be filtered."""
+    mode = MODES.get(image.mode)
+    if mode is None:
+        known = ", ".join(MODES)
+        raise ImageError(
+            f"{label}: expected pixels of a mode of {known}; got {image.mode}: convert it first"
+        )
+    if mode.target == _SIXTEEN_BIT or (mode.target == "I" and format_name == "PPM"):
+        return _sixteen(np.asarray(image).astype(np.uint16), image, format_name)
+    if mode.target in ("I", "F"):
+        return Frame(np.asarray(image).astype(mode.dtype)[..., np.newaxis], None, format_name)
+    samples = _pixels_of(_converted(image, mode.target))
+    if samples.ndim == _GRAY_AXES:
+        samples = samples[..., np.newaxis]
+    return picture_of_samples(samples, format_name)
+
+
+def _pixels_of(image: Image.Image) -> Pixels:
+    """Return an image as an array, a strip at a time.
+
+    Pillow makes two copies when NumPy asks for all pixels at once: of 12 megapixels in colour
+    those take 72 MB beside the image and the array.
+    """
+    rows = max(_STRIP_PIXELS // image.width, 1)
+    first = np.asarray(image.crop((0, 0, image.width, min(rows, image.height))))
+    if rows >= image.height:
+        return first
+    whole = np.empty((image.height, *first.shape[1:]), first.dtype)
+    for y in range(0, image.height, rows):
+        part = image.crop((0, y, image.width, min(y + rows, image.height)))
+        whole[y : y + rows] = part
+    return whole
+
+
+def _sixteen(grid: Pixels, image: Image.Image, format_name: str | None) -> Frame:
+    """Return 16-bit grey; the one value that the file calls transparent gets alpha 0."""
+    clear = image.info.get("transparency")
+    alpha = None
+    if isinstance(clear, int):
+        alpha = np.where(grid == clear, 0, 65_535).astype(np.uint16)
+    return Frame(grid[..., np.newaxis], alpha, format_name)
+
+
+def _converted(image: Image.Image, target: str) -> Image.Image:
+    with decoder_errors():
+        transparent = image.has_transparency_data
+    if transparent:
+        target = _TRANSPARENT.get(target, target)
+    if image.mode == target:
+        return image
+    profile = image.info.get("icc_profile")
+    by_profile = _by_profile(image, profile) if image.mode == "CMYK" and profile else None
+    if by_profile is not None:
+        return by_profile
+    with decoder_errors():
+        return image.convert(target)
+
+
+def _by_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """Convert a CMYK image to sRGB by its profile; return None where that is damaged."""
+    from PIL import ImageCms
+
+    try:
+        return ImageCms.profileToProfile(
+            image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None

@@ -12,81 +12,59 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from convcli.choices import Depth
-from convcli.images.codecs.tiff_segments import (
-    DIFFERENCES,
-    NO_PREDICTOR,
-    decoded_segment,
-    deflated,
-    fast_codecs,
-)
-from convcli.images.metadata import save_settings
+from convcli.images.codecs.tiff_extras import metadata_tags
+from convcli.images.codecs.tiff_pages import DEFLATE, DIFFERENCES, NO_PREDICTOR
+from convcli.images.codecs.tiff_segments import decoded_segment, deflated, fast_codecs
 from convcli.images.picture import Frame, Metadata
 from convcli.values import Record, replace
 
 _STRIP_BYTES = 2**18
-_DEFLATE = 8
 _UNASSOCIATED = 2
-_INCH = 2
+_STRIPS = 273
 _FLOATS = 3
 _LONG, _LONG8 = 4, 16
-_BLOCKS = {"recipe": 270, "icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
 _NEW_KIND, _REDUCED, _WITHIN = 254, 1, 330
 _TOGETHER = 2**25
 """Bytes of pixels of which tiles of a reduced copy are made before they are written."""
 
-_GROUPS = (0x8769, 0x8825)
-"""The directories within EXIF: the camera's and GPS."""
+_LARGEST_PLAIN = 2**32 - 2**24
+"""Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
+
+_PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
+_BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
 
 
-def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> bytes:
+def tiff_bytes(frames: Sequence[Frame], metadata: Metadata, level: int) -> memoryview:
     """Return pictures of any sizes as a TIFF with a page each.
 
     Samples are uint8, uint16 or float32, with 1 or 3 channels. Every page gets the metadata;
     `level` is zlib's, 0 to 9.
     """
     buffer = io.BytesIO()
-    with TiffImagePlugin.AppendingTiffWriter(buffer) as pages:
-        for number, frame in enumerate(frames):
-            _write_page(pages, frame, metadata, level, (number, len(frames)))
-            pages.newFrame()
-        return buffer.getvalue()
+    layouts = [_strips_of(frame, level) for frame in frames]
+    writer = TiffWriter(buffer, layouts, metadata)
+    for page, (frame, layout) in enumerate(zip(frames, layouts, strict=True)):
+        for tile in encoded_tiles(frame.pixels, frame.alpha, (0, 0), layout):
+            writer.add(replace(tile, page=page))
+    writer.finish()
+    return buffer.getbuffer()
 
 
-def _write_page(
-    pages: TiffImagePlugin.AppendingTiffWriter,
-    frame: Frame,
-    metadata: Metadata,
-    level: int,
-    numbers: tuple[int, int],
-) -> None:
-    values = frame.samples.astype(frame.depth.dtype.newbyteorder("<"))
-    rows = max(_STRIP_BYTES // (values[0].nbytes or 1), 1)
-    strips = [
-        zlib.compress(_predicted(values[start : start + rows]).tobytes(), level)
-        for start in range(0, len(values), rows)
-    ]
-    lengths = [len(strip) for strip in strips]
-    starts = np.cumsum([0, *lengths[:-1]]).tolist()
-    alpha = frame.alpha is not None
-    tags = _sample_tags(frame.shape, frame.channels, frame.depth, alpha=alpha)
-    tags |= _metadata_tags(metadata, frame.channels, frame.shape)
-    tags |= {
-        TiffImagePlugin.ROWSPERSTRIP: rows,
-        TiffImagePlugin.STRIPBYTECOUNTS: tuple(lengths),
-        TiffImagePlugin.STRIPOFFSETS: tuple(starts),
-    }
-    directory = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
-    for tag in (TiffImagePlugin.STRIPBYTECOUNTS, TiffImagePlugin.STRIPOFFSETS):
-        directory.tagtype[tag] = _LONG
-    directory.update(tags)
-    shape = (*frame.shape, frame.channels + alpha)
-    _add_extras(directory, metadata, numbers, shape, frame.depth)
-    directory.save(pages)
-    for strip in strips:
-        pages.write(strip)
+def _strips_of(frame: Frame, level: int) -> "PageLayout":
+    (rows, columns), alpha = frame.shape, frame.alpha is not None
+    row = columns * (frame.channels + alpha) * frame.depth.dtype.itemsize
+    return PageLayout(
+        size=(rows, columns),
+        tile=(max(_STRIP_BYTES // (row or 1), 1), columns),
+        channels=frame.channels,
+        alpha=alpha,
+        depth=frame.depth,
+        level=level,
+        striped=True,
+    )
 
 
 def _predicted(part: NDArray[Any]) -> NDArray[Any]:
@@ -98,81 +76,15 @@ def _predicted(part: NDArray[Any]) -> NDArray[Any]:
     return differences
 
 
-def _sample_tags(
-    size: tuple[int, int], channels: int, depth: Depth, *, alpha: bool
-) -> dict[int, Any]:
-    """Return the tags of a page's size and samples; `channels` does not count alpha."""
-    samples = channels + alpha
-    tags: dict[int, Any] = {
-        TiffImagePlugin.IMAGEWIDTH: size[1],
-        TiffImagePlugin.IMAGELENGTH: size[0],
-        TiffImagePlugin.BITSPERSAMPLE: (8 * depth.dtype.itemsize,) * samples,
-        TiffImagePlugin.COMPRESSION: _DEFLATE,
-        TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if channels == 1 else 2,
-        TiffImagePlugin.SAMPLESPERPIXEL: samples,
-        TiffImagePlugin.PLANAR_CONFIGURATION: 1,
-    }
-    if alpha:
-        tags[TiffImagePlugin.EXTRASAMPLES] = (_UNASSOCIATED,)
-    if depth is Depth.FLOAT:
-        tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
-    else:
-        tags[TiffImagePlugin.PREDICTOR] = DIFFERENCES
-    return tags
+class PageLayout(Record, kw_only=True):
+    """The size, tiles and samples of a page of a TIFF.
 
-
-def _metadata_tags(metadata: Metadata, channels: int, size: tuple[int, int]) -> dict[int, Any]:
-    """Return the tags of the EXIF, the colour profile and the resolution."""
-    settings = save_settings(metadata, "TIFF", channels, size)
-    tags: dict[int, Any] = {}
-    if "exif" in settings:
-        block = Image.Exif()
-        block.load(settings["exif"])
-        groups = {tag: dict(block.get_ifd(tag)) for tag in block if tag in _GROUPS}
-        tags |= {tag: block[tag] for tag in block if tag not in _GROUPS} | groups
-    tags |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
-    if "dpi" in settings:
-        across, down = settings["dpi"]
-        tags |= {
-            TiffImagePlugin.X_RESOLUTION: across,
-            TiffImagePlugin.Y_RESOLUTION: down,
-            TiffImagePlugin.RESOLUTION_UNIT: _INCH,
-        }
-    return tags
-
-
-def _add_extras(
-    directory: TiffImagePlugin.ImageFileDirectory_v2,
-    metadata: Metadata,
-    numbers: tuple[int, int],
-    shape: tuple[int, int, int],
-    depth: Depth,
-) -> None:
-    """Add what maps and microscopes need; `numbers` are that of the page, and of all pages."""
-    if not (metadata.geo or metadata.nodata or metadata.ome):
-        return
-    from convcli.images.codecs.tiff_extras import extra_tags
-
-    for tag, (kind, value) in extra_tags(metadata, numbers, shape, depth.dtype.name).items():
-        directory.tagtype[tag] = kind
-        directory[tag] = value
-
-
-_LARGEST_PLAIN = 2**32 - 2**24
-"""Bytes of pixels from which on a file is a BigTIFF, whose offsets have 64 bits."""
-
-_PLAIN_HEADER = b"II*\0" + struct.pack("<I", 8)
-_BIG_HEADER = b"II+\0" + struct.pack("<HHQ", 8, 0, 16)
-
-
-class TileLayout(Record, kw_only=True):
-    """The size, tiles and samples of a TIFF of tiles.
-
-    `size` and `tile` are rows and columns of the picture, and of a tile: multiples of 16. There
-    are `channels`, 1 or 3, or any number where each is a page of its own (`paged`). With
-    `alpha` each page has an opacity as its last sample. `depth` is that of all samples, `level`
-    zlib's, 0 to 9. `factors` say how much smaller each reduced copy of a page is than the one
-    before it; `nested` copies are directories within that of the page, others follow it.
+    `size` and `tile` are rows and columns of the picture, and of a tile: multiples of 16, or
+    all columns where it is `striped`. There are `channels`, 1 or 3, or any number where each
+    becomes a page of its own (`paged`). With `alpha` each page has an opacity as its last
+    sample. `depth` is that of all samples, `level` zlib's, 0 to 9. `factors` say how much
+    smaller each reduced copy of a page is than the one before it; `nested` copies are
+    directories within that of the page, others follow it.
     """
 
     size: tuple[int, int]
@@ -184,44 +96,44 @@ class TileLayout(Record, kw_only=True):
     level: int = 4
     factors: tuple[int, ...] = ()
     nested: bool = False
+    striped: bool = False
 
     @property
-    def pages(self) -> int:
-        """How many pages there are."""
-        return self.channels if self.paged else 1
+    def pages(self) -> list["PageLayout"]:
+        """The layouts of the pages that the picture has."""
+        single = replace(self, channels=1, paged=False)
+        return [single] * self.channels if self.paged else [self]
 
     @property
-    def colours(self) -> int:
-        """Channels of a page, alpha not counted."""
-        return 1 if self.paged else self.channels
+    def samples(self) -> int:
+        """Samples of a pixel, alpha among them."""
+        return self.channels + self.alpha
 
     @property
     def grid(self) -> tuple[int, int]:
         """Tiles down and across."""
         return (-(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1]))
 
-    def reduced(self, copy: int) -> "TileLayout":
-        """Return the layout of a reduced copy; 0 is the picture itself."""
-        rows, columns = self.size
-        for factor in self.factors[:copy]:
-            rows, columns = -(-rows // factor), -(-columns // factor)
-        return replace(self, size=(rows, columns), factors=())
+    @property
+    def copies(self) -> list["PageLayout"]:
+        """The page itself, and its reduced copies."""
+        layouts = [self]
+        for factor in self.factors:
+            rows, columns = layouts[-1].size
+            size = (-(-rows // factor), -(-columns // factor))
+            layouts.append(replace(self, size=size, factors=()))
+        return layouts
 
     @property
-    def is_big(self) -> bool:
-        """Whether 32 bits may not be enough for an offset."""
-        (down, across), (rows, columns) = self.grid, self.tile
-        values = down * across * rows * columns * self.pages * (self.colours + self.alpha)
+    def nbytes(self) -> int:
+        """Bytes of the pixels of the page and its copies, where nothing is compressed."""
+        values = math.prod(self.grid) * math.prod(self.tile) * self.samples
         # Copies of half the size take a third together.
-        values = values * (4 if self.factors else 3) // 3
-        return values * self.depth.dtype.itemsize > _LARGEST_PLAIN
+        return values * (4 if self.factors else 3) // 3 * self.depth.dtype.itemsize
 
 
 class EncodedTile(Record):
-    """A compressed tile: its page, its number on the page (row by row), its bytes.
-
-    `copy` is the reduced copy of the page that it belongs to; 0 is the page itself.
-    """
+    """A compressed tile or strip, by its page and number; `copy` 0 is the page itself."""
 
     page: int
     index: int
@@ -230,14 +142,9 @@ class EncodedTile(Record):
 
 
 def encoded_tiles(
-    values: NDArray[Any], alpha: NDArray[Any] | None, at: tuple[int, int], layout: TileLayout
+    values: NDArray[Any], alpha: NDArray[Any] | None, at: tuple[int, int], layout: PageLayout
 ) -> list[EncodedTile]:
-    """Cut a part of a picture into tiles, and compress them.
-
-    The values, shape (rows, columns, channels), and their opacity, shape (rows, columns), begin
-    `at` a row and a column of the picture. They are whole tiles, except at its right and lower
-    edge.
-    """
+    """Cut what begins `at` a row and a column into tiles or strips, and compress them."""
     pages = np.split(values, layout.channels, axis=2) if layout.paged else [values]
     tiles = []
     for page, pixels in enumerate(pages):
@@ -248,36 +155,43 @@ def encoded_tiles(
 
 
 def _compressed_tiles(
-    samples: NDArray[Any], at: tuple[int, int], layout: TileLayout
+    samples: NDArray[Any], at: tuple[int, int], layout: PageLayout
 ) -> Iterator[tuple[int, bytes]]:
     """Yield the index of each tile of one page, and its bytes."""
     rows, columns = layout.tile
+    pack = zlib.compress if layout.striped else deflated
     for y in range(0, samples.shape[0], rows):
         for x in range(0, samples.shape[1], columns):
             part = samples[y : y + rows, x : x + columns]
-            missing = ((0, rows - part.shape[0]), (0, columns - part.shape[1]), (0, 0))
-            # Repeating the last pixels compresses best.
-            full = np.pad(part, missing, mode="edge") if any(map(any, missing)) else part
+            full = part if layout.striped else _filled(part, layout.tile)
             index = (at[0] + y) // rows * layout.grid[1] + (at[1] + x) // columns
-            yield index, deflated(_predicted(full).tobytes(), layout.level)
+            yield index, pack(_predicted(full).tobytes(), layout.level)
+
+
+def _filled(part: NDArray[Any], tile: tuple[int, int]) -> NDArray[Any]:
+    """Return a whole tile: repeating the last pixels compresses best."""
+    missing = [max(side - got, 0) for side, got in zip(tile, part.shape, strict=False)]
+    widths = [(0, missing[0]), (0, missing[1]), (0, 0)]
+    return np.pad(part, widths, mode="edge") if any(missing) else part
 
 
 _Under = tuple[list[list[bytes]], tuple[int, int]]
 """Tiles that lie beside and below each other, and the rows and columns of their pixels."""
 
 
-class TiledTiff:
-    """Writes a TIFF a tile at a time; its directories come first.
+class TiffWriter:
+    """Writes a TIFF a tile or a strip at a time; its directories come first.
 
     The file is empty, and can read and seek. Every page gets the metadata.
     """
 
-    def __init__(self, file: BinaryIO, layout: TileLayout, metadata: Metadata) -> None:
-        self._file, self._layout, self._metadata = file, layout, metadata
-        self._copies = [layout.reduced(copy) for copy in range(len(layout.factors) + 1)]
-        grids = [math.prod(each.grid) for each in self._copies]
+    def __init__(self, file: BinaryIO, pages: Sequence[PageLayout], metadata: Metadata) -> None:
+        self._file, self._pages, self._metadata = file, pages, metadata
+        self._copies = [page.copies for page in pages]
+        self._is_big = sum(page.nbytes for page in pages) > _LARGEST_PLAIN
         self._places = [
-            [np.zeros((2, tiles), np.uint64) for tiles in grids] for _ in range(layout.pages)
+            [np.zeros((2, math.prod(copy.grid)), np.uint64) for copy in copies]
+            for copies in self._copies
         ]
         # The directories already have their final length: only numbers in them change.
         file.write(self._head())
@@ -292,22 +206,19 @@ class TiledTiff:
         self._places[tile.page][tile.copy][:, tile.index] = place
 
     def finish(self, pool: Executor | None = None) -> None:
-        """Write the reduced copies, and the directories again, with the places of the tiles.
-
-        `pool` computes the copies, where there are any.
-        """
-        for page in range(self._layout.pages):
-            for copy in range(1, len(self._copies)):
+        """Write the copies, which `pool` computes, and the directories with all places."""
+        for page, copies in enumerate(self._copies):
+            for copy in range(1, len(copies)):
                 self._reduce(page, copy, pool)
         self._file.seek(0)
         self._file.write(self._head())
 
     def _reduce(self, page: int, copy: int, pool: Executor | None) -> None:
         """Write a reduced copy from the one before it, a few tiles at a time."""
-        layout, before = self._copies[copy], self._copies[copy - 1]
-        factor, (down, across) = self._layout.factors[copy - 1], layout.grid
+        layout, before = self._copies[page][copy], self._copies[page][copy - 1]
+        factor, (down, across) = self._pages[page].factors[copy - 1], layout.grid
         shrink = functools.partial(_shrunk_tile, before, factor, self._metadata.nodata)
-        size = math.prod(layout.tile) * (layout.colours + layout.alpha) * factor**2
+        size = math.prod(layout.tile) * layout.samples * factor**2
         together = max(_TOGETHER // (size * layout.depth.dtype.itemsize), 2)
         for start in range(0, down * across, together):
             indices = range(start, min(start + together, down * across))
@@ -319,7 +230,7 @@ class TiledTiff:
 
     def _under(self, page: int, copy: int, at: tuple[int, int], factor: int) -> _Under:
         """Read the tiles under a tile of the next copy, and the size of their pixels."""
-        layout, places = self._copies[copy], self._places[page][copy]
+        layout, places = self._copies[page][copy], self._places[page][copy]
         rows, columns = (
             range(at[axis] * factor, min((at[axis] + 1) * factor, layout.grid[axis]))
             for axis in (0, 1)
@@ -337,59 +248,88 @@ class TiledTiff:
 
     def _head(self) -> bytes:
         """Return the header and all directories; copies follow their page, or lie within."""
-        layout = self._layout
-        head = _BIG_HEADER if layout.is_big else _PLAIN_HEADER
-        for page in range(layout.pages):
-            directories = [self._directory(page, copy) for copy in range(len(self._copies))]
+        head = _BIG_HEADER if self._is_big else _PLAIN_HEADER
+        for page, layout in enumerate(self._pages):
+            directories = [
+                self._directory(page, copy) for copy in range(1 + len(layout.factors))
+            ]
             # Each directory starts at an even offset: all have even lengths.
             lengths = [len(each.tobytes(0)) for each in directories]
             starts = np.cumsum([len(head), *lengths]).tolist()
-            last = page + 1 == layout.pages
+            last = page + 1 == len(self._pages)
             following = [*starts[1:-1], 0 if last else starts[-1]]
             if layout.nested:
                 directories[0][_WITHIN] = tuple(starts[1:-1])
                 following = [0 if last else starts[-1], *[0] * len(layout.factors)]
             for start, directory, after in zip(starts, directories, following, strict=False):
+                if layout.striped:  # Pillow counts strips from the end of the directory
+                    end = starts[1]
+                    directory[_STRIPS] = tuple(max(at - end, 0) for at in directory[_STRIPS])
                 data = directory.tobytes(start)
-                head += _linked(data, after, len(directory), big=layout.is_big)
+                head += _linked(data, after, len(directory), big=self._is_big)
         return head
 
     def _directory(self, page: int, copy: int) -> TiffImagePlugin.ImageFileDirectory_v2:
-        layout = self._copies[copy]
+        layout, metadata = self._copies[page][copy], self._metadata
         directory = TiffImagePlugin.ImageFileDirectory_v2(
-            _BIG_HEADER if self._layout.is_big else _PLAIN_HEADER
+            _BIG_HEADER if self._is_big else _PLAIN_HEADER
         )
-        offsets, lengths = TiffImagePlugin.TILEOFFSETS, TiffImagePlugin.TILEBYTECOUNTS
-        directory.tagtype[offsets] = directory.tagtype[_WITHIN] = (
-            _LONG8 if self._layout.is_big else _LONG
-        )
-        directory.tagtype[lengths] = _LONG
-        tags = _sample_tags(layout.size, layout.colours, layout.depth, alpha=layout.alpha)
-        metadata = self._metadata
+        tags = _sample_tags(layout)
         if copy:
             tags[_NEW_KIND] = _REDUCED
             metadata = Metadata(icc=metadata.icc, nodata=metadata.nodata)
         elif layout.nested:
-            tags[_WITHIN] = (0,) * len(self._layout.factors)
-        tags |= _metadata_tags(metadata, layout.colours, layout.size)
+            tags[_WITHIN] = (0,) * len(layout.factors)
+        offsets, lengths = (_STRIPS, 279) if layout.striped else (324, 325)
+        directory.tagtype[offsets] = directory.tagtype[_WITHIN] = (
+            _LONG8 if self._is_big else _LONG
+        )
+        directory.tagtype[lengths] = _LONG
         places = self._places[page][copy].tolist()
-        tags |= {
-            TiffImagePlugin.TILELENGTH: layout.tile[0],
-            TiffImagePlugin.TILEWIDTH: layout.tile[1],
-            offsets: tuple(places[0]),
-            lengths: tuple(places[1]),
-        }
-        directory.update(tags)
-        shape = (*layout.size, layout.colours + layout.alpha)
-        _add_extras(directory, metadata, (page, layout.pages), shape, layout.depth)
+        directory.update(tags | {offsets: tuple(places[0]), lengths: tuple(places[1])})
+        numbers = (page, len(self._pages))
+        shape, dtype = (*layout.size, layout.samples), layout.depth.dtype.name
+        kept = metadata_tags(metadata, numbers, shape, layout.channels, dtype)
+        for tag, (kind, value) in kept.items():
+            if kind is not None:
+                directory.tagtype[tag] = kind
+            directory[tag] = value
         return directory
 
 
-def _shrunk_tile(layout: TileLayout, factor: int, nodata: str | None, under: _Under) -> bytes:
+def _sample_tags(layout: PageLayout) -> dict[int, Any]:
+    """Return the tags of a page's size, samples and tiles."""
+    samples = layout.samples
+    tags: dict[int, Any] = {
+        TiffImagePlugin.IMAGEWIDTH: layout.size[1],
+        TiffImagePlugin.IMAGELENGTH: layout.size[0],
+        TiffImagePlugin.BITSPERSAMPLE: (8 * layout.depth.dtype.itemsize,) * samples,
+        TiffImagePlugin.COMPRESSION: DEFLATE,
+        TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 1 if layout.channels == 1 else 2,
+        TiffImagePlugin.SAMPLESPERPIXEL: samples,
+        TiffImagePlugin.PLANAR_CONFIGURATION: 1,
+    }
+    if layout.striped:
+        tags[TiffImagePlugin.ROWSPERSTRIP] = layout.tile[0]
+    else:
+        tags |= {
+            TiffImagePlugin.TILELENGTH: layout.tile[0],
+            TiffImagePlugin.TILEWIDTH: layout.tile[1],
+        }
+    if layout.alpha:
+        tags[TiffImagePlugin.EXTRASAMPLES] = (_UNASSOCIATED,)
+    if layout.depth is Depth.FLOAT:
+        tags[TiffImagePlugin.SAMPLEFORMAT] = (_FLOATS,) * samples
+    else:
+        tags[TiffImagePlugin.PREDICTOR] = DIFFERENCES
+    return tags
+
+
+def _shrunk_tile(layout: PageLayout, factor: int, nodata: str | None, under: _Under) -> bytes:
     """Return a tile of a reduced copy, of the tiles of the one before it that lie under it."""
     tiles, (height, width) = under
     predictor = NO_PREDICTOR if layout.depth is Depth.FLOAT else DIFFERENCES
-    shape = (*layout.tile, layout.colours + layout.alpha)
+    shape = (*layout.tile, layout.samples)
     stored = layout.depth.dtype.newbyteorder("<")
     shrink = functools.partial(shrunk, factor=factor, alpha=layout.alpha, nodata=nodata)
     # Tile by tile, where squares end at their edges: sums take ten times the memory of pixels.
@@ -397,15 +337,14 @@ def _shrunk_tile(layout: TileLayout, factor: int, nodata: str | None, under: _Un
     rows = []
     for y, row in enumerate(tiles):
         parts = [
-            decoded_segment(data, shape, stored, _DEFLATE, predictor, fast_codecs())[
+            decoded_segment(data, shape, stored, DEFLATE, predictor, fast_codecs())[
                 : height - y * layout.tile[0], : width - x * layout.tile[1]
             ]
             for x, data in enumerate(row)
         ]
         rows.append(np.hstack([*map(shrink, parts)] if is_alone else parts))
     small = np.vstack(rows) if is_alone else shrink(np.vstack(rows))
-    missing = [(0, max(side - n, 0)) for side, n in zip(layout.tile, small.shape, strict=False)]
-    full = np.pad(small, (*missing, (0, 0)), mode="edge")
+    full = _filled(small, layout.tile)
     return deflated(_predicted(np.ascontiguousarray(full, stored)).tobytes(), layout.level)
 
 

@@ -1,12 +1,17 @@
-"""What a TIFF says for maps and microscopes: GeoTIFF's and GDAL's tags, and OME-XML."""
+"""What a TIFF says beside its pixels: which tags are kept, where they move, and OME-XML."""
 
+import contextlib
+import functools
 import re
+import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from convcli.geometry.window import Window
+from convcli.images.metadata import metadata_from, save_settings
 from convcli.images.picture import Metadata
 from convcli.images.policy import decoder_errors
 from convcli.values import replace
@@ -14,18 +19,17 @@ from convcli.values import replace
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_SCALE, _TIEPOINTS, _MATRIX, _KEYS, _GDAL, _NODATA = (
-    33_550,
-    33_922,
-    34_264,
-    34_735,
-    42_112,
-    42_113,
-)
-_GEO = {_SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2, _GDAL: 2}
+    from convcli.images.codecs.tiff_pages import TiffPage
+
+_SCALE, _TIEPOINTS, _MATRIX, _KEYS = 33_550, 33_922, 34_264, 34_735
+_GDAL, _NODATA, _RPC = 42_112, 42_113, 50_844
+_GEO = {
+    _SCALE: 12, _TIEPOINTS: 12, _MATRIX: 12, _KEYS: 3, 34_736: 12, 34_737: 2, _GDAL: 2,
+    _RPC: 12,
+}  # fmt: skip
 """The tags of GeoTIFF and of GDAL, and their types: doubles, shorts and text."""
 
-_LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4}
+_LENGTHS = {_SCALE: 3, _TIEPOINTS: 6, _MATRIX: 16, _KEYS: 4, _RPC: 92}
 """Of how many numbers the value of a tag is a multiple."""
 
 _ALL = "the georeference and the OME-XML"
@@ -39,14 +43,63 @@ _TYPES = {"uint8": "uint8", "uint16": "uint16", "float32": "float"}
 
 # ------------------------------------------------------------------ reading
 
+_BLOCKS = {"recipe": 270, "icc_profile": 34_675, "xmp": 700, "iptc": 33_723}
+_GROUPS = (0x8769, 0x8825)
+"""The directories within EXIF: the camera's and GPS."""
 
-def extras_of(
-    pages: Sequence[Any], index: int | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the fields of `Metadata` that a TIFF's directories give, and what is lost.
+_RESOLUTIONS = (282, 283)
+_INCH = 2
+_UNIT, _UNITS = 296, {None: 1.0, 2: 1.0, 3: 2.54}
+"""The tag of the unit of the resolution, and how many of each unit make an inch."""
+
+
+def tiff_metadata(
+    file: BinaryIO, pages: "Sequence[TiffPage]", index: int | None
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a TIFF says beside its pixels, and notes on what is damaged or lost.
 
     `index` is the page that is read; None for all of them.
     """
+    page = pages[index or 0]
+    read_exif = functools.partial(_exif_of, file, page)
+    metadata, notes = metadata_from(
+        _info_of(page), read_exif, "CMYK" if page.is_cmyk else page.mode
+    )
+    extras, lost = _extras([each.tags for each in pages], index)
+    return replace(metadata, **extras), (*notes, *lost)
+
+
+def _info_of(page: "TiffPage") -> dict[str, Any]:
+    """Return what a page says beside its pixels, by the names that Pillow uses."""
+    directory = page.tags
+    info: dict[str, Any] = {}
+    for name, tag in _BLOCKS.items():
+        with decoder_errors():
+            value = directory.get(tag)
+        if isinstance(value, tuple) and name == "iptc":
+            # Some programs say that these bytes are numbers of 32 bits.
+            with contextlib.suppress(struct.error):
+                value = struct.pack(f"{page.tags.order}{len(value)}I", *value)
+        if isinstance(value, bytes):
+            info[name] = value
+    with decoder_errors():
+        unit = directory.get(_UNIT)
+        if unit in _UNITS and all(tag in directory for tag in _RESOLUTIONS):
+            info["dpi"] = tuple(_UNITS[unit] * float(directory[tag]) for tag in _RESOLUTIONS)
+    return info
+
+
+def _exif_of(file: BinaryIO, page: "TiffPage") -> Image.Exif:
+    """Return the tags of a page as Pillow's EXIF, which reads the directories in it too."""
+    exif = Image.Exif()
+    exif.endian, exif.bigtiff = page.tags.order, page.is_big
+    with decoder_errors():
+        exif.load_from_fp(file, page.start)
+    return exif
+
+
+def _extras(pages: Sequence[Any], index: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the fields of `Metadata` that directories give, and what is lost."""
     try:
         with decoder_errors():
             return _found(pages[index or 0], pages[0], None if len(pages) == 1 else index)
@@ -133,15 +186,12 @@ def _moved(
     rows: tuple[int, float],
     columns: tuple[int, float],
 ) -> Any:
-    """Return the value of a tag, now that the pixels are at other places.
-
-    GeoTIFF counts from the corner of the first pixel, or from its middle where pixels are
-    points.
-    """
+    """Return the value of a tag, now that the pixels are at other places."""
     tags = dict(geo)
     value, keys = tags[tag], tags.get(_KEYS, ())
     if tag == _GDAL:
         return _STATISTICS.sub("", value)  # They were of other pixels.
+    # GeoTIFF counts from the first pixel's corner, or its middle where pixels are points.
     is_point = (_RASTER_TYPE, 0, 1, _IS_POINT) in zip(*[iter(keys)] * 4, strict=True)
     (down, top), (across, left) = (
         (stride, start if is_point else start + (1 - stride) / 2)
@@ -153,6 +203,10 @@ def _moved(
         points = np.reshape(value, (-1, 6))
         points[:, :2] = (points[:, :2] - (left, top)) / (across, down)
         return tuple(points.ravel().tolist())
+    if tag == _RPC:  # offsets and scales of rows and columns, which count from middles
+        (stride, start), (by, first) = rows, columns
+        moved = ((value[2] - start) / stride, (value[3] - first) / by)
+        return (*value[:2], *moved, *value[4:7], value[7] / stride, value[8] / by, *value[9:])
     if tag == _MATRIX:
         step = np.diag([across, down, 1.0, 1.0])
         step[:2, 3] = left, top
@@ -163,22 +217,36 @@ def _moved(
 # ------------------------------------------------------------------ writing
 
 
-def extra_tags(
-    metadata: Metadata, numbers: tuple[int, int], shape: tuple[int, int, int], dtype: str
-) -> dict[int, tuple[int, Any]]:
-    """Return the tags of a page, and their types; OME-XML is for the first.
+def metadata_tags(
+    metadata: Metadata,
+    numbers: tuple[int, int],
+    shape: tuple[int, int, int],
+    channels: int,
+    dtype: str,
+) -> dict[int, tuple[int | None, Any]]:
+    """Return the tags of a page, and their types where Pillow does not know them.
 
-    `numbers` are that of the page and that of all pages; `shape` is rows, columns and samples.
+    `numbers` are that of the page and that of all pages: OME-XML is for the first. `shape` is
+    rows, columns and samples, of which `channels` are colours.
     """
-    page, pages = numbers
-    tags: dict[int, tuple[int, Any]] = {
-        tag: (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
-        for tag, value in metadata.geo
-    }
+    settings = save_settings(metadata, "TIFF", channels, shape[:2])
+    plain: dict[int, Any] = {}
+    if "exif" in settings:
+        block = Image.Exif()
+        block.load(settings["exif"])
+        plain = {
+            tag: dict(block.get_ifd(tag)) if tag in _GROUPS else block[tag] for tag in block
+        }
+    plain |= {tag: settings[name] for name, tag in _BLOCKS.items() if name in settings}
+    if "dpi" in settings:
+        plain |= {**dict(zip(_RESOLUTIONS, settings["dpi"], strict=True)), _UNIT: _INCH}
+    tags: dict[int, tuple[int | None, Any]] = {tag: (None, plain[tag]) for tag in plain}
+    for tag, value in metadata.geo:
+        tags[tag] = (_GEO[tag], value.encode("latin-1") if isinstance(value, str) else value)
     if metadata.nodata is not None:
         tags[_NODATA] = (_ASCII, metadata.nodata.encode("ascii", "replace"))
-    if metadata.ome is not None and not page:
-        text = _ome_of_size(metadata.ome, shape, pages, dtype)
+    if metadata.ome is not None and not numbers[0]:
+        text = _ome_of_size(metadata.ome, shape, numbers[1], dtype)
         tags[_DESCRIPTION] = (_ASCII, text.encode())
     return tags
 
@@ -189,9 +257,9 @@ def extra_tags(
 def _ome_of_plane(text: str, plane: int | None) -> str | None:
     """Return OME-XML of the picture that a page belongs to; None where it is not one."""
     root = _parsed(text)
-    images, start = _children(root, "Image"), 0
+    images, start = root.findall("{*}Image"), 0
     for image in images:
-        pixels = next(iter(_children(image, "Pixels")), None)
+        pixels = image.find("{*}Pixels")
         if pixels is None or (plane is None and len(images) > 1):
             return None
         sizes = _plane_sizes(pixels)
@@ -210,7 +278,7 @@ def _ome_of_plane(text: str, plane: int | None) -> str | None:
 def _plane_sizes(pixels: "Element") -> dict[str, int]:
     """Return the lengths of Z, T and C, where the samples of a pixel count as one channel."""
     sizes = {axis: int(pixels.get(f"Size{axis}", "1")) for axis in "ZCT"}
-    channels = _children(pixels, "Channel")
+    channels = pixels.findall("{*}Channel")
     samples = int(channels[0].get("SamplesPerPixel", "1")) if channels else 1
     return {**sizes, "C": max(sizes["C"] // samples, 1)}
 
@@ -221,10 +289,10 @@ def _keep_plane(pixels: "Element", sizes: dict[str, int], plane: int) -> None:
     for axis in pixels.get("DimensionOrder", "XYCZT")[2:]:
         plane, at[axis] = divmod(plane, sizes[axis])
         pixels.set(f"Size{axis}", "1")
-    for number, channel in enumerate(_children(pixels, "Channel")):
+    for number, channel in enumerate(pixels.findall("{*}Channel")):
         if number != at["C"]:
             pixels.remove(channel)
-    for each in _children(pixels, "Plane"):
+    for each in pixels.findall("{*}Plane"):
         if any(int(each.get(f"The{axis}", "0")) != at[axis] for axis in "ZCT"):
             pixels.remove(each)
         for axis in "ZCT":
@@ -248,22 +316,22 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     root = _parsed(text)
     rows, columns, samples = shape
     root.attrib.pop("UUID", None)
-    (image,) = _children(root, "Image")
-    (pixels,) = _children(image, "Pixels")
+    (image,) = root.findall("{*}Image")
+    (pixels,) = image.findall("{*}Pixels")
     space = pixels.tag.removesuffix("Pixels")
-    sizes, channels = _plane_sizes(pixels), _children(pixels, "Channel")
+    sizes, channels = _plane_sizes(pixels), pixels.findall("{*}Channel")
     if sizes["Z"] * sizes["C"] * sizes["T"] != pages:
         for axis in "ZT":
             pixels.set(f"Size{axis}", "1")
         sizes["C"] = pages
-        for each in (*channels, *_children(pixels, "Plane")):
+        for each in (*channels, *pixels.findall("{*}Plane")):
             pixels.remove(each)
         channels = [Element(f"{space}Channel", ID=f"Channel:0:{i}") for i in range(pages)]
         pixels[:0] = channels
     for channel in channels:
         channel.set("SamplesPerPixel", str(samples))
     for name in ("TiffData", "MetadataOnly", "BinData"):
-        for each in _children(pixels, name):
+        for each in pixels.findall(f"{{*}}{name}"):
             pixels.remove(each)
     pixels.insert(len(channels), Element(f"{space}TiffData", IFD="0", PlaneCount=str(pages)))
     pixels.attrib.pop("SignificantBits", None)
@@ -274,10 +342,6 @@ def _ome_of_size(text: str, shape: tuple[int, int, int], pages: int, dtype: str)
     for name, value in facts.items():
         pixels.set(name, str(value))
     return _written(root)
-
-
-def _children(element: "Element", name: str) -> list["Element"]:
-    return [each for each in element if each.tag.rpartition("}")[2] == name]
 
 
 def _parsed(text: str) -> "Element":

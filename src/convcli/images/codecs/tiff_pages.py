@@ -1,59 +1,53 @@
-"""The pages of a TIFF: found, checked, and decoded where Pillow would lose something.
+"""The pages of a TIFF: what their tags say of the pixels."""
 
-Pillow reads samples of up to 8 bits well. All others are read here: Pillow drops bits of some,
-changes the sign of others, and knows few of the ways to store them.
-"""
-
-import io
-import logging
+import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
-from convcli.errors import install
-from convcli.images.codecs.tiff_segments import (
-    BLACK_IS_ZERO,
-    DIFFERENCES,
-    FLOAT_BYTES,
-    NO_PREDICTOR,
-    PREDICTED,
-    RGB,
-    UNPACKERS,
-    WHITE_IS_ZERO,
-    check_coded_size,
-    colours_of,
-    decoded_segment,
-    divided,
-    filtered,
-    filtered_type,
-    turned,
-)
-from convcli.images.picture import Frame
-from convcli.images.policy import NOT_READ, TIFF_HEADERS, completed, decoder_errors
-from convcli.values import Record
+from convcli.images.policy import NOT_READ, TIFF_HEADERS, check_complete, decoder_errors
+from convcli.values import Record, replace
 
-_SHORT_HEADER = 8
+NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
+"""How values are stored: unchanged, as differences along a row, or as differences of the
+bytes of floats (Adobe's technical note 3)."""
 
-_PHOTOMETRIC, _COMPRESSION, _FILL_ORDER, _ORIENTATION = 262, 259, 266, 274
+UNCOMPRESSED, LZW, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = (
+    1, 5, 8, 32_773, 32_946, 34_925, 50_000,
+)  # fmt: skip
+"""The compressions that are undone here."""
+
+_JPEG, _WEBP = 7, 50_001
+_PREDICTED = (UNCOMPRESSED, LZW, DEFLATE, OLD_DEFLATE, LZMA, ZSTD)
+"""Compressions with which every program undoes a predictor; without any, none does."""
+
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, _YCBCR = 0, 1, 2, 5, 6
+"""Numbers of the photometric interpretation."""
+
+ANY, ASSOCIATED, UNASSOCIATED = 0, 1, 2
+"""What a sample beside the colours means."""
+
+FILL_ORDER = 266
+_PHOTOMETRIC, _COMPRESSION, _ORIENTATION = 262, 259, 274
 _PLANAR, _PREDICTOR, _EXTRA, _FORMAT, _DEPTH = 284, 317, 338, 339, 32_997
 _PROFILE = 34_675
 _TILE_WIDTH, _TILE_OFFSETS = 322, 324
-_CMYK = 5
 _NEW_KIND, _KIND, _WITHIN = 254, 255, 330
-_REDUCED_OR_MASK, _REDUCED = 0b101, 2
-_WEBP = 50_001
+_REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
+_SHORT_HEADER, _LONG_HEADER = 8, 16
+_IFD8, _LONG8 = 18, 16
 _UNSAID = -1
 _GUESSED = {1: WHITE_IS_ZERO, 3: RGB}
 """What samples are taken for, by their number, where the file does not say it: as libtiff does
 for three, and as Pillow and tifffile for one."""
 
-_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, _CMYK: 4}
+_COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4}
 """How many samples a pixel has without the extra ones, by its photometric number."""
 
-_ANY, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _MOST_SAMPLES = 4
 _PLAIN_BITS = 8
 _LARGEST_SHORT = 2**16 - 1
@@ -62,20 +56,30 @@ _NAMES = {"u": "uint", "i": "int", "f": "float"}
 _MODES = {"u2": "I;16", "f4": "F", "i4": "I"}
 """Pillow's name for grey of a type; of other types the type's own name is shown."""
 
-_LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
+_FILTERED = {"u1": "u1", "u2": "u2", "f2": "f4", "f4": "f4"}
+"""The type that samples of a type are filtered as; all others become float64."""
+
+_ROW_BYTES = 2**20
+"""Bytes of rows that are read together, where pixels are stored without compression."""
+
+_MOST_BYTES = 2**40
+"""Of a strip whose length the file does not say."""
 
 
-class Tags:
-    """The tags of a page, as whole numbers: a damaged file may hold anything."""
+class Directory(TiffImagePlugin.ImageFileDirectory_v2):
+    """The tags of a page: a damaged file may hold anything."""
 
-    def __init__(self, directory: Any) -> None:
-        self.directory = directory
-        self.order: Literal["<", ">"] = "<" if directory.prefix == b"II" else ">"
+    def __init__(self, header: bytes) -> None:
+        # Pillow knows no BigTIFF whose byte order is big-endian by its header.
+        known = b"II+\0" if len(header) > _SHORT_HEADER else b"II*\0"
+        super().__init__(known + header[4:], prefix=header[:2])
+        self.order: Literal["<", ">"] = "<" if header[:2] == b"II" else ">"
+        self._load_dispatch = {**self._load_dispatch, _IFD8: self._load_dispatch[_LONG8]}
 
     def numbers(self, tag: int, *default: int) -> tuple[int, ...]:
-        """Return the numbers of a tag; raise OSError where it has none."""
+        """Return the whole numbers of a tag; raise OSError where it has none."""
         with decoder_errors():
-            value = self.directory.get(tag, default)
+            value = self.get(tag, default)
         numbers: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
         if not numbers or not all(isinstance(number, int) for number in numbers):
             raise OSError(f"TIFF tag {tag} is missing or damaged")
@@ -93,10 +97,11 @@ class TiffPage(Record, kw_only=True):
     BigTIFF. `size` is rows and columns, before it is turned upright, `tile` those of a tile or
     a strip. `bits`, `formats` and `extra` are of the samples: their bits, their formats, and
     what those beside the colours mean; with `planar` each has tiles or strips of its own.
-    `photometric`, `compression` and `predictor` are the tags' numbers.
+    `photometric`, `compression` and `predictor` are the tags' numbers. `regrouped` are spans of
+    strips that the tags do not have.
     """
 
-    tags: Tags
+    tags: Directory
     index: int
     start: int
     is_big: bool
@@ -109,6 +114,7 @@ class TiffPage(Record, kw_only=True):
     predictor: int
     tile: tuple[int, int]
     planar: bool
+    regrouped: NDArray[Any] | None = None
 
     @property
     def samples(self) -> int:
@@ -116,25 +122,39 @@ class TiffPage(Record, kw_only=True):
         return len(self.bits)
 
     @property
+    def is_reduced(self) -> bool:
+        """Whether it is a smaller copy of a picture."""
+        return bool(self._kind & _REDUCED)
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says which pixels of a picture are seen."""
+        return bool(self._kind & _MASK)
+
+    @property
     def is_full(self) -> bool:
         """Whether it is a picture, and not a smaller copy of one, or its mask."""
-        is_part = self.tags.number(_NEW_KIND, 0) & _REDUCED_OR_MASK
-        return not is_part and self.tags.number(_KIND, 1) != _REDUCED
+        return not self.is_reduced and not self.is_mask
 
     @property
     def has_copies(self) -> bool:
         """Whether a picture has directories of its own, which hold smaller copies."""
-        return self.is_full and _WITHIN in self.tags.directory
+        return self.is_full and _WITHIN in self.tags
 
     @property
-    def layers(self) -> int:
-        """How many layers a volume has; a picture has one."""
-        return self.tags.number(_DEPTH, 1)
+    def is_tiled(self) -> bool:
+        """Whether the file has tiles, and not strips."""
+        return _TILE_WIDTH in self.tags
+
+    @property
+    def orientation(self) -> int:
+        """How the picture is turned, as EXIF counts: 1 is upright."""
+        return self.tags.number(_ORIENTATION, 1)
 
     @property
     def is_ours(self) -> bool:
         """Whether the page is decoded here, because Pillow does not keep all of it."""
-        if self.photometric == _CMYK and _PROFILE in self.tags.directory:
+        if self.is_cmyk and _PROFILE in self.tags:
             return False  # only Pillow applies profiles, with 8 bits
         deep = max(self.bits) > _PLAIN_BITS or bool({*self.formats} - {1, 4})
         many = self.samples > _MOST_SAMPLES or len(self.extra) > 1
@@ -142,18 +162,23 @@ class TiffPage(Record, kw_only=True):
         odd = (self.planar and whole_bytes) or self.is_ambiguous or self.layers != 1
         odd = odd or self.compression == _WEBP  # Pillow's libtiff is built without it
         grey = self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
-        guessed = self.samples > 1 and _PHOTOMETRIC not in self.tags.directory
-        return deep or many or odd or guessed or (grey and self.extra == (_ANY,))
+        guessed = self.samples > 1 and _PHOTOMETRIC not in self.tags
+        return deep or many or odd or guessed or (grey and self.extra == (ANY,))
 
     @property
     def is_ambiguous(self) -> bool:
         """Whether some programs undo the predictor and others do not, as libtiff."""
-        return self.predictor != NO_PREDICTOR and self.compression not in PREDICTED
+        return self.predictor != NO_PREDICTOR and self.compression not in _PREDICTED
 
     @property
     def is_cmyk(self) -> bool:
         """Whether the colours are inks, which are turned into red, green and blue."""
-        return self.photometric == _CMYK
+        return self.photometric == CMYK
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether the colours are computed from several samples of a pixel."""
+        return self.is_cmyk or self.extra == (ASSOCIATED,)
 
     @property
     def mode(self) -> str:
@@ -161,100 +186,121 @@ class TiffPage(Record, kw_only=True):
         kind, bits = _KINDS.get(self.formats[0], "?"), self.bits[0]
         return _MODES.get(f"{kind}{bits // 8}") or f"{_NAMES.get(kind, kind)}{bits}"
 
-    def check_places(self) -> None:
-        """Refuse a page that does not say where all of its tiles or strips are."""
-        with decoder_errors():
-            places = self.tags.directory.get(_places(self.tags)[0])
-        down, across = (-(-n // step) for n, step in zip(self.size, self.tile, strict=True))
-        expected = down * across * (self.samples if self.planar else 1)
-        if places is not None:
-            given = len(places) if isinstance(places, tuple) else 1
-            if given < expected:
-                completed(np.zeros(given, np.uint8), expected)
+    @property
+    def _kind(self) -> int:
+        reduced = self.tags.number(_KIND, 1) == _OLD_REDUCED
+        return self.tags.number(_NEW_KIND, 0) | (_REDUCED if reduced else 0)
 
-    def stored_type(self) -> np.dtype[Any]:
-        """Return the type of the samples in the file, with its byte order; or raise OSError."""
+    @property
+    def layers(self) -> int:
+        """How many layers a volume has; a picture has one."""
+        return self.tags.number(_DEPTH, 1)
+
+    # ------------------------------------------------------------------ what samples mean
+
+    @functools.cached_property
+    def stored(self) -> np.dtype[Any]:
+        """The type of the samples in the file, with its byte order; or OSError."""
         kinds = {_KINDS.get(number) for number in self.formats}
         kind, bits = kinds.pop(), self.bits[0]
         if kinds or kind is None or {*self.bits} != {bits}:
-            raise _unread(self, "samples of this type")
+            raise unread(self, "samples of this type")
         if bits not in ((16, 32, 64) if kind == "f" else (8, 16, 32, 64)):
-            raise _unread(self, f"samples of {bits} bits")
+            raise unread(self, f"samples of {bits} bits")
         return np.dtype(f"{self.tags.order}{kind}{bits // 8}")
 
-    def header(self) -> tuple[tuple[int, int, int], bool, np.dtype[Any]]:
-        """Return the shape, whether there is alpha, and the dtype of what is read here."""
-        colours, alpha = self._meaning()
-        channels = 3 if self.photometric == _CMYK else colours
-        swapped = self.tags.number(_ORIENTATION, 1) > 4  # noqa: PLR2004 - the axes
-        rows, columns = self.size[::-1] if swapped else self.size
-        return (rows, columns, channels), alpha, filtered_type(self.stored_type())
-
-    def _meaning(self) -> tuple[int, bool]:
-        """Return how many samples are colours, and whether the next is an opacity."""
-        base = _COLOURS.get(self.photometric)
+    @functools.cached_property
+    def meaning(self) -> tuple[int, bool]:
+        """How many samples are colours, and whether the next is an opacity; or OSError."""
+        is_jpeg = self.photometric == _YCBCR and self.compression == _JPEG
+        base = 3 if is_jpeg else _COLOURS.get(self.photometric)  # its decoders return RGB
         if base is None:
             known = self.photometric != _UNSAID
-            raise _unread(
+            raise unread(
                 self, f"photometric {self.photometric}" if known else "no word of their colours"
             )
-        if not self.extra or (self.photometric == RGB and self.extra == (_ANY,)):
+        if not self.extra or (base == _COLOURS[RGB] and self.extra == (ANY,)):
             return base, False
-        if self.extra[0] in (_ASSOCIATED, _UNASSOCIATED) and len(self.extra) == 1:
+        if self.extra[0] in (ASSOCIATED, UNASSOCIATED) and len(self.extra) == 1:
             return base, True
-        if self.photometric == _CMYK or _ASSOCIATED in self.extra:
-            raise _unread(self, f"extra samples {self.extra}")
-        alpha = self.extra[-1] == _UNASSOCIATED
+        if self.is_cmyk or ASSOCIATED in self.extra:
+            raise unread(self, f"extra samples {self.extra}")
+        alpha = self.extra[-1] == UNASSOCIATED
         return self.samples - alpha, alpha
 
-    def frame(self, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
-        """Decode the page, upright, and return notes on what is left out."""
-        stored, (colours, has_alpha) = self.stored_type(), self._meaning()
-        # These need numbers from 0 to white.
-        if self.photometric in (WHITE_IS_ZERO, _CMYK) and stored.kind != "u":
-            raise _unread(self, f"photometric {self.photometric} with signed numbers or floats")
-        values = filtered(self._values(file, stored))
-        white = float(np.iinfo(stored).max) if stored.kind in "ui" else 1.0
-        pixels = colours_of(values[..., :colours], self.photometric, white)
-        alpha = values[..., colours] if has_alpha else None
-        if alpha is not None and self.extra == (_ASSOCIATED,):
-            pixels = divided(pixels, alpha, white)
-        turn = self.tags.number(_ORIENTATION, 1)
-        if turn != 1:
-            pixels = turned(pixels, turn)
-            alpha = None if alpha is None else turned(alpha, turn)
-        unused = self.photometric == RGB and self.extra == (_ANY,)
-        return Frame(pixels, alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
+    @property
+    def header(self) -> tuple[tuple[int, int, int], bool, np.dtype[Any]]:
+        """The shape, whether there is alpha, and the dtype of what is read here."""
+        colours, alpha = self.meaning
+        swapped = self.orientation > 4  # noqa: PLR2004 - the axes
+        rows, columns = self.size[::-1] if swapped else self.size
+        channels = 3 if self.is_cmyk else colours
+        dtype = np.dtype(_FILTERED.get(self.stored.str[1:], "f8"))
+        return (rows, columns, channels), alpha, dtype
 
-    def _values(self, file: BinaryIO, stored: np.dtype[Any]) -> NDArray[Any]:
-        """Return all samples, (rows, columns, samples), in this machine's byte order."""
-        decode = _decoder(self, file, stored)
-        (height, width), (rows, columns) = self.size, self.tile
-        values = np.zeros((height, width, self.samples), stored.newbyteorder("="))
-        for data, (plane, top, left) in zip(
-            _segments(self, file), self._corners(), strict=False
-        ):
-            samples = slice(plane, plane + 1) if self.planar else slice(None)
-            place = values[top : top + rows, left : left + columns, samples]
-            if data is not None:
-                index, packed = data
-                part = decode(packed, index, place.shape)
-                place[:] = part[: place.shape[0], : place.shape[1]]
-        return values
+    # ------------------------------------------------------------------ where samples are
 
-    def _corners(self) -> Iterator[tuple[int, int, int]]:
-        """Yield the plane, the first row and the first column of each tile or strip."""
-        for plane in range(self.samples if self.planar else 1):
-            for top in range(0, self.size[0], self.tile[0]):
-                for left in range(0, self.size[1], self.tile[1]):
-                    yield plane, top, left
+    @functools.cached_property
+    def spans(self) -> NDArray[Any]:
+        """Where each tile or strip begins, and its bytes: shape (n, 2)."""
+        if self.regrouped is not None:
+            return self.regrouped
+        where, how_long = (324, 325) if _TILE_OFFSETS in self.tags else (273, 279)
+        offsets = self.tags.numbers(where)
+        size = min(self.size[0] * self.size[1] * self.samples * max(self.bits), _MOST_BYTES)
+        lengths = self.tags.numbers(how_long, *[size] * len(offsets))
+        if len(lengths) < len(offsets):
+            raise OSError("image file is truncated")
+        with decoder_errors():
+            return np.array([offsets, lengths[: len(offsets)]], np.int64).T
+
+    def check_places(self) -> None:
+        """Refuse a page that does not say where all of its tiles or strips are."""
+        down, across = self.grid
+        check_complete(len(self.spans), down * across * (self.samples if self.planar else 1))
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tiles or strips down and across."""
+        return -(-self.size[0] // self.tile[0]), -(-self.size[1] // self.tile[1])
+
+    def segments(self, rows: slice, columns: slice) -> Iterator[tuple[int, int, int, slice]]:
+        """Yield the number, the corner and the samples of what has pixels of a rectangle."""
+        (down, across), (height, width) = self.grid, self.tile
+        planes = [slice(at, at + 1) for at in range(sum(self.meaning))]
+        for plane, samples in enumerate(planes if self.planar else [slice(None)]):
+            for y in range(rows.start // height, -(-rows.stop // height)):
+                for x in range(columns.start // width, -(-columns.stop // width)):
+                    index = (plane * down + y) * across + x
+                    yield index, y * height, x * width, samples
+
+    def segment_shape(self, index: int) -> tuple[int, int, int]:
+        """Return the rows, columns and samples of a tile or strip."""
+        samples = 1 if self.planar else self.samples
+        if self.is_tiled:
+            return (*self.tile, samples)
+        first = index % self.grid[0] * self.tile[0]
+        return (min(self.tile[0], self.size[0] - first), self.size[1], samples)
+
+    def in_larger_strips(self) -> "TiffPage":
+        """Return the page in strips of about 1 MiB, where its pixels lie there as they are."""
+        offsets, lengths = self.spans.T
+        samples, planes = (1, self.samples) if self.planar else (self.samples, 1)
+        row = self.size[1] * samples * self.stored.itemsize
+        follow = np.array_equal(offsets[:-1] + lengths[:-1], offsets[1:]) and lengths.all()
+        filled = len(lengths) == 1 or lengths.sum() == row * self.size[0] * planes
+        if self.compression != UNCOMPRESSED or self.is_tiled or not follow or not filled:
+            return self
+        rows = min(max(1, _ROW_BYTES // (row * planes)), self.size[0])
+        first = np.arange(0, self.size[0], rows)
+        starts = np.add.outer(np.arange(planes) * self.size[0], first).ravel()
+        counts = np.tile(np.minimum(rows, self.size[0] - first), planes)
+        spans = np.stack([int(offsets[0]) + starts * row, counts * row], axis=1)
+        return replace(self, tile=(rows, self.size[1]), regrouped=spans)
 
 
 def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
-    """Yield the pages of a TIFF; none where the file is no TIFF.
-
-    A damaged directory raises OSError.
-    """
+    """Yield the pages of a TIFF; none where the file is no TIFF."""
     file.seek(0)
     header = file.read(8)
     length = TIFF_HEADERS.get(header[:4])
@@ -262,16 +308,13 @@ def tiff_pages(file: BinaryIO) -> Iterator[TiffPage]:
         return
     header += file.read(length - len(header))
     with decoder_errors():
-        start = TiffImagePlugin.ImageFileDirectory_v2(header).next
+        start = Directory(header).next
     seen: set[int] = set()
     while start and start not in seen:
-        with decoder_errors():
-            file.seek(start)
-            directory = TiffImagePlugin.ImageFileDirectory_v2(header)
-            directory.load(file)
-        yield _page(Tags(directory), len(seen), start, is_big=length > _SHORT_HEADER)
+        page = _page(file, header, start, len(seen))
+        yield page
         seen.add(start)
-        start = directory.next
+        start = page.tags.next
 
 
 def full_pages(pages: Sequence[TiffPage]) -> list[TiffPage]:
@@ -279,9 +322,31 @@ def full_pages(pages: Sequence[TiffPage]) -> list[TiffPage]:
     return [page for page in pages if page.is_full] or list(pages)
 
 
-def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:
+def pages_within(file: BinaryIO, page: TiffPage) -> Iterator[TiffPage]:
+    """Yield the pages whose directories stand within that of a page."""
+    file.seek(0)
+    header = file.read(_LONG_HEADER if page.is_big else _SHORT_HEADER)
+    for start in page.tags.numbers(_WITHIN) if _WITHIN in page.tags else ():
+        yield _page(file, header, start, page.index)
+
+
+def pillow_mode(file: BinaryIO, page: TiffPage) -> str:
+    """Return Pillow's name for the samples of a page; `page.mode` where it has none."""
+    with contextlib.suppress(OSError), decoder_errors():
+        file.seek(0)
+        opened = Image.open(file, formats=("TIFF",))
+        opened.seek(page.index)
+        return opened.mode
+    return page.mode
+
+
+def _page(file: BinaryIO, header: bytes, start: int, index: int) -> TiffPage:
+    with decoder_errors():
+        file.seek(start)
+        tags = Directory(header)
+        tags.load(file)
     width, height = tags.number(256), tags.number(257)
-    tiled = _TILE_WIDTH in tags.directory
+    tiled = _TILE_WIDTH in tags
     tile = (tags.number(323), tags.number(322)) if tiled else (tags.number(278, height), width)
     if min(width, height, *tile) < 1:
         raise OSError("TIFF without pixels")
@@ -290,17 +355,17 @@ def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:
     if samples > _LARGEST_SHORT:
         raise OSError("TIFF of too many samples")
     bits, formats = tags.numbers(258, 1), tags.numbers(_FORMAT, 1)
-    extra = tags.numbers(_EXTRA) if _EXTRA in tags.directory else ()
+    extra = tags.numbers(_EXTRA) if _EXTRA in tags else ()
     missing = max(samples - _COLOURS.get(photometric, samples), 0) - len(extra)
     return TiffPage(
         tags=tags,
         index=index,
         start=start,
-        is_big=is_big,
+        is_big=len(header) > _SHORT_HEADER,
         size=(height, width),
         bits=bits if len(bits) >= samples else bits[:1] * samples,
         formats=formats,
-        extra=extra + (_ANY,) * missing,
+        extra=extra + (ANY,) * missing,
         photometric=photometric,
         compression=tags.number(_COMPRESSION, 1),
         predictor=tags.number(_PREDICTOR, NO_PREDICTOR),
@@ -309,81 +374,6 @@ def _page(tags: Tags, index: int, start: int, *, is_big: bool) -> TiffPage:
     )
 
 
-def _unread(page: TiffPage, what: str) -> OSError:
+def unread(page: TiffPage, what: str) -> OSError:
     """Return the error on a whole page that is stored in a way that is not read."""
     return OSError(f"TIFF of {page.samples} × {page.bits[0]} bits with {what} {NOT_READ}")
-
-
-def _places(tags: Tags) -> tuple[int, int]:
-    """Return the tags of the offsets and of the lengths."""
-    return (324, 325) if _TILE_OFFSETS in tags.directory else (273, 279)
-
-
-def _segments(page: TiffPage, file: BinaryIO) -> Iterator[tuple[int, bytes] | None]:
-    """Yield the number and the bytes of each tile or strip; None for one that is left out."""
-    page.check_places()
-    where, how_long = _places(page.tags)
-    offsets = page.tags.numbers(where)
-    size = page.size[0] * page.size[1] * page.samples * max(page.bits)
-    lengths = page.tags.numbers(how_long, *[size] * len(offsets))
-    if len(lengths) < len(offsets):
-        raise OSError("image file is truncated")
-    for index, (offset, length) in enumerate(zip(offsets, lengths, strict=False)):
-        if not length:
-            yield None
-            continue
-        with decoder_errors():
-            file.seek(offset)
-            yield index, file.read(length)
-
-
-def _decoder(page: TiffPage, file: BinaryIO, stored: np.dtype[Any]) -> Any:
-    """Return what decodes a segment from its bytes, its number, and the shape of its place."""
-    if page.is_ambiguous or page.predictor not in (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES):
-        raise _unread(page, f"predictor {page.predictor} and compression {page.compression}")
-    if page.predictor == FLOAT_BYTES and stored.kind != "f":
-        raise _unread(page, "the predictor of floats")
-    if page.layers != 1:
-        raise _unread(page, f"{page.layers} layers")
-    if page.tags.number(_FILL_ORDER, 1) != 1:
-        raise _unread(page, "bits in this order")
-    if page.compression not in UNPACKERS:
-        return _of_other_programs(page, file)
-    tiled = _TILE_WIDTH in page.tags.directory
-    samples = 1 if page.planar else page.samples
-
-    def decode(data: bytes, _: int, shape: tuple[int, int, int]) -> NDArray[Any]:
-        full = (*page.tile, samples) if tiled else (shape[0], shape[1], samples)
-        return decoded_segment(data, full, stored, page.compression, page.predictor)
-
-    return decode
-
-
-def _of_other_programs(page: TiffPage, file: BinaryIO) -> Any:
-    """Return a decoder of tifffile's and imagecodecs', where they are installed."""
-    missing = f"compression {page.compression}, which needs more packages: "
-    try:
-        import imagecodecs  # noqa: F401 - tifffile uses it
-        import tifffile
-    except ImportError:
-        raise OSError(
-            f"TIFF of {page.samples} × {page.bits[0]} bits with {missing}{install('formats')}"
-        ) from None
-    # Its messages are raised as errors, too; without a handler they are printed.
-    logging.getLogger("tifffile").addHandler(logging.NullHandler())
-    file.seek(0)
-    with decoder_errors():
-        data = file.read()
-        other = tifffile.TiffFile(io.BytesIO(data)).pages[page.index]
-        known = int(other.compression) in tifffile.TIFF.DECOMPRESSORS
-    if not known:
-        raise _unread(page, f"compression {page.compression}")
-
-    def decode(data: bytes, index: int, _: tuple[int, int, int]) -> NDArray[Any]:
-        check_coded_size(data, page.tile)
-        with decoder_errors():
-            segment: Any = other.decode(data, index, jpegtables=other.jpegtables)[0]
-        part: NDArray[Any] = segment[0]
-        return part
-
-    return decode

@@ -1,28 +1,37 @@
-"""The strips and tiles of a TIFF: unpacked, with as much memory as their pixels need."""
+"""The strips and tiles of a TIFF: unpacked, with as much memory as their pixels need.
+
+Pillow reads samples of up to 8 bits well. All others are read here: Pillow drops bits of some,
+changes the sign of others, and knows few of the ways to store them. What is filtered block by
+block is read here too.
+"""
 
 import functools
 import importlib
 import io
+import logging
 import lzma
 import struct
 import threading
 import zlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from convcli.errors import install
+from convcli.images.codecs import tiff_pages as tiff
+from convcli.images.codecs.tiff_pages import (
+    DIFFERENCES,
+    FLOAT_BYTES,
+    NO_PREDICTOR,
+    TiffPage,
+    unread,
+)
+from convcli.images.picture import Frame
 from convcli.images.policy import NOT_READ, completed, decoder_errors, libtiff_silenced
 
-NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES = 1, 2, 3
-"""How values are stored: unchanged, as differences along a row, or as differences of the
-bytes of floats (Adobe's technical note 3)."""
-
-_NONE, _LZW, _DEFLATE, _PACKBITS, _OLD_DEFLATE, _LZMA, _ZSTD = (
-    1, 5, 8, 32_773, 32_946, 34_925, 50_000,
-)  # fmt: skip
 _LZMA_MEMORY = 2**28
 """The most memory that a dictionary of LZMA may take: the file chooses its size."""
 
@@ -62,23 +71,23 @@ def decoded_segment(  # noqa: PLR0917 - two callers, and what the file says of i
 ) -> NDArray[Any]:
     """Return a strip or a tile as an array; never more is unpacked than it holds.
 
-    `shape` is rows, columns and samples; the samples are `stored` with the byte order of the
-    file, and returned in that of this machine. `compression` is one of `UNPACKERS`, `predictor`
-    the tag's number, `fast` what `fast_codecs` returns. OSError is raised if the data are
-    damaged, or end early where the policy does not allow that.
+    `shape` is rows, columns and samples. Samples are `stored` with the byte order of the file,
+    and returned in that of this machine. `fast` is what `fast_codecs` returns.
     """
     count = shape[0] * shape[1] * shape[2]
     size = count * stored.itemsize
     with decoder_errors():
-        plain = _inflated_fast(data, size, fast) if fast and compression == _DEFLATE else b""
+        plain = (
+            _inflated_fast(data, size, fast) if fast and compression == tiff.DEFLATE else b""
+        )
         plain = plain or UNPACKERS[compression](data, size)
-    if compression == _NONE:
+    if compression == tiff.UNCOMPRESSED:
         predictor = NO_PREDICTOR
     row = completed(np.frombuffer(plain[:size], np.uint8), size).reshape(shape[0], -1)
     native = stored.newbyteorder("=")
     if predictor == FLOAT_BYTES:
         return _joined_bytes(row, shape, native)
-    values = row.view(stored).astype(native).reshape(shape)
+    values = row.view(stored).astype(native, copy=False).reshape(shape)
     if predictor == DIFFERENCES:
         whole = values.view(f"u{native.itemsize}")
         # NumPy's sums along an axis that is not the last take 6 times as long.
@@ -139,23 +148,17 @@ def _by_libtiff(compression: int) -> Callable[[bytes, int], bytes]:
 
 
 UNPACKERS: dict[int, Callable[[bytes, int], bytes]] = {
-    _NONE: lambda data, size: data[:size],
-    _DEFLATE: _inflated,
-    _OLD_DEFLATE: _inflated,
-    _LZMA: _from_lzma,
-    **{number: _by_libtiff(number) for number in (_LZW, _PACKBITS, _ZSTD)},
+    tiff.UNCOMPRESSED: lambda data, size: data[:size],
+    tiff.DEFLATE: _inflated,
+    tiff.OLD_DEFLATE: _inflated,
+    tiff.LZMA: _from_lzma,
+    **{number: _by_libtiff(number) for number in (tiff.LZW, tiff.PACKBITS, tiff.ZSTD)},
 }
 """What unpacks at most so many bytes, by the number of the compression."""
 
-PREDICTED = {_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _LZMA, _ZSTD}
-"""Compressions with which every program undoes a predictor; without any, none does."""
 
-
-def check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
-    """Refuse a tile that is a picture itself (JPEG, WebP …) and larger than its place.
-
-    `chunk` is rows and columns. Of data that Pillow does not know nothing is checked.
-    """
+def _check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
+    """Refuse a tile that is a picture itself (JPEG, WebP …) and larger than its place."""
     try:
         with decoder_errors(), Image.open(io.BytesIO(data)) as image:
             rows, columns = image.height, image.width
@@ -167,46 +170,33 @@ def check_coded_size(data: bytes, chunk: tuple[int, int]) -> None:
 
 # ------------------------------------------------------------------ what samples mean
 
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
-"""Numbers of the photometric interpretation."""
-
 _EXACT = 2**53
 """Whole numbers up to this have an exact float64."""
 
-_FILTERED = {"u1": "u1", "u2": "u2", "f2": "f4", "f4": "f4"}
-"""The type that samples of a type are filtered as; all others become float64."""
 
-
-def filtered_type(stored: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the type that samples of a type are filtered as."""
-    return np.dtype(_FILTERED.get(stored.str[1:], "f8"))
-
-
-def filtered(values: NDArray[Any]) -> NDArray[Any]:
+def _exactly(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return samples in the type that they are filtered as, with their exact values."""
-    whole = values.dtype.kind in "ui"
-    if whole and (values.max() > _EXACT or values.min() < -_EXACT):
+    is_long = values.dtype.kind in "ui" and values.itemsize == 8  # noqa: PLR2004 - bytes
+    if is_long and (values.max() > _EXACT or values.min() < -_EXACT):
         raise OSError(f"TIFF of whole numbers beyond 2^53, which no float holds, {NOT_READ}")
-    return values.astype(filtered_type(values.dtype), copy=False)
+    return values.astype(dtype, copy=False)
 
 
-def colours_of(pixels: NDArray[Any], photometric: int, white: float) -> NDArray[Any]:
-    """Return the colours: inverted where white is 0, and CMYK by Pillow's plain formula."""
-    if photometric in (BLACK_IS_ZERO, RGB):
-        return pixels
+def _colours_of(pixels: NDArray[Any], photometric: int, white: float) -> NDArray[Any]:
+    """Return the colours where white is 0: inverted, and CMYK by Pillow's plain formula."""
     if white > _EXACT:
         raise OSError(f"TIFF of 64 bits whose white is 0 {NOT_READ}")
     light = pixels.dtype.type(white) - pixels
-    if photometric == WHITE_IS_ZERO:
+    if photometric == tiff.WHITE_IS_ZERO:
         return np.concatenate([light[..., :1], pixels[..., 1:]], axis=2)
     rgb = light[..., :3].astype(np.float64) * light[..., 3:] / white
     rounded: NDArray[Any] = np.rint(rgb).astype(pixels.dtype)
     return rounded
 
 
-def divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[Any]:
+def _divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[Any]:
     """Return colours that were multiplied by their opacity as they were before."""
-    opacity = alpha[..., np.newaxis].astype(np.float64)
+    opacity = alpha.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         colours = np.where(opacity > 0, pixels * (white / opacity), 0)
     whole = pixels.dtype.kind == "u"
@@ -214,7 +204,7 @@ def divided(pixels: NDArray[Any], alpha: NDArray[Any], white: float) -> NDArray[
     return result.astype(pixels.dtype)
 
 
-def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     """Return rows and columns upright: 1 to 4 flip them, 5 to 8 swap them first."""
     if not 1 < orientation <= 8:  # noqa: PLR2004 - eight turns exist
         return pixels
@@ -223,3 +213,130 @@ def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     across = orientation in (2, 3, 6, 7)
     down = orientation in (3, 4, 7, 8)
     return np.ascontiguousarray(pixels[:: -1 if down else 1, :: -1 if across else 1])
+
+
+# ------------------------------------------------------------------ the pixels of a page
+
+Fetch = Callable[[Sequence[tuple[int, int]]], Iterator[bytes]]
+"""Yields the bytes of each span: its first byte, and how many there are."""
+
+Decode = Callable[[bytes, int], NDArray[Any]]
+"""Returns the samples of a tile or strip, of its bytes and its number."""
+
+_INVERTED = (tiff.WHITE_IS_ZERO, tiff.CMYK)
+_LEFT_OUT = "the fourth sample of a pixel has no stated meaning: it is left out"
+
+
+def decoded_page(page: TiffPage, file: BinaryIO) -> tuple[Frame, tuple[str, ...]]:
+    """Decode a page, upright, and return notes on what is left out."""
+    fetch, decode = functools.partial(_fetched, file), decoder_of(page, file)
+    values = read_part(page, fetch, decode, slice(0, page.size[0]), slice(0, page.size[1]))
+    values = _turned(values, page.orientation)
+    (_, _, channels), has_alpha, _ = page.header
+    alpha = values[..., channels] if has_alpha else None
+    unused = page.photometric == tiff.RGB and page.extra == (tiff.ANY,)
+    return Frame(values[..., :channels], alpha, "TIFF"), (_LEFT_OUT,) if unused else ()
+
+
+def read_part(
+    page: TiffPage, fetch: Fetch, decode: Decode, rows: slice, columns: slice
+) -> NDArray[Any]:
+    """Return a rectangle as it is filtered: colours, and an opacity as the last sample."""
+    colours, alpha = page.meaning
+    shape = (rows.stop - rows.start, columns.stop - columns.start, colours + alpha)
+    values = np.zeros(shape, page.stored.newbyteorder("="))
+    every = page.segments(rows, columns)
+    segments = [segment for segment in every if segment[0] < len(page.spans)]
+    spans = [tuple(page.spans[segment[0]].tolist()) for segment in segments]
+    for segment, span, data in zip(segments, spans, fetch(spans), strict=True):
+        index, top, left, samples = segment
+        if span[1]:  # one without bytes is left out
+            part = decode(data, index)
+            _place(values[..., samples], part, top - rows.start, left - columns.start)
+    return _meant(values, page)
+
+
+def _meant(values: NDArray[Any], page: TiffPage) -> NDArray[Any]:
+    """Return samples as they are filtered: see `read_part`."""
+    values, (colours, _) = _exactly(values, page.header[2]), page.meaning
+    inverts, divides = page.photometric in _INVERTED, page.extra == (tiff.ASSOCIATED,)
+    if not inverts and not divides:
+        return values
+    white = float(np.iinfo(page.stored).max) if page.stored.kind in "ui" else 1.0
+    pixels, alpha = values[..., :colours], values[..., colours:]
+    if inverts:
+        pixels = _colours_of(pixels, page.photometric, white)
+    if divides:
+        pixels = _divided(pixels, alpha, white)
+    return np.concatenate([pixels, alpha], axis=2)
+
+
+def decoder_of(page: TiffPage, file: BinaryIO, fast: Any = None) -> Decode:
+    """Return what decodes tiles or strips; OSError where they are not read here."""
+    stored, _ = page.stored, page.meaning
+    # These need numbers from 0 to white.
+    if page.photometric in _INVERTED and stored.kind != "u":
+        raise unread(page, f"photometric {page.photometric} with signed numbers or floats")
+    if page.is_ambiguous or page.predictor not in (NO_PREDICTOR, DIFFERENCES, FLOAT_BYTES):
+        raise unread(page, f"predictor {page.predictor} and compression {page.compression}")
+    if page.predictor == FLOAT_BYTES and stored.kind != "f":
+        raise unread(page, "the predictor of floats")
+    if page.layers != 1:
+        raise unread(page, f"{page.layers} layers")
+    if page.tags.number(tiff.FILL_ORDER, 1) != 1:
+        raise unread(page, "bits in this order")
+    if page.compression not in UNPACKERS:
+        return _of_other_programs(page, file)
+
+    def decode(data: bytes, index: int) -> NDArray[Any]:
+        shape = page.segment_shape(index)
+        return decoded_segment(data, shape, stored, page.compression, page.predictor, fast)
+
+    return decode
+
+
+def _fetched(file: BinaryIO, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield the bytes of each span; fewer where the file ends early."""
+    for start, count in spans:
+        with decoder_errors():
+            file.seek(start)
+            yield file.read(count)
+
+
+def _place(result: NDArray[Any], part: NDArray[Any], top: int, left: int) -> None:
+    """Copy the part of a tile that lies in the result, of which it begins at such a place."""
+    height, width, samples = result.shape
+    down = slice(max(top, 0), min(top + part.shape[0], height))
+    across = slice(max(left, 0), min(left + part.shape[1], width))
+    seen = part[down.start - top : down.stop - top, across.start - left : across.stop - left]
+    result[down, across] = seen[..., :samples]
+
+
+def _of_other_programs(page: TiffPage, file: BinaryIO) -> Decode:
+    """Return a decoder of tifffile's and imagecodecs', where they are installed."""
+    missing = f"compression {page.compression}, which needs more packages: "
+    try:
+        import imagecodecs  # noqa: F401 - tifffile uses it
+        import tifffile
+    except ImportError:
+        raise OSError(
+            f"TIFF of {page.samples} × {page.bits[0]} bits with {missing}{install('formats')}"
+        ) from None
+    # Its messages are raised as errors, too; without a handler they are printed.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    file.seek(0)
+    with decoder_errors():
+        other = tifffile.TiffFile(file).pages[page.index]
+        known = int(other.compression) in tifffile.TIFF.DECOMPRESSORS
+    if not known:
+        raise unread(page, f"compression {page.compression}")
+    tables = other.jpegtables
+
+    def decode(data: bytes, index: int) -> NDArray[Any]:
+        _check_coded_size(data, page.tile)
+        with decoder_errors():
+            segment: Any = other.decode(data, index, jpegtables=tables)[0]
+        part: NDArray[Any] = segment[0]
+        return part
+
+    return decode

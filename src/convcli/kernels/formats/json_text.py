@@ -78,7 +78,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
-class _Constant(Record, cached=True):
+class _Constant(Record):
     """A NaN or an infinity: `_number` refuses it, and knows its place."""
 
     name: str

@@ -13,13 +13,12 @@ from convcli.errors import GeometryError, OptionError
 from convcli.geometry.window import Pair, Window, window
 from convcli.images.picture import Frame
 from convcli.kernels.kernel import Kernel
-from convcli.kernels.operator import Operator
 from convcli.lessons.explain.explanation import Explanation, Grid, KernelAnswer, Plane
 from convcli.pipeline.options import Options
 from convcli.pipeline.pipeline import prepared
 from convcli.pipeline.report import Report
 from convcli.pipeline.run import filter_frame
-from convcli.pipeline.steps import Operand, along_axis
+from convcli.pipeline.steps import Operand
 from convcli.values import Record
 
 COLOURS = ("red", "green", "blue")
@@ -42,7 +41,7 @@ class Explainer:
         if hidden or options.is_blended:
             name = (hidden or ["mixing with the original"])[0]
             raise OptionError(f"explain: it does not show {name}: leave that out")
-        operand = along_axis(operand, options.axis)
+        operand = operand.changed(lambda kernel: kernel.along(options.axis))
         self._applied = filter_frame(frame, [operand], options)
         self.shape = self._applied.values.shape
         self._source = _slid_over(operand, prepared(frame, options), options)
@@ -159,7 +158,7 @@ def _as_applied(
 ) -> tuple[tuple[Kernel, ...], Combine | None]:
     """Return the kernels as they slide, flipped and with the bias, and their combination."""
     kernels = operand.kernels
-    combine = (options.combine or operand.combine) if isinstance(operand, Operator) else None
+    combine = operand.combine and (options.combine or operand.combine)
     if options.transposed:
         kernels = tuple(map(exchanged, kernels))
     if options.flip is not options.transposed:

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import itertools
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -14,6 +13,7 @@ from convcli.engine.store import ValueStats
 from convcli.errors import ImageError, install
 from convcli.images.codecs.tiff import EncodedTile
 from convcli.images.picture import Frame, Metadata
+from convcli.images.policy import DECODER_ERRORS, one_line
 from convcli.pipeline.blend import Mask, weights_of
 from convcli.pipeline.colours import colored
 from convcli.pipeline.pipeline import Pipeline, prepared
@@ -44,26 +44,15 @@ USUAL_TILE = 512
 _LARGEST_CHUNK = 2**30
 """The largest chunk that is read, in bytes: all of a chunk is in memory at once."""
 
-_FAULTS = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    RuntimeError,
-    ArithmeticError,
-    zlib.error,
-)
-"""What decoders raise on damaged files."""
 
-
-class Source(Record, kw_only=True, cached=True):
+class Source(Record, kw_only=True):
     """A picture in a file. It can be pickled: another process opens the file again.
 
     `label` is its path. `shape` is (rows, columns, samples), and `alpha` says whether the last
     sample is an opacity. The samples are real numbers of `dtype`. `chunk` has the rows and
     columns that are decoded together. `mode` says how the file keeps its pixels, and `metadata`
-    what it says about them.
+    what it says about them. `version` changes when another file takes its place; it is empty
+    where it is no file.
     """
 
     label: str
@@ -73,16 +62,12 @@ class Source(Record, kw_only=True, cached=True):
     chunk: tuple[int, int]
     metadata: Metadata
     mode: str
+    version: str = ""
 
     @property
     def channels(self) -> int:
         """Colour channels, alpha not counted."""
         return self.shape[2] - self.alpha
-
-    @property
-    def version(self) -> str:
-        """A text that changes when another file takes its place; empty where it is no file."""
-        return ""
 
     def read(self, rows: slice, columns: slice) -> Values:
         """Read a rectangle, shape (rows, columns, samples).
@@ -146,8 +131,8 @@ def faults(label: str) -> Iterator[None]:
         raise ImageError(f"{label}: no such file: check the path") from None
     except PermissionError:
         raise ImageError(f"{label}: no permission to read it: check its mode") from None
-    except (ImportError, *_FAULTS) as error:
-        fault = " ".join(str(error).split()) or type(error).__name__
+    except (ImportError, OSError, *DECODER_ERRORS) as error:
+        fault = one_line(error)
         if isinstance(error, ImportError) or "imagecodecs" in fault:
             raise ImageError(
                 f"{label}: it cannot be decoded without the package imagecodecs: "

@@ -15,7 +15,7 @@ from convcli.batch.places import make_parent_folder
 from convcli.choices import Depth, Pyramid
 from convcli.engine.store import ValueStats
 from convcli.errors import ImageError
-from convcli.images.codecs.tiff import TileLayout, mean_of
+from convcli.images.codecs.tiff import PageLayout, mean_of
 from convcli.images.codecs.tiff_extras import output_places
 from convcli.images.formats import DEFAULT_LEVEL, format_for
 from convcli.images.picture import Frame, Picture
@@ -105,7 +105,7 @@ def target_for(
         return zarr_target(target, arrays, journal)
     channels = work.pipeline.written_channels
     paged = channels not in (1, 3)
-    layout = TileLayout(
+    layout = PageLayout(
         size=work.shape,
         tile=chunk,
         channels=channels,

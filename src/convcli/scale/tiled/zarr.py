@@ -10,7 +10,7 @@ import numpy as np
 
 from convcli.choices import PlaneChoice, Pyramid
 from convcli.errors import ImageError, OptionError
-from convcli.images.codecs.npy import check_numbers
+from convcli.images.codecs.numbers import check_numbers
 from convcli.images.picture import Metadata
 from convcli.scale.tiled.ngff import NgffImage, image_in, ngff_facts, with_facts
 from convcli.scale.tiled.source import (
@@ -94,15 +94,6 @@ class ZarrSource(Source, kw_only=True):
     pyramid: Pyramid
     index: tuple[int, ...]
     held: dict[tuple[int, ...], Values] | None = None
-
-    @property
-    def version(self) -> str:
-        """Sizes and times of what describes the array, or itself in a store."""
-        names = [f"{self.label}/{name}" for name in ("zarr.json", ".zarray", ".zattrs")]
-        if is_url(self.label):
-            return repr(list(map(read_if_exists, names)))
-        facts = [Path(name).stat() for name in names if Path(name).exists()]
-        return repr([(each.st_size, each.st_mtime_ns) for each in facts])
 
     @property
     def stack(self) -> tuple[int, ...]:
@@ -195,6 +186,7 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
         chunk=(high, wide),
         metadata=Metadata(),
         mode=dtype.name,
+        version=_version(path),
         array=array,
         axes=axes,
         picked=picked,
@@ -202,6 +194,15 @@ def open_zarr(path: str, choice: PlaneChoice) -> ZarrSource:
         pyramid=choice.pyramid,
         index=(0,) * len(axes.planes),
     )
+
+
+def _version(path: str) -> str:
+    """Return sizes and times of what describes an array, or itself in a store."""
+    names = [f"{path}/{name}" for name in ("zarr.json", ".zarray", ".zattrs")]
+    if is_url(path):
+        return repr(list(map(read_if_exists, names)))
+    facts = [Path(name).stat() for name in names if Path(name).exists()]
+    return repr([(each.st_size, each.st_mtime_ns) for each in facts])
 
 
 def _found(path: str) -> tuple[Any, NgffImage | None]:

@@ -1,43 +1,42 @@
-"""Arrays as pictures: NumPy's ``.npy``, rows of numbers in text (CSV), nested lists (JSON)."""
+"""Files that are little more than their numbers: PGM and PPM, ``.npy``, and numbers as text."""
 
 import io
-import json
 import math
 import os
 import re
-import struct
 import tokenize
+from collections.abc import Sequence
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+from PIL import ImageFile
 
+from convcli.choices import Depth
 from convcli.errors import ImageError
 from convcli.images.formats import CSV, JSON, NPY
 from convcli.images.picture import Frame, Picture
-from convcli.images.policy import PixelCounter, ReadPolicy
+from convcli.images.policy import (
+    DECODER_ERRORS,
+    ReadPolicy,
+    check_pixels,
+    completed,
+    decoder_errors,
+    one_line,
+)
 
 DIMENSIONS = (2, 3)
 """Of an array that is a picture: (H, W) or (H, W, C)."""
 
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
-_HEADER_ERRORS = (
-    ValueError, KeyError, TypeError, EOFError, OverflowError, MemoryError, RecursionError,
-    SyntaxError, struct.error, tokenize.TokenError,
-)  # fmt: skip
-"""What NumPy raises on a damaged header, which it reads as a literal of Python."""
-
 
 def read_array(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
-    """Read a ``.npy`` of real numbers, (H, W) or (H, W, C).
-
-    The file can seek. Where it is damaged, too large, or no picture, ImageError is raised.
-    """
+    """Read a ``.npy`` of real numbers, (H, W) or (H, W, C), from a file that can seek."""
     shape, fortran, dtype = array_header(file, label)
     _check(shape, dtype, label)
-    PixelCounter(reading.max_pixels, label).add(shape[1], shape[0])
+    check_pixels(shape[1] * shape[0], reading, label)
     count = math.prod(shape)
     _check_length(file, count * dtype.itemsize, label)
     flat = np.frombuffer(file.read(count * dtype.itemsize), dtype)
@@ -51,16 +50,8 @@ def array_header(file: BinaryIO, label: str) -> tuple[tuple[int, ...], bool, np.
     """Return an array's shape, whether it is kept column by column, and its dtype."""
     try:
         return _HEADERS[npy.read_magic(file)](file)
-    except _HEADER_ERRORS as error:
-        fault = " ".join(str(error).split())
-        raise ImageError(f"{label}: the array cannot be read: {fault}") from None
-
-
-def array_bytes(array: NDArray[Any]) -> bytes:
-    """Return an array as the bytes of a ``.npy``."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+    except (*DECODER_ERRORS, MemoryError, tokenize.TokenError) as error:
+        raise ImageError(f"{label}: the array cannot be read: {one_line(error)}") from None
 
 
 def check_numbers(dtype: np.dtype[Any], label: str) -> None:
@@ -100,15 +91,7 @@ _COMMENT = re.compile(r"#.*")
 
 
 def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
-    """Read numbers as a grey picture of floats, or as (H, W, C) from nested lists.
-
-    Text that is no such array, ragged rows, and numbers that are not finite are an
-    `ImageError`.
-
-    >>> import io
-    >>> read_matrix(io.BytesIO(b"1,2"), "a", ReadPolicy()).frames[0].array.tolist()
-    [[1.0, 2.0]]
-    """
+    """Read numbers as a grey picture of floats, or as (H, W, C) from nested lists."""
     data = file.read(reading.max_bytes + 1)
     if len(data) > reading.max_bytes:
         _fail(label, f"at most {reading.max_bytes:,} bytes", "more", "raise --max-pixels")
@@ -118,7 +101,7 @@ def read_matrix(file: BinaryIO, label: str, reading: ReadPolicy) -> Picture:
         _fail(label, "text", "bytes that are none", "save it as UTF-8")
     is_json = text.startswith(("[", "{"))
     array = _array(_nested(text, label) if is_json else _rows(text, label), label)
-    PixelCounter(reading.max_pixels, label).add(array.shape[1], array.shape[0])
+    check_pixels(array.shape[1] * array.shape[0], reading, label)
     pixels = array if array.ndim == max(DIMENSIONS) else array[..., np.newaxis]
     name = JSON if is_json else CSV
     return Picture((Frame(pixels, None, name),), mode=str(array.dtype))
@@ -129,6 +112,8 @@ def _fail(label: str, expected: str, got: str, remedy: str) -> NoReturn:
 
 
 def _nested(text: str, label: str) -> Any:
+    import json
+
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -162,11 +147,15 @@ def _array(values: Any, label: str) -> NDArray[np.float64]:
 
 
 def matrix_bytes(array: NDArray[Any], format_name: str) -> bytes:
-    r"""Return an array as text, a row a line, with the digits that give each number again.
+    r"""Return an array as a ``.npy``, or as text with the digits that give each number again.
 
     >>> matrix_bytes(np.array([[1.0, 0.5]]), "CSV"), matrix_bytes(np.array([[2]]), "JSON")
     (b'1,0.5\n', b'[[2]]\n')
     """
+    if format_name == NPY:
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        return buffer.getvalue()
     text = io.StringIO()
     if format_name == CSV:
         text.writelines(f"{','.join(map(exact, row))}\n" for row in array)
@@ -188,3 +177,105 @@ def exact(value: Any) -> str:
     ('3', '0.1')
     """
     return str(value).removesuffix(".0")
+
+
+# ------------------------------------------------------------------ PGM and PPM
+
+_CHUNK = 2**20
+_LETTERS = {1: "P5", 3: "P6"}
+_CHANNELS = {"L": 1, "RGB": 3}
+_BYTE, _WHITE, _PAIR = 255, 65_535, 2
+
+
+_NETPBM = re.compile(
+    rb"\s*(P[4-7fF])(?:\s|#[^\r\n]*)+(\d+)(?:\s|#[^\r\n]*)+(\d+)(?:(?:\s|#[^\r\n]*)+(-?[\d.]+))?\s"
+)
+_LONGEST_HEADER = 4096
+_SAMPLES_A_PIXEL = {b"P5": 1, b"P6": 3, b"Pf": 4, b"PF": 12}
+"""Samples of a pixel, or its bytes where those are floats."""
+
+
+def netpbm_spans(file: BinaryIO) -> list[tuple[int, int]]:
+    """Return where the binary pictures at the start of a stream begin, and their bytes."""
+    spans: list[tuple[int, int]] = []
+    start, end = 0, file.seek(0, os.SEEK_END)
+    while start < end:
+        file.seek(start)
+        header = _NETPBM.match(file.read(_LONGEST_HEADER))
+        if header is None or header[1] not in (b"P4", *_SAMPLES_A_PIXEL):
+            break
+        size = header.end() + _pixel_bytes(header)
+        if header[1] == b"P4":
+            size = header.start(3) + len(header[3]) + 1 + _pixel_bytes(header)
+        spans.append((start, size))
+        start += size
+    file.seek(0)
+    return spans
+
+
+def _pixel_bytes(header: "re.Match[bytes]") -> int:
+    width, height = int(header[2]), int(header[3])
+    if header[1] == b"P4":
+        return -(-width // 8) * height
+    samples = _SAMPLES_A_PIXEL[header[1]] * width * height
+    wide = header[1] in (b"P5", b"P6") and float(header[4] or 0) > _BYTE
+    return samples * (_PAIR if wide else 1)
+
+
+def read_netpbm(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+    """Read raw pixels of 8 bits with one copy, or deep colours; None where Pillow reads well.
+
+    `image` is the same file, opened by Pillow.
+    """
+    if not image.tile:
+        return None
+    return _deep(file, image) or _raw(file, image)
+
+
+def _raw(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+    """Read raw pixels of 8 bits."""
+    channels = _CHANNELS.get(image.mode)
+    if channels is None or image.tile[0].args != image.mode:
+        return None
+    pixels = np.empty((image.height, image.width, channels), np.uint8)
+    file.seek(image.tile[0].offset)
+    flat = pixels.reshape(-1).data
+    for start in range(0, len(flat), _CHUNK):
+        chunk = file.read(min(_CHUNK, len(flat) - start))
+        flat[start : start + len(chunk)] = chunk
+    # Pillow reports a file that ends early, or reads the part that exists.
+    complete = file.tell() - image.tile[0].offset == len(flat)
+    return Frame(pixels, None, "PPM") if complete else None
+
+
+def _deep(file: BinaryIO, image: ImageFile.ImageFile) -> Frame | None:
+    """Read colours with more than 8 bits, binary or in digits, and scale them to 16."""
+    (width, height), codec = image.size, image.tile[0].codec_name
+    arguments: Any = image.tile[0].args
+    if image.mode != "RGB" or codec not in ("ppm", "ppm_plain") or arguments[-1] <= _BYTE:
+        return None
+    count, largest = width * height * 3, int(arguments[-1])
+    file.seek(image.tile[0].offset)
+    if codec == "ppm":
+        data = file.read(count * _PAIR)
+        samples: NDArray[Any] = np.frombuffer(data[: len(data) // _PAIR * _PAIR], ">u2")
+    else:
+        text = re.sub(rb"#[^\r\n]*", b" ", file.read()).decode("latin-1")
+        # Up to the first word that is no number. Given a count, NumPy makes up missing ones.
+        with decoder_errors():
+            samples = np.fromstring(text, np.int64, sep=" ")[:count]
+    values = completed(samples, count).reshape(height, width, 3).astype(float)
+    scaled = np.rint(np.clip(values, 0, largest) * (_WHITE / largest))
+    return Frame(scaled.astype(np.uint16), None, "PPM")
+
+
+def netpbm_parts(frame: Frame) -> Sequence[memoryview]:
+    """Return the parts of a PGM, PPM or PFM: its header, and the pixels without their alpha."""
+    pixels, letters, largest = frame.pixels, _LETTERS[frame.channels], str(frame.white)
+    if frame.depth is Depth.FLOAT:  # from the lowest row up, in little-endian order
+        pixels, letters, largest = pixels[::-1].astype("<f4"), "Pf", "-1.0"
+    elif frame.depth is Depth.SIXTEEN:
+        pixels = pixels.astype(">u2")
+    header = f"{letters}\n{frame.shape[1]} {frame.shape[0]}\n{largest}\n".encode("ascii")
+    data = np.ascontiguousarray(pixels).view(np.uint8).data.cast("B")
+    return [memoryview(header), data]
