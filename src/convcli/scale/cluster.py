@@ -30,14 +30,6 @@ _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _REMOTE = re.compile(r"[a-z]+://.+:[0-9]+/?|wss?://.+")
 
 
-def name_of(cluster: Any) -> str:
-    """Return the address of a cluster, or of that of a ready client; refuse what is neither."""
-    if not isinstance(cluster, str):
-        return str(cluster.scheduler.address)
-    local_workers(cluster)
-    return cluster
-
-
 def local_workers(address: str) -> int | None:
     """Return how many workers ``local:N`` starts here; None for ``tcp://HOST:PORT``."""
     match = _LOCAL.fullmatch(address)
@@ -194,10 +186,9 @@ class DaskExecutor:
         timeout: float | None = None,
         on_connected: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self._name, self._address = name_of(address), address
+        self._address = address
         self._retries, self._memory = retries, memory
         self._timeout, self._stopped = timeout, False
-        self._sees_outputs = False
         self._blind_workers: set[str] = set()
         self.notices: list[str] = []
         self.counts: dict[str, int] = {}
@@ -217,6 +208,7 @@ class DaskExecutor:
         if first is None:
             return
         start = time.perf_counter()
+        is_named = isinstance(self._address, str)
         groups = Groups(itertools.chain([first], rest), total)
         with connected(self._address, self._retries, first.source, first.target) as client:
             # Here it is known how workers are started.
@@ -230,7 +222,7 @@ class DaskExecutor:
                     shown,
                     run_file,
                     batch_job.with_limits(1, self._memory),
-                    address=self._name,
+                    address=self._address if is_named else client.scheduler.address,
                     retries=self._retries,
                     timeout=self._timeout,
                     noun="files",

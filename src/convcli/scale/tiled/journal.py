@@ -71,13 +71,8 @@ class Journal:
         self._added, self._sent = 0, 0.0
 
     @property
-    def count(self) -> int:
-        """Number of blocks that the stopped run had written."""
-        return len(self.blocks)
-
-    @property
     def stats(self) -> ValueStats:
-        """The statistics of those blocks."""
+        """The statistics of the blocks of the stopped run."""
         return sum((ValueStats(*block["stats"]) for block in self.blocks), ValueStats())
 
     def prepared(
@@ -122,7 +117,7 @@ class Journal:
 
     def keeps(self) -> bool:
         """Tell whether the partial output is kept when the run is stopped by an error."""
-        return self.resumes and bool(self.count + self._added)
+        return self.resumes and bool(len(self.blocks) + self._added)
 
     def remove(self) -> None:
         """Remove the journal of an output that is complete, or not kept."""

@@ -247,9 +247,9 @@ class _Passes:
 
     def write(self, work: TiledWork, output: Target, journal: Journal) -> ValueStats:
         """Compute and write all blocks that a stopped run has not written."""
-        stats, blocks = journal.stats, self._tiling.blocks
-        self._done = blocks.count * (self._tiling.passes - 1) + journal.count
-        with self._each(output.task, work, blocks, journal.count) as results:
+        stats, blocks, written = journal.stats, self._tiling.blocks, len(journal.blocks)
+        self._done = blocks.count * (self._tiling.passes - 1) + written
+        with self._each(output.task, work, blocks, written) as results:
             for one, tiles in self._counted(results):
                 journal.add(one, [output.add(tile) for tile in tiles] if output.add else [])
                 stats += one
